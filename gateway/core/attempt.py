@@ -1,0 +1,75 @@
+"""Owns the nouns of a decision's input: who (`Principal`), and what is tried (`Attempt`).
+
+Refuses to own how the principal was proved (`gateway.data.identify`, `gateway.data.resolve`).
+Law: time enters once. `Attempt.now` is stamped when the request arrives and every decision takes it as data.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import Final, Literal, cast, get_args
+
+from gateway.core.request import Action, Operation
+
+__all__ = ["Address", "Attempt", "Principal", "address_class"]
+
+Address = IPv4Address | IPv6Address
+PrincipalKind = Literal["app", "link", "admin", "anonymous"]
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts: `app:NAME`, `link:ID`, `admin:NAME` or `anonymous`."""
+
+    kind: PrincipalKind
+    name: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Principal:
+        """Raises ValueError for anything but the four forms."""
+        kind, _, name = text.partition(":")
+        if text == "anonymous":
+            return ANONYMOUS
+        if kind not in get_args(PrincipalKind) or kind == "anonymous" or not _NAME.fullmatch(name):
+            raise ValueError(f"{text!r} is not a principal: write app:NAME, link:ID, admin:NAME or anonymous")
+        return cls(cast("PrincipalKind", kind), name)
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}" if self.name else self.kind
+
+
+ANONYMOUS: Final = Principal("anonymous")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One effect of one request as a decision sees it.
+
+    For `LIST`, `key` is the prefix that would be listed. `action` None asks only whether the bucket is visible. `size` is the declared body length in bytes, if any.
+    `now` is in seconds since the epoch.
+    """
+
+    principal: Principal
+    operation: Operation
+    action: Action | None
+    bucket: str
+    key: str
+    peer: Address | None
+    now: float
+    size: int | None = None
+
+    def touching(self, action: Action, bucket: str, key: str) -> Attempt:
+        """The same request's further effect on another key: a copy's source, one key of a batch delete."""
+        return replace(self, action=action, bucket=bucket, key=key)
+
+
+def address_class(address: Address) -> str:
+    """The unit that limits count by: an IPv4 address, or the /64 that one IPv6 customer holds."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ip_network((int(address) >> 64 << 64, 64)))
+    return str(address)

@@ -1,0 +1,209 @@
+"""Owns what a credential stands for: `Grant`, its scope, conditions and lifetime, and the stores' interface to it.
+
+Refuses to own what the owner may do (`gateway.core.policy`), revocations by generation (`gateway.core.revocation`)
+and counting (`gateway.core.lease`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Protocol
+
+from gateway.core.attempt import Attempt, Principal
+from gateway.core.reasons import Reason
+from gateway.core.request import Action
+from gateway.core.token import SecretHash
+from gateway.core.units import Rate
+
+__all__ = ["Grant", "GrantAdmin", "GrantFilter", "GrantKind", "GrantPage", "GrantState", "GrantStore", "Scope"]
+
+
+class GrantKind(StrEnum):
+    LINK = "link"
+    KEY = "key"
+
+
+class GrantState(StrEnum):
+    """What a list shows; `USED_UP` is known only together with the leases, so stores compute it."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    USED_UP = "used_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a link reaches: exactly one object (`key`), or everything below a prefix that is "" or ends with a slash."""
+
+    bucket: str
+    key: str | None = None
+    prefix: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.key is None) == (self.prefix is None):
+            raise ValueError("a scope has either a key or a prefix")
+        if self.key == "":
+            raise ValueError("a key is not empty")
+        if self.prefix and not self.prefix.endswith("/"):
+            raise ValueError("a prefix ends with a slash: without it, it would reach its siblings")
+
+    @property
+    def root(self) -> str:
+        """The key or the prefix."""
+        return self.key if self.key is not None else self.prefix or ""
+
+    def reaches(self, bucket: str, key: str) -> bool:
+        if bucket != self.bucket:
+            return False
+        return key == self.key if self.key is not None else key.startswith(self.prefix or "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One grant as stores keep it. Instants are seconds since the epoch; sizes are bytes; None means "no limit".
+
+    `serial` is its position in the feed at issue, so a revocation with a higher serial ends it.
+    `uses` counts leases for reads and accepted bodies for writes; `budget` is all bytes it may ever move. `sealed` is a key's secret, encrypted under its id.
+    `session_hash` is set for short-lived keys that must come with a session token.
+    `rule` names the policy rule that allowed the link, for revocation by policy. `version` grows with every edit.
+    """
+
+    id: str
+    kind: GrantKind
+    hash: SecretHash
+    owner: Principal
+    issued_at: float
+    serial: int = 0
+    version: int = 1
+    scope: Scope | None = None
+    actions: frozenset[Action] = frozenset()
+    not_before: float | None = None
+    expires_at: float | None = None
+    uses: int | None = None
+    budget: int | None = None
+    max_size: int | None = None
+    overwrite: bool = False
+    rate: Rate | None = None
+    cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
+    password: str | None = None
+    label: str | None = None
+    filename: str | None = None
+    content_type: str | None = None
+    etag: str | None = None
+    rule: str | None = None
+    revoked_at: float | None = None
+    revoked_reason: str | None = None
+    sealed: bytes | None = None
+    session_hash: SecretHash | None = None
+    issued_by: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.kind is GrantKind.LINK) != (self.scope is not None):
+            raise ValueError("a link has a scope, a key has none")
+        if self.kind is GrantKind.LINK and not self.actions:
+            raise ValueError("a link allows at least one action")
+
+    @property
+    def principal(self) -> Principal:
+        """Who acts when this grant is used: the link itself, or the app the key was issued to."""
+        return Principal("link", self.id) if self.kind is GrantKind.LINK else self.owner
+
+    def state(self, now: float) -> GrantState:
+        """The state that time and revocation give it; uses are the lease store's to know."""
+        if self.revoked_at is not None:
+            return GrantState.REVOKED
+        if self.expires_at is not None and now >= self.expires_at:
+            return GrantState.EXPIRED
+        if self.not_before is not None and now < self.not_before:
+            return GrantState.PENDING
+        return GrantState.ACTIVE
+
+    def lapsed(self, now: float) -> Reason | None:
+        """Why the grant as a whole is not usable at this instant, whatever is tried with it."""
+        match self.state(now):
+            case GrantState.REVOKED:
+                return Reason.REVOKED
+            case GrantState.EXPIRED:
+                return Reason.EXPIRED
+            case GrantState.PENDING:
+                return Reason.NOT_YET_VALID
+            case GrantState.ACTIVE | GrantState.USED_UP:
+                return None
+
+    def objections(self, attempt: Attempt) -> Iterator[tuple[Reason, str]]:
+        """Every reason why this grant does not reach as far as the attempt, most public one first."""
+        reason = self.lapsed(attempt.now)
+        if reason is not None:
+            yield reason, f"the grant {self.id} is {reason}"
+        if self.cidrs and (attempt.peer is None or not any(attempt.peer in network for network in self.cidrs)):
+            yield Reason.PEER_NOT_ALLOWED, "the peer address is in none of the grant's networks"
+        if self.scope is not None:
+            if not self.scope.reaches(attempt.bucket, attempt.key):
+                yield Reason.OUT_OF_SCOPE, "the key is outside the link's scope"
+            elif attempt.action not in self.actions:
+                yield Reason.METHOD_NOT_ALLOWED, f"the link does not allow {attempt.action}"
+        if self.max_size is not None and attempt.size is not None and attempt.size > self.max_size:
+            yield Reason.TOO_LARGE, f"the body of {attempt.size} bytes is above the link's {self.max_size}"
+
+
+class GrantStore(Protocol):
+    """What serving needs.
+
+    Implementations raise `DependencyDown("grants")` when they cannot answer; None always means "there is none".
+    """
+
+    async def find(self, secret_hash: SecretHash) -> Grant | None:
+        """The grant of a token or access key id, revoked and expired ones included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantFilter:
+    """Every field narrows; None does not. `state` is judged at `now`. `prefix` matches scopes inside it."""
+
+    now: float
+    kind: GrantKind | None = None
+    owner: Principal | None = None
+    bucket: str | None = None
+    prefix: str | None = None
+    label: str | None = None
+    state: GrantState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantPage:
+    """Newest first. `cursor` continues after the last one, None at the end."""
+
+    grants: Sequence[Grant]
+    cursor: str | None
+
+
+class GrantAdmin(GrantStore, Protocol):
+    """What the control plane needs on top. Every change is durable before the call returns and appears in the feed."""
+
+    async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
+        """Store a new grant and give it its serial.
+
+        With an `idempotency` text seen in the last 24 h, nothing is stored and the earlier grant is returned
+        (its `hash` differs from the one passed in, which tells the caller so).
+        """
+        ...
+
+    async def get(self, grant_id: str) -> Grant | None: ...
+
+    async def save(self, grant: Grant) -> Grant | None:
+        """Replace the grant if its stored version is still `grant.version`; returns it with the next version.
+
+        None means that somebody else was faster, or that it does not exist. Counters stay as they are. The serial,
+        the issue time and revocation are never changed by this.
+        """
+        ...
+
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        """Raises ValueError for a cursor that this store did not give."""
+        ...

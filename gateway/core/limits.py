@@ -1,0 +1,77 @@
+"""Owns the arithmetic of limits: GCRA, the limits a route carries, and the interface of the store that counts.
+
+Refuses to own a clock and the choice of which limits apply (`gateway.core.policy`).
+
+GCRA (generic cell rate algorithm, ITU-T I.371): one number a key, the theoretical arrival time; exact, no windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.units import Rate
+
+__all__ = ["Demand", "Limit", "LimitStore", "Verdict", "gcra"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit as it applies to one attempt; `key` says who shares the count. Sizes in bytes per second."""
+
+    key: str
+    requests: Rate | None = None
+    bandwidth: int | None = None
+    concurrent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One unit of cost asked of the counter under `key`."""
+
+    key: str
+    rate: Rate
+    cost: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a limiter says. `retry_after` and `reset` are in seconds; `remaining` is what the tightest limit has left."""
+
+    allowed: bool
+    retry_after: float
+    remaining: int
+    limit: int
+    reset: float
+
+
+def gcra(arrival: float | None, now: float, rate: Rate, cost: int = 1) -> tuple[Verdict, float]:
+    """Decide one demand; returns the verdict and the new theoretical arrival time to store.
+
+    A clock that jumps back never grants more than the burst: the stored time is only ever compared with `now`.
+    """
+    interval = rate.interval
+    tolerance = interval * rate.burst
+    earliest = now if arrival is None else min(max(arrival, now), now + tolerance)
+    proposed = earliest + interval * cost
+    room = now + tolerance - proposed
+    # 1e-9 forgives the rounding of a sum of many intervals, never a whole unit.
+    if room < -1e-9 * max(1.0, tolerance):
+        left = max(0, int((now + tolerance - earliest) / interval + 1e-9))
+        return Verdict(False, -room, left, rate.count, earliest - now), earliest
+    return Verdict(True, 0.0, int(room / interval + 1e-6), rate.count, proposed - now), proposed
+
+
+class LimitStore(Protocol):
+    """Rate counters shared by all who use the same store.
+
+    Implementations raise `DependencyDown("limits")` when they cannot answer.
+    """
+
+    async def take(self, demands: Sequence[Demand], now: float) -> Verdict:
+        """Take all demands or none, atomically; the verdict is the tightest one.
+
+        `now` is a hint: a shared store uses its own clock, so that replicas with other clocks share one truth.
+        """
+        ...

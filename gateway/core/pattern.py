@@ -1,0 +1,122 @@
+"""Owns which names a pattern covers: `reports/billing/**`, `*/logs/*.gz`, `app:*`.
+
+Refuses to own percent-decoding (names arrive decoded once) and folding by stores (`gateway.core.policy`).
+
+Law: `*` stays inside one segment, `**` as the last segment covers everything below and nothing beside. A prefix
+without its slash never reaches a sibling: `reports/billing/**` does not cover `reports/billing-old/x`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["NamePattern", "PathPattern", "key_fault"]
+
+_SEGMENT: Final = re.compile(r"[^*]+|\*+")
+_DOTS: Final = frozenset({".", ".."})
+
+
+def key_fault(key: str) -> str | None:
+    """Why an object key is refused before any policy looks at it, or None.
+
+    Dot segments and control bytes are legal S3 names but mean different things to different parsers on the way to a
+    store; every prefix rule could be walked around with them.
+    """
+    if len(key) > 1024 or len(key.encode("utf-8", "surrogatepass")) > 1024:
+        return "is longer than 1024 bytes"
+    if "." in key and not _DOTS.isdisjoint(key.split("/")):
+        return "has a dot segment"
+    if not key.isprintable():
+        for character in key:
+            if character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff":
+                return "has a control byte or is not UTF-8"
+    return None
+
+
+def _compile_segment(text: str) -> re.Pattern[str]:
+    parts = ("[^/]*" if part.startswith("*") else re.escape(part) for part in _SEGMENT.findall(text))
+    return re.compile("".join(parts), re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class PathPattern:
+    """A compiled `bucket/path` pattern."""
+
+    text: str
+    bucket: re.Pattern[str] | None
+    head: tuple[re.Pattern[str], ...]
+    deep: bool
+
+    @classmethod
+    def parse(cls, text: str) -> PathPattern:
+        """Compile a pattern.
+
+        Raises:
+            ValueError: empty, `**` elsewhere than as the last segment, dot segments, or an empty segment.
+        """
+        if text == "**":
+            return cls(text, None, (), True)
+        bucket, slash, path = text.partition("/")
+        if not bucket or "**" in bucket or not slash:
+            raise ValueError(f"{text!r} is not a pattern: write BUCKET/**, BUCKET/folder/**, BUCKET/folder/*.pdf or **")
+        segments = path.split("/")
+        deep = segments[-1] == "**"
+        head = segments[:-1] if deep else segments
+        if any("**" in segment for segment in head):
+            raise ValueError(f"{text!r}: ** may stand only as the whole last segment")
+        if any(segment in _DOTS or not segment for segment in head):
+            raise ValueError(f"{text!r}: empty segments, . and .. are not allowed in a pattern")
+        return cls(text, _compile_segment(bucket), tuple(_compile_segment(segment) for segment in head), deep)
+
+    def covers(self, bucket: str, key: str) -> bool:
+        """Whether this very object is meant."""
+        if self.bucket is not None and not self.bucket.fullmatch(bucket):
+            return False
+        segments = key.split("/")
+        if self.deep:
+            return len(segments) > len(self.head) and self._head_matches(segments)
+        return len(segments) == len(self.head) and self._head_matches(segments)
+
+    def covers_all_below(self, bucket: str, prefix: str) -> bool:
+        """Whether every object whose key starts with `prefix` is meant: what a listing of that prefix would show."""
+        if self.bucket is not None and not self.bucket.fullmatch(bucket):
+            return False
+        whole_segments = prefix.split("/")[:-1]
+        return self.deep and len(whole_segments) >= len(self.head) and self._head_matches(whole_segments)
+
+    def may_touch_below(self, bucket: str, prefix: str) -> bool:
+        """Whether any object whose key starts with `prefix` could be meant; in doubt yes (used by deny rules)."""
+        if self.bucket is not None and not self.bucket.fullmatch(bucket):
+            return False
+        whole_segments = prefix.split("/")[:-1]
+        if not self.deep and len(whole_segments) >= len(self.head):
+            return False
+        return self._head_matches(whole_segments)
+
+    def names_bucket(self, bucket: str) -> bool:
+        """Whether anything in the bucket could be meant."""
+        return self.bucket is None or self.bucket.fullmatch(bucket) is not None
+
+    def _head_matches(self, segments: list[str]) -> bool:
+        return all(pattern.fullmatch(segment) for pattern, segment in zip(self.head, segments, strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class NamePattern:
+    """A pattern over principals: `app:billing`, `app:*`, `admin:*`, `anonymous`, `*`."""
+
+    text: str
+    compiled: re.Pattern[str]
+
+    @classmethod
+    def parse(cls, text: str) -> NamePattern:
+        """Raises ValueError for anything that could match no principal."""
+        kind, _, name = text.partition(":")
+        if text not in {"*", "anonymous"} and (kind not in {"app", "link", "admin"} or not name):
+            raise ValueError(f"{text!r} names nobody: write app:NAME, app:*, admin:NAME, link:ID, anonymous or *")
+        return cls(text, _compile_segment(text))
+
+    def matches(self, principal: str) -> bool:
+        return self.compiled.fullmatch(principal) is not None

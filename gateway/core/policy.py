@@ -1,0 +1,364 @@
+"""Owns the one authorisation function, `decide`, and its talkative twin, `explain`.
+
+Refuses to own files and their syntax (`gateway.settings`), who the caller is, revocations by generation and counting.
+
+Law: nothing is allowed unless a rule says so, a deny rule wins over every allow rule, and a link can do no more than
+its owner may do, and may share, at the moment of use. `decide` and `explain` read the same objections, so they
+cannot disagree.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final, Literal, Protocol
+
+from gateway.core.attempt import Attempt, Principal, address_class
+from gateway.core.grant import Grant, GrantKind
+from gateway.core.limits import Limit
+from gateway.core.pattern import NamePattern, PathPattern, key_fault
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import Action, Operation
+from gateway.core.route import Backend, Bucket, Capability, Delivery, Route
+from gateway.core.units import Rate
+
+__all__ = [
+    "Condition",
+    "Effect",
+    "Explanation",
+    "LimitRule",
+    "LinkLimits",
+    "Objection",
+    "Policy",
+    "Rule",
+    "decide",
+    "explain",
+    "objections_to_share",
+]
+
+_EXPIRY_SLACK: Final = 1.0
+"""Seconds by which a link's life may pass the rule's maximum, for the rounding of instants to whole seconds."""
+
+
+class Effect(StrEnum):
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class Condition(Protocol):
+    """A rule's `when:`. One small interface, so that the expression engine can be replaced."""
+
+    text: str
+
+    def holds(self, attempt: Attempt, grant: Grant | None) -> bool | None:
+        """True or False as the expression says; None when it could not be evaluated.
+
+        None never allows and always denies: an allow rule needs True, a deny rule is silenced only by False.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLimits:
+    """What links made under a share rule may be. Seconds and bytes; None is "no limit"."""
+
+    actions: frozenset[Action] = frozenset({Action.READ})
+    max_expires: float | None = None
+    max_uses: int | None = None
+    max_size: int | None = None
+    password: bool = False
+
+    def faults(self, grant: Grant) -> Iterator[str]:
+        """Every way in which the link is more than this rule lets it be."""
+        excess = grant.actions - self.actions
+        if excess:
+            yield f"links here may not {', '.join(sorted(excess))}"
+        if self.max_expires is not None and (
+            grant.expires_at is None or grant.expires_at - grant.issued_at > self.max_expires + _EXPIRY_SLACK
+        ):
+            yield "the link lives longer than links here may"
+        if self.max_uses is not None and (grant.uses is None or grant.uses > self.max_uses):
+            yield f"links here may have at most {self.max_uses} uses"
+        if self.max_size is not None and Action.WRITE in grant.actions:
+            if grant.max_size is None or grant.max_size > self.max_size:
+                yield f"upload links here need a max_size of at most {self.max_size} bytes"
+        if self.password and grant.password is None:
+            yield "links here need a password"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. `source` is file:line, for people."""
+
+    name: str
+    who: tuple[NamePattern, ...]
+    may: frozenset[Action]
+    on: tuple[PathPattern, ...]
+    effect: Effect = Effect.ALLOW
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    max_size: int | None = None
+    links: LinkLimits | None = None
+    delivery: Delivery | None = None
+    condition: Condition | None = None
+    source: str = ""
+
+    def names(self, principal: Principal) -> bool:
+        text = str(principal)
+        return any(pattern.matches(text) for pattern in self.who)
+
+    def covers(self, attempt: Attempt) -> bool:
+        """Whether the attempt's place is meant. For a deny rule, a listing that could show a denied name is meant."""
+        if attempt.action is None:
+            return any(pattern.names_bucket(attempt.bucket) for pattern in self.on)
+        if attempt.action is Action.LIST:
+            if self.effect is Effect.DENY:
+                return any(pattern.may_touch_below(attempt.bucket, attempt.key) for pattern in self.on)
+            return any(pattern.covers_all_below(attempt.bucket, attempt.key) for pattern in self.on)
+        return any(pattern.covers(attempt.bucket, attempt.key) for pattern in self.on)
+
+    def mismatch(self, attempt: Attempt, grant: Grant | None) -> str | None:
+        """Why this rule says nothing about the attempt, or None if it applies."""
+        if attempt.action is None:
+            if self.effect is Effect.DENY:
+                return "denies actions, not the sight of a bucket"
+        elif attempt.action not in self.may:
+            return f"is not about {attempt.action}"
+        if not self.covers(attempt):
+            return "covers other names"
+        return self._unmet(attempt, grant)
+
+    def _unmet(self, attempt: Attempt, grant: Grant | None) -> str | None:
+        if self.networks and (attempt.peer is None or not any(attempt.peer in network for network in self.networks)):
+            return "is for other networks"
+        if self.max_size is not None and (attempt.size or 0) > self.max_size:
+            return f"is for bodies of at most {self.max_size} bytes"
+        if self.condition is not None:
+            held = self.condition.holds(attempt, grant)
+            if held is False or (held is None and self.effect is Effect.ALLOW):
+                return (
+                    "has a condition that does not hold" if held is False else "has a condition that failed to evaluate"
+                )
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitRule:
+    """A limit for everybody whom `who` matches. `per` says who shares one count."""
+
+    who: NamePattern
+    per: Literal["principal", "address", "link"] = "principal"
+    requests: Rate | None = None
+    bandwidth: int | None = None
+    concurrent: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """One reason against an attempt; `detail` is for logs and `explain`, `rule` names a deny rule."""
+
+    reason: Reason
+    detail: str
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that `explain` knows: every objection, and what each rule about the acting principal had to say."""
+
+    allowed: bool
+    route: Route | None
+    objections: tuple[Objection, ...]
+    rules: tuple[tuple[Rule, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The compiled rules. Immutable but for a memo of the rules that name a principal."""
+
+    backends: Mapping[str, Backend] = field(default_factory=dict)
+    buckets: Mapping[str, Bucket] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    limits: tuple[LimitRule, ...] = ()
+    _named: dict[Principal, tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    def rules_for(self, principal: Principal) -> tuple[Rule, ...]:
+        """The rules that name this principal, deny rules first."""
+        found = self._named.get(principal)
+        if found is None:
+            named = [rule for rule in self.rules if rule.names(principal)]
+            found = tuple(sorted(named, key=lambda rule: rule.effect is Effect.ALLOW))
+            if len(self._named) >= 4096:
+                self._named.clear()
+            self._named[principal] = found
+        return found
+
+    def visible_buckets(self, principal: Principal) -> list[Bucket]:
+        """The buckets that some allow rule of this principal names, by name."""
+        rules = [rule for rule in self.rules_for(principal) if rule.effect is Effect.ALLOW]
+        return [
+            bucket
+            for name, bucket in sorted(self.buckets.items())
+            if any(pattern.names_bucket(name) for rule in rules for pattern in rule.on)
+        ]
+
+    def limits_for(self, attempt: Attempt, grant: Grant | None) -> tuple[Limit, ...]:
+        """Every limit that holds for the attempt, with the key of the count it shares."""
+        subjects = [str(attempt.principal)]
+        if grant is not None and grant.owner != attempt.principal:
+            subjects.append(str(grant.owner))
+        found = []
+        for index, rule in enumerate(self.limits):
+            subject = next((text for text in subjects if rule.who.matches(text)), None)
+            if subject is None:
+                continue
+            if rule.per == "address":
+                subject = address_class(attempt.peer) if attempt.peer is not None else "local"
+            elif rule.per == "link":
+                if grant is None or grant.kind is not GrantKind.LINK:
+                    continue
+                subject = grant.id
+            found.append(Limit(f"{index}:{subject}", rule.requests, rule.bandwidth, rule.concurrent))
+        if grant is not None and grant.rate is not None:
+            found.append(Limit(f"grant:{grant.id}", grant.rate))
+        return tuple(found)
+
+
+def decide(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
+    """The one authorisation function: the route of an allowed attempt.
+
+    `grant` is None for a principal without one: an anonymous caller or a trusted listener's app.
+
+    Raises:
+        Refused: with the first objection, in the order in which `explain` lists them.
+    """
+    for objection in _objections(policy, grant, attempt):
+        raise Refused(objection.reason, objection.detail, rule=objection.rule)
+    rule = _allowing(policy, _acting(grant, attempt), grant, attempt)
+    if rule is None:
+        raise Refused(Reason.INTERNAL, "no objection and no rule")
+    bucket = policy.buckets[attempt.bucket]
+    return Route(
+        rule=rule.name,
+        backend=policy.backends[bucket.backend],
+        bucket=bucket,
+        key=attempt.key,
+        limits=policy.limits_for(attempt, grant),
+        delivery=rule.delivery or bucket.delivery,
+    )
+
+
+def explain(policy: Policy, grant: Grant | None, attempt: Attempt) -> Explanation:
+    """Why `decide` would allow or refuse this attempt: all reasons, and every rule that names who acts."""
+    objections = tuple(_objections(policy, grant, attempt))
+    route = None if objections else decide(policy, grant, attempt)
+    rules = tuple(
+        (rule, rule.mismatch(attempt, grant) or ("allows" if rule.effect is Effect.ALLOW else "denies"))
+        for rule in policy.rules_for(_acting(grant, attempt))
+    )
+    return Explanation(route is not None, route, objections, rules)
+
+
+def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, ...], Rule | None]:
+    """Why the owner may not have this link, and the share rule that lets them, judged at the moment of issue."""
+    if link.scope is None:
+        raise ValueError("only links are shared")
+    found: list[Objection] = []
+    if (fault := key_fault(link.scope.root)) is not None:
+        return (Objection(Reason.BAD_KEY, f"the key {fault}"),), None
+    for action in sorted(link.actions):
+        attempt = _whole_scope(link, action)
+        if (folded := _folding(policy, attempt)) is not None:
+            found.append(folded)
+        found.extend(_rule_objections(policy, link.owner, None, attempt))
+    share_rules = [rule for rule, faults in _share_rules(policy, link, _whole_scope(link, Action.SHARE)) if not faults]
+    if not share_rules:
+        found.extend(_share_objections(policy, link, _whole_scope(link, Action.SHARE)))
+    return tuple(dict.fromkeys(found)), share_rules[0] if share_rules else None
+
+
+def _acting(grant: Grant | None, attempt: Attempt) -> Principal:
+    """Whose rules count: a link acts for its owner."""
+    return grant.owner if grant is not None and grant.kind is GrantKind.LINK else attempt.principal
+
+
+def _objections(policy: Policy, grant: Grant | None, attempt: Attempt) -> Iterator[Objection]:
+    if (fault := key_fault(attempt.key)) is not None:
+        yield Objection(Reason.BAD_KEY, f"the key {fault}")
+    if grant is not None:
+        for reason, detail in grant.objections(attempt):
+            yield Objection(reason, detail)
+    rule_objections = list(_rule_objections(policy, _acting(grant, attempt), grant, attempt))
+    if grant is not None and grant.kind is GrantKind.LINK:
+        for objection in rule_objections:
+            yield Objection(Reason.OWNER_NOT_ALLOWED, f"the owner {grant.owner}: {objection.detail}", objection.rule)
+        if not any(not faults for _, faults in _share_rules(policy, grant, attempt)):
+            yield from _share_objections(policy, grant, attempt)
+    else:
+        yield from rule_objections
+    if attempt.bucket not in policy.buckets:
+        yield Objection(Reason.UNKNOWN_BUCKET, f"no bucket is named {attempt.bucket!r}")
+    elif (folded := _folding(policy, attempt)) is not None:
+        yield folded
+    elif policy.backends[policy.buckets[attempt.bucket].backend].drained:
+        yield Objection(Reason.BACKEND_DRAINED, f"the backend of {attempt.bucket} is drained")
+
+
+def _rule_objections(policy: Policy, actor: Principal, grant: Grant | None, attempt: Attempt) -> Iterator[Objection]:
+    for rule in policy.rules_for(actor):
+        if rule.effect is Effect.DENY and rule.mismatch(attempt, grant) is None:
+            yield Objection(Reason.DENIED_BY_RULE, f"the rule {rule.name!r} denies it", rule.name)
+    if _allowing(policy, actor, grant, attempt) is None:
+        yield Objection(Reason.NOT_ALLOWED, f"no rule allows {actor} to {attempt.action or 'see'} this")
+
+
+def _allowing(policy: Policy, actor: Principal, grant: Grant | None, attempt: Attempt) -> Rule | None:
+    for rule in policy.rules_for(actor):
+        if rule.effect is Effect.ALLOW and rule.mismatch(attempt, grant) is None:
+            return rule
+    return None
+
+
+def _share_rules(policy: Policy, link: Grant, attempt: Attempt) -> Iterator[tuple[Rule, Sequence[str]]]:
+    """The share rules of the link's owner that cover the attempt's place, with what each has against the link."""
+    for rule in policy.rules_for(link.owner):
+        if rule.effect is Effect.ALLOW and Action.SHARE in rule.may and rule.covers(attempt):
+            yield rule, tuple((rule.links or LinkLimits()).faults(link))
+
+
+def _share_objections(policy: Policy, link: Grant, attempt: Attempt) -> Iterator[Objection]:
+    faults = [f"the rule {rule.name!r}: {'; '.join(found)}" for rule, found in _share_rules(policy, link, attempt)]
+    detail = " | ".join(faults) if faults else f"no rule lets {link.owner} share this"
+    yield Objection(Reason.OWNER_NOT_ALLOWED, detail)
+
+
+def _whole_scope(link: Grant, action: Action) -> Attempt:
+    """The attempt that stands for all that a link could reach: its key, or everything below its prefix."""
+    assert link.scope is not None
+    whole = Action.LIST if link.scope.key is None and action in {Action.LIST, Action.SHARE} else action
+    return Attempt(
+        principal=link.owner,
+        operation=Operation.LIST_OBJECTS_V2 if whole is Action.LIST else Operation.GET_OBJECT,
+        action=whole,
+        bucket=link.scope.bucket,
+        key=link.scope.root,
+        peer=None,
+        now=link.issued_at,
+    )
+
+
+def _folding(policy: Policy, attempt: Attempt) -> Objection | None:
+    """An objection to a name that the store behind the bucket would take for another name."""
+    bucket = policy.buckets.get(attempt.bucket)
+    if bucket is None:
+        return None
+    capabilities = policy.backends[bucket.backend].capabilities
+    key = attempt.key
+    if Capability.FOLDS_SLASHES in capabilities and (key.startswith("/") or "//" in key or "\\" in key):
+        return Objection(Reason.KEY_AMBIGUOUS, "the store folds leading, repeated and backward slashes")
+    if Capability.FOLDS_UNICODE in capabilities and not unicodedata.is_normalized("NFC", key):
+        return Objection(Reason.KEY_AMBIGUOUS, "the store folds Unicode forms; use NFC names")
+    return None

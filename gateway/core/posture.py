@@ -1,0 +1,22 @@
+"""Owns the declared answer to "what if this part is down?", one field a dependency.
+
+Law: a posture is always declared, never the consequence of something being unset. Grants and revocations cannot be
+opened: without them nobody would know what is allowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["FailPosture"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailPosture:
+    """`closed` refuses with 503 while the dependency is down, `open` goes on without it and says so in log and metric."""
+
+    grants: Literal["closed"] = "closed"
+    revocations: Literal["closed"] = "closed"
+    limits: Literal["open", "closed"] = "open"
+    audit: Literal["open", "closed"] = "open"

@@ -1,0 +1,249 @@
+"""Owns every reason for a "no", the four exception classes, and the one table from reason to public answer.
+
+Refuses to own how an answer is written (`gateway.wire.replies`) and when one is given (`gateway.data`).
+
+Law: a caller learns what the table says and nothing else. `detail` is for logs and for `explain`; it never
+reaches a caller of the data listener.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+
+__all__ = ["TABLE", "DependencyDown", "PublicAnswer", "Reason", "Refused", "SettingsError", "UpstreamFailed"]
+
+
+class Reason(StrEnum):
+    """Why an attempt was refused, failed or cut. The value is the metric label and the `reason` member of a problem."""
+
+    # what was sent cannot be understood or is not offered
+    BAD_REQUEST = "bad_request"
+    BAD_KEY = "bad_key"
+    KEY_TOO_LONG = "key_too_long"
+    BAD_ARGUMENT = "bad_argument"
+    MALFORMED_XML = "malformed_xml"
+    MALFORMED_FORM = "malformed_form"
+    UNSUPPORTED_OPERATION = "unsupported_operation"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    MISSING_LENGTH = "missing_length"
+    INCOMPLETE_BODY = "incomplete_body"
+    TOO_LARGE = "too_large"
+    TOO_SMALL = "too_small"
+    BAD_DIGEST = "bad_digest"
+    INVALID_DIGEST = "invalid_digest"
+    BAD_CONTENT_HASH = "bad_content_hash"
+    BAD_RANGE = "bad_range"
+    # who asks is not known
+    CREDENTIALS_MISSING = "credentials_missing"
+    CREDENTIALS_MALFORMED = "credentials_malformed"
+    CREDENTIALS_QUERY_MALFORMED = "credentials_query_malformed"
+    CREDENTIALS_AMBIGUOUS = "credentials_ambiguous"
+    UNKNOWN_TOKEN = "unknown_token"  # noqa: S105 (a reason, not a secret)
+    UNKNOWN_KEY = "unknown_key"
+    BAD_SIGNATURE = "bad_signature"
+    UNSIGNED_HEADER = "unsigned_header"
+    CLOCK_SKEWED = "clock_skewed"
+    SIGNATURE_EXPIRED = "signature_expired"
+    BAD_SESSION_TOKEN = "bad_session_token"  # noqa: S105
+    FORM_POLICY_VIOLATED = "form_policy_violated"
+    # the grant does not reach this far
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    USED_UP = "used_up"
+    OUT_OF_SCOPE = "out_of_scope"
+    PEER_NOT_ALLOWED = "peer_not_allowed"
+    PASSWORD_REQUIRED = "password_required"  # noqa: S105
+    PASSWORD_WRONG = "password_wrong"  # noqa: S105
+    # the policy does not allow it
+    NOT_ALLOWED = "not_allowed"
+    DENIED_BY_RULE = "denied_by_rule"
+    OWNER_NOT_ALLOWED = "owner_not_allowed"
+    UNKNOWN_BUCKET = "unknown_bucket"
+    KEY_AMBIGUOUS = "key_ambiguous"
+    NOT_SUPPORTED_BY_BACKEND = "not_supported_by_backend"
+    # not now
+    TOO_MANY_REQUESTS = "too_many_requests"
+    TOO_MANY_TRANSFERS = "too_many_transfers"
+    TOO_MANY_GUESSES = "too_many_guesses"
+    OVERLOADED = "overloaded"
+    VIEW_TOO_OLD = "view_too_old"
+    DEPENDENCY_DOWN = "dependency_down"
+    BACKEND_DRAINED = "backend_drained"
+    SHUTTING_DOWN = "shutting_down"
+    # what the store said
+    OBJECT_GONE = "object_gone"
+    OBJECT_EXISTS = "object_exists"
+    PRECONDITION_FAILED = "precondition_failed"
+    UPSTREAM_REFUSED = "upstream_refused"
+    UPSTREAM_UNREACHABLE = "upstream_unreachable"
+    UPSTREAM_TIMED_OUT = "upstream_timed_out"
+    UPSTREAM_BROKE = "upstream_broke"
+    # while bytes were moving
+    CLIENT_GONE = "client_gone"
+    CLIENT_TOO_SLOW = "client_too_slow"
+    # ours
+    INTERNAL = "internal"
+
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class PublicAnswer:
+    """What the world is told about a reason.
+
+    `status` and `code` answer S3 paths (XML), `link_status` and `text` answer link paths (problem+json or a page).
+    """
+
+    status: int
+    code: str
+    link_status: int
+    text: str
+    level: Level = "info"
+
+
+_GONE = "This link does not exist or is no longer available."
+_DENIED = "Access Denied"
+
+TABLE: Final[dict[Reason, PublicAnswer]] = {
+    Reason.BAD_REQUEST: PublicAnswer(400, "InvalidRequest", 400, "The request is malformed."),
+    Reason.BAD_KEY: PublicAnswer(400, "InvalidURI", 400, "The object name is not acceptable."),
+    Reason.KEY_TOO_LONG: PublicAnswer(400, "KeyTooLongError", 400, "The object name is longer than 1024 bytes."),
+    Reason.BAD_ARGUMENT: PublicAnswer(400, "InvalidArgument", 400, "A parameter or header has an invalid value."),
+    Reason.MALFORMED_XML: PublicAnswer(400, "MalformedXML", 400, "The XML you sent is not well formed or not valid."),
+    Reason.MALFORMED_FORM: PublicAnswer(
+        400, "MalformedPOSTRequest", 400, "The form is not well-formed multipart/form-data."
+    ),
+    Reason.UNSUPPORTED_OPERATION: PublicAnswer(501, "NotImplemented", 501, "This operation is not offered here."),
+    Reason.METHOD_NOT_ALLOWED: PublicAnswer(405, "MethodNotAllowed", 405, "This method is not allowed here."),
+    Reason.MISSING_LENGTH: PublicAnswer(411, "MissingContentLength", 411, "The request needs a Content-Length."),
+    Reason.INCOMPLETE_BODY: PublicAnswer(400, "IncompleteBody", 400, "The body ended before its declared length."),
+    Reason.TOO_LARGE: PublicAnswer(400, "EntityTooLarge", 413, "The body is larger than allowed."),
+    Reason.TOO_SMALL: PublicAnswer(400, "EntityTooSmall", 400, "The body is smaller than allowed."),
+    Reason.BAD_DIGEST: PublicAnswer(400, "BadDigest", 400, "The body does not match the checksum you sent."),
+    Reason.INVALID_DIGEST: PublicAnswer(400, "InvalidDigest", 400, "The checksum you sent is not valid."),
+    Reason.BAD_CONTENT_HASH: PublicAnswer(
+        400, "XAmzContentSHA256Mismatch", 400, "The body does not match x-amz-content-sha256."
+    ),
+    Reason.BAD_RANGE: PublicAnswer(416, "InvalidRange", 416, "The requested range is not satisfiable."),
+    Reason.CREDENTIALS_MISSING: PublicAnswer(403, "AccessDenied", 401, _DENIED),
+    Reason.CREDENTIALS_MALFORMED: PublicAnswer(
+        400, "AuthorizationHeaderMalformed", 400, "The Authorization header is malformed."
+    ),
+    Reason.CREDENTIALS_QUERY_MALFORMED: PublicAnswer(
+        400, "AuthorizationQueryParametersError", 400, "The authorization query parameters are malformed."
+    ),
+    Reason.CREDENTIALS_AMBIGUOUS: PublicAnswer(
+        400, "InvalidArgument", 400, "Only one authentication mechanism is allowed in a request."
+    ),
+    Reason.UNKNOWN_TOKEN: PublicAnswer(404, "NoSuchKey", 404, _GONE),
+    Reason.UNKNOWN_KEY: PublicAnswer(
+        403, "InvalidAccessKeyId", 403, "The access key id does not exist in our records."
+    ),
+    Reason.BAD_SIGNATURE: PublicAnswer(
+        403, "SignatureDoesNotMatch", 403, "The request signature we calculated does not match the one you provided."
+    ),
+    Reason.UNSIGNED_HEADER: PublicAnswer(403, "AccessDenied", 403, "There were headers present which were not signed."),
+    Reason.CLOCK_SKEWED: PublicAnswer(
+        403, "RequestTimeTooSkewed", 403, "The difference between the request time and the server's time is too large."
+    ),
+    Reason.SIGNATURE_EXPIRED: PublicAnswer(403, "AccessDenied", 403, "Request has expired"),
+    Reason.BAD_SESSION_TOKEN: PublicAnswer(
+        400, "InvalidToken", 400, "The provided token is malformed or otherwise invalid."
+    ),
+    Reason.FORM_POLICY_VIOLATED: PublicAnswer(
+        403, "AccessDenied", 403, "Invalid according to Policy: a condition of the form's policy is not met."
+    ),
+    Reason.NOT_YET_VALID: PublicAnswer(403, "AccessDenied", 403, "This link is not valid yet."),
+    Reason.EXPIRED: PublicAnswer(400, "ExpiredToken", 410, "This link has expired."),
+    Reason.REVOKED: PublicAnswer(403, "InvalidAccessKeyId", 410, "This link was revoked."),
+    Reason.USED_UP: PublicAnswer(403, "AccessDenied", 410, "This link has been used up."),
+    Reason.OUT_OF_SCOPE: PublicAnswer(403, "AccessDenied", 404, _GONE),
+    Reason.PEER_NOT_ALLOWED: PublicAnswer(403, "AccessDenied", 403, "This link may not be used from your address."),
+    Reason.PASSWORD_REQUIRED: PublicAnswer(403, "AccessDenied", 401, "This link needs a password."),
+    Reason.PASSWORD_WRONG: PublicAnswer(403, "AccessDenied", 401, "The password is wrong."),
+    Reason.NOT_ALLOWED: PublicAnswer(403, "AccessDenied", 403, _DENIED),
+    Reason.DENIED_BY_RULE: PublicAnswer(403, "AccessDenied", 403, _DENIED),
+    Reason.OWNER_NOT_ALLOWED: PublicAnswer(
+        403, "AccessDenied", 410, "This link is no longer allowed by its owner's policy."
+    ),
+    Reason.UNKNOWN_BUCKET: PublicAnswer(404, "NoSuchBucket", 404, "The specified bucket does not exist."),
+    Reason.KEY_AMBIGUOUS: PublicAnswer(
+        400, "InvalidURI", 400, "The store behind this bucket would confuse this object name with another one."
+    ),
+    Reason.NOT_SUPPORTED_BY_BACKEND: PublicAnswer(
+        501, "NotImplemented", 501, "The store behind this bucket does not support this operation."
+    ),
+    Reason.TOO_MANY_REQUESTS: PublicAnswer(503, "SlowDown", 429, "Too many requests. Please slow down."),
+    Reason.TOO_MANY_TRANSFERS: PublicAnswer(503, "SlowDown", 429, "Too many transfers at once. Please slow down."),
+    Reason.TOO_MANY_GUESSES: PublicAnswer(503, "SlowDown", 429, "Too many failed tries. Please wait."),
+    Reason.OVERLOADED: PublicAnswer(503, "SlowDown", 503, "The gateway is at its limit of transfers.", "warning"),
+    Reason.VIEW_TOO_OLD: PublicAnswer(
+        503, "ServiceUnavailable", 503, "The revocation list is too old to decide on.", "error"
+    ),
+    Reason.DEPENDENCY_DOWN: PublicAnswer(503, "ServiceUnavailable", 503, "A part this needs is unavailable.", "error"),
+    Reason.BACKEND_DRAINED: PublicAnswer(
+        503, "ServiceUnavailable", 503, "The store is taken out of service.", "warning"
+    ),
+    Reason.SHUTTING_DOWN: PublicAnswer(503, "ServiceUnavailable", 503, "The gateway is shutting down."),
+    Reason.OBJECT_GONE: PublicAnswer(404, "NoSuchKey", 404, "The object does not exist."),
+    Reason.OBJECT_EXISTS: PublicAnswer(412, "PreconditionFailed", 409, "An object with this name exists already."),
+    Reason.PRECONDITION_FAILED: PublicAnswer(
+        412, "PreconditionFailed", 412, "At least one of the preconditions you specified did not hold."
+    ),
+    Reason.UPSTREAM_REFUSED: PublicAnswer(502, "BadGateway", 502, "The store refused the request.", "error"),
+    Reason.UPSTREAM_UNREACHABLE: PublicAnswer(503, "ServiceUnavailable", 502, "The store cannot be reached.", "error"),
+    Reason.UPSTREAM_TIMED_OUT: PublicAnswer(504, "GatewayTimeout", 504, "The store did not answer in time.", "error"),
+    Reason.UPSTREAM_BROKE: PublicAnswer(502, "BadGateway", 502, "The store broke off.", "error"),
+    Reason.CLIENT_GONE: PublicAnswer(400, "RequestTimeout", 400, "The client went away."),
+    Reason.CLIENT_TOO_SLOW: PublicAnswer(400, "RequestTimeout", 408, "The client was too slow."),
+    Reason.INTERNAL: PublicAnswer(
+        500, "InternalError", 500, "We encountered an internal error. Please try again.", "error"
+    ),
+}
+
+
+class Refused(Exception):
+    """A step says no.
+
+    `detail` says why in our own words, for the log. `retry_after` is in seconds. `limit` describes the limit that
+    was hit, for `RateLimit` fields.
+    """
+
+    def __init__(
+        self, reason: Reason, detail: str = "", *, retry_after: float | None = None, rule: str | None = None
+    ) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+        self.retry_after = retry_after
+        self.rule = rule
+
+
+class UpstreamFailed(Exception):
+    """The store could not be reached, timed out, or broke its own framing. `reason` is one of the UPSTREAM_* reasons."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class DependencyDown(Exception):
+    """One of our own parts (grant store, feed, limiter, ledger) cannot answer. The fail posture decides what follows."""
+
+    def __init__(self, dependency: Literal["grants", "revocations", "limits", "audit"], detail: str = "") -> None:
+        super().__init__(dependency, detail)
+        self.dependency = dependency
+        self.detail = detail
+
+
+class SettingsError(Exception):
+    """A file or a value from outside is wrong. `faults` are complete sentences with file:line:column where known."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults

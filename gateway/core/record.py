@@ -1,0 +1,83 @@
+"""Owns the one accounting line that every attempt leaves, and the audit event that every administrative act leaves.
+
+Refuses to own when they are written (`gateway.data.account`, `gateway.control`) and where (`gateway.stores`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+__all__ = ["AuditEvent", "Ledger", "Outcome", "Record", "RecordPage"]
+
+
+class Outcome(StrEnum):
+    """How an attempt ended, from our point of view. The metric label of `gateway_requests_total`."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    CLIENT_GONE = "client_gone"
+    UPSTREAM_FAILED = "upstream_failed"
+    CUT = "cut"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What happened, counted on bytes actually moved. Instants in seconds since the epoch, durations in seconds."""
+
+    request_id: str
+    at: float
+    duration: float
+    principal: str
+    grant_id: str | None
+    operation: str
+    bucket: str
+    key: str
+    backend: str
+    peer: str
+    status: int
+    outcome: Outcome
+    reason: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    fresh_use: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """Newest first. `cursor` continues after the last one, None at the end."""
+
+    records: Sequence[Record]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """An administrative act: who did what to which grant, and how it ended. Never holds a secret."""
+
+    at: float
+    actor: str
+    act: str
+    target: str
+    detail: dict[str, str] = field(default_factory=dict)
+
+
+class Ledger(Protocol):
+    """Append-only. Raises `DependencyDown("audit")` when it cannot answer."""
+
+    async def append(self, records: Sequence[Record]) -> None: ...
+
+    async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
+        """Raises ValueError for a cursor that this ledger did not give."""
+        ...
+
+    async def audit(self, event: AuditEvent) -> None:
+        """Durable before it returns."""
+        ...
+
+    async def prune(self, before: float) -> int:
+        """Forget records (never audit events) older than `before`; returns how many."""
+        ...

@@ -1,0 +1,172 @@
+"""Owns what an S3 or link request *is* once parsed: operation, place, parameters, body framing.
+
+Refuses to own how bytes become one (`gateway.wire.parse`) and whether it is allowed (`gateway.core.policy`).
+There is one canonical request object, for tokens, headers, presigned queries and forms alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["ACTION_OF", "Action", "BodyFraming", "BucketPlace", "LinkPlace", "ObjectRequest", "Operation", "RawRequest"]
+
+
+class Action(StrEnum):
+    """What policy speaks of."""
+
+    READ = "read"
+    LIST = "list"
+    WRITE = "write"
+    DELETE = "delete"
+    SHARE = "share"
+    SIGN = "sign"
+
+
+class Operation(StrEnum):
+    """The S3 operations that exist here, by their S3 API names. Anything else is refused while parsing."""
+
+    GET_OBJECT = "GetObject"
+    HEAD_OBJECT = "HeadObject"
+    PUT_OBJECT = "PutObject"
+    POST_OBJECT = "PostObject"
+    DELETE_OBJECT = "DeleteObject"
+    DELETE_OBJECTS = "DeleteObjects"
+    COPY_OBJECT = "CopyObject"
+    LIST_BUCKETS = "ListBuckets"
+    HEAD_BUCKET = "HeadBucket"
+    CREATE_BUCKET = "CreateBucket"
+    GET_BUCKET_LOCATION = "GetBucketLocation"
+    GET_BUCKET_VERSIONING = "GetBucketVersioning"
+    LIST_OBJECTS = "ListObjects"
+    LIST_OBJECTS_V2 = "ListObjectsV2"
+    LIST_OBJECT_VERSIONS = "ListObjectVersions"
+    LIST_MULTIPART_UPLOADS = "ListMultipartUploads"
+    CREATE_MULTIPART_UPLOAD = "CreateMultipartUpload"
+    UPLOAD_PART = "UploadPart"
+    UPLOAD_PART_COPY = "UploadPartCopy"
+    COMPLETE_MULTIPART_UPLOAD = "CompleteMultipartUpload"
+    ABORT_MULTIPART_UPLOAD = "AbortMultipartUpload"
+    LIST_PARTS = "ListParts"
+    GET_OBJECT_TAGGING = "GetObjectTagging"
+    PUT_OBJECT_TAGGING = "PutObjectTagging"
+    DELETE_OBJECT_TAGGING = "DeleteObjectTagging"
+    GET_OBJECT_ATTRIBUTES = "GetObjectAttributes"
+    PREFLIGHT = "Preflight"
+
+
+_O = Operation
+ACTION_OF: Final[Mapping[Operation, Action | None]] = MappingProxyType(
+    {
+        _O.GET_OBJECT: Action.READ,
+        _O.HEAD_OBJECT: Action.READ,
+        _O.GET_OBJECT_TAGGING: Action.READ,
+        _O.GET_OBJECT_ATTRIBUTES: Action.READ,
+        _O.PUT_OBJECT: Action.WRITE,
+        _O.POST_OBJECT: Action.WRITE,
+        _O.COPY_OBJECT: Action.WRITE,
+        _O.CREATE_MULTIPART_UPLOAD: Action.WRITE,
+        _O.UPLOAD_PART: Action.WRITE,
+        _O.UPLOAD_PART_COPY: Action.WRITE,
+        _O.COMPLETE_MULTIPART_UPLOAD: Action.WRITE,
+        _O.ABORT_MULTIPART_UPLOAD: Action.WRITE,
+        _O.LIST_PARTS: Action.WRITE,
+        _O.PUT_OBJECT_TAGGING: Action.WRITE,
+        _O.DELETE_OBJECT_TAGGING: Action.WRITE,
+        _O.DELETE_OBJECT: Action.DELETE,
+        _O.DELETE_OBJECTS: Action.DELETE,
+        _O.LIST_OBJECTS: Action.LIST,
+        _O.LIST_OBJECTS_V2: Action.LIST,
+        _O.LIST_OBJECT_VERSIONS: Action.LIST,
+        _O.LIST_MULTIPART_UPLOADS: Action.LIST,
+        # Answered here and never sent to a store: they tell no more than that a rule names the bucket.
+        _O.LIST_BUCKETS: None,
+        _O.HEAD_BUCKET: None,
+        _O.CREATE_BUCKET: None,
+        _O.GET_BUCKET_LOCATION: None,
+        _O.GET_BUCKET_VERSIONING: None,
+        _O.PREFLIGHT: None,
+    }
+)
+"""The one effect each operation has on its own key. Copies and batch deletes have more; each is decided on its own."""
+
+
+class BodyFraming(StrEnum):
+    """How the body's bytes are wrapped on the way in (the forms of `x-amz-content-sha256`)."""
+
+    PLAIN = "plain"
+    SIGNED_CHUNKS = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+    SIGNED_CHUNKS_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+    UNSIGNED_CHUNKS_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request line and headers as they came, before anybody understood them.
+
+    `path` and `query` are the two halves of the request target, still percent-encoded; `query` has no question mark.
+    `headers` keeps order and repetitions; names are lower-cased, values are stripped of surrounding white space.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: tuple[tuple[str, str], ...]
+    version: tuple[int, int] = (1, 1)
+
+    def header(self, name: str) -> str | None:
+        """The value of a header that may come once; the first one if it came more often."""
+        for candidate, value in self.headers:
+            if candidate == name:
+                return value
+        return None
+
+    def header_values(self, name: str) -> list[str]:
+        return [value for candidate, value in self.headers if candidate == name]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LinkPlace:
+    """`/s/{token}` (`path` is None), `/s/{token}/` (`path` is "") or `/s/{token}/a/b` (`path` is "a/b", decoded once)."""
+
+    token_text: str
+    path: str | None
+
+    def __repr__(self) -> str:
+        return f"LinkPlace(…, {self.path!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPlace:
+    """`/{bucket}/{key}` or its virtual-host form; `key` is decoded once and "" for bucket-level requests."""
+
+    bucket: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectRequest:
+    """A request that was understood. An instance that exists has a known operation and only allow-listed parts.
+
+    `params` are the operation's own query parameters, decoded, without anything that belongs to authentication.
+    `headers` are the allow-listed request headers, lower-cased, each at most once, free of control bytes.
+    `content_length` is the length of the object's bytes (decoded), None when it was not declared.
+    """
+
+    raw: RawRequest
+    operation: Operation
+    place: LinkPlace | BucketPlace
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_length: int | None = None
+    framing: BodyFraming = BodyFraming.PLAIN
+    expects_continue: bool = False
+    virtual_host: bool = False
+
+    @property
+    def has_body(self) -> bool:
+        """Whether body bytes follow on the wire."""
+        return bool(self.raw.header("transfer-encoding")) or (self.raw.header("content-length") or "0") != "0"

@@ -1,0 +1,149 @@
+"""Owns the facts that end grants, the feed they travel on, and the view that answers "is this revoked?".
+
+Refuses to own how a feed is stored or pushed (`gateway.stores`) and who cuts running transfers (`gateway.data`).
+
+Law: a revocation ends what was issued before it. "Before" is a position in one feed, never a clock: grants and
+revocations get their serials from the same counter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Protocol
+
+from gateway.core.grant import Grant, GrantKind
+
+__all__ = ["MAX_VIEW_AGE", "FeedEntry", "FeedKind", "RevocationFeed", "RevocationTarget", "RevocationView"]
+
+MAX_VIEW_AGE: Final = 5.0
+"""Seconds after which a view that could not be refreshed is too old to decide on (promise 2)."""
+
+
+class FeedKind(StrEnum):
+    """What a feed entry says. The first two invalidate a cached grant, the others end grants."""
+
+    ISSUED = "issued"
+    CHANGED = "changed"
+    LINK = "link"
+    KEY = "key"
+    OWNER = "owner"
+    PREFIX = "prefix"
+    BACKEND = "backend"
+    POLICY = "policy"
+
+
+_REVOKING: Final = frozenset(FeedKind) - {FeedKind.ISSUED, FeedKind.CHANGED}
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationTarget:
+    """What a revocation ends. `name` is a link or key grant id, a principal, a backend or a rule name.
+
+    For `PREFIX`, `name` is the bucket and `prefix` the start of the keys ("" is the whole bucket).
+    """
+
+    kind: FeedKind
+    name: str
+    prefix: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in _REVOKING:
+            raise ValueError(f"{self.kind} is no revocation")
+        if self.prefix and self.kind is not FeedKind.PREFIX:
+            raise ValueError("only a prefix revocation has a prefix")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEntry:
+    """One entry of the feed. `at` is in seconds since the epoch, for people; `serial` is what decides."""
+
+    serial: int
+    kind: FeedKind
+    name: str
+    prefix: str = ""
+    at: float = 0.0
+    reason: str = ""
+    by: str = ""
+
+    @property
+    def revokes(self) -> bool:
+        return self.kind in _REVOKING
+
+
+class RevocationFeed(Protocol):
+    """The one ordered log of changes. Raises `DependencyDown("revocations")` when it cannot answer."""
+
+    async def revoke(self, targets: Sequence[RevocationTarget], at: float, reason: str, by: str) -> Sequence[FeedEntry]:
+        """Record all targets in one write, durable before it returns, and mark the matching stored grants."""
+        ...
+
+    async def since(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        """Entries after `serial`, oldest first. An empty answer is proof that the caller is up to date."""
+        ...
+
+    async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        """Like `since`, the revoking entries only."""
+        ...
+
+    async def changed(self, serial: int, timeout: float) -> None:
+        """Return when there may be entries after `serial`, or after `timeout` seconds."""
+        ...
+
+
+@dataclass(slots=True)
+class RevocationView:
+    """What one process knows of the feed: look-ups in constant time, whatever the number of revocations.
+
+    Mutable on purpose, and changed only by `apply`, in one synchronous call; everything else reads.
+    """
+
+    serial: int = 0
+    fresh_at: float = 0.0
+    _names: dict[tuple[FeedKind, str], int] = field(default_factory=dict)
+    _prefixes: dict[str, dict[str, int]] = field(default_factory=dict)
+    _lengths: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def apply(self, entries: Iterable[FeedEntry]) -> None:
+        """Take entries in, in any order and any number of times."""
+        for entry in entries:
+            self.serial = max(self.serial, entry.serial)
+            if entry.kind is FeedKind.PREFIX:
+                known = self._prefixes.setdefault(entry.name, {})
+                known[entry.prefix] = max(known.get(entry.prefix, 0), entry.serial)
+                self._lengths[entry.name] = tuple(sorted({len(prefix) for prefix in known}))
+            elif entry.revokes:
+                at = (entry.kind, entry.name)
+                self._names[at] = max(self._names.get(at, 0), entry.serial)
+
+    def age(self, now: float) -> float:
+        """Seconds since this view was last proved to be complete."""
+        return max(0.0, now - self.fresh_at)
+
+    def revoked(self, grant: Grant, bucket: str, key: str, backend: str) -> FeedKind | None:
+        """Which kind of revocation ends this use of the grant, or None."""
+        kind = FeedKind.LINK if grant.kind is GrantKind.LINK else FeedKind.KEY
+        checks = [(kind, grant.id), (FeedKind.OWNER, str(grant.owner)), (FeedKind.BACKEND, backend)]
+        if grant.rule is not None:
+            checks.append((FeedKind.POLICY, grant.rule))
+        for check in checks:
+            if self._names.get(check, 0) > grant.serial:
+                return check[0]
+        if bucket in self._prefixes:
+            names = (key,) if grant.scope is None else (key, grant.scope.root)
+            if any(self._prefix_revoked(bucket, name, grant.serial) for name in names):
+                return FeedKind.PREFIX
+        return None
+
+    def _prefix_revoked(self, bucket: str, key: str, serial: int) -> bool:
+        known = self._prefixes[bucket]
+        for length in self._lengths[bucket]:
+            if length > len(key):
+                return False
+            if known.get(key[:length], 0) > serial:
+                return True
+        return False
+
+    def __len__(self) -> int:
+        return len(self._names) + sum(len(known) for known in self._prefixes.values())

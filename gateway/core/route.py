@@ -1,0 +1,190 @@
+"""Owns the decision's positive answer, and the interface to the store behind it.
+
+Refuses to own presigning, credentials and sockets (`gateway.backends`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.core.limits import Limit
+
+__all__ = [
+    "Answer",
+    "AnswerBody",
+    "Backend",
+    "Bucket",
+    "Capability",
+    "Cors",
+    "Delivery",
+    "Route",
+    "Upstream",
+    "UpstreamCall",
+]
+
+
+class Delivery(StrEnum):
+    """How bytes reach the caller; chosen by policy, `stream` unless it says otherwise."""
+
+    STREAM = "stream"
+    REDIRECT = "redirect"
+    SIGN = "sign"
+
+
+class Capability(StrEnum):
+    """What a profile says its store can do, or does to names. Code asks for these, never for a vendor."""
+
+    POST_FORMS = "post_forms"
+    CONDITIONAL_WRITES = "conditional_writes"
+    CONDITIONAL_COMPLETE = "conditional_complete"
+    RANGES = "ranges"
+    CONDITIONAL_READS = "conditional_reads"
+    CHECKSUM_HEADERS = "checksum_headers"
+    TAGGING = "tagging"
+    OBJECT_ATTRIBUTES = "object_attributes"
+    VERSIONS = "versions"
+    COPY_PART = "copy_part"
+    LIST_V2 = "list_v2"
+    BATCH_DELETE = "batch_delete"
+    FOLDS_SLASHES = "folds_slashes"
+    FOLDS_UNICODE = "folds_unicode"
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Cross-origin rules of a bucket, answered by us. Credentials are never allowed."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    headers: tuple[str, ...] = ()
+    expose: tuple[str, ...] = ("ETag",)
+    max_age: int = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What decisions need to know of a backend; endpoint and credentials stay in `gateway.backends`."""
+
+    name: str
+    capabilities: frozenset[Capability] = frozenset()
+    single_put_limit: int = 5 * 1024**3
+    drained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The gateway's own name for a place. `prefix` is "" or ends with a slash; callers never see the real names."""
+
+    name: str
+    backend: str
+    real_bucket: str
+    prefix: str = ""
+    cors: tuple[Cors, ...] = ()
+    delivery: Delivery = Delivery.STREAM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The right to do one thing in one real place, and the limits that hold while it is done."""
+
+    rule: str
+    backend: Backend
+    bucket: Bucket
+    key: str
+    limits: tuple[Limit, ...] = ()
+    delivery: Delivery = Delivery.STREAM
+
+    @property
+    def real_key(self) -> str:
+        return self.bucket.prefix + self.key
+
+
+_NO_QUERY: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamCall:
+    """One S3 request to a real store, before addressing, signing and sockets.
+
+    `query` and `headers` are decoded values, built from parsed parts only. `body_length` is None when there is no
+    body at all. `key` is "" for a bucket-level call. `safe_to_retry` is true for GET and HEAD alone (promise 6).
+    """
+
+    backend: str
+    method: str
+    bucket: str
+    key: str
+    query: tuple[tuple[str, str], ...] = _NO_QUERY
+    headers: tuple[tuple[str, str], ...] = ()
+    body_length: int | None = None
+
+    @property
+    def safe_to_retry(self) -> bool:
+        return self.method in {"GET", "HEAD"}
+
+
+class AnswerBody(Protocol):
+    """A body that still arrives. It raises `UpstreamFailed(UPSTREAM_BROKE)` if it ends before its framing says so."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Chunks of at most 256 KiB; nothing is read from the store while nobody asks."""
+        ...
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises `UpstreamFailed(UPSTREAM_BROKE)` when it is longer than `limit` bytes."""
+        ...
+
+
+class EmptyBody:
+    """The body of an answer that has none."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in ():
+            yield chunk
+
+    async def read(self, limit: int) -> bytes:
+        return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A store's answer. Header names are lower-cased and values have no control bytes; none is filtered yet.
+
+    `length` is what the framing promises, None for a chunked body whose end is explicit.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    length: int | None
+    body: AnswerBody = field(default_factory=EmptyBody)
+
+
+class Upstream(Protocol):
+    """The only way to a store."""
+
+    def open(
+        self, call: UpstreamCall, body: AsyncIterator[bytes] | bytes | None = None
+    ) -> AbstractAsyncContextManager[Answer]:
+        """Presign and send; the answer's body streams inside the `async with`.
+
+        Leaving the block before the body ended closes the connection; an upload whose `body` raises is aborted
+        before its last byte, so that the store never sees a whole request. The answer can arrive before the body
+        has been sent (an early refusal).
+
+        Raises:
+            UpstreamFailed: unreachable, timed out, or broken framing.
+            DependencyDown: no credentials could be had.
+        """
+        ...
+
+    def presign(self, call: UpstreamCall, expires_in: int) -> str:
+        """A presigned URL of the real store, for `redirect` and `sign` delivery. Seconds, capped by the profile.
+
+        Raises:
+            DependencyDown: no credentials at hand.
+        """
+        ...
