@@ -87,8 +87,8 @@ class RevocationFeed(Protocol):
         """Like `since`, the revoking entries only."""
         ...
 
-    async def changed(self, serial: int, timeout: float) -> None:
-        """Return when there may be entries after `serial`, or after `timeout` seconds."""
+    async def changed(self, serial: int, seconds: float) -> None:
+        """Return when there may be entries after `serial`, or after `seconds`."""
         ...
 
 

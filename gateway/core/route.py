@@ -143,7 +143,8 @@ class EmptyBody:
     """The body of an answer that has none."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in ():
+        nothing: tuple[bytes, ...] = ()
+        for chunk in nothing:
             yield chunk
 
     async def read(self, limit: int) -> bytes:
