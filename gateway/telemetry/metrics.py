@@ -1,0 +1,215 @@
+"""Owns every metric of the gateway: its name, its labels and the closed sets those take values from.
+
+Refuses to own arithmetic (`gateway.telemetry.series`), the text format (prometheus_client), and when something is
+counted: callers say what happened in one call each.
+
+Law: a label never holds a token, key, path, address or anything else a caller chose. Names that come from settings
+(backends) and from code (operations of the control API) are announced with `know` first; unknown ones are `other`.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, GCCollector, Info, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from gateway import __version__
+from gateway.core.grant import GrantAdmin, GrantStore
+from gateway.core.lease import LeaseStore
+from gateway.core.limits import LimitStore
+from gateway.core.reasons import Reason
+from gateway.core.record import Ledger, Outcome
+from gateway.core.request import Operation
+from gateway.core.revocation import RevocationFeed
+from gateway.telemetry.series import Level, Tally, Timing, Vocabulary
+
+__all__ = ["Metrics"]
+
+_TRANSFER_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300)
+"""OpenTelemetry's advice for HTTP durations, and three more for large bodies."""
+
+_FAST_BOUNDS: Final = (0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01)
+"""Presigning is arithmetic: microseconds."""
+
+_STORE_BOUNDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
+_LAG_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)
+"""1 and 5 s are the bounds of the promise on revocation."""
+
+_STATUS_CODES: Final = (
+    *(200, 201, 204, 206, 304, 307, 400, 401, 403, 404, 405, 409, 411, 412, 413, 416, 429),
+    *(500, 501, 502, 503, 504),
+)
+_STATUSES: Final = (*map(str, _STATUS_CODES), "none", "1xx", "2xx", "3xx", "4xx", "5xx")
+_STATUS_TEXT: Final = {code: str(code) for code in _STATUS_CODES} | {0: "none"}
+_STORE_PROTOCOLS: Final = (GrantStore, GrantAdmin, LeaseStore, LimitStore, Ledger, RevocationFeed)
+_STORE_OPERATIONS: Final = {name for protocol in _STORE_PROTOCOLS for name in vars(protocol) if name[0] != "_"}
+
+Plane = Literal["data", "control"]
+Direction = Literal["in", "out"]
+CacheResult = Literal["hit", "miss", "negative", "stale"]
+LimiterDecision = Literal["allowed", "refused", "skipped"]
+ReloadResult = Literal["ok", "failed"]
+
+
+class Metrics:
+    """All metrics of one process, in a registry of its own.
+
+    Seconds everywhere, bytes everywhere. Every method is synchronous, never raises for a value, and is called on
+    the event loop's thread.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        self._planes = Vocabulary("plane", ("data", "control"))
+        self._operations = Vocabulary("operation", Operation)
+        self._backends = Vocabulary("backend", ("none",))
+        self._reasons = Vocabulary("reason", Reason)
+        self._declare_requests()
+        self._declare_upstream()
+        self._declare_state()
+        for collector in vars(self).copy().values():
+            if isinstance(collector, Tally | Timing | Level):
+                self.registry.register(collector)
+        Info("gateway_build", "What is running.", registry=self.registry).info(
+            {"version": __version__, "python": platform.python_version()}
+        )
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def _declare_requests(self) -> None:
+        place = (self._planes, self._operations)
+        outcomes = Vocabulary("outcome", Outcome)
+        self._requests = Tally("gateway_requests", "Requests that ended.", (*place, self._backends, outcomes))
+        self._durations = Timing(
+            "gateway_request_duration_seconds", "Arrival of a request to its last byte.", _TRANSFER_BOUNDS, place
+        )
+        self._first_bytes = Timing(
+            "gateway_time_to_first_byte_seconds",
+            "Arrival of a request to the first byte of its answer.",
+            _TRANSFER_BOUNDS,
+            place,
+        )
+        directions = Vocabulary("direction", ("in", "out"))
+        self._bytes = Tally("gateway_bytes", "Body bytes that really moved.", (directions, self._backends))
+        self.transfers = Level("gateway_transfers_in_progress", "Admitted requests whose body has not ended.")
+        self._refusals = Tally("gateway_refusals", "Requests refused, by reason.", (self._reasons,))
+        self._refusals.start((reason,) for reason in Reason)
+        self._cuts = Tally("gateway_streams_cut", "Transfers cut off after their first byte.", (self._reasons,))
+        self._dropped = Tally("gateway_dropped_records", "Records that reached the log and not the ledger.")
+
+    def _declare_upstream(self) -> None:
+        statuses = Vocabulary("status", _STATUSES)
+        self._answers = Tally("gateway_upstream_requests", "Requests sent to a store.", (self._backends, statuses))
+        self._answer_times = Timing(
+            "gateway_upstream_duration_seconds",
+            "Sending a request to the store's status line.",
+            _TRANSFER_BOUNDS,
+            (self._backends,),
+        )
+        self._presigns = Timing("gateway_presign_duration_seconds", "Computing one presigned request.", _FAST_BOUNDS)
+
+    def _declare_state(self) -> None:
+        self._view_age = Level("gateway_revocation_view_age_seconds", "Age of this process's view of revocations.")
+        self._lags = Timing(
+            "gateway_revocation_lag_seconds", "A revocation's record to its effect in this process.", _LAG_BOUNDS
+        )
+        results = Vocabulary("result", ("hit", "miss", "negative", "stale"))
+        self._cache = Tally("gateway_grant_cache", "Look-ups of grants.", (results,))
+        self._cache.start((result,) for result in results)
+        decisions = Vocabulary("decision", ("allowed", "refused", "skipped"))
+        self._decisions = Tally("gateway_limiter_decisions", "Answers of the limiter.", (decisions,))
+        self._decisions.start((decision,) for decision in decisions)
+        store_operations = Vocabulary("operation", _STORE_OPERATIONS)
+        self._store_times = Timing(
+            "gateway_store_operation_duration_seconds",
+            "One call to the state store.",
+            _STORE_BOUNDS,
+            (store_operations,),
+        )
+        self._store_up = Level("gateway_state_store_up", "1 while the state store answers, 0 while it does not.", 1)
+        outcomes = Vocabulary("result", ("ok", "failed"))
+        self._reloads = Tally("gateway_policy_reloads", "Reloads of settings and policies.", (outcomes,))
+        self._reloads.start((outcome,) for outcome in outcomes)
+        self._reload_ok = Level("gateway_config_last_reload_successful", "1 if the last reload was taken over.", 1)
+        self._reloaded_at = Level(
+            "gateway_config_last_reload_success_timestamp_seconds", "When the settings in force were taken over."
+        )
+
+    def know(self, *, backends: Iterable[str] = (), operations: Iterable[str] = ()) -> None:
+        """Announce names that may stand in labels: backends of the policy, operations of the control API."""
+        names = tuple(backends)
+        self._backends.learn(names)
+        self._operations.learn(operations)
+        self._bytes.start((direction, name) for direction in ("in", "out") for name in names)
+
+    def request(  # noqa: PLR0917 (once a request: names of arguments would cost as much as the counting)
+        self, plane: Plane, operation: str, backend: str, outcome: str, seconds: float, first_byte: float | None
+    ) -> None:
+        """One request ended. `first_byte` is the time to the answer's first byte, None if there was none.
+
+        `backend` is `none`, or "" for short, when the request never got as far as a store.
+        """
+        self._requests.add((plane, operation, backend or "none", outcome))
+        place = (plane, operation)
+        self._durations.observe(place, seconds)
+        if first_byte is not None:
+            self._first_bytes.observe(place, first_byte)
+
+    def moved(self, direction: Direction, backend: str, count: int) -> None:
+        """Body bytes: `in` from the client, `out` to the client."""
+        self._bytes.add((direction, backend or "none"), count)
+
+    def refused(self, reason: str) -> None:
+        self._refusals.add((reason,))
+
+    def cut(self, reason: str) -> None:
+        self._cuts.add((reason,))
+
+    def records_dropped(self, count: int) -> None:
+        self._dropped.add((), count)
+
+    def upstream_answered(self, backend: str, status: int, seconds: float) -> None:
+        """A store answered with this status, or with 0: not at all. Rare codes are counted by their class."""
+        self._answers.add((backend, _STATUS_TEXT.get(status) or f"{status // 100}xx"))
+        self._answer_times.observe((backend,), seconds)
+
+    def presigned(self, seconds: float) -> None:
+        self._presigns.observe((), seconds)
+
+    def grant_cache(self, result: CacheResult) -> None:
+        """`negative` is a remembered "there is none", `stale` an entry that the feed had invalidated."""
+        self._cache.add((result,))
+
+    def limiter(self, decision: LimiterDecision) -> None:
+        """`skipped` is a request let through while the limiter was down and its posture open."""
+        self._decisions.add((decision,))
+
+    def store_operation(self, name: str, seconds: float) -> None:
+        """`name` is a method of one of the store protocols of the core."""
+        self._store_times.observe((name,), seconds)
+
+    def state_store(self, *, up: bool) -> None:
+        self._store_up.value = float(up)
+
+    def revocation_lag(self, seconds: float) -> None:
+        self._lags.observe((), seconds)
+
+    def view_age(self, age: Callable[[], float]) -> None:
+        """The function that is asked for the age of the revocation view at every scrape."""
+        self._view_age.ask(age)
+
+    def policy_reload(self, result: ReloadResult) -> None:
+        """A reload was tried; the first load counts too."""
+        self._reloads.add((result,))
+        self._reload_ok.value = float(result == "ok")
+        if result == "ok":
+            self._reloaded_at.value = time.time()
+
+    def render(self, accept: str | None = None) -> tuple[str, bytes]:
+        """The page: its content type, negotiated by the Accept header, and its bytes."""
+        encoder, content_type = choose_encoder(accept or "")
+        return content_type, encoder(self.registry)
