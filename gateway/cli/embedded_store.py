@@ -29,7 +29,7 @@ from typing import Final, Self
 
 from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 
-__all__ = ["EmbeddedStore"]
+__all__ = ["EmbeddedStore", "die_with"]
 
 _READY_WITHIN: Final = 60.0
 """Seconds; it takes 3 to 4 on two idle cores."""
@@ -133,7 +133,7 @@ class EmbeddedStore:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 (runs one system call, takes no lock)
+                preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 (runs one system call, takes no lock)
             )
 
     def _identities(self) -> str:
@@ -228,8 +228,8 @@ def _free_ports(first: int) -> dict[str, int]:
     return ports
 
 
-def _die_with(parent: int) -> Callable[[], None] | None:
-    """What the child does before it becomes the store: ask the kernel for SIGKILL when its launcher is gone."""
+def die_with(parent: int) -> Callable[[], None] | None:
+    """A `preexec_fn` that asks the kernel for SIGKILL when the launching thread is gone; None where there is none."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
