@@ -1,0 +1,47 @@
+"""Owns what `/readyz` answers: named checks, and whether the process is going away.
+
+Refuses to own the pages themselves (`gateway.control`) and what the checks look at.
+
+Law: a check reads what is already known and does no I/O, so that a probe can neither hang nor overload what it asks
+about. Liveness is not asked here: a process that answers at all is alive, and a dead dependency is no reason to
+restart it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+__all__ = ["Health"]
+
+Check = Callable[[], str | None]
+
+
+class Health:
+    """Readiness of one process.
+
+    `draining` is set before the listeners close, so that load balancers look elsewhere first.
+    """
+
+    def __init__(self) -> None:
+        self.draining = False
+        self._checks: dict[str, Check] = {}
+
+    def check(self, name: str, function: Check) -> None:
+        """Ask this function at every probe: None when all is well, else one sentence without secrets.
+
+        A name that is given again replaces the earlier check.
+        """
+        self._checks[name] = function
+
+    def faults(self) -> dict[str, str]:
+        """What stands against sending requests here, by the name of the check. Empty means ready."""
+        found = {"draining": "the process is shutting down"} if self.draining else {}
+        for name, function in self._checks.items():
+            fault = function()
+            if fault is not None:
+                found[name] = fault
+        return found
+
+    @property
+    def ready(self) -> bool:
+        return not self.faults()

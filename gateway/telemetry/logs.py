@@ -1,0 +1,216 @@
+"""Owns the log: one line an event to standard output, in three forms, with its level changeable while running.
+
+Refuses to own what a secret looks like (`gateway.telemetry.redaction`) and the accounting record
+(`gateway.core.record`); the access log is that record's copy for people who read logs.
+
+Law: no line leaves unscrubbed, and no failure to write one ever reaches the request it is about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import logging
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, Final, Literal
+
+import orjson
+import structlog
+
+from gateway.core.reasons import TABLE
+from gateway.core.record import AuditEvent, Outcome, Record
+from gateway.telemetry.redaction import redact_names, scrub
+
+__all__ = ["LEVELS", "LogForm", "Logs", "new_request_id"]
+
+LogForm = Literal["json", "console", "ecs"]
+Event = MutableMapping[str, Any]
+Renderer = Callable[[Event], str]
+
+LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_ECS_VERSION: Final = "8.11"
+_ECS_NAMES: Final = {
+    "timestamp": "@timestamp",
+    "level": "log.level",
+    "event": "message",
+    "logger": "log.logger",
+    "request_id": "http.request.id",
+    "operation": "event.action",
+    "peer": "client.address",
+    "status": "http.response.status_code",
+    "bytes_in": "http.request.body.bytes",
+    "bytes_out": "http.response.body.bytes",
+    "reason": "error.type",
+    "exception": "error.stack_trace",
+}
+"""Our names to those of the Elastic Common Schema; all others move under `gateway.`."""
+
+_REASON_LEVELS: Final = {str(reason): answer.level for reason, answer in TABLE.items()}
+_FAILURES: Final = frozenset({Outcome.ERROR, Outcome.UPSTREAM_FAILED})
+_FIRST_HALF: Final = secrets.token_hex(6).upper()
+_COUNTER: Final = itertools.count(secrets.randbits(24))
+
+
+def new_request_id() -> str:
+    """An id for one request: 20 hex digits, unique in this process and all but surely everywhere; no secret."""
+    return f"{_FIRST_HALF}{next(_COUNTER) & 0xFFFFFFFF:08X}"
+
+
+@functools.lru_cache(maxsize=8)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _stamp(at: float) -> str:
+    second = int(at)
+    return f"{_second(second)}.{int((at - second) * 1000):03d}Z"
+
+
+def _json(event: Event) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _ecs(event: Event) -> str:
+    fields = {_ECS_NAMES.get(name, f"gateway.{name}"): value for name, value in event.items()}
+    return _json({**fields, "ecs.version": _ECS_VERSION, "service.name": "gateway"})
+
+
+def _console(colours: bool) -> Renderer:  # noqa: FBT001 (private, one caller)
+    renderer = structlog.dev.ConsoleRenderer(colors=colours)
+
+    def render(event: Event) -> str:
+        return str(renderer(None, "", event))
+
+    return render
+
+
+class Logs:
+    """The log of one process. `structlog.get_logger()` anywhere, and the standard library's loggers, end here.
+
+    `level` can be assigned at any time. `stream` is standard output unless given.
+    """
+
+    def __init__(self, level: str = "info", form: LogForm = "json", stream: BinaryIO | None = None) -> None:
+        self._stream = stream or sys.stdout.buffer
+        self._lock = threading.Lock()
+        forms: dict[LogForm, Renderer] = {"json": _json, "ecs": _ecs, "console": _console(self._stream.isatty())}
+        self._render = forms[form]
+        self._minimum = LEVELS["info"]
+        self.level = level
+
+    @property
+    def level(self) -> str:
+        """`debug`, `info`, `warning` or `error`. Assigning anything else raises ValueError."""
+        return next(name for name, number in LEVELS.items() if number == self._minimum)
+
+    @level.setter
+    def level(self, name: str) -> None:
+        if name not in LEVELS:
+            raise ValueError(f"{name!r} is not a log level: write {', '.join(LEVELS)}")
+        self._minimum = LEVELS[name]
+
+    def install(self) -> None:
+        """Make structlog and the standard library's root logger write here, in place of whatever they did before."""
+        structlog.configure(
+            processors=[
+                structlog.contextvars.merge_contextvars,
+                structlog.processors.format_exc_info,
+                self._finish,
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(LEVELS["debug"]),
+            logger_factory=lambda *_: self,
+            cache_logger_on_first_use=False,
+        )
+        root = logging.getLogger()
+        root.handlers[:] = [_Bridge(self)]
+        root.setLevel(logging.INFO)
+        logging.getLogger("aiohttp.access").propagate = False
+        logging.captureWarnings(capture=True)
+
+    def access_log(self, record: Record) -> None:
+        """The line of one request. Holds ids, never a token or a query string; the key is scrubbed."""
+        level = _REASON_LEVELS.get(record.reason) or ("error" if record.outcome in _FAILURES else "info")
+        if LEVELS[level] < self._minimum:
+            return
+        self._write(
+            self._render(
+                {
+                    "timestamp": _stamp(record.at),
+                    "level": level,
+                    "event": "request",
+                    "request_id": record.request_id,
+                    "principal": record.principal,
+                    "grant": record.grant_id,
+                    "operation": record.operation,
+                    "bucket": scrub(record.bucket),
+                    "key": scrub(record.key),
+                    "backend": record.backend,
+                    "peer": record.peer,
+                    "status": record.status,
+                    "outcome": record.outcome,
+                    "reason": record.reason,
+                    "bytes_in": record.bytes_in,
+                    "bytes_out": record.bytes_out,
+                    "duration": round(record.duration, 6),
+                    "fresh_use": record.fresh_use,
+                }
+            )
+        )
+
+    def audit_log(self, event: AuditEvent) -> None:
+        """The line of one administrative act; written at every level."""
+        fields = {"actor": event.actor, "act": event.act, "target": event.target, **redact_names(event.detail)}
+        line = {"timestamp": _stamp(event.at), "level": "info", "event": "audit", **fields}
+        self._write(scrub(self._render(line)))
+
+    def msg(self, line: str) -> None:
+        """What structlog calls at the end of its chain."""
+        self._write(line)
+
+    debug = info = warning = error = critical = exception = log = msg
+
+    def event(self, level: int, fields: Mapping[str, Any]) -> None:
+        """One line from elsewhere than structlog. `fields` has an `event`; `level` is a standard library number."""
+        if level >= self._minimum:
+            self._write(self._finished(_name(level), dict(fields)))
+
+    def _finish(self, _: Any, method: str, event: Event) -> str:
+        name = "error" if method in {"exception", "critical"} else method
+        if LEVELS.get(name, LEVELS["info"]) < self._minimum:
+            raise structlog.DropEvent
+        return self._finished(name, event)
+
+    def _finished(self, level: str, event: Event) -> str:
+        ordered = {"timestamp": _stamp(time.time()), "level": level, "event": event.pop("event", "")}
+        return scrub(self._render({**ordered, **redact_names(event)}))
+
+    def _write(self, line: str) -> None:
+        # A reader that went away must cost the log, not the request.
+        with contextlib.suppress(OSError, ValueError), self._lock:
+            self._stream.write(line.encode("utf-8", "backslashreplace") + b"\n")
+            self._stream.flush()
+
+
+def _name(level: int) -> str:
+    return next((name for name, number in reversed(LEVELS.items()) if level >= number), "debug")
+
+
+class _Bridge(logging.Handler):
+    """Takes what libraries log through the standard library."""
+
+    def __init__(self, logs: Logs) -> None:
+        super().__init__()
+        self._logs = logs
+        self._texts = logging.Formatter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, Any] = {"event": record.getMessage(), "logger": record.name}
+        if record.exc_info:
+            fields["exception"] = self._texts.formatException(record.exc_info)
+        self._logs.event(record.levelno, fields)
