@@ -1,0 +1,255 @@
+"""Owns the one reading of a request: which operation, on which place, with which parameters and body framing.
+
+Refuses to own the HTTP rules below it (`gateway.wire.target`), the tables (`gateway.wire.operations`,
+`gateway.wire.accept`), credentials, and whether anything is allowed.
+
+Law: path, query and headers are understood here and nowhere else, once, before any decision. `parse` answers with a
+whole `ObjectRequest` or raises `Refused`, whatever it is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.core.pattern import key_fault
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import BodyFraming, BucketPlace, LinkPlace, ObjectRequest, Operation, RawRequest
+from gateway.wire.accept import DROPPED, accepted_headers, hoisted_header
+from gateway.wire.operations import AUTH_PARAMS, IGNORED_PARAMS, Level, find_shape
+from gateway.wire.target import decode, host_name, query_pairs, raw_request
+
+__all__ = ["LINK_METHODS", "checked_key", "copy_source", "is_link_path", "parse", "raw_request"]
+
+LINK_METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
+_LINK_PARAMS: Final = frozenset({"download", "archive", "cursor"})
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+_DIGITS: Final = re.compile(r"\d{1,18}", re.ASCII)
+_VERSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}", re.ASCII)
+_COPIES: Final = {Operation.PUT_OBJECT: Operation.COPY_OBJECT, Operation.UPLOAD_PART: Operation.UPLOAD_PART_COPY}
+_STREAMING: Final = "STREAMING-"
+
+
+def is_link_path(raw: RawRequest) -> bool:
+    """Whether the path has the form of a link's. Only a virtual-hosted bucket can own such a path otherwise."""
+    return raw.path == "/s" or raw.path.startswith("/s/")
+
+
+def parse(raw: RawRequest, domains: Sequence[str] = ()) -> ObjectRequest:
+    """Understand a request. `domains` are the names under which buckets are virtual hosts.
+
+    Raises:
+        Refused: BAD_REQUEST, BAD_KEY, KEY_TOO_LONG, BAD_ARGUMENT, UNSUPPORTED_OPERATION, METHOD_NOT_ALLOWED,
+            MISSING_LENGTH.
+    """
+    hosted = _virtual_bucket(raw, domains)
+    if hosted is None and is_link_path(raw):
+        return _parse_link(raw)
+    if hosted is not None:
+        bucket, rest = hosted, raw.path[1:]
+    else:
+        segment, _, rest = raw.path[1:].partition("/")
+        bucket = decode(segment, Reason.BAD_REQUEST)
+    return _parse_s3(raw, bucket, rest, virtual_host=hosted is not None)
+
+
+def copy_source(text: str) -> tuple[BucketPlace, str | None]:
+    """The place and version id that `x-amz-copy-source` names: `/bucket/key?versionId=…`, percent-encoded.
+
+    The key goes through the same rules as a key in a path, and is decoded as often: once.
+
+    Raises:
+        Refused: BAD_ARGUMENT for another form; BAD_KEY, KEY_TOO_LONG.
+    """
+    path, _, query = text.partition("?")
+    version: str | None = None
+    if query:
+        name, _, value = query.partition("=")
+        if name != "versionId" or not _VERSION_ID.fullmatch(value):
+            raise Refused(Reason.BAD_ARGUMENT, "the copy source has a query other than versionId")
+        version = decode(value, Reason.BAD_ARGUMENT)
+    if re.search(r"%(?![0-9A-Fa-f]{2})", path):
+        raise Refused(Reason.BAD_ARGUMENT, "the copy source has a malformed percent escape")
+    bucket, _, key = path.removeprefix("/").partition("/")
+    if not _BUCKET.fullmatch(bucket) or not key:
+        raise Refused(Reason.BAD_ARGUMENT, "the copy source is not BUCKET/KEY")
+    return BucketPlace(bucket, checked_key(decode(key, Reason.BAD_KEY))), version
+
+
+def checked_key(key: str) -> str:
+    """The key itself, if it is acceptable. For keys from paths, copy sources, forms and batch deletes alike.
+
+    Raises:
+        Refused: BAD_KEY or KEY_TOO_LONG.
+    """
+    fault = key_fault(key)
+    if fault is None:
+        return key
+    long = len(key.encode("utf-8", "surrogatepass")) > 1024
+    raise Refused(Reason.KEY_TOO_LONG if long else Reason.BAD_KEY, f"the key {fault}")
+
+
+def _virtual_bucket(raw: RawRequest, domains: Sequence[str]) -> str | None:
+    host = host_name(raw)
+    found = [name for name in (domain.lower().strip(".") for domain in domains) if name and host.endswith("." + name)]
+    if host in {domain.lower().strip(".") for domain in domains} or not found:
+        return None
+    return host[: -len(max(found, key=len)) - 1]
+
+
+def _parse_link(raw: RawRequest) -> ObjectRequest:
+    if raw.method not in LINK_METHODS:
+        raise Refused(Reason.METHOD_NOT_ALLOWED, f"{raw.method} is not offered for a link")
+    segment, slash, rest = raw.path.removeprefix("/s").removeprefix("/").partition("/")
+    token = decode(segment, Reason.UNKNOWN_TOKEN)
+    if raw.method == "OPTIONS":
+        return ObjectRequest(raw=raw, operation=Operation.PREFLIGHT, place=LinkPlace(token, None))
+    path = checked_key(decode(rest, Reason.BAD_KEY)) if slash else None
+    operation = _link_operation(raw.method, path)
+    params = {name: value for name, value in query_pairs(raw.query) if name in _LINK_PARAMS}
+    if _says_chunked(raw):
+        raise Refused(Reason.BAD_REQUEST, "aws-chunked framing on a link")
+    headers = accepted_headers(raw.headers, link=True)
+    if operation is not Operation.GET_OBJECT:
+        headers.pop("range", None)
+    return ObjectRequest(
+        raw=raw,
+        operation=operation,
+        place=LinkPlace(token, path),
+        params=params,
+        headers=headers,
+        content_length=_declared_length(raw),
+        expects_continue=_expects_continue(raw),
+    )
+
+
+def _link_operation(method: str, path: str | None) -> Operation:
+    folder = path is not None and (not path or path.endswith("/"))
+    match method:
+        case "PUT":
+            if folder:
+                raise Refused(Reason.BAD_KEY, "an upload needs a name")
+            return Operation.PUT_OBJECT
+        case "POST":
+            return Operation.POST_OBJECT
+        case _ if folder:
+            return Operation.LIST_OBJECTS_V2
+        case "HEAD":
+            return Operation.HEAD_OBJECT
+        case _:
+            return Operation.GET_OBJECT
+
+
+def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) -> ObjectRequest:
+    if len(bucket) == 1:
+        raise Refused(Reason.UNSUPPORTED_OPERATION, "one-letter paths are reserved")
+    service = not bucket and not rest and raw.path == "/"
+    if not service and not _BUCKET.fullmatch(bucket):
+        raise Refused(Reason.BAD_REQUEST, "the path does not start with a possible bucket name")
+    place = BucketPlace(bucket, checked_key(decode(rest, Reason.BAD_KEY)))
+    if raw.method == "OPTIONS":
+        # A preflight carries the whole URL of the request to come, whose parameters are not its own.
+        return ObjectRequest(raw=raw, operation=Operation.PREFLIGHT, place=place, virtual_host=virtual_host)
+    params, hoisted = _split_query(raw)
+    level = Level.SERVICE if service else Level.OBJECT if place.key else Level.BUCKET
+    operation = find_shape(raw.method, level, params).operation
+    headers = accepted_headers((*raw.headers, *_added(raw, hoisted)))
+    if "x-amz-copy-source" in headers:
+        if operation not in _COPIES:
+            raise Refused(Reason.UNSUPPORTED_OPERATION, f"{operation} with a copy source")
+        operation = _COPIES[operation]
+    framing = _framing(raw)
+    return ObjectRequest(
+        raw=raw,
+        operation=operation,
+        place=place,
+        params=params,
+        headers=headers,
+        content_length=_content_length(raw, headers, framing),
+        framing=framing,
+        expects_continue=_expects_continue(raw),
+        virtual_host=virtual_host,
+    )
+
+
+def _split_query(raw: RawRequest) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """The operation's own parameters, and the headers that a presigner moved into the query."""
+    params: dict[str, str] = {}
+    hoisted: list[tuple[str, str]] = []
+    body = raw.header("content-length") != "0"
+    for name, value in query_pairs(raw.query):
+        if name in AUTH_PARAMS or name in IGNORED_PARAMS:
+            if name == "X-Amz-Content-Sha256" and value.startswith(_STREAMING):
+                raise Refused(Reason.BAD_ARGUMENT, "a chunked body is declared in a header, not in the query")
+            continue
+        header = hoisted_header(name, value, body=body)
+        if header is None:
+            params[name] = value
+        elif header[0] in DROPPED and header[0] != "x-amz-acl" and not header[0].endswith("-owner"):
+            raise Refused(Reason.UNSUPPORTED_OPERATION, f"the parameter {name!r} has no meaning")
+        else:
+            hoisted.append(header)
+    return params, hoisted
+
+
+def _added(raw: RawRequest, hoisted: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The hoisted headers that were not also sent as headers.
+
+    Raises:
+        Refused: BAD_REQUEST when header and parameter disagree.
+    """
+    added: list[tuple[str, str]] = []
+    for name, value in hoisted:
+        sent = raw.header_values(name) + [text for known, text in added if known == name]
+        if any(text != value for text in sent):
+            raise Refused(Reason.BAD_REQUEST, f"the header and the parameter {name} disagree")
+        if not sent:
+            added.append((name, value))
+    return added
+
+
+def _framing(raw: RawRequest) -> BodyFraming:
+    declared = raw.header_values("x-amz-content-sha256")
+    if len(declared) > 1:
+        raise Refused(Reason.BAD_REQUEST, "x-amz-content-sha256 came more than once")
+    if declared and declared[0].startswith(_STREAMING):
+        try:
+            return BodyFraming(declared[0])
+        except ValueError:
+            raise Refused(Reason.UNSUPPORTED_OPERATION, "a chunked body of an unknown kind") from None
+    if not _says_chunked(raw):
+        return BodyFraming.PLAIN
+    if declared:
+        raise Refused(Reason.BAD_REQUEST, "aws-chunked with an x-amz-content-sha256 that is not chunked")
+    # What an SDK sends without credentials, to a trusted listener: the signer would have added the header.
+    return BodyFraming.UNSIGNED_CHUNKS_TRAILER
+
+
+def _says_chunked(raw: RawRequest) -> bool:
+    return "aws-chunked" in ",".join(raw.header_values("content-encoding")).lower()
+
+
+def _content_length(raw: RawRequest, headers: dict[str, str], framing: BodyFraming) -> int | None:
+    if framing is BodyFraming.PLAIN:
+        return _declared_length(raw)
+    decoded = headers.get("x-amz-decoded-content-length")
+    if decoded is None:
+        raise Refused(Reason.MISSING_LENGTH, "a chunked body without x-amz-decoded-content-length")
+    if not _DIGITS.fullmatch(decoded):
+        raise Refused(Reason.BAD_ARGUMENT, "x-amz-decoded-content-length is not a number")
+    return int(decoded)
+
+
+def _declared_length(raw: RawRequest) -> int | None:
+    text = raw.header("content-length")
+    return int(text) if text is not None and _DIGITS.fullmatch(text) else None
+
+
+def _expects_continue(raw: RawRequest) -> bool:
+    expected = raw.header("expect")
+    if expected is None or raw.version == (1, 0):
+        return False
+    if expected.lower() != "100-continue":
+        raise Refused(Reason.BAD_REQUEST, "an expectation other than 100-continue")
+    return True
