@@ -1,0 +1,72 @@
+# One command for everything a contributor runs. Targets do only what is not done yet; `make clean` starts afresh.
+#
+#   make demo     a store, the gateway and a link, on this machine       make lint    all static checks
+#   make test     the tests (SLOW=1 adds the slow ones)                  make bench   side by side with others
+#   make lock     renew requirements.lock and .ci/dev.lock               make clean   remove what was installed here
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: demo test lint format bench lock clean tools
+
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+demo: .venv/runtime.stamp
+	$(BIN)/gateway demo $(ARGS)
+
+test: .venv/dev.stamp .tools/tools.stamp
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(if $(SLOW),,-m "not slow") $(ARGS)
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy gateway tests/servers
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev.stamp .tools/tools.stamp
+	$(BIN)/python -m tests.bench $(ARGS)
+
+# The lock of the image and of `make demo`, and the superset that tests need. Neither names an index.
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
+RUNTIME_EXTRAS = build cel checksums demo postgres redis tracing
+
+lock: .venv/venv.stamp
+	$(PIP) install uv
+	$(COMPILE) $(addprefix --extra ,$(RUNTIME_EXTRAS)) --output-file requirements.lock
+	$(COMPILE) --all-extras --constraint requirements.lock --output-file .ci/dev.lock
+
+clean:
+	rm -rf .venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+
+# What is installed, each step once.
+
+.venv/venv.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=...)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/packages python3-venv
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/runtime.stamp: .venv/venv.stamp requirements.lock pyproject.toml
+	$(PIP) install --require-hashes --requirement requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/runtime.stamp .ci/dev.lock
+	$(PIP) install --require-hashes --requirement .ci/dev.lock
+	@touch $@
+
+tools: .tools/tools.stamp
+
+.tools/tools.stamp: .venv/dev.stamp .ci/packages tests/servers/swift.lock
+	@mkdir -p .tools
+	.ci/packages curl wget aria2 s3cmd chromium fonts-dejavu-core postgresql prometheus nginx wrk
+	$(BIN)/python -m tests.servers.install
+	@touch $@
