@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
+from gateway.core.limits import Verdict
+
 __all__ = ["TABLE", "DependencyDown", "PublicAnswer", "Reason", "Refused", "SettingsError", "UpstreamFailed"]
 
 
@@ -209,22 +211,29 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
 class Refused(Exception):
     """A step says no.
 
-    `detail` says why in our own words, for the log. `retry_after` is in seconds. `limit` describes the limit that
-    was hit, for `RateLimit` fields.
+    `detail` says why in our own words, for the log. `retry_after` is in seconds. `rule` names a deny rule.
+    `verdict` is what the limiter said, for `RateLimit` fields.
     """
 
     def __init__(
-        self, reason: Reason, detail: str = "", *, retry_after: float | None = None, rule: str | None = None
+        self,
+        reason: Reason,
+        detail: str = "",
+        *,
+        retry_after: float | None = None,
+        rule: str | None = None,
+        verdict: Verdict | None = None,
     ) -> None:
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
         self.retry_after = retry_after
         self.rule = rule
+        self.verdict = verdict
 
 
 class UpstreamFailed(Exception):
-    """The store could not be reached, timed out, or broke its own framing. `reason` is one of the UPSTREAM_* reasons."""
+    """The store could not be reached, timed out, or broke its framing. `reason` is one of the UPSTREAM_* reasons."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(reason, detail)
@@ -233,7 +242,7 @@ class UpstreamFailed(Exception):
 
 
 class DependencyDown(Exception):
-    """One of our own parts (grant store, feed, limiter, ledger) cannot answer. The fail posture decides what follows."""
+    """One of our own parts (grants, feed, limiter, ledger) cannot answer. The fail posture decides what follows."""
 
     def __init__(self, dependency: Literal["grants", "revocations", "limits", "audit"], detail: str = "") -> None:
         super().__init__(dependency, detail)

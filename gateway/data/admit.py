@@ -1,0 +1,144 @@
+"""Owns step 5: revocation, rate, concurrency and uses, and the permit that comes of them.
+
+Refuses to own the permission itself (step 4) and the bytes (step 7).
+
+Laws: what was taken is given back when the body ends, whatever ended it; a use whose request brought nothing is given
+back; a part that is down refuses or lets pass as its declared posture says, never by accident.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from typing import Final
+
+from gateway.core.attempt import Attempt, address_class
+from gateway.core.grant import Grant, GrantKind
+from gateway.core.lease import LEASE_BYTES_FACTOR, LEASE_WINDOW, Lease
+from gateway.core.limits import Demand, Verdict
+from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.request import Action, Operation
+from gateway.core.route import Route
+from gateway.data.attempts import Tried
+from gateway.data.exchange import Exchange
+from gateway.data.gate import Gate, Plane
+from gateway.data.identify import Presented, TokenPresented
+from gateway.data.transfers import Permit
+
+__all__ = ["admit", "claim"]
+
+_UNCOUNTED: Final = frozenset({Operation.HEAD_OBJECT, Operation.LIST_OBJECTS_V2, Operation.PREFLIGHT})
+
+
+@asynccontextmanager
+async def admit(
+    plane: Plane,
+    gate: Gate,
+    exchange: Exchange,
+    tried: Tried,
+    route: Route,
+) -> AsyncIterator[Permit]:
+    """The right to run, for as long as the block runs. A page takes no use, and neither do HEAD and listings.
+
+    Raises:
+        Refused: REVOKED, VIEW_TOO_OLD, TOO_MANY_REQUESTS, TOO_MANY_TRANSFERS, OVERLOADED, USED_UP.
+        DependencyDown: a part whose posture is closed cannot answer.
+    """
+    grant, attempt = tried.grant, tried.attempt
+    if plane.draining:
+        raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
+    view = plane.follower.require_fresh()
+    if grant is not None and view.revoked(grant, attempt.bucket, attempt.key, route.backend.name) is not None:
+        raise Refused(Reason.REVOKED, "the revocation view says so")
+    permit = Permit(exchange=exchange, grant=grant, attempt=attempt, route=route)
+    permit.verdict = await _take_rate(plane, gate, route, attempt.now)
+    plane.transfers.enter(permit, gate.max_transfers)
+    plane.metrics.transfers.inc()
+    try:
+        if grant is not None and grant.kind is GrantKind.LINK and tried.page is None and _counts(attempt):
+            permit.lease_key = _lease_key(tried.presented, attempt, exchange)
+            if grant.uses is not None:
+                permit.lease = await _open_lease(plane, grant, permit.lease_key, attempt)
+        yield permit
+    finally:
+        plane.transfers.leave(permit)
+        plane.metrics.transfers.dec()
+        if permit.lease is not None or permit.reserved:
+            await asyncio.shield(_settle(plane, permit))
+
+
+def _counts(attempt: Attempt) -> bool:
+    return attempt.operation not in _UNCOUNTED
+
+
+async def claim(plane: Plane, permit: Permit, wanted: int, whole: int | None) -> None:
+    """Reserve bytes of a budget before they move; `whole` is the object's size, for the lease's own cap.
+
+    Raises:
+        Refused: USED_UP.
+    """
+    grant, lease = permit.grant, permit.lease
+    if grant is None or not wanted:
+        return
+    if lease is not None and whole is not None and lease.moved + wanted > LEASE_BYTES_FACTOR * max(whole, wanted):
+        raise Refused(Reason.USED_UP, "this use has moved several times the object's size")
+    if grant.budget is not None:
+        if not await plane.leases.reserve_bytes(grant.id, wanted, grant.budget):
+            raise Refused(Reason.USED_UP, "the link's byte budget is spent")
+        permit.reserved += wanted
+
+
+async def _take_rate(plane: Plane, gate: Gate, route: Route, now: float) -> Verdict | None:
+    demands = [Demand(limit.key, limit.requests) for limit in route.limits if limit.requests is not None]
+    if not demands:
+        return None
+    try:
+        verdict = await plane.limits.take(demands, now)
+    except DependencyDown:
+        if gate.posture.limits == "closed":
+            raise
+        plane.metrics.limiter("skipped")
+        return None
+    plane.metrics.limiter("allowed" if verdict.allowed else "refused")
+    if not verdict.allowed:
+        raise Refused(Reason.TOO_MANY_REQUESTS, "rate limit", retry_after=verdict.retry_after, verdict=verdict)
+    return verdict
+
+
+async def _open_lease(plane: Plane, grant: Grant, key: str, attempt: Attempt) -> Lease:
+    window = 0.0 if attempt.action is Action.WRITE else LEASE_WINDOW
+    lease = await plane.leases.open_lease(grant.id, key, grant.uses, attempt.now, window)
+    if lease is None:
+        raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
+    return lease
+
+
+async def _settle(plane: Plane, permit: Permit) -> None:
+    """Correct the counters to what really happened. A store that is down now leaves them too high, never too low."""
+    try:
+        if permit.lease is not None and permit.lease.fresh and not permit.consumed:
+            await plane.leases.give_back(permit.lease)
+        if permit.grant is not None and (permit.reserved or permit.moved):
+            key = permit.lease.key if permit.lease is not None and permit.consumed else None
+            now = plane.clock()
+            await plane.leases.settle_bytes(permit.grant.id, key, permit.reserved, permit.moved, now)
+    except DependencyDown:
+        plane.metrics.records_dropped(1)
+
+
+def _lease_key(presented: Presented, attempt: Attempt, exchange: Exchange) -> str:
+    """Who shares one use: a browser by its cookie, anything else by link, object, address and agent.
+
+    Every write is a use of its own.
+    """
+    if attempt.action is Action.WRITE:
+        return f"w:{exchange.request_id}"
+    if isinstance(presented, TokenPresented) and presented.lease is not None:
+        who = f"cookie {presented.lease}"
+    else:
+        agent = exchange.raw.header("user-agent") if exchange.raw is not None else None
+        address = "local" if exchange.peer is None else address_class(exchange.peer)
+        who = f"agent {address} {agent or ''}"
+    return sha256(f"{attempt.bucket}/{attempt.key} {who}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

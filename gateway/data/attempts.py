@@ -1,0 +1,63 @@
+"""Owns the passage from a request and who sent it to the attempt that policy decides on.
+
+Refuses to own the decision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.core.attempt import Attempt
+from gateway.core.grant import Grant
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import ACTION_OF, BucketPlace, ObjectRequest
+from gateway.data.exchange import Exchange
+from gateway.data.identify import Presented, TokenPresented
+from gateway.data.links import Page, link_attempt, page_of, settle_place
+from gateway.data.resolve import Resolved
+from gateway.wire.sigv4 import Verified
+
+__all__ = ["Tried", "read_attempt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt with all that led to it. `page` is set when a person gets a page instead of bytes."""
+
+    request: ObjectRequest
+    presented: Presented
+    grant: Grant | None
+    attempt: Attempt
+    page: Page | None = None
+    verified: Verified | None = None
+
+
+def read_attempt(
+    request: ObjectRequest, presented: Presented, resolved: Resolved, exchange: Exchange, now: float
+) -> Tried:
+    """What this request tries, and where.
+
+    Raises:
+        Refused: OUT_OF_SCOPE, BAD_REQUEST for a path that means nothing under its link.
+    """
+    grant = resolved.grant
+    if isinstance(presented, TokenPresented):
+        if grant is None:
+            raise Refused(Reason.UNKNOWN_TOKEN, "a token without a grant")
+        settled = settle_place(request, grant)
+        page = page_of(settled, presented, grant)
+        return Tried(settled, presented, grant, link_attempt(settled, resolved, page, exchange, now), page)
+    if not isinstance(request.place, BucketPlace):
+        raise Refused(Reason.BAD_REQUEST, "a link's path without a token")
+    place = request.place
+    attempt = Attempt(
+        principal=resolved.principal,
+        operation=request.operation,
+        action=ACTION_OF[request.operation],
+        bucket=place.bucket,
+        key=place.key or request.params.get("prefix", ""),
+        peer=exchange.peer,
+        now=now,
+        size=request.content_length,
+    )
+    return Tried(request, presented, grant, attempt, None, resolved.verified)

@@ -1,0 +1,58 @@
+"""Owns the snapshot that one request is judged by, and the running parts that all requests share.
+
+Refuses to own how either is built (`gateway.app`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+from gateway.core.lease import LeaseStore
+from gateway.core.limits import LimitStore
+from gateway.core.policy import Policy
+from gateway.core.posture import FailPosture
+from gateway.core.route import Upstream
+from gateway.data.account import Accounts
+from gateway.data.guesses import Guesses
+from gateway.data.resolve import Grants
+from gateway.data.shaping import Shaper
+from gateway.data.transfers import Transfers
+from gateway.data.view import Follower
+from gateway.telemetry.metrics import Metrics
+
+__all__ = ["Gate", "Plane"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What a request is judged by: immutable, swapped whole on reload. `public_url` has no trailing slash."""
+
+    policy: Policy
+    posture: FailPosture
+    public_url: str
+    domains: tuple[str, ...] = ()
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    max_transfers: int = 1024
+    region: str = "us-east-1"
+
+
+@dataclass(slots=True, kw_only=True)
+class Plane:
+    """The parts of the data plane. Only `gate` is ever replaced."""
+
+    gate: Gate
+    upstream: Upstream
+    grants: Grants
+    follower: Follower
+    leases: LeaseStore
+    limits: LimitStore
+    transfers: Transfers
+    shaper: Shaper
+    guesses: Guesses
+    accounts: Accounts
+    metrics: Metrics
+    clock: Callable[[], float]
+    entropy: Callable[[int], bytes]
+    draining: bool = False

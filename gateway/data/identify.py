@@ -1,0 +1,129 @@
+"""Owns step 2: what kind of credential a request presents. Not whether it is any good.
+
+Refuses to own look-ups and proofs (`gateway.data.resolve`).
+
+Law: one credential a request. A reader answers "not mine" or "mine and bad"; two kinds at once are refused.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl
+
+from gateway.core.attempt import Principal
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import LinkPlace, ObjectRequest, Operation, RawRequest
+from gateway.core.token import LinkToken
+from gateway.data.exchange import Exchange
+from gateway.wire.credentials import Signed, read_credentials
+
+__all__ = [
+    "AnonymousPresented",
+    "PageForm",
+    "Presented",
+    "SignedPresented",
+    "TokenPresented",
+    "TrustedPresented",
+    "identify",
+    "is_page_form",
+]
+
+LEASE_COOKIE: Final = "gateway_lease"
+PASSWORD_COOKIE: Final = "gateway_password"  # noqa: S105 (a cookie's name)
+_PAGE_FORM_LIMIT: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class PageForm:
+    """What a person sent from one of our own pages: a password, or the wish to download."""
+
+    download: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TokenPresented:
+    """A link's token, with what may come beside it. `lease` and `proof` are cookies of earlier answers."""
+
+    token: LinkToken
+    password: str | None = None
+    proof: str | None = None
+    lease: str | None = None
+    form: PageForm | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPresented:
+    """A signature by a gateway-issued key."""
+
+    signed: Signed
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedPresented:
+    """Nothing was presented, but the listener itself stands for an app."""
+
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class AnonymousPresented:
+    """Nothing was presented."""
+
+
+Presented = TokenPresented | SignedPresented | TrustedPresented | AnonymousPresented
+
+
+async def identify(request: ObjectRequest, exchange: Exchange, trusted: Principal | None) -> Presented:
+    """Read the one credential of a request; a page's form is read from the body, whole and small.
+
+    Raises:
+        Refused: UNKNOWN_TOKEN for text that cannot be a token (no look-up is spent on it), CREDENTIALS_AMBIGUOUS for
+            two kinds at once, CREDENTIALS_MALFORMED and its siblings.
+    """
+    if isinstance(request.place, LinkPlace):
+        return await _token(request, request.place, exchange)
+    signed = read_credentials(request.raw)
+    if signed is not None:
+        return SignedPresented(signed)
+    return TrustedPresented(trusted) if trusted is not None else AnonymousPresented()
+
+
+def is_page_form(request: ObjectRequest) -> bool:
+    """Whether a link's POST comes from one of our pages rather than being an upload."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return request.operation is Operation.POST_OBJECT and kind == "application/x-www-form-urlencoded"
+
+
+async def _token(request: ObjectRequest, place: LinkPlace, exchange: Exchange) -> TokenPresented:
+    scheme, _, rest = (request.raw.header("authorization") or "").partition(" ")
+    if scheme and scheme.lower() != "basic":
+        raise Refused(Reason.CREDENTIALS_AMBIGUOUS, "a link's token came together with an Authorization header")
+    try:
+        token = LinkToken(place.token_text)
+    except ValueError:
+        raise Refused(Reason.UNKNOWN_TOKEN, "the text is no token") from None
+    password = _basic_password(rest) if scheme else None
+    form = None
+    if is_page_form(request):
+        fields = dict(parse_qsl((await exchange.read_body(_PAGE_FORM_LIMIT)).decode("utf-8", "replace")))
+        password = fields.get("password", password)
+        form = PageForm(download="download" in fields)
+    cookies = _cookies(request.raw)
+    return TokenPresented(token, password, cookies.get(PASSWORD_COOKIE), cookies.get(LEASE_COOKIE), form)
+
+
+def _basic_password(text: str) -> str:
+    """The password of HTTP Basic credentials (RFC 7617); the user name is ignored."""
+    try:
+        decoded = b64decode(text.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise Refused(Reason.CREDENTIALS_MALFORMED, "the Basic credentials are malformed") from None
+    return decoded.partition(":")[2]
+
+
+def _cookies(raw: RawRequest) -> dict[str, str]:
+    pairs = (part.strip().partition("=") for value in raw.header_values("cookie") for part in value.split(";"))
+    return {name: value for name, equals, value in pairs if equals and len(value) <= 128}

@@ -1,0 +1,110 @@
+"""Owns what is special about a link: where its path leads, and when a person gets a page instead of bytes.
+
+Refuses to own the pages' HTML (`gateway.wire.pages`) and whether the link allows anything (`gateway.core.policy`).
+
+Law: opening a page takes no use. A limited link opened in a browser shows a page whose button takes it; a fetch by a
+tool gets the bytes at once. User agents are never guessed at: only what a browser says of its own navigation counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum, auto
+
+from gateway.core.attempt import Attempt
+from gateway.core.grant import Grant
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import ACTION_OF, Action, LinkPlace, ObjectRequest, Operation
+from gateway.data.exchange import Exchange
+from gateway.data.identify import TokenPresented
+from gateway.data.resolve import Resolved
+
+__all__ = ["Page", "is_navigation", "link_attempt", "page_of", "settle_place"]
+
+
+
+class Page(Enum):
+    """What a person gets instead of an object's bytes."""
+
+    ENTER = auto()
+    """Back from one of our forms: set cookies, go on to the object."""
+
+    LANDING = auto()
+    """What is behind the link, and a button that takes a use."""
+
+    UPLOAD = auto()
+    """The form of a link that only takes files."""
+
+
+def is_navigation(request: ObjectRequest) -> bool:
+    """Whether a browser is opening this as a page (Fetch Metadata, W3C; older browsers by their Accept alone)."""
+    mode = request.raw.header("sec-fetch-mode")
+    accepts_html = "text/html" in (request.raw.header("accept") or "")
+    return request.raw.method == "GET" and accepts_html and mode in {None, "navigate"}
+
+
+def settle_place(request: ObjectRequest, grant: Grant) -> ObjectRequest:
+    """The request with the operation that its path means under this link.
+
+    Raises:
+        Refused: OUT_OF_SCOPE for a path below a link to one object; BAD_REQUEST for an upload without a name.
+    """
+    scope, place = grant.scope, request.place
+    if scope is None or not isinstance(place, LinkPlace):
+        return request
+    if scope.key is not None:
+        if place.path is not None:
+            raise Refused(Reason.OUT_OF_SCOPE, "a path below a link to one object")
+        return request
+    if not place.path:
+        if request.operation in {Operation.GET_OBJECT, Operation.HEAD_OBJECT}:
+            return replace(request, operation=Operation.LIST_OBJECTS_V2, place=LinkPlace(place.token_text, ""))
+        if request.operation is Operation.PUT_OBJECT:
+            raise Refused(Reason.BAD_REQUEST, "an upload to a folder link needs a name: PUT /s/TOKEN/NAME")
+    return request
+
+
+def page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) -> Page | None:
+    """Which page answers this request, if any."""
+    if presented.form is not None:
+        return Page.ENTER
+    if not is_navigation(request):
+        return None
+    if Action.READ not in grant.actions and Action.LIST not in grant.actions:
+        return Page.UPLOAD
+    if request.operation is Operation.GET_OBJECT and _limited(grant, presented):
+        return Page.LANDING
+    return None
+
+
+def link_attempt(request: ObjectRequest, resolved: Resolved, page: Page | None, exchange: Exchange, now: float) -> Attempt:
+    """What using this link here would do."""
+    grant = resolved.grant
+    if grant is None or grant.scope is None or not isinstance(request.place, LinkPlace):
+        raise ValueError("not a link's request")
+    scope, path = grant.scope, request.place.path or ""
+    key = scope.key if scope.key is not None else (scope.prefix or "") + path
+    match page:
+        case Page.UPLOAD:
+            operation, action = Operation.PUT_OBJECT, Action.WRITE
+        case Page.ENTER | Page.LANDING:
+            operation, action = Operation.HEAD_OBJECT, Action.READ
+        case None:
+            operation, action = request.operation, ACTION_OF[request.operation] or Action.READ
+    if page is Page.ENTER and Action.READ not in grant.actions:
+        action = min(grant.actions)
+    return Attempt(
+        principal=resolved.principal,
+        operation=operation,
+        action=action,
+        bucket=scope.bucket,
+        key=key,
+        peer=exchange.peer,
+        now=now,
+        size=request.content_length,
+    )
+
+
+def _limited(grant: Grant, presented: TokenPresented) -> bool:
+    """Whether a use would be taken by simply sending the bytes."""
+    return grant.uses is not None and presented.lease is None

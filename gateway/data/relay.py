@@ -1,0 +1,111 @@
+"""Owns step 7: a store's answer on its way to the client, counted, paced, and never made to look whole when it is not.
+
+Refuses to own what may be forwarded (`gateway.wire.headers`) and when to stop (`gateway.data.transfers` cuts).
+
+Laws: small bodies go in one write, large ones chunk by chunk with back-pressure; the bytes forwarded equal the bytes
+declared, or the connection is cut (T1, T14).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.request import LinkPlace, ObjectRequest, Operation
+from gateway.core.route import Answer
+from gateway.data.admit import claim
+from gateway.data.exchange import Exchange
+from gateway.data.gate import Plane
+from gateway.data.opening import Opened
+from gateway.data.transfers import Permit
+from gateway.wire.headers import response_headers
+from gateway.wire.replies import Reply
+
+__all__ = ["relay"]
+
+_SMALL: Final = 64 * 1024
+_BODY_STATUSES: Final = frozenset({200, 206})
+_CLAIM: Final = 8 * 1024 * 1024
+
+
+async def relay(plane: Plane, request: ObjectRequest, permit: Permit, opened: Opened) -> None:
+    """Forward an answer, or one that we made ourselves.
+
+    Raises:
+        Refused: USED_UP before the first byte; CLIENT_GONE or the reason of a cut after it.
+        UpstreamFailed: UPSTREAM_BROKE when the store's body ends early.
+    """
+    exchange = permit.exchange
+    if isinstance(opened, Reply):
+        await exchange.send(opened)
+        return
+    headers = _headers(request, permit, opened)
+    if request.operation is not Operation.GET_OBJECT or opened.status not in _BODY_STATUSES:
+        await _bodiless(exchange, opened, headers, permit)
+        return
+    if opened.length is not None:
+        await claim(plane, permit, opened.length, _whole_size(opened))
+    permit.consumed = True
+    if opened.length is not None and opened.length <= _SMALL and not _paced(permit):
+        body = await opened.body.read(_SMALL)
+        await exchange.send(Reply(opened.status, tuple(headers), body))
+        permit.moved += len(body)
+        return
+    await exchange.start(opened.status, headers, opened.length)
+    await _stream(plane, permit, opened)
+    if opened.length is not None and permit.moved != opened.length:
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"{permit.moved} of {opened.length} bytes came")
+    await exchange.finish()
+
+
+def _headers(request: ObjectRequest, permit: Permit, answer: Answer) -> list[tuple[str, str]]:
+    grant = permit.grant
+    link = isinstance(request.place, LinkPlace)
+    return response_headers(
+        answer,
+        request,
+        link=link,
+        key=permit.attempt.key,
+        grant_filename=grant.filename if grant is not None and link else None,
+        grant_content_type=grant.content_type if grant is not None and link else None,
+    )
+
+
+async def _bodiless(exchange: Exchange, answer: Answer, headers: list[tuple[str, str]], permit: Permit) -> None:
+    """HEAD, 304, and the answers to writes: what counts is in the head."""
+    if answer.status < 300 and permit.exchange.bytes_in:
+        permit.consumed = True
+    length = answer.headers.get("content-length") if exchange.raw is not None and exchange.raw.method == "HEAD" else None
+    await exchange.start(answer.status, headers, int(length) if length is not None and length.isdigit() else 0)
+    await exchange.finish()
+
+
+async def _stream(plane: Plane, permit: Permit, answer: Answer) -> None:
+    exchange, limits = permit.exchange, permit.route.limits
+    piece = plane.shaper.piece(limits)
+    claimed = answer.length or 0
+    async for chunk in answer.body:
+        if answer.length is None and permit.moved + len(chunk) > claimed:
+            await claim(plane, permit, _CLAIM, None)
+            claimed += _CLAIM
+        if piece is None:
+            await exchange.write(chunk)
+            permit.moved += len(chunk)
+            continue
+        for start in range(0, len(chunk), piece):
+            part = chunk[start : start + piece]
+            await exchange.write(part)
+            permit.moved += len(part)
+            wait = plane.shaper.pay(limits, len(part))
+            if wait > 0:
+                await permit.pause(wait)
+
+
+def _paced(permit: Permit) -> bool:
+    return any(limit.bandwidth is not None for limit in permit.route.limits)
+
+
+def _whole_size(answer: Answer) -> int | None:
+    """The object's size, also when the answer is one range of it."""
+    _, _, total = answer.headers.get("content-range", "").rpartition("/")
+    return int(total) if total.isdigit() else answer.length

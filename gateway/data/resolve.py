@@ -1,0 +1,180 @@
+"""Owns step 3: from what was presented to the grant it stands for, proved.
+
+Refuses to own whether the grant reaches far enough (`gateway.core.policy`).
+
+Laws: a known grant costs no store round trip; the cache is kept honest by the feed, and an entry for "there is none"
+holds only while the feed has not moved. Compare secrets in constant time. A password is proved once, then by cookie.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, Protocol
+
+from cachetools import LRUCache, TTLCache
+
+from gateway.core.attempt import ANONYMOUS, Address, Principal, address_class
+from gateway.core.grant import Grant, GrantKind, GrantStore
+from gateway.core.password import password_matches
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import ObjectRequest
+from gateway.core.revocation import FeedEntry, RevocationView
+from gateway.core.token import SecretHash, hash_secret
+from gateway.data.guesses import PASSWORD_GUESSES, TOKEN_GUESSES
+from gateway.data.identify import AnonymousPresented, Presented, SignedPresented, TokenPresented, TrustedPresented
+from gateway.data.verify import verify_signature
+from gateway.telemetry.metrics import Metrics
+from gateway.wire.sigv4 import Verified
+
+if TYPE_CHECKING:
+    from gateway.data.gate import Plane
+
+__all__ = ["Grants", "Resolved", "password_proof", "resolve"]
+
+_CACHED: Final = 100_000
+_CACHE_SECONDS: Final = 300.0
+
+
+class Unsealer(Protocol):
+    """Opens a key's sealed secret; raises ValueError when it was sealed under another id."""
+
+    def open(self, access_key_id: str, sealed: bytes) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Who acts and by which grant. `verified` is what a signature proved, for the body's own checks."""
+
+    principal: Principal
+    grant: Grant | None
+    verified: Verified | None = None
+
+
+class Grants:
+    """A bounded cache in front of the grant store."""
+
+    def __init__(
+        self,
+        store: GrantStore,
+        view: Callable[[], RevocationView],
+        unsealer: Unsealer,
+        *,
+        monotonic: Callable[[], float],
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._view = view
+        self._unsealer = unsealer
+        self._metrics = metrics
+        self._known: TTLCache[SecretHash, Grant] = TTLCache(_CACHED, _CACHE_SECONDS, timer=monotonic)
+        self._hashes: LRUCache[str, SecretHash] = LRUCache(_CACHED)
+        self._secrets: LRUCache[SecretHash, str] = LRUCache(_CACHED)
+        self._absent: LRUCache[SecretHash, int] = LRUCache(_CACHED)
+
+    async def find(self, secret_hash: SecretHash) -> Grant | None:
+        """The grant of a secret. Raises DependencyDown only for secrets that are not cached."""
+        grant = self._known.get(secret_hash)
+        if grant is not None:
+            self._metrics.grant_cache("hit")
+            return grant
+        serial = self._view().serial
+        if self._absent.get(secret_hash) == serial:
+            self._metrics.grant_cache("negative")
+            return None
+        self._metrics.grant_cache("miss")
+        grant = await self._store.find(secret_hash)
+        if grant is None:
+            self._absent[secret_hash] = serial
+        elif self._view().serial == serial:  # else an edit may have passed us by: do not keep what may be old
+            self._known[secret_hash] = grant
+            self._hashes[grant.id] = secret_hash
+        return grant
+
+    def secret_of(self, grant: Grant, access_key_id: str) -> str:
+        """The secret of a key grant, for verification."""
+        secret = self._secrets.get(grant.hash)
+        if secret is None:
+            if grant.sealed is None:
+                raise Refused(Reason.UNKNOWN_KEY, "the key has no secret")
+            secret = self._secrets[grant.hash] = self._unsealer.open(access_key_id, grant.sealed)
+        return secret
+
+    def take(self, entries: Sequence[FeedEntry]) -> None:
+        """Drop what the feed says has changed."""
+        for entry in entries:
+            secret_hash = self._hashes.pop(entry.name, None)
+            if secret_hash is not None:
+                self._known.pop(secret_hash, None)
+                self._secrets.pop(secret_hash, None)
+
+
+async def resolve(plane: Plane, presented: Presented, request: ObjectRequest, peer: Address | None, now: float) -> Resolved:
+    """Find and prove.
+
+    Raises:
+        Refused: unknown, badly signed, skewed, guessed too often, or without its password.
+        DependencyDown: the grant store cannot answer.
+    """
+    match presented:
+        case TokenPresented():
+            return await _link(plane, presented, peer, now)
+        case SignedPresented(signed):
+            guesser = f"key:{_address(peer)}"
+            plane.guesses.check(guesser, now)
+            grant = await plane.grants.find(hash_secret(signed.access_key_id))
+            if grant is None or grant.kind is not GrantKind.KEY:
+                plane.guesses.failed(guesser, TOKEN_GUESSES, now)
+                raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
+            _check_session(grant, signed.session_token)
+            secret = plane.grants.secret_of(grant, signed.access_key_id)
+            return Resolved(grant.principal, grant, verify_signature(signed, request, secret, now))
+        case TrustedPresented(principal):
+            return Resolved(principal, None)
+        case AnonymousPresented():
+            return Resolved(ANONYMOUS, None)
+
+
+async def _link(plane: Plane, presented: TokenPresented, peer: Address | None, now: float) -> Resolved:
+    guesser = f"token:{_address(peer)}"
+    plane.guesses.check(guesser, now)
+    grant = await plane.grants.find(presented.token.hash)
+    if grant is None or grant.kind is not GrantKind.LINK:
+        plane.guesses.failed(guesser, TOKEN_GUESSES, now)
+        raise Refused(Reason.UNKNOWN_TOKEN, "no link has this token")
+    if grant.password is not None and grant.lapsed(now) is None:
+        await _check_password(plane, grant, presented, f"password:{grant.id}:{_address(peer)}", now)
+    return Resolved(grant.principal, grant)
+
+
+async def _check_password(plane: Plane, grant: Grant, presented: TokenPresented, guesser: str, now: float) -> None:
+    if presented.proof is not None and hmac.compare_digest(presented.proof.encode(), password_proof(grant).encode()):
+        return
+    if presented.password is None:
+        raise Refused(Reason.PASSWORD_REQUIRED, "no password came with the token")
+    plane.guesses.check(guesser, now)
+    stored = grant.password or ""
+    if not await asyncio.get_running_loop().run_in_executor(None, password_matches, presented.password, stored):
+        plane.guesses.failed(guesser, PASSWORD_GUESSES, now)
+        raise Refused(Reason.PASSWORD_WRONG, "the password does not match")
+    plane.guesses.forgive(guesser)
+
+
+def password_proof(grant: Grant) -> str:
+    """The cookie that stands for a proved password; another password makes another proof."""
+    return hmac.new((grant.password or "").encode(), f"proof:{grant.id}".encode(), sha256).hexdigest()
+
+
+def _check_session(grant: Grant, session_token: str | None) -> None:
+    if grant.session_hash is None:
+        if session_token is not None:
+            raise Refused(Reason.BAD_SESSION_TOKEN, "this key has no session token")
+    elif session_token is None or not hmac.compare_digest(hash_secret(session_token), grant.session_hash):
+        raise Refused(Reason.BAD_SESSION_TOKEN, "the session token is missing or another one")
+
+
+def _address(peer: Address | None) -> str:
+    return "local" if peer is None else address_class(peer)

@@ -1,0 +1,51 @@
+"""Owns the eight steps of one request, in order, in one function.
+
+Refuses to own any step. Each takes what the one before it learned; none calls another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.core.attempt import Principal
+from gateway.core.policy import decide
+from gateway.data.account import Account
+from gateway.data.admit import admit
+from gateway.data.attempts import read_attempt
+from gateway.data.exchange import Exchange
+from gateway.data.gate import Plane
+from gateway.data.identify import identify
+from gateway.data.opening import open_answer
+from gateway.data.refusal import refuse
+from gateway.data.relay import relay
+from gateway.data.resolve import resolve
+from gateway.wire.parse import parse
+
+__all__ = ["serve"]
+
+
+async def serve(plane: Plane, exchange: Exchange, trusted: Principal | None, monotonic: Callable[[], float]) -> None:
+    """Answer one request, whatever it is, and leave one record of it."""
+    gate = plane.gate
+    account = Account(exchange, plane.clock(), monotonic())
+    try:
+        request = account.request = parse(exchange.read_head(), gate.domains)  # 1
+        presented = await identify(request, exchange, trusted)  # 2
+        resolved = await resolve(plane, presented, request, exchange.peer, account.now)  # 3
+        account.grant = resolved.grant
+        tried = read_attempt(request, presented, resolved, exchange, account.now)
+        account.attempt = tried.attempt
+        account.route = decide(gate.policy, resolved.grant, tried.attempt)  # 4
+        async with admit(plane, gate, exchange, presented, tried, account.route) as permit:  # 5
+            account.permit = permit
+            async with open_answer(plane, gate, tried, permit) as opened:  # 6
+                await relay(plane, tried.request, permit, opened)  # 7
+    except Exception as failure:  # noqa: BLE001 (the one place where every failure becomes an answer or a cut)
+        account.failure = failure
+        await refuse(plane, gate, exchange, account)
+    except asyncio.CancelledError as failure:
+        account.failure = failure
+        raise
+    finally:
+        plane.accounts.close(account)  # 8

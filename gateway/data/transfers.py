@@ -1,0 +1,155 @@
+"""Owns the transfers that are running: who they are for, how many, how fast, and their end by force.
+
+Refuses to own why one must end (the revocation view, the policy, the clock); it asks those and cuts.
+
+Laws: a revocation cuts every transfer it ends, in the same call that makes it known; a peer that moves less than
+1 KiB/s over ten seconds while we wait for it is cut (promise 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.core.attempt import Attempt
+from gateway.core.grant import Grant
+from gateway.core.lease import Lease
+from gateway.core.limits import Verdict
+from gateway.core.reasons import Reason, Refused
+from gateway.core.revocation import RevocationView
+from gateway.core.route import Route
+from gateway.data.exchange import Exchange
+
+__all__ = ["Permit", "Transfers"]
+
+SLOW_WINDOW: Final = 10.0
+SLOWEST: Final = 1024
+_TICK: Final = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Permit:
+    """The right to run one admitted request; given back when its body ends.
+
+    `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes.
+    """
+
+    exchange: Exchange
+    grant: Grant | None
+    attempt: Attempt
+    route: Route
+    lease: Lease | None = None
+    verdict: Verdict | None = None
+    consumed: bool = False
+    moved: int = 0
+    reserved: int = 0
+    lease_key: str | None = None
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _slow_since: float | None = None
+    _seen: int = 0
+
+    def cut(self, reason: Reason) -> None:
+        """Take the right back while it is used."""
+        self.exchange.cut(reason)
+        self._ended.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not past a cut.
+
+        Raises:
+            Refused: the reason of the cut.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            return
+        raise Refused(self.exchange.cut_reason or Reason.REVOKED, "cut while waiting")
+
+    def too_slow(self, now: float) -> bool:
+        """Whether the client has moved less than the slowest allowed over the window; called once a tick."""
+        if not self.exchange.client_side:
+            self._slow_since = None
+            return False
+        delivered = self.exchange.delivered()
+        if self._slow_since is None or delivered - self._seen >= SLOWEST * SLOW_WINDOW:
+            self._slow_since, self._seen = now, delivered
+            return False
+        if now - self._slow_since < SLOW_WINDOW:
+            return False
+        slow = delivered - self._seen < SLOWEST * (now - self._slow_since)
+        self._slow_since, self._seen = now, delivered
+        return slow
+
+
+class Transfers:
+    """Every permit that is out. All methods are synchronous, so counts are exact within the process."""
+
+    def __init__(self, *, monotonic: Callable[[], float], on_cut: Callable[[Reason], None]) -> None:
+        self._running: dict[int, Permit] = {}
+        self._counts: Counter[str] = Counter()
+        self._monotonic = monotonic
+        self._on_cut = on_cut
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def __iter__(self) -> Iterator[Permit]:
+        return iter(list(self._running.values()))
+
+    def enter(self, permit: Permit, max_transfers: int) -> None:
+        """Count a permit in.
+
+        Raises:
+            Refused: OVERLOADED or TOO_MANY_TRANSFERS; nothing was counted.
+        """
+        if len(self._running) >= max_transfers:
+            raise Refused(Reason.OVERLOADED, f"{max_transfers} transfers are running", retry_after=1.0)
+        held = [limit for limit in permit.route.limits if limit.concurrent is not None]
+        for limit in held:
+            if limit.concurrent is not None and self._counts[limit.key] >= limit.concurrent:
+                detail = f"{limit.concurrent} transfers are running for {limit.key}"
+                raise Refused(Reason.TOO_MANY_TRANSFERS, detail, retry_after=1.0)
+        for limit in held:
+            self._counts[limit.key] += 1
+        self._running[id(permit)] = permit
+
+    def leave(self, permit: Permit) -> None:
+        """Count it out again; a second time does nothing."""
+        if self._running.pop(id(permit), None) is None:
+            return
+        for limit in permit.route.limits:
+            if limit.concurrent is not None:
+                self._counts[limit.key] -= 1
+                if not self._counts[limit.key]:
+                    del self._counts[limit.key]
+
+    def cut_revoked(self, view: RevocationView) -> int:
+        """Cut what the view now calls revoked; returns how many."""
+        return self.cut_where(
+            lambda permit: Reason.REVOKED
+            if permit.grant is not None
+            and view.revoked(permit.grant, permit.attempt.bucket, permit.attempt.key, permit.route.backend.name)
+            else None
+        )
+
+    def cut_where(self, judge: Callable[[Permit], Reason | None]) -> int:
+        """Cut every transfer for which `judge` names a reason; returns how many."""
+        number = 0
+        for permit in self:
+            reason = judge(permit)
+            if reason is not None and permit.exchange.cut_reason is None:
+                permit.cut(reason)
+                self._on_cut(reason)
+                number += 1
+        return number
+
+    async def watch(self) -> None:
+        """Cut slow clients, once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(_TICK)
+            now = self._monotonic()
+            self.cut_where(lambda permit: Reason.CLIENT_TOO_SLOW if permit.too_slow(now) else None)

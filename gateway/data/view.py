@@ -1,0 +1,98 @@
+"""Owns the follower that keeps this process's revocation view true, and its age.
+
+Refuses to own the look-up (`gateway.core.revocation`) and the cutting (`gateway.data.transfers`); it tells both.
+
+Law: the view is fresh only when the feed itself said that nothing is missing; everything else lets it age, and past
+`MAX_VIEW_AGE` nothing is decided on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, RevocationFeed, RevocationView
+from gateway.telemetry.metrics import Metrics
+
+__all__ = ["Follower"]
+
+_PAGE: Final = 10_000
+_HEARTBEAT: Final = 1.0
+_BACKOFF: Final = 0.2
+
+
+class Follower:
+    """Follows one feed. `monotonic` measures the age, `clock` (epoch seconds) only the lag of an entry."""
+
+    def __init__(
+        self,
+        feed: RevocationFeed,
+        on_entries: Callable[[Sequence[FeedEntry]], None],
+        *,
+        monotonic: Callable[[], float],
+        clock: Callable[[], float],
+        metrics: Metrics,
+    ) -> None:
+        self.view = RevocationView()
+        self._feed = feed
+        self._on_entries = on_entries
+        self._monotonic = monotonic
+        self._clock = clock
+        self._metrics = metrics
+        self._lock = asyncio.Lock()
+        self._proved_at: float | None = None
+
+    @property
+    def age(self) -> float:
+        """Seconds since the view was last proved complete; infinite before it ever was."""
+        return float("inf") if self._proved_at is None else self._monotonic() - self._proved_at
+
+    def require_fresh(self) -> RevocationView:
+        """The view to decide on.
+
+        Raises:
+            Refused: VIEW_TOO_OLD.
+        """
+        age = self.age
+        if age > MAX_VIEW_AGE:
+            raise Refused(Reason.VIEW_TOO_OLD, f"the revocation view is {age:.1f} s old", retry_after=1.0)
+        return self.view
+
+    async def load(self) -> None:
+        """Read every revocation there is, once, before the first request is served."""
+        async with self._lock:
+            while entries := await self._feed.revocations(self.view.serial, _PAGE):
+                self.view.apply(entries)
+        await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Take in all that the feed has now. After a revoke, called before the revoke is acknowledged."""
+        async with self._lock:
+            while True:
+                asked_at = self._monotonic()
+                entries = await self._feed.since(self.view.serial, _PAGE)
+                if entries:
+                    self._take(entries)
+                if len(entries) < _PAGE:
+                    self._proved_at = asked_at
+                    self.view.fresh_at = asked_at
+                    return
+
+    async def run(self) -> None:
+        """Follow until cancelled. A feed that is down lets the view age; it is asked again and again."""
+        while True:
+            try:
+                await self._feed.changed(self.view.serial, _HEARTBEAT)
+                await self.catch_up()
+            except DependencyDown:
+                await asyncio.sleep(_BACKOFF)
+
+    def _take(self, entries: Sequence[FeedEntry]) -> None:
+        self.view.apply(entries)
+        now = self._clock()
+        for entry in entries:
+            if entry.revokes:
+                self._metrics.revocation_lag(max(0.0, now - entry.at))
+        self._on_entries(entries)
