@@ -30,18 +30,21 @@ _PARAMETERS: Final = (
     r"x-amz-(?:signature|credential|security-token)|awsaccesskeyid|signature|credential|password|secret_?access_?key"
     r"|secretaccesskey|sessiontoken|session_token|x-link-password"
 )
+_EDGE: Final = r"(?:(?<![0-9A-Za-z])|(?<=\\[nrtbf])|(?<=\\u[0-9a-f]{4}))"
+"""The start of a word, also right behind an escape in text that is JSON already."""
+
 _SHAPES: Final = re.compile(
     # a link token; its start alone is enough to hide the rest of the word
-    r"(?P<token>gl_[1-9A-HJ-NP-Za-km-z]{6,})"
+    r"(?-i:gl_[1-9A-HJ-NP-Za-km-z]{6,})"
     # an access key id of ours, and those of the well-known vendor shape
-    r"|(?P<key>\b(?:GWK[A-Z2-7]{12,}|A(?:KI|SI)A[A-Z0-9]{12,}))"
+    r"|(?-i:GWK[A-Z2-7]{12,}|A(?:KI|SI)A[A-Z0-9]{12,})"
     # Authorization: scheme and everything after it
     r"|(?P<lead>authorization[\\\"'\s]*(?:[:=]|%3d)[\\\"'\s]*)[^\"'\\\r\n]+"
     r"|(?P<bearer>\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"
     # NAME=VALUE of presigned URLs, forms and reprs
     rf"|(?P<name>(?:{_PARAMETERS})[\\\"']*\s*(?:[:=]|%3d)\s*[\\\"']*)[^&\s\"'\\,;<]+"
     # a bare signature (SHA-256 in hex), a bare secret access key of ours
-    r"|(?P<word>(?<![0-9A-Za-z])(?:[0-9a-f]{64}|[1-9A-HJ-NP-Za-km-z]{43})(?![0-9A-Za-z]))",
+    rf"|{_EDGE}(?-i:[0-9a-f]{{64}}|[1-9A-HJ-NP-Za-km-z]{{43}})(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
 _HINTS: Final = (

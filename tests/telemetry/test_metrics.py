@@ -1,0 +1,167 @@
+"""The page of metrics: complete, acceptable to Prometheus, bounded, and cheap."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.core.reasons import Reason
+from gateway.core.record import Outcome
+from gateway.core.request import Operation
+from gateway.telemetry.metrics import Metrics
+
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+
+CONTRACT = {
+    "gateway_requests_total",
+    "gateway_request_duration_seconds_bucket",
+    "gateway_time_to_first_byte_seconds_bucket",
+    "gateway_bytes_total",
+    "gateway_transfers_in_progress",
+    "gateway_refusals_total",
+    "gateway_upstream_requests_total",
+    "gateway_upstream_duration_seconds_bucket",
+    "gateway_presign_duration_seconds_bucket",
+    "gateway_revocation_view_age_seconds",
+    "gateway_revocation_lag_seconds_bucket",
+    "gateway_streams_cut_total",
+    "gateway_grant_cache_total",
+    "gateway_limiter_decisions_total",
+    "gateway_store_operation_duration_seconds_bucket",
+    "gateway_policy_reloads_total",
+    "gateway_build_info",
+    "gateway_config_last_reload_successful",
+    "gateway_dropped_records_total",
+    "gateway_state_store_up",
+}
+
+
+def used() -> Metrics:
+    """Metrics after one of everything happened."""
+    metrics = Metrics()
+    metrics.know(backends=["archive"], operations=["CreateLink"])
+    metrics.transfers.inc()
+    metrics.request("data", Operation.GET_OBJECT, "archive", Outcome.OK, 0.3, 0.02)
+    metrics.request("control", "CreateLink", "", "refused", 0.001, None)
+    metrics.moved("out", "archive", 4096)
+    metrics.refused(Reason.EXPIRED)
+    metrics.cut(Reason.REVOKED)
+    metrics.upstream_answered("archive", 206, 0.01)
+    metrics.upstream_answered("archive", 418, 0.01)
+    metrics.upstream_answered("archive", 0, 5)
+    metrics.presigned(0.000006)
+    metrics.grant_cache("hit")
+    metrics.limiter("allowed")
+    metrics.store_operation("find", 0.0002)
+    metrics.revocation_lag(0.004)
+    metrics.view_age(lambda: 0.25)
+    metrics.policy_reload("ok")
+    metrics.records_dropped(2)
+    metrics.state_store(up=False)
+    return metrics
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, tuple], float]:
+    _, text = metrics.render(None)
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+def test_every_metric_of_the_contract_is_on_the_page():
+    """Dashboards from outside find each name, with the reserved prefix."""
+    names = {name for name, _ in samples(used())}
+    assert names >= CONTRACT
+    assert {name for name in names if not name.startswith(("gateway_", "process_", "python_"))} == set()
+
+
+def test_promtool_accepts_the_page():
+    """Prometheus' own linter finds nothing. It comes with Debian's package prometheus."""
+    promtool = shutil.which("promtool")
+    assert promtool is not None, "promtool is missing: apt-get install -y prometheus"
+    _, text = used().render(None)
+    told = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
+    assert (told.returncode, told.stdout + told.stderr) == (0, b"")
+
+
+def test_the_accept_header_chooses_the_format():
+    """A scraper that asks for OpenMetrics gets it; a browser gets plain text."""
+    metrics = used()
+    content_type, text = metrics.render(OPEN_METRICS)
+    assert content_type.startswith("application/openmetrics-text")
+    assert {family.name for family in open_families(text.decode())} >= {"gateway_requests", "gateway_build"}
+    content_type, _ = metrics.render("text/html")
+    assert content_type.startswith("text/plain")
+
+
+def test_what_happened_is_what_the_page_says():
+    """Each call changes its own series by what it was told."""
+    found = samples(used())
+    asked = {
+        ("gateway_requests_total", ("archive", "GetObject", "ok", "data")): 1,
+        ("gateway_requests_total", ("none", "CreateLink", "refused", "control")): 1,
+        ("gateway_bytes_total", ("archive", "out")): 4096,
+        ("gateway_bytes_total", ("archive", "in")): 0,
+        ("gateway_transfers_in_progress", ()): 1,
+        ("gateway_refusals_total", ("expired",)): 1,
+        ("gateway_refusals_total", ("revoked",)): 0,
+        ("gateway_streams_cut_total", ("revoked",)): 1,
+        ("gateway_upstream_requests_total", ("archive", "206")): 1,
+        ("gateway_upstream_requests_total", ("archive", "4xx")): 1,
+        ("gateway_upstream_requests_total", ("archive", "none")): 1,
+        ("gateway_grant_cache_total", ("hit",)): 1,
+        ("gateway_limiter_decisions_total", ("allowed",)): 1,
+        ("gateway_revocation_view_age_seconds", ()): 0.25,
+        ("gateway_store_operation_duration_seconds_count", ("find",)): 1,
+        ("gateway_time_to_first_byte_seconds_count", ("GetObject", "data")): 1,
+        ("gateway_policy_reloads_total", ("ok",)): 1,
+        ("gateway_dropped_records_total", ()): 2,
+        ("gateway_state_store_up", ()): 0,
+    }
+    by_values = {(name, tuple(value for _, value in labels)): value for (name, labels), value in found.items()}
+    assert {key: by_values[key] for key in asked} == asked
+
+
+def test_a_failed_reload_shows_until_one_succeeds():
+    """The gauge that Prometheus users alert on follows the last reload."""
+    metrics = Metrics()
+    metrics.policy_reload("failed")
+    assert samples(metrics)["gateway_config_last_reload_successful", ()] == 0
+    metrics.policy_reload("ok")
+    found = samples(metrics)
+    assert found["gateway_config_last_reload_successful", ()] == 1
+    assert found["gateway_config_last_reload_success_timestamp_seconds", ()] == pytest.approx(time.time(), abs=60)
+
+
+@given(st.lists(st.text(min_size=20, max_size=40, alphabet="abcdefghijk/"), min_size=1, max_size=20))
+def test_nothing_a_caller_chose_reaches_the_page(words):
+    """Keys, tokens and addresses passed by mistake as any label are counted as `other`."""
+    metrics = Metrics()
+    for word in words:
+        metrics.request(word, word, word, word, 1, 1)
+        metrics.moved(word, word, 1)
+        metrics.refused(word)
+        metrics.cut(word)
+        metrics.upstream_answered(word, 200, 1)
+        metrics.grant_cache(word)
+        metrics.limiter(word)
+        metrics.store_operation(word, 1)
+        metrics.policy_reload(word)
+    content = metrics.render(None)[1].decode()
+    assert [word for word in words if word in content] == []
+
+
+def test_two_gateways_in_one_process_share_nothing():
+    """Each `Metrics` has a registry of its own."""
+    first, second = Metrics(), Metrics()
+    first.refused(Reason.EXPIRED)
+    assert samples(second)["gateway_refusals_total", (("reason", "expired"),)] == 0

@@ -1,0 +1,94 @@
+"""The numbers behind the metrics: exact, bounded, and readable by prometheus_client."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.telemetry.series import Level, Tally, Timing, Vocabulary
+
+
+def page(*collectors) -> dict[tuple[str, tuple], float]:
+    registry = CollectorRegistry()
+    for collector in collectors:
+        registry.register(collector)
+    text = generate_latest(registry).decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@given(st.lists(st.floats(0, 1000), max_size=50))
+def test_a_timing_counts_every_observation_in_exactly_one_bucket(seconds):
+    """The cumulative counts of the page equal a naive count of the observations, and so does their sum."""
+    bounds = (0.005, 1, 60)
+    timing = Timing("t_seconds", "x", bounds)
+    for value in seconds:
+        timing.observe((), value)
+    samples = page(timing)
+    for bound in bounds:
+        assert samples["t_seconds_bucket", (("le", str(float(bound))),)] == sum(value <= bound for value in seconds)
+    assert samples["t_seconds_bucket", (("le", "+Inf"),)] == len(seconds)
+    assert samples["t_seconds_count", ()] == len(seconds)
+    assert samples["t_seconds_sum", ()] == pytest.approx(sum(seconds))
+
+
+@given(st.lists(st.tuples(st.text(max_size=8), st.integers(0, 10)), max_size=60))
+def test_a_label_never_leaves_its_vocabulary(events):
+    """Whatever callers say, at most the known words and `other` become series, and nothing is lost in between."""
+    tally = Tally("t", "x", (Vocabulary("word", ("a", "b")),))
+    timing = Timing("d_seconds", "x", (1,), (Vocabulary("word", ("a", "b")),))
+    for word, amount in events:
+        tally.add((word,), amount)
+        timing.observe((word,), 0.5)
+    samples = page(tally, timing)
+    words = {dict(labels).get("word") for _, labels in samples}
+    assert words <= {"a", "b", "other"}
+    assert sum(value for (name, _), value in samples.items() if name == "t_total") == sum(n for _, n in events)
+    assert sum(value for (name, _), value in samples.items() if name == "d_seconds_count") == len(events)
+
+
+def test_a_learned_word_becomes_a_series_of_its_own():
+    """`learn` widens a vocabulary from then on."""
+    backends = Vocabulary("backend")
+    tally = Tally("t", "x", (backends,))
+    tally.add(("archive",))
+    backends.learn(["archive"])
+    tally.add(("archive",))
+    samples = page(tally)
+    assert samples["t_total", (("backend", "other"),)] == 1
+    assert samples["t_total", (("backend", "archive"),)] == 1
+
+
+def test_a_started_series_is_shown_at_zero_and_keeps_its_count():
+    """`start` never resets."""
+    tally = Tally("t", "x", (Vocabulary("word", ("a",)),))
+    tally.start([("a",)])
+    assert page(tally)["t_total", (("word", "a"),)] == 0
+    tally.add(("a",), 3)
+    tally.start([("a",)])
+    assert page(tally)["t_total", (("word", "a"),)] == 3
+
+
+def test_a_key_of_the_wrong_length_is_the_programmers_error():
+    """A tally with one label refuses two."""
+    tally = Tally("t", "x", (Vocabulary("word", ("a",)),))
+    with pytest.raises(ValueError, match="1 labels"):
+        tally.add(("a", "b"))
+
+
+def test_a_level_goes_up_and_down_or_asks():
+    """A level is its own number until a function is given."""
+    level = Level("g", "x")
+    level.inc()
+    level.inc(2)
+    level.dec()
+    assert page(level)["g", ()] == 2
+    level.ask(lambda: 7.5)
+    assert page(level)["g", ()] == 7.5
