@@ -1,0 +1,98 @@
+"""Owns the way from `gateway.yaml` and the environment to one `Settings`, or to every fault at once.
+
+Refuses to own reloading (`gateway.settings.watch`) and policy files (`gateway.settings.policies`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway.core.reasons import SettingsError
+from gateway.settings.faults import validation_faults
+from gateway.settings.fields import ListenAddress
+from gateway.settings.model import Settings
+from gateway.settings.overrides import apply_overrides
+from gateway.settings.secret import SecretReader
+from gateway.settings.source import Document, NodePath, Plain, read_document
+
+__all__ = ["load_settings", "read_settings", "settings_schema"]
+
+
+def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings of a file with the overrides of an environment.
+
+    Raises:
+        SettingsError: with every fault; a missing file names `gateway demo`.
+    """
+    settings, _ = read_settings(path, environ)
+    return settings
+
+
+def read_settings(path: Path, environ: Mapping[str, str]) -> tuple[Settings, frozenset[Path]]:
+    """The same, with every file that the settings refer to, for a watcher. Raises SettingsError likewise."""
+    if not path.exists():
+        raise SettingsError(
+            f"{path}: there is no such file; write one (`gateway check --schema` describes it), "
+            "name another with --config, or run `gateway demo`, which needs none"
+        )
+    document = read_document(path)
+    faults = apply_overrides(document, environ, Settings.model_fields)
+    reader = SecretReader(environ, path.absolute().parent)
+    settings = None
+    try:
+        settings = Settings.model_validate({} if document.data is None else document.data, context=reader)
+    except ValidationError as error:
+        faults.extend(validation_faults(error, Settings, document))
+    faults.extend(_clashes(document))
+    if settings is None or faults:
+        raise SettingsError(*faults)
+    return settings, frozenset(reader.files)
+
+
+def settings_schema() -> dict[str, Any]:
+    """The JSON Schema of gateway.yaml, for editors."""
+    schema = Settings.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "gateway.yaml"
+    schema["required"] = ["state"]
+    return schema
+
+
+def _clashes(document: Document) -> Iterator[str]:
+    """Faults between keys that are each right by themselves, found even while others are wrong."""
+    taken: dict[ListenAddress, str] = {}
+    for path, text in _listens(document.data):
+        try:
+            address = ListenAddress.parse(text)
+        except ValueError:
+            continue
+        if address in taken and (address.path or address.port):
+            yield document.fault(path, f"the address {address} is already taken by {taken[address]}")
+        taken.setdefault(address, ".".join(map(str, path)))
+    names: set[object] = set()
+    for index, name in enumerate(_each(document.data, "control", "tokens", "name")):
+        if isinstance(name, str) and name in names:
+            yield document.fault(("control", "tokens", index, "name"), f"a second token is named {name!r}")
+        names.add(name)
+
+
+def _listens(data: Plain) -> Iterator[tuple[NodePath, object]]:
+    for section in ("data", "control"):
+        below = data.get(section) if isinstance(data, dict) else None
+        if isinstance(below, dict) and "listen" in below:
+            yield (section, "listen"), below["listen"]
+    for index, text in enumerate(_each(data, "data", "trusted", "listen")):
+        yield ("data", "trusted", index, "listen"), text
+
+
+def _each(data: Plain, section: str, key: str, wanted: str) -> list[Plain]:
+    """One key of every mapping in a list of a section; None for what is not there."""
+    below = data.get(section) if isinstance(data, dict) else None
+    entries = below.get(key) if isinstance(below, dict) else None
+    if not isinstance(entries, list):
+        return []
+    return [entry.get(wanted) if isinstance(entry, dict) else None for entry in entries]

@@ -1,0 +1,276 @@
+"""Owns what `gateway.yaml` may say: every key, its type, its default and its meaning.
+
+Refuses to own the policy files (`gateway.settings.grammar`), opening anything, and what a listener does.
+Law: a `Settings` that exists is complete and valid, holds no file handle and never changes; a reload makes a new one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
+
+from gateway.core.attempt import Principal
+from gateway.core.posture import FailPosture
+from gateway.core.units import duration
+from gateway.settings.fields import (
+    ENTRY,
+    BaseUrl,
+    ByteSize,
+    Count,
+    Duration,
+    FilePath,
+    HostName,
+    ListenAddress,
+    Network,
+    Text,
+)
+from gateway.settings.secret import SecretReader, SecretRef
+from gateway.settings.state import StateField, StateSettings
+
+__all__ = [
+    "AdminToken",
+    "AppCredential",
+    "ControlSettings",
+    "DataSettings",
+    "Deadlines",
+    "FailSettings",
+    "LogSettings",
+    "RecordSettings",
+    "Settings",
+    "StateSettings",
+    "TlsFiles",
+    "TrustedListener",
+]
+
+
+def _app(value: object) -> Principal:
+    principal = Principal.parse(value) if isinstance(value, str) and ":" in value else None
+    if principal is None or principal.kind != "app":
+        raise ValueError("must name an app: write app:NAME")
+    return principal
+
+
+def _optional_duration(value: object) -> float | None:
+    if value is None or value == "none":
+        return None
+    if not isinstance(value, str | int | float):
+        raise ValueError("must be a duration like 1h, or none")
+    return duration(value)
+
+
+def _directory(value: object, info: ValidationInfo) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be the path of a directory")
+    return SecretReader.of(info).directory / value
+
+
+def _trusted_proxy(network: Network) -> Network:
+    if network.prefixlen == 0:
+        raise ValueError("would let every caller choose its own address: name the networks of your own proxies")
+    return network
+
+
+App = Annotated[Principal, PlainValidator(_app), WithJsonSchema({"type": "string", "pattern": "^app:.+$"})]
+OptionalDuration = Annotated[
+    float | None,
+    PlainValidator(_optional_duration),
+    WithJsonSchema({"type": ["string", "number", "null"], "examples": ["none", "1h"]}),
+]
+
+
+Directory = Annotated[Path, PlainValidator(_directory), WithJsonSchema({"type": "string", "examples": ["policies/"]})]
+
+
+class TlsFiles(BaseModel):
+    """A listener's certificate chain and private key, PEM. Relative paths start at the settings file."""
+
+    model_config = ENTRY
+
+    cert: FilePath
+    key: FilePath
+
+
+class TrustedListener(BaseModel):
+    """A listener whose unsigned requests act as one app. Loopback or Unix socket only."""
+
+    model_config = ENTRY
+
+    listen: ListenAddress
+    app: App
+
+    @model_validator(mode="after")
+    def _local(self) -> TrustedListener:
+        if not self.listen.is_local:
+            raise ValueError("a trusted listener asks nobody who they are: it must be loopback or a Unix socket")
+        return self
+
+
+class DataSettings(BaseModel):
+    """The data plane: where links and S3 requests arrive."""
+
+    model_config = ENTRY
+
+    listen: ListenAddress = ListenAddress("127.0.0.1", 8080)
+    public_url: BaseUrl = ""
+    """What links begin with, as people reach it. Made from `listen` when it is left out."""
+    domains: tuple[HostName, ...] = ()
+    """Hosts under which `BUCKET.DOMAIN` is understood (virtual-host addressing)."""
+    trusted: tuple[TrustedListener, ...] = ()
+    """Listeners that act as an app without a signature; a text like `app:NAME` makes `listen` itself one."""
+    max_transfers: Count = 1024
+    """Requests in work at once in one process; more are answered with 503."""
+    tls: TlsFiles | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        listen = value.get("listen", str(cls.model_fields["listen"].default))
+        if isinstance(value.get("trusted"), str):
+            value = value | {"trusted": [{"listen": listen, "app": value["trusted"]}]}
+        if "public_url" not in value:
+            value = value | {"public_url": _reachable(listen, "https" if value.get("tls") else "http")}
+        return value
+
+    @property
+    def app(self) -> Principal | None:
+        """Whom the main listener's unsigned requests act as, if it is trusted."""
+        return next((trusted.app for trusted in self.trusted if trusted.listen == self.listen), None)
+
+    @property
+    def further(self) -> tuple[TrustedListener, ...]:
+        """The trusted listeners beside the main one."""
+        return tuple(trusted for trusted in self.trusted if trusted.listen != self.listen)
+
+
+def _reachable(listen: object, scheme: str) -> str:
+    """A URL under which a listener of this machine is reached from it."""
+    try:
+        address = ListenAddress.parse(listen)
+    except ValueError:
+        return f"{scheme}://localhost"
+    if address.path:
+        return f"{scheme}://localhost"
+    if address.is_local or address.host in {"0.0.0.0", "::"}:  # noqa: S104 (compared, not bound)
+        return f"{scheme}://localhost:{address.port}"
+    return f"{scheme}://{address}"
+
+
+class AdminToken(BaseModel):
+    """A bearer token of the control API; `name` is who acts in the audit trail, as `admin:NAME`."""
+
+    model_config = ENTRY
+
+    name: Text
+    secret: SecretRef
+
+    @property
+    def principal(self) -> Principal:
+        return Principal.parse(f"admin:{self.name}")
+
+    @model_validator(mode="after")
+    def _named(self) -> AdminToken:
+        try:
+            Principal.parse(f"admin:{self.name}")
+        except ValueError:
+            raise ValueError("a name is letters, digits and . _ @ + -, at most 128 of them") from None
+        return self
+
+
+class AppCredential(BaseModel):
+    """Who asks the container-credentials endpoint with this token gets short-lived keys of the app."""
+
+    model_config = ENTRY
+
+    app: App
+    token: SecretRef
+
+
+class ControlSettings(BaseModel):
+    """The control plane: the API, the pages, health and metrics."""
+
+    model_config = ENTRY
+
+    listen: ListenAddress = ListenAddress("127.0.0.1", 8081)
+    tokens: tuple[AdminToken, ...] = ()
+    credentials: tuple[AppCredential, ...] = ()
+    tls: TlsFiles | None = None
+
+
+class FailSettings(BaseModel):
+    """What happens to requests while a part is down: `closed` refuses with 503, `open` goes on and says so."""
+
+    model_config = ENTRY
+
+    grants: Literal["closed"] = "closed"
+    revocations: Literal["closed"] = "closed"
+    limits: Literal["open", "closed"] = "open"
+    audit: Literal["open", "closed"] = "open"
+
+    def posture(self) -> FailPosture:
+        return FailPosture(self.grants, self.revocations, self.limits, self.audit)
+
+
+class LogSettings(BaseModel):
+    """Log lines go to standard error. `addresses` says how much of a caller's address they show."""
+
+    model_config = ENTRY
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+    addresses: Literal["full", "short", "none"] = "full"
+
+
+class Deadlines(BaseModel):
+    """How long things may take, in seconds; `min_rate` is in bytes per second."""
+
+    model_config = ENTRY
+
+    headers: Duration = 10.0
+    """From a connection's first byte to the end of a request's headers."""
+    min_rate: ByteSize = 1024
+    """A body that moves more slowly than this is cut, in both directions."""
+    connect: Duration = 5.0
+    """To reach a store."""
+    total: OptionalDuration = None
+    """For a whole transfer, however fast; `none` is no limit."""
+    drain: Duration = 30.0
+    """For transfers in work when the gateway is told to stop."""
+
+
+class RecordSettings(BaseModel):
+    """How long accounting records are kept. Audit events are kept for good."""
+
+    model_config = ENTRY
+
+    keep: Duration = 30 * 86400.0
+
+
+class Settings(BaseModel):
+    """One immutable snapshot of gateway.yaml and its overrides."""
+
+    model_config = ENTRY
+
+    data: DataSettings
+    control: ControlSettings = ControlSettings()
+    state: StateField
+    policies: Directory
+    """The directory of policy files; relative paths start at the settings file."""
+    trusted_proxies: tuple[Annotated[Network, AfterValidator(_trusted_proxy)], ...] = ()
+    """Networks of proxies whose `X-Forwarded-For` is believed. Empty: the socket's address counts."""
+    fail: FailSettings = FailSettings()
+    log: LogSettings = LogSettings()
+    deadlines: Deadlines = Deadlines()
+    records: RecordSettings = RecordSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, value: Any) -> Any:
+        """A section that is left out, or whose every line is commented out, has its defaults."""
+        if not isinstance(value, dict):
+            return value
+        written = {key: below for key, below in value.items() if below is not None}
+        return {"data": {}, "policies": "policies/"} | written
