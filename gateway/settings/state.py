@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     BaseModel,
     BeforeValidator,
+    Field,
     PlainValidator,
     StrictBool,
     ValidationInfo,
