@@ -10,13 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.reasons import Reason
 from gateway.core.request import Action
 from gateway.core.token import SecretHash
 from gateway.core.units import Rate
+
+if TYPE_CHECKING:  # the feed speaks of grants; the other way round only this one name is needed
+    from gateway.core.revocation import RevocationTarget
 
 __all__ = ["Grant", "GrantAdmin", "GrantFilter", "GrantKind", "GrantPage", "GrantState", "GrantStore", "Scope"]
 
@@ -38,7 +41,7 @@ class GrantState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a link reaches: exactly one object (`key`), or everything below a prefix that is "" or ends with a slash."""
+    """Where a link reaches: one object (`key`), or everything below a prefix that is "" or ends with a slash."""
 
     bucket: str
     key: str | None = None
@@ -68,7 +71,8 @@ class Grant:
     """One grant as stores keep it. Instants are seconds since the epoch; sizes are bytes; None means "no limit".
 
     `serial` is its position in the feed at issue, so a revocation with a higher serial ends it.
-    `uses` counts leases for reads and accepted bodies for writes; `budget` is all bytes it may ever move. `sealed` is a key's secret, encrypted under its id.
+    `uses` counts leases for reads and accepted bodies for writes; `budget` is all bytes it may ever move.
+    `sealed` is a key's secret, encrypted under its id.
     `session_hash` is set for short-lived keys that must come with a session token.
     `rule` names the policy rule that allowed the link, for revocation by policy. `version` grows with every edit.
     """
@@ -206,4 +210,11 @@ class GrantAdmin(GrantStore, Protocol):
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         """Raises ValueError for a cursor that this store did not give."""
+        ...
+
+    async def count(self, target: RevocationTarget) -> int:
+        """How many grants a revocation of this target would mark now: those it means that are not revoked yet.
+
+        A backend's revocation marks none, as no stored grant tells its backend: the view ends its uses.
+        """
         ...

@@ -79,5 +79,9 @@ class Ledger(Protocol):
         ...
 
     async def prune(self, before: float) -> int:
-        """Forget records (never audit events) older than `before`; returns how many."""
+        """Forget records (never audit events) older than `before`; returns how many.
+
+        The engine tidies along: short-lived keys that expired before it, and the feed's notices (never its
+        revocations) from before it.
+        """
         ...

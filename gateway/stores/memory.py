@@ -1,0 +1,248 @@
+"""Owns the engine that keeps everything in one process: for tests, and for a sidecar that may forget at its end.
+
+Refuses to own durability: nothing here outlives the process.
+
+Law: every method changes state in one synchronous stretch, so tasks never see half a change. What traffic can grow
+is bounded: leases leave with their window, limits when they are full again, records from the oldest on.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.lease import Lease, Usage
+from gateway.core.limits import Demand, Verdict
+from gateway.core.record import AuditEvent, Record, RecordPage
+from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
+from gateway.core.token import SecretHash
+from gateway.stores.bell import Bell
+from gateway.stores.codec import check_storable, read_cursor, write_cursor
+from gateway.stores.limits import MemoryLimits
+from gateway.stores.select import IDEMPOTENCY_WINDOW, hit, lapsed_session, wants
+
+__all__ = ["MemoryState"]
+
+_RECORDS_KEPT: Final = 50_000
+_AUDIT_KEPT: Final = 50_000
+_UNUSED: Final = Usage()
+
+
+@dataclass(slots=True)
+class _OpenLease:
+    """`joined` says that a second request came in: from then on the use cannot be given back."""
+
+    expires_at: float
+    moved: int = 0
+    joined: bool = False
+
+
+class MemoryState:
+    """Grants, leases, limits, feed and ledger in memory. `clock` gives seconds since the epoch."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._bell = Bell()
+        self._grants: dict[str, Grant] = {}
+        self._by_hash: dict[SecretHash, str] = {}
+        self._idempotency: dict[str, tuple[str, float]] = {}
+        self._serial = 0
+        self._feed: list[FeedEntry] = []
+        self._leases: dict[tuple[str, str], _OpenLease] = {}
+        self._usage: dict[str, Usage] = {}
+        self._limits = MemoryLimits()
+        self._records: deque[tuple[int, Record]] = deque(maxlen=_RECORDS_KEPT)
+        self._written = 0
+        self._audit: deque[AuditEvent] = deque(maxlen=_AUDIT_KEPT)
+
+    async def open(self) -> None:
+        """Nothing to open; here for the shape that all engines share."""
+
+    async def close(self) -> None:
+        self._bell.ring()
+
+    # grants
+
+    async def find(self, secret_hash: SecretHash) -> Grant | None:
+        grant_id = self._by_hash.get(secret_hash)
+        return None if grant_id is None else self._grants[grant_id]
+
+    async def get(self, grant_id: str) -> Grant | None:
+        return self._grants.get(grant_id)
+
+    async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
+        check_storable(grant)
+        now = self._clock()
+        self._idempotency = {
+            text: (grant_id, at) for text, (grant_id, at) in self._idempotency.items() if at > now - IDEMPOTENCY_WINDOW
+        }
+        if idempotency is not None and idempotency in self._idempotency:
+            return self._grants[self._idempotency[idempotency][0]]
+        if grant.id in self._grants or grant.hash in self._by_hash:
+            raise ValueError("a grant with this id or secret exists")
+        entry = self._enter(FeedKind.ISSUED, grant.id, at=grant.issued_at, by=grant.issued_by)
+        stored = replace(grant, serial=entry.serial, version=1)
+        self._grants[stored.id] = stored
+        self._by_hash[stored.hash] = stored.id
+        if idempotency is not None:
+            self._idempotency[idempotency] = (stored.id, now)
+        self._bell.ring()
+        return stored
+
+    async def save(self, grant: Grant) -> Grant | None:
+        check_storable(grant)
+        known = self._grants.get(grant.id)
+        if known is None or known.version != grant.version:
+            return None
+        if self._by_hash.get(grant.hash, grant.id) != grant.id:
+            raise ValueError("a grant with this secret exists")
+        stored = replace(
+            grant,
+            version=known.version + 1,
+            kind=known.kind,
+            serial=known.serial,
+            issued_at=known.issued_at,
+            revoked_at=known.revoked_at,
+            revoked_reason=known.revoked_reason,
+        )
+        del self._by_hash[known.hash]
+        self._by_hash[stored.hash] = stored.id
+        self._grants[stored.id] = stored
+        self._enter(FeedKind.CHANGED, stored.id, at=self._clock())
+        self._bell.ring()
+        return stored
+
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        below = None if cursor is None else read_cursor("g", cursor, 1)[0]
+        found: list[Grant] = []
+        # Insertion order is serial order, because only `create` inserts and serials only grow.
+        for grant in reversed(self._grants.values()):
+            if (below is None or grant.serial < below) and wants(wanted, grant, self._usage.get(grant.id, _UNUSED)):
+                if len(found) == limit:
+                    return GrantPage(found, write_cursor("g", found[-1].serial))
+                found.append(grant)
+        return GrantPage(found, None)
+
+    async def count(self, target: RevocationTarget) -> int:
+        return sum(grant.revoked_at is None and hit(grant, target) for grant in self._grants.values())
+
+    # feed
+
+    async def revoke(self, targets: Sequence[RevocationTarget], at: float, reason: str, by: str) -> Sequence[FeedEntry]:
+        entries = []
+        for target in targets:
+            entries.append(self._enter(target.kind, target.name, target.prefix, at=at, reason=reason, by=by))
+            for grant in [known for known in self._grants.values() if known.revoked_at is None and hit(known, target)]:
+                self._grants[grant.id] = replace(grant, revoked_at=at, revoked_reason=reason)
+        self._bell.ring()
+        return entries
+
+    async def since(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        start = bisect_right(self._feed, serial, key=lambda entry: entry.serial)
+        return self._feed[start : start + limit]
+
+    async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        start = bisect_right(self._feed, serial, key=lambda entry: entry.serial)
+        return [entry for entry in self._feed[start:] if entry.revokes][:limit]
+
+    async def changed(self, serial: int, seconds: float) -> None:
+        rung = self._bell.listen()
+        if self._serial <= serial:
+            await self._bell.wait(rung, seconds)
+
+    def _enter(
+        self, kind: FeedKind, name: str, prefix: str = "", *, at: float, reason: str = "", by: str = ""
+    ) -> FeedEntry:
+        self._serial += 1
+        entry = FeedEntry(self._serial, kind, name, prefix, at, reason, by)
+        self._feed.append(entry)
+        return entry
+
+    # leases
+
+    async def open_lease(self, grant_id: str, key: str, uses: int | None, now: float, window: float) -> Lease | None:
+        known = self._leases.get((grant_id, key))
+        if known is not None and known.expires_at > now:
+            known.joined = True
+            return Lease(grant_id, key, fresh=False, moved=known.moved)
+        usage = self._usage.get(grant_id, _UNUSED)
+        if uses is not None and usage.uses >= uses:
+            return None
+        self._forget_leases(now)
+        self._usage[grant_id] = replace(usage, uses=usage.uses + 1, last_used_at=now)
+        self._leases[grant_id, key] = _OpenLease(now + window)
+        return Lease(grant_id, key, fresh=True)
+
+    async def give_back(self, lease: Lease) -> None:
+        known = self._leases.get((lease.grant_id, lease.key))
+        if not lease.fresh or known is None or known.joined or known.moved:
+            return
+        del self._leases[lease.grant_id, lease.key]
+        usage = self._usage[lease.grant_id]
+        self._usage[lease.grant_id] = replace(usage, uses=usage.uses - 1)
+        if usage.uses == 1 and not usage.moved:
+            del self._usage[lease.grant_id]
+
+    async def reserve_bytes(self, grant_id: str, wanted: int, budget: int) -> bool:
+        usage = self._usage.get(grant_id, _UNUSED)
+        if usage.moved + wanted > budget:
+            return False
+        self._usage[grant_id] = replace(usage, moved=usage.moved + wanted)
+        return True
+
+    async def settle_bytes(self, grant_id: str, lease_key: str | None, reserved: int, moved: int, now: float) -> None:
+        usage = self._usage.get(grant_id, _UNUSED)
+        self._usage[grant_id] = replace(usage, moved=max(0, usage.moved + moved - reserved), last_used_at=now)
+        lease = None if lease_key is None else self._leases.get((grant_id, lease_key))
+        if lease is not None:
+            lease.moved += moved
+
+    async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
+        return {grant_id: self._usage[grant_id] for grant_id in grant_ids if grant_id in self._usage}
+
+    def _forget_leases(self, now: float) -> None:
+        # Two looks for one new lease: the oldest first, so nothing lapsed stays for long and no call gets slow.
+        for key in [key for key, _ in zip(self._leases, range(2), strict=False)]:
+            lease = self._leases.pop(key)
+            if lease.expires_at > now:
+                self._leases[key] = lease
+
+    # limits and ledger
+
+    async def take(self, demands: Sequence[Demand], now: float) -> Verdict:
+        return await self._limits.take(demands, now)
+
+    async def append(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._written += 1
+            self._records.append((self._written, record))
+
+    async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
+        below = None if cursor is None else tuple(read_cursor("r", cursor, 2))
+        mine = sorted(
+            ((record.at, number, record) for number, record in self._records if record.grant_id == grant_id),
+            key=lambda entry: entry[:2],
+            reverse=True,
+        )
+        left = [entry for entry in mine if below is None or entry[:2] < below]
+        shown = left[:limit]
+        more = write_cursor("r", *shown[-1][:2]) if shown and len(left) > limit else None
+        return RecordPage([record for _, _, record in shown], more)
+
+    async def audit(self, event: AuditEvent) -> None:
+        self._audit.append(event)
+
+    async def prune(self, before: float) -> int:
+        kept = [entry for entry in self._records if entry[1].at >= before]
+        forgotten = len(self._records) - len(kept)
+        self._records = deque(kept, maxlen=_RECORDS_KEPT)
+        self._feed = [entry for entry in self._feed if entry.revokes or entry.at >= before]
+        for grant in [grant for grant in self._grants.values() if lapsed_session(grant, before)]:
+            del self._grants[grant.id], self._by_hash[grant.hash]
+            self._usage.pop(grant.id, None)
+        return forgotten

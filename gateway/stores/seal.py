@@ -1,0 +1,65 @@
+"""Owns how an access key's secret is kept: AES-256-GCM under a key that HKDF-SHA256 makes from the access key id.
+
+Refuses to own randomness (the nonce is an argument) and storage.
+
+Law: no clear secret is ever stored, and a stolen database opens none: the access key id itself is stored only as a
+hash, and it holds 168 random bits. An operator's pepper, kept outside the database, is a second lock.
+(RFC 5869 for HKDF; NIST SP 800-38D for GCM with 96-bit nonces.)
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from gateway.core.reasons import DependencyDown
+
+__all__ = ["NONCE_BYTES", "Sealer"]
+
+NONCE_BYTES: Final = 12
+_FORM: Final = b"\x01"
+_PURPOSE: Final = b"gateway: the secret of an access key"
+_KEY_BYTES: Final = 32
+
+
+class Sealer:
+    """Seals and opens secrets. `pepper` is the operator's own key material, or empty."""
+
+    def __init__(self, pepper: bytes = b"") -> None:
+        self._pepper = pepper
+
+    def __repr__(self) -> str:
+        return "Sealer(…)"
+
+    def seal(self, access_key_id: str, secret: str, nonce: bytes) -> bytes:
+        """The secret as it is stored.
+
+        Raises:
+            ValueError: the nonce has not `NONCE_BYTES` bytes.
+        """
+        if len(nonce) != NONCE_BYTES:
+            raise ValueError(f"a nonce has {NONCE_BYTES} bytes")
+        return _FORM + nonce + self._cipher(access_key_id).encrypt(nonce, secret.encode(), _FORM)
+
+    def open(self, access_key_id: str, sealed: bytes) -> str:
+        """The secret.
+
+        Raises:
+            DependencyDown: it does not open: the pepper is another one, or the store is damaged. The caller named
+                the right id, or no grant would have been found.
+        """
+        nonce, text = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+        if sealed[:1] != _FORM or len(nonce) != NONCE_BYTES:
+            raise DependencyDown("grants", "a sealed secret has an unknown form")
+        try:
+            return self._cipher(access_key_id).decrypt(nonce, text, _FORM).decode()
+        except InvalidTag:
+            raise DependencyDown("grants", "a sealed secret does not open: was the pepper changed?") from None
+
+    def _cipher(self, access_key_id: str) -> AESGCM:
+        derivation = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=self._pepper or None, info=_PURPOSE)
+        return AESGCM(derivation.derive(access_key_id.encode()))

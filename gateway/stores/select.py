@@ -1,0 +1,131 @@
+"""Owns which stored grants a list's filter and a revocation mean: in Python and, word for word, in SQL.
+
+Refuses to own connections; `place` puts a value into a statement and returns its placeholder.
+
+Law: both tongues say the same, and the contract suite asks every engine the same questions. Names are compared by
+code point, from the start; nothing is folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, assert_never
+
+from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
+from gateway.core.lease import Usage
+from gateway.core.revocation import FeedKind, RevocationTarget
+
+__all__ = ["IDEMPOTENCY_WINDOW", "filter_sql", "hit", "lapsed_session", "state_with", "target_sql", "wants"]
+
+IDEMPOTENCY_WINDOW: Final = 86400.0
+"""Seconds for which the text of an `Idempotency-Key` is remembered."""
+
+Place = Callable[[object], str]
+_UNREVOKED: Final = "g.revoked_at IS NULL"
+
+
+def state_with(grant: Grant, usage: Usage, now: float) -> GrantState:
+    """The grant's state with its counters known: an active grant whose uses or bytes are spent is used up."""
+    state = grant.state(now)
+    spent = (grant.uses is not None and usage.uses >= grant.uses) or (
+        grant.budget is not None and usage.moved >= grant.budget
+    )
+    return GrantState.USED_UP if state is GrantState.ACTIVE and spent else state
+
+
+def wants(wanted: GrantFilter, grant: Grant, usage: Usage) -> bool:
+    """Whether the list shows this grant."""
+    scope = grant.scope
+    return (
+        (wanted.kind is None or grant.kind is wanted.kind)
+        and (wanted.owner is None or grant.owner == wanted.owner)
+        and (wanted.bucket is None or (scope is not None and scope.bucket == wanted.bucket))
+        and (wanted.prefix is None or (scope is not None and scope.root.startswith(wanted.prefix)))
+        and (wanted.label is None or grant.label == wanted.label)
+        and (wanted.state is None or state_with(grant, usage, wanted.now) is wanted.state)
+    )
+
+
+def lapsed_session(grant: Grant, before: float) -> bool:
+    """Whether it is a short-lived key that ended before: apps fetch one after the other."""
+    return grant.session_hash is not None and grant.expires_at is not None and grant.expires_at < before
+
+
+def filter_sql(wanted: GrantFilter, place: Place) -> list[str]:
+    """The conditions of `wants`, over `grants AS g LEFT JOIN usage AS u`."""
+    found = []
+    if wanted.kind is not None:
+        found.append(f"g.kind = {place(str(wanted.kind))}")
+    if wanted.owner is not None:
+        found.append(f"g.owner = {place(str(wanted.owner))}")
+    if wanted.bucket is not None:
+        found.append(f"g.bucket = {place(wanted.bucket)}")
+    if wanted.prefix is not None:
+        found.append(_starts(wanted.prefix, place))
+    if wanted.label is not None:
+        found.append(f"g.label = {place(wanted.label)}")
+    if wanted.state is not None:
+        found.append(_state_sql(wanted.state, wanted.now, place))
+    return found
+
+
+def _starts(prefix: str, place: Place) -> str:
+    # An empty prefix means every scope, and no key: a key has no root at all.
+    return f"substr(g.root, 1, {len(prefix)}) = {place(prefix)}"
+
+
+def _state_sql(state: GrantState, now: float, place: Place) -> str:
+    if state is GrantState.REVOKED:
+        return "g.revoked_at IS NOT NULL"
+    expires = place(now)
+    if state is GrantState.EXPIRED:
+        return f"{_UNREVOKED} AND g.expires_at <= {expires}"
+    usable = f"{_UNREVOKED} AND (g.expires_at IS NULL OR g.expires_at > {expires})"
+    begins = place(now)
+    if state is GrantState.PENDING:
+        return f"{usable} AND g.not_before > {begins}"
+    usable = f"{usable} AND (g.not_before IS NULL OR g.not_before <= {begins})"
+    # A comparison with a limit that is not there is unknown, and unknown is not spent.
+    spent = "COALESCE(COALESCE(u.uses, 0) >= g.uses OR COALESCE(u.moved, 0) >= g.budget, FALSE)"
+    return f"{usable} AND {spent}" if state is GrantState.USED_UP else f"{usable} AND NOT {spent}"
+
+
+def hit(grant: Grant, target: RevocationTarget) -> bool:
+    """Whether the revocation ends this whole grant. A backend's ends uses only: no grant alone tells its backend."""
+    match target.kind:
+        case FeedKind.LINK:
+            return grant.kind is GrantKind.LINK and grant.id == target.name
+        case FeedKind.KEY:
+            return grant.kind is GrantKind.KEY and grant.id == target.name
+        case FeedKind.OWNER:
+            return str(grant.owner) == target.name
+        case FeedKind.POLICY:
+            return grant.rule == target.name
+        case FeedKind.PREFIX:
+            scope = grant.scope
+            return scope is not None and scope.bucket == target.name and scope.root.startswith(target.prefix)
+        case FeedKind.BACKEND | FeedKind.ISSUED | FeedKind.CHANGED:
+            return False
+        case _:
+            assert_never(target.kind)
+
+
+def target_sql(target: RevocationTarget, place: Place) -> str:
+    """The condition of `hit` among the grants that are not revoked yet."""
+    return f"{_UNREVOKED} AND {_hit_sql(target, place)}"
+
+
+def _hit_sql(target: RevocationTarget, place: Place) -> str:
+    match target.kind:
+        case FeedKind.LINK | FeedKind.KEY:
+            return f"g.id = {place(target.name)} AND g.kind = '{target.kind}'"
+        case FeedKind.OWNER:
+            return f"g.owner = {place(target.name)}"
+        case FeedKind.POLICY:
+            return f"g.rule = {place(target.name)}"
+        case FeedKind.PREFIX:
+            return f"g.bucket = {place(target.name)} AND {_starts(target.prefix, place)}"
+        case FeedKind.BACKEND | FeedKind.ISSUED | FeedKind.CHANGED:
+            return "FALSE"
+        case _:
+            assert_never(target.kind)

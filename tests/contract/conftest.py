@@ -1,0 +1,37 @@
+"""Every engine behind one fixture. The servers are real and start once a session, on free ports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.stores.memory import MemoryState
+from gateway.stores.sqlite import SqliteState
+from gateway.stores.state import Engine
+from tests.contract.sample import FakeClock
+
+ENGINES = ("memory", "sqlite")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(params=ENGINES)
+def engine_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def engine(engine_name: str, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Engine]:
+    made: Engine
+    if engine_name == "memory":
+        made = MemoryState(clock=clock)
+    else:
+        made = SqliteState(tmp_path / "gateway.db", clock=clock)
+    await made.open()
+    yield made
+    await made.close()
