@@ -159,9 +159,9 @@ def find_shape(method: str, level: Level, params: Mapping[str, str]) -> Shape:
         Refused: METHOD_NOT_ALLOWED when no row of this level has the method; UNSUPPORTED_OPERATION for everything
             else that the table does not name.
     """
-    shape = _TABLE.get((method, level, _SELECTORS & params.keys()))
+    shape = _TABLE.get((method, level, _SELECTORS.intersection(params)))
     if shape is None:
-        if not (_SELECTORS & params.keys()) and method in _METHODS | {"PATCH"}:
+        if _SELECTORS.isdisjoint(params) and method in _METHODS | {"PATCH"}:
             raise Refused(Reason.METHOD_NOT_ALLOWED, f"{method} is not offered for a {level}")
         raise Refused(Reason.UNSUPPORTED_OPERATION, f"no operation is {method} on a {level} with these sub-resources")
     unknown = params.keys() - shape.needs - shape.may

@@ -1,0 +1,314 @@
+"""Owns how a "no" is written: S3 error XML, problem documents (RFC 9457), and their headers.
+
+Refuses to own when one is given, and the public words (`gateway.core.reasons.TABLE`).
+
+Law: an answer is made from the table, the caller's own resource name and the request id. Nothing a store said and no
+`detail` is ever in it. Two reasons with one public answer have one public name, so that nobody can tell them apart.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from html import escape
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Final
+
+from gateway.core.limits import Verdict
+from gateway.core.reasons import TABLE, Reason, Refused
+from gateway.core.request import BucketPlace, LinkPlace, ObjectRequest, RawRequest
+from gateway.wire import pages
+from gateway.wire.negotiate import prefers_html
+from gateway.wire.operations import Level, methods_of
+from gateway.wire.parse import LINK_METHODS, is_link_path
+
+__all__ = [
+    "LINK_HEADERS",
+    "Reply",
+    "page",
+    "problem",
+    "public_reason",
+    "rate_fields",
+    "refusal",
+    "retry_after_field",
+    "s3_error",
+    "s3_ids",
+    "store_error",
+    "store_reason",
+]
+
+Fields = tuple[tuple[str, str], ...]
+
+LINK_HEADERS: Final[Fields] = (
+    ("Cache-Control", "private, no-store"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Robots-Tag", "noindex, nofollow"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+"""On every answer of a link path."""
+
+_XML_INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_PASSWORD: Final = frozenset({Reason.PASSWORD_REQUIRED, Reason.PASSWORD_WRONG})
+
+
+def _public_names() -> dict[Reason, Reason]:
+    first: dict[tuple[int, str], Reason] = {}
+    return {reason: first.setdefault((answer.link_status, answer.text), reason) for reason, answer in TABLE.items()}
+
+
+_PUBLIC: Final = _public_names()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole small answer. `Content-Length` and `Date` are the writer's to add."""
+
+    status: int
+    headers: Fields = ()
+    body: bytes = b""
+
+    def without_body(self) -> Reply:
+        """The same answer to HEAD."""
+        return Reply(self.status, self.headers)
+
+
+def public_reason(reason: Reason) -> Reason:
+    """The name under which the world learns a reason."""
+    return _PUBLIC[reason]
+
+
+def s3_ids(request_id: str) -> Fields:
+    """The two ids that S3 clients expect on every answer."""
+    return ("x-amz-request-id", request_id), ("x-amz-id-2", _host_id(request_id))
+
+
+def s3_error(
+    reason: Reason,
+    request_id: str,
+    resource: str,
+    *,
+    message: str | None = None,
+    extra: Mapping[str, str] | None = None,
+    headers: Fields = (),
+) -> Reply:
+    """An S3 error document. `resource` is the path as the caller named it; `extra` are further elements."""
+    answer = TABLE[reason]
+    return _error_xml(
+        answer.status,
+        answer.code,
+        message or answer.text,
+        request_id=request_id,
+        resource=resource,
+        extra=extra or {},
+        headers=headers,
+    )
+
+
+def problem(reason: Reason, request_id: str, *, headers: Fields = ()) -> Reply:
+    """A problem document with the members `reason` and `request_id` besides RFC 9457's own."""
+    answer = TABLE[reason]
+    members = {
+        "type": "about:blank",
+        "title": HTTPStatus(answer.link_status).phrase,
+        "status": answer.link_status,
+        "detail": answer.text,
+        "reason": public_reason(reason).value,
+        "request_id": request_id,
+    }
+    body = json.dumps(members, ensure_ascii=False).encode() + b"\n"
+    return Reply(answer.link_status, (("Content-Type", "application/problem+json"), *LINK_HEADERS, *headers), body)
+
+
+def page(reason: Reason, request_id: str, *, headers: Fields = ()) -> Reply:
+    """The answer as a page for people; for a missing or wrong password it is the form that asks for it."""
+    answer = TABLE[reason]
+    if reason in _PASSWORD:
+        written = pages.password_page(wrong=reason is Reason.PASSWORD_WRONG)
+    else:
+        written = pages.refusal_page(answer.link_status, answer.text, request_id)
+    return Reply(answer.link_status, (*written.headers, *LINK_HEADERS, *headers), written.body)
+
+
+def refusal(
+    refused: Refused,
+    request: ObjectRequest | None,
+    raw: RawRequest | None,
+    request_id: str,
+    *,
+    verdict: Verdict | None = None,
+    allow: Sequence[str] | None = None,
+) -> Reply:
+    """The answer to a refused request, in the form its sender reads.
+
+    `request` is None when it was refused while parsing, `raw` when not even that far. `allow` narrows the `Allow`
+    field of a 405; `verdict` describes the limit that was hit.
+    """
+    reason = refused.reason
+    link = isinstance(request.place, LinkPlace) if request is not None else raw is not None and is_link_path(raw)
+    status = TABLE[reason].link_status if link else TABLE[reason].status
+    headers = _later(status, refused.retry_after, verdict)
+    if status == 405:
+        headers += (("Allow", ", ".join(allow or _allowed(request, link=link))),)
+    if not link:
+        reply = s3_error(reason, request_id, raw.path if raw is not None else "/", headers=headers)
+    elif raw is not None and prefers_html(raw.header("accept")):
+        # A scheme that browsers do not know: for Basic they would cover the password page with a dialogue of theirs.
+        challenge: Fields = (("WWW-Authenticate", 'Form realm="link"'),) if status == 401 else ()
+        reply = page(reason, request_id, headers=headers + challenge)
+    else:
+        challenge = (("WWW-Authenticate", 'Basic realm="link", charset="UTF-8"'),) if status == 401 else ()
+        reply = problem(reason, request_id, headers=headers + challenge)
+    return reply.without_body() if raw is not None and raw.method == "HEAD" else reply
+
+
+def retry_after_field(seconds: float) -> tuple[str, str]:
+    """`Retry-After` in whole seconds, rounded up, at least 1 (RFC 9110, 10.2.3)."""
+    return "Retry-After", str(max(1, math.ceil(seconds)))
+
+
+def rate_fields(verdict: Verdict) -> Fields:
+    """`RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers): quota, remaining, seconds to reset."""
+    return (
+        ("RateLimit-Policy", f'"requests";q={verdict.limit}'),
+        ("RateLimit", f'"requests";r={max(0, verdict.remaining)};t={max(0, math.ceil(verdict.reset))}'),
+    )
+
+
+def _later(status: int, retry_after: float | None, verdict: Verdict | None) -> Fields:
+    fields: Fields = ()
+    if status in {429, 503}:
+        wait = retry_after if retry_after is not None else verdict.retry_after if verdict is not None else 1.0
+        fields += (retry_after_field(wait),)
+    return fields + rate_fields(verdict) if verdict is not None else fields
+
+
+def _allowed(request: ObjectRequest | None, *, link: bool) -> Sequence[str]:
+    if link:
+        return LINK_METHODS
+    bucket_level = request is not None and isinstance(request.place, BucketPlace) and not request.place.key
+    return methods_of(Level.BUCKET if bucket_level else Level.OBJECT)
+
+
+def _host_id(request_id: str) -> str:
+    return b64encode(sha256(request_id.encode("utf-8", "replace")).digest()).decode()
+
+
+def _error_xml(
+    status: int,
+    code: str,
+    message: str,
+    *,
+    request_id: str,
+    resource: str,
+    extra: Mapping[str, str] = MappingProxyType({}),
+    headers: Fields = (),
+) -> Reply:
+    members = {
+        "Code": code,
+        "Message": message,
+        **extra,
+        "Resource": resource,
+        "RequestId": request_id,
+        "HostId": _host_id(request_id),
+    }
+    inner = "".join(f"<{name}>{escape(_XML_INVALID.sub('?', text))}</{name}>" for name, text in members.items())
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'.encode()
+    return Reply(status, (("Content-Type", "application/xml"), *s3_ids(request_id), *headers), body)
+
+
+_STORE_CODES: Final[Mapping[str, tuple[int, str]]] = {
+    "BadDigest": (400, "The body does not match the checksum you sent."),
+    "EntityTooLarge": (400, "The body is larger than the store allows."),
+    "EntityTooSmall": (400, "A part but the last is smaller than the store allows."),
+    "IncompleteBody": (400, "The body ended before its declared length."),
+    "InvalidArgument": (400, "A parameter or header has an invalid value."),
+    "InvalidDigest": (400, "The checksum you sent is not valid."),
+    "InvalidPart": (400, "A part could not be found, or its entity tag does not match."),
+    "InvalidPartOrder": (400, "The list of parts is not in ascending order."),
+    "InvalidRange": (416, "The requested range is not satisfiable."),
+    "InvalidRequest": (400, "The store finds the request invalid."),
+    "InvalidTag": (400, "A tag is not valid."),
+    "KeyTooLongError": (400, "The object name is too long for the store."),
+    "MalformedXML": (400, "The XML you sent is not well formed or not valid."),
+    "MetadataTooLarge": (400, "The metadata is larger than the store allows."),
+    "MethodNotAllowed": (405, "This method is not allowed on this resource."),
+    "NoSuchKey": (404, "The object does not exist."),
+    "NoSuchUpload": (404, "The multipart upload does not exist."),
+    "NoSuchVersion": (404, "The version does not exist."),
+    "NoSuchTagSet": (404, "The object has no tags."),
+    "NotImplemented": (501, "The store behind this bucket does not support this operation."),
+    "ConditionalRequestConflict": (409, "Another write to this object was under way. Please try again."),
+    "OperationAborted": (409, "Another operation on this object was under way. Please try again."),
+    "InvalidObjectState": (403, "The object is archived and has to be restored first."),
+    "PreconditionFailed": (412, "At least one of the preconditions you specified did not hold."),
+    "RequestTimeout": (400, "The store waited too long for the body."),
+    "SlowDown": (503, "The store asks to slow down."),
+    "ServiceUnavailable": (503, "The store is unavailable. Please try again."),
+    "InternalError": (500, "The store had an internal error. Please try again."),
+}
+"""The store's errors that are about the caller's request, and our words for them. All others are about us."""
+
+_STATUS_CODES: Final[Mapping[int, str]] = {
+    404: "NoSuchKey",
+    405: "MethodNotAllowed",
+    409: "OperationAborted",
+    412: "PreconditionFailed",
+    416: "InvalidRange",
+    500: "InternalError",
+    501: "NotImplemented",
+    503: "ServiceUnavailable",
+}
+"""For answers without a document, as to HEAD."""
+
+_LINK_REASONS: Final[Mapping[str, Reason]] = {
+    "BadDigest": Reason.BAD_DIGEST,
+    "EntityTooLarge": Reason.TOO_LARGE,
+    "EntityTooSmall": Reason.TOO_SMALL,
+    "IncompleteBody": Reason.INCOMPLETE_BODY,
+    "InvalidDigest": Reason.INVALID_DIGEST,
+    "InvalidRange": Reason.BAD_RANGE,
+    "KeyTooLongError": Reason.KEY_TOO_LONG,
+    "MethodNotAllowed": Reason.METHOD_NOT_ALLOWED,
+    "NoSuchKey": Reason.OBJECT_GONE,
+    "NoSuchVersion": Reason.OBJECT_GONE,
+    "NotImplemented": Reason.NOT_SUPPORTED_BY_BACKEND,
+    "PreconditionFailed": Reason.PRECONDITION_FAILED,
+    "ServiceUnavailable": Reason.UPSTREAM_UNREACHABLE,
+    "SlowDown": Reason.OVERLOADED,
+}
+
+
+def _store_code(status: int, code: str) -> str | None:
+    """The code to relay, or None when the store's refusal is about our own credentials or settings."""
+    if code in _STORE_CODES:
+        return code
+    return None if code else _STATUS_CODES.get(status)
+
+
+def store_reason(status: int, code: str) -> Reason:
+    """The reason that stands for a store's error in records and on link paths."""
+    return _LINK_REASONS.get(_store_code(status, code) or "", Reason.UPSTREAM_REFUSED)
+
+
+def store_error(
+    status: int, code: str, request: ObjectRequest, request_id: str, *, retry_after: float | None = None
+) -> Reply:
+    """The answer to a store's error. `code` is the `Code` of its document, "" if there was none.
+
+    Only codes about the caller's request are relayed, in our words and with our names; the rest (a refused signature,
+    a missing real bucket, a redirect) is a fault of this gateway's settings and answers 502.
+    """
+    raw = request.raw
+    relayed = _store_code(status, code)
+    if isinstance(request.place, LinkPlace) or relayed is None:
+        return refusal(Refused(store_reason(status, code), retry_after=retry_after), request, raw, request_id)
+    told, message = _STORE_CODES[relayed]
+    waiting = _later(told, retry_after, None)
+    reply = _error_xml(told, relayed, message, request_id=request_id, resource=raw.path, headers=waiting)
+    return reply.without_body() if raw.method == "HEAD" else reply
