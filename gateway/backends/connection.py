@@ -1,0 +1,243 @@
+"""Owns one socket to a store: bytes out, one `Response` in at a time, back-pressure in both directions.
+
+Refuses to own which connection is used (`gateway.backends.pool`) and what is sent (`gateway.backends.exchange`).
+
+Law: nothing is read from the store while nobody asks. Reading pauses as soon as bytes wait here untaken, so a stalled
+reader costs one read and no more. A byte that no request asked for ends the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, cast
+
+from gateway.backends.response import Response
+from gateway.core.reasons import Reason
+
+__all__ = ["READ_SIZE", "SLOWEST", "Connection", "Patience"]
+
+READ_SIZE: Final = 131072
+"""Bytes of one read. Half of the largest chunk: 500 stalled readers then hold 64 MiB (design promise 4)."""
+
+SLOWEST: Final = 1024
+"""Bytes per second below which a body counts as stalled (design promise 5)."""
+
+_WRITE_HIGH: Final = 262144
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a store may take, in seconds: for the head after the request was sent, and without body progress."""
+
+    head: float = 30.0
+    body: float = 30.0
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection. `on_done` is called when an answer ended cleanly, `on_lost` when the socket is gone.
+
+    `scratch` is the read buffer, shared by all connections of one event loop: a read is parsed before the next starts.
+    """
+
+    __slots__ = (
+        "_drained",
+        "_loop",
+        "_mark_bytes",
+        "_mark_time",
+        "_patience",
+        "_paused",
+        "_phase",
+        "_poll",
+        "_scratch",
+        "_transport",
+        "_waiter",
+        "_written",
+        "closed",
+        "idle_since",
+        "keep_alive_seconds",
+        "on_done",
+        "on_lost",
+        "request_sent",
+        "response",
+        "uses",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, scratch: memoryview, patience: Patience) -> None:
+        self._loop = loop
+        self._scratch = scratch
+        self._patience = patience
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._paused = False
+        self._mark_time = 0.0
+        self._mark_bytes = self._written = 0
+        self._phase: tuple[bool, bool] | None = None
+        self._poll: select.poll | None = None
+        self.response: Response | None = None
+        self.closed = False
+        self.request_sent = False
+        self.idle_since = 0.0
+        self.keep_alive_seconds: int | None = None
+        self.uses = 0
+        self.on_done: Callable[[Connection], None] | None = None
+        self.on_lost: Callable[[Connection], None] | None = None
+
+    # -- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
+        response = self.response
+        if response is None:
+            self.abort()
+            return
+        response.feed(self._scratch[:nbytes])
+        if response.failure is not None or (response.complete and response.surplus):
+            self.abort()
+        elif response.complete:
+            self._finish(response)
+        elif response.buffered and self._waiter is None:
+            self._pause()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        self.abort()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        if self.response is not None:
+            self.response.ended()
+        self._wake()
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        if self.on_lost is not None:
+            self.on_lost(self)
+
+    def pause_writing(self) -> None:
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    # -- what an exchange calls
+
+    def begin(self, response: Response) -> None:
+        """Expect this answer to the request that is about to be written."""
+        self.response = response
+        self.request_sent = False
+        self.keep_alive_seconds = None
+        self.uses += 1
+        self._written = 0
+        self._phase = None
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None and not self.closed:
+            self._written += len(data)
+            self._transport.write(data)
+
+    def sent(self) -> None:
+        """The whole request was handed to the socket: from now on the store owes an answer."""
+        self.request_sent = True
+
+    async def drain(self) -> None:
+        """Wait until the socket takes more. A lost connection ends the wait too."""
+        if self._drained is not None and not self.closed:
+            await asyncio.shield(self._drained)
+
+    async def progress(self) -> None:
+        """Wait for the head, for body bytes, for the end or for a failure. One waiter at a time."""
+        if self._paused:
+            self._paused = False
+            if self._transport is not None and not self.closed:
+                self._transport.resume_reading()
+        self._waiter = waiter = self._loop.create_future()
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+
+    def interrupt(self) -> None:
+        """Wake whoever waits: something outside of the connection happened."""
+        self._wake()
+
+    def abort(self) -> None:
+        """Close at once; unsent bytes are thrown away, so that the store never sees a whole request."""
+        if not self.closed:
+            self.closed = True
+            if self._transport is not None:
+                self._transport.abort()
+
+    def quiet(self) -> bool:
+        """Ask the kernel whether the peer has closed or spoken since: the last look before a write is sent once."""
+        if self.closed or self._transport is None or self._transport.is_closing():
+            return False
+        if self._poll is None:
+            sock = self._transport.get_extra_info("socket")
+            self._poll = select.poll()
+            self._poll.register(sock.fileno(), select.POLLIN | select.POLLRDHUP)
+        return not self._poll.poll(0)
+
+    def check(self, now: float) -> None:
+        """Called by the pool's clock: end an exchange whose store has run out of patience."""
+        response = self.response
+        if response is None or self.closed:
+            return
+        late = self._late(response, now)
+        if late:
+            response.fail(Reason.UPSTREAM_TIMED_OUT, late)
+            self.abort()
+
+    # -- inside
+
+    def _late(self, response: Response, now: float) -> str:
+        """What the store owes and has not given in time. Whatever is not owed moves the mark along."""
+        if response.head_done:
+            owed, moved, patience = self._waiter is not None, response.received, self._patience.body
+            late = f"the body stalled after {response.received} bytes"
+        elif self._drained is not None:
+            owed, moved, patience = True, self._written - self._pending(), self._patience.body
+            late = "the store does not take the body"
+        else:
+            owed, moved, patience = self.request_sent, 0, self._patience.head
+            late = "no answer in time"
+        phase = (response.head_done, self._drained is not None)
+        if not owed or phase != self._phase or moved - self._mark_bytes >= SLOWEST * patience:
+            self._phase, self._mark_time, self._mark_bytes = phase, now, moved
+        elif now - self._mark_time > patience:
+            return late
+        return ""
+
+    def _pending(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def _finish(self, response: Response) -> None:
+        self.response = None
+        self.keep_alive_seconds = response.keep_alive_seconds
+        if response.keep_alive and self.request_sent and not self.closed:
+            if self.on_done is not None:
+                self.on_done(self)
+        else:
+            self.abort()
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None and not self.closed:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

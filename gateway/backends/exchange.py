@@ -1,0 +1,210 @@
+"""Owns one request and its answer on pooled connections: sending, early answers, the few allowed repeats, giving back.
+
+Refuses to own addressing and signing (`gateway.backends.presign`): it gets finished bytes.
+
+Law: a write is sent once. Only a request that is safe, has no body, and died on a kept connection before one byte of
+answer is repeated, at most twice, on new connections. An upload's last byte leaves only after its source has ended
+well, so a source that fails can never look like a whole body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Final
+
+from gateway.backends.connection import Connection
+from gateway.backends.pool import Pool
+from gateway.backends.response import Response
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.route import Answer, AnswerBody, EmptyBody
+
+__all__ = ["Exchange", "StreamedBody"]
+
+_REPEATS: Final = 2
+_EMPTY: Final = EmptyBody()
+
+Source = AsyncIterator[bytes] | bytes | None
+
+
+class StreamedBody:
+    """The body of an answer as it arrives (`core.route.AnswerBody`). One reader."""
+
+    __slots__ = ("_connection", "_response")
+
+    def __init__(self, response: Response, connection: Connection) -> None:
+        self._response = response
+        self._connection = connection
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        response = self._response
+        while not response.chunks:
+            if response.complete:
+                raise StopAsyncIteration
+            if response.failure is not None:
+                raise response.failure
+            await self._connection.progress()
+        return response.pop()
+
+    async def read(self, limit: int) -> bytes:
+        response = self._response
+        while not response.complete and response.received <= limit:
+            if response.failure is not None:
+                raise response.failure
+            await self._connection.progress()
+        if response.received > limit:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the body is longer than {limit} bytes")
+        whole = b"".join(response.chunks)
+        response.chunks.clear()
+        response.buffered = 0
+        return whole
+
+
+class Exchange:
+    """`async with Exchange(…) as answer:` sends `head` and `source`, and answers with the store's head.
+
+    `length` is the declared length of `source`, None without a body. Bytes are handed to the socket as they are; an
+    iterator is drawn from as the socket takes it, while the answer is already being waited for.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_head",
+        "_length",
+        "_method",
+        "_pool",
+        "_response",
+        "_sender",
+        "_source",
+        "_source_fault",
+    )
+
+    def __init__(self, pool: Pool, method: str, head: bytes, source: Source = None, length: int | None = None) -> None:
+        self._pool = pool
+        self._method = method
+        self._head = head
+        self._source = source
+        self._length = length
+        self._connection: Connection | None = None
+        self._response: Response | None = None
+        self._sender: asyncio.Task[None] | None = None
+        self._source_fault: BaseException | None = None
+
+    async def __aenter__(self) -> Answer:
+        safe = self._method in {"GET", "HEAD"} and self._source is None
+        repeats = _REPEATS if safe else 0
+        fresh = False
+        while True:
+            connection = self._pool.take(write=not safe) if not fresh else None
+            if connection is None:
+                connection = await self._pool.acquire(fresh=fresh)
+            reused = connection.uses > 0
+            try:
+                return await self._try(connection)
+            except UpstreamFailed as failure:
+                dropped = failure.reason is Reason.UPSTREAM_BROKE and not (self._response and self._response.started)
+                if not (reused and repeats and dropped):
+                    raise
+                repeats -= 1
+                fresh = True
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end()
+
+    async def _try(self, connection: Connection) -> Answer:
+        self._connection = connection
+        self._response = response = Response(bodiless=self._method == "HEAD")
+        connection.begin(response)
+        try:
+            self._send(connection)
+            while not response.head_done and response.failure is None:
+                await connection.progress()
+                if self._source_fault is not None:
+                    raise self._source_fault
+            if response.failure is not None:
+                raise response.failure
+            if not connection.request_sent:
+                # The store has spoken before it heard all: a refusal counts, and this connection ends with it.
+                await self._stop_sending()
+                if response.status < 300:
+                    raise UpstreamFailed(Reason.UPSTREAM_BROKE, "success was answered before the body was sent")
+        except BaseException:
+            connection.abort()
+            await self._end()
+            raise
+        body: AnswerBody = _EMPTY if response.length == 0 else StreamedBody(response, connection)
+        return Answer(response.status, response.headers, response.length, body)
+
+    def _send(self, connection: Connection) -> None:
+        source = self._source
+        if source is None:
+            connection.write(self._head)
+            connection.sent()
+        elif isinstance(source, bytes):
+            if len(source) != self._length:
+                raise ValueError("the body is not as long as declared")
+            if len(source) <= 65536:
+                connection.write(self._head + source)
+            else:
+                connection.write(self._head)
+                connection.write(source)
+            connection.sent()
+        else:
+            loop = asyncio.get_running_loop()
+            self._sender = loop.create_task(self._guarded(connection, source))
+
+    async def _guarded(self, connection: Connection, source: AsyncIterator[bytes]) -> None:
+        """The sending task: whatever ends it early ends the connection before the last byte."""
+        try:
+            await self._pour(connection, source)
+        except BaseException as error:
+            connection.abort()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            self._source_fault = error
+            connection.interrupt()
+
+    async def _pour(self, connection: Connection, source: AsyncIterator[bytes]) -> None:
+        declared = self._length or 0
+        left = declared
+        held = self._head
+        if left:
+            connection.write(held)
+            held = b""
+        async for chunk in source:
+            if not chunk:
+                continue
+            left -= len(chunk)
+            if left < 0:
+                raise Refused(Reason.INCOMPLETE_BODY, f"the body is longer than the declared {declared} bytes")
+            if not left:
+                held = chunk
+                continue
+            connection.write(chunk)
+            await connection.drain()
+            if connection.closed:
+                return
+        if left:
+            raise Refused(Reason.INCOMPLETE_BODY, f"the body ended {left} bytes before its declared {declared}")
+        connection.write(held)
+        connection.sent()
+
+    async def _stop_sending(self) -> None:
+        sender, self._sender = self._sender, None
+        if sender is not None and not sender.done():
+            sender.cancel()
+            await asyncio.wait({sender})
+
+    async def _end(self) -> None:
+        """Give everything back: an answer read to its end has returned its connection already."""
+        connection, response = self._connection, self._response
+        if connection is not None and response is not None and connection.response is response:
+            connection.abort()
+        if self._sender is not None:
+            await self._stop_sending()

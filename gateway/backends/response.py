@@ -1,0 +1,235 @@
+"""Owns one store's answer as a value that grows: bytes go in, a checked head and body chunks come out.
+
+Refuses to own sockets, timers and tasks (`gateway.backends.connection`).
+
+Law: an answer that ends before its framing says so is never complete. An answer whose framing does not say where it
+ends is refused (RFC 9112 section 6.3 would read until the close, which nobody can tell from a cut).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import Final
+
+import httptools
+
+from gateway.core.reasons import Reason, UpstreamFailed
+
+__all__ = ["MAX_CHUNK", "MAX_HEAD", "Response"]
+
+MAX_HEAD: Final = 65536
+"""Bytes of status line and headers, interim answers included; eight times what nginx allows by default."""
+
+MAX_CHUNK: Final = 262144
+"""The largest chunk handed on, in bytes (`AnswerBody`'s contract)."""
+
+_LENGTH: Final = re.compile(rb"\d{1,18}")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_KEEP_ALIVE: Final = re.compile(r"timeout=(\d{1,6})", re.ASCII | re.IGNORECASE)
+
+
+class Response:
+    """One answer. `bodiless` says that the request was a HEAD, whose answer has no body whatever its headers say.
+
+    `complete` is true once the framing's own end was seen, `surplus` when bytes came after it: the answer stands then,
+    but its connection must not be used again.
+    """
+
+    __slots__ = (
+        "_bodiless",
+        "_fault",
+        "_fields",
+        "_fields_bytes",
+        "_head_bytes",
+        "_interim",
+        "_left",
+        "_parser",
+        "buffered",
+        "chunks",
+        "complete",
+        "failure",
+        "head_done",
+        "headers",
+        "keep_alive",
+        "length",
+        "received",
+        "started",
+        "status",
+        "surplus",
+    )
+
+    def __init__(self, *, bodiless: bool = False) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.length: int | None = None
+        self.chunks: deque[bytes] = deque()
+        self.buffered = 0
+        self.received = 0
+        self.started = self.head_done = self.complete = self.surplus = self.keep_alive = False
+        self.failure: UpstreamFailed | None = None
+        self._bodiless = bodiless
+        self._fault = ""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._fields_bytes = 0
+        self._head_bytes = 0
+        self._interim = False
+        self._left: int | None = None
+        self._parser = httptools.HttpResponseParser(self)
+
+    def feed(self, data: memoryview) -> None:
+        """Take what arrived; `failure` says afterwards whether it can still become an answer."""
+        self.started = True
+        if self._left is not None:
+            self._take(data)
+            return
+        if self.complete:
+            self.surplus = True
+            return
+        if not self.head_done:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fault = self._fault or "switched protocols"
+        except httptools.HttpParserError as error:
+            if not self.complete:
+                self._fault = self._fault or f"malformed answer: {error}"
+            self.surplus = True
+        if not self.head_done and self._head_bytes > MAX_HEAD:
+            self._fault = self._fault or "the head is too large"
+        if self._fault:
+            self.fail(Reason.UPSTREAM_BROKE, self._fault)
+        elif self.head_done and self.length is not None and not self.complete:
+            # From here on the rest is only counted: no second copy, no parser.
+            self._left = self.length - self.received
+
+    def fail(self, reason: Reason, detail: str) -> None:
+        """Record why this answer will never be complete; the first cause stays."""
+        if self.failure is None and not self.complete:
+            self.failure = UpstreamFailed(reason, detail)
+
+    def ended(self) -> None:
+        """The connection ended."""
+        if not self.started:
+            self.fail(Reason.UPSTREAM_BROKE, "closed before any answer")
+        elif not self.head_done:
+            self.fail(Reason.UPSTREAM_BROKE, "closed within the head")
+        elif self.length is None:
+            self.fail(Reason.UPSTREAM_BROKE, f"closed within a chunked body, after {self.received} bytes")
+        else:
+            self.fail(Reason.UPSTREAM_BROKE, f"closed after {self.received} of {self.length} body bytes")
+
+    def pop(self) -> bytes:
+        """The next chunk, at most `MAX_CHUNK` bytes; only when `chunks` is not empty."""
+        chunk = self.chunks.popleft()
+        if len(chunk) > MAX_CHUNK:
+            self.chunks.appendleft(chunk[MAX_CHUNK:])
+            chunk = chunk[:MAX_CHUNK]
+        self.buffered -= len(chunk)
+        return chunk
+
+    @property
+    def keep_alive_seconds(self) -> int | None:
+        """What the store says about its patience with an idle connection (`Keep-Alive: timeout=N`)."""
+        match = _KEEP_ALIVE.search(self.headers.get("keep-alive", ""))
+        return int(match[1]) if match else None
+
+    def _take(self, data: memoryview) -> None:
+        left = self._left or 0
+        if len(data) > left:
+            self.surplus = True
+            data = data[:left]
+        self._append(bytes(data))
+        self._left = left - len(data)
+        if not self._left:
+            self._left = None
+            self.complete = True
+
+    def _append(self, chunk: bytes) -> None:
+        if chunk:
+            self.chunks.append(chunk)
+            self.buffered += len(chunk)
+            self.received += len(chunk)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Parser event; trailers come here too and are dropped."""
+        if not self.head_done:
+            self._fields.append((name, value))
+            self._fields_bytes += len(name) + len(value)
+            if self._fields_bytes > MAX_HEAD:
+                self._fault = "the head is too large"
+
+    def on_message_begin(self) -> None:
+        """Parser event: a second answer to one request is nobody's."""
+        if self.head_done:
+            self.surplus = True
+
+    def on_headers_complete(self) -> None:
+        """Parser event: decide where the body ends, before any of it is believed."""
+        if self.head_done:
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._interim = True
+            self._fields.clear()
+            if status == 101:
+                self._fault = "switched protocols"
+            return
+        self.status = status
+        self.head_done = True
+        self._read_headers()
+        fault = self._framing()
+        if fault:
+            self._fault = fault
+
+    def on_body(self, chunk: bytes) -> None:
+        """Parser event."""
+        if self.complete:
+            self.surplus = True
+        else:
+            self._append(chunk)
+
+    def on_message_complete(self) -> None:
+        """Parser event; an interim answer ends here too, and the real one follows on the same parser."""
+        if self._interim:
+            self._interim = False
+        elif not self._fault:
+            self.complete = True
+
+    def _read_headers(self) -> None:
+        headers = self.headers
+        for raw_name, raw_value in self._fields:
+            name = raw_name.decode("latin-1").lower()
+            try:
+                value = raw_value.decode("utf-8")
+            except UnicodeDecodeError:
+                value = raw_value.decode("latin-1")
+            if _CONTROL.search(value):
+                continue
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        self._fields.clear()
+
+    def _framing(self) -> str:
+        """Set `length`, `keep_alive` and `complete`; returns what is wrong with the framing, "" if nothing."""
+        version = self._parser.get_http_version()
+        if version not in {"1.1", "1.0"}:
+            return "the answer is neither HTTP/1.1 nor HTTP/1.0"
+        options = self.headers.get("connection", "").lower()
+        self.keep_alive = "close" not in options if version == "1.1" else "keep-alive" in options
+        if self._bodiless or self.status in {204, 304}:
+            self.length = 0
+            self.complete = True
+            return ""
+        length, coding = self.headers.get("content-length"), self.headers.get("transfer-encoding")
+        if coding is not None:
+            if coding.lower() != "chunked" or version == "1.0" or length is not None:
+                return "transfer-encoding that cannot be trusted"
+            return ""
+        if length is None:
+            return "the answer says neither its length nor that it is chunked"
+        if not _LENGTH.fullmatch(length.encode()):
+            return "content-length is not a number"
+        self.length = int(length)
+        self.complete = self.length == 0
+        return ""

@@ -1,0 +1,220 @@
+"""Owns the way to every configured store: `StoreUpstream`, the one implementation of `core.route.Upstream`.
+
+Refuses to own decisions, header lists and what an answer means to a caller.
+
+Law: each request is presigned at the moment it is used, and nothing of the presigned URL leaves this room except
+through `presign`.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from types import TracebackType
+from typing import Final, Protocol
+
+from gateway.backends.connection import Patience
+from gateway.backends.credentials import ChainCredentials, CredentialSource, StaticCredentials, load_chain
+from gateway.backends.exchange import Exchange
+from gateway.backends.pool import Authority, Pool, Sizing
+from gateway.backends.presign import Presigner
+from gateway.backends.spec import BackendSpec, ChainSource
+from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.route import Answer, UpstreamCall
+
+__all__ = ["StoreUpstream", "UpstreamObserver"]
+
+_LONGEST: Final = 604800
+
+
+class UpstreamObserver(Protocol):
+    """Who counts what happens here. Called on the hot path: must not block or raise. Durations are in seconds."""
+
+    def presigned(self, seconds: float) -> None: ...
+
+    def answered(self, backend: str, status: int, seconds: float) -> None:
+        """A head arrived this long after the call was opened."""
+        ...
+
+    def failed(self, backend: str, reason: Reason) -> None: ...
+
+
+class _Silent:
+    def presigned(self, seconds: float) -> None:
+        return None
+
+    def answered(self, backend: str, status: int, seconds: float) -> None:
+        return None
+
+    def failed(self, backend: str, reason: Reason) -> None:
+        return None
+
+
+class _Store:
+    """One backend at work: its presigner, its credentials and its pools, one a host."""
+
+    __slots__ = ("_patience", "_pools", "_sizing", "_tls", "credentials", "presigner", "spec")
+
+    def __init__(self, spec: BackendSpec, credentials: CredentialSource) -> None:
+        self.spec = spec
+        self.credentials = credentials
+        self.presigner = Presigner(spec)
+        self._pools: dict[Authority, Pool] = {}
+        self._sizing = Sizing(
+            max_connections=spec.max_connections,
+            connect_timeout=spec.connect_timeout,
+            queue_timeout=spec.headers_timeout,
+            allow_link_local=spec.allow_link_local,
+        )
+        self._patience = Patience(head=spec.headers_timeout, body=spec.read_timeout)
+        self._tls: ssl.SSLContext | None = None
+        if spec.authority.tls:
+            self._tls = ssl.create_default_context(cafile=spec.ca_file)
+            self._tls.set_alpn_protocols(["http/1.1"])
+
+    def pool(self, authority: Authority) -> Pool:
+        pool = self._pools.get(authority)
+        if pool is None:
+            pool = self._pools[authority] = Pool(authority, self._sizing, self._patience, self._tls)
+        return pool
+
+    @property
+    def busy(self) -> bool:
+        """Whether connections are still in use or being made."""
+        return any(pool.size > pool.idle for pool in self._pools.values())
+
+    def retire(self) -> None:
+        for pool in self._pools.values():
+            pool.retire()
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.close()
+
+
+class _Opened:
+    """`async with` around one call: credentials, presigning, the exchange, and what the observer is told."""
+
+    __slots__ = ("_body", "_call", "_exchange", "_upstream")
+
+    def __init__(self, upstream: StoreUpstream, call: UpstreamCall, body: AsyncIterator[bytes] | bytes | None) -> None:
+        self._upstream = upstream
+        self._call = call
+        self._body = body
+        self._exchange: Exchange | None = None
+
+    async def __aenter__(self) -> Answer:
+        call, observer = self._call, self._upstream.observer
+        started = time.perf_counter()
+        try:
+            store = self._upstream.store(call.backend)
+            credentials = store.credentials.current() or await store.credentials.fetch()
+            before = time.perf_counter()
+            authority, head = store.presigner.request(call, credentials, self._upstream.clock())
+            observer.presigned(time.perf_counter() - before)
+            self._exchange = Exchange(store.pool(authority), call.method, head, self._body, call.body_length)
+            answer = await self._exchange.__aenter__()
+        except UpstreamFailed as failure:
+            observer.failed(call.backend, failure.reason)
+            raise
+        observer.answered(call.backend, answer.status, time.perf_counter() - started)
+        return answer
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, UpstreamFailed):
+            self._upstream.observer.failed(self._call.backend, error.reason)
+        if self._exchange is not None:
+            await self._exchange.__aexit__(kind, error, trace)
+
+
+class StoreUpstream:
+    """All configured backends. `clock` gives seconds since the epoch.
+
+    Raises:
+        ValueError: two specs share a name.
+    """
+
+    def __init__(
+        self,
+        specs: Iterable[BackendSpec],
+        *,
+        clock: Callable[[], float] = time.time,
+        on_event: UpstreamObserver | None = None,
+    ) -> None:
+        self.clock = clock
+        self.observer: UpstreamObserver = on_event or _Silent()
+        self._stores: dict[str, _Store] = {}
+        self._retired: list[_Store] = []
+        self._install(specs)
+
+    async def start(self) -> None:
+        """Load what takes a while ahead of the first request. Credentials that cannot be had are told then."""
+        for store in self._stores.values():
+            try:
+                await store.credentials.fetch()
+            except UpstreamFailed as failure:
+                self.observer.failed(store.spec.name, failure.reason)
+
+    async def close(self) -> None:
+        """End everything, transfers included; the caller has let them finish before."""
+        for store in (*self._stores.values(), *self._retired):
+            store.close()
+            await store.credentials.close()
+
+    async def replace(self, specs: Iterable[BackendSpec]) -> None:
+        """Take a new set of specs. Unchanged ones keep their connections; the others' transfers may finish."""
+        kept = dict(self._stores)
+        self._install(specs)
+        self._retired = [store for store in self._retired if store.busy]
+        for name, store in kept.items():
+            if self._stores.get(name) is not store:
+                store.retire()
+                self._retired.append(store)
+                await store.credentials.close()
+
+    def open(self, call: UpstreamCall, body: AsyncIterator[bytes] | bytes | None = None) -> _Opened:
+        """See `core.route.Upstream.open`."""
+        return _Opened(self, call, body)
+
+    def presign(self, call: UpstreamCall, expires_in: int) -> str:
+        """See `core.route.Upstream.presign`. At least one second, at most what the profile allows."""
+        store = self.store(call.backend)
+        credentials = store.credentials.current()
+        if credentials is None:
+            raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, "no credentials for the store at hand")
+        longest = store.spec.profile.max_expires or _LONGEST
+        return store.presigner.url(call, credentials, self.clock(), max(1, min(expires_in, longest)))
+
+    async def probe(self, name: str) -> None:
+        """Whether the store answers at all and knows our credentials: lists the service.
+
+        Raises:
+            UpstreamFailed: it does not.
+        """
+        async with self.open(UpstreamCall(backend=name, method="GET", bucket="", key="")) as answer:
+            if answer.status >= 500 or answer.status in {301, 307}:
+                raise UpstreamFailed(Reason.UPSTREAM_REFUSED, f"the store answers {answer.status}")
+
+    def store(self, name: str) -> _Store:
+        """Raises UpstreamFailed(UPSTREAM_UNREACHABLE) for a name that is not configured."""
+        store = self._stores.get(name)
+        if store is None:
+            raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, f"no backend is called {name}")
+        return store
+
+    def _install(self, specs: Iterable[BackendSpec]) -> None:
+        stores: dict[str, _Store] = {}
+        for spec in specs:
+            if spec.name in stores:
+                raise ValueError(f"two backends are called {spec.name}")
+            kept = self._stores.get(spec.name)
+            stores[spec.name] = kept if kept is not None and kept.spec == spec else _Store(spec, self._source(spec))
+        self._stores = stores
+
+    def _source(self, spec: BackendSpec) -> CredentialSource:
+        if isinstance(spec.credentials, ChainSource):
+            return ChainCredentials(load_chain(spec.credentials), self.clock)
+        return StaticCredentials(spec.credentials)
