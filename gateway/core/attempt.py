@@ -48,7 +48,8 @@ ANONYMOUS: Final = Principal("anonymous")
 class Attempt:
     """One effect of one request as a decision sees it.
 
-    For `LIST`, `key` is the prefix that would be listed. `action` None asks only whether the bucket is visible. `size` is the declared body length in bytes, if any.
+    For `LIST`, `key` is the prefix that would be listed. `action` None asks only whether the bucket is visible.
+    `size` is the declared body length in bytes, if any.
     `now` is in seconds since the epoch.
     """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, nextafter, ulp
 from typing import Protocol
 
 from gateway.core.units import Rate
@@ -37,7 +38,10 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a limiter says. `retry_after` and `reset` are in seconds; `remaining` is what the tightest limit has left."""
+    """What a limiter says.
+
+    `retry_after` and `reset` are in seconds; `remaining` is what the tightest limit has left.
+    """
 
     allowed: bool
     retry_after: float
@@ -55,12 +59,15 @@ def gcra(arrival: float | None, now: float, rate: Rate, cost: int = 1) -> tuple[
     tolerance = interval * rate.burst
     earliest = now if arrival is None else min(max(arrival, now), now + tolerance)
     proposed = earliest + interval * cost
+    if proposed - earliest < interval * cost:
+        # Today's epoch in a float has steps of 240 ns; rounding down would give units away at high rates.
+        proposed = nextafter(proposed, inf)
     room = now + tolerance - proposed
-    # 1e-9 forgives the rounding of a sum of many intervals, never a whole unit.
-    if room < -1e-9 * max(1.0, tolerance):
-        left = max(0, int((now + tolerance - earliest) / interval + 1e-9))
+    forgiven = min(rate.burst * ulp(proposed), interval / 2)  # what a burst of such roundings takes, never a unit
+    if room < -forgiven:
+        left = max(0, int((now + tolerance - earliest + forgiven) / interval))
         return Verdict(False, -room, left, rate.count, earliest - now), earliest
-    return Verdict(True, 0.0, int(room / interval + 1e-6), rate.count, proposed - now), proposed
+    return Verdict(True, 0.0, int((room + forgiven) / interval), rate.count, proposed - now), proposed
 
 
 class LimitStore(Protocol):

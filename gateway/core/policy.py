@@ -82,9 +82,12 @@ class LinkLimits:
             yield "the link lives longer than links here may"
         if self.max_uses is not None and (grant.uses is None or grant.uses > self.max_uses):
             yield f"links here may have at most {self.max_uses} uses"
-        if self.max_size is not None and Action.WRITE in grant.actions:
-            if grant.max_size is None or grant.max_size > self.max_size:
-                yield f"upload links here need a max_size of at most {self.max_size} bytes"
+        if (
+            self.max_size is not None
+            and Action.WRITE in grant.actions
+            and (grant.max_size is None or grant.max_size > self.max_size)
+        ):
+            yield f"upload links here need a max_size of at most {self.max_size} bytes"
         if self.password and grant.password is None:
             yield "links here need a password"
 
@@ -128,9 +131,10 @@ class Rule:
             return f"is not about {attempt.action}"
         if not self.covers(attempt):
             return "covers other names"
-        return self._unmet(attempt, grant)
+        return self.unmet(attempt, grant)
 
-    def _unmet(self, attempt: Attempt, grant: Grant | None) -> str | None:
+    def unmet(self, attempt: Attempt, grant: Grant | None) -> str | None:
+        """Which of the rule's conditions the attempt does not meet, its name and action aside."""
         if self.networks and (attempt.peer is None or not any(attempt.peer in network for network in self.networks)):
             return "is for other networks"
         if self.max_size is not None and (attempt.size or 0) > self.max_size:
@@ -266,6 +270,7 @@ def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, .
     """Why the owner may not have this link, and the share rule that lets them, judged at the moment of issue."""
     if link.scope is None:
         raise ValueError("only links are shared")
+    whole = _whole_scope(link, Action.SHARE)
     found: list[Objection] = []
     if (fault := key_fault(link.scope.root)) is not None:
         return (Objection(Reason.BAD_KEY, f"the key {fault}"),), None
@@ -274,10 +279,9 @@ def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, .
         if (folded := _folding(policy, attempt)) is not None:
             found.append(folded)
         found.extend(_rule_objections(policy, link.owner, None, attempt))
-    share_rules = [rule for rule, faults in _share_rules(policy, link, _whole_scope(link, Action.SHARE)) if not faults]
-    if not share_rules:
-        found.extend(_share_objections(policy, link, _whole_scope(link, Action.SHARE)))
-    return tuple(dict.fromkeys(found)), share_rules[0] if share_rules else None
+    found.extend(_share_objections(policy, link, whole))
+    share_rules = (rule for rule, faults in _share_rules(policy, link, whole) if not faults)
+    return tuple(dict.fromkeys(found)), next(share_rules, None)
 
 
 def _acting(grant: Grant | None, attempt: Attempt) -> Principal:
@@ -295,8 +299,7 @@ def _objections(policy: Policy, grant: Grant | None, attempt: Attempt) -> Iterat
     if grant is not None and grant.kind is GrantKind.LINK:
         for objection in rule_objections:
             yield Objection(Reason.OWNER_NOT_ALLOWED, f"the owner {grant.owner}: {objection.detail}", objection.rule)
-        if not any(not faults for _, faults in _share_rules(policy, grant, attempt)):
-            yield from _share_objections(policy, grant, attempt)
+        yield from _share_objections(policy, grant, attempt)
     else:
         yield from rule_objections
     if attempt.bucket not in policy.buckets:
@@ -322,22 +325,37 @@ def _allowing(policy: Policy, actor: Principal, grant: Grant | None, attempt: At
     return None
 
 
+def _rules_about_sharing(policy: Policy, effect: Effect, link: Grant, attempt: Attempt) -> Iterator[Rule]:
+    """The rules on sharing the attempt's place. The place is judged as the attempt's own action has it."""
+    sharing = attempt.touching(Action.SHARE, attempt.bucket, attempt.key)
+    for rule in policy.rules_for(link.owner):
+        about = rule.effect is effect and Action.SHARE in rule.may and rule.covers(attempt)
+        if about and rule.unmet(sharing, link) is None:
+            yield rule
+
+
 def _share_rules(policy: Policy, link: Grant, attempt: Attempt) -> Iterator[tuple[Rule, Sequence[str]]]:
     """The share rules of the link's owner that cover the attempt's place, with what each has against the link."""
-    for rule in policy.rules_for(link.owner):
-        if rule.effect is Effect.ALLOW and Action.SHARE in rule.may and rule.covers(attempt):
-            yield rule, tuple((rule.links or LinkLimits()).faults(link))
+    for rule in _rules_about_sharing(policy, Effect.ALLOW, link, attempt):
+        yield rule, tuple((rule.links or LinkLimits()).faults(link))
 
 
 def _share_objections(policy: Policy, link: Grant, attempt: Attempt) -> Iterator[Objection]:
-    faults = [f"the rule {rule.name!r}: {'; '.join(found)}" for rule, found in _share_rules(policy, link, attempt)]
-    detail = " | ".join(faults) if faults else f"no rule lets {link.owner} share this"
-    yield Objection(Reason.OWNER_NOT_ALLOWED, detail)
+    """Why the link may not be shared as far as this; nothing if one share rule has no fault and no rule denies it."""
+    for rule in _rules_about_sharing(policy, Effect.DENY, link, attempt):
+        yield Objection(Reason.OWNER_NOT_ALLOWED, f"the rule {rule.name!r} denies sharing it", rule.name)
+    judged = list(_share_rules(policy, link, attempt))
+    if not judged:
+        yield Objection(Reason.OWNER_NOT_ALLOWED, f"no rule lets {link.owner} share this")
+    elif all(faults for _, faults in judged):
+        detail = " | ".join(f"the rule {rule.name!r}: {'; '.join(faults)}" for rule, faults in judged)
+        yield Objection(Reason.OWNER_NOT_ALLOWED, detail)
 
 
 def _whole_scope(link: Grant, action: Action) -> Attempt:
     """The attempt that stands for all that a link could reach: its key, or everything below its prefix."""
-    assert link.scope is not None
+    if link.scope is None:
+        raise ValueError("only links have a scope")
     whole = Action.LIST if link.scope.key is None and action in {Action.LIST, Action.SHARE} else action
     return Attempt(
         principal=link.owner,

@@ -14,7 +14,7 @@ __all__ = ["FailPosture"]
 
 @dataclass(frozen=True, slots=True)
 class FailPosture:
-    """`closed` refuses with 503 while the dependency is down, `open` goes on without it and says so in log and metric."""
+    """While the dependency is down, `closed` refuses with 503, `open` goes on and says so in log and metric."""
 
     grants: Literal["closed"] = "closed"
     revocations: Literal["closed"] = "closed"

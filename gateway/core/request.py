@@ -130,7 +130,7 @@ class RawRequest:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LinkPlace:
-    """`/s/{token}` (`path` is None), `/s/{token}/` (`path` is "") or `/s/{token}/a/b` (`path` is "a/b", decoded once)."""
+    """`/s/{token}` (`path` None), `/s/{token}/` (`path` ""), or `/s/{token}/a/b` (`path` "a/b", decoded once)."""
 
     token_text: str
     path: str | None

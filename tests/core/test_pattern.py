@@ -1,0 +1,147 @@
+"""The laws of confinement: what a pattern covers, it covers whole; what stands beside it is never reached."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.pattern import NamePattern, PathPattern, key_fault
+
+_segment = st.text(st.sampled_from("ab.-_ *%é/"), min_size=1, max_size=6).map(lambda text: text.replace("/", "x"))
+_key = st.lists(_segment, min_size=1, max_size=5).map("/".join)
+_folder = st.text(st.sampled_from("abc-"), min_size=1, max_size=4)
+
+
+@given(st.lists(_folder, min_size=1, max_size=3), _key)
+def test_a_deep_pattern_covers_exactly_what_is_below(folders: list[str], key: str) -> None:
+    """`b/x/y/**` covers a key if and only if it starts with `x/y/`."""
+    prefix = "/".join(folders) + "/"
+    pattern = PathPattern.parse(f"bucket/{prefix}**")
+    assert pattern.covers("bucket", prefix + key)
+    assert key.startswith(prefix) == pattern.covers("bucket", key)
+    assert not pattern.covers("bucket2", prefix + key)
+
+
+@given(_folder, _key, st.text(st.sampled_from("ab-. "), min_size=1, max_size=3))
+def test_siblings_that_share_a_prefix_are_not_covered(folder: str, key: str, more: str) -> None:
+    """`b/reports/**` never covers `reports-old/x`, whatever follows the shared text."""
+    pattern = PathPattern.parse(f"bucket/{folder}/**")
+    assert not pattern.covers("bucket", f"{folder}{more}/{key}")
+    assert not pattern.covers("bucket", folder)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "key", "covered"),
+    [
+        ("b/*.pdf", "a.pdf", True),
+        ("b/*.pdf", "x/a.pdf", False),
+        ("b/*/logs/*.gz", "web/logs/1.gz", True),
+        ("b/*/logs/*.gz", "web/eu/logs/1.gz", False),
+        ("b/*/logs/*.gz", "web/logs/1.gz/2", False),
+        ("b/a*c", "abc", True),
+        ("b/a*c", "ab/c", False),
+        ("b/a.c", "abc", False),
+        ("b/a+", "aa", False),
+        ("b/a\nb", "a\nb", True),
+        ("b/*", "line\nbreak", True),
+        ("b/[ab]", "a", False),
+        ("b/x/**", "x/", True),
+        ("b/x/**", "x/../y", True),
+    ],
+)
+def test_what_a_star_covers(pattern: str, key: str, covered: bool) -> None:
+    """A star stays inside one segment; everything else in a pattern is meant literally."""
+    assert covered == PathPattern.parse(pattern).covers("b", key)
+
+
+@given(_key)
+def test_an_encoded_slash_is_one_letter_like_any_other(key: str) -> None:
+    """Names arrive decoded once: a literal `%2f` is no separator and `%2e%2e` no dot segment."""
+    assert not PathPattern.parse("b/x/**").covers("b", "x%2f" + key)
+    assert key_fault("x/%2e%2e/y") is None
+    assert PathPattern.parse("b/x/**").covers("b", "x/%2e%2e/y")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "b", "b/", "/x", "**/x", "b/**/x", "b/x**", "b/a//b", "b/../x", "b/./x", "b/x/", "b*b**/x"]
+)
+def test_patterns_that_could_be_read_two_ways_are_refused(text: str) -> None:
+    """Empty segments, dot segments and inner double stars are faults of the file, not guesses."""
+    with pytest.raises(ValueError):
+        PathPattern.parse(text)
+
+
+@given(st.lists(_folder, max_size=3), st.booleans(), st.text(st.sampled_from("abc-/"), max_size=8), _key)
+def test_a_listing_is_covered_only_if_all_it_could_show_is(
+    folders: list[str], deep: bool, prefix: str, rest: str
+) -> None:
+    """When a pattern covers a listing's prefix, it covers every key that the listing could show."""
+    text = "/".join(["bucket", *folders, "**" if deep else "*"])
+    pattern = PathPattern.parse(text)
+    if pattern.covers_all_below("bucket", prefix):
+        assert pattern.covers("bucket", prefix + rest)
+
+
+@given(st.lists(_folder | st.just("*"), max_size=3), st.booleans(), st.text(st.sampled_from("abc-/"), max_size=8), _key)
+def test_a_listing_that_could_show_a_covered_name_is_touched(
+    folders: list[str], deep: bool, prefix: str, rest: str
+) -> None:
+    """When a pattern covers a key, it touches every listing of a prefix of that key."""
+    pattern = PathPattern.parse("/".join(["bucket", *folders, "**" if deep else "*"]))
+    if pattern.covers("bucket", prefix + rest):
+        assert pattern.may_touch_below("bucket", prefix)
+
+
+@pytest.mark.parametrize(
+    ("key", "fault"),
+    [
+        ("a/../b", "dot segment"),
+        ("..", "dot segment"),
+        ("./a", "dot segment"),
+        ("a/.", "dot segment"),
+        ("a\0b", "control byte"),
+        ("a\nb", "control byte"),
+        ("a\x7fb", "control byte"),
+        ("a\x85b", "control byte"),
+        ("a\udcffb", "control byte"),
+        ("é" * 513, "1024 bytes"),
+        ("x" * 1025, "1024 bytes"),
+    ],
+)
+def test_keys_that_parsers_read_differently_are_refused(key: str, fault: str) -> None:
+    """Dot segments, control bytes, broken UTF-8 and oversized names have a fault."""
+    assert fault in (key_fault(key) or "")
+
+
+@pytest.mark.parametrize(
+    "key", ["a", "...", "a/..b/c", ".hidden", "a b", "ü/日本", "a//b", "/lead", "x" * 1024, "\u202e", "😀"]
+)
+def test_odd_but_clear_keys_have_no_fault(key: str) -> None:
+    """What means one thing to every parser is let through."""
+    assert key_fault(key) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "principal", "matched"),
+    [
+        ("app:billing", "app:billing", True),
+        ("app:billing", "app:billing2", False),
+        ("app:*", "app:x", True),
+        ("app:*", "link:x", False),
+        ("app:*", "anonymous", False),
+        ("*", "anonymous", True),
+        ("*", "admin:root", True),
+        ("app:b.d", "app:bxd", False),
+    ],
+)
+def test_who_a_name_pattern_matches(pattern: str, principal: str, matched: bool) -> None:
+    """A star stands for any name of the kind; `*` alone for everybody."""
+    assert matched == NamePattern.parse(pattern).matches(principal)
+
+
+@pytest.mark.parametrize("text", ["", "billing", "app:", "user:x", "anonymous:x", "App:x"])
+def test_a_name_pattern_that_matches_nobody_is_refused(text: str) -> None:
+    """A typo in `who` is a fault of the file; it does not silently match nobody."""
+    with pytest.raises(ValueError, match="names nobody"):
+        NamePattern.parse(text)
