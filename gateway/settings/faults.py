@@ -55,6 +55,8 @@ def validation_faults(
         path = base + location
         context = detail.get("ctx", {})
         match detail["type"]:
+            case "default_factory_not_called":
+                continue
             case "extra_forbidden":
                 allowed = _keys_at(model, location[:-1])
                 text = f"unknown key{did_you_mean(str(location[-1]), allowed)}"
@@ -62,7 +64,7 @@ def validation_faults(
             case "missing":
                 found = document.known(path[:-1])
                 yield document.fault(found, f"the key {str(location[-1])!r} is missing")
-            case "literal_error":
+            case "literal_error" | "enum":
                 expected = [part.strip("' ") for part in context["expected"].replace(" or ", ", ").split(",")]
                 shown = detail["input"] if isinstance(detail["input"], str | int | float) else "this"
                 yield document.fault(

@@ -1,0 +1,122 @@
+"""Owns `when:`: a CEL expression over one attempt, type-checked when it is loaded.
+
+Refuses to own what a condition decides (`gateway.core.policy`) and where its text stands (`gateway.settings.compile`).
+Law: only a truth value counts. The engine returns an evaluation error as a value that Python takes for true, so
+the type is asked first: an error, or anything that is not a truth value, is None, which never allows and always denies.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+
+from gateway.core.attempt import Attempt
+from gateway.core.grant import Grant
+from gateway.core.request import Action
+
+__all__ = ["VARIABLES", "CelCondition", "ConditionFault", "compile_condition"]
+
+VARIABLES: Final[Mapping[str, str]] = {
+    "principal": "STRING",
+    "owner": "STRING",
+    "action": "STRING",
+    "operation": "STRING",
+    "bucket": "STRING",
+    "key": "STRING",
+    "peer": "STRING",
+    "size": "INT",
+    "now": "TIMESTAMP",
+}
+"""What an expression may name. `peer` is "" on a Unix socket; `size` of a write without a declared length is unknown,
+and a condition that needs it cannot be evaluated; `owner` is the principal itself where there is no link."""
+
+_MAX_LENGTH: Final = 4096
+_POSITION: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+_PROBE: Final[Mapping[str, Any]] = dict.fromkeys(VARIABLES, "x") | {"size": 1, "now": datetime(2030, 1, 1, tzinfo=UTC)}
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionFault:
+    """What is wrong with an expression, and where inside its text (both from 1)."""
+
+    text: str
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(slots=True, eq=False)
+class CelCondition:
+    """A checked expression. Implements `gateway.core.policy.Condition`."""
+
+    text: str
+    _expression: Any = field(repr=False)
+
+    def holds(self, attempt: Attempt, grant: Grant | None) -> bool | None:
+        """True or False as the expression says; None when it cannot be evaluated."""
+        return _truth(self._expression.eval(data=_values(attempt, grant)))
+
+
+def compile_condition(text: str) -> CelCondition | ConditionFault:
+    """Check an expression against the declared variables."""
+    environment = _environment()
+    if environment is None:
+        return ConditionFault("needs the CEL engine, which is not installed: install gateway[cel]")
+    if len(text) > _MAX_LENGTH:
+        return ConditionFault(f"is longer than {_MAX_LENGTH} characters")
+    try:
+        expression = environment.compile(text)
+    except RuntimeError as error:
+        return _fault_of(str(error))
+    kind = expression.return_type().name()
+    if kind != "BOOL":
+        return ConditionFault(f"must be true or false, but it is of type {kind.lower()}")
+    probed = expression.eval(data=_PROBE)
+    if probed.type().name() == "ERROR" and "regular expression" in str(probed.value()):
+        return ConditionFault("has an invalid regular expression")
+    return CelCondition(text, expression)
+
+
+@cache
+def _environment() -> Any:
+    """The engine with our variables, or None without the extra; imported on first use, for it is 50 MB."""
+    try:
+        cel = importlib.import_module("cel_expr_python.cel")
+    except ImportError:
+        return None
+    return cel.NewEnv(variables={name: getattr(cel.Type, kind) for name, kind in VARIABLES.items()})
+
+
+def _truth(value: Any) -> bool | None:
+    if value.type().name() != "BOOL":
+        return None
+    return value.value() is True
+
+
+def _values(attempt: Attempt, grant: Grant | None) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "principal": str(attempt.principal),
+        "owner": str(attempt.principal if grant is None else grant.owner),
+        "action": attempt.action.value if attempt.action is not None else "",
+        "operation": attempt.operation.value,
+        "bucket": attempt.bucket,
+        "key": attempt.key,
+        "peer": "" if attempt.peer is None else str(attempt.peer),
+        "now": datetime.fromtimestamp(attempt.now, UTC),
+    }
+    if attempt.size is not None:
+        values["size"] = attempt.size
+    elif attempt.action is not Action.WRITE:
+        values["size"] = 0
+    return values
+
+
+def _fault_of(message: str) -> ConditionFault:
+    match = _POSITION.search(message)
+    if match is None:
+        return ConditionFault("is not a valid expression")
+    return ConditionFault(match[3].replace(" (in container '')", ""), int(match[1]), int(match[2]))

@@ -1,0 +1,71 @@
+"""Owns the loaded policy: every file of the policies directory as one `PolicySet`, or every fault at once.
+
+Refuses to own reloading (`gateway.settings.watch`) and the table of profiles (an argument).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.core.policy import Policy
+from gateway.core.profile import Profile
+from gateway.core.reasons import SettingsError
+from gateway.settings.backend import BackendSettings
+from gateway.settings.collect import collect
+from gateway.settings.compile import compile_draft
+from gateway.settings.examples import Example, check
+from gateway.settings.grammar import PolicyFile
+from gateway.settings.secret import SecretReader
+
+__all__ = ["PolicySet", "check_examples", "load_policies", "policy_schema"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySet:
+    """One immutable policy with what is needed to serve it.
+
+    `sources` are the policy files in the order they were read; `references` are the other files they name (secrets and
+    certificates), for a watcher.
+    """
+
+    policy: Policy
+    backends: tuple[BackendSettings, ...]
+    examples: tuple[Example, ...]
+    sources: tuple[Path, ...]
+    references: frozenset[Path] = frozenset()
+
+
+def load_policies(directory: Path, profiles: Mapping[str, Profile], environ: Mapping[str, str]) -> PolicySet:
+    """Read a directory of policy files.
+
+    Raises:
+        SettingsError: with every fault in all of the files.
+    """
+    reader = SecretReader(environ, directory.absolute())
+    draft = collect(directory, reader)
+    policy, backends, examples = compile_draft(draft, profiles)
+    if draft.faults:
+        raise SettingsError(*draft.faults)
+    return PolicySet(
+        policy=policy,
+        backends=backends,
+        examples=examples,
+        sources=draft.sources,
+        references=frozenset(reader.files),
+    )
+
+
+def check_examples(policy_set: PolicySet) -> list[str]:
+    """A sentence for every worked example that gets another decision than it must."""
+    return check(policy_set.policy, policy_set.examples)
+
+
+def policy_schema() -> dict[str, Any]:
+    """The JSON Schema of a policy file, for editors."""
+    schema = PolicyFile.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "gateway policy file"
+    return schema
