@@ -33,6 +33,7 @@ __all__ = [
     "Verified",
     "encode_key",
     "encode_query",
+    "octets",
     "presign",
     "sign_headers",
     "verify",
@@ -74,7 +75,7 @@ class SigningKeys:
         name = (secret_key, date, region, service)
         key = self._keys.get(name)
         if key is None:
-            key = hmac.digest(b"AWS4" + _octets(secret_key), date.encode(), "sha256")
+            key = hmac.digest(b"AWS4" + octets(secret_key), date.encode(), "sha256")
             for part in (region, service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
             while len(self._keys) >= self._capacity > 0:
@@ -143,7 +144,7 @@ def _signature(key: bytes, stamp: str, scope: str, canonical: bytes) -> str:
     return hmac.digest(key, text.encode(), "sha256").hex()
 
 
-def _octets(text: str) -> bytes:
+def octets(text: str) -> bytes:
     """The bytes that came over the wire; what a header decoder could not read is kept as it was."""
     try:
         return text.encode("utf-8", "surrogateescape")
@@ -205,7 +206,7 @@ def presign(
     canonical_query = _joined(parts)
     canonical = f"{method}\n{path}\n{canonical_query}\n{lines}\n{names}\n{payload_hash}"
     key = keys.derive(credentials.secret_key, date, region, service)
-    return f"{canonical_query}&X-Amz-Signature={_signature(key, stamp, scope, _octets(canonical))}"
+    return f"{canonical_query}&X-Amz-Signature={_signature(key, stamp, scope, octets(canonical))}"
 
 
 def sign_headers(
@@ -234,7 +235,7 @@ def sign_headers(
     lines, names = _canonical_headers(host, [*headers, *added])
     canonical = f"{method}\n{path}\n{encode_query(query)}\n{lines}\n{names}\n{payload_hash}"
     key = keys.derive(credentials.secret_key, date, region, service)
-    signature = _signature(key, stamp, scope, _octets(canonical))
+    signature = _signature(key, stamp, scope, octets(canonical))
     credential = f"{credentials.access_key}/{scope}"
     added.append(
         ("authorization", f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}")
@@ -279,7 +280,7 @@ def verify(
     )
     scope = presented.scope
     key = keys.derive(secret_key, scope.date, scope.region, scope.service)
-    expected = _signature(key, presented.timestamp, scope.text, _octets(canonical))
+    expected = _signature(key, presented.timestamp, scope.text, octets(canonical))
     if not hmac.compare_digest(expected.encode(), presented.signature.encode("utf-8", "surrogatepass")):
         raise Refused(Reason.BAD_SIGNATURE, "the signature is not the one of this request")
     return Verified(
@@ -348,7 +349,7 @@ def _checked_hash(value: str) -> str:
 
 
 def _recode(text: str, safe: str) -> str:
-    return quote_from_bytes(unquote_to_bytes(_octets(text)), safe=safe)
+    return quote_from_bytes(unquote_to_bytes(octets(text)), safe=safe)
 
 
 def _received_path(path: str) -> str:
