@@ -1,0 +1,371 @@
+"""Owns what is answered: the models of the control API's answers, and how a noun becomes one.
+
+Refuses to own status codes and headers (`gateway.control.api`).
+
+Law: no secret in any answer but the ones that create it: a new link, a rotated link, a new key, a session.
+Times are RFC 3339 in UTC, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.control.usecases.keys import IssuedKey
+from gateway.control.usecases.links import Held, HeldPage, IssuedLink
+from gateway.control.usecases.policies import Signature
+from gateway.control.usecases.revocations import Revoked
+from gateway.core.grant import Grant, GrantState, Scope
+from gateway.core.record import Record, RecordPage
+from gateway.core.revocation import FeedEntry
+from gateway.core.units import Rate, format_instant
+
+__all__ = [
+    "FaultView",
+    "FeedView",
+    "KeyPageView",
+    "KeyView",
+    "LinkPageView",
+    "LinkView",
+    "MadeKeyView",
+    "MadeLinkView",
+    "ObjectionView",
+    "ProblemView",
+    "RecordPageView",
+    "RevokedView",
+    "SignatureView",
+    "StatusView",
+    "View",
+    "rate_text",
+]
+
+When = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+LOST_BY_SIGNING: Final = (
+    "revocation: the URL works until it expires, whatever is revoked here",
+    "counting: uses and bytes are not seen by the gateway",
+    "limits: neither rates, sizes nor networks are enforced",
+    "concealment: the URL shows the store's host, its bucket and an access key id",
+)
+
+
+def _when(seconds: float | None) -> str | None:
+    return None if seconds is None else format_instant(seconds)
+
+
+def rate_text(rate: Rate | None) -> str | None:
+    """The text that `Rate.parse` reads back; its burst is one period's count."""
+    if rate is None:
+        return None
+    return f"{rate.count}/{rate.per:g}s" if rate.per >= 1 else f"{rate.count}/{rate.per * 1000:g}ms"
+
+
+class View(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+
+class StatusView(View):
+    status: Literal["ok"] = "ok"
+
+
+class FaultView(View):
+    """One fault; `pointer` is a JSON pointer into the body, `parameter` a query parameter."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class ObjectionView(View):
+    reason: str
+    detail: str
+    rule: str | None = None
+
+
+class ProblemView(View):
+    """RFC 9457, with our reason and the id of the request."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    reason: str
+    request_id: str
+    errors: list[FaultView] | None = None
+    objections: list[ObjectionView] | None = None
+
+
+class _GrantView(View):
+    id: str
+    owner: str
+    label: str | None
+    state: GrantState
+    issued_at: When
+    issued_by: str
+    expires_at: When | None
+    last_used_at: When | None
+    revoked_at: When | None
+    revoked_reason: str | None
+    version: int
+
+
+class LinkView(_GrantView):
+    """A link without its secret. `bytes` is all it may ever move, `password` whether there is one."""
+
+    bucket: str
+    key: str | None
+    prefix: str | None
+    actions: list[str]
+    not_before: When | None
+    uses: int | None
+    uses_used: int
+    budget: int | None = Field(alias="bytes")
+    bytes_used: int
+    password: bool
+    cidrs: list[str]
+    filename: str | None
+    content_type: str | None
+    max_size: int | None
+    overwrite: bool
+    rate: str | None
+    rule: str | None
+
+    @classmethod
+    def of(cls, held: Held, now: float) -> Self:
+        return cls.model_validate(_link_members(held, now))
+
+
+class MadeLinkView(LinkView):
+    """A link with its secret, which is never shown again; both are null when an earlier call made the link."""
+
+    url: str | None
+    token: str | None
+    note: str | None
+
+    @classmethod
+    def made(cls, issued: IssuedLink, now: float, public_url: str) -> Self:
+        text = None if issued.token is None else issued.token.text
+        scope = issued.held.grant.scope
+        tail = "/" if scope is not None and scope.key is None else ""
+        note = "made by an earlier call: its token cannot be shown again, rotate it for a new one"
+        return cls.model_validate(
+            _link_members(issued.held, now)
+            | {
+                "url": None if text is None else f"{public_url.rstrip('/')}/s/{text}{tail}",
+                "token": text,
+                "note": note if text is None else None,
+            }
+        )
+
+
+class LinkPageView(View):
+    links: list[LinkView]
+    cursor: str | None
+
+    @classmethod
+    def of(cls, page: HeldPage, now: float) -> Self:
+        return cls(links=[LinkView.of(held, now) for held in page.held], cursor=page.cursor)
+
+
+class KeyView(_GrantView):
+    """A key without its secret; `session` says that uses must come with a session token."""
+
+    app: str
+    session: bool
+
+    @classmethod
+    def of(cls, held: Held, now: float) -> Self:
+        return cls.model_validate(_key_members(held, now))
+
+
+class MadeKeyView(View):
+    """A key with its secrets, which are never shown again."""
+
+    id: str
+    app: str
+    label: str | None
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None
+    issued_at: When
+    expires_at: When | None
+
+    @classmethod
+    def made(cls, key: IssuedKey) -> Self:
+        return cls(
+            id=key.grant.id,
+            app=key.grant.owner.name,
+            label=key.grant.label,
+            access_key_id=key.access_key_id,
+            secret_access_key=key.secret_access_key,
+            session_token=key.session_token,
+            issued_at=format_instant(key.grant.issued_at),
+            expires_at=_when(key.grant.expires_at),
+        )
+
+
+class KeyPageView(View):
+    keys: list[KeyView]
+    cursor: str | None
+
+    @classmethod
+    def of(cls, page: HeldPage, now: float) -> Self:
+        return cls(keys=[KeyView.of(held, now) for held in page.held], cursor=page.cursor)
+
+
+class RecordView(View):
+    request_id: str
+    at: When
+    duration: float
+    principal: str
+    operation: str
+    bucket: str
+    key: str
+    peer: str
+    status: int
+    outcome: str
+    reason: str
+    bytes_in: int
+    bytes_out: int
+    fresh_use: bool
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        return cls(
+            request_id=record.request_id,
+            at=format_instant(record.at),
+            duration=round(record.duration, 6),
+            principal=record.principal,
+            operation=record.operation,
+            bucket=record.bucket,
+            key=record.key,
+            peer=record.peer,
+            status=record.status,
+            outcome=str(record.outcome),
+            reason=record.reason,
+            bytes_in=record.bytes_in,
+            bytes_out=record.bytes_out,
+            fresh_use=record.fresh_use,
+        )
+
+
+class RecordPageView(View):
+    records: list[RecordView]
+    cursor: str | None
+
+    @classmethod
+    def of(cls, page: RecordPage) -> Self:
+        return cls(records=[RecordView.of(record) for record in page.records], cursor=page.cursor)
+
+
+class RevokedView(View):
+    """`revoked` is the number of living grants that ended, or would end; `serial` is null for a dry run."""
+
+    revoked: int
+    serial: int | None
+    dry_run: bool
+
+    @classmethod
+    def of(cls, revoked: Revoked, *, dry_run: bool) -> Self:
+        return cls(revoked=revoked.count, serial=revoked.serial, dry_run=dry_run)
+
+
+class RevocationEntryView(View):
+    serial: int
+    kind: str
+    name: str
+    prefix: str
+    at: When
+    reason: str
+    by: str
+
+
+class FeedView(View):
+    """Oldest first; ask again with `?after=` this serial."""
+
+    revocations: list[RevocationEntryView]
+    serial: int
+
+    @classmethod
+    def of(cls, entries: Sequence[FeedEntry], after: int) -> Self:
+        views = [
+            RevocationEntryView(
+                serial=entry.serial,
+                kind=str(entry.kind),
+                name=entry.name,
+                prefix=entry.prefix,
+                at=format_instant(entry.at),
+                reason=entry.reason,
+                by=entry.by,
+            )
+            for entry in entries
+        ]
+        return cls(revocations=views, serial=max((entry.serial for entry in entries), default=after))
+
+
+class SignatureView(View):
+    """A presigned URL of the real store, the headers to send with it, and what is lost by it."""
+
+    url: str
+    method: str
+    headers: dict[str, str]
+    expires_at: When
+    lost: list[str]
+
+    @classmethod
+    def of(cls, signature: Signature, method: str, headers: dict[str, str]) -> Self:
+        return cls(
+            url=signature.url,
+            method=method,
+            headers=headers,
+            expires_at=format_instant(signature.expires_at),
+            lost=list(LOST_BY_SIGNING),
+        )
+
+
+def _grant_members(held: Held, now: float) -> dict[str, object]:
+    grant = held.grant
+    return {
+        "id": grant.id,
+        "owner": str(grant.owner),
+        "label": grant.label,
+        "state": held.state(now),
+        "issued_at": format_instant(grant.issued_at),
+        "issued_by": grant.issued_by,
+        "expires_at": _when(grant.expires_at),
+        "last_used_at": _when(held.usage.last_used_at),
+        "revoked_at": _when(grant.revoked_at),
+        "revoked_reason": grant.revoked_reason,
+        "version": grant.version,
+    }
+
+
+def _link_members(held: Held, now: float) -> dict[str, object]:
+    grant = held.grant
+    scope = grant.scope or Scope("", prefix="")
+    return _grant_members(held, now) | {
+        "bucket": scope.bucket,
+        "key": scope.key,
+        "prefix": scope.prefix,
+        "actions": sorted(grant.actions),
+        "not_before": _when(grant.not_before),
+        "uses": grant.uses,
+        "uses_used": held.usage.uses,
+        "bytes": grant.budget,
+        "bytes_used": held.usage.moved,
+        "password": grant.password is not None,
+        "cidrs": [str(network) for network in grant.cidrs],
+        "filename": grant.filename,
+        "content_type": grant.content_type,
+        "max_size": grant.max_size,
+        "overwrite": grant.overwrite,
+        "rate": rate_text(grant.rate),
+        "rule": grant.rule,
+    }
+
+
+def _key_members(held: Held, now: float) -> dict[str, object]:
+    grant: Grant = held.grant
+    return _grant_members(held, now) | {"app": grant.owner.name, "session": grant.session_hash is not None}

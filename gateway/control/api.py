@@ -1,0 +1,89 @@
+"""Owns the control listener's application: which endpoints there are, and the guard before them.
+
+Refuses to own sockets and shutdown (`gateway.app`).
+
+Law: a row that is not public is unreachable without an admin token; there is no third kind of row.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.control.deps import ControlDeps
+from gateway.control.door import Door
+from gateway.control.key_routes import key_endpoints, revocation_endpoints
+from gateway.control.link_routes import link_endpoints
+from gateway.control.open_routes import open_endpoints
+from gateway.control.problems import shield
+from gateway.control.routes import BODY_LIMIT, Endpoint, Handler, PublicEndpoint, PublicHandler
+from gateway.control.rule_routes import rule_endpoints
+from gateway.control.usecases.journal import Journal
+from gateway.control.usecases.keys import Keys
+from gateway.control.usecases.links import Links
+from gateway.control.usecases.policies import Policies
+from gateway.control.usecases.revocations import Revocations
+from gateway.core.attempt import Principal
+
+__all__ = ["build_control_app", "endpoints"]
+
+
+def build_control_app(deps: ControlDeps) -> web.Application:
+    """The control plane as one application, ready for a runner. It starts nothing and keeps no task."""
+    door = Door(deps.clock)
+    app = web.Application(middlewares=[shield(deps.entropy)], client_max_size=BODY_LIMIT)
+    for row in endpoints(deps):
+        handler = row.handler if isinstance(row, PublicEndpoint) else _guarded(row.handler, door, deps)
+        app.router.add_route(row.method, row.path, handler)
+    return app
+
+
+def endpoints(deps: ControlDeps) -> tuple[Endpoint | PublicEndpoint, ...]:
+    """Every row of the API."""
+    journal = Journal(deps.ledger, deps.clock, deps.audit_required)
+    links = Links(
+        grants=deps.grants,
+        leases=deps.leases,
+        feed=deps.feed,
+        ledger=deps.ledger,
+        journal=journal,
+        policy=deps.policy,
+        apply_now=deps.apply_now,
+        clock=deps.clock,
+        entropy=deps.entropy,
+    )
+    keys = Keys(
+        grants=deps.grants,
+        leases=deps.leases,
+        feed=deps.feed,
+        journal=journal,
+        apply_now=deps.apply_now,
+        clock=deps.clock,
+        entropy=deps.entropy,
+        sealer=deps.sealer,
+    )
+    revocations = Revocations(
+        grants=deps.grants,
+        feed=deps.feed,
+        journal=journal,
+        policy=deps.policy,
+        apply_now=deps.apply_now,
+        clock=deps.clock,
+    )
+    policies = Policies(
+        grants=deps.grants, journal=journal, policy=deps.policy, upstream=deps.upstream, clock=deps.clock
+    )
+    return (
+        *open_endpoints(deps),
+        *link_endpoints(links, deps),
+        *key_endpoints(keys, deps),
+        *revocation_endpoints(revocations),
+        *rule_endpoints(policies, deps),
+    )
+
+
+def _guarded(handler: Handler, door: Door, deps: ControlDeps) -> PublicHandler:
+    async def guarded(request: web.Request) -> web.Response:
+        name = door.admit(request.headers.get("Authorization"), request.remote, deps.tokens())
+        return await handler(request, Principal("admin", name))
+
+    return guarded

@@ -1,0 +1,294 @@
+"""Owns what may be sent: the bodies and queries of the control API, and what they ask of a grant.
+
+Refuses to own the answers (`gateway.control.answers`) and what is allowed (`gateway.control.usecases`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, StrictBool, StrictStr, WithJsonSchema
+
+from gateway.control.fields import (
+    AnyPrefix,
+    AppName,
+    Body,
+    BucketName,
+    ContentType,
+    Count,
+    Cursor,
+    Duration,
+    Filename,
+    Instant,
+    Key,
+    Network,
+    Owner,
+    Peer,
+    Prefix,
+    RateText,
+    Size,
+    Text,
+    Who,
+)
+from gateway.control.usecases.policies import Question
+from gateway.core.grant import Grant, GrantState, Scope
+from gateway.core.request import Action, Operation
+from gateway.core.revocation import FeedKind, RevocationTarget
+
+__all__ = [
+    "EditLink",
+    "ExplainBody",
+    "FeedQuery",
+    "KeyQuery",
+    "LinkQuery",
+    "NewKey",
+    "NewLink",
+    "NewRevocation",
+    "NoQuery",
+    "PresignBody",
+    "ReasonQuery",
+    "RecordQuery",
+]
+
+Password = Annotated[StrictStr, Field(min_length=1, max_length=256)]
+LinkAction = Literal[Action.READ, Action.LIST, Action.WRITE]
+_TAKEN_AS_SENT: Final = (
+    *("not_before", "uses", "budget", "max_size", "overwrite", "rate"),
+    *("label", "owner", "filename", "content_type"),
+)
+_NEVER_NULL: Final = ("bucket", "owner", "actions", "overwrite")
+
+
+class _LinkFields(Body):
+    """What a link's maker chooses. None clears where a field may be empty."""
+
+    bucket: BucketName | None = None
+    key: Key | None = None
+    prefix: Prefix | None = None
+    actions: Annotated[list[LinkAction], Field(min_length=1, max_length=8)] | None = None
+    expires_in: Duration | None = None
+    expires_at: Instant | None = None
+    not_before: Instant | None = None
+    uses: Count | None = None
+    budget: Size | None = Field(default=None, alias="bytes")
+    password: Password | None = None
+    cidrs: Annotated[list[Network], Field(max_length=64)] | None = None
+    label: Text | None = None
+    owner: Owner | None = None
+    filename: Filename | None = None
+    content_type: ContentType | None = None
+    max_size: Size | None = None
+    overwrite: StrictBool | None = None
+    rate: RateText | None = None
+
+    @classmethod
+    def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        if sent.get("key") is not None and sent.get("prefix") is not None:
+            yield "prefix", "give a key or a prefix, not both"
+        if sent.get("expires_in") is not None and sent.get("expires_at") is not None:
+            yield "expires_at", "give expires_in or expires_at, not both"
+        for name in _NEVER_NULL:
+            if name in sent and sent[name] is None:
+                yield name, "may be left out, but not null"
+
+    def applied(self, grant: Grant, now: float) -> Grant:
+        """The grant with every field that was sent, and nothing else changed; the password is not its matter."""
+        sent = self.model_fields_set
+        changed: dict[str, Any] = {name: getattr(self, name) for name in _TAKEN_AS_SENT if name in sent}
+        if self.actions is not None:
+            changed["actions"] = frozenset(Action(action) for action in self.actions)
+        if "cidrs" in sent:
+            changed["cidrs"] = tuple(dict.fromkeys(self.cidrs or ()))
+        if self.expires_in is not None:
+            changed["expires_at"] = now + self.expires_in
+        elif not sent.isdisjoint({"expires_in", "expires_at"}):
+            changed["expires_at"] = self.expires_at
+        if not sent.isdisjoint({"bucket", "key", "prefix"}):
+            changed["scope"] = self._scope(grant.scope)
+        return replace(grant, **changed)
+
+    def _scope(self, now: Scope | None) -> Scope:
+        bucket = self.bucket or (now.bucket if now is not None else "")
+        if self.key is not None or self.prefix is not None:
+            return Scope(bucket, self.key, self.prefix)
+        return replace(now, bucket=bucket) if now is not None else Scope(bucket, prefix="")
+
+
+class NewLink(_LinkFields):
+    """The body of `POST /v1/links`."""
+
+    bucket: BucketName
+
+    @classmethod
+    def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        yield from super().conflicts(sent)
+        if sent.get("key") is None and sent.get("prefix") is None:
+            yield "key", "give a key or a prefix"
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.bucket, self.key, self.prefix)
+
+
+class EditLink(_LinkFields):
+    """The body of `PATCH /v1/links/{id}`: any fields at once, null clears, what is not sent stays."""
+
+
+class NewKey(Body):
+    """The body of `POST /v1/keys`. `session` asks for a session token that must come with every use."""
+
+    app: AppName
+    label: Text | None = None
+    expires_in: Duration | None = None
+    session: StrictBool = False
+
+
+_TARGETS: Final = {
+    "link": FeedKind.LINK,
+    "key": FeedKind.KEY,
+    "owner": FeedKind.OWNER,
+    "bucket": FeedKind.PREFIX,
+    "backend": FeedKind.BACKEND,
+    "policy": FeedKind.POLICY,
+}
+
+
+class NewRevocation(Body):
+    """The body of `POST /v1/revocations`: exactly one target."""
+
+    link: Text | None = None
+    key: Text | None = None
+    owner: Who | None = None
+    bucket: BucketName | None = None
+    prefix: AnyPrefix | None = None
+    backend: Text | None = None
+    policy: Text | None = None
+    reason: Text | None = None
+    dry_run: StrictBool = False
+
+    @classmethod
+    def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        named = [name for name in _TARGETS if sent.get(name) is not None]
+        if len(named) != 1:
+            yield "", f"name exactly one target: {', '.join(_TARGETS)}"
+        if (sent.get("bucket") is None) != (sent.get("prefix") is None):
+            yield "prefix", 'a bucket and a prefix go together; the prefix "" is the whole bucket'
+
+    @property
+    def target(self) -> RevocationTarget:
+        """What is meant; `conflicts` made sure that it is one thing."""
+        if self.bucket is not None:
+            return RevocationTarget(FeedKind.PREFIX, self.bucket, self.prefix or "")
+        for field, kind in _TARGETS.items():
+            if (value := getattr(self, field)) is not None:
+                return RevocationTarget(kind, str(value))
+        raise AssertionError("a body without a target does not validate")
+
+
+_SIGNED_HEADER: Final = (
+    r"^(content-(type|md5|disposition|encoding|language)|cache-control|range"
+    r"|x-amz-meta-[a-z0-9-]{1,64}|x-amz-checksum-[a-z0-9-]{1,32})$"
+)
+
+
+class PresignBody(Body):
+    """The body of `POST /v1/presign`. `as` is the principal whose rules count, the caller unless given."""
+
+    bucket: BucketName
+    key: Key
+    method: Literal["GET", "HEAD", "PUT", "DELETE"] = "GET"
+    expires_in: Duration = 900.0
+    headers: dict[
+        Annotated[StrictStr, Field(pattern=_SIGNED_HEADER)],
+        Annotated[StrictStr, Field(max_length=1024, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")],
+    ] = Field(default_factory=dict, max_length=32)
+    who: Who | None = Field(default=None, alias="as")
+
+    @classmethod
+    def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        expires_in = sent.get("expires_in")
+        if isinstance(expires_in, int | float) and 0 < expires_in < 1:
+            yield "expires_in", "a presigned URL lives a second or longer"
+
+
+_DO: Final[dict[str, Operation | Action]] = {str(known): known for known in (*Operation, *Action)}
+
+
+def _do(value: object) -> Operation | Action:
+    if not isinstance(value, str) or value not in _DO:
+        raise ValueError("write an operation like GetObject or an action like read")
+    return _DO[value]
+
+
+Do = Annotated[Any, BeforeValidator(_do), WithJsonSchema({"type": "string", "enum": list(_DO)})]
+
+
+class ExplainBody(Body):
+    """The body of `POST /v1/policy/explain`. `do` is an operation like GetObject or an action like read."""
+
+    do: Do
+    on: Annotated[StrictStr, Field(min_length=1, max_length=1280)]
+    who: Who | None = None
+    peer: Peer | None = Field(default=None, alias="from")
+    size: Size | None = None
+    link: Text | None = None
+
+    @classmethod
+    def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        if sent.get("who") is None and sent.get("link") is None:
+            yield "who", "name who, or the link that would be used"
+
+    @property
+    def question(self) -> Question:
+        bucket, _, key = self.on.partition("/")
+        return Question(
+            do=self.do, bucket=bucket, key=key, who=self.who, link=self.link, peer=self.peer, size=self.size
+        )
+
+
+Limit = Annotated[int, Field(ge=1, le=1000)]
+
+
+class NoQuery(Body):
+    """No parameter is known here."""
+
+
+class ReasonQuery(Body):
+    reason: Text = "revoked by an operator"
+
+
+class LinkQuery(Body):
+    """Filters of `GET /v1/links`; every one narrows."""
+
+    owner: Who | None = None
+    bucket: BucketName | None = None
+    prefix: AnyPrefix | None = None
+    state: GrantState | None = None
+    label: Text | None = None
+    cursor: Cursor | None = None
+    limit: Limit = 100
+
+
+class KeyQuery(Body):
+    """Filters of `GET /v1/keys`."""
+
+    owner: Who | None = None
+    state: GrantState | None = None
+    label: Text | None = None
+    cursor: Cursor | None = None
+    limit: Limit = 100
+
+
+class RecordQuery(Body):
+    cursor: Cursor | None = None
+    limit: Limit = 100
+
+
+class FeedQuery(Body):
+    """`after` is the last serial the caller knows; `wait` is in seconds."""
+
+    after: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    wait: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.0
+    limit: Limit = 1000

@@ -1,0 +1,69 @@
+"""Owns what the control plane needs from outside, in one value that the composition root fills.
+
+Refuses to own any of the parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.control.usecases.keys import Sealer
+from gateway.core.grant import GrantAdmin
+from gateway.core.lease import LeaseStore
+from gateway.core.policy import Policy
+from gateway.core.record import Ledger
+from gateway.core.revocation import RevocationFeed
+from gateway.core.route import Upstream
+from gateway.core.token import SecretHash
+
+__all__ = ["ControlDeps", "IdentityVerifier"]
+
+
+class IdentityVerifier(Protocol):
+    """Proves who holds a web identity token (OpenID Connect)."""
+
+    async def app_for(self, token: str, role: str) -> str | None:
+        """The app as which the token's subject may act when it asks for this role name; None if it may not.
+
+        Raises:
+            DependencyDown: the issuer's keys cannot be had.
+        """
+        ...
+
+
+def _no_apps() -> Mapping[str, SecretHash]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlDeps:
+    """Everything the control listener is built from.
+
+    `apply_now` returns when this process's own revocation view has caught up with the feed. `clock` gives seconds
+    since the epoch. `tokens` maps admin names, and `app_tokens` app names, to the SHA-256 of their tokens; both are
+    asked at every request, so that a reload takes effect. `profile_of` names a backend's profile. `ready` gives the
+    faults that keep the gateway from serving. `metrics` takes an Accept header and gives a content type and a text.
+    `audit_required` is the declared posture of the audit trail: true is closed.
+    """
+
+    grants: GrantAdmin
+    leases: LeaseStore
+    feed: RevocationFeed
+    ledger: Ledger
+    policy: Callable[[], Policy]
+    apply_now: Callable[[], Awaitable[None]]
+    clock: Callable[[], float]
+    entropy: Callable[[int], bytes]
+    public_url: str
+    sealer: Sealer
+    upstream: Upstream
+    tokens: Callable[[], Mapping[str, SecretHash]]
+    ready: Callable[[], Awaitable[Sequence[str]]]
+    metrics: Callable[[str], tuple[str, bytes]]
+    profile_of: Callable[[str], str]
+    app_tokens: Callable[[], Mapping[str, SecretHash]] = field(default=_no_apps)
+    identity: IdentityVerifier | None = None
+    audit_required: bool = False
+    version: str = "0"

@@ -1,0 +1,297 @@
+"""Owns the description of the control API: a hand-kept OpenAPI 3.1 skeleton, filled with the models' own schemas.
+
+Refuses to own the models (`gateway.control.bodies`, `gateway.control.answers`).
+
+Law: every endpoint has one row here and every row an endpoint; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from gateway.control import answers, bodies, rule_answers
+
+__all__ = ["ROWS", "Row", "describe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One operation: its models, the statuses it can answer beside the common ones, and whether it is public."""
+
+    method: str
+    path: str
+    name: str
+    tag: str
+    summary: str
+    answer: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    status: int = 200
+    also: tuple[int, ...] = ()
+    public: bool = False
+    media: str = "application/json"
+    headers: tuple[str, ...] = ()
+
+
+_LINK: Final = "/v1/links/{id}"
+_KEY: Final = "/v1/keys/{id}"
+
+ROWS: Final = (
+    Row("GET", "/healthz", "healthy", "operation", "Whether the process lives", answers.StatusView, public=True),
+    Row(
+        "GET",
+        "/readyz",
+        "ready",
+        "operation",
+        "Whether it can serve, or every fault that keeps it from serving",
+        answers.StatusView,
+        also=(503,),
+        public=True,
+    ),
+    Row("GET", "/metrics", "metrics", "operation", "Metrics for Prometheus", public=True, media="text/plain"),
+    Row("GET", "/v1/openapi.json", "description", "operation", "This document", public=True),
+    Row(
+        "POST",
+        "/v1/links",
+        "createLink",
+        "links",
+        "Make a link; its token is shown once",
+        answers.MadeLinkView,
+        bodies.NewLink,
+        status=201,
+        also=(200, 403, 404, 409),
+        headers=("Idempotency-Key",),
+    ),
+    Row("GET", "/v1/links", "listLinks", "links", "Links, newest first", answers.LinkPageView, query=bodies.LinkQuery),
+    Row("GET", _LINK, "showLink", "links", "One link with its counters", answers.LinkView, also=(404,)),
+    Row(
+        "PATCH",
+        _LINK,
+        "editLink",
+        "links",
+        "Change anything but the secret, several fields at once",
+        answers.LinkView,
+        bodies.EditLink,
+        also=(403, 404, 409, 412),
+        headers=("If-Match",),
+    ),
+    Row(
+        "DELETE",
+        _LINK,
+        "revokeLink",
+        "links",
+        "Revoke a link; in force when the answer arrives",
+        answers.LinkView,
+        query=bodies.ReasonQuery,
+        also=(404,),
+    ),
+    Row(
+        "POST",
+        _LINK + "/rotate",
+        "rotateLink",
+        "links",
+        "A new token for the same link; the old one ends",
+        answers.MadeLinkView,
+        also=(404, 409, 412),
+    ),
+    Row(
+        "GET",
+        _LINK + "/records",
+        "listRecords",
+        "links",
+        "The uses of a link, newest first",
+        answers.RecordPageView,
+        query=bodies.RecordQuery,
+        also=(404,),
+    ),
+    Row(
+        "POST",
+        "/v1/keys",
+        "createKey",
+        "keys",
+        "Make a key for an app; its secrets are shown once",
+        answers.MadeKeyView,
+        bodies.NewKey,
+        status=201,
+    ),
+    Row("GET", "/v1/keys", "listKeys", "keys", "Keys, newest first", answers.KeyPageView, query=bodies.KeyQuery),
+    Row("GET", _KEY, "showKey", "keys", "One key", answers.KeyView, also=(404,)),
+    Row(
+        "DELETE",
+        _KEY,
+        "revokeKey",
+        "keys",
+        "Revoke a key; in force when the answer arrives",
+        answers.KeyView,
+        query=bodies.ReasonQuery,
+        also=(404,),
+    ),
+    Row(
+        "POST",
+        "/v1/revocations",
+        "revoke",
+        "revocations",
+        "Revoke all that a target names, in one write",
+        answers.RevokedView,
+        bodies.NewRevocation,
+        also=(404,),
+    ),
+    Row(
+        "GET",
+        "/v1/revocations",
+        "listRevocations",
+        "revocations",
+        "Revocations in order; waits for the next one with `wait`",
+        answers.FeedView,
+        query=bodies.FeedQuery,
+        also=(304,),
+        headers=("If-None-Match",),
+    ),
+    Row("GET", "/v1/backends", "listBackends", "policy", "The stores behind the gateway", rule_answers.BackendList),
+    Row("GET", "/v1/policy", "showPolicy", "policy", "The rules in force", rule_answers.PolicyView),
+    Row(
+        "POST",
+        "/v1/policy/explain",
+        "explain",
+        "policy",
+        "Why an attempt would be allowed or refused, all reasons",
+        rule_answers.ExplanationView,
+        bodies.ExplainBody,
+        also=(404,),
+    ),
+    Row(
+        "POST",
+        "/v1/presign",
+        "presign",
+        "policy",
+        "A presigned URL of the real store, where the policy lets the caller sign",
+        answers.SignatureView,
+        bodies.PresignBody,
+        also=(403, 404, 501),
+    ),
+)
+
+_REF: Final = "#/components/schemas/{model}"
+_PHRASES: Final = {
+    200: "Done",
+    201: "Made",
+    304: "Nothing new",
+    400: "Malformed",
+    401: "No valid token",
+    403: "Not allowed",
+    404: "There is none",
+    405: "Not this method",
+    409: "In conflict with what is stored",
+    412: "Somebody else was faster",
+    413: "The body is too large",
+    415: "Not JSON",
+    422: "Faults, all of them",
+    429: "Too many wrong tokens",
+    501: "The store cannot do this",
+    503: "A part is unavailable",
+}
+
+
+def describe(version: str) -> dict[str, Any]:
+    """The whole document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for row in ROWS:
+        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Gateway control API",
+            "version": version,
+            "summary": "Links, keys and revocations for S3-compatible storage",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in ("links", "keys", "revocations", "policy", "operation")],
+        "security": [{"admin": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    asked = {model for row in ROWS for model in (row.body,) if model is not None}
+    answered = {model for row in ROWS for model in (row.answer,) if model is not None} | {answers.ProblemView}
+    models = [(model, "validation") for model in asked] + [(model, "serialization") for model in answered]
+    _, document = models_json_schema(sorted(models, key=lambda pair: pair[0].__name__), ref_template=_REF)  # type: ignore[arg-type]
+    schemas: dict[str, Any] = document["$defs"]
+    return schemas
+
+
+def _operation(row: Row) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": row.name,
+        "tags": [row.tag],
+        "summary": row.summary,
+        "responses": _responses(row),
+    }
+    parameters = _parameters(row)
+    if parameters:
+        operation["parameters"] = parameters
+    if row.body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(row.body)}}}
+    if row.public:
+        operation["security"] = []
+    return operation
+
+
+def _parameters(row: Row) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if "{id}" in row.path:
+        found.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    found.extend({"name": name, "in": "header", "schema": {"type": "string"}} for name in row.headers)
+    if row.query is not None:
+        schema = row.query.model_json_schema(ref_template=_REF)
+        inner = schema.get("$defs", {})
+        for name, part in schema["properties"].items():
+            found.append({"name": name, "in": "query", "schema": _plain(part, inner)})
+    return found
+
+
+def _plain(schema: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
+    """A query parameter's schema: inlined, and without the null that a query cannot send."""
+    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
+    kind = dict(kinds[0])
+    if "$ref" in kind:
+        kind = dict(inner[kind["$ref"].rpartition("/")[2]])
+    kind.pop("title", None)
+    return kind
+
+
+def _responses(row: Row) -> dict[str, Any]:
+    refusals = {400} if row.public else {400, 401, 422, 429, 503}
+    if row.body is not None:
+        refusals |= {413, 415}
+    refusals |= {status for status in row.also if status >= 400}
+    responses = {str(status): _problem(status) for status in sorted(refusals)}
+    for status in (row.status, *(status for status in row.also if status < 400)):
+        responses[str(status)] = {"description": _PHRASES[status]} | ({} if status == 304 else _content(row))
+    return responses
+
+
+def _content(row: Row) -> dict[str, Any]:
+    if row.answer is not None:
+        schema = _ref(row.answer)
+    else:
+        schema = {"type": "object"} if row.media == "application/json" else {"type": "string"}
+    return {"content": {row.media: {"schema": schema}}}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": _ref(answers.ProblemView)}}
+    return {"description": _PHRASES[status], "content": content}
+
+
+def _ref(model: type[BaseModel]) -> dict[str, Any]:
+    return {"$ref": _REF.format(model=model.__name__)}

@@ -1,0 +1,158 @@
+"""Owns the answers about what is loaded: backends, rules, and what the rules say about an attempt.
+
+Refuses to own the decision (`gateway.core.policy`).
+
+Law: no endpoint, real bucket name or credential stands in any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self
+
+from gateway.control.answers import ObjectionView, View, rate_text
+from gateway.core.policy import Explanation, LimitRule, Policy, Rule
+from gateway.core.route import Delivery
+
+__all__ = ["BackendList", "ExplanationView", "PolicyView"]
+
+
+class BackendView(View):
+    name: str
+    profile: str
+    capabilities: list[str]
+    drained: bool
+
+
+class BackendList(View):
+    backends: list[BackendView]
+
+    @classmethod
+    def of(cls, policy: Policy, profile_of: Callable[[str], str]) -> Self:
+        return cls(
+            backends=[
+                BackendView(
+                    name=name,
+                    profile=profile_of(name),
+                    capabilities=sorted(backend.capabilities),
+                    drained=backend.drained,
+                )
+                for name, backend in sorted(policy.backends.items())
+            ]
+        )
+
+
+class BucketView(View):
+    name: str
+    backend: str
+    delivery: Delivery
+
+
+class RuleView(View):
+    name: str
+    effect: str
+    who: list[str]
+    may: list[str]
+    on: list[str]
+    networks: list[str]
+    max_size: int | None
+    when: str | None
+    links: dict[str, int | float | bool | list[str] | None] | None
+    delivery: Delivery | None
+    source: str
+
+    @classmethod
+    def of(cls, rule: Rule) -> Self:
+        links = rule.links
+        return cls(
+            name=rule.name,
+            effect=str(rule.effect),
+            who=[pattern.text for pattern in rule.who],
+            may=sorted(rule.may),
+            on=[pattern.text for pattern in rule.on],
+            networks=[str(network) for network in rule.networks],
+            max_size=rule.max_size,
+            when=None if rule.condition is None else rule.condition.text,
+            links=None
+            if links is None
+            else {
+                "actions": [str(action) for action in sorted(links.actions)],
+                "max_expires": links.max_expires,
+                "max_uses": links.max_uses,
+                "max_size": links.max_size,
+                "password": links.password,
+            },
+            delivery=rule.delivery,
+            source=rule.source,
+        )
+
+
+class LimitView(View):
+    who: str
+    per: str
+    requests: str | None
+    bandwidth: int | None
+    concurrent: int | None
+    source: str
+
+    @classmethod
+    def of(cls, limit: LimitRule) -> Self:
+        return cls(
+            who=limit.who.text,
+            per=limit.per,
+            requests=rate_text(limit.requests),
+            bandwidth=limit.bandwidth,
+            concurrent=limit.concurrent,
+            source=limit.source,
+        )
+
+
+class PolicyView(View):
+    """The compiled rules in force, with the places they came from."""
+
+    buckets: list[BucketView]
+    rules: list[RuleView]
+    limits: list[LimitView]
+
+    @classmethod
+    def of(cls, policy: Policy) -> Self:
+        return cls(
+            buckets=[
+                BucketView(name=bucket.name, backend=bucket.backend, delivery=bucket.delivery)
+                for _, bucket in sorted(policy.buckets.items())
+            ],
+            rules=[RuleView.of(rule) for rule in policy.rules],
+            limits=[LimitView.of(limit) for limit in policy.limits],
+        )
+
+
+class VerdictView(View):
+    rule: str
+    source: str
+    verdict: str
+
+
+class ExplanationView(View):
+    """`rule` and `delivery` say how it would be allowed; `objections` every reason why not."""
+
+    allowed: bool
+    rule: str | None
+    delivery: Delivery | None
+    objections: list[ObjectionView]
+    rules: list[VerdictView]
+
+    @classmethod
+    def of(cls, explanation: Explanation) -> Self:
+        route = explanation.route
+        return cls(
+            allowed=explanation.allowed,
+            rule=None if route is None else route.rule,
+            delivery=None if route is None else route.delivery,
+            objections=[
+                ObjectionView(reason=str(found.reason), detail=found.detail, rule=found.rule)
+                for found in explanation.objections
+            ],
+            rules=[
+                VerdictView(rule=rule.name, source=rule.source, verdict=verdict) for rule, verdict in explanation.rules
+            ],
+        )

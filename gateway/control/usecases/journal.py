@@ -1,0 +1,42 @@
+"""Owns the trace of administrative acts: every act leaves one audit event, or says loudly that it could not.
+
+Refuses to own where events are kept. No secret ever enters an event.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.attempt import Principal
+from gateway.core.reasons import DependencyDown
+from gateway.core.record import AuditEvent, Ledger
+
+__all__ = ["Journal"]
+
+_log: Final = logging.getLogger("gateway.control")
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The audit trail as use cases see it. `required` is the declared posture: true refuses, false logs and goes on."""
+
+    ledger: Ledger
+    clock: Callable[[], float]
+    required: bool = False
+
+    async def note(self, actor: Principal, act: str, target: str, **detail: str) -> None:
+        """Write one event, durable before it returns.
+
+        Raises:
+            DependencyDown: the ledger is down and the posture is closed. The act itself stands and may be repeated.
+        """
+        event = AuditEvent(at=self.clock(), actor=str(actor), act=act, target=target, detail=detail)
+        try:
+            await self.ledger.audit(event)
+        except DependencyDown:
+            if self.required:
+                raise
+            _log.exception("audit event lost: %s %s %s", event.actor, act, target)

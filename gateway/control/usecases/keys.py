@@ -1,0 +1,121 @@
+"""Owns the life of a key: issue, inspect, list, revoke.
+
+Refuses to own how a secret is sealed (an injected sealer) and who may ask (`gateway.control.api`).
+
+Law: the secret leaves this module once. It is stored only sealed under the access key id, which itself is stored
+only as a hash, so that a copy of the store opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from gateway.control.usecases.journal import Journal
+from gateway.control.usecases.links import Held, HeldPage
+from gateway.core.attempt import Principal
+from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind
+from gateway.core.lease import LeaseStore, Usage
+from gateway.core.reasons import Reason, Refused
+from gateway.core.revocation import FeedKind, RevocationFeed, RevocationTarget
+from gateway.core.token import ENTROPY_BYTES, access_key_id, grant_id, hash_secret, secret_access_key
+
+__all__ = ["IssuedKey", "Keys", "Sealer"]
+
+NONCE_BYTES: Final = 12
+"""The nonce of AES-GCM and ChaCha20-Poly1305."""
+_SECRET_BYTES: Final = 31
+
+
+class Sealer(Protocol):
+    """Keeps a key's secret so that only who presents the access key id can open it."""
+
+    def seal(self, access_key_id: str, secret: str, nonce: bytes) -> bytes: ...
+
+    def open(self, access_key_id: str, sealed: bytes) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class IssuedKey:
+    """A key with its secrets, for the one answer that shows them; its repr shows none."""
+
+    grant: Grant
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None
+
+    def __repr__(self) -> str:
+        return f"IssuedKey({self.grant.id}, …)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """The key use cases. `apply_now` lets this process's own revocation view catch up with the feed."""
+
+    grants: GrantAdmin
+    leases: LeaseStore
+    feed: RevocationFeed
+    journal: Journal
+    apply_now: Callable[[], Awaitable[None]]
+    clock: Callable[[], float]
+    entropy: Callable[[int], bytes]
+    sealer: Sealer
+
+    async def issue(
+        self,
+        actor: Principal,
+        app: str,
+        *,
+        label: str | None = None,
+        expires_in: float | None = None,
+        session: bool = False,
+    ) -> IssuedKey:
+        """A new key for an app; with `session` it works only together with its session token. Seconds."""
+        now = self.clock()
+        public = access_key_id(self.entropy(ENTROPY_BYTES))
+        secret = secret_access_key(self.entropy(_SECRET_BYTES))
+        token = "gs_" + secret_access_key(self.entropy(_SECRET_BYTES)) if session else None
+        grant = Grant(
+            id=grant_id("k", self.entropy(12)),
+            kind=GrantKind.KEY,
+            hash=hash_secret(public),
+            owner=Principal("app", app),
+            issued_at=now,
+            expires_at=None if expires_in is None else now + expires_in,
+            label=label,
+            sealed=self.sealer.seal(public, secret, self.entropy(NONCE_BYTES)),
+            session_hash=None if token is None else hash_secret(token),
+            issued_by=str(actor),
+        )
+        stored = await self.grants.create(grant)
+        await self.apply_now()
+        await self.journal.note(actor, "key.create", stored.id, owner=str(stored.owner))
+        return IssuedKey(stored, public, secret, token)
+
+    async def inspect(self, key_id: str) -> Held:
+        """Raises Refused(UNKNOWN_KEY) if there is no such key."""
+        grant = await self.grants.get(key_id)
+        if grant is None or grant.kind is not GrantKind.KEY:
+            raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
+        usage = await self.leases.usage([key_id])
+        return Held(grant, usage.get(key_id, Usage()))
+
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> HeldPage:
+        """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
+        try:
+            page = await self.grants.page(replace(wanted, kind=GrantKind.KEY), cursor, limit)
+        except ValueError:
+            raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
+        usage = await self.leases.usage([grant.id for grant in page.grants])
+        return HeldPage(tuple(Held(grant, usage.get(grant.id, Usage())) for grant in page.grants), page.cursor)
+
+    async def revoke(self, actor: Principal, key_id: str, reason: str) -> Held:
+        """End the key, durably and in this process before it returns; a revoked key stays as it is."""
+        held = await self.inspect(key_id)
+        if held.grant.revoked_at is None:
+            target = RevocationTarget(FeedKind.KEY, key_id)
+            await self.feed.revoke([target], self.clock(), reason, str(actor))
+            await self.apply_now()
+            await self.journal.note(actor, "key.revoke", key_id, reason=reason)
+        return await self.inspect(key_id)

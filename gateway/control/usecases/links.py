@@ -1,0 +1,274 @@
+"""Owns the life of a link: issue, inspect, list, edit, rotate, revoke.
+
+Refuses to own bodies and URLs of the API, and the judgement itself (`gateway.core.policy`).
+
+Law: no link is stored that its owner's policy would not let them share at this moment, edits included; the token
+leaves this module once, in the answer to the call that made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final, Literal
+
+from gateway.control.usecases.journal import Journal
+from gateway.core.attempt import Principal
+from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind, GrantState, Scope
+from gateway.core.lease import LeaseStore, Usage
+from gateway.core.password import SALT_BYTES, hash_password, password_matches
+from gateway.core.policy import Objection, Policy, Rule, objections_to_share
+from gateway.core.reasons import Reason, Refused
+from gateway.core.record import Ledger, RecordPage
+from gateway.core.request import Action
+from gateway.core.revocation import FeedKind, RevocationFeed, RevocationTarget
+from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
+
+__all__ = ["KEEP", "Change", "Conflict", "Held", "HeldPage", "IssuedLink", "Keep", "Links", "Objected"]
+
+_TRIES: Final = 3
+"""How often an edit without a stated version is tried again when somebody else was faster."""
+
+_CHOSEN: Final = (
+    *("owner", "scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite"),
+    *("rate", "cidrs", "label", "filename", "content_type"),
+)
+"""The fields that a body decides; two bodies are the same when these are."""
+
+
+class Keep(Enum):
+    """Says "leave it as it is" where None already means "none"."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Keep.KEEP
+
+Change = Callable[[Grant, float], Grant]
+"""What a body asks for, applied to a grant at an instant. It never touches id, hash, issue, password or revocation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A stored grant with its counters."""
+
+    grant: Grant
+    usage: Usage
+
+    def state(self, now: float) -> GrantState:
+        """Like `Grant.state`, and `USED_UP` once nothing is left of its uses or bytes."""
+        state = self.grant.state(now)
+        if state is not GrantState.ACTIVE:
+            return state
+        spent = self.grant.uses is not None and self.usage.uses >= self.grant.uses
+        drained = self.grant.budget is not None and self.usage.moved >= self.grant.budget
+        return GrantState.USED_UP if spent or drained else state
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPage:
+    """Newest first. `cursor` continues after the last one, None at the end."""
+
+    held: tuple[Held, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedLink:
+    """A link and its token; `token` is None when an earlier call made the link, since nobody can show it again."""
+
+    held: Held
+    token: LinkToken | None
+
+
+@dataclass(frozen=True, slots=True)
+class Objected:
+    """The policy does not let the owner have such a link: all its objections."""
+
+    objections: tuple[Objection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The idempotency key was used before for another body."""
+
+    link_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """The link use cases. `apply_now` lets this process's own revocation view catch up with the feed."""
+
+    grants: GrantAdmin
+    leases: LeaseStore
+    feed: RevocationFeed
+    ledger: Ledger
+    journal: Journal
+    policy: Callable[[], Policy]
+    apply_now: Callable[[], Awaitable[None]]
+    clock: Callable[[], float]
+    entropy: Callable[[int], bytes]
+
+    async def issue(
+        self, actor: Principal, scope: Scope, change: Change, password: str | None, idempotency: str | None
+    ) -> IssuedLink | Objected | Conflict:
+        """Make a link. With an idempotency key seen in the last 24 h the earlier link is returned, without its token.
+
+        Raises:
+            Refused: the bucket is unknown, or the times make no sense.
+            DependencyDown: a store cannot answer.
+        """
+        now = self.clock()
+        token = LinkToken.mint(self.entropy(ENTROPY_BYTES))
+        bare = _bare(grant_id("l", self.entropy(12)), token.hash, actor, scope, now)
+        wanted = replace(change(bare, now), password=await self._hashed(password))
+        judged = self._judged(wanted, now)
+        if isinstance(judged, Objected):
+            return judged
+        stored = await self.grants.create(judged, idempotency and f"link {actor} {idempotency}")
+        if stored.hash != token.hash:
+            again = change(_bare(stored.id, stored.hash, actor, scope, stored.issued_at), stored.issued_at)
+            if not _same(stored, again) or not await _password_same(password, stored.password):
+                return Conflict(stored.id)
+            return IssuedLink(await self._held(stored), None)
+        await self.apply_now()
+        await self.journal.note(actor, "link.create", stored.id, owner=str(stored.owner), rule=stored.rule or "")
+        return IssuedLink(Held(stored, Usage()), token)
+
+    async def inspect(self, link_id: str) -> Held:
+        """Raises Refused(UNKNOWN_TOKEN) if there is no such link."""
+        return await self._held(await self._get(link_id))
+
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> HeldPage:
+        """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
+        try:
+            page = await self.grants.page(replace(wanted, kind=GrantKind.LINK), cursor, limit)
+        except ValueError:
+            raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
+        usage = await self.leases.usage([grant.id for grant in page.grants])
+        return HeldPage(tuple(Held(grant, usage.get(grant.id, Usage())) for grant in page.grants), page.cursor)
+
+    async def edit(
+        self,
+        actor: Principal,
+        link_id: str,
+        change: Change,
+        password: str | Literal[Keep.KEEP] | None = KEEP,
+        version: int | None = None,
+    ) -> Held | Objected:
+        """Change everything asked for in one write; counters stay.
+
+        Raises:
+            Refused: UNKNOWN_TOKEN, REVOKED, PRECONDITION_FAILED if the stored version is not `version`.
+        """
+        hashed = KEEP if password is KEEP else await self._hashed(password)
+        for _ in range(1 if version is not None else _TRIES):
+            grant = await self._editable(link_id, version)
+            now = self.clock()
+            wanted = change(grant, now)
+            judged = self._judged(wanted if hashed is KEEP else replace(wanted, password=hashed), now)
+            if isinstance(judged, Objected):
+                return judged
+            saved = await self.grants.save(judged)
+            if saved is not None:
+                await self.apply_now()
+                await self.journal.note(actor, "link.edit", link_id, version=str(saved.version))
+                return await self._held(saved)
+        raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
+
+    async def rotate(self, actor: Principal, link_id: str) -> IssuedLink:
+        """Give the link a new token; the old one ends with the write. Raises as `edit` does."""
+        for _ in range(_TRIES):
+            grant = await self._editable(link_id, None)
+            token = LinkToken.mint(self.entropy(ENTROPY_BYTES))
+            saved = await self.grants.save(replace(grant, hash=token.hash))
+            if saved is not None:
+                await self.apply_now()
+                await self.journal.note(actor, "link.rotate", link_id, version=str(saved.version))
+                return IssuedLink(await self._held(saved), token)
+        raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
+
+    async def revoke(self, actor: Principal, link_id: str, reason: str) -> Held:
+        """End the link, durably and in this process before it returns; a revoked link stays as it is."""
+        grant = await self._get(link_id)
+        if grant.revoked_at is None:
+            target = RevocationTarget(FeedKind.LINK, link_id)
+            await self.feed.revoke([target], self.clock(), reason, str(actor))
+            await self.apply_now()
+            await self.journal.note(actor, "link.revoke", link_id, reason=reason)
+        return await self.inspect(link_id)
+
+    async def records(self, link_id: str, cursor: str | None, limit: int) -> RecordPage:
+        """The link's uses, newest first. Raises Refused for an unknown link or a foreign cursor."""
+        await self._get(link_id)
+        try:
+            return await self.ledger.records_of(link_id, cursor, limit)
+        except ValueError:
+            raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
+
+    async def _get(self, link_id: str) -> Grant:
+        grant = await self.grants.get(link_id)
+        if grant is None or grant.kind is not GrantKind.LINK:
+            raise Refused(Reason.UNKNOWN_TOKEN, "no link has this id")
+        return grant
+
+    async def _editable(self, link_id: str, version: int | None) -> Grant:
+        grant = await self._get(link_id)
+        if version is not None and grant.version != version:
+            raise Refused(Reason.PRECONDITION_FAILED, f"the link is at version {grant.version}")
+        if grant.revoked_at is not None:
+            raise Refused(Reason.REVOKED, "a revoked link stays revoked: create a new one")
+        return grant
+
+    async def _held(self, grant: Grant) -> Held:
+        usage = await self.leases.usage([grant.id])
+        return Held(grant, usage.get(grant.id, Usage()))
+
+    async def _hashed(self, password: str | None) -> str | None:
+        if password is None:
+            return None
+        return await asyncio.to_thread(hash_password, password, self.entropy(SALT_BYTES))
+
+    def _judged(self, grant: Grant, now: float) -> Grant | Objected:
+        """The grant with the share rule that allows it, or why there is none."""
+        policy = self.policy()
+        if grant.scope is None or grant.scope.bucket not in policy.buckets:
+            raise Refused(Reason.UNKNOWN_BUCKET, "no bucket has this name")
+        if grant.expires_at is not None and grant.expires_at <= now:
+            raise Refused(Reason.BAD_ARGUMENT, "the link would end in the past")
+        if None not in (grant.expires_at, grant.not_before) and (grant.not_before or 0) >= (grant.expires_at or 0):
+            raise Refused(Reason.BAD_ARGUMENT, "not_before is not before the end of the link")
+        if grant.scope.key is not None and Action.LIST in grant.actions:
+            raise Refused(Reason.BAD_ARGUMENT, "the action list needs a prefix, not a key")
+        objections, rule = objections_to_share(policy, grant)
+        return Objected(objections) if objections else _under(rule, grant)
+
+
+def _under(rule: Rule | None, grant: Grant) -> Grant:
+    return replace(grant, rule=rule.name if rule is not None else None)
+
+
+def _bare(link_id: str, secret: SecretHash, actor: Principal, scope: Scope, now: float) -> Grant:
+    """A link that reads, owned by who makes it, before its body is applied."""
+    return Grant(
+        id=link_id,
+        kind=GrantKind.LINK,
+        hash=secret,
+        owner=actor,
+        issued_at=now,
+        scope=scope,
+        actions=frozenset({Action.READ}),
+        issued_by=str(actor),
+    )
+
+
+def _same(stored: Grant, wanted: Grant) -> bool:
+    return all(getattr(stored, name) == getattr(wanted, name) for name in _CHOSEN)
+
+
+async def _password_same(password: str | None, stored: str | None) -> bool:
+    if password is None or stored is None:
+        return password is None and stored is None
+    return await asyncio.to_thread(password_matches, password, stored)

@@ -1,0 +1,146 @@
+"""Owns the questions about what is loaded: would this attempt be allowed, and may this call be signed.
+
+Refuses to own the answer itself (`gateway.core.policy`) and the signature (`core.route.Upstream`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.control.usecases.journal import Journal
+from gateway.core.attempt import Address, Attempt, Principal
+from gateway.core.grant import GrantAdmin, GrantKind
+from gateway.core.policy import Explanation, Policy, decide, explain
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import ACTION_OF, Action, Operation
+from gateway.core.route import Upstream, UpstreamCall
+
+__all__ = ["SIGNABLE", "Policies", "Question", "Signature"]
+
+SIGNABLE: Final = {
+    "GET": Operation.GET_OBJECT,
+    "HEAD": Operation.HEAD_OBJECT,
+    "PUT": Operation.PUT_OBJECT,
+    "DELETE": Operation.DELETE_OBJECT,
+}
+"""The methods of one whole object that a presigned URL can stand for."""
+
+_TYPICAL: Final = {
+    Action.READ: Operation.GET_OBJECT,
+    Action.LIST: Operation.LIST_OBJECTS_V2,
+    Action.WRITE: Operation.PUT_OBJECT,
+    Action.DELETE: Operation.DELETE_OBJECT,
+    Action.SHARE: Operation.GET_OBJECT,
+    Action.SIGN: Operation.GET_OBJECT,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """An attempt that nobody made. `do` is an operation or an action; `link` the id of the grant it would come with."""
+
+    do: Operation | Action
+    bucket: str
+    key: str
+    who: Principal | None = None
+    link: str | None = None
+    peer: Address | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Signature:
+    """A presigned URL of the real store. Its repr hides it: until it ends it is a credential."""
+
+    url: str
+    expires_at: float
+
+    def __repr__(self) -> str:
+        return f"Signature(…, {self.expires_at})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """The policy use cases."""
+
+    grants: GrantAdmin
+    journal: Journal
+    policy: Callable[[], Policy]
+    upstream: Upstream
+    clock: Callable[[], float]
+
+    async def explain(self, question: Question) -> Explanation:
+        """What the data plane would say, all reasons included; revocations by generation and counters are left out.
+
+        Raises:
+            Refused: UNKNOWN_TOKEN for a link id that does not exist, BAD_ARGUMENT when nobody is named.
+        """
+        grant = None
+        if question.link is not None:
+            grant = await self.grants.get(question.link)
+            if grant is None or grant.kind is not GrantKind.LINK:
+                raise Refused(Reason.UNKNOWN_TOKEN, "no link has this id")
+        who = grant.principal if grant is not None else question.who
+        if who is None:
+            raise Refused(Reason.BAD_ARGUMENT, "name who, or a link")
+        operation, action = _meant(question.do)
+        attempt = Attempt(
+            principal=who,
+            operation=operation,
+            action=action,
+            bucket=question.bucket,
+            key=question.key,
+            peer=question.peer,
+            now=self.clock(),
+            size=question.size,
+        )
+        return explain(self.policy(), grant, attempt)
+
+    async def presign(
+        self,
+        actor: Principal,
+        who: Principal,
+        *,
+        method: str,
+        bucket: str,
+        key: str,
+        headers: tuple[tuple[str, str], ...],
+        expires_in: int,
+    ) -> Signature:
+        """A presigned URL for one call, if `who` may sign there and may do what the URL does. Seconds.
+
+        Raises:
+            Refused: with the policy's first objection.
+            DependencyDown: no credentials at hand.
+        """
+        operation = SIGNABLE[method]
+        now = self.clock()
+        attempt = Attempt(
+            principal=who,
+            operation=operation,
+            action=ACTION_OF[operation],
+            bucket=bucket,
+            key=key,
+            peer=None,
+            now=now,
+        )
+        route = decide(self.policy(), None, attempt)
+        decide(self.policy(), None, attempt.touching(Action.SIGN, bucket, key))
+        call = UpstreamCall(
+            backend=route.backend.name,
+            method=method,
+            bucket=route.bucket.real_bucket,
+            key=route.real_key,
+            headers=headers,
+        )
+        url = self.upstream.presign(call, expires_in)
+        await self.journal.note(actor, "presign", f"{bucket}/{key}", who=str(who), method=method)
+        return Signature(url, now + expires_in)
+
+
+def _meant(do: Operation | Action) -> tuple[Operation, Action | None]:
+    if isinstance(do, Action):
+        return _TYPICAL[do], do
+    return do, ACTION_OF[do]

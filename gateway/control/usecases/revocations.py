@@ -1,0 +1,125 @@
+"""Owns revoking many grants at once, and reading the list of revocations.
+
+Refuses to own what a revocation ends (`gateway.core.revocation`) and how it travels (`gateway.stores`).
+
+Law: a revocation is never refused for being late, doubled or about something that is gone, and it is in force in
+this process before the call returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gateway.control.usecases.journal import Journal
+from gateway.core.attempt import Principal
+from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind
+from gateway.core.policy import Policy
+from gateway.core.reasons import Reason, Refused
+from gateway.core.revocation import FeedEntry, FeedKind, RevocationFeed, RevocationTarget
+from gateway.core.token import LinkToken, hash_secret
+
+__all__ = ["Revocations", "Revoked"]
+
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """How many living grants it ended, or would end, and the feed's serial from then on (None for a dry run)."""
+
+    count: int
+    serial: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocations:
+    """The revocation use cases. `apply_now` lets this process's own revocation view catch up with the feed."""
+
+    grants: GrantAdmin
+    feed: RevocationFeed
+    journal: Journal
+    policy: Callable[[], Policy]
+    apply_now: Callable[[], Awaitable[None]]
+    clock: Callable[[], float]
+
+    async def revoke(self, actor: Principal, target: RevocationTarget, reason: str, *, dry_run: bool) -> Revoked:
+        """End all that the target names, in one write.
+
+        Stores do not know which bucket lives on which backend, so for a backend the links are looked up here and
+        named one by one in the same write; keys are reached through the backend's own entry.
+
+        Raises:
+            Refused: a link or key target that does not exist.
+            DependencyDown: a store cannot answer; nothing is revoked unless it was durable.
+        """
+        target = await self._known(target)
+        targets = [target]
+        if target.kind is FeedKind.BACKEND:
+            targets += [RevocationTarget(FeedKind.LINK, grant.id) async for grant in self._links_on(target.name)]
+            count = len(targets) - 1
+        else:
+            count = await self.grants.count(target)
+        if dry_run:
+            return Revoked(count, None)
+        entries = await self.feed.revoke(targets, self.clock(), reason, str(actor))
+        await self.apply_now()
+        name = f"{target.kind} {target.name}" + (f"/{target.prefix}" if target.kind is FeedKind.PREFIX else "")
+        await self.journal.note(actor, "revoke", name, reason=reason, count=str(count))
+        return Revoked(count, max((entry.serial for entry in entries), default=None))
+
+    async def after(self, serial: int, limit: int, seconds: float) -> Sequence[FeedEntry]:
+        """Revocations after `serial`, oldest first; waits up to `seconds` for the first one if there is none."""
+        try:
+            async with asyncio.timeout(seconds if seconds > 0 else None):
+                return await self._first_after(serial, limit, seconds)
+        except TimeoutError:
+            return ()
+
+    async def _first_after(self, serial: int, limit: int, seconds: float) -> Sequence[FeedEntry]:
+        cursor = serial
+        while True:
+            found = await self.feed.revocations(serial, limit)
+            if found or seconds <= 0:
+                return found
+            while passed := await self.feed.since(cursor, _PAGE):
+                cursor = passed[-1].serial
+            await self.feed.changed(cursor, seconds)
+
+    async def _known(self, target: RevocationTarget) -> RevocationTarget:
+        """The grant's id for a link named by its leaked token or URL, and for a key named by its access key id."""
+        if target.kind is FeedKind.LINK:
+            grant = await self._by_link(target.name)
+            if grant is None or grant.kind is not GrantKind.LINK:
+                raise Refused(Reason.UNKNOWN_TOKEN, "no such link")
+            return replace(target, name=grant.id)
+        if target.kind is FeedKind.KEY:
+            grant = await self.grants.get(target.name) or await self.grants.find(hash_secret(target.name))
+            if grant is None or grant.kind is not GrantKind.KEY:
+                raise Refused(Reason.UNKNOWN_KEY, "no such key")
+            return replace(target, name=grant.id)
+        return target
+
+    async def _by_link(self, text: str) -> Grant | None:
+        _, _, tail = text.rpartition("/s/")
+        try:
+            token = LinkToken(tail.partition("/")[0].partition("?")[0])
+        except ValueError:
+            return await self.grants.get(text)
+        return await self.grants.find(token.hash)
+
+    async def _links_on(self, backend: str) -> AsyncIterator[Grant]:
+        for bucket in self.policy().buckets.values():
+            if bucket.backend != backend:
+                continue
+            cursor: str | None = None
+            while True:
+                wanted = GrantFilter(now=self.clock(), kind=GrantKind.LINK, bucket=bucket.name)
+                page = await self.grants.page(wanted, cursor, _PAGE)
+                for grant in page.grants:
+                    if grant.revoked_at is None:
+                        yield grant
+                if (cursor := page.cursor) is None:
+                    break

@@ -1,0 +1,186 @@
+"""A control plane on memory state, with a clock that tests turn, behind a real server on a free port."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from gateway.control.api import build_control_app
+from gateway.control.deps import ControlDeps, IdentityVerifier
+from gateway.core.pattern import NamePattern, PathPattern
+from gateway.core.policy import Effect, LinkLimits, Policy, Rule
+from gateway.core.reasons import DependencyDown
+from gateway.core.request import Action
+from gateway.core.revocation import RevocationView
+from gateway.core.route import Answer, Backend, Bucket, UpstreamCall
+from gateway.core.token import hash_secret
+from gateway.stores.memory import MemoryState
+from gateway.stores.seal import Sealer
+
+ADMIN = "an-admin-token-of-many-letters"
+APP = "an-app-token-of-many-letters"
+START = 1_800_000_000.0
+
+
+def rule(name: str, who: str, may: str, on: str, **more: Any) -> Rule:
+    return Rule(
+        name=name,
+        who=(NamePattern.parse(who),),
+        may=frozenset(Action(word) for word in may.split()),
+        on=(PathPattern.parse(on),),
+        source=f"policies/test.yaml:{len(name)}",
+        **more,
+    )
+
+
+POLICY = Policy(
+    backends={"archive": Backend("archive"), "lab": Backend("lab", drained=True)},
+    buckets={
+        "reports": Bucket("reports", "archive", "acme-secret-name", "prod/"),
+        "drafts": Bucket("drafts", "lab", "acme-drafts"),
+    },
+    rules=(
+        rule("admins share reports", "admin:*", "read list write share", "reports/**",
+             links=LinkLimits(actions=frozenset({Action.READ, Action.LIST, Action.WRITE}))),
+        rule("billing shares invoices", "app:billing", "read share", "reports/invoices/**",
+             links=LinkLimits(max_expires=86400.0, max_uses=5)),
+        rule("signer signs", "app:signer", "read write sign", "reports/signed/**"),
+        rule("nobody touches payroll", "*", "read list write share", "reports/payroll/**", effect=Effect.DENY),
+        rule("admins see drafts", "admin:*", "read share", "drafts/**"),
+    ),
+)  # fmt: skip
+
+
+class StillClock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class CountedEntropy:
+    """Bytes that never repeat and are the same in every run."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, length: int) -> bytes:
+        self.count += 1
+        return hashlib.shake_128(self.count.to_bytes(8)).digest(length)
+
+
+class PresignOnly:
+    """An upstream that signs and never opens."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[UpstreamCall, int]] = []
+
+    def presign(self, call: UpstreamCall, expires_in: int) -> str:
+        self.calls.append((call, expires_in))
+        return f"https://store.example/{call.bucket}/{call.key}?X-Amz-Signature=abc"
+
+    def open(self, call: UpstreamCall, body: object = None) -> AbstractAsyncContextManager[Answer]:
+        raise AssertionError("the control plane opens nothing")
+
+
+class FailingLedger:
+    """A ledger that is down."""
+
+    async def audit(self, event: object) -> None:
+        raise DependencyDown("audit", "down")
+
+
+@dataclass
+class Desk:
+    """What a test holds: the server's address, an HTTP session, and everything behind the API."""
+
+    url: str
+    session: aiohttp.ClientSession
+    state: MemoryState
+    clock: StillClock
+    upstream: PresignOnly
+    view: RevocationView
+    faults: list[str] = field(default_factory=list)
+    token: str | None = ADMIN
+
+    async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Reply:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers |= more.pop("headers", {})
+        async with self.session.request(method, self.url + path, json=body, headers=headers, **more) as answer:
+            text = await answer.text()
+            return Reply(answer.status, answer.headers, text)
+
+    async def link(self, **members: Any) -> dict[str, Any]:
+        """A new link; the body needs no more than what the test is about."""
+        answer = await self.ask("POST", "/v1/links", {"bucket": "reports", "key": "a.pdf"} | members)
+        assert answer.status == 201, answer.text
+        return answer.json
+
+    def audited(self) -> list[str]:
+        return [event.act for event in self.state._audit]
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Any
+    text: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        import orjson  # noqa: PLC0415
+
+        found: dict[str, Any] = orjson.loads(self.text)
+        return found
+
+
+@asynccontextmanager
+async def serving(**changes: Any) -> AsyncIterator[Desk]:
+    """A desk with other dependencies where the test says so."""
+    clock, upstream, view, faults = StillClock(), PresignOnly(), RevocationView(), []
+    state = MemoryState(clock=clock)
+
+    async def apply_now() -> None:
+        view.apply(await state.since(view.serial, 10_000))
+
+    async def ready() -> Sequence[str]:
+        return faults
+
+    parts: dict[str, Any] = {
+        "grants": state,
+        "leases": state,
+        "feed": state,
+        "ledger": state,
+        "policy": lambda: POLICY,
+        "apply_now": apply_now,
+        "clock": clock,
+        "entropy": CountedEntropy(),
+        "public_url": "https://files.example",
+        "sealer": Sealer(),
+        "upstream": upstream,
+        "tokens": lambda: {"ops": hash_secret(ADMIN), "night": hash_secret(ADMIN + "2")},
+        "app_tokens": lambda: {"billing": hash_secret(APP)},
+        "ready": ready,
+        "metrics": lambda accept: ("text/plain; version=0.0.4; charset=utf-8", b"gateway_up 1\n"),
+        "profile_of": lambda name: "ceph",
+    }
+    runner = web.AppRunner(build_control_app(ControlDeps(**(parts | changes))))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield Desk(f"http://127.0.0.1:{port}", session, state, clock, upstream, view, faults)
+    finally:
+        await runner.cleanup()
+
+
+__all__ = ["ADMIN", "APP", "POLICY", "START", "Desk", "FailingLedger", "IdentityVerifier", "serving"]

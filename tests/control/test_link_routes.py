@@ -1,0 +1,365 @@
+"""Links through the API: what is made, shown, changed and ended."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from gateway.core.grant import Grant
+from gateway.core.lease import LEASE_WINDOW
+from gateway.core.record import Outcome, Record
+from gateway.core.token import LinkToken
+from tests.control.desk import START, Desk
+
+
+async def test_create_shows_the_token_once(desk: Desk) -> None:
+    """The answer that makes a link is the only one that holds its token."""
+    answer = await desk.ask("POST", "/v1/links", {"bucket": "reports", "key": "a.pdf", "expires_in": "30d"})
+    assert answer.status == 201
+    made = answer.json
+    assert answer.headers["Location"] == f"/v1/links/{made['id']}"
+    assert made["url"] == f"https://files.example/s/{made['token']}"
+    assert made["actions"] == ["read"]
+    assert made["owner"] == "admin:ops"
+    assert made["expires_at"] == "2027-02-14T08:00:00Z"
+    assert made["state"] == "active"
+    for path in (f"/v1/links/{made['id']}", "/v1/links"):
+        shown = await desk.ask("GET", path)
+        assert shown.status == 200
+        assert made["id"] in shown.text
+        assert made["token"] not in shown.text
+    assert "link.create" in desk.audited()
+
+
+async def test_a_stored_link_has_the_hash_only(desk: Desk) -> None:
+    """Neither the token nor the password is stored in clear."""
+    made = await desk.link(password="open sesame")
+    stored = await desk.state.find(LinkToken(made["token"]).hash)
+    assert stored is not None
+    assert stored.id == made["id"]
+    assert made["token"] not in repr(stored)
+    assert "sesame" not in repr(stored)
+    assert made["password"] is True
+
+
+async def test_prefix_links_end_with_a_slash(desk: Desk) -> None:
+    """A prefix link's prefix and URL end with a slash, so that it cannot reach siblings."""
+    made = await desk.link(key=None, prefix="out/2026", actions=["read", "list", "write"])
+    assert made["prefix"] == "out/2026/"
+    assert made["url"].endswith(made["token"] + "/")
+
+
+async def test_every_member_arrives(desk: Desk) -> None:
+    """Every member of the body is stored and shown."""
+    wanted = {
+        "bucket": "reports",
+        "prefix": "in/",
+        "actions": ["write"],
+        "expires_at": "2027-02-01T00:00:00Z",
+        "not_before": "2027-01-20T00:00:00+01:00",
+        "uses": 3,
+        "bytes": "1MiB",
+        "password": "x",
+        "cidrs": ["192.0.2.0/24", "2001:db8::/32"],
+        "label": "Für Zoë",
+        "owner": "admin:night",
+        "filename": "résumé.pdf",
+        "content_type": "application/pdf",
+        "max_size": "5GiB",
+        "overwrite": True,
+        "rate": "10/min",
+    }
+    answer = await desk.ask("POST", "/v1/links", wanted)
+    assert answer.status == 201, answer.text
+    shown = (await desk.ask("GET", f"/v1/links/{answer.json['id']}")).json
+    expected = wanted | {
+        "not_before": "2027-01-19T23:00:00Z",
+        "bytes": 1048576,
+        "password": True,
+        "max_size": 5 * 1024**3,
+        "rate": "10/60s",
+        "key": None,
+        "state": "pending",
+        "issued_by": "admin:ops",
+    }
+    assert {name: shown[name] for name in expected} == expected
+
+
+async def test_all_faults_at_once(desk: Desk) -> None:
+    """A wrong body is answered with every fault and its JSON pointer, and never repeats what was sent."""
+    body = {
+        "bucket": 7,
+        "key": "a/../b",
+        "prefix": "x/",
+        "expires_in": "soon",
+        "expires_at": "tomorrow",
+        "uses": 0,
+        "pasword": "hunter2",
+        "cidrs": ["10.0.0.0/8", "10.0.0.1/8"],
+    }
+    answer = await desk.ask("POST", "/v1/links", body)
+    assert answer.status == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json
+    assert problem["reason"] == "bad_argument"
+    assert problem["request_id"] == answer.headers["X-Request-Id"]
+    expected = {"/bucket", "/key", "/prefix", "/expires_in", "/expires_at", "/uses", "/pasword", "/cidrs/1"}
+    assert {fault["pointer"] for fault in problem["errors"]} == expected
+    assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"expires_at": "2020-01-01T00:00:00Z"},
+        {"not_before": "2029-01-01T00:00:00Z", "expires_at": "2028-01-01T00:00:00Z"},
+        {"actions": ["list"]},
+        {"actions": ["delete"]},
+        {"actions": []},
+        {"uses": True},
+        {"uses": "3"},
+        {"bytes": 0},
+        {"rate": "fast"},
+        {"owner": "link:l_1"},
+        {"filename": "a/b"},
+        {"content_type": "nonsense"},
+        {"label": "two\nlines"},
+        {"overwrite": None},
+        {"prefix": "", "key": ""},
+        {"uses": 2**63},
+    ],
+)
+async def test_senseless_links_are_refused(desk: Desk, member: dict[str, object]) -> None:
+    """A link that could never work, or does not fit its types, is a fault of the body."""
+    answer = await desk.ask("POST", "/v1/links", {"bucket": "reports", "key": "a.pdf"} | member)
+    assert answer.status == 422
+    assert (await desk.ask("GET", "/v1/links")).json["links"] == []
+
+
+async def test_the_owners_policy_decides(desk: Desk) -> None:
+    """A link that its owner may not share is refused with all reasons."""
+    body = {"bucket": "reports", "key": "payroll/x", "owner": "app:billing", "actions": ["read", "write"]}
+    answer = await desk.ask("POST", "/v1/links", body)
+    assert answer.status == 403
+    reasons = {found["reason"] for found in answer.json["objections"]}
+    assert reasons == {"denied_by_rule", "not_allowed", "owner_not_allowed"}
+
+
+async def test_share_limits_hold(desk: Desk) -> None:
+    """A share rule's limits are checked at issue."""
+    body = {"bucket": "reports", "key": "invoices/1.pdf", "owner": "app:billing", "uses": 5, "expires_in": 86400}
+    assert (await desk.ask("POST", "/v1/links", body)).json["rule"] == "billing shares invoices"
+    for wrong in ({"uses": 6}, {"expires_in": "2d"}, {"uses": None}, {"expires_in": None}):
+        assert (await desk.ask("POST", "/v1/links", body | wrong)).status == 403
+
+
+async def test_an_unknown_bucket_is_404(desk: Desk) -> None:
+    """A bucket that no policy names is not there."""
+    answer = await desk.ask("POST", "/v1/links", {"bucket": "nowhere", "key": "a"})
+    assert answer.status == 404
+    assert answer.json["reason"] == "unknown_bucket"
+
+
+async def test_idempotency(desk: Desk) -> None:
+    """The same key and body make one link, whose token is not shown again; another body is a conflict."""
+    body = {"bucket": "reports", "key": "a.pdf", "expires_in": "1d", "password": "p"}
+    headers = {"Idempotency-Key": "k-1"}
+    first = await desk.ask("POST", "/v1/links", body, headers=headers)
+    desk.clock.now += 30
+    second = await desk.ask("POST", "/v1/links", body, headers=headers)
+    assert first.status == 201
+    assert second.status == 200
+    assert second.json["id"] == first.json["id"]
+    assert second.json["token"] is None
+    assert second.json["url"] is None
+    assert "rotate" in second.json["note"]
+    for other in ({"uses": 1}, {"password": "q"}, {"password": None}, {"expires_in": "2d"}, {"label": "x"}):
+        assert (await desk.ask("POST", "/v1/links", body | other, headers=headers)).status == 409
+    assert len((await desk.ask("GET", "/v1/links")).json["links"]) == 1
+    other_admin = await desk.ask(
+        "POST", "/v1/links", body, headers=headers | {"Authorization": "Bearer an-admin-token-of-many-letters2"}
+    )
+    assert other_admin.status == 201
+
+
+async def test_list_filters_and_pages(desk: Desk) -> None:
+    """Every filter narrows, and pages add up to the whole."""
+    one = await desk.link(label="x", key="a/1")
+    two = await desk.link(label="y", key="b/2", expires_in=60)
+    three = await desk.link(key="invoices/1", owner="app:billing", uses=1, expires_in=3600)
+
+    async def ids(query: str) -> list[str]:
+        answer = await desk.ask("GET", f"/v1/links?{query}")
+        assert answer.status == 200, answer.text
+        return [link["id"] for link in answer.json["links"]]
+
+    assert await ids("") == [three["id"], two["id"], one["id"]]
+    assert await ids("label=x") == [one["id"]]
+    assert await ids("prefix=b/") == [two["id"]]
+    assert await ids("owner=app:billing") == [three["id"]]
+    assert await ids("bucket=drafts") == []
+    desk.clock.now += 61
+    assert await ids("state=expired") == [two["id"]]
+    assert await ids("state=active") == [three["id"], one["id"]]
+    page = (await desk.ask("GET", "/v1/links?limit=2")).json
+    rest = (await desk.ask("GET", "/v1/links", params={"limit": "2", "cursor": page["cursor"]})).json
+    assert [link["id"] for link in page["links"] + rest["links"]] == [three["id"], two["id"], one["id"]]
+    assert rest["cursor"] is None
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "state=odd", "cursor=zzz", "colour=red", "limit=1&limit=2"])
+async def test_wrong_queries_are_faults(desk: Desk, query: str) -> None:
+    """An unknown, doubled or wrong parameter is never ignored."""
+    answer = await desk.ask("GET", f"/v1/links?{query}")
+    assert answer.status == 422
+    assert answer.json["reason"] == "bad_argument"
+
+
+async def test_patch_changes_several_fields(desk: Desk) -> None:
+    """One PATCH sets, clears and leaves; the counters and the token stay."""
+    made = await desk.link(uses=3, label="old", expires_in=60)
+    await desk.state.open_lease(made["id"], "k", 3, desk.clock.now, LEASE_WINDOW)
+    desk.clock.now += 100
+    change = {"uses": None, "label": "new", "expires_in": "1h", "cidrs": ["192.0.2.7"], "password": "p"}
+    answer = await desk.ask("PATCH", f"/v1/links/{made['id']}", change)
+    assert answer.status == 200, answer.text
+    link = answer.json
+    assert link["uses"] is None
+    assert link["uses_used"] == 1
+    assert link["label"] == "new"
+    assert link["cidrs"] == ["192.0.2.7/32"]
+    assert link["expires_at"] == "2027-01-15T09:01:40Z"
+    assert link["password"] is True
+    assert link["state"] == "active"
+    assert link["key"] == "a.pdf"
+    assert await desk.state.find(LinkToken(made["token"]).hash) is not None
+    cleared = await desk.ask("PATCH", f"/v1/links/{made['id']}", {"password": None, "expires_at": None, "cidrs": None})
+    assert cleared.json["password"] is False
+    assert cleared.json["expires_at"] is None
+    assert cleared.json["cidrs"] == []
+    assert desk.audited().count("link.edit") == 2
+
+
+async def test_patch_is_judged_like_a_new_link(desk: Desk) -> None:
+    """An edit cannot give a link more than its owner may share."""
+    made = await desk.link(key="invoices/1", owner="app:billing", uses=1, expires_in=3600)
+    for change in ({"uses": None}, {"expires_in": "9d"}, {"key": "other"}, {"actions": ["write"]}):
+        assert (await desk.ask("PATCH", f"/v1/links/{made['id']}", change)).status == 403
+    assert (await desk.ask("PATCH", f"/v1/links/{made['id']}", {"owner": "link:x"})).status == 422
+
+
+async def test_patch_moves_the_scope(desk: Desk) -> None:
+    """A key link can become a prefix link; its bucket alone can change too."""
+    made = await desk.link()
+    moved = await desk.ask("PATCH", f"/v1/links/{made['id']}", {"prefix": "x"})
+    assert (moved.json["key"], moved.json["prefix"]) == (None, "x/")
+    again = await desk.ask("PATCH", f"/v1/links/{made['id']}", {"bucket": "drafts"})
+    assert (again.json["bucket"], again.json["prefix"]) == ("drafts", "x/")
+
+
+async def test_if_match(desk: Desk) -> None:
+    """An edit with a stale ETag changes nothing."""
+    made = await desk.link()
+    path = f"/v1/links/{made['id']}"
+    tag = (await desk.ask("GET", path)).headers["ETag"]
+    assert (await desk.ask("PATCH", path, {"label": "1"}, headers={"If-Match": tag})).status == 200
+    stale = await desk.ask("PATCH", path, {"label": "2"}, headers={"If-Match": tag})
+    assert stale.status == 412
+    assert (await desk.ask("PATCH", path, {"label": "2"}, headers={"If-Match": "weird"})).status == 412
+    assert (await desk.ask("GET", path)).json["label"] == "1"
+
+
+async def test_a_lost_race_is_tried_again(desk: Desk) -> None:
+    """Without If-Match, an edit that meets another one is applied on top of it."""
+    made = await desk.link()
+    real, raced = desk.state.save, []
+
+    async def save(grant: Grant) -> Grant | None:
+        if not raced:
+            raced.append(True)
+            stored = await desk.state.get(grant.id)
+            assert stored is not None
+            await real(dataclasses.replace(stored, filename="theirs"))
+        return await real(grant)
+
+    desk.state.save = save  # type: ignore[method-assign]
+    link = (await desk.ask("PATCH", f"/v1/links/{made['id']}", {"label": "ours"})).json
+    assert (link["label"], link["filename"]) == ("ours", "theirs")
+
+
+async def test_rotate_ends_the_old_token(desk: Desk) -> None:
+    """After a rotation only the new token finds the link."""
+    made = await desk.link()
+    answer = await desk.ask("POST", f"/v1/links/{made['id']}/rotate")
+    assert answer.status == 200
+    assert answer.json["id"] == made["id"]
+    assert await desk.state.find(LinkToken(made["token"]).hash) is None
+    assert await desk.state.find(LinkToken(answer.json["token"]).hash) is not None
+
+
+async def test_delete_revokes_before_it_answers(desk: Desk) -> None:
+    """The answer to DELETE means that this process refuses the link already; doing it twice changes nothing."""
+    made = await desk.link()
+    path = f"/v1/links/{made['id']}"
+    answer = await desk.ask("DELETE", f"{path}?reason=leaked")
+    assert answer.status == 200
+    assert answer.json["state"] == "revoked"
+    assert answer.json["revoked_at"] == "2027-01-15T08:00:00Z"
+    assert answer.json["revoked_reason"] == "leaked"
+    grant = await desk.state.get(made["id"])
+    assert grant is not None
+    assert desk.view.revoked(grant, "reports", "a.pdf", "archive") is not None
+    desk.clock.now += 5
+    assert (await desk.ask("DELETE", path)).json == answer.json
+    assert desk.audited().count("link.revoke") == 1
+    assert (await desk.ask("PATCH", path, {"label": "x"})).status == 409
+    assert (await desk.ask("POST", f"{path}/rotate")).status == 409
+
+
+async def test_used_up_shows(desk: Desk) -> None:
+    """A link whose uses are spent says so, with its counters."""
+    made = await desk.link(uses=1)
+    await desk.state.open_lease(made["id"], "k", 1, START + 9, LEASE_WINDOW)
+    await desk.state.settle_bytes(made["id"], "k", 0, 700, START + 9)
+    link = (await desk.ask("GET", f"/v1/links/{made['id']}")).json
+    assert (link["state"], link["uses_used"], link["bytes_used"]) == ("used_up", 1, 700)
+    assert link["last_used_at"] == "2027-01-15T08:00:09Z"
+
+
+async def test_records(desk: Desk) -> None:
+    """A link's uses are listed, newest first, in pages."""
+    made = await desk.link()
+    for number in range(3):
+        record = Record(
+            request_id=f"r{number}",
+            at=START + number,
+            duration=0.25,
+            principal=f"link:{made['id']}",
+            grant_id=made["id"],
+            operation="GetObject",
+            bucket="reports",
+            key="a.pdf",
+            backend="archive",
+            peer="192.0.2.7",
+            status=200,
+            outcome=Outcome.OK,
+            bytes_out=10,
+        )
+        await desk.state.append([record])
+    path = f"/v1/links/{made['id']}/records"
+    page = (await desk.ask("GET", f"{path}?limit=2")).json
+    assert [record["request_id"] for record in page["records"]] == ["r2", "r1"]
+    rest = (await desk.ask("GET", path, params={"cursor": page["cursor"]})).json
+    assert [record["request_id"] for record in rest["records"]] == ["r0"]
+    assert rest["records"][0]["peer"] == "192.0.2.7"
+
+
+@pytest.mark.parametrize("path", ["", "/rotate", "/records"])
+@pytest.mark.parametrize("link_id", ["l_unknown", "%00", "k_1"])
+async def test_unknown_links_are_404(desk: Desk, path: str, link_id: str) -> None:
+    """An id that names no link is not there, whatever is asked of it."""
+    method = "POST" if path == "/rotate" else "GET"
+    answer = await desk.ask(method, f"/v1/links/{link_id}{path}")
+    assert answer.status == 404
+    assert answer.json["reason"] in {"unknown_token", "unsupported_operation"}
