@@ -139,6 +139,7 @@ _ROWS: Final[Mapping[Operation, _Row]] = MappingProxyType(
 No checksum goes with the parts of a multipart upload: a store wants them for all parts or for none, and those that
 come as trailers of a chunked body are known too late. They are verified here.
 """
+_COPIES: Final = frozenset({_O.COPY_OBJECT, _O.UPLOAD_PART_COPY})
 _LIST_MARKS: Final[Mapping[Operation, tuple[tuple[str, str], ...]]] = MappingProxyType(
     {_O.LIST_OBJECT_VERSIONS: (("versions", ""),), _O.LIST_MULTIPART_UPLOADS: (("uploads", ""),)}
 )
@@ -166,6 +167,8 @@ def upstream_call(
     row = _ROWS.get(request.operation)
     if row is None:
         raise Refused(Reason.INTERNAL, f"{request.operation} is not for a store")
+    if (request.operation in _COPIES) != (real_copy_source is not None):
+        raise Refused(Reason.INTERNAL, "a copy needs its decided source, and nothing else has one")
     capabilities = route.backend.capabilities
     _check_needs(row, request, capabilities)
     headers = _object_headers(row, request, capabilities)

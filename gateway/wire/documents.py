@@ -1,0 +1,243 @@
+"""Owns XML as S3 uses it: a reader that takes no declarations, a writer that leaves nothing unescaped, and the small
+documents that are made or read whole.
+
+Refuses to own listings (`gateway.wire.listing`) and the batch documents (`gateway.wire.batch`).
+
+Law: what a store wrote is read into values and written anew; its bytes never pass. A document type declaration is
+refused before a parser sees it, because entities are how a kilobyte becomes a gigabyte (or a local file).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.units import format_instant
+
+__all__ = [
+    "CopyResult",
+    "Node",
+    "attributes_document",
+    "buckets_document",
+    "completed_document",
+    "copy_document",
+    "document",
+    "element",
+    "initiated_document",
+    "location_document",
+    "post_document",
+    "read_attributes",
+    "read_completed",
+    "read_copy",
+    "read_initiated",
+    "read_request",
+    "read_store",
+    "store_fault",
+    "versioning_document",
+    "xml_carries",
+]
+
+Node = ET.Element
+XMLNS: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
+_INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def read_request(body: bytes, root: str) -> Node:
+    """A caller's document with this root, namespaces taken off.
+
+    Raises:
+        Refused: MALFORMED_XML.
+    """
+    try:
+        return _read(body, {root})
+    except ValueError as fault:
+        raise Refused(Reason.MALFORMED_XML, str(fault)) from None
+
+
+def read_store(body: bytes, *roots: str) -> Node:
+    """A store's document with one of these roots, namespaces taken off.
+
+    Raises:
+        UpstreamFailed: UPSTREAM_BROKE when it is anything else.
+    """
+    try:
+        return _read(body, set(roots))
+    except ValueError as fault:
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the store's document is not understood: {fault}") from None
+
+
+def store_fault(body: bytes) -> str | None:
+    """The `Code` of a store's error document, None if it is none.
+
+    Also for answers with status 200: a copy or a completion that fails late says so in the body.
+    """
+    try:
+        return _read(body, {"Error"}).findtext("Code", "")
+    except ValueError:
+        return None
+
+
+def _read(body: bytes, roots: set[str]) -> Node:
+    try:
+        text = body.decode("utf-8").lstrip("\ufeff \t\r\n")
+    except UnicodeError:
+        raise ValueError("it is not UTF-8") from None
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise ValueError("it has a document type declaration")
+    # The encoding is fixed, so that no declaration of another one can hide a "<!DOCTYPE" from the line above.
+    parser = ET.XMLParser(encoding="utf-8")  # noqa: S314
+    try:
+        root = ET.fromstring(text.encode(), parser)  # noqa: S314 (declarations were refused above)
+    except ET.ParseError:
+        raise ValueError("it is not well formed") from None
+    for node in root.iter():
+        node.tag = str(node.tag).rpartition("}")[2]
+    if root.tag not in roots:
+        raise ValueError(f"its root is not {' or '.join(sorted(roots))}")
+    return root
+
+
+def xml_carries(text: str) -> bool:
+    """Whether XML 1.0 has a way to write this text (it has none for most control characters)."""
+    return _INVALID.search(text) is None
+
+
+def element(name: str, content: str | Iterable[str]) -> str:
+    """One element with text, which is escaped, or with elements that are written already."""
+    inner = escape(_INVALID.sub("?", content), quote=False) if isinstance(content, str) else "".join(content)
+    return f"<{name}>{inner}</{name}>"
+
+
+def document(root: str, content: Iterable[str]) -> bytes:
+    """A whole document in S3's namespace, in UTF-8."""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{XMLNS}">{"".join(content)}</{root}>'.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """What a store says of a copied object or part. `etag` has its quotes; `modified` is RFC 3339."""
+
+    etag: str
+    modified: str
+
+
+def read_copy(body: bytes) -> CopyResult:
+    """Raises UpstreamFailed for anything but a copy's result; ask `store_fault` first."""
+    root = read_store(body, "CopyObjectResult", "CopyPartResult")
+    return CopyResult(root.findtext("ETag", ""), root.findtext("LastModified", ""))
+
+
+def copy_document(result: CopyResult, *, part: bool) -> bytes:
+    """The same as our own answer to CopyObject or UploadPartCopy."""
+    inner = (element("LastModified", result.modified), element("ETag", result.etag))
+    return document("CopyPartResult" if part else "CopyObjectResult", inner)
+
+
+def read_initiated(body: bytes) -> str:
+    """The upload id of a multipart upload that a store opened.
+
+    Raises:
+        UpstreamFailed: there is none.
+    """
+    upload_id = read_store(body, "InitiateMultipartUploadResult").findtext("UploadId", "")
+    if not upload_id:
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store opened an upload without an id")
+    return upload_id
+
+
+def initiated_document(bucket: str, key: str, upload_id: str) -> bytes:
+    """Our answer to CreateMultipartUpload, with our names."""
+    return document(
+        "InitiateMultipartUploadResult",
+        (element("Bucket", bucket), element("Key", key), element("UploadId", upload_id)),
+    )
+
+
+def read_completed(body: bytes) -> str:
+    """The entity tag of a completed upload, with its quotes. Raises UpstreamFailed; ask `store_fault` first."""
+    return read_store(body, "CompleteMultipartUploadResult").findtext("ETag", "")
+
+
+def completed_document(location: str, bucket: str, key: str, etag: str) -> bytes:
+    """Our answer to CompleteMultipartUpload, with our names; `location` is the object's address here."""
+    inner = (("Location", location), ("Bucket", bucket), ("Key", key), ("ETag", etag))
+    return document("CompleteMultipartUploadResult", (element(name, text) for name, text in inner))
+
+
+def post_document(location: str, bucket: str, key: str, etag: str) -> bytes:
+    """The answer to a form upload that asked for status 201."""
+    inner = (("Location", location), ("Bucket", bucket), ("Key", key), ("ETag", etag))
+    return document("PostResponse", (element(name, text) for name, text in inner))
+
+
+_ATTRIBUTES: Final = ("ETag", "StorageClass", "ObjectSize")
+_CHECKSUMS: Final = (
+    "ChecksumCRC32",
+    "ChecksumCRC32C",
+    "ChecksumCRC64NVME",
+    "ChecksumSHA1",
+    "ChecksumSHA256",
+    "ChecksumType",
+)
+_PARTS: Final = ("PartsCount", "TotalPartsCount", "PartNumberMarker", "NextPartNumberMarker", "MaxParts", "IsTruncated")
+
+
+def read_attributes(body: bytes) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
+    """What a store says of an object's attributes, by name: plain texts under "", and the groups that have members.
+
+    The parts' own checksums come as repeated groups named `Part`. Raises UpstreamFailed for another document.
+    """
+    root = read_store(body, "GetObjectAttributesResponse", "GetObjectAttributesOutput")
+    groups = [("", _texts(root, _ATTRIBUTES))]
+    checksum, parts = root.find("Checksum"), root.find("ObjectParts")
+    if checksum is not None:
+        groups.append(("Checksum", _texts(checksum, _CHECKSUMS)))
+    if parts is not None:
+        groups.append(("ObjectParts", _texts(parts, _PARTS)))
+        groups.extend(("Part", _texts(part, ("PartNumber", "Size", *_CHECKSUMS))) for part in parts.findall("Part"))
+    return groups
+
+
+def attributes_document(groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> bytes:
+    """Our answer to GetObjectAttributes."""
+    inner: list[str] = []
+    parts = [element("Part", _elements(pairs)) for name, pairs in groups if name == "Part"]
+    for name, pairs in groups:
+        if not name:
+            inner.extend(_elements(pairs))
+        elif name == "ObjectParts":
+            inner.append(element(name, (*_elements(pairs), *parts)))
+        elif name != "Part":
+            inner.append(element(name, _elements(pairs)))
+    return document("GetObjectAttributesResponse", inner)
+
+
+def _texts(node: Node, names: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, text) for name in names if (text := node.findtext(name)) is not None]
+
+
+def _elements(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return [element(name, text) for name, text in pairs]
+
+
+def location_document(region: str) -> bytes:
+    """The answer to GetBucketLocation; `us-east-1` is written as the empty text, as S3 does."""
+    return document("LocationConstraint", () if region == "us-east-1" else (escape(region),))
+
+
+def versioning_document(*, enabled: bool) -> bytes:
+    """The answer to GetBucketVersioning."""
+    return document("VersioningConfiguration", (element("Status", "Enabled"),) if enabled else ())
+
+
+def buckets_document(names: Sequence[str], created: float, owner: str) -> bytes:
+    """The answer to ListBuckets. `created` in seconds since the epoch: stores' own dates are not ours to show."""
+    date = format_instant(created)
+    buckets = (element("Bucket", (element("Name", name), element("CreationDate", date))) for name in names)
+    who = element("Owner", (element("ID", owner), element("DisplayName", owner)))
+    return document("ListAllMyBucketsResult", (who, element("Buckets", buckets)))
