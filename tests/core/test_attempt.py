@@ -1,0 +1,77 @@
+"""The laws of principals and of the unit that limits count addresses by."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.attempt import ANONYMOUS, Attempt, Principal, address_class
+from gateway.core.request import Action, Operation
+
+
+@given(st.sampled_from(["app", "link", "admin"]), st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._@+-]{0,20}\Z"))
+def test_a_principals_text_comes_back(kind: str, name: str) -> None:
+    """What `str` writes, `parse` reads."""
+    assert f"{kind}:{name}" == str(Principal.parse(f"{kind}:{name}"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "app",
+        "app:",
+        "user:x",
+        "anonymous:x",
+        "app:a b",
+        "app:a/b",
+        "app:-x",
+        "app:ä",
+        "app:x\n",
+        "App:x",
+        "app:" + "x" * 129,
+    ],
+)
+def test_what_is_no_principal_is_refused(text: str) -> None:
+    """Unknown kinds, empty names and names with separators are errors."""
+    with pytest.raises(ValueError, match="not a principal"):
+        Principal.parse(text)
+
+
+def test_nobody_is_a_principal_too() -> None:
+    """The caller without credentials has one name."""
+    assert ANONYMOUS == Principal.parse("anonymous")
+    assert "anonymous" == str(ANONYMOUS)
+
+
+@pytest.mark.parametrize(
+    ("address", "unit"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+    ],
+)
+def test_what_one_customer_holds_counts_as_one(address: str, unit: str) -> None:
+    """An IPv4 address counts alone, also in its mapped form; an IPv6 address counts with its /64."""
+    assert unit == address_class(ip_address(address))
+
+
+def test_a_further_effect_keeps_who_and_when() -> None:
+    """A copy's source is judged for the same caller at the same time."""
+    first = Attempt(
+        principal=ANONYMOUS,
+        operation=Operation.COPY_OBJECT,
+        action=Action.WRITE,
+        bucket="b",
+        key="k",
+        peer=None,
+        now=7.0,
+    )
+    second = first.touching(Action.READ, "other", "source")
+    assert (Action.READ, "other", "source") == (second.action, second.bucket, second.key)
+    assert (first.principal, first.now) == (second.principal, second.now)
