@@ -17,19 +17,16 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.units import format_instant
 
 __all__ = [
     "CopyResult",
     "Node",
     "attributes_document",
-    "buckets_document",
     "completed_document",
     "copy_document",
     "document",
     "element",
     "initiated_document",
-    "location_document",
     "post_document",
     "read_attributes",
     "read_completed",
@@ -38,7 +35,6 @@ __all__ = [
     "read_request",
     "read_store",
     "store_fault",
-    "versioning_document",
     "xml_carries",
 ]
 
@@ -223,21 +219,3 @@ def _texts(node: Node, names: Sequence[str]) -> list[tuple[str, str]]:
 
 def _elements(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return [element(name, text) for name, text in pairs]
-
-
-def location_document(region: str) -> bytes:
-    """The answer to GetBucketLocation; `us-east-1` is written as the empty text, as S3 does."""
-    return document("LocationConstraint", () if region == "us-east-1" else (escape(region),))
-
-
-def versioning_document(*, enabled: bool) -> bytes:
-    """The answer to GetBucketVersioning."""
-    return document("VersioningConfiguration", (element("Status", "Enabled"),) if enabled else ())
-
-
-def buckets_document(names: Sequence[str], created: float, owner: str) -> bytes:
-    """The answer to ListBuckets. `created` in seconds since the epoch: stores' own dates are not ours to show."""
-    date = format_instant(created)
-    buckets = (element("Bucket", (element("Name", name), element("CreationDate", date))) for name in names)
-    who = element("Owner", (element("ID", owner), element("DisplayName", owner)))
-    return document("ListAllMyBucketsResult", (who, element("Buckets", buckets)))

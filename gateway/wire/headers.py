@@ -16,20 +16,11 @@ from typing import Final
 
 from gateway.core.request import LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Answer
-from gateway.wire.calls import copy_source_header, upstream_call, whole_instead
 from gateway.wire.disposition import content_disposition
 from gateway.wire.operations import RESPONSE_OVERRIDES
 from gateway.wire.replies import LINK_HEADERS
 
-__all__ = [
-    "ANSWERED",
-    "ANSWERED_BY_LINKS",
-    "PASSIVE_TYPES",
-    "copy_source_header",
-    "response_headers",
-    "upstream_call",
-    "whole_instead",
-]
+__all__ = ["ANSWERED", "ANSWERED_BY_LINKS", "PASSIVE_TYPES", "response_headers"]
 
 ANSWERED: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -1,0 +1,78 @@
+"""Owns cross-origin answers (the Fetch standard's CORS protocol) from a bucket's rules.
+
+Refuses to own where rules come from and whether the request itself is allowed.
+
+Law: credentials are never allowed, so an origin that is let in can use only what its own page knows: a signed URL or
+a link. An origin is answered only if a rule names it; `Vary` is set whenever the answer depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import RawRequest
+from gateway.core.route import Cors
+
+__all__ = ["actual_headers", "preflight_headers"]
+
+Fields = tuple[tuple[str, str], ...]
+_VARY: Final = ("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
+
+
+def preflight_headers(rules: Sequence[Cors], raw: RawRequest) -> Fields:
+    """The headers of a 200 to a preflight: of the first rule that covers origin, method and every header.
+
+    Raises:
+        Refused: BAD_REQUEST without an origin or method to ask for; NOT_ALLOWED when no rule covers it.
+    """
+    origin, method = raw.header("origin"), raw.header("access-control-request-method")
+    if not origin or not method:
+        raise Refused(Reason.BAD_REQUEST, "a preflight has an Origin and an Access-Control-Request-Method")
+    asked = raw.header("access-control-request-headers") or ""
+    wanted = [text.strip().lower() for text in asked.split(",") if text.strip()]
+    for rule in rules:
+        if _allows(rule, origin, method) and all(_header_covered(rule, name) for name in wanted):
+            fields: Fields = (_allowed_origin(rule, origin), ("Access-Control-Allow-Methods", ", ".join(rule.methods)))
+            if wanted:
+                fields += (("Access-Control-Allow-Headers", ", ".join(wanted)),)
+            return (*fields, ("Access-Control-Max-Age", str(rule.max_age)), _VARY)
+    raise Refused(Reason.NOT_ALLOWED, "no cross-origin rule of the bucket covers the preflight")
+
+
+def actual_headers(rules: Sequence[Cors], raw: RawRequest) -> Fields:
+    """What to add to any answer, refusals included: nothing for a bucket without rules or a request without origin."""
+    if not rules:
+        return ()
+    vary = ("Vary", "Origin")
+    origin = raw.header("origin")
+    if not origin:
+        return (vary,)
+    for rule in rules:
+        if _allows(rule, origin, raw.method):
+            fields: Fields = (_allowed_origin(rule, origin), vary)
+            return (*fields, ("Access-Control-Expose-Headers", ", ".join(rule.expose))) if rule.expose else fields
+    return (vary,)
+
+
+def _allows(rule: Cors, origin: str, method: str) -> bool:
+    return method in rule.methods and any(_wildcard(pattern, origin) for pattern in rule.origins)
+
+
+def _header_covered(rule: Cors, name: str) -> bool:
+    return any(_wildcard(pattern.lower(), name) for pattern in rule.headers)
+
+
+def _allowed_origin(rule: Cors, origin: str) -> tuple[str, str]:
+    return "Access-Control-Allow-Origin", "*" if "*" in rule.origins else origin
+
+
+def _wildcard(pattern: str, text: str) -> bool:
+    """Exact, or with one star that stands for one or more characters; "*" alone is anything."""
+    start, star, end = pattern.partition("*")
+    if not star:
+        return pattern == text
+    if pattern == "*":
+        return True
+    return len(text) > len(start) + len(end) and text.startswith(start) and text.endswith(end)

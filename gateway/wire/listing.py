@@ -1,0 +1,312 @@
+"""Owns listings: a store's pages read into values, renamed to our names, and written again for S3 clients and links.
+
+Refuses to own which prefix may be listed and how many pages are fetched.
+
+Law: a real bucket, a real prefix and a store's owner never leave. A key that does not lie below the prefix that was
+decided on is dropped and counted, whatever the store thought it was asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+from urllib.parse import quote, unquote_plus
+
+from gateway.core.request import Operation
+from gateway.wire.documents import Node, document, element, read_store, xml_carries
+from gateway.wire.pages import Entry
+
+__all__ = [
+    "Found",
+    "FoundKind",
+    "Listing",
+    "Part",
+    "PartsListing",
+    "link_entries",
+    "link_json",
+    "listing_document",
+    "parts_document",
+    "read_listing",
+    "read_parts",
+    "rename",
+]
+
+_OWNER: Final = element("Owner", (element("ID", "gateway"), element("DisplayName", "gateway")))
+"""Clients of the first listing version want an owner; the store's account is not theirs to see."""
+_MOST: Final = 1000
+
+
+class FoundKind(StrEnum):
+    """The element that an entry has in S3's documents."""
+
+    OBJECT = "Contents"
+    VERSION = "Version"
+    DELETE_MARKER = "DeleteMarker"
+    UPLOAD = "Upload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One entry. `modified` is RFC 3339 (for an upload: when it was begun); `size` in bytes; `etag` has its quotes."""
+
+    kind: FoundKind
+    key: str
+    modified: str = ""
+    size: int | None = None
+    etag: str = ""
+    storage_class: str = ""
+    version_id: str = ""
+    latest: bool = False
+    upload_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One page in the store's order. `next_key` and `next_id` continue by names, `next_token` by the store's token."""
+
+    found: tuple[Found, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    truncated: bool = False
+    next_key: str = ""
+    next_id: str = ""
+    next_token: str = ""
+
+    @property
+    def cursor(self) -> str | None:
+        """What `continuation-token` (or a link's `cursor`) takes to go on; None at the end."""
+        return (self.next_token or self.next_key or None) if self.truncated else None
+
+
+def read_listing(body: bytes) -> Listing:
+    """A store's answer to any of the four listings of a bucket, with the store's names.
+
+    Raises:
+        UpstreamFailed: it is another document.
+    """
+    root = read_store(body, "ListBucketResult", "ListVersionsResult", "ListMultipartUploadsResult")
+    encoded = root.findtext("EncodingType") == "url"
+    kinds = {kind.value: kind for kind in FoundKind}
+    found = tuple(_found(node, kinds[node.tag], encoded=encoded) for node in root if node.tag in kinds)
+    prefixes = tuple(_name(node, "Prefix", encoded=encoded) for node in root.findall("CommonPrefixes"))
+    truncated = root.findtext("IsTruncated", "").strip() == "true"
+    next_key = _name(root, "NextMarker", encoded=encoded) or _name(root, "NextKeyMarker", encoded=encoded)
+    if truncated and not next_key:
+        # Without a delimiter, the first listing version leaves it to the client to take the last name.
+        next_key = max((*(entry.key for entry in found), *prefixes), default="")
+    return Listing(
+        found=found,
+        prefixes=prefixes,
+        truncated=truncated,
+        next_key=next_key,
+        next_id=root.findtext("NextVersionIdMarker", "") or root.findtext("NextUploadIdMarker", ""),
+        next_token=root.findtext("NextContinuationToken", ""),
+    )
+
+
+def _found(node: Node, kind: FoundKind, *, encoded: bool) -> Found:
+    size = node.findtext("Size", "").strip()
+    return Found(
+        kind=kind,
+        key=_name(node, "Key", encoded=encoded),
+        modified=node.findtext("LastModified", "") or node.findtext("Initiated", ""),
+        size=int(size) if size.isascii() and size.isdigit() else None,
+        etag=node.findtext("ETag", ""),
+        storage_class=node.findtext("StorageClass", ""),
+        version_id=node.findtext("VersionId", ""),
+        latest=node.findtext("IsLatest", "").strip() == "true",
+        upload_id=node.findtext("UploadId", ""),
+    )
+
+
+def _name(node: Node, name: str, *, encoded: bool) -> str:
+    text = node.findtext(name, "")
+    return unquote_plus(text) if encoded else text
+
+
+def rename(listing: Listing, real_prefix: str, wanted: str = "") -> tuple[Listing, int]:
+    """The listing with our names, and how many entries were dropped because they are none of ours.
+
+    `real_prefix` is the bucket's at the store; `wanted` is the prefix that was decided on, in our names.
+    """
+    below = real_prefix + wanted
+    cut = len(real_prefix)
+    found = tuple(replace(entry, key=entry.key[cut:]) for entry in listing.found if entry.key.startswith(below))
+    prefixes = tuple(prefix[cut:] for prefix in listing.prefixes if prefix.startswith(below))
+    dropped = len(listing.found) - len(found) + len(listing.prefixes) - len(prefixes)
+    next_key = listing.next_key[cut:] if listing.next_key.startswith(real_prefix) else ""
+    return replace(listing, found=found, prefixes=prefixes, next_key=next_key), dropped
+
+
+_ROOTS: Final[Mapping[Operation, str]] = {
+    Operation.LIST_OBJECTS: "ListBucketResult",
+    Operation.LIST_OBJECTS_V2: "ListBucketResult",
+    Operation.LIST_OBJECT_VERSIONS: "ListVersionsResult",
+    Operation.LIST_MULTIPART_UPLOADS: "ListMultipartUploadsResult",
+}
+_ECHOED: Final[Mapping[Operation, tuple[tuple[str, str], ...]]] = {
+    Operation.LIST_OBJECTS: (("marker", "Marker"),),
+    Operation.LIST_OBJECTS_V2: (("continuation-token", "ContinuationToken"), ("start-after", "StartAfter")),
+    Operation.LIST_OBJECT_VERSIONS: (("key-marker", "KeyMarker"), ("version-id-marker", "VersionIdMarker")),
+    Operation.LIST_MULTIPART_UPLOADS: (("key-marker", "KeyMarker"), ("upload-id-marker", "UploadIdMarker")),
+}
+_ALWAYS_ECHOED: Final = frozenset({"Marker", "KeyMarker", "VersionIdMarker", "UploadIdMarker"})
+_NAMES: Final = frozenset({"marker", "key-marker", "start-after"})
+
+
+def listing_document(operation: Operation, bucket: str, params: Mapping[str, str], listing: Listing) -> bytes:
+    """Our answer to one of the four listings; `params` are the request's.
+
+    With `encoding-type=url` names are percent-encoded (slashes stay, a space is `%20`). Without it, an entry whose
+    name XML cannot carry is left out: it cannot be reached through this gateway either.
+    """
+    encoded = params.get("encoding-type") == "url"
+
+    def named(text: str) -> str:
+        return quote(text, safe="/") if encoded else text
+
+    inner = [element("Bucket" if operation is Operation.LIST_MULTIPART_UPLOADS else "Name", bucket)]
+    inner.append(element("Prefix", named(params.get("prefix", ""))))
+    for parameter, name in _ECHOED[operation]:
+        if parameter in params or name in _ALWAYS_ECHOED:
+            value = params.get(parameter, "")
+            inner.append(element(name, named(value) if parameter in _NAMES else value))
+    inner.extend(_continuation(operation, listing, named(listing.next_key), delimiter="delimiter" in params))
+    most = "max-uploads" if operation is Operation.LIST_MULTIPART_UPLOADS else "max-keys"
+    inner.append(element("MaxUploads" if most == "max-uploads" else "MaxKeys", str(_shown_most(params.get(most)))))
+    if params.get("delimiter"):
+        inner.append(element("Delimiter", named(params["delimiter"])))
+    if encoded:
+        inner.append(element("EncodingType", "url"))
+    owned = operation is not Operation.LIST_OBJECTS_V2 or params.get("fetch-owner") == "true"
+    found = [entry for entry in listing.found if encoded or xml_carries(entry.key)]
+    prefixes = [prefix for prefix in listing.prefixes if encoded or xml_carries(prefix)]
+    if operation is Operation.LIST_OBJECTS_V2:
+        inner.append(element("KeyCount", str(len(found) + len(prefixes))))
+    inner.extend(_found_element(entry, named(entry.key), owned=owned) for entry in found)
+    inner.extend(element("CommonPrefixes", (element("Prefix", named(prefix)),)) for prefix in prefixes)
+    return document(_ROOTS[operation], inner)
+
+
+def _shown_most(text: str | None) -> int:
+    return _MOST if text is None else min(_MOST, int(text))
+
+
+def _continuation(operation: Operation, listing: Listing, next_key: str, *, delimiter: bool) -> list[str]:
+    inner = [element("IsTruncated", "true" if listing.truncated else "false")]
+    if not listing.truncated:
+        return inner
+    match operation:
+        case Operation.LIST_OBJECTS_V2:
+            inner.append(element("NextContinuationToken", listing.cursor or ""))
+        case Operation.LIST_OBJECTS if delimiter:
+            inner.append(element("NextMarker", next_key))
+        case Operation.LIST_OBJECT_VERSIONS:
+            inner += [element("NextKeyMarker", next_key), element("NextVersionIdMarker", listing.next_id)]
+        case Operation.LIST_MULTIPART_UPLOADS:
+            inner += [element("NextKeyMarker", next_key), element("NextUploadIdMarker", listing.next_id)]
+        case _:
+            pass
+    return inner
+
+
+def _found_element(entry: Found, name: str, *, owned: bool) -> str:
+    inner = [element("Key", name)]
+    if entry.kind is FoundKind.UPLOAD:
+        inner += [element("UploadId", entry.upload_id), element("Initiated", entry.modified)]
+        inner += [element("Initiator", (element("ID", "gateway"), element("DisplayName", "gateway")))]
+    else:
+        if entry.kind is not FoundKind.OBJECT:
+            inner += [element("VersionId", entry.version_id), element("IsLatest", str(entry.latest).lower())]
+        inner.append(element("LastModified", entry.modified))
+        if entry.kind is not FoundKind.DELETE_MARKER:
+            inner += [element("ETag", entry.etag), element("Size", str(entry.size or 0))]
+    if owned:
+        inner.append(_OWNER)
+    if entry.kind is not FoundKind.DELETE_MARKER:
+        inner.append(element("StorageClass", entry.storage_class or "STANDARD"))
+    return element(entry.kind.value, inner)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One stored part. `size` in bytes, `modified` RFC 3339, `etag` with its quotes."""
+
+    number: int
+    size: int
+    etag: str
+    modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartsListing:
+    """One page of ListParts, in ascending order. `next_marker` continues after the last part."""
+
+    parts: tuple[Part, ...]
+    truncated: bool = False
+    next_marker: str = ""
+
+
+def read_parts(body: bytes) -> PartsListing:
+    """A store's answer to ListParts. Raises UpstreamFailed for another document."""
+    root = read_store(body, "ListPartsResult")
+    parts = []
+    for node in root.findall("Part"):
+        number, size = node.findtext("PartNumber", "").strip(), node.findtext("Size", "").strip()
+        if number.isascii() and number.isdigit() and size.isascii() and size.isdigit():
+            parts.append(Part(int(number), int(size), node.findtext("ETag", ""), node.findtext("LastModified", "")))
+    truncated = root.findtext("IsTruncated", "").strip() == "true"
+    return PartsListing(tuple(parts), truncated, root.findtext("NextPartNumberMarker", "").strip())
+
+
+def parts_document(bucket: str, key: str, params: Mapping[str, str], listing: PartsListing) -> bytes:
+    """Our answer to ListParts, with our names; `params` are the request's."""
+    name = quote(key, safe="/") if params.get("encoding-type") == "url" else key
+    inner = [element("Bucket", bucket), element("Key", name), element("UploadId", params.get("uploadId", ""))]
+    inner += [element("Initiator", (element("ID", "gateway"), element("DisplayName", "gateway"))), _OWNER]
+    inner += [element("StorageClass", "STANDARD"), element("PartNumberMarker", params.get("part-number-marker", "0"))]
+    if listing.truncated:
+        inner.append(element("NextPartNumberMarker", listing.next_marker))
+    inner.append(element("MaxParts", str(_shown_most(params.get("max-parts")))))
+    inner.append(element("IsTruncated", str(listing.truncated).lower()))
+    for part in listing.parts:
+        members = (
+            element("PartNumber", str(part.number)),
+            element("LastModified", part.modified),
+            element("ETag", part.etag),
+            element("Size", str(part.size)),
+        )
+        inner.append(element("Part", members))
+    return document("ListPartsResult", inner)
+
+
+def link_entries(listing: Listing, folder: str) -> tuple[Entry, ...]:
+    """The rows of a link's listing of `folder` (in our names), folders first, with names relative to it.
+
+    The folder's own placeholder object is no row; nor is a name that the link could not be asked for.
+    """
+    folders = [Entry(prefix.removeprefix(folder)) for prefix in listing.prefixes]
+    objects = [
+        Entry(entry.key.removeprefix(folder), entry.size, entry.modified)
+        for entry in listing.found
+        if entry.key != folder and not entry.key.endswith("/")
+    ]
+    return tuple(entry for entry in (*folders, *objects) if _reachable(entry.name))
+
+
+def _reachable(name: str) -> bool:
+    segments = name.removesuffix("/").split("/")
+    return bool(segments[0]) and not {".", ".."}.intersection(segments) and name.isprintable()
+
+
+def link_json(path: str, entries: Sequence[Entry], cursor: str | None) -> bytes:
+    """A link's listing for programs: `{path, entries: [{name, size, modified} | {name, folder}], cursor}`."""
+    rows = [
+        {"name": entry.name, "folder": True}
+        if entry.folder
+        else {"name": entry.name, "size": entry.size, "modified": entry.modified}
+        for entry in entries
+    ]
+    return json.dumps({"path": path, "entries": rows, "cursor": cursor}, ensure_ascii=False).encode() + b"\n"
