@@ -13,7 +13,6 @@ from typing import Literal
 from gateway.core.profile import Profile
 from gateway.core.route import Backend
 from gateway.settings.collect import Entry
-from gateway.settings.faults import did_you_mean
 from gateway.settings.grammar import BackendEntry, CredentialsEntry
 
 __all__ = [
@@ -77,14 +76,9 @@ class BackendSettings:
 def backend_settings(
     entry: Entry[BackendEntry], profiles: Mapping[str, Profile], faults: list[str]
 ) -> BackendSettings | None:
-    """The settings of one backend; None with a fault added when its profile or endpoint is not known."""
+    """The settings of one backend; None with a fault added when no endpoint is known."""
     value = entry.value
-    profile = profiles.get(value.profile)
-    if profile is None:
-        faults.append(
-            entry.fault(f"no profile is named {value.profile!r}{did_you_mean(value.profile, profiles)}", "profile")
-        )
-        return None
+    profile = profiles[value.profile]
     region = value.region or profile.region
     endpoint = value.endpoint or profile.endpoint_for(region)
     if endpoint is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,13 +22,11 @@ from gateway.settings.grammar import (
     ExampleEntry,
     LimitEntry,
     RuleEntry,
-    backend_name_fault,
-    bucket_name_fault,
 )
-from gateway.settings.secret import SecretReader
 from gateway.settings.source import Document, NodePath, Plain, read_document
+from gateway.settings.words import References, backend_name_fault, bucket_name_fault
 
-__all__ = ["Draft", "Entry", "collect"]
+__all__ = ["Draft", "Entry", "collect", "listing"]
 
 Model = TypeVar("Model", bound=BaseModel)
 _ATTEMPTS: Final = 5
@@ -54,46 +52,44 @@ class Entry(Generic[Model]):
 
 @dataclass(slots=True)
 class Draft:
-    """Everything that the files say, and every fault so far.
-
-    `names` holds every backend and bucket that is mentioned, valid or not, with its place; `readable` is false when
-    some file could not be read at all, so that names in it may be missing.
-    """
+    """Every valid entry of all files, and every fault so far."""
 
     backends: list[Entry[BackendEntry]] = field(default_factory=list)
     buckets: list[Entry[BucketEntry]] = field(default_factory=list)
     rules: list[Entry[RuleEntry]] = field(default_factory=list)
     limits: list[Entry[LimitEntry]] = field(default_factory=list)
     examples: list[Entry[ExampleEntry]] = field(default_factory=list)
-    names: dict[str, dict[str, str]] = field(default_factory=lambda: {"backends": {}, "buckets": {}, "rules": {}})
     faults: list[str] = field(default_factory=list)
-    readable: bool = True
     sources: tuple[Path, ...] = ()
 
 
-def collect(directory: Path, reader: SecretReader) -> Draft:
+def collect(directory: Path, references: References) -> Draft:
     """Read every `*.yaml` and `*.yml` of a directory, in the order of their names; hidden files are not read.
 
     Symbolic links are followed. When the directory changes while it is read (a mounted ConfigMap is swapped as a
-    whole), it is read again.
+    whole), it is read again. The names found are noted in `references`.
 
     Raises:
         SettingsError: there is no such directory, it holds no policy file, or it does not stop changing.
     """
     for _ in range(_ATTEMPTS):
-        before = _listing(directory)
+        before = listing(directory)
         if not before:
             raise SettingsError(f"{directory}: holds no policy file (*.yaml); without rules nothing would be allowed")
         draft = Draft(sources=tuple(path for path, *_ in before))
-        for path in draft.sources:
-            _read(path, draft, reader)
-        if _listing(directory) == before:
+        documents = _documents(draft)
+        if listing(directory) == before:
+            _gather(draft, documents, references, whole=len(documents) == len(draft.sources))
             return draft
     raise SettingsError(f"{directory}: kept changing while it was read")
 
 
-def _listing(directory: Path) -> list[tuple[Path, Path, int, int]]:
-    """The policy files with what tells one version of them from another."""
+def listing(directory: Path) -> list[tuple[Path, Path, int, int]]:
+    """The policy files of a directory, each with what tells one version of it from another.
+
+    Raises:
+        SettingsError: not a directory that can be read.
+    """
     found = []
     try:
         for path in sorted(directory.iterdir()):
@@ -105,76 +101,75 @@ def _listing(directory: Path) -> list[tuple[Path, Path, int, int]]:
     return found
 
 
-def _read(path: Path, draft: Draft, reader: SecretReader) -> None:
-    try:
-        document = read_document(path)
-    except SettingsError as error:
-        draft.faults.extend(error.faults)
-        draft.readable = False
+def _documents(draft: Draft) -> list[Document]:
+    found = []
+    for path in draft.sources:
+        try:
+            found.append(read_document(path))
+        except SettingsError as error:
+            draft.faults.extend(error.faults)
+    return found
+
+
+def _gather(draft: Draft, documents: list[Document], references: References, *, whole: bool) -> None:
+    """Note every name first, so that the order of files and entries does not matter; then check every entry."""
+    found = [raw for document in documents for raw in _raw_entries(document, draft)]
+    names: dict[str, dict[str, str]] = {"backends": {}, "buckets": {}, "rules": {}}
+    kept = [raw for raw in found if _is_new(raw, names, draft)]
+    if whole:
+        references.backends, references.buckets = names["backends"], names["buckets"]
+    for raw in kept:
+        model = SECTIONS[raw.section]
+        try:
+            value = model.model_validate(raw.data, context=references)
+        except ValidationError as error:
+            draft.faults.extend(validation_faults(error, model, raw.document, raw.path))
+        else:
+            getattr(draft, raw.section).append(Entry(raw.document, raw.path, raw.name, value))
+
+
+@dataclass(frozen=True, slots=True)
+class _RawEntry:
+    """One entry as it is written; `name` is empty where entries have none, or not yet a valid one."""
+
+    document: Document
+    section: str
+    path: NodePath
+    name: str
+    data: Plain
+
+
+def _raw_entries(document: Document, draft: Draft) -> Iterator[_RawEntry]:
+    sections = document.data
+    if sections is None:
         return
-    if document.data is None:
-        return
-    if not isinstance(document.data, dict):
+    if not isinstance(sections, dict):
         draft.faults.append(document.fault((), f"must be a mapping with the keys {', '.join(SECTIONS)}"))
-        draft.readable = False
         return
-    for section, below in document.data.items():
+    for section, below in sections.items():
         if section not in SECTIONS:
             text = f"unknown key{did_you_mean(section, SECTIONS)}"
             draft.faults.append(document.fault((section,), text, key=True))
-            draft.readable = False
-            continue
-        for where, name, data in _entries(document, section, below, draft):
-            entry = _entry(document, where, name, data, SECTIONS[section], draft, reader)
-            if entry is not None:
-                getattr(draft, section).append(entry)
+        elif section in _NAME_FAULT and isinstance(below, dict):
+            yield from (_RawEntry(document, section, (section, key), key, data) for key, data in below.items())
+        elif section not in _NAME_FAULT and isinstance(below, list):
+            for index, data in enumerate(below):
+                name = data.get("name") if section == "rules" and isinstance(data, dict) else None
+                yield _RawEntry(document, section, (section, index), name if isinstance(name, str) else "", data)
+        elif below is not None:
+            kind = "a mapping of names and what they are" if section in _NAME_FAULT else "a list"
+            draft.faults.append(document.fault((section,), f"must be {kind}"))
 
 
-def _entries(document: Document, section: str, below: Plain, draft: Draft) -> Iterator[tuple[NodePath, str, Plain]]:
-    if below is None:
-        return
-    if section in _NAME_FAULT:
-        if not isinstance(below, dict):
-            draft.faults.append(document.fault((section,), "must be a mapping of names and what they are"))
-            draft.readable = False
-            return
-        for name, data in below.items():
-            if (fault := _NAME_FAULT[section](name)) is not None:
-                draft.faults.append(document.fault((section, name), fault, key=True))
-            if _is_new(document, (section, name), name, draft):
-                yield (section, name), name, data
-    elif isinstance(below, list):
-        for index, data in enumerate(below):
-            name = data.get("name") if section == "rules" and isinstance(data, dict) else None
-            if not isinstance(name, str) or _is_new(document, (section, index), name, draft):
-                yield (section, index), name if isinstance(name, str) else "", data
-    else:
-        draft.faults.append(document.fault((section,), "must be a list"))
-
-
-def _is_new(document: Document, path: NodePath, name: str, draft: Draft) -> bool:
-    section = str(path[0])
-    first = draft.names[section].get(name)
+def _is_new(raw: _RawEntry, names: dict[str, dict[str, str]], draft: Draft) -> bool:
+    if not raw.name:
+        return True
+    if raw.section in _NAME_FAULT and (fault := _NAME_FAULT[raw.section](raw.name)) is not None:
+        draft.faults.append(raw.document.fault(raw.path, fault, key=True))
+    first = names[raw.section].get(raw.name)
     if first is not None:
-        text = f"the name {name!r} stands twice in {section} (first at {first})"
-        draft.faults.append(document.fault(path, text, key=True))
+        text = f"the name {raw.name!r} stands twice in {raw.section} (first at {first})"
+        draft.faults.append(raw.document.fault(raw.path, text, key=True))
         return False
-    draft.names[section][name] = document.where(path, key=True)
+    names[raw.section][raw.name] = raw.document.where(raw.path, key=True)
     return True
-
-
-def _entry(
-    document: Document,
-    path: NodePath,
-    name: str,
-    data: Plain,
-    model: type[BaseModel],
-    draft: Draft,
-    reader: SecretReader,
-) -> Entry[Any] | None:
-    try:
-        value = model.model_validate(data, context=reader)
-    except ValidationError as error:
-        draft.faults.extend(validation_faults(error, model, document, path))
-        return None
-    return Entry(document, path, name, value)

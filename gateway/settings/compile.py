@@ -1,7 +1,7 @@
-"""Owns what entries mean together: references between them, rules that could never matter, the compiled `Policy`.
+"""Owns what valid entries mean together: rules that could never matter, and the compiled `Policy`.
 
 Refuses to own reading files (`gateway.settings.collect`) and decisions (`gateway.core.policy`).
-Law: a name that is not there is a fault, and so is a rule that no attempt could ever be decided by.
+Law: a rule that no attempt could ever be decided by is a fault.
 """
 
 from __future__ import annotations
@@ -15,11 +15,8 @@ from gateway.core.route import Bucket, Cors, Delivery
 from gateway.core.units import Rate
 from gateway.settings.backend import BackendSettings, backend_settings
 from gateway.settings.collect import Draft, Entry
-from gateway.settings.conditions import CelCondition, compile_condition
 from gateway.settings.examples import Example, example_of
-from gateway.settings.faults import did_you_mean
 from gateway.settings.grammar import BucketEntry, LimitEntry, LinksEntry, RuleEntry
-from gateway.settings.source import path_text
 
 __all__ = ["compile_draft"]
 
@@ -30,35 +27,28 @@ def compile_draft(
     """The policy, its backends and its examples; adds every fault to the draft, whose owner must then refuse it."""
     compiled = (backend_settings(entry, profiles, draft.faults) for entry in draft.backends)
     backends = tuple(found for found in compiled if found is not None)
-    rules = tuple(_rule(entry, draft) for entry in draft.rules)
+    rules = tuple(map(_rule, draft.rules))
     for entry in draft.rules:
-        draft.faults.extend(_pointless(entry, rules, draft))
-    buckets = {entry.name: _bucket(entry, draft) for entry in draft.buckets}
+        draft.faults.extend(_pointless(entry, rules))
+    examples = (example_of(entry, draft.faults) for entry in draft.examples)
     policy = Policy(
         backends={backend.name: backend.backend for backend in backends},
-        buckets=buckets,
+        buckets={entry.name: _bucket(entry) for entry in draft.buckets},
         rules=rules,
-        limits=tuple(_limit(entry) for entry in draft.limits),
+        limits=tuple(map(_limit, draft.limits)),
     )
-    named = draft.names["buckets"] if draft.readable else None
-    examples = (example_of(entry, named, draft.faults) for entry in draft.examples)
     return policy, backends, tuple(found for found in examples if found is not None)
 
 
-def _bucket(entry: Entry[BucketEntry], draft: Draft) -> Bucket:
+def _bucket(entry: Entry[BucketEntry]) -> Bucket:
     value = entry.value
-    known = draft.names["backends"]
-    if value.backend not in known and draft.readable:
-        draft.faults.append(
-            entry.fault(f"no backend is named {value.backend!r}{did_you_mean(value.backend, known)}", "backend")
-        )
     return Bucket(
         name=entry.name,
         backend=value.backend,
         real_bucket=value.bucket or entry.name,
         prefix=value.prefix,
         cors=tuple(
-            Cors(cors.origins, tuple(cors.methods), cors.headers, cors.expose, cors.max_age) for cors in value.cors
+            Cors(cors.origins, tuple(cors.methods), cors.headers, cors.expose, int(cors.max_age)) for cors in value.cors
         ),
         delivery=Delivery(value.delivery),
     )
@@ -76,7 +66,7 @@ def _limit(entry: Entry[LimitEntry]) -> LimitRule:
     )
 
 
-def _rule(entry: Entry[RuleEntry], draft: Draft) -> Rule:
+def _rule(entry: Entry[RuleEntry]) -> Rule:
     value = entry.value
     return Rule(
         name=value.name,
@@ -88,7 +78,7 @@ def _rule(entry: Entry[RuleEntry], draft: Draft) -> Rule:
         max_size=value.max_size,
         links=None if value.links is None else _links(value.links),
         delivery=None if value.delivery is None else Delivery(value.delivery),
-        condition=None if value.when is None else _condition(entry, value.when, draft),
+        condition=value.when,
         source=entry.where,
     )
 
@@ -103,23 +93,8 @@ def _links(value: LinksEntry) -> LinkLimits:
     )
 
 
-def _condition(entry: Entry[RuleEntry], text: str, draft: Draft) -> CelCondition | None:
-    compiled = compile_condition(text)
-    if isinstance(compiled, CelCondition):
-        return compiled
-    path = (*entry.path, "when")
-    where = entry.document.where_inside(path, compiled.line, compiled.column)
-    draft.faults.append(f"{where}: {path_text(path)}: {compiled.text}")
-    return None
-
-
-def _pointless(entry: Entry[RuleEntry], rules: Iterable[Rule], draft: Draft) -> Iterator[str]:
-    """Why the rule, or one of its patterns, can never decide anything."""
-    buckets = draft.names["buckets"]
-    for index, pattern in enumerate(entry.value.on):
-        if draft.readable and pattern.bucket is not None and not any(map(pattern.names_bucket, buckets)):
-            name = pattern.text.partition("/")[0]
-            yield entry.fault(f"{pattern.text!r} names no bucket there is{did_you_mean(name, buckets)}", "on", index)
+def _pointless(entry: Entry[RuleEntry], rules: Iterable[Rule]) -> Iterator[str]:
+    """Why the rule can never decide anything."""
     if entry.value.effect is Effect.ALLOW:
         for rule in rules:
             if rule.effect is Effect.DENY and _always_wins(rule, entry.value):

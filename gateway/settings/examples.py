@@ -6,7 +6,7 @@ Law: an example that proves nothing is a fault. One about a bucket that does not
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,7 +15,6 @@ from gateway.core.policy import Policy, explain
 from gateway.core.reasons import Reason
 from gateway.core.request import ACTION_OF, Action, Operation
 from gateway.settings.collect import Entry
-from gateway.settings.faults import did_you_mean
 from gateway.settings.grammar import ExampleEntry
 
 __all__ = ["DEFAULT_AT", "Example", "check", "example_of"]
@@ -74,16 +73,10 @@ class Example:
         return f"{self.who} {done} {self.bucket}/{self.key}"
 
 
-def example_of(entry: Entry[ExampleEntry], buckets: Collection[str] | None, faults: list[str]) -> Example | None:
-    """The example of an entry; None with a fault added when it could prove nothing.
-
-    `buckets` are the names there are, None while some file could not be read.
-    """
+def example_of(entry: Entry[ExampleEntry], faults: list[str]) -> Example | None:
+    """The example of an entry; None with a fault added when it could prove nothing."""
     value = entry.value
     bucket, _, key = value.on.partition("/")
-    if buckets is not None and bucket not in buckets:
-        faults.append(entry.fault(f"no bucket is named {bucket!r}{did_you_mean(bucket, buckets)}", "on"))
-        return None
     if value.who.kind == "link":
         faults.append(entry.fault("a link acts for its owner: name the owner", "who"))
         return None

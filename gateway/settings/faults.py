@@ -6,6 +6,7 @@ values compared with a closed list are shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -13,10 +14,16 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.settings.source import Document, NodePath
+from gateway.settings.source import Document, NodePath, path_text
 
-__all__ = ["did_you_mean", "validation_faults"]
+__all__ = ["INSIDE_TEXT", "did_you_mean", "in_order", "validation_faults"]
 
+INSIDE_TEXT: Final = "inside_text"
+"""The type of a validation error whose context says where inside the text (`line`, `column`) it is."""
+
+_SHORT_LIST: Final = 16
+_LONG_LIST: Final = 40
+_PLACED: Final = re.compile(r"(.*?):(\d+):(\d+): ")
 _TYPES: Final = {
     "string_type": "must be a text",
     "int_type": "must be a whole number",
@@ -36,14 +43,24 @@ _BOUNDS: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
-def did_you_mean(wrong: str, known: Iterable[str], *, allowed: bool = True) -> str:
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """` (did you mean 'region'? allowed: …)`, or as much of it as there is to say."""
     names = sorted(set(known))
     close = get_close_matches(wrong, names, 1, 0.6)
     parts = [f"did you mean {close[0]!r}?"] if close else []
-    if allowed and names and len(names) <= 40:
+    if names and len(names) <= (_SHORT_LIST if close else _LONG_LIST):
         parts.append(f"allowed: {', '.join(names)}")
     return f" ({' '.join(parts)})" if parts else ""
+
+
+def in_order(faults: Iterable[str]) -> list[str]:
+    """Each fault once, those with a place in the order of their files, lines and columns, the others first."""
+    return sorted(dict.fromkeys(faults), key=_place)
+
+
+def _place(fault: str) -> tuple[str, int, int]:
+    match = _PLACED.match(fault)
+    return ("", 0, 0) if match is None else (match[1], int(match[2]), int(match[3]))
 
 
 def validation_faults(
@@ -74,6 +91,9 @@ def validation_faults(
                 yield document.fault(document.known(path), _TYPES[kind])
             case kind if kind in _BOUNDS:
                 yield document.fault(document.known(path), _BOUNDS[kind](context))
+            case "inside_text":
+                where = document.where_inside(path, context["line"], context["column"])
+                yield f"{where}: {path_text(path)}: {context['text']}"
             case "value_error":
                 yield document.fault(document.known(path), str(context["error"]))
             case _:

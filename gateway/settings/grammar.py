@@ -6,28 +6,15 @@ Law: an entry that exists is right by itself, and unknown keys are errors: a mis
 
 from __future__ import annotations
 
-import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    PlainValidator,
-    StrictBool,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool, model_validator
 
-from gateway.core import units
-from gateway.core.pattern import NamePattern, PathPattern, key_fault
 from gateway.core.policy import Effect
 from gateway.core.profile import Addressing, SignatureVersion
-from gateway.core.request import Action, Operation
+from gateway.core.request import Action
 from gateway.core.route import Capability
-from gateway.settings.faults import did_you_mean
 from gateway.settings.fields import (
     ENTRY,
     BaseUrl,
@@ -42,6 +29,24 @@ from gateway.settings.fields import (
     Text,
 )
 from gateway.settings.secret import SecretRef
+from gateway.settings.words import (
+    BackendRef,
+    Condition,
+    Doing,
+    ExamplePlace,
+    HeaderName,
+    Instant,
+    Name,
+    Names,
+    Origin,
+    Patterns,
+    Peer,
+    Prefix,
+    ProfileRef,
+    RateText,
+    RealBucket,
+    Region,
+)
 
 __all__ = [
     "SECTIONS",
@@ -56,124 +61,20 @@ __all__ = [
     "RuleEntry",
 ]
 
-_BUCKET: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]", re.ASCII)
-_REAL_BUCKET: Final = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
-_REGION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_ORIGIN: Final = re.compile(r"\*|(?:https?|[a-z][a-z0-9+.-]*)://(?:\*\.)?[A-Za-z0-9.\[\]:_-]+", re.ASCII)
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
-
-
-def bucket_name_fault(name: str) -> str | None:
-    """Why a name cannot be a bucket of ours (S3's own rules for general purpose buckets), or None."""
-    if not _BUCKET.fullmatch(name):
-        return "a bucket name has 3 to 63 lower-case letters, digits, dots and hyphens, a letter or digit at both ends"
-    if ".." in name or ".-" in name or "-." in name:
-        return "a bucket name has no two dots in a row and no hyphen beside a dot"
-    if re.fullmatch(r"[0-9]+(?:\.[0-9]+){3}", name):
-        return "a bucket name is not shaped like an address"
-    return None
-
-
-def backend_name_fault(name: str) -> str | None:
-    """Why a name cannot be a backend's, or None. It is a metric label, so it is short and plain."""
-    if _NAME.fullmatch(name):
-        return None
-    return "a backend name has up to 63 lower-case letters, digits, _ and -"
-
-
-def _matching(pattern: re.Pattern[str], sentence: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise ValueError(sentence)
-        return value
-
-    return AfterValidator(check)
-
-
-def _prefix(value: str) -> str:
-    if value == "":
-        return value
-    if not value.endswith("/"):
-        raise ValueError(f"must end with a slash (did you mean '{value}/'?): without it, it would reach its siblings")
-    if value.startswith("/") or "//" in value:
-        raise ValueError("must not begin with a slash or have an empty segment")
-    if (fault := key_fault(value)) is not None:
-        raise ValueError(f"{fault}, which no key may have")
-    return value
-
-
-def _path_pattern(value: object) -> PathPattern:
-    if not isinstance(value, str):
-        raise ValueError("must be a pattern: BUCKET/**, BUCKET/folder/**, BUCKET/folder/*.pdf or **")
-    pattern = PathPattern.parse(value)
-    if (fault := key_fault(value.partition("/")[2])) is not None:
-        raise ValueError(f"{fault}, so no key can match it")
-    return pattern
-
-
-def _name_pattern(value: object) -> NamePattern:
-    if not isinstance(value, str):
-        raise ValueError("must name somebody: app:NAME, app:*, admin:NAME, anonymous or *")
-    return NamePattern.parse(value)
-
-
-def _peer(value: object) -> IPv4Address | IPv6Address:
-    try:
-        return ip_address(value if isinstance(value, str) else "")
-    except ValueError:
-        raise ValueError("must be an IP address like 10.1.2.3") from None
-
-
-def _rate(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("must be a rate: a text like 200/s, 10/min, 1000/15m")
-    units.Rate.parse(value)
-    return value
-
-
-def _instant(value: object) -> float:
-    return units.instant(value if isinstance(value, str) else "this")
-
 
 def _credentials(value: object) -> object:
+    if isinstance(value, str) and value != "chain":
+        raise ValueError("must be chain, or a mapping with the references of its keys")
     return {"chain": True} if value == "chain" else value
 
 
-def _condition(value: object) -> str:
-    """YAML reads a bare `true` as a truth value; an expression is always a text."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("must be a CEL expression, like size < 1000000")
-    return value
+def _for_links(action: Action) -> Action:
+    if action not in {Action.READ, Action.LIST, Action.WRITE}:
+        raise ValueError(f"'{action}' is nothing a link can do (allowed: list, read, write)")
+    return action
 
 
-def _doing(value: object) -> Operation | Action:
-    known = [*(operation.value for operation in Operation), "share", "sign"]
-    if value not in known:
-        raise ValueError(f"must be an S3 operation, share or sign{did_you_mean(str(value), known)}")
-    return Action(value) if value in {"share", "sign"} else Operation(value)
-
-
-Prefix = Annotated[str, AfterValidator(_prefix)]
-Region = Annotated[str, _matching(_REGION, "must be a region like us-east-1")]
-Patterns = Annotated[
-    tuple[Annotated[PathPattern, PlainValidator(_path_pattern), WithJsonSchema({"type": "string"})], ...],
-    OneOrMore,
-    Field(min_length=1),
-]
-Name = Annotated[NamePattern, PlainValidator(_name_pattern), WithJsonSchema({"type": "string"})]
-Names = Annotated[tuple[Name, ...], OneOrMore, Field(min_length=1)]
-RateText = Annotated[str, PlainValidator(_rate), WithJsonSchema({"type": "string", "examples": ["200/s"]})]
-Peer = Annotated[IPv4Address | IPv6Address, PlainValidator(_peer), WithJsonSchema({"type": "string"})]
-Instant = Annotated[float, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
-Doing = Annotated[
-    Operation | Action,
-    PlainValidator(_doing),
-    WithJsonSchema({"enum": [*(operation.value for operation in Operation), "share", "sign"]}),
-]
-Expression = Annotated[str, PlainValidator(_condition), WithJsonSchema({"type": "string"})]
+LinkAction = Annotated[Action, AfterValidator(_for_links)]
 
 
 class CredentialsEntry(BaseModel):
@@ -230,7 +131,7 @@ class BackendEntry(BaseModel):
 
     model_config = ENTRY
 
-    profile: Text
+    profile: ProfileRef
     """The kind of store; `gateway doctor` lists them."""
     credentials: Annotated[
         CredentialsEntry, BeforeValidator(_credentials, json_schema_input_type=str | CredentialsEntry)
@@ -263,18 +164,14 @@ class CorsEntry(BaseModel):
 
     model_config = ENTRY
 
-    origins: Annotated[
-        tuple[Annotated[str, _matching(_ORIGIN, "must be an origin like https://app.example.com, or *")], ...],
-        OneOrMore,
-        Field(min_length=1),
-    ]
+    origins: Annotated[tuple[Origin, ...], OneOrMore, Field(min_length=1)]
     methods: Annotated[tuple[Literal["GET", "HEAD", "PUT", "POST", "DELETE"], ...], OneOrMore, Field(min_length=1)] = (
         "GET",
         "HEAD",
     )
-    headers: Annotated[tuple[Annotated[str, _matching(_TOKEN, "must be a header name, or *")], ...], OneOrMore] = ()
-    expose: Annotated[tuple[Annotated[str, _matching(_TOKEN, "must be a header name")], ...], OneOrMore] = ("ETag",)
-    max_age: Annotated[Duration, AfterValidator(int)] = 600
+    headers: Annotated[tuple[HeaderName, ...], OneOrMore] = ()
+    expose: Annotated[tuple[HeaderName, ...], OneOrMore] = ("ETag",)
+    max_age: Duration = 600.0
 
 
 class BucketEntry(BaseModel):
@@ -282,8 +179,8 @@ class BucketEntry(BaseModel):
 
     model_config = ENTRY
 
-    backend: Text
-    bucket: Annotated[str, _matching(_REAL_BUCKET, "must be the name of a bucket")] | None = None
+    backend: BackendRef
+    bucket: RealBucket | None = None
     """The real bucket; the same name if left out."""
     prefix: Prefix = ""
     """Where in the real bucket it begins; ends with a slash."""
@@ -296,7 +193,7 @@ class LinksEntry(BaseModel):
 
     model_config = ENTRY
 
-    actions: Annotated[tuple[Literal["read", "list", "write"], ...], OneOrMore, Field(min_length=1)] = ("read",)
+    actions: Annotated[tuple[LinkAction, ...], OneOrMore, Field(min_length=1)] = (Action.READ,)
     max_expires: Duration | None = None
     max_uses: Count | None = None
     max_size: ByteSize | None = None
@@ -318,7 +215,7 @@ class RuleEntry(BaseModel):
     max_size: ByteSize | None = None
     links: LinksEntry | None = None
     delivery: Literal["stream", "redirect"] | None = None
-    when: Expression | None = None
+    when: Condition | None = None
 
     @model_validator(mode="after")
     def _sensible(self) -> RuleEntry:
@@ -327,7 +224,7 @@ class RuleEntry(BaseModel):
             raise ValueError("; ".join(faults))
         return self
 
-    def _misfits(self) -> Any:
+    def _misfits(self) -> Iterator[str]:
         if self.links is not None and Action.SHARE not in self.may:
             yield "`links` says what shared links may be, but the rule does not allow share"
         if self.effect is Effect.DENY:
@@ -367,7 +264,7 @@ class ExampleEntry(BaseModel):
 
     who: PrincipalName
     do: Doing
-    on: Text
+    on: ExamplePlace
     expect: Literal["allow", "deny"]
     peer: Peer | None = Field(default=None, alias="from")
     size: ByteSize | None = None

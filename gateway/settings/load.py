@@ -12,14 +12,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.core.reasons import SettingsError
-from gateway.settings.faults import validation_faults
+from gateway.settings.faults import in_order, validation_faults
 from gateway.settings.fields import ListenAddress
 from gateway.settings.model import Settings
 from gateway.settings.overrides import apply_overrides
 from gateway.settings.secret import SecretReader
-from gateway.settings.source import Document, NodePath, Plain, read_document
+from gateway.settings.source import Document, NodePath, Plain, child, read_document
 
-__all__ = ["load_settings", "read_settings", "settings_schema"]
+__all__ = ["load_settings", "policies_directory", "read_settings", "settings_schema"]
 
 
 def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -28,20 +28,18 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: with every fault; a missing file names `gateway demo`.
     """
-    settings, _ = read_settings(path, environ)
-    return settings
+    return read_settings(path, SecretReader(environ, path.absolute().parent))
 
 
-def read_settings(path: Path, environ: Mapping[str, str]) -> tuple[Settings, frozenset[Path]]:
-    """The same, with every file that the settings refer to, for a watcher. Raises SettingsError likewise."""
+def read_settings(path: Path, reader: SecretReader) -> Settings:
+    """The same; every file that was named, readable or not, is noted in `reader` even when this raises."""
     if not path.exists():
         raise SettingsError(
             f"{path}: there is no such file; write one (`gateway check --schema` describes it), "
             "name another with --config, or run `gateway demo`, which needs none"
         )
     document = read_document(path)
-    faults = apply_overrides(document, environ, Settings.model_fields)
-    reader = SecretReader(environ, path.absolute().parent)
+    faults = apply_overrides(document, reader.environ, Settings.model_fields)
     settings = None
     try:
         settings = Settings.model_validate({} if document.data is None else document.data, context=reader)
@@ -49,8 +47,19 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> tuple[Settings, fro
         faults.extend(validation_faults(error, Settings, document))
     faults.extend(_clashes(document))
     if settings is None or faults:
-        raise SettingsError(*faults)
-    return settings, frozenset(reader.files)
+        raise SettingsError(*in_order(faults))
+    return settings
+
+
+def policies_directory(path: Path, environ: Mapping[str, str]) -> Path | None:
+    """Where the policies are, even if the settings have faults elsewhere; None if that cannot be told."""
+    try:
+        document = read_document(path)
+    except SettingsError:
+        return None
+    apply_overrides(document, environ, Settings.model_fields)
+    written = child(document.data, "policies") or "policies/"
+    return path.absolute().parent / written if isinstance(written, str) else None
 
 
 def settings_schema() -> dict[str, Any]:

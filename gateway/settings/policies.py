@@ -17,10 +17,11 @@ from gateway.settings.backend import BackendSettings
 from gateway.settings.collect import collect
 from gateway.settings.compile import compile_draft
 from gateway.settings.examples import Example, check
+from gateway.settings.faults import in_order
 from gateway.settings.grammar import PolicyFile
-from gateway.settings.secret import SecretReader
+from gateway.settings.words import References
 
-__all__ = ["PolicySet", "check_examples", "load_policies", "policy_schema"]
+__all__ = ["PolicySet", "check_examples", "load_policies", "policy_schema", "read_policies"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +45,21 @@ def load_policies(directory: Path, profiles: Mapping[str, Profile], environ: Map
     Raises:
         SettingsError: with every fault in all of the files.
     """
-    reader = SecretReader(environ, directory.absolute())
-    draft = collect(directory, reader)
-    policy, backends, examples = compile_draft(draft, profiles)
+    return read_policies(directory, References(environ, directory.absolute(), profiles=profiles))
+
+
+def read_policies(directory: Path, references: References) -> PolicySet:
+    """The same; every file that was named, readable or not, is noted in `references` even when this raises."""
+    draft = collect(directory, references)
+    policy, backends, examples = compile_draft(draft, references.profiles)
     if draft.faults:
-        raise SettingsError(*draft.faults)
+        raise SettingsError(*in_order(draft.faults))
     return PolicySet(
         policy=policy,
         backends=backends,
         examples=examples,
         sources=draft.sources,
-        references=frozenset(reader.files),
+        references=frozenset(references.files),
     )
 
 

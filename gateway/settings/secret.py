@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
@@ -38,7 +38,7 @@ class SecretReader:
     files: set[Path] = field(default_factory=set)
 
     @classmethod
-    def of(cls, info: ValidationInfo) -> SecretReader:
+    def of(cls, info: ValidationInfo) -> Self:
         """The reader that a validation runs with."""
         if not isinstance(info.context, cls):
             raise TypeError("files and references are read through a SecretReader, given as the validation context")

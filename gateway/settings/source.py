@@ -22,7 +22,18 @@ from yaml.scanner import Scanner
 
 from gateway.core.reasons import SettingsError
 
-__all__ = ["MAX_BYTES", "Document", "NodePath", "Place", "Plain", "child", "read_document", "resolve_plain"]
+__all__ = [
+    "MAX_BYTES",
+    "Document",
+    "NodePath",
+    "Place",
+    "Plain",
+    "child",
+    "parse_document",
+    "path_text",
+    "read_document",
+    "resolve_plain",
+]
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 NodePath = tuple[str | int, ...]
