@@ -57,13 +57,16 @@ def gcra(arrival: float | None, now: float, rate: Rate, cost: int = 1) -> tuple[
     """
     interval = rate.interval
     tolerance = interval * rate.burst
-    earliest = now if arrival is None else min(max(arrival, now), now + tolerance)
+    forgiven = min(rate.burst * ulp(now + tolerance), interval / 2)  # what a burst of roundings takes, never a unit
+    earliest = now if arrival is None else max(arrival, now)
+    if earliest > now + tolerance + forgiven:
+        # Only a clock that jumped back gets here. What was forgiven stays owed: else each refusal would forgive it anew.
+        earliest = now + tolerance
     proposed = earliest + interval * cost
     if proposed - earliest < interval * cost:
         # Today's epoch in a float has steps of 240 ns; rounding down would give units away at high rates.
         proposed = nextafter(proposed, inf)
     room = now + tolerance - proposed
-    forgiven = min(rate.burst * ulp(proposed), interval / 2)  # what a burst of such roundings takes, never a unit
     if room < -forgiven:
         left = max(0, int((now + tolerance - earliest + forgiven) / interval))
         return Verdict(False, -room, left, rate.count, earliest - now), earliest

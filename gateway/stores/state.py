@@ -2,15 +2,15 @@
 
 Refuses to own what an engine does. The engines that need a further library are imported only when they are named.
 
-Law: one engine holds grants, leases, feed and ledger together, because their serials come from one counter. A second
-URL may only take the limits over.
+Law: one engine holds grants, leases and feed together, because their serials come from one counter and their
+changes from one transaction. Only limits and the ledger may live elsewhere.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -25,13 +25,13 @@ from gateway.stores.limits import MemoryLimits
 from gateway.stores.memory import MemoryState
 from gateway.stores.sqlite import SqliteState
 
-__all__ = ["State", "open_state"]
+__all__ = ["Engine", "State", "open_state"]
 
 Clock = Callable[[], float]
 
 _SQLITE: Final = "sqlite:///"
-_REDIS_SCHEMES: Final = frozenset({"redis", "rediss", "valkey", "valkeys", "unix"})
-_POSTGRES_SCHEMES: Final = frozenset({"postgresql", "postgres"})
+_REDIS: Final = frozenset({"redis", "rediss"})
+_POSTGRES: Final = frozenset({"postgresql", "postgres"})
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)
 
 
@@ -56,53 +56,55 @@ class State:
 
     async def close(self) -> None:
         """Close every engine, the last one opened first."""
-        for engine in reversed(self.engines):
-            await engine.close()
+        await _close(self.engines)
 
 
 async def open_state(
-    urls: str | Sequence[str],
+    grants: str,
     *,
+    limits: str | None = None,
+    records: str | None = None,
     clock: Clock = time.time,
     processes: int = 1,
     accept_redis_durability: bool = False,
 ) -> State:
     """Open what the URLs name: `memory:`, `sqlite:///FILE`, `postgresql://…`, `redis://…`.
 
-    `sqlite:///gateway.db` is relative to the working directory, `sqlite:////var/lib/gateway.db` is absolute. A second
-    URL takes the limits over (`["postgresql://…", "redis://…"]`). `processes` is how many gateways share the store on
-    this host: a single one counts SQLite's limits in memory, several share a file beside it.
-    `accept_redis_durability` admits Redis for grants and revocations, although it may lose acknowledged writes.
+    `grants` also holds leases and the feed. `limits` and `records` (the ledger) go there too unless they name another
+    store. `sqlite:///gateway.db` is relative to the working directory, `sqlite:////var/lib/gateway.db` is absolute.
+    `processes` is how many gateways on this host share the store: a single one counts SQLite's limits in memory,
+    several share a file beside it. `accept_redis_durability` admits Redis for grants and revocations, although it may
+    lose acknowledged writes.
 
     Raises:
-        SettingsError: a URL is wrong, its library is not installed, the engine cannot be opened, or Redis alone
-            would hold the grants without the operator's word for it.
+        SettingsError: a URL is wrong, its library is not installed, the engine cannot be opened, or Redis would hold
+            the grants without the operator's word for it.
     """
-    names = [urls] if isinstance(urls, str) else list(urls)
-    if not 1 <= len(names) <= 2:
-        raise SettingsError("state: name one URL for everything, and at most a second one for the limits.")
-    if _scheme(names[0]) in _REDIS_SCHEMES and not accept_redis_durability:
+    if _scheme(grants) in _REDIS and not accept_redis_durability:
         raise SettingsError(
-            "state: Redis alone may lose acknowledged revocations when it fails over. Name a sqlite:/// or "
-            "postgresql:// URL first and Redis second, or accept its durability in the settings."
+            "state: Redis may lose acknowledged revocations when it fails over: keep grants in sqlite:///FILE or "
+            "postgresql://… and limits in Redis, or write accept_redis_durability: true."
         )
-    if _scheme(names[0]) == "memory" and processes > 1:
-        raise SettingsError("state: memory: is not shared between processes; use sqlite:///FILE with several workers.")
-    engines: list[Engine] = []
+    if processes > 1 and "memory" in {_scheme(url) for url in (grants, limits or grants, records or grants)}:
+        raise SettingsError("state: memory: is not shared between processes: use sqlite:///FILE with several workers.")
+    engines: dict[str, Engine] = {}
     try:
-        for name in names:
-            engine = _engine(name, clock)
-            await engine.open()
-            engines.append(engine)
+        for url in (grants, limits or grants, records or grants):
+            if url not in engines:
+                engine = _engine(url, clock)
+                await engine.open()
+                engines[url] = engine
     except BaseException:
-        for engine in reversed(engines):
-            await engine.close()
+        await _close(engines.values())
         raise
-    main = engines[0]
-    limits: LimitStore = engines[-1]
-    if limits is main and _scheme(names[0]) == "sqlite" and processes == 1:
-        limits = MemoryLimits()
-    return State(main, main, limits, main, main, tuple(engines))
+    main, counters, ledger = engines[grants], engines[limits or grants], engines[records or grants]
+    in_memory = processes == 1 and isinstance(counters, SqliteState)
+    return State(main, main, MemoryLimits() if in_memory else counters, main, ledger, tuple(engines.values()))
+
+
+async def _close(engines: Iterable[Engine]) -> None:
+    for engine in reversed(tuple(engines)):
+        await engine.close()
 
 
 def _scheme(url: str) -> str:
@@ -112,7 +114,7 @@ def _scheme(url: str) -> str:
 
 def _engine(url: str, clock: Clock) -> Engine:
     scheme = _scheme(url)
-    if url == "memory:":
+    if url in {"memory:", "memory://"}:
         return MemoryState(clock=clock)
     if scheme == "sqlite":
         return SqliteState(_sqlite_path(url), clock=clock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -27,11 +27,11 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def engine(engine_name: str, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Engine]:
-    made: Engine
-    if engine_name == "memory":
-        made = MemoryState(clock=clock)
-    else:
-        made = SqliteState(tmp_path / "gateway.db", clock=clock)
-    await made.open()
-    yield made
-    await made.close()
+    made: dict[str, Callable[[], Engine]] = {
+        "memory": lambda: MemoryState(clock=clock),
+        "sqlite": lambda: SqliteState(tmp_path / "gateway.db", clock=clock),
+    }
+    engine = made[engine_name]()
+    await engine.open()
+    yield engine
+    await engine.close()

@@ -1,0 +1,99 @@
+"""The law of `Ledger`, for every engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.core.record import AuditEvent, Outcome
+from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.token import hash_secret
+from gateway.stores.state import Engine
+from tests.contract.sample import NOW, key, link, record
+
+
+async def test_a_record_comes_back_as_it_was_written(engine: Engine) -> None:
+    """Every field survives, also a key that was refused for its bytes."""
+    odd = record(
+        "l_1",
+        NOW + 0.123456,
+        outcome=Outcome.CUT,
+        reason="revoked",
+        bytes_in=2**60,
+        bytes_out=3,
+        fresh_use=True,
+        key="a\x00b\ud800\U0001f600",
+        status=403,
+    )
+    await engine.append([odd])
+    page = await engine.records_of("l_1", None, 10)
+    assert list(page.records) == [odd]
+    assert page.cursor is None
+
+
+async def test_records_are_newest_first_and_complete(engine: Engine) -> None:
+    """Pages show each record of the grant once, by the time of the attempt, also where times are equal."""
+    times = [5, 3, 3, 3, 9, 1, 3]
+    written = [record("l_1", NOW + at) for at in times]
+    await engine.append(written[:4])
+    await engine.append([record("l_2"), record(None), *written[4:]])
+    seen = []
+    cursor = None
+    while True:
+        page = await engine.records_of("l_1", cursor, 2)
+        seen += page.records
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert [entry.at - NOW for entry in seen] == sorted(times, reverse=True)
+    assert {entry.request_id for entry in seen} == {entry.request_id for entry in written}
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "WyJnIiwxXQ", "WyJyIiwxXQ", "é", "WyJyIiwiYSIsMV0"])
+async def test_a_foreign_cursor_is_refused(engine: Engine, cursor: str) -> None:
+    """A cursor that this ledger did not give is the caller's fault."""
+    with pytest.raises(ValueError, match="cursor"):
+        await engine.records_of("l_1", cursor, 2)
+
+
+async def test_an_unknown_grant_has_no_records(engine: Engine) -> None:
+    """No record is an empty page."""
+    page = await engine.records_of("l_never", None, 2)
+    assert (list(page.records), page.cursor) == ([], None)
+    await engine.append([])
+
+
+async def test_old_records_are_forgotten(engine: Engine) -> None:
+    """Pruning forgets what is older, says how many, and keeps the rest."""
+    await engine.append([record("l_1", NOW + at) for at in range(5)] + [record(None, NOW)])
+    assert await engine.prune(NOW + 3) == 4
+    assert [entry.at - NOW for entry in (await engine.records_of("l_1", None, 9)).records] == [4, 3]
+    assert await engine.prune(NOW + 3) == 0
+
+
+async def test_pruning_keeps_grants_and_revocations(engine: Engine) -> None:
+    """Lapsed short-lived keys go; links, lasting keys and every revocation stay, and serials go on rising."""
+    session = hash_secret("session")
+    lapsed = await engine.create(key(session_hash=session, expires_at=NOW))
+    lasting = [
+        await engine.create(key(session_hash=session, expires_at=NOW + 100)),
+        await engine.create(key(expires_at=NOW)),
+        await engine.create(link(expires_at=NOW)),
+    ]
+    (revocation,) = await engine.revoke([RevocationTarget(FeedKind.OWNER, "app:nobody")], NOW, "", "admin:ops")
+    await engine.open_lease(lapsed.id, "k", None, NOW, 1)
+    assert await engine.prune(NOW + 50) == 0
+    assert await engine.get(lapsed.id) is None
+    assert await engine.find(lapsed.hash) is None
+    assert await engine.usage([lapsed.id]) == {}
+    for grant in lasting:
+        assert await engine.find(grant.hash) == grant
+    assert list(await engine.since(0, 10)) == [revocation]
+    assert (await engine.create(replace(lapsed, serial=0))).serial > revocation.serial
+
+
+async def test_an_audit_event_is_taken(engine: Engine) -> None:
+    """An event with any text in it can be written."""
+    event = AuditEvent(at=NOW, actor="admin:ops", act="revoke", target="l_1", detail={"why": "ü\x00\U0001f600"})
+    await engine.audit(event)
