@@ -1,0 +1,19 @@
+"""The command line: `serve`, `demo`, `check`, `doctor`, and everything one does with links, keys and policies.
+
+Refuses to own logic: what changes something goes to the control API over HTTP, what runs something goes to
+`gateway.app`.
+
+Law: nothing heavy is imported before the command that needs it, so that `--help` and `link create` answer at once;
+a failure is one sentence and a documented exit code, never a traceback.
+"""
+
+from __future__ import annotations
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """The entry point of the `gateway` command. Ends the process."""
+    from gateway.cli.group import cli
+
+    cli(prog_name="gateway")

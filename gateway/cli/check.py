@@ -1,0 +1,72 @@
+"""Owns the command that reads everything a gateway would read, and says what is wrong before it matters.
+
+Refuses to own the reading and the sentences (`gateway.settings`). Nothing is opened and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from gateway.cli.output import Exit, fail, json_option, print_json
+from gateway.core.reasons import SettingsError
+
+__all__ = ["check"]
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("gateway.yaml"),
+    envvar="GATEWAY_CONFIG",
+    show_default=True,
+)
+@click.option(
+    "--schema",
+    type=click.Choice(("settings", "policy")),
+    is_flag=False,
+    flag_value="settings",
+    help="Print a JSON Schema.",
+)
+@json_option
+def check(config: Path, *, schema: str | None, as_json: bool) -> None:
+    """Check gateway.yaml and the policies: every fault at once, with file, line and column.
+
+    Runs the policies' examples too. `--schema` prints the JSON Schema of gateway.yaml for editors, `--schema policy`
+    that of a policy file.
+    """
+    if schema is not None:
+        from gateway.settings import policy_schema, settings_schema
+
+        print_json(settings_schema() if schema == "settings" else policy_schema())
+        return
+    faults, summary = _read(config)
+    if as_json:
+        print_json({"faults": faults, **summary})
+        raise click.exceptions.Exit(int(Exit.SETTINGS if faults else Exit.OK))
+    if faults:
+        fail("\n".join(faults), Exit.SETTINGS)
+    click.echo(", ".join(f"{count} {name}" for name, count in summary.items()) + ": all in order")
+
+
+def _read(config: Path) -> tuple[list[str], dict[str, int]]:
+    """Every fault, and how many of what was read."""
+    from gateway.backends.profiles import PROFILES
+    from gateway.settings import check_examples, load_policies, load_settings
+
+    try:
+        loaded = load_policies(load_settings(config, os.environ).policies, PROFILES, os.environ)
+    except SettingsError as error:
+        return list(error.faults), {}
+    policy = loaded.policy
+    summary = {
+        "backends": len(policy.backends),
+        "buckets": len(policy.buckets),
+        "rules": len(policy.rules),
+        "limits": len(policy.limits),
+        "examples": len(loaded.examples),
+    }
+    return check_examples(loaded), summary

@@ -1,0 +1,141 @@
+"""Owns the way to the control API: one blocking call, and what each kind of failure means to a person.
+
+Refuses to own what the answers mean (the commands do). The standard library's client is used on purpose: it is there
+in a tenth of the time that the gateway's own would take to import.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from gateway.cli.output import Exit, fail
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
+
+__all__ = ["DEFAULT_URL", "Control", "connect", "control"]
+
+DEFAULT_URL: Final = "http://127.0.0.1:8081"
+_PAGE: Final = 200
+
+
+def connect(url: str, timeout: float) -> HTTPConnection:
+    """A connection to the host of a URL, not opened yet. Proxies of the environment are not used.
+
+    Raises:
+        click.exceptions.Exit: the URL is none.
+    """
+    from http.client import HTTPConnection, HTTPSConnection
+
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        fail(f"{url!r} is not an http:// or https:// URL.", Exit.USAGE)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    return kind(parts.hostname, parts.port, timeout=timeout)
+
+
+def path_part(text: str) -> str:
+    """One segment of a path, escaped."""
+    return quote(text, safe="")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The control API of one gateway. `timeout` is in seconds, for each read and write."""
+
+    url: str
+    token: str = field(repr=False)
+    timeout: float = 30.0
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        missing: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The answer's JSON object, `{}` for an empty one. Query parameters that are None are left out.
+
+        A 404 is answered with `missing`, where that is given.
+
+        Raises:
+            click.exceptions.Exit: with the exit code that fits, for every other answer and for none.
+        """
+        from http.client import HTTPException
+
+        wanted = {name: value for name, value in (query or {}).items() if value is not None}
+        target = urlsplit(self.url).path.rstrip("/") + path + (f"?{urlencode(wanted)}" if wanted else "")
+        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+        payload = None if body is None else json.dumps(body).encode()
+        if payload is not None:
+            headers["Content-Type"] = "application/json"
+        connection = connect(self.url, self.timeout)
+        try:
+            connection.request(method, target, payload, headers)
+            answer = connection.getresponse()
+            status, text = answer.status, answer.read()
+        except (OSError, HTTPException) as error:
+            fail(
+                f"No gateway answers at {self.url} ({_cause(error)}): is it running, is GATEWAY_URL right?",
+                Exit.UNREACHABLE,
+            )
+        finally:
+            connection.close()
+        if status == 404 and missing is not None:
+            return missing
+        return self._understood(status, text)
+
+    def pages(self, path: str, name: str, query: Mapping[str, Any], limit: int) -> Iterator[dict[str, Any]]:
+        """Members of a list that comes in pages, at most `limit` of them."""
+        cursor: str | None = None
+        while limit > 0:
+            answer = self.call("GET", path, query={**query, "cursor": cursor, "limit": min(limit, _PAGE)})
+            members = answer.get(name, [])
+            yield from members[:limit]
+            limit -= len(members)
+            cursor = answer.get("cursor")
+            if not cursor or not members:
+                return
+
+    def _understood(self, status: int, text: bytes) -> dict[str, Any]:
+        try:
+            value = json.loads(text) if text else {}
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            fail(f"{self.url} answered {status} with something that is no answer of the control API.", Exit.UNREACHABLE)
+        if status < 300:
+            return value
+        told = str(value.get("detail") or value.get("title") or f"the gateway answered {status}")
+        if status == 401:
+            fail("The gateway does not know this admin token: set GATEWAY_ADMIN_TOKEN.")
+        return fail(told, Exit.NOT_FOUND if status == 404 else Exit.FAILED)
+
+
+def control() -> Control:
+    """The control API that the environment names.
+
+    Raises:
+        click.exceptions.Exit: no admin token is set.
+    """
+    token = os.environ.get("GATEWAY_ADMIN_TOKEN", "").strip()
+    if not token:
+        fail("Set GATEWAY_ADMIN_TOKEN to the gateway's admin token.", Exit.USAGE)
+    if not (token.isascii() and token.isprintable()):
+        fail("GATEWAY_ADMIN_TOKEN holds characters that no token has.", Exit.USAGE)
+    return Control(os.environ.get("GATEWAY_URL") or DEFAULT_URL, token)
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__

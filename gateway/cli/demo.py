@@ -1,0 +1,242 @@
+"""Owns the tour: a real store, the gateway and a link, with no configuration and nothing left behind.
+
+Refuses to own any part of it: the store is `gateway.cli.embedded_store`, the gateway is `gateway.app` as `serve` runs
+it, and everything else goes through the control API and the link, as a user's own calls would.
+
+Law: whatever happens, no process outlives the command, and a directory that the user did not name is removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import click
+
+from gateway.cli.client import Control, connect, path_part
+from gateway.cli.output import fail, say
+from gateway.cli.serve import run_loop
+
+if TYPE_CHECKING:
+    from gateway.cli.embedded_store import EmbeddedStore
+
+__all__ = ["demo"]
+
+_MARK: Final = "# Written by gateway demo; the next one writes it anew."
+_BUCKET: Final = "demo"
+_KEY: Final = "hello.txt"
+_SAMPLE: Final = b"Hello! These bytes came through a link that can be taken back.\n"
+_PORTS: Final = (8080, 8081)
+_TIMEOUT: Final = 20.0
+
+_SETTINGS: Final = """{mark}
+data: {{listen: "127.0.0.1:{data}", public_url: "http://127.0.0.1:{data}"}}
+control: {{listen: "127.0.0.1:{control}", tokens: [{{name: demo, secret: "file:secrets/admin_token"}}]}}
+state: "sqlite:///gateway.db"
+policies: policies/
+log: {{level: warning, format: console}}
+"""
+
+_POLICY: Final = """{mark}
+backends:
+  store:
+    profile: seaweedfs
+    endpoint: "{endpoint}"
+    credentials: {{access_key: "file:../secrets/access_key", secret_key: "file:../secrets/secret_key"}}
+buckets:
+  {bucket}: {{backend: store}}
+rules:
+  - name: whoever runs the demo may do all of it
+    who: ["admin:demo", "app:*"]
+    may: [read, list, write, delete, share]
+    on: "{bucket}/**"
+    links: {{actions: [read, list, write]}}
+examples:
+  - {{who: "app:anyone", do: GetObject, on: {bucket}/{key}, expect: allow}}
+  - {{who: anonymous, do: GetObject, on: {bucket}/{key}, expect: deny}}
+"""
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Prove it by itself: download, revoke, see the refusal, end.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Of the data listener; 8080 unless it is taken.")
+@click.option("--dir", "home", type=click.Path(file_okay=False, path_type=Path), help="Keep everything here.")
+def demo(*, once: bool, port: int | None, home: Path | None) -> None:
+    """Try everything, with no configuration.
+
+    Starts a real S3 store and the gateway, puts a sample object, creates a link, and prints what to try. Ctrl-C ends
+    it and removes what it made, unless --dir names a place to keep it.
+    """
+    with _place(home) as place:
+        ports = _free_ports(port)
+        run_loop(lambda: _run(place, ports, once=once))
+
+
+@contextmanager
+def _place(named: Path | None) -> Iterator[Path]:
+    """Where the demo lives. A directory of other people's files is refused, one of our own making is removed."""
+    if named is not None:
+        settings = named / "gateway.yaml"
+        if settings.exists() and not settings.read_text(errors="replace").startswith(_MARK):
+            fail(f"{settings} was not written by gateway demo: name another directory.")
+        named.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield named.resolve()
+        return
+    made = Path(tempfile.mkdtemp(prefix="gateway-demo-"))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _free_ports(wanted: int | None) -> tuple[int, int]:
+    """The data and the control port: as asked for, else the usual ones, else any that are free."""
+    data = _port(wanted or _PORTS[0], fixed=wanted is not None)
+    control = _port(_PORTS[1] if data != _PORTS[1] else 0, fixed=False)
+    return data, control
+
+
+def _port(first: int, *, fixed: bool) -> int:
+    for candidate in (first,) if fixed else (first, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    return fail(f"The port {first} is taken.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Tour:
+    """A running demo, as its user sees it."""
+
+    home: Path
+    api: Control
+    data_url: str
+
+    def prepare(self) -> dict[str, Any]:
+        """Put the sample through an upload link; the answer is a new link to it."""
+        common = {"bucket": _BUCKET, "key": _KEY, "label": "demo"}
+        door = self.api.call(
+            "POST", "/v1/links", {**common, "actions": ["write"], "uses": 1, "expires_in": "10m", "overwrite": True}
+        )
+        status, said = _exchange("PUT", str(door["url"]), _SAMPLE)
+        if status >= 300:
+            fail(f"The sample could not be put into the store: the upload was answered {status}, {_line(said)}.")
+        return self.api.call("POST", "/v1/links", {**common, "actions": ["read"], "expires_in": "30d"})
+
+    def show(self, link: dict[str, Any]) -> None:
+        url, token_file = link["url"], self.home / "secrets" / "admin_token"
+        click.echo(
+            f"""
+The gateway is at {self.data_url}, its control API at {self.api.url}.
+A link to {_BUCKET}/{_KEY}, good for 30 days or until it is revoked:
+
+  {url}
+
+Try in another terminal:
+
+  curl {url}
+  export GATEWAY_URL={self.api.url} GATEWAY_ADMIN_TOKEN="$(cat {token_file})"
+  gateway link ls
+  gateway link log {link["id"]}
+  gateway link revoke {link["id"]}
+  curl -i {url}
+  gateway link create {_BUCKET}/ --file SOME_FILE --uses 3
+  gateway key create my-app
+
+Ctrl-C ends it."""
+        )
+
+    def prove(self, link: dict[str, Any]) -> None:
+        """Download, compare, revoke, see the refusal. Fails with the first thing that is not as it has to be."""
+        url = str(link["url"])
+        click.echo(url)
+        status, body = _exchange("GET", url)
+        if (status, body) != (200, _SAMPLE):
+            fail(
+                f"The download was answered {status} with {len(body)} bytes, not 200 with the {len(_SAMPLE)} put there."
+            )
+        say(f"downloaded {len(body)} bytes through the link, the same that were put")
+        self.api.call("DELETE", f"/v1/links/{path_part(str(link['id']))}")
+        status, body = _exchange("GET", url)
+        if status != 410:
+            fail(f"The revoked link was answered {status}, not 410.")
+        say(f"revoked it; now it is answered {status}: {_line(body)}")
+
+
+async def _run(home: Path, ports: tuple[int, int], *, once: bool) -> None:
+    from gateway.app import run
+    from gateway.cli.embedded_store import EmbeddedStore
+
+    say("Starting a store …")
+    async with EmbeddedStore(home / "store") as store:
+        await asyncio.to_thread(store.create_bucket, _BUCKET)
+        tour = _write(home, ports, store)
+        # Overrides meant for a gateway of the user's own must not reach this one.
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+        ready, stop = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(run(home / "gateway.yaml", environ=environ, ready=ready.set, stop=stop))
+            try:
+                await ready.wait()
+                link = await asyncio.to_thread(tour.prepare)
+                if once:
+                    await asyncio.to_thread(tour.prove, link)
+                else:
+                    tour.show(link)
+                    await serving
+            finally:
+                stop.set()
+
+
+def _write(home: Path, ports: tuple[int, int], store: EmbeddedStore) -> _Tour:
+    """The files of the demo, secrets for their owner alone."""
+    token = secrets.token_urlsafe(24)
+    for name in ("policies", "secrets"):
+        (home / name).mkdir(mode=0o700, exist_ok=True)
+    for name, text in (("admin_token", token), ("access_key", store.access_key), ("secret_key", store.secret_key)):
+        path = home / "secrets" / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+    data, control = ports
+    (home / "gateway.yaml").write_text(_SETTINGS.format(mark=_MARK, data=data, control=control))
+    policy = _POLICY.format(mark=_MARK, endpoint=store.endpoint, bucket=_BUCKET, key=_KEY)
+    (home / "policies" / "demo.yaml").write_text(policy)
+    return _Tour(home, Control(f"http://127.0.0.1:{control}", token, _TIMEOUT), f"http://127.0.0.1:{data}")
+
+
+def _exchange(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+    """One request through a link: the status and the whole body."""
+    from http.client import HTTPException
+
+    try:
+        with closing(connect(url, _TIMEOUT)) as connection:
+            connection.request(method, urlsplit(url).path, body, {"User-Agent": "gateway demo", "Accept": "*/*"})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+    except (OSError, HTTPException) as error:
+        return fail(f"The link did not answer: {str(error) or type(error).__name__}.")
+
+
+def _line(body: bytes) -> str:
+    """What an answer says, in one line."""
+    import json
+
+    try:
+        told = json.loads(body)
+        return str(told.get("detail") or told["title"])
+    except (ValueError, KeyError, AttributeError):
+        return body[:120].decode("utf-8", "replace").replace("\n", " ")

@@ -1,0 +1,73 @@
+"""Owns the tree of commands and what happens to an exception that reaches its root.
+
+Law: the tree is a table of names, one-line helps and places; a command's module is imported when it is run or asked
+for its own help.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, Final
+
+import click
+
+from gateway import __version__
+from gateway.cli.output import EPILOG, Exit, fail
+from gateway.core.reasons import DependencyDown, Refused, SettingsError, UpstreamFailed
+
+__all__ = ["TREE", "cli"]
+
+TREE: Final = {
+    "serve": ("gateway.cli.serve:serve", "Run the gateway."),
+    "demo": ("gateway.cli.demo:demo", "Try everything, with no configuration."),
+    "check": ("gateway.cli.check:check", "Check gateway.yaml and the policies."),
+    "doctor": ("gateway.cli.doctor:doctor", "Try each backend: address, clock, credentials, capabilities."),
+    "link": ("gateway.cli.links:link", "Create, show, change and revoke links."),
+    "key": ("gateway.cli.keys:key", "Create, list and revoke keys for apps."),
+    "policy": ("gateway.cli.policy:policy", "Explain and test decisions."),
+    "revoke": ("gateway.cli.revoke:revoke", "Revoke many links and keys at once."),
+}
+"""Each command's name: where it is, and its line in the help of `gateway`."""
+
+
+class _Tree(click.Group):
+    """The root: commands by name from the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(TREE)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in TREE:
+            return None
+        module, _, name = TREE[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in TREE.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            fail("\n".join(error.faults), Exit.SETTINGS)
+        except (Refused, UpstreamFailed) as error:
+            fail(error.detail or str(error.reason))
+        except DependencyDown as error:
+            fail(f"{error.dependency} cannot be reached: {error.detail or 'no answer'}")
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:  # the last fence: a person gets a sentence
+            if os.environ.get("GATEWAY_DEBUG"):
+                raise
+            fail(f"{type(error).__name__}: {error} (GATEWAY_DEBUG=1 shows where)")
+
+
+@click.group(
+    cls=_Tree, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="gateway")
+def cli() -> None:
+    """Brokered, revocable access to S3-compatible object storage."""

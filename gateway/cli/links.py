@@ -1,0 +1,282 @@
+"""Owns the commands about one link: create, ls, show, edit, extend, revoke, rotate, log.
+
+Refuses to own moving bytes and drawing codes (`gateway.cli.transfer`), and every decision (the control API's).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from gateway.cli.client import Control, control, path_part
+from gateway.cli.options import link_members, link_options, read_password
+from gateway.cli.output import fail, json_option, print_json, say, size_text, table, when_text
+from gateway.cli.transfer import download, draw_code, qr, upload
+from gateway.cli.values import EXPIRY, PLACE, Place, expiry_at, link_id, token_in
+from gateway.core.units import duration, format_instant, instant
+
+__all__ = ["link"]
+
+_ACTIONS: Final = ("read", "list", "write")
+_STATES: Final = ("active", "pending", "expired", "revoked", "used_up")
+_UPLOAD_WITHIN: Final = 3600
+"""Seconds that the one-use upload link of `link create --file` lives."""
+
+
+@click.group()
+def link() -> None:
+    """Create, show, change and revoke links."""
+
+
+link.add_command(download)
+link.add_command(qr)
+
+
+@link.command()
+@click.argument("place", metavar="BUCKET/KEY", type=PLACE)
+@link_options
+@click.option("--upload", "uploads", is_flag=True, help="A link to upload through, not to read.")
+@click.option("--allow", type=click.Choice(_ACTIONS), multiple=True, help="Exactly these actions; may be repeated.")
+@click.option("--file", "local", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Upload it first.")
+@click.option("--qr", "show_qr", is_flag=True, help="Draw the URL as a QR code too.")
+@json_option
+def create(
+    place: Place,
+    *,
+    uploads: bool,
+    allow: tuple[str, ...],
+    local: Path | None,
+    show_qr: bool,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Create a link to BUCKET/KEY, or to everything below BUCKET/FOLDER/.
+
+    The last line of the output is the URL. It is shown once: only its hash is kept.
+
+    \b
+    gateway link create reports/2026/q3.pdf --expires 30d --uses 3
+    gateway link create drop/inbox/ --upload --max-size 2GiB --label "from ACME"
+    gateway link create reports/ --file q3.pdf
+    """
+    api = control()
+    body = link_members(chosen) | ({"password": word} if (word := read_password(chosen)) else {})
+    if local is not None:
+        if uploads:
+            raise click.UsageError("--file and --upload do not go together.")
+        if place.is_prefix:
+            place = Place(place.bucket, place.rest + local.name)
+        _store(api, place, local, overwrite=body.get("overwrite", False), owner=body.get("owner"))
+        body.pop("overwrite", None)
+    default = ("write",) if uploads else ("read", "list") if place.is_prefix else ("read",)
+    made = api.call("POST", "/v1/links", {**place.body(), "actions": list(allow or default), **body})
+    _show_made(made, as_json=as_json, show_qr=show_qr)
+
+
+def _store(api: Control, place: Place, local: Path, *, overwrite: bool, owner: str | None) -> None:
+    """Upload a file through a link that serves this once, and is gone if it did not."""
+    wanted: dict[str, Any] = {
+        **place.body(),
+        "actions": ["write"],
+        "uses": 1,
+        "expires_in": _UPLOAD_WITHIN,
+        "overwrite": overwrite,
+        "label": "upload by gateway link create",
+    }
+    door = api.call("POST", "/v1/links", wanted | ({"owner": owner} if owner else {}))
+    try:
+        upload(str(door["url"]), local)
+    finally:
+        api.call("DELETE", f"/v1/links/{path_part(str(door['id']))}")
+
+
+def _show_made(made: dict[str, Any], *, as_json: bool, show_qr: bool) -> None:
+    if as_json:
+        print_json(made)
+        return
+    ends = when_text(_seconds(made.get("expires_at")), time.time())
+    say(f"{made['id']}  {_where(made)}  {', '.join(made['actions'])}  ends {ends}")
+    if made.get("url") is None:
+        fail(str(made.get("note") or "The link was made before, and its URL cannot be shown again."))
+    if show_qr:
+        draw_code(str(made["url"]))
+    click.echo(made["url"])
+
+
+@link.command()
+@click.option("--owner", help="A principal, like app:billing.")
+@click.option("--bucket", help="Links into this bucket.")
+@click.option("--prefix", help="Links to this folder of the bucket, or below it.")
+@click.option("--state", type=click.Choice(_STATES))
+@click.option("--label", help="Links with exactly this label.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+@json_option
+def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
+    """List links, newest first. Never shows a secret."""
+    found = list(control().pages("/v1/links", "links", filters, limit))
+    if as_json:
+        print_json({"links": found})
+        return
+    now = time.time()
+    rows = [
+        {
+            "id": str(item["id"]),
+            "state": str(item["state"]),
+            "ends": when_text(_seconds(item.get("expires_at")), now),
+            "used": f"{item['uses_used']}/{item['uses'] or '∞'}",
+            "may": ",".join(item["actions"]),
+            "owner": str(item["owner"]),
+            "place": _where(item),
+            "label": str(item.get("label") or ""),
+        }
+        for item in found
+    ]
+    table(rows, ("id", "state", "ends", "used", "may", "owner", "place", "label"))
+    if len(found) == limit:
+        say(f"There may be more: --limit {limit * 10} shows them.")
+
+
+@link.command()
+@click.argument("ident", metavar="ID")
+@json_option
+def show(ident: str, *, as_json: bool) -> None:
+    """Show one link with its counters."""
+    _show_link(control().call("GET", f"/v1/links/{path_part(link_id(ident))}"), as_json=as_json)
+
+
+@link.command()
+@click.argument("ident", metavar="ID")
+@link_options
+@click.option("--allow", type=click.Choice(_ACTIONS), multiple=True, help="Exactly these actions; may be repeated.")
+@click.option("--no-password", is_flag=True, help="Take the password away.")
+@click.option("--to", "place", type=PLACE, help="Point the link at another place.")
+@json_option
+def edit(
+    ident: str, *, allow: tuple[str, ...], no_password: bool, place: Place | None, as_json: bool, **chosen: Any
+) -> None:
+    """Change anything but the secret; `none` takes a limit away. Counters stay as they are."""
+    body = link_members(chosen)
+    if word := read_password(chosen):
+        body["password"] = word
+    if no_password:
+        body["password"] = None
+    if allow:
+        body["actions"] = list(allow)
+    if place is not None:
+        body |= place.body()
+    if not body:
+        raise click.UsageError("Say what to change; gateway link edit --help lists what can be.")
+    _show_link(control().call("PATCH", f"/v1/links/{path_part(link_id(ident))}", body), as_json=as_json)
+
+
+@link.command()
+@click.argument("ident", metavar="ID")
+@click.argument("end", metavar="BY|DATE", type=EXPIRY)
+@json_option
+def extend(ident: str, end: str, *, as_json: bool) -> None:
+    """Let a link live longer: BY a duration beyond its end (beyond now, if it has ended), or until a DATE."""
+    api = control()
+    path = f"/v1/links/{path_part(link_id(ident))}"
+    body = expiry_at(end)
+    if "expires_in" in body:
+        ends = _seconds(api.call("GET", path).get("expires_at"))
+        if ends is None:
+            fail("This link has no end, so there is nothing to extend.")
+        body = {"expires_at": format_instant(max(ends, time.time()) + duration(end))}
+    _show_link(api.call("PATCH", path, body), as_json=as_json)
+
+
+@link.command()
+@click.argument("idents", metavar="ID|URL...", nargs=-1, required=True)
+@click.option("--reason", help="For the audit trail and the link's page.")
+@json_option
+def revoke(idents: tuple[str, ...], *, reason: str | None, as_json: bool) -> None:
+    """Revoke links, by id, or by URL or token where that is what leaked."""
+    api = control()
+    names = [token_in(text) or link_id(text) for text in idents]
+    answers = [
+        api.call("POST", "/v1/revocations", {"link": name} | ({"reason": reason} if reason else {})) for name in names
+    ]
+    if as_json:
+        print_json({"revoked": sum(int(answer["revoked"]) for answer in answers)})
+        return
+    for text, answer in zip(idents, answers, strict=True):
+        what = "the link of that URL" if token_in(text) else text
+        click.echo(f"revoked {what}" if answer["revoked"] else f"{what} had ended before")
+
+
+@link.command()
+@click.argument("ident", metavar="ID")
+@click.option("--qr", "show_qr", is_flag=True, help="Draw the URL as a QR code too.")
+@json_option
+def rotate(ident: str, *, show_qr: bool, as_json: bool) -> None:
+    """Give a link a new URL; the old one ends at once."""
+    made = control().call("POST", f"/v1/links/{path_part(link_id(ident))}/rotate")
+    _show_made(made, as_json=as_json, show_qr=show_qr)
+
+
+@link.command()
+@click.argument("ident", metavar="ID")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+@json_option
+def log(ident: str, *, limit: int, as_json: bool) -> None:
+    """Show a link's uses, newest first: when, from where, what, how it ended."""
+    found = list(control().pages(f"/v1/links/{path_part(link_id(ident))}/records", "records", {}, limit))
+    if as_json:
+        print_json({"records": found})
+        return
+    rows = [
+        {
+            "at": str(item["at"]),
+            "from": str(item["peer"]),
+            "operation": str(item["operation"]),
+            "status": str(item["status"]),
+            "outcome": str(item["reason"] or item["outcome"]),
+            "in": size_text(item["bytes_in"]),
+            "out": size_text(item["bytes_out"]),
+            "key": str(item["key"]),
+        }
+        for item in found
+    ]
+    table(rows, ("at", "from", "operation", "status", "outcome", "in", "out", "key"))
+
+
+def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(item)
+        return
+    now = time.time()
+    ends = _seconds(item.get("expires_at"))
+    rows = {
+        "id": item["id"],
+        "state": item["state"],
+        "place": _where(item),
+        "actions": ", ".join(item["actions"]),
+        "owner": item["owner"],
+        "label": item.get("label"),
+        "issued": f"{item['issued_at']} by {item['issued_by']}",
+        "starts": item.get("not_before"),
+        "ends": "never" if ends is None else f"{item['expires_at']} ({when_text(ends, now)})",
+        "uses": f"{item['uses_used']} of {item['uses'] or 'any number'}",
+        "bytes": f"{size_text(item['bytes_used'])} of {size_text(item['bytes']) or 'any number'}",
+        "last used": item.get("last_used_at"),
+        "password": "yes" if item["password"] else "no",
+        "networks": ", ".join(item["cidrs"]),
+        "rate": item.get("rate"),
+        "file name": item.get("filename"),
+        "revoked": item.get("revoked_at")
+        and f"{item['revoked_at']}: {item.get('revoked_reason') or 'no reason given'}",
+        "rule": item.get("rule"),
+    }
+    table([{"field": name, "value": str(value)} for name, value in rows.items() if value], ("field", "value"))
+
+
+def _where(item: dict[str, Any]) -> str:
+    return f"{item['bucket']}/{item['key'] if item.get('key') is not None else item.get('prefix') or ''}"
+
+
+def _seconds(text: object) -> float | None:
+    return instant(text) if isinstance(text, str) else None

@@ -1,0 +1,117 @@
+"""Owns the options that say what a link is, shared by `link create` and `link edit`, and what they become in a body.
+
+Law: only what was said is sent, so that an edit changes nothing else; a password is never an argument, where other
+processes of the machine could read it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from ipaddress import ip_network
+from typing import Any, Final, TypeVar
+
+import click
+
+from gateway.cli.values import EXPIRY, NONE, SIZE, USES, expiry_at, starts_at
+from gateway.core.units import Rate, size
+
+__all__ = ["ask_password", "link_members", "link_options", "read_password"]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _networks(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if value != NONE:
+            try:
+                ip_network(value)
+            except ValueError:
+                raise click.BadParameter(
+                    f"{value!r} is no network: write one like 192.0.2.0/24 or 2001:db8::/32."
+                ) from None
+    return values
+
+
+def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value not in {None, NONE}:
+        try:
+            Rate.parse(str(value))
+        except ValueError as error:
+            raise click.BadParameter(f"{error}.") from None
+    return value
+
+
+_OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
+    click.option("--expires", type=EXPIRY, help="When it ends: 90s, 15m, 12h, 30d, 2w from now, a date, or none."),
+    click.option("--not-before", type=EXPIRY, help="When it begins."),
+    click.option("--uses", type=USES, help="How often it may be used; ranges and resumes of one download are one use."),
+    click.option("--bytes", "budget", type=SIZE, help="How much it may ever move."),
+    click.option("--password", "wants_password", is_flag=True, help="Ask for a password that users of the link need."),
+    click.option("--password-stdin", is_flag=True, help="Read that password from the first line of standard input."),
+    click.option("--label", help="A name for people; lists can be filtered by it."),
+    click.option("--owner", help="The principal whose rights it carries, like app:billing; you, unless given."),
+    click.option("--filename", help="What browsers save it as."),
+    click.option("--content-type", help="What it is served as."),
+    click.option("--cidr", "cidrs", multiple=True, callback=_networks, help="Only from this network; may be repeated."),
+    click.option("--rate", callback=_rate, help="Requests in a period, like 10/s or 100/min."),
+    click.option("--max-size", type=SIZE, help="The largest body an upload may have."),
+    click.option("--overwrite/--no-overwrite", default=None, help="Whether an upload may replace an object."),
+)
+_TEXTS: Final = ("label", "filename", "content_type", "rate")
+
+
+def link_options(command: _Command) -> _Command:
+    """Adds the options; their values arrive under their own names, None where nothing was said."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def link_members(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a body for what was said, `none` as null."""
+    body: dict[str, Any] = {name: _cleared(chosen[name]) for name in _TEXTS if chosen.get(name) is not None}
+    for name, member in (("owner", "owner"), ("overwrite", "overwrite")):
+        if chosen.get(name) is not None:
+            body[member] = chosen[name]
+    for name, member in (("budget", "bytes"), ("max_size", "max_size")):
+        if chosen.get(name) is not None:
+            body[member] = None if chosen[name] == NONE else size(chosen[name])
+    if chosen.get("uses") is not None:
+        body["uses"] = None if chosen["uses"] == NONE else int(chosen["uses"])
+    if chosen.get("expires") is not None:
+        body |= expiry_at(chosen["expires"])
+    if chosen.get("not_before") is not None:
+        body["not_before"] = None if chosen["not_before"] == NONE else starts_at(chosen["not_before"])
+    if chosen.get("cidrs"):
+        body["cidrs"] = [cidr for cidr in chosen["cidrs"] if cidr != NONE]
+    return body
+
+
+def _cleared(text: str) -> str | None:
+    return None if text == NONE else text
+
+
+def ask_password(*, confirm: bool = False) -> str:
+    """A password from the terminal, unseen; typed twice when it is a new one."""
+    word: str = click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
+    return word
+
+
+def read_password(chosen: Mapping[str, Any]) -> str | None:
+    """The password asked for on the terminal or read from standard input, None if neither was wanted.
+
+    Raises:
+        click.UsageError: it is empty, or both ways were wanted.
+    """
+    if chosen.get("wants_password") and chosen.get("password_stdin"):
+        raise click.UsageError("--password and --password-stdin do not go together.")
+    if chosen.get("password_stdin"):
+        word = sys.stdin.readline().rstrip("\r\n")
+    elif chosen.get("wants_password"):
+        word = ask_password(confirm=True)
+    else:
+        return None
+    if not word:
+        raise click.UsageError("The password is empty.")
+    return word

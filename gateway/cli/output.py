@@ -1,0 +1,146 @@
+"""Owns how the command line speaks: exit codes, one-sentence failures, tables, JSON, progress.
+
+Law: data goes to standard output, everything said to a person goes to standard error. With `--json` standard output
+holds one JSON document with the control API's own names, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self, TypeVar
+
+import click
+
+from gateway.core.units import format_duration
+
+__all__ = ["EPILOG", "Exit", "Progress", "fail", "json_option", "print_json", "say", "size_text", "table", "when_text"]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Exit(IntEnum):
+    """What the process ends with."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    NOT_FOUND = 4
+    SETTINGS = 5
+
+
+EPILOG: Final = """\b
+Exit codes:
+  0  done
+  1  refused or failed
+  2  wrong usage
+  3  the gateway cannot be reached
+  4  no such link, key or object
+  5  settings or policies are wrong
+
+\b
+Environment:
+  GATEWAY_URL          control API, http://127.0.0.1:8081 unless set
+  GATEWAY_ADMIN_TOKEN  its admin token
+  NO_COLOR             no colours
+
+\b
+Completion (bash; zsh and fish likewise):
+  eval "$(_GATEWAY_COMPLETE=bash_source gateway)"
+"""
+
+
+def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
+    """End the command with one sentence on standard error and this exit code."""
+    click.echo(f"Error: {message}", err=True)
+    raise click.exceptions.Exit(int(code))
+
+
+def say(message: str) -> None:
+    """One line for the person, on standard error."""
+    click.echo(message, err=True)
+
+
+def print_json(value: Any) -> None:
+    """The one document of `--json`: indented for a terminal, one line for a pipe."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def json_option(command: _Command) -> _Command:
+    """Adds `--json` to a command, as its parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> None:
+    """Rows under headed columns, as wide as they need; the last column is not padded."""
+    widths = {name: max([len(name), *(len(row.get(name, "")) for row in rows)]) for name in columns}
+    for line in ({name: name.upper() for name in columns}, *rows):
+        cells = [_printable(line.get(name, "")).ljust(widths[name]) for name in columns]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _printable(text: str) -> str:
+    """Control characters of names chosen by others do not reach the terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def size_text(count: float | None) -> str:
+    """Bytes for people: `4.0 KiB`; "" for None."""
+    if count is None:
+        return ""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def when_text(at: float | None, now: float) -> str:
+    """An instant for people, relative to now: `in 29d 23h`, `5m ago`, `never`."""
+    if at is None:
+        return "never"
+    return f"in {format_duration(at - now)}" if at >= now else f"{format_duration(now - at)} ago"
+
+
+class Progress:
+    """A line on standard error that shows bytes moved; silent when that is no terminal.
+
+    `total` is in bytes, None if unknown. At most ten updates a second.
+    """
+
+    def __init__(self, label: str, total: int | None, done: int = 0) -> None:
+        self._label = label
+        self._total = total
+        self._done = done
+        self._began_with = done
+        self._began = self._shown = time.monotonic()
+        self._visible = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._visible:
+            self._show()
+            click.echo(err=True)
+
+    def moved(self, count: int) -> None:
+        self._done += count
+        now = time.monotonic()
+        if self._visible and now - self._shown >= 0.1:
+            self._shown = now
+            self._show()
+
+    def _show(self) -> None:
+        elapsed = max(time.monotonic() - self._began, 1e-6)
+        speed = (self._done - self._began_with) / elapsed
+        share = f"{self._done / self._total:4.0%} of {size_text(self._total)}" if self._total else size_text(self._done)
+        click.echo(f"\r\x1b[K{self._label}  {share}  {size_text(speed)}/s", err=True, nl=False)

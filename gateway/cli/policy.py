@@ -1,0 +1,86 @@
+"""Owns the commands about decisions: explain (asks a running gateway) and test (runs the examples of the files).
+
+Refuses to own deciding (`gateway.core.policy`) and reading files (`gateway.settings`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.client import control
+from gateway.cli.output import Exit, fail, json_option, print_json, table
+from gateway.cli.values import SIZE
+
+__all__ = ["policy"]
+
+
+@click.group()
+def policy() -> None:
+    """Explain and test decisions."""
+
+
+@policy.command()
+@click.argument("who")
+@click.argument("do")
+@click.argument("on", metavar="BUCKET/KEY")
+@click.option("--from", "peer", metavar="ADDRESS", help="As if from this address.")
+@click.option("--size", type=SIZE, help="As if with a body of this size.")
+@json_option
+def explain(who: str, do: str, on: str, *, peer: str | None, size: str | None, as_json: bool) -> None:
+    """Say why WHO would be allowed, or refused, to DO something ON a place: all reasons.
+
+    WHO is a principal or a link's id. DO is an action (read, list, write, delete, share, sign) or an S3 operation.
+
+    \b
+    gateway policy explain app:billing GetObject reports/payroll/a.pdf
+    gateway policy explain l_8fKq2… read reports/a.pdf --from 203.0.113.9
+
+    Exits with 0 if it is allowed, with 1 if not.
+    """
+    subject = {"link": who} if who.startswith("l_") else {"who": who}
+    more = {name: value for name, value in (("from", peer), ("size", size)) if value is not None}
+    said = control().call("POST", "/v1/policy/explain", {**subject, "do": do, "on": on, **more})
+    if as_json:
+        print_json(said)
+    else:
+        _tell(said)
+    if not said["allowed"]:
+        raise click.exceptions.Exit(int(Exit.FAILED))
+
+
+def _tell(said: dict[str, Any]) -> None:
+    click.echo(f"allowed by {said['rule']!r}, delivery {said['delivery']}" if said["allowed"] else "refused")
+    for objection in said["objections"]:
+        click.echo(f"  {objection['reason']}: {objection['detail']}")
+    if said["rules"]:
+        click.echo()
+        table(said["rules"], ("rule", "source", "verdict"))
+
+
+@policy.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("gateway.yaml"),
+    envvar="GATEWAY_CONFIG",
+    show_default=True,
+    help="The settings whose policies are meant.",
+)
+@json_option
+def test(config: Path, *, as_json: bool) -> None:
+    """Run the examples of the policy files; needs no running gateway."""
+    from gateway.backends.profiles import PROFILES
+    from gateway.settings import check_examples, load_policies, load_settings
+
+    loaded = load_policies(load_settings(config, os.environ).policies, PROFILES, os.environ)
+    faults = check_examples(loaded)
+    if as_json:
+        print_json({"examples": len(loaded.examples), "faults": faults})
+        raise click.exceptions.Exit(int(Exit.SETTINGS if faults else Exit.OK))
+    if faults:
+        fail("\n".join(faults), Exit.SETTINGS)
+    click.echo(f"{len(loaded.examples)} examples, all decided as they say")

@@ -1,0 +1,88 @@
+"""Owns the command that takes much back at once: by owner, prefix, backend, policy rule, or from a text that leaked.
+
+Refuses to own what a revocation reaches (the control API and `gateway.core.revocation`).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, Any
+
+import click
+
+from gateway.cli.client import Control, control
+from gateway.cli.output import Exit, fail, json_option, print_json, say
+from gateway.cli.values import PLACE, Place, find_secrets
+
+__all__ = ["revoke"]
+
+
+@click.command()
+@click.option("--owner", help="Every link and key of a principal, like app:billing.")
+@click.option("--prefix", "place", metavar="BUCKET/FOLDER/", type=PLACE, help="Everything that reaches below it.")
+@click.option("--backend", help="Everything that reaches this backend.")
+@click.option("--policy", help="Every link that this policy rule allowed.")
+@click.option(
+    "--from-file", "text", type=click.File("r", errors="replace"), help="What a text holds; - is standard input."
+)
+@click.option("--reason", help="For the audit trail and the links' pages.")
+@click.option("--dry-run", is_flag=True, help="Say how many, change nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@json_option
+def revoke(
+    *,
+    place: Place | None,
+    text: IO[str] | None,
+    reason: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    **names: str | None,
+) -> None:
+    """Revoke many links and keys at once; what is issued afterwards is not touched.
+
+    `--from-file` finds link URLs, tokens, access key ids and ids in any text: a chat log, a mail, a paste.
+    On a terminal it says how many and asks first, unless told --yes.
+
+    \b
+    gateway revoke --owner app:billing --dry-run
+    gateway revoke --prefix reports/2026/ --reason "wrong folder"
+    pbpaste | gateway revoke --from-file - --yes
+    """
+    named: list[dict[str, Any]] = [{name: value} for name, value in names.items() if value]
+    if place is not None:
+        named.append({"bucket": place.bucket, "prefix": place.rest})
+    if len(named) + (text is not None) != 1:
+        raise click.UsageError("Name one of --owner, --prefix, --backend, --policy and --from-file.")
+    targets = named if text is None else [_target(found) for found in find_secrets(text.read())]
+    if not targets:
+        fail("The text holds nothing that this gateway gives out.", Exit.NOT_FOUND)
+    api, more = control(), {"reason": reason} if reason else {}
+    if not (dry_run or yes or as_json) and sys.stdin.isatty():
+        count = _revoked(api, targets, more, dry_run=True)[0]
+        click.confirm(f"Revoke {_grants(count)}?", abort=True, err=True)
+    count, unknown = _revoked(api, targets, more, dry_run=dry_run)
+    if as_json:
+        print_json({"revoked": count, "recognised": len(targets), "unknown": unknown, "dry_run": dry_run})
+        return
+    if unknown:
+        say(f"{unknown} of {len(targets)} things found are not known to this gateway.")
+    click.echo(f"{'would revoke' if dry_run else 'revoked'} {_grants(count)}")
+
+
+def _target(found: str) -> dict[str, Any]:
+    return {"key" if found.startswith(("GWK", "k_")) else "link": found}
+
+
+def _revoked(api: Control, targets: list[dict[str, Any]], more: dict[str, str], *, dry_run: bool) -> tuple[int, int]:
+    """How many grants ended, or would end, and how many of the targets nobody knows."""
+    count = unknown = 0
+    for target in targets:
+        answer = api.call("POST", "/v1/revocations", {**target, **more, "dry_run": dry_run}, missing={})
+        count += int(answer.get("revoked", 0))
+        unknown += not answer
+    return count, unknown
+
+
+def _grants(count: int) -> str:
+    return f"{count} link or key" if count == 1 else f"{count} links and keys"

@@ -1,0 +1,57 @@
+"""Owns the command that runs the gateway in the foreground, and the event loop it runs on.
+
+Refuses to own starting and ending (`gateway.app`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.output import fail
+
+__all__ = ["run_loop", "serve"]
+
+
+def run_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run to the end on uvloop, where there is one. What failed inside a task group is raised as itself."""
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with contextlib.suppress(ImportError):
+        from uvloop import new_event_loop as loop_factory  # noqa: N813
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(work())
+    except BaseExceptionGroup as failures:
+        raise _first(failures) from None
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = failures.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("gateway.yaml"),
+    envvar="GATEWAY_CONFIG",
+    show_default=True,
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to serve with.")
+def serve(config: Path, workers: int) -> None:
+    """Run the gateway until SIGTERM or SIGINT; SIGHUP reads settings and policies again.
+
+    One process serves one core. Several share the listeners, and need a state that processes can share.
+    """
+    if workers > 1:
+        fail("Several workers are not offered here: run one gateway for each core behind one address.")
+    from gateway.app import run
+
+    run_loop(lambda: run(config, environ=os.environ))

@@ -1,0 +1,289 @@
+"""Owns moving bytes through links from the command line, and drawing a link's URL as a QR code.
+
+Refuses to own what a link allows: it is an ordinary client of the data listener.
+
+Law: a file appears under its name only when it is whole, and is never pieced together from two versions of an object;
+no secret part of a URL is ever printed, unless it is what was asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+import click
+
+from gateway import __version__
+from gateway.cli.client import connect
+from gateway.cli.options import ask_password
+from gateway.cli.output import Exit, Progress, fail, say
+from gateway.cli.values import token_in
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection, HTTPResponse
+
+__all__ = ["download", "draw_code", "qr", "upload"]
+
+_CHUNK: Final = 256 * 1024
+_TIMEOUT: Final = 60.0
+_TRIES: Final = 5
+"""How often a broken download goes on without a single byte of progress in between."""
+
+_AGENT: Final = f"gateway/{__version__}"
+
+
+def draw_code(text: str) -> None:
+    """The QR code of a text in half blocks, on standard output."""
+    import segno
+
+    drawn = io.StringIO()
+    segno.make(text, error="m", micro=False).terminal(out=drawn, compact=True)
+    click.echo(drawn.getvalue(), nl=False)
+
+
+@click.command()
+@click.argument("url", metavar="URL")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write an .svg or .png file instead.")
+def qr(url: str, output: str | None) -> None:
+    """Draw the QR code of a link's URL."""
+    if token_in(url) is None or "/" not in url:
+        raise click.UsageError(
+            "This draws a link's URL; by its id alone nobody knows it: gateway link rotate gives a new one."
+        )
+    if output is None:
+        draw_code(url)
+        return
+    import segno
+
+    if Path(output).suffix not in {".svg", ".png"}:
+        raise click.UsageError("The file's name has to end in .svg or .png.")
+    segno.make(url, error="m", micro=False).save(output, scale=8)
+
+
+@click.command()
+@click.argument("url", metavar="URL")
+@click.option("-o", "--output", help="Where to; - is standard output. The link's own file name unless given.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--password", "wants_password", is_flag=True, help="Ask for the link's password.")
+def download(url: str, output: str | None, *, force: bool, wants_password: bool) -> None:
+    """Download through a link. Goes on by itself after a break, also in a later run."""
+    word = ask_password() if wants_password else None
+    source = _Source(url, word)
+    if output == "-":
+        _Download(source, sys.stdout.buffer, "stdout").run()
+        return
+    path = Path(output) if output is not None else Path(source.name())
+    if path.exists() and not force:
+        fail(f"{path} is there already: --force replaces it, -o names another.")
+    _to_file(source, path)
+    say(f"saved {path}")
+
+
+def _to_file(source: _Source, path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    note = path.with_name(path.name + ".part.etag")
+    tag = note.read_text() if part.exists() and note.exists() else None
+    with part.open("r+b" if tag else "wb") as file:
+        offset = file.seek(0, os.SEEK_END)
+        _Download(source, file, path.name, offset=offset, tag=tag, note=note).run()
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    note.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One link as a client sees it."""
+
+    url: str
+    password: str | None
+
+    def open(self, method: str, headers: dict[str, str]) -> tuple[HTTPConnection, HTTPResponse]:
+        """Send a request without a body. Raises OSError or HTTPException when no answer comes."""
+        parts = urlsplit(self.url)
+        wanted = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _AGENT, **headers}
+        if self.password is not None:
+            from base64 import b64encode
+
+            wanted["Authorization"] = "Basic " + b64encode(f":{self.password}".encode()).decode()
+        connection = connect(self.url, _TIMEOUT)
+        connection.request(method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=wanted)
+        return connection, connection.getresponse()
+
+    def name(self) -> str:
+        """What the link calls its object, made safe: no path, nothing hidden, nothing unprintable."""
+        from http.client import HTTPException
+
+        try:
+            connection, answer = self.open("HEAD", {})
+        except (OSError, HTTPException) as error:
+            fail(f"The link's host does not answer: {error}.", Exit.UNREACHABLE)
+        with closing(connection):
+            told = answer.getheader("Content-Disposition", "")
+        _, path_marker, tail = urlsplit(self.url).path.partition("/s/")
+        beside_token = tail.partition("/")[2] if path_marker else ""
+        name = _disposition_name(told) or unquote(beside_token.rpartition("/")[2])
+        safe = "".join(letter for letter in name.replace("\\", "/").rpartition("/")[2] if letter.isprintable())
+        return safe.strip().lstrip(".") or "download"
+
+
+def _disposition_name(header: str) -> str:
+    """The file name of a Content-Disposition header (RFC 6266), "" if it has none."""
+    from email.message import Message
+
+    message = Message()
+    message["Content-Disposition"] = header
+    return message.get_filename("") if header else ""
+
+
+class _Download:
+    """One body into one file, over as many connections as it takes.
+
+    `tag` is the entity tag that the first `offset` bytes belong to, and `note` is where it is kept for a later run.
+    """
+
+    def __init__(
+        self,
+        source: _Source,
+        file: IO[bytes],
+        label: str,
+        *,
+        offset: int = 0,
+        tag: str | None = None,
+        note: Path | None = None,
+    ) -> None:
+        self._source = source
+        self._file = file
+        self._label = label
+        self._offset = offset
+        self._tag = tag
+        self._note = note
+
+    def run(self) -> None:
+        """Until the body is whole.
+
+        Raises:
+            click.exceptions.Exit: refused, changed on the way where that cannot be undone, or broken too often.
+        """
+        from http.client import HTTPException
+
+        tries = _TRIES
+        while True:
+            before = self._offset
+            try:
+                self._attempt()
+            except (OSError, HTTPException) as error:
+                tries = _TRIES if self._offset > before else tries - 1
+                if tries == 0 or self._tag is None:
+                    fail(f"The download broke off after {self._offset} bytes: {str(error) or type(error).__name__}.")
+                time.sleep(0.2 * (_TRIES - tries))
+            else:
+                return
+
+    def _attempt(self) -> None:
+        resume = {"Range": f"bytes={self._offset}-", "If-Range": self._tag} if self._tag and self._offset else {}
+        connection, answer = self._source.open("GET", resume)
+        with closing(connection):
+            total = answer.getheader("Content-Range", "").rpartition("/")[2]
+            if answer.status == 416 and total == str(self._offset):
+                return
+            if answer.status == 206 and answer.getheader("Content-Range", "").startswith(f"bytes {self._offset}-"):
+                pass
+            elif answer.status == 200:
+                self._restart()
+            else:
+                _refused(answer)
+            tag = answer.getheader("ETag", "")
+            self._keep(tag if tag.startswith('"') else None)
+            self._stream(answer)
+
+    def _restart(self) -> None:
+        if self._offset and not self._file.seekable():
+            fail("The object changed while it was being downloaded.")
+        if self._file.seekable():
+            self._file.seek(0)
+            self._file.truncate()
+        self._offset = 0
+
+    def _keep(self, tag: str | None) -> None:
+        self._tag = tag
+        if self._note is not None:
+            if tag is None:
+                self._note.unlink(missing_ok=True)
+            else:
+                self._note.write_text(tag)
+
+    def _stream(self, answer: HTTPResponse) -> None:
+        length = answer.length
+        moved = 0
+        whole = None if length is None else self._offset + length
+        with Progress(self._label, whole, self._offset) as progress:
+            while chunk := answer.read1(_CHUNK):
+                self._file.write(chunk)
+                self._offset += len(chunk)
+                moved += len(chunk)
+                progress.moved(len(chunk))
+        if length is not None and moved != length:
+            raise ConnectionError(f"{length - moved} bytes are missing")
+
+
+def upload(url: str, local: Path) -> None:
+    """PUT a file to an upload link, with progress.
+
+    Raises:
+        click.exceptions.Exit: refused, broken off, or changed while it was read.
+    """
+    from http.client import HTTPException
+    from mimetypes import guess_type
+
+    size = local.stat().st_size
+    headers = {"Content-Length": str(size), "User-Agent": _AGENT, "Accept": "application/json"}
+    headers["Content-Type"] = guess_type(local.name)[0] or "application/octet-stream"
+    with (
+        closing(connect(url, _TIMEOUT)) as connection,
+        local.open("rb") as file,
+        Progress(local.name, size) as progress,
+    ):
+        try:
+            # An early refusal closes the connection while we still send: the answer is there to be read.
+            try:
+                connection.request("PUT", urlsplit(url).path, _chunks(file, size, progress), headers)
+            except (BrokenPipeError, ConnectionResetError):
+                if connection.sock is None:
+                    raise
+            answer = connection.getresponse()
+        except (OSError, HTTPException) as error:
+            fail(f"The upload of {local} broke off: {str(error) or type(error).__name__}.")
+        if answer.status >= 300:
+            _refused(answer)
+
+
+def _chunks(file: IO[bytes], size: int, progress: Progress) -> Iterator[bytes]:
+    left = size
+    while left and (chunk := file.read(min(_CHUNK, left))):
+        left -= len(chunk)
+        progress.moved(len(chunk))
+        yield chunk
+    if left:
+        fail(f"{file.name} became shorter while it was read.")
+
+
+def _refused(answer: HTTPResponse) -> None:
+    """End with what the link said."""
+    import json
+
+    try:
+        told = json.loads(answer.read(64 * 1024))
+        text = str(told.get("detail") or told["title"])
+    except (ValueError, KeyError, AttributeError, OSError):
+        text = f"The link answered {answer.status}."
+    fail(text, Exit.NOT_FOUND if answer.status == 404 else Exit.FAILED)

@@ -1,0 +1,176 @@
+"""Owns what the values on a command line mean: places, expiries, sizes, networks, links.
+
+Refuses to own what is allowed: the control API and the policy say that.
+
+Law: a value that cannot mean anything is refused here, before anything is sent, with an example of a right one.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import click
+
+from gateway.core.token import LinkToken
+from gateway.core.units import duration, format_instant, instant, size
+
+__all__ = [
+    "EXPIRY",
+    "NONE",
+    "PLACE",
+    "SIZE",
+    "USES",
+    "Place",
+    "expiry_at",
+    "find_secrets",
+    "key_name",
+    "link_id",
+    "token_in",
+]
+
+NONE: Final = "none"
+"""The word that takes a limit away."""
+
+_LINK_ID: Final = re.compile(r"l_[1-9A-HJ-NP-Za-km-z]{17}", re.ASCII)
+_FOUND: Final = re.compile(
+    r"(?<![A-Za-z0-9_])(?:gl_[1-9A-HJ-NP-Za-km-z]{34}|GWK[A-Z2-7]{34}|[lk]_[1-9A-HJ-NP-Za-km-z]{17})(?![A-Za-z0-9_])",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`BUCKET/KEY`, or a prefix: `BUCKET/FOLDER/`, `BUCKET/`."""
+
+    bucket: str
+    rest: str
+
+    @property
+    def is_prefix(self) -> bool:
+        return not self.rest or self.rest.endswith("/")
+
+    def body(self) -> dict[str, str]:
+        """The members of a body that name this place."""
+        return {"bucket": self.bucket, "prefix" if self.is_prefix else "key": self.rest}
+
+
+class _PlaceType(click.ParamType[Place]):
+    name = "BUCKET/KEY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        bucket, slash, rest = str(value).partition("/")
+        if not bucket or not slash:
+            self.fail(f"{value!r} is no place: write BUCKET/KEY, or BUCKET/FOLDER/ for all below it.", param, ctx)
+        return Place(bucket, rest)
+
+
+class _ExpiryType(click.ParamType[str]):
+    """A duration or an instant, checked here and sent as written; `none` is for ever."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if text != NONE and _duration(text) is None and _instant(text) is None:
+            self.fail(f"{text!r} is no end: write 90s, 15m, 12h, 30d, 2w, 2027-01-31, RFC 3339 or none.", param, ctx)
+        return text
+
+
+class _SizeType(click.ParamType[str]):
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if text != NONE:
+            try:
+                size(text)
+            except ValueError as error:
+                self.fail(f"{error}.", param, ctx)
+        return text
+
+
+class _UsesType(click.ParamType[str]):
+    name = "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if text != NONE and not (text.isascii() and text.isdecimal() and int(text) > 0):
+            self.fail(f"{text!r} is no number of uses: write 1, 2, 3 … or none.", param, ctx)
+        return text
+
+
+PLACE: Final = _PlaceType()
+EXPIRY: Final = _ExpiryType()
+SIZE: Final = _SizeType()
+USES: Final = _UsesType()
+
+
+def _duration(text: str) -> float | None:
+    try:
+        return duration(text)
+    except ValueError:
+        return None
+
+
+def _instant(text: str) -> float | None:
+    try:
+        return instant(text)
+    except ValueError:
+        return None
+
+
+def expiry_at(text: str) -> dict[str, Any]:
+    """The member of a body that says when a link ends: a duration from now, an instant, or null for `none`."""
+    if text == NONE:
+        return {"expires_at": None}
+    seconds = _duration(text)
+    return {"expires_at": format_instant(instant(text))} if seconds is None else {"expires_in": seconds}
+
+
+def starts_at(text: str) -> str:
+    """An instant from a duration from now or a date."""
+    seconds = _duration(text)
+    return format_instant(instant(text) if seconds is None else time.time() + seconds)
+
+
+def token_in(text: str) -> str | None:
+    """The token of a link's URL, or the text itself if it is a whole token."""
+    path = urlsplit(text).path if "/" in text else f"/s/{text}"
+    _, marker, tail = path.partition("/s/")
+    try:
+        return LinkToken(tail.partition("/")[0]).text if marker else None
+    except ValueError:
+        return None
+
+
+def link_id(text: str) -> str:
+    """A public id as given.
+
+    Raises:
+        click.UsageError: it is a URL or a token, or nothing that we ever gave out.
+    """
+    if _LINK_ID.fullmatch(text):
+        return text
+    if token_in(text) is not None:
+        raise click.UsageError("This takes the link's id (l_…), which gateway link ls shows, not its secret URL.")
+    raise click.UsageError(f"{text!r} is no id: ids look like l_8fKq2… and gateway link ls shows them.")
+
+
+def key_name(text: str) -> str:
+    """A key's public id or its access key id, as given.
+
+    Raises:
+        click.UsageError: it is neither.
+    """
+    if text.startswith(("k_", "GWK")) and _FOUND.fullmatch(text):
+        return text
+    raise click.UsageError("A key is named by its id (k_…) or its access key id (GWK…).")
+
+
+def find_secrets(text: str) -> list[str]:
+    """Every token, access key id and public id that stands in a text, each once, in order."""
+    return list(dict.fromkeys(_FOUND.findall(text)))
