@@ -1,0 +1,209 @@
+"""The rules of the house that a machine can check. What import-linter holds is in pyproject.toml."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[1]
+_SOURCES = sorted((_ROOT / "gateway").rglob("*.py"))
+_TESTS = sorted((_ROOT / "tests").rglob("*.py"))
+_PURE = [path for path in _SOURCES if path.relative_to(_ROOT).parts[1] in {"core", "wire"}]
+_NO_CODE_OF_THEIR_OWN = {"gateway/core/lease.py", "gateway/core/record.py"}
+"""Files without a mirrored test: nouns and interfaces only. This set may shrink, not grow."""
+
+_OPERATING_SYSTEM = {
+    *(
+        "asyncio",
+        "concurrent",
+        "ctypes",
+        "glob",
+        "http.client",
+        "http.server",
+        "logging",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "random",
+    ),
+    *("secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading"),
+    *("time", "urllib.request", "uuid"),
+}
+_VENDORS = re.compile(
+    r"\b(wasabi|ceph|rgw|minio|backblaze|b2|cloudflare|r2|seaweedfs|rclone|hetzner|ovh|scaleway|storj|garage)\b", re.I
+)
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(_ROOT).as_posix()
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """The full names of all modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def _code(path: Path) -> str:
+    """A file without its docstrings and comments."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def test_core_and_wire_import_only_the_pure_part_of_the_standard_library() -> None:
+    """Nothing in these rooms can reach a file, a socket, a clock, a logger or a source of randomness."""
+    assert [] == [(_name(path), module) for path in _PURE for module in _imports(path) if not _is_pure(module)]
+
+
+def _is_pure(module: str) -> bool:
+    top = module.partition(".")[0]
+    ours = module.startswith(("gateway.core", "gateway.wire"))
+    return ours or (top in sys.stdlib_module_names and not _OPERATING_SYSTEM & {top, module})
+
+
+def test_time_and_randomness_are_arguments_in_core_and_wire() -> None:
+    """No call asks for now, today or random bytes."""
+    asks = re.compile(r"\b(time\.(time|monotonic)|datetime\.(now|utcnow|today)|date\.today|secrets\.|random\.)")
+    assert [] == [(_name(path), found[0]) for path in _PURE for found in asks.finditer(_code(path))]
+
+
+def test_there_are_four_exception_classes() -> None:
+    """A reason says what went wrong; a new class needs an `except` that only it satisfies."""
+    classes = {}
+    for path in _SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                classes[node.name] = [ast.unparse(base) for base in node.bases]
+    errors = {"Exception", "BaseException"} | {name for name in dir(__builtins__) if name.endswith("Error")}
+    ours = {
+        name for name, bases in classes.items() if any(b.endswith(("Error", "Exception")) or b in errors for b in bases)
+    }
+    assert {"Refused", "UpstreamFailed", "DependencyDown", "SettingsError"} == ours
+
+
+def test_no_file_is_named_for_homeless_code() -> None:
+    """What belongs nowhere is named for what it does, or moves to whom it serves."""
+    homeless = {"utils", "util", "helpers", "common", "misc", "manager", "base", "tools", "lib"}
+    assert [] == [_name(path) for path in _SOURCES + _TESTS if path.stem.strip("_") in homeless]
+
+
+def test_every_source_file_has_a_mirrored_test_file() -> None:
+    """`gateway/x/y.py` is tested in `tests/x/test_y.py`, where everybody looks first."""
+    untested = {_name(path) for path in _SOURCES if path.name != "__init__.py" and not _mirrored(path).exists()}
+    assert _NO_CODE_OF_THEIR_OWN == untested
+
+
+def _mirrored(path: Path) -> Path:
+    return _ROOT / "tests" / path.relative_to(_ROOT / "gateway").with_name(f"test_{path.name}")
+
+
+def test_the_list_of_untested_files_does_not_grow() -> None:
+    """A new file comes with its test."""
+    assert 2 >= len(_NO_CODE_OF_THEIR_OWN)
+
+
+def test_files_stay_small() -> None:
+    """At most 400 lines."""
+    lines = {_name(path): len(path.read_text().splitlines()) for path in _SOURCES}
+    assert {} == {name: count for name, count in lines.items() if count > 400}
+
+
+def test_the_eight_steps_fit_a_screen() -> None:
+    """`serve` in data/serve.py shows the whole way of a request in at most 40 lines."""
+    tree = ast.parse((_ROOT / "gateway/data/serve.py").read_text())
+    [serve] = [node for node in tree.body if isinstance(node, ast.AsyncFunctionDef) and node.name == "serve"]
+    assert 40 >= (serve.end_lineno or 0) - serve.lineno + 1
+
+
+def test_vendors_are_named_in_the_profiles_alone() -> None:
+    """Code asks a profile for a capability; who made the store is data."""
+    allowed = {"gateway/backends/profiles.py", "gateway/cli/embedded_store.py"}
+    code = {_name(path): _code(path) for path in _SOURCES}
+    assert [] == [(name, found[0]) for name in code.keys() - allowed for found in _VENDORS.finditer(code[name])]
+
+
+_WALLS = {
+    "aiobotocore": {"backends"},
+    "botocore": {"backends"},
+    "httptools": {"backends"},
+    "asyncpg": {"stores"},
+    "redis": {"stores"},
+    "sqlite3": {"stores"},
+}
+
+
+def test_foreign_libraries_stop_at_the_rooms_wall() -> None:
+    """A library that talks to a store or a database is known in one room, and so are its exceptions."""
+    imported = [
+        (path.relative_to(_ROOT).parts[1], module.partition(".")[0]) for path in _SOURCES for module in _imports(path)
+    ]
+    assert [] == [(room, library) for room, library in imported if room not in _WALLS.get(library, {room})]
+
+
+def test_only_who_answers_names_a_status() -> None:
+    """Statuses of answers stand in the table of reasons and where replies are written; the rest gives reasons."""
+    silent = [
+        p
+        for p in _SOURCES
+        if p.relative_to(_ROOT).parts[1] in {"stores", "settings", "core"} and p.name != "reasons.py"
+    ]
+    named = re.compile(r"\b(status|code)\s*[=:]\s*[1-5]\d\d\b")
+    assert [] == [(_name(path), found[0]) for path in silent for found in named.finditer(_code(path))]
+
+
+_EACH_IN_A_FORK = """
+import importlib, os, sys
+import aiohttp.web, click, jinja2, prometheus_client, pydantic, structlog
+for module in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        try:
+            importlib.import_module(module)
+        except BaseException as error:
+            print(module, repr(error), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def test_every_module_imports_alone() -> None:
+    """No module relies on another having been imported before: no hidden cycle, no import order."""
+    modules = [".".join(p.relative_to(_ROOT).with_suffix("").parts).removesuffix(".__init__") for p in _SOURCES]
+    command = [sys.executable, "-c", _EACH_IN_A_FORK, *modules]
+    assert "" == subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True).stdout
+
+
+_FOREIGN = re.compile(
+    r"pypi\.org|pythonhosted|files\.python|(?<![\w.])/(?:work|root|home/\w+)/|(?i:copilot|chatgpt|\bclaude\b|\banthropic\b)"
+)
+
+
+def _shipped() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=_ROOT, capture_output=True, text=True, check=False).stdout
+    names = [name for name in listed.split("\0") if name and not name.endswith((".png", ".ico", ".woff2"))]
+    return [_ROOT / name for name in names if (_ROOT / name).is_file()]
+
+
+def test_no_file_names_the_place_it_was_written_in() -> None:
+    """No registry host and no absolute path of a machine is in the repository."""
+    found = []
+    for path in _shipped():
+        if path != Path(__file__).resolve():
+            for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+                if _FOREIGN.search(line):
+                    found.append(f"{_name(path)}:{number}: {line.strip()[:100]}")
+    assert [] == found
