@@ -78,6 +78,7 @@ class Reason(StrEnum):
     # what the store said
     OBJECT_GONE = "object_gone"
     OBJECT_EXISTS = "object_exists"
+    BUCKET_EXISTS = "bucket_exists"
     PRECONDITION_FAILED = "precondition_failed"
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
@@ -193,6 +194,7 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.SHUTTING_DOWN: PublicAnswer(503, "ServiceUnavailable", 503, "The gateway is shutting down."),
     Reason.OBJECT_GONE: PublicAnswer(404, "NoSuchKey", 404, "The object does not exist."),
     Reason.OBJECT_EXISTS: PublicAnswer(412, "PreconditionFailed", 409, "An object with this name exists already."),
+    Reason.BUCKET_EXISTS: PublicAnswer(409, "BucketAlreadyOwnedByYou", 409, "The bucket exists and you may use it."),
     Reason.PRECONDITION_FAILED: PublicAnswer(
         412, "PreconditionFailed", 412, "At least one of the preconditions you specified did not hold."
     ),

@@ -49,7 +49,8 @@ def outcome_of(failure: BaseException | None, exchange: Exchange) -> tuple[Outco
             return Outcome.ERROR, Reason.DEPENDENCY_DOWN
         case asyncio.CancelledError():
             return Outcome.CLIENT_GONE, Reason.CLIENT_GONE
-    return Outcome.ERROR, Reason.INTERNAL
+        case _:
+            return Outcome.ERROR, Reason.INTERNAL
 
 
 class Account:
@@ -70,6 +71,8 @@ class Account:
 
     def record(self, ended: float) -> Record:
         outcome, reason = outcome_of(self.failure, self.exchange)
+        if outcome is Outcome.OK and self.permit is not None and self.permit.told is not None:
+            outcome, reason = Outcome.REFUSED, self.permit.told
         attempt, exchange = self.attempt, self.exchange
         return Record(
             request_id=exchange.request_id,
@@ -118,9 +121,7 @@ class Accounts:
         exchange = account.exchange
         first = None if exchange.first_byte_at is None else exchange.first_byte_at - account.started
         backend = record.backend or "none"
-        self._metrics.request(
-            "data", record.operation or "none", backend, record.outcome, record.duration, first
-        )
+        self._metrics.request("data", record.operation or "none", backend, record.outcome, record.duration, first)
         if record.bytes_out:
             self._metrics.moved("out", backend, record.bytes_out)
         if record.bytes_in:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import ACTION_OF, BucketPlace, ObjectRequest
+from gateway.core.request import ACTION_OF, BucketPlace, ObjectRequest, Operation
 from gateway.data.exchange import Exchange
-from gateway.data.identify import Presented, TokenPresented
-from gateway.data.links import Page, link_attempt, page_of, settle_place
+from gateway.data.forms import ArrivingForm, form_request
+from gateway.data.identify import FormPresented, Presented, TokenPresented
+from gateway.data.links import Page, link_attempt, named_by_form, page_of, settle_place
 from gateway.data.resolve import Resolved
 from gateway.wire.sigv4 import Verified
 
@@ -30,9 +31,10 @@ class Tried:
     attempt: Attempt
     page: Page | None = None
     verified: Verified | None = None
+    form: ArrivingForm | None = None
 
 
-def read_attempt(
+async def read_attempt(
     request: ObjectRequest, presented: Presented, resolved: Resolved, exchange: Exchange, now: float
 ) -> Tried:
     """What this request tries, and where.
@@ -46,10 +48,17 @@ def read_attempt(
             raise Refused(Reason.UNKNOWN_TOKEN, "a token without a grant")
         settled = settle_place(request, grant)
         page = page_of(settled, presented, grant)
-        return Tried(settled, presented, grant, link_attempt(settled, resolved, page, exchange, now), page)
-    if not isinstance(request.place, BucketPlace):
-        raise Refused(Reason.BAD_REQUEST, "a link's path without a token")
+        form = None
+        if settled.operation is Operation.POST_OBJECT and page is None:
+            form = await ArrivingForm.read(exchange, settled.headers.get("content-type", ""))
+            settled = named_by_form(settled, grant, form.form)
+        return Tried(settled, presented, grant, link_attempt(settled, resolved, page, exchange, now), page, form=form)
+    form = presented.arriving if isinstance(presented, FormPresented) else None
+    if form is not None:
+        request = form_request(request, form.form)
     place = request.place
+    if not isinstance(place, BucketPlace):
+        raise Refused(Reason.BAD_REQUEST, "a link's path without a token")
     attempt = Attempt(
         principal=resolved.principal,
         operation=request.operation,
@@ -60,4 +69,4 @@ def read_attempt(
         now=now,
         size=request.content_length,
     )
-    return Tried(request, presented, grant, attempt, None, resolved.verified)
+    return Tried(request, presented, grant, attempt, None, resolved.verified, form)

@@ -15,6 +15,7 @@ import socket
 import struct
 import termios
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
@@ -23,8 +24,8 @@ from aiohttp import ClientConnectionResetError, web
 from gateway.core.attempt import Address
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
-from gateway.wire.target import raw_request
 from gateway.wire.replies import Reply
+from gateway.wire.target import raw_request
 
 __all__ = ["Exchange", "client_address"]
 
@@ -61,6 +62,7 @@ class Exchange:
         "client_side",
         "continued",
         "cut_reason",
+        "extra",
         "first_byte_at",
         "peer",
         "raw",
@@ -80,6 +82,7 @@ class Exchange:
         self.first_byte_at: float | None = None
         self.continued = False
         self.cut_reason: Reason | None = None
+        self.extra: tuple[tuple[str, str], ...] = ()
         self.client_side = False  # whether we are waiting for the client right now
 
     def read_head(self) -> RawRequest:
@@ -198,10 +201,8 @@ class Exchange:
             return
         sock = transport.get_extra_info("socket")
         if sock is not None:
-            try:
+            with suppress(OSError):  # closed already: nothing is left to cut
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
-            except OSError:
-                pass  # closed already: nothing is left to cut
         transport.abort()
 
     def delivered(self) -> int:
@@ -212,14 +213,16 @@ class Exchange:
         waiting = transport.get_write_buffer_size()
         sock = transport.get_extra_info("socket")
         if sock is not None:
-            try:
+            with suppress(OSError):  # not a TCP socket, or closed: the transport's own buffer is all there is to count
                 waiting += struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
-            except OSError:
-                pass  # not a TCP socket, or closed: the transport's own buffer is all there is to count
         return self.bytes_in + self.bytes_out - waiting
 
-    async def _begin(self, response: web.StreamResponse, headers: tuple[tuple[str, str], ...] | list[tuple[str, str]]) -> None:
+    async def _begin(
+        self, response: web.StreamResponse, headers: tuple[tuple[str, str], ...] | list[tuple[str, str]]
+    ) -> None:
         for name, value in headers:
+            response.headers.add(name, value)
+        for name, value in self.extra:
             response.headers.add(name, value)
         response.headers["Server"] = _SERVER
         if self._unread():

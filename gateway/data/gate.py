@@ -5,15 +5,16 @@ Refuses to own how either is built (`gateway.app`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.policy import Policy
 from gateway.core.posture import FailPosture
-from gateway.core.route import Upstream
+from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
 from gateway.data.account import Accounts
 from gateway.data.guesses import Guesses
 from gateway.data.resolve import Grants
@@ -22,7 +23,22 @@ from gateway.data.transfers import Transfers
 from gateway.data.view import Follower
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["Gate", "Plane"]
+if TYPE_CHECKING:
+    from gateway.data.puts import Names
+
+__all__ = ["Gate", "PartsUpload", "Plane"]
+
+
+class PartsUpload(Protocol):
+    """Sends a body of unknown or excessive length as a multipart upload, aborted if anything fails."""
+
+    async def __call__(
+        self,
+        call: UpstreamCall,
+        chunks: AsyncIterator[bytes],
+        length: int | None,
+        capabilities: frozenset[Capability],
+    ) -> Answer: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +67,8 @@ class Plane:
     transfers: Transfers
     shaper: Shaper
     guesses: Guesses
+    names: Names
+    upload_parts: PartsUpload
     accounts: Accounts
     metrics: Metrics
     clock: Callable[[], float]

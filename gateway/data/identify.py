@@ -18,10 +18,13 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import LinkPlace, ObjectRequest, Operation, RawRequest
 from gateway.core.token import LinkToken
 from gateway.data.exchange import Exchange
+from gateway.data.forms import ArrivingForm
 from gateway.wire.credentials import Signed, read_credentials
+from gateway.wire.form import SignedForm, read_form
 
 __all__ = [
     "AnonymousPresented",
+    "FormPresented",
     "PageForm",
     "Presented",
     "SignedPresented",
@@ -62,6 +65,14 @@ class SignedPresented:
 
 
 @dataclass(frozen=True, slots=True)
+class FormPresented:
+    """A POST form on the S3 face; `signed` is None for one without a policy, which stands for nobody."""
+
+    arriving: ArrivingForm
+    signed: SignedForm | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrustedPresented:
     """Nothing was presented, but the listener itself stands for an app."""
 
@@ -73,7 +84,7 @@ class AnonymousPresented:
     """Nothing was presented."""
 
 
-Presented = TokenPresented | SignedPresented | TrustedPresented | AnonymousPresented
+Presented = TokenPresented | SignedPresented | FormPresented | TrustedPresented | AnonymousPresented
 
 
 async def identify(request: ObjectRequest, exchange: Exchange, trusted: Principal | None) -> Presented:
@@ -86,9 +97,18 @@ async def identify(request: ObjectRequest, exchange: Exchange, trusted: Principa
     if isinstance(request.place, LinkPlace):
         return await _token(request, request.place, exchange)
     signed = read_credentials(request.raw)
+    if request.operation is Operation.POST_OBJECT:
+        return await _form(request, exchange, signed)
     if signed is not None:
         return SignedPresented(signed)
     return TrustedPresented(trusted) if trusted is not None else AnonymousPresented()
+
+
+async def _form(request: ObjectRequest, exchange: Exchange, signed: Signed | None) -> FormPresented:
+    if signed is not None:
+        raise Refused(Reason.CREDENTIALS_AMBIGUOUS, "a form came together with a signature in header or query")
+    arriving = await ArrivingForm.read(exchange, request.headers.get("content-type", ""))
+    return FormPresented(arriving, read_form(arriving.form))
 
 
 def is_page_form(request: ObjectRequest) -> bool:

@@ -18,9 +18,10 @@ from gateway.core.request import ACTION_OF, Action, LinkPlace, ObjectRequest, Op
 from gateway.data.exchange import Exchange
 from gateway.data.identify import TokenPresented
 from gateway.data.resolve import Resolved
+from gateway.wire.multipart import Form
+from gateway.wire.parse import checked_key
 
-__all__ = ["Page", "is_navigation", "link_attempt", "page_of", "settle_place"]
-
+__all__ = ["Page", "is_navigation", "link_attempt", "named_by_form", "page_of", "settle_place"]
 
 
 class Page(Enum):
@@ -64,6 +65,26 @@ def settle_place(request: ObjectRequest, grant: Grant) -> ObjectRequest:
     return request
 
 
+def named_by_form(request: ObjectRequest, grant: Grant, form: Form) -> ObjectRequest:
+    """A form upload through a link, with the place where its file goes; the file's own type goes with it.
+
+    Raises:
+        Refused: BAD_REQUEST for a folder link when the form names no file.
+    """
+    place, scope = request.place, grant.scope
+    headers = dict(request.headers)
+    headers.pop("content-type", None)
+    if form.content_type is not None:
+        headers["content-type"] = form.content_type
+    if isinstance(place, LinkPlace) and scope is not None and scope.key is None:
+        if not form.filename:
+            raise Refused(Reason.BAD_REQUEST, "the form names no file")
+        folder = (place.path or "").rpartition("/")[0]
+        path = checked_key(f"{folder}/{form.filename}" if folder else form.filename)
+        place = LinkPlace(place.token_text, path)
+    return replace(request, place=place, headers=headers)
+
+
 def page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) -> Page | None:
     """Which page answers this request, if any."""
     if presented.form is not None:
@@ -77,7 +98,9 @@ def page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) -> 
     return None
 
 
-def link_attempt(request: ObjectRequest, resolved: Resolved, page: Page | None, exchange: Exchange, now: float) -> Attempt:
+def link_attempt(
+    request: ObjectRequest, resolved: Resolved, page: Page | None, exchange: Exchange, now: float
+) -> Attempt:
     """What using this link here would do."""
     grant = resolved.grant
     if grant is None or grant.scope is None or not isinstance(request.place, LinkPlace):
@@ -89,7 +112,7 @@ def link_attempt(request: ObjectRequest, resolved: Resolved, page: Page | None, 
             operation, action = Operation.PUT_OBJECT, Action.WRITE
         case Page.ENTER | Page.LANDING:
             operation, action = Operation.HEAD_OBJECT, Action.READ
-        case None:
+        case _:
             operation, action = request.operation, ACTION_OF[request.operation] or Action.READ
     if page is Page.ENTER and Action.READ not in grant.actions:
         action = min(grant.actions)

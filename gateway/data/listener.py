@@ -36,7 +36,9 @@ def require_strict_parser() -> None:
 class _Connection(RequestHandler):
     """aiohttp's connection with a deadline for whole heads and a bounded send queue."""
 
-    def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, head_seconds: float, **options: Any) -> None:
+    def __init__(
+        self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, head_seconds: float, **options: Any
+    ) -> None:
         super().__init__(manager, loop=loop, **options)
         self._head_seconds = head_seconds
         self._head_timer: asyncio.TimerHandle | None = None
@@ -85,7 +87,9 @@ class _Connection(RequestHandler):
 class DataServer(web.Server):
     """The low-level server: every request goes to one handler, before any routing."""
 
-    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], *, head_seconds: float) -> None:
+    def __init__(
+        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], *, head_seconds: float
+    ) -> None:
         super().__init__(handler)
         self._head_seconds = head_seconds
 

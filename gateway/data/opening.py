@@ -9,24 +9,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
-from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import LinkPlace, Operation
-from gateway.core.route import Answer, Capability, UpstreamCall
+from gateway.core.route import Answer
 from gateway.data.attempts import Tried
+from gateway.data.documents import DOCUMENTS
+from gateway.data.forms import form_reply
 from gateway.data.gate import Gate, Plane
-from gateway.data.link_pages import link_page
+from gateway.data.judging import judged
 from gateway.data.link_listing import link_listing
+from gateway.data.link_pages import link_page, link_receipt
+from gateway.data.local import LOCAL, local_answer
+from gateway.data.puts import open_put
 from gateway.data.transfers import Permit
-from gateway.data.uploads import plain_body
-from gateway.wire.headers import upstream_call
+from gateway.wire.calls import upstream_call, whole_instead
 from gateway.wire.replies import Reply
 
 __all__ = ["Opened", "open_answer"]
 
 Opened = Answer | Reply
-_FINE = frozenset({200, 204, 206, 304})
+_UPLOADS = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT, Operation.UPLOAD_PART})
 
 
 @asynccontextmanager
@@ -38,13 +40,42 @@ async def open_answer(plane: Plane, gate: Gate, tried: Tried, permit: Permit) ->
         UpstreamFailed: the store is away or broken.
     """
     operation = tried.request.operation
+    link = isinstance(tried.request.place, LinkPlace)
     if tried.page is not None:
         yield await link_page(plane, gate, tried, permit)
-    elif operation is Operation.LIST_OBJECTS_V2 and isinstance(tried.request.place, LinkPlace):
-        yield await link_listing(plane, gate, tried, permit)
-    elif operation is Operation.PUT_OBJECT:
-        async with _put(plane, tried, permit) as opened:
-            yield opened
+    elif link and operation is Operation.LIST_OBJECTS_V2:
+        yield await link_listing(plane, tried, permit)
+    elif operation in LOCAL:
+        yield local_answer(gate, tried, permit.exchange.request_id)
+    elif operation in DOCUMENTS:
+        yield await DOCUMENTS[operation](plane, gate, tried, permit)
+    elif operation in _UPLOADS:
+        yield await _uploaded(plane, gate, tried, permit, link=link)
     else:
-        async with plane.upstream.open(upstream_call(permit.route, tried.request)) as answer:
-            yield await _judged(answer, tried)
+        async with _asked(plane, tried, permit) as answer:
+            yield await judged(answer, tried, permit) or answer
+
+
+async def _uploaded(plane: Plane, gate: Gate, tried: Tried, permit: Permit, *, link: bool) -> Opened:
+    async with open_put(plane, tried, permit) as answer:
+        refused = await judged(answer, tried, permit)
+        if refused is not None:
+            return refused
+        if link:
+            return link_receipt(tried, permit, answer)
+        if tried.form is not None:
+            return form_reply(tried.form, tried.attempt, answer.headers, gate.public_url, permit.exchange.request_id)
+        return answer
+
+
+@asynccontextmanager
+async def _asked(plane: Plane, tried: Tried, permit: Permit) -> AsyncIterator[Answer]:
+    """One call without a body; a second one if the first only said that `If-Range` does not hold."""
+    call = upstream_call(permit.route, tried.request)
+    async with plane.upstream.open(call) as answer:
+        again = whole_instead(tried.request, call, answer.status)
+        if again is None:
+            yield answer
+            return
+    async with plane.upstream.open(again) as answer:
+        yield answer

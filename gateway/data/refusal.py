@@ -8,22 +8,18 @@ from __future__ import annotations
 import structlog
 
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
-from gateway.core.request import LinkPlace
 from gateway.data.account import Account
 from gateway.data.exchange import Exchange
-from gateway.data.gate import Gate, Plane
-from gateway.data.links import is_navigation
-from gateway.wire.pages import password_page
+from gateway.data.gate import Plane
 from gateway.wire.replies import Reply, refusal
 
 __all__ = ["refuse"]
 
 _log = structlog.get_logger("gateway.data")
-_PASSWORD = frozenset({Reason.PASSWORD_REQUIRED, Reason.PASSWORD_WRONG})
 _NO_ANSWER = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
 
 
-async def refuse(plane: Plane, gate: Gate, exchange: Exchange, account: Account) -> None:
+async def refuse(plane: Plane, exchange: Exchange, account: Account) -> None:
     """Turn the account's failure into an answer; never raises for a client that has gone."""
     failure = account.failure
     refused = _as_refused(failure)
@@ -36,16 +32,14 @@ async def refuse(plane: Plane, gate: Gate, exchange: Exchange, account: Account)
             exchange.cut_reason = None  # what broke is in the failure: this was no revocation
         return
     try:
-        await exchange.send(_reply(gate, exchange, account, refused))
+        await exchange.send(_reply(exchange, account, refused))
     except Refused:
         exchange.cut(Reason.CLIENT_GONE)
 
 
-def _reply(gate: Gate, exchange: Exchange, account: Account, refused: Refused) -> Reply:
-    request = account.request
-    if request is not None and isinstance(request.place, LinkPlace) and refused.reason in _PASSWORD and is_navigation(request):
-        return password_page(wrong=refused.reason is Reason.PASSWORD_WRONG)
-    return refusal(refused, request, exchange.raw, exchange.request_id)
+def _reply(exchange: Exchange, account: Account, refused: Refused) -> Reply:
+    verdict = refused.verdict or (account.permit.verdict if account.permit is not None else None)
+    return refusal(refused, account.request, exchange.raw, exchange.request_id, verdict=verdict)
 
 
 def _as_refused(failure: BaseException | None) -> Refused:
@@ -56,4 +50,5 @@ def _as_refused(failure: BaseException | None) -> Refused:
             return Refused(reason, detail)
         case DependencyDown(detail=detail):
             return Refused(Reason.DEPENDENCY_DOWN, detail, retry_after=1.0)
-    return Refused(Reason.INTERNAL)
+        case _:
+            return Refused(Reason.INTERNAL)

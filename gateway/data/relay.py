@@ -75,7 +75,9 @@ async def _bodiless(exchange: Exchange, answer: Answer, headers: list[tuple[str,
     """HEAD, 304, and the answers to writes: what counts is in the head."""
     if answer.status < 300 and permit.exchange.bytes_in:
         permit.consumed = True
-    length = answer.headers.get("content-length") if exchange.raw is not None and exchange.raw.method == "HEAD" else None
+    length = (
+        answer.headers.get("content-length") if exchange.raw is not None and exchange.raw.method == "HEAD" else None
+    )
     await exchange.start(answer.status, headers, int(length) if length is not None and length.isdigit() else 0)
     await exchange.finish()
 

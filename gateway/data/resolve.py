@@ -25,8 +25,14 @@ from gateway.core.request import ObjectRequest
 from gateway.core.revocation import FeedEntry, RevocationView
 from gateway.core.token import SecretHash, hash_secret
 from gateway.data.guesses import PASSWORD_GUESSES, TOKEN_GUESSES
-from gateway.data.identify import AnonymousPresented, Presented, SignedPresented, TokenPresented, TrustedPresented
-from gateway.data.verify import verify_signature
+from gateway.data.identify import (
+    FormPresented,
+    Presented,
+    SignedPresented,
+    TokenPresented,
+    TrustedPresented,
+)
+from gateway.data.verify import verify_signature, verify_signed_form
 from gateway.telemetry.metrics import Metrics
 from gateway.wire.sigv4 import Verified
 
@@ -112,7 +118,9 @@ class Grants:
                 self._secrets.pop(secret_hash, None)
 
 
-async def resolve(plane: Plane, presented: Presented, request: ObjectRequest, peer: Address | None, now: float) -> Resolved:
+async def resolve(
+    plane: Plane, presented: Presented, request: ObjectRequest, peer: Address | None, now: float
+) -> Resolved:
     """Find and prove.
 
     Raises:
@@ -123,19 +131,32 @@ async def resolve(plane: Plane, presented: Presented, request: ObjectRequest, pe
         case TokenPresented():
             return await _link(plane, presented, peer, now)
         case SignedPresented(signed):
-            guesser = f"key:{_address(peer)}"
-            plane.guesses.check(guesser, now)
-            grant = await plane.grants.find(hash_secret(signed.access_key_id))
-            if grant is None or grant.kind is not GrantKind.KEY:
-                plane.guesses.failed(guesser, TOKEN_GUESSES, now)
-                raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
-            _check_session(grant, signed.session_token)
-            secret = plane.grants.secret_of(grant, signed.access_key_id)
+            grant, secret = await _key(plane, signed.access_key_id, signed.session_token, peer, now)
             return Resolved(grant.principal, grant, verify_signature(signed, request, secret, now))
+        case FormPresented(arriving, None):
+            raise Refused(Reason.CREDENTIALS_MISSING, f"a form without a policy: {arriving.form!r}")
+        case FormPresented(arriving, signed_form) if signed_form is not None:
+            grant, secret = await _key(plane, signed_form.access_key_id, signed_form.session_token, peer, now)
+            arriving.sizes = verify_signed_form(signed_form, arriving.form, request, secret, now)
+            return Resolved(grant.principal, grant)
         case TrustedPresented(principal):
             return Resolved(principal, None)
-        case AnonymousPresented():
+        case _:
             return Resolved(ANONYMOUS, None)
+
+
+async def _key(
+    plane: Plane, access_key_id: str, session_token: str | None, peer: Address | None, now: float
+) -> tuple[Grant, str]:
+    """The key grant of an access key id, and the secret to verify with."""
+    guesser = f"key:{_address(peer)}"
+    plane.guesses.check(guesser, now)
+    grant = await plane.grants.find(hash_secret(access_key_id))
+    if grant is None or grant.kind is not GrantKind.KEY:
+        plane.guesses.failed(guesser, TOKEN_GUESSES, now)
+        raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
+    _check_session(grant, session_token)
+    return grant, plane.grants.secret_of(grant, access_key_id)
 
 
 async def _link(plane: Plane, presented: TokenPresented, peer: Address | None, now: float) -> Resolved:

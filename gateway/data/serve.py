@@ -9,13 +9,15 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.core.attempt import Principal
-from gateway.core.policy import decide
 from gateway.data.account import Account
 from gateway.data.admit import admit
 from gateway.data.attempts import read_attempt
+from gateway.core.request import Operation
+from gateway.data.crossing import answer_preflight, let_in
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Plane
 from gateway.data.identify import identify
+from gateway.data.local import route_of
 from gateway.data.opening import open_answer
 from gateway.data.refusal import refuse
 from gateway.data.relay import relay
@@ -31,19 +33,24 @@ async def serve(plane: Plane, exchange: Exchange, trusted: Principal | None, mon
     account = Account(exchange, plane.clock(), monotonic())
     try:
         request = account.request = parse(exchange.read_head(), gate.domains)  # 1
+        if request.operation is Operation.PREFLIGHT:
+            await answer_preflight(plane, gate, request, exchange)
+            return
+        let_in(gate, request, None, exchange)
         presented = await identify(request, exchange, trusted)  # 2
         resolved = await resolve(plane, presented, request, exchange.peer, account.now)  # 3
         account.grant = resolved.grant
-        tried = read_attempt(request, presented, resolved, exchange, account.now)
+        let_in(gate, request, resolved.grant, exchange)
+        tried = await read_attempt(request, presented, resolved, exchange, account.now)
         account.attempt = tried.attempt
-        account.route = decide(gate.policy, resolved.grant, tried.attempt)  # 4
-        async with admit(plane, gate, exchange, presented, tried, account.route) as permit:  # 5
+        account.route = route_of(gate.policy, tried)  # 4
+        async with admit(plane, gate, exchange, tried, account.route) as permit:  # 5
             account.permit = permit
             async with open_answer(plane, gate, tried, permit) as opened:  # 6
                 await relay(plane, tried.request, permit, opened)  # 7
     except Exception as failure:  # noqa: BLE001 (the one place where every failure becomes an answer or a cut)
         account.failure = failure
-        await refuse(plane, gate, exchange, account)
+        await refuse(plane, exchange, account)
     except asyncio.CancelledError as failure:
         account.failure = failure
         raise

@@ -34,7 +34,8 @@ _TICK: Final = 1.0
 class Permit:
     """The right to run one admitted request; given back when its body ends.
 
-    `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes.
+    `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes. `told` is the
+    reason of a store's error that was passed on.
     """
 
     exchange: Exchange
@@ -44,6 +45,7 @@ class Permit:
     lease: Lease | None = None
     verdict: Verdict | None = None
     consumed: bool = False
+    told: Reason | None = None
     moved: int = 0
     reserved: int = 0
     lease_key: str | None = None
@@ -130,10 +132,12 @@ class Transfers:
     def cut_revoked(self, view: RevocationView) -> int:
         """Cut what the view now calls revoked; returns how many."""
         return self.cut_where(
-            lambda permit: Reason.REVOKED
-            if permit.grant is not None
-            and view.revoked(permit.grant, permit.attempt.bucket, permit.attempt.key, permit.route.backend.name)
-            else None
+            lambda permit: (
+                Reason.REVOKED
+                if permit.grant is not None
+                and view.revoked(permit.grant, permit.attempt.bucket, permit.attempt.key, permit.route.backend.name)
+                else None
+            )
         )
 
     def cut_where(self, judge: Callable[[Permit], Reason | None]) -> int:
@@ -151,5 +155,8 @@ class Transfers:
         """Cut slow clients, once a second, until cancelled."""
         while True:
             await asyncio.sleep(_TICK)
-            now = self._monotonic()
-            self.cut_where(lambda permit: Reason.CLIENT_TOO_SLOW if permit.too_slow(now) else None)
+            self.cut_slow(self._monotonic())
+
+    def cut_slow(self, now: float) -> int:
+        """Cut every client that has been too slow; to be called once a second."""
+        return self.cut_where(lambda permit: Reason.CLIENT_TOO_SLOW if permit.too_slow(now) else None)

@@ -19,7 +19,7 @@ from gateway.wire.checksums import BodyChecks
 from gateway.wire.chunked import ChunkedDecoder
 from gateway.wire.sigv4 import Verified
 
-__all__ = ["plain_body"]
+__all__ = ["metered", "plain_body"]
 
 _CLAIM = 8 * 1024 * 1024
 
@@ -34,40 +34,61 @@ async def plain_body(
     """
     trailers = _trailer_names(request)
     checks = BodyChecks.from_request(request.headers, verified.payload_hash if verified is not None else None, trailers)
-    decoder = (
-        None
-        if request.framing is BodyFraming.PLAIN
-        else ChunkedDecoder(request.framing, request.content_length, verified, trailers)
-    )
-    grant, limits = permit.grant, permit.route.limits
-    cap = grant.max_size if grant is not None else None
-    declared, claimed = request.content_length, 0
+    source = permit.exchange.body()
+    if request.framing is not BodyFraming.PLAIN:
+        source = _unwrapped(source, ChunkedDecoder(request.framing, request.content_length, verified, trailers), checks)
+    else:
+        source = _checked(source, checks)
     held = b""
-    async for arrived in permit.exchange.body():
-        for plain in decoder.feed(arrived) if decoder is not None else (arrived,):
-            if not plain:
-                continue
-            permit.moved += len(plain)
-            if cap is not None and permit.moved > cap:
-                raise Refused(Reason.TOO_LARGE, f"the body is above the link's {cap} bytes")
-            if declared is not None and permit.moved > declared:
-                raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
-            while permit.moved > claimed:
-                step = declared if declared is not None else _CLAIM
-                await claim(plane, permit, step, None)
-                claimed += step
-            checks.update(plain)
-            if held:
-                yield held
-            held = plain
-            wait = plane.shaper.pay(limits, len(plain))
-            if wait > 0:
-                await permit.pause(wait)
-    checks.finish(decoder.finish() if decoder is not None else {})
-    if declared is not None and permit.moved != declared:
-        raise Refused(Reason.INCOMPLETE_BODY, f"{permit.moved} of {declared} bytes came")
+    async for plain in metered(plane, permit, source, request.content_length):
+        if held:
+            yield held
+        held = plain
     if held:
         yield held
+
+
+async def metered(
+    plane: Plane, permit: Permit, source: AsyncIterator[bytes], declared: int | None
+) -> AsyncIterator[bytes]:
+    """Count, cap and pace the plain bytes of an upload; `declared` is their length if it is known.
+
+    Raises:
+        Refused: TOO_LARGE, INCOMPLETE_BODY, USED_UP.
+    """
+    cap = permit.grant.max_size if permit.grant is not None else None
+    claimed = 0
+    async for plain in source:
+        permit.moved += len(plain)
+        if cap is not None and permit.moved > cap:
+            raise Refused(Reason.TOO_LARGE, f"the body is above the link's {cap} bytes")
+        if declared is not None and permit.moved > declared:
+            raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
+        while permit.moved > claimed:
+            step = declared if declared is not None else _CLAIM
+            await claim(plane, permit, step, None)
+            claimed += step
+        yield plain
+        wait = plane.shaper.pay(permit.route.limits, len(plain))
+        if wait > 0:
+            await permit.pause(wait)
+    if declared is not None and permit.moved != declared:
+        raise Refused(Reason.INCOMPLETE_BODY, f"{permit.moved} of {declared} bytes came")
+
+
+async def _checked(source: AsyncIterator[bytes], checks: BodyChecks) -> AsyncIterator[bytes]:
+    async for chunk in source:
+        checks.update(chunk)
+        yield chunk
+    checks.finish()
+
+
+async def _unwrapped(source: AsyncIterator[bytes], decoder: ChunkedDecoder, checks: BodyChecks) -> AsyncIterator[bytes]:
+    async for chunk in source:
+        for plain in decoder.feed(chunk):
+            checks.update(plain)
+            yield plain
+    checks.finish(decoder.finish())
 
 
 def _trailer_names(request: ObjectRequest) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ from typing import Final
 from gateway.core.request import BucketPlace, ObjectRequest
 from gateway.wire import sigv2, sigv4
 from gateway.wire.credentials import Signed, SigV2Header, SigV2Query
+from gateway.wire.form import FormPolicy, SignedForm, SizeRange, verify_form
+from gateway.wire.multipart import Form
 
-__all__ = ["verify_signature"]
+__all__ = ["verify_signature", "verify_signed_form"]
 
 _KEYS: Final = sigv4.SigningKeys(4096)
 
@@ -27,3 +29,14 @@ def verify_signature(signed: Signed, request: ObjectRequest, secret: str, now: f
         sigv2.verify(signed, request.raw, secret, now=now, bucket_from_host=host_bucket)
         return None
     return sigv4.verify(signed, request.raw, secret, now=now, keys=_KEYS)
+
+
+def verify_signed_form(signed: SignedForm, form: Form, request: ObjectRequest, secret: str, now: float) -> SizeRange:
+    """Prove that the holder of `secret` signed the form's policy and that the form keeps to it.
+
+    Raises:
+        Refused: BAD_SIGNATURE, FORM_POLICY_VIOLATED, MALFORMED_FORM.
+    """
+    verify_form(signed, secret, now=now, keys=_KEYS)
+    bucket = request.place.bucket if isinstance(request.place, BucketPlace) else ""
+    return FormPolicy.parse(signed.policy).check(form, bucket=bucket, now=now)

@@ -133,8 +133,11 @@ class Logs:
         logging.getLogger("aiohttp.access").propagate = False
         logging.captureWarnings(capture=True)
 
-    def access_log(self, record: Record) -> None:
-        """The line of one request. Holds ids, never a token or a query string; the key is scrubbed."""
+    def access_log(self, record: Record, detail: str = "") -> None:
+        """The line of one request. Holds ids, never a token or a query string; the key is scrubbed.
+
+        `detail` says in our own words why it was refused or failed.
+        """
         level = _REASON_LEVELS.get(record.reason) or ("error" if record.outcome in _FAILURES else "info")
         if LEVELS[level] < self._minimum:
             return
@@ -155,6 +158,7 @@ class Logs:
                     "status": record.status,
                     "outcome": record.outcome,
                     "reason": record.reason,
+                    "detail": scrub(detail),
                     "bytes_in": record.bytes_in,
                     "bytes_out": record.bytes_out,
                     "duration": round(record.duration, 6),

@@ -1,0 +1,310 @@
+"""The composition root: settings -> objects -> listeners -> shutdown order.
+
+Refuses to own any behaviour: every decision is made in a room, and this is the only file that sees them all.
+
+Order of ending: readiness fails first, then nothing new is accepted, running transfers finish within the drain time,
+longer ones are cut so that their clients see it, records are written, stores and connections close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import ssl
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from gateway import __version__
+from gateway.backends.profiles import PROFILES
+from gateway.backends.upstream import StoreUpstream
+from gateway.compose import backend_specs, gate_of, open_stores, upload_parts_with
+from gateway.control.api import build_control_app
+from gateway.control.deps import ControlDeps
+from gateway.core.attempt import Principal
+from gateway.core.policy import decide
+from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
+from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
+from gateway.core.token import SecretHash, hash_secret
+from gateway.data.account import Accounts
+from gateway.data.gate import Gate, Plane
+from gateway.data.guesses import Guesses
+from gateway.data.listener import DataServer, require_strict_parser
+from gateway.data.puts import Names
+from gateway.data.resolve import Grants
+from gateway.data.routes import data_handler
+from gateway.data.shaping import Shaper
+from gateway.data.transfers import Permit, Transfers
+from gateway.data.view import Follower
+from gateway.settings import Settings
+from gateway.settings.fields import ListenAddress
+from gateway.settings.model import TlsFiles
+from gateway.settings.watch import Loaded, Reloader, watch
+from gateway.stores.seal import Sealer
+from gateway.stores.state import State
+from gateway.telemetry.health import Health
+from gateway.telemetry.logs import Logs
+from gateway.telemetry.metrics import Metrics
+
+__all__ = ["run"]
+
+_log = structlog.get_logger("gateway")
+_PRUNE_SECONDS: Final = 3600.0
+_DRAIN_TICK: Final = 0.05
+
+
+async def run(
+    settings_path: Path,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    ready: Callable[[], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until `stop` is set, SIGTERM or SIGINT. `ready` is called once both listeners accept.
+
+    Raises:
+        SettingsError: the files are wrong, or what they name cannot be opened.
+    """
+    require_strict_parser()
+    reloader = Reloader(settings_path, environ, PROFILES)
+    app = _App(reloader, reloader.load())
+    async with AsyncExitStack() as stack:
+        await app.start(stack)
+        if ready is not None:
+            ready()
+        await app.serve_until(stop or asyncio.Event())
+
+
+class _App:
+    """One process of the gateway: what it is made of, and the order in which that starts and ends."""
+
+    def __init__(self, reloader: Reloader, loaded: Loaded) -> None:
+        self.reloader = reloader
+        self.settings: Settings = loaded.settings
+        self.loaded = loaded
+        self.logs = Logs(self.settings.log.level, self.settings.log.format)
+        self.metrics = Metrics()
+        self.health = Health()
+        self._runners: list[web.BaseRunner] = []
+        self._servers: list[DataServer] = []
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Open everything, listeners last. What was opened is closed by `stack`, the last one first."""
+        self.logs.install()
+        self.metrics.know(backends=self.loaded.policies.policy.backends)
+        monotonic = asyncio.get_running_loop().time
+        self.state: State = await open_stores(self.settings, self.metrics)
+        stack.push_async_callback(self.state.close)
+        self.upstream = StoreUpstream(backend_specs(self.loaded), clock=time.time, on_event=_Counted(self.metrics))
+        stack.push_async_callback(self.upstream.close)
+        await self.upstream.start()
+        self.sealer = Sealer()
+        transfers = Transfers(monotonic=monotonic, on_cut=self.metrics.cut)
+        follower = Follower(self.state.feed, self._take, monotonic=monotonic, clock=time.time, metrics=self.metrics)
+        self.metrics.view_age(lambda: follower.age)
+        self.plane = Plane(
+            gate=gate_of(self.loaded),
+            upstream=self.upstream,
+            grants=Grants(
+                self.state.grants, lambda: follower.view, self.sealer, monotonic=monotonic, metrics=self.metrics
+            ),
+            follower=follower,
+            leases=self.state.leases,
+            limits=self.state.limits,
+            transfers=transfers,
+            shaper=Shaper(monotonic),
+            guesses=Guesses(),
+            names=Names(),
+            upload_parts=upload_parts_with(self.upstream),
+            accounts=Accounts(
+                self.state.ledger, self.state.leases, self.metrics, monotonic=monotonic, log=self.logs.access_log
+            ),
+            metrics=self.metrics,
+            clock=time.time,
+            entropy=secrets.token_bytes,
+        )
+        await follower.load()
+        self.health.check("revocations", self._view_fault)
+        self.health.check("audit", self._ledger_fault)
+        for name, work in self._work():
+            self._keep(stack, name, work)
+        stack.push_async_callback(self._close_listeners)
+        await self._listen()
+        self.metrics.policy_reload("ok")
+
+    async def serve_until(self, stop: asyncio.Event) -> None:
+        """Wait for the end, then drain: see the module's order of ending."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._reload("SIGHUP"))
+        _log.info("serving", version=__version__, data=str(self.settings.data.listen))
+        await stop.wait()
+        self.health.draining = True
+        _log.info("draining", transfers=len(self.plane.transfers))
+        for runner in self._runners[1:]:  # the control listener answers to the last
+            for site in list(runner.sites):
+                await site.stop()
+        for server in self._servers:
+            server.pre_shutdown()
+        deadline = loop.time() + self.settings.deadlines.drain
+        while len(self.plane.transfers) and loop.time() < deadline:
+            await asyncio.sleep(_DRAIN_TICK)
+        self.plane.draining = True
+        cut = self.plane.transfers.cut_where(lambda _: Reason.SHUTTING_DOWN)
+        _log.info("stopped", cut=cut)
+
+    def _work(self) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
+        plane = self.plane
+        return (
+            ("revocations", plane.follower.run()),
+            ("transfers", plane.transfers.watch()),
+            ("records", plane.accounts.run()),
+            ("retention", self._prune()),
+            ("reload", watch(self.reloader, lambda: self._reload("change"))),
+        )
+
+    def _keep(self, stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run something for as long as the app runs. If it breaks, readiness says so."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self.health.check(f"task {name}", lambda: "it ended" if task.done() else None)
+
+        async def end() -> None:
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError:
+                pass
+            except Exception as failure:  # noqa: BLE001 (told, not raised: the app is ending anyway)
+                _log.error("a task had failed", task=name, exc_info=failure)
+
+        stack.push_async_callback(end)
+
+    async def _listen(self) -> None:
+        control = web.AppRunner(build_control_app(self._control_deps()), access_log=None, handle_signals=False)
+        await self._bind(control, self.settings.control.listen, self.settings.control.tls)
+        data = self.settings.data
+        await self._bind(self._data_runner(data.app), data.listen, data.tls)
+        for trusted in data.further:
+            await self._bind(self._data_runner(trusted.app), trusted.listen, None)
+
+    def _data_runner(self, trusted: Principal | None) -> web.ServerRunner:
+        server = DataServer(data_handler(self.plane, trusted), head_seconds=self.settings.deadlines.headers)
+        self._servers.append(server)
+        return web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
+
+    async def _bind(self, runner: web.BaseRunner, listen: ListenAddress, tls: TlsFiles | None) -> None:
+        await runner.setup()
+        self._runners.append(runner)
+        context = None
+        if tls is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(tls.cert, tls.key)
+        site: web.BaseSite
+        if listen.path:
+            site = web.UnixSite(runner, listen.path, ssl_context=context)
+        else:
+            site = web.TCPSite(runner, listen.host, listen.port, ssl_context=context, backlog=1024)
+        try:
+            await site.start()
+        except OSError as failure:
+            raise SettingsError(f"cannot listen on {listen}: {failure.strerror or failure}") from None
+
+    async def _close_listeners(self) -> None:
+        for runner in reversed(self._runners):
+            await runner.cleanup()
+
+    def _control_deps(self) -> ControlDeps:
+        return ControlDeps(
+            grants=self.state.grants,
+            leases=self.state.leases,
+            feed=self.state.feed,
+            ledger=self.state.ledger,
+            policy=lambda: self.plane.gate.policy,
+            apply_now=self.plane.follower.catch_up,
+            clock=time.time,
+            entropy=secrets.token_bytes,
+            public_url=self.settings.data.public_url,
+            sealer=self.sealer,
+            upstream=self.upstream,
+            tokens=self._admin_tokens,
+            app_tokens=self._app_tokens,
+            ready=self.health.faults,
+            metrics=self.metrics.render,
+            profile_of=lambda name: self.upstream.store(name).spec.profile.name,
+            audit_required=self.settings.fail.audit == "closed",
+            version=__version__,
+        )
+
+    def _admin_tokens(self) -> Mapping[SecretHash, str]:
+        return {hash_secret(token.secret.resolve()): token.name for token in self.settings.control.tokens}
+
+    def _app_tokens(self) -> Mapping[SecretHash, str]:
+        return {hash_secret(entry.token.resolve()): entry.app.name for entry in self.settings.control.credentials}
+
+    def _view_fault(self) -> str | None:
+        age = self.plane.follower.age
+        return f"the revocation view is {age:.1f} s old" if age > MAX_VIEW_AGE else None
+
+    def _ledger_fault(self) -> str | None:
+        return "records cannot be written" if self.plane.accounts.ledger_down else None
+
+    def _take(self, entries: Sequence[FeedEntry]) -> None:
+        """What the feed said reaches the cache and the running transfers in the same call."""
+        self.plane.grants.take(entries)
+        if any(entry.revokes for entry in entries):
+            self.plane.transfers.cut_revoked(self.plane.follower.view)
+
+    def _reload(self, cause: str) -> None:
+        """Read the files again and take all of them over, or nothing."""
+        try:
+            loaded = self.reloader.load()
+        except SettingsError as failure:
+            self.metrics.policy_reload("failed")
+            _log.error("reload refused: nothing has changed", cause=cause, faults=list(failure.faults))
+            return
+        self.loaded, self.settings = loaded, loaded.settings
+        self.metrics.know(backends=loaded.policies.policy.backends)
+        self.plane.gate = gate = gate_of(loaded)
+        self.logs.level = loaded.settings.log.level
+        self.plane.transfers.cut_where(lambda permit: _no_longer_allowed(gate, permit))
+        self._replacing = asyncio.get_running_loop().create_task(self.upstream.replace(backend_specs(loaded)))
+        self.metrics.policy_reload("ok")
+        _log.info("reloaded", cause=cause)
+
+    async def _prune(self) -> None:
+        while True:
+            try:
+                await self.state.ledger.prune(time.time() - self.settings.records.keep)
+            except DependencyDown as failure:
+                _log.warning("old records could not be pruned", detail=failure.detail)
+            await asyncio.sleep(_PRUNE_SECONDS)
+
+
+class _Counted:
+    """Tells the metrics what the upstream client reports."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.presigned = metrics.presigned
+        self.answered = metrics.upstream_answered
+
+    def failed(self, backend: str, reason: Reason) -> None:
+        self.answered(backend, 0, 0.0)
+
+
+def _no_longer_allowed(gate: Gate, permit: Permit) -> Reason | None:
+    """Why the policy now in force would not let this transfer begin."""
+    if not permit.route.rule:
+        return None
+    try:
+        decide(gate.policy, permit.grant, permit.attempt)
+    except Refused as refused:
+        return refused.reason
+    return None

@@ -1,0 +1,208 @@
+"""Owns the operations whose answers are documents: listings, multipart bookkeeping, copies, batches, tags.
+
+Refuses to own XML itself (`gateway.wire`).
+
+Laws: every document is read, renamed and written anew, so that a caller sees our bucket and key names and never the
+store's; every key of a batch and every copy source goes through the one authorisation function before a store hears
+of it; a document from a caller is bounded, checked against what was signed, and rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+from urllib.parse import quote
+
+from gateway.core.policy import decide
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import Action, Operation
+from gateway.core.route import Route, UpstreamCall
+from gateway.data.attempts import Tried
+from gateway.data.gate import Gate, Plane
+from gateway.data.judging import judged, told
+from gateway.data.link_listing import XML_LIMIT
+from gateway.data.local import xml_reply
+from gateway.data.transfers import Permit
+from gateway.data.uploads import plain_body
+from gateway.wire import batch, documents, listing
+from gateway.wire.calls import copy_source_header, upstream_call
+from gateway.wire.headers import response_headers
+from gateway.wire.parse import copy_source
+from gateway.wire.replies import Reply
+
+__all__ = ["DOCUMENTS"]
+
+_REQUEST_LIMIT: Final = 2 * 1024 * 1024
+
+Handler = Callable[[Plane, Gate, Tried, Permit], Awaitable[Reply]]
+
+
+async def _ask(
+    plane: Plane, tried: Tried, permit: Permit, call: UpstreamCall, body: bytes | None = None
+) -> Reply | bytes:
+    """One exchange with a store whose answer is a bounded document, which may still turn out to be an error."""
+    async with plane.upstream.open(call, body) as answer:
+        refused = await judged(answer, tried, permit)
+        if refused is not None:
+            return refused
+        found = await answer.body.read(XML_LIMIT)
+    code = documents.store_fault(found)
+    return told(500, code, tried, permit) if code is not None else found
+
+
+async def _sent_document(plane: Plane, tried: Tried, permit: Permit) -> bytes:
+    """A caller's document, whole, with every check that its headers and signature ask for."""
+    request = tried.request
+    if tried.request.operation is Operation.COMPLETE_MULTIPART_UPLOAD:
+        # Its x-amz-checksum-* are about the object that is being completed, not about this document.
+        kept = {name: value for name, value in request.headers.items() if not name.startswith("x-amz-checksum-")}
+        request = replace(request, headers=kept)
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in plain_body(plane, request, permit, tried.verified):
+        size += len(chunk)
+        if size > _REQUEST_LIMIT:
+            raise Refused(Reason.TOO_LARGE, f"the document is above {_REQUEST_LIMIT} bytes")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def _list(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+    if isinstance(found, Reply):
+        return found
+    renamed, _ = listing.rename(listing.read_listing(found), permit.route.bucket.prefix, tried.attempt.key)
+    document = listing.listing_document(tried.request.operation, tried.attempt.bucket, tried.request.params, renamed)
+    return xml_reply(document, permit.exchange.request_id)
+
+
+async def _list_parts(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+    if isinstance(found, Reply):
+        return found
+    attempt, params = tried.attempt, tried.request.params
+    document = listing.parts_document(attempt.bucket, attempt.key, params, listing.read_parts(found))
+    return xml_reply(document, permit.exchange.request_id)
+
+
+async def _create_upload(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+    if isinstance(found, Reply):
+        return found
+    upload_id = documents.read_initiated(found)
+    document = documents.initiated_document(tried.attempt.bucket, tried.attempt.key, upload_id)
+    return xml_reply(document, permit.exchange.request_id)
+
+
+async def _complete_upload(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+    parts = batch.read_complete(await _sent_document(plane, tried, permit))
+    body = batch.complete_document(parts)
+    call = upstream_call(permit.route, tried.request, body=body)
+    found = await _ask(plane, tried, permit, call, body)
+    if isinstance(found, Reply):
+        return found
+    permit.consumed = True
+    attempt = tried.attempt
+    location = f"{gate.public_url}/{attempt.bucket}/{quote(attempt.key)}"
+    etag = documents.read_completed(found)
+    document = documents.completed_document(location, attempt.bucket, attempt.key, etag)
+    return xml_reply(document, permit.exchange.request_id)
+
+
+async def _copy(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+    """Copy within one store. The source is decided on like any read, by the name that is then sent."""
+    request = tried.request
+    place, version = copy_source(request.headers["x-amz-copy-source"])
+    source = decide(gate.policy, tried.grant, tried.attempt.touching(Action.READ, place.bucket, place.key))
+    if source.backend.name != permit.route.backend.name:
+        raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "the source of a copy is in another store")
+    _require_unrevoked(plane, tried, source)
+    named = copy_source_header(source.bucket.real_bucket, source.real_key, version)
+    found = await _ask(plane, tried, permit, upstream_call(permit.route, request, real_copy_source=named))
+    if isinstance(found, Reply):
+        return found
+    permit.consumed = True
+    part = request.operation is Operation.UPLOAD_PART_COPY
+    document = documents.copy_document(documents.read_copy(found), part=part)
+    return xml_reply(document, permit.exchange.request_id)
+
+
+async def _delete_batch(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+    """Delete what may be deleted; every other key gets its own AccessDenied, as S3 does."""
+    asked = batch.read_delete(await _sent_document(plane, tried, permit))
+    refused: list[batch.DeleteOutcome] = []
+    allowed: list[batch.Doomed] = []
+    for doomed in asked.objects:
+        try:
+            attempt = tried.attempt.touching(Action.DELETE, tried.attempt.bucket, doomed.key)
+            _require_unrevoked(plane, tried, decide(gate.policy, tried.grant, attempt))
+        except Refused as no:
+            refused.append(batch.DeleteOutcome.refused(doomed, no.reason))
+        else:
+            allowed.append(doomed)
+    outcomes = await _deleted(plane, tried, permit, allowed) if allowed else []
+    if isinstance(outcomes, Reply):
+        return outcomes
+    permit.consumed = True
+    document = batch.deleted_document([*outcomes, *refused], quiet=asked.quiet)
+    return xml_reply(document, permit.exchange.request_id)
+
+
+async def _deleted(
+    plane: Plane, tried: Tried, permit: Permit, allowed: list[batch.Doomed]
+) -> list[batch.DeleteOutcome] | Reply:
+    route = permit.route
+    body = batch.delete_document(allowed, route.bucket.prefix)
+    found = await _ask(plane, tried, permit, upstream_call(route, tried.request, body=body), body)
+    return found if isinstance(found, Reply) else batch.read_deleted(found, route.bucket.prefix)
+
+
+def _require_unrevoked(plane: Plane, tried: Tried, route: Route) -> None:
+    """The revocation view is asked for every name that a request touches, not only for its own."""
+    view = plane.follower.require_fresh()
+    if tried.grant is not None and view.revoked(tried.grant, route.bucket.name, route.key, route.backend.name):
+        raise Refused(Reason.REVOKED, "the revocation view says so")
+
+
+async def _get_tags(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+    if isinstance(found, Reply):
+        return found
+    return xml_reply(batch.tags_document(batch.read_store_tags(found)), permit.exchange.request_id)
+
+
+async def _put_tags(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+    body = batch.tags_document(batch.read_tags(await _sent_document(plane, tried, permit)))
+    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request, body=body), body)
+    return found if isinstance(found, Reply) else xml_reply(b"", permit.exchange.request_id)
+
+
+async def _attributes(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+    async with plane.upstream.open(upstream_call(permit.route, tried.request)) as answer:
+        refused = await judged(answer, tried, permit)
+        if refused is not None:
+            return refused
+        found = await answer.body.read(XML_LIMIT)
+    document = documents.attributes_document(documents.read_attributes(found))
+    shown = response_headers(answer, tried.request, link=False)
+    kept = tuple(pair for pair in shown if pair[0].lower() in {"last-modified", "x-amz-version-id"})
+    return xml_reply(document, permit.exchange.request_id, *kept)
+
+
+DOCUMENTS: Final[dict[Operation, Handler]] = {
+    Operation.LIST_OBJECTS: _list,
+    Operation.LIST_OBJECTS_V2: _list,
+    Operation.LIST_OBJECT_VERSIONS: _list,
+    Operation.LIST_MULTIPART_UPLOADS: _list,
+    Operation.LIST_PARTS: _list_parts,
+    Operation.CREATE_MULTIPART_UPLOAD: _create_upload,
+    Operation.COMPLETE_MULTIPART_UPLOAD: _complete_upload,
+    Operation.COPY_OBJECT: _copy,
+    Operation.UPLOAD_PART_COPY: _copy,
+    Operation.DELETE_OBJECTS: _delete_batch,
+    Operation.GET_OBJECT_TAGGING: _get_tags,
+    Operation.PUT_OBJECT_TAGGING: _put_tags,
+    Operation.GET_OBJECT_ATTRIBUTES: _attributes,
+}
+"""Every operation whose answer is a document, and how it is made."""

@@ -1,0 +1,49 @@
+"""Owns the reading of a store's "no": from its status and code to a refusal or a reply of ours.
+
+Refuses to own the wording (`gateway.wire.replies`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import LinkPlace, Operation
+from gateway.core.route import Answer
+from gateway.data.attempts import Tried
+from gateway.data.transfers import Permit
+from gateway.wire.replies import Reply, store_error, store_reason
+
+__all__ = ["judged", "told"]
+
+_ERROR_LIMIT: Final = 64 * 1024
+_CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
+_UPLOADS: Final = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT})
+
+
+async def judged(answer: Answer, tried: Tried, permit: Permit) -> Reply | None:
+    """None if the store did what was asked; else its error in our words.
+
+    Raises:
+        Refused: the store's error on a link path.
+    """
+    if answer.status < 300 or answer.status == 304:
+        return None
+    found = None if tried.request.raw.method == "HEAD" else _CODE.search(await answer.body.read(_ERROR_LIMIT))
+    return told(answer.status, found[1].decode() if found is not None else "", tried, permit)
+
+
+def told(status: int, code: str, tried: Tried, permit: Permit) -> Reply:
+    """The reply to a store's error code; also for errors that came with status 200.
+
+    Raises:
+        Refused: on a link path.
+    """
+    reason = store_reason(status, code)
+    if isinstance(tried.request.place, LinkPlace):
+        if reason is Reason.PRECONDITION_FAILED and tried.request.operation in _UPLOADS:
+            reason = Reason.OBJECT_EXISTS
+        raise Refused(reason, f"the store answered {status} {code}")
+    permit.told = reason
+    return store_error(status, code, tried.request, permit.exchange.request_id)

@@ -1,0 +1,60 @@
+"""Owns what a folder link shows of its folder: HTML for people, JSON for programs, never a name above its root.
+
+Refuses to own XML (`gateway.wire.listing`) and HTML (`gateway.wire.pages`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.core.reasons import Refused
+from gateway.core.request import LinkPlace
+from gateway.data.attempts import Tried
+from gateway.data.gate import Plane
+from gateway.data.link_pages import html, link_title
+from gateway.data.transfers import Permit
+from gateway.wire import pages
+from gateway.wire.calls import upstream_call
+from gateway.wire.listing import Listing, link_entries, link_json, read_listing, rename
+from gateway.wire.negotiate import prefers_html
+from gateway.wire.replies import LINK_HEADERS, Reply, store_reason
+
+__all__ = ["XML_LIMIT", "link_listing"]
+
+XML_LIMIT: Final = 8 * 1024 * 1024
+"""Bytes of one page of a store's listing: 1,000 names of 1,024 bytes, percent-encoded, with room for the rest."""
+
+
+async def link_listing(plane: Plane, tried: Tried, permit: Permit) -> Reply:
+    """One page of a folder.
+
+    Raises:
+        Refused: the store's refusal, as a reason of ours.
+        UpstreamFailed: the store is away, or answered something else than a listing.
+    """
+    listing = await _listing(plane, tried, permit)
+    place, folder = tried.request.place, tried.attempt.key
+    path = place.path or "" if isinstance(place, LinkPlace) else ""
+    entries = link_entries(listing, folder)
+    raw = tried.request.raw
+    if not prefers_html(raw.header("accept")):
+        headers = (("Content-Type", "application/json"), *LINK_HEADERS)
+        return Reply(200, headers, b"" if raw.method == "HEAD" else link_json(path, entries, listing.cursor))
+    grant = tried.grant
+    folders = [part for part in path.split("/") if part]
+    page = pages.listing_page(
+        title=grant.label if grant is not None and grant.label else (folders[-1] if folders else link_title(tried)),
+        folders=folders,
+        entries=entries,
+        cursor=listing.cursor,
+        expires_at=grant.expires_at if grant is not None else None,
+    )
+    return html(page)
+
+
+async def _listing(plane: Plane, tried: Tried, permit: Permit) -> Listing:
+    async with plane.upstream.open(upstream_call(permit.route, tried.request)) as answer:
+        body = await answer.body.read(XML_LIMIT)
+    if answer.status != 200:
+        raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a listing")
+    return rename(read_listing(body), permit.route.bucket.prefix, tried.attempt.key)[0]

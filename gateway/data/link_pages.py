@@ -1,0 +1,136 @@
+"""Owns the pages that a link shows to a person: landing, upload form, and the way back from a form.
+
+Refuses to own HTML (`gateway.wire.pages`) and when a page is shown (`gateway.data.links`).
+
+Law: showing a page takes no use and moves no byte of the object.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import Action, LinkPlace
+from gateway.core.route import Answer, UpstreamCall
+from gateway.data.attempts import Tried
+from gateway.data.gate import Gate, Plane
+from gateway.data.identify import LEASE_COOKIE, PASSWORD_COOKIE
+from gateway.data.links import Page
+from gateway.data.resolve import password_proof
+from gateway.data.transfers import Permit
+from gateway.wire import pages
+from gateway.wire.negotiate import prefers_html, prefers_json
+from gateway.wire.replies import LINK_HEADERS, Reply, store_reason
+
+__all__ = ["html", "link_page", "link_receipt", "link_title"]
+
+_LEASE_COOKIE_BYTES: Final = 16
+
+
+async def link_page(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+    """The page that answers this request.
+
+    Raises:
+        Refused: OBJECT_GONE for a landing page whose object is not there.
+    """
+    match tried.page:
+        case Page.ENTER:
+            return _enter(plane, gate, tried)
+        case Page.UPLOAD:
+            return await _upload(plane, tried)
+        case Page.LANDING:
+            return await _landing(plane, tried, permit)
+        case None:
+            raise ValueError("no page answers this request")
+
+
+def html(page: pages.Page) -> Reply:
+    """A page with the headers that every answer of a link has."""
+    return Reply(200, (*page.headers, *LINK_HEADERS), page.body)
+
+
+def link_title(tried: Tried) -> str:
+    """What a person would call what the link leads to; never the bucket or the path above it."""
+    grant, key = tried.grant, tried.attempt.key
+    if grant is not None and grant.filename:
+        return grant.filename
+    name = key.rstrip("/").rpartition("/")[2]
+    return name or (grant.label if grant is not None and grant.label else "Files")
+
+
+def link_receipt(tried: Tried, permit: Permit, answer: Answer) -> Reply:
+    """What the sender of a file gets: a page, a document, or one line, as they asked for."""
+    name, size = link_title(tried), permit.moved
+    raw = tried.request.raw
+    etag = answer.headers.get("etag")
+    headers = (*LINK_HEADERS, ("ETag", etag)) if etag is not None else LINK_HEADERS
+    if prefers_html(raw.header("accept")):
+        page = pages.receipt_page(name=name, size=size, request_id=permit.exchange.request_id)
+        return Reply(201, (*page.headers, *headers), page.body)
+    if prefers_json(raw.header("accept")):
+        receipt = {"name": name, "size": size, "etag": etag, "request_id": permit.exchange.request_id}
+        return Reply(201, (*headers, ("Content-Type", "application/json")), json.dumps(receipt).encode() + b"\n")
+    line = f"received {name} ({pages.shown_size(size)})\n"
+    return Reply(201, (*headers, ("Content-Type", "text/plain; charset=utf-8")), line.encode("utf-8", "replace"))
+
+
+def _enter(plane: Plane, gate: Gate, tried: Tried) -> Reply:
+    grant, place = tried.grant, tried.request.place
+    if grant is None or not isinstance(place, LinkPlace):
+        raise Refused(Reason.BAD_REQUEST, "a form without a link")
+    attributes = f"; Path=/s/{place.token_text}; HttpOnly; SameSite=Lax"
+    if gate.public_url.startswith("https:"):
+        attributes += "; Secure"
+    headers = [("Location", tried.request.raw.path), *LINK_HEADERS]
+    if grant.password is not None:
+        headers.append(("Set-Cookie", f"{PASSWORD_COOKIE}={password_proof(grant)}{attributes}"))
+    if grant.uses is not None and Action.READ in grant.actions:
+        headers[0] = ("Location", f"{tried.request.raw.path}?download=1")
+        headers.append(("Set-Cookie", f"{LEASE_COOKIE}={plane.entropy(_LEASE_COOKIE_BYTES).hex()}{attributes}"))
+    return Reply(303, tuple(headers))
+
+
+async def _uses_left(plane: Plane, tried: Tried) -> int | None:
+    grant = tried.grant
+    if grant is None or grant.uses is None:
+        return None
+    usage = (await plane.leases.usage([grant.id])).get(grant.id)
+    left = grant.uses - (usage.uses if usage is not None else 0)
+    if left <= 0:
+        raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
+    return left
+
+
+async def _upload(plane: Plane, tried: Tried) -> Reply:
+    grant = tried.grant
+    return html(
+        pages.upload_page(
+            title=grant.label if grant is not None and grant.label else "Send files",
+            max_size=grant.max_size if grant is not None else None,
+            expires_at=grant.expires_at if grant is not None else None,
+            uses_left=await _uses_left(plane, tried),
+            overwrite=grant is not None and grant.overwrite,
+        )
+    )
+
+
+async def _landing(plane: Plane, tried: Tried, permit: Permit) -> Reply:
+    left = await _uses_left(plane, tried)
+    route = permit.route
+    look = UpstreamCall(backend=route.backend.name, method="HEAD", bucket=route.bucket.real_bucket, key=route.real_key)
+    async with plane.upstream.open(look) as answer:
+        if answer.status >= 300:
+            raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a look")
+        size = answer.headers.get("content-length", "")
+        kind = answer.headers.get("content-type")
+    grant = tried.grant
+    return html(
+        pages.landing_page(
+            name=link_title(tried),
+            size=int(size) if size.isdigit() else None,
+            content_type=grant.content_type if grant is not None and grant.content_type else kind,
+            expires_at=grant.expires_at if grant is not None else None,
+            uses_left=left,
+        )
+    )

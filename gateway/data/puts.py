@@ -1,0 +1,109 @@
+"""Owns sending one object's bytes to a store: with a declared length in one PUT, else in parts.
+
+Refuses to own how parts are cut (`Plane.upload_parts`) and what the bytes have to prove (`gateway.data.uploads`).
+
+Law: a link that may not overwrite never does, whatever the store can do: by a conditional write where it has them,
+else by looking first while the name is reserved here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import LinkPlace
+from gateway.core.route import Answer, Capability, UpstreamCall
+from gateway.data.attempts import Tried
+from gateway.data.gate import Plane
+from gateway.data.transfers import Permit
+from gateway.data.uploads import metered, plain_body
+from gateway.wire.calls import upstream_call
+
+__all__ = ["Names", "open_put"]
+
+
+class Names:
+    """Names of objects that are being written right now, in this process."""
+
+    def __init__(self) -> None:
+        self._taken: set[tuple[str, str, str]] = set()
+
+    @contextmanager
+    def reserve(self, call: UpstreamCall) -> Iterator[None]:
+        """Hold a name for the length of the block.
+
+        Raises:
+            Refused: OBJECT_EXISTS while somebody else holds it.
+        """
+        name = (call.backend, call.bucket, call.key)
+        if name in self._taken:
+            raise Refused(Reason.OBJECT_EXISTS, "the object is being uploaded by somebody else")
+        self._taken.add(name)
+        try:
+            yield
+        finally:
+            self._taken.discard(name)
+
+
+@asynccontextmanager
+async def open_put(plane: Plane, tried: Tried, permit: Permit) -> AsyncIterator[Answer]:
+    """The store's answer to the whole object, from the request's body or from its form's file.
+
+    Raises:
+        Refused: OBJECT_EXISTS, or what the body itself was refused for.
+        UpstreamFailed: as `Upstream.open`.
+    """
+    length = tried.request.content_length if tried.form is None else None
+    only_new = _must_not_overwrite(tried)
+    conditional = Capability.CONDITIONAL_WRITES in permit.route.backend.capabilities
+    call = upstream_call(permit.route, tried.request, body_length=length or 0, only_new=only_new and conditional)
+    if tried.form is not None:
+        chunks = metered(plane, permit, tried.form.file(), None)
+    else:
+        chunks = plain_body(plane, tried.request, permit, tried.verified)
+    if not only_new:
+        async with _sent(plane, call, length, chunks, permit) as answer:
+            yield answer
+        return
+    with plane.names.reserve(call):
+        if not conditional:
+            await _require_absent(plane, call)
+        async with _sent(plane, call, length, chunks, permit) as answer:
+            yield answer
+
+
+def _must_not_overwrite(tried: Tried) -> bool:
+    return isinstance(tried.request.place, LinkPlace) and (tried.grant is None or not tried.grant.overwrite)
+
+
+async def _require_absent(plane: Plane, call: UpstreamCall) -> None:
+    look = UpstreamCall(backend=call.backend, method="HEAD", bucket=call.bucket, key=call.key)
+    async with plane.upstream.open(look) as answer:
+        if answer.status < 300:
+            raise Refused(Reason.OBJECT_EXISTS, "the object exists and the link may not overwrite")
+        if answer.status != 404:
+            raise Refused(Reason.UPSTREAM_REFUSED, f"the store answered {answer.status} to a look at the name")
+
+
+@asynccontextmanager
+async def _sent(
+    plane: Plane, call: UpstreamCall, length: int | None, chunks: AsyncIterator[bytes], permit: Permit
+) -> AsyncIterator[Answer]:
+    if length is None and call.query:
+        raise Refused(Reason.MISSING_LENGTH, "a part needs a declared length")
+    if length is None or length > permit.route.backend.single_put_limit:
+        answer = await plane.upload_parts(
+            replace(call, body_length=None), chunks, length, permit.route.backend.capabilities
+        )
+        permit.consumed = answer.status < 300
+        yield answer
+        return
+    if length == 0:
+        async for _ in chunks:  # runs the body's checks; there is no byte to hold back
+            pass
+    body: AsyncIterator[bytes] | bytes = chunks if length else b""
+    async with plane.upstream.open(replace(call, body_length=length), body) as answer:
+        permit.consumed = answer.status < 300
+        yield answer

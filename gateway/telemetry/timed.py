@@ -1,0 +1,44 @@
+"""Owns the timing of calls to a state store: a stand-in that measures every coroutine method of what it stands for.
+
+Refuses to own what the calls do.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import Any, TypeVar, cast
+
+from gateway.telemetry.metrics import Metrics
+
+__all__ = ["timed"]
+
+Store = TypeVar("Store")
+
+
+class _Timed:
+    """Forwards everything. A method is wrapped once, at its first use."""
+
+    def __init__(self, store: object, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+        metrics = self._metrics
+
+        @functools.wraps(method)
+        async def measured(*arguments: Any, **named: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return await method(*arguments, **named)
+            finally:
+                metrics.store_operation(name, time.perf_counter() - started)
+
+        self.__dict__[name] = measured
+        return measured
+
+
+def timed(store: Store, metrics: Metrics) -> Store:
+    """The same store, its calls measured into `gateway_store_operation_duration_seconds`."""
+    return cast("Store", _Timed(store, metrics))
