@@ -267,12 +267,12 @@ def verify(
     """
     in_query = isinstance(presented, SigV4Query)
     _check_fresh(presented, now, max_expires)
+    payload_hash = _pinned_hash(raw) if in_query else _declared_hash(raw)
     values = _signed_values(
         presented.signed_headers, raw, _COVERED_BY_QUERY if in_query else _COVERED - may_be_unsigned
     )
     if host is not None:
         values["host"] = host
-    payload_hash = _pinned_hash(raw) if in_query else _declared_hash(raw)
     names = ";".join(presented.signed_headers)
     lines = "\n".join([f"{name}:{values[name]}" for name in presented.signed_headers])
     canonical = (
