@@ -35,6 +35,7 @@ __all__ = [
     "ProblemView",
     "RecordPageView",
     "RevokedView",
+    "SessionView",
     "SignatureView",
     "StatusView",
     "View",
@@ -203,6 +204,24 @@ class MadeKeyView(View):
             session_token=key.session_token,
             issued_at=format_instant(key.grant.issued_at),
             expires_at=_when(key.grant.expires_at),
+        )
+
+
+class SessionView(View):
+    """Container credentials, in the shape that the AWS SDKs read."""
+
+    access_key_id: str = Field(alias="AccessKeyId")
+    secret_access_key: str = Field(alias="SecretAccessKey")
+    token: str = Field(alias="Token")
+    expiration: When = Field(alias="Expiration")
+
+    @classmethod
+    def of(cls, key: IssuedKey) -> Self:
+        return cls(
+            AccessKeyId=key.access_key_id,
+            SecretAccessKey=key.secret_access_key,
+            Token=key.session_token or "",
+            Expiration=format_instant(key.grant.expires_at or 0.0),
         )
 
 

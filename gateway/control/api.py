@@ -17,11 +17,13 @@ from gateway.control.open_routes import open_endpoints
 from gateway.control.problems import shield
 from gateway.control.routes import BODY_LIMIT, Endpoint, Handler, PublicEndpoint, PublicHandler
 from gateway.control.rule_routes import rule_endpoints
+from gateway.control.session_routes import session_endpoints
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.links import Links
 from gateway.control.usecases.policies import Policies
 from gateway.control.usecases.revocations import Revocations
+from gateway.control.usecases.sessions import Sessions
 from gateway.core.attempt import Principal
 
 __all__ = ["build_control_app", "endpoints"]
@@ -31,13 +33,13 @@ def build_control_app(deps: ControlDeps) -> web.Application:
     """The control plane as one application, ready for a runner. It starts nothing and keeps no task."""
     door = Door(deps.clock)
     app = web.Application(middlewares=[shield(deps.entropy)], client_max_size=BODY_LIMIT)
-    for row in endpoints(deps):
+    for row in endpoints(deps, door):
         handler = row.handler if isinstance(row, PublicEndpoint) else _guarded(row.handler, door, deps)
         app.router.add_route(row.method, row.path, handler)
     return app
 
 
-def endpoints(deps: ControlDeps) -> tuple[Endpoint | PublicEndpoint, ...]:
+def endpoints(deps: ControlDeps, door: Door) -> tuple[Endpoint | PublicEndpoint, ...]:
     """Every row of the API."""
     journal = Journal(deps.ledger, deps.clock, deps.audit_required)
     links = Links(
@@ -74,6 +76,7 @@ def endpoints(deps: ControlDeps) -> tuple[Endpoint | PublicEndpoint, ...]:
     )
     return (
         *open_endpoints(deps),
+        *session_endpoints(Sessions(keys, deps.clock), door, deps),
         *link_endpoints(links, deps),
         *key_endpoints(keys, deps),
         *revocation_endpoints(revocations),

@@ -27,6 +27,7 @@ from gateway.control.fields import (
     Owner,
     Peer,
     Prefix,
+    PresignedLife,
     RateText,
     Size,
     Text,
@@ -199,18 +200,12 @@ class PresignBody(Body):
     bucket: BucketName
     key: Key
     method: Literal["GET", "HEAD", "PUT", "DELETE"] = "GET"
-    expires_in: Duration = 900.0
+    expires_in: PresignedLife = 900.0
     headers: dict[
         Annotated[StrictStr, Field(pattern=_SIGNED_HEADER)],
         Annotated[StrictStr, Field(max_length=1024, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")],
     ] = Field(default_factory=dict, max_length=32)
     who: Who | None = Field(default=None, alias="as")
-
-    @classmethod
-    def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        expires_in = sent.get("expires_in")
-        if isinstance(expires_in, int | float) and 0 < expires_in < 1:
-            yield "expires_in", "a presigned URL lives a second or longer"
 
 
 _DO: Final[dict[str, Operation | Action]] = {str(known): known for known in (*Operation, *Action)}

@@ -5,7 +5,7 @@ Refuses to own any of the parts.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,7 +33,7 @@ class IdentityVerifier(Protocol):
         ...
 
 
-def _no_apps() -> Mapping[str, SecretHash]:
+def _no_apps() -> Mapping[SecretHash, str]:
     return {}
 
 
@@ -42,9 +42,9 @@ class ControlDeps:
     """Everything the control listener is built from.
 
     `apply_now` returns when this process's own revocation view has caught up with the feed. `clock` gives seconds
-    since the epoch. `tokens` maps admin names, and `app_tokens` app names, to the SHA-256 of their tokens; both are
-    asked at every request, so that a reload takes effect. `profile_of` names a backend's profile. `ready` gives the
-    faults that keep the gateway from serving. `metrics` takes an Accept header and gives a content type and a text.
+    since the epoch. `tokens` maps the SHA-256 of tokens to admin names, `app_tokens` to app names; both are asked at
+    every request, so that a reload takes effect. `profile_of` names a backend's profile. `ready` gives the faults that
+    keep the gateway from serving, by name. `metrics` takes an Accept header and gives a content type and a text.
     `audit_required` is the declared posture of the audit trail: true is closed.
     """
 
@@ -59,11 +59,11 @@ class ControlDeps:
     public_url: str
     sealer: Sealer
     upstream: Upstream
-    tokens: Callable[[], Mapping[str, SecretHash]]
-    ready: Callable[[], Awaitable[Sequence[str]]]
+    tokens: Callable[[], Mapping[SecretHash, str]]
+    ready: Callable[[], Mapping[str, str]]
     metrics: Callable[[str], tuple[str, bytes]]
     profile_of: Callable[[str], str]
-    app_tokens: Callable[[], Mapping[str, SecretHash]] = field(default=_no_apps)
+    app_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_no_apps)
     identity: IdentityVerifier | None = None
     audit_required: bool = False
     version: str = "0"

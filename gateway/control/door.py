@@ -29,11 +29,11 @@ _GUESSES: Final = Rate(10, 60.0, 10)
 _ADDRESSES: Final = 10_000
 
 
-def named_by(presented: str, known: Mapping[str, SecretHash]) -> str | None:
+def named_by(presented: str, known: Mapping[SecretHash, str]) -> str | None:
     """The name whose token this is. All are compared, whatever matches, so that time tells nothing."""
     digest = hash_secret(presented)
     found = None
-    for name, expected in known.items():
+    for expected, name in known.items():
         if hmac.compare_digest(digest, expected):
             found = name
     return found
@@ -46,7 +46,7 @@ class Door:
     clock: Callable[[], float]
     _failed: OrderedDict[str, float] = field(default_factory=OrderedDict)
 
-    def admit(self, authorization: str | None, peer: str | None, known: Mapping[str, SecretHash]) -> str:
+    def admit(self, authorization: str | None, peer: str | None, known: Mapping[SecretHash, str]) -> str:
         """The name of the token's holder; takes `Bearer TOKEN`.
 
         Raises:
@@ -55,16 +55,17 @@ class Door:
         scheme, _, token = (authorization or "").partition(" ")
         return self.match(token.strip() if scheme.lower() == "bearer" else "", peer, known)
 
-    def match(self, token: str, peer: str | None, known: Mapping[str, SecretHash]) -> str:
+    def match(self, token: str, peer: str | None, known: Mapping[SecretHash, str]) -> str:
         """Like `admit`, for a bare token."""
         name = named_by(token, known)
         if name is not None and token:
             return name
         if token:
-            self._charge(peer)
+            self.charge(peer)
         raise Refused(Reason.CREDENTIALS_MISSING, "a valid token is needed")
 
-    def _charge(self, peer: str | None) -> None:
+    def charge(self, peer: str | None) -> None:
+        """Count a failed try. Raises Refused(TOO_MANY_GUESSES) once the address has had too many."""
         key = _class_of(peer)
         verdict, arrival = gcra(self._failed.get(key), self.clock(), _GUESSES)
         self._failed[key] = arrival

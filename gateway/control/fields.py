@@ -48,6 +48,7 @@ __all__ = [
     "Owner",
     "Peer",
     "Prefix",
+    "PresignedLife",
     "RateText",
     "Size",
     "Text",
@@ -74,6 +75,14 @@ def _duration(value: object) -> float:
     if isinstance(value, int | float):
         return duration(value)
     return duration(_short(value, "seconds or a text like 30d"))
+
+
+def _presigned_life(value: object) -> float:
+    """SigV4 takes whole seconds, at most seven days."""
+    seconds = _duration(value)
+    if not 1 <= seconds <= 604800:
+        raise ValueError("a presigned URL lives from one second to seven days")
+    return seconds
 
 
 def _instant(value: object) -> float:
@@ -189,6 +198,11 @@ _WHO_SCHEMA: Final = {
 }
 
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+PresignedLife = Annotated[
+    float,
+    BeforeValidator(_presigned_life),
+    WithJsonSchema({"type": "number", "minimum": 1, "maximum": 604800, "description": "Seconds, or a text like 15m."}),
+]
 Instant = Annotated[float, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Size = Annotated[int, BeforeValidator(_size), WithJsonSchema(_SIZE_SCHEMA)]
 Count = Annotated[StrictInt, Field(ge=1, le=2**63 - 1)]

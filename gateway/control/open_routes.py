@@ -40,7 +40,7 @@ class _OpenDesk:
         return reply(StatusView())
 
     async def ready(self, request: web.Request) -> web.Response:
-        faults = await self.deps.ready()
+        faults = [f"{name}: {fault}" for name, fault in self.deps.ready().items()]
         if not faults:
             return reply(StatusView())
         errors = [FaultView(detail=fault) for fault in faults]

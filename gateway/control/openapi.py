@@ -8,7 +8,7 @@ Law: every endpoint has one row here and every row an endpoint; a test compares 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -20,7 +20,7 @@ __all__ = ["ROWS", "Row", "describe"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One operation: its models, the statuses it can answer beside the common ones, and whether it is public."""
+    """One operation: its models, the statuses it can answer beside the common ones, and the proof it asks for."""
 
     method: str
     path: str
@@ -32,8 +32,9 @@ class Row:
     query: type[BaseModel] | None = None
     status: int = 200
     also: tuple[int, ...] = ()
-    public: bool = False
+    proof: Literal["admin", "app", "none"] = "admin"
     media: str = "application/json"
+    form: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
 
 
@@ -41,7 +42,7 @@ _LINK: Final = "/v1/links/{id}"
 _KEY: Final = "/v1/keys/{id}"
 
 ROWS: Final = (
-    Row("GET", "/healthz", "healthy", "operation", "Whether the process lives", answers.StatusView, public=True),
+    Row("GET", "/healthz", "healthy", "operation", "Whether the process lives", answers.StatusView, proof="none"),
     Row(
         "GET",
         "/readyz",
@@ -50,10 +51,33 @@ ROWS: Final = (
         "Whether it can serve, or every fault that keeps it from serving",
         answers.StatusView,
         also=(503,),
-        public=True,
+        proof="none",
     ),
-    Row("GET", "/metrics", "metrics", "operation", "Metrics for Prometheus", public=True, media="text/plain"),
-    Row("GET", "/v1/openapi.json", "description", "operation", "This document", public=True),
+    Row("GET", "/metrics", "metrics", "operation", "Metrics for Prometheus", proof="none", media="text/plain"),
+    Row("GET", "/v1/openapi.json", "description", "operation", "This document", proof="none"),
+    Row(
+        "GET",
+        "/v1/credentials/{app}",
+        "containerCredentials",
+        "sessions",
+        "Short-lived keys for an app's SDK, in the container-credentials shape",
+        answers.SessionView,
+        also=(401, 429, 503),
+        proof="app",
+    ),
+    *(
+        Row(
+            "POST",
+            path,
+            name,
+            "sessions",
+            "AssumeRoleWithWebIdentity of the STS query API",
+            proof="none",
+            media="text/xml",
+            form=("Action", "RoleArn", "RoleSessionName", "WebIdentityToken", "DurationSeconds"),
+        )
+        for path, name in (("/sts", "assumeRole"), ("/sts/", "assumeRoleBelow"))
+    ),
     Row(
         "POST",
         "/v1/links",
@@ -210,11 +234,14 @@ def describe(version: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in ("links", "keys", "revocations", "policy", "operation")],
+        "tags": [{"name": name} for name in ("links", "keys", "revocations", "policy", "sessions", "operation")],
         "security": [{"admin": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "admin": {"type": "http", "scheme": "bearer"},
+                "app": {"type": "apiKey", "in": "header", "name": "Authorization"},
+            },
             "schemas": _schemas(),
         },
     }
@@ -241,21 +268,29 @@ def _operation(row: Row) -> dict[str, Any]:
         operation["parameters"] = parameters
     if row.body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(row.body)}}}
-    if row.public:
-        operation["security"] = []
+    if row.form:
+        fields = {name: {"type": "string"} for name in row.form}
+        schema = {"type": "object", "properties": fields, "required": list(row.form[:-1])}
+        operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": schema}}}
+    if row.proof != "admin":
+        operation["security"] = [{"app": []}] if row.proof == "app" else []
     return operation
 
 
 def _parameters(row: Row) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    if "{id}" in row.path:
-        found.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    found.extend(
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in ("id", "app")
+        if "{" + name + "}" in row.path
+    )
     found.extend({"name": name, "in": "header", "schema": {"type": "string"}} for name in row.headers)
     if row.query is not None:
         schema = row.query.model_json_schema(ref_template=_REF)
         inner = schema.get("$defs", {})
-        for name, part in schema["properties"].items():
-            found.append({"name": name, "in": "query", "schema": _plain(part, inner)})
+        found.extend(
+            {"name": name, "in": "query", "schema": _plain(part, inner)} for name, part in schema["properties"].items()
+        )
     return found
 
 
@@ -270,11 +305,13 @@ def _plain(schema: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
 
 
 def _responses(row: Row) -> dict[str, Any]:
-    refusals = {400} if row.public else {400, 401, 422, 429, 503}
+    refusals = {400, 401, 422, 429, 503} if row.proof == "admin" else {400}
+    if row.body is not None or row.form:
+        refusals |= {413}
     if row.body is not None:
-        refusals |= {413, 415}
+        refusals |= {415}
     refusals |= {status for status in row.also if status >= 400}
-    responses = {str(status): _problem(status) for status in sorted(refusals)}
+    responses = {str(status): _problem(status, row) for status in sorted(refusals)}
     for status in (row.status, *(status for status in row.also if status < 400)):
         responses[str(status)] = {"description": _PHRASES[status]} | ({} if status == 304 else _content(row))
     return responses
@@ -288,8 +325,10 @@ def _content(row: Row) -> dict[str, Any]:
     return {"content": {row.media: {"schema": schema}}}
 
 
-def _problem(status: int) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": _ref(answers.ProblemView)}}
+def _problem(status: int, row: Row) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/problem+json": {"schema": _ref(answers.ProblemView)}}
+    if row.form:
+        content |= {row.media: {"schema": {"type": "string"}}}
     return {"description": _PHRASES[status], "content": content}
 
 

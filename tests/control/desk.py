@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from gateway.control.api import build_control_app
-from gateway.control.deps import ControlDeps, IdentityVerifier
+from gateway.control.deps import ControlDeps
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.policy import Effect, LinkLimits, Policy, Rule
 from gateway.core.reasons import DependencyDown
@@ -81,10 +81,12 @@ class PresignOnly:
 
     def __init__(self) -> None:
         self.calls: list[tuple[UpstreamCall, int]] = []
+        self.capped: int | None = None
 
     def presign(self, call: UpstreamCall, expires_in: int) -> str:
         self.calls.append((call, expires_in))
-        return f"https://store.example/{call.bucket}/{call.key}?X-Amz-Signature=abc"
+        life = min(expires_in, self.capped or expires_in)
+        return f"https://store.example/{call.bucket}/{call.key}?X-Amz-Expires={life}&X-Amz-Signature=abc"
 
     def open(self, call: UpstreamCall, body: object = None) -> AbstractAsyncContextManager[Answer]:
         raise AssertionError("the control plane opens nothing")
@@ -107,7 +109,8 @@ class Desk:
     clock: StillClock
     upstream: PresignOnly
     view: RevocationView
-    faults: list[str] = field(default_factory=list)
+    deps: ControlDeps
+    faults: dict[str, str] = field(default_factory=dict)
     token: str | None = ADMIN
 
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Reply:
@@ -144,14 +147,11 @@ class Reply:
 @asynccontextmanager
 async def serving(**changes: Any) -> AsyncIterator[Desk]:
     """A desk with other dependencies where the test says so."""
-    clock, upstream, view, faults = StillClock(), PresignOnly(), RevocationView(), []
+    clock, upstream, view, faults = StillClock(), PresignOnly(), RevocationView(), {}
     state = MemoryState(clock=clock)
 
     async def apply_now() -> None:
         view.apply(await state.since(view.serial, 10_000))
-
-    async def ready() -> Sequence[str]:
-        return faults
 
     parts: dict[str, Any] = {
         "grants": state,
@@ -165,22 +165,23 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
         "public_url": "https://files.example",
         "sealer": Sealer(),
         "upstream": upstream,
-        "tokens": lambda: {"ops": hash_secret(ADMIN), "night": hash_secret(ADMIN + "2")},
-        "app_tokens": lambda: {"billing": hash_secret(APP)},
-        "ready": ready,
+        "tokens": lambda: {hash_secret(ADMIN): "ops", hash_secret(ADMIN + "2"): "night"},
+        "app_tokens": lambda: {hash_secret(APP): "billing", hash_secret(APP + "2"): "other"},
+        "ready": lambda: faults,
         "metrics": lambda accept: ("text/plain; version=0.0.4; charset=utf-8", b"gateway_up 1\n"),
         "profile_of": lambda name: "ceph",
     }
-    runner = web.AppRunner(build_control_app(ControlDeps(**(parts | changes))))
+    deps = ControlDeps(**(parts | changes))
+    runner = web.AppRunner(build_control_app(deps))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
     try:
         async with aiohttp.ClientSession() as session:
-            yield Desk(f"http://127.0.0.1:{port}", session, state, clock, upstream, view, faults)
+            yield Desk(f"http://127.0.0.1:{port}", session, state, clock, upstream, view, deps, faults)
     finally:
         await runner.cleanup()
 
 
-__all__ = ["ADMIN", "APP", "POLICY", "START", "Desk", "FailingLedger", "IdentityVerifier", "serving"]
+__all__ = ["ADMIN", "APP", "POLICY", "START", "Desk", "FailingLedger", "serving"]

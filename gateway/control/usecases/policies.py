@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Address, Attempt, Principal
@@ -137,7 +138,13 @@ class Policies:
         )
         url = self.upstream.presign(call, expires_in)
         await self.journal.note(actor, "presign", f"{bucket}/{key}", who=str(who), method=method)
-        return Signature(url, now + expires_in)
+        return Signature(url, now + _life(url, expires_in))
+
+
+def _life(url: str, asked: int) -> int:
+    """Seconds for which the URL works: profiles cap what was asked, and SigV4 writes it into the URL."""
+    written = parse_qs(urlsplit(url).query).get("X-Amz-Expires", [str(asked)])[0]
+    return min(asked, int(written))
 
 
 def _meant(do: Operation | Action) -> tuple[Operation, Action | None]:

@@ -1,0 +1,72 @@
+"""Field types and the collection of faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from gateway.control.bodies import EditLink, ExplainBody, LinkQuery, NewKey, NewLink, NewRevocation, PresignBody
+from gateway.control.fields import Body, Fault, faults_of
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+BODIES = (NewLink, EditLink, NewKey, NewRevocation, PresignBody, ExplainBody, LinkQuery)
+
+
+def _faults(body: type[Body], sent: Any) -> tuple[Fault, ...] | None:
+    try:
+        body.model_validate(sent)
+    except ValidationError as error:
+        return faults_of(error)
+    return None
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_any_json_is_a_body_or_faults(body: type[Body]) -> None:
+    """Whatever JSON is sent, a body reads it or names faults; nothing else is ever raised."""
+    names = [field.alias or name for name, field in body.model_fields.items()]
+
+    @given(st.dictionaries(st.sampled_from(names), JSON) | JSON)
+    def holds(sent: Any) -> None:
+        found = _faults(body, sent)
+        assert found is None or found
+
+    holds()
+
+
+@given(st.text(max_size=30))
+def test_units_never_break_out(text: str) -> None:
+    """Any text for a duration, size, rate or time is a value or a fault."""
+    members = {"expires_in": text, "bytes": text, "rate": text, "not_before": text, "max_size": "9" * 31}
+    with pytest.raises(ValidationError) as error:
+        EditLink.model_validate(members)
+    assert "/max_size" in dict(faults_of(error.value))
+
+
+def test_pointers_are_escaped() -> None:
+    """A pointer to a strange name follows RFC 6901."""
+    with pytest.raises(ValidationError) as error:
+        NewKey.model_validate({"app": "a", "x/y~z": 1})
+    assert [pointer for pointer, _ in faults_of(error.value)] == ["/x~1y~0z"]
+
+
+def test_faults_between_and_inside_fields_come_together() -> None:
+    """A conflict between two fields does not hide a fault of a third."""
+    with pytest.raises(ValidationError) as error:
+        NewLink.model_validate({"bucket": "b", "key": "a", "prefix": "b/", "uses": "many"})
+    assert {pointer for pointer, _ in faults_of(error.value)} == {"/prefix", "/uses"}
+
+
+def test_secrets_stay_out_of_faults() -> None:
+    """Neither the error's text nor its faults repeat what was sent."""
+    with pytest.raises(ValidationError) as error:
+        NewLink.model_validate({"bucket": "b", "key": "a", "password": ["hunter2"], "hunter3": "hunter2"})
+    assert "hunter2" not in str(error.value)
+    assert "hunter2" not in repr(faults_of(error.value))

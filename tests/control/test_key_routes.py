@@ -1,0 +1,194 @@
+"""Keys and revocations through the API."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.core.token import hash_secret
+from gateway.stores.seal import Sealer
+from tests.control.desk import Desk
+
+
+async def test_a_key_is_shown_once_and_stored_sealed(desk: Desk) -> None:
+    """The secret is in one answer; the store has it sealed under an id that it knows only as a hash."""
+    answer = await desk.ask("POST", "/v1/keys", {"app": "billing", "label": "batch", "expires_in": "1h"})
+    assert answer.status == 201
+    key = answer.json
+    assert answer.headers["Location"] == f"/v1/keys/{key['id']}"
+    assert key["session_token"] is None
+    assert key["expires_at"] == "2027-01-15T09:00:00Z"
+    grant = await desk.state.find(hash_secret(key["access_key_id"]))
+    assert grant is not None
+    assert grant.sealed is not None
+    assert Sealer().open(key["access_key_id"], grant.sealed) == key["secret_access_key"]
+    for secret in (key["access_key_id"], key["secret_access_key"]):
+        assert secret not in repr(grant)
+        for path in (f"/v1/keys/{key['id']}", "/v1/keys"):
+            assert secret not in (await desk.ask("GET", path)).text
+    shown = (await desk.ask("GET", f"/v1/keys/{key['id']}")).json
+    assert (shown["app"], shown["owner"], shown["state"], shown["session"]) == (
+        "billing",
+        "app:billing",
+        "active",
+        False,
+    )
+
+
+async def test_a_session_key_comes_with_its_token(desk: Desk) -> None:
+    """A session key's token is stored as a hash only."""
+    key = (await desk.ask("POST", "/v1/keys", {"app": "billing", "session": True})).json
+    grant = await desk.state.find(hash_secret(key["access_key_id"]))
+    assert grant is not None
+    assert grant.session_hash == hash_secret(key["session_token"])
+
+
+async def test_keys_and_links_do_not_mix(desk: Desk) -> None:
+    """A key is no link and a link no key, in lists and by id."""
+    link = await desk.link()
+    key = (await desk.ask("POST", "/v1/keys", {"app": "billing"})).json
+    assert [found["id"] for found in (await desk.ask("GET", "/v1/keys")).json["keys"]] == [key["id"]]
+    assert [found["id"] for found in (await desk.ask("GET", "/v1/links")).json["links"]] == [link["id"]]
+    assert (await desk.ask("GET", f"/v1/keys/{link['id']}")).status == 404
+    assert (await desk.ask("DELETE", f"/v1/links/{key['id']}")).status == 404
+
+
+async def test_a_key_is_revoked(desk: Desk) -> None:
+    """DELETE ends a key in this process before it answers, once."""
+    key = (await desk.ask("POST", "/v1/keys", {"app": "billing"})).json
+    answer = await desk.ask("DELETE", f"/v1/keys/{key['id']}")
+    assert answer.json["state"] == "revoked"
+    grant = await desk.state.get(key["id"])
+    assert grant is not None
+    assert desk.view.revoked(grant, "reports", "a", "archive") is not None
+    assert (await desk.ask("DELETE", f"/v1/keys/{key['id']}")).json == answer.json
+    assert desk.audited() == ["key.create", "key.revoke"]
+
+
+@pytest.mark.parametrize("body", [{}, {"app": "a b"}, {"app": "x", "expires_in": -1}, {"app": "x", "secret": "y"}])
+async def test_wrong_key_bodies_are_faults(desk: Desk, body: dict[str, object]) -> None:
+    """A key needs a plain app name and a life above zero."""
+    assert (await desk.ask("POST", "/v1/keys", body)).status == 422
+
+
+async def test_each_target_revokes_what_it_names(desk: Desk) -> None:
+    """One write ends all that match, here and at once, and the answer says how many."""
+    plain = await desk.link(key="a/1")
+    invoice = await desk.link(key="invoices/1", owner="app:billing", uses=1, expires_in=3600)
+    key = (await desk.ask("POST", "/v1/keys", {"app": "billing"})).json
+
+    async def states() -> list[str]:
+        paths = (f"/v1/links/{plain['id']}", f"/v1/links/{invoice['id']}", f"/v1/keys/{key['id']}")
+        return [(await desk.ask("GET", path)).json["state"] for path in paths]
+
+    dry = await desk.ask("POST", "/v1/revocations", {"owner": "app:billing", "dry_run": True})
+    assert dry.json == {"revoked": 2, "serial": None, "dry_run": True}
+    assert await states() == ["active", "active", "active"]
+    wet = await desk.ask("POST", "/v1/revocations", {"owner": "app:billing", "reason": "left"})
+    assert wet.json["revoked"] == 2
+    assert await states() == ["active", "revoked", "revoked"]
+    prefix = await desk.ask("POST", "/v1/revocations", {"bucket": "reports", "prefix": "a/"})
+    assert prefix.json["revoked"] == 1
+    assert prefix.json["serial"] > wet.json["serial"]
+    assert await states() == ["revoked", "revoked", "revoked"]
+    assert desk.audited()[-2:] == ["revoke", "revoke"]
+
+
+async def test_a_backends_links_end_and_are_counted(desk: Desk) -> None:
+    """A backend's revocation marks the links of its buckets and ends uses of keys there."""
+    one, two = await desk.link(), await desk.link(key="b")
+    drafts = await desk.link(bucket="drafts")
+    key = (await desk.ask("POST", "/v1/keys", {"app": "billing"})).json
+    assert (await desk.ask("POST", "/v1/revocations", {"backend": "archive", "dry_run": True})).json["revoked"] == 2
+    assert (await desk.ask("POST", "/v1/revocations", {"backend": "archive"})).json["revoked"] == 2
+    for link, state in ((one, "revoked"), (two, "revoked"), (drafts, "active")):
+        assert (await desk.ask("GET", f"/v1/links/{link['id']}")).json["state"] == state
+    grant = await desk.state.get(key["id"])
+    assert grant is not None
+    assert desk.view.revoked(grant, "reports", "x", "archive") is not None
+    assert desk.view.revoked(grant, "drafts", "x", "lab") is None
+
+
+async def test_a_rules_links_end(desk: Desk) -> None:
+    """Revoking a policy rule ends the links it allowed, and no others."""
+    invoice = await desk.link(key="invoices/1", owner="app:billing", uses=1, expires_in=3600)
+    await desk.link()
+    answer = await desk.ask("POST", "/v1/revocations", {"policy": "billing shares invoices"})
+    assert answer.json["revoked"] == 1
+    assert (await desk.ask("GET", f"/v1/links/{invoice['id']}")).json["state"] == "revoked"
+
+
+async def test_leaked_texts_are_recognised(desk: Desk) -> None:
+    """A link can be named by its id, token or URL, and a key by its id or access key id."""
+    for form in ("id", "token", "url"):
+        link = await desk.link()
+        answer = await desk.ask("POST", "/v1/revocations", {"link": link[form]})
+        assert answer.json["revoked"] == 1
+        assert (await desk.ask("GET", f"/v1/links/{link['id']}")).json["state"] == "revoked"
+    for form in ("id", "access_key_id"):
+        key = (await desk.ask("POST", "/v1/keys", {"app": "billing"})).json
+        assert (await desk.ask("POST", "/v1/revocations", {"key": key[form]})).json["revoked"] == 1
+    for event in desk.state._audit:
+        assert "gl_" not in repr(event)
+        assert "GWK" not in repr(event)
+    for body in ({"link": "l_x"}, {"key": "k_x"}, {"link": "https://x.example/s/gl_" + "1" * 34}):
+        assert (await desk.ask("POST", "/v1/revocations", body)).status == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"reason": "x"},
+        {"link": "a", "key": "b"},
+        {"bucket": "reports"},
+        {"prefix": "a/"},
+        {"owner": "app:a", "bucket": "b", "prefix": "c"},
+        {"owner": "nobody"},
+        {"backend": None},
+    ],
+)
+async def test_exactly_one_target(desk: Desk, body: dict[str, object]) -> None:
+    """No target, two targets or half a target revoke nothing."""
+    assert (await desk.ask("POST", "/v1/revocations", body)).status == 422
+    assert await desk.state.revocations(0, 10) == []
+
+
+async def test_the_list_has_an_etag(desk: Desk) -> None:
+    """The list is read on from a serial, and an unchanged one is a 304."""
+    empty = await desk.ask("GET", "/v1/revocations")
+    assert empty.json == {"revocations": [], "serial": 0}
+    await desk.ask("POST", "/v1/revocations", {"owner": "app:a", "reason": "left"})
+    await desk.ask("POST", "/v1/revocations", {"bucket": "reports", "prefix": "x/"})
+    full = await desk.ask("GET", "/v1/revocations")
+    assert [(entry["kind"], entry["name"], entry["prefix"]) for entry in full.json["revocations"]] == [
+        ("owner", "app:a", ""),
+        ("prefix", "reports", "x/"),
+    ]
+    assert full.json["revocations"][0]["by"] == "admin:ops"
+    same = await desk.ask("GET", "/v1/revocations", headers={"If-None-Match": full.headers["ETag"]})
+    assert same.status == 304
+    first = full.json["revocations"][0]["serial"]
+    rest = (await desk.ask("GET", f"/v1/revocations?after={first}")).json
+    assert [entry["name"] for entry in rest["revocations"]] == ["reports"]
+    after = (await desk.ask("GET", f"/v1/revocations?after={rest['serial']}")).json
+    assert after == {"revocations": [], "serial": rest["serial"]}
+
+
+async def test_the_long_poll_waits_for_a_revocation(desk: Desk) -> None:
+    """A waiting caller is answered by the next revocation, not by a new link, and by nothing at its time's end."""
+
+    async def polled(wait: str) -> list[str]:
+        answer = await desk.ask("GET", f"/v1/revocations?after=0&wait={wait}")
+        return [entry["name"] for entry in answer.json["revocations"]]
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        waiting = group.create_task(polled("30"))
+        await desk.link()
+        assert not waiting.done()
+        await desk.ask("POST", "/v1/revocations", {"owner": "app:a"})
+    assert waiting.result() == ["app:a"]
+    async with asyncio.timeout(5):
+        answer = await desk.ask("GET", "/v1/revocations?after=1000&wait=0.05")
+    assert answer.json == {"revocations": [], "serial": 1000}

@@ -1,0 +1,48 @@
+"""The description of the API, held against the running API."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from openapi_spec_validator import validate
+
+from gateway.control.api import endpoints
+from gateway.control.door import Door
+from gateway.control.openapi import ROWS, describe
+from tests.control.desk import ADMIN, Desk
+
+
+async def test_rows_and_endpoints_are_the_same(desk: Desk) -> None:
+    """Every endpoint is described, and nothing else is."""
+    served = [(row.method, row.path) for row in endpoints(desk.deps, Door(desk.clock))]
+    assert sorted(served) == sorted((row.method, row.path) for row in ROWS)
+    assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+async def test_the_document_is_valid(desk: Desk) -> None:
+    """What is served is a valid OpenAPI 3.1 document."""
+    document = (await desk.ask("GET", "/v1/openapi.json")).json
+    validate(document)
+    assert document["openapi"] == "3.1.0"
+    assert document == describe("0")
+
+
+async def test_schemathesis_finds_nothing(desk: Desk, tmp_path: Path) -> None:
+    """Generated requests get only described statuses, types and shapes, and never a server error."""
+    await desk.link()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "schemathesis.cli", "run", f"{desk.url}/v1/openapi.json",
+        "--header", f"Authorization: Bearer {ADMIN}",
+        "--max-examples", "4",
+        "--phases", "examples,fuzzing",
+        "--exclude-checks", "positive_data_acceptance,ignored_auth,unsupported_method",
+        "--seed", "1",
+        "--no-color",
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()

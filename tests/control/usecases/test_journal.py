@@ -1,0 +1,23 @@
+"""What happens when the audit trail is down."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.control.desk import FailingLedger, serving
+
+
+async def test_an_open_posture_goes_on_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """With audit open, a lost event is logged and the act is done."""
+    async with serving(ledger=FailingLedger()) as desk:
+        assert (await desk.ask("POST", "/v1/keys", {"app": "billing"})).status == 201
+    assert "audit event lost: admin:ops key.create" in caplog.text
+
+
+async def test_a_closed_posture_refuses() -> None:
+    """With audit closed, the caller is told 503; a revocation is in force all the same."""
+    async with serving(ledger=FailingLedger(), audit_required=True) as desk:
+        answer = await desk.ask("POST", "/v1/revocations", {"owner": "app:billing"})
+        assert answer.status == 503
+        assert answer.json["reason"] == "dependency_down"
+        assert len(await desk.state.revocations(0, 10)) == 1
