@@ -50,7 +50,7 @@ log: {{level: warning, format: console}}
 _POLICY: Final = """{mark}
 backends:
   store:
-    profile: seaweedfs
+    profile: {profile}
     endpoint: "{endpoint}"
     credentials: {{access_key: "file:../secrets/access_key", secret_key: "file:../secrets/secret_key"}}
 buckets:
@@ -213,7 +213,7 @@ def _write(home: Path, ports: tuple[int, int], store: EmbeddedStore) -> _Tour:
         path.write_text(text)
     data, control = ports
     (home / "gateway.yaml").write_text(_SETTINGS.format(mark=_MARK, data=data, control=control))
-    policy = _POLICY.format(mark=_MARK, endpoint=store.endpoint, bucket=_BUCKET, key=_KEY)
+    policy = _POLICY.format(mark=_MARK, profile=store.profile, endpoint=store.endpoint, bucket=_BUCKET, key=_KEY)
     (home / "policies" / "demo.yaml").write_text(policy)
     return _Tour(home, Control(f"http://127.0.0.1:{control}", token, _TIMEOUT), f"http://127.0.0.1:{data}")
 

@@ -48,6 +48,7 @@ class EmbeddedStore:
     """
 
     region: Final = "us-east-1"
+    profile: Final = "seaweedfs"
 
     def __init__(self, directory: Path, *, port: int = 0, domain: str = "localhost") -> None:
         """`port` 0 takes a free one; `domain` is the suffix of virtual-hosted bucket names."""

@@ -23,7 +23,7 @@ def run_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run to the end on uvloop, where there is one. What failed inside a task group is raised as itself."""
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
     with contextlib.suppress(ImportError):
-        from uvloop import new_event_loop as loop_factory  # noqa: N813
+        from uvloop import new_event_loop as loop_factory
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(work())

@@ -1,0 +1,116 @@
+"""A real control API in a thread, a data listener that does as told, and the command line run against both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli.group import cli
+from tests.control.desk import ADMIN, serving
+
+
+@dataclass
+class Listener:
+    """A data listener. `answers` are taken one a request, the last one again and again."""
+
+    url: str
+    answers: list[Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
+    seen: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+
+    def headers(self, index: int) -> dict[str, str]:
+        """Of the request with this index."""
+        return self.seen[index][2]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    listener: Listener
+    protocol_version = "HTTP/1.1"
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.listener.seen.append((self.command, self.path, dict(self.headers), body))
+        answers = self.listener.answers
+        (answers.pop(0) if len(answers) > 1 else answers[0])(self)
+
+    do_GET = do_HEAD = do_PUT = _answer  # noqa: N815 (names the library asks for)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Tests are silent."""
+
+
+def reply(status: int, body: bytes = b"", *, cut: int | None = None, **headers: str) -> Callable[[Any], None]:
+    """An answer; `cut` closes the connection after so many bytes of its body."""
+
+    def write(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        if handler.command != "HEAD":
+            handler.wfile.write(body if cut is None else body[:cut])
+        handler.close_connection = True
+
+    return write
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    told = Listener(f"http://127.0.0.1:{server.server_port}")
+    server.RequestHandlerClass = type("Handler", (_Handler,), {"listener": told})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield told
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@dataclass
+class Terminal:
+    """Runs `gateway …` against one control API."""
+
+    url: str
+    token: str = ADMIN
+
+    def run(self, *arguments: str, typed: str | None = None, **environ: str) -> Result:
+        env = {"GATEWAY_URL": self.url, "GATEWAY_ADMIN_TOKEN": self.token, **environ}
+        return CliRunner().invoke(cli, arguments, input=typed, env=env, prog_name="gateway")
+
+    def json(self, *arguments: str, typed: str | None = None) -> dict[str, Any]:
+        """What a command that succeeds prints with --json."""
+        done = self.run(*arguments, "--json", typed=typed)
+        assert done.exit_code == 0, done.output
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+@pytest.fixture
+def terminal(listener: Listener) -> Iterator[Terminal]:
+    """The command line before a real control API on memory state, whose links point at `listener`."""
+    opened: list[str] = []
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with serving(public_url=listener.url) as desk:
+            opened.append(desk.url)
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert ready.wait(10)
+    yield Terminal(opened[0])
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    loop.close()
