@@ -17,7 +17,9 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused
 
 __all__ = [
+    "AUTH_HEADERS",
     "DROPPED",
+    "EMPTY_CHECKSUMS",
     "KEPT",
     "KEPT_BY_LINKS",
     "KEPT_PREFIXES",
@@ -85,12 +87,11 @@ KEPT_BY_LINKS: Final = frozenset(
     }
 )
 
+AUTH_HEADERS: Final = frozenset({"x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
+"""Left to the credential readers."""
+
 DROPPED: Final = frozenset(
     {
-        # read by the credential readers
-        "x-amz-content-sha256",
-        "x-amz-date",
-        "x-amz-security-token",
         # grants nothing here: who may read is policy's to say
         "x-amz-acl",
         # assertions about accounts that callers never see
@@ -110,13 +111,14 @@ _DROPPED_BY_LINKS: Final = frozenset({"x-amz-cf-id"})
 _LISTS: Final = frozenset({"cache-control", "content-encoding", "content-language", "if-match", "if-none-match"})
 _RANGE: Final = re.compile(r"bytes=(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))", re.ASCII)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_EMPTY_CHECKSUMS: Final = frozenset(
+EMPTY_CHECKSUMS: Final = frozenset(
     {
         ("x-amz-checksum-crc32", "AAAAAA=="),
         ("x-amz-checksum-crc32c", "AAAAAA=="),
         ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA="),
     }
 )
+"""What one SDK's presigner adds to an upload's query: the checksum of the empty body that it had at hand."""
 
 
 def accepted_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) -> dict[str, str]:
@@ -148,7 +150,7 @@ def _wanted(name: str, *, link: bool) -> bool:
         return False
     if not link and name.startswith(KEPT_PREFIXES):
         return True
-    if name in (_DROPPED_BY_LINKS if link else DROPPED):
+    if name in (_DROPPED_BY_LINKS if link else DROPPED | AUTH_HEADERS):
         return False
     raise Refused(Reason.UNSUPPORTED_OPERATION, f"the header {name} is not offered")
 
@@ -179,15 +181,10 @@ def single_range(text: str) -> tuple[int | None, int | None] | None:
     return int(first), int(last) if last else None
 
 
-def hoisted_header(name: str, value: str, *, body: bool) -> tuple[str, str] | None:
+def hoisted_header(name: str, value: str) -> tuple[str, str] | None:
     """The header that a query parameter of a presigned URL stands for, or None if it is none.
 
-    SDK presigners move `x-amz-*` headers into the query. One of them also moves the checksum of the empty body that
-    it had at hand while presigning; with a body to come, that one says nothing.
+    SDK presigners move `x-amz-*` headers into the query, in whatever capitals they had.
     """
     folded = name.lower()
-    if not folded.startswith("x-amz-"):
-        return None
-    if body and (folded, value) in _EMPTY_CHECKSUMS:
-        return "x-amz-sdk-checksum-algorithm", folded.removeprefix("x-amz-checksum-").upper()
-    return folded, value
+    return (folded, value) if folded.startswith("x-amz-") else None

@@ -8,6 +8,7 @@ a link. An origin is answered only if a rule names it; `Vary` is set whenever th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,6 +19,8 @@ from gateway.core.route import Cors
 __all__ = ["actual_headers", "preflight_headers"]
 
 Fields = tuple[tuple[str, str], ...]
+_ORIGIN: Final = re.compile(r"[\x21-\x7e]{1,512}", re.ASCII)
+_NAMES: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, -]{0,2048}", re.ASCII)
 _VARY: Final = ("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
 
 
@@ -28,9 +31,11 @@ def preflight_headers(rules: Sequence[Cors], raw: RawRequest) -> Fields:
         Refused: BAD_REQUEST without an origin or method to ask for; NOT_ALLOWED when no rule covers it.
     """
     origin, method = raw.header("origin"), raw.header("access-control-request-method")
-    if not origin or not method:
-        raise Refused(Reason.BAD_REQUEST, "a preflight has an Origin and an Access-Control-Request-Method")
     asked = raw.header("access-control-request-headers") or ""
+    if not origin or not method or not _NAMES.fullmatch(asked):
+        raise Refused(
+            Reason.BAD_REQUEST, "a preflight has an Origin, an Access-Control-Request-Method and header names"
+        )
     wanted = [text.strip().lower() for text in asked.split(",") if text.strip()]
     for rule in rules:
         if _allows(rule, origin, method) and all(_header_covered(rule, name) for name in wanted):
@@ -57,7 +62,11 @@ def actual_headers(rules: Sequence[Cors], raw: RawRequest) -> Fields:
 
 
 def _allows(rule: Cors, origin: str, method: str) -> bool:
-    return method in rule.methods and any(_wildcard(pattern, origin) for pattern in rule.origins)
+    return (
+        _ORIGIN.fullmatch(origin) is not None
+        and method in rule.methods
+        and any(_wildcard(pattern, origin) for pattern in rule.origins)
+    )
 
 
 def _header_covered(rule: Cors, name: str) -> bool:

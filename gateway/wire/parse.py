@@ -16,7 +16,7 @@ from typing import Final
 from gateway.core.pattern import key_fault
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, BucketPlace, LinkPlace, ObjectRequest, Operation, RawRequest
-from gateway.wire.accept import DROPPED, accepted_headers, hoisted_header
+from gateway.wire.accept import AUTH_HEADERS, EMPTY_CHECKSUMS, accepted_headers, hoisted_header
 from gateway.wire.operations import AUTH_PARAMS, IGNORED_PARAMS, Level, find_shape
 from gateway.wire.target import decode, host_name, query_pairs, raw_request
 
@@ -183,12 +183,14 @@ def _split_query(raw: RawRequest) -> tuple[dict[str, str], list[tuple[str, str]]
             if name == "X-Amz-Content-Sha256" and value.startswith(_STREAMING):
                 raise Refused(Reason.BAD_ARGUMENT, "a chunked body is declared in a header, not in the query")
             continue
-        header = hoisted_header(name, value, body=body)
+        header = hoisted_header(name, value)
         if header is None:
             params[name] = value
-        elif header[0] in DROPPED and header[0] != "x-amz-acl" and not header[0].endswith("-owner"):
-            raise Refused(Reason.UNSUPPORTED_OPERATION, f"the parameter {name!r} has no meaning")
-        else:
+        elif header[0] in AUTH_HEADERS:
+            raise Refused(
+                Reason.UNSUPPORTED_OPERATION, f"the parameter {name!r} is spelled in a way that no signer uses"
+            )
+        elif not body or header not in EMPTY_CHECKSUMS:
             hoisted.append(header)
     return params, hoisted
 
