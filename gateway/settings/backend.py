@@ -16,7 +16,6 @@ from gateway.settings.collect import Entry
 from gateway.settings.grammar import BackendEntry, CredentialsEntry
 
 __all__ = [
-    "AssumedRole",
     "BackendSettings",
     "Credentials",
     "ResolvedStatic",
@@ -36,21 +35,12 @@ class ResolvedStatic:
 
 @dataclass(frozen=True, slots=True)
 class SharedProfile:
-    """A profile of the shared credentials files."""
+    """A profile of the shared configuration files; it may assume a role."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class AssumedRole:
-    """A role to assume with credentials from the chain."""
-
-    role_arn: str
-    external_id: str | None = field(default=None, repr=False)
-    session_name: str | None = None
-
-
-Credentials = Literal["chain"] | ResolvedStatic | SharedProfile | AssumedRole
+Credentials = Literal["chain"] | ResolvedStatic | SharedProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +54,7 @@ class BackendSettings:
     credentials: Credentials
     ca_file: Path | None = None
     max_connections: int = 256
-    allow_private: bool = False
+    allow_link_local: bool = False
     drained: bool = False
 
     @property
@@ -99,7 +89,7 @@ def backend_settings(
         credentials=_credentials(value.credentials),
         ca_file=value.ca_file,
         max_connections=value.max_connections,
-        allow_private=value.endpoint is not None if value.allow_private is None else value.allow_private,
+        allow_link_local=value.allow_link_local,
         drained=value.drained,
     )
 
@@ -110,7 +100,4 @@ def _credentials(entry: CredentialsEntry) -> Credentials:
         return ResolvedStatic(entry.access_key.resolve(), entry.secret_key.resolve(), token)
     if entry.profile is not None:
         return SharedProfile(entry.profile)
-    if entry.role_arn is not None:
-        external = None if entry.external_id is None else entry.external_id.resolve()
-        return AssumedRole(entry.role_arn, external, entry.session_name)
     return "chain"

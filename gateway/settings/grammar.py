@@ -64,7 +64,9 @@ __all__ = [
 
 def _credentials(value: object) -> object:
     if isinstance(value, str) and value != "chain":
-        raise ValueError("must be chain, or a mapping with the references of its keys")
+        raise ValueError("must be chain, or a mapping of references")
+    if isinstance(value, dict) and "role_arn" in value:
+        raise ValueError("a role to assume belongs in a shared profile: write {profile: NAME}")
     return {"chain": True} if value == "chain" else value
 
 
@@ -88,26 +90,17 @@ class CredentialsEntry(BaseModel):
     secret_key: SecretRef | None = None
     session_token: SecretRef | None = None
     profile: Text | None = None
-    """A profile of the shared credentials files."""
-    role_arn: Text | None = None
-    """A role to assume, with credentials from the chain."""
-    external_id: SecretRef | None = None
-    session_name: Text | None = None
+    """A profile of the shared configuration files; it may assume a role."""
 
     @model_validator(mode="after")
     def _one_way(self) -> CredentialsEntry:
         static = self.access_key is not None or self.secret_key is not None
-        ways = [self.chain, static, self.profile is not None, self.role_arn is not None]
-        if sum(ways) != 1:
-            raise ValueError(
-                "must be exactly one of: chain, {access_key, secret_key[, session_token]}, {profile}, {role_arn}"
-            )
+        if self.chain + static + (self.profile is not None) != 1:
+            raise ValueError("must be exactly one of: chain, {access_key, secret_key[, session_token]}, {profile}")
         if static and (self.access_key is None or self.secret_key is None):
             raise ValueError("needs both access_key and secret_key")
         if self.session_token is not None and not static:
             raise ValueError("session_token belongs to access_key and secret_key")
-        if (self.external_id is not None or self.session_name is not None) and self.role_arn is None:
-            raise ValueError("external_id and session_name belong to role_arn")
         return self
 
 
@@ -147,8 +140,8 @@ class BackendEntry(BaseModel):
     capabilities: CapabilitiesEntry = CapabilitiesEntry()
     single_put_limit: Annotated[ByteSize, AfterValidator(lambda size: _at_least(size, 5 * 1024**2))] | None = None
     """Larger objects go up in parts."""
-    allow_private: StrictBool | None = None
-    """Whether the endpoint may resolve to a private address; left out, yes if `endpoint` is written here."""
+    allow_link_local: StrictBool = False
+    """Let the endpoint resolve to a link-local address, where clouds serve instance credentials."""
     drained: StrictBool = False
     """Refuse everything for this backend, with a reason, until it is taken back."""
 

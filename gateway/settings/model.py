@@ -17,7 +17,7 @@ from gateway.core.units import duration
 from gateway.settings.fields import (
     ENTRY,
     BaseUrl,
-    ByteSize,
+    ByteRate,
     Count,
     Duration,
     FilePath,
@@ -231,7 +231,7 @@ class Deadlines(BaseModel):
 
     headers: Duration = 10.0
     """From a connection's first byte to the end of a request's headers."""
-    min_rate: ByteSize = 1024
+    min_rate: ByteRate = 1024
     """A body that moves more slowly than this is cut, in both directions."""
     connect: Duration = 5.0
     """To reach a store."""

@@ -54,7 +54,7 @@ class Reloader:
         self._profiles = profiles
         self._policies: Path | None = None
         self._named: frozenset[Path] = frozenset()
-        self._seen: object = None
+        self._seen: dict[Path, object] = {}
         self.last: Loaded | None = None
 
     def load(self) -> Loaded:
@@ -82,7 +82,8 @@ class Reloader:
                 faults.extend(error.faults)
             self._policies = directory
         self._named = frozenset(reader.files | references.files)
-        self._seen = before if before == self._fingerprint() else None
+        after = self._fingerprint()
+        self._seen = {path: before.get(path, facts) for path, facts in after.items()}
         if settings is None or policies is None or faults:
             raise SettingsError(*in_order(faults))
         self.last = Loaded(settings, policies)
@@ -113,15 +114,16 @@ class Reloader:
                 return listing(self._policies)
         return []
 
-    def _fingerprint(self) -> object:
-        named = [_facts(path) for path in sorted({self._path, *self._named})]
-        return named, self._listed()
+    def _fingerprint(self) -> dict[Path, object]:
+        """What tells this version of every known file from another; what is not there is None."""
+        listed = {path: facts for path, *facts in self._listed()}
+        return listed | {path: _facts(path) for path in (self._path, *self._named)}
 
 
-def _facts(path: Path) -> tuple[str, str, int, int, int] | None:
+def _facts(path: Path) -> object:
     try:
         facts = path.stat()
-        return str(path), str(path.resolve()), facts.st_ino, facts.st_mtime_ns, facts.st_size
+        return path.resolve(), facts.st_ino, facts.st_mtime_ns, facts.st_size
     except (OSError, ValueError):
         return None
 
