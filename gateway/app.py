@@ -99,7 +99,7 @@ class _App:
         """Open everything, listeners last. What was opened is closed by `stack`, the last one first."""
         self.logs.install()
         self.metrics.know(backends=self.loaded.policies.policy.backends)
-        monotonic = asyncio.get_running_loop().time
+        monotonic = time.monotonic  # not the loop's: uvloop's clock stands still within one turn
         self.state: State = await open_stores(self.settings, self.metrics)
         stack.push_async_callback(self.state.close)
         self.upstream = StoreUpstream(backend_specs(self.loaded), clock=time.time, on_event=_Counted(self.metrics))

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from gateway.backends.spec import BackendSpec, ChainSource
 from gateway.backends.upstream import StoreUpstream
-from gateway.core.reasons import SettingsError
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.data.gate import Gate, PartsUpload
 from gateway.settings import Settings

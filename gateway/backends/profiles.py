@@ -115,7 +115,7 @@ _TABLE: Final = (
         capabilities=_PLAIN | {_C.CONDITIONAL_WRITES, _C.COPY_PART},
         max_expires=_WEEK,
         single_put_limit=5 * _GIB - 5 * 1024**2,
-        notes="The endpoint names the account. Parts of an upload have equal sizes, except for the last. No form posts.",
+        notes="The endpoint names the account. All parts of an upload but the last have one size. No form posts.",
     ),
     Profile(
         name="gcs",

@@ -14,6 +14,7 @@ import fcntl
 import socket
 import struct
 import termios
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -229,7 +230,7 @@ class Exchange:
             response.force_close()
         self.status = response.status
         self._response = response
-        self.first_byte_at = asyncio.get_running_loop().time()
+        self.first_byte_at = time.monotonic()
         await self._guarded(response.prepare(self._request))
 
     async def _guarded(self, step: object) -> None:

@@ -5,7 +5,6 @@ Refuses to own the steps.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
@@ -33,7 +32,6 @@ def data_handler(
     plane: Plane, trusted: Principal | None = None
 ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
     """The handler of one data listener; `trusted` is the app that unsigned requests on it act as."""
-    monotonic = asyncio.get_running_loop().time
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         if request.path in {"/robots.txt", "/favicon.ico"} and request.method in {"GET", "HEAD"}:
@@ -43,7 +41,7 @@ def data_handler(
             forwarded = request.headers.getall("X-Forwarded-For", [])
             peer = client_address(peer, forwarded, plane.gate.trusted_proxies)
         exchange = Exchange(request, new_request_id(), peer)
-        await serve(plane, exchange, trusted, monotonic)
+        await serve(plane, exchange, trusted)
         if not exchange.started:
             raise ConnectionResetError("cut before an answer")
         return exchange.response

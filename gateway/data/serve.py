@@ -6,13 +6,13 @@ Refuses to own any step. Each takes what the one before it learned; none calls a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
 
 from gateway.core.attempt import Principal
+from gateway.core.request import Operation
 from gateway.data.account import Account
 from gateway.data.admit import admit
 from gateway.data.attempts import read_attempt
-from gateway.core.request import Operation
 from gateway.data.crossing import answer_preflight, let_in
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Plane
@@ -27,10 +27,10 @@ from gateway.wire.parse import parse
 __all__ = ["serve"]
 
 
-async def serve(plane: Plane, exchange: Exchange, trusted: Principal | None, monotonic: Callable[[], float]) -> None:
+async def serve(plane: Plane, exchange: Exchange, trusted: Principal | None) -> None:
     """Answer one request, whatever it is, and leave one record of it."""
     gate = plane.gate
-    account = Account(exchange, plane.clock(), monotonic())
+    account = Account(exchange, plane.clock(), time.monotonic())
     try:
         request = account.request = parse(exchange.read_head(), gate.domains)  # 1
         if request.operation is Operation.PREFLIGHT:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import asdict
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
@@ -20,6 +21,7 @@ from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import Outcome, Record
 from gateway.core.request import Action
+from gateway.core.revocation import RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.core.units import Rate
 
@@ -27,6 +29,8 @@ __all__ = [
     "LARGEST",
     "GrantRow",
     "check_storable",
+    "check_targets",
+    "check_texts",
     "document_of",
     "grant_of",
     "read_cursor",
@@ -73,13 +77,22 @@ def check_storable(grant: Grant) -> None:
     for number in (grant.uses, grant.budget, grant.max_size):
         if number is not None and not 0 <= number <= LARGEST:
             raise ValueError("a count is 0 or more and below 2**63")
-    texts = [grant.id, str(grant.owner), grant.label or "", grant.rule or ""]
+    check_texts(grant.id, str(grant.owner), grant.label or "", grant.rule or "")
     if grant.scope is not None:
-        texts += [grant.scope.bucket, grant.scope.root]
+        check_texts(grant.scope.bucket, grant.scope.root)
+
+
+def check_texts(*texts: str) -> None:
+    """Raises ValueError for a text with NUL or a lone surrogate."""
     for text in texts:
         if "\x00" in text:
-            raise ValueError("a grant's texts hold no NUL")
+            raise ValueError("a stored text holds no NUL")
         text.encode()
+
+
+def check_targets(targets: Sequence[RevocationTarget], reason: str, by: str) -> None:
+    """Raises ValueError for a revocation whose texts not every engine can hold."""
+    check_texts(reason, by, *(text for target in targets for text in (target.name, target.prefix)))
 
 
 def document_of(grant: Grant) -> str:

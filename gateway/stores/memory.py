@@ -22,7 +22,7 @@ from gateway.core.record import AuditEvent, Record, RecordPage
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.stores.bell import Bell
-from gateway.stores.codec import check_storable, read_cursor, write_cursor
+from gateway.stores.codec import check_storable, check_targets, read_cursor, write_cursor
 from gateway.stores.limits import MemoryLimits
 from gateway.stores.select import IDEMPOTENCY_WINDOW, hit, lapsed_session, wants
 
@@ -134,6 +134,7 @@ class MemoryState:
     # feed
 
     async def revoke(self, targets: Sequence[RevocationTarget], at: float, reason: str, by: str) -> Sequence[FeedEntry]:
+        check_targets(targets, reason, by)
         entries = []
         for target in targets:
             entries.append(self._enter(target.kind, target.name, target.prefix, at=at, reason=reason, by=by))
@@ -152,7 +153,7 @@ class MemoryState:
 
     async def changed(self, serial: int, seconds: float) -> None:
         rung = self._bell.listen()
-        if self._serial <= serial:
+        if not self._feed or self._feed[-1].serial <= serial:
             await self._bell.wait(rung, seconds)
 
     def _enter(

@@ -25,7 +25,15 @@ from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.stores import sqlite_work as work
 from gateway.stores.bell import Bell
-from gateway.stores.codec import GrantRow, check_storable, grant_of, read_cursor, record_from, write_cursor
+from gateway.stores.codec import (
+    GrantRow,
+    check_storable,
+    check_targets,
+    grant_of,
+    read_cursor,
+    record_from,
+    write_cursor,
+)
 from gateway.stores.select import filter_sql, target_sql
 from gateway.stores.sqlite_limits import SqliteLimits
 from gateway.stores.sqlite_schema import Dependency, SqliteFile, mapped
@@ -131,6 +139,7 @@ class SqliteState:
     # feed
 
     async def revoke(self, targets: Sequence[RevocationTarget], at: float, reason: str, by: str) -> Sequence[FeedEntry]:
+        check_targets(targets, reason, by)
         entries = await self._write("revocations", lambda tx: work.revoke(tx, targets, at, reason, by))
         self._bell.ring()
         return entries
@@ -159,8 +168,8 @@ class SqliteState:
         return [FeedEntry(row[0], FeedKind(row[1]), *row[2:]) for row in rows]
 
     def _last_serial(self) -> int:
-        rows = self._read("revocations", "SELECT seq FROM sqlite_sequence WHERE name = 'feed'")
-        return int(rows[0][0]) if rows else 0
+        rows = self._read("revocations", "SELECT coalesce(max(serial), 0) FROM feed")
+        return int(rows[0][0])
 
     # leases
 

@@ -226,6 +226,28 @@ async def test_changed_returns_after_its_time(engine: Engine) -> None:
         await engine.changed(10**9, 0.01)
 
 
+async def test_pruned_notices_leave_no_itch(engine: Engine) -> None:
+    """When the newest entries were only notices and are pruned, nobody is told again and again to look."""
+    await engine.create(link())
+    await engine.prune(NOW + 1)
+    assert list(await engine.since(0, 9)) == []
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    await engine.changed(0, 0.05)
+    assert loop.time() - start >= 0.045
+
+
+async def test_a_missed_edit_leaves_no_itch(engine: Engine) -> None:
+    """An edit that lost and a repeated creation wake nobody for nothing."""
+    grant = await engine.create(link(), "once")
+    await engine.create(link(), "once")
+    await engine.save(replace(grant, version=9))
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    await engine.changed(grant.serial, 0.05)
+    assert loop.time() - start >= 0.045
+
+
 @FEW
 @given(
     steps=st.lists(
