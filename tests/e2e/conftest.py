@@ -1,0 +1,63 @@
+"""One gateway a worker in front of SeaweedFS and Swift, and the clients that people really use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.place import Place
+from tests.servers.gateway import RunningGateway, gateway_before
+from tests.servers.store import RunningStore
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    seaweedfs: RunningStore, swift: RunningStore, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningGateway]:
+    with gateway_before([seaweedfs, swift], tmp_path_factory.mktemp("gateway")) as running:
+        yield running
+
+
+@pytest.fixture(params=["seaweedfs", "swift"])
+def place(request: pytest.FixtureRequest, gateway: RunningGateway) -> Place:
+    """A bucket of the gateway, once on each store."""
+    store: RunningStore = request.getfixturevalue(request.param)
+    return Place(gateway, store, store.profile, gateway.real_buckets[store.profile])
+
+
+@pytest.fixture
+def weed(gateway: RunningGateway, seaweedfs: RunningStore) -> Place:
+    """A bucket on SeaweedFS, for laws that no store can bend."""
+    return Place(gateway, seaweedfs, seaweedfs.profile, gateway.real_buckets[seaweedfs.profile])
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run a program in a directory of the test's own; skips when it is not installed, unless it has to be."""
+
+    def call(*command: str | Path, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
+        require(str(command[0]))
+        options = {"capture_output": True, "text": True, "timeout": 100, "cwd": tmp_path} | options
+        return subprocess.run([str(part) for part in command], check=check, **options)
+
+    return call
+
+
+def require(program: str) -> None:
+    if shutil.which(program) is None:
+        if os.environ.get("GATEWAY_REQUIRE_TOOLS"):
+            pytest.fail(f"{program} is not installed")
+        pytest.skip(f"{program} is not installed")
