@@ -118,10 +118,22 @@ def _engine(url: str, clock: Clock) -> Engine:
         return MemoryState(clock=clock)
     if scheme == "sqlite":
         return SqliteState(_sqlite_path(url), clock=clock)
+    if scheme in _POSTGRES:
+        return _postgres(url, clock)
     # The URL itself stays out of the message: it may hold a password.
     raise SettingsError(
         f"state: {scheme or 'this'} is no known kind of store: write memory:, sqlite:///FILE, postgresql://… or redis://…"
     )
+
+
+def _postgres(url: str, clock: Clock) -> Engine:
+    try:
+        from gateway.stores.postgres import PostgresState  # noqa: PLC0415 (an extra: only who names it needs it)
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"state: PostgreSQL needs the extra gateway[postgres] ({error.name} is missing)."
+        ) from error
+    return PostgresState(url, clock=clock)
 
 
 def _sqlite_path(url: str) -> str:

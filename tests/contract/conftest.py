@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from gateway.stores.memory import MemoryState
+from gateway.stores.postgres import PostgresState
 from gateway.stores.sqlite import SqliteState
 from gateway.stores.state import Engine
 from tests.contract.sample import FakeClock
+from tests.contract.servers import postgres_server, valkey_server
 
-ENGINES = ("memory", "sqlite")
+SERVERS = ("postgres",)
+ENGINES = ("memory", "sqlite", *SERVERS)
 
 
 @pytest.fixture
@@ -25,11 +29,36 @@ def engine_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres_server(tmp_path_factory.mktemp("postgres") / "server") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with valkey_server(tmp_path_factory.mktemp("valkey") / "server") as url:
+        yield url
+
+
+async def empty_postgres(url: str) -> None:
+    """Drop what earlier tests left."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await connection.close()
+
+
 @pytest.fixture
-async def engine(engine_name: str, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Engine]:
+async def engine(
+    request: pytest.FixtureRequest, engine_name: str, clock: FakeClock, tmp_path: Path
+) -> AsyncIterator[Engine]:
+    url = request.getfixturevalue(f"{engine_name}_url") if engine_name in SERVERS else ""
+    if engine_name == "postgres":
+        await empty_postgres(url)
     made: dict[str, Callable[[], Engine]] = {
         "memory": lambda: MemoryState(clock=clock),
         "sqlite": lambda: SqliteState(tmp_path / "gateway.db", clock=clock),
+        "postgres": lambda: PostgresState(url, clock=clock),
     }
     engine = made[engine_name]()
     await engine.open()

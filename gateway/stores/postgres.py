@@ -1,0 +1,369 @@
+"""Owns the engine that many replicas share durably: grants, leases, limits, feed and ledger in PostgreSQL.
+
+Refuses to own tables (`postgres_schema`) and what runs inside the server (`postgres_functions`).
+
+Law: whoever writes to the feed first takes the one row of serials and holds it until the commit, so serials become
+visible in their order and no reader can pass one that is still to come. A commit that was acknowledged is on disk:
+`synchronous_commit` is never off here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+
+from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.lease import Lease, Usage
+from gateway.core.limits import Demand, Verdict
+from gateway.core.reasons import DependencyDown, SettingsError
+from gateway.core.record import AuditEvent, Record, RecordPage
+from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
+from gateway.core.token import SecretHash
+from gateway.stores.bell import Bell
+from gateway.stores.codec import (
+    GrantRow,
+    check_storable,
+    check_targets,
+    document_of,
+    grant_of,
+    read_cursor,
+    record_from,
+    record_text,
+    write_cursor,
+)
+from gateway.stores.limits import tightest
+from gateway.stores.postgres_schema import CHANNEL, Dependency, explain, mapped, migrate
+from gateway.stores.select import IDEMPOTENCY_WINDOW, filter_sql, target_sql
+
+__all__ = ["PostgresState"]
+
+POLL_SECONDS: Final = 0.5
+"""How often a waiting process looks although nobody announced anything: an announcement is no promise."""
+
+ANSWER_SECONDS: Final = 5.0
+"""Longest wait for a connection or an answer; past it, a view is too old anyway (promise 2)."""
+
+# The statements are put together from fixed names; every value is a placeholder.
+_COLUMNS: Final = ", ".join(f"g.{name}" for name in GrantRow._fields)
+_GRANTS: Final = f"SELECT {_COLUMNS} FROM gateway_grants AS g"  # noqa: S608
+_INSERT: Final = """
+INSERT INTO gateway_grants (hash, owner, not_before, expires_at, uses, budget, bucket, root, label, rule, session,
+                            document, id, serial, kind, version, issued_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1, $16)
+"""
+_UPDATE: Final = f"""
+UPDATE gateway_grants AS g SET hash = $1, owner = $2, not_before = $3, expires_at = $4, uses = $5, budget = $6,
+                               bucket = $7, root = $8, label = $9, rule = $10, session = $11, document = $12,
+                               version = version + 1
+WHERE id = $13 AND version = $14 RETURNING {_COLUMNS}
+"""  # noqa: S608
+_ENTER: Final = "INSERT INTO gateway_feed VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+_FEED: Final = "SELECT serial, kind, name, prefix, at, reason, by FROM gateway_feed"
+_RESERVE: Final = """
+INSERT INTO gateway_usage AS u (grant_id, uses, moved) SELECT $1, 0, $2::BIGINT WHERE $2 <= $3::BIGINT
+ON CONFLICT (grant_id) DO UPDATE SET moved = u.moved + $2 WHERE u.moved + $2 <= $3 RETURNING TRUE
+"""
+_RECORDS: Final = "SELECT at, number, document FROM gateway_records WHERE grant_id = $1"
+_DURABILITY: Final = """
+SELECT current_setting('synchronous_commit') = 'off', current_setting('default_transaction_isolation')
+"""
+
+
+class PostgresState:
+    """Grants, leases, limits, feed and ledger in one database. `clock` gives seconds since the epoch."""
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._url = url
+        self._clock = clock
+        self._bell = Bell()
+        self._pool: Any = None
+        self._ear: Any = None
+        self._ear_lock = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Connect and migrate.
+
+        Raises:
+            SettingsError: the server cannot be reached, refuses us, or belongs to a newer gateway.
+        """
+        try:
+            first = await asyncpg.connect(self._url, timeout=ANSWER_SECONDS)
+            try:
+                await migrate(first)
+                lazy, isolation = await first.fetchrow(_DURABILITY)
+            finally:
+                await first.close()
+            wanted = {"synchronous_commit": "on"} if lazy else {}
+            if isolation != "read committed":
+                wanted["default_transaction_isolation"] = "read committed"
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=10,
+                timeout=ANSWER_SECONDS,
+                command_timeout=ANSWER_SECONDS,
+                server_settings=wanted,
+            )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+            raise SettingsError(f"state: {explain(error)}.") from error
+
+    async def close(self) -> None:
+        """Give the connections back. Later calls raise DependencyDown."""
+        pool, ear, self._pool, self._ear = self._pool, self._ear, None, None
+        if ear is not None:
+            await ear.close()
+        if pool is not None:
+            await pool.close()
+        self._bell.ring()
+
+    # grants
+
+    async def find(self, secret_hash: SecretHash) -> Grant | None:
+        return await self._grant(f"{_GRANTS} WHERE g.hash = $1", secret_hash)
+
+    async def get(self, grant_id: str) -> Grant | None:
+        return await self._grant(f"{_GRANTS} WHERE g.id = $1", grant_id)
+
+    async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
+        check_storable(grant)
+        now = self._clock()
+        async with self._feeding("grants", 1) as (tx, serial):
+            if idempotency is not None:
+                await tx.execute("DELETE FROM gateway_idempotency WHERE at <= $1", now - IDEMPOTENCY_WINDOW)
+                known = await tx.fetchval("SELECT grant_id FROM gateway_idempotency WHERE text = $1", idempotency)
+                if known is not None:
+                    return grant_of(GrantRow(*await tx.fetchrow(f"{_GRANTS} WHERE g.id = $1", known)))
+            fixed = (grant.id, serial, str(grant.kind), grant.issued_at)
+            await tx.execute(_INSERT, *_edited(grant), *fixed)
+            await _enter(tx, [FeedEntry(serial, FeedKind.ISSUED, grant.id, at=grant.issued_at, by=grant.issued_by)])
+            if idempotency is not None:
+                await tx.execute("INSERT INTO gateway_idempotency VALUES ($1, $2, $3)", idempotency, grant.id, now)
+            return grant_of(GrantRow(*await tx.fetchrow(f"{_GRANTS} WHERE g.id = $1", grant.id)))
+
+    async def save(self, grant: Grant) -> Grant | None:
+        check_storable(grant)
+        async with self._feeding("grants", 1) as (tx, serial):
+            row = await tx.fetchrow(_UPDATE, *_edited(grant), grant.id, grant.version)
+            if row is None:
+                return None
+            await _enter(tx, [FeedEntry(serial, FeedKind.CHANGED, grant.id, at=self._clock())])
+            return grant_of(GrantRow(*row))
+
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        values: list[object] = []
+        conditions = filter_sql(wanted, _placing(values))
+        if cursor is not None:
+            conditions.append(f"g.serial < {_placing(values)(read_cursor('g', cursor, 1)[0])}")
+        where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
+        rows = await self._read(
+            "grants",
+            f"{_GRANTS} LEFT JOIN gateway_usage AS u ON u.grant_id = g.id "
+            f"WHERE {where} ORDER BY g.serial DESC LIMIT {limit + 1:d}",
+            *values,
+        )
+        grants = [grant_of(GrantRow(*row)) for row in rows[:limit]]
+        return GrantPage(grants, write_cursor("g", grants[-1].serial) if len(rows) > limit else None)
+
+    async def count(self, target: RevocationTarget) -> int:
+        values: list[object] = []
+        which = target_sql(target, _placing(values))
+        rows = await self._read("grants", f"SELECT count(*) FROM gateway_grants AS g WHERE {which}", *values)  # noqa: S608
+        return int(rows[0][0])
+
+    # feed
+
+    async def revoke(self, targets: Sequence[RevocationTarget], at: float, reason: str, by: str) -> Sequence[FeedEntry]:
+        check_targets(targets, reason, by)
+        if not targets:
+            return []
+        async with self._feeding("revocations", len(targets)) as (tx, last):
+            first = last - len(targets) + 1
+            entries = [
+                FeedEntry(first + place, target.kind, target.name, target.prefix, at, reason, by)
+                for place, target in enumerate(targets)
+            ]
+            await _enter(tx, entries)
+            # Targets of one kind share a statement, so a list of links is one round trip.
+            marks: dict[str, list[list[object]]] = {}
+            for target in targets:
+                values: list[object] = [at, reason]
+                which = target_sql(target, _placing(values))
+                statement = f"UPDATE gateway_grants AS g SET revoked_at = $1, revoked_reason = $2 WHERE {which}"  # noqa: S608
+                marks.setdefault(statement, []).append(values)
+            for statement, rows in marks.items():
+                await tx.executemany(statement, rows)
+        return entries
+
+    async def since(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        return await self._entries(f"{_FEED} WHERE serial > $1 ORDER BY serial LIMIT $2", serial, limit)
+
+    async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        return await self._entries(f"{_FEED} WHERE revokes AND serial > $1 ORDER BY serial LIMIT $2", serial, limit)
+
+    async def changed(self, serial: int, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        await self._listen()
+        while True:
+            rung = self._bell.listen()
+            left = deadline - loop.time()
+            (last,) = (await self._read("revocations", "SELECT coalesce(max(serial), 0) FROM gateway_feed"))[0]
+            if last > serial or left <= 0:
+                return
+            await self._bell.wait(rung, min(left, POLL_SECONDS))
+
+    async def _entries(self, statement: str, serial: int, limit: int) -> list[FeedEntry]:
+        rows = await self._read("revocations", statement, serial, limit)
+        return [FeedEntry(row[0], FeedKind(row[1]), *row[2:]) for row in rows]
+
+    async def _listen(self) -> None:
+        """Hold one connection that hears announcements; make a new one if it was lost."""
+        async with self._ear_lock:
+            if self._pool is None or (self._ear is not None and not self._ear.is_closed()):
+                return
+            with mapped("revocations"):
+                self._ear = await asyncpg.connect(self._url, timeout=ANSWER_SECONDS)
+                await self._ear.add_listener(CHANNEL, lambda *_: self._bell.ring())
+
+    # leases
+
+    async def open_lease(self, grant_id: str, key: str, uses: int | None, now: float, window: float) -> Lease | None:
+        statement = "SELECT fresh, moved FROM gateway_open_lease($1, $2, $3, $4, $5)"
+        ((fresh, moved),) = await self._read("grants", statement, grant_id, key, uses, now, window)
+        return None if fresh is None else Lease(grant_id, key, fresh=fresh, moved=moved)
+
+    async def give_back(self, lease: Lease) -> None:
+        if lease.fresh:
+            await self._read("grants", "SELECT gateway_give_back($1, $2)", lease.grant_id, lease.key)
+
+    async def reserve_bytes(self, grant_id: str, wanted: int, budget: int) -> bool:
+        return bool(await self._read("grants", _RESERVE, grant_id, wanted, budget))
+
+    async def settle_bytes(self, grant_id: str, lease_key: str | None, reserved: int, moved: int, now: float) -> None:
+        statement = "SELECT gateway_settle($1, $2, $3, $4, $5)"
+        await self._read("grants", statement, grant_id, lease_key, moved - reserved, moved, now)
+
+    async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
+        statement = "SELECT grant_id, uses, moved, last_used_at FROM gateway_usage WHERE grant_id = ANY ($1)"
+        return {row[0]: Usage(*row[1:]) for row in await self._read("grants", statement, grant_ids)}
+
+    # limits and ledger
+
+    async def take(self, demands: Sequence[Demand], now: float) -> Verdict:
+        statement = "SELECT allowed, wait, remaining, reset FROM gateway_take($1, $2, $3, $4)"
+        columns = (
+            [demand.key for demand in demands],
+            [demand.rate.interval * 1e6 for demand in demands],
+            [demand.rate.burst for demand in demands],
+            [demand.cost for demand in demands],
+        )
+        rows = await self._read("limits", statement, *columns) if demands else []
+        return tightest(
+            [
+                Verdict(allowed, wait / 1e6, max(0, remaining), demand.rate.count, reset / 1e6)
+                for (allowed, wait, remaining, reset), demand in zip(rows, demands, strict=True)
+            ]
+        )
+
+    async def append(self, records: Sequence[Record]) -> None:
+        rows = [(record.grant_id, record.at, record_text(record)) for record in records]
+        async with self._connection("audit") as connection:
+            await connection.executemany(
+                "INSERT INTO gateway_records (grant_id, at, document) VALUES ($1, $2, $3)", rows
+            )
+
+    async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
+        newest = f"ORDER BY at DESC, number DESC LIMIT {limit + 1:d}"
+        if cursor is None:
+            rows = await self._read("audit", f"{_RECORDS} {newest}", grant_id)
+        else:
+            at, number = read_cursor("r", cursor, 2)
+            statement = f"{_RECORDS} AND (at, number) < ($2, $3::BIGINT) {newest}"
+            rows = await self._read("audit", statement, grant_id, float(at), int(number))
+        more = write_cursor("r", rows[limit - 1][0], rows[limit - 1][1]) if len(rows) > limit else None
+        return RecordPage([record_from(row[2]) for row in rows[:limit]], more)
+
+    async def audit(self, event: AuditEvent) -> None:
+        statement = "INSERT INTO gateway_audit (at, actor, act, target, detail) VALUES ($1, $2, $3, $4, $5)"
+        detail = json.dumps(event.detail)
+        await self._read("audit", statement, event.at, event.actor, event.act, event.target, detail)
+
+    async def prune(self, before: float) -> int:
+        async with self._connection("audit") as connection, connection.transaction():
+            forgotten = await connection.execute("DELETE FROM gateway_records WHERE at < $1", before)
+            await connection.execute("DELETE FROM gateway_feed WHERE NOT revokes AND at < $1", before)
+            await connection.execute("DELETE FROM gateway_leases WHERE expires_at < $1", before)
+            ended = await connection.fetch(
+                "DELETE FROM gateway_grants WHERE session AND expires_at < $1 RETURNING id", before
+            )
+            await connection.execute("DELETE FROM gateway_usage WHERE grant_id = ANY ($1)", [row[0] for row in ended])
+        return int(forgotten.removeprefix("DELETE "))
+
+    # the ways to the server
+
+    @asynccontextmanager
+    async def _connection(self, dependency: Dependency) -> AsyncIterator[Any]:
+        if self._pool is None:
+            raise DependencyDown(dependency, "the store is not open")
+        with mapped(dependency):
+            async with self._pool.acquire(timeout=ANSWER_SECONDS) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _feeding(self, dependency: Dependency, entries: int) -> AsyncIterator[tuple[Any, int]]:
+        """A transaction that holds the feed, with the last of the serials that were taken for it."""
+        async with self._connection(dependency) as connection, connection.transaction():
+            yield (
+                connection,
+                await connection.fetchval("UPDATE gateway_serial SET last = last + $1 RETURNING last", entries),
+            )
+
+    async def _read(self, dependency: Dependency, statement: str, *values: object) -> list[Any]:
+        async with self._connection(dependency) as connection:
+            found: list[Any] = await connection.fetch(statement, *values)
+        return found
+
+    async def _grant(self, statement: str, value: object) -> Grant | None:
+        rows = await self._read("grants", statement, value)
+        return grant_of(GrantRow(*rows[0])) if rows else None
+
+
+def _placing(values: list[object]) -> Callable[[object], str]:
+    def place(value: object) -> str:
+        values.append(value)
+        return f"${len(values)}"
+
+    return place
+
+
+async def _enter(tx: Any, entries: Sequence[FeedEntry]) -> None:
+    rows = [
+        (entry.serial, str(entry.kind), entry.name, entry.prefix, entry.at, entry.reason, entry.by, entry.revokes)
+        for entry in entries
+    ]
+    await tx.executemany(_ENTER, rows)
+
+
+def _edited(grant: Grant) -> tuple[object, ...]:
+    """The columns that an edit replaces, in the statements' order."""
+    scope = grant.scope
+    return (
+        grant.hash,
+        str(grant.owner),
+        grant.not_before,
+        grant.expires_at,
+        grant.uses,
+        grant.budget,
+        None if scope is None else scope.bucket,
+        None if scope is None else scope.root,
+        grant.label,
+        grant.rule,
+        grant.session_hash is not None,
+        document_of(grant),
+    )
