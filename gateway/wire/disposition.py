@@ -15,6 +15,7 @@ __all__ = ["clean_filename", "content_disposition"]
 _LONGEST: Final = 180
 """Characters; below the 255 bytes of common file systems for most scripts."""
 _RESERVED: Final = re.compile(r'[<>:"|?*]')
+_EDGES: Final = re.compile(r"\A[\s.]+|[\s.]+\Z")
 _FALLBACK: Final = re.compile(r'[^\x20-\x7e]|["\\%]')
 # RFC 5987, attr-char; quote() never escapes letters, digits and "_.-~".
 _ATTR_SAFE: Final = "!#$&+^`|"
@@ -29,7 +30,7 @@ def clean_filename(name: str) -> str:
     kept = "".join(
         character for character in last if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
     )
-    kept = _RESERVED.sub("_", kept).strip(" .")
+    kept = _EDGES.sub("", _RESERVED.sub("_", kept))
     if len(kept) > _LONGEST:
         stem, dot, ending = kept.rpartition(".")
         keep_ending = bool(dot) and len(ending) <= 16
