@@ -149,6 +149,7 @@ class _Download:
     """One body into one file, over as many connections as it takes.
 
     `tag` is the entity tag that the first `offset` bytes belong to, and `note` is where it is kept for a later run.
+    Without a note the file is somebody else's stream: what was written to it stays written.
     """
 
     def __init__(
@@ -207,11 +208,11 @@ class _Download:
             self._stream(answer)
 
     def _restart(self) -> None:
-        if self._offset and not self._file.seekable():
-            fail("The object changed while it was being downloaded.")
-        if self._file.seekable():
+        if self._note is not None:
             self._file.seek(0)
             self._file.truncate()
+        elif self._offset:
+            fail("The object changed while it was being downloaded.")
         self._offset = 0
 
     def _keep(self, tag: str | None) -> None:
