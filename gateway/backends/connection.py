@@ -167,7 +167,9 @@ class Connection(asyncio.BufferedProtocol):
         try:
             await waiter
         finally:
-            self._waiter = None
+            # Between the wake-up and now the connection may have gone to somebody else, who waits in this place.
+            if self._waiter is waiter:
+                self._waiter = None
 
     def interrupt(self) -> None:
         """Wake whoever waits: something outside of the connection happened."""
