@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,25 @@ from click.testing import CliRunner, Result
 
 from gateway.cli.group import cli
 from tests.control.desk import ADMIN, serving
+
+SETTINGS = """\
+control: {tokens: [{name: ops, secret: "env:SOME_TOKEN"}]}
+state: "sqlite:///gateway.db"
+policies: policies/
+"""
+
+POLICIES = """\
+backends:
+  lab:
+    {profile: ceph, endpoint: "http://127.0.0.1:7480", credentials: {access_key: "env:A_KEY", secret_key: "env:A_KEY"}}
+buckets:
+  reports: {backend: lab}
+rules:
+  - {name: all may read, who: ["app:*"], may: [read], on: reports/**}
+examples:
+  - {who: "app:a", do: GetObject, on: reports/a, expect: allow}
+  - {who: "app:a", do: PutObject, on: reports/a, expect: deny}
+"""
 
 
 @dataclass
@@ -114,3 +134,18 @@ def terminal(listener: Listener) -> Iterator[Terminal]:
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Writes settings and a policy file, whose secrets are in the environment; answers where the settings are."""
+    for name in ("SOME_TOKEN", "A_KEY"):
+        monkeypatch.setenv(name, "a-secret-of-many-letters-and-more")
+
+    def write_both(settings: str, policies: str) -> Path:
+        (tmp_path / "policies").mkdir()
+        (tmp_path / "policies" / "a.yaml").write_text(policies)
+        (tmp_path / "gateway.yaml").write_text(settings)
+        return tmp_path / "gateway.yaml"
+
+    return write_both

@@ -1,0 +1,54 @@
+"""Checking settings and policies before they matter."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import POLICIES, SETTINGS
+
+
+def test_what_is_in_order_is_counted(terminal, write):
+    """So that an empty directory does not look like a full one."""
+    done = terminal.run("check", "--config", str(write(SETTINGS, POLICIES)))
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "1 backends, 1 buckets, 1 rules, 0 limits, 2 examples: all in order\n"
+
+
+def test_every_fault_is_told_with_its_place(terminal, write):
+    """Exit code 5, all at once."""
+    policies = POLICIES.replace("may: [read]", "may: [reed]").replace("profile: ceph", "profile: cef")
+    done = terminal.run("check", "--config", str(write(SETTINGS, policies)))
+    assert done.exit_code == 5
+    assert "a.yaml:3:" in done.stderr
+    assert "a.yaml:7:" in done.stderr
+
+
+def test_an_example_that_is_decided_otherwise_is_a_fault(terminal, write):
+    """The rules are right by themselves and do not do what they were written for."""
+    done = terminal.run("check", "--config", str(write(SETTINGS, POLICIES.replace("[read]", "[list]"))))
+    assert done.exit_code == 5
+    assert "expected allow" in done.stderr
+
+
+def test_a_missing_file_names_the_demo(terminal, tmp_path):
+    """Who has nothing yet is told what needs nothing."""
+    done = terminal.run("check", "--config", str(tmp_path / "gateway.yaml"))
+    assert done.exit_code == 5
+    assert "gateway demo" in done.stderr
+
+
+def test_json_lists_the_faults(terminal, write):
+    """With the same exit code."""
+    done = terminal.run("check", "--json", "--config", str(write(SETTINGS + "colour: red\n", POLICIES)))
+    assert done.exit_code == 5
+    assert ["colour" in fault for fault in json.loads(done.stdout)["faults"]] == [True]
+
+
+@pytest.mark.parametrize(("arguments", "key"), [([], "state"), (["policy"], "rules")])
+def test_the_schemas_are_for_editors(terminal, arguments, key):
+    """Both kinds of file have one."""
+    done = terminal.run("check", "--schema", *arguments)
+    assert done.exit_code == 0, done.output
+    assert key in json.loads(done.stdout)["properties"]

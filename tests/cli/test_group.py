@@ -1,0 +1,99 @@
+"""The tree of commands: complete, quick to answer, and without tracebacks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli import group
+from gateway.cli.group import TREE, cli
+from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError, UpstreamFailed
+
+CONTRACT = {
+    "link": {"create", "ls", "show", "edit", "extend", "revoke", "rotate", "log", "qr", "download"},
+    "key": {"create", "ls", "revoke"},
+    "policy": {"explain", "test"},
+}
+
+
+def test_every_command_of_the_contract_is_there():
+    """The names that scripts rely on."""
+    assert {"serve", "demo", "check", "doctor", "link", "key", "policy", "revoke"} == set(TREE)
+    for name, members in CONTRACT.items():
+        command = cli.get_command(click.Context(cli), name)
+        assert isinstance(command, click.Group)
+        assert set(command.commands) == members
+
+
+@pytest.mark.parametrize("name", sorted(TREE))
+def test_every_command_answers_help_with_its_line(name):
+    """A command's own help is imported and printed; the line in the tree is not empty."""
+    done = CliRunner().invoke(cli, [name, "--help"])
+    assert done.exit_code == 0, done.output
+    assert "Usage:" in done.stdout
+    assert TREE[name][1].endswith(".")
+
+
+def test_help_documents_exit_codes_environment_and_completion():
+    """What a script needs stands where people look first."""
+    told = CliRunner().invoke(cli, ["--help"]).stdout
+    for needed in ("Exit codes:", "GATEWAY_URL", "GATEWAY_ADMIN_TOKEN", "_GATEWAY_COMPLETE=bash_source"):
+        assert needed in told
+
+
+def test_help_imports_nothing_heavy():
+    """The event loop, the HTTP server, pydantic and even the HTTP client come with the commands that need them."""
+    heavy = {"asyncio", "aiohttp", "pydantic", "structlog", "prometheus_client", "aiobotocore", "segno", "http.client"}
+    code = "import sys; from gateway.cli.group import cli; cli(['--help'], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert heavy & set(done.stdout.splitlines()[-1].split()) == set()
+
+
+def test_help_answers_at_once():
+    """Under 120 ms more than the bare interpreter, in the best of five runs (it takes some 60)."""
+
+    def seconds(*arguments: str) -> float:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True, timeout=30)
+        return time.perf_counter() - began
+
+    bare = min(seconds("-c", "pass") for _ in range(5))
+    assert min(seconds("-m", "gateway", "--help") for _ in range(5)) - bare < 0.12
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (SettingsError("gateway.yaml:1:2: first", "second"), 5, "gateway.yaml:1:2: first\nsecond"),
+        (Refused(Reason.NOT_ALLOWED, "no rule"), 1, "no rule"),
+        (UpstreamFailed(Reason.UPSTREAM_TIMED_OUT), 1, "upstream_timed_out"),
+        (DependencyDown("grants", "locked"), 1, "grants cannot be reached: locked"),
+        (ZeroDivisionError("oops"), 1, "ZeroDivisionError: oops"),
+    ],
+)
+def test_every_exception_ends_as_a_sentence_and_a_code(monkeypatch, error, code, words):
+    """Never as a traceback; all faults of the settings are told."""
+
+    @click.command()
+    def broken() -> None:
+        raise error
+
+    monkeypatch.setitem(group.TREE, "serve", (f"{__name__}:broken", "x."))
+    monkeypatch.setattr(sys.modules[__name__], "broken", broken, raising=False)
+    done = CliRunner().invoke(cli, ["serve"])
+    assert done.exit_code == code
+    assert done.stderr.startswith("Error: ")
+    assert words in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_a_mistyped_command_is_wrong_usage():
+    """With exit code 2 and a hint."""
+    done = CliRunner().invoke(cli, ["lnk"])
+    assert done.exit_code == 2
+    assert "lnk" in done.stderr

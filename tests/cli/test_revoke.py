@@ -1,0 +1,72 @@
+"""Taking much back at once, before a real control API."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def made(terminal):
+    """Two links below one folder and one beside it."""
+    return [terminal.json("link", "create", f"reports/{name}") for name in ("2026/a", "2026/b", "2027/a")]
+
+
+def states(terminal) -> dict[str, str]:
+    return {item["key"]: item["state"] for item in terminal.json("link", "ls")["links"]}
+
+
+def test_a_prefix_ends_what_is_below_it(terminal, made):
+    """And nothing beside it."""
+    assert terminal.json("revoke", "--prefix", "reports/2026/")["revoked"] == 2
+    assert states(terminal) == {"2026/a": "revoked", "2026/b": "revoked", "2027/a": "active"}
+
+
+def test_a_dry_run_counts_and_changes_nothing(terminal, made):
+    """The same number as the real one, afterwards still true."""
+    done = terminal.run("revoke", "--owner", "admin:ops", "--dry-run")
+    assert done.stdout == "would revoke 3 links and keys\n"
+    assert set(states(terminal).values()) == {"active"}
+    assert terminal.run("revoke", "--owner", "admin:ops", "--yes").stdout == "revoked 3 links and keys\n"
+    assert set(states(terminal).values()) == {"revoked"}
+
+
+def test_a_leaked_text_ends_what_it_holds(terminal, made, tmp_path):
+    """URLs, tokens and access key ids in any text; unknown ones are counted, none is repeated."""
+    key = terminal.json("key", "create", "billing")
+    found = (made[0]["url"], made[1]["token"], key["access_key_id"], "l_11111111111111111", made[0]["url"])
+    (tmp_path / "leak.txt").write_text("hi,\n<{}> and\t{}, key={}; {} {}".format(*found))
+    done = terminal.run("revoke", "--from-file", str(tmp_path / "leak.txt"), "--reason", "leaked")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "revoked 3 links and keys\n"
+    assert "1 of 4" in done.stderr
+    assert made[1]["token"] not in done.output
+    assert states(terminal) == {"2026/a": "revoked", "2026/b": "revoked", "2027/a": "active"}
+    assert terminal.json("link", "show", made[0]["id"])["revoked_reason"] == "leaked"
+
+
+def test_standard_input_is_a_file_too(terminal, made):
+    """`pbpaste | gateway revoke --from-file -`."""
+    answer = terminal.json("revoke", "--from-file", "-", typed=made[2]["url"])
+    assert answer == {"revoked": 1, "recognised": 1, "unknown": 0, "dry_run": False}
+
+
+def test_a_text_without_anything_of_ours_is_exit_code_4(terminal):
+    """Nothing found must not look like everything revoked."""
+    assert terminal.run("revoke", "--from-file", "-", typed="hello").exit_code == 4
+
+
+@pytest.mark.parametrize("arguments", [[], ["--owner", "app:a", "--backend", "lab"], ["--prefix", "reports"]])
+def test_exactly_one_thing_is_named(terminal, arguments):
+    """Nothing, two things, or a bucket without its slash are wrong usage."""
+    assert terminal.run("revoke", *arguments).exit_code == 2
+
+
+def test_on_a_terminal_it_asks_first(terminal, made, monkeypatch):
+    """With the number; a no changes nothing."""
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
+    refused = terminal.run("revoke", "--owner", "admin:ops", typed="n\n")
+    assert refused.exit_code == 1
+    assert "Revoke 3 links and keys?" in refused.stderr
+    assert set(states(terminal).values()) == {"active"}
+    assert terminal.run("revoke", "--owner", "admin:ops", typed="y\n").exit_code == 0
+    assert set(states(terminal).values()) == {"revoked"}
