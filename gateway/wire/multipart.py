@@ -210,7 +210,7 @@ class FormParser:
             return _Step.DELIMITED
         # Hold back only what could be the beginning of a delimiter.
         keep = self._buffer.rfind(b"\r", max(0, len(self._buffer) - len(self._delimiter) + 1))
-        cut = len(self._buffer) if keep < 0 else keep
+        cut = keep if keep >= 0 and self._delimiter.startswith(self._buffer[keep:]) else len(self._buffer)
         if cut:
             out.append(self._buffer[:cut])
         self._buffer = self._buffer[cut:]
