@@ -82,8 +82,8 @@ class _LinkDesk:
 
     async def edit(self, request: web.Request, actor: Principal) -> web.Response:
         read_query(request, NoQuery)
-        version = _version(request.headers.get("If-Match"))
         body = await read_body(request, EditLink)
+        version = _version(request.headers.get("If-Match"))
         password = body.password if "password" in body.model_fields_set else KEEP
         held = await self.links.edit(actor, path_id(request), body.applied, password, version)
         if isinstance(held, Objected):

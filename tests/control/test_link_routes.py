@@ -288,6 +288,16 @@ async def test_a_lost_race_is_tried_again(desk: Desk) -> None:
     assert (link["label"], link["filename"]) == ("ours", "theirs")
 
 
+async def test_an_expired_link_can_be_edited_and_revived(desk: Desk) -> None:
+    """An end that has passed may stay, may be moved into the future, and may not be set anew in the past."""
+    made = await desk.link(expires_in=60)
+    path = f"/v1/links/{made['id']}"
+    desk.clock.now += 3600
+    assert (await desk.ask("PATCH", path, {"label": "late"})).json["state"] == "expired"
+    assert (await desk.ask("PATCH", path, {"expires_at": "2027-01-15T08:30:00Z"})).status == 422
+    assert (await desk.ask("PATCH", path, {"expires_in": "1d"})).json["state"] == "active"
+
+
 async def test_rotate_ends_the_old_token(desk: Desk) -> None:
     """After a rotation only the new token finds the link."""
     made = await desk.link()

@@ -30,14 +30,18 @@ async def test_the_document_is_valid(desk: Desk) -> None:
 
 
 async def test_schemathesis_finds_nothing(desk: Desk, tmp_path: Path) -> None:
-    """Generated requests get only described statuses, types and shapes, and never a server error."""
+    """Generated requests get only described statuses, types and shapes, and never a server error.
+
+    Left out are three rules that are not ours: a body may be refused for more than its schema can say, wrong tokens
+    end in 429, and what is revoked can still be inspected.
+    """
     await desk.link()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "schemathesis.cli", "run", f"{desk.url}/v1/openapi.json",
         "--header", f"Authorization: Bearer {ADMIN}",
         "--max-examples", "4",
-        "--phases", "examples,fuzzing",
-        "--exclude-checks", "positive_data_acceptance,ignored_auth,unsupported_method",
+        "--phases", "examples,coverage,fuzzing,stateful",
+        "--exclude-checks", "positive_data_acceptance,ignored_auth,use_after_free",
         "--seed", "1",
         "--no-color",
         cwd=tmp_path,

@@ -124,7 +124,7 @@ class Links:
         token = LinkToken.mint(self.entropy(ENTROPY_BYTES))
         bare = _bare(grant_id("l", self.entropy(12)), token.hash, actor, scope, now)
         wanted = replace(change(bare, now), password=await self._hashed(password))
-        judged = self._judged(wanted, now)
+        judged = self._judged(wanted, now, None)
         if isinstance(judged, Objected):
             return judged
         stored = await self.grants.create(judged, idempotency and f"link {actor} {idempotency}")
@@ -168,7 +168,8 @@ class Links:
             grant = await self._editable(link_id, version)
             now = self.clock()
             wanted = change(grant, now)
-            judged = self._judged(wanted if hashed is KEEP else replace(wanted, password=hashed), now)
+            wanted = wanted if hashed is KEEP else replace(wanted, password=hashed)
+            judged = self._judged(wanted, now, grant.expires_at)
             if isinstance(judged, Objected):
                 return judged
             saved = await self.grants.save(judged)
@@ -231,12 +232,12 @@ class Links:
             return None
         return await asyncio.to_thread(hash_password, password, self.entropy(SALT_BYTES))
 
-    def _judged(self, grant: Grant, now: float) -> Grant | Objected:
-        """The grant with the share rule that allows it, or why there is none."""
+    def _judged(self, grant: Grant, now: float, before: float | None) -> Grant | Objected:
+        """The grant with the share rule that allows it, or why there is none. An end `before` the edit may stay."""
         policy = self.policy()
         if grant.scope is None or grant.scope.bucket not in policy.buckets:
             raise Refused(Reason.UNKNOWN_BUCKET, "no bucket has this name")
-        if grant.expires_at is not None and grant.expires_at <= now:
+        if grant.expires_at is not None and grant.expires_at <= now and grant.expires_at != before:
             raise Refused(Reason.BAD_ARGUMENT, "the link would end in the past")
         if None not in (grant.expires_at, grant.not_before) and (grant.not_before or 0) >= (grant.expires_at or 0):
             raise Refused(Reason.BAD_ARGUMENT, "not_before is not before the end of the link")

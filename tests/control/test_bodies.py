@@ -1,0 +1,92 @@
+"""What bodies ask of a grant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.control.bodies import EditLink, NewLink, NewRevocation
+from gateway.core.attempt import Principal
+from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.request import Action
+from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.token import hash_secret
+
+GRANT = Grant(
+    id="l_1",
+    kind=GrantKind.LINK,
+    hash=hash_secret("x"),
+    owner=Principal("app", "a"),
+    issued_at=5.0,
+    scope=Scope("reports", key="k"),
+    actions=frozenset({Action.READ}),
+    expires_at=900.0,
+    uses=3,
+    password="stored",
+    label="old",
+)
+VALUES: dict[str, Any] = {
+    "bucket": "other",
+    "actions": ["write"],
+    "not_before": "2027-01-01T00:00:00Z",
+    "uses": 9,
+    "bytes": "1KiB",
+    "cidrs": ["192.0.2.0/24"],
+    "label": "new",
+    "owner": "app:b",
+    "filename": "f.txt",
+    "content_type": "text/plain",
+    "max_size": 5,
+    "overwrite": True,
+    "rate": "1/s",
+    "expires_in": 60,
+}
+STORED_AS = {"bytes": "budget", "bucket": "scope", "expires_in": "expires_at"}
+FIXED = ("id", "kind", "hash", "issued_at", "serial", "version", "password", "sealed", "revoked_at", "issued_by")
+
+
+@given(st.sets(st.sampled_from(sorted(VALUES))))
+def test_an_edit_changes_what_was_sent_and_nothing_else(names: set[str]) -> None:
+    """Fields that are sent change; all others, and all that identifies a grant, stay."""
+    edited = EditLink.model_validate({name: VALUES[name] for name in names}).applied(GRANT, 1000.0)
+    changed = {field for field in Grant.__dataclass_fields__ if getattr(edited, field) != getattr(GRANT, field)}
+    assert changed == {STORED_AS.get(name, name) for name in names}
+    assert changed.isdisjoint(FIXED)
+
+
+@pytest.mark.parametrize("name", ["uses", "bytes", "label", "cidrs", "not_before", "rate", "expires_in", "expires_at"])
+def test_null_clears(name: str) -> None:
+    """A null takes a limit away."""
+    edited = EditLink.model_validate({name: None}).applied(GRANT, 1000.0)
+    assert not getattr(edited, STORED_AS.get(name, name))
+
+
+def test_the_end_is_relative_to_the_edit() -> None:
+    """`expires_in` counts from the moment of the call."""
+    assert EditLink.model_validate({"expires_in": "1m"}).applied(GRANT, 1000.0).expires_at == 1060.0
+
+
+@pytest.mark.parametrize(("sent", "kept"), [("a", "a/"), ("a/", "a/"), ("", ""), ("a/b", "a/b/")])
+def test_a_prefix_is_a_folder(sent: str, kept: str) -> None:
+    """A prefix gets the slash that keeps it from its siblings."""
+    assert NewLink.model_validate({"bucket": "b", "prefix": sent}).scope == Scope("b", prefix=kept)
+
+
+@pytest.mark.parametrize(
+    ("body", "target"),
+    [
+        ({"link": "l_1"}, RevocationTarget(FeedKind.LINK, "l_1")),
+        ({"key": "k_1"}, RevocationTarget(FeedKind.KEY, "k_1")),
+        ({"owner": "app:a"}, RevocationTarget(FeedKind.OWNER, "app:a")),
+        ({"backend": "lab"}, RevocationTarget(FeedKind.BACKEND, "lab")),
+        ({"policy": "a rule"}, RevocationTarget(FeedKind.POLICY, "a rule")),
+        ({"bucket": "b", "prefix": ""}, RevocationTarget(FeedKind.PREFIX, "b")),
+        ({"bucket": "b", "prefix": "x/y"}, RevocationTarget(FeedKind.PREFIX, "b", "x/y")),
+    ],
+)
+def test_each_target_is_what_was_named(body: dict[str, str], target: RevocationTarget) -> None:
+    """A revocation means exactly what its one member names; a prefix is the start of keys, taken as it is."""
+    assert NewRevocation.model_validate(body).target == target
