@@ -162,11 +162,15 @@ def upstream_call(
 
     Raises:
         Refused: NOT_SUPPORTED_BY_BACKEND when the store could not do it, or would silently do something else;
-            MISSING_LENGTH for a streamed body of unknown length; INTERNAL for an operation that is answered locally.
+            MISSING_LENGTH for a streamed body of unknown length; BAD_KEY for an object operation without a key;
+            INTERNAL for an operation that is answered locally.
     """
     row = _ROWS.get(request.operation)
     if row is None:
         raise Refused(Reason.INTERNAL, f"{request.operation} is not for a store")
+    if not row.bucket_level and not route.key:
+        # The same call without a key would be about the real bucket itself: DELETE removes it, GET lists it.
+        raise Refused(Reason.BAD_KEY, f"{request.operation} without a key")
     if (request.operation in _COPIES) != (real_copy_source is not None):
         raise Refused(Reason.INTERNAL, "a copy needs its decided source, and nothing else has one")
     capabilities = route.backend.capabilities
