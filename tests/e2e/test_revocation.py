@@ -1,0 +1,132 @@
+"""Taking access back, while bytes are moving."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.e2e.conftest import require
+from tests.e2e.place import Place, noise
+from tests.servers.gateway import Link
+
+_SIZE = 64 * 1024 * 1024
+
+
+@pytest.fixture
+def link(weed: Place) -> Link:
+    weed.put("movie.bin", noise(_SIZE))
+    return weed.link("movie.bin")
+
+
+def _until(condition: object, within: float = 20.0) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def _read_to_the_end(client: socket.socket) -> int:
+    """How many bytes still came before a clean end."""
+    return sum(len(chunk) for chunk in iter(lambda: client.recv(1024 * 1024), b""))
+
+
+@pytest.mark.parametrize("program", ["curl", "wget"])
+def test_a_running_download_ends_within_a_second_and_fails(
+    weed: Place, link: Link, tmp_path: Path, program: str
+) -> None:
+    """Revoking during a transfer makes the client exit with an error within 1 s, with a file that is short."""
+    require(program)
+    options = {
+        "curl": ["-sS", "--limit-rate", "8M", "-o", "out"],
+        "wget": ["-q", "--limit-rate=8m", "--tries=1", "-O", "out"],
+    }
+    command = [shutil.which(program) or program, *options[program], link.url]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as client:
+        out = tmp_path / "out"
+        _until(lambda: out.exists() and out.stat().st_size > 1024 * 1024)
+        weed.gateway.revoke(link)
+        client.wait(1.0)
+    assert client.returncode != 0
+    assert out.stat().st_size < _SIZE
+
+
+def test_at_most_a_quarter_mebibyte_follows_a_revocation(weed: Place, link: Link) -> None:
+    """After the revoke call returned, at most 256 KiB and what the client's kernel already held are still read."""
+    place, buffer = urlsplit(link.url), 64 * 1024
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        client.connect((place.hostname, place.port))
+        client.settimeout(5)
+        client.sendall(f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+        received = 0
+        while received < 4 * 1024 * 1024:
+            received += len(client.recv(65536))
+        weed.gateway.revoke(link)
+        after, ended = 0, "clean end"
+        try:
+            while chunk := client.recv(65536):
+                after += len(chunk)
+        except ConnectionResetError:
+            ended = "reset"
+    assert "reset" == ended
+    assert after <= 256 * 1024 + 2 * buffer
+
+
+def test_what_was_cut_is_recorded_as_cut(weed: Place, link: Link) -> None:
+    """The record of a cut transfer says so, with fewer bytes than the object has; the metric counts it."""
+    before = weed.gateway.metric("gateway_streams_cut_total", reason="revoked")
+    place = urlsplit(link.url)
+    with socket.create_connection((place.hostname, place.port), timeout=5) as client:
+        client.sendall(f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+        client.recv(65536)
+        weed.gateway.revoke(link)
+        records = weed.gateway.api("GET", f"/v1/links/{link.id}/records")
+        _until(lambda: weed.gateway.api("GET", f"/v1/links/{link.id}/records")["records"])
+    [record] = weed.gateway.api("GET", f"/v1/links/{link.id}/records")["records"]
+    assert ("cut", "revoked") == (record["outcome"], record["reason"]), records
+    assert record["bytes_out"] < _SIZE
+    assert before + 1 == weed.gateway.metric("gateway_streams_cut_total", reason="revoked")
+
+
+@pytest.mark.parametrize("kind", ["link", "owner", "prefix", "backend"])
+def test_every_kind_of_revocation_cuts(weed: Place, kind: str) -> None:
+    """A link ends by its id, its owner, a prefix over it and its backend, and so do the bytes on their way."""
+    folder = f"by-{kind}/"
+    weed.put(folder + "movie.bin", noise(_SIZE))
+    link = weed.link(folder + "movie.bin", owner=f"app:by-{kind}" if kind == "owner" else "app:tests")
+    target = {
+        "link": {"link": link.id},
+        "owner": {"owner": f"app:by-{kind}"},
+        "prefix": {"bucket": weed.bucket, "prefix": folder},
+        "backend": {"backend": weed.bucket},
+    }[kind]
+    place = urlsplit(link.url)
+    with socket.create_connection((place.hostname, place.port), timeout=5) as client:
+        client.sendall(f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+        assert client.recv(12) == b"HTTP/1.1 200"
+        weed.gateway.api("POST", "/v1/revocations", {**target, "reason": "test"})
+        with pytest.raises(ConnectionResetError):
+            _read_to_the_end(client)
+    with socket.create_connection((place.hostname, place.port), timeout=5) as client:
+        client.sendall(f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+        assert client.recv(12) == b"HTTP/1.1 410"
+
+
+def test_an_upload_is_cut_too_and_leaves_nothing(weed: Place, tmp_path: Path) -> None:
+    """Revoking an upload link during the upload fails the client, and the store has no object."""
+    require("curl")
+    link = weed.link("incoming.bin", actions=["write"])
+    (tmp_path / "in").write_bytes(noise(_SIZE))
+    command = ["curl", "-sS", "--limit-rate", "8M", "-T", "in", link.url]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+        _until(lambda: weed.gateway.metric("gateway_transfers_in_progress") > 0)
+        weed.gateway.revoke(link)
+        client.wait(1.5)
+    assert client.returncode != 0
+    assert weed.stored("incoming.bin") is None

@@ -1,0 +1,119 @@
+"""Uploads through a link."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.e2e.conftest import Run
+from tests.e2e.place import Place, noise
+
+_BODY = noise(700_000)
+
+
+def _upload(run: Run, url: str, *options: str) -> tuple[int, int]:
+    """The status, and how many bytes curl had to send."""
+    done = run("curl", "-sS", "-o", "answer", "-w", "%{http_code} %{size_upload}", *options, url, check=False)
+    status, sent = done.stdout.split()
+    return int(status), int(sent)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "report.pdf").write_bytes(_BODY)
+    return tmp_path / "report.pdf"
+
+
+def test_curl_puts_a_file(place: Place, run: Run, file: Path, tmp_path: Path) -> None:
+    """`curl -T file LINK` stores exactly the file and gets one line back."""
+    assert (201, len(_BODY)) == _upload(run, place.link("in.pdf", actions=["write"]).url, "-T", "report.pdf")
+    assert _BODY == place.stored("in.pdf")
+    assert 1 == len((tmp_path / "answer").read_text().splitlines())
+
+
+def test_a_body_of_unknown_length_arrives_whole(place: Place, run: Run, file: Path) -> None:
+    """A chunked upload needs no length from the client."""
+    url = place.link("piped.pdf", actions=["write"]).url
+    assert 201 == _upload(run, url, "-T", "report.pdf", "-H", "Transfer-Encoding: chunked")[0]
+    assert _BODY == place.stored("piped.pdf")
+
+
+def test_nothing_is_overwritten_unless_the_link_says_so(place: Place, run: Run, file: Path) -> None:
+    """The second upload is refused and the first stays; an overwriting link replaces it."""
+    place.put("taken.pdf", b"first")
+    assert 409 == _upload(run, place.link("taken.pdf", actions=["write"]).url, "-T", "report.pdf")[0]
+    assert b"first" == place.stored("taken.pdf")
+    overwriting = place.link("taken.pdf", actions=["write"], overwrite=True)
+    assert 201 == _upload(run, overwriting.url, "-T", "report.pdf")[0]
+    assert _BODY == place.stored("taken.pdf")
+
+
+@pytest.mark.parametrize("options", [(), ("-H", "Transfer-Encoding: chunked")], ids=["declared", "chunked"])
+def test_a_body_above_the_links_size_is_refused(place: Place, run: Run, file: Path, options: tuple[str, ...]) -> None:
+    """413 whether the length was declared or not, and the store has nothing."""
+    url = place.link("small.pdf", actions=["write"], max_size=1000).url
+    assert 413 == _upload(run, url, "-T", "report.pdf", *options)[0]
+    assert place.stored("small.pdf") is None
+
+
+def test_a_refused_upload_costs_no_byte(weed: Place, run: Run, file: Path) -> None:
+    """A client that asks first is refused before it sends any of the body."""
+    link = weed.link("x.pdf", actions=["write"])
+    weed.gateway.revoke(link)
+    asking = ("-H", "Expect: 100-continue", "--expect100-timeout", "20")
+    assert (410, 0) == _upload(run, link.url, "-T", "report.pdf", *asking)
+
+
+def test_a_broken_off_upload_leaves_no_object(place: Place) -> None:
+    """Half a body and a closed connection: the store never shows an object of that name."""
+    link = place.link("half.bin", actions=["write"])
+    parts = urlsplit(link.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as client:
+        head = f"PUT {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 200000\r\n\r\n"
+        client.sendall(head.encode() + _BODY[:100000])
+    deadline = time.monotonic() + 10
+    while not (records := place.gateway.api("GET", f"/v1/links/{link.id}/records")["records"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert records[0]["outcome"] in {"client_gone", "refused"}
+    assert place.stored("half.bin") is None
+
+
+def test_a_folder_link_takes_files_by_name(place: Place, run: Run, file: Path) -> None:
+    """`curl -T file LINK/` stores the file under its own name, below the link's folder."""
+    link = place.link(prefix="drop/", actions=["write"])
+    assert 201 == _upload(run, link.url + "/", "-T", "report.pdf")[0]
+    assert 201 == _upload(run, link.url + "/sub/other.pdf", "-T", "report.pdf")[0]
+    assert _BODY == place.stored("drop/report.pdf") == place.stored("drop/sub/other.pdf")
+
+
+@pytest.mark.parametrize(
+    "way", ["../out.pdf", "%2e%2e/out.pdf", "a/..%2f..%2fout.pdf", "..%5cout.pdf", "%2e%2e%2fout.pdf"]
+)
+def test_no_path_leads_out_of_a_folder_link(place: Place, run: Run, file: Path, way: str) -> None:
+    """Dot segments in any spelling are refused or stay inside; nothing is written beside the folder."""
+    link = place.link(prefix="drop/", actions=["write"])
+    _upload(run, f"{link.url}/{way}", "--path-as-is", "-T", "report.pdf")
+    listed = place.store.client().list_objects_v2(Bucket=place.real_bucket).get("Contents", [])
+    assert [] == [
+        entry["Key"] for entry in listed if "out.pdf" in entry["Key"] and not entry["Key"].startswith("inside/drop/")
+    ]
+
+
+def test_a_form_uploads_under_the_files_name(place: Place, run: Run, file: Path) -> None:
+    """`curl -F file=@x LINK/` works as a browser's form does."""
+    link = place.link(prefix="forms/", actions=["write"])
+    assert _upload(run, link.url + "/", "-F", "file=@report.pdf")[0] in {200, 201, 303}
+    assert _BODY == place.stored("forms/report.pdf")
+
+
+def test_who_may_only_drop_learns_nothing(place: Place, run: Run, file: Path) -> None:
+    """An upload link neither lists nor reads, not even what was just sent."""
+    place.put("drop/secret.pdf", b"secret")
+    link = place.link(prefix="drop/", actions=["write"])
+    for path in ("/", "/secret.pdf"):
+        assert 405 == _upload(run, link.url + path)[0]
