@@ -1,8 +1,8 @@
 """Requests a second of 4 KiB objects, and bytes a second of large ones: our upstream client against aiohttp's session.
 
-Run it: `python -m tests.bench.upstream [--seconds S] [--rounds N] [--connections N]`. A store that answers from memory runs
-in a process of its own; the rounds of both clients take turns, and medians are compared. It prints one ratio a size:
-how many times as much our client does.
+Run it: `python -m tests.bench.upstream [--seconds S] [--rounds N] [--connections N]`. A store that answers from memory
+runs in a process of its own; the rounds of both clients take turns, and medians are compared. It prints one ratio a
+size: how many times as much our client does.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import multiprocessing
 import statistics
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection as Pipe
@@ -30,7 +31,8 @@ SMALL = 4096
 LARGE = 64 * 1024 * 1024
 CREDENTIALS = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 HEADERS = (
-    "accept-ranges: bytes\r\ncontent-type: text/plain\r\nserver: bench\r\nx-amz-request-id: 18EA3BD755A5FC3FE284D2BE\r\n"
+    "accept-ranges: bytes\r\ncontent-type: text/plain\r\nserver: bench\r\n"
+    "x-amz-request-id: 18EA3BD755A5FC3FE284D2BE\r\n"
     'etag: "5d41402abc4b2a76b9719d911017c592"\r\nlast-modified: Sun, 22 Nov 2026 02:06:37 GMT\r\n'
     "date: Sun, 22 Nov 2026 02:06:37 GMT\r\n"
 )
@@ -118,10 +120,14 @@ async def compare(port: int, options: argparse.Namespace) -> None:
                 results["aiohttp"].append(await rate(theirs(key), tasks, options.seconds))
             rates = {name: statistics.median(row[0] for row in rows) for name, rows in results.items()}
             costs = {name: statistics.median(row[1] for row in rows) for name, rows in results.items()}
-            for name in rates:
-                print(f"{key:6} {name:8} {rates[name]:10.1f} requests/s {costs[name]:10.1f} us CPU a request")
-            print(f"{key:6} ratio    {rates['ours'] / rates['aiohttp']:.2f}")
+            for name, found in rates.items():
+                say(f"{key:6} {name:8} {found:10.1f} requests/s {costs[name]:10.1f} us CPU a request")
+            say(f"{key:6} ratio    {rates['ours'] / rates['aiohttp']:.2f}")
     await upstream.close()
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
 
 
 def presign_cost() -> None:
@@ -131,7 +137,7 @@ def presign_cost() -> None:
     started = time.perf_counter()
     for number in range(20_000):
         presigner.request(call, CREDENTIALS, 1_800_000_000 + number)
-    print(f"presigned head: {(time.perf_counter() - started) / 20_000 * 1e6:.1f} us")
+    say(f"presigned head: {(time.perf_counter() - started) / 20_000 * 1e6:.1f} us")
 
 
 def main() -> None:
