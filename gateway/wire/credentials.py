@@ -10,7 +10,6 @@ mechanism or to "anonymous".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -94,13 +93,14 @@ class Scope:
     region: str
     service: str
 
-    @classmethod
-    def parse(cls, text: str) -> Scope:
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def parse(text: str) -> Scope:
         """Raises ValueError for anything but `KEY/YYYYMMDD/REGION/SERVICE/aws4_request`."""
         match = _SCOPE.fullmatch(text)
         if match is None:
             raise ValueError("the credential is not KEY/DATE/REGION/SERVICE/aws4_request")
-        return cls(*match.groups())
+        return Scope(*match.groups())
 
     @property
     def text(self) -> str:
@@ -253,16 +253,13 @@ def _single(raw: RawRequest) -> dict[str, str]:
     return found
 
 
-def _pairs(query: str) -> Iterator[tuple[str, str]]:
-    for part in query.split("&"):
-        name, _, value = part.partition("=")
-        yield (unquote(name) if "%" in name else name), value
-
-
 def _auth_parameters(query: str) -> dict[str, tuple[str, str]]:
     """Lower-cased name to (name as sent, decoded value) of the parameters that belong to authentication."""
     found: dict[str, tuple[str, str]] = {}
-    for name, value in _pairs(query):
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if "%" in name:
+            name = unquote(name)
         lowered = name.lower()
         if lowered in _SPELLING or lowered == _SESSION_TOKEN:
             if lowered in found:
@@ -350,6 +347,7 @@ def _dated(scope: Scope, moment: str, services: frozenset[str]) -> int:
     return timestamp(moment)
 
 
+@lru_cache(maxsize=256)
 def _signed_headers(text: str) -> tuple[str, ...]:
     names = text.split(";")
     if len(names) > _MOST_SIGNED_HEADERS:
