@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
-from typing import Final, Protocol
+from typing import Protocol
 
 from gateway.backends.connection import Patience
 from gateway.backends.credentials import ChainCredentials, CredentialSource, StaticCredentials, load_chain
@@ -20,12 +20,12 @@ from gateway.backends.exchange import Exchange
 from gateway.backends.pool import Authority, Pool, Sizing
 from gateway.backends.presign import Presigner
 from gateway.backends.spec import BackendSpec, ChainSource
+from gateway.core.profile import SignatureVersion
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.route import Answer, UpstreamCall
+from gateway.wire.credentials import MAX_EXPIRES
 
 __all__ = ["StoreUpstream", "UpstreamObserver"]
-
-_LONGEST: Final = 604800
 
 
 class UpstreamObserver(Protocol):
@@ -180,13 +180,16 @@ class StoreUpstream:
         return _Opened(self, call, body)
 
     def presign(self, call: UpstreamCall, expires_in: int) -> str:
-        """See `core.route.Upstream.presign`. At least one second, at most what the profile allows."""
+        """See `core.route.Upstream.presign`. At least one second, at most what profile and signature version allow."""
         store = self.store(call.backend)
         credentials = store.credentials.current()
         if credentials is None:
             raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, "no credentials for the store at hand")
-        longest = store.spec.profile.max_expires or _LONGEST
-        return store.presigner.url(call, credentials, self.clock(), max(1, min(expires_in, longest)))
+        longest = store.spec.profile.max_expires
+        if store.spec.signature is SignatureVersion.V4:
+            longest = min(longest or MAX_EXPIRES, MAX_EXPIRES)
+        lifetime = expires_in if longest is None else min(expires_in, longest)
+        return store.presigner.url(call, credentials, self.clock(), max(1, lifetime))
 
     async def probe(self, name: str) -> None:
         """Whether the store answers at all and knows our credentials: lists the service.

@@ -1,0 +1,266 @@
+"""Owns `doctor`'s questions to one store: what it really does, beside what its profile says.
+
+Refuses to own printing them, and changes nothing: a finding is shown to a person, who corrects the profile.
+
+Law: everything is written below one prefix that the caller made up for this run, and removed at the end, also after a
+failure.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from gateway.backends.multipart import Destination, upload
+from gateway.backends.spec import BackendSpec
+from gateway.backends.upstream import StoreUpstream
+from gateway.core.profile import Addressing
+from gateway.core.reasons import Refused, UpstreamFailed
+from gateway.core.route import Capability, UpstreamCall
+
+__all__ = ["Finding", "probe"]
+
+_BODY: Final = b"0123456789abcdef"
+_LIMIT: Final = 1024**2
+_AWKWARD: Final = ("space here", "plus+percent%25", "umlaut-\u00fc-\u732b", "a=b&c?d#e;f", "quote'(x)*!~")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One question. `expected` is what the profile says (None: it says nothing), `seen` what the store did."""
+
+    name: str
+    expected: bool | None
+    seen: bool
+    detail: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        return self.expected is None or self.expected == self.seen
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+async def probe(spec: BackendSpec, bucket: str, prefix: str, clock: Callable[[], float]) -> tuple[Finding, ...]:
+    """Ask everything of `bucket` on one backend. `prefix` ends with a slash and belongs to this run alone.
+
+    Raises:
+        UpstreamFailed: the store cannot be reached at all, or refuses even to store an object.
+    """
+    upstream = StoreUpstream([spec], clock=clock)
+    questions = _Questions(upstream, spec, bucket, prefix, clock)
+    try:
+        return await questions.ask_all()
+    finally:
+        await questions.clean()
+        await upstream.close()
+
+
+class _Questions:
+    """The questions, in the order they are asked."""
+
+    def __init__(
+        self, upstream: StoreUpstream, spec: BackendSpec, bucket: str, prefix: str, clock: Callable[[], float]
+    ) -> None:
+        self._upstream = upstream
+        self._spec = spec
+        self._bucket = bucket
+        self._prefix = prefix
+        self._clock = clock
+        self._written: dict[str, None] = {}
+
+    async def ask_all(self) -> tuple[Finding, ...]:
+        basics = await self._basics()
+        questions = (
+            self._skew,
+            self._ranges,
+            self._conditional_reads,
+            self._conditional_writes,
+            self._awkward_keys,
+            self._folds_slashes,
+            self._folds_unicode,
+            self._checksums,
+            self._tagging,
+            self._listing,
+            self._multipart,
+            self._virtual_host,
+            self._expiry,
+        )
+        return (basics, *[await self._guarded(ask) for ask in questions])
+
+    async def clean(self) -> None:
+        """Remove what was written; what cannot be removed now is left to the person who reads the findings."""
+        for key in tuple(self._written):
+            try:
+                await self._send("DELETE", key)
+            except UpstreamFailed:
+                return
+
+    async def _guarded(self, ask: Callable[[], Awaitable[Finding]]) -> Finding:
+        try:
+            return await ask()
+        except (UpstreamFailed, Refused) as failure:
+            return Finding(ask.__name__.strip("_"), None, False, failure.detail)
+
+    async def _send(
+        self,
+        method: str,
+        key: str,
+        *,
+        body: bytes | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        query: tuple[tuple[str, str], ...] = (),
+    ) -> _Reply:
+        call = UpstreamCall(
+            backend=self._spec.name,
+            method=method,
+            bucket=self._bucket,
+            key=self._prefix + key if key or method == "PUT" else "",
+            query=query,
+            headers=headers,
+            body_length=None if body is None else len(body),
+        )
+        if method == "PUT":
+            self._written[key] = None
+        async with self._upstream.open(call, body) as answer:
+            return _Reply(answer.status, dict(answer.headers), await answer.body.read(_LIMIT))
+
+    def _expects(self, capability: Capability) -> bool:
+        return capability in self._spec.profile.capabilities
+
+    async def _basics(self) -> Finding:
+        put = await self._send("PUT", "probe", body=_BODY)
+        got, head = await self._send("GET", "probe"), await self._send("HEAD", "probe")
+        await self._send("PUT", "gone", body=_BODY)
+        deleted, missing = await self._send("DELETE", "gone"), await self._send("HEAD", "gone")
+        good = put.status == 200 and got.body == _BODY and head.headers.get("content-length") == str(len(_BODY))
+        statuses = (put.status, got.status, head.status, deleted.status, missing.status)
+        return Finding("put_get_head_delete", True, good and missing.status == 404, f"answered {statuses}")
+
+    async def _skew(self) -> Finding:
+        reply = await self._send("HEAD", "probe")
+        theirs = reply.headers.get("date")
+        if theirs is None:
+            return Finding("clock", None, False, "no Date header")
+        skew = parsedate_to_datetime(theirs).timestamp() - self._clock()
+        return Finding("clock", True, abs(skew) < 60, f"the store's clock is {skew:+.0f} s from ours")
+
+    async def _ranges(self) -> Finding:
+        reply = await self._send("GET", "probe", headers=(("range", "bytes=4-7"),))
+        seen = reply.status == 206 and reply.body == _BODY[4:8] and "content-range" in reply.headers
+        return Finding(Capability.RANGES, self._expects(Capability.RANGES), seen, f"answered {reply.status}")
+
+    async def _conditional_reads(self) -> Finding:
+        etag = (await self._send("HEAD", "probe")).headers.get("etag", '""')
+        same = await self._send("GET", "probe", headers=(("if-none-match", etag),))
+        other = await self._send("GET", "probe", headers=(("if-match", '"0"'),))
+        seen = (same.status, other.status) == (304, 412)
+        expected = self._expects(Capability.CONDITIONAL_READS)
+        return Finding(Capability.CONDITIONAL_READS, expected, seen, f"answered {same.status} and {other.status}")
+
+    async def _conditional_writes(self) -> Finding:
+        again = await self._send("PUT", "probe", body=_BODY, headers=(("if-none-match", "*"),))
+        other = await self._send("PUT", "probe", body=_BODY, headers=(("if-match", '"0"'),))
+        seen = (again.status, other.status) == (412, 412)
+        expected = self._expects(Capability.CONDITIONAL_WRITES)
+        return Finding(Capability.CONDITIONAL_WRITES, expected, seen, f"answered {again.status} and {other.status}")
+
+    async def _awkward_keys(self) -> Finding:
+        bad = []
+        for key in _AWKWARD:
+            body = key.encode()
+            await self._send("PUT", key, body=body)
+            if (await self._send("GET", key)).body != body:
+                bad.append(key)
+        return Finding("awkward_keys", True, not bad, f"not kept apart: {bad}" if bad else "")
+
+    async def _folds_slashes(self) -> Finding:
+        """Whether a doubled slash reaches the object whose name has one."""
+        await self._send("PUT", "fold/x", body=_BODY)
+        reply = await self._send("GET", "fold//x")
+        expected = self._expects(Capability.FOLDS_SLASHES)
+        return Finding(Capability.FOLDS_SLASHES, expected, reply.status == 200, f"answered {reply.status}")
+
+    async def _folds_unicode(self) -> Finding:
+        """Whether the decomposed spelling reaches the object whose name is composed."""
+        await self._send("PUT", "fold-\u00fc", body=_BODY)
+        reply = await self._send("GET", "fold-u\u0308")
+        expected = self._expects(Capability.FOLDS_UNICODE)
+        return Finding(Capability.FOLDS_UNICODE, expected, reply.status == 200, f"answered {reply.status}")
+
+    async def _checksums(self) -> Finding:
+        right = base64.b64encode(zlib.crc32(_BODY).to_bytes(4)).decode()
+        wrong = base64.b64encode(zlib.crc32(b"other").to_bytes(4)).decode()
+        good = await self._send("PUT", "sum", body=_BODY, headers=(("x-amz-checksum-crc32", right),))
+        bad = await self._send("PUT", "sum", body=_BODY, headers=(("x-amz-checksum-crc32", wrong),))
+        back = await self._send("HEAD", "sum", headers=(("x-amz-checksum-mode", "ENABLED"),))
+        seen = good.status == 200 and bad.status == 400 and back.headers.get("x-amz-checksum-crc32") == right
+        expected = self._expects(Capability.CHECKSUM_HEADERS)
+        return Finding(Capability.CHECKSUM_HEADERS, expected, seen, f"answered {good.status} and {bad.status}")
+
+    async def _tagging(self) -> Finding:
+        """On an object of its own: a store without tagging may take the request for an object write."""
+        await self._send("PUT", "tagged", body=_BODY)
+        text = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+        put = await self._send("PUT", "tagged", body=text, query=(("tagging", ""),))
+        kept = (await self._send("GET", "tagged")).body == _BODY
+        tags = await self._send("GET", "tagged", query=(("tagging", ""),))
+        seen = put.status in {200, 204} and kept and b"<Value>b</Value>" in tags.body
+        detail = f"answered {put.status}" if kept else "the request replaced the object"
+        return Finding(Capability.TAGGING, self._expects(Capability.TAGGING), seen, detail)
+
+    async def _listing(self) -> Finding:
+        reply = await self._send("GET", "", query=(("list-type", "2"), ("max-keys", "1"), ("prefix", self._prefix)))
+        seen = reply.status == 200 and b"<NextContinuationToken>" in reply.body
+        return Finding(Capability.LIST_V2, self._expects(Capability.LIST_V2), seen, f"answered {reply.status}")
+
+    async def _multipart(self) -> Finding:
+        """Two parts; the second completion meets an object that is there."""
+        place = Destination(self._spec.name, self._bucket, f"{self._prefix}parts")
+        self._written["parts"] = None
+        done = await upload(self._upstream, place, _mebibytes(9))
+        try:
+            await upload(self._upstream, place, _mebibytes(9), conditions=(("if-none-match", "*"),))
+            conditional = False
+        except Refused:
+            conditional = True
+        expected = self._expects(Capability.CONDITIONAL_COMPLETE)
+        detail = f"{done.parts} parts were put together"
+        return Finding(Capability.CONDITIONAL_COMPLETE, expected, conditional, detail)
+
+    async def _virtual_host(self) -> Finding:
+        spec = replace(self._spec, addressing=Addressing.VIRTUAL)
+        upstream = StoreUpstream([spec], clock=self._clock)
+        call = UpstreamCall(backend=spec.name, method="HEAD", bucket=self._bucket, key=f"{self._prefix}probe")
+        try:
+            async with upstream.open(call) as answer:
+                status = answer.status
+        finally:
+            await upstream.close()
+        expected = True if self._spec.addressing is Addressing.VIRTUAL else None
+        return Finding("virtual_host", expected, status == 200, f"answered {status}")
+
+    async def _expiry(self) -> Finding:
+        """A URL whose time has run out is refused."""
+        past = StoreUpstream([self._spec], clock=lambda: self._clock() - 3600)
+        call = UpstreamCall(backend=self._spec.name, method="GET", bucket=self._bucket, key=f"{self._prefix}probe")
+        try:
+            async with past.open(call) as answer:
+                status = answer.status
+        finally:
+            await past.close()
+        return Finding("expiry_honoured", True, status in {400, 401, 403}, f"answered {status}")
+
+
+async def _mebibytes(count: int) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield bytes(1024**2)
