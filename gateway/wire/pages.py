@@ -155,7 +155,7 @@ def listing_page(
         '<table><thead><tr><th scope="col">Name</th><th scope="col" class="size">Size</th>'
         f'<th scope="col" class="date">Changed</th></tr></thead><tbody>{rows}</tbody></table>'
     )
-    more = f'<p><a rel="next" href="?cursor={quote(cursor, safe="")}">More</a></p>' if cursor else ""
+    more = f'<p><a rel="next" href="?cursor={quote(cursor, safe="", errors="replace")}">More</a></p>' if cursor else ""
     whole = (
         '<p>Everything in this folder: <a href="?archive=zip">as zip</a>, <a href="?archive=tar">as tar</a></p>'
         if archive and ordered
@@ -236,7 +236,7 @@ def _password_field() -> str:
 
 def _row(entry: Entry) -> str:
     # The leading "./" keeps a name with a colon from being read as a scheme.
-    href = "./" + quote(entry.name, safe="/")
+    href = "./" + quote(entry.name, safe="/", errors="replace")
     size = shown_size(entry.size) if entry.size is not None else ""
     date = f'<time datetime="{escape(entry.modified)}">{escape(entry.modified[:10])}</time>' if entry.modified else ""
     return (
