@@ -46,10 +46,9 @@ __all__ = [
 
 
 def _app(value: object) -> Principal:
-    principal = Principal.parse(value) if isinstance(value, str) and ":" in value else None
-    if principal is None or principal.kind != "app":
+    if not isinstance(value, str) or not value.startswith("app:"):
         raise ValueError("must name an app: write app:NAME")
-    return principal
+    return Principal.parse(value)
 
 
 def _optional_duration(value: object) -> float | None:

@@ -50,7 +50,7 @@ def _value(text: str, section: str, variable: str) -> Plain:
     """What a variable's text means. A store's URL may hold a password here, so it is passed on as a reference."""
     if section == "state" and "://" in text and not text.startswith("{"):
         return f"env:{variable}"
-    if text[:1] + text[-1:] in {"{}", "[]", '""'}:
+    if len(text) > 1 and text[0] + text[-1] in {"{}", "[]", '""'}:
         value: Plain = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant)
         return value
     return text if text == "" else resolve_plain(text)

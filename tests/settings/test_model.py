@@ -1,0 +1,187 @@
+"""Every key of gateway.yaml: what it may say, its default, and the fault when it says something else."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.core.attempt import Principal
+from gateway.core.posture import FailPosture
+from gateway.settings.fields import ListenAddress
+from tests.settings.conftest import Folder
+
+STATE = "state: memory://\n"
+
+
+def test_the_defaults_are_safe_and_local(folder: Folder) -> None:
+    """A file that names only where state is kept listens on loopback alone and opens nothing."""
+    settings = folder.settings(STATE)
+    assert "127.0.0.1:8080" == str(settings.data.listen)
+    assert "127.0.0.1:8081" == str(settings.control.listen)
+    assert "http://localhost:8080" == settings.data.public_url
+    assert () == settings.data.domains == settings.data.trusted == settings.control.tokens == settings.trusted_proxies
+    assert 1024 == settings.data.max_transfers
+    assert None is settings.data.app
+    assert folder.path / "policies" == settings.policies
+    assert FailPosture() == settings.fail.posture()
+    assert ("info", "json", "full") == (settings.log.level, settings.log.format, settings.log.addresses)
+    deadlines = settings.deadlines
+    assert (10, 1024, 5, None, 30) == (
+        deadlines.headers,
+        deadlines.min_rate,
+        deadlines.connect,
+        deadlines.total,
+        deadlines.drain,
+    )
+    assert 30 * 86400 == settings.records.keep
+
+
+def test_a_snapshot_never_changes(folder: Folder) -> None:
+    """A request that began with it ends with it."""
+    settings = folder.settings(STATE)
+    with pytest.raises(ValidationError):
+        settings.log.level = "debug"
+    with pytest.raises(ValidationError):
+        settings.log = settings.log
+    with pytest.raises(AttributeError):
+        settings.data.listen.port = 1  # type: ignore[misc]
+    assert "info" == settings.log.level
+
+
+@pytest.mark.parametrize(
+    ("data", "url"),
+    [
+        ("{listen: '0.0.0.0:9000'}", "http://localhost:9000"),
+        ("{listen: 'gw.example.com:9000'}", "http://gw.example.com:9000"),
+        ("{listen: '[2001:db8::1]:9000'}", "http://[2001:db8::1]:9000"),
+        ("{listen: '[::1]:9000'}", "http://localhost:9000"),
+        ("{listen: unix:/run/x.sock}", "http://localhost"),
+        ("{listen: '0.0.0.0:9000', public_url: 'https://s.example.com/'}", "https://s.example.com"),
+    ],
+)
+def test_the_public_url_follows_the_listener(folder: Folder, data: str, url: str) -> None:
+    """Left out, links lead to where the gateway listens."""
+    assert url == folder.settings(f"{STATE}data: {data}").data.public_url
+
+
+def test_a_listener_with_tls_has_an_https_url(folder: Folder) -> None:
+    """Certificates are files that have to be there; relative paths start at the settings file."""
+    (folder.path / "cert.pem").touch()
+    (folder.path / "key.pem").touch()
+    settings = folder.settings(f"{STATE}data: {{tls: {{cert: cert.pem, key: key.pem}}}}")
+    assert "https://localhost:8080" == settings.data.public_url
+    assert settings.data.tls is not None
+    assert (folder.path / "cert.pem", folder.path / "key.pem") == (settings.data.tls.cert, settings.data.tls.key)
+
+
+def test_a_trusted_listener_acts_as_one_app(folder: Folder) -> None:
+    """As a text for the main listener, as a list for further ones."""
+    web = Principal("app", "web")
+    data = folder.settings(f"{STATE}data: {{trusted: app:web}}").data
+    assert (web, ()) == (data.app, data.further)
+    data = folder.settings(
+        f"{STATE}data: {{trusted: [{{listen: '127.0.0.1:8082', app: app:web}}, {{listen: unix:/run/x.sock, app: app:etl}}]}}"
+    ).data
+    assert None is data.app
+    assert [
+        (ListenAddress("127.0.0.1", 8082), web),
+        (ListenAddress(path="/run/x.sock"), Principal("app", "etl")),
+    ] == [(trusted.listen, trusted.app) for trusted in data.further]
+
+
+def test_everything_that_can_be_said_is_read(folder: Folder) -> None:
+    """Values arrive in their units."""
+    settings = folder.settings(
+        """
+state: memory://
+policies: rules.d
+data: {domains: [S3.Example.com], max_transfers: 7}
+control:
+  tokens: [{name: ops, secret: env:T}, {name: ci@example.com, secret: env:U}]
+  credentials: [{app: app:web, token: env:T}]
+trusted_proxies: [10.0.0.0/8, "2001:db8::/32"]
+fail: {limits: closed, audit: closed}
+log: {level: debug, format: console, addresses: short}
+deadlines: {headers: 5, min_rate: 2KiB/s, connect: 500ms, total: 1h, drain: 1m}
+records: {keep: 1y}
+""",
+        T="one",
+        U="two",
+    )
+    assert folder.path / "rules.d" == settings.policies
+    assert ("s3.example.com",) == settings.data.domains
+    assert ["admin:ops", "admin:ci@example.com"] == [str(token.principal) for token in settings.control.tokens]
+    assert ["one", "two"] == [token.secret.resolve() for token in settings.control.tokens]
+    [credential] = settings.control.credentials
+    assert (Principal("app", "web"), "one") == (credential.app, credential.token.resolve())
+    assert (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")) == settings.trusted_proxies
+    assert FailPosture(limits="closed", audit="closed") == settings.fail.posture()
+    deadlines = settings.deadlines
+    assert (5, 2048, 0.5, 3600, 60) == (
+        deadlines.headers,
+        deadlines.min_rate,
+        deadlines.connect,
+        deadlines.total,
+        deadlines.drain,
+    )
+    assert 31536000 == settings.records.keep
+
+
+@pytest.mark.parametrize("none", ["none", "null", ""])
+def test_no_total_deadline_is_written_in_words(folder: Folder, none: str) -> None:
+    """`none` is not a duration of nothing."""
+    assert None is folder.settings(f"{STATE}deadlines: {{total: {none}}}").deadlines.total
+
+
+def test_a_section_without_lines_has_its_defaults(folder: Folder) -> None:
+    """Commenting out every line of a section is no fault."""
+    assert "info" == folder.settings(f"{STATE}log:\ndata:\ncontrol:\npolicies:\n").log.level
+
+
+def test_an_absolute_policies_directory_stays_absolute(folder: Folder) -> None:
+    """Only relative paths start at the file."""
+    assert Path("/etc/gateway/policies") == folder.settings(f"{STATE}policies: /etc/gateway/policies").policies
+
+
+ADDRESS = "write HOST:PORT like 127.0.0.1:8080 or [::1]:8080, or unix:/PATH"
+LOCAL = "a trusted listener asks nobody who they are: it must be loopback or a Unix socket"
+FAULTS = [
+    ("data: 5", "2:7: data: must be a mapping of keys and values"),
+    ("data: {listn: x}", "2:8: data.listn: unknown key (did you mean 'listen'? allowed: domains, listen, max_transfers, public_url, tls, trusted)"),
+    ("data: {listen: 8080}", f"2:16: data.listen: must be an address: {ADDRESS}"),
+    ("data: {listen: ':8080'}", f"2:16: data.listen: names no host and port: {ADDRESS}; for every interface 0.0.0.0:PORT or [::]:PORT"),
+    ("data: {max_transfers: 0}", "2:23: data.max_transfers: must be at least 1"),
+    ("data: {domains: s3.example.com}", "2:17: data.domains: must be a list"),
+    ("data: {domains: [no, '*.x']}", "2:22: data.domains[1]: must be a host name like s3.example.com, without scheme, port or wildcard"),
+    ("data: {tls: {cert: gateway.yaml}}", "2:13: data.tls: the key 'key' is missing"),
+    ("data: {tls: {cert: gateway.yaml, key: k.pem}}", "2:39: data.tls.key: there is no file k.pem"),
+    ("data: {trusted: web}", "2:17: data.trusted: must name an app: write app:NAME"),
+    ("data: {trusted: 'admin:x'}", "2:17: data.trusted: must name an app: write app:NAME"),
+    ("data: {listen: '0.0.0.0:80', trusted: app:x}", f"2:39: data.trusted: {LOCAL}"),
+    ("data: {trusted: [{listen: '192.0.2.1:80', app: app:x}]}", f"2:18: data.trusted[0]: {LOCAL}"),
+    ("control: {tokens: [{name: ops}]}", "2:20: control.tokens[0]: the key 'secret' is missing"),
+    ("control: {tokens: [{name: 'a b', secret: env:T}]}", "2:20: control.tokens[0]: a name is letters, digits and . _ @ + -, at most 128 of them"),
+    ("control: {tokens: [{name: ops, secret: env:NO}]}", "2:40: control.tokens[0].secret: the variable NO is not set"),
+    ("control: {credentials: [{app: web, token: env:T}]}", "2:31: control.credentials[0].app: must name an app: write app:NAME"),
+    ("policies: [x]", "2:11: policies: must be the path of a directory"),
+    ("trusted_proxies: [0.0.0.0/0]", "2:19: trusted_proxies[0]: would let every caller choose its own address: name the networks of your own proxies"),
+    ("trusted_proxies: 10.0.0.0/8", "2:18: trusted_proxies: must be a list"),
+    ("fail: {grants: open}", "2:16: fail.grants: 'open' is not allowed (allowed: closed)"),
+    ("fail: {limits: maybe}", "2:16: fail.limits: 'maybe' is not allowed (allowed: closed, open)"),
+    ("log: {level: inf}", "2:14: log.level: 'inf' is not allowed (did you mean 'info'? allowed: debug, error, info, warning)"),
+    ("deadlines: {headers: 0}", "2:22: deadlines.headers: 0 is out of range: a duration is above 0 and at most 100 years"),
+    ("deadlines: {total: never}", "2:20: deadlines.total: 'never' is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"),
+    ("deadlines: {total: [1]}", "2:20: deadlines.total: must be a duration like 1h, or none"),
+    ("deadlines: {min_rate: 0}", "2:23: deadlines.min_rate: a bandwidth is at least 1 byte per second"),
+    ("records: {keep: forever}", "2:17: records.keep: 'forever' is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"),
+    ("recrods: {}", "2:1: recrods: unknown key (did you mean 'records'? allowed: control, data, deadlines, fail, log, policies, records, state, trusted_proxies)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "fault"), FAULTS)
+def test_a_wrong_value_is_told_with_its_place(folder: Folder, text: str, fault: str) -> None:
+    """Line and column, path, what is wrong, and what is allowed."""
+    assert [f"gateway.yaml:{fault}"] == folder.settings_faults(STATE + text, T="t")

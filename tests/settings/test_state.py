@@ -1,0 +1,82 @@
+"""Where state is kept: one URL or several, and what each engine is trusted with."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.settings.conftest import Folder
+
+REDIS = (
+    "keeps grants in Redis, which may lose acknowledged revocations in a crash or failover: "
+    'keep grants in sqlite or postgresql and limits in Redis, or write "state: {grants: redis://…, '
+    'accept_redis_durability: true}"'
+).replace('"', "")
+
+
+@pytest.mark.parametrize(
+    ("text", "engines"),
+    [
+        ("state: memory://", ("memory", "memory", "memory")),
+        ("state: sqlite:///gateway.db", ("sqlite", "sqlite", "sqlite")),
+        ("state: sqlite:////var/lib/gateway.db", ("sqlite", "sqlite", "sqlite")),
+        ("state: postgres://db/gateway", ("postgres", "postgres", "postgres")),
+        ("state: postgresql:///gateway?host=/run/postgresql", ("postgres", "postgres", "postgres")),
+        ("state: env:DB", ("postgres", "postgres", "postgres")),
+        ("state: {grants: env:DB, limits: 'redis://redis:6379/0'}", ("postgres", "redis", "postgres")),
+        ("state: {grants: env:DB, limits: memory://, records: sqlite:///r.db}", ("postgres", "memory", "sqlite")),
+        ("state: {grants: rediss://redis/0, accept_redis_durability: true}", ("redis", "redis", "redis")),
+    ],
+)
+def test_limits_and_records_go_with_the_grants_unless_told(folder: Folder, text: str, engines: tuple[str, ...]) -> None:
+    """One URL is enough; each kind can have its own."""
+    state = folder.settings(text, DB="postgresql://user:pw@db/x").state
+    assert engines == (state.grants.engine, state.limits.engine, state.records.engine)
+
+
+FORMS = "sqlite:///FILE, postgresql://…, redis://…, memory://, or env:NAME or file:PATH that holds one"
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("state: mysql://db/x", [f"gateway.yaml:1:8: state: is not the URL of a store: write {FORMS}"]),
+        ("state: gateway.db", [f"gateway.yaml:1:8: state: is not the URL of a store: write {FORMS}"]),
+        ("state: 'redis://[db/0'", [f"gateway.yaml:1:8: state: is not the URL of a store: write {FORMS}"]),
+        ("state: postgresql://db:port/0", [f"gateway.yaml:1:8: state: is not the URL of a store: write {FORMS}"]),
+        ("state: 5", ["gateway.yaml:1:8: state: must be a mapping of keys and values"]),
+        ("state: {grants: 5}", [f"gateway.yaml:1:17: state.grants: must be a URL: {FORMS}"]),
+        ("state: {}", ["gateway.yaml:1:8: state: the key 'grants' is missing"]),
+        ("data: {}", ["gateway.yaml:1:1: the key 'state' is missing"]),
+        (
+            "state: postgresql://u:p@db/x",
+            ["gateway.yaml:1:8: state: holds a password: put the whole URL where env:NAME or file:PATH can name it"],
+        ),
+        ("state: env:NONE", ["gateway.yaml:1:8: state: the variable NONE is not set"]),
+        (
+            "state: sqlite:///",
+            ["gateway.yaml:1:8: state: names no file: write sqlite:///FILE, or sqlite:////ABSOLUTE/FILE"],
+        ),
+        ("state: redis:///0", ["gateway.yaml:1:8: state: names no host"]),
+        ("state: redis://redis/0", [f"gateway.yaml:1:8: state: {REDIS}"]),
+        (
+            "state: {grants: memory://, limits: x}",
+            [f"gateway.yaml:1:36: state.limits: is not the URL of a store: write {FORMS}"],
+        ),
+    ],
+)
+def test_what_no_store_can_be_opened_with_is_a_fault(folder: Folder, text: str, faults: list[str]) -> None:
+    """Each with its place, none with the URL."""
+    assert faults == folder.settings_faults(text)
+
+
+def test_a_password_may_come_from_the_environment(folder: Folder) -> None:
+    """An override is a variable, which is where secrets belong."""
+    url = "postgresql://user:pw@db/x"
+    assert url == folder.settings("state: memory://", GATEWAY_STATE=url).state.grants.url
+    state = folder.settings("state: {grants: memory://}", GATEWAY_STATE__RECORDS=url).state
+    assert ("memory", url) == (state.grants.engine, state.records.url)
+
+
+def test_the_repr_of_a_url_is_its_engine(folder: Folder) -> None:
+    """Hosts and passwords do not reach a log."""
+    assert "StateUrl(engine='memory')" == repr(folder.settings("state: memory://").state.grants)
