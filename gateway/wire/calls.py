@@ -19,6 +19,7 @@ from urllib.parse import quote
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Capability, Route, UpstreamCall
+from gateway.wire.continuation import real_token
 
 __all__ = ["copy_source_header", "upstream_call", "whole_instead"]
 
@@ -163,7 +164,7 @@ def upstream_call(
     Raises:
         Refused: NOT_SUPPORTED_BY_BACKEND when the store could not do it, or would silently do something else;
             MISSING_LENGTH for a streamed body of unknown length; BAD_KEY for an object operation without a key;
-            INTERNAL for an operation that is answered locally.
+            BAD_ARGUMENT for a continuation token of elsewhere; INTERNAL for an operation that is answered locally.
     """
     row = _ROWS.get(request.operation)
     if row is None:
@@ -288,7 +289,7 @@ def _list_query(route: Route, request: ObjectRequest) -> list[tuple[str, str]]:
     most = str(min(1000, int(params.get("max-keys", params.get("max-uploads", "1000")))))
     match request.operation:
         case Operation.LIST_OBJECTS_V2 if Capability.LIST_V2 in route.backend.capabilities:
-            token = params.get("continuation-token", params.get("cursor", ""))
+            token = real_token(params.get("continuation-token", params.get("cursor", "")), route.bucket.prefix)
             owner = params.get("fetch-owner", "")
             own = [("list-type", "2"), ("continuation-token", token), ("start-after", real("start-after"))]
             return [*own, *common, ("max-keys", most), ("fetch-owner", owner)]

@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import quote, unquote_plus
 
 from gateway.core.request import Operation
+from gateway.wire.continuation import shown_token
 from gateway.wire.documents import Node, document, element, read_store, xml_carries
 from gateway.wire.pages import Entry
 
@@ -137,7 +138,8 @@ def rename(listing: Listing, real_prefix: str, wanted: str = "") -> tuple[Listin
     prefixes = tuple(prefix[cut:] for prefix in listing.prefixes if prefix.startswith(below))
     dropped = len(listing.found) - len(found) + len(listing.prefixes) - len(prefixes)
     next_key = listing.next_key[cut:] if listing.next_key.startswith(real_prefix) else ""
-    return replace(listing, found=found, prefixes=prefixes, next_key=next_key), dropped
+    next_token = shown_token(listing.next_token, real_prefix)
+    return replace(listing, found=found, prefixes=prefixes, next_key=next_key, next_token=next_token), dropped
 
 
 _ROOTS: Final[Mapping[Operation, str]] = {

@@ -89,7 +89,7 @@ def test_answer_has_no_real_name() -> None:
     assert texts(body, "CommonPrefixes/Prefix") == ["dir x/"]
     assert texts(body, "KeyCount") == ["3"]
     assert texts(body, "StartAfter") == ["0"]
-    assert texts(body, "IsTruncated") + texts(body, "NextContinuationToken") == ["true", "tok+1"]
+    assert texts(body, "IsTruncated") + texts(body, "NextContinuationToken") == ["true", "t.tok+1"]
     assert not texts(body, "EncodingType")
 
 
