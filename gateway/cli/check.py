@@ -55,18 +55,18 @@ def check(config: Path, *, schema: str | None, as_json: bool) -> None:
 def _read(config: Path) -> tuple[list[str], dict[str, int]]:
     """Every fault, and how many of what was read."""
     from gateway.backends.profiles import PROFILES
-    from gateway.settings import check_examples, load_policies, load_settings
+    from gateway.settings.watch import Reloader
 
     try:
-        loaded = load_policies(load_settings(config, os.environ).policies, PROFILES, os.environ)
+        policies = Reloader(config, os.environ, PROFILES).load().policies
     except SettingsError as error:
         return list(error.faults), {}
-    policy = loaded.policy
+    policy = policies.policy
     summary = {
         "backends": len(policy.backends),
         "buckets": len(policy.buckets),
         "rules": len(policy.rules),
         "limits": len(policy.limits),
-        "examples": len(loaded.examples),
+        "examples": len(policies.examples),
     }
-    return check_examples(loaded), summary
+    return [], summary

@@ -1,0 +1,229 @@
+"""Owns the command that tries each backend for real, before users do: name, connection, clock, credentials, buckets.
+
+Refuses to own signing and sockets (`gateway.backends`): every request here is made exactly as one for a user is.
+
+Law: nothing is changed in a store unless --write asks for it, and then one object of a few bytes under a name that
+nobody has, removed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import click
+
+from gateway.cli.output import Exit, fail, json_option, print_json, say, table
+from gateway.cli.serve import run_loop
+from gateway.core.reasons import DependencyDown, UpstreamFailed
+from gateway.core.route import Bucket, Capability, UpstreamCall
+
+if TYPE_CHECKING:
+    from gateway.backends.spec import BackendSpec
+    from gateway.backends.upstream import StoreUpstream
+
+__all__ = ["Finding", "doctor", "examine"]
+
+_SKEW: Final = 60.0
+"""Seconds. Stores refuse signatures at 900; a clock that is a minute off is on its way there."""
+
+_SMALL: Final = 64 * 1024
+_CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
+_SAMPLE: Final = b"written by gateway doctor, may be deleted\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one trial showed. `ok` is None where it could not be tried or does not matter."""
+
+    backend: str
+    check: str
+    ok: bool | None
+    detail: str
+
+
+@click.command()
+@click.argument("backend", required=False)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("gateway.yaml"),
+    envvar="GATEWAY_CONFIG",
+    show_default=True,
+)
+@click.option("--write", is_flag=True, help="Try writing too: a small object that is removed again.")
+@click.option("--profiles", is_flag=True, help="List the kinds of store that are known.")
+@json_option
+def doctor(backend: str | None, config: Path, *, write: bool, profiles: bool, as_json: bool) -> None:
+    """Try each backend, or one: its name, connection, clock, credentials and buckets.
+
+    Exits with 1 if anything is not as it has to be.
+    """
+    if profiles:
+        _list_profiles(as_json=as_json)
+        return
+    found: list[Finding] = []
+    run_loop(lambda: _examine_all(config, backend, found, write=write, as_json=as_json))
+    if as_json:
+        print_json({"findings": [asdict(finding) for finding in found]})
+    else:
+        rows = [{"backend": one.backend, "check": one.check, "": _mark(one), "detail": one.detail} for one in found]
+        table(rows, ("backend", "check", "", "detail"))
+    if any(finding.ok is False for finding in found):
+        raise click.exceptions.Exit(int(Exit.FAILED))
+
+
+def _mark(finding: Finding) -> str:
+    return "-" if finding.ok is None else "ok" if finding.ok else "BAD"
+
+
+def _list_profiles(*, as_json: bool) -> None:
+    from gateway.backends.profiles import PROFILES
+
+    rows = [
+        {"profile": name, "title": profile.title, "can": " ".join(sorted(profile.capabilities)), "notes": profile.notes}
+        for name, profile in PROFILES.items()
+    ]
+    if as_json:
+        print_json({"profiles": [row | {"can": row["can"].split()} for row in rows]})
+    else:
+        table(rows, ("profile", "title", "notes"))
+
+
+async def _examine_all(config: Path, wanted: str | None, found: list[Finding], *, write: bool, as_json: bool) -> None:
+    from gateway.backends.profiles import PROFILES
+    from gateway.backends.upstream import StoreUpstream
+    from gateway.compose import backend_specs
+    from gateway.settings.watch import Reloader
+
+    loaded = Reloader(config, os.environ, PROFILES).load()
+    specs = [spec for spec in backend_specs(loaded) if wanted in {None, spec.name}]
+    if not specs:
+        fail(f"No backend is called {wanted!r}." if wanted else "The policies name no backend.", Exit.NOT_FOUND)
+    upstream = StoreUpstream(specs)
+    try:
+        for spec in specs:
+            if not as_json:
+                say(f"trying {spec.name} at {spec.endpoint} …")
+            buckets = [bucket for bucket in loaded.policies.policy.buckets.values() if bucket.backend == spec.name]
+            found.extend([finding async for finding in examine(upstream, spec, buckets, write=write)])
+    finally:
+        await upstream.close()
+
+
+async def examine(
+    upstream: StoreUpstream, spec: BackendSpec, buckets: list[Bucket], *, write: bool = False
+) -> AsyncIterator[Finding]:
+    """Every trial of one backend, in the order in which each builds on the one before; stops when it cannot go on."""
+    address = await _address(spec)
+    yield address
+    if address.ok is False:
+        return
+    try:
+        async for finding in _service(upstream, spec.name):
+            yield finding
+        for bucket in buckets:
+            listed = await _bucket(upstream, bucket)
+            yield listed
+            if write and listed.ok:
+                async for finding in _round_trip(upstream, spec, bucket):
+                    yield finding
+    except (UpstreamFailed, DependencyDown) as error:
+        reason = error.reason if isinstance(error, UpstreamFailed) else error.dependency
+        yield Finding(spec.name, "connection", False, error.detail or str(reason))
+
+
+async def _address(spec: BackendSpec) -> Finding:
+    host = urlsplit(spec.endpoint).hostname or ""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return Finding(spec.name, "address", False, f"{host}: {error.strerror or error}")
+    return Finding(spec.name, "address", True, f"{host}: {', '.join(sorted({str(entry[4][0]) for entry in found}))}")
+
+
+async def _service(upstream: StoreUpstream, name: str) -> AsyncIterator[Finding]:
+    """A signed listing of the service: is there an answer, is the clock right, are the credentials known?"""
+    began = time.perf_counter()
+    sent_at = time.time()
+    async with upstream.open(UpstreamCall(backend=name, method="GET", bucket="", key="")) as answer:
+        code = _CODE.search(await answer.body.read(16 * 1024 * 1024))
+        yield Finding(name, "connection", True, f"answered {answer.status} in {time.perf_counter() - began:.3f} s")
+        yield _clock(name, answer.headers.get("date"), sent_at)
+        said = code[1].decode() if code else ""
+        if said in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidSecurity"}:
+            yield Finding(name, "credentials", False, said)
+        elif answer.status == 200:
+            yield Finding(name, "credentials", True, "known, and may list buckets")
+        else:
+            yield Finding(name, "credentials", None, f"{answer.status} {said}: listing buckets is not needed")
+
+
+def _clock(name: str, date: str | None, sent_at: float) -> Finding:
+    try:
+        skew = parsedate_to_datetime(date or "").timestamp() - sent_at
+    except ValueError:
+        return Finding(name, "clock", None, "the store does not say what time it is")
+    return Finding(name, "clock", abs(skew) < _SKEW, f"the store's is {skew:+.0f} s from ours")
+
+
+async def _bucket(upstream: StoreUpstream, bucket: Bucket) -> Finding:
+    """One entry of the bucket's listing, below our prefix."""
+    query = (("list-type", "2"), ("max-keys", "1"), ("prefix", bucket.prefix))
+    call = UpstreamCall(backend=bucket.backend, method="GET", bucket=bucket.real_bucket, key="", query=query)
+    async with upstream.open(call) as answer:
+        code = _CODE.search(await answer.body.read(_SMALL))
+    said = "can be listed" if answer.status == 200 else f"answered {answer.status}"
+    detail = f"{said} {code[1].decode()}" if code else said
+    return Finding(bucket.backend, f"bucket {bucket.name}", answer.status == 200, detail)
+
+
+def _conditional(spec: BackendSpec, name: str, *, held: bool) -> Finding:
+    """Whether "only if there is none" held. A profile that promises less than the store does is no fault."""
+    promised = Capability.CONDITIONAL_WRITES in spec.profile.capabilities
+    detail = "holds" if held else "does not hold: the object was overwritten"
+    if held != promised:
+        detail += f", and the profile says it {'would' if promised else 'would not'}"
+    return Finding(spec.name, f"{name}: conditional write", held if promised else None, detail)
+
+
+async def _round_trip(upstream: StoreUpstream, spec: BackendSpec, bucket: Bucket) -> AsyncIterator[Finding]:
+    """Write, read back a range, try to overwrite conditionally, delete."""
+    key = f"{bucket.prefix}gateway-doctor-{secrets.token_hex(8)}"
+    name = f"bucket {bucket.name}"
+
+    async def ask(method: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
+        call = UpstreamCall(
+            backend=spec.name,
+            method=method,
+            bucket=bucket.real_bucket,
+            key=key,
+            headers=tuple((header.replace("_", "-"), value) for header, value in headers.items()),
+            body_length=None if body is None else len(body),
+        )
+        async with upstream.open(call, body) as answer:
+            return answer.status, await answer.body.read(_SMALL)
+
+    status, _ = await ask("PUT", _SAMPLE)
+    yield Finding(spec.name, f"{name}: write", status == 200, f"answered {status}")
+    if status != 200:
+        return
+    try:
+        status, body = await ask("GET", range="bytes=0-6")
+        whole = (status, body) == (206, _SAMPLE[:7])
+        yield Finding(spec.name, f"{name}: range", whole, f"answered {status} with {len(body)} bytes")
+        status, _ = await ask("PUT", b"", if_none_match="*")
+        yield _conditional(spec, name, held=status in {409, 412})
+    finally:
+        status, _ = await ask("DELETE")
+    yield Finding(spec.name, f"{name}: delete", status in {200, 204}, f"answered {status}")
