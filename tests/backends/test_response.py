@@ -1,0 +1,194 @@
+"""The answer as a value: framing is believed only where it is unambiguous, and a short body is never whole."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.backends.response import MAX_CHUNK, MAX_HEAD, Response
+from gateway.core.reasons import Reason
+
+
+def fed(*pieces: bytes, bodiless: bool = False, ended: bool = False) -> Response:
+    response = Response(bodiless=bodiless)
+    for piece in pieces:
+        response.feed(memoryview(piece))
+    if ended:
+        response.ended()
+    return response
+
+
+def body(response: Response) -> bytes:
+    return b"".join(response.chunks)
+
+
+def cut(whole: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({cut % (len(whole) + 1) for cut in cuts} | {0, len(whole)})
+    return [whole[a:b] for a, b in zip(places, places[1:], strict=False)]
+
+
+def chunked(content: bytes, sizes: list[int]) -> bytes:
+    framed = b""
+    rest = content
+    for size in sizes:
+        part, rest = rest[:size], rest[size:]
+        if part:
+            framed += b"%x\r\n%s\r\n" % (len(part), part)
+    if rest:
+        framed += b"%x\r\n%s\r\n" % (len(rest), rest)
+    return framed + b"0\r\n\r\n"
+
+
+@given(st.binary(max_size=3000), st.lists(st.integers(0, 5000)))
+def test_body_with_length_is_what_was_sent(content: bytes, cuts: list[int]) -> None:
+    """Whatever the pieces in which it arrives, a body with a length is delivered as sent."""
+    response = fed(*cut(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(content), content), cuts))
+    assert (True, False, None) == (response.complete, response.surplus, response.failure)
+    assert content == body(response)
+
+
+@given(st.binary(max_size=3000), st.lists(st.integers(1, 900)), st.lists(st.integers(0, 5000)))
+def test_chunked_body_is_what_was_sent(content: bytes, sizes: list[int], cuts: list[int]) -> None:
+    """Whatever the chunks and the pieces, a chunked body is delivered as sent."""
+    wire = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(content, sizes)
+    response = fed(*cut(wire, cuts))
+    assert (True, False, None) == (response.complete, response.surplus, response.failure)
+    assert content == body(response)
+
+
+@given(st.binary(min_size=1, max_size=500), st.booleans(), st.data())
+def test_a_cut_answer_is_never_complete(content: bytes, as_chunks: bool, data: st.DataObject) -> None:
+    """An answer cut anywhere before its end fails and is not complete, with either framing."""
+    if as_chunks:
+        wire = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(content, [7] * 100)
+    else:
+        wire = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(content), content)
+    at = data.draw(st.integers(0, len(wire) - 1))
+    response = fed(wire[:at], ended=True)
+    assert not response.complete
+    assert response.failure is not None
+    assert Reason.UPSTREAM_BROKE is response.failure.reason
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +4\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4, 4\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nbody",
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+        b"HTTP/2.0 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\x00c\r\nContent-Length: 4\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 4\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\nContent-Length: 4\n\nbody",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nbody\r\n0\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+def test_ambiguous_or_malformed_answers_fail(head: bytes) -> None:
+    """Framing that two readers could take differently, or that is no HTTP/1 at all, is refused."""
+    response = fed(head)
+    assert not response.complete
+    assert response.failure is not None
+    assert Reason.UPSTREAM_BROKE is response.failure.reason
+
+
+def test_interim_answers_are_skipped() -> None:
+    """100 and 103 are not the answer, and leave no header behind."""
+    response = fed(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    )
+    assert (200, {"content-length": "2"}, b"ok") == (response.status, response.headers, body(response))
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found", b"206 Partial Content"])
+def test_a_head_answer_has_no_body(status: bytes) -> None:
+    """After HEAD the declared length is a fact about the object, not about the wire."""
+    response = fed(b"HTTP/1.1 " + status + b"\r\nContent-Length: 1000\r\n\r\n", bodiless=True)
+    assert (True, 0, True) == (response.complete, response.length, response.keep_alive)
+    assert "1000" == response.headers["content-length"]
+
+
+def test_not_modified_has_no_body() -> None:
+    """A 304 ends with its head whatever length it states."""
+    assert fed(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n").complete
+
+
+@pytest.mark.parametrize(
+    ("wire", "bodiless"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nx", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n", False),
+    ],
+)
+@pytest.mark.parametrize("at", [0, 40, 45])
+def test_bytes_after_the_end_are_noticed_and_not_delivered(wire: bytes, bodiless: bool, at: int) -> None:
+    """A second answer that nobody asked for changes nothing in the first one, and is told as surplus."""
+    response = fed(*filter(None, (wire[:at], wire[at:])), bodiless=bodiless)
+    assert (True, True, 200) == (response.complete, response.surplus, response.status)
+    assert body(response) in {b"", b"ok"}
+
+
+def test_bytes_beyond_a_counted_body_are_cut_off() -> None:
+    """Once the rest is only counted, what exceeds the count is surplus too."""
+    response = fed(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbo", b"dyMORE")
+    assert (True, True, b"body") == (response.complete, response.surplus, body(response))
+
+
+@pytest.mark.parametrize("piece", [b"A: " + b"x" * 1000 + b"\r\n", b"x" * 1000])
+def test_an_endless_head_fails(piece: bytes) -> None:
+    """A head is at most 64 KiB, as many lines or as one."""
+    response = Response()
+    response.feed(memoryview(b"HTTP/1.1 200 OK\r\nB: "))
+    for _ in range(MAX_HEAD // 1000 + 2):
+        response.feed(memoryview(piece))
+    assert response.failure is not None
+
+
+def test_repeated_headers_are_joined_and_names_lowered() -> None:
+    """Names come in lower case, repetitions joined by a comma, bytes that are no UTF-8 as Latin-1."""
+    response = fed(b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nX-B: caf\xe9\r\nX-C: \xc3\xa9\r\nContent-Length: 0\r\n\r\n")
+    assert {"x-a": "1, 2", "x-b": "café", "x-c": "é", "content-length": "0"} == response.headers
+
+
+@pytest.mark.parametrize(
+    ("head", "keeps"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: Close\r\n\r\n", False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", True),
+    ],
+)
+def test_keep_alive_follows_the_version_and_the_header(head: bytes, keeps: bool) -> None:
+    """RFC 9112, section 9.3."""
+    assert keeps is fed(head).keep_alive
+
+
+def test_the_stores_patience_is_read() -> None:
+    """`Keep-Alive: timeout=5` is five seconds; without it nothing is known."""
+    assert 5 == fed(b"HTTP/1.1 200 OK\r\nKeep-Alive: max=9, timeout=5\r\nContent-Length: 0\r\n\r\n").keep_alive_seconds
+    assert None is fed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").keep_alive_seconds
+
+
+def test_chunks_are_never_larger_than_promised() -> None:
+    """One large piece is handed on in chunks of at most 256 KiB."""
+    content = bytes(MAX_CHUNK * 2 + 5)
+    response = fed(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content), content)
+    sizes = []
+    while response.chunks:
+        sizes.append(len(response.pop()))
+    assert [MAX_CHUNK, MAX_CHUNK, 5] == sizes
+    assert 0 == response.buffered
