@@ -120,6 +120,8 @@ def _engine(url: str, clock: Clock) -> Engine:
         return SqliteState(_sqlite_path(url), clock=clock)
     if scheme in _POSTGRES:
         return _postgres(url, clock)
+    if scheme in _REDIS:
+        return _redis(url, clock)
     # The URL itself stays out of the message: it may hold a password.
     raise SettingsError(
         f"state: {scheme or 'this'} is no known kind of store: write memory:, sqlite:///FILE, postgresql://… or redis://…"
@@ -130,10 +132,16 @@ def _postgres(url: str, clock: Clock) -> Engine:
     try:
         from gateway.stores.postgres import PostgresState  # noqa: PLC0415 (an extra: only who names it needs it)
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"state: PostgreSQL needs the extra gateway[postgres] ({error.name} is missing)."
-        ) from error
+        raise SettingsError("state: PostgreSQL needs asyncpg: install gateway[postgres].") from error
     return PostgresState(url, clock=clock)
+
+
+def _redis(url: str, clock: Clock) -> Engine:
+    try:
+        from gateway.stores.redis import RedisState  # noqa: PLC0415 (as above)
+    except ModuleNotFoundError as error:
+        raise SettingsError("state: Redis needs redis-py: install gateway[redis].") from error
+    return RedisState(url, clock=clock)
 
 
 def _sqlite_path(url: str) -> str:

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from redis.asyncio import Redis
 
 from gateway.stores.memory import MemoryState
 from gateway.stores.postgres import PostgresState
+from gateway.stores.redis import RedisState
 from gateway.stores.sqlite import SqliteState
 from gateway.stores.state import Engine
 from tests.contract.sample import FakeClock
 from tests.contract.servers import postgres_server, valkey_server
 
-SERVERS = ("postgres",)
+SERVERS = ("postgres", "valkey")
 ENGINES = ("memory", "sqlite", *SERVERS)
 
 
@@ -48,6 +50,12 @@ async def empty_postgres(url: str) -> None:
     await connection.close()
 
 
+async def empty_valkey(url: str) -> None:
+    """Drop what earlier tests left."""
+    async with Redis.from_url(url) as client:
+        await client.flushall()
+
+
 @pytest.fixture
 async def engine(
     request: pytest.FixtureRequest, engine_name: str, clock: FakeClock, tmp_path: Path
@@ -55,10 +63,13 @@ async def engine(
     url = request.getfixturevalue(f"{engine_name}_url") if engine_name in SERVERS else ""
     if engine_name == "postgres":
         await empty_postgres(url)
+    if engine_name == "valkey":
+        await empty_valkey(url)
     made: dict[str, Callable[[], Engine]] = {
         "memory": lambda: MemoryState(clock=clock),
         "sqlite": lambda: SqliteState(tmp_path / "gateway.db", clock=clock),
         "postgres": lambda: PostgresState(url, clock=clock),
+        "valkey": lambda: RedisState(url, clock=clock),
     }
     engine = made[engine_name]()
     await engine.open()

@@ -58,11 +58,12 @@ def postgres_server(folder: Path, *, durable: bool = False) -> Iterator[str]:
 
 @contextmanager
 def valkey_server(folder: Path) -> Iterator[str]:
-    """The URL of a fresh server with an append-only file."""
+    """The URL of a fresh server that syncs its append-only file at every write."""
     (port,) = free_ports(1)
     folder.mkdir(parents=True, exist_ok=True)
     log = folder.parent / f"{folder.name}.log"
-    command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes"]
+    options = ["--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+    command = [get_binary_path(), "--port", str(port), *options]
     with running(command, log, cwd=folder) as child:
         await_port(port, child, log)
         yield f"redis://127.0.0.1:{port}/0"
