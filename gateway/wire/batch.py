@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.reasons import TABLE, Reason, Refused
-from gateway.wire.documents import Node, document, element, read_request, read_store
+from gateway.wire.documents import Node, document, element, quoted, read_request, read_store
 
 __all__ = [
     "MAX_BATCH_BODY",
@@ -192,7 +192,7 @@ def complete_document(parts: Sequence[CompletedPart]) -> bytes:
     return document(
         "CompleteMultipartUpload",
         (
-            element("Part", (element("PartNumber", str(part.number)), element("ETag", f'"{part.etag.strip(chr(34))}"')))
+            element("Part", (element("PartNumber", str(part.number)), element("ETag", quoted(part.etag))))
             for part in parts
         ),
     )

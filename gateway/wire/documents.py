@@ -28,6 +28,7 @@ __all__ = [
     "element",
     "initiated_document",
     "post_document",
+    "quoted",
     "read_attributes",
     "read_completed",
     "read_copy",
@@ -103,6 +104,12 @@ def xml_carries(text: str) -> bool:
     return _INVALID.search(text) is None
 
 
+def quoted(etag: str) -> str:
+    """An entity tag with its quotes, which some stores leave out of documents; "" stays ""."""
+    bare = etag.strip().strip('"')
+    return f'"{bare}"' if bare else ""
+
+
 def element(name: str, content: str | Iterable[str]) -> str:
     """One element with text, which is escaped, or with elements that are written already."""
     inner = escape(_INVALID.sub("?", content), quote=False) if isinstance(content, str) else "".join(content)
@@ -125,7 +132,7 @@ class CopyResult:
 def read_copy(body: bytes) -> CopyResult:
     """Raises UpstreamFailed for anything but a copy's result; ask `store_fault` first."""
     root = read_store(body, "CopyObjectResult", "CopyPartResult")
-    return CopyResult(root.findtext("ETag", ""), root.findtext("LastModified", ""))
+    return CopyResult(quoted(root.findtext("ETag", "")), root.findtext("LastModified", ""))
 
 
 def copy_document(result: CopyResult, *, part: bool) -> bytes:
@@ -140,7 +147,9 @@ def read_initiated(body: bytes) -> str:
     Raises:
         UpstreamFailed: there is none.
     """
-    upload_id = read_store(body, "InitiateMultipartUploadResult").findtext("UploadId", "")
+    # Without "Result" in the name it comes from stores built on one popular library.
+    root = read_store(body, "InitiateMultipartUploadResult", "InitiateMultipartUpload")
+    upload_id = root.findtext("UploadId", "")
     if not upload_id:
         raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store opened an upload without an id")
     return upload_id
@@ -156,7 +165,7 @@ def initiated_document(bucket: str, key: str, upload_id: str) -> bytes:
 
 def read_completed(body: bytes) -> str:
     """The entity tag of a completed upload, with its quotes. Raises UpstreamFailed; ask `store_fault` first."""
-    return read_store(body, "CompleteMultipartUploadResult").findtext("ETag", "")
+    return quoted(read_store(body, "CompleteMultipartUploadResult").findtext("ETag", ""))
 
 
 def completed_document(location: str, bucket: str, key: str, etag: str) -> bytes:

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote_plus
 
 from gateway.core.request import Operation
 from gateway.wire.continuation import shown_token
-from gateway.wire.documents import Node, document, element, read_store, xml_carries
+from gateway.wire.documents import Node, document, element, quoted, read_store, xml_carries
 from gateway.wire.pages import Entry
 
 __all__ = [
@@ -114,7 +114,7 @@ def _found(node: Node, kind: FoundKind, *, encoded: bool) -> Found:
         key=_name(node, "Key", encoded=encoded),
         modified=node.findtext("LastModified", "") or node.findtext("Initiated", ""),
         size=int(size) if size.isascii() and size.isdigit() else None,
-        etag=node.findtext("ETag", ""),
+        etag=quoted(node.findtext("ETag", "")),
         storage_class=node.findtext("StorageClass", ""),
         version_id=node.findtext("VersionId", ""),
         latest=node.findtext("IsLatest", "").strip() == "true",
@@ -258,7 +258,8 @@ def read_parts(body: bytes) -> PartsListing:
     for node in root.findall("Part"):
         number, size = node.findtext("PartNumber", "").strip(), node.findtext("Size", "").strip()
         if number.isascii() and number.isdigit() and size.isascii() and size.isdigit():
-            parts.append(Part(int(number), int(size), node.findtext("ETag", ""), node.findtext("LastModified", "")))
+            etag = quoted(node.findtext("ETag", ""))
+            parts.append(Part(int(number), int(size), etag, node.findtext("LastModified", "")))
     truncated = root.findtext("IsTruncated", "").strip() == "true"
     return PartsListing(tuple(parts), truncated, root.findtext("NextPartNumberMarker", "").strip())
 

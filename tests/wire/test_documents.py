@@ -19,6 +19,7 @@ from gateway.wire.documents import (
     element,
     initiated_document,
     post_document,
+    quoted,
     read_attributes,
     read_completed,
     read_copy,
@@ -116,6 +117,17 @@ def test_results_have_our_names() -> None:
     assert b"real" not in written
     assert ET.fromstring(written).findtext("{*}ETag") == '"e-2"'
     assert ET.fromstring(post_document("l", "ours", "k", '"e"')).findtext("{*}Location") == "l"
+
+
+@pytest.mark.parametrize(("etag", "told"), [("e-1", '"e-1"'), ('"e"', '"e"'), ("", ""), (' "e" ', '"e"')])
+def test_entity_tags_have_their_quotes(etag: str, told: str) -> None:
+    """Clients compare them with the header's, where they are never bare."""
+    assert quoted(etag) == told
+
+
+def test_upload_of_another_root() -> None:
+    """Some stores leave "Result" out of the document's name."""
+    assert read_initiated(b"<InitiateMultipartUpload><UploadId>u</UploadId></InitiateMultipartUpload>") == "u"
 
 
 def test_upload_without_an_id_is_a_broken_answer() -> None:
