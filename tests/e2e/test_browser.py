@@ -1,0 +1,127 @@
+"""What a person's browser does with a link."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.conftest import require
+from tests.e2e.place import Place, noise
+
+_HOSTILE = b"<!doctype html><title>x</title><script>document.title = 'executed'</script><h1>hi</h1>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    require("chromium")
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox"] if os.geteuid() == 0 else [],
+        )
+        yield chromium
+        chromium.close()
+
+
+def test_a_click_downloads_the_file_and_takes_one_use(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """A limited link shows a page first, which costs nothing; its button saves the exact file and takes the use."""
+    body = noise(2_000_000)
+    weed.put("Übersicht 1.bin", body)
+    link = weed.link("Übersicht 1.bin", uses=1)
+    page = browser.new_page(accept_downloads=True)
+    page.goto(link.url)
+    page.reload()
+    assert "Übersicht 1.bin" in page.content()
+    with page.expect_download() as download:
+        page.get_by_role("button").or_(page.locator("input[type=submit]")).first.click()
+    assert "Übersicht 1.bin" == download.value.suggested_filename
+    download.value.save_as(tmp_path / "saved")
+    assert body == (tmp_path / "saved").read_bytes()
+    stranger = browser.new_context().new_page()
+    assert 410 == stranger.goto(link.url).status
+    page.close()
+
+
+def test_a_password_opens_the_link_in_a_browser(weed: Place, browser: Browser) -> None:
+    """The page asks for the password, refuses a wrong one, and opens with the right one, which is in no URL."""
+    weed.put("note.txt", b"the note")
+    link = weed.link("note.txt", password="open sesame")
+    page = browser.new_context().new_page()
+    page.goto(link.url)
+    page.locator("input[type=password]").fill("wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_load_state()
+    assert "the note" not in page.content()
+    page.locator("input[type=password]").fill("open sesame")
+    page.keyboard.press("Enter")
+    page.wait_for_load_state()
+    assert "the note" in page.content()
+    assert "sesame" not in page.url
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("page.html", "text/html"), ("image.svg", "image/svg+xml"), ("page.xhtml", "application/xhtml+xml"), ("page", "")],
+)
+def test_hostile_files_are_saved_and_never_run(weed: Place, browser: Browser, name: str, kind: str) -> None:
+    """Whatever type a file claims, its script never runs in the gateway's origin."""
+    weed.put(name, _HOSTILE, **({"ContentType": kind} if kind else {}))
+    page = browser.new_page(accept_downloads=True)
+    page.goto(weed.gateway.data + "/s/x")
+    with page.expect_download() as download:
+        page.evaluate("url => { location.href = url }", weed.link(name).url)
+    assert download.value.suggested_filename.startswith(name.partition(".")[0])
+    assert "executed" != page.title()
+    page.close()
+
+
+def test_a_picture_is_shown(weed: Place, browser: Browser) -> None:
+    """A passive type is shown in place, under the sandbox's rules."""
+    pixel = bytes.fromhex(
+        "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+        "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+    )
+    weed.put("pixel.png", pixel, ContentType="image/png")
+    page = browser.new_page()
+    answer = page.goto(weed.link("pixel.png").url)
+    assert answer is not None
+    assert "image/png" == answer.headers["content-type"]
+    assert answer.headers["content-disposition"].startswith("inline")
+    page.close()
+
+
+def test_a_folder_is_walked_by_clicking(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """From the list into a folder and to a file, by its links alone, with no script and no foreign request."""
+    weed.put("album/sub dir/é & <b>.bin", b"inside")
+    page = browser.new_page(accept_downloads=True)
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.goto(weed.link(prefix="album/").url + "/")
+    page.get_by_role("link", name="sub dir").first.click()
+    page.wait_for_load_state()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="é & <b>.bin").first.click()
+    download.value.save_as(tmp_path / "saved")
+    assert b"inside" == (tmp_path / "saved").read_bytes()
+    assert all(url.startswith(weed.gateway.data) for url in requested)
+    page.close()
+
+
+def test_the_upload_page_takes_a_file_without_scripts(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """The plain form of an upload link stores the file and shows a receipt."""
+    (tmp_path / "sent.txt").write_bytes(b"sent by form")
+    link = weed.link(prefix="inbox/", actions=["write"])
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(link.url + "/")
+    page.locator("input[type=file]").set_input_files(tmp_path / "sent.txt")
+    page.get_by_role("button").or_(page.locator("input[type=submit]")).first.click()
+    page.wait_for_load_state()
+    assert "sent.txt" in page.content()
+    assert b"sent by form" == weed.stored("inbox/sent.txt")
+    page.close()

@@ -1,0 +1,157 @@
+"""S3 clients that know nothing of a gateway, with keys that it issued."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.e2e.conftest import Run
+from tests.e2e.place import Place, noise
+
+
+def _client(place: Place, **changes: Any) -> Any:
+    """boto3 as it comes, pointed at the gateway with a key of its own."""
+    key = place.gateway.api("POST", "/v1/keys", {"app": "tests", "expires_in": 3600})
+    return boto3.client(
+        "s3",
+        endpoint_url=place.gateway.data,
+        aws_access_key_id=key["access_key_id"],
+        aws_secret_access_key=key["secret_access_key"],
+        region_name="us-east-1",
+        config=Config(**({"signature_version": "s3v4", "retries": {"total_max_attempts": 1}} | changes)),
+    )
+
+
+@pytest.mark.parametrize("version", ["s3v4", "s3"])
+def test_boto3_keeps_and_finds_objects(place: Place, version: str) -> None:
+    """Put, head, get, range, list, copy and delete work with both signature versions, under the gateway's names."""
+    client = _client(place, signature_version=version)
+    body, key = noise(100_000), "sdk/ä b+c.bin"
+    client.put_object(Bucket=place.bucket, Key=key, Body=body, Metadata={"colour": "blue"}, ContentType="text/x-test")
+    assert body == place.stored(key)
+    head = client.head_object(Bucket=place.bucket, Key=key)
+    assert ({"colour": "blue"}, "text/x-test", 100_000) == (
+        head["Metadata"],
+        head["ContentType"],
+        head["ContentLength"],
+    )
+    assert body == client.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+    assert body[10:20] == client.get_object(Bucket=place.bucket, Key=key, Range="bytes=10-19")["Body"].read()
+    client.copy_object(Bucket=place.bucket, Key="sdk/copy.bin", CopySource={"Bucket": place.bucket, "Key": key})
+    listed = client.list_objects_v2(Bucket=place.bucket, Prefix="sdk/")
+    assert {key, "sdk/copy.bin"} <= {entry["Key"] for entry in listed["Contents"]}
+    assert place.bucket == listed["Name"]
+    client.delete_object(Bucket=place.bucket, Key=key)
+    assert place.stored(key) is None
+    assert body == place.stored("sdk/copy.bin")
+
+
+def test_boto3_uploads_in_parts(place: Place) -> None:
+    """A managed upload of 12 MiB goes up in parts and comes down whole; the answers show no real name."""
+    client = _client(place)
+    body = noise(12 * 1024 * 1024)
+    created = client.create_multipart_upload(Bucket=place.bucket, Key="parts.bin")
+    parts = []
+    for number in range(1, 4):
+        piece = body[(number - 1) * 5 * 1024 * 1024 : number * 5 * 1024 * 1024]
+        etag = client.upload_part(
+            Bucket=place.bucket, Key="parts.bin", UploadId=created["UploadId"], PartNumber=number, Body=piece
+        )["ETag"]
+        parts.append({"ETag": etag, "PartNumber": number})
+    done = client.complete_multipart_upload(
+        Bucket=place.bucket, Key="parts.bin", UploadId=created["UploadId"], MultipartUpload={"Parts": parts}
+    )
+    assert ("parts.bin", place.bucket) == (done["Key"], done["Bucket"])
+    assert place.real_bucket not in json.dumps(done, default=str)
+    assert body == place.stored("parts.bin")
+
+
+def test_a_batch_delete_deletes_what_it_names(place: Place) -> None:
+    """DeleteObjects removes the named keys and answers with the gateway's names."""
+    client = _client(place)
+    for name in ("batch/a", "batch/b", "batch/keep"):
+        place.put(name, b"x")
+    wanted = {"Objects": [{"Key": "batch/a"}, {"Key": "batch/b"}]}
+    done = client.delete_objects(Bucket=place.bucket, Delete=wanted)
+    assert {"batch/a", "batch/b"} == {entry["Key"] for entry in done["Deleted"]}
+    assert (None, None, b"x") == tuple(place.stored(f"batch/{name}") for name in ("a", "b", "keep"))
+
+
+@pytest.mark.parametrize("version", ["s3v4", "s3"])
+def test_a_url_presigned_with_a_gateways_key_works(place: Place, run: Run, tmp_path: Path, version: str) -> None:
+    """An app presigns offline with its gateway-issued key; curl uses it; a changed URL is refused."""
+    place.put("pre.txt", b"presigned")
+    client = _client(place, signature_version=version)
+    url = client.generate_presigned_url("get_object", {"Bucket": place.bucket, "Key": "pre.txt"}, ExpiresIn=600)
+    assert "presigned" == run("curl", "-sSf", url).stdout
+    spoilt = url.replace("pre.txt", "prf.txt")
+    assert "403" == run("curl", "-sS", "-o", "x", "-w", "%{http_code}", spoilt).stdout
+
+
+def test_a_revoked_key_opens_nothing(weed: Place) -> None:
+    """The next request after a key's revocation is refused as an unknown key."""
+    key = weed.gateway.api("POST", "/v1/keys", {"app": "tests"})
+    client = boto3.client(
+        "s3",
+        endpoint_url=weed.gateway.data,
+        aws_access_key_id=key["access_key_id"],
+        aws_secret_access_key=key["secret_access_key"],
+        region_name="us-east-1",
+        config=Config(signature_version="s3v4", retries={"total_max_attempts": 1}),
+    )
+    client.list_objects_v2(Bucket=weed.bucket)
+    weed.gateway.api("DELETE", f"/v1/keys/{key['id']}")
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        client.list_objects_v2(Bucket=weed.bucket)
+
+
+def test_the_stores_own_key_is_worth_nothing_here(weed: Place) -> None:
+    """The real credentials are not accepted by the gateway."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=weed.gateway.data,
+        aws_access_key_id=weed.store.access_key,
+        aws_secret_access_key=weed.store.secret_key,
+        region_name="us-east-1",
+        config=Config(signature_version="s3v4", retries={"total_max_attempts": 1}),
+    )
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        client.list_buckets()
+
+
+def test_rclone_copies_a_tree(place: Place, run: Run, tmp_path: Path) -> None:
+    """rclone, told only endpoint and key, copies a folder up and finds nothing different."""
+    key = place.gateway.api("POST", "/v1/keys", {"app": "tests"})
+    program = shutil.which("rclone", path=str(Path(sys.executable).parent)) or "rclone"
+    for name in ("a.txt", "sub/b b.bin", "sub/ü.txt"):
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_bytes(noise(50_000))
+    (tmp_path / "rclone.conf").touch()
+    remote = (
+        f":s3,provider=Other,access_key_id={key['access_key_id']},secret_access_key={key['secret_access_key']}"
+        f",endpoint='{place.gateway.data}':{place.bucket}/tree"
+    )
+    run(program, "--config", "rclone.conf", "copy", "tree", remote)
+    run(program, "--config", "rclone.conf", "check", "tree", remote)
+    assert noise(50_000) == place.stored("tree/sub/b b.bin")
+
+
+def test_s3cmd_puts_lists_and_gets(place: Place, run: Run, tmp_path: Path) -> None:
+    """s3cmd, which asks for the bucket's location first, works with path-style names."""
+    key = place.gateway.api("POST", "/v1/keys", {"app": "tests"})
+    host = place.gateway.data.removeprefix("http://")
+    options = ("--no-ssl", f"--host={host}", f"--host-bucket={host}", "--config=/dev/null")
+    secrets = (f"--access_key={key['access_key_id']}", f"--secret_key={key['secret_access_key']}")
+    (tmp_path / "up.bin").write_bytes(noise(30_000))
+    run("s3cmd", *options, *secrets, "put", "up.bin", f"s3://{place.bucket}/cmd/up.bin")
+    assert "cmd/up.bin" in run("s3cmd", *options, *secrets, "ls", f"s3://{place.bucket}/cmd/").stdout
+    run("s3cmd", *options, *secrets, "get", f"s3://{place.bucket}/cmd/up.bin", "down.bin")
+    assert noise(30_000) == (tmp_path / "down.bin").read_bytes()
