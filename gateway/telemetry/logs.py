@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, BinaryIO, Final, Literal
 
 import orjson
@@ -27,9 +28,10 @@ from gateway.core.reasons import TABLE
 from gateway.core.record import AuditEvent, Outcome, Record
 from gateway.telemetry.redaction import redact_names, scrub
 
-__all__ = ["LEVELS", "LogForm", "Logs", "new_request_id"]
+__all__ = ["LEVELS", "Addresses", "LogForm", "Logs", "new_request_id"]
 
 LogForm = Literal["json", "console", "ecs"]
+Addresses = Literal["full", "short", "none"]
 Event = MutableMapping[str, Any]
 Renderer = Callable[[Event], str]
 
@@ -72,6 +74,26 @@ def _stamp(at: float) -> str:
     return f"{_second(second)}.{int((at - second) * 1000):03d}Z"
 
 
+@functools.lru_cache(maxsize=4096)
+def _network_of(address: str) -> str:
+    try:
+        peer = ip_address(address)
+    except ValueError:
+        return ""
+    if peer.version == 4:
+        return str(IPv4Network((int(peer), 24), strict=False).network_address)
+    if peer.ipv4_mapped is not None:
+        return _network_of(str(peer.ipv4_mapped))
+    return str(IPv6Network((int(peer), 48), strict=False).network_address)
+
+
+_ADDRESSES: Final[dict[Addresses, Callable[[str], str]]] = {
+    "full": str,
+    "short": _network_of,
+    "none": lambda _: "",
+}
+
+
 def _json(event: Event) -> str:
     return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
@@ -93,14 +115,23 @@ def _console(colours: bool) -> Renderer:  # noqa: FBT001 (private, one caller)
 class Logs:
     """The log of one process. `structlog.get_logger()` anywhere, and the standard library's loggers, end here.
 
-    `level` can be assigned at any time. `stream` is standard output unless given.
+    `level` can be assigned at any time. `stream` is standard output unless given. `addresses` is how much of a caller's
+    address stands in the access log: all, its network (an IPv4 /24, an IPv6 /48), or nothing.
     """
 
-    def __init__(self, level: str = "info", form: LogForm = "json", stream: BinaryIO | None = None) -> None:
+    def __init__(
+        self,
+        level: str = "info",
+        form: LogForm = "json",
+        stream: BinaryIO | None = None,
+        *,
+        addresses: Addresses = "full",
+    ) -> None:
         self._stream = stream or sys.stdout.buffer
         self._lock = threading.Lock()
         forms: dict[LogForm, Renderer] = {"json": _json, "ecs": _ecs, "console": _console(self._stream.isatty())}
         self._render = forms[form]
+        self._address = _ADDRESSES[addresses]
         self._minimum = LEVELS["info"]
         self.level = level
 
@@ -154,7 +185,7 @@ class Logs:
                     "bucket": scrub(record.bucket),
                     "key": scrub(record.key),
                     "backend": record.backend,
-                    "peer": record.peer,
+                    "peer": self._address(record.peer),
                     "status": record.status,
                     "outcome": record.outcome,
                     "reason": record.reason,

@@ -25,7 +25,7 @@ from gateway.core.reasons import Reason
 from gateway.core.record import Ledger, Outcome
 from gateway.core.request import Operation
 from gateway.core.revocation import RevocationFeed
-from gateway.telemetry.series import Level, Tally, Timing, Vocabulary
+from gateway.telemetry.series import Level, Switch, Tally, Timing, Vocabulary
 
 __all__ = ["Metrics"]
 
@@ -45,8 +45,16 @@ _STATUS_CODES: Final = (
 )
 _STATUSES: Final = (*map(str, _STATUS_CODES), "none", "1xx", "2xx", "3xx", "4xx", "5xx")
 _STATUS_TEXT: Final = {code: str(code) for code in _STATUS_CODES} | {0: "none"}
-_STORE_PROTOCOLS: Final = (GrantStore, GrantAdmin, LeaseStore, LimitStore, Ledger, RevocationFeed)
-_STORE_OPERATIONS: Final = {name for protocol in _STORE_PROTOCOLS for name in vars(protocol) if name[0] != "_"}
+_STORE_PROTOCOLS: Final = {
+    GrantStore: "grants",
+    GrantAdmin: "grants",
+    LeaseStore: "grants",
+    LimitStore: "limits",
+    Ledger: "audit",
+    RevocationFeed: "revocations",
+}
+_STORE_OF: Final = {name: (store,) for kind, store in _STORE_PROTOCOLS.items() for name in vars(kind) if name[0] != "_"}
+"""Each method of a store protocol: which dependency it asks, by the names of the fail postures."""
 
 Plane = Literal["data", "control"]
 Direction = Literal["in", "out"]
@@ -72,7 +80,7 @@ class Metrics:
         self._declare_upstream()
         self._declare_state()
         for collector in vars(self).copy().values():
-            if isinstance(collector, Tally | Timing | Level):
+            if isinstance(collector, Tally | Timing | Switch | Level):
                 self.registry.register(collector)
         Info("gateway_build", "What is running.", registry=self.registry).info(
             {"version": __version__, "python": platform.python_version()}
@@ -123,14 +131,15 @@ class Metrics:
         decisions = Vocabulary("decision", ("allowed", "refused", "skipped"))
         self._decisions = Tally("gateway_limiter_decisions", "Answers of the limiter.", (decisions,))
         self._decisions.start((decision,) for decision in decisions)
-        store_operations = Vocabulary("operation", _STORE_OPERATIONS)
+        store_operations = Vocabulary("operation", _STORE_OF)
         self._store_times = Timing(
             "gateway_store_operation_duration_seconds",
             "One call to the state store.",
             _STORE_BOUNDS,
             (store_operations,),
         )
-        self._store_up = Level("gateway_state_store_up", "1 while the state store answers, 0 while it does not.", 1)
+        stores = Vocabulary("store", _STORE_PROTOCOLS.values())
+        self._store_up = Switch("gateway_state_store_up", "1 if the store answered the last call to it.", (stores,))
         outcomes = Vocabulary("result", ("ok", "failed"))
         self._reloads = Tally("gateway_policy_reloads", "Reloads of settings and policies.", (outcomes,))
         self._reloads.start((outcome,) for outcome in outcomes)
@@ -188,12 +197,12 @@ class Metrics:
         """`skipped` is a request let through while the limiter was down and its posture open."""
         self._decisions.add((decision,))
 
-    def store_operation(self, name: str, seconds: float) -> None:
-        """`name` is a method of one of the store protocols of the core."""
+    def store_operation(self, name: str, seconds: float, *, answered: bool = True) -> None:
+        """`name` is a method of one of the store protocols of the core; not `answered` means that the store is down."""
         self._store_times.observe((name,), seconds)
-
-    def state_store(self, *, up: bool) -> None:
-        self._store_up.value = float(up)
+        store = _STORE_OF.get(name)
+        if store is not None:
+            self._store_up.turn(store, on=answered)
 
     def revocation_lag(self, seconds: float) -> None:
         self._lags.observe((), seconds)

@@ -18,7 +18,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-__all__ = ["OTHER", "Level", "Tally", "Timing", "Vocabulary"]
+__all__ = ["OTHER", "Level", "Switch", "Tally", "Timing", "Vocabulary"]
 
 OTHER = "other"
 Key = tuple[str, ...]
@@ -122,6 +122,24 @@ class Timing(_Labelled):
                 reached += count
                 buckets.append((edge, float(reached)))
             family.add_metric(key, buckets, sum_value=self._sums[key])
+        yield family
+
+
+class Switch(_Labelled):
+    """A gauge that is 1 or 0 for each value of its labels."""
+
+    def __init__(self, name: str, text: str, labels: Sequence[Vocabulary]) -> None:
+        super().__init__(name, text, labels)
+        self._states: dict[Key, bool] = {}
+
+    def turn(self, key: Key, *, on: bool) -> None:
+        if self._states.get(key) is not on:
+            self._states[self._folded(key)] = on
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(self.name, self.text, labels=self._names)
+        for key, on in self._states.items():
+            family.add_metric(key, on)
         yield family
 
 

@@ -1,4 +1,5 @@
-"""Owns the timing of calls to a state store: a stand-in that measures every coroutine method of what it stands for.
+"""Owns the timing of calls to a state store: a stand-in that measures every coroutine method of what it stands for,
+and notices whether the store is there.
 
 Refuses to own what the calls do.
 """
@@ -9,6 +10,7 @@ import functools
 import time
 from typing import Any, TypeVar, cast
 
+from gateway.core.reasons import DependencyDown
 from gateway.telemetry.metrics import Metrics
 
 __all__ = ["timed"]
@@ -30,10 +32,14 @@ class _Timed:
         @functools.wraps(method)
         async def measured(*arguments: Any, **named: Any) -> Any:
             started = time.perf_counter()
+            answered = True
             try:
                 return await method(*arguments, **named)
+            except DependencyDown:
+                answered = False
+                raise
             finally:
-                metrics.store_operation(name, time.perf_counter() - started)
+                metrics.store_operation(name, time.perf_counter() - started, answered=answered)
 
         self.__dict__[name] = measured
         return measured

@@ -79,6 +79,7 @@ def test_an_access_line_says_what_the_record_says(stream):
         "bytes_out": 4096,
         "duration": 0.25,
         "fresh_use": False,
+        "detail": "",
     }
 
 
@@ -93,7 +94,7 @@ def test_no_canary_leaves_by_any_door_in_any_form(stream, form):
         log.info(message, field=canary, nested={"deep": [canary]}, token=canary)
         log.debug("url", url=f"http://h/s/{canary}?X-Amz-Signature={canary}")
         logging.getLogger("lib").warning("argument %s", canary)
-        logs.access_log(record(key=f"x/{canary}", bucket=canary))
+        logs.access_log(record(key=f"x/{canary}", bucket=canary), f"sent {canary}")
         logs.audit_log(AuditEvent(at=0, actor="admin:ops", act="link.create", target="l_1", detail={"note": canary}))
         try:
             raise RuntimeError(f"Authorization: Bearer {canary}")
@@ -184,3 +185,20 @@ def test_request_ids_do_not_repeat():
     assert len(ids) == 1000
     assert {len(text) for text in ids} == {20}
     assert all(int(text, 16) >= 0 for text in ids)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "peer", "shown"),
+    [
+        ("full", "203.0.113.9", "203.0.113.9"),
+        ("short", "203.0.113.9", "203.0.113.0"),
+        ("short", "::ffff:203.0.113.9", "203.0.113.0"),
+        ("short", "2001:db8:1:2::3", "2001:db8:1::"),
+        ("short", "unix", ""),
+        ("none", "203.0.113.9", ""),
+    ],
+)
+def test_an_address_is_shown_as_much_as_the_settings_say(stream, addresses, peer, shown):
+    """All of it, its network, or nothing."""
+    Logs(stream=stream, addresses=addresses).access_log(record(peer=peer))
+    assert lines(stream)[0]["peer"] == shown

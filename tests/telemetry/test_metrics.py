@@ -60,11 +60,11 @@ def used() -> Metrics:
     metrics.grant_cache("hit")
     metrics.limiter("allowed")
     metrics.store_operation("find", 0.0002)
+    metrics.store_operation("take", 0.0002, answered=False)
     metrics.revocation_lag(0.004)
     metrics.view_age(lambda: 0.25)
     metrics.policy_reload("ok")
     metrics.records_dropped(2)
-    metrics.state_store(up=False)
     return metrics
 
 
@@ -125,7 +125,8 @@ def test_what_happened_is_what_the_page_says():
         ("gateway_time_to_first_byte_seconds_count", ("GetObject", "data")): 1,
         ("gateway_policy_reloads_total", ("ok",)): 1,
         ("gateway_dropped_records_total", ()): 2,
-        ("gateway_state_store_up", ()): 0,
+        ("gateway_state_store_up", ("grants",)): 1,
+        ("gateway_state_store_up", ("limits",)): 0,
     }
     by_values = {(name, tuple(value for _, value in labels)): value for (name, labels), value in found.items()}
     assert {key: by_values[key] for key in asked} == asked

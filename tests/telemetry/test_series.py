@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.telemetry.series import Level, Tally, Timing, Vocabulary
+from gateway.telemetry.series import Level, Switch, Tally, Timing, Vocabulary
 
 
 def page(*collectors) -> dict[tuple[str, tuple], float]:
@@ -92,3 +92,12 @@ def test_a_level_goes_up_and_down_or_asks():
     assert page(level)["g", ()] == 2
     level.ask(lambda: 7.5)
     assert page(level)["g", ()] == 7.5
+
+
+def test_a_switch_is_on_or_off_for_each_known_name():
+    """The last word counts; an unknown name is `other`."""
+    switch = Switch("s", "x", (Vocabulary("store", ("grants",)),))
+    switch.turn(("grants",), on=True)
+    switch.turn(("grants",), on=False)
+    switch.turn(("a secret",), on=True)
+    assert page(switch) == {("s", (("store", "grants"),)): 0, ("s", (("store", "other"),)): 1}
