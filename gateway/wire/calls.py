@@ -36,6 +36,8 @@ _STORED: Final = frozenset(
     }
 )
 _READ_CONDITIONS: Final = frozenset({"if-match", "if-modified-since", "if-none-match", "if-unmodified-since"})
+_GUARDS: Final = frozenset({"if-match", "if-unmodified-since"})
+"""Preconditions that protect; the other two only save a transfer, and a store may ignore those."""
 _WRITE_CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 _CHECKSUMS: Final = frozenset(
     {
@@ -228,6 +230,9 @@ def _check_needs(row: _Row, request: ObjectRequest, capabilities: frozenset[Capa
         _need(capabilities, Capability.VERSIONS, "a version id")
     if "x-amz-tagging" in request.headers and "x-amz-tagging" in row.headers:
         _need(capabilities, Capability.TAGGING, "x-amz-tagging")
+    guards = _GUARDS if row.method in {"GET", "HEAD"} else _COPY
+    if guards & row.headers & request.headers.keys():
+        _need(capabilities, Capability.CONDITIONAL_READS, "a precondition")
     if row.condition is not None and row.headers & _WRITE_CONDITIONS & request.headers.keys():
         _need(capabilities, row.condition, "a conditional write")
 
@@ -284,8 +289,10 @@ def _list_query(route: Route, request: ObjectRequest) -> list[tuple[str, str]]:
         return route.bucket.prefix + params[name] if params.get(name) else ""
 
     delimiter = params.get("delimiter", "/" if link and "archive" not in params else "")
-    # Always asked for, whatever the caller wants: XML cannot carry every key otherwise.
-    common = [("prefix", route.real_key), ("delimiter", delimiter), ("encoding-type", "url")]
+    place = [("prefix", route.real_key), ("delimiter", delimiter)]
+    # Always asked for, whatever the caller wants: XML cannot carry every key otherwise. Not in listings of uploads,
+    # where one store says that it encoded and did not.
+    common = [*place, ("encoding-type", "url")]
     most = str(min(1000, int(params.get("max-keys", params.get("max-uploads", "1000")))))
     match request.operation:
         case Operation.LIST_OBJECTS_V2 if Capability.LIST_V2 in route.backend.capabilities:
@@ -304,7 +311,7 @@ def _list_query(route: Route, request: ObjectRequest) -> list[tuple[str, str]]:
             return [*common, ("max-keys", most), *own]
         case _:
             own = [("key-marker", real("key-marker")), ("upload-id-marker", params.get("upload-id-marker", ""))]
-            return [*common, ("max-uploads", most), *own]
+            return [*place, ("max-uploads", most), *own]
 
 
 def _length(row: _Row, request: ObjectRequest, body: bytes | None, body_length: int | None) -> int | None:

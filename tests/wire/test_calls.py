@@ -123,6 +123,15 @@ def test_copies_name_the_decided_source() -> None:
         assert caught.value.reason is Reason.INTERNAL
 
 
+def test_conditional_copy_needs_a_store_that_reads_conditions() -> None:
+    """A copy whose condition would be ignored is not made."""
+    request = asked("PUT", "/ours/k", ("x-amz-copy-source", "/o/k"), ("x-amz-copy-source-if-match", '"e"'))
+    assert upstream_call(route("k"), request, real_copy_source="r/k").headers
+    with pytest.raises(Refused) as caught:
+        upstream_call(route("k", ALL - {Capability.CONDITIONAL_READS}), request, real_copy_source="r/k")
+    assert caught.value.reason is Reason.NOT_SUPPORTED_BY_BACKEND
+
+
 def test_part_copy_sends_its_range() -> None:
     """UploadPartCopy has its own range and conditions."""
     request = asked(
@@ -147,6 +156,8 @@ def test_part_copy_sends_its_range() -> None:
         (asked("GET", "/ours?versions"), Capability.VERSIONS),
         (asked("GET", "/ours/k?tagging"), Capability.TAGGING),
         (asked("PUT", "/ours/k", ("x-amz-tagging", "a=b"), LENGTH), Capability.TAGGING),
+        (asked("GET", "/ours/k", ("If-Match", '"e"')), Capability.CONDITIONAL_READS),
+        (asked("HEAD", "/ours/k", ("If-Unmodified-Since", "d")), Capability.CONDITIONAL_READS),
         (asked("GET", "/ours/k?attributes"), Capability.OBJECT_ATTRIBUTES),
         (asked("POST", "/ours?delete"), Capability.BATCH_DELETE),
         (asked("PUT", "/ours/k", ("If-None-Match", "*"), LENGTH), Capability.CONDITIONAL_WRITES),
@@ -269,7 +280,6 @@ COMMON = {"encoding-type": "url", "max-keys": "1000"}
             {
                 "uploads": "",
                 "prefix": "pre/fix/",
-                "encoding-type": "url",
                 "key-marker": "pre/fix/k",
                 "upload-id-marker": "u",
                 "max-uploads": "0",
