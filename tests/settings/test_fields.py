@@ -179,5 +179,5 @@ def test_no_value_gives_anything_but_a_value_or_a_sentence(value: object) -> Non
     ):
         try:
             parsed(kind, value)
-        except ValidationError as error:
-            assert error.error_count()
+        except ValidationError:
+            continue

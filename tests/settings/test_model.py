@@ -82,9 +82,8 @@ def test_a_trusted_listener_acts_as_one_app(folder: Folder) -> None:
     web = Principal("app", "web")
     data = folder.settings(f"{STATE}data: {{trusted: app:web}}").data
     assert (web, ()) == (data.app, data.further)
-    data = folder.settings(
-        f"{STATE}data: {{trusted: [{{listen: '127.0.0.1:8082', app: app:web}}, {{listen: unix:/run/x.sock, app: app:etl}}]}}"
-    ).data
+    further = "[{listen: '127.0.0.1:8082', app: app:web}, {listen: unix:/run/x.sock, app: app:etl}]"
+    data = folder.settings(f"{STATE}data: {{trusted: {further}}}").data
     assert None is data.app
     assert [
         (ListenAddress("127.0.0.1", 8082), web),
@@ -148,14 +147,21 @@ def test_an_absolute_policies_directory_stays_absolute(folder: Folder) -> None:
 
 ADDRESS = "write HOST:PORT like 127.0.0.1:8080 or [::1]:8080, or unix:/PATH"
 LOCAL = "a trusted listener asks nobody who they are: it must be loopback or a Unix socket"
+EVERYWHERE = f"{ADDRESS}; for every interface 0.0.0.0:PORT or [::]:PORT"
+HOST = "must be a host name like s3.example.com, without scheme, port or wildcard"
+NAME = "a name is letters, digits and . _ @ + -, at most 128 of them"
+PROXIES = "would let every caller choose its own address: name the networks of your own proxies"
+DURATION = "is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"
+DATA_KEYS = "allowed: domains, listen, max_transfers, public_url, tls, trusted"
+SECTIONS = "allowed: control, data, deadlines, fail, log, policies, records, state, trusted_proxies"
 FAULTS = [
     ("data: 5", "2:7: data: must be a mapping of keys and values"),
-    ("data: {listn: x}", "2:8: data.listn: unknown key (did you mean 'listen'? allowed: domains, listen, max_transfers, public_url, tls, trusted)"),
+    ("data: {listn: x}", f"2:8: data.listn: unknown key (did you mean 'listen'? {DATA_KEYS})"),
     ("data: {listen: 8080}", f"2:16: data.listen: must be an address: {ADDRESS}"),
-    ("data: {listen: ':8080'}", f"2:16: data.listen: names no host and port: {ADDRESS}; for every interface 0.0.0.0:PORT or [::]:PORT"),
+    ("data: {listen: ':8080'}", f"2:16: data.listen: names no host and port: {EVERYWHERE}"),
     ("data: {max_transfers: 0}", "2:23: data.max_transfers: must be at least 1"),
     ("data: {domains: s3.example.com}", "2:17: data.domains: must be a list"),
-    ("data: {domains: [no, '*.x']}", "2:22: data.domains[1]: must be a host name like s3.example.com, without scheme, port or wildcard"),
+    ("data: {domains: [no, '*.x']}", f"2:22: data.domains[1]: {HOST}"),
     ("data: {tls: {cert: gateway.yaml}}", "2:13: data.tls: the key 'key' is missing"),
     ("data: {tls: {cert: gateway.yaml, key: k.pem}}", "2:39: data.tls.key: there is no file k.pem"),
     ("data: {trusted: web}", "2:17: data.trusted: must name an app: write app:NAME"),
@@ -163,22 +169,31 @@ FAULTS = [
     ("data: {listen: '0.0.0.0:80', trusted: app:x}", f"2:39: data.trusted: {LOCAL}"),
     ("data: {trusted: [{listen: '192.0.2.1:80', app: app:x}]}", f"2:18: data.trusted[0]: {LOCAL}"),
     ("control: {tokens: [{name: ops}]}", "2:20: control.tokens[0]: the key 'secret' is missing"),
-    ("control: {tokens: [{name: 'a b', secret: env:T}]}", "2:20: control.tokens[0]: a name is letters, digits and . _ @ + -, at most 128 of them"),
+    ("control: {tokens: [{name: 'a b', secret: env:T}]}", f"2:20: control.tokens[0]: {NAME}"),
     ("control: {tokens: [{name: ops, secret: env:NO}]}", "2:40: control.tokens[0].secret: the variable NO is not set"),
-    ("control: {credentials: [{app: web, token: env:T}]}", "2:31: control.credentials[0].app: must name an app: write app:NAME"),
+    (
+        "control: {credentials: [{app: web, token: env:T}]}",
+        "2:31: control.credentials[0].app: must name an app: write app:NAME",
+    ),
     ("policies: [x]", "2:11: policies: must be the path of a directory"),
-    ("trusted_proxies: [0.0.0.0/0]", "2:19: trusted_proxies[0]: would let every caller choose its own address: name the networks of your own proxies"),
+    ("trusted_proxies: [0.0.0.0/0]", f"2:19: trusted_proxies[0]: {PROXIES}"),
     ("trusted_proxies: 10.0.0.0/8", "2:18: trusted_proxies: must be a list"),
     ("fail: {grants: open}", "2:16: fail.grants: 'open' is not allowed (allowed: closed)"),
     ("fail: {limits: maybe}", "2:16: fail.limits: 'maybe' is not allowed (allowed: closed, open)"),
-    ("log: {level: inf}", "2:14: log.level: 'inf' is not allowed (did you mean 'info'? allowed: debug, error, info, warning)"),
-    ("deadlines: {headers: 0}", "2:22: deadlines.headers: 0 is out of range: a duration is above 0 and at most 100 years"),
-    ("deadlines: {total: never}", "2:20: deadlines.total: 'never' is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"),
+    (
+        "log: {level: inf}",
+        "2:14: log.level: 'inf' is not allowed (did you mean 'info'? allowed: debug, error, info, warning)",
+    ),
+    (
+        "deadlines: {headers: 0}",
+        "2:22: deadlines.headers: 0 is out of range: a duration is above 0 and at most 100 years",
+    ),
+    ("deadlines: {total: never}", f"2:20: deadlines.total: 'never' {DURATION}"),
     ("deadlines: {total: [1]}", "2:20: deadlines.total: must be a duration like 1h, or none"),
     ("deadlines: {min_rate: 0}", "2:23: deadlines.min_rate: a bandwidth is at least 1 byte per second"),
-    ("records: {keep: forever}", "2:17: records.keep: 'forever' is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"),
-    ("recrods: {}", "2:1: recrods: unknown key (did you mean 'records'? allowed: control, data, deadlines, fail, log, policies, records, state, trusted_proxies)"),
-]  # fmt: skip
+    ("records: {keep: forever}", f"2:17: records.keep: 'forever' {DURATION}"),
+    ("recrods: {}", f"2:1: recrods: unknown key (did you mean 'records'? {SECTIONS})"),
+]
 
 
 @pytest.mark.parametrize(("text", "fault"), FAULTS)

@@ -168,10 +168,8 @@ def test_no_loaded_value_shows_a_secret(folder: Folder) -> None:
         DB=f"postgresql://user:{CANARY}@db/x",
         T=CANARY,
     )
-    policies = folder.policy(
-        "backends: {near: {profile: regional, credentials: {access_key: env:T, secret_key: env:T, session_token: env:T}}}",
-        T=CANARY,
-    )
+    static = "{access_key: env:T, secret_key: env:T, session_token: env:T}"
+    policies = folder.policy(f"backends: {{near: {{profile: regional, credentials: {static}}}}}", T=CANARY)
     assert CANARY not in f"{settings!r}{settings}{policies!r}{policies}"
     assert CANARY not in f"{vars(settings)}"
     assert CANARY in settings.state.grants.url
