@@ -1,0 +1,107 @@
+"""Running the gateway in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from http.client import HTTPConnection
+
+import pytest
+import uvloop
+
+from gateway.cli.serve import run_loop
+from gateway.core.reasons import SettingsError
+from tests.cli.conftest import POLICIES, SETTINGS
+
+SERVING = """\
+data: {{listen: "127.0.0.1:{data}"}}
+control: {{listen: "127.0.0.1:{control}", tokens: [{{name: ops, secret: "env:SOME_TOKEN"}}]}}
+state: "sqlite:///{home}/gateway.db"
+policies: policies/
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def answers(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_told_to_end(write, tmp_path, number):
+    """Exit code 0 after either signal, and the listeners are gone."""
+    data, control = free_ports(2)
+    config = write(SERVING.format(data=data, control=control, home=tmp_path), POLICIES)
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", "serve", "--config", str(config)], env=os.environ, stdout=subprocess.DEVNULL
+    ) as process:
+        try:
+            while not answers(control):
+                assert process.poll() is None
+            process.send_signal(number)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+    assert not answers(control)
+
+
+def test_wrong_settings_are_exit_code_5_with_every_fault(terminal, write):
+    """Nothing is opened."""
+    config = write(SETTINGS + "colour: red\nshape: round\n", POLICIES)
+    done = terminal.run("serve", "--config", str(config))
+    assert done.exit_code == 5
+    assert "colour" in done.stderr
+    assert "shape" in done.stderr
+    assert not (config.parent / "gateway.db").exists()
+
+
+def test_a_missing_file_names_the_demo(terminal, tmp_path):
+    """Who has nothing yet is told what needs nothing."""
+    done = terminal.run("serve", "--config", str(tmp_path / "gateway.yaml"))
+    assert done.exit_code == 5
+    assert "gateway demo" in done.stderr
+
+
+def test_what_failed_in_a_task_group_is_raised_as_itself():
+    """So that it gets its own sentence and exit code."""
+
+    async def fail() -> None:
+        raise SettingsError("wrong")
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as outer:
+            outer.create_task(fail())
+
+    with pytest.raises(SettingsError, match="wrong"):
+        run_loop(work)
+
+
+def test_the_loop_is_uvloop():
+    """The one that all figures were measured on."""
+    seen = []
+
+    async def work() -> None:
+        seen.append(type(asyncio.get_running_loop()))
+
+    run_loop(work)
+    assert seen == [uvloop.Loop]
