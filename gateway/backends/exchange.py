@@ -3,7 +3,7 @@
 Refuses to own addressing and signing (`gateway.backends.presign`): it gets finished bytes.
 
 Law: a write is sent once. Only a request that is safe, has no body, and died on a kept connection before one byte of
-answer is repeated, at most twice, on new connections. An upload's last byte leaves only after its source has ended
+answer is repeated, once, on a new connection. An upload's last byte leaves only after its source has ended
 well, so a source that fails can never look like a whole body.
 """
 
@@ -22,7 +22,6 @@ from gateway.core.route import Answer, AnswerBody, EmptyBody
 
 __all__ = ["Exchange", "StreamedBody"]
 
-_REPEATS: Final = 2
 _EMPTY: Final = EmptyBody()
 
 Source = AsyncIterator[bytes] | bytes | None
@@ -96,21 +95,15 @@ class Exchange:
 
     async def __aenter__(self) -> Answer:
         safe = self._method in {"GET", "HEAD"} and self._source is None
-        repeats = _REPEATS if safe else 0
-        fresh = False
-        while True:
-            connection = self._pool.take(write=not safe) if not fresh else None
-            if connection is None:
-                connection = await self._pool.acquire(fresh=fresh)
-            reused = connection.uses > 0
-            try:
-                return await self._try(connection)
-            except UpstreamFailed as failure:
-                dropped = failure.reason is Reason.UPSTREAM_BROKE and not (self._response and self._response.started)
-                if not (reused and repeats and dropped):
-                    raise
-                repeats -= 1
-                fresh = True
+        connection = self._pool.take(write=not safe) or await self._pool.acquire()
+        reused = connection.uses > 0
+        try:
+            return await self._try(connection)
+        except UpstreamFailed as failure:
+            dropped = failure.reason is Reason.UPSTREAM_BROKE and not (self._response and self._response.started)
+            if not (safe and reused and dropped):
+                raise
+        return await self._try(await self._pool.acquire(fresh=True))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.backends.profiles import PROFILES
 from gateway.backends.spec import BackendSpec
@@ -98,13 +99,8 @@ async def fault_server(script: Script, host: str = "127.0.0.1") -> AsyncIterator
 @asynccontextmanager
 async def upstream_to(port: int, **changes: object) -> AsyncIterator[StoreUpstream]:
     """Our upstream, with one backend called `b` at that port."""
-    spec = BackendSpec.resolve(
-        "b",
-        PROFILES["generic"],
-        CREDENTIALS,
-        endpoint=f"http://127.0.0.1:{port}",
-        **changes,  # type: ignore[arg-type]
-    )
+    options: dict[str, Any] = {"endpoint": f"http://127.0.0.1:{port}", **changes}
+    spec = BackendSpec.resolve("b", PROFILES["generic"], CREDENTIALS, **options)
     upstream = StoreUpstream([spec])
     try:
         yield upstream
