@@ -125,7 +125,7 @@ def grant_of(row: GrantRow) -> Grant:
     """
     try:
         return _grant_of(row)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DependencyDown("grants", f"the stored grant {row.id} cannot be read: {type(error).__name__}") from error
 
 
@@ -165,7 +165,7 @@ def record_from(text: str) -> Record:
     try:
         document: dict[str, Any] = json.loads(text)
         return Record(**{**document, "outcome": Outcome(document["outcome"])})
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DependencyDown("audit", f"a stored record cannot be read: {type(error).__name__}") from error
 
 
