@@ -90,7 +90,7 @@ class DataServer(web.Server):
     def __init__(
         self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], *, head_seconds: float
     ) -> None:
-        super().__init__(handler)
+        super().__init__(handler, handler_cancellation=True)
         self._head_seconds = head_seconds
 
     def __call__(self) -> RequestHandler:
