@@ -7,6 +7,8 @@ Law: a row that is not public is unreachable without an admin token; there is no
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 
 from gateway.control.deps import ControlDeps
@@ -22,7 +24,7 @@ from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.links import Links
 from gateway.control.usecases.policies import Policies
-from gateway.control.usecases.revocations import Revocations
+from gateway.control.usecases.revocations import Revocations, Waits
 from gateway.control.usecases.sessions import Sessions
 from gateway.core.attempt import Principal
 
@@ -31,15 +33,23 @@ __all__ = ["build_control_app", "endpoints"]
 
 def build_control_app(deps: ControlDeps) -> web.Application:
     """The control plane as one application, ready for a runner. It starts nothing and keeps no task."""
-    door = Door(deps.clock)
+    door, waits = Door(deps.clock), Waits()
     app = web.Application(middlewares=[shield(deps.entropy)], client_max_size=BODY_LIMIT)
-    for row in endpoints(deps, door):
+    for row in endpoints(deps, door, waits):
         handler = row.handler if isinstance(row, PublicEndpoint) else _guarded(row.handler, door, deps)
         app.router.add_route(row.method, row.path, handler)
+    app.on_shutdown.append(_ending(waits))
     return app
 
 
-def endpoints(deps: ControlDeps, door: Door) -> tuple[Endpoint | PublicEndpoint, ...]:
+def _ending(waits: Waits) -> Callable[[web.Application], Awaitable[None]]:
+    async def end(_: web.Application) -> None:
+        waits.end()
+
+    return end
+
+
+def endpoints(deps: ControlDeps, door: Door, waits: Waits) -> tuple[Endpoint | PublicEndpoint, ...]:
     """Every row of the API."""
     journal = Journal(deps.ledger, deps.clock, deps.audit_required)
     links = Links(
@@ -70,6 +80,7 @@ def endpoints(deps: ControlDeps, door: Door) -> tuple[Endpoint | PublicEndpoint,
         policy=deps.policy,
         apply_now=deps.apply_now,
         clock=deps.clock,
+        waits=waits,
     )
     policies = Policies(
         grants=deps.grants, journal=journal, policy=deps.policy, upstream=deps.upstream, clock=deps.clock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,6 +110,7 @@ class Desk:
     upstream: PresignOnly
     view: RevocationView
     deps: ControlDeps
+    stop: Callable[[], Awaitable[None]]
     faults: dict[str, str] = field(default_factory=dict)
     token: str | None = ADMIN
 
@@ -179,7 +180,7 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
     port = runner.addresses[0][1]
     try:
         async with aiohttp.ClientSession() as session:
-            yield Desk(f"http://127.0.0.1:{port}", session, state, clock, upstream, view, deps, faults)
+            yield Desk(f"http://127.0.0.1:{port}", session, state, clock, upstream, view, deps, runner.cleanup, faults)
     finally:
         await runner.cleanup()
 

@@ -7,6 +7,7 @@ import pytest
 from gateway.control.api import endpoints
 from gateway.control.door import Door
 from gateway.control.routes import Endpoint, PublicEndpoint
+from gateway.control.usecases.revocations import Waits
 from tests.control.desk import ADMIN, APP, Desk, serving
 
 PUBLIC = {"/healthz", "/readyz", "/metrics", "/v1/openapi.json", "/v1/credentials/{app}", "/sts", "/sts/"}
@@ -14,7 +15,7 @@ PUBLIC = {"/healthz", "/readyz", "/metrics", "/v1/openapi.json", "/v1/credential
 
 async def test_every_row_but_the_public_ones_refuses_without_a_token(desk: Desk) -> None:
     """No guarded row answers anything but 401 without a token, with a wrong one, or with an app's."""
-    rows = endpoints(desk.deps, Door(desk.clock))
+    rows = endpoints(desk.deps, Door(desk.clock), Waits())
     assert {row.path for row in rows if isinstance(row, PublicEndpoint)} == PUBLIC
     guarded = [row for row in rows if isinstance(row, Endpoint)]
     assert len(guarded) == 17

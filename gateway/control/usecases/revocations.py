@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway.control.usecases.journal import Journal
@@ -21,7 +22,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationFeed, RevocationTarget
 from gateway.core.token import LinkToken, hash_secret
 
-__all__ = ["Revocations", "Revoked"]
+__all__ = ["Revocations", "Revoked", "Waits"]
 
 _PAGE: Final = 500
 
@@ -34,6 +35,33 @@ class Revoked:
     serial: int | None
 
 
+class Waits:
+    """The reads of the list that wait right now, so that a shutdown need not wait for them."""
+
+    __slots__ = ("_limits", "_over")
+
+    def __init__(self) -> None:
+        self._limits: set[asyncio.Timeout] = set()
+        self._over = False
+
+    @asynccontextmanager
+    async def at_most(self, seconds: float) -> AsyncIterator[None]:
+        """Raises TimeoutError after so many seconds, or as soon as `end` is called."""
+        async with asyncio.timeout(0 if self._over else seconds) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
+
+    def end(self) -> None:
+        """Answer all who wait, now and from now on."""
+        self._over = True
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocations:
     """The revocation use cases. `apply_now` lets this process's own revocation view catch up with the feed."""
@@ -44,6 +72,7 @@ class Revocations:
     policy: Callable[[], Policy]
     apply_now: Callable[[], Awaitable[None]]
     clock: Callable[[], float]
+    waits: Waits = field(default_factory=Waits)
 
     async def revoke(self, actor: Principal, target: RevocationTarget, reason: str, *, dry_run: bool) -> Revoked:
         """End all that the target names, in one write.
@@ -72,8 +101,11 @@ class Revocations:
 
     async def after(self, serial: int, limit: int, seconds: float) -> Sequence[FeedEntry]:
         """Revocations after `serial`, oldest first; waits up to `seconds` for the first one if there is none."""
+        found = await self.feed.revocations(serial, limit)
+        if found or seconds <= 0:
+            return found
         try:
-            async with asyncio.timeout(seconds if seconds > 0 else None):
+            async with self.waits.at_most(seconds):
                 return await self._first_after(serial, limit, seconds)
         except TimeoutError:
             return ()
@@ -81,11 +113,10 @@ class Revocations:
     async def _first_after(self, serial: int, limit: int, seconds: float) -> Sequence[FeedEntry]:
         cursor = serial
         while True:
-            found = await self.feed.revocations(serial, limit)
-            if found or seconds <= 0:
-                return found
             while passed := await self.feed.since(cursor, _PAGE):
                 cursor = passed[-1].serial
+            if found := await self.feed.revocations(serial, limit):
+                return found
             await self.feed.changed(cursor, seconds)
 
     async def _known(self, target: RevocationTarget) -> RevocationTarget:

@@ -10,7 +10,7 @@ from gateway.control.usecases.revocations import Revocations
 from gateway.core.attempt import Principal
 from gateway.core.revocation import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
-from tests.control.desk import Desk
+from tests.control.desk import Desk, serving
 from tests.control.test_bodies import GRANT
 
 OPS = Principal("admin", "ops")
@@ -74,4 +74,20 @@ async def test_waiting_skips_what_revokes_nothing(desk: Desk) -> None:
             await read.wait()
         await desk.state.revoke([RevocationTarget(FeedKind.OWNER, "app:a")], 1.0, "", "")
     assert [entry.name for entry in waiting.result()] == ["app:a"]
-    assert len(reads) == 5
+    assert len(reads) == 6
+
+
+async def test_a_shutdown_answers_who_waits() -> None:
+    """A server that stops does not wait for its long polls: they are answered with nothing new, at once."""
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group, serving() as desk:
+        read, real = asyncio.Event(), desk.state.changed
+
+        async def seen(serial: int, seconds: float) -> None:
+            read.set()
+            await real(serial, seconds)
+
+        desk.state.changed = seen  # type: ignore[method-assign]
+        waiting = group.create_task(desk.ask("GET", "/v1/revocations?wait=60"))
+        await read.wait()
+        await desk.stop()
+        assert (await waiting).json == {"revocations": [], "serial": 0}
