@@ -67,6 +67,12 @@ def test_namespaces_and_leading_space_do_not_matter(body: bytes) -> None:
     assert read_request(body, "Delete").tag == "Delete"
 
 
+def test_documents_are_utf8_whatever_they_declare() -> None:
+    """Two readers of one document see one key: a declared encoding changes nothing."""
+    body = '<?xml version="1.0" encoding="ISO-8859-1"?><Delete><Key>caf\u00e9</Key></Delete>'.encode()
+    assert read_request(body, "Delete").findtext("Key") == "caf\u00e9"
+
+
 @given(st.binary(max_size=60))
 def test_reading_never_raises_anything_else(body: bytes) -> None:
     """Whatever a caller sends as a document is a document or a refusal."""
