@@ -53,14 +53,11 @@ def test_a_password_opens_the_link_in_a_browser(weed: Place, browser: Browser) -
     link = weed.link("note.txt", password="open sesame")
     page = browser.new_context().new_page()
     page.goto(link.url)
-    page.locator("input[type=password]").fill("wrong")
-    page.keyboard.press("Enter")
-    page.wait_for_load_state()
-    assert "the note" not in page.content()
-    page.locator("input[type=password]").fill("open sesame")
-    page.keyboard.press("Enter")
-    page.wait_for_load_state()
-    assert "the note" in page.content()
+    for password, opened in (("wrong", False), ("open sesame", True)):
+        page.locator("input[type=password]").fill(password)
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        assert opened == ("the note" in page.content())
     assert "sesame" not in page.url
     page.close()
 
@@ -103,8 +100,8 @@ def test_a_folder_is_walked_by_clicking(weed: Place, browser: Browser, tmp_path:
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
     page.goto(weed.link(prefix="album/").url + "/")
-    page.get_by_role("link", name="sub dir").first.click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("link", name="sub dir").first.click()
     with page.expect_download() as download:
         page.get_by_role("link", name="é & <b>.bin").first.click()
     download.value.save_as(tmp_path / "saved")
@@ -120,8 +117,8 @@ def test_the_upload_page_takes_a_file_without_scripts(weed: Place, browser: Brow
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(link.url + "/")
     page.locator("input[type=file]").set_input_files(tmp_path / "sent.txt")
-    page.get_by_role("button").or_(page.locator("input[type=submit]")).first.click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button").or_(page.locator("input[type=submit]")).first.click()
     assert "sent.txt" in page.content()
     assert b"sent by form" == weed.stored("inbox/sent.txt")
     page.close()

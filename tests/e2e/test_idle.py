@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -50,7 +50,7 @@ def test_a_head_that_does_not_come_ends_the_connection(hasty: RunningGateway, be
 def test_dripping_a_head_buys_no_time(hasty: RunningGateway) -> None:
     """A byte now and then does not move the deadline."""
     started = time.monotonic()
-    with _connect(hasty) as client, pytest.raises(OSError):
+    with _connect(hasty) as client, suppress(ConnectionError):
         client.sendall(b"GET /s/x HTTP/1.1\r\nHost: x\r\nX-A: ")
         while time.monotonic() - started < 8:
             client.sendall(b"a")
@@ -67,10 +67,8 @@ def test_a_body_that_stalls_ends_the_upload(weed: Place) -> None:
         head = f"PUT {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 1000000\r\n\r\n"
         client.sendall(head.encode() + b"x" * 1000)
         started = time.monotonic()
-        try:
+        with suppress(ConnectionResetError):
             client.recv(1000)
-        except ConnectionResetError:
-            pass
     assert 9 < time.monotonic() - started < 15
     assert weed.stored("stalled.bin") is None
 

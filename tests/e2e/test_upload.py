@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.conftest import Run
 from tests.e2e.place import Place, noise
+from tests.servers.gateway import Link
 
 _BODY = noise(700_000)
 
@@ -75,12 +76,53 @@ def test_a_broken_off_upload_leaves_no_object(place: Place) -> None:
     with socket.create_connection((parts.hostname, parts.port), timeout=10) as client:
         head = f"PUT {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 200000\r\n\r\n"
         client.sendall(head.encode() + _BODY[:100000])
+    assert "client_gone" == _recorded(place, link)["outcome"]
+    assert place.stored("half.bin") is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000])
+def test_a_small_upload_that_breaks_off_replaces_nothing(place: Place, size: int) -> None:
+    """An overwriting upload that ends before its first or last byte leaves the earlier object as it was."""
+    place.put("kept.bin", b"the earlier object")
+    link = place.link("kept.bin", actions=["write"], overwrite=True)
+    parts = urlsplit(link.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as client:
+        head = f"PUT {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 2000\r\n\r\n"
+        client.sendall(head.encode() + b"x" * size)
+        _until_used(place, link, client)
+    _recorded(place, link)
+    assert b"the earlier object" == place.stored("kept.bin")
+
+
+def test_an_upload_with_a_wrong_checksum_replaces_nothing(place: Place, run: Run, file: Path) -> None:
+    """A body that does not match its Content-MD5 is refused, and the earlier object stays."""
+    place.put("kept.bin", b"the earlier object")
+    link = place.link("kept.bin", actions=["write"], overwrite=True)
+    wrong = ("-H", "Content-MD5: AAAAAAAAAAAAAAAAAAAAAA==")
+    assert 400 == _upload(run, link.url, "-T", "report.pdf", *wrong)[0]
+    (file.parent / "small").write_bytes(b"small")
+    assert 400 == _upload(run, link.url, "-T", "small", *wrong)[0]
+    assert b"the earlier object" == place.stored("kept.bin")
+
+
+def _recorded(place: Place, link: Link) -> dict[str, object]:
+    """The one record of a link's use, once it is written."""
     deadline = time.monotonic() + 10
     while not (records := place.gateway.api("GET", f"/v1/links/{link.id}/records")["records"]):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert records[0]["outcome"] in {"client_gone", "refused"}
-    assert place.stored("half.bin") is None
+    [record] = records
+    return record
+
+
+def _until_used(place: Place, link: Link, client: socket.socket) -> None:
+    """Give the gateway the time to begin with the upload, then break it off in the middle of nothing."""
+    deadline = time.monotonic() + 5
+    while not place.gateway.metric("gateway_transfers_in_progress"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.3)
+    client.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_folder_link_takes_files_by_name(place: Place, run: Run, file: Path) -> None:
