@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import click
 
@@ -42,7 +42,7 @@ _TIMEOUT: Final = 20.0
 _SETTINGS: Final = """{mark}
 data: {{listen: "127.0.0.1:{data}", public_url: "http://127.0.0.1:{data}"}}
 control: {{listen: "127.0.0.1:{control}", tokens: [{{name: demo, secret: "file:secrets/admin_token"}}]}}
-state: "sqlite:///gateway.db"
+state: "sqlite:///{database}"
 policies: policies/
 log: {{level: warning, format: console}}
 """
@@ -212,7 +212,8 @@ def _write(home: Path, ports: tuple[int, int], store: EmbeddedStore) -> _Tour:
         path.touch(mode=0o600)
         path.write_text(text)
     data, control = ports
-    (home / "gateway.yaml").write_text(_SETTINGS.format(mark=_MARK, data=data, control=control))
+    database = quote(str(home / "gateway.db"))
+    (home / "gateway.yaml").write_text(_SETTINGS.format(mark=_MARK, data=data, control=control, database=database))
     policy = _POLICY.format(mark=_MARK, profile=store.profile, endpoint=store.endpoint, bucket=_BUCKET, key=_KEY)
     (home / "policies" / "demo.yaml").write_text(policy)
     return _Tour(home, Control(f"http://127.0.0.1:{control}", token, _TIMEOUT), f"http://127.0.0.1:{data}")

@@ -174,7 +174,7 @@ def _clock(name: str, date: str | None, sent_at: float) -> Finding:
         skew = parsedate_to_datetime(date or "").timestamp() - sent_at
     except ValueError:
         return Finding(name, "clock", None, "the store does not say what time it is")
-    return Finding(name, "clock", abs(skew) < _SKEW, f"the store's is {skew:+.0f} s from ours")
+    return Finding(name, "clock", abs(skew) < _SKEW, f"the store's is {round(skew):+d} s from ours")
 
 
 async def _bucket(upstream: StoreUpstream, bucket: Bucket) -> Finding:

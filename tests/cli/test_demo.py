@@ -42,10 +42,12 @@ def processes_of(home: Path) -> list[str]:
 
 
 @contextmanager
-def running(home: Path, *arguments: str):
+def running(home: Path, cwd: Path, *arguments: str):
     """A demo that stays up, after it said what to try; killed at the end whatever happened."""
     line, environ = command(home, *arguments)
-    with subprocess.Popen(line, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        line, env=environ, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             said = ""
             while "Ctrl-C" not in said:
@@ -57,22 +59,28 @@ def running(home: Path, *arguments: str):
             process.kill()
 
 
-def test_once_downloads_revokes_and_sees_the_refusal(tmp_path):
+@pytest.fixture
+def elsewhere(tmp_path_factory):
+    """The directory in which the user happens to be."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+def test_once_downloads_revokes_and_sees_the_refusal(tmp_path, elsewhere):
     """Exit code 0, the URL on standard output, and neither a process nor a file left."""
     line, environ = command(tmp_path, "--once")
-    done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(line, env=environ, cwd=elsewhere, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
     assert "/s/gl_" in done.stdout.splitlines()[-1]
     assert "downloaded 63 bytes" in done.stderr
     assert "410" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert [*tmp_path.iterdir(), *elsewhere.iterdir()] == []
     assert processes_of(tmp_path) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_stays_up_until_it_is_told_and_cleans_up(tmp_path, number):
+def test_it_stays_up_until_it_is_told_and_cleans_up(tmp_path, elsewhere, number):
     """The printed URL works, and the printed way to the admin token is right."""
-    with running(tmp_path) as (process, said):
+    with running(tmp_path, elsewhere) as (process, said):
         with urlopen(re.search(r"http://\S+/s/gl_\w+", said)[0], timeout=10) as answer:
             assert answer.read().startswith(b"Hello!")
         token_file = Path(re.search(r"\$\(cat ([^)]+)\)", said)[1])
@@ -83,13 +91,15 @@ def test_it_stays_up_until_it_is_told_and_cleans_up(tmp_path, number):
     assert processes_of(tmp_path) == []
 
 
-def test_a_named_directory_is_kept_and_used_again(tmp_path):
+def test_a_named_directory_is_kept_and_used_again(tmp_path, elsewhere):
     """Its settings are ordinary ones; a second demo in it works."""
-    home = tmp_path / "kept"
+    home = tmp_path / "kept & used %41gain"
     for _ in range(2):
         line, environ = command(tmp_path, "--once", "--dir", str(home))
-        done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=90, check=False)
+        done = subprocess.run(line, env=environ, cwd=elsewhere, capture_output=True, text=True, timeout=90, check=False)
         assert done.returncode == 0, done.stderr
+    assert list(elsewhere.iterdir()) == []
+    assert (home / "gateway.db").stat().st_size > 0
     assert set(yaml.safe_load((home / "gateway.yaml").read_text())) >= {"data", "control", "state", "policies"}
 
 
