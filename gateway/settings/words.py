@@ -158,7 +158,9 @@ def _rate(value: object) -> str:
 
 
 def _instant(value: object) -> float:
-    return units.instant(value if isinstance(value, str) else "this")
+    if not isinstance(value, str):
+        raise ValueError("must be a time in RFC 3339, like 2027-01-31T12:00:00Z")
+    return units.instant(value)
 
 
 def _condition(value: object) -> CelCondition:
