@@ -313,10 +313,18 @@ def test_a_signed_size_line_is_grammar_strict(line):
     assert refusal(decoder(SIGNED, 3), line + b"\r\none\r\n") is Reason.BAD_REQUEST
 
 
-@pytest.mark.parametrize("after", [b"x\r\n", b"\n", b"\rx", b"xx"])
+@pytest.mark.parametrize("after", [b"", b"x\r\n", b"\n", b"\rx\r\n", b"xx"])
 def test_a_chunk_ends_where_its_size_says(after):
     """A chunk's data is followed by CRLF at once."""
-    assert refusal(decoder(UNSIGNED, 3), b"3\r\none" + after + b"\n0\r\n\r\n") is Reason.BAD_REQUEST
+    assert refusal(decoder(UNSIGNED, 3), b"3\r\none" + after + b"0\r\n\r\n") is Reason.BAD_REQUEST
+
+
+def test_a_line_has_a_longest_length():
+    """A line that does not end is refused while it arrives, so that it is never collected."""
+    chunked = decoder(UNSIGNED, 3)
+    assert chunked.feed(b"3" * 500) == []
+    with pytest.raises(Refused):
+        chunked.feed(b"3" * 100)
 
 
 @pytest.mark.parametrize("line", [b"novalue", b":a", b"a b:c", b"a:", b"a:\x00", b" a:b", b"a:b\xff", b"a" * 600])

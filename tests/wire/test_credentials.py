@@ -257,9 +257,11 @@ def test_a_request_without_a_date_is_refused():
 
 
 def test_a_session_token_comes_from_one_place():
-    """A session token in the query and in a header at once, or an empty one, is malformed."""
+    """A session token in the query and in a header at once, an empty or a misspelled one, is malformed."""
     header = ("x-amz-security-token", "t")
     assert refusal(request(f"{V4_QUERY}&X-Amz-Security-Token=t", header)) is Reason.CREDENTIALS_QUERY_MALFORMED
+    assert refusal(request(f"{V4_QUERY}&x-amz-security-token=t")) is Reason.CREDENTIALS_QUERY_MALFORMED
+    assert refusal(request(f"{V2_QUERY}&X-Amz-Security-Token=t")) is Reason.CREDENTIALS_QUERY_MALFORMED
     assert refusal(request(f"{V4_QUERY}&X-Amz-Security-Token=")) is Reason.CREDENTIALS_QUERY_MALFORMED
     assert refusal(request(f"{V2_QUERY}&x-amz-security-token=t", header)) is Reason.CREDENTIALS_QUERY_MALFORMED
     assert refusal(request("", ("authorization", V4), DATE, ("x-amz-security-token", ""))) is (

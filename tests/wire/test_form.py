@@ -155,8 +155,11 @@ def test_fields_that_need_no_cover(kind):
 @both
 @pytest.mark.parametrize("name", ["x-amz-meta-tag", "Content-Type"])
 def test_a_condition_on_a_missing_field_fails(kind, name):
-    """A field the policy speaks of has to be in the form."""
-    form = posted(kind, FIELDS, CONDITIONS)
+    """A field the policy speaks of has to be in the form, even if any value would do."""
+    form = posted(kind, FIELDS, [*CONDITIONS, ["starts-with", f"${name}", ""]])
+    assert accept(form)
+    lenient = [BUCKET, {"key": "k"}, ["starts-with", f"${name}", ""]]
+    assert refusal(posted(kind, {"key": "k"}, lenient)) is Reason.FORM_POLICY_VIOLATED
     assert refusal(replace(form, fields=tuple(f for f in form.fields if f[0] != name))) is Reason.FORM_POLICY_VIOLATED
 
 

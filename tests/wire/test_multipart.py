@@ -110,6 +110,8 @@ def test_what_follows_the_file_is_dropped():
     """Fields after the file have no effect, as with S3, and are bounded too."""
     form, content = parse(body(part("key", "k"), (FILE, b"data"), part("acl", "public-read"), part("submit", "Go")))
     assert (form.value("acl"), form.value("submit"), content) == (None, None, b"data")
+    unread = ('Content-Disposition: form-data; name="key"', b"\xff")
+    assert parse(body(part("key", "k"), (FILE, b""), unread))[0].key == "k"
     assert refusal(body((FILE, b""), part("submit", "x" * MAX_FIELDS))) is Reason.MALFORMED_FORM
 
 
@@ -240,6 +242,17 @@ def test_the_first_fault_is_final():
             parser.feed(data)
     with pytest.raises(Refused):
         parser.finish()
+
+
+def test_a_fault_in_the_middle_is_final():
+    """A parser that refused one field does not go on with the next one."""
+    data = body(('Content-Disposition: form-data; name="key"', b"ab\xff"), (FILE, b"x"))
+    cut = data.index(b"\xff")
+    parser = FormParser(CONTENT_TYPE)
+    assert parser.feed(data[:cut]) == []
+    for piece in (data[cut:], b""):
+        with pytest.raises(Refused):
+            parser.feed(piece)
 
 
 def test_no_repr_shows_a_value():
