@@ -75,7 +75,7 @@ class Connection(asyncio.BufferedProtocol):
         self._paused = False
         self._mark_time = 0.0
         self._mark_bytes = self._written = 0
-        self._phase: tuple[bool, bool] | None = None
+        self._phase: tuple[bool, bool, bool] | None = None
         self._poll: select.poll | None = None
         self.response: Response | None = None
         self.closed = False
@@ -215,7 +215,7 @@ class Connection(asyncio.BufferedProtocol):
         else:
             owed, moved, patience = self.request_sent, 0, self._patience.head
             late = "no answer in time"
-        phase = (response.head_done, self._drained is not None)
+        phase = (response.head_done, self._drained is not None, owed)
         if not owed or phase != self._phase or moved - self._mark_bytes >= SLOWEST * patience:
             self._phase, self._mark_time, self._mark_bytes = phase, now, moved
         elif now - self._mark_time > patience:

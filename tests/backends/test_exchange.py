@@ -182,9 +182,8 @@ async def test_redirects_are_not_followed() -> None:
         await peer.send(reply(b"", "307 Temporary Redirect", f"location: http://127.0.0.1:{seen.port}/other\r\n"))
         await peer.until_closed()
 
-    async with fault_server(script) as seen, upstream_to(seen.port) as upstream:
-        async with upstream.open(call()) as answer:
-            assert 307 == answer.status
+    async with fault_server(script) as seen, upstream_to(seen.port) as upstream, upstream.open(call()) as answer:
+        assert 307 == answer.status
     assert 1 == len(seen.heads)
 
 
@@ -196,9 +195,8 @@ async def test_compressed_bodies_stay_as_they_are() -> None:
         await peer.request()
         await peer.send(reply(packed, extra="content-encoding: gzip\r\n"))
 
-    async with fault_server(script) as seen, upstream_to(seen.port) as upstream:
-        async with upstream.open(call()) as answer:
-            assert (packed, "gzip") == (await answer.body.read(10000), answer.headers["content-encoding"])
+    async with fault_server(script) as seen, upstream_to(seen.port) as upstream, upstream.open(call()) as answer:
+        assert (packed, "gzip") == (await answer.body.read(10000), answer.headers["content-encoding"])
 
 
 async def test_unsolicited_bytes_on_a_kept_connection_end_it() -> None:
@@ -471,12 +469,11 @@ async def test_a_stalled_reader_costs_one_read() -> None:
         with contextlib.suppress(ConnectionError):
             await peer.send(reply(bytes(16_000_000)))
 
-    async with fault_server(script) as seen, upstream_to(seen.port) as upstream:
-        async with upstream.open(call()) as answer:
-            await anext(aiter(answer.body))
-            for _ in range(50):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.002):
-                        await asyncio.Event().wait()
-            held = answer.body._response.buffered  # type: ignore[attr-defined]
+    async with fault_server(script) as seen, upstream_to(seen.port) as upstream, upstream.open(call()) as answer:
+        await anext(aiter(answer.body))
+        for _ in range(50):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.002):
+                    await asyncio.Event().wait()
+        held = answer.body._response.buffered  # type: ignore[attr-defined]
     assert held <= 131072
