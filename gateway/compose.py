@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Final
 
-
+from gateway.backends import multipart
 from gateway.backends.spec import BackendSpec, ChainSource
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.route import Answer, Capability, UpstreamCall
@@ -22,6 +23,8 @@ from gateway.telemetry.timed import timed
 from gateway.wire.credentials import Credentials
 
 __all__ = ["backend_specs", "gate_of", "open_stores", "upload_parts_with"]
+
+_CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 
 
 def backend_specs(loaded: Loaded) -> list[BackendSpec]:
@@ -95,9 +98,16 @@ def upload_parts_with(upstream: StoreUpstream) -> PartsUpload:
     async def upload_parts(
         call: UpstreamCall, chunks: AsyncIterator[bytes], length: int | None, capabilities: frozenset[Capability]
     ) -> Answer:
-        from gateway.backends import multipart
-
-        etag = await multipart.upload(upstream, call, chunks, length=length, capabilities=capabilities)
-        return Answer(200, {"etag": etag}, 0)
+        conditions = tuple(pair for pair in call.headers if pair[0] in _CONDITIONS)
+        uploaded = await multipart.upload(
+            upstream,
+            multipart.Destination(call.backend, call.bucket, call.key),
+            chunks,
+            length=length,
+            headers=tuple(pair for pair in call.headers if pair[0] not in _CONDITIONS),
+            conditions=conditions,
+            equal_parts=Capability.EQUAL_PARTS in capabilities,
+        )
+        return Answer(200, {**uploaded.headers, "etag": uploaded.etag}, 0)
 
     return upload_parts

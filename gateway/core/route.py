@@ -50,6 +50,7 @@ class Capability(StrEnum):
     COPY_PART = "copy_part"
     LIST_V2 = "list_v2"
     BATCH_DELETE = "batch_delete"
+    EQUAL_PARTS = "equal_parts"
     FOLDS_SLASHES = "folds_slashes"
     FOLDS_UNICODE = "folds_unicode"
 

@@ -19,7 +19,7 @@ from gateway.wire.listing import Listing, link_entries, link_json, read_listing,
 from gateway.wire.negotiate import prefers_html
 from gateway.wire.replies import LINK_HEADERS, Reply, store_reason
 
-__all__ = ["XML_LIMIT", "link_listing"]
+__all__ = ["XML_LIMIT", "link_listing", "read_page"]
 
 XML_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of one page of a store's listing: 1,000 names of 1,024 bytes, percent-encoded, with room for the rest."""
@@ -32,7 +32,7 @@ async def link_listing(plane: Plane, tried: Tried, permit: Permit) -> Reply:
         Refused: the store's refusal, as a reason of ours.
         UpstreamFailed: the store is away, or answered something else than a listing.
     """
-    listing = await _listing(plane, tried, permit)
+    listing = await read_page(plane, tried, permit)
     place, folder = tried.request.place, tried.attempt.key
     path = place.path or "" if isinstance(place, LinkPlace) else ""
     entries = link_entries(listing, folder)
@@ -52,7 +52,8 @@ async def link_listing(plane: Plane, tried: Tried, permit: Permit) -> Reply:
     return html(page)
 
 
-async def _listing(plane: Plane, tried: Tried, permit: Permit) -> Listing:
+async def read_page(plane: Plane, tried: Tried, permit: Permit) -> Listing:
+    """One page of the store's listing below what was decided on, with our names."""
     async with plane.upstream.open(upstream_call(permit.route, tried.request)) as answer:
         body = await answer.body.read(XML_LIMIT)
     if answer.status != 200:

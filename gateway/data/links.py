@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum, auto
+from typing import Final
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
@@ -22,6 +23,9 @@ from gateway.wire.multipart import Form
 from gateway.wire.parse import checked_key
 
 __all__ = ["Page", "is_navigation", "link_attempt", "named_by_form", "page_of", "settle_place"]
+
+
+_FOLDER_READS: Final = frozenset({Operation.GET_OBJECT, Operation.LIST_OBJECTS_V2})
 
 
 class Page(Enum):
@@ -57,12 +61,19 @@ def settle_place(request: ObjectRequest, grant: Grant) -> ObjectRequest:
         if place.path is not None:
             raise Refused(Reason.OUT_OF_SCOPE, "a path below a link to one object")
         return request
+    if "archive" in request.params and request.operation in _FOLDER_READS and _is_folder(place):
+        # One use and one answer with a body, like an object; which keys it holds is decided one by one.
+        return replace(request, operation=Operation.GET_OBJECT, place=LinkPlace(place.token_text, place.path or ""))
     if not place.path:
         if request.operation in {Operation.GET_OBJECT, Operation.HEAD_OBJECT}:
             return replace(request, operation=Operation.LIST_OBJECTS_V2, place=LinkPlace(place.token_text, ""))
         if request.operation is Operation.PUT_OBJECT:
             raise Refused(Reason.BAD_REQUEST, "an upload to a folder link needs a name: PUT /s/TOKEN/NAME")
     return request
+
+
+def _is_folder(place: LinkPlace) -> bool:
+    return not place.path or place.path.endswith("/")
 
 
 def named_by_form(request: ObjectRequest, grant: Grant, form: Form) -> ObjectRequest:
@@ -112,6 +123,8 @@ def link_attempt(
             operation, action = Operation.PUT_OBJECT, Action.WRITE
         case Page.ENTER | Page.LANDING:
             operation, action = Operation.HEAD_OBJECT, Action.READ
+        case _ if "archive" in request.params and request.operation is Operation.GET_OBJECT:
+            operation, action = Operation.GET_OBJECT, Action.LIST
         case _:
             operation, action = request.operation, ACTION_OF[request.operation] or Action.READ
     if page is Page.ENTER and Action.READ not in grant.actions:

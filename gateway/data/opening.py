@@ -11,16 +11,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway.core.request import LinkPlace, Operation
-from gateway.core.route import Answer
+from gateway.core.route import Answer, Delivery
 from gateway.data.attempts import Tried
 from gateway.data.documents import DOCUMENTS
 from gateway.data.forms import form_reply
 from gateway.data.gate import Gate, Plane
 from gateway.data.judging import judged
+from gateway.data.link_archive import link_archive, wants_archive
 from gateway.data.link_listing import link_listing
 from gateway.data.link_pages import link_page, link_receipt
 from gateway.data.local import LOCAL, local_answer
 from gateway.data.puts import open_put
+from gateway.data.redirects import redirected
 from gateway.data.transfers import Permit
 from gateway.wire.calls import upstream_call, whole_instead
 from gateway.wire.replies import Reply
@@ -45,6 +47,10 @@ async def open_answer(plane: Plane, gate: Gate, tried: Tried, permit: Permit) ->
         yield await link_page(plane, gate, tried, permit)
     elif link and operation is Operation.LIST_OBJECTS_V2:
         yield await link_listing(plane, tried, permit)
+    elif link and wants_archive(tried.request) and operation is Operation.GET_OBJECT:
+        yield await link_archive(plane, gate, tried, permit)
+    elif operation is Operation.GET_OBJECT and permit.route.delivery is Delivery.REDIRECT:
+        yield redirected(plane, tried, permit)
     elif operation in LOCAL:
         yield local_answer(gate, tried, permit.exchange.request_id)
     elif operation in DOCUMENTS:

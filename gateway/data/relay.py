@@ -16,6 +16,7 @@ from gateway.core.route import Answer
 from gateway.data.admit import claim
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Plane
+from gateway.data.link_archive import archive_headers, wants_archive
 from gateway.data.opening import Opened
 from gateway.data.transfers import Permit
 from gateway.wire.headers import response_headers
@@ -60,6 +61,8 @@ async def relay(plane: Plane, request: ObjectRequest, permit: Permit, opened: Op
 
 def _headers(request: ObjectRequest, permit: Permit, answer: Answer) -> list[tuple[str, str]]:
     grant = permit.grant
+    if wants_archive(request) and request.operation is Operation.GET_OBJECT:
+        return archive_headers(answer, permit.attempt.key, grant)
     link = isinstance(request.place, LinkPlace)
     return response_headers(
         answer,

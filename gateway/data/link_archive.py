@@ -1,0 +1,135 @@
+"""Owns a folder link's whole folder as one ZIP or tar, streamed.
+
+Refuses to own the archive's own bytes (`gateway.wire.archive`).
+
+Laws: the list of members is fixed before the first byte and each is pinned by its entity tag; every member goes
+through the one authorisation function; if one cannot be sent whole, the archive ends as a broken connection and never
+as a complete file.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gateway.core.grant import Grant
+from gateway.core.policy import decide
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.request import Action, ObjectRequest, Operation
+from gateway.core.route import Answer, Route, UpstreamCall
+from gateway.core.units import instant
+from gateway.data.attempts import Tried
+from gateway.data.gate import Gate, Plane
+from gateway.data.link_listing import read_page
+from gateway.data.transfers import Permit
+from gateway.wire.archive import Archive, Member, TarArchive, ZipArchive
+from gateway.wire.disposition import clean_filename, content_disposition
+from gateway.wire.listing import Found
+from gateway.wire.replies import LINK_HEADERS
+
+__all__ = ["archive_headers", "link_archive", "wants_archive"]
+
+_MOST_MEMBERS: Final = 100_000
+_KINDS: Final[dict[str, type[ZipArchive] | type[TarArchive]]] = {"zip": ZipArchive, "tar": TarArchive}
+
+
+def wants_archive(request: ObjectRequest) -> bool:
+    return "archive" in request.params
+
+
+async def link_archive(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Answer:
+    """The archive, its length known, nothing of it read yet.
+
+    Raises:
+        Refused: BAD_ARGUMENT for an unknown kind, TOO_LARGE above 100,000 members, NOT_ALLOWED if any member may not
+            be read.
+    """
+    kind = _KINDS.get(tried.request.params["archive"])
+    if kind is None:
+        raise Refused(Reason.BAD_ARGUMENT, "archive is zip or tar")
+    found = await _members(plane, gate, tried, permit)
+    members = [Member(_name(tried, entry), entry.size or 0, _when(entry)) for entry in found]
+    archive = kind(members)
+    body = _ArchiveBody(plane, permit.route, archive, list(zip(found, members, strict=True)))
+    return Answer(200, {"content-type": archive.content_type}, archive.length, body)
+
+
+def archive_headers(answer: Answer, key: str, grant: Grant | None) -> list[tuple[str, str]]:
+    """An archive is always saved and never shown."""
+    kind = answer.headers["content-type"]
+    folder = grant.label if grant is not None and grant.label else key.rstrip("/").rpartition("/")[2]
+    suffix = next(maker.suffix for maker in _KINDS.values() if maker.content_type == kind)
+    named = content_disposition("attachment", clean_filename((folder or "files") + suffix))
+    return [("Content-Type", kind), ("Content-Disposition", named), *LINK_HEADERS]
+
+
+async def _members(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> list[Found]:
+    listed = replace(tried, request=replace(tried.request, operation=Operation.LIST_OBJECTS_V2))
+    found: list[Found] = []
+    while True:
+        page = await read_page(plane, listed, permit)
+        found += [entry for entry in page.found if not entry.key.endswith("/")]
+        if len(found) > _MOST_MEMBERS:
+            raise Refused(Reason.TOO_LARGE, f"the folder has more than {_MOST_MEMBERS} objects")
+        if page.cursor is None:
+            break
+        params = {**listed.request.params, "cursor": page.cursor}
+        listed = replace(listed, request=replace(listed.request, params=params))
+    for entry in found:
+        decide(gate.policy, tried.grant, tried.attempt.touching(Action.READ, tried.attempt.bucket, entry.key))
+    return found
+
+
+def _name(tried: Tried, entry: Found) -> str:
+    return entry.key.removeprefix(tried.attempt.key)
+
+
+def _when(entry: Found) -> float:
+    with suppress(ValueError):
+        return instant(entry.modified)
+    return 0.0
+
+
+@dataclass(slots=True)
+class _ArchiveBody:
+    """The archive's bytes (`core.route.AnswerBody`), drawn member by member from the store."""
+
+    plane: Plane
+    route: Route
+    archive: Archive
+    members: list[tuple[Found, Member]]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for entry, member in self.members:
+            yield self.archive.before(member)
+            checksum, size = 0, 0
+            async with self.plane.upstream.open(self._call(entry)) as answer:
+                if answer.status != 200 or answer.length != member.size:
+                    raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive has changed or gone")
+                async for chunk in answer.body:
+                    checksum = zlib.crc32(chunk, checksum)
+                    size += len(chunk)
+                    yield chunk
+            if size != member.size:
+                raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive ended early")
+            yield self.archive.after(member, checksum)
+        yield self.archive.end()
+
+    async def read(self, limit: int) -> bytes:
+        whole = b"".join([chunk async for chunk in self])
+        if len(whole) > limit:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the archive is longer than {limit} bytes")
+        return whole
+
+    def _call(self, entry: Found) -> UpstreamCall:
+        pinned = (("if-match", entry.etag),) if entry.etag else ()
+        return UpstreamCall(
+            backend=self.route.backend.name,
+            method="GET",
+            bucket=self.route.bucket.real_bucket,
+            key=self.route.bucket.prefix + entry.key,
+            headers=pinned,
+        )
