@@ -108,5 +108,17 @@ async def upstream_to(port: int, **changes: object) -> AsyncIterator[StoreUpstre
         await upstream.close()
 
 
+async def drain(upstream: StoreUpstream, of: UpstreamCall) -> bytes:
+    """The whole body, chunk by chunk."""
+    async with upstream.open(of) as answer:
+        return b"".join([chunk async for chunk in answer.body])
+
+
+async def read(upstream: StoreUpstream, of: UpstreamCall, limit: int = 10**6) -> bytes:
+    """The whole body at once."""
+    async with upstream.open(of) as answer:
+        return await answer.body.read(limit)
+
+
 def call(method: str = "GET", key: str = "k", length: int | None = None) -> UpstreamCall:
     return UpstreamCall(backend="b", method=method, bucket="bkt", key=key, body_length=length)

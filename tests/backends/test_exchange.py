@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from tests.backends.fault_server import Peer, call, fault_server, reply, upstream_to
+from tests.backends.fault_server import Peer, call, drain, fault_server, read, reply, upstream_to
 
 
 async def source(*chunks: bytes, error: Exception | None = None) -> AsyncIterator[bytes]:
@@ -82,12 +82,7 @@ async def test_a_truncated_body_raises(wire: bytes, whole: bool) -> None:
 
     async with fault_server(script) as seen, upstream_to(seen.port) as upstream:
         with pytest.raises(UpstreamFailed) as failed:
-            async with upstream.open(call()) as answer:
-                if whole:
-                    await answer.body.read(1000)
-                else:
-                    async for _ in answer.body:
-                        pass
+            await (read if whole else drain)(upstream, call())
         assert Reason.UPSTREAM_BROKE is failed.value.reason
 
 
@@ -265,9 +260,7 @@ async def test_a_stalled_or_dripping_body_times_out(drip: bytes) -> None:
 
     async with fault_server(script) as seen, upstream_to(seen.port, read_timeout=0.15) as upstream:
         with pytest.raises(UpstreamFailed) as failed:
-            async with upstream.open(call()) as answer:
-                async for _ in answer.body:
-                    pass
+            await drain(upstream, call())
     assert Reason.UPSTREAM_TIMED_OUT is failed.value.reason
 
 
@@ -280,16 +273,19 @@ async def test_a_slow_reader_is_not_the_stores_fault() -> None:
         await peer.send(reply(content))
         await peer.until_closed()
 
-    async with fault_server(script) as seen, upstream_to(seen.port, read_timeout=0.05) as upstream:
-        async with upstream.open(call()) as answer:
-            parts = aiter(answer.body)
-            got = len(await anext(parts))
-            for _ in range(20):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.01):
-                        await asyncio.Event().wait()
-            async for chunk in parts:
-                got += len(chunk)
+    async with (
+        fault_server(script) as seen,
+        upstream_to(seen.port, read_timeout=0.05) as upstream,
+        upstream.open(call()) as answer,
+    ):
+        parts = aiter(answer.body)
+        got = len(await anext(parts))
+        for _ in range(20):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await asyncio.Event().wait()
+        async for chunk in parts:
+            got += len(chunk)
     assert len(content) == got
 
 
@@ -313,20 +309,26 @@ async def test_a_store_that_takes_no_body_times_out() -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=70_000), max_size=6))
 async def test_an_upload_arrives_as_it_was_given(chunks: list[bytes]) -> None:
-    """Whatever the chunks, empty ones included, the store receives exactly their sum, and its answer comes back whole."""
+    """Whatever the chunks, empty ones included, the store receives exactly their sum, and its answer comes back."""
     whole = b"".join(chunks)
-    async with fault_server(answer_all) as seen, upstream_to(seen.port) as upstream:
-        async with upstream.open(call("PUT", length=len(whole)), source(*chunks)) as answer:
-            assert (whole or b"object") == await answer.body.read(10**6)
+    async with (
+        fault_server(answer_all) as seen,
+        upstream_to(seen.port) as upstream,
+        upstream.open(call("PUT", length=len(whole)), source(*chunks)) as answer,
+    ):
+        assert (whole or b"object") == await answer.body.read(10**6)
     assert [whole] == seen.bodies
 
 
 @pytest.mark.parametrize("size", [0, 1, 70_000, 1_000_000])
 async def test_a_body_in_memory_arrives(size: int) -> None:
     """Bytes are sent as they are, small or large."""
-    async with fault_server(answer_all) as seen, upstream_to(seen.port) as upstream:
-        async with upstream.open(call("PUT", length=size), b"y" * size) as answer:
-            assert 200 == answer.status
+    async with (
+        fault_server(answer_all) as seen,
+        upstream_to(seen.port) as upstream,
+        upstream.open(call("PUT", length=size), b"y" * size) as answer,
+    ):
+        assert 200 == answer.status
     assert [b"y" * size] == seen.bodies
 
 
@@ -363,8 +365,8 @@ async def test_a_source_that_raises_never_looks_whole(chunks: tuple[bytes, ...])
         received.append(await peer.until_closed())
 
     async with fault_server(script) as seen, upstream_to(seen.port) as upstream:
+        error = Refused(Reason.BAD_DIGEST)
         with pytest.raises(Refused) as refused:
-            error = Refused(Reason.BAD_DIGEST)
             async with upstream.open(call("PUT", length=10), source(*chunks, error=error)):
                 pytest.fail("there is no answer")
         await seen.closed.wait()
@@ -415,9 +417,12 @@ async def test_interim_answers_during_an_upload_are_skipped() -> None:
         await peer.reader.readexactly(4)
         await peer.send(reply(b"done"))
 
-    async with fault_server(script) as seen, upstream_to(seen.port) as upstream:
-        async with upstream.open(call("PUT", length=4), source(b"bo", b"dy")) as answer:
-            assert (200, b"done") == (answer.status, await answer.body.read(10))
+    async with (
+        fault_server(script) as seen,
+        upstream_to(seen.port) as upstream,
+        upstream.open(call("PUT", length=4), source(b"bo", b"dy")) as answer,
+    ):
+        assert (200, b"done") == (answer.status, await answer.body.read(10))
 
 
 @pytest.mark.parametrize("phase", ["head", "body", "upload"])

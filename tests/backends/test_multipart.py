@@ -94,7 +94,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 20, 25, 100])
 @pytest.mark.parametrize("step", [1, 3, 10, 37])
 async def test_what_is_uploaded_is_what_was_given(small_parts: None, known: bool, size: int, step: int) -> None:
-    """Any length in any chunks, declared or not, becomes the same object: in one PUT if it fits, in equal parts if not."""
+    """Any length in any chunks, declared or not, becomes the same object, in one PUT or in equal parts."""
     content = bytes(range(size))
     store = MemoryUpstream()
     pieces = [content[start : start + step] for start in range(0, size, step)]

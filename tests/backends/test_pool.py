@@ -213,12 +213,9 @@ async def test_one_bad_address_among_good_ones_is_enough(monkeypatch: pytest.Mon
 
 def certificate(directory: Path, name: str) -> tuple[Path, Path]:
     key, cert = directory / "key.pem", directory / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        + ["-keyout", key, "-out", cert, "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"],
-        check=True,
-        capture_output=True,
-    )
+    options = f"-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN={name}".split()
+    names = ["-keyout", key, "-out", cert, "-addext", f"subjectAltName=DNS:{name}"]
+    subprocess.run(["openssl", "req", *options, *names], check=True, capture_output=True)
     return key, cert
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def body(response: Response) -> bytes:
 
 def cut(whole: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({cut % (len(whole) + 1) for cut in cuts} | {0, len(whole)})
-    return [whole[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [whole[a:b] for a, b in itertools.pairwise(places)]
 
 
 def chunked(content: bytes, sizes: list[int]) -> bytes:
