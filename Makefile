@@ -36,7 +36,7 @@ bench: .venv/dev.stamp .tools/tools.stamp
 
 # The lock of the image and of `make demo`, and the superset that tests need. Neither names an index.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
-RUNTIME_EXTRAS = build cel checksums demo postgres redis tracing
+RUNTIME_EXTRAS = build cel demo postgres redis tracing
 
 lock: .venv/venv.stamp
 	$(PIP) install uv

@@ -19,6 +19,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
+import awscrt.checksums
 import structlog
 from aiohttp import web
 
@@ -52,6 +53,7 @@ from gateway.stores.state import State
 from gateway.telemetry.health import Health
 from gateway.telemetry.logs import Logs
 from gateway.telemetry.metrics import Metrics
+from gateway.wire.checksums import register_crc
 
 __all__ = ["run"]
 
@@ -73,6 +75,8 @@ async def run(
         SettingsError: the files are wrong, or what they name cannot be opened.
     """
     require_strict_parser()
+    register_crc("crc32c", awscrt.checksums.crc32c)
+    register_crc("crc64nvme", awscrt.checksums.crc64nvme)
     reloader = Reloader(settings_path, environ, PROFILES)
     app = _App(reloader, reloader.load())
     async with AsyncExitStack() as stack:
