@@ -1,0 +1,24 @@
+"""What is special to the engine in memory: it is bounded."""
+
+from __future__ import annotations
+
+from gateway.stores import memory
+from gateway.stores.memory import MemoryState
+from tests.contract.sample import NOW, record
+
+
+async def test_lapsed_leases_leave() -> None:
+    """However many callers come, about as many leases stay as are open."""
+    state = MemoryState()
+    for number in range(1000):
+        await state.open_lease("l_1", str(number), None, NOW + number, 10)
+    assert len(state._leases) <= 25
+
+
+async def test_records_are_bounded() -> None:
+    """The oldest records make room for new ones."""
+    state = MemoryState()
+    await state.append([record("l_1", NOW + number) for number in range(memory._RECORDS_KEPT + 10)])
+    page = await state.records_of("l_1", None, memory._RECORDS_KEPT + 10)
+    assert len(page.records) == memory._RECORDS_KEPT
+    assert page.records[-1].at == NOW + 10
