@@ -31,8 +31,9 @@ __all__ = ["Loaded", "Reloader", "watch"]
 DEBOUNCE_MS: Final = 100
 """How long a burst of changes is collected: an editor's or a kubelet's several steps are one reload."""
 
-_TICK_MS: Final = 1000
-"""How often the files are looked at even without a change reported: network mounts and replaced directories."""
+_TICK_MS: Final = 500
+"""How often the files are looked at even if no change is reported: for network mounts, directories that were replaced,
+and what happened while a watch was being set up anew."""
 
 _POLL_MS: Final = 300
 
@@ -93,13 +94,16 @@ class Reloader:
         """Whether any file is another one than the last `load` read, good or bad."""
         return self._fingerprint() != self._seen
 
-    def directories(self) -> set[Path]:
-        """Every directory in which a change could matter, those of the files behind symbolic links included."""
+    def directories(self) -> dict[Path, int]:
+        """Every directory in which a change could matter, those of the files behind symbolic links included.
+
+        With its inode number: a directory that was replaced has to be watched anew.
+        """
         files = {self._path.absolute(), *self._named, *(path for path, *_ in self._listed())}
         found = {file.parent for file in files} | {file.resolve().parent for file in files}
         if self._policies is not None:
             found.add(self._policies.absolute())
-        return {directory for directory in found if directory.is_dir()}
+        return {directory: number for directory in found if (number := _inode(directory)) is not None}
 
     def concerns(self, path: str) -> bool:
         """Whether a changed path can matter; a database beside gateway.yaml changes all the time and does not."""
@@ -118,6 +122,14 @@ class Reloader:
         """What tells this version of every known file from another; what is not there is None."""
         listed = {path: facts for path, *facts in self._listed()}
         return listed | {path: _facts(path) for path in (self._path, *self._named)}
+
+
+def _inode(directory: Path) -> int | None:
+    """What tells this directory from another of the same name; None if it is not there."""
+    try:
+        return directory.stat().st_ino if directory.is_dir() else None
+    except OSError:
+        return None
 
 
 def _facts(path: Path) -> object:
@@ -157,6 +169,5 @@ async def watch(reloader: Reloader, on_change: Callable[[], None], *, force_poll
             ):
                 if reloader.changed():
                     on_change()
-                    break
                 if reloader.directories() != directories:
                     break

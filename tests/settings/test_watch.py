@@ -1,0 +1,364 @@
+"""Reloading: everything or nothing, whatever replaced the files, and never because of somebody else's file."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.core.attempt import Attempt, Principal
+from gateway.core.policy import explain
+from gateway.core.reasons import SettingsError
+from gateway.core.request import Action, Operation
+from gateway.settings import watch as module
+from gateway.settings.watch import Loaded, Reloader, watch
+from tests.settings.conftest import GOOD_POLICY, MINIMAL, PROFILES, Folder
+
+POLICY = GOOD_POLICY + "examples:\n  - {who: app:billing, do: GetObject, on: reports/billing/a, expect: allow}\n"
+
+
+class Site:
+    """A folder under watch: what was loaded, what was refused, and a wait for the next of either."""
+
+    def __init__(self, folder: Folder, **environ: str) -> None:
+        self.folder = folder
+        folder.settings_file.write_text(MINIMAL)
+        (folder.policies / "a.yaml").write_text(POLICY)
+        self.reloader = Reloader(folder.settings_file, environ, PROFILES)
+        self.loaded: list[Loaded] = []
+        self.refused: list[tuple[str, ...]] = []
+        self._changed = asyncio.Event()
+
+    def reload(self) -> None:
+        try:
+            self.loaded.append(self.reloader.load())
+        except SettingsError as error:
+            self.refused.append(error.faults)
+        self._changed.set()
+
+    async def next(self) -> None:
+        """Until the next reload, good or bad."""
+        await asyncio.wait_for(self._changed.wait(), 10)
+        self._changed.clear()
+
+    async def settled(self, condition: Callable[[], bool]) -> None:
+        """Until a reload makes the condition true."""
+        while not condition():
+            await self.next()
+
+    @asynccontextmanager
+    async def watched(self, *, force_polling: bool = False) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(watch(self.reloader, self.reload, force_polling=force_polling))
+            yield
+            task.cancel()
+
+    @property
+    def rules(self) -> list[str]:
+        return [rule.name for rule in self.loaded[-1].policies.policy.rules] if self.loaded else []
+
+
+def renamed(name: str) -> str:
+    return POLICY.replace("billing reads", name)
+
+
+def test_a_reading_is_settings_and_policies_together(folder: Folder) -> None:
+    """One value, kept as the last good one."""
+    site = Site(folder)
+    loaded = site.reloader.load()
+    assert loaded is site.reloader.last
+    assert "memory" == loaded.settings.state.grants.engine
+    assert ["billing reads"] == [rule.name for rule in loaded.policies.policy.rules]
+    assert not site.reloader.changed()
+
+
+def test_faults_of_settings_and_policies_are_told_together(folder: Folder) -> None:
+    """Whoever broke both fixes both."""
+    site = Site(folder)
+    folder.settings_file.write_text("state: x\n")
+    (folder.policies / "a.yaml").write_text("rules: 5\n")
+    with pytest.raises(SettingsError) as raised:
+        site.reloader.load()
+    assert ["gateway.yaml:1:8", "policies/a.yaml:1:8"] == [
+        fault.removeprefix(f"{folder.path}/").partition(": ")[0] for fault in raised.value.faults
+    ]
+
+
+def test_a_failing_example_refuses_the_whole_reading(folder: Folder) -> None:
+    """A policy that does not do what its file says it does is not taken over."""
+    site = Site(folder)
+    good = site.reloader.load()
+    (folder.policies / "a.yaml").write_text(POLICY.replace("reports/billing/**", "reports/other/**"))
+    with pytest.raises(SettingsError, match="expected allow, but: no rule allows app:billing to read this"):
+        site.reloader.load()
+    assert good is site.reloader.last
+
+
+def test_a_bad_reading_is_not_tried_again_until_something_changes(folder: Folder) -> None:
+    """One fault is one log line, not one a second."""
+    site = Site(folder)
+    site.reloader.load()
+    (folder.policies / "a.yaml").write_text("{")
+    assert site.reloader.changed()
+    with pytest.raises(SettingsError):
+        site.reloader.load()
+    assert not site.reloader.changed()
+    (folder.policies / "a.yaml").write_text(POLICY)
+    assert site.reloader.changed()
+
+
+def test_files_that_come_and_go_are_changes(folder: Folder) -> None:
+    """Another policy file, one less, and a secret that was missing."""
+    site = Site(folder)
+    site.reloader.load()
+    (folder.policies / "b.yaml").write_text("")
+    assert site.reloader.changed()
+    site.reloader.load()
+    (folder.policies / "b.yaml").unlink()
+    assert site.reloader.changed()
+    site.reloader.load()
+    assert not site.reloader.changed()
+    folder.settings_file.write_text(MINIMAL + "control: {tokens: [{name: ops, secret: file:token}]}")
+    with pytest.raises(SettingsError, match="token cannot be read"):
+        site.reloader.load()
+    assert not site.reloader.changed()
+    (folder.path / "token").write_text("x")
+    assert site.reloader.changed()
+    assert "x" == site.reloader.load().settings.control.tokens[0].secret.resolve()
+
+
+def _corrupted(text: str, rng: random.Random) -> str:
+    """A text with one thing wrong: cut off, a piece doubled, lost, swapped or replaced."""
+    at, length = rng.randrange(len(text)), rng.randrange(1, 12)
+    piece = text[at : at + length]
+    match rng.randrange(6):
+        case 0:
+            return text[:at]
+        case 1:
+            return text[:at] + piece + text[at:]
+        case 2:
+            return text[:at] + text[at + length :]
+        case 3:
+            return text[:at] + piece[::-1] + text[at + length :]
+        case 4:
+            return text[:at] + rng.choice(["{", "]", ": ", "&a ", "\t", "'", "*", "\x00", "- "]) + text[at:]
+        case _:
+            lines = text.splitlines(keepends=True)
+            rng.shuffle(lines)
+            return "".join(lines)
+
+
+DECISIONS = [
+    Attempt(
+        principal=Principal.parse(who),
+        operation=operation,
+        action=action,
+        bucket=bucket,
+        key=key,
+        peer=None,
+        now=0.0,
+    )
+    for who in ("app:billing", "app:payroll", "anonymous", "admin:ops")
+    for operation, action in ((Operation.GET_OBJECT, Action.READ), (Operation.PUT_OBJECT, Action.WRITE))
+    for bucket, key in (("reports", "billing/a"), ("reports", "payroll/a"), ("other", "a"))
+]
+
+
+def _answers(loaded: Loaded | None) -> list[bool]:
+    assert loaded is not None
+    return [explain(loaded.policies.policy, None, attempt).allowed for attempt in DECISIONS]
+
+
+def test_a_thousand_corrupted_files_change_nothing(folder: Folder) -> None:
+    """After every refused reload the very same reading is in force, and it decides as before."""
+    site = Site(folder)
+    good = site.reloader.load()
+    before = _answers(good)
+    rng = random.Random(20310101)
+    refused = 0
+    path = folder.policies / "a.yaml"
+    while refused < 1000:
+        path.write_text(_corrupted(POLICY, rng))
+        try:
+            site.reloader.load()
+        except SettingsError:
+            refused += 1
+            assert good is site.reloader.last
+        else:
+            path.write_text(POLICY)
+            good = site.reloader.load()
+    assert before == _answers(site.reloader.last)
+
+
+async def test_an_edited_policy_is_live_within_two_seconds(folder: Folder) -> None:
+    """From the write to the new rules in force."""
+    site = Site(folder)
+    site.reload()
+    async with site.watched():
+        started = asyncio.get_running_loop().time()
+        (folder.policies / "a.yaml").write_text(renamed("edited"))
+        await site.settled(lambda: site.rules == ["edited"])
+        assert 2 > asyncio.get_running_loop().time() - started
+
+
+async def test_a_file_replaced_by_another_is_seen(folder: Folder) -> None:
+    """Editors write beside and rename; a watch on the file would go on looking at the old one."""
+    site = Site(folder)
+    site.reload()
+    async with site.watched():
+        for name in ("first", "second"):
+            beside = folder.policies / ".a.yaml.swp"
+            beside.write_text(renamed(name))
+            beside.replace(folder.policies / "a.yaml")
+            await site.settled(lambda name=name: site.rules == [name])  # type: ignore[misc]
+
+
+async def test_a_bad_file_changes_nothing_and_a_good_one_after_it_does(folder: Folder) -> None:
+    """Three times in a row: the bad reading is told once, the good one before it stays."""
+    site = Site(folder)
+    site.reload()
+    async with site.watched():
+        for number in range(3):
+            kept = site.loaded[-1]
+            (folder.policies / "a.yaml").write_text("{")
+            await site.settled(lambda number=number: len(site.refused) > number)  # type: ignore[misc]
+            assert kept is site.reloader.last
+            (folder.policies / "a.yaml").write_text(renamed(f"good {number}"))
+            await site.settled(lambda number=number: site.rules == [f"good {number}"])  # type: ignore[misc]
+    assert 3 == len(site.refused)
+
+
+def _mounted(folder: Folder, version: str, policy: str, settings: str) -> None:
+    """What a kubelet does: a new directory beside the old one, and one atomic rename of the `..data` link."""
+    for mount, name, text in ((folder.policies, "a.yaml", policy), (folder.path, "gateway.yaml", settings)):
+        target = mount / f"..{version}"
+        target.mkdir()
+        (target / name).write_text(text)
+        (mount / "..data_tmp").symlink_to(target.name)
+        old = (mount / "..data").resolve() if (mount / "..data").exists() else None
+        (mount / "..data_tmp").replace(mount / "..data")
+        if not (mount / name).is_symlink():
+            (mount / name).unlink(missing_ok=True)
+            (mount / name).symlink_to(f"..data/{name}")
+        if old is not None:
+            (old / name).unlink()
+            old.rmdir()
+
+
+async def test_a_configmap_swap_is_seen_every_time(folder: Folder) -> None:
+    """The swap of a mounted directory touches no file by its name; three of them are three reloads."""
+    site = Site(folder)
+    _mounted(folder, "v0", POLICY, MINIMAL)
+    site.reload()
+    async with site.watched():
+        for version in ("v1", "v2", "v3"):
+            _mounted(folder, version, renamed(version), f"{MINIMAL}log: {{level: debug}}\n# {version}\n")
+            await site.settled(lambda version=version: site.rules == [version])  # type: ignore[misc]
+    assert "debug" == site.loaded[-1].settings.log.level
+    assert [] == site.refused
+
+
+async def test_a_swap_is_reported_and_not_found_by_chance(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the regular look half a minute away, the directory's own report brings the reload."""
+    monkeypatch.setattr(module, "_TICK_MS", 30_000)
+    site = Site(folder)
+    _mounted(folder, "v0", POLICY, MINIMAL)
+    site.reload()
+    async with site.watched():
+        for number in range(1, 40):
+            _mounted(folder, f"v{number}", renamed(f"v{number}"), MINIMAL)
+            try:
+                await asyncio.wait_for(site.settled(lambda: len(site.loaded) > 1), 0.25)
+            except TimeoutError:
+                continue
+            break
+    assert 2 <= len(site.loaded)
+
+
+async def test_a_rotated_secret_is_taken_over(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The file of a reference is watched wherever it is, mounted Secrets included."""
+    mount = tmp_path_factory.mktemp("secret")
+    site = Site(folder)
+    folder.settings_file.write_text(f"{MINIMAL}control: {{tokens: [{{name: ops, secret: 'file:{mount}/token'}}]}}")
+
+    def secret() -> str:
+        return site.loaded[-1].settings.control.tokens[0].secret.resolve()
+
+    (mount / "..v0").mkdir()
+    (mount / "..v0" / "token").write_text("old")
+    (mount / "..data").symlink_to("..v0")
+    (mount / "token").symlink_to("..data/token")
+    site.reload()
+    async with site.watched():
+        (mount / "..v1").mkdir()
+        (mount / "..v1" / "token").write_text("new")
+        (mount / "..tmp").symlink_to("..v1")
+        (mount / "..tmp").replace(mount / "..data")
+        await site.settled(lambda: secret() == "new")
+
+
+async def test_a_policies_directory_that_is_replaced_is_seen(folder: Folder) -> None:
+    """As by a deployment that moves a whole directory into place."""
+    site = Site(folder)
+    site.reload()
+    async with site.watched():
+        other = folder.path / "next"
+        other.mkdir()
+        (other / "a.yaml").write_text(renamed("moved"))
+        folder.policies.rename(folder.path / "previous")
+        other.rename(folder.policies)
+        await site.settled(lambda: site.rules == ["moved"])
+        (folder.policies / "a.yaml").write_text(renamed("and edited"))
+        await site.settled(lambda: site.rules == ["and edited"])
+
+
+async def test_other_files_beside_the_settings_cause_no_reload(folder: Folder) -> None:
+    """The database is usually in the same directory and is written all the time."""
+    site = Site(folder)
+    site.reload()
+    async with site.watched():
+        for number in range(50):
+            (folder.path / "gateway.db-wal").write_text(str(number))
+        (folder.policies / "a.yaml").write_text(renamed("edited"))
+        await site.settled(lambda: site.rules == ["edited"])
+    assert 2 == len(site.loaded)
+    assert not site.reloader.concerns(str(folder.path / "gateway.db-wal"))
+    assert site.reloader.concerns(str(folder.path / "..data"))
+
+
+async def test_polling_sees_what_is_not_reported(folder: Folder) -> None:
+    """For network file systems."""
+    site = Site(folder)
+    site.reload()
+    async with site.watched(force_polling=True):
+        (folder.policies / "a.yaml").write_text(renamed("polled"))
+        await site.settled(lambda: site.rules == ["polled"])
+
+
+async def test_a_change_while_nobody_watched_is_seen(folder: Folder) -> None:
+    """Between loading and watching, and between two watches, nothing is lost."""
+    site = Site(folder)
+    site.reload()
+    (folder.policies / "a.yaml").write_text(renamed("early"))
+    async with site.watched():
+        await site.settled(lambda: site.rules == ["early"])
+
+
+def test_every_directory_that_matters_is_watched(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Of the settings, the policies, the references, and of the files behind links; never a file."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "b.yaml").write_text("")
+    (folder.policies / "b.yaml").symlink_to(elsewhere / "b.yaml")
+    secrets = tmp_path_factory.mktemp("secrets")
+    (secrets / "token").write_text("x")
+    site = Site(folder)
+    folder.settings_file.write_text(f"{MINIMAL}control: {{tokens: [{{name: ops, secret: 'file:{secrets}/token'}}]}}")
+    site.reloader.load()
+    assert {folder.path, folder.policies, elsewhere, secrets} == set(site.reloader.directories())
+    assert site.reloader.concerns(str(secrets / "token"))
+    assert not site.reloader.concerns(str(secrets / "other"))
+    assert Path(folder.settings_file).parent in site.reloader.directories()
