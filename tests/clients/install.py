@@ -1,0 +1,64 @@
+"""Owns the S3 clients that people use, each as it is published: `python -m tests.clients.install [GROUP...]`.
+
+They get environments of their own below `.tools/clients`, since their versions of botocore are not ours; each group is
+what its lock file beside this one says. Running it again does nothing unless a lock has changed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+__all__ = ["CORE", "GROUPS", "NODE", "install", "program"]
+
+_HERE = Path(__file__).resolve().parent
+_PLACE = _HERE.parents[1] / ".tools" / "clients"
+CORE = ("core", "node")
+GROUPS = (*CORE, "frames", "s3fs")
+NODE = _PLACE / "node"
+
+
+def program(group: str, name: str) -> Path:
+    """Where a Python group's command is. It need not be installed yet."""
+    return _PLACE / group / "bin" / name
+
+
+def install(*groups: str) -> None:
+    """Make these groups what their locks say, each from scratch if it is not. Parallel callers wait for the first."""
+    _PLACE.mkdir(parents=True, exist_ok=True)
+    for group in groups:
+        with (_PLACE / f"{group}.busy").open("w") as busy:
+            fcntl.flock(busy, fcntl.LOCK_EX)
+            _install(group)
+
+
+def _install(group: str) -> None:
+    lock = _HERE / ("package-lock.json" if group == "node" else f"{group}.lock")
+    place, wanted = _PLACE / group, hashlib.sha256(lock.read_bytes()).hexdigest()
+    stamp = place / "lock.sha256"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    shutil.rmtree(place, ignore_errors=True)
+    if group == "node":
+        _install_node(place)
+    else:
+        venv.create(place, with_pip=True)
+        pip = [place / "bin" / "pip", "--disable-pip-version-check", "--quiet"]
+        subprocess.run([*pip, "install", "--require-hashes", "--requirement", lock], check=True)
+    stamp.write_text(wanted)
+
+
+def _install_node(place: Path) -> None:
+    place.mkdir()
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(_HERE / name, place)
+    subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=place, check=True)
+
+
+if __name__ == "__main__":
+    install(*(sys.argv[1:] or GROUPS))
