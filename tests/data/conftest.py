@@ -1,0 +1,23 @@
+"""One listener a test, with the plainest policy: every app may do everything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.data.harness import APP, Rig, running
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    """A listener for links and signed requests."""
+    async with running() as started:
+        yield started
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[Rig]:
+    """A listener whose unsigned requests act as `app:billing`."""
+    async with running(trusted=APP) as started:
+        yield started

@@ -1,0 +1,321 @@
+"""The real data listener, before a scripted store, on state in memory, with clocks that a test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aiohttp import web
+
+from gateway.core.attempt import Principal
+from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.pattern import NamePattern, PathPattern
+from gateway.core.policy import Effect, LimitRule, LinkLimits, Policy, Rule
+from gateway.core.posture import FailPosture
+from gateway.core.record import Record
+from gateway.core.request import Action
+from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
+from gateway.core.route import Backend, Bucket, Capability, Cors, Delivery
+from gateway.core.token import ENTROPY_BYTES, LinkToken, access_key_id, grant_id, hash_secret, secret_access_key
+from gateway.data.account import Accounts
+from gateway.data.gate import Gate, Plane
+from gateway.data.guesses import Guesses
+from gateway.data.listener import DataServer
+from gateway.data.puts import Names
+from gateway.data.resolve import Grants
+from gateway.data.routes import data_handler
+from gateway.data.shaping import Shaper
+from gateway.data.transfers import Transfers
+from gateway.data.view import Follower
+from gateway.stores.memory import MemoryState
+from gateway.stores.seal import NONCE_BYTES, Sealer
+from gateway.telemetry.metrics import Metrics
+from gateway.wire.credentials import Credentials
+from gateway.wire.sigv4 import UNSIGNED_PAYLOAD, SigningKeys, encode_key, encode_query, sign_headers
+from tests.data.raw_client import Got, RawClient
+from tests.data.scripted_store import ScriptedStore
+
+__all__ = ["APP", "EVERY", "NOW", "Clock", "Rig", "deny", "policy", "request", "rule", "running"]
+
+NOW = 1_790_000_000.0
+APP = Principal("app", "billing")
+EVERY = frozenset(Capability) - {Capability.FOLDS_SLASHES, Capability.FOLDS_UNICODE}
+_SIGNING = SigningKeys()
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+_ANYTHING = LinkLimits(actions=frozenset(Action))
+
+
+@dataclass
+class Clock:
+    """Both clocks of a plane; they stand still until a test moves them."""
+
+    now: float = NOW
+    passed: float = 1000.0
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+        self.passed += seconds
+
+
+def rule(name: str, *on: str, who: str = "app:*", may: Sequence[Action] = tuple(Action), **more: Any) -> Rule:
+    patterns = tuple(PathPattern.parse(text) for text in on or ("**",))
+    settings: dict[str, Any] = {"links": _ANYTHING} | more
+    return Rule(name=name, who=(NamePattern.parse(who),), may=frozenset(may), on=patterns, **settings)
+
+
+def policy(
+    *rules: Rule,
+    capabilities: frozenset[Capability] = EVERY,
+    cors: tuple[Cors, ...] = (),
+    limits: tuple[LimitRule, ...] = (),
+    delivery: Delivery = Delivery.STREAM,
+    **backend: Any,
+) -> Policy:
+    """Two buckets on one backend, `reports` below `inside/` and `other`, and one bucket `far` on a second one."""
+    lab = Backend("lab", capabilities, **backend)
+    return Policy(
+        backends={"lab": lab, "away": Backend("away", capabilities)},
+        buckets={
+            "reports": Bucket("reports", "lab", "real", "inside/", cors, delivery),
+            "other": Bucket("other", "lab", "real-other"),
+            "far": Bucket("far", "away", "real-far"),
+        },
+        rules=rules or (rule("everything"),),
+        limits=limits,
+    )
+
+
+def deny(name: str, *on: str, **more: Any) -> Rule:
+    return rule(name, *on, effect=Effect.DENY, **more)
+
+
+@dataclass
+class Rig:
+    """A running data listener and everything a test may look at or break."""
+
+    plane: Plane
+    store: ScriptedStore
+    state: MemoryState
+    clock: Clock
+    metrics: Metrics
+    records: list[Record]
+    details: list[str]
+    port: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    in_work: int = 0
+
+    # what is issued
+
+    async def link(self, key: str | None = "a.txt", *, bucket: str = "reports", **fields: Any) -> str:
+        """A new link's token; by default it may read one object."""
+        return (await self.granted(key, bucket=bucket, **fields))[0]
+
+    async def granted(self, key: str | None = "a.txt", *, bucket: str = "reports", **fields: Any) -> tuple[str, Grant]:
+        prefix = fields.pop("prefix", None)
+        scope = Scope(bucket, prefix=prefix) if prefix is not None else Scope(bucket, key=key)
+        reading = {Action.READ, Action.LIST} if prefix is not None else {Action.READ}
+        token = LinkToken.mint(os.urandom(ENTROPY_BYTES))
+        settings: dict[str, Any] = {"actions": frozenset(reading), "owner": APP} | fields
+        settings["actions"] = frozenset(settings["actions"])
+        grant = Grant(
+            id=grant_id("l", os.urandom(12)),
+            kind=GrantKind.LINK,
+            hash=token.hash,
+            issued_at=self.clock.now,
+            scope=scope,
+            **settings,
+        )
+        stored = await self.state.create(grant)
+        await self.plane.follower.catch_up()
+        return token.text, stored
+
+    async def key(self, app: Principal = APP, **fields: Any) -> tuple[Credentials, Grant]:
+        """A new key of an app."""
+        key_id, secret = access_key_id(os.urandom(21)), secret_access_key(os.urandom(31))
+        sealed = Sealer().seal(key_id, secret, os.urandom(NONCE_BYTES))
+        grant = Grant(
+            id=grant_id("k", os.urandom(12)),
+            kind=GrantKind.KEY,
+            hash=hash_secret(key_id),
+            owner=app,
+            issued_at=self.clock.now,
+            sealed=sealed,
+            **fields,
+        )
+        stored = await self.state.create(grant)
+        await self.plane.follower.catch_up()
+        return Credentials(key_id, secret), stored
+
+    async def revoke(self, kind: FeedKind, name: str, prefix: str = "") -> None:
+        """As the control plane does it: recorded, then known here, before it returns."""
+        await self.state.revoke([RevocationTarget(kind, name, prefix)], self.clock.now, "test", "admin:test")
+        await self.plane.follower.catch_up()
+
+    async def edit(self, grant: Grant, **fields: Any) -> Grant:
+        saved = await self.state.save(replace(grant, **fields))
+        await self.plane.follower.catch_up()
+        assert saved is not None
+        return saved
+
+    def use(self, changed: Policy) -> None:
+        self.plane.gate = replace(self.plane.gate, policy=changed)
+
+    # what is asked
+
+    def client(self, window: int | None = None) -> RawClient:
+        return RawClient(self.port, window)
+
+    async def ask(self, method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Got:
+        """One request on a connection of its own. A body gets its Content-Length unless a header frames it."""
+        async with self.client() as client:
+            await client.send(request(method, target, headers, body))
+            return await client.answer(method)
+
+    async def fetch(self, token: str, path: str = "", **headers: str) -> Got:
+        return await self.ask("GET", f"/s/{token}{path}", {n.replace("_", "-"): v for n, v in headers.items()})
+
+    def signed(
+        self,
+        credentials: Credentials,
+        method: str,
+        key: str,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        headers: dict[str, str] | None = None,
+        payload_hash: str = UNSIGNED_PAYLOAD,
+    ) -> tuple[str, dict[str, str]]:
+        """Target and headers of a request signed in its headers."""
+        path = encode_key(f"/{key}")
+        given = headers or {}
+        added = sign_headers(
+            credentials,
+            _SIGNING,
+            method=method,
+            host="gw",
+            path=path,
+            query=query,
+            headers=tuple(given.items()),
+            region="us-east-1",
+            now=self.clock.now,
+            payload_hash=payload_hash,
+        )
+        return path + (f"?{encode_query(query)}" if query else ""), given | dict(added)
+
+    # what is left behind
+
+    async def settled(self) -> None:
+        """Wait until no request is in work."""
+        async with asyncio.timeout(5):
+            await self.idle.wait()
+
+    def counted(self, handler: Handler) -> Handler:
+        """The handler, with `idle` set while it has nothing to do."""
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            self.in_work += 1
+            self.idle.clear()
+            try:
+                return await handler(request)
+            finally:
+                self.in_work -= 1
+                if not self.in_work:
+                    self.idle.set()
+
+        return handle
+
+    async def last(self) -> Record:
+        await self.settled()
+        return self.records[-1]
+
+    async def used(self, grant: Grant) -> int:
+        await self.settled()
+        found = await self.state.usage([grant.id])
+        return found[grant.id].uses if grant.id in found else 0
+
+    async def moved(self, grant: Grant) -> int:
+        await self.settled()
+        found = await self.state.usage([grant.id])
+        return found[grant.id].moved if grant.id in found else 0
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def request(method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> bytes:
+    """A request's bytes."""
+    fields = {"Host": "gw"} | (headers or {})
+    framed = {name.lower() for name in fields} & {"content-length", "transfer-encoding"}
+    if not framed and (body or method in {"PUT", "POST"}):
+        fields["Content-Length"] = str(len(body))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + body
+
+
+@asynccontextmanager
+async def running(
+    given: Policy | None = None,
+    *,
+    trusted: Principal | None = None,
+    state: Any = None,
+    posture: FailPosture | None = None,
+    head_seconds: float = 10.0,
+    load: bool = True,
+    **gate: Any,
+) -> AsyncIterator[Rig]:
+    """A listener on a free port. Nothing runs in the background: a test says when the feed is read, who is slow."""
+    clock, metrics, store = Clock(), Metrics(), ScriptedStore()
+    metrics.know(backends=("lab", "away"))
+    state = state or MemoryState(clock=clock.wall)
+    records: list[Record] = []
+    details: list[str] = []
+
+    def log(record: Record, detail: str) -> None:
+        records.append(record)
+        details.append(detail)
+
+    def take(entries: Sequence[FeedEntry]) -> None:
+        plane.grants.take(entries)
+        if any(entry.revokes for entry in entries):
+            plane.transfers.cut_revoked(plane.follower.view)
+
+    follower = Follower(state, take, monotonic=clock.monotonic, clock=clock.wall, metrics=metrics)
+    plane = Plane(
+        gate=Gate(policy=given or policy(), posture=posture or FailPosture(), public_url="http://gw", **gate),
+        upstream=store,
+        grants=Grants(state, lambda: follower.view, Sealer(), monotonic=clock.monotonic, metrics=metrics),
+        follower=follower,
+        leases=state,
+        limits=state,
+        transfers=Transfers(monotonic=clock.monotonic, on_cut=metrics.cut),
+        shaper=Shaper(clock.monotonic),
+        guesses=Guesses(),
+        names=Names(),
+        upload_parts=store.upload_parts,
+        accounts=Accounts(state, state, metrics, monotonic=clock.monotonic, log=log),
+        metrics=metrics,
+        clock=clock.wall,
+        entropy=os.urandom,
+    )
+    if load:
+        await follower.load()
+    rig = Rig(plane, store, state, clock, metrics, records, details)
+    server = DataServer(rig.counted(data_handler(plane, trusted)), head_seconds=head_seconds)
+    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    rig.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield rig
+    finally:
+        listening.close()
+        with suppress(TimeoutError):
+            await server.shutdown(0.2)
+        await listening.wait_closed()

@@ -1,0 +1,135 @@
+"""A client that hides nothing: raw sockets, and an answer is whole only if its framing says so."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass, field
+from typing import Self
+
+__all__ = ["Got", "RawClient"]
+
+
+@dataclass
+class Got:
+    """One answer as it came. `whole` is false if the connection ended before the framing did, `reset` if by RST."""
+
+    status: int = 0
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    whole: bool = False
+    reset: bool = False
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key == name.lower()), None)
+
+    def headers_named(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key == name.lower()]
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class RawClient:
+    """One connection. `window` bounds the receive buffer, for readers that do not read."""
+
+    def __init__(self, port: int, window: int | None = None) -> None:
+        self._port = port
+        self.sock = socket.socket()
+        if window is not None:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self.sock.setblocking(False)
+        self._left = b""
+        self.ended = False
+        self.reset = False
+
+    async def __aenter__(self) -> Self:
+        await asyncio.get_running_loop().sock_connect(self.sock, ("127.0.0.1", self._port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.sock.close()
+
+    async def send(self, data: bytes) -> None:
+        await asyncio.get_running_loop().sock_sendall(self.sock, data)
+
+    async def receive(self, most: int = 65536) -> bytes:
+        """What is there next; empty at the end, which may have been a reset."""
+        if self._left:
+            data, self._left = self._left, b""
+            return data
+        try:
+            async with asyncio.timeout(5):
+                data = await asyncio.get_running_loop().sock_recv(self.sock, most)
+        except ConnectionError:
+            self.reset = True
+            data = b""
+        self.ended = self.ended or not data
+        return data
+
+    async def rest(self) -> bytes:
+        """Everything until the end of the connection."""
+        data = b""
+        while piece := await self.receive():
+            data += piece
+        return data
+
+    async def head(self) -> Got:
+        """The next answer's head; what of the body came along stays for `receive`."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            piece = await self.receive()
+            if not piece:
+                return Got(reset=self.reset)
+            data += piece
+        raw, _, self._left = data.partition(b"\r\n\r\n")
+        status_line, *lines = raw.decode("latin-1").split("\r\n")
+        fields = [line.partition(":") for line in lines]
+        return Got(int(status_line.split()[1]), [(name.lower(), value.strip()) for name, _, value in fields])
+
+    async def answer(self, method: str = "GET") -> Got:
+        """The next answer, whole or as far as it came; `100 Continue` is skipped."""
+        got = await self.head()
+        while got.status == 100:
+            got = await self.head()
+        if method == "HEAD" or got.status in {0, 204, 304}:
+            got.whole = got.status != 0
+        elif got.header("transfer-encoding") == "chunked":
+            await self._chunks(got)
+        else:
+            await self._counted(got, int(got.header("content-length") or 0))
+        got.reset = self.reset
+        return got
+
+    async def _counted(self, got: Got, length: int) -> None:
+        while len(got.body) < length:
+            piece = await self.receive()
+            if not piece:
+                return
+            got.body += piece
+        got.body, self._left = got.body[:length], got.body[length:]
+        got.whole = True
+
+    async def _chunks(self, got: Got) -> None:
+        data = b""
+        while True:
+            while b"\r\n" not in data:
+                piece = await self.receive()
+                if not piece:
+                    return
+                data += piece
+            size_line, _, data = data.partition(b"\r\n")
+            size = int(size_line, 16)
+            while len(data) < size + 2:
+                piece = await self.receive()
+                if not piece:
+                    got.body += data[:size]
+                    return
+                data += piece
+            got.body += data[:size]
+            data = data[size + 2 :]
+            if not size:
+                got.whole, self._left = True, data
+                return
