@@ -102,6 +102,7 @@ class _App:
     async def start(self, stack: AsyncExitStack) -> None:
         """Open everything, listeners last. What was opened is closed by `stack`, the last one first."""
         self.logs.install()
+        stack.callback(self.logs.flush)
         self.metrics.know(backends=self.loaded.policies.policy.backends)
         monotonic = time.monotonic  # not the loop's: uvloop's clock stands still within one turn
         self.state: State = await open_stores(self.settings, self.metrics)

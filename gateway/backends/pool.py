@@ -99,20 +99,20 @@ class Pool:
         Raises:
             UpstreamFailed: UPSTREAM_UNREACHABLE, or UPSTREAM_TIMED_OUT when none became free in time.
         """
-        if self.size >= self._sizing.max_connections:
+        while self.size >= self._sizing.max_connections:
             if self._idle:
                 # Those kept are too old for a write, or a new one is wanted: the oldest makes room.
                 self._idle.popleft().abort()
-                self._connecting += 1
-            else:
-                given = await self._wait_turn()
-                if given is not None:
-                    if not fresh and not given.closed:
-                        return given
-                    given.abort()
-                    self._connecting += 1
-        else:
-            self._connecting += 1
+                break
+            given = await self._wait_turn()
+            if given is None:
+                return await self._connect()
+            if fresh:
+                given.abort()
+                break
+            if not given.closed:
+                return given
+        self._connecting += 1
         return await self._connect()
 
     def release(self, connection: Connection) -> None:

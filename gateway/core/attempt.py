@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal, cast, get_args
 
@@ -67,6 +68,7 @@ class Attempt:
         return replace(self, action=action, bucket=bucket, key=key)
 
 
+@lru_cache(4096)
 def address_class(address: Address) -> str:
     """The unit that limits count by: an IPv4 address, or the /64 that one IPv6 customer holds."""
     if isinstance(address, IPv6Address):

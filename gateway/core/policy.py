@@ -39,6 +39,7 @@ __all__ = [
     "objections_to_share",
 ]
 
+_REMEMBERED: Final = 4096
 _EXPIRY_SLACK: Final = 1.0
 """Seconds by which a link's life may pass the rule's maximum, for the rounding of instants to whole seconds."""
 
@@ -124,14 +125,21 @@ class Rule:
 
     def mismatch(self, attempt: Attempt, grant: Grant | None) -> str | None:
         """Why this rule says nothing about the attempt, or None if it applies."""
+        return (
+            self.beside(attempt)
+            or (None if self.covers(attempt) else "covers other names")
+            or self.unmet(attempt, grant)
+        )
+
+    def beside(self, attempt: Attempt) -> str | None:
+        """Why the rule is not about this action, whatever the place."""
         if attempt.action is None:
-            if self.effect is Effect.DENY:
-                return "denies actions, not the sight of a bucket"
-        elif attempt.action not in self.may:
-            return f"is not about {attempt.action}"
-        if not self.covers(attempt):
-            return "covers other names"
-        return self.unmet(attempt, grant)
+            return "denies actions, not the sight of a bucket" if self.effect is Effect.DENY else None
+        return None if attempt.action in self.may else f"is not about {attempt.action}"
+
+    def applies(self, attempt: Attempt, grant: Grant | None) -> bool:
+        """Whether the rule speaks about an attempt whose place it is known to cover."""
+        return self.beside(attempt) is None and self.unmet(attempt, grant) is None
 
     def unmet(self, attempt: Attempt, grant: Grant | None) -> str | None:
         """Which of the rule's conditions the attempt does not meet, its name and action aside."""
@@ -181,13 +189,16 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The compiled rules. Immutable but for a memo of the rules that name a principal."""
+    """The compiled rules. Immutable but for two memos: whose rules, and which cover a place."""
 
     backends: Mapping[str, Backend] = field(default_factory=dict)
     buckets: Mapping[str, Bucket] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     limits: tuple[LimitRule, ...] = ()
     _named: dict[Principal, tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _covering: dict[tuple[Principal, Action | None, str, str], tuple[Rule, ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def rules_for(self, principal: Principal) -> tuple[Rule, ...]:
         """The rules that name this principal, deny rules first."""
@@ -195,9 +206,20 @@ class Policy:
         if found is None:
             named = [rule for rule in self.rules if rule.names(principal)]
             found = tuple(sorted(named, key=lambda rule: rule.effect is Effect.ALLOW))
-            if len(self._named) >= 4096:
+            if len(self._named) >= _REMEMBERED:
                 self._named.clear()
             self._named[principal] = found
+        return found
+
+    def rules_over(self, principal: Principal, attempt: Attempt) -> tuple[Rule, ...]:
+        """Those of them that cover the attempt's place. Remembered: neither time nor conditions can change it."""
+        place = (principal, attempt.action, attempt.bucket, attempt.key)
+        found = self._covering.get(place)
+        if found is None:
+            found = tuple(rule for rule in self.rules_for(principal) if rule.covers(attempt))
+            if len(self._covering) >= _REMEMBERED:
+                self._covering.clear()
+            self._covering[place] = found
         return found
 
     def visible_buckets(self, principal: Principal) -> list[Bucket]:
@@ -311,27 +333,27 @@ def _objections(policy: Policy, grant: Grant | None, attempt: Attempt) -> Iterat
 
 
 def _rule_objections(policy: Policy, actor: Principal, grant: Grant | None, attempt: Attempt) -> Iterator[Objection]:
-    for rule in policy.rules_for(actor):
-        if rule.effect is Effect.DENY and rule.mismatch(attempt, grant) is None:
+    for rule in policy.rules_over(actor, attempt):
+        if rule.effect is Effect.DENY and rule.applies(attempt, grant):
             yield Objection(Reason.DENIED_BY_RULE, f"the rule {rule.name!r} denies it", rule.name)
     if _allowing(policy, actor, grant, attempt) is None:
         yield Objection(Reason.NOT_ALLOWED, f"no rule allows {actor} to {attempt.action or 'see'} this")
 
 
 def _allowing(policy: Policy, actor: Principal, grant: Grant | None, attempt: Attempt) -> Rule | None:
-    for rule in policy.rules_for(actor):
-        if rule.effect is Effect.ALLOW and rule.mismatch(attempt, grant) is None:
+    for rule in policy.rules_over(actor, attempt):
+        if rule.effect is Effect.ALLOW and rule.applies(attempt, grant):
             return rule
     return None
 
 
 def _rules_about_sharing(policy: Policy, effect: Effect, link: Grant, attempt: Attempt) -> Iterator[Rule]:
     """The rules on sharing the attempt's place. The place is judged as the attempt's own action has it."""
-    sharing = attempt.touching(Action.SHARE, attempt.bucket, attempt.key)
-    for rule in policy.rules_for(link.owner):
-        about = rule.effect is effect and Action.SHARE in rule.may and rule.covers(attempt)
-        if about and rule.unmet(sharing, link) is None:
-            yield rule
+    for rule in policy.rules_over(link.owner, attempt):
+        if rule.effect is effect and Action.SHARE in rule.may:
+            sharing = attempt.touching(Action.SHARE, attempt.bucket, attempt.key)
+            if rule.unmet(sharing, link) is None:
+                yield rule
 
 
 def _share_rules(policy: Policy, link: Grant, attempt: Attempt) -> Iterator[tuple[Rule, Sequence[str]]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NewType
 
 __all__ = [
@@ -55,6 +56,9 @@ def hash_secret(text: str) -> SecretHash:
     return SecretHash(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
 
 
+_remembered_hash = lru_cache(4096)(hash_secret)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class LinkToken:
     """The secret text in a link's URL. An instance that exists has a right checksum; its repr shows no secret."""
@@ -84,7 +88,7 @@ class LinkToken:
 
     @property
     def hash(self) -> SecretHash:
-        return hash_secret(self.text)
+        return _remembered_hash(self.text)
 
 
 def grant_id(kind_letter: str, entropy: bytes) -> str:

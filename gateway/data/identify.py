@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -122,7 +123,7 @@ async def _token(request: ObjectRequest, place: LinkPlace, exchange: Exchange) -
     if scheme and scheme.lower() != "basic":
         raise Refused(Reason.CREDENTIALS_AMBIGUOUS, "a link's token came together with an Authorization header")
     try:
-        token = LinkToken(place.token_text)
+        token = _token_of(place.token_text)
     except ValueError:
         raise Refused(Reason.UNKNOWN_TOKEN, "the text is no token") from None
     password = _basic_password(rest) if scheme else None
@@ -133,6 +134,10 @@ async def _token(request: ObjectRequest, place: LinkPlace, exchange: Exchange) -
         form = PageForm(download="download" in fields)
     cookies = _cookies(request.raw)
     return TokenPresented(token, password, cookies.get(PASSWORD_COOKIE), cookies.get(LEASE_COOKIE), form)
+
+
+_token_of = lru_cache(4096)(LinkToken)
+"""Tokens in use are read again and again; only well-formed ones are remembered."""
 
 
 def _basic_password(text: str) -> str:

@@ -33,7 +33,7 @@ from gateway.wire.replies import LINK_HEADERS
 __all__ = ["archive_headers", "link_archive", "wants_archive"]
 
 _MOST_MEMBERS: Final = 100_000
-_KINDS: Final[dict[str, type[ZipArchive] | type[TarArchive]]] = {"zip": ZipArchive, "tar": TarArchive}
+_KINDS: Final[dict[str, type[ZipArchive | TarArchive]]] = {"zip": ZipArchive, "tar": TarArchive}
 
 
 def wants_archive(request: ObjectRequest) -> bool:

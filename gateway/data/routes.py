@@ -6,6 +6,7 @@ Refuses to own the steps.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from ipaddress import ip_address
 
 from aiohttp import web
@@ -60,5 +61,10 @@ def _peer(request: web.BaseRequest) -> Address | None:
     name = transport.get_extra_info("peername") if transport is not None else None
     if not isinstance(name, tuple):
         return None
-    address = ip_address(name[0].partition("%")[0])
+    return _address(name[0])
+
+
+@lru_cache(4096)
+def _address(text: str) -> Address:
+    address = ip_address(text.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address

@@ -17,7 +17,7 @@ from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.grant import Grant, GrantFilter, GrantKind, Scope
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import Outcome, Record
 from gateway.core.request import Action
@@ -28,6 +28,7 @@ from gateway.core.units import Rate
 __all__ = [
     "LARGEST",
     "GrantRow",
+    "check_filter",
     "check_storable",
     "check_targets",
     "check_texts",
@@ -36,6 +37,7 @@ __all__ = [
     "read_cursor",
     "record_from",
     "record_text",
+    "storable_id",
     "write_cursor",
 ]
 
@@ -72,12 +74,15 @@ class GrantRow(NamedTuple):
     document: str
 
 
-def check_storable(grant: Grant) -> None:
+def check_storable(grant: Grant, idempotency: str | None = None) -> None:
     """Raises ValueError for what not every engine can hold: NUL, lone surrogates, counts above 63 bits."""
+    check_texts(idempotency or "")
     for number in (grant.uses, grant.budget, grant.max_size):
         if number is not None and not 0 <= number <= LARGEST:
             raise ValueError("a count is 0 or more and below 2**63")
-    check_texts(grant.id, str(grant.owner), grant.label or "", grant.rule or "")
+    if not storable_id(grant.id):
+        raise ValueError("a grant's id is in ASCII")
+    check_texts(str(grant.owner), grant.label or "", grant.rule or "")
     if grant.scope is not None:
         check_texts(grant.scope.bucket, grant.scope.root)
 
@@ -88,6 +93,16 @@ def check_texts(*texts: str) -> None:
         if "\x00" in text:
             raise ValueError("a stored text holds no NUL")
         text.encode()
+
+
+def check_filter(wanted: GrantFilter) -> None:
+    """Raises ValueError for a filter whose texts no stored grant can have."""
+    check_texts(wanted.bucket or "", wanted.prefix or "", wanted.label or "")
+
+
+def storable_id(grant_id: str) -> bool:
+    """Whether a grant can have this id at all; what comes from a URL may hold anything."""
+    return grant_id.isascii() and "\x00" not in grant_id
 
 
 def check_targets(targets: Sequence[RevocationTarget], reason: str, by: str) -> None:

@@ -22,7 +22,7 @@ from gateway.core.record import AuditEvent, Record, RecordPage
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.stores.bell import Bell
-from gateway.stores.codec import check_storable, check_targets, read_cursor, write_cursor
+from gateway.stores.codec import check_filter, check_storable, check_targets, read_cursor, write_cursor
 from gateway.stores.limits import MemoryLimits
 from gateway.stores.select import IDEMPOTENCY_WINDOW, hit, lapsed_session, wants
 
@@ -76,7 +76,7 @@ class MemoryState:
         return self._grants.get(grant_id)
 
     async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
-        check_storable(grant)
+        check_storable(grant, idempotency)
         now = self._clock()
         self._idempotency = {
             text: (grant_id, at) for text, (grant_id, at) in self._idempotency.items() if at > now - IDEMPOTENCY_WINDOW
@@ -118,6 +118,7 @@ class MemoryState:
         return stored
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        check_filter(wanted)
         below = None if cursor is None else read_cursor("g", cursor, 1)[0]
         found: list[Grant] = []
         # Insertion order is serial order, because only `create` inserts and serials only grow.

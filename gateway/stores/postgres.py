@@ -28,6 +28,7 @@ from gateway.core.token import SecretHash
 from gateway.stores.bell import Bell
 from gateway.stores.codec import (
     GrantRow,
+    check_filter,
     check_storable,
     check_targets,
     document_of,
@@ -35,6 +36,7 @@ from gateway.stores.codec import (
     read_cursor,
     record_from,
     record_text,
+    storable_id,
     write_cursor,
 )
 from gateway.stores.limits import tightest
@@ -70,6 +72,27 @@ INSERT INTO gateway_usage AS u (grant_id, uses, moved) SELECT $1, 0, $2::BIGINT 
 ON CONFLICT (grant_id) DO UPDATE SET moved = u.moved + $2 WHERE u.moved + $2 <= $3 RETURNING TRUE
 """
 _RECORDS: Final = "SELECT at, number, document FROM gateway_records WHERE grant_id = $1"
+_PRUNED_AT_ONCE: Final = 1000
+_PRUNE: Final = (
+    """
+    DELETE FROM gateway_records WHERE number IN
+    (SELECT number FROM gateway_records WHERE at < $1 LIMIT $2) RETURNING 1
+    """,
+    """
+    DELETE FROM gateway_feed WHERE serial IN
+    (SELECT serial FROM gateway_feed WHERE NOT revokes AND at < $1 LIMIT $2) RETURNING 1
+    """,
+    """
+    DELETE FROM gateway_leases WHERE (grant_id, key) IN
+    (SELECT grant_id, key FROM gateway_leases WHERE expires_at < $1 LIMIT $2) RETURNING 1
+    """,
+    """
+    WITH ended AS (DELETE FROM gateway_grants WHERE serial IN
+                   (SELECT serial FROM gateway_grants WHERE session AND expires_at < $1 LIMIT $2) RETURNING id),
+         unused AS (DELETE FROM gateway_usage WHERE grant_id IN (SELECT id FROM ended))
+    SELECT id FROM ended
+    """,
+)
 _DURABILITY: Final = """
 SELECT current_setting('synchronous_commit') = 'off', current_setting('default_transaction_isolation')
 """
@@ -128,10 +151,12 @@ class PostgresState:
         return await self._grant(f"{_GRANTS} WHERE g.hash = $1", secret_hash)
 
     async def get(self, grant_id: str) -> Grant | None:
+        if not storable_id(grant_id):
+            return None
         return await self._grant(f"{_GRANTS} WHERE g.id = $1", grant_id)
 
     async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
-        check_storable(grant)
+        check_storable(grant, idempotency)
         now = self._clock()
         async with self._feeding("grants", 1) as (tx, serial):
             if idempotency is not None:
@@ -156,6 +181,7 @@ class PostgresState:
             return grant_of(GrantRow(*row))
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        check_filter(wanted)
         values: list[object] = []
         conditions = filter_sql(wanted, _placing(values))
         if cursor is not None:
@@ -279,6 +305,8 @@ class PostgresState:
             )
 
     async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
+        if not storable_id(grant_id):
+            return RecordPage([], None)
         newest = f"ORDER BY at DESC, number DESC LIMIT {limit + 1:d}"
         if cursor is None:
             rows = await self._read("audit", f"{_RECORDS} {newest}", grant_id)
@@ -295,15 +323,13 @@ class PostgresState:
         await self._read("audit", statement, event.at, event.actor, event.act, event.target, detail)
 
     async def prune(self, before: float) -> int:
-        async with self._connection("audit") as connection, connection.transaction():
-            forgotten = await connection.execute("DELETE FROM gateway_records WHERE at < $1", before)
-            await connection.execute("DELETE FROM gateway_feed WHERE NOT revokes AND at < $1", before)
-            await connection.execute("DELETE FROM gateway_leases WHERE expires_at < $1", before)
-            ended = await connection.fetch(
-                "DELETE FROM gateway_grants WHERE session AND expires_at < $1 RETURNING id", before
-            )
-            await connection.execute("DELETE FROM gateway_usage WHERE grant_id = ANY ($1)", [row[0] for row in ended])
-        return int(forgotten.removeprefix("DELETE "))
+        forgotten = 0
+        while True:
+            # Many short transactions, each far below the longest answer.
+            gone = [len(await self._read("audit", statement, before, _PRUNED_AT_ONCE)) for statement in _PRUNE]
+            forgotten += gone[0]
+            if max(gone) < _PRUNED_AT_ONCE:
+                return forgotten
 
     # the ways to the server
 

@@ -65,6 +65,7 @@ _TABLES: Final = """
         revokes BOOLEAN NOT NULL
     );
     CREATE INDEX gateway_feed_revoking ON gateway_feed (serial) WHERE revokes;
+    CREATE INDEX gateway_feed_notices ON gateway_feed (at) WHERE NOT revokes;
     CREATE TABLE gateway_idempotency (
         text TEXT COLLATE "C" PRIMARY KEY,
         grant_id TEXT COLLATE "C" NOT NULL REFERENCES gateway_grants (id) ON DELETE CASCADE,

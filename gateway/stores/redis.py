@@ -34,11 +34,13 @@ from gateway.stores import redis_scripts as scripts
 from gateway.stores.bell import Bell
 from gateway.stores.codec import (
     GrantRow,
+    check_filter,
     check_storable,
     check_targets,
     read_cursor,
     record_from,
     record_text,
+    storable_id,
     write_cursor,
 )
 from gateway.stores.limits import tightest
@@ -108,11 +110,13 @@ class RedisState:
             return None if grant_id is None else await self._grant(grant_id.decode())
 
     async def get(self, grant_id: str) -> Grant | None:
+        if not storable_id(grant_id):
+            return None
         with self._mapped("grants"):
             return await self._grant(grant_id)
 
     async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
-        check_storable(grant)
+        check_storable(grant, idempotency)
         text = "" if idempotency is None else hashlib.sha256(idempotency.encode()).hexdigest()
         fixed = (grant.id, grant.hash.hex(), text, int(IDEMPOTENCY_WINDOW), repr(grant.issued_at), grant.issued_by)
         with self._mapped("grants"):
@@ -131,6 +135,7 @@ class RedisState:
             return await self._certain(grant.id) if done else None
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        check_filter(wanted)
         below = "+inf" if cursor is None else f"({int(read_cursor('g', cursor, 1)[0])}"
         found: list[Grant] = []
         with self._mapped("grants"):
@@ -293,6 +298,8 @@ class RedisState:
             await pipe.execute()
 
     async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
+        if not storable_id(grant_id):
+            return RecordPage([], None)
         at, number = read_cursor("r", cursor, 2) if cursor is not None else ("+inf", 0)
         found: list[tuple[float, int, Record]] = []
         offset = 0

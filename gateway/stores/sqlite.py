@@ -13,6 +13,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -27,11 +28,13 @@ from gateway.stores import sqlite_work as work
 from gateway.stores.bell import Bell
 from gateway.stores.codec import (
     GrantRow,
+    check_filter,
     check_storable,
     check_targets,
     grant_of,
     read_cursor,
     record_from,
+    storable_id,
     write_cursor,
 )
 from gateway.stores.select import filter_sql, target_sql
@@ -92,10 +95,12 @@ class SqliteState:
         return self._grant(_BY_HASH, secret_hash)
 
     async def get(self, grant_id: str) -> Grant | None:
+        if not storable_id(grant_id):
+            return None
         return self._grant(_BY_ID, grant_id)
 
     async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
-        check_storable(grant)
+        check_storable(grant, idempotency)
         stored = await self._write("grants", lambda tx: work.create(tx, grant, idempotency, self._clock()))
         self._bell.ring()
         return stored
@@ -107,6 +112,7 @@ class SqliteState:
         return stored
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        check_filter(wanted)
         values: list[object] = []
 
         def place(value: object) -> str:
@@ -117,7 +123,7 @@ class SqliteState:
         if cursor is not None:
             conditions.append(f"g.serial < {place(read_cursor('g', cursor, 1)[0])}")
         where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
-        rows = self._read(
+        rows = await self._scan(
             "grants",
             f"SELECT {GRANT_COLUMNS} FROM grants AS g LEFT JOIN usage AS u ON u.grant_id = g.id "  # noqa: S608
             f"WHERE {where} ORDER BY g.serial DESC LIMIT {place(limit + 1)}",
@@ -134,7 +140,7 @@ class SqliteState:
             return "?"
 
         statement = f"SELECT count(*) FROM grants AS g WHERE {target_sql(target, place)}"  # noqa: S608
-        return int(self._read("grants", statement, values)[0][0])
+        return int((await self._scan("grants", statement, values))[0][0])
 
     # feed
 
@@ -212,6 +218,8 @@ class SqliteState:
         await self._write("audit", lambda tx: work.append(tx, records))
 
     async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
+        if not storable_id(grant_id):
+            return RecordPage([], None)
         if cursor is None:
             rows = self._read("audit", f"{_RECORDS} {_NEWEST}", (grant_id, limit + 1))
         else:
@@ -225,7 +233,13 @@ class SqliteState:
         await self._write("audit", lambda tx: work.audit(tx, event))
 
     async def prune(self, before: float) -> int:
-        return await self._write("audit", lambda tx: work.prune(tx, before))
+        forgotten = 0
+        while True:
+            # Many short transactions: a revocation never waits for the whole clean-up.
+            records, more = await self._write("audit", lambda tx: work.prune(tx, before))
+            forgotten += records
+            if not more:
+                return forgotten
 
     # the two ways to the file
 
@@ -249,6 +263,16 @@ class SqliteState:
             self._forget_reader()
             with mapped(dependency):
                 raise error  # noqa: TRY201 (the name is what `mapped` looks at)
+
+    async def _scan(self, dependency: Dependency, statement: str, values: Sequence[object]) -> list[Any]:
+        """A read that may walk through every grant: in a thread of its own, so that transfers go on meanwhile."""
+        file = self._opened(dependency)
+
+        def walk() -> list[Any]:
+            with mapped(dependency), closing(file.connect(reader=True)) as connection:
+                return connection.execute(statement, values).fetchall()
+
+        return await asyncio.to_thread(walk)
 
     def _grant(self, statement: str, value: object) -> Grant | None:
         rows = self._read("grants", statement, (value,))

@@ -60,6 +60,7 @@ MIGRATIONS: Final = (
         revokes INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX feed_revoking ON feed (serial) WHERE revokes = 1;
+    CREATE INDEX feed_notices ON feed (at) WHERE revokes = 0;
     CREATE TABLE idempotency (
         text TEXT PRIMARY KEY,
         grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,

@@ -68,6 +68,15 @@ INSERT INTO usage (grant_id, uses, moved, last_used_at) VALUES (:id, 0, MAX(0, :
 ON CONFLICT (grant_id) DO UPDATE SET moved = MAX(0, moved + :change), last_used_at = :now
 """
 _SWEPT_AT_ONCE: Final = 8
+_PRUNED_AT_ONCE: Final = 1000
+_PRUNE: Final = (
+    "DELETE FROM records WHERE number IN (SELECT number FROM records WHERE at < ? LIMIT ?)",
+    "DELETE FROM feed WHERE serial IN (SELECT serial FROM feed WHERE revokes = 0 AND at < ? LIMIT ?)",
+    "DELETE FROM leases WHERE (grant_id, key) IN (SELECT grant_id, key FROM leases WHERE expires_at < ? LIMIT ?)",
+)
+_END_SESSIONS: Final = """
+DELETE FROM grants WHERE serial IN (SELECT serial FROM grants WHERE session = 1 AND expires_at < ? LIMIT ?) RETURNING id
+"""
 
 
 def enter(connection: Connection, entry: FeedEntry) -> FeedEntry:
@@ -190,10 +199,9 @@ def audit(connection: Connection, event: AuditEvent) -> None:
     )
 
 
-def prune(connection: Connection, before: float) -> int:
-    forgotten = connection.execute("DELETE FROM records WHERE at < ?", (before,)).rowcount
-    connection.execute("DELETE FROM feed WHERE revokes = 0 AND at < ?", (before,))
-    connection.execute("DELETE FROM leases WHERE expires_at < ?", (before,))
-    ended = connection.execute("DELETE FROM grants WHERE session = 1 AND expires_at < ? RETURNING id", (before,))
-    connection.executemany("DELETE FROM usage WHERE grant_id = ?", ended.fetchall())
-    return forgotten
+def prune(connection: Connection, before: float) -> tuple[int, bool]:
+    """How many records were forgotten, and whether something is left to forget."""
+    gone = [connection.execute(statement, (before, _PRUNED_AT_ONCE)).rowcount for statement in _PRUNE]
+    ended = connection.execute(_END_SESSIONS, (before, _PRUNED_AT_ONCE)).fetchall()
+    connection.executemany("DELETE FROM usage WHERE grant_id = ?", ended)
+    return gone[0], max(*gone, len(ended)) == _PRUNED_AT_ONCE
