@@ -78,16 +78,23 @@ async def test_a_former_reader_does_not_lose_the_next_ones_wake_up() -> None:
     connection, _, buffer = made()
     connection.on_done = lambda _: None
     whole = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+    loop = asyncio.get_running_loop()
+    gate = loop.create_future()
+
+    async def next_reader() -> None:
+        await gate
+        connection.begin(Response())
+        connection.sent()
+        await connection.progress()
+
     connection.begin(Response())
     connection.sent()
-    first = asyncio.get_running_loop().create_task(connection.progress())
+    first, second = loop.create_task(connection.progress()), loop.create_task(next_reader())
     await asyncio.sleep(0)
+    # The next reader's turn comes before the former one's, as when it was in the loop's queue already.
+    gate.set_result(None)
     arrive(connection, buffer, whole)
-    connection.begin(Response())
-    connection.sent()
-    second = asyncio.ensure_future(connection.progress())  # noqa: TID251 (the very interleaving under test)
     await first
-    await asyncio.sleep(0)
     arrive(connection, buffer, whole)
     await asyncio.wait_for(second, 1)
 

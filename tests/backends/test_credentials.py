@@ -18,6 +18,7 @@ from gateway.backends.credentials import (
 from gateway.backends.spec import ChainSource
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.wire.credentials import Credentials
+from tests.backends.fault_server import Peer, fault_server, reply
 
 
 class Machine:
@@ -189,3 +190,21 @@ async def test_the_chain_reads_a_section_of_the_shared_file(tmp_path: Path, monk
     for key in ("AKONE", "AKTWO"):
         shared.write_text(f"[store]\naws_access_key_id = {key}\naws_secret_access_key = s\n")
         assert key == (await load_chain(ChainSource("store"))()).credentials.access_key
+
+
+async def test_the_chain_asks_a_container_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Short-lived credentials from a container service come with their expiry."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    given = b'{"AccessKeyId": "AKPOD", "SecretAccessKey": "s", "Token": "t", "Expiration": "2100-01-01T00:00:00Z"}'
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(reply(given, extra="content-type: application/json\r\n"))
+
+    async with fault_server(script) as seen:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{seen.port}/creds")
+        loaded = await load_chain(ChainSource())()
+    assert (Credentials("AKPOD", "s", "t"), 4102444800.0) == (loaded.credentials, loaded.expires_at)
