@@ -123,7 +123,7 @@ def test_a_limit_is_compiled_whole(folder: Folder) -> None:
         ("who: '*', may: [read, write], on: '**'", "who: 'app:x', may: read, on: reports/a/**", True),
         ("who: 'app:*', may: read, on: reports/**", "who: [app:x, 'app:y-*'], may: read, on: reports/a/**", True),
         ("who: app:x, may: read, on: reports/a/**", "who: app:x, may: read, on: reports/a/**", True),
-        ("who: [app:x, app:y], may: read, on: ['**']", "who: [app:y, app:x], may: read, on: [media/x, reports/y]", True),
+        ("who: [app:x, app:y], may: read, on: '**'", "who: [app:y, app:x], may: read, on: [media/x, reports/y]", True),
         ("who: 'app:x', may: read, on: reports/**", "who: 'app:*', may: read, on: reports/**", False),
         ("who: 'app:*', may: read, on: reports/**", "who: 'admin:x', may: read, on: reports/**", False),
         ("who: '*', may: read, on: reports/**", "who: app:x, may: [read, write], on: reports/**", False),

@@ -232,8 +232,11 @@ async def test_a_bad_file_changes_nothing_and_a_good_one_after_it_does(folder: F
     assert 3 == len(site.refused)
 
 
-def _mounted(folder: Folder, version: str, policy: str, settings: str) -> None:
-    """What a kubelet does: a new directory beside the old one, and one atomic rename of the `..data` link."""
+def _mounted(folder: Folder, version: str, policy: str, settings: str, *, tidy: bool = True) -> None:
+    """What a kubelet does: a new directory beside the old one, and one atomic rename of the `..data` link.
+
+    Then the old directory is removed, unless not `tidy`: its removal is what a watch on a file would wake up for.
+    """
     for mount, name, text in ((folder.policies, "a.yaml", policy), (folder.path, "gateway.yaml", settings)):
         target = mount / f"..{version}"
         target.mkdir()
@@ -244,7 +247,7 @@ def _mounted(folder: Folder, version: str, policy: str, settings: str) -> None:
         if not (mount / name).is_symlink():
             (mount / name).unlink(missing_ok=True)
             (mount / name).symlink_to(f"..data/{name}")
-        if old is not None:
+        if old is not None and tidy:
             (old / name).unlink()
             old.rmdir()
 
@@ -270,7 +273,7 @@ async def test_a_swap_is_reported_and_not_found_by_chance(folder: Folder, monkey
     site.reload()
     async with site.watched():
         for number in range(1, 40):
-            _mounted(folder, f"v{number}", renamed(f"v{number}"), MINIMAL)
+            _mounted(folder, f"v{number}", renamed(f"v{number}"), MINIMAL, tidy=False)
             try:
                 await asyncio.wait_for(site.settled(lambda: len(site.loaded) > 1), 0.25)
             except TimeoutError:
