@@ -113,30 +113,43 @@ class RunningGateway:
 
 
 @contextmanager
-def gateway_before(stores: list[RunningStore], directory: Path, more: str = "") -> Iterator[RunningGateway]:
-    """`gateway serve` in front of these stores; `more` is added to gateway.yaml."""
+def gateway_before(
+    stores: list[RunningStore],
+    directory: Path,
+    more: str = "",
+    *,
+    bucket_more: str = "",
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[RunningGateway]:
+    """`gateway serve` in front of these stores.
+
+    `more` is added to gateway.yaml, `bucket_more` to every bucket's entry (`, cors: [...]`), `environ` to the
+    environment, where it may replace settings.
+    """
     data, control = free_ports(2)
-    environ = {"E2E_ADMIN_TOKEN": secrets.token_urlsafe(24)}
+    variables = {"E2E_ADMIN_TOKEN": secrets.token_urlsafe(24), **(environ or {})}
     policy, buckets = ["backends:"], {}
     for store in stores:
         buckets[store.profile] = store.make_bucket()
         upper = store.profile.upper()
-        environ |= {f"{upper}_KEY": store.access_key, f"{upper}_SECRET": store.secret_key}
+        variables |= {f"{upper}_KEY": store.access_key, f"{upper}_SECRET": store.secret_key}
         credentials = f"{{access_key: env:{upper}_KEY, secret_key: env:{upper}_SECRET}}"
         place = f'profile: {store.profile}, endpoint: "{store.endpoint}", region: {store.region}'
         policy.append(f"  {store.profile}: {{{place}, credentials: {credentials}}}")
     policy.append("buckets:")
-    policy += [f"  {name}: {{backend: {name}, bucket: {real}, prefix: inside/}}" for name, real in buckets.items()]
+    policy += [
+        f"  {name}: {{backend: {name}, bucket: {real}, prefix: inside/{bucket_more}}}" for name, real in buckets.items()
+    ]
     directory.joinpath("policies").mkdir(parents=True)
     directory.joinpath("policies", "e2e.yaml").write_text("\n".join(policy) + _RULES)
     settings = directory / "gateway.yaml"
     settings.write_text(_SETTINGS.format(data=data, control=control, more=more))
     command = [sys.executable, "-m", "gateway", "serve", "--config", settings]
-    with running(command, directory / "gateway.log", environ, directory) as child:
+    with running(command, directory / "gateway.log", variables, directory) as child:
         gateway = RunningGateway(
             f"http://127.0.0.1:{data}",
             f"http://127.0.0.1:{control}",
-            environ["E2E_ADMIN_TOKEN"],
+            variables["E2E_ADMIN_TOKEN"],
             directory,
             child.pid,
             buckets,
