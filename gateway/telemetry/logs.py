@@ -232,18 +232,22 @@ class Logs:
         return scrub(self._render({**ordered, **redact_names(event)}))
 
     def _write(self, line: str) -> None:
-        self._held.append(line.encode("utf-8", "backslashreplace") + b"\n")
+        self._hold(line)
         self.flush()
 
     def _write_soon(self, line: str) -> None:
         """Write within a tenth of a second: one system call for many requests. At once where no loop runs."""
-        self._held.append(line.encode("utf-8", "backslashreplace") + b"\n")
+        self._hold(line)
         if self._flushing is not None:
             return
         try:
             self._flushing = asyncio.get_running_loop().call_later(_HOLD_SECONDS, self.flush)
         except RuntimeError:
             self.flush()
+
+    def _hold(self, line: str) -> None:
+        with self._lock:
+            self._held.append(line.encode("utf-8", "backslashreplace") + b"\n")
 
     def flush(self) -> None:
         """Write what is held back. A reader that went away must cost the log, not the request."""

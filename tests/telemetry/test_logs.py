@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -202,3 +203,31 @@ def test_an_address_is_shown_as_much_as_the_settings_say(stream, addresses, peer
     """All of it, its network, or nothing."""
     Logs(stream=stream, addresses=addresses).access_log(record(peer=peer))
     assert lines(stream)[0]["peer"] == shown
+
+
+async def test_access_lines_wait_for_each_other_and_stay_in_order(stream):
+    """On the loop many requests share one write; any other line takes the waiting ones along, before itself."""
+    logs = Logs(stream=stream)
+    logs.access_log(record(request_id="R1"))
+    logs.access_log(record(request_id="R2"))
+    assert stream.getvalue() == b""
+    logs.event(logging.WARNING, {"event": "now"})
+    assert [line.get("request_id", line["event"]) for line in lines(stream)] == ["R1", "R2", "now"]
+    logs.access_log(record(request_id="R3"))
+    logs.flush()
+    assert [line.get("request_id") for line in lines(stream)][-1] == "R3"
+
+
+async def test_a_waiting_line_is_written_by_itself(stream):
+    """Within the time that lines are held, without anything else happening."""
+    written = asyncio.Event()
+
+    class Signalling(io.BytesIO):
+        def flush(self):
+            written.set()
+
+    signalling = Signalling()
+    Logs(stream=signalling).access_log(record())
+    async with asyncio.timeout(5):
+        await written.wait()
+    assert len(signalling.getvalue().splitlines()) == 1
