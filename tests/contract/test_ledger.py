@@ -72,6 +72,13 @@ async def test_old_records_are_forgotten(engine: Engine) -> None:
     assert await engine.prune(NOW + 3) == 0
 
 
+async def test_a_great_many_old_records_are_forgotten(engine: Engine) -> None:
+    """Pruning goes on until nothing old is left, however much there is."""
+    await engine.append([record("l_1", NOW + number / 10000) for number in range(2500)])
+    assert await engine.prune(NOW + 0.2) == 2000
+    assert len((await engine.records_of("l_1", None, 2500)).records) == 500
+
+
 async def test_pruning_keeps_grants_and_revocations(engine: Engine) -> None:
     """Lapsed short-lived keys go; links, lasting keys and every revocation stay, and serials go on rising."""
     session = hash_secret("session")

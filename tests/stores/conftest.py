@@ -13,8 +13,8 @@ from tests.stores.cutting import Wire, wire_to
 
 
 @pytest.fixture(scope="session")
-def running_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres_server(tmp_path_factory.mktemp("postgres") / "server") as url:
+def running_postgres() -> Iterator[str]:
+    with postgres_server() as url:
         yield url
 
 

@@ -45,7 +45,7 @@ def test_pruning_takes_all_that_belongs_to_a_lapsed_key(tx: sqlite3.Connection) 
     lapsed = work.create(tx, key(session_hash=link().hash, expires_at=NOW), "once", NOW)
     work.open_lease(tx, lapsed.id, "k", uses=None, now=NOW, window=1)
     work.append(tx, [record(lapsed.id, NOW)])
-    assert work.prune(tx, NOW + 10) == 1
+    assert work.prune(tx, NOW + 10) == (1, False)
     for table in ("grants", "usage", "leases", "idempotency", "records", "feed"):
         assert count(tx, table) == 0, table
 
