@@ -9,7 +9,7 @@ ledger is down they are kept up to a bound, then dropped and counted, or the gat
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
@@ -164,12 +164,17 @@ class Accounts:
 
     async def _count_uses(self, batch: list[tuple[Record, str | None]]) -> None:
         """Uses of links without a limit are counted here, behind the answer: nobody waits for statistics."""
+        moved: Counter[tuple[str, str]] = Counter()
+        last: dict[tuple[str, str], float] = {}
+        for record, lease_key in batch:
+            if lease_key is not None and record.grant_id is not None:
+                use = (record.grant_id, lease_key)
+                moved[use] += record.bytes_in + record.bytes_out
+                last[use] = record.at
         try:
-            for record, lease_key in batch:
-                if lease_key is not None and record.grant_id is not None:
-                    await self._leases.open_lease(record.grant_id, lease_key, None, record.at, LEASE_WINDOW)
-                    moved = record.bytes_in + record.bytes_out
-                    await self._leases.settle_bytes(record.grant_id, lease_key, 0, moved, record.at)
+            for (grant_id, lease_key), at in last.items():
+                await self._leases.open_lease(grant_id, lease_key, None, at, LEASE_WINDOW)
+                await self._leases.settle_bytes(grant_id, lease_key, 0, moved[grant_id, lease_key], at)
         except DependencyDown:
             self._metrics.records_dropped(len(batch))
 
