@@ -179,9 +179,7 @@ class Response:
         self.status = status
         self.head_done = True
         self._read_headers()
-        fault = self._framing()
-        if fault:
-            self._fault = fault
+        self._fault = self._fault or self._framing()
 
     def on_body(self, chunk: bytes) -> None:
         """Parser event."""

@@ -22,10 +22,13 @@ async def source(*chunks: bytes, error: Exception | None = None) -> AsyncIterato
         raise error
 
 
-async def stalled(first: bytes, reached: asyncio.Event) -> AsyncIterator[bytes]:
-    yield first
-    reached.set()
-    await asyncio.Event().wait()
+async def stalled(first: bytes, reached: asyncio.Event, stopped: list[str] | None = None) -> AsyncIterator[bytes]:
+    try:
+        yield first
+        reached.set()
+        await asyncio.Event().wait()
+    finally:
+        (stopped if stopped is not None else []).append("stopped")
 
 
 async def answer_all(peer: Peer) -> None:
@@ -377,6 +380,7 @@ async def test_a_source_that_raises_never_looks_whole(chunks: tuple[bytes, ...])
 async def test_an_early_refusal_arrives_while_the_body_is_still_sent() -> None:
     """A store that refuses before it has read the body is heard at once; sending stops and the connection ends."""
     reached = asyncio.Event()
+    stopped: list[str] = []
 
     async def script(peer: Peer) -> None:
         await peer.head()
@@ -385,7 +389,8 @@ async def test_an_early_refusal_arrives_while_the_body_is_still_sent() -> None:
         assert b"" == await peer.until_closed()
 
     async with fault_server(script) as seen, upstream_to(seen.port) as upstream:
-        async with upstream.open(call("PUT", length=10**9), stalled(b"12345", reached)) as answer:
+        async with upstream.open(call("PUT", length=10**9), stalled(b"12345", reached, stopped)) as answer:
+            assert ["stopped"] == stopped
             assert (403, b"<Error/>") == (answer.status, await answer.body.read(100))
         await seen.closed.wait()
     assert reached.is_set()

@@ -66,6 +66,28 @@ async def test_a_lost_connection_makes_room_for_a_waiter() -> None:
         pool.close()
 
 
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_cancelled_waiter_passes_on_what_it_was_given(lost: bool) -> None:
+    """A waiter that is cancelled in the very turn it was served leaves a connection or a slot for the next one."""
+    async with fault_server(hold) as seen:
+        pool = pool_to(seen.port, 1)
+        first = await pool.acquire()
+        served = asyncio.get_running_loop().create_task(pool.acquire())
+        behind = asyncio.get_running_loop().create_task(pool.acquire())
+        await asyncio.sleep(0)
+        if lost:
+            first.abort()
+            first.connection_lost(None)
+        else:
+            pool.release(first)
+        served.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await served
+        last = await asyncio.wait_for(behind, 5)
+        assert (lost, 1) == (last is not first, pool.size)
+        pool.close()
+
+
 async def test_waiting_has_an_end() -> None:
     """A caller that gets no connection in time is told so, and is gone from the queue."""
     async with fault_server(hold) as seen:

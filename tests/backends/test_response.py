@@ -159,6 +159,12 @@ def test_an_endless_head_fails(piece: bytes) -> None:
     assert response.failure is not None
 
 
+def test_a_long_head_fails_even_if_it_comes_at_once() -> None:
+    """A head above 64 KiB that is whole in one read is refused too."""
+    lines = b"".join(b"X-%d: %s\r\n" % (number, b"y" * 1000) for number in range(70))
+    assert fed(b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: 0\r\n\r\n").failure is not None
+
+
 def test_repeated_headers_are_joined_and_names_lowered() -> None:
     """Names come in lower case, repetitions joined by a comma, bytes that are no UTF-8 as Latin-1."""
     response = fed(b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nX-B: caf\xe9\r\nX-C: \xc3\xa9\r\nContent-Length: 0\r\n\r\n")
