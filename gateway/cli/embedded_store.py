@@ -51,7 +51,11 @@ class EmbeddedStore:
     profile: Final = "seaweedfs"
 
     def __init__(self, directory: Path, *, port: int = 0, domain: str = "localhost") -> None:
-        """`port` 0 takes a free one; `domain` is the suffix of virtual-hosted bucket names."""
+        """`port` 0 takes a free one; `domain` is the suffix of virtual-hosted bucket names.
+
+        Raises:
+            SettingsError: the port is taken.
+        """
         self._directory = directory
         self._domain = domain
         self._ports = _free_ports(port)
@@ -224,7 +228,11 @@ def _free_ports(first: int) -> dict[str, int]:
     with ExitStack() as held:
         for name in _PORTS:
             probe = held.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", first if name == "s3" else 0))
+            wanted = first if name == "s3" else 0
+            try:
+                probe.bind(("127.0.0.1", wanted))
+            except OSError as error:
+                raise SettingsError(f"the store cannot listen on port {wanted}: {error.strerror}") from error
             ports[name] = probe.getsockname()[1]
     return ports
 
