@@ -30,10 +30,11 @@ __all__ = [
     "HostName",
     "ListenAddress",
     "Network",
-    "OneOrMore",
     "PrincipalName",
     "Text",
     "base_url",
+    "one_or_more",
+    "written_as",
 ]
 
 ENTRY: Final = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True)
@@ -139,6 +140,16 @@ def _is_ip(host: str) -> bool:
     return True
 
 
+def one_or_more(kind: Any) -> BeforeValidator:
+    """Lets a list of texts be written as one text. `kind` is what an entry is, for the schema."""
+    return BeforeValidator(_listify, json_schema_input_type=kind | list[kind])
+
+
+def written_as(kind: Any) -> BeforeValidator:
+    """Changes nothing: tells the schema what may be written where a model's own validator reads a shorter form."""
+    return BeforeValidator(lambda value: value, json_schema_input_type=kind)
+
+
 def _listify(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -199,5 +210,3 @@ HostName = Annotated[str, PlainValidator(_host_name), _schema("s3.example.com")]
 BaseUrl = Annotated[str, PlainValidator(base_url), _schema("https://s3.example.com")]
 FilePath = Annotated[Path, PlainValidator(_file_path), _schema("tls/server.crt")]
 PrincipalName = Annotated[Principal, PlainValidator(_principal), _schema("app:billing")]
-OneOrMore = BeforeValidator(_listify, json_schema_input_type=str | list[str])
-"""Lets a list of texts be written as one text."""

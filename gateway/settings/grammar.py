@@ -24,9 +24,9 @@ from gateway.settings.fields import (
     Duration,
     FilePath,
     Network,
-    OneOrMore,
     PrincipalName,
     Text,
+    one_or_more,
 )
 from gateway.settings.secret import SecretRef
 from gateway.settings.words import (
@@ -152,18 +152,21 @@ def _at_least(size: int, least: int) -> int:
     return size
 
 
+Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE"]
+
+
 class CorsEntry(BaseModel):
     """Which web pages may talk to a bucket. Credentials are never allowed."""
 
     model_config = ENTRY
 
-    origins: Annotated[tuple[Origin, ...], OneOrMore, Field(min_length=1)]
-    methods: Annotated[tuple[Literal["GET", "HEAD", "PUT", "POST", "DELETE"], ...], OneOrMore, Field(min_length=1)] = (
+    origins: Annotated[tuple[Origin, ...], one_or_more(Origin), Field(min_length=1)]
+    methods: Annotated[tuple[Method, ...], one_or_more(Method), Field(min_length=1)] = (
         "GET",
         "HEAD",
     )
-    headers: Annotated[tuple[HeaderName, ...], OneOrMore] = ()
-    expose: Annotated[tuple[HeaderName, ...], OneOrMore] = ("ETag",)
+    headers: Annotated[tuple[HeaderName, ...], one_or_more(HeaderName)] = ()
+    expose: Annotated[tuple[HeaderName, ...], one_or_more(HeaderName)] = ("ETag",)
     max_age: Duration = 600.0
 
 
@@ -186,7 +189,7 @@ class LinksEntry(BaseModel):
 
     model_config = ENTRY
 
-    actions: Annotated[tuple[LinkAction, ...], OneOrMore, Field(min_length=1)] = (Action.READ,)
+    actions: Annotated[tuple[LinkAction, ...], one_or_more(LinkAction), Field(min_length=1)] = (Action.READ,)
     max_expires: Duration | None = None
     max_uses: Count | None = None
     max_size: ByteSize | None = None
@@ -201,10 +204,12 @@ class RuleEntry(BaseModel):
 
     name: Text
     who: Names
-    may: Annotated[tuple[Action, ...], OneOrMore, Field(min_length=1)]
+    may: Annotated[tuple[Action, ...], one_or_more(Action), Field(min_length=1)]
     on: Patterns
     effect: Effect = Effect.ALLOW
-    networks: Annotated[tuple[Network, ...], OneOrMore, Field(min_length=1)] | None = Field(default=None, alias="from")
+    networks: Annotated[tuple[Network, ...], one_or_more(Network), Field(min_length=1)] | None = Field(
+        default=None, alias="from"
+    )
     max_size: ByteSize | None = None
     links: LinksEntry | None = None
     delivery: Literal["stream", "redirect"] | None = None

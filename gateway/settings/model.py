@@ -9,7 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from gateway.core.attempt import Principal
 from gateway.core.posture import FailPosture
@@ -25,6 +32,7 @@ from gateway.settings.fields import (
     ListenAddress,
     Network,
     Text,
+    written_as,
 )
 from gateway.settings.secret import SecretReader, SecretRef
 from gateway.settings.state import StateField, StateSettings
@@ -116,7 +124,7 @@ class DataSettings(BaseModel):
     """What links begin with, as people reach it. Made from `listen` when it is left out."""
     domains: tuple[HostName, ...] = ()
     """Hosts under which `BUCKET.DOMAIN` is understood (virtual-host addressing)."""
-    trusted: tuple[TrustedListener, ...] = ()
+    trusted: Annotated[tuple[TrustedListener, ...], written_as(App | list[TrustedListener])] = ()
     """Listeners that act as an app without a signature; a text like `app:NAME` makes `listen` itself one."""
     max_transfers: Count = 1024
     """Requests in work at once in one process; more are answered with 503."""

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     Field,
     PlainValidator,
     StrictBool,
@@ -21,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.settings.fields import ENTRY
+from gateway.settings.fields import ENTRY, written_as
 from gateway.settings.secret import SecretReader, is_reference
 
 __all__ = ["StateField", "StateSettings", "StateUrl"]
@@ -112,4 +111,4 @@ class StateSettings(BaseModel):
         return self
 
 
-StateField = Annotated[StateSettings, BeforeValidator(lambda value: value, json_schema_input_type=str | StateSettings)]
+StateField = Annotated[StateSettings, written_as(str | StateSettings)]

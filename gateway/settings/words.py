@@ -22,7 +22,7 @@ from gateway.core.profile import Profile
 from gateway.core.request import Action, Operation
 from gateway.settings.conditions import CelCondition, compile_condition
 from gateway.settings.faults import INSIDE_TEXT, did_you_mean
-from gateway.settings.fields import OneOrMore
+from gateway.settings.fields import one_or_more
 from gateway.settings.secret import SecretReader
 
 __all__ = [
@@ -185,13 +185,10 @@ def _doing(value: object) -> Operation | Action:
 
 Prefix = Annotated[str, AfterValidator(_prefix)]
 Region = Annotated[str, _matching(_REGION, "must be a region like us-east-1")]
-Patterns = Annotated[
-    tuple[Annotated[PathPattern, PlainValidator(_path_pattern), WithJsonSchema({"type": "string"})], ...],
-    OneOrMore,
-    Field(min_length=1),
-]
+Pattern = Annotated[PathPattern, PlainValidator(_path_pattern), WithJsonSchema({"type": "string"})]
+Patterns = Annotated[tuple[Pattern, ...], one_or_more(Pattern), Field(min_length=1)]
 Name = Annotated[NamePattern, PlainValidator(_name_pattern), WithJsonSchema({"type": "string"})]
-Names = Annotated[tuple[Name, ...], OneOrMore, Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], one_or_more(Name), Field(min_length=1)]
 RateText = Annotated[str, PlainValidator(_rate), WithJsonSchema({"type": "string", "examples": ["200/s"]})]
 Peer = Annotated[IPv4Address | IPv6Address, PlainValidator(_peer), WithJsonSchema({"type": "string"})]
 Instant = Annotated[float, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]

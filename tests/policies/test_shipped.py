@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from gateway.backends.profiles import PROFILES
 from gateway.core.attempt import Principal
 from gateway.core.policy import Effect
 from gateway.core.reasons import SettingsError
 from gateway.core.request import Action
-from gateway.settings import PolicySet, check_examples, load_policies
+from gateway.settings import PolicySet, check_examples, load_policies, policy_schema
+from gateway.settings.source import read_document
 
 POLICIES = Path(__file__).parents[2] / "policies"
 EXAMPLES = sorted((POLICIES / "examples").glob("*.yaml"))
@@ -85,6 +87,14 @@ def test_every_rule_of_an_example_matters(path: Path, tmp_path: Path) -> None:
             backends=loaded.policy.backends, buckets=loaded.policy.buckets, rules=left, limits=loaded.policy.limits
         )
         assert check_examples(PolicySet(policy=changed, backends=(), examples=loaded.examples, sources=())), lost.name
+
+
+@pytest.mark.parametrize("path", [POLICIES / "default.yaml", *EXAMPLES], ids=lambda path: path.stem)
+def test_the_schema_accepts_what_ships(path: Path) -> None:
+    """An editor that checks against it shows no error where there is none."""
+    schema = policy_schema()
+    Draft202012Validator.check_schema(schema)
+    assert [] == list(Draft202012Validator(schema).iter_errors(read_document(path).data))
 
 
 @pytest.mark.parametrize("vendor", ["wasabi", "cegedim", "abci", "qencode", "outscale"])

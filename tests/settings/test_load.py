@@ -10,12 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from gateway.core.reasons import SettingsError
 from gateway.settings import Settings, load_settings, settings_schema
 from gateway.settings.load import policies_directory
 from gateway.settings.model import DataSettings
 from gateway.settings.secret import SecretReader
+from gateway.settings.source import read_document
 from tests.settings.conftest import Folder
 
 SHIPPED = Path(__file__).parents[2] / "gateway.yaml"
@@ -138,6 +140,12 @@ def test_the_schema_is_a_schema_of_the_shipped_file() -> None:
     assert json.loads(json.dumps(schema)) == schema
     assert "https://json-schema.org/draft/2020-12/schema" == schema["$schema"]
     assert ["state"] == schema["required"]
+    Draft202012Validator.check_schema(schema)
+    assert [] == list(Draft202012Validator(schema).iter_errors(read_document(SHIPPED).data))
+    for short in ({"state": "memory://"}, {"state": "memory://", "data": {"trusted": "app:web"}}):
+        assert Draft202012Validator(schema).is_valid(short)
+    for wrong in ({}, {"state": "memory://", "lgo": {}}, {"state": "memory://", "log": {"level": "x"}}):
+        assert not Draft202012Validator(schema).is_valid(wrong)
     objects = [schema, *(model for model in schema["$defs"].values() if model.get("type") == "object")]
     assert all(model["additionalProperties"] is False for model in objects)
 
