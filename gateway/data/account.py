@@ -121,7 +121,7 @@ class Accounts:
         exchange = account.exchange
         first = None if exchange.first_byte_at is None else exchange.first_byte_at - account.started
         backend = record.backend or "none"
-        self._metrics.request("data", record.operation or "none", backend, record.outcome, record.duration, first)
+        self._metrics.request("data", record.operation, backend, record.outcome, record.duration, first)
         if record.bytes_out:
             self._metrics.moved("out", backend, record.bytes_out)
         if record.bytes_in:

@@ -31,7 +31,10 @@ from gateway.wire.target import raw_request
 __all__ = ["Exchange", "client_address"]
 
 _LINGER_NONE: Final = struct.pack("ii", 1, 0)
-_CHUNK: Final = 256 * 1024
+_NOT_ACKNOWLEDGED: Final = termios.TIOCOUTQ
+_NOT_SENT: Final = 0x894B
+"""SIOCOUTQNSD of Linux (linux/sockios.h), which Python does not name."""
+
 _SERVER: Final = "gateway"
 
 
@@ -50,6 +53,16 @@ def client_address(
         except ValueError:
             break
     return current
+
+
+def _queued(transport: asyncio.WriteTransport, queue: int) -> int:
+    """Bytes written that are still in one of the kernel's queues, or not even there."""
+    waiting = transport.get_write_buffer_size()
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with suppress(OSError):  # not a TCP socket, or closed: the transport's own buffer is all there is to count
+            waiting += struct.unpack("i", fcntl.ioctl(sock.fileno(), queue, b"\0\0\0\0"))[0]
+    return waiting
 
 
 class Exchange:
@@ -139,9 +152,9 @@ class Exchange:
             Refused: CLIENT_GONE, or the reason this exchange was cut for.
         """
         self.client_side = True
+        self.bytes_out += len(chunk)
         await self._guarded(self.response.write(chunk))
         self.client_side = False
-        self.bytes_out += len(chunk)
 
     async def finish(self) -> None:
         """End a streamed answer whose body is whole."""
@@ -195,11 +208,15 @@ class Exchange:
         self.continued = True
 
     def cut(self, reason: Reason) -> None:
-        """End the connection so that the client sees an error: linger 0, abort. Nothing waits for anything."""
+        """End the connection so that the client sees an error: linger 0, abort. Nothing waits for anything.
+
+        What had not left yet never will, and is taken off the count.
+        """
         self.cut_reason = self.cut_reason or reason
         transport = self._request.transport
         if transport is None:
             return
+        self.bytes_out -= min(self.bytes_out, _queued(transport, _NOT_SENT))
         sock = transport.get_extra_info("socket")
         if sock is not None:
             with suppress(OSError):  # closed already: nothing is left to cut
@@ -209,14 +226,7 @@ class Exchange:
     def delivered(self) -> int:
         """Body bytes that the client's kernel has acknowledged, to judge its speed by; and all bytes it sent us."""
         transport = self._request.transport
-        if transport is None:
-            return self.bytes_in + self.bytes_out
-        waiting = transport.get_write_buffer_size()
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            with suppress(OSError):  # not a TCP socket, or closed: the transport's own buffer is all there is to count
-                waiting += struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
-        return self.bytes_in + self.bytes_out - waiting
+        return self.bytes_in + self.bytes_out - (0 if transport is None else _queued(transport, _NOT_ACKNOWLEDGED))
 
     async def _begin(
         self, response: web.StreamResponse, headers: tuple[tuple[str, str], ...] | list[tuple[str, str]]

@@ -46,17 +46,23 @@ async def relay(plane: Plane, request: ObjectRequest, permit: Permit, opened: Op
         return
     if opened.length is not None:
         await claim(plane, permit, opened.length, _whole_size(opened))
-    permit.consumed = True
     if opened.length is not None and opened.length <= _SMALL and not _paced(permit):
         body = await opened.body.read(_SMALL)
+        _require_whole(opened, len(body))
+        permit.consumed = True
         await exchange.send(Reply(opened.status, tuple(headers), body))
         permit.moved += len(body)
         return
     await exchange.start(opened.status, headers, opened.length)
     await _stream(plane, permit, opened)
-    if opened.length is not None and permit.moved != opened.length:
-        raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"{permit.moved} of {opened.length} bytes came")
+    _require_whole(opened, permit.moved)
+    permit.consumed = True
     await exchange.finish()
+
+
+def _require_whole(answer: Answer, came: int) -> None:
+    if answer.length is not None and came != answer.length:
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"{came} of {answer.length} bytes came")
 
 
 def _headers(request: ObjectRequest, permit: Permit, answer: Answer) -> list[tuple[str, str]]:
@@ -90,9 +96,12 @@ async def _stream(plane: Plane, permit: Permit, answer: Answer) -> None:
     piece = plane.shaper.piece(limits)
     claimed = answer.length or 0
     async for chunk in answer.body:
+        if answer.length is not None and permit.moved + len(chunk) > answer.length:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"more than {answer.length} bytes came")
         if answer.length is None and permit.moved + len(chunk) > claimed:
             await claim(plane, permit, _CLAIM, None)
             claimed += _CLAIM
+        permit.consumed = True
         if piece is None:
             await exchange.write(chunk)
             permit.moved += len(chunk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -112,6 +113,7 @@ class Rig:
     details: list[str]
     port: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
     in_work: int = 0
 
     # what is issued
@@ -218,6 +220,14 @@ class Rig:
         async with asyncio.timeout(5):
             await self.idle.wait()
 
+    async def recorded(self, number: int) -> list[Record]:
+        """Wait until that many attempts have left their record."""
+        async with asyncio.timeout(5):
+            while len(self.records) < number:
+                self.news.clear()
+                await self.news.wait()
+        return self.records
+
     def counted(self, handler: Handler) -> Handler:
         """The handler, with `idle` set while it has nothing to do."""
 
@@ -282,6 +292,7 @@ async def running(
     def log(record: Record, detail: str) -> None:
         records.append(record)
         details.append(detail)
+        rig.news.set()
 
     def take(entries: Sequence[FeedEntry]) -> None:
         plane.grants.take(entries)
@@ -301,7 +312,7 @@ async def running(
         guesses=Guesses(),
         names=Names(),
         upload_parts=store.upload_parts,
-        accounts=Accounts(state, state, metrics, monotonic=clock.monotonic, log=log),
+        accounts=Accounts(state, state, metrics, monotonic=time.monotonic, log=log),
         metrics=metrics,
         clock=clock.wall,
         entropy=os.urandom,
