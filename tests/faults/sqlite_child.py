@@ -1,6 +1,6 @@
 """A gateway's store in a process of its own, for tests that kill it or run several at once.
 
-`revoke FILE`: revokes one link after the other and prints each name once its revocation is acknowledged.
+`revoke FILE [COUNT]`: revokes one link after the other and prints each name once its revocation is acknowledged.
 `lease FILE GRANT USES CALLERS`: opens leases under many names and prints how many were granted.
 `take FILE COUNT BURST`: takes from one shared limit and prints how many were allowed.
 """
@@ -21,9 +21,9 @@ from gateway.stores.sqlite import SqliteState
 NOW = 1_800_000_000.0
 
 
-async def revoke(state: SqliteState) -> None:
+async def revoke(state: SqliteState, count: int | None) -> None:
     async def one(lane: int) -> None:
-        for number in itertools.count():
+        for number in itertools.count() if count is None else range(count):
             name = f"l_{os.getpid()}_{lane}_{number}"
             await state.revoke([RevocationTarget(FeedKind.LINK, name)], NOW, "", "admin:ops")
             sys.stdout.write(f"{name}\n")
@@ -49,7 +49,7 @@ async def main(act: str, path: str, *rest: str) -> None:
     state = SqliteState(path)
     await state.open()
     if act == "revoke":
-        await revoke(state)
+        await revoke(state, int(rest[0]) if rest else None)
     elif act == "lease":
         await lease(state, rest[0], int(rest[1]), int(rest[2]))
     else:
