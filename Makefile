@@ -23,7 +23,7 @@ test: .venv/dev.stamp .tools/tools.stamp
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy gateway tests/servers
+	$(BIN)/mypy gateway
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 
@@ -65,8 +65,9 @@ clean:
 
 tools: .tools/tools.stamp
 
-.tools/tools.stamp: .venv/dev.stamp .ci/packages tests/servers/swift.lock
+.tools/tools.stamp: .venv/dev.stamp .ci/packages tests/servers/swift.lock $(wildcard tests/clients/*.lock)
 	@mkdir -p .tools
-	.ci/packages curl wget aria2 s3cmd chromium fonts-dejavu-core postgresql prometheus nginx wrk
+	.ci/packages curl wget aria2 s3cmd chromium fonts-dejavu-core postgresql prometheus nginx wrk strace
 	$(BIN)/python -m tests.servers.install
+	$(BIN)/python -m tests.clients.install core $$(command -v npm >/dev/null && echo node)
 	@touch $@
