@@ -1,0 +1,1 @@
+"""The gateway in operation: drained, reloaded, scraped."""
