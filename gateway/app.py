@@ -68,8 +68,11 @@ async def run(
     environ: Mapping[str, str] = os.environ,
     ready: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
+    processes: int = 1,
 ) -> None:
     """Serve until `stop` is set, SIGTERM or SIGINT. `ready` is called once both listeners accept.
+
+    `processes` is how many of us share the listeners and the state on this host.
 
     Raises:
         SettingsError: the files are wrong, or what they name cannot be opened.
@@ -78,7 +81,7 @@ async def run(
     register_crc("crc32c", awscrt.checksums.crc32c)
     register_crc("crc64nvme", awscrt.checksums.crc64nvme)
     reloader = Reloader(settings_path, environ, PROFILES)
-    app = _App(reloader, reloader.load())
+    app = _App(reloader, reloader.load(), processes)
     async with AsyncExitStack() as stack:
         await app.start(stack)
         if ready is not None:
@@ -89,11 +92,12 @@ async def run(
 class _App:
     """One process of the gateway: what it is made of, and the order in which that starts and ends."""
 
-    def __init__(self, reloader: Reloader, loaded: Loaded) -> None:
+    def __init__(self, reloader: Reloader, loaded: Loaded, processes: int) -> None:
+        self.processes = processes
         self.reloader = reloader
         self.settings: Settings = loaded.settings
         self.loaded = loaded
-        self.logs = Logs(self.settings.log.level, self.settings.log.format)
+        self.logs = Logs(self.settings.log.level, self.settings.log.format, addresses=self.settings.log.addresses)
         self.metrics = Metrics()
         self.health = Health()
         self._runners: list[web.BaseRunner] = []
@@ -105,7 +109,7 @@ class _App:
         stack.callback(self.logs.flush)
         self.metrics.know(backends=self.loaded.policies.policy.backends)
         monotonic = time.monotonic  # not the loop's: uvloop's clock stands still within one turn
-        self.state: State = await open_stores(self.settings, self.metrics)
+        self.state: State = await open_stores(self.settings, self.metrics, processes=self.processes)
         stack.push_async_callback(self.state.close)
         self.upstream = StoreUpstream(backend_specs(self.loaded), clock=time.time, on_event=_Counted(self.metrics))
         stack.push_async_callback(self.upstream.close)
@@ -213,10 +217,13 @@ class _App:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(tls.cert, tls.key)
         site: web.BaseSite
+        if listen.path and self.processes > 1:
+            raise SettingsError(f"{listen}: several processes cannot share a Unix socket: listen on an address")
         if listen.path:
             site = web.UnixSite(runner, listen.path, ssl_context=context)
         else:
-            site = web.TCPSite(runner, listen.host, listen.port, ssl_context=context, backlog=1024)
+            shared = True if self.processes > 1 else None
+            site = web.TCPSite(runner, listen.host, listen.port, ssl_context=context, backlog=1024, reuse_port=shared)
         try:
             await site.start()
         except OSError as failure:

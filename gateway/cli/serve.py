@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from gateway.cli.output import fail
+from gateway.cli.output import Exit, say
+from gateway.core.reasons import SettingsError
 
 __all__ = ["run_loop", "serve"]
 
@@ -48,10 +49,28 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
 def serve(config: Path, workers: int) -> None:
     """Run the gateway until SIGTERM or SIGINT; SIGHUP reads settings and policies again.
 
-    One process serves one core. Several share the listeners, and need a state that processes can share.
+    One process serves one core. Several share the listeners and the state, so the state cannot be `memory:`; limits
+    on concurrency, and the metrics, are each process's own.
     """
-    if workers > 1:
-        fail("Several workers are not offered here: run one gateway for each core behind one address.")
+    if workers == 1:
+        _serve(config, 1)
+        return
+    from gateway.cli.workers import supervise
+
+    raise click.exceptions.Exit(supervise(lambda: _code_of(config, workers), workers))
+
+
+def _serve(config: Path, processes: int) -> None:
     from gateway.app import run
 
-    run_loop(lambda: run(config, environ=os.environ))
+    run_loop(lambda: run(config, environ=os.environ, processes=processes))
+
+
+def _code_of(config: Path, processes: int) -> int:
+    """The exit code of one worker, its failure told."""
+    try:
+        _serve(config, processes)
+    except SettingsError as error:
+        say("\n".join(error.faults))
+        return int(Exit.SETTINGS)
+    return int(Exit.OK)

@@ -274,6 +274,7 @@ def decide(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
         key=attempt.key,
         limits=policy.limits_for(attempt, grant),
         delivery=rule.delivery or bucket.delivery,
+        max_size=rule.max_size,
     )
 
 

@@ -90,7 +90,10 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """The right to do one thing in one real place, and the limits that hold while it is done."""
+    """The right to do one thing in one real place, and the limits that hold while it is done.
+
+    `max_size` (bytes) caps a body whose length was not declared, or was not true.
+    """
 
     rule: str
     backend: Backend
@@ -98,6 +101,7 @@ class Route:
     key: str
     limits: tuple[Limit, ...] = ()
     delivery: Delivery = Delivery.STREAM
+    max_size: int | None = None
 
     @property
     def real_key(self) -> str:

@@ -47,6 +47,8 @@ def outcome_of(failure: BaseException | None, exchange: Exchange) -> tuple[Outco
             return Outcome.UPSTREAM_FAILED, reason
         case DependencyDown():
             return Outcome.ERROR, Reason.DEPENDENCY_DOWN
+        case asyncio.CancelledError() if exchange.whole:
+            return Outcome.OK, ""
         case asyncio.CancelledError():
             return Outcome.CLIENT_GONE, Reason.CLIENT_GONE
         case _:
@@ -126,7 +128,7 @@ class Accounts:
             self._metrics.moved("out", backend, record.bytes_out)
         if record.bytes_in:
             self._metrics.moved("in", backend, record.bytes_in)
-        if record.reason and record.outcome is not Outcome.CUT:
+        if record.reason and record.outcome is Outcome.REFUSED:
             self._metrics.refused(record.reason)
         self._log(record, _detail(account.failure))
         if len(self._waiting) >= _KEPT:

@@ -69,6 +69,7 @@ class Exchange:
     """One HTTP exchange. Counts are of body bytes that really crossed the socket's edge."""
 
     __slots__ = (
+        "_left",
         "_request",
         "_response",
         "bytes_in",
@@ -82,6 +83,7 @@ class Exchange:
         "raw",
         "request_id",
         "status",
+        "whole",
     )
 
     def __init__(self, request: web.BaseRequest, request_id: str, peer: Address | None) -> None:
@@ -97,6 +99,8 @@ class Exchange:
         self.continued = False
         self.cut_reason: Reason | None = None
         self.extra: tuple[tuple[str, str], ...] = ()
+        self.whole = False  # whether a whole answer was handed to the socket
+        self._left: int | None = None
         self.client_side = False  # whether we are waiting for the client right now
 
     def read_head(self) -> RawRequest:
@@ -131,14 +135,16 @@ class Exchange:
         """
         response = web.Response(status=reply.status, body=reply.body)
         await self._begin(response, reply.headers)
-        await self._guarded(response.write_eof())
         if self._request.method != "HEAD":
             self.bytes_out += len(reply.body)
+        self.whole = True
+        await self._guarded(response.write_eof())
         self._drop_unread_body()
 
     async def start(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
         """Send the head of a streamed answer; `length` None means chunked."""
         response = web.StreamResponse(status=status)
+        self._left = length
         if length is not None:
             response.content_length = length
         elif self._request.method != "HEAD":
@@ -153,11 +159,16 @@ class Exchange:
         """
         self.client_side = True
         self.bytes_out += len(chunk)
+        if self._left is not None:
+            # A client may leave the moment it has everything, which is before we are told that it has.
+            self._left -= len(chunk)
+            self.whole = self._left == 0
         await self._guarded(self.response.write(chunk))
         self.client_side = False
 
     async def finish(self) -> None:
         """End a streamed answer whose body is whole."""
+        self.whole = True
         await self._guarded(self.response.write_eof())
         self._drop_unread_body()
 
@@ -247,6 +258,7 @@ class Exchange:
         try:
             await step  # type: ignore[misc]
         except (ConnectionError, ClientConnectionResetError):
+            self.whole = False
             raise Refused(self.cut_reason or Reason.CLIENT_GONE, "the client went away") from None
         if self.cut_reason is not None:
             raise Refused(self.cut_reason, "the exchange was cut")

@@ -103,8 +103,8 @@ async def _stream(plane: Plane, permit: Permit, answer: Answer) -> None:
             claimed += _CLAIM
         permit.consumed = True
         if piece is None:
-            await exchange.write(chunk)
             permit.moved += len(chunk)
+            await exchange.write(chunk)
             continue
         for start in range(0, len(chunk), piece):
             part = chunk[start : start + piece]

@@ -56,12 +56,13 @@ async def metered(
     Raises:
         Refused: TOO_LARGE, INCOMPLETE_BODY, USED_UP.
     """
-    cap = permit.grant.max_size if permit.grant is not None else None
+    caps = (permit.route.max_size, permit.grant.max_size if permit.grant is not None else None)
+    cap = min((size for size in caps if size is not None), default=None)
     claimed = 0
     async for plain in source:
         permit.moved += len(plain)
         if cap is not None and permit.moved > cap:
-            raise Refused(Reason.TOO_LARGE, f"the body is above the link's {cap} bytes")
+            raise Refused(Reason.TOO_LARGE, f"the body is above the allowed {cap} bytes")
         if declared is not None and permit.moved > declared:
             raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
         while permit.moved > claimed:

@@ -222,12 +222,12 @@ class FailSettings(BaseModel):
 
 
 class LogSettings(BaseModel):
-    """Log lines go to standard error. `addresses` says how much of a caller's address they show."""
+    """Log lines go to standard output. `addresses` says how much of a caller's address they show."""
 
     model_config = ENTRY
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "json"
+    format: Literal["json", "console", "ecs"] = "json"
     addresses: Literal["full", "short", "none"] = "full"
 
 

@@ -1,0 +1,79 @@
+"""Owns several gateway processes behind the same listeners: starting them, passing signals on, ending together.
+
+Refuses to own what a process does. The kernel spreads connections over the processes (SO_REUSEPORT).
+
+Law: all live or none. A process that ends by itself ends the others, so that whoever supervises us sees it and starts
+a whole gateway again, never half of one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Final, NoReturn
+
+from gateway.cli.output import Exit
+
+__all__ = ["supervise"]
+
+_PASSED_ON: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def supervise(work: Callable[[], int], count: int) -> int:
+    """Run `work` in so many forked processes; returns the first exit code that is not 0, else 0.
+
+    Call it before any thread or event loop exists. SIGTERM, SIGINT and SIGHUP reach every process.
+    """
+    children: set[int] = set()
+    told: set[int] = set()
+
+    def pass_on(number: int, _: FrameType | None = None) -> None:
+        told.add(number)
+        for child in tuple(children):
+            os.kill(child, number)
+
+    # Nothing may arrive between a fork and the moment at which its child is known.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+    before = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
+    try:
+        for _ in range(count):
+            child = os.fork()
+            if child == 0:
+                _become(work)
+            children.add(child)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+        return _wait(children, told, pass_on)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _become(work: Callable[[], int]) -> NoReturn:
+    code = int(Exit.FAILED)
+    try:
+        for number in _PASSED_ON:
+            signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+        code = work()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _wait(children: set[int], told: set[int], pass_on: Callable[[int], None]) -> int:
+    """Until all have ended. One that was told to before it could listen dies of the signal, which is no fault."""
+    worst = 0
+    while children:
+        child, status = os.wait()
+        children.discard(child)
+        code = os.waitstatus_to_exitcode(status)
+        if code < 0:
+            code = int(Exit.OK if -code in told else Exit.FAILED)
+        worst = worst or code
+        pass_on(signal.SIGTERM)
+    return worst
