@@ -60,7 +60,7 @@ def gcra(arrival: float | None, now: float, rate: Rate, cost: int = 1) -> tuple[
     forgiven = min(rate.burst * ulp(now + tolerance), interval / 2)  # what a burst of roundings takes, never a unit
     earliest = now if arrival is None else max(arrival, now)
     if earliest > now + tolerance + forgiven:
-        # Only a clock that jumped back gets here. What was forgiven stays owed: else each refusal would forgive it anew.
+        # Only a clock that jumped back gets here. What was forgiven stays owed, else each refusal would forgive anew.
         earliest = now + tolerance
     proposed = earliest + interval * cost
     if proposed - earliest < interval * cost:
