@@ -49,6 +49,8 @@ async def admit(
     grant, attempt = tried.grant, tried.attempt
     if plane.draining:
         raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
+    if gate.posture.audit == "closed" and plane.accounts.ledger_down:
+        raise DependencyDown("audit", "records cannot be written")
     view = plane.follower.require_fresh()
     if grant is not None and view.revoked(grant, attempt.bucket, attempt.key, route.backend.name) is not None:
         raise Refused(Reason.REVOKED, "the revocation view says so")

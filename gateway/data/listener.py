@@ -53,7 +53,9 @@ class _Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._messages or self._request_in_progress or self._waiter is None or self._waiter.done():
+        # Without a waiter a request is in work, or the task that waits has not run yet: no head ever came then.
+        waiting = not self._request_count or (self._waiter is not None and not self._waiter.done())
+        if self._messages or not waiting:
             self._head_arrived()
         elif self._head_timer is None:
             self._expect_head()

@@ -29,12 +29,17 @@ OUTCOMES = [
 @pytest.mark.parametrize(("failure", "outcome", "reason"), OUTCOMES)
 def test_every_failure_has_its_outcome(failure: BaseException | None, outcome: Outcome, reason: str) -> None:
     """The table from failure to outcome."""
-    assert (outcome, reason) == outcome_of(failure, SimpleNamespace(cut_reason=None))
+    assert (outcome, reason) == outcome_of(failure, SimpleNamespace(cut_reason=None, whole=False))
+
+
+def test_who_leaves_with_everything_has_had_it() -> None:
+    """A client that hangs up the moment the last byte came is no client that went away."""
+    assert (Outcome.OK, "") == outcome_of(asyncio.CancelledError(), SimpleNamespace(cut_reason=None, whole=True))
 
 
 def test_a_cut_is_a_cut_whatever_it_broke() -> None:
     """The reason of the cut outranks the failure that followed from it."""
-    cut = SimpleNamespace(cut_reason=Reason.REVOKED)
+    cut = SimpleNamespace(cut_reason=Reason.REVOKED, whole=True)
     assert {(Outcome.CUT, "revoked")} == {outcome_of(failure, cut) for failure, _, _ in OUTCOMES}
 
 

@@ -122,6 +122,16 @@ async def test_head_tells_the_length_and_sends_nothing(rig: Rig, header: str) ->
     assert (1234 if header == "GET" else 0) == (await rig.last()).bytes_out
 
 
+@pytest.mark.parametrize(("method", "target"), [("GET", "a.txt"), ("HEAD", "a.txt"), ("PUT", "b.txt")])
+async def test_a_relayed_answer_on_the_s3_face_has_both_ids(app: Rig, method: str, target: str) -> None:
+    """SDKs show `x-amz-request-id` and `x-amz-id-2` of every answer; they are ours, never the store's."""
+    app.store.hold("inside/a.txt", b"x")
+    got = await app.ask(method, f"/reports/{target}")
+    assert 200 == got.status
+    assert got.header("x-amz-request-id")
+    assert got.header("x-amz-id-2")
+
+
 async def test_not_modified_has_no_body(rig: Rig) -> None:
     """A 304 is relayed as it is."""
     rig.store.hold("inside/a.txt", b"x" * 10)
