@@ -20,7 +20,7 @@ from gateway.data.link_archive import archive_headers, wants_archive
 from gateway.data.opening import Opened
 from gateway.data.transfers import Permit
 from gateway.wire.headers import response_headers
-from gateway.wire.replies import Reply
+from gateway.wire.replies import Reply, s3_ids
 
 __all__ = ["relay"]
 
@@ -70,7 +70,7 @@ def _headers(request: ObjectRequest, permit: Permit, answer: Answer) -> list[tup
     if wants_archive(request) and request.operation is Operation.GET_OBJECT:
         return archive_headers(answer, permit.attempt.key, grant)
     link = isinstance(request.place, LinkPlace)
-    return response_headers(
+    headers = response_headers(
         answer,
         request,
         link=link,
@@ -78,6 +78,7 @@ def _headers(request: ObjectRequest, permit: Permit, answer: Answer) -> list[tup
         grant_filename=grant.filename if grant is not None and link else None,
         grant_content_type=grant.content_type if grant is not None and link else None,
     )
+    return headers if link else [*headers, *s3_ids(permit.exchange.request_id)]
 
 
 async def _bodiless(exchange: Exchange, answer: Answer, headers: list[tuple[str, str]], permit: Permit) -> None:

@@ -75,9 +75,12 @@ IGNORED_PARAMS: Final = frozenset(
         "Content-Language",
         "Content-MD5",
         "Content-Type",
+        "content-md5",
+        "content-type",
     }
 )
-"""Without effect on S3 itself: the SDKs' operation label, and headers that the JavaScript SDK 2 copies to the query."""
+"""Without effect on S3 itself: the SDKs' operation label, and headers that two SDKs copy to the query (JavaScript 2 in
+capitals, botocore's SigV2 presigner in small letters). What was signed is the header, which has to come as well."""
 
 _PAGE: Final = frozenset({"prefix", "delimiter", "encoding-type"})
 _OVERRIDES: Final = frozenset(RESPONSE_OVERRIDES)

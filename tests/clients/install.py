@@ -48,7 +48,7 @@ def _install(group: str) -> None:
         _install_node(place)
     else:
         venv.create(place, with_pip=True)
-        pip = [place / "bin" / "pip", "--disable-pip-version-check", "--quiet"]
+        pip = [place / "bin" / "pip", "--disable-pip-version-check", "-qq"]
         subprocess.run([*pip, "install", "--require-hashes", "--requirement", lock], check=True)
     stamp.write_text(wanted)
 

@@ -209,6 +209,13 @@ def test_parameters_hoisted_by_presigners_become_headers() -> None:
     assert request.operation is Operation.PUT_OBJECT
 
 
+@pytest.mark.parametrize("name", ["content-type", "content-md5", "Content-Type", "x-id"])
+def test_parameters_that_only_repeat_a_header_have_no_effect(name: str) -> None:
+    """botocore's SigV2 presigner copies signed headers into the query; only the header itself counts."""
+    request = ask("PUT", f"/bucket/k?{name}=text%2Fplain&Signature=s")
+    assert (request.operation, request.headers, request.params) == (Operation.PUT_OBJECT, {}, {})
+
+
 def test_hoisted_parameters_may_not_disagree_with_headers() -> None:
     """A header repeats its parameter or the request is refused; unknown ones are refused either way."""
     assert ask("PUT", "/bucket/k?x-amz-meta-a=1", [("x-amz-meta-a", "1")]).headers == {"x-amz-meta-a": "1"}
