@@ -2,8 +2,9 @@
 
 Refuses to own any behaviour: every decision is made in a room, and this is the only file that sees them all.
 
-Order of ending: readiness fails first, then nothing new is accepted, running transfers finish within the drain time,
-longer ones are cut so that their clients see it, records are written, stores and connections close.
+Order of ending: readiness fails first and each answer ends its connection; after the notice nothing new is accepted,
+running transfers finish within the drain time, longer ones are cut so that their clients see it, records are written,
+stores and connections close.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from aiohttp import web
 from gateway import __version__
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
-from gateway.compose import backend_specs, gate_of, open_stores, upload_parts_with
+from gateway.compose import Certificates, backend_specs, gate_of, open_stores, upload_parts_with
 from gateway.control.api import build_control_app
 from gateway.control.deps import ControlDeps
 from gateway.core.attempt import Principal
@@ -46,7 +47,6 @@ from gateway.data.transfers import Permit, Transfers
 from gateway.data.view import Follower
 from gateway.settings import Settings
 from gateway.settings.fields import ListenAddress
-from gateway.settings.model import TlsFiles
 from gateway.settings.watch import Loaded, Reloader, watch
 from gateway.stores.seal import Sealer
 from gateway.stores.state import State
@@ -102,6 +102,7 @@ class _App:
         self.health = Health()
         self._runners: list[web.BaseRunner] = []
         self._servers: list[DataServer] = []
+        self._certificates = Certificates(self.metrics.certificate_ends)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Open everything, listeners last. What was opened is closed by `stack`, the last one first."""
@@ -157,14 +158,17 @@ class _App:
         _log.info("serving", version=__version__, data=str(self.settings.data.listen))
         await stop.wait()
         self.health.draining = True
+        for server in self._servers:
+            server.parting = True
         _log.info("draining", transfers=len(self.plane.transfers))
+        await asyncio.sleep(self.settings.deadlines.notice or 0)
         for runner in self._runners[1:]:  # the control listener answers to the last
             for site in list(runner.sites):
                 await site.stop()
         for server in self._servers:
             server.pre_shutdown()
         deadline = loop.time() + self.settings.deadlines.drain
-        while len(self.plane.transfers) and loop.time() < deadline:
+        while any(server.busy for server in self._servers) and loop.time() < deadline:  # noqa: ASYNC110 (others end)
             await asyncio.sleep(_DRAIN_TICK)
         self.plane.draining = True
         cut = self.plane.transfers.cut_where(lambda _: Reason.SHUTTING_DOWN)
@@ -198,9 +202,10 @@ class _App:
 
     async def _listen(self) -> None:
         control = web.AppRunner(build_control_app(self._control_deps()), access_log=None, handle_signals=False)
-        await self._bind(control, self.settings.control.listen, self.settings.control.tls)
+        certificates = self._certificates.of(self.settings)
+        await self._bind(control, self.settings.control.listen, certificates["control"])
         data = self.settings.data
-        await self._bind(self._data_runner(data.app), data.listen, data.tls)
+        await self._bind(self._data_runner(data.app), data.listen, certificates["data"])
         for trusted in data.further:
             await self._bind(self._data_runner(trusted.app), trusted.listen, None)
 
@@ -209,13 +214,9 @@ class _App:
         self._servers.append(server)
         return web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
 
-    async def _bind(self, runner: web.BaseRunner, listen: ListenAddress, tls: TlsFiles | None) -> None:
+    async def _bind(self, runner: web.BaseRunner, listen: ListenAddress, context: ssl.SSLContext | None) -> None:
         await runner.setup()
         self._runners.append(runner)
-        context = None
-        if tls is not None:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(tls.cert, tls.key)
         site: web.BaseSite
         if listen.path and self.processes > 1:
             raise SettingsError(f"{listen}: several processes cannot share a Unix socket: listen on an address")
@@ -278,6 +279,7 @@ class _App:
         """Read the files again and take all of them over, or nothing."""
         try:
             loaded = self.reloader.load()
+            self._certificates.renew(loaded.settings)
         except SettingsError as failure:
             self.metrics.policy_reload("failed")
             _log.error("reload refused: nothing has changed", cause=cause, faults=list(failure.faults))

@@ -1,28 +1,34 @@
-"""Owns the translation between rooms that must not know each other: settings into specs, gates and opened stores.
+"""Owns the translation between rooms that must not know each other: settings into specs, gates, opened stores and TLS.
 
 Refuses to own starting and ending (`gateway.app`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
+
+from cryptography.x509 import load_pem_x509_certificates
 
 from gateway.backends import multipart
 from gateway.backends.spec import BackendSpec, ChainSource
 from gateway.backends.upstream import StoreUpstream
+from gateway.core.reasons import SettingsError
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.data.gate import Gate, PartsUpload
 from gateway.settings import Settings
 from gateway.settings.backend import BackendSettings, ResolvedStatic, SharedProfile
+from gateway.settings.model import TlsFiles
 from gateway.settings.watch import Loaded
 from gateway.stores.state import State, open_state
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.timed import timed
 from gateway.wire.credentials import Credentials
 
-__all__ = ["backend_specs", "gate_of", "open_stores", "upload_parts_with"]
+__all__ = ["Certificates", "backend_specs", "gate_of", "open_stores", "upload_parts_with"]
 
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 
@@ -111,3 +117,67 @@ def upload_parts_with(upstream: StoreUpstream) -> PartsUpload:
         return Answer(200, {**uploaded.headers, "etag": uploaded.etag}, 0)
 
     return upload_parts
+
+
+class Certificates:
+    """The TLS contexts of the two listeners, whose certificates are renewed while they serve.
+
+    Law: a renewed certificate is loaded only when both listeners' files are in order; else nothing changes.
+    """
+
+    def __init__(self, on_load: Callable[[float], None]) -> None:
+        """`on_load` hears when the first of the loaded certificates ends, in seconds since the epoch."""
+        self._on_load = on_load
+        self._contexts: dict[str, ssl.SSLContext] = {}
+
+    def of(self, settings: Settings) -> Mapping[str, ssl.SSLContext | None]:
+        """A context for each listener with TLS.
+
+        Raises:
+            SettingsError: a certificate and its key do not load.
+        """
+        files = _tls_files(settings)
+        self._contexts = {name: _context(tls) for name, tls in files.items()}
+        self._tell(files)
+        return {name: self._contexts.get(name) for name in ("data", "control")}
+
+    def renew(self, settings: Settings) -> None:
+        """Give new handshakes what the files hold now. Whether a listener has TLS at all is decided at its start.
+
+        Raises:
+            SettingsError: a certificate and its key do not load; the ones in use stay.
+        """
+        files = {name: tls for name, tls in _tls_files(settings).items() if name in self._contexts}
+        for tls in files.values():
+            _context(tls)
+        for name, tls in files.items():
+            self._contexts[name].load_cert_chain(tls.cert, tls.key, password=_no_passphrase)
+        self._tell(files)
+
+    def _tell(self, files: Mapping[str, TlsFiles]) -> None:
+        if files:
+            self._on_load(min(_ends(tls.cert) for tls in files.values()))
+
+
+def _tls_files(settings: Settings) -> dict[str, TlsFiles]:
+    found = {"data": settings.data.tls, "control": settings.control.tls}
+    return {name: tls for name, tls in found.items() if tls is not None}
+
+
+def _context(tls: TlsFiles) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(tls.cert, tls.key, password=_no_passphrase)
+    except (OSError, ValueError) as failure:
+        reason = getattr(failure, "reason", None) or "cannot be read"
+        raise SettingsError(f"{tls.cert} and {tls.key}: {reason}") from None
+    return context
+
+
+def _no_passphrase() -> str:
+    """An encrypted key is refused, instead of asking for its passphrase on a terminal."""
+    return ""
+
+
+def _ends(certificate: Path) -> float:
+    return load_pem_x509_certificates(certificate.read_bytes())[0].not_valid_after_utc.timestamp()

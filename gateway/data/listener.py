@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import http_parser, web
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.core.reasons import SettingsError
@@ -72,6 +73,11 @@ class _Connection(RequestHandler):
             raise ConnectionError("an answer had started")
         return malformed(status)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request has arrived whose answer has not ended."""
+        return self._request_in_progress or bool(self._messages)
+
     def _expect_head(self) -> None:
         self._head_timer = self._loop.call_later(self._head_seconds, self._head_missing)
 
@@ -94,6 +100,18 @@ class DataServer(web.Server):
     ) -> None:
         super().__init__(handler, handler_cancellation=True)
         self._head_seconds = head_seconds
+        self.parting = False
+        """Each answer ends its connection, so that no client sends a request into one that is about to close."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is being answered."""
+        return any(isinstance(each, _Connection) and each.busy for each in self._connections)
+
+    def _make_request(self, message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
+        if self.parting:
+            message = message._replace(should_close=True)
+        return super()._make_request(message, *rest)
 
     def __call__(self) -> RequestHandler:
         return _Connection(

@@ -244,8 +244,10 @@ class Deadlines(BaseModel):
     """To reach a store."""
     total: OptionalDuration = None
     """For a whole transfer, however fast; `none` is no limit."""
+    notice: OptionalDuration = None
+    """Between being told to stop, which makes `/readyz` fail, and accepting nothing more: load balancers look away."""
     drain: Duration = 30.0
-    """For transfers in work when the gateway is told to stop."""
+    """For transfers in work after that."""
 
 
 class RecordSettings(BaseModel):

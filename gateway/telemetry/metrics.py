@@ -147,6 +147,10 @@ class Metrics:
         self._reloaded_at = Level(
             "gateway_config_last_reload_success_timestamp_seconds", "When the settings in force were taken over."
         )
+        self._certificate_ends = Level(
+            "gateway_tls_certificate_expiry_timestamp_seconds",
+            "When the first of the listeners' certificates ends; 0 without TLS.",
+        )
 
     def know(self, *, backends: Iterable[str] = (), operations: Iterable[str] = ()) -> None:
         """Announce names that may stand in labels: backends of the policy, operations of the control API."""
@@ -217,6 +221,10 @@ class Metrics:
         self._reload_ok.value = float(result == "ok")
         if result == "ok":
             self._reloaded_at.value = time.time()
+
+    def certificate_ends(self, at: float) -> None:
+        """Certificates were loaded, the first of which ends then (seconds since the epoch)."""
+        self._certificate_ends.value = at
 
     def render(self, accept: str | None = None) -> tuple[str, bytes]:
         """The page: its content type, negotiated by the Accept header, and its bytes."""
