@@ -112,7 +112,7 @@ http://127.0.0.1:{{ .Values.data.port }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- $deadlines := dict "drain" (printf "%vs" $values.drain.seconds) "notice" (printf "%vs" (ternary 0 (int $values.drain.noticeSeconds) $sidecar)) -}}
+{{- $deadlines := dict "drain" (printf "%vs" $values.drain.seconds) "notice" (ternary "none" (printf "%vs" $values.drain.noticeSeconds) (or $sidecar (eq (int $values.drain.noticeSeconds) 0))) -}}
 {{- $ours := dict "data" $data "control" $control "state" (include "gateway.state" . | fromJson).state "policies" "/etc/gateway/policies" "deadlines" $deadlines -}}
 {{- toYaml (mergeOverwrite $ours (deepCopy $values.settings)) -}}
 {{- end -}}
