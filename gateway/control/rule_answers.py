@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Self
 
 from gateway.control.answers import ObjectionView, View, rate_text
-from gateway.core.policy import Explanation, LimitRule, Policy, Rule
+from gateway.core.policy import Explanation, Policy
 from gateway.core.route import Delivery
+from gateway.core.rule import LimitRule, Rule
 
 __all__ = ["BackendList", "ExplanationView", "PolicyView"]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.core.pattern import NamePattern, PathPattern
-from gateway.core.policy import Effect, LimitRule, LinkLimits, Policy, Rule
+from gateway.core.policy import Policy
 from gateway.core.profile import Profile
 from gateway.core.route import Bucket, Cors, Delivery
+from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
 from gateway.core.units import Rate
 from gateway.settings.backend import BackendSettings, backend_settings
 from gateway.settings.collect import Draft, Entry

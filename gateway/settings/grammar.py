@@ -11,10 +11,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool, model_validator
 
-from gateway.core.policy import Effect
 from gateway.core.profile import Addressing, SignatureVersion
 from gateway.core.request import Action
 from gateway.core.route import Capability
+from gateway.core.rule import Effect
 from gateway.settings.fields import (
     ENTRY,
     BaseUrl,

@@ -14,11 +14,12 @@ from aiohttp import web
 from gateway.control.api import build_control_app
 from gateway.control.deps import ControlDeps
 from gateway.core.pattern import NamePattern, PathPattern
-from gateway.core.policy import Effect, LinkLimits, Policy, Rule
+from gateway.core.policy import Policy
 from gateway.core.reasons import DependencyDown
 from gateway.core.request import Action
 from gateway.core.revocation import RevocationView
 from gateway.core.route import Answer, Backend, Bucket, UpstreamCall
+from gateway.core.rule import Effect, LinkLimits, Rule
 from gateway.core.token import hash_secret
 from gateway.stores.memory import MemoryState
 from gateway.stores.seal import Sealer

@@ -5,8 +5,9 @@ from __future__ import annotations
 from gateway.control.rule_answers import BackendList, PolicyView
 from gateway.core.limits import Limit
 from gateway.core.pattern import NamePattern
-from gateway.core.policy import LimitRule, Policy
+from gateway.core.policy import Policy
 from gateway.core.route import Backend, Bucket, Capability
+from gateway.core.rule import LimitRule
 from gateway.core.units import Rate
 
 

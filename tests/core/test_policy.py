@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from gateway.core.attempt import ANONYMOUS, Attempt, Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.pattern import NamePattern, PathPattern
-from gateway.core.policy import Effect, LimitRule, LinkLimits, Policy, Rule, decide, explain, objections_to_share
+from gateway.core.policy import Policy, decide, explain, objections_to_share
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Capability, Delivery
+from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
 from gateway.core.token import hash_secret
 from gateway.core.units import Rate
 

@@ -15,12 +15,13 @@ from aiohttp import web
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.pattern import NamePattern, PathPattern
-from gateway.core.policy import Effect, LimitRule, LinkLimits, Policy, Rule
+from gateway.core.policy import Policy
 from gateway.core.posture import FailPosture
 from gateway.core.record import Record
 from gateway.core.request import Action
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
 from gateway.core.route import Backend, Bucket, Capability, Cors, Delivery
+from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
 from gateway.core.token import ENTROPY_BYTES, LinkToken, access_key_id, grant_id, hash_secret, secret_access_key
 from gateway.data.account import Accounts
 from gateway.data.gate import Gate, Plane

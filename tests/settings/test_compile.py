@@ -6,9 +6,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from gateway.core.policy import Effect, LinkLimits
 from gateway.core.request import Action
 from gateway.core.route import Bucket, Cors, Delivery
+from gateway.core.rule import Effect, LinkLimits
 from gateway.core.units import Rate
 from tests.settings.conftest import Folder
 

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.pattern import NamePattern, PathPattern
-from gateway.core.policy import Effect, Policy, Rule, decide
+from gateway.core.policy import Policy, decide
 from gateway.core.reasons import Refused
 from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket
+from gateway.core.rule import Effect, Rule
 from gateway.core.token import hash_secret
 from gateway.settings import conditions
 from gateway.settings.conditions import VARIABLES, CelCondition, ConditionFault, compile_condition

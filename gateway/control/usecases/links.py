@@ -19,11 +19,12 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind, GrantState, Scope
 from gateway.core.lease import LeaseStore, Usage
 from gateway.core.password import SALT_BYTES, hash_password, password_matches
-from gateway.core.policy import Objection, Policy, Rule, objections_to_share
+from gateway.core.policy import Objection, Policy, objections_to_share
 from gateway.core.reasons import Reason, Refused
 from gateway.core.record import Ledger, RecordPage
 from gateway.core.request import Action
 from gateway.core.revocation import FeedKind, RevocationFeed, RevocationTarget
+from gateway.core.rule import Rule
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 
 __all__ = ["KEEP", "Change", "Conflict", "Held", "HeldPage", "IssuedLink", "Keep", "Links", "Objected"]

@@ -1,0 +1,149 @@
+"""Owns one rule: whom it names, what it lets them do, where, and under which conditions.
+
+Refuses to own how rules are weighed against each other (`gateway.core.policy`) and how they are written
+(`gateway.settings`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final, Literal, Protocol
+
+from gateway.core.attempt import Attempt, Principal
+from gateway.core.grant import Grant
+from gateway.core.pattern import NamePattern, PathPattern
+from gateway.core.request import Action
+from gateway.core.route import Delivery
+from gateway.core.units import Rate
+
+__all__ = ["Condition", "Effect", "LimitRule", "LinkLimits", "Rule"]
+
+_EXPIRY_SLACK: Final = 1.0
+"""Seconds by which a link's life may pass the rule's maximum, for the rounding of instants to whole seconds."""
+
+
+class Effect(StrEnum):
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class Condition(Protocol):
+    """A rule's `when:`. One small interface, so that the expression engine can be replaced."""
+
+    text: str
+
+    def holds(self, attempt: Attempt, grant: Grant | None) -> bool | None:
+        """True or False as the expression says; None when it could not be evaluated.
+
+        None never allows and always denies: an allow rule needs True, a deny rule is silenced only by False.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLimits:
+    """What links made under a share rule may be. Seconds and bytes; None is "no limit"."""
+
+    actions: frozenset[Action] = frozenset({Action.READ})
+    max_expires: float | None = None
+    max_uses: int | None = None
+    max_size: int | None = None
+    password: bool = False
+
+    def faults(self, grant: Grant) -> Iterator[str]:
+        """Every way in which the link is more than this rule lets it be."""
+        excess = grant.actions - self.actions
+        if excess:
+            yield f"links here may not {', '.join(sorted(excess))}"
+        if self.max_expires is not None and (
+            grant.expires_at is None or grant.expires_at - grant.issued_at > self.max_expires + _EXPIRY_SLACK
+        ):
+            yield "the link lives longer than links here may"
+        if self.max_uses is not None and (grant.uses is None or grant.uses > self.max_uses):
+            yield f"links here may have at most {self.max_uses} uses"
+        if (
+            self.max_size is not None
+            and Action.WRITE in grant.actions
+            and (grant.max_size is None or grant.max_size > self.max_size)
+        ):
+            yield f"upload links here need a max_size of at most {self.max_size} bytes"
+        if self.password and grant.password is None:
+            yield "links here need a password"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. `source` is file:line, for people."""
+
+    name: str
+    who: tuple[NamePattern, ...]
+    may: frozenset[Action]
+    on: tuple[PathPattern, ...]
+    effect: Effect = Effect.ALLOW
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    max_size: int | None = None
+    links: LinkLimits | None = None
+    delivery: Delivery | None = None
+    condition: Condition | None = None
+    source: str = ""
+
+    def names(self, principal: Principal) -> bool:
+        text = str(principal)
+        return any(pattern.matches(text) for pattern in self.who)
+
+    def covers(self, attempt: Attempt) -> bool:
+        """Whether the attempt's place is meant. For a deny rule, a listing that could show a denied name is meant."""
+        if attempt.action is None:
+            return any(pattern.names_bucket(attempt.bucket) for pattern in self.on)
+        if attempt.action is Action.LIST:
+            if self.effect is Effect.DENY:
+                return any(pattern.may_touch_below(attempt.bucket, attempt.key) for pattern in self.on)
+            return any(pattern.covers_all_below(attempt.bucket, attempt.key) for pattern in self.on)
+        return any(pattern.covers(attempt.bucket, attempt.key) for pattern in self.on)
+
+    def mismatch(self, attempt: Attempt, grant: Grant | None) -> str | None:
+        """Why this rule says nothing about the attempt, or None if it applies."""
+        return (
+            self.beside(attempt)
+            or (None if self.covers(attempt) else "covers other names")
+            or self.unmet(attempt, grant)
+        )
+
+    def beside(self, attempt: Attempt) -> str | None:
+        """Why the rule is not about this action, whatever the place."""
+        if attempt.action is None:
+            return "denies actions, not the sight of a bucket" if self.effect is Effect.DENY else None
+        return None if attempt.action in self.may else f"is not about {attempt.action}"
+
+    def applies(self, attempt: Attempt, grant: Grant | None) -> bool:
+        """Whether the rule speaks about an attempt whose place it is known to cover."""
+        return self.beside(attempt) is None and self.unmet(attempt, grant) is None
+
+    def unmet(self, attempt: Attempt, grant: Grant | None) -> str | None:
+        """Which of the rule's conditions the attempt does not meet, its name and action aside."""
+        if self.networks and (attempt.peer is None or not any(attempt.peer in network for network in self.networks)):
+            return "is for other networks"
+        if self.max_size is not None and (attempt.size or 0) > self.max_size:
+            return f"is for bodies of at most {self.max_size} bytes"
+        if self.condition is not None:
+            held = self.condition.holds(attempt, grant)
+            if held is False or (held is None and self.effect is Effect.ALLOW):
+                return (
+                    "has a condition that does not hold" if held is False else "has a condition that failed to evaluate"
+                )
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitRule:
+    """A limit for everybody whom `who` matches. `per` says who shares one count."""
+
+    who: NamePattern
+    per: Literal["principal", "address", "link"] = "principal"
+    requests: Rate | None = None
+    bandwidth: int | None = None
+    concurrent: int | None = None
+    source: str = ""

@@ -1,0 +1,132 @@
+"""Laws of `gateway.core.rule`."""
+
+from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from gateway.core.attempt import Attempt, Principal
+from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.pattern import NamePattern, PathPattern
+from gateway.core.request import Action, Operation
+from gateway.core.rule import Effect, LinkLimits, Rule
+from gateway.core.token import SecretHash
+
+_RULE = Rule(
+    name="reading",
+    who=(NamePattern.parse("app:billing"),),
+    may=frozenset({Action.READ, Action.LIST}),
+    on=(PathPattern.parse("reports/billing/**"),),
+)
+_ATTEMPT = Attempt(
+    principal=Principal("app", "billing"),
+    operation=Operation.GET_OBJECT,
+    action=Action.READ,
+    bucket="reports",
+    key="billing/a.pdf",
+    peer=ip_address("10.1.2.3"),
+    now=1000.0,
+)
+_LINK = Grant(
+    id="l_1",
+    kind=GrantKind.LINK,
+    hash=SecretHash(b"h"),
+    owner=Principal("app", "billing"),
+    issued_at=1000.0,
+    expires_at=2000.0,
+    scope=Scope("reports", key="billing/a.pdf"),
+    actions=frozenset({Action.READ}),
+    uses=2,
+    max_size=100,
+    password="scrypt$a$b",
+)
+
+
+@dataclass(frozen=True)
+class _Says:
+    """A condition with a fixed answer."""
+
+    answer: bool | None
+    text: str = "fixed"
+
+    def holds(self, attempt: Attempt, grant: Grant | None) -> bool | None:
+        return self.answer
+
+
+def test_a_link_within_every_limit_has_no_fault() -> None:
+    """Limits that a link just keeps are kept."""
+    limits = LinkLimits(max_expires=1000.0, max_uses=2, max_size=100, password=True)
+    assert [] == list(limits.faults(_LINK))
+
+
+@pytest.mark.parametrize(
+    ("limits", "link"),
+    [
+        (LinkLimits(max_expires=998.0), _LINK),
+        (LinkLimits(max_expires=1e9), replace(_LINK, expires_at=None)),
+        (LinkLimits(max_uses=1), _LINK),
+        (LinkLimits(max_uses=9), replace(_LINK, uses=None)),
+        (LinkLimits(password=True), replace(_LINK, password=None)),
+        (LinkLimits(actions=frozenset({Action.LIST})), _LINK),
+        (LinkLimits(actions=frozenset({Action.WRITE}), max_size=99), replace(_LINK, actions=frozenset({Action.WRITE}))),
+        (
+            LinkLimits(actions=frozenset({Action.WRITE}), max_size=99),
+            replace(_LINK, actions=frozenset({Action.WRITE}), max_size=None),
+        ),
+    ],
+)
+def test_a_link_beyond_any_one_limit_has_one_fault(limits: LinkLimits, link: Grant) -> None:
+    """Each limit is checked by itself, and a limit that a link leaves open counts as passed."""
+    assert 1 == len(list(limits.faults(link)))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"action": Action.WRITE}, "is not about write"),
+        ({"key": "payroll/a.pdf"}, "covers other names"),
+        ({"bucket": "other"}, "covers other names"),
+        ({}, None),
+    ],
+)
+def test_a_rule_says_why_it_is_not_about_an_attempt(change: dict[str, object], why: str | None) -> None:
+    """Action first, then place; None means that it applies."""
+    assert why == _RULE.mismatch(replace(_ATTEMPT, **change), None)  # type: ignore[arg-type]
+
+
+def test_what_applies_and_what_mismatches_are_opposites() -> None:
+    """For a place that the rule covers, `applies` is exactly "no mismatch"."""
+    rules = [
+        _RULE,
+        replace(_RULE, networks=(ip_network("10.0.0.0/8"),)),
+        replace(_RULE, networks=(ip_network("192.168.0.0/16"),)),
+        replace(_RULE, max_size=10),
+        *(
+            replace(_RULE, condition=_Says(answer), effect=effect)
+            for answer in (True, False, None)
+            for effect in Effect
+        ),
+    ]
+    attempts = [_ATTEMPT, replace(_ATTEMPT, size=11), replace(_ATTEMPT, peer=None), replace(_ATTEMPT, action=None)]
+    for rule in rules:
+        for attempt in attempts:
+            assert (rule.mismatch(attempt, None) is None) == rule.applies(attempt, None)
+
+
+@pytest.mark.parametrize(("answer", "effect", "applies"), [
+    (True, Effect.ALLOW, True), (False, Effect.ALLOW, False), (None, Effect.ALLOW, False),
+    (True, Effect.DENY, True), (False, Effect.DENY, False), (None, Effect.DENY, True),
+])  # fmt: skip
+def test_a_condition_that_cannot_be_evaluated_never_allows_and_always_denies(
+    answer: bool | None, effect: Effect, applies: bool
+) -> None:
+    """An unknown answer falls to the safe side of the rule it stands in."""
+    assert applies == replace(_RULE, condition=_Says(answer), effect=effect).applies(_ATTEMPT, None)
+
+
+def test_a_deny_rule_stands_against_a_listing_that_could_show_what_it_denies() -> None:
+    """Listing a folder above, or a part of a name, touches the denied folder; a sibling does not."""
+    deny = replace(_RULE, effect=Effect.DENY)
+    listing = replace(_ATTEMPT, action=Action.LIST)
+    covered = {prefix: deny.covers(replace(listing, key=prefix)) for prefix in ("", "bill", "billing/", "payroll/")}
+    assert {"": True, "bill": True, "billing/": True, "payroll/": False} == covered
