@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 
 from gateway.backends.profiles import PROFILES
 from gateway.core.attempt import Principal
-from gateway.core.rule import Effect
 from gateway.core.reasons import SettingsError
 from gateway.core.request import Action
+from gateway.core.rule import Effect
 from gateway.settings import PolicySet, check_examples, load_policies, policy_schema
 from gateway.settings.source import read_document
 
