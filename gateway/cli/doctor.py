@@ -2,8 +2,8 @@
 
 Refuses to own signing and sockets (`gateway.backends`): every request here is made exactly as one for a user is.
 
-Law: nothing is changed in a store unless --write asks for it, and then one object of a few bytes under a name that
-nobody has, removed again.
+Law: nothing is changed in a store unless --write asks for it, and then only below a prefix that nobody has, removed
+again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import click
 from gateway.cli.output import Exit, fail, json_option, print_json, say, table
 from gateway.cli.serve import run_loop
 from gateway.core.reasons import DependencyDown, UpstreamFailed
-from gateway.core.route import Bucket, Capability, UpstreamCall
+from gateway.core.route import Bucket, UpstreamCall
 
 if TYPE_CHECKING:
     from gateway.backends.spec import BackendSpec
@@ -39,7 +39,6 @@ _SKEW: Final = 60.0
 
 _SMALL: Final = 64 * 1024
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
-_SAMPLE: Final = b"written by gateway doctor, may be deleted\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,9 @@ class Finding:
     envvar="GATEWAY_CONFIG",
     show_default=True,
 )
-@click.option("--write", is_flag=True, help="Try writing too: a small object that is removed again.")
+@click.option(
+    "--write", is_flag=True, help="Try everything the profile speaks of, with objects that are removed again."
+)
 @click.option("--profiles", is_flag=True, help="List the kinds of store that are known.")
 @json_option
 def doctor(backend: str | None, config: Path, *, write: bool, profiles: bool, as_json: bool) -> None:
@@ -136,7 +137,7 @@ async def examine(
             listed = await _bucket(upstream, bucket)
             yield listed
             if write and listed.ok:
-                async for finding in _round_trip(upstream, spec, bucket):
+                async for finding in _probed(spec, bucket):
                     yield finding
     except (UpstreamFailed, DependencyDown) as error:
         reason = error.reason if isinstance(error, UpstreamFailed) else error.dependency
@@ -188,42 +189,13 @@ async def _bucket(upstream: StoreUpstream, bucket: Bucket) -> Finding:
     return Finding(bucket.backend, f"bucket {bucket.name}", answer.status == 200, detail)
 
 
-def _conditional(spec: BackendSpec, name: str, *, held: bool) -> Finding:
-    """Whether "only if there is none" held. A profile that promises less than the store does is no fault."""
-    promised = Capability.CONDITIONAL_WRITES in spec.profile.capabilities
-    detail = "holds" if held else "does not hold: the object was overwritten"
-    if held != promised:
-        detail += f", and the profile says it {'would' if promised else 'would not'}"
-    return Finding(spec.name, f"{name}: conditional write", held if promised else None, detail)
+async def _probed(spec: BackendSpec, bucket: Bucket) -> AsyncIterator[Finding]:
+    """What the store really does beside what its profile says. A store that does more than promised is no fault."""
+    from gateway.backends.probe import probe
 
-
-async def _round_trip(upstream: StoreUpstream, spec: BackendSpec, bucket: Bucket) -> AsyncIterator[Finding]:
-    """Write, read back a range, try to overwrite conditionally, delete."""
-    key = f"{bucket.prefix}gateway-doctor-{secrets.token_hex(8)}"
-    name = f"bucket {bucket.name}"
-
-    async def ask(method: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
-        call = UpstreamCall(
-            backend=spec.name,
-            method=method,
-            bucket=bucket.real_bucket,
-            key=key,
-            headers=tuple((header.replace("_", "-"), value) for header, value in headers.items()),
-            body_length=None if body is None else len(body),
-        )
-        async with upstream.open(call, body) as answer:
-            return answer.status, await answer.body.read(_SMALL)
-
-    status, _ = await ask("PUT", _SAMPLE)
-    yield Finding(spec.name, f"{name}: write", status == 200, f"answered {status}")
-    if status != 200:
-        return
-    try:
-        status, body = await ask("GET", range="bytes=0-6")
-        whole = (status, body) == (206, _SAMPLE[:7])
-        yield Finding(spec.name, f"{name}: range", whole, f"answered {status} with {len(body)} bytes")
-        status, _ = await ask("PUT", b"", if_none_match="*")
-        yield _conditional(spec, name, held=status in {409, 412})
-    finally:
-        status, _ = await ask("DELETE")
-    yield Finding(spec.name, f"{name}: delete", status in {200, 204}, f"answered {status}")
+    prefix = f"{bucket.prefix}gateway-doctor-{secrets.token_hex(8)}/"
+    for one in await probe(spec, bucket.real_bucket, prefix, time.time):
+        ok = True if one.agrees else None if one.seen else False
+        said = "yes" if one.seen else "no"
+        detail = said if one.agrees else f"{said}, and the profile {spec.profile.name} says otherwise"
+        yield Finding(spec.name, f"bucket {bucket.name}: {one.name}", ok, f"{detail} {one.detail}".strip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -11,7 +12,7 @@ from gateway.backends.profiles import PROFILES
 from gateway.backends.spec import BackendSpec
 from gateway.backends.upstream import StoreUpstream
 from gateway.cli.doctor import Finding, examine
-from gateway.core.route import Bucket
+from gateway.core.route import Bucket, Capability
 from gateway.wire.credentials import Credentials
 from tests.cli.conftest import POLICIES, SETTINGS, reply
 
@@ -36,16 +37,26 @@ async def findings(spec: BackendSpec, *buckets: Bucket, write: bool = False) -> 
 
 @pytest.mark.e2e
 async def test_a_healthy_store_is_all_in_order_and_left_as_it_was(seaweedfs):
-    """Every trial succeeds on a real store, and the object of the round trip is gone."""
+    """Every trial succeeds on a real store, what its profile says is what is seen, and nothing is left behind."""
     spec = spec_of(seaweedfs, profile="seaweedfs")
     real = seaweedfs.make_bucket()
     found = await findings(spec, Bucket("reports", "lab", real, "prod/"), write=True)
     assert {check: one.detail for check, one in found.items() if one.ok is False} == {}
-    assert list(found) == [
-        *("address", "connection", "clock", "credentials", "bucket reports", "bucket reports: write"),
-        *("bucket reports: range", "bucket reports: conditional write", "bucket reports: delete"),
+    assert list(found)[:6] == [
+        *("address", "connection", "clock", "credentials", "bucket reports", "bucket reports: put_get_head_delete"),
     ]
+    assert found["bucket reports: folds_slashes"].ok is True
     assert seaweedfs.client().list_objects_v2(Bucket=real)["KeyCount"] == 0
+
+
+@pytest.mark.e2e
+async def test_a_profile_that_promises_what_the_store_does_not_do_is_told(seaweedfs):
+    """A capability that the profile has and the store has not is a fault by its name."""
+    spec = spec_of(seaweedfs, profile="seaweedfs")
+    boastful = replace(spec.profile, capabilities=spec.profile.capabilities | {Capability.FOLDS_UNICODE})
+    real = seaweedfs.make_bucket()
+    found = await findings(replace(spec, profile=boastful), Bucket("reports", "lab", real, "prod/"), write=True)
+    assert {"bucket reports: folds_unicode"} == {check for check, one in found.items() if one.ok is False}
 
 
 @pytest.mark.e2e
