@@ -271,6 +271,10 @@ def verify(
     values = _signed_values(
         presented.signed_headers, raw, _COVERED_BY_QUERY if in_query else _COVERED - may_be_unsigned
     )
+    if in_query:
+        values = _hoisted_values(presented.signed_headers, raw) | values
+    if len(values) != len(presented.signed_headers):
+        raise Refused(Reason.BAD_SIGNATURE, "a signed header is missing")
     if host is not None:
         values["host"] = host
     names = ";".join(presented.signed_headers)
@@ -316,8 +320,20 @@ def _signed_values(names: tuple[str, ...], raw: RawRequest, covered: frozenset[s
             values[name] = f"{values[name]},{_squeeze(value)}" if name in values else _squeeze(value)
         elif (name.startswith("x-amz-") and name != _NEVER_READ) or name in covered:
             raise Refused(Reason.UNSIGNED_HEADER, f"{name} is present and not signed")
-    if len(values) != len(names):
-        raise Refused(Reason.BAD_SIGNATURE, "a signed header is missing")
+    return values
+
+
+def _hoisted_values(names: tuple[str, ...], raw: RawRequest) -> dict[str, str]:
+    """What a presigned URL's own parameters say of signed `x-amz-*` headers: one presigner (JavaScript SDK 2) signs a
+    header and moves it into the query as well, for clients that will not send it."""
+    wanted = {name for name in names if name.startswith("x-amz-")}
+    values: dict[str, str] = {}
+    for part in raw.query.split("&") if wanted else ():
+        name, _, value = part.partition("=")
+        if name.lower() in wanted:
+            if name.lower() in values:
+                raise Refused(Reason.BAD_REQUEST, f"the parameter {name.lower()} came more than once")
+            values[name.lower()] = _squeeze(unquote_to_bytes(octets(value)).decode("utf-8", "surrogateescape"))
     return values
 
 

@@ -300,6 +300,52 @@ def test_a_signed_header_must_come_as_signed(name):
     assert refusal(with_header(raw, name, "text/plain")) is Reason.BAD_SIGNATURE
 
 
+def test_a_signed_header_may_come_in_the_query_alone():
+    """One SDK signs `x-amz-*` headers, moves them into the query too, and does not ask the client to send them."""
+    headers = [("x-amz-acl", "bucket-owner-full-control"), ("x-amz-meta-a", "ä  b")]
+    query = sigv4.presign(
+        PAIR,
+        KEYS,
+        method="PUT",
+        host=HOST,
+        path="/bucket/k",
+        query=headers,
+        headers=headers,
+        region=REGION,
+        now=NOW,
+        expires=60,
+    )
+    raw = RawRequest("PUT", "/bucket/k", query, (("host", HOST),))
+    assert check(raw).signed_headers == {"host", "x-amz-acl", "x-amz-meta-a"}
+    for changed in (
+        query.replace("bucket-owner-full-control", "public-read"),
+        query.replace("x-amz-acl=bucket-owner-full-control&", ""),
+        query.replace("&x-amz-acl=", "&X-Amz-Acl="),
+    ):
+        assert refusal(replace(raw, query=changed)) is Reason.BAD_SIGNATURE
+    assert refusal(replace(raw, query=f"{query}&x-amz-acl=public-read")) is Reason.BAD_REQUEST
+    assert refusal(with_header(raw, "x-amz-acl", "public-read")) is Reason.BAD_SIGNATURE
+
+
+def test_only_amz_headers_may_come_in_the_query():
+    """A signed Content-Type has to be sent: a parameter of its name is no promise about the body."""
+    query = sigv4.presign(
+        PAIR,
+        KEYS,
+        method="PUT",
+        host=HOST,
+        path="/bucket/k",
+        query=[("content-type", "text/plain")],
+        headers=[("content-type", "text/plain")],
+        region=REGION,
+        now=NOW,
+        expires=60,
+    )
+    raw = RawRequest("PUT", "/bucket/k", query, (("host", HOST),))
+    assert refusal(raw) is Reason.BAD_SIGNATURE
+    assert check(with_header(raw, "content-type", "text/plain"))
+
+
 # the payload's hash
 
 
