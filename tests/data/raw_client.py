@@ -76,6 +76,14 @@ class RawClient:
             data += piece
         return data
 
+    async def rest_of(self, length: int) -> bytes:
+        """That many bytes, or as many as came."""
+        data = b""
+        while len(data) < length and (piece := await self.receive()):
+            data += piece
+        self._left = data[length:]
+        return data[:length]
+
     async def head(self) -> Got:
         """The next answer's head; what of the body came along stays for `receive`."""
         data = b""

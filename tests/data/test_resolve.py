@@ -1,0 +1,210 @@
+"""Step 3: from a credential to its grant, proved, and a cache that is never believed against the feed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.core.attempt import Principal
+from gateway.core.grant import Scope
+from gateway.core.reasons import DependencyDown
+from gateway.core.request import Action
+from gateway.core.revocation import FeedKind
+from gateway.core.token import ENTROPY_BYTES, LinkToken, hash_secret
+from gateway.wire.credentials import Credentials
+from tests.data.harness import APP, Rig
+
+
+@pytest.fixture
+def look_ups(rig: Rig) -> list[bytes]:
+    """The hashes that the grant store was asked for."""
+    found: list[bytes] = []
+    store = rig.plane.grants._store
+
+    class Counted:
+        async def find(self, secret_hash):
+            found.append(secret_hash)
+            return await store.find(secret_hash)
+
+    rig.plane.grants._store = Counted()
+    return found
+
+
+async def test_a_known_link_costs_no_look_up(rig: Rig, look_ups: list[bytes]) -> None:
+    """One look-up, then the cache."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token = await rig.link()
+    for _ in range(3):
+        assert 200 == (await rig.fetch(token)).status
+    assert 1 == len(look_ups)
+    assert (1, 2) == tuple(rig.metric("gateway_grant_cache_total", result=result) for result in ("miss", "hit"))
+
+
+async def test_an_unknown_token_costs_one_look_up(rig: Rig, look_ups: list[bytes]) -> None:
+    """ "There is none" is remembered while the feed stands still."""
+    token = LinkToken.mint(b"e" * ENTROPY_BYTES).text
+    for _ in range(3):
+        assert 404 == (await rig.fetch(token)).status
+    assert 1 == len(look_ups)
+
+
+async def test_a_new_link_works_at_once_after_a_negative_answer(rig: Rig) -> None:
+    """What the cache says there is not ends with the next entry of the feed."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token = LinkToken.mint(b"e" * ENTROPY_BYTES)
+    assert 404 == (await rig.fetch(token.text)).status
+    _, other = await rig.granted()
+    await rig.state.create(replace(other, id="l_new", hash=token.hash))
+    await rig.plane.follower.catch_up()
+    assert 200 == (await rig.fetch(token.text)).status
+
+
+async def test_an_edit_is_seen_at_once(rig: Rig) -> None:
+    """A cached grant leaves when the feed says it changed."""
+    rig.store.hold("inside/b.txt", b"new place")
+    token, grant = await rig.granted()
+    assert 404 == (await rig.fetch(token)).status
+    await rig.edit(grant, scope=Scope("reports", key="b.txt"))
+    assert b"new place" == (await rig.fetch(token)).body
+
+
+async def test_a_rotated_token_ends_at_once(rig: Rig) -> None:
+    """The old secret is unknown, the new one works."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted()
+    assert 200 == (await rig.fetch(token)).status
+    fresh = LinkToken.mint(b"f" * ENTROPY_BYTES)
+    await rig.edit(grant, hash=fresh.hash)
+    assert (404, 200) == ((await rig.fetch(token)).status, (await rig.fetch(fresh.text)).status)
+
+
+@pytest.mark.parametrize("kind", [FeedKind.LINK, FeedKind.OWNER, FeedKind.PREFIX, FeedKind.BACKEND, FeedKind.POLICY])
+async def test_every_kind_of_revocation_ends_a_cached_link(rig: Rig, kind: FeedKind) -> None:
+    """In the same call that makes it known, and for good."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted(rule="everything")
+    assert 200 == (await rig.fetch(token)).status
+    names = {
+        FeedKind.LINK: grant.id,
+        FeedKind.OWNER: str(APP),
+        FeedKind.PREFIX: "reports",
+        FeedKind.BACKEND: "lab",
+        FeedKind.POLICY: "everything",
+    }
+    await rig.revoke(kind, names[kind])
+    assert 410 == (await rig.fetch(token)).status
+    assert "revoked" == (await rig.last()).reason
+
+
+async def test_a_link_made_after_a_revocation_of_its_owner_works(rig: Rig) -> None:
+    """A revocation ends what was issued before it."""
+    rig.store.hold("inside/a.txt", b"hello")
+    await rig.revoke(FeedKind.OWNER, str(APP))
+    assert 200 == (await rig.fetch(await rig.link())).status
+
+
+async def test_an_edit_that_overtakes_a_look_up_is_not_lost(rig: Rig) -> None:
+    """What was read while the feed moved is used once and not kept."""
+    _, grant = await rig.granted()
+    store = rig.plane.grants._store
+
+    class Overtaken:
+        async def find(self, secret_hash):
+            old = await store.find(secret_hash)
+            await rig.edit(grant, label="new")
+            return old
+
+    rig.plane.grants._store = Overtaken()
+    found = await rig.plane.grants.find(grant.hash)
+    rig.plane.grants._store = store
+    again = await rig.plane.grants.find(grant.hash)
+    assert (None, "new") == (found and found.label, again and again.label)
+
+
+async def test_grants_down_is_503_but_not_for_what_is_known(rig: Rig) -> None:
+    """A cached link goes on working, kept honest by the feed; an unknown one cannot be judged."""
+    rig.store.hold("inside/a.txt", b"hello")
+    known, unknown = await rig.link(), await rig.link()
+    assert 200 == (await rig.fetch(known)).status
+
+    class Down:
+        async def find(self, secret_hash):
+            raise DependencyDown("grants", "gone")
+
+    rig.plane.grants._store = Down()
+    assert (200, 503) == ((await rig.fetch(known)).status, (await rig.fetch(unknown)).status)
+    assert "dependency_down" == (await rig.last()).reason
+
+
+async def test_a_key_is_proved_by_its_signature(rig: Rig) -> None:
+    """The right secret acts as the app; another one does not."""
+    rig.store.hold("inside/a.txt", b"hello")
+    credentials, grant = await rig.key()
+    target, headers = rig.signed(credentials, "GET", "reports/a.txt")
+    assert b"hello" == (await rig.ask("GET", target, headers)).body
+    record = await rig.last()
+    assert ("app:billing", grant.id) == (record.principal, record.grant_id)
+    wrong = Credentials(credentials.access_key, "wrong")
+    target, headers = rig.signed(wrong, "GET", "reports/a.txt")
+    assert 403 == (await rig.ask("GET", target, headers)).status
+    assert "bad_signature" == (await rig.last()).reason
+
+
+async def test_a_key_nobody_has_is_unknown(rig: Rig) -> None:
+    """With S3's own code, so that SDKs explain it."""
+    target, headers = rig.signed(Credentials("GWKNONE", "x"), "GET", "reports/a.txt")
+    got = await rig.ask("GET", target, headers)
+    assert 403 == got.status
+    assert b"InvalidAccessKeyId" in got.body
+
+
+async def test_a_revoked_key_ends_at_once(rig: Rig) -> None:
+    """As a link does."""
+    rig.store.hold("inside/a.txt", b"hello")
+    credentials, grant = await rig.key()
+    target, headers = rig.signed(credentials, "GET", "reports/a.txt")
+    assert 200 == (await rig.ask("GET", target, headers)).status
+    await rig.revoke(FeedKind.KEY, grant.id)
+    assert 403 == (await rig.ask("GET", target, headers)).status
+    assert "revoked" == (await rig.last()).reason
+
+
+@pytest.mark.parametrize(
+    ("held", "sent", "status"),
+    [(None, None, 200), (None, "x", 400), ("x", "x", 200), ("x", "y", 400), ("x", None, 400)],
+)
+async def test_a_short_lived_key_comes_with_its_session_token(
+    rig: Rig, held: str | None, sent: str | None, status: int
+) -> None:
+    """Both or neither."""
+    rig.store.hold("inside/a.txt", b"hello")
+    credentials, _ = await rig.key(session_hash=hash_secret(held) if held else None)
+    credentials = Credentials(credentials.access_key, credentials.secret_key, sent)
+    target, headers = rig.signed(credentials, "GET", "reports/a.txt")
+    assert status == (await rig.ask("GET", target, headers)).status
+
+
+async def test_a_token_and_a_key_are_not_each_other(rig: Rig) -> None:
+    """A link's token signs nothing, whatever its hash finds."""
+    token, _ = await rig.granted()
+    target, headers = rig.signed(Credentials(token, "x"), "GET", "reports/a.txt")
+    assert 403 == (await rig.ask("GET", target, headers)).status
+    assert "unknown_key" == (await rig.last()).reason
+
+
+async def test_guessing_tokens_is_slowed_down_for_the_guesser(rig: Rig) -> None:
+    """After 60 failures the address waits, with a Retry-After; a known link of the same address waits along."""
+    tokens = [LinkToken.mint(bytes([n]) * ENTROPY_BYTES).text for n in range(62)]
+    statuses = [(await rig.fetch(token)).status for token in tokens]
+    assert [404] * 61 + [429] == statuses
+    rig.clock.tick(61)
+    assert 404 == (await rig.fetch(tokens[0])).status
+
+
+async def test_another_owner_may_be_refused_by_policy(rig: Rig) -> None:
+    """A link acts for its owner: who may nothing can share nothing."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token = await rig.link(owner=Principal("admin", "nobody"), actions=[Action.READ])
+    assert 410 == (await rig.fetch(token)).status
+    assert "owner_not_allowed" == (await rig.last()).reason
