@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import select
+import socket
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -25,6 +28,7 @@ READ_SIZE: Final = 131072
 SLOWEST: Final = 1024
 """Bytes per second below which a body counts as stalled (design promise 5)."""
 
+_LINGER_NONE: Final = struct.pack("ii", 1, 0)
 _WRITE_HIGH: Final = 262144
 
 
@@ -176,11 +180,19 @@ class Connection(asyncio.BufferedProtocol):
         self._wake()
 
     def abort(self) -> None:
-        """Close at once; unsent bytes are thrown away, so that the store never sees a whole request."""
+        """Close at once; unsent bytes are thrown away, so that the store never sees a whole request.
+
+        A request that was cut off ends in a reset, which no store takes for the end of a body.
+        """
         if not self.closed:
             self.closed = True
-            if self._transport is not None:
-                self._transport.abort()
+            if self._transport is None:
+                return
+            sock = self._transport.get_extra_info("socket")
+            if self.response is not None and not self.request_sent and sock is not None:
+                with suppress(OSError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+            self._transport.abort()
 
     def quiet(self) -> bool:
         """Ask the kernel whether the peer has closed or spoken since: the last look before a write is sent once."""

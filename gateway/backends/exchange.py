@@ -166,20 +166,19 @@ class Exchange:
     async def _pour(self, connection: Connection, source: AsyncIterator[bytes]) -> None:
         declared = self._length or 0
         left = declared
+        # The head waits for the first bytes: some stores take a head that nothing follows for an empty object.
         held = self._head
-        if left:
-            connection.write(held)
-            held = b""
         async for chunk in source:
             if not chunk:
                 continue
             left -= len(chunk)
             if left < 0:
                 raise Refused(Reason.INCOMPLETE_BODY, f"the body is longer than the declared {declared} bytes")
+            held = held + chunk if held else chunk
             if not left:
-                held = chunk
                 continue
-            connection.write(chunk)
+            connection.write(held)
+            held = b""
             await connection.drain()
             if connection.closed:
                 return
