@@ -1,4 +1,4 @@
-"""Owns who acts in a flow: an app with a gateway-issued key, its tools, and the proof that the key can be taken back."""
+"""Owns who acts in a flow: an app with a gateway-issued key, its tools, and the proof that its key can be revoked."""
 
 from __future__ import annotations
 
