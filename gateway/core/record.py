@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["AuditEvent", "Ledger", "Outcome", "Record", "RecordPage"]
+__all__ = ["AuditEntry", "AuditEvent", "Ledger", "Outcome", "Record", "RecordPage", "TrailHead", "TrailPage"]
 
 
 class Outcome(StrEnum):
@@ -48,7 +48,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """Newest first. `cursor` continues after the last one, None at the end."""
+    """Newest first, unless the method says otherwise. `cursor` continues after the last one, None at the end."""
 
     records: Sequence[Record]
     cursor: str | None
@@ -65,6 +65,34 @@ class AuditEvent:
     detail: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """An audit event in its place in the trail: what was said, and its SHA-256 (`gateway.core.trail`)."""
+
+    number: int
+    text: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrailHead:
+    """The number and digest of a trail's last entry; those of an empty trail unless given."""
+
+    number: int = 0
+    digest: str = "0" * 64
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrailPage:
+    """Oldest first. `head` was read no later than the entries."""
+
+    entries: Sequence[AuditEntry]
+    head: TrailHead
+
+
 class Ledger(Protocol):
     """Append-only. Raises `DependencyDown("audit")` when it cannot answer."""
 
@@ -74,8 +102,22 @@ class Ledger(Protocol):
         """Raises ValueError for a cursor that this ledger did not give."""
         ...
 
+    async def export(self, cursor: str | None, limit: int) -> RecordPage:
+        """Every record there is, in the engine's own order, each once; what is written meanwhile may come or not.
+
+        Raises ValueError for a cursor that this ledger did not give.
+        """
+        ...
+
     async def audit(self, event: AuditEvent) -> None:
-        """Durable before it returns."""
+        """Add the event to the one trail that all replicas share, chained to its last entry.
+
+        Durable before it returns.
+        """
+        ...
+
+    async def trail(self, after: int, limit: int) -> TrailPage:
+        """The entries with numbers above `after`, as they are stored."""
         ...
 
     async def prune(self, before: float) -> int:

@@ -18,9 +18,10 @@ from typing import Final
 from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.lease import Lease, Usage
 from gateway.core.limits import Demand, Verdict
-from gateway.core.record import AuditEvent, Record, RecordPage
+from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
+from gateway.core.trail import chained
 from gateway.stores.bell import Bell
 from gateway.stores.codec import check_filter, check_storable, check_targets, read_cursor, write_cursor
 from gateway.stores.limits import MemoryLimits
@@ -58,7 +59,8 @@ class MemoryState:
         self._limits = MemoryLimits()
         self._records: deque[tuple[int, Record]] = deque(maxlen=_RECORDS_KEPT)
         self._written = 0
-        self._audit: deque[AuditEvent] = deque(maxlen=_AUDIT_KEPT)
+        self._audit: deque[AuditEntry] = deque(maxlen=_AUDIT_KEPT)
+        self._head = TrailHead()
 
     async def open(self) -> None:
         """Nothing to open; here for the shape that all engines share."""
@@ -236,8 +238,19 @@ class MemoryState:
         more = write_cursor("r", *shown[-1][:2]) if shown and len(left) > limit else None
         return RecordPage([record for _, _, record in shown], more)
 
+    async def export(self, cursor: str | None, limit: int) -> RecordPage:
+        after = 0 if cursor is None else read_cursor("e", cursor, 1)[0]
+        left = [entry for entry in self._records if entry[0] > after]
+        more = write_cursor("e", left[limit - 1][0]) if len(left) > limit else None
+        return RecordPage([record for _, record in left[:limit]], more)
+
     async def audit(self, event: AuditEvent) -> None:
-        self._audit.append(event)
+        entry = chained(event, self._head)
+        self._audit.append(entry)
+        self._head = TrailHead(entry.number, entry.digest)
+
+    async def trail(self, after: int, limit: int) -> TrailPage:
+        return TrailPage([entry for entry in self._audit if entry.number > after][:limit], self._head)
 
     async def prune(self, before: float) -> int:
         kept = [entry for entry in self._records if entry[1].at >= before]

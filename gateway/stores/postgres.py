@@ -10,7 +10,6 @@ visible in their order and no reader can pass one that is still to come. A commi
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -22,9 +21,10 @@ from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.lease import Lease, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, SettingsError
-from gateway.core.record import AuditEvent, Record, RecordPage
+from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
+from gateway.stores import postgres_ledger as ledger
 from gateway.stores.bell import Bell
 from gateway.stores.codec import (
     GrantRow,
@@ -317,10 +317,15 @@ class PostgresState:
         more = write_cursor("r", rows[limit - 1][0], rows[limit - 1][1]) if len(rows) > limit else None
         return RecordPage([record_from(row[2]) for row in rows[:limit]], more)
 
+    async def export(self, cursor: str | None, limit: int) -> RecordPage:
+        return await ledger.export(self._read, cursor, limit)
+
     async def audit(self, event: AuditEvent) -> None:
-        statement = "INSERT INTO gateway_audit (at, actor, act, target, detail) VALUES ($1, $2, $3, $4, $5)"
-        detail = json.dumps(event.detail)
-        await self._read("audit", statement, event.at, event.actor, event.act, event.target, detail)
+        async with self._connection("audit") as tx, tx.transaction():
+            await ledger.add_to_trail(tx, event)
+
+    async def trail(self, after: int, limit: int) -> TrailPage:
+        return await ledger.trail(self._read, after, limit)
 
     async def prune(self, before: float) -> int:
         forgotten = 0

@@ -120,7 +120,14 @@ _TABLES: Final = """
     FOR EACH STATEMENT EXECUTE FUNCTION gateway_announce();
 """
 
-MIGRATIONS: Final = ("".join((_TABLES, LEASE_FUNCTIONS, TAKE_FUNCTION)),)
+_TRAIL: Final = """
+    DROP TABLE gateway_audit;
+    CREATE TABLE gateway_trail (number BIGINT PRIMARY KEY, text TEXT NOT NULL, digest TEXT NOT NULL);
+    CREATE TABLE gateway_trail_head (number BIGINT NOT NULL, digest TEXT NOT NULL);
+    INSERT INTO gateway_trail_head VALUES (0, repeat('0', 64));
+"""
+
+MIGRATIONS: Final = ("".join((_TABLES, LEASE_FUNCTIONS, TAKE_FUNCTION)), _TRAIL)
 """Forward only: number n takes a database from form n to n + 1. Never edit one that was released."""
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,9 +26,11 @@ from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.lease import Lease, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, SettingsError
-from gateway.core.record import AuditEvent, Record, RecordPage
+from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
 from gateway.core.revocation import FeedEntry, RevocationTarget
 from gateway.core.token import SecretHash
+from gateway.core.trail import chained
+from gateway.stores import redis_ledger as ledger
 from gateway.stores import redis_scripts as scripts
 from gateway.stores.bell import Bell
 from gateway.stores.codec import (
@@ -71,6 +72,7 @@ class RedisState:
         self._syncs = False
         self._bell = Bell()
         self._ear = asyncio.Lock()
+        self._trail_lock = asyncio.Lock()
 
     async def open(self) -> None:
         """Connect.
@@ -325,13 +327,22 @@ class RedisState:
         more = write_cursor("r", *found[limit - 1][:2]) if len(found) > limit else None
         return RecordPage([record for _, _, record in found[:limit]], more)
 
-    async def audit(self, event: AuditEvent) -> None:
-        fields = {"at": repr(event.at), "actor": event.actor, "act": event.act, "target": event.target}
-        fields["detail"] = json.dumps(event.detail)
+    async def export(self, cursor: str | None, limit: int) -> RecordPage:
         with self._mapped("audit"):
-            pipe = self._client.pipeline(transaction=False)
-            pipe.xadd(f"{_PREFIX}audit", fields)
-            await self._synced(pipe)
+            return await ledger.export(self._client, _PREFIX, cursor, limit)
+
+    async def audit(self, event: AuditEvent) -> None:
+        async with self._trail_lock:  # the writers of one process need not race each other
+            with self._mapped("audit"):
+                added = False
+                while not added:
+                    head = await ledger.trail_head(self._client, _PREFIX)
+                    entry = chained(event, head)
+                    added = await self._write(scripts.CHAIN, head.digest, entry.number, entry.text, entry.digest)
+
+    async def trail(self, after: int, limit: int) -> TrailPage:
+        with self._mapped("audit"):
+            return await ledger.trail(self._client, _PREFIX, after, limit)
 
     async def prune(self, before: float) -> int:
         forgotten = 0

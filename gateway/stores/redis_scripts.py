@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "CHAIN",
     "COUNT",
     "CREATE",
     "FORGET",
@@ -137,6 +138,16 @@ COUNT: Final = (
 return hits(ARGV[2], ARGV[3], ARGV[4], function() end)
 """
 )
+
+CHAIN: Final = """
+local p, before, number, text, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local head = redis.call('HGET', p .. 'trail-head', 'digest') or string.rep('0', 64)
+if head ~= before then return 0 end
+redis.call('XADD', p .. 'trail', number .. '-0', 'text', text, 'digest', digest)
+redis.call('HSET', p .. 'trail-head', 'number', number, 'digest', digest)
+return 1
+"""
+"""Adds an entry to the audit trail if its head is still the one that the entry follows; answers 0 if not."""
 
 FORGET: Final = (
     _INDEX

@@ -21,7 +21,7 @@ from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.lease import Lease, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown
-from gateway.core.record import AuditEvent, Record, RecordPage
+from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.stores import sqlite_work as work
@@ -228,6 +228,19 @@ class SqliteState:
             rows = self._read("audit", statement, (grant_id, *position, limit + 1))
         more = write_cursor("r", *rows[limit - 1][:2]) if len(rows) > limit else None
         return RecordPage([record_from(document) for _, _, document in rows[:limit]], more)
+
+    async def export(self, cursor: str | None, limit: int) -> RecordPage:
+        after = 0 if cursor is None else read_cursor("e", cursor, 1)[0]
+        statement = "SELECT number, document FROM records WHERE number > ? ORDER BY number LIMIT ?"
+        rows = await self._scan("audit", statement, (after, limit + 1))
+        more = write_cursor("e", rows[limit - 1][0]) if len(rows) > limit else None
+        return RecordPage([record_from(document) for _, document in rows[:limit]], more)
+
+    async def trail(self, after: int, limit: int) -> TrailPage:
+        heads = self._read("audit", "SELECT number, digest FROM trail_head")
+        statement = "SELECT number, text, digest FROM trail WHERE number > ? ORDER BY number LIMIT ?"
+        rows = await self._scan("audit", statement, (after, limit))
+        return TrailPage([AuditEntry(*row) for row in rows], TrailHead(*heads[0]) if heads else TrailHead())
 
     async def audit(self, event: AuditEvent) -> None:
         await self._write("audit", lambda tx: work.audit(tx, event))

@@ -100,6 +100,18 @@ MIGRATIONS: Final = (
         detail TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    DROP TABLE audit;
+    CREATE TABLE trail (
+        number INTEGER PRIMARY KEY,
+        text TEXT NOT NULL,
+        digest TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE trail_head (
+        number INTEGER NOT NULL,
+        digest TEXT NOT NULL
+    ) STRICT;
+    """,
 )
 """Forward only: number n takes a file from `user_version` n to n + 1. Never edit one that was released."""
 

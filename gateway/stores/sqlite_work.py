@@ -7,7 +7,6 @@ Law: whoever runs these holds the write lock, so a condition read here still hol
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from sqlite3 import Connection
@@ -15,8 +14,9 @@ from typing import Final
 
 from gateway.core.grant import Grant
 from gateway.core.lease import Lease
-from gateway.core.record import AuditEvent, Record
+from gateway.core.record import AuditEvent, Record, TrailHead
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
+from gateway.core.trail import chained
 from gateway.stores.codec import GrantRow, document_of, grant_of, record_text
 from gateway.stores.select import IDEMPOTENCY_WINDOW, target_sql
 
@@ -193,10 +193,11 @@ def append(connection: Connection, records: Sequence[Record]) -> None:
 
 
 def audit(connection: Connection, event: AuditEvent) -> None:
-    connection.execute(
-        "INSERT INTO audit (at, actor, act, target, detail) VALUES (?, ?, ?, ?, ?)",
-        (event.at, event.actor, event.act, event.target, json.dumps(event.detail)),
-    )
+    found = connection.execute("SELECT number, digest FROM trail_head").fetchone()
+    entry = chained(event, TrailHead() if found is None else TrailHead(*found))
+    connection.execute("INSERT INTO trail VALUES (?, ?, ?)", (entry.number, entry.text, entry.digest))
+    change = "INSERT INTO trail_head VALUES (?, ?)" if found is None else "UPDATE trail_head SET number = ?, digest = ?"
+    connection.execute(change, (entry.number, entry.digest))
 
 
 def prune(connection: Connection, before: float) -> tuple[int, bool]:

@@ -65,13 +65,32 @@ async def engine(
         await empty_postgres(url)
     if engine_name == "valkey":
         await empty_valkey(url)
-    made: dict[str, Callable[[], Engine]] = {
-        "memory": lambda: MemoryState(clock=clock),
-        "sqlite": lambda: SqliteState(tmp_path / "gateway.db", clock=clock),
-        "postgres": lambda: PostgresState(url, clock=clock),
-        "valkey": lambda: RedisState(url, clock=clock),
-    }
-    engine = made[engine_name]()
+    engine = _made(engine_name, url, clock, tmp_path)
     await engine.open()
     yield engine
     await engine.close()
+
+
+def _made(engine_name: str, url: str, clock: FakeClock, folder: Path) -> Engine:
+    made: dict[str, Callable[[], Engine]] = {
+        "memory": lambda: MemoryState(clock=clock),
+        "sqlite": lambda: SqliteState(folder / "gateway.db", clock=clock),
+        "postgres": lambda: PostgresState(url, clock=clock),
+        "valkey": lambda: RedisState(url, clock=clock),
+    }
+    return made[engine_name]()
+
+
+@pytest.fixture
+async def rival(
+    request: pytest.FixtureRequest, engine: Engine, engine_name: str, clock: FakeClock, tmp_path: Path
+) -> AsyncIterator[Engine]:
+    """A second gateway's hold on the same state; memory is held by one process only, so it is the same engine."""
+    if engine_name == "memory":
+        yield engine
+        return
+    url = request.getfixturevalue(f"{engine_name}_url") if engine_name in SERVERS else ""
+    other = _made(engine_name, url, clock, tmp_path)
+    await other.open()
+    yield other
+    await other.close()

@@ -21,6 +21,7 @@ from gateway.core.revocation import RevocationView
 from gateway.core.route import Answer, Backend, Bucket, UpstreamCall
 from gateway.core.rule import Effect, LinkLimits, Rule
 from gateway.core.token import hash_secret
+from gateway.core.trail import entry_fields
 from gateway.stores.memory import MemoryState
 from gateway.stores.seal import Sealer
 
@@ -129,7 +130,7 @@ class Desk:
         return answer.json
 
     def audited(self) -> list[str]:
-        return [event.act for event in self.state._audit]
+        return [entry_fields(entry)["act"] for entry in self.state._audit]
 
 
 @dataclass(frozen=True)

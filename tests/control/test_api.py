@@ -8,6 +8,7 @@ from gateway.control.api import endpoints
 from gateway.control.door import Door
 from gateway.control.routes import Endpoint, PublicEndpoint
 from gateway.control.usecases.revocations import Waits
+from gateway.core.trail import entry_fields
 from tests.control.desk import ADMIN, APP, Desk, serving
 
 PUBLIC = {"/healthz", "/readyz", "/metrics", "/v1/openapi.json", "/v1/credentials/{app}", "/sts", "/sts/"}
@@ -48,7 +49,7 @@ async def test_who_acted_is_recorded(desk: Desk) -> None:
     """The audit trail names the admin whose token was used."""
     desk.token = ADMIN + "2"
     await desk.link()
-    assert [event.actor for event in desk.state._audit] == ["admin:night"]
+    assert [entry_fields(entry)["actor"] for entry in desk.state._audit] == ["admin:night"]
 
 
 async def test_unknown_paths_and_methods_are_problems(desk: Desk) -> None:

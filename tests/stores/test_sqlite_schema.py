@@ -24,7 +24,7 @@ def test_a_new_file_has_the_newest_form(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
     assert version_of(path) == len(MIGRATIONS)
-    assert {"grants", "feed", "usage", "leases", "records", "audit", "idempotency"} <= {name for name, _ in tables}
+    assert {"grants", "feed", "usage", "leases", "records", "trail", "idempotency"} <= {name for name, _ in tables}
     assert all("STRICT" in sql for name, sql in tables if not name.startswith("sqlite_"))
     SqliteFile.prepare(path)
     with closing(sqlite3.connect(path)) as connection:
