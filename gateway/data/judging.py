@@ -19,6 +19,7 @@ __all__ = ["judged", "told"]
 
 _ERROR_LIMIT: Final = 64 * 1024
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
+_UNSATISFIED: Final = re.compile(r"bytes \*/\d{1,20}", re.ASCII)
 _UPLOADS: Final = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT})
 
 
@@ -30,6 +31,10 @@ async def judged(answer: Answer, tried: Tried, permit: Permit) -> Reply | None:
     """
     if answer.status < 300 or answer.status == 304:
         return None
+    unsatisfied = answer.headers.get("content-range", "")
+    if answer.status == 416 and _UNSATISFIED.fullmatch(unsatisfied):
+        # RFC 9110, 15.5.17: it tells a resuming client how long the object is now.
+        permit.exchange.extra += (("Content-Range", unsatisfied),)
     found = None if tried.request.raw.method == "HEAD" else _CODE.search(await answer.body.read(_ERROR_LIMIT))
     return told(answer.status, found[1].decode() if found is not None else "", tried, permit)
 

@@ -7,11 +7,11 @@ Laws: a write is sent to a store once; a store's refusal is told in our words an
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 from gateway.core.request import LinkPlace, Operation
-from gateway.core.route import Answer, Delivery
+from gateway.core.route import Answer, Delivery, UpstreamCall
 from gateway.data.attempts import Tried
 from gateway.data.documents import DOCUMENTS
 from gateway.data.forms import form_reply
@@ -27,61 +27,86 @@ from gateway.data.transfers import Permit
 from gateway.wire.calls import upstream_call, whole_instead
 from gateway.wire.replies import Reply
 
-__all__ = ["Opened", "open_answer"]
+__all__ = ["Opened", "Opening"]
 
 Opened = Answer | Reply
 _UPLOADS = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT, Operation.UPLOAD_PART})
 
 
-@asynccontextmanager
-async def open_answer(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> AsyncIterator[Opened]:
-    """The answer, open for as long as the block runs.
+class Opening:
+    """`async with Opening(…) as opened:` is the answer, open for as long as the block runs.
 
     Raises:
         Refused: what the store or the request's own body makes impossible.
         UpstreamFailed: the store is away or broken.
     """
-    operation = tried.request.operation
-    link = isinstance(tried.request.place, LinkPlace)
-    if tried.page is not None:
-        yield await link_page(plane, gate, tried, permit)
-    elif link and operation is Operation.LIST_OBJECTS_V2:
-        yield await link_listing(plane, tried, permit)
-    elif link and wants_archive(tried.request) and operation is Operation.GET_OBJECT:
-        yield await link_archive(plane, gate, tried, permit)
-    elif operation is Operation.GET_OBJECT and permit.route.delivery is Delivery.REDIRECT:
-        yield redirected(plane, tried, permit)
-    elif operation in LOCAL:
-        yield local_answer(gate, tried, permit.exchange.request_id)
-    elif operation in DOCUMENTS:
-        yield await DOCUMENTS[operation](plane, gate, tried, permit)
-    elif operation in _UPLOADS:
-        yield await _uploaded(plane, gate, tried, permit, link=link)
-    else:
-        async with _asked(plane, tried, permit) as answer:
-            yield await judged(answer, tried, permit) or answer
+
+    __slots__ = ("_call", "_gate", "_permit", "_plane", "_tried")
+
+    def __init__(self, plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> None:
+        self._plane = plane
+        self._gate = gate
+        self._tried = tried
+        self._permit = permit
+        self._call: AbstractAsyncContextManager[Answer] | None = None
+
+    async def __aenter__(self) -> Opened:
+        plane, gate, tried, permit = self._plane, self._gate, self._tried, self._permit
+        request = tried.request
+        operation = request.operation
+        if tried.page is not None:
+            return await link_page(plane, gate, tried, permit)
+        if isinstance(request.place, LinkPlace):
+            if operation is Operation.LIST_OBJECTS_V2:
+                return await link_listing(plane, tried, permit)
+            if wants_archive(request) and operation is Operation.GET_OBJECT:
+                return await link_archive(plane, gate, tried, permit)
+        if operation is Operation.GET_OBJECT and permit.route.delivery is Delivery.REDIRECT:
+            return redirected(plane, tried, permit)
+        if operation in LOCAL:
+            return local_answer(gate, tried, permit.exchange.request_id)
+        if operation in DOCUMENTS:
+            return await DOCUMENTS[operation](plane, gate, tried, permit)
+        if operation in _UPLOADS:
+            return await _uploaded(plane, gate, tried, permit)
+        try:
+            answer = await self._asked()
+            return await judged(answer, tried, permit) or answer
+        except BaseException as failure:
+            await self.__aexit__(type(failure), failure, failure.__traceback__)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            await call.__aexit__(kind, error, trace)
+
+    async def _asked(self) -> Answer:
+        """One call without a body; a second one if the first only said that `If-Range` does not hold."""
+        call = upstream_call(self._permit.route, self._tried.request)
+        answer = await self._enter(call)
+        again = whole_instead(self._tried.request, call, answer.status)
+        if again is None:
+            return answer
+        await self.__aexit__(None, None, None)
+        return await self._enter(again)
+
+    async def _enter(self, call: UpstreamCall) -> Answer:
+        opened = self._plane.upstream.open(call)
+        answer = await opened.__aenter__()
+        self._call = opened
+        return answer
 
 
-async def _uploaded(plane: Plane, gate: Gate, tried: Tried, permit: Permit, *, link: bool) -> Opened:
+async def _uploaded(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Opened:
     async with open_put(plane, tried, permit) as answer:
         refused = await judged(answer, tried, permit)
         if refused is not None:
             return refused
-        if link:
+        if isinstance(tried.request.place, LinkPlace):
             return link_receipt(tried, permit, answer)
         if tried.form is not None:
             return form_reply(tried.form, tried.attempt, answer.headers, gate.public_url, permit.exchange.request_id)
         return answer
-
-
-@asynccontextmanager
-async def _asked(plane: Plane, tried: Tried, permit: Permit) -> AsyncIterator[Answer]:
-    """One call without a body; a second one if the first only said that `If-Range` does not hold."""
-    call = upstream_call(permit.route, tried.request)
-    async with plane.upstream.open(call) as answer:
-        again = whole_instead(tried.request, call, answer.status)
-        if again is None:
-            yield answer
-            return
-    async with plane.upstream.open(again) as answer:
-        yield answer

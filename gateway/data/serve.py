@@ -11,14 +11,14 @@ import time
 from gateway.core.attempt import Principal
 from gateway.core.request import Operation
 from gateway.data.account import Account
-from gateway.data.admit import admit
+from gateway.data.admit import Admission
 from gateway.data.attempts import read_attempt
 from gateway.data.crossing import answer_preflight, let_in
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Plane
 from gateway.data.identify import identify
 from gateway.data.local import route_of
-from gateway.data.opening import open_answer
+from gateway.data.opening import Opening
 from gateway.data.refusal import refuse
 from gateway.data.relay import relay
 from gateway.data.resolve import resolve
@@ -44,9 +44,9 @@ async def serve(plane: Plane, exchange: Exchange, trusted: Principal | None) -> 
         tried = await read_attempt(request, presented, resolved, exchange, account.now)
         account.attempt = tried.attempt
         account.route = route_of(gate.policy, tried)  # 4
-        async with admit(plane, gate, exchange, tried, account.route) as permit:  # 5
+        async with Admission(plane, gate, exchange, tried, account.route) as permit:  # 5
             account.permit = permit
-            async with open_answer(plane, gate, tried, permit) as opened:  # 6
+            async with Opening(plane, gate, tried, permit) as opened:  # 6
                 await relay(plane, tried.request, permit, opened)  # 7
     except Exception as failure:  # noqa: BLE001 (the one place where every failure becomes an answer or a cut)
         account.failure = failure

@@ -77,6 +77,7 @@ KEPT_PREFIXES: Final = ("x-amz-meta-",)
 KEPT_BY_LINKS: Final = frozenset(
     {
         "content-encoding",
+        "content-md5",
         "content-type",
         "if-match",
         "if-modified-since",

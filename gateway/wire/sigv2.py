@@ -13,6 +13,7 @@ from __future__ import annotations
 import hmac
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from itertools import product
 from operator import itemgetter
 from typing import Final
 from urllib.parse import quote, unquote
@@ -77,7 +78,8 @@ def verify(
     """Check freshness and signature of what `read_credentials` read from this very request.
 
     `bucket_from_host` is the bucket that a virtual-host request names. Two conventions exist for sub-resource values,
-    signed decoded (S3 itself) or as sent; both are accepted.
+    signed decoded (S3 itself) or as sent, and two for a path that is a bucket alone, signed as sent or with a slash
+    behind it (botocore); all are accepted, because none can be read as another resource.
 
     Raises:
         Refused: CLOCK_SKEWED, SIGNATURE_EXPIRED, CREDENTIALS_QUERY_MALFORMED (an `x-amz-*` name both in the query
@@ -96,8 +98,10 @@ def verify(
         # Where x-amz-date is present it stands among the x-amz lines, and the date's own line is empty.
         date = "" if raw.header("x-amz-date") is not None else raw.header("date") or ""
     given = presented.signature.encode("utf-8", "surrogatepass")
-    for decode in (True, False):
-        resource = _resource(raw.path, bucket_from_host, [_decoded(part) for part in parts] if decode else parts)
+    bare = raw.path.count("/") == 1 and len(raw.path) > 1 and bucket_from_host is None
+    paths = (raw.path, raw.path + "/") if bare else (raw.path,)
+    for path, decode in product(paths, (True, False)):
+        resource = _resource(path, bucket_from_host, [_decoded(part) for part in parts] if decode else parts)
         expected = _signature(secret_key, _text(raw.method, headers, date, resource))
         if hmac.compare_digest(expected.encode(), given):
             return

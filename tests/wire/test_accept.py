@@ -32,7 +32,7 @@ x-amz-acl x-amz-cf-id x-amz-expected-bucket-owner x-amz-optional-object-attribut
 x-amz-source-expected-bucket-owner x-amz-user-agent
 """
 GOLDEN_LINKS = """
-content-encoding content-type if-match if-modified-since if-none-match if-range if-unmodified-since range
+content-encoding content-md5 content-type if-match if-modified-since if-none-match if-range if-unmodified-since range
 """
 
 

@@ -243,3 +243,11 @@ def test_a_signed_content_type_must_come():
         headers = tuple(pair for pair in raw.headers if pair[0] != "content-type")
         headers += () if value is None else (("content-type", value),)
         assert refusal(replace(raw, headers=headers)) is Reason.BAD_SIGNATURE
+
+
+def test_a_bucket_alone_may_be_signed_with_a_slash_behind_it() -> None:
+    """botocore signs `/bucket/` and asks for `/bucket`; a key keeps its own path, slash or none."""
+    for signed, asked, fine in (("/bkt/", "/bkt", True), ("/bkt/k/", "/bkt/k", False), ("/bkt", "/bkt/", False)):
+        query = sigv2.presign(PAIR, method="GET", path=signed, now=NOW, expires=60)
+        raw = RawRequest("GET", asked, query, (("host", HOST),))
+        assert check(raw) if fine else Reason.BAD_SIGNATURE == refusal(raw)
