@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from html import escape
 
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.route import Answer, Capability, UpstreamCall
@@ -137,6 +138,8 @@ class ScriptedStore:
             assert seen.whole, "a body of another length than declared"
             self.hold(call.key, seen.body, call.bucket)
             return Scripted(200, {"etag": self.objects[place][1]["etag"]})
+        if call.method == "GET" and not call.key:
+            return self._listing(call)
         if place not in self.objects:
             missing = xml("<Error><Code>NoSuchKey</Code><Message>secret words</Message></Error>", 404)
             return missing if call.method == "GET" else Scripted(404)
@@ -157,6 +160,33 @@ class ScriptedStore:
             shown = {"content-range": f"bytes {start}-{end}/{len(content)}"}
             return Scripted(206, headers | shown, [content[start : end + 1]])
         return Scripted(200, headers, [content[at : at + 65536] for at in range(0, len(content), 65536)])
+
+    def _listing(self, call: UpstreamCall) -> Scripted:
+        asked = dict(call.query)
+        prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
+        after, most = asked.get("continuation-token", ""), int(asked.get("max-keys", "1000"))
+        rows, folders = [], []
+        for bucket, key in sorted(self.objects):
+            below = key.removeprefix(prefix)
+            if bucket != call.bucket or not key.startswith(prefix) or key <= after:
+                continue
+            if delimiter and delimiter in below:
+                folders.append(prefix + below.partition(delimiter)[0] + delimiter)
+            else:
+                rows.append(key)
+        cut, rows = rows[most:], rows[:most]
+        inner = "".join(
+            f"<Contents><Key>{escape(key)}</Key><LastModified>2026-01-02T03:04:05Z</LastModified>"
+            f"<ETag>{escape(self.objects[call.bucket, key][1]['etag'])}</ETag>"
+            f"<Size>{len(self.objects[call.bucket, key][0])}</Size></Contents>"
+            for key in rows
+        )
+        inner += "".join(
+            f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>" for name in dict.fromkeys(folders)
+        )
+        inner += f"<IsTruncated>{'true' if cut else 'false'}</IsTruncated>"
+        inner += f"<NextContinuationToken>{escape(rows[-1])}</NextContinuationToken>" if cut else ""
+        return xml(f"<ListBucketResult><Name>{call.bucket}</Name>{inner}</ListBucketResult>")
 
     def presign(self, call: UpstreamCall, expires_in: int) -> str:
         query = "&".join(f"{name}={value}" for name, value in call.query)

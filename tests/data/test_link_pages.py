@@ -1,0 +1,85 @@
+"""What a person sees: no use taken, no byte of the object moved, no name above the link's own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway.core.request import Action
+from tests.data.harness import Rig
+
+BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+WRITE = frozenset({Action.WRITE})
+
+
+async def test_the_landing_page_tells_what_is_behind_it(rig: Rig) -> None:
+    """Name, uses left, and a button; the store was only looked at."""
+    rig.store.hold("inside/deep/secret-folder/a.txt", b"x" * 2048)
+    token, grant = await rig.granted("deep/secret-folder/a.txt", uses=2)
+    got = await rig.ask("GET", f"/s/{token}", BROWSER)
+    assert 200 == got.status
+    assert "a.txt" in got.text
+    assert "secret-folder" not in got.text
+    assert "inside" not in got.text
+    assert token not in got.text
+    assert ["HEAD"] == [seen.call.method for seen in rig.store.seen]
+    assert 0 == await rig.used(grant)
+    assert "no-store" in (got.header("cache-control") or "")
+
+
+async def test_the_landing_page_of_nothing_is_404(rig: Rig) -> None:
+    """A button that leads nowhere is not shown."""
+    assert 404 == (await rig.ask("GET", f"/s/{await rig.link(uses=2)}", BROWSER)).status
+
+
+async def test_the_landing_page_of_a_used_up_link_is_410(rig: Rig) -> None:
+    """Nor one that would be refused."""
+    rig.store.hold("inside/a.txt", b"x")
+    token = await rig.link(uses=1)
+    await rig.fetch(token)
+    assert 410 == (await rig.ask("GET", f"/s/{token}", BROWSER)).status
+
+
+async def test_the_upload_page_offers_a_form(rig: Rig) -> None:
+    """For a link that only takes files."""
+    got = await rig.ask("GET", f"/s/{await rig.link(actions=WRITE, max_size=1000, uses=3)}", BROWSER)
+    assert (200, True) == (got.status, "multipart/form-data" in got.text)
+    assert [] == rig.store.seen
+
+
+async def test_cookies_are_secure_behind_https(rig: Rig) -> None:
+    """And bound to the link's own path."""
+    token = await rig.link(uses=1)
+    rig.store.hold("inside/a.txt", b"x")
+    got = await rig.ask("POST", f"/s/{token}", FORM, b"download=1")
+    assert "Secure" not in (got.header("set-cookie") or "")
+    object.__setattr__(rig.plane.gate, "public_url", "https://share.example")
+    got = await rig.ask("POST", f"/s/{token}", FORM, b"download=1")
+    assert (got.header("set-cookie") or "").endswith(f"; Path=/s/{token}; HttpOnly; SameSite=Lax; Secure")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"), [("text/html", "text/html"), ("application/json", "application/json"), ("*/*", "text/plain")]
+)
+async def test_a_receipt_says_what_arrived(rig: Rig, accept: str, kind: str) -> None:
+    """As a page, a document or a line; with the entity tag, without our names for things."""
+    token = await rig.link(prefix="deep/in/", actions=WRITE)
+    got = await rig.ask("PUT", f"/s/{token}/new.txt", {"Accept": accept}, b"x" * 10)
+    assert 201 == got.status
+    assert kind in (got.header("content-type") or "")
+    assert "new.txt" in got.text
+    assert "deep" not in got.text
+    assert rig.store.objects["real", "inside/deep/in/new.txt"][1]["etag"] == got.header("etag")
+    if kind == "application/json":
+        assert {"name": "new.txt", "size": 10} == {name: json.loads(got.body)[name] for name in ("name", "size")}
+
+
+async def test_a_link_may_have_a_name_of_its_own(rig: Rig) -> None:
+    """The file name chosen by its maker is what people see and save."""
+    rig.store.hold("inside/a.txt", b"x", content_type="text/plain")
+    token = await rig.link(filename="Invoice May.pdf", content_type="application/pdf")
+    got = await rig.fetch(token)
+    assert "application/pdf" == got.header("content-type")
+    assert "Invoice May.pdf" in (got.header("content-disposition") or "")

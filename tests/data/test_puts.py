@@ -1,0 +1,123 @@
+"""Writing one object: a link that may not overwrite never does."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import Action
+from gateway.core.route import Capability, UpstreamCall
+from gateway.data.puts import Names
+from tests.data.harness import EVERY, Rig, policy, request
+from tests.data.scripted_store import Scripted
+
+WRITE = frozenset({Action.WRITE})
+PLAIN = EVERY - {Capability.CONDITIONAL_WRITES}
+both = pytest.mark.parametrize("capabilities", [EVERY, PLAIN], ids=["conditional", "plain"])
+
+
+@both
+async def test_what_is_there_stays(rig: Rig, capabilities) -> None:
+    """409, and the object is the old one, whatever the store can do."""
+    rig.use(policy(capabilities=capabilities))
+    rig.store.hold("inside/a.txt", b"old")
+    got = await rig.ask("PUT", f"/s/{await rig.link(actions=WRITE)}", body=b"new")
+    assert (409, b"old") == (got.status, rig.store.stored("inside/a.txt"))
+    assert "object_exists" == (await rig.last()).reason
+
+
+@both
+async def test_a_new_name_is_written(rig: Rig, capabilities) -> None:
+    """Control: it is the old object that is in the way."""
+    rig.use(policy(capabilities=capabilities))
+    got = await rig.ask("PUT", f"/s/{await rig.link(actions=WRITE)}", body=b"new")
+    assert (201, b"new") == (got.status, rig.store.stored("inside/a.txt"))
+    [put] = rig.store.calls("PUT")
+    assert ("*" if capabilities is EVERY else None) == put.header("if-none-match")
+    assert (0 if capabilities is EVERY else 1) == len(rig.store.calls("HEAD"))
+
+
+@both
+async def test_a_link_that_may_overwrite_does(rig: Rig, capabilities) -> None:
+    """And nobody is asked first."""
+    rig.use(policy(capabilities=capabilities))
+    rig.store.hold("inside/a.txt", b"old")
+    got = await rig.ask("PUT", f"/s/{await rig.link(actions=WRITE, overwrite=True)}", body=b"new")
+    assert (201, b"new") == (got.status, rig.store.stored("inside/a.txt"))
+    assert ["PUT"] == [seen.call.method for seen in rig.store.seen]
+
+
+@both
+async def test_two_uploads_of_one_name_at_once_are_one(rig: Rig, capabilities) -> None:
+    """While one is under way, the name is taken here."""
+    rig.use(policy(capabilities=capabilities))
+    token = await rig.link(actions=WRITE)
+    async with rig.client() as slow:
+        await slow.send(request("PUT", f"/s/{token}", {"Content-Length": "10"}, b"first"))
+        async with asyncio.timeout(3):
+            while not rig.plane.names._taken:  # noqa: ASYNC110 (a set of names has no event)
+                await asyncio.sleep(0.005)
+        assert 409 == (await rig.ask("PUT", f"/s/{token}", body=b"second")).status
+        await slow.send(b"-more")
+        assert 201 == (await slow.answer()).status
+    assert b"first-more" == rig.store.stored("inside/a.txt")
+    assert set() == rig.plane.names._taken
+
+
+async def test_a_look_that_fails_writes_nothing(rig: Rig) -> None:
+    """Only a clear "not there" is one."""
+    rig.use(policy(capabilities=PLAIN))
+    rig.store.script(Scripted(403))
+    assert 502 == (await rig.ask("PUT", f"/s/{await rig.link(actions=WRITE)}", body=b"new")).status
+    assert [] == rig.store.calls("PUT")
+
+
+async def test_a_write_is_sent_once(app: Rig) -> None:
+    """A store that fails is not asked again."""
+    app.store.script(Scripted(500))
+    assert 500 <= (await app.ask("PUT", "/reports/a", body=b"new")).status
+    assert 1 == len(app.store.seen)
+
+
+async def test_the_s3_face_overwrites_as_s3_does(app: Rig) -> None:
+    """Unless it was told not to, by the client's own condition."""
+    app.store.hold("inside/a", b"old")
+    assert 412 == (await app.ask("PUT", "/reports/a", {"If-None-Match": "*"}, b"new")).status
+    assert 200 == (await app.ask("PUT", "/reports/a", body=b"new")).status
+    assert b"new" == app.store.stored("inside/a")
+
+
+async def test_above_the_stores_limit_it_goes_in_parts(app: Rig) -> None:
+    """Without the client knowing."""
+    app.use(policy(single_put_limit=10))
+    assert 200 == (await app.ask("PUT", "/reports/a", body=b"x" * 11)).status
+    assert b"x" * 11 == app.store.stored("inside/a")
+    assert None is app.store.calls("PUT")[0].call.body_length
+
+
+async def test_a_part_needs_a_length(app: Rig) -> None:
+    """A part of a multipart upload cannot itself be cut into parts."""
+    chunked = b"5\r\nhello\r\n0\r\n\r\n"
+    got = await app.ask("PUT", "/reports/a?partNumber=1&uploadId=u", {"Transfer-Encoding": "chunked"}, chunked)
+    assert 411 == got.status
+
+
+def _fail_inside(names: Names, call: UpstreamCall) -> None:
+    with names.reserve(call):
+        raise ZeroDivisionError
+
+
+def test_a_reserved_name_is_free_again_after_a_failure() -> None:
+    """While it is held nobody else has it; other names are never in the way."""
+    names = Names()
+    call = UpstreamCall(backend="lab", method="PUT", bucket="b", key="k")
+    other = UpstreamCall(backend="lab", method="PUT", bucket="b", key="other")
+    with names.reserve(call), names.reserve(other), pytest.raises(Refused) as no:
+        _fail_inside(names, call)
+    assert Reason.OBJECT_EXISTS == no.value.reason
+    with pytest.raises(ZeroDivisionError):
+        _fail_inside(names, call)
+    with names.reserve(call):
+        pass
