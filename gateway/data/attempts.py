@@ -62,7 +62,8 @@ async def read_attempt(
     attempt = Attempt(
         principal=resolved.principal,
         operation=request.operation,
-        action=ACTION_OF[request.operation],
+        # A batch names its keys in its body, and each is decided on there: here only the bucket's sight is asked for.
+        action=None if request.operation is Operation.DELETE_OBJECTS else ACTION_OF[request.operation],
         bucket=place.bucket,
         key=place.key or request.params.get("prefix", ""),
         peer=exchange.peer,

@@ -1,0 +1,72 @@
+"""Cross-origin requests: what the bucket's rules say, on every answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.core.route import Cors
+from tests.data.harness import APP, Rig, policy, running
+
+PAGE = "https://app.example"
+CORS = policy(cors=(Cors(origins=(PAGE,), methods=("GET", "PUT"), headers=("x-*",)),))
+
+
+def preflight(method: str = "GET", origin: str = PAGE, headers: str = "") -> dict[str, str]:
+    more = {"Access-Control-Request-Headers": headers} if headers else {}
+    return {"Origin": origin, "Access-Control-Request-Method": method} | more
+
+
+async def test_a_preflight_of_a_named_page_is_let_in() -> None:
+    """Without any credential, as browsers send it, and without touching a store."""
+    async with running(CORS) as rig:
+        got = await rig.ask("OPTIONS", "/reports/a", preflight("PUT", headers="x-one"))
+        assert (200, PAGE) == (got.status, got.header("access-control-allow-origin"))
+        assert "x-one" == got.header("access-control-allow-headers")
+        assert None is got.header("access-control-allow-credentials")
+        assert [] == rig.store.seen
+        assert "Preflight" == (await rig.last()).operation
+
+
+@pytest.mark.parametrize(
+    "headers", [preflight(origin="https://evil.example"), preflight("DELETE"), preflight(headers="authorization")]
+)
+async def test_every_other_preflight_is_not(headers: dict[str, str]) -> None:
+    """Another page, method or header."""
+    async with running(CORS) as rig:
+        got = await rig.ask("OPTIONS", "/reports/a", headers)
+        assert (403, None) == (got.status, got.header("access-control-allow-origin"))
+
+
+async def test_a_links_preflight_follows_its_bucket() -> None:
+    """A page may upload through a link where the bucket's rules name the page."""
+    async with running(CORS) as rig:
+        got = await rig.ask("OPTIONS", f"/s/{await rig.link()}", preflight("PUT"))
+        assert (200, PAGE) == (got.status, got.header("access-control-allow-origin"))
+        for path in ("/s/none", f"/s/{await rig.link(bucket='other')}"):
+            assert (await rig.ask("OPTIONS", path, preflight())).status in {403, 404}
+
+
+async def test_answers_can_be_read_by_the_page_refusals_too() -> None:
+    """A script learns why it was refused."""
+    async with running(CORS, trusted=APP) as app:
+        app.store.hold("inside/a", b"hello")
+        for target, status in (("/reports/a", 200), ("/reports/none", 404), (f"/s/{await app.link()}", 404)):
+            got = await app.ask("GET", target, {"Origin": PAGE})
+            assert (status, PAGE) == (got.status, got.header("access-control-allow-origin"))
+            assert "Origin" in (got.header("vary") or "")
+
+
+async def test_answers_to_others_cannot() -> None:
+    """Whoever is not named gets the bytes' status and no permission; caches are told why."""
+    async with running(CORS, trusted=APP) as app:
+        app.store.hold("inside/a", b"hello")
+        got = await app.ask("GET", "/reports/a", {"Origin": "https://evil.example"})
+        assert (None, "Origin") == (got.header("access-control-allow-origin"), got.header("vary"))
+
+
+async def test_without_rules_nothing_is_said(app: Rig) -> None:
+    """Most buckets have none."""
+    app.store.hold("inside/a", b"hello")
+    got = await app.ask("GET", "/reports/a", {"Origin": PAGE})
+    assert (None, None) == (got.header("access-control-allow-origin"), got.header("vary"))
+    assert 403 == (await app.ask("OPTIONS", "/reports/a", preflight())).status

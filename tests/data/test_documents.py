@@ -1,0 +1,238 @@
+"""Documents: every key decided on by itself, every name ours."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import md5
+
+import pytest
+
+from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.request import Action
+from gateway.core.revocation import FeedKind
+from gateway.core.route import Capability, Route
+from tests.data.harness import APP, EVERY, Rig, deny, policy, rule, running
+from tests.data.scripted_store import Scripted, xml
+
+MINE = policy(rule("mine", "reports/mine/**"), rule("read theirs", "reports/read/**", may=[Action.READ, Action.LIST]))
+
+
+def batch(*keys: str, quiet: bool = False) -> bytes:
+    rows = "".join(f"<Object><Key>{key}</Key></Object>" for key in keys)
+    return f"<Delete>{rows}<Quiet>{str(quiet).lower()}</Quiet></Delete>".encode()
+
+
+async def delete(app: Rig, body: bytes):
+    return await app.ask("POST", "/reports?delete", {"Content-MD5": _md5(body)}, body)
+
+
+def _md5(body: bytes) -> str:
+    return b64encode(md5(body).digest()).decode()
+
+
+async def test_every_key_of_a_batch_is_decided_on() -> None:
+    """What may be deleted is; each other key gets its own refusal, and no store hears of it."""
+    async with running(MINE, trusted=APP) as app:
+        app.store.always = lambda call: xml("<DeleteResult><Deleted><Key>inside/mine/a</Key></Deleted></DeleteResult>")
+        got = await delete(app, batch("mine/a", "theirs/b", "mine/../theirs/c", "minefield"))
+        assert 200 == got.status
+        assert b"<Deleted><Key>mine/a</Key></Deleted>" in got.body
+        assert 3 == got.body.count(b"<Error>")
+        [seen] = app.store.seen
+        assert b"<Key>inside/mine/a</Key>" in seen.body
+        assert b"theirs" not in seen.body
+        assert b"minefield" not in seen.body
+
+
+async def test_a_batch_of_refused_keys_never_reaches_a_store(app: Rig) -> None:
+    """And is answered all the same."""
+    app.use(policy(rule("everything"), deny("no deletes", "reports/keep/**", may=[Action.DELETE])))
+    got = await delete(app, batch("keep/a", "keep/b"))
+    assert (200, 2) == (got.status, got.body.count(b"<Code>AccessDenied</Code>"))
+    assert [] == app.store.seen
+
+
+async def test_without_the_decision_the_store_would_have_heard(app: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: deciding once for the whole batch lets a denied key through."""
+    app.use(policy(rule("everything"), deny("no deletes", "reports/keep/**", may=[Action.DELETE])))
+    route = policy().buckets["reports"]
+
+    def once(given, grant, attempt):
+        return Route(rule="r", backend=given.backends["lab"], bucket=route, key=attempt.key)
+
+    monkeypatch.setattr("gateway.data.documents.decide", once)
+    app.store.script(xml("<DeleteResult/>"))
+    await delete(app, batch("keep/a"))
+    assert b"keep/a" in app.store.seen[0].body
+
+
+async def test_a_revoked_prefix_holds_inside_a_batch(rig: Rig) -> None:
+    """The view is asked for every name, not only for the request's own."""
+    credentials, _ = await rig.key()
+    await rig.revoke(FeedKind.PREFIX, "reports", "gone/")
+    body = batch("gone/a", "kept/b")
+    target, headers = rig.signed(
+        credentials, "POST", "reports", query=[("delete", "")], headers={"content-md5": _md5(body)}
+    )
+    rig.store.script(xml("<DeleteResult/>"))
+    got = await rig.ask("POST", target, headers, body)
+    assert 200 == got.status
+    assert b"gone" not in rig.store.seen[0].body
+    assert b"kept/b" in rig.store.seen[0].body
+
+
+async def test_a_batch_is_checked_like_any_body(app: Rig) -> None:
+    """A wrong digest, a wrong document, or too large a one never reaches a store."""
+    body = batch("a")
+    wrong = {"Content-MD5": _md5(b"other")}
+    assert 400 == (await app.ask("POST", "/reports?delete", wrong, body)).status
+    assert 400 == (await app.ask("POST", "/reports?delete", {"Content-MD5": _md5(b"<x/>")}, b"<x/>")).status
+    big = batch(*("k" * 1000 for _ in range(2100)))
+    assert 400 == (await delete(app, big)).status
+    assert [] == app.store.seen
+
+
+COPIED = (
+    "<CopyObjectResult><ETag>&quot;e&quot;</ETag><LastModified>2026-01-01T00:00:00Z</LastModified></CopyObjectResult>"
+)
+
+
+async def test_the_source_of_a_copy_is_a_read() -> None:
+    """A write grant is no read grant: the source is decided on by the very name that is sent."""
+    async with running(MINE, trusted=APP) as app:
+        app.store.always = lambda call: xml(COPIED)
+        for source, status in (("reports/read/a", 200), ("reports/secret", 403), ("other/x", 403), ("none/x", 403)):
+            got = await app.ask("PUT", "/reports/mine/b", {"x-amz-copy-source": f"/{source}"})
+            assert status == got.status, source
+        [seen] = app.store.seen
+        assert "real/inside/read/a" == seen.header("x-amz-copy-source")
+        for source in ("reports/read/../secret", "reports/read/%2e%2e/secret"):
+            got = await app.ask("PUT", "/reports/mine/b", {"x-amz-copy-source": f"/{source}"})
+            assert 400 == got.status
+        assert 1 == len(app.store.seen)
+        await app.ask("PUT", "/reports/mine/b", {"x-amz-copy-source": "/reports/read/%252e%252e/secret"})
+        assert "real/inside/read/%252e%252e/secret" == app.store.seen[1].header("x-amz-copy-source")  # decoded once
+
+
+async def test_a_batch_in_a_bucket_one_may_not_see_is_refused(app: Rig) -> None:
+    """Before its body is read."""
+    app.use(policy(rule("elsewhere", "other/**")))
+    assert 403 == (await delete(app, batch("a"))).status
+    assert 0 == (await app.last()).bytes_in
+
+
+async def test_a_copy_between_stores_is_refused(app: Rig) -> None:
+    """No store could do it."""
+    assert 501 == (await app.ask("PUT", "/reports/b", {"x-amz-copy-source": "/far/a"})).status
+    assert [] == app.store.seen
+
+
+async def test_a_copys_revoked_source_is_refused(rig: Rig) -> None:
+    """By prefix, at once."""
+    credentials, _ = await rig.key()
+    await rig.revoke(FeedKind.PREFIX, "reports", "gone/")
+    target, headers = rig.signed(credentials, "PUT", "reports/b", headers={"x-amz-copy-source": "/reports/gone/a"})
+    assert 403 == (await rig.ask("PUT", target, headers)).status
+    assert "revoked" == (await rig.last()).reason
+    assert [] == rig.store.seen
+
+
+async def test_a_copy_says_what_became_of_it(app: Rig) -> None:
+    """With our document; a store's error inside a 200 is an error."""
+    app.store.script(xml(COPIED), xml("<Error><Code>InternalError</Code></Error>"))
+    got = await app.ask("PUT", "/reports/b", {"x-amz-copy-source": "/reports/a"})
+    assert (200, True) == (got.status, b"&quot;e&quot;" in got.body or b'"e"' in got.body)
+    assert 500 <= (await app.ask("PUT", "/reports/b", {"x-amz-copy-source": "/reports/a"})).status
+
+
+LISTED = (
+    "<ListBucketResult><Name>real</Name><Prefix>inside/</Prefix>"
+    "<Contents><Key>inside/a</Key><Size>1</Size><ETag>e</ETag></Contents>"
+    "<Contents><Key>elsewhere/b</Key><Size>1</Size></Contents>"
+    "<CommonPrefixes><Prefix>inside/sub/</Prefix></CommonPrefixes></ListBucketResult>"
+)
+
+
+@pytest.mark.parametrize("query", ["?list-type=2", "", "?list-type=2&prefix=&delimiter=/"])
+async def test_listings_show_our_names(app: Rig, query: str) -> None:
+    """Never the real bucket, never its prefix, never what lies outside."""
+    app.store.script(xml(LISTED))
+    got = await app.ask("GET", f"/reports{query}")
+    assert 200 == got.status
+    assert b"<Name>reports</Name>" in got.body
+    assert b"<Key>a</Key>" in got.body
+    assert all(word not in got.body for word in (b"real", b"inside", b"elsewhere"))
+    assert ("prefix", "inside/") in app.store.seen[0].call.query
+
+
+async def test_multipart_bookkeeping_shows_our_names(app: Rig) -> None:
+    """Create, list parts and complete."""
+    app.store.script(
+        xml(
+            "<InitiateMultipartUploadResult><Bucket>real</Bucket><Key>inside/a</Key><UploadId>u1</UploadId>"
+            "</InitiateMultipartUploadResult>"
+        ),
+        xml(
+            "<ListPartsResult><Bucket>real</Bucket><Key>inside/a</Key><Part><PartNumber>1</PartNumber><Size>5</Size>"
+            "<ETag>e</ETag></Part></ListPartsResult>"
+        ),
+        xml(
+            "<CompleteMultipartUploadResult><Location>http://store/real/inside/a</Location><Bucket>real</Bucket>"
+            "<Key>inside/a</Key><ETag>e-1</ETag></CompleteMultipartUploadResult>"
+        ),
+    )
+    created = await app.ask("POST", "/reports/a?uploads")
+    listed = await app.ask("GET", "/reports/a?uploadId=u1")
+    parts = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>"
+    completed = await app.ask("POST", "/reports/a?uploadId=u1", body=parts)
+    assert b"<UploadId>u1</UploadId>" in created.body
+    assert b"<Location>http://gw/reports/a</Location>" in completed.body
+    for got in (created, listed, completed):
+        assert 200 == got.status
+        assert b"<Bucket>reports</Bucket>" in got.body
+        assert b"<Key>a</Key>" in got.body
+        assert b"real" not in got.body
+        assert b"inside" not in got.body
+
+
+async def test_an_error_inside_a_200_is_an_error(app: Rig) -> None:
+    """CompleteMultipartUpload says 200 first and changes its mind later."""
+    app.store.script(xml("<Error><Code>InvalidPart</Code><Message>real words</Message></Error>"))
+    parts = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>"
+    got = await app.ask("POST", "/reports/a?uploadId=u1", body=parts)
+    assert (400, True) == (got.status, b"<Code>InvalidPart</Code>" in got.body)
+    assert b"real words" not in got.body
+
+
+async def test_tags_go_both_ways(app: Rig) -> None:
+    """Rebuilt, not passed on."""
+    tags = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"
+    app.store.script(xml(tags), Scripted(200))
+    assert b"<Key>k</Key><Value>v</Value>" in (await app.ask("GET", "/reports/a?tagging")).body
+    assert 200 == (await app.ask("PUT", "/reports/a?tagging", body=tags.encode())).status
+    assert b"<Value>v</Value>" in app.store.seen[1].body
+
+
+async def test_attributes_come_with_their_date(app: Rig) -> None:
+    """The document is ours, two headers are the store's."""
+    answer = xml("<GetObjectAttributesResponse><ObjectSize>5</ObjectSize></GetObjectAttributesResponse>")
+    answer.headers |= {"last-modified": "Thu, 01 Jan 2026 00:00:00 GMT", "x-amz-secret": "no"}
+    app.store.script(answer)
+    got = await app.ask("GET", "/reports/a?attributes", {"x-amz-object-attributes": "ObjectSize"})
+    assert b"<ObjectSize>5</ObjectSize>" in got.body
+    assert ("Thu, 01 Jan 2026 00:00:00 GMT", None) == (got.header("last-modified"), got.header("x-amz-secret"))
+
+
+async def test_a_store_that_answers_something_else_is_a_502(app: Rig) -> None:
+    """A document of another kind is nothing to guess at."""
+    for answer in (xml("<html/>"), xml("not xml"), Scripted(raises=UpstreamFailed(Reason.UPSTREAM_BROKE))):
+        app.store.script(answer)
+        assert 502 == (await app.ask("GET", "/reports?list-type=2")).status
+
+
+async def test_what_a_store_cannot_do_is_said_before_it_is_asked(app: Rig) -> None:
+    """501 by its profile."""
+    app.use(policy(capabilities=EVERY - {Capability.TAGGING, Capability.BATCH_DELETE}))
+    assert 501 == (await app.ask("GET", "/reports/a?tagging")).status
+    assert 501 == (await delete(app, batch("a"))).status
+    assert [] == app.store.seen

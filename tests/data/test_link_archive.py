@@ -1,0 +1,145 @@
+"""A folder as one file: exact, decided member by member, and never whole when it is not."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.record import Outcome
+from gateway.core.request import Action
+from gateway.data import link_archive as room
+from tests.data.harness import Rig, deny, policy, rule
+from tests.data.scripted_store import Scripted
+
+FILES = {"b.txt": b"12345", "sub/c.bin": bytes(range(256)) * 500, "umlaut-ü.txt": b"", "zz": b"last"}
+kinds = pytest.mark.parametrize("kind", ["zip", "tar"])
+
+
+async def folder(rig: Rig, **fields) -> tuple:
+    for name, body in FILES.items():
+        rig.store.hold(f"inside/deep/in/{name}", body)
+    rig.store.hold("inside/deep/in/sub/", b"")
+    rig.store.hold("inside/deep/other.txt", b"not mine")
+    return await rig.granted(prefix="deep/in/", **fields)
+
+
+def unpacked(kind: str, body: bytes) -> dict[str, bytes]:
+    if kind == "zip":
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            assert None is archive.testzip()
+            return {name: archive.read(name) for name in archive.namelist()}
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        return {member.name: archive.extractfile(member).read() for member in archive.getmembers()}
+
+
+@kinds
+async def test_everything_below_the_folder_is_in_it(rig: Rig, kind: str) -> None:
+    """With relative names, its length known, saved and never shown."""
+    token, _ = await folder(rig)
+    got = await rig.fetch(token, f"/?archive={kind}")
+    assert (200, True) == (got.status, got.whole)
+    assert FILES == unpacked(kind, got.body)
+    assert str(len(got.body)) == got.header("content-length")
+    assert f"in.{kind}" in (got.header("content-disposition") or "")
+    assert (got.header("content-disposition") or "").startswith("attachment")
+    assert len(got.body) == (await rig.last()).bytes_out
+
+
+@kinds
+async def test_a_listing_of_many_pages_is_read_to_its_end(rig: Rig, kind: str) -> None:
+    """However many objects a page holds."""
+    token, _ = await folder(rig)
+    honest = rig.store._honest
+
+    def two_a_page(seen):
+        query = (*(pair for pair in seen.call.query if pair[0] != "max-keys"), ("max-keys", "2"))
+        if not seen.call.key:
+            seen.call = type(seen.call)(backend="lab", method="GET", bucket="real", key="", query=query)
+        return honest(seen)
+
+    rig.store._honest = two_a_page
+    assert FILES == unpacked(kind, (await rig.fetch(token, f"/?archive={kind}")).body)
+
+
+@kinds
+@pytest.mark.parametrize("fault", ["shorter", "gone", "changed", "broken"])
+async def test_a_member_that_fails_breaks_the_archive(rig: Rig, kind: str, fault: str) -> None:
+    """A broken connection, never a complete file; the record names the store."""
+    token, _ = await folder(rig)
+    size = len(FILES["sub/c.bin"])
+    answers = {
+        "shorter": Scripted(200, {}, [b"x" * 10], length=size),
+        "gone": Scripted(404),
+        "changed": Scripted(200, {}, [b"x" * 10]),
+        "broken": Scripted(200, {}, [b"x" * 70_000, UpstreamFailed(Reason.UPSTREAM_BROKE)], length=size),
+    }
+    rig.store.always = lambda call: answers[fault] if call.key.endswith("c.bin") else None
+    got = await rig.fetch(token, f"/?archive={kind}")
+    assert not got.whole
+    assert Outcome.UPSTREAM_FAILED == (await rig.last()).outcome
+    assert 0 == rig.store.open_now
+
+
+async def test_each_member_is_pinned_by_its_entity_tag(rig: Rig) -> None:
+    """An object that is replaced meanwhile is another one."""
+    token, _ = await folder(rig)
+    await rig.fetch(token, "/?archive=zip")
+    gets = [seen for seen in rig.store.calls("GET") if seen.call.key]
+    assert [rig.store.objects["real", seen.call.key][1]["etag"] for seen in gets] == [
+        seen.header("if-match") for seen in gets
+    ]
+
+
+async def test_a_member_that_may_not_be_read_ends_it_before_it_begins(rig: Rig) -> None:
+    """Every key is decided on; a hole in the archive would look like an empty place."""
+    token, _ = await folder(rig)
+    rig.use(policy(rule("everything"), deny("not the last", "reports/deep/in/zz", may=[Action.READ])))
+    assert 410 == (await rig.fetch(token, "/?archive=zip")).status
+    assert [] == [seen for seen in rig.store.calls("GET") if seen.call.key]
+
+
+@pytest.mark.parametrize(("actions", "status"), [([Action.READ], 405), ([Action.LIST], 405), ([Action.WRITE], 405)])
+async def test_an_archive_needs_both_rights(rig: Rig, actions: list[Action], status: int) -> None:
+    """It shows all names and all bytes."""
+    token, _ = await folder(rig, actions=actions)
+    assert status == (await rig.fetch(token, "/?archive=zip")).status
+    assert [] == [seen for seen in rig.store.calls("GET") if seen.call.key]
+
+
+async def test_an_archive_is_one_use(rig: Rig) -> None:
+    """Not one for each member."""
+    token, grant = await folder(rig, uses=1)
+    assert 200 == (await rig.fetch(token, "/?archive=tar", User_Agent="a")).status
+    assert 1 == await rig.used(grant)
+    assert 410 == (await rig.fetch(token, "/?archive=tar", User_Agent="b")).status
+
+
+async def test_a_subfolder_is_its_own_archive(rig: Rig) -> None:
+    """Named after itself, with names relative to it."""
+    token, _ = await folder(rig)
+    got = await rig.fetch(token, "/sub/?archive=zip")
+    assert ["c.bin"] == list(unpacked("zip", got.body))
+    assert "sub.zip" in (got.header("content-disposition") or "")
+
+
+async def test_another_kind_is_refused(rig: Rig) -> None:
+    """zip or tar."""
+    token, _ = await folder(rig)
+    assert 400 == (await rig.fetch(token, "/?archive=rar")).status
+
+
+async def test_too_many_members_are_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory for the list is bounded."""
+    monkeypatch.setattr(room, "_MOST_MEMBERS", 3)
+    token, _ = await folder(rig)
+    assert 413 == (await rig.fetch(token, "/?archive=zip")).status
+
+
+async def test_an_empty_folder_is_an_empty_archive(rig: Rig) -> None:
+    """And still a valid one."""
+    got = await rig.fetch(await rig.link(prefix="empty/"), "/?archive=zip")
+    assert {} == unpacked("zip", got.body)
