@@ -43,7 +43,7 @@ from gateway.data.puts import Names
 from gateway.data.resolve import Grants
 from gateway.data.routes import data_handler
 from gateway.data.shaping import Shaper
-from gateway.data.transfers import Permit, Transfers
+from gateway.data.transfers import Pace, Permit, Transfers
 from gateway.data.view import Follower
 from gateway.settings import Settings
 from gateway.settings.fields import ListenAddress
@@ -116,7 +116,7 @@ class _App:
         stack.push_async_callback(self.upstream.close)
         await self.upstream.start()
         self.sealer = Sealer()
-        transfers = Transfers(monotonic=monotonic, on_cut=self.metrics.cut)
+        transfers = Transfers(monotonic=monotonic, on_cut=self.metrics.cut, pace=self._pace)
         follower = Follower(self.state.feed, self._take, monotonic=monotonic, clock=time.time, metrics=self.metrics)
         self.metrics.view_age(lambda: follower.age)
         self.plane = Plane(
@@ -255,6 +255,9 @@ class _App:
             audit_required=self.settings.fail.audit == "closed",
             version=__version__,
         )
+
+    def _pace(self) -> Pace:
+        return Pace(self.settings.deadlines.min_rate, self.settings.deadlines.total)
 
     def _admin_tokens(self) -> Mapping[SecretHash, str]:
         return {hash_secret(token.secret.resolve()): token.name for token in self.settings.control.tokens}

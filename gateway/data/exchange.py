@@ -16,7 +16,7 @@ import struct
 import termios
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
@@ -28,7 +28,7 @@ from gateway.core.request import RawRequest
 from gateway.wire.replies import Reply
 from gateway.wire.target import raw_request
 
-__all__ = ["Exchange", "client_address"]
+__all__ = ["Exchange", "client_address", "unhurried"]
 
 _LINGER_NONE: Final = struct.pack("ii", 1, 0)
 _NOT_ACKNOWLEDGED: Final = termios.TIOCOUTQ
@@ -36,6 +36,7 @@ _NOT_SENT: Final = 0x894B
 """SIOCOUTQNSD of Linux (linux/sockios.h), which Python does not name."""
 
 _SERVER: Final = "gateway"
+_UNADMITTED_SECONDS: Final = 10.0
 
 
 def client_address(
@@ -63,6 +64,20 @@ def _queued(transport: asyncio.WriteTransport, queue: int) -> int:
         with suppress(OSError):  # not a TCP socket, or closed: the transport's own buffer is all there is to count
             waiting += struct.unpack("i", fcntl.ioctl(sock.fileno(), queue, b"\0\0\0\0"))[0]
     return waiting
+
+
+@asynccontextmanager
+async def unhurried() -> AsyncIterator[None]:
+    """A time limit for what a client sends before it is admitted; afterwards its transfer is watched.
+
+    Raises:
+        Refused: CLIENT_TOO_SLOW.
+    """
+    try:
+        async with asyncio.timeout(_UNADMITTED_SECONDS):
+            yield
+    except TimeoutError:
+        raise Refused(Reason.CLIENT_TOO_SLOW, "the body did not come in time") from None
 
 
 class Exchange:
@@ -203,11 +218,12 @@ class Exchange:
         """
         parts: list[bytes] = []
         size = 0
-        async for chunk in self.body():
-            size += len(chunk)
-            if size > limit:
-                raise Refused(Reason.TOO_LARGE, f"the body is above {limit} bytes")
-            parts.append(chunk)
+        async with unhurried():
+            async for chunk in self.body():
+                size += len(chunk)
+                if size > limit:
+                    raise Refused(Reason.TOO_LARGE, f"the body is above {limit} bytes")
+                parts.append(chunk)
         return b"".join(parts)
 
     def allow_body(self) -> None:

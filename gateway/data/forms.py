@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from gateway.core.attempt import Attempt
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BucketPlace, ObjectRequest
-from gateway.data.exchange import Exchange
+from gateway.data.exchange import Exchange, unhurried
 from gateway.wire.accept import accepted_headers
 from gateway.wire.documents import post_document
 from gateway.wire.form import SizeRange
@@ -46,10 +46,11 @@ class ArrivingForm:
         """
         parser = FormParser(content_type)
         source = exchange.body()
-        async for chunk in source:
-            first = parser.feed(chunk)
-            if parser.form is not None:
-                return cls(parser.form, parser, source, first)
+        async with unhurried():
+            async for chunk in source:
+                first = parser.feed(chunk)
+                if parser.form is not None:
+                    return cls(parser.form, parser, source, first)
         return cls(parser.finish(), parser, source, [])
 
     async def file(self) -> AsyncIterator[bytes]:

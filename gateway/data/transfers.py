@@ -23,11 +23,18 @@ from gateway.core.revocation import RevocationView
 from gateway.core.route import Route
 from gateway.data.exchange import Exchange
 
-__all__ = ["Permit", "Transfers"]
+__all__ = ["Pace", "Permit", "Transfers"]
 
 SLOW_WINDOW: Final = 10.0
-SLOWEST: Final = 1024
 _TICK: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What is asked of clients: bytes per second at least, and seconds for a whole transfer at most (None: any)."""
+
+    slowest: int = 1024
+    longest: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +58,7 @@ class Permit:
     lease_key: str | None = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _slow_since: float | None = None
+    _began: float | None = None
     _seen: int = 0
 
     def cut(self, reason: Reason) -> None:
@@ -71,18 +79,22 @@ class Permit:
             return
         raise Refused(self.exchange.cut_reason or Reason.REVOKED, "cut while waiting")
 
-    def too_slow(self, now: float) -> bool:
-        """Whether the client has moved less than the slowest allowed over the window; called once a tick."""
+    def too_slow(self, now: float, pace: Pace) -> bool:
+        """Whether the client has moved less than the slowest allowed over the window, or has had its time."""
+        if self._began is None:
+            self._began = now
+        if pace.longest is not None and now - self._began > pace.longest:
+            return True
         if not self.exchange.client_side:
             self._slow_since = None
             return False
         delivered = self.exchange.delivered()
-        if self._slow_since is None or delivered - self._seen >= SLOWEST * SLOW_WINDOW:
+        if self._slow_since is None or delivered - self._seen >= pace.slowest * SLOW_WINDOW:
             self._slow_since, self._seen = now, delivered
             return False
         if now - self._slow_since < SLOW_WINDOW:
             return False
-        slow = delivered - self._seen < SLOWEST * (now - self._slow_since)
+        slow = delivered - self._seen < pace.slowest * (now - self._slow_since)
         self._slow_since, self._seen = now, delivered
         return slow
 
@@ -90,7 +102,14 @@ class Permit:
 class Transfers:
     """Every permit that is out. All methods are synchronous, so counts are exact within the process."""
 
-    def __init__(self, *, monotonic: Callable[[], float], on_cut: Callable[[Reason], None]) -> None:
+    def __init__(
+        self,
+        *,
+        monotonic: Callable[[], float],
+        on_cut: Callable[[Reason], None],
+        pace: Callable[[], Pace] = Pace,
+    ) -> None:
+        self._pace = pace
         self._running: dict[int, Permit] = {}
         self._counts: Counter[str] = Counter()
         self._monotonic = monotonic
@@ -158,5 +177,6 @@ class Transfers:
             self.cut_slow(self._monotonic())
 
     def cut_slow(self, now: float) -> int:
-        """Cut every client that has been too slow; to be called once a second."""
-        return self.cut_where(lambda permit: Reason.CLIENT_TOO_SLOW if permit.too_slow(now) else None)
+        """Cut every client that has been too slow or has taken too long; to be called once a second."""
+        pace = self._pace()
+        return self.cut_where(lambda permit: Reason.CLIENT_TOO_SLOW if permit.too_slow(now, pace) else None)
