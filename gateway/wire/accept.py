@@ -108,6 +108,9 @@ DROPPED: Final = frozenset(
 )
 """Known to be without effect."""
 
+_ASKS_NOTHING: Final = frozenset({("x-amz-bucket-object-lock-enabled", "false")})
+"""Without effect with this value only: rclone says it of every bucket it makes sure of."""
+
 _DROPPED_BY_LINKS: Final = frozenset({"x-amz-cf-id"})
 _LISTS: Final = frozenset({"cache-control", "content-encoding", "content-language", "if-match", "if-none-match"})
 _RANGE: Final = re.compile(r"bytes=(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))", re.ASCII)
@@ -133,7 +136,7 @@ def accepted_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) ->
     """
     kept: dict[str, str] = {}
     for name, value in pairs:
-        if not _wanted(name, link=link):
+        if (not link and (name, value.strip().lower()) in _ASKS_NOTHING) or not _wanted(name, link=link):
             continue
         if _UNPRINTABLE.search(value.replace("\t", " ")):
             raise Refused(Reason.BAD_ARGUMENT, f"the header {name} has a control byte or is not UTF-8")

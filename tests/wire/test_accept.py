@@ -67,6 +67,16 @@ def test_unknown_amz_header_is_refused(name: str) -> None:
     assert caught.value.reason is Reason.UNSUPPORTED_OPERATION
 
 
+def test_a_header_may_be_neutral_with_one_value_only() -> None:
+    """No lock is what every bucket here has; asking for one is refused."""
+    name = "x-amz-bucket-object-lock-enabled"
+    assert accepted_headers([(name, "false")]) == {}
+    for value, link in (("true", False), ("", False), ("false", True)):
+        with pytest.raises(Refused) as caught:
+            accepted_headers([(name, value)], link=link)
+        assert caught.value.reason is Reason.UNSUPPORTED_OPERATION
+
+
 @pytest.mark.parametrize("name", ["x-amz-copy-source", "x-amz-meta-a", "x-amz-acl", "x-amz-content-sha256"])
 def test_links_know_no_amz_header(name: str) -> None:
     """Who holds a link writes plain bytes and nothing else."""
