@@ -2,12 +2,13 @@
 #
 #   make demo     a store, the gateway and a link, on this machine       make lint    all static checks
 #   make test     the tests (SLOW=1 adds the slow ones)                  make bench   side by side with others
-#   make lock     renew requirements.lock and .ci/dev.lock               make clean   remove what was installed here
+#   make helm     the chart: rendered, validated, its alerts tested      make clean   remove what was installed here
+#   make lock     renew requirements.lock and .ci/dev.lock
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test lint format bench lock clean tools
+.PHONY: demo test lint format bench helm lock clean tools
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -18,7 +19,7 @@ demo: .venv/runtime.stamp
 	$(BIN)/gateway demo $(ARGS)
 
 test: .venv/dev.stamp .tools/tools.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(if $(SLOW),,-m "not slow") $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not helm$(if $(SLOW),, and not slow)" $(ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -33,6 +34,10 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp .tools/tools.stamp
 	$(BIN)/python -m tests.bench $(ARGS)
+
+helm: .venv/dev.stamp .tools/kube.stamp
+	.tools/kube/bin/yamllint --strict -c .yamllint helm/Chart.yaml helm/values.yaml helm/alerts.yaml helm/alerts_test.yaml helm/examples policies gateway.yaml
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/helm $(ARGS)
 
 # The lock of the image and of `make demo`, and the superset that tests need. Neither names an index.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
@@ -63,11 +68,17 @@ clean:
 	$(PIP) install --require-hashes --requirement .ci/dev.lock
 	@touch $@
 
-tools: .tools/tools.stamp
+tools: .tools/tools.stamp .tools/kube.stamp
+
+.tools/kube.stamp: .venv/dev.stamp .ci/packages tests/helm/tools.lock tests/helm/binaries.lock
+	@mkdir -p .tools
+	.ci/packages prometheus
+	$(BIN)/python -m tests.helm.install
+	@touch $@
 
 .tools/tools.stamp: .venv/dev.stamp .ci/packages tests/servers/swift.lock $(wildcard tests/clients/*.lock)
 	@mkdir -p .tools
-	.ci/packages curl wget aria2 s3cmd chromium fonts-dejavu-core postgresql prometheus nginx wrk strace
+	.ci/packages curl wget aria2 s3cmd chromium fonts-dejavu-core postgresql prometheus nginx wrk haproxy strace
 	$(BIN)/python -m tests.servers.install
 	$(BIN)/python -m tests.clients.install core $$(command -v npm >/dev/null && echo node)
 	@touch $@
