@@ -26,6 +26,7 @@ TREE: Final = {
     "link": ("gateway.cli.links:link", "Create, show, change and revoke links."),
     "key": ("gateway.cli.keys:key", "Create, list and revoke keys for apps."),
     "policy": ("gateway.cli.policy:policy", "Explain and test decisions."),
+    "audit": ("gateway.cli.audit:audit", "Export and verify the audit trail, export records."),
     "revoke": ("gateway.cli.revoke:revoke", "Revoke many links and keys at once."),
 }
 """Each command's name: where it is, and its line in the help of `gateway`."""

@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.control.deps import ControlDeps
 from gateway.control.door import Door
 from gateway.control.key_routes import key_endpoints, revocation_endpoints
+from gateway.control.ledger_routes import ledger_endpoints
 from gateway.control.link_routes import link_endpoints
 from gateway.control.open_routes import open_endpoints
 from gateway.control.problems import shield
@@ -91,6 +92,7 @@ def endpoints(deps: ControlDeps, door: Door, waits: Waits) -> tuple[Endpoint | P
         *link_endpoints(links, deps),
         *key_endpoints(keys, deps),
         *revocation_endpoints(revocations),
+        *ledger_endpoints(deps.ledger),
         *rule_endpoints(policies, deps),
     )
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.control import answers, bodies, rule_answers
+from gateway.control import answers, bodies, ledger_answers, ledger_routes, rule_answers
 
 __all__ = ["ROWS", "Row", "describe"]
 
@@ -175,6 +175,24 @@ ROWS: Final = (
         also=(304,),
         headers=("If-None-Match",),
     ),
+    Row(
+        "GET",
+        "/v1/audit",
+        "readTrail",
+        "audit",
+        "The audit trail in order, each entry with the digest of the one before",
+        ledger_answers.TrailView,
+        query=ledger_routes.TrailQuery,
+    ),
+    Row(
+        "GET",
+        "/v1/records",
+        "exportRecords",
+        "audit",
+        "Every record that is kept, in the store's order",
+        ledger_answers.LedgerPageView,
+        query=bodies.RecordQuery,
+    ),
     Row("GET", "/v1/backends", "listBackends", "policy", "The stores behind the gateway", rule_answers.BackendList),
     Row("GET", "/v1/policy", "showPolicy", "policy", "The rules in force", rule_answers.PolicyView),
     Row(
@@ -234,7 +252,9 @@ def describe(version: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in ("links", "keys", "revocations", "policy", "sessions", "operation")],
+        "tags": [
+            {"name": name} for name in ("links", "keys", "revocations", "audit", "policy", "sessions", "operation")
+        ],
         "security": [{"admin": []}],
         "paths": paths,
         "components": {

@@ -34,7 +34,6 @@ from gateway.stores.codec import (
     document_of,
     grant_of,
     read_cursor,
-    record_from,
     record_text,
     storable_id,
     write_cursor,
@@ -71,7 +70,6 @@ _RESERVE: Final = """
 INSERT INTO gateway_usage AS u (grant_id, uses, moved) SELECT $1, 0, $2::BIGINT WHERE $2 <= $3::BIGINT
 ON CONFLICT (grant_id) DO UPDATE SET moved = u.moved + $2 WHERE u.moved + $2 <= $3 RETURNING TRUE
 """
-_RECORDS: Final = "SELECT at, number, document FROM gateway_records WHERE grant_id = $1"
 _PRUNED_AT_ONCE: Final = 1000
 _PRUNE: Final = (
     """
@@ -137,12 +135,19 @@ class PostgresState:
             raise SettingsError(f"state: {explain(error)}.") from error
 
     async def close(self) -> None:
-        """Give the connections back. Later calls raise DependencyDown."""
+        """Give the connections back, by force if a call does not end in time. Later calls raise DependencyDown."""
         pool, ear, self._pool, self._ear = self._pool, self._ear, None, None
-        if ear is not None:
-            await ear.close()
-        if pool is not None:
-            await pool.close()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                if ear is not None:
+                    await ear.close()
+                if pool is not None:
+                    await pool.close()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            if ear is not None:
+                ear.terminate()
+            if pool is not None:
+                pool.terminate()
         self._bell.ring()
 
     # grants
@@ -305,17 +310,7 @@ class PostgresState:
             )
 
     async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
-        if not storable_id(grant_id):
-            return RecordPage([], None)
-        newest = f"ORDER BY at DESC, number DESC LIMIT {limit + 1:d}"
-        if cursor is None:
-            rows = await self._read("audit", f"{_RECORDS} {newest}", grant_id)
-        else:
-            at, number = read_cursor("r", cursor, 2)
-            statement = f"{_RECORDS} AND (at, number) < ($2, $3::BIGINT) {newest}"
-            rows = await self._read("audit", statement, grant_id, float(at), int(number))
-        more = write_cursor("r", rows[limit - 1][0], rows[limit - 1][1]) if len(rows) > limit else None
-        return RecordPage([record_from(row[2]) for row in rows[:limit]], more)
+        return await ledger.records_of(self._read, grant_id, cursor, limit)
 
     async def export(self, cursor: str | None, limit: int) -> RecordPage:
         return await ledger.export(self._read, cursor, limit)

@@ -1,4 +1,4 @@
-"""Owns the audit trail and the export of records in PostgreSQL.
+"""Owns the audit trail and the reading of records in PostgreSQL.
 
 Refuses to own connections and the wall for errors (`gateway.stores.postgres`); `read` runs one statement there.
 """
@@ -6,15 +6,16 @@ Refuses to own connections and the wall for errors (`gateway.stores.postgres`); 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from gateway.core.record import AuditEntry, AuditEvent, RecordPage, TrailHead, TrailPage
 from gateway.core.trail import chained
-from gateway.stores.codec import read_cursor, record_from, write_cursor
+from gateway.stores.codec import read_cursor, record_from, storable_id, write_cursor
 
-__all__ = ["add_to_trail", "export", "trail"]
+__all__ = ["add_to_trail", "export", "records_of", "trail"]
 
 Read = Callable[..., Awaitable[list[Any]]]
+_RECORDS: Final = "SELECT at, number, document FROM gateway_records WHERE grant_id = $1"
 
 
 async def add_to_trail(tx: Any, event: AuditEvent) -> None:
@@ -31,6 +32,20 @@ async def trail(read: Read, after: int, limit: int) -> TrailPage:
     statement = "SELECT number, text, digest FROM gateway_trail WHERE number > $1 ORDER BY number LIMIT $2"
     rows = await read("audit", statement, after, limit)
     return TrailPage([AuditEntry(*row) for row in rows], TrailHead(*head))
+
+
+async def records_of(read: Read, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
+    if not storable_id(grant_id):
+        return RecordPage([], None)
+    newest = f"ORDER BY at DESC, number DESC LIMIT {limit + 1:d}"
+    if cursor is None:
+        rows = await read("audit", f"{_RECORDS} {newest}", grant_id)
+    else:
+        at, number = read_cursor("r", cursor, 2)
+        statement = f"{_RECORDS} AND (at, number) < ($2, $3::BIGINT) {newest}"
+        rows = await read("audit", statement, grant_id, float(at), int(number))
+    more = write_cursor("r", rows[limit - 1][0], rows[limit - 1][1]) if len(rows) > limit else None
+    return RecordPage([record_from(row[2]) for row in rows[:limit]], more)
 
 
 async def export(read: Read, cursor: str | None, limit: int) -> RecordPage:

@@ -23,7 +23,7 @@ CONTRACT = {
 
 def test_every_command_of_the_contract_is_there():
     """The names that scripts rely on."""
-    assert {"serve", "demo", "check", "doctor", "link", "key", "policy", "revoke"} == set(TREE)
+    assert {"serve", "demo", "check", "doctor", "link", "key", "policy", "audit", "revoke"} == set(TREE)
     for name, members in CONTRACT.items():
         command = cli.get_command(click.Context(cli), name)
         assert isinstance(command, click.Group)
