@@ -108,8 +108,15 @@ DROPPED: Final = frozenset(
 )
 """Known to be without effect."""
 
-_ASKS_NOTHING: Final = frozenset({("x-amz-bucket-object-lock-enabled", "false")})
-"""Without effect with this value only: rclone says it of every bucket it makes sure of."""
+_ASKS_NOTHING: Final = frozenset(
+    {
+        # the API's only version, from the C++ SDK
+        ("x-amz-api-version", "2006-03-01"),
+        # rclone, of every bucket that it makes sure of
+        ("x-amz-bucket-object-lock-enabled", "false"),
+    }
+)
+"""Without effect with this value only."""
 
 _DROPPED_BY_LINKS: Final = frozenset({"x-amz-cf-id"})
 _LISTS: Final = frozenset({"cache-control", "content-encoding", "content-language", "if-match", "if-none-match"})

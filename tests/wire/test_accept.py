@@ -67,11 +67,13 @@ def test_unknown_amz_header_is_refused(name: str) -> None:
     assert caught.value.reason is Reason.UNSUPPORTED_OPERATION
 
 
-def test_a_header_may_be_neutral_with_one_value_only() -> None:
-    """No lock is what every bucket here has; asking for one is refused."""
-    name = "x-amz-bucket-object-lock-enabled"
-    assert accepted_headers([(name, "false")]) == {}
-    for value, link in (("true", False), ("", False), ("false", True)):
+@pytest.mark.parametrize(
+    ("name", "neutral"), [("x-amz-bucket-object-lock-enabled", "false"), ("x-amz-api-version", "2006-03-01")]
+)
+def test_a_header_may_be_neutral_with_one_value_only(name: str, neutral: str) -> None:
+    """No lock and this version are what there is; asking for anything else is refused."""
+    assert accepted_headers([(name, neutral)]) == {}
+    for value, link in (("true", False), ("", False), (neutral, True)):
         with pytest.raises(Refused) as caught:
             accepted_headers([(name, value)], link=link)
         assert caught.value.reason is Reason.UNSUPPORTED_OPERATION
