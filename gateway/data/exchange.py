@@ -15,12 +15,13 @@ import socket
 import struct
 import termios
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from types import TracebackType
 from typing import Final
 
-from aiohttp import ClientConnectionResetError, web
+from aiohttp import web
 
 from gateway.core.attempt import Address
 from gateway.core.reasons import Reason, Refused
@@ -35,7 +36,7 @@ _NOT_ACKNOWLEDGED: Final = termios.TIOCOUTQ
 _NOT_SENT: Final = 0x894B
 """SIOCOUTQNSD of Linux (linux/sockios.h), which Python does not name."""
 
-_SERVER: Final = "gateway"
+_SERVER: Final = ("Server", "gateway")
 _UNADMITTED_SECONDS: Final = 10.0
 
 
@@ -78,6 +79,28 @@ async def unhurried() -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise Refused(Reason.CLIENT_TOO_SLOW, "the body did not come in time") from None
+
+
+class _Edge:
+    """`with _Edge(exchange):` around what is sent: a client that has gone and a cut both end it as a refusal."""
+
+    __slots__ = ("_exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        exchange = self._exchange
+        if isinstance(error, ConnectionError):
+            exchange.whole = False
+            raise Refused(exchange.cut_reason or Reason.CLIENT_GONE, "the client went away") from None
+        if error is None and exchange.cut_reason is not None:
+            raise Refused(exchange.cut_reason, "the exchange was cut")
 
 
 class Exchange:
@@ -148,23 +171,25 @@ class Exchange:
         Raises:
             Refused: CLIENT_GONE.
         """
-        response = web.Response(status=reply.status, body=reply.body)
-        await self._begin(response, reply.headers)
-        if self._request.method != "HEAD":
-            self.bytes_out += len(reply.body)
-        self.whole = True
-        await self._guarded(response.write_eof())
+        response = web.Response(status=reply.status, headers=self._head(reply.headers), body=reply.body)
+        with _Edge(self):
+            await self._begin(response)
+            if self._request.method != "HEAD":
+                self.bytes_out += len(reply.body)
+            self.whole = True
+            await response.write_eof()
         self._drop_unread_body()
 
     async def start(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
         """Send the head of a streamed answer; `length` None means chunked."""
-        response = web.StreamResponse(status=status)
+        response = web.StreamResponse(status=status, headers=self._head(headers))
         self._left = length
         if length is not None:
             response.content_length = length
         elif self._request.method != "HEAD":
             response.enable_chunked_encoding()
-        await self._begin(response, headers)
+        with _Edge(self):
+            await self._begin(response)
 
     async def write(self, chunk: bytes) -> None:
         """Send body bytes and wait while the client is behind.
@@ -178,13 +203,15 @@ class Exchange:
             # A client may leave the moment it has everything, which is before we are told that it has.
             self._left -= len(chunk)
             self.whole = self._left == 0
-        await self._guarded(self.response.write(chunk))
+        with _Edge(self):
+            await self.response.write(chunk)
         self.client_side = False
 
     async def finish(self) -> None:
         """End a streamed answer whose body is whole."""
         self.whole = True
-        await self._guarded(self.response.write_eof())
+        with _Edge(self):
+            await self.response.write_eof()
         self._drop_unread_body()
 
     async def body(self) -> AsyncIterator[bytes]:
@@ -255,29 +282,16 @@ class Exchange:
         transport = self._request.transport
         return self.bytes_in + self.bytes_out - (0 if transport is None else _queued(transport, _NOT_ACKNOWLEDGED))
 
-    async def _begin(
-        self, response: web.StreamResponse, headers: tuple[tuple[str, str], ...] | list[tuple[str, str]]
-    ) -> None:
-        for name, value in headers:
-            response.headers.add(name, value)
-        for name, value in self.extra:
-            response.headers.add(name, value)
-        response.headers["Server"] = _SERVER
+    def _head(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [*headers, *self.extra, _SERVER]
+
+    async def _begin(self, response: web.StreamResponse) -> None:
         if self._unread():
             response.force_close()
         self.status = response.status
         self._response = response
         self.first_byte_at = time.monotonic()
-        await self._guarded(response.prepare(self._request))
-
-    async def _guarded(self, step: object) -> None:
-        try:
-            await step  # type: ignore[misc]
-        except (ConnectionError, ClientConnectionResetError):
-            self.whole = False
-            raise Refused(self.cut_reason or Reason.CLIENT_GONE, "the client went away") from None
-        if self.cut_reason is not None:
-            raise Refused(self.cut_reason, "the exchange was cut")
+        await response.prepare(self._request)
 
     def _unread(self) -> bool:
         return not self._request.content.is_eof()

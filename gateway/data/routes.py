@@ -19,6 +19,7 @@ from gateway.telemetry.logs import new_request_id
 
 __all__ = ["data_handler", "malformed"]
 
+_NOBODYS = frozenset({"/robots.txt", "/favicon.ico"})
 _ROBOTS = b"User-agent: *\nDisallow: /\n"
 
 
@@ -35,8 +36,8 @@ def data_handler(
     """The handler of one data listener; `trusted` is the app that unsigned requests on it act as."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        if request.path in {"/robots.txt", "/favicon.ico"} and request.method in {"GET", "HEAD"}:
-            return _nobody(request.path)
+        if request.raw_path in _NOBODYS and request.method in {"GET", "HEAD"}:
+            return _nobody(request.raw_path)
         peer = _peer(request)
         if plane.gate.trusted_proxies:
             forwarded = request.headers.getall("X-Forwarded-For", [])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -38,6 +39,7 @@ def clean_filename(name: str) -> str:
     return kept or "download"
 
 
+@lru_cache(1024)
 def content_disposition(kind: Literal["attachment", "inline"], name: str) -> str:
     """The header's value: an ASCII `filename` for old readers, and `filename*` when that could not say it all."""
     cleaned = clean_filename(name)

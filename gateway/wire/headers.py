@@ -135,11 +135,7 @@ def response_headers(
 
 
 def _for_link(answer: Answer, request: ObjectRequest, filename: str, content_type: str | None) -> list[tuple[str, str]]:
-    shown = {
-        name: text
-        for name, value in answer.headers.items()
-        if name in ANSWERED_BY_LINKS and (text := _shown(name, value)) is not None
-    }
+    shown = {name: value for name, value in answer.headers.items() if name in ANSWERED_BY_LINKS and _printable(value)}
     if answer.status not in {206, 416}:
         shown.pop("content-range", None)
     inline = False
@@ -164,12 +160,16 @@ def _last_part(request: ObjectRequest, key: str) -> str:
     return path or key
 
 
+def _printable(value: str) -> bool:
+    return value.isprintable() or _UNPRINTABLE.search(value) is None
+
+
 def _shown(name: str, value: str) -> str | None:
     """The value as it may be written, or None if the header is not for callers."""
-    meta = _META_NAME.fullmatch(name) is not None
-    if name not in ANSWERED and not meta:
+    meta = name not in ANSWERED
+    if meta and _META_NAME.fullmatch(name) is None:
         return None
-    if not _UNPRINTABLE.search(value):
+    if _printable(value):
         return value
     if not meta:
         return None

@@ -91,6 +91,8 @@ def checked_key(key: str) -> str:
 
 
 def _virtual_bucket(raw: RawRequest, domains: Sequence[str]) -> str | None:
+    if not domains:
+        return None
     host = host_name(raw)
     found = [name for name in (domain.lower().strip(".") for domain in domains) if name and host.endswith("." + name)]
     if host in {domain.lower().strip(".") for domain in domains} or not found:

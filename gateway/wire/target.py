@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -56,6 +57,16 @@ def raw_request(
 
 
 def _header(name: bytes, value: bytes) -> tuple[str, str]:
+    decoded = value.decode("utf-8", "surrogateescape").strip(" \t")
+    text = _name(name)
+    if not decoded.isprintable() and _CONTROL.search(decoded):
+        raise _bad(f"the header {text} has a control byte")
+    return text, decoded
+
+
+@lru_cache(1024)
+def _name(name: bytes) -> str:
+    """A header's name in lower case. Names repeat from request to request; only right ones are remembered."""
     text = name.decode("latin-1").lower()
     if not _TOKEN.fullmatch(text):
         raise _bad("a header name is not a token")
@@ -63,10 +74,7 @@ def _header(name: bytes, value: bytes) -> tuple[str, str]:
     alias = text.replace("_", "-")
     if alias != text and (alias in _ONCE or alias.startswith("x-amz-")):
         raise _bad(f"the header {text} is an alias of {alias}")
-    decoded = value.decode("utf-8", "surrogateescape").strip(" \t")
-    if _CONTROL.search(decoded):
-        raise _bad(f"the header {text} has a control byte")
-    return text, decoded
+    return text
 
 
 def _check_framing(pairs: tuple[tuple[str, str], ...], version: tuple[int, int]) -> None:
