@@ -1,0 +1,77 @@
+"""`python -m tests.clients [CLIENT...]`: all clients against a gateway before SeaweedFS; writes `RESULTS.md`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.clients.run import CLIENTS, STEPS, Outcome, Step, drive, stock
+from tests.e2e.place import Place
+from tests.servers.gateway import gateway_before
+from tests.servers.seaweedfs import seaweedfs_store
+
+_RESULTS = Path(__file__).with_name("RESULTS.md")
+_SIZE = 200 * 1024 * 1024
+_HEAD = """# S3 clients through the gateway
+
+Written by `make clients`. Each client is as published, knows only the gateway's address and a key it issued, and works
+on a bucket of the gateway with SeaweedFS behind it. What it wrote and removed is checked past the gateway.
+
+- **list**: {count:,} keys · **multipart**: {size} MiB up and down · **unicode**: put, get and list of such a key
+- ✔ works · – the client has no such operation · ✘ does not work
+"""
+
+
+def main(wanted: list[str]) -> int:
+    """0 if every client did everything it offers."""
+    outcomes = []
+    with tempfile.TemporaryDirectory(prefix="clients-") as home:
+        directory = Path(home)
+        (directory / "store").mkdir()
+        with (
+            seaweedfs_store(directory / "store") as store,
+            gateway_before([store], directory / "gateway") as gateway,
+        ):
+            place = Place(gateway, store, store.profile, gateway.real_buckets[store.profile])
+            stock(place)
+            for client in CLIENTS:
+                if wanted and client.name not in wanted:
+                    continue
+                work = directory / client.driver
+                work.mkdir()
+                began = time.monotonic()
+                outcome = drive(client, place, work, _SIZE)
+                outcomes.append(outcome)
+                print(f"{client.name} {outcome.version}: {time.monotonic() - began:.0f} s", outcome.faults or "✔")
+                if outcome.faults:
+                    print((work / "driver.log").read_text()[-3000:])
+                (work / "big.bin").unlink()
+                (work / "back.bin").unlink(missing_ok=True)
+    if not wanted:
+        _RESULTS.write_text(_table(outcomes))
+    return 1 if any(outcome.faults for outcome in outcomes) else 0
+
+
+def _table(outcomes: list[Outcome]) -> str:
+    from tests.clients.run import COUNT
+
+    lines = [_HEAD.format(count=COUNT, size=_SIZE // 1024**2)]
+    lines.append(f"| client | version | {' | '.join(STEPS)} |")
+    lines.append("|" + "---|" * (len(STEPS) + 2))
+    for outcome in outcomes:
+        cells = (_cell(outcome.steps[name]) for name in STEPS)
+        lines.append(f"| {outcome.client.name} | {outcome.version} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(step: Step) -> str:
+    if step.ok is None:
+        return "–"
+    mark = "✔" if step.ok else "✘"
+    return f"{mark} {step.said}".strip().replace("|", "/").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
