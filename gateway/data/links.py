@@ -93,7 +93,7 @@ def named_by_form(request: ObjectRequest, grant: Grant, form: Form) -> ObjectReq
         folder = (place.path or "").rpartition("/")[0]
         path = checked_key(f"{folder}/{form.filename}" if folder else form.filename)
         place = LinkPlace(place.token_text, path)
-    return replace(request, place=place, headers=headers)
+    return replace(request, place=place, headers=headers, content_length=None)  # it was the form's, not the file's
 
 
 def page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) -> Page | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from typing import Final
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import LinkPlace
@@ -22,6 +23,8 @@ from gateway.data.uploads import metered, plain_body
 from gateway.wire.calls import upstream_call
 
 __all__ = ["Names", "open_put"]
+
+_CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 
 
 class Names:
@@ -57,8 +60,10 @@ async def open_put(plane: Plane, tried: Tried, permit: Permit) -> AsyncIterator[
     """
     length = tried.request.content_length if tried.form is None else None
     only_new = _must_not_overwrite(tried)
-    conditional = Capability.CONDITIONAL_WRITES in permit.route.backend.capabilities
+    conditional = _needed_for_conditions(permit, length) <= permit.route.backend.capabilities
     call = upstream_call(permit.route, tried.request, body_length=length or 0, only_new=only_new and conditional)
+    if not conditional and not only_new and any(name in _CONDITIONS for name, _ in call.headers):
+        raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "a conditional upload in parts")
     if tried.form is not None:
         chunks = metered(plane, permit, tried.form.file(), None)
     else:
@@ -72,6 +77,16 @@ async def open_put(plane: Plane, tried: Tried, permit: Permit) -> AsyncIterator[
             await _require_absent(plane, call)
         async with _sent(plane, call, length, chunks, permit) as answer:
             yield answer
+
+
+def _in_parts(permit: Permit, length: int | None) -> bool:
+    return length is None or length > permit.route.backend.single_put_limit
+
+
+def _needed_for_conditions(permit: Permit, length: int | None) -> set[Capability]:
+    """What the store must heed for a condition to hold: in parts, the object appears when they are completed."""
+    needed = {Capability.CONDITIONAL_WRITES}
+    return needed | {Capability.CONDITIONAL_COMPLETE} if _in_parts(permit, length) else needed
 
 
 def _must_not_overwrite(tried: Tried) -> bool:
@@ -93,7 +108,7 @@ async def _sent(
 ) -> AsyncIterator[Answer]:
     if length is None and call.query:
         raise Refused(Reason.MISSING_LENGTH, "a part needs a declared length")
-    if length is None or length > permit.route.backend.single_put_limit:
+    if length is None or _in_parts(permit, length):
         answer = await plane.upload_parts(
             replace(call, body_length=None), chunks, length, permit.route.backend.capabilities
         )

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html import escape
 
-from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import Answer, Capability, UpstreamCall
 
 __all__ = ["Scripted", "ScriptedStore", "Seen", "xml"]
@@ -205,5 +205,8 @@ class ScriptedStore:
         async for chunk in chunks:
             seen.body += chunk
         seen.whole = True
+        heeded = ("if-none-match", "*") in call.headers and Capability.CONDITIONAL_COMPLETE in capabilities
+        if heeded and (call.bucket, call.key) in self.objects:
+            raise Refused(Reason.OBJECT_EXISTS, "the object exists")
         self.hold(call.key, seen.body, call.bucket)
         return Answer(200, {"etag": self.objects[call.bucket, call.key][1]["etag"]}, 0)

@@ -97,6 +97,30 @@ async def test_above_the_stores_limit_it_goes_in_parts(app: Rig) -> None:
     assert None is app.store.calls("PUT")[0].call.body_length
 
 
+CHUNKED = {"Transfer-Encoding": "chunked"}
+NEW = b"3\r\nnew\r\n0\r\n\r\n"
+HALF = EVERY - {Capability.CONDITIONAL_COMPLETE}
+
+
+@pytest.mark.parametrize("capabilities", [EVERY, HALF, PLAIN], ids=["conditional", "single puts only", "plain"])
+async def test_in_parts_nothing_is_overwritten_either(rig: Rig, capabilities) -> None:
+    """A condition on single PUTs says nothing about the completion of a multipart upload."""
+    rig.use(policy(capabilities=capabilities))
+    rig.store.hold("inside/a.txt", b"old")
+    got = await rig.ask("PUT", f"/s/{await rig.link(actions=WRITE)}", CHUNKED, NEW)
+    assert (409, b"old") == (got.status, rig.store.stored("inside/a.txt"))
+    got = await rig.ask("PUT", f"/s/{await rig.link('b.txt', actions=WRITE)}", CHUNKED, NEW)
+    assert (201, b"new") == (got.status, rig.store.stored("inside/b.txt"))
+
+
+@pytest.mark.parametrize(("capabilities", "status"), [(EVERY, 200), (HALF, 501)])
+async def test_a_condition_that_would_be_ignored_is_refused(app: Rig, capabilities, status: int) -> None:
+    """The S3 face's own conditions, too, hold in parts or are not promised."""
+    app.use(policy(capabilities=capabilities))
+    assert status == (await app.ask("PUT", "/reports/a", CHUNKED | {"If-None-Match": "*"}, NEW)).status
+    assert 200 == (await app.ask("PUT", "/reports/b", {"If-None-Match": "*"}, b"new")).status
+
+
 async def test_a_part_needs_a_length(app: Rig) -> None:
     """A part of a multipart upload cannot itself be cut into parts."""
     chunked = b"5\r\nhello\r\n0\r\n\r\n"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.core.record import Outcome
+from gateway.data import serve as room
 from tests.data.harness import Rig
 
 
@@ -23,3 +26,45 @@ async def test_a_link_gives_its_object_and_leaves_one_record(rig: Rig) -> None:
         record.bytes_out,
         record.bytes_in,
     )
+
+
+async def test_the_steps_are_taken_in_order(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parse, identify, resolve, decide, admit, open, relay, account: each once, each after the one before."""
+    taken: list[str] = []
+
+    def watched(name: str) -> None:
+        step = getattr(room, name)
+
+        def called(*arguments, **named):
+            taken.append(name)
+            return step(*arguments, **named)
+
+        monkeypatch.setattr(room, name, called)
+
+    steps = ["parse", "identify", "resolve", "route_of", "Admission", "Opening", "relay"]
+    for name in steps:
+        watched(name)
+    close = rig.plane.accounts.close
+    monkeypatch.setattr(rig.plane.accounts, "close", lambda account: (taken.append("account"), close(account)))
+    rig.store.hold("inside/a.txt", b"hello")
+    await rig.fetch(await rig.link())
+    await rig.settled()
+    assert [*steps, "account"] == taken
+
+
+@pytest.mark.parametrize(
+    ("target", "reached"),
+    [("/reports/%zz", 1), ("/s/none", 2), ("/reports/a", 4)],
+    ids=["malformed", "no token", "nobody"],
+)
+async def test_a_step_that_says_no_is_the_last(rig: Rig, monkeypatch, target: str, reached: int) -> None:
+    """Nothing is asked of anybody behind it."""
+    steps = ["identify", "resolve", "route_of", "Admission"]
+
+    def never(*_):
+        raise AssertionError("a step too far")
+
+    for name in steps[reached:]:
+        monkeypatch.setattr(room, name, never)
+    assert 400 <= (await rig.ask("GET", target)).status < 500
+    assert [] == rig.store.seen

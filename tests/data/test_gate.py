@@ -1,0 +1,34 @@
+"""The snapshot: a request is judged from its first step to its last by what was in force when it came."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from tests.data.harness import Rig, policy, request, rule
+
+
+def _nothing():
+    return policy(rule("nothing", "other/**"))
+
+
+async def test_a_gate_does_not_change(rig: Rig) -> None:
+    """It is replaced."""
+    with pytest.raises(FrozenInstanceError):
+        rig.plane.gate.region = "elsewhere"
+
+
+async def test_another_gate_is_for_the_next_request(app: Rig) -> None:
+    """What is under way is finished by the old one, its source of a copy included."""
+    app.store.hold("inside/a", b"hello")
+    held = app.store._honest
+
+    def swapped(seen):
+        app.use(_nothing())
+        return held(seen)
+
+    app.store._honest = swapped
+    async with app.client() as client:
+        await client.send(request("GET", "/reports/a") * 2)
+        assert [200, 403] == [(await client.answer()).status for _ in range(2)]
