@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,11 @@ def postgres_server() -> Iterator[str]:
         command = [_postgres_binary("postgres"), "-D", data, "-k", folder, "-p", str(port), *settings]
         with running([*prefix, *command], log, cwd=Path("/")) as child:
             await_port(port, child, log)
+            # The port opens before the server takes connections.
+            asking = [_postgres_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+            deadline = time.monotonic() + 30
+            while subprocess.run(asking, check=False).returncode and time.monotonic() < deadline:
+                time.sleep(0.05)
             yield f"postgresql://gateway@127.0.0.1:{port}/postgres"
 
 

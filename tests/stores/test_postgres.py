@@ -78,6 +78,9 @@ async def test_a_follower_misses_nothing_among_slow_writers(url: str) -> None:
     async with asyncio.timeout(20):
         async with state._feeding("revocations", 1) as (tx, serial):
             late = asyncio.gather(other.revoke(LINK, NOW, "", ""))
+            waiting = "SELECT 1 FROM pg_locks WHERE NOT granted"
+            while not late.done() and not await state._read("grants", waiting):
+                pass
             seen += await state.since(0, 9)
             await postgres._enter(tx, [FeedEntry(serial, FeedKind.LINK, "slow")])
         ((later,),) = await late
@@ -135,7 +138,17 @@ async def test_a_deaf_server_is_told_in_time(wire: Wire, monkeypatch: pytest.Mon
             await state.find(link().hash)
     wire.heal()
     assert await state.find(link().hash) is None
-    state._pool.terminate()
+    await state.close()
+
+
+async def test_closing_never_waits_for_ever(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that went deaf does not keep the gateway from ending."""
+    monkeypatch.setattr(postgres, "ANSWER_SECONDS", 0.2)
+    state = await opened(wire.url)
+    await state.changed(0, 0)
+    wire.deafen()
+    async with asyncio.timeout(5):
+        await state.close()
 
 
 async def test_a_lazy_database_is_made_to_sync(url: str) -> None:

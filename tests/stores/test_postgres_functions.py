@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,6 +21,21 @@ async def connection(postgres_url: str) -> AsyncIterator[Any]:
     await migrate(connection)
     yield connection
     await connection.close()
+
+
+async def test_one_caller_on_two_replicas_shares_a_use(connection: Any, postgres_url: str) -> None:
+    """A second opening under one key waits for the first to commit and joins it: it is not told "used up"."""
+    other = await asyncpg.connect(postgres_url)
+    statement = f"SELECT fresh FROM gateway_open_lease('l', 'k', 1, {NOW}, 60)"
+    try:
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group, connection.transaction():
+            assert await connection.fetchval(statement) is True
+            second = group.create_task(other.fetchval(statement))
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert not second.done()
+        assert second.result() is False
+    finally:
+        other.terminate()
 
 
 async def test_limits_that_ended_leave(connection: Any) -> None:
