@@ -3,12 +3,12 @@
 #   make demo     a store, the gateway and a link, on this machine       make lint    all static checks
 #   make test     the tests (SLOW=1 adds the slow ones)                  make bench   side by side with others
 #   make helm     the chart: rendered, validated, its alerts tested      make clean   remove what was installed here
-#   make lock     renew requirements.lock and .ci/dev.lock
+#   make lock     renew requirements.lock and .ci/dev.lock               make clients the table of S3 clients
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test lint format bench helm lock clean tools
+.PHONY: demo test lint format bench clients helm lock clean tools
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -34,6 +34,10 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp .tools/tools.stamp
 	$(BIN)/python -m tests.bench $(ARGS)
+
+clients: .venv/dev.stamp .tools/tools.stamp
+	$(BIN)/python -m tests.clients.install
+	$(BIN)/python -m tests.clients $(ARGS)
 
 helm: .venv/dev.stamp .tools/kube.stamp
 	.tools/kube/bin/yamllint --strict -c .yamllint helm/Chart.yaml helm/values.yaml helm/alerts.yaml helm/alerts_test.yaml helm/examples policies gateway.yaml
@@ -76,9 +80,10 @@ tools: .tools/tools.stamp .tools/kube.stamp
 	$(BIN)/python -m tests.helm.install
 	@touch $@
 
-.tools/tools.stamp: .venv/dev.stamp .ci/packages tests/servers/swift.lock $(wildcard tests/clients/*.lock)
+.tools/tools.stamp: .venv/dev.stamp .ci/packages tests/servers/swift.lock tests/clients/core.lock tests/clients/package-lock.json
 	@mkdir -p .tools
 	.ci/packages curl wget aria2 s3cmd chromium fonts-dejavu-core postgresql prometheus nginx wrk haproxy strace
 	$(BIN)/python -m tests.servers.install
-	$(BIN)/python -m tests.clients.install core $$(command -v npm >/dev/null && echo node)
+	command -v npm >/dev/null || .ci/packages nodejs npm
+	$(BIN)/python -m tests.clients.install core node
 	@touch $@
