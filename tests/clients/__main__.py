@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.clients.run import CLIENTS, STEPS, Outcome, Step, drive, stock
+from tests.clients.run import CLIENTS, COUNT, STEPS, Outcome, Step, drive, stock
 from tests.e2e.place import Place
 from tests.servers.gateway import gateway_before
 from tests.servers.seaweedfs import seaweedfs_store
@@ -44,9 +44,9 @@ def main(wanted: list[str]) -> int:
                 began = time.monotonic()
                 outcome = drive(client, place, work, _SIZE)
                 outcomes.append(outcome)
-                print(f"{client.name} {outcome.version}: {time.monotonic() - began:.0f} s", outcome.faults or "✔")
+                _say(f"{client.name} {outcome.version}: {time.monotonic() - began:.0f} s {outcome.faults or '✔'}")
                 if outcome.faults:
-                    print((work / "driver.log").read_text()[-3000:])
+                    _say((work / "driver.log").read_text()[-3000:])
                 (work / "big.bin").unlink()
                 (work / "back.bin").unlink(missing_ok=True)
     if not wanted:
@@ -54,9 +54,12 @@ def main(wanted: list[str]) -> int:
     return 1 if any(outcome.faults for outcome in outcomes) else 0
 
 
-def _table(outcomes: list[Outcome]) -> str:
-    from tests.clients.run import COUNT
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
+
+def _table(outcomes: list[Outcome]) -> str:
     lines = [_HEAD.format(count=COUNT, size=_SIZE // 1024**2)]
     lines.append(f"| client | version | {' | '.join(STEPS)} |")
     lines.append("|" + "---|" * (len(STEPS) + 2))

@@ -14,12 +14,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.clients.install import NODE, install, program
 from tests.e2e.place import Place, noise
 
-__all__ = ["CLIENTS", "STEPS", "Client", "Outcome", "Step", "drive", "stock"]
+__all__ = ["CLIENTS", "COUNT", "STEPS", "Client", "Outcome", "Step", "drive", "stock"]
 
 STEPS = ("put", "get", "range", "list", "multipart", "copy", "batch delete", "unicode")
 COUNT = 2500
@@ -132,9 +131,7 @@ def _environ(place: Place, work: Path, prefix: str) -> dict[str, str]:
     }
 
 
-def _judged(
-    client: Client, done: subprocess.CompletedProcess[str], place: Place, prefix: str, work: Path
-) -> Outcome:
+def _judged(client: Client, done: subprocess.CompletedProcess[str], place: Place, prefix: str, work: Path) -> Outcome:
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     version = next((line["version"] for line in lines if "version" in line), "?")
     told = {line["step"]: Step(line["ok"], line["said"]) for line in lines if "step" in line}
@@ -151,7 +148,7 @@ def _looks(client: Client, place: Place, prefix: str, work: Path) -> dict[str, C
     if not client.raw:
         return {
             "put": lambda: (place.stored(f"{prefix}put.parquet") or b"").startswith(b"PAR1"),
-            "multipart": lambda: _head(place, f"{prefix}big.parquet")["ContentLength"] >= (work / "big.bin").stat().st_size,
+            "multipart": lambda: _length(place, f"{prefix}big.parquet") >= (work / "big.bin").stat().st_size,
         }
     small = noise(_SMALL)
     return {
@@ -163,8 +160,8 @@ def _looks(client: Client, place: Place, prefix: str, work: Path) -> dict[str, C
     }
 
 
-def _head(place: Place, key: str) -> dict[str, Any]:
-    found: dict[str, Any] = place.store.client().head_object(Bucket=place.real_bucket, Key=f"inside/{key}")
+def _length(place: Place, key: str) -> int:
+    found: int = place.store.client().head_object(Bucket=place.real_bucket, Key=f"inside/{key}")["ContentLength"]
     return found
 
 

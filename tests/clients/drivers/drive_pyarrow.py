@@ -1,6 +1,6 @@
 """pyarrow's own S3 file system, which reads keys and region from the environment and is told the endpoint."""
 
-import pyarrow
+import pyarrow as pa
 from pyarrow import fs
 from steps import BIG, BUCKET, COUNT, HOST, MANY, PREFIX, SMALL, UNICODE, WORK, digest, report
 
@@ -65,7 +65,7 @@ def unicode():
 
 
 report(
-    pyarrow.__version__,
+    pa.__version__,
     {
         "put": put,
         "get": get,

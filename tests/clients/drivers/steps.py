@@ -42,11 +42,11 @@ def report(version: str, steps: dict[str, Step | str]) -> None:
             continue
         try:
             _say(step=name, ok=True, said=step() or "")
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 (whatever it is, it is this step's result)
             traceback.print_exc()
             _say(step=name, ok=False, said=f"{type(failure).__name__}: {failure}"[:300])
 
 
 def _say(**what: object) -> None:
-    json.dump(what, sys.stdout)
-    print(flush=True)
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
