@@ -53,6 +53,7 @@ from gateway.stores.state import State
 from gateway.telemetry.health import Health
 from gateway.telemetry.logs import Logs
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.siblings import Siblings
 from gateway.wire.checksums import register_crc
 
 __all__ = ["run"]
@@ -69,10 +70,12 @@ async def run(
     ready: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
     processes: int = 1,
+    meeting: Path | None = None,
 ) -> None:
     """Serve until `stop` is set, SIGTERM or SIGINT. `ready` is called once both listeners accept.
 
-    `processes` is how many of us share the listeners and the state on this host.
+    `processes` is how many of us share the listeners and the state on this host; in `meeting`, a directory of their
+    own, they tell each other their metrics.
 
     Raises:
         SettingsError: the files are wrong, or what they name cannot be opened.
@@ -81,7 +84,7 @@ async def run(
     register_crc("crc32c", awscrt.checksums.crc32c)
     register_crc("crc64nvme", awscrt.checksums.crc64nvme)
     reloader = Reloader(settings_path, environ, PROFILES)
-    app = _App(reloader, reloader.load(), processes)
+    app = _App(reloader, reloader.load(), processes, meeting)
     async with AsyncExitStack() as stack:
         await app.start(stack)
         if ready is not None:
@@ -92,13 +95,14 @@ async def run(
 class _App:
     """One process of the gateway: what it is made of, and the order in which that starts and ends."""
 
-    def __init__(self, reloader: Reloader, loaded: Loaded, processes: int) -> None:
+    def __init__(self, reloader: Reloader, loaded: Loaded, processes: int, meeting: Path | None) -> None:
         self.processes = processes
         self.reloader = reloader
         self.settings: Settings = loaded.settings
         self.loaded = loaded
         self.logs = Logs(self.settings.log.level, self.settings.log.format, addresses=self.settings.log.addresses)
         self.metrics = Metrics()
+        self.siblings = Siblings(self.metrics, meeting, processes)
         self.health = Health()
         self._runners: list[web.BaseRunner] = []
         self._servers: list[DataServer] = []
@@ -145,6 +149,8 @@ class _App:
         self.health.check("audit", self._ledger_fault)
         for name, work in self._work():
             self._keep(stack, name, work)
+        await self.siblings.open()
+        stack.push_async_callback(self.siblings.close)
         stack.push_async_callback(self._close_listeners)
         await self._listen()
         self.metrics.policy_reload("ok")
@@ -250,7 +256,7 @@ class _App:
             tokens=self._admin_tokens,
             app_tokens=self._app_tokens,
             ready=self.health.faults,
-            metrics=self.metrics.render,
+            metrics=self.siblings.page,
             profile_of=lambda name: self.upstream.store(name).spec.profile.name,
             audit_required=self.settings.fail.audit == "closed",
             version=__version__,

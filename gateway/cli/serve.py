@@ -49,27 +49,32 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
 def serve(config: Path, workers: int) -> None:
     """Run the gateway until SIGTERM or SIGINT; SIGHUP reads settings and policies again.
 
-    One process serves one core. Several share the listeners and the state, so the state cannot be `memory:`; limits
-    on concurrency, and the metrics, are each process's own.
+    One process serves one core. Several share the listeners, the page of metrics and the state, which therefore
+    cannot be `memory:`. Limits on what runs at once (`concurrent`, `max_transfers`) are each process's own; limits
+    on rates, uses and bytes are counted together.
     """
     if workers == 1:
-        _serve(config, 1)
+        _serve(config, 1, None)
         return
+    from tempfile import TemporaryDirectory
+
     from gateway.cli.workers import supervise
 
-    raise click.exceptions.Exit(supervise(lambda: _code_of(config, workers), workers))
+    with TemporaryDirectory(prefix="gateway-") as meeting:
+        code = supervise(lambda: _code_of(config, workers, Path(meeting)), workers)
+    raise click.exceptions.Exit(code)
 
 
-def _serve(config: Path, processes: int) -> None:
+def _serve(config: Path, processes: int, meeting: Path | None) -> None:
     from gateway.app import run
 
-    run_loop(lambda: run(config, environ=os.environ, processes=processes))
+    run_loop(lambda: run(config, environ=os.environ, processes=processes, meeting=meeting))
 
 
-def _code_of(config: Path, processes: int) -> int:
+def _code_of(config: Path, processes: int, meeting: Path) -> int:
     """The exit code of one worker, its failure told."""
     try:
-        _serve(config, processes)
+        _serve(config, processes, meeting)
     except SettingsError as error:
         say("\n".join(error.faults))
         return int(Exit.SETTINGS)

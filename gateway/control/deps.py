@@ -44,7 +44,8 @@ class ControlDeps:
     `apply_now` returns when this process's own revocation view has caught up with the feed. `clock` gives seconds
     since the epoch. `tokens` maps the SHA-256 of tokens to admin names, `app_tokens` to app names; both are asked at
     every request, so that a reload takes effect. `profile_of` names a backend's profile. `ready` gives the faults that
-    keep the gateway from serving, by name. `metrics` takes an Accept header and gives a content type and a text.
+    keep the gateway from serving, by name. `metrics` takes an Accept header and gives a content type and a text, or
+    None when a process of this gateway does not answer.
     `audit_required` is the declared posture of the audit trail: true is closed.
     """
 
@@ -61,7 +62,7 @@ class ControlDeps:
     upstream: Upstream
     tokens: Callable[[], Mapping[SecretHash, str]]
     ready: Callable[[], Mapping[str, str]]
-    metrics: Callable[[str], tuple[str, bytes]]
+    metrics: Callable[[str], Awaitable[tuple[str, bytes] | None]]
     profile_of: Callable[[str], str]
     app_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_no_apps)
     identity: IdentityVerifier | None = None

@@ -47,7 +47,10 @@ class _OpenDesk:
         return problem(request, 503, Reason.DEPENDENCY_DOWN, "; ".join(faults), errors=errors)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        content_type, text = self.deps.metrics(request.headers.get("Accept", ""))
+        page = await self.deps.metrics(request.headers.get("Accept", ""))
+        if page is None:
+            return problem(request, 503, Reason.DEPENDENCY_DOWN, "not every process of this gateway answers")
+        content_type, text = page
         return web.Response(body=text, headers={"Content-Type": content_type})
 
     async def description(self, request: web.Request) -> web.Response:

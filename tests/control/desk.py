@@ -147,6 +147,10 @@ class Reply:
         return found
 
 
+async def _page(accept: str) -> tuple[str, bytes] | None:
+    return "text/plain; version=0.0.4; charset=utf-8", b"gateway_up 1\n"
+
+
 @asynccontextmanager
 async def serving(**changes: Any) -> AsyncIterator[Desk]:
     """A desk with other dependencies where the test says so."""
@@ -171,7 +175,7 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
         "tokens": lambda: {hash_secret(ADMIN): "ops", hash_secret(ADMIN + "2"): "night"},
         "app_tokens": lambda: {hash_secret(APP): "billing", hash_secret(APP + "2"): "other"},
         "ready": lambda: faults,
-        "metrics": lambda accept: ("text/plain; version=0.0.4; charset=utf-8", b"gateway_up 1\n"),
+        "metrics": _page,
         "profile_of": lambda name: "ceph",
     }
     deps = ControlDeps(**(parts | changes))

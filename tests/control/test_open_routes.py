@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.control.desk import Desk
+from tests.control.desk import Desk, serving
 
 
 async def test_readiness_tells_its_faults(desk: Desk) -> None:
@@ -23,3 +23,13 @@ async def test_metrics_pass_through(desk: Desk) -> None:
     answer = await desk.ask("GET", "/metrics")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert answer.text == "gateway_up 1\n"
+
+
+async def test_metrics_of_a_part_are_no_metrics() -> None:
+    """When a process of this gateway does not answer, the scrape fails: half a sum would look like a reset."""
+
+    async def none(accept: str) -> None:
+        return None
+
+    async with serving(metrics=none) as desk:
+        assert (await desk.ask("GET", "/metrics")).status == 503
