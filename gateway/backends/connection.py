@@ -109,7 +109,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
         elif response.complete:
             self._finish(response)
-        elif response.buffered and self._waiter is None:
+        elif response.buffered:
             self._pause()
         self._wake()
 
