@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 import uvloop
+from hypothesis import settings
 
 from tests.servers.rclone import rclone_store
 from tests.servers.seaweedfs import seaweedfs_store
 from tests.servers.store import RunningStore
 from tests.servers.swift import swift_store
+
+# Laws are about values; how long one example takes says only how busy the machine is.
+settings.register_profile("gateway", deadline=None)
+settings.load_profile("gateway")
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
