@@ -78,6 +78,7 @@ class Exchange:
         "_pool",
         "_response",
         "_sender",
+        "_sent",
         "_source",
         "_source_fault",
     )
@@ -91,6 +92,7 @@ class Exchange:
         self._connection: Connection | None = None
         self._response: Response | None = None
         self._sender: asyncio.Task[None] | None = None
+        self._sent = False
         self._source_fault: BaseException | None = None
 
     async def __aenter__(self) -> Answer:
@@ -122,13 +124,13 @@ class Exchange:
                     raise self._source_fault
             if response.failure is not None:
                 raise response.failure
-            if not connection.request_sent:
+            # Asked of this exchange, not of the connection: with a whole answer that may be somebody else's by now.
+            if not self._sent:
                 # The store has spoken before it heard all: a refusal counts, and this connection ends with it.
                 await self._stop_sending()
                 if response.status < 300:
                     raise UpstreamFailed(Reason.UPSTREAM_BROKE, "success was answered before the body was sent")
         except BaseException:
-            connection.abort()
             await self._end()
             raise
         body: AnswerBody = _EMPTY if response.length == 0 else StreamedBody(response, connection)
@@ -138,7 +140,7 @@ class Exchange:
         source = self._source
         if source is None:
             connection.write(self._head)
-            connection.sent()
+            self._all_sent(connection)
         elif isinstance(source, bytes):
             if len(source) != self._length:
                 raise ValueError("the body is not as long as declared")
@@ -147,7 +149,7 @@ class Exchange:
             else:
                 connection.write(self._head)
                 connection.write(source)
-            connection.sent()
+            self._all_sent(connection)
         else:
             loop = asyncio.get_running_loop()
             self._sender = loop.create_task(self._guarded(connection, source))
@@ -185,6 +187,10 @@ class Exchange:
         if left:
             raise Refused(Reason.INCOMPLETE_BODY, f"the body ended {left} bytes before its declared {declared}")
         connection.write(held)
+        self._all_sent(connection)
+
+    def _all_sent(self, connection: Connection) -> None:
+        self._sent = True
         connection.sent()
 
     async def _stop_sending(self) -> None:

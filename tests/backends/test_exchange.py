@@ -47,6 +47,22 @@ async def test_a_whole_exchange_returns_its_connection() -> None:
     assert 1 == seen.connections
 
 
+async def test_a_connection_passed_on_while_its_answer_is_taken_harms_neither() -> None:
+    """A whole answer gives its connection to whoever waits, who may begin an upload before it is looked at."""
+    async with fault_server(answer_all) as seen, upstream_to(seen.port, max_connections=1) as upstream:
+
+        async def get(number: int) -> bytes:
+            return await read(upstream, call(key=f"get{number}"))
+
+        async def put(number: int) -> bytes:
+            async with upstream.open(call("PUT", f"put{number}", 8), source(b"up", b"load", b"ed")) as answer:
+                return await answer.body.read(100)
+
+        got = await asyncio.gather(*(kind(number) for number in range(20) for kind in (get, put)))
+    assert [b"object", b"uploaded"] * 20 == got
+    assert 1 == seen.connections
+
+
 async def test_an_answer_that_nobody_reads_to_the_end_ends_its_connection() -> None:
     """Leaving early closes the connection instead of reading on for nobody."""
 
