@@ -45,7 +45,11 @@ class RawClient:
         self.reset = False
 
     async def __aenter__(self) -> Self:
-        await asyncio.get_running_loop().sock_connect(self.sock, ("127.0.0.1", self._port))
+        try:
+            await asyncio.get_running_loop().sock_connect(self.sock, ("127.0.0.1", self._port))
+        except OSError:
+            self.sock.close()
+            raise
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self
 

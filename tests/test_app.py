@@ -1,0 +1,374 @@
+"""The whole process in one loop: start, reload, drain, and what it does while a part is down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog
+
+from gateway import app as room
+from gateway.core.reasons import DependencyDown, SettingsError
+from gateway.stores.memory import MemoryState
+from tests.backends.fault_server import Peer, fault_server, reply
+from tests.data.harness import request
+from tests.data.raw_client import RawClient
+from tests.servers.process import free_ports
+
+ENVIRON = {"ADMIN": "an-admin-token-for-tests-0123456789", "KEY": "AKIATEST", "SECRET": "secret"}
+
+SETTINGS = """
+data: {{listen: "127.0.0.1:{data}", public_url: "http://127.0.0.1:{data}"}}
+control: {{listen: "127.0.0.1:{control}", tokens: [{{name: ops, secret: "env:ADMIN"}}]}}
+state: "memory://"
+policies: policies/
+log: {{level: error, format: json}}
+{more}
+"""
+
+POLICY = """
+backends:
+  lab: {{profile: generic, endpoint: "http://127.0.0.1:{store}", region: us-east-1,
+        credentials: {{access_key: "env:KEY", secret_key: "env:SECRET"}}}}
+buckets: {{reports: {{backend: lab, bucket: real, prefix: inside/}}}}
+rules:
+  - {{name: all, who: ["admin:ops"], may: [read, share], on: {on}, links: {{actions: [read]}}}}
+limits:
+  - {{who: "admin:*", requests: 1000/s}}
+"""
+
+
+@dataclass
+class Store:
+    """An object of 200,000 bytes under every name; `hold` keeps the second half back."""
+
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
+    body: bytes = b"x" * 200_000
+
+    async def script(self, peer: Peer) -> None:
+        while True:
+            head, _ = await peer.request()
+            if "/slow" not in head.split("\r\n")[0]:
+                await peer.send(reply(self.body))
+                continue
+            whole = reply(self.body)
+            await peer.send(whole[:100_000])
+            await self.hold.wait()
+            await peer.send(whole[100_000:])
+
+
+@dataclass
+class Running:
+    """One process under test."""
+
+    directory: Path
+    data: int
+    control: int
+    store: Store
+    store_port: int
+    session: aiohttp.ClientSession
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    async def api(self, method: str, path: str, **body: Any) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {ENVIRON['ADMIN']}"}
+        url = f"http://127.0.0.1:{self.control}{path}"
+        async with self.session.request(method, url, json=body or None, headers=headers) as answer:
+            kind = answer.headers.get("Content-Type", "")
+            return answer.status, await (answer.json(content_type=None) if "json" in kind else answer.text())
+
+    async def link(self, key: str = "a.txt", **more: Any) -> Any:
+        status, made = await self.api("POST", "/v1/links", bucket="reports", key=key, owner="admin:ops", **more)
+        assert 201 == status, made
+        return made
+
+    async def fetch(self, link: Any) -> int:
+        async with RawClient(self.data) as client:
+            await client.send(request("GET", f"/s/{link['token']}"))
+            got = await client.answer()
+            return got.status if got.whole else 0
+
+    async def readiness(self) -> int:
+        return (await self.api("GET", "/readyz"))[0]
+
+    async def metric(self, line: str) -> bool:
+        return line in (await self.api("GET", "/metrics"))[1]
+
+    def write_policy(self, on: str = "reports/**") -> None:
+        policies = self.directory / "policies"
+        policies.mkdir(exist_ok=True)
+        (policies / "p.yaml").write_text(POLICY.format(store=self.store_port, on=on))
+
+    async def hup(self) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.05)
+
+    async def ended(self) -> None:
+        assert self.task is not None
+        async with asyncio.timeout(5):
+            await self.task
+
+
+async def until(ask: Callable[[], Awaitable[int]], wanted: int) -> None:
+    """What a caller outside sees within two seconds."""
+    async with asyncio.timeout(2):
+        while await ask() != wanted:  # noqa: ASYNC110 (it is asked over HTTP)
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """The process takes logging over; the next test gets it back."""
+    before = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:], level = before
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@asynccontextmanager
+async def serving(directory: Path, more: str = "") -> AsyncIterator[Running]:
+    """`run` as a task, ready; it is told to stop in the end."""
+    data, control = free_ports(2)
+    store = Store()
+    async with AsyncExitStack() as stack:
+        seen = await stack.enter_async_context(fault_server(store.script))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        running = Running(directory, data, control, store, seen.port, session)
+        running.write_policy()
+        settings = directory / "gateway.yaml"
+        settings.write_text(SETTINGS.format(data=data, control=control, more=more))
+        ready = asyncio.Event()
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        running.task = group.create_task(
+            room.run(settings, environ=ENVIRON, ready=ready.set, stop=running.stop), name="gateway"
+        )
+        waiting = group.create_task(ready.wait())
+        await asyncio.wait({running.task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            yield running
+        finally:
+            waiting.cancel()
+            store.hold.set()
+            running.stop.set()
+
+
+async def test_ready_means_that_both_listeners_answer(tmp_path: Path) -> None:
+    """A link made over one is used over the other at once, and is gone when its revocation is acknowledged."""
+    async with serving(tmp_path) as running:
+        assert 200 == await running.readiness()
+        link = await running.link()
+        assert 200 == await running.fetch(link)
+        assert 200 == (await running.api("DELETE", f"/v1/links/{link['id']}"))[0]
+        assert 410 == await running.fetch(link)
+
+
+async def test_a_revocation_cuts_what_runs_before_it_is_acknowledged(tmp_path: Path) -> None:
+    """The client sees a reset."""
+    async with serving(tmp_path) as running:
+        link = await running.link("slow")
+        async with RawClient(running.data) as client:
+            await client.send(request("GET", f"/s/{link['token']}"))
+            await client.head()
+            await running.api("POST", "/v1/revocations", owner="admin:ops", reason="left")
+            await client.rest()
+            assert client.reset
+
+
+async def test_a_good_reload_is_taken_over(tmp_path: Path) -> None:
+    """The next request is judged by the new files."""
+    async with serving(tmp_path) as running:
+        link = await running.link()
+        running.write_policy("reports/other/**")
+        await running.hup()
+        assert 410 == await running.fetch(link)
+        assert await running.metric('gateway_policy_reloads_total{result="ok"} 2')
+
+
+async def test_a_reload_cuts_what_it_no_longer_allows(tmp_path: Path) -> None:
+    """A transfer that could not begin now does not go on."""
+    async with serving(tmp_path) as running:
+        link = await running.link("slow")
+        async with RawClient(running.data) as client:
+            await client.send(request("GET", f"/s/{link['token']}"))
+            await client.head()
+            running.write_policy("reports/other/**")
+            await running.hup()
+            await client.rest()
+            assert client.reset
+
+
+async def test_a_reload_that_changes_nothing_cuts_nothing(tmp_path: Path) -> None:
+    """Control: what is still allowed runs on to its end."""
+    async with serving(tmp_path) as running:
+        link = await running.link("slow")
+        async with RawClient(running.data) as client:
+            await client.send(request("GET", f"/s/{link['token']}"))
+            got = await client.head()
+            await running.hup()
+            running.store.hold.set()
+            assert 200_000 == len(await client.rest_of(int(got.header("content-length") or 0)))
+
+
+@pytest.mark.parametrize("broken", ["rules: [", "buckets: {x: {backend: none}}", "colour: red"])
+async def test_a_bad_reload_changes_nothing_and_says_so(tmp_path: Path, broken: str) -> None:
+    """Requests go on as before, and the metric shows it."""
+    async with serving(tmp_path) as running:
+        link = await running.link()
+        (tmp_path / "policies" / "p.yaml").write_text(broken)
+        await running.hup()
+        assert 200 == await running.fetch(link)
+        assert await running.metric('gateway_policy_reloads_total{result="failed"}')
+        assert await running.metric("gateway_config_last_reload_successful 0.0")
+
+
+async def test_a_change_in_the_directory_is_a_reload(tmp_path: Path) -> None:
+    """Without any signal, in two seconds."""
+    async with serving(tmp_path) as running:
+        link = await running.link()
+        await asyncio.sleep(0.1)  # the watcher is looking
+        running.write_policy("reports/other/**")
+        await until(lambda: running.fetch(link), 410)
+
+
+async def test_draining_finishes_what_runs(tmp_path: Path) -> None:
+    """Readiness fails first, new connections are refused, the transfer ends whole, then the process ends."""
+    async with serving(tmp_path) as running:
+        link = await running.link("slow")
+        async with RawClient(running.data) as client:
+            await client.send(request("GET", f"/s/{link['token']}"))
+            got = await client.head()
+            running.stop.set()
+            await asyncio.sleep(0.1)
+            assert 503 == await running.readiness()
+            assert 200 == (await running.api("GET", "/healthz"))[0]
+            with pytest.raises(ConnectionRefusedError):
+                await running.fetch(link)
+            running.store.hold.set()
+            assert 200_000 == len(await client.rest_of(int(got.header("content-length") or 0)))
+        await running.ended()
+
+
+async def test_what_does_not_end_in_time_is_cut(tmp_path: Path) -> None:
+    """With an error for the client, and a record of it."""
+    written: list = []
+    append = MemoryState.append
+
+    async def kept(self, records):
+        written.extend(records)
+        await append(self, records)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryState, "append", kept)
+        async with serving(tmp_path, "deadlines: {drain: 100ms}") as running:
+            link = await running.link("slow")
+            async with RawClient(running.data) as client:
+                await client.send(request("GET", f"/s/{link['token']}"))
+                await client.head()
+                running.stop.set()
+                await client.rest()
+                assert client.reset
+            await running.ended()
+    assert ["shutting_down"] == [record.reason for record in written]
+
+
+async def test_a_taken_port_is_a_settings_error(tmp_path: Path) -> None:
+    """Said in a sentence, and everything that was opened is closed again."""
+    async with serving(tmp_path) as running:
+        with pytest.raises(SettingsError, match=f"cannot listen on 127.0.0.1:{running.control}"):
+            await room.run(tmp_path / "gateway.yaml", environ=ENVIRON)
+
+
+async def test_wrong_files_open_nothing(tmp_path: Path) -> None:
+    """All faults are told before a port is."""
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "p.yaml").write_text("rules: [{colour: red}]")
+    (tmp_path / "gateway.yaml").write_text(SETTINGS.format(data=1, control=2, more="shape: round"))
+    with pytest.raises(SettingsError) as wrong:
+        await room.run(tmp_path / "gateway.yaml", environ=ENVIRON)
+    assert "colour" in str(wrong.value)
+    assert "shape" in str(wrong.value)
+
+
+# while a part is down
+
+
+class Fault:
+    """Methods of the state that cannot answer while `down`. To be made before the process starts."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, dependency: str, *names: str) -> None:
+        self.down = False
+        for name in names:
+            patch.setattr(MemoryState, name, self._wrapped(dependency, getattr(MemoryState, name)))
+
+    def _wrapped(self, dependency: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def perhaps(*arguments: Any, **named: Any) -> Any:
+            if self.down:
+                raise DependencyDown(dependency, "gone")
+            return await method(*arguments, **named)
+
+        return perhaps
+
+
+@pytest.mark.parametrize(("posture", "status"), [("open", 200), ("closed", 503)])
+async def test_limits_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, posture: str, status: int) -> None:
+    """As the settings declare."""
+    fault = Fault(monkeypatch, "limits", "take")
+    async with serving(tmp_path, f"fail: {{limits: {posture}}}") as running:
+        link = await running.link()
+        fault.down = True
+        assert status == await running.fetch(link)
+        assert await running.metric('gateway_state_store_up{store="limits"} 0.0')
+
+
+async def test_grants_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 for who is not known, while those in the cache go on."""
+    fault = Fault(monkeypatch, "grants", "find")
+    async with serving(tmp_path) as running:
+        known, unknown = await running.link(), await running.link()
+        assert 200 == await running.fetch(known)
+        fault.down = True
+        assert (200, 503) == (await running.fetch(known), await running.fetch(unknown))
+
+
+async def test_the_feed_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five seconds of grace, then 503 for everybody, and readiness fails; it heals by itself."""
+    ahead = 0.0
+    shifted = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead, time=time.time)
+    monkeypatch.setattr(room, "time", shifted)
+    fault = Fault(monkeypatch, "revocations", "since", "changed")
+    async with serving(tmp_path) as running:
+        link = await running.link()
+        fault.down = True
+        assert 200 == await running.fetch(link)
+        ahead = 5.1
+        assert 503 == await running.fetch(link)
+        assert 503 == await running.readiness()
+        fault.down = False
+        await until(lambda: running.fetch(link), 200)
+
+
+@pytest.mark.parametrize(("posture", "status"), [("open", 200), ("closed", 503)])
+async def test_the_ledger_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, posture: str, status: int) -> None:
+    """Closed refuses once a record could not be written, readiness says so, and it heals by itself."""
+    fault = Fault(monkeypatch, "audit", "append")
+    async with serving(tmp_path, f"fail: {{audit: {posture}}}") as running:
+        link = await running.link()
+        fault.down = True
+        assert 200 == await running.fetch(link)
+        await until(running.readiness, 503)
+        assert status == await running.fetch(link)
+        fault.down = False
+        await until(running.readiness, 200)
+        assert 200 == await running.fetch(link)
