@@ -20,7 +20,10 @@ from tests.helm.install import KUBE
 __all__ = ["CHART", "EXAMPLES", "SNAPSHOTS", "VERSIONS", "Objects", "call", "helm", "objects", "render", "table"]
 
 CHART: Final = Path(__file__).resolve().parents[2] / "helm"
-EXAMPLES: Final = {"default": None} | {path.stem: path for path in sorted((CHART / "examples").glob("*.yaml"))}
+EXAMPLES: Final[dict[str, Path | None]] = {
+    "default": None,
+    **{path.stem: path for path in sorted((CHART / "examples").glob("*.yaml"))},
+}
 SNAPSHOTS: Final = Path(__file__).with_name("snapshots")
 VERSIONS: Final = tuple(f"1.{minor}" for minor in range(29, 38))
 _MONITORING: Final = tuple(
@@ -89,7 +92,7 @@ def table() -> str:
     for line in lines:
         text = line.strip()
         depth = (len(line) - len(line.lstrip())) // 2
-        if text.startswith("#") or not text or text.startswith("- "):
+        if text.startswith(("#", "- ")) or not text:
             above = [*above, text.lstrip("# ")] if text.startswith("# ") else []
             continue
         name, _, rest = text.partition(":")

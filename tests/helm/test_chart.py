@@ -30,7 +30,8 @@ _EXPLAINED = {
 def test_lint_finds_nothing() -> None:
     """`helm lint --strict` passes for the defaults and for each example."""
     for path in EXAMPLES.values():
-        helm("lint", "--strict", "--kube-version", "1.36", CHART, *(["--values", path] if path else []))
+        values: list[str | Path] = ["--values", path] if path else []
+        helm("lint", "--strict", "--kube-version", "1.36", CHART, *values)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -55,7 +56,7 @@ def test_the_validator_would_see_a_misspelt_field(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_manifests_are_as_they_were(example: str) -> None:
-    """A change of what is rendered is seen by whoever reviews it (`python -m tests.helm.chart` renews the snapshots)."""
+    """Whoever reviews a change sees what it renders (`python -m tests.helm.chart` renews the snapshots)."""
     assert SNAPSHOTS.joinpath(f"{example}.yaml").read_text() == render(example)
 
 
