@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final, NoReturn
 
-from gateway.cli.output import Exit
+from gateway.cli.output import Exit, say
 
 __all__ = ["supervise"]
 
@@ -59,6 +59,8 @@ def _become(work: Callable[[], int]) -> NoReturn:
             signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         code = work()
+    except Exception as error:  # noqa: BLE001 (the process ends here: nobody above would tell a person)
+        say(f"Error: {type(error).__name__}: {error}")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

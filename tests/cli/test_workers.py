@@ -68,6 +68,14 @@ def test_the_first_failure_is_the_exit_code():
         assert process.wait(20) == 5
 
 
+def test_a_failure_is_told():
+    """In one line, by the process that failed, before it ends them all."""
+    line = [sys.executable, "-c", SCRIPT.format(body="raise OSError('the disk is full')")]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert "OSError: the disk is full" in done.stderr
+
+
 @pytest.mark.e2e
 def test_two_workers_share_listeners_and_state(write, tmp_path):
     """Both accept on the same port, and end together with exit code 0."""
