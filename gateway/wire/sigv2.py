@@ -83,7 +83,7 @@ def verify(
 
     Raises:
         Refused: CLOCK_SKEWED, SIGNATURE_EXPIRED, CREDENTIALS_QUERY_MALFORMED (an `x-amz-*` name both in the query
-            and as a header), BAD_SIGNATURE.
+            and as a header), UNSIGNED_HEADER (an `x-amz-*` parameter that no signature covers), BAD_SIGNATURE.
     """
     headers = list(raw.headers)
     parts = [part for part in raw.query.split("&") if part]
@@ -97,6 +97,9 @@ def verify(
             raise Refused(Reason.CLOCK_SKEWED, f"the request is dated {presented.signed_at - now:.0f} s from now")
         # Where x-amz-date is present it stands among the x-amz lines, and the date's own line is empty.
         date = "" if raw.header("x-amz-date") is not None else raw.header("date") or ""
+        if _hoisted(parts, raw):
+            # Read as headers by whoever acts on them, and signed by nobody: only a presigner's query covers them.
+            raise Refused(Reason.UNSIGNED_HEADER, "an x-amz-* parameter next to a signature in the header")
     given = presented.signature.encode("utf-8", "surrogatepass")
     bare = raw.path.count("/") == 1 and len(raw.path) > 1 and bucket_from_host is None
     paths = (raw.path, raw.path + "/") if bare else (raw.path,)

@@ -251,3 +251,11 @@ def test_a_bucket_alone_may_be_signed_with_a_slash_behind_it() -> None:
         query = sigv2.presign(PAIR, method="GET", path=signed, now=NOW, expires=60)
         raw = RawRequest("GET", asked, query, (("host", HOST),))
         assert check(raw) if fine else Reason.BAD_SIGNATURE == refusal(raw)
+
+
+@pytest.mark.parametrize("name", ["x-amz-copy-source", "X-Amz-Tagging", "x%2Damz-meta-a", "x-amz-security-token"])
+def test_a_signature_in_the_header_covers_no_parameter(name: str) -> None:
+    """A parameter that would count as a header is refused beside SigV2 in the header, which does not sign it."""
+    raw = peer.v2_header("PUT", "/bucket/k", headers={"date": "unused"})
+    assert check(raw)
+    assert Reason.UNSIGNED_HEADER == refusal(replace(raw, query=f"{name}=%2Fbucket%2Fother"))
