@@ -28,6 +28,17 @@ _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _DIGITS: Final = re.compile(r"\d{1,18}", re.ASCII)
 _VERSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}", re.ASCII)
 _COPIES: Final = {Operation.PUT_OBJECT: Operation.COPY_OBJECT, Operation.UPLOAD_PART: Operation.UPLOAD_PART_COPY}
+_WITH_BODY: Final = frozenset(
+    {
+        Operation.PUT_OBJECT,
+        Operation.POST_OBJECT,
+        Operation.UPLOAD_PART,
+        Operation.DELETE_OBJECTS,
+        Operation.COMPLETE_MULTIPART_UPLOAD,
+        Operation.PUT_OBJECT_TAGGING,
+        Operation.CREATE_BUCKET,
+    }
+)
 _STREAMING: Final = "STREAMING-"
 
 
@@ -156,13 +167,15 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
     params, hoisted = _split_query(raw)
     level = Level.SERVICE if service else Level.OBJECT if place.key else Level.BUCKET
     operation = find_shape(raw.method, level, params).operation
+    if operation is Operation.POST_OBJECT and raw.query:
+        raise Refused(Reason.UNSUPPORTED_OPERATION, "a form's fields say everything; its address has no parameters")
     headers = accepted_headers((*raw.headers, *_added(raw, hoisted)))
     if "x-amz-copy-source" in headers:
         if operation not in _COPIES:
             raise Refused(Reason.UNSUPPORTED_OPERATION, f"{operation} with a copy source")
         operation = _COPIES[operation]
     framing = _framing(raw)
-    return ObjectRequest(
+    request = ObjectRequest(
         raw=raw,
         operation=operation,
         place=place,
@@ -173,6 +186,10 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
         expects_continue=_expects_continue(raw),
         virtual_host=virtual_host,
     )
+    if request.has_body and operation not in _WITH_BODY:
+        # Nobody would read it, so nobody would notice that it is not the one that was signed.
+        raise Refused(Reason.BAD_REQUEST, f"{operation} with a body")
+    return request
 
 
 def _split_query(raw: RawRequest) -> tuple[dict[str, str], list[tuple[str, str]]]:

@@ -399,3 +399,33 @@ def test_parse_answers_or_refuses(method: str, target: str, headers: list[tuple[
     key = request.place.key if isinstance(request.place, BucketPlace) else request.place.path or ""
     assert checked_key(key) == key
     assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]", "".join(request.headers.values()))
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "taken"),
+    [
+        ("GET", "/bucket/k", False),
+        ("DELETE", "/bucket/k", False),
+        ("POST", "/bucket/k?uploads", False),
+        ("PUT", "/bucket/k?tagging", True),
+        ("PUT", "/bucket/k", True),
+        ("PUT", "/bucket", True),
+    ],
+)
+@pytest.mark.parametrize("framing", [("content-length", "1"), ("transfer-encoding", "chunked")])
+def test_a_body_that_nobody_reads_is_refused(method: str, target: str, taken: bool, framing: tuple[str, str]) -> None:
+    """An operation that takes no body refuses one: unread, it could not be held against what was signed."""
+    if taken:
+        assert ask(method, target, [framing]).has_body
+    else:
+        assert Reason.BAD_REQUEST == refusal_of(method, target, [framing])
+        assert not ask(method, target, [("content-length", "0")]).has_body
+
+
+@pytest.mark.parametrize(
+    "query", ["x-amz-security-token=t", "x-amz-acl=private", "X-Amz-Date=20300101T000000Z", "x-id=P"]
+)
+def test_a_form_has_no_parameters(query: str) -> None:
+    """Parameters beside a form are refused: its policy does not sign them, so they must not seem to count."""
+    assert Operation.POST_OBJECT is ask("POST", "/bucket").operation
+    assert Reason.UNSUPPORTED_OPERATION == refusal_of("POST", f"/bucket?{query}")
