@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from functools import lru_cache
 from typing import Final
 
 import httptools
@@ -29,6 +30,11 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _KEEP_ALIVE: Final = re.compile(r"timeout=(\d{1,6})", re.ASCII | re.IGNORECASE)
 
 
+@lru_cache(1024)
+def _lowered(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
 class Response:
     """One answer. `bodiless` says that the request was a HEAD, whose answer has no body whatever its headers say.
 
@@ -40,7 +46,6 @@ class Response:
         "_bodiless",
         "_fault",
         "_fields",
-        "_fields_bytes",
         "_head_bytes",
         "_interim",
         "_left",
@@ -71,7 +76,6 @@ class Response:
         self._bodiless = bodiless
         self._fault = ""
         self._fields: list[tuple[bytes, bytes]] = []
-        self._fields_bytes = 0
         self._head_bytes = 0
         self._interim = False
         self._left: int | None = None
@@ -156,9 +160,6 @@ class Response:
         """Parser event; trailers come here too and are dropped."""
         if not self.head_done:
             self._fields.append((name, value))
-            self._fields_bytes += len(name) + len(value)
-            if self._fields_bytes > MAX_HEAD:
-                self._fault = "the head is too large"
 
     def on_message_begin(self) -> None:
         """Parser event: a second answer to one request is nobody's."""
@@ -197,16 +198,20 @@ class Response:
 
     def _read_headers(self) -> None:
         headers = self.headers
+        size = 0
         for raw_name, raw_value in self._fields:
-            name = raw_name.decode("latin-1").lower()
+            size += len(raw_name) + len(raw_value)
+            name = _lowered(raw_name)
             try:
                 value = raw_value.decode("utf-8")
             except UnicodeDecodeError:
                 value = raw_value.decode("latin-1")
-            if _CONTROL.search(value):
+            if not value.isprintable() and _CONTROL.search(value):
                 continue
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self._fields.clear()
+        if size > MAX_HEAD:
+            self._fault = "the head is too large"
 
     def _framing(self) -> str:
         """Set `length`, `keep_alive` and `complete`; returns what is wrong with the framing, "" if nothing."""

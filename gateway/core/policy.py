@@ -26,6 +26,7 @@ from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
 __all__ = ["Explanation", "Objection", "Policy", "decide", "explain", "objections_to_share"]
 
 _REMEMBERED: Final = 4096
+_NO_MORE: Final = LinkLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,34 @@ class Explanation:
     rules: tuple[tuple[Rule, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Relevant:
+    """One principal's rules that cover a place: those about one action there, and those about sharing it."""
+
+    deny: tuple[Rule, ...]
+    allow: tuple[Rule, ...]
+    deny_sharing: tuple[Rule, ...]
+    allow_sharing: tuple[Rule, ...]
+
+    @classmethod
+    def of(cls, rules: Sequence[Rule], attempt: Attempt) -> _Relevant:
+        about = [rule for rule in rules if rule.beside(attempt) is None]
+        sharing = [rule for rule in rules if Action.SHARE in rule.may]
+        return cls(
+            tuple(rule for rule in about if rule.effect is Effect.DENY),
+            tuple(rule for rule in about if rule.effect is Effect.ALLOW),
+            tuple(rule for rule in sharing if rule.effect is Effect.DENY),
+            tuple(rule for rule in sharing if rule.effect is Effect.ALLOW),
+        )
+
+    def allowing(self, attempt: Attempt, grant: Grant | None) -> Rule | None:
+        """The first rule that allows the attempt, deny rules aside."""
+        for rule in self.allow:
+            if rule.unmet(attempt, grant) is None:
+                return rule
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The compiled rules. Immutable but for two memos: whose rules, and which cover a place."""
@@ -56,7 +85,7 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     limits: tuple[LimitRule, ...] = ()
     _named: dict[Principal, tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)
-    _covering: dict[tuple[Principal, Action | None, str, str], tuple[Rule, ...]] = field(
+    _relevant: dict[tuple[str, str, Action | None, str, str], _Relevant] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -71,15 +100,15 @@ class Policy:
             self._named[principal] = found
         return found
 
-    def rules_over(self, principal: Principal, attempt: Attempt) -> tuple[Rule, ...]:
-        """Those of them that cover the attempt's place. Remembered: neither time nor conditions can change it."""
-        place = (principal, attempt.action, attempt.bucket, attempt.key)
-        found = self._covering.get(place)
+    def relevant(self, principal: Principal, attempt: Attempt) -> _Relevant:
+        """Those of them that say something here. Remembered: neither time nor conditions can change it."""
+        place = (principal.kind, principal.name, attempt.action, attempt.bucket, attempt.key)
+        found = self._relevant.get(place)
         if found is None:
-            found = tuple(rule for rule in self.rules_for(principal) if rule.covers(attempt))
-            if len(self._covering) >= _REMEMBERED:
-                self._covering.clear()
-            self._covering[place] = found
+            found = _Relevant.of([rule for rule in self.rules_for(principal) if rule.covers(attempt)], attempt)
+            if len(self._relevant) >= _REMEMBERED:
+                self._relevant.clear()
+            self._relevant[place] = found
         return found
 
     def visible_buckets(self, principal: Principal) -> list[Bucket]:
@@ -93,6 +122,8 @@ class Policy:
 
     def limits_for(self, attempt: Attempt, grant: Grant | None) -> tuple[Limit, ...]:
         """Every limit that holds for the attempt, with the key of the count it shares."""
+        if not self.limits and (grant is None or grant.rate is None):
+            return ()
         subjects = [str(attempt.principal)]
         if grant is not None and grant.owner != attempt.principal:
             subjects.append(str(grant.owner))
@@ -121,9 +152,10 @@ def decide(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
     Raises:
         Refused: with the first objection, in the order in which `explain` lists them.
     """
-    for objection in _objections(policy, grant, attempt):
+    relevant = policy.relevant(_acting(grant, attempt), attempt)
+    for objection in _objections(policy, relevant, grant, attempt):
         raise Refused(objection.reason, objection.detail, rule=objection.rule)
-    rule = _allowing(policy, _acting(grant, attempt), grant, attempt)
+    rule = relevant.allowing(attempt, grant)
     if rule is None:
         raise Refused(Reason.INTERNAL, "no objection and no rule")
     bucket = policy.buckets[attempt.bucket]
@@ -140,7 +172,7 @@ def decide(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
 
 def explain(policy: Policy, grant: Grant | None, attempt: Attempt) -> Explanation:
     """Why `decide` would allow or refuse this attempt: all reasons, and every rule that names who acts."""
-    objections = tuple(_objections(policy, grant, attempt))
+    objections = tuple(_objections(policy, policy.relevant(_acting(grant, attempt), attempt), grant, attempt))
     route = None if objections else decide(policy, grant, attempt)
     rules = tuple(
         (rule, rule.mismatch(attempt, grant) or ("allows" if rule.effect is Effect.ALLOW else "denies"))
@@ -161,9 +193,10 @@ def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, .
         attempt = _whole_scope(link, action)
         if (folded := _folding(policy, attempt)) is not None:
             found.append(folded)
-        found.extend(_rule_objections(policy, link.owner, None, attempt))
-    found.extend(_share_objections(policy, link, whole))
-    share_rules = (rule for rule, faults in _share_rules(policy, link, whole) if not faults)
+        found.extend(_rule_objections(policy.relevant(link.owner, attempt), link.owner, None, attempt))
+    relevant = policy.relevant(link.owner, whole)
+    found.extend(_share_objections(relevant, link, whole))
+    share_rules = (rule for rule, faults in _share_rules(relevant, link, whole) if not faults)
     return tuple(dict.fromkeys(found)), next(share_rules, None)
 
 
@@ -172,19 +205,18 @@ def _acting(grant: Grant | None, attempt: Attempt) -> Principal:
     return grant.owner if grant is not None and grant.kind is GrantKind.LINK else attempt.principal
 
 
-def _objections(policy: Policy, grant: Grant | None, attempt: Attempt) -> Iterator[Objection]:
+def _objections(policy: Policy, relevant: _Relevant, grant: Grant | None, attempt: Attempt) -> Iterator[Objection]:
     if (fault := key_fault(attempt.key)) is not None:
         yield Objection(Reason.BAD_KEY, f"the key {fault}")
     if grant is not None:
         for reason, detail in grant.objections(attempt):
             yield Objection(reason, detail)
-    rule_objections = list(_rule_objections(policy, _acting(grant, attempt), grant, attempt))
     if grant is not None and grant.kind is GrantKind.LINK:
-        for objection in rule_objections:
+        for objection in _rule_objections(relevant, grant.owner, grant, attempt):
             yield Objection(Reason.OWNER_NOT_ALLOWED, f"the owner {grant.owner}: {objection.detail}", objection.rule)
-        yield from _share_objections(policy, grant, attempt)
+        yield from _share_objections(relevant, grant, attempt)
     else:
-        yield from rule_objections
+        yield from _rule_objections(relevant, attempt.principal, grant, attempt)
     if attempt.bucket not in policy.buckets:
         yield Objection(Reason.UNKNOWN_BUCKET, f"no bucket is named {attempt.bucket!r}")
     elif (folded := _folding(policy, attempt)) is not None:
@@ -193,41 +225,35 @@ def _objections(policy: Policy, grant: Grant | None, attempt: Attempt) -> Iterat
         yield Objection(Reason.BACKEND_DRAINED, f"the backend of {attempt.bucket} is drained")
 
 
-def _rule_objections(policy: Policy, actor: Principal, grant: Grant | None, attempt: Attempt) -> Iterator[Objection]:
-    for rule in policy.rules_over(actor, attempt):
-        if rule.effect is Effect.DENY and rule.applies(attempt, grant):
+def _rule_objections(
+    relevant: _Relevant, actor: Principal, grant: Grant | None, attempt: Attempt
+) -> Iterator[Objection]:
+    for rule in relevant.deny:
+        if rule.unmet(attempt, grant) is None:
             yield Objection(Reason.DENIED_BY_RULE, f"the rule {rule.name!r} denies it", rule.name)
-    if _allowing(policy, actor, grant, attempt) is None:
+    if relevant.allowing(attempt, grant) is None:
         yield Objection(Reason.NOT_ALLOWED, f"no rule allows {actor} to {attempt.action or 'see'} this")
 
 
-def _allowing(policy: Policy, actor: Principal, grant: Grant | None, attempt: Attempt) -> Rule | None:
-    for rule in policy.rules_over(actor, attempt):
-        if rule.effect is Effect.ALLOW and rule.applies(attempt, grant):
-            return rule
-    return None
+def _meant(rules: tuple[Rule, ...], link: Grant, attempt: Attempt) -> list[Rule]:
+    """Those of the rules about sharing whose conditions are met: by sharing the attempt's place."""
+    if not any(rule.conditional for rule in rules):
+        return list(rules)
+    sharing = attempt.touching(Action.SHARE, attempt.bucket, attempt.key)
+    return [rule for rule in rules if rule.unmet(sharing, link) is None]
 
 
-def _rules_about_sharing(policy: Policy, effect: Effect, link: Grant, attempt: Attempt) -> Iterator[Rule]:
-    """The rules on sharing the attempt's place. The place is judged as the attempt's own action has it."""
-    for rule in policy.rules_over(link.owner, attempt):
-        if rule.effect is effect and Action.SHARE in rule.may:
-            sharing = attempt.touching(Action.SHARE, attempt.bucket, attempt.key)
-            if rule.unmet(sharing, link) is None:
-                yield rule
-
-
-def _share_rules(policy: Policy, link: Grant, attempt: Attempt) -> Iterator[tuple[Rule, Sequence[str]]]:
+def _share_rules(relevant: _Relevant, link: Grant, attempt: Attempt) -> list[tuple[Rule, Sequence[str]]]:
     """The share rules of the link's owner that cover the attempt's place, with what each has against the link."""
-    for rule in _rules_about_sharing(policy, Effect.ALLOW, link, attempt):
-        yield rule, tuple((rule.links or LinkLimits()).faults(link))
+    rules = _meant(relevant.allow_sharing, link, attempt)
+    return [(rule, tuple((rule.links or _NO_MORE).faults(link))) for rule in rules]
 
 
-def _share_objections(policy: Policy, link: Grant, attempt: Attempt) -> Iterator[Objection]:
+def _share_objections(relevant: _Relevant, link: Grant, attempt: Attempt) -> Iterator[Objection]:
     """Why the link may not be shared as far as this; nothing if one share rule has no fault and no rule denies it."""
-    for rule in _rules_about_sharing(policy, Effect.DENY, link, attempt):
+    for rule in _meant(relevant.deny_sharing, link, attempt):
         yield Objection(Reason.OWNER_NOT_ALLOWED, f"the rule {rule.name!r} denies sharing it", rule.name)
-    judged = list(_share_rules(policy, link, attempt))
+    judged = _share_rules(relevant, link, attempt)
     if not judged:
         yield Objection(Reason.OWNER_NOT_ALLOWED, f"no rule lets {link.owner} share this")
     elif all(faults for _, faults in judged):

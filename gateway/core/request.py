@@ -116,15 +116,18 @@ class RawRequest:
     query: str
     headers: tuple[tuple[str, str], ...]
     version: tuple[int, int] = (1, 1)
+    _first: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_first", dict(reversed(self.headers)))
 
     def header(self, name: str) -> str | None:
         """The value of a header that may come once; the first one if it came more often."""
-        for candidate, value in self.headers:
-            if candidate == name:
-                return value
-        return None
+        return self._first.get(name)
 
     def header_values(self, name: str) -> list[str]:
+        if name not in self._first:
+            return []
         return [value for candidate, value in self.headers if candidate == name]
 
 

@@ -118,9 +118,10 @@ class Rule:
             return "denies actions, not the sight of a bucket" if self.effect is Effect.DENY else None
         return None if attempt.action in self.may else f"is not about {attempt.action}"
 
-    def applies(self, attempt: Attempt, grant: Grant | None) -> bool:
-        """Whether the rule speaks about an attempt whose place it is known to cover."""
-        return self.beside(attempt) is None and self.unmet(attempt, grant) is None
+    @property
+    def conditional(self) -> bool:
+        """Whether more than name, action and place decides if the rule speaks."""
+        return bool(self.networks) or self.max_size is not None or self.condition is not None
 
     def unmet(self, attempt: Attempt, grant: Grant | None) -> str | None:
         """Which of the rule's conditions the attempt does not meet, its name and action aside."""

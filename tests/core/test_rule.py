@@ -110,7 +110,9 @@ def test_what_applies_and_what_mismatches_are_opposites() -> None:
     attempts = [_ATTEMPT, replace(_ATTEMPT, size=11), replace(_ATTEMPT, peer=None), replace(_ATTEMPT, action=None)]
     for rule in rules:
         for attempt in attempts:
-            assert (rule.mismatch(attempt, None) is None) == rule.applies(attempt, None)
+            applies = rule.beside(attempt) is None and rule.unmet(attempt, None) is None
+            assert (rule.mismatch(attempt, None) is None) == applies
+            assert rule.conditional or rule.unmet(attempt, None) is None
 
 
 @pytest.mark.parametrize(("answer", "effect", "applies"), [
@@ -121,7 +123,7 @@ def test_a_condition_that_cannot_be_evaluated_never_allows_and_always_denies(
     answer: bool | None, effect: Effect, applies: bool
 ) -> None:
     """An unknown answer falls to the safe side of the rule it stands in."""
-    assert applies == replace(_RULE, condition=_Says(answer), effect=effect).applies(_ATTEMPT, None)
+    assert applies == (replace(_RULE, condition=_Says(answer), effect=effect).unmet(_ATTEMPT, None) is None)
 
 
 def test_a_deny_rule_stands_against_a_listing_that_could_show_what_it_denies() -> None:
