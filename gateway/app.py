@@ -27,9 +27,10 @@ from aiohttp import web
 from gateway import __version__
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
-from gateway.compose import Certificates, backend_specs, gate_of, open_stores, upload_parts_with
+from gateway.compose import Certificates, backend_specs, gate_of, identity_rules, open_stores, upload_parts_with
 from gateway.control.api import build_control_app
 from gateway.control.deps import ControlDeps
+from gateway.control.identity import Identity
 from gateway.core.attempt import Principal
 from gateway.core.policy import decide
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
@@ -255,6 +256,7 @@ class _App:
             upstream=self.upstream,
             tokens=self._admin_tokens,
             app_tokens=self._app_tokens,
+            identity=Identity(lambda: identity_rules(self.settings), time.time),
             ready=self.health.faults,
             metrics=self.siblings.page,
             profile_of=lambda name: self.upstream.store(name).spec.profile.name,

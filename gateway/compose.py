@@ -16,6 +16,7 @@ from cryptography.x509 import load_pem_x509_certificates
 from gateway.backends import multipart
 from gateway.backends.spec import BackendSpec, ChainSource
 from gateway.backends.upstream import StoreUpstream
+from gateway.control.identity import IdentityRules, Role
 from gateway.core.reasons import SettingsError
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.data.gate import Gate, PartsUpload
@@ -28,7 +29,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.timed import timed
 from gateway.wire.credentials import Credentials
 
-__all__ = ["Certificates", "backend_specs", "gate_of", "open_stores", "upload_parts_with"]
+__all__ = ["Certificates", "backend_specs", "gate_of", "identity_rules", "open_stores", "upload_parts_with"]
 
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 
@@ -59,6 +60,21 @@ def _spec(backend: BackendSettings, connect_timeout: float) -> BackendSpec:
         connect_timeout=connect_timeout,
         allow_link_local=backend.allow_link_local,
         drained=backend.drained,
+    )
+
+
+def identity_rules(settings: Settings) -> IdentityRules | None:
+    """Whose web identity tokens are believed; None if nobody's are."""
+    found = settings.control.identity
+    if found is None:
+        return None
+    return IdentityRules(
+        issuer=found.issuer,
+        audience=found.audience,
+        jwks=found.jwks,
+        roles={name: Role(role.app.name, role.subjects) for name, role in found.roles.items()},
+        ca_file=found.ca_file,
+        bearer=found.bearer.resolve() if found.bearer is not None else None,
     )
 
 

@@ -34,6 +34,7 @@ from gateway.settings.fields import (
     Text,
     written_as,
 )
+from gateway.settings.identity import App, IdentitySettings
 from gateway.settings.secret import SecretReader, SecretRef
 from gateway.settings.state import StateField, StateSettings
 
@@ -51,12 +52,6 @@ __all__ = [
     "TlsFiles",
     "TrustedListener",
 ]
-
-
-def _app(value: object) -> Principal:
-    if not isinstance(value, str) or not value.startswith("app:"):
-        raise ValueError("must name an app: write app:NAME")
-    return Principal.parse(value)
 
 
 def _optional_duration(value: object) -> float | None:
@@ -79,7 +74,6 @@ def _trusted_proxy(network: Network) -> Network:
     return network
 
 
-App = Annotated[Principal, PlainValidator(_app), WithJsonSchema({"type": "string", "pattern": "^app:.+$"})]
 OptionalDuration = Annotated[
     float | None,
     PlainValidator(_optional_duration),
@@ -204,6 +198,7 @@ class ControlSettings(BaseModel):
     listen: ListenAddress = ListenAddress("127.0.0.1", 8081)
     tokens: tuple[AdminToken, ...] = ()
     credentials: tuple[AppCredential, ...] = ()
+    identity: IdentitySettings | None = None
     tls: TlsFiles | None = None
 
 
