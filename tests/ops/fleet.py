@@ -86,7 +86,7 @@ class Fleet:
         self.directory = directory
         self.bucket = bucket
         self._environ = environ
-        self._seats = (_Seat(*ports[:2]), _Seat(*ports[2:]))
+        self._seats = (_Seat(ports[0], ports[1]), _Seat(ports[2], ports[3]))
 
     def proxy_settings(self) -> str:
         lines = [
@@ -103,7 +103,14 @@ class Fleet:
             "GATEWAY_CONTROL__LISTEN": f"127.0.0.1:{seat.control}",
         }
         log = self.directory / f"gateway{number}.log"
-        command = [sys.executable, "-m", "gateway", "serve", "--config", self.directory / "gateway.yaml"]
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "gateway",
+            "serve",
+            "--config",
+            self.directory / "gateway.yaml",
+        ]
         seat.child = seat.running.enter_context(running(command, log, environ, self.directory))
         deadline = time.monotonic() + 30
         while self.readiness(number) != 200:
@@ -138,7 +145,9 @@ class Fleet:
         with closing(http.client.HTTPConnection("127.0.0.1", self._seats[number].control, timeout=5)) as connection:
             try:
                 connection.request("GET", "/readyz")
-                return connection.getresponse().status
+                answer = connection.getresponse()
+                answer.read()
+                return answer.status
             except OSError:
                 return 0
 
@@ -173,7 +182,11 @@ def fleet_before(
 ) -> Iterator[Fleet]:
     """Gateways in front of a store, and HAProxy in front of them."""
     directory.joinpath("policies").mkdir(parents=True)
-    environ = {"OPS_ADMIN_TOKEN": secrets.token_urlsafe(24), "OPS_KEY": store.access_key, "OPS_SECRET": store.secret_key}
+    environ = {
+        "OPS_ADMIN_TOKEN": secrets.token_urlsafe(24),
+        "OPS_KEY": store.access_key,
+        "OPS_SECRET": store.secret_key,
+    }
     fleet = Fleet(directory, environ, store.make_bucket())
     policy = _POLICY.format(profile=store.profile, endpoint=store.endpoint, region=store.region, bucket=fleet.bucket)
     directory.joinpath("policies", "ops.yaml").write_text(policy)

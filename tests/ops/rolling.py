@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -56,14 +56,14 @@ def roll(fleet: Fleet, restarts: int, *, clients: int = 4) -> Tally:
     small = gateway.link("files", key="up/small.bin").url
     large = gateway.link("files", key="up/large.bin").url
 
-    def uploads() -> Callable[[], None]:
+    def uploads(_: ExitStack) -> Callable[[], None]:
         own = f"{upload.url}/{threading.get_ident()}.bin"
         return lambda: _put(own, _SMALL)
 
-    work: dict[str, Callable[[], Callable[[], None]]] = {
-        "small downloads": lambda: lambda: _get(small, _SMALL),
-        "small downloads on kept connections": lambda: _KeptConnection(small, _SMALL),
-        "large downloads": lambda: lambda: _get(large, _LARGE, _PACE),
+    work: dict[str, Callable[[ExitStack], Callable[[], None]]] = {
+        "small downloads": lambda _: lambda: _get(small, _SMALL),
+        "small downloads on kept connections": lambda stack: _kept(stack, small, _SMALL),
+        "large downloads": lambda _: lambda: _get(large, _LARGE, _PACE),
         "uploads": uploads,
     }
     threads = [
@@ -87,15 +87,16 @@ def roll(fleet: Fleet, restarts: int, *, clients: int = 4) -> Tally:
     return tally
 
 
-def _repeat(name: str, make: Callable[[], Callable[[], None]], tally: Tally, over: threading.Event) -> None:
-    attempt = make()
-    while not over.wait(_BREATH):
-        try:
-            attempt()
-        except Exception as failure:  # noqa: BLE001 (every kind of failure counts)
-            tally.failures.append(f"{name} after {tally.restarts} restarts: {type(failure).__name__} {failure}")
-        else:
-            tally.done[name] += 1
+def _repeat(name: str, make: Callable[[ExitStack], Callable[[], None]], tally: Tally, over: threading.Event) -> None:
+    with ExitStack() as stack:
+        attempt = make(stack)
+        while not over.wait(_BREATH):
+            try:
+                attempt()
+            except Exception as failure:  # noqa: BLE001 (every kind of failure counts)
+                tally.failures.append(f"{name} after {tally.restarts} restarts: {type(failure).__name__} {failure}")
+            else:
+                tally.done[name] += 1
 
 
 def _get(url: str, expected: bytes, pace: float = 0.0) -> None:
@@ -110,23 +111,23 @@ def _get(url: str, expected: bytes, pace: float = 0.0) -> None:
         assert (200, hashlib.sha256(expected).digest()) == (answer.status, found.digest()), answer.status
 
 
-class _KeptConnection:
-    """One connection for all requests, opened anew only when the server said that it is over."""
+def _kept(stack: ExitStack, url: str, expected: bytes) -> Callable[[], None]:
+    """Downloads on one connection, opened anew only when the server said that it is over."""
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+    stack.callback(connection.close)
 
-    def __init__(self, url: str, expected: bytes) -> None:
-        self._place = urlsplit(url)
-        self._expected = expected
-        self._connection = http.client.HTTPConnection(self._place.hostname or "", self._place.port, timeout=30)
-
-    def __call__(self) -> None:
+    def get() -> None:
         try:
-            self._connection.request("GET", self._place.path)
-            answer = self._connection.getresponse()
+            connection.request("GET", place.path)
+            answer = connection.getresponse()
             body = answer.read()
         except BaseException:
-            self._connection.close()
+            connection.close()
             raise
-        assert (200, self._expected) == (answer.status, body), answer.status
+        assert (200, expected) == (answer.status, body), answer.status
+
+    return get
 
 
 def _put(url: str, body: bytes) -> None:
