@@ -34,7 +34,8 @@ _UNCOUNTED: Final = frozenset({Operation.HEAD_OBJECT, Operation.LIST_OBJECTS_V2,
 class Admission:
     """`async with Admission(…) as permit:` is the right to run, for as long as the block runs.
 
-    A page takes no use, and neither do HEAD and listings. (A class, as a generator would cost ten times as much.)
+    A page takes no use, and neither do HEAD and listings, which are refused all the same once no use is left. (A class,
+    as a generator would cost ten times as much.)
 
     Raises:
         Refused: REVOKED, VIEW_TOO_OLD, TOO_MANY_REQUESTS, TOO_MANY_TRANSFERS, OVERLOADED, USED_UP.
@@ -53,27 +54,41 @@ class Admission:
     async def __aenter__(self) -> Permit:
         plane, tried, route = self._plane, self._tried, self._route
         grant, attempt = tried.grant, tried.attempt
-        if plane.draining:
-            raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
         if self._gate.posture.audit == "closed" and plane.accounts.ledger_down:
             raise DependencyDown("audit", "records cannot be written")
-        view = plane.follower.require_fresh()
-        if grant is not None and view.revoked(grant, attempt.bucket, attempt.key, route.backend.name) is not None:
-            raise Refused(Reason.REVOKED, "the revocation view says so")
+        self._require_standing()
         permit = self._permit = Permit(exchange=self._exchange, grant=grant, attempt=attempt, route=route)
         if route.limits:
             permit.verdict = await _take_rate(plane, self._gate, route, attempt.now)
+            self._require_standing()  # a revocation that came meanwhile had nothing to cut yet
         plane.transfers.enter(permit, self._gate.max_transfers)
         plane.metrics.transfers.inc()
-        if grant is not None and grant.kind is GrantKind.LINK and tried.page is None and _counts(attempt):
-            permit.lease_key = _lease_key(tried.presented, attempt, self._exchange)
-            if grant.uses is not None:
-                try:
-                    permit.lease = await _open_lease(plane, grant, permit.lease_key, attempt)
-                except BaseException:
-                    await self._leave()
-                    raise
+        if grant is not None and grant.kind is GrantKind.LINK and tried.page is None:
+            try:
+                await self._take_use(permit, grant)
+            except BaseException:
+                await self._leave()
+                raise
         return permit
+
+    def _require_standing(self) -> None:
+        """Neither the gateway nor the grant has ended. Asked in the same turn in which the permit is counted in."""
+        plane, grant, attempt = self._plane, self._tried.grant, self._tried.attempt
+        if plane.draining:
+            raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
+        view = plane.follower.require_fresh()
+        backend = self._route.backend.name
+        if grant is not None and view.revoked(grant, attempt.bucket, attempt.key, backend) is not None:
+            raise Refused(Reason.REVOKED, "the revocation view says so")
+
+    async def _take_use(self, permit: Permit, grant: Grant) -> None:
+        key = _lease_key(self._tried.presented, permit.attempt, self._exchange)
+        if permit.attempt.operation not in _UNCOUNTED:
+            permit.lease_key = key
+            if grant.uses is not None:
+                permit.lease = await _open_lease(self._plane, grant, key, permit.attempt)
+        elif grant.uses is not None:
+            await _require_use(self._plane, grant, grant.uses, key, permit.attempt)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -86,10 +101,6 @@ class Admission:
         self._plane.metrics.transfers.dec()
         if permit.lease is not None or permit.reserved:
             await asyncio.shield(_settle(self._plane, permit))
-
-
-def _counts(attempt: Attempt) -> bool:
-    return attempt.operation not in _UNCOUNTED
 
 
 async def claim(plane: Plane, permit: Permit, wanted: int, whole: int | None) -> None:
@@ -132,6 +143,15 @@ async def _open_lease(plane: Plane, grant: Grant, key: str, attempt: Attempt) ->
     if lease is None:
         raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
     return lease
+
+
+async def _require_use(plane: Plane, grant: Grant, uses: int, key: str, attempt: Attempt) -> None:
+    """A look takes no use, but nobody looks through a link that is used up, unless their own use is still open."""
+    usage = (await plane.leases.usage([grant.id])).get(grant.id)
+    if usage is not None and usage.uses >= uses:
+        joined = await plane.leases.open_lease(grant.id, key, 0, attempt.now, LEASE_WINDOW)
+        if joined is None:
+            raise Refused(Reason.USED_UP, f"all {uses} uses are taken")
 
 
 async def _settle(plane: Plane, permit: Permit) -> None:

@@ -13,6 +13,7 @@ from gateway.core.route import Cors
 from gateway.core.token import LinkToken
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Gate, Plane
+from gateway.data.resolve import find_link
 from gateway.wire.cors import actual_headers, preflight_headers
 from gateway.wire.replies import LINK_HEADERS, Reply
 
@@ -28,16 +29,15 @@ async def answer_preflight(plane: Plane, gate: Gate, request: ObjectRequest, exc
     """Answer an OPTIONS request.
 
     Raises:
-        Refused: UNKNOWN_TOKEN, NOT_ALLOWED when no rule covers it, BAD_REQUEST for no preflight at all.
+        Refused: UNKNOWN_TOKEN, TOO_MANY_GUESSES, NOT_ALLOWED when no rule covers it, BAD_REQUEST for no preflight.
     """
     grant = None
     if isinstance(request.place, LinkPlace):
         try:
-            grant = await plane.grants.find(LinkToken(request.place.token_text).hash)
+            token = LinkToken(request.place.token_text)
         except ValueError:
             raise Refused(Reason.UNKNOWN_TOKEN, "the text is no token") from None
-        if grant is None:
-            raise Refused(Reason.UNKNOWN_TOKEN, "no link has this token")
+        grant = await find_link(plane, token, exchange.peer, plane.clock())
     fields = preflight_headers(_rules(gate, request, grant), request.raw)
     own = LINK_HEADERS if grant is not None else ()
     await exchange.send(Reply(200, (*fields, *own)))

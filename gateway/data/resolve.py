@@ -23,7 +23,7 @@ from gateway.core.password import password_matches
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest
 from gateway.core.revocation import FeedEntry, RevocationView
-from gateway.core.token import SecretHash, hash_secret
+from gateway.core.token import LinkToken, SecretHash, hash_secret
 from gateway.data.guesses import PASSWORD_GUESSES, TOKEN_GUESSES
 from gateway.data.identify import (
     FormPresented,
@@ -39,7 +39,7 @@ from gateway.wire.sigv4 import Verified
 if TYPE_CHECKING:
     from gateway.data.gate import Plane
 
-__all__ = ["Grants", "Resolved", "password_proof", "resolve"]
+__all__ = ["Grants", "Resolved", "find_link", "password_proof", "resolve"]
 
 _CACHED: Final = 100_000
 _CACHE_SECONDS: Final = 300.0
@@ -84,7 +84,7 @@ class Grants:
     async def find(self, secret_hash: SecretHash) -> Grant | None:
         """The grant of a secret. Raises DependencyDown only for secrets that are not cached."""
         grant = self._known.get(secret_hash)
-        if grant is not None:
+        if grant is not None and grant.id in self._hashes:  # else the feed could no longer reach it
             self._metrics.grant_cache("hit")
             return grant
         serial = self._view().serial
@@ -159,13 +159,24 @@ async def _key(
     return grant, plane.grants.secret_of(grant, access_key_id)
 
 
-async def _link(plane: Plane, presented: TokenPresented, peer: Address | None, now: float) -> Resolved:
+async def find_link(plane: Plane, token: LinkToken, peer: Address | None, now: float) -> Grant:
+    """The link of a token.
+
+    Raises:
+        Refused: UNKNOWN_TOKEN, TOO_MANY_GUESSES.
+        DependencyDown: the grant store cannot answer.
+    """
     guesser = f"token:{_address(peer)}"
     plane.guesses.check(guesser, now)
-    grant = await plane.grants.find(presented.token.hash)
+    grant = await plane.grants.find(token.hash)
     if grant is None or grant.kind is not GrantKind.LINK:
         plane.guesses.failed(guesser, TOKEN_GUESSES, now)
         raise Refused(Reason.UNKNOWN_TOKEN, "no link has this token")
+    return grant
+
+
+async def _link(plane: Plane, presented: TokenPresented, peer: Address | None, now: float) -> Resolved:
+    grant = await find_link(plane, presented.token, peer, now)
     if grant.password is not None and grant.lapsed(now) is None:
         await _check_password(plane, grant, presented, f"password:{grant.id}:{_address(peer)}", now)
     return Resolved(grant.principal, grant)

@@ -13,9 +13,10 @@ from gateway.core.policy import LimitRule
 from gateway.core.posture import FailPosture
 from gateway.core.reasons import DependencyDown, Reason, UpstreamFailed
 from gateway.core.request import Action
+from gateway.core.revocation import FeedKind
 from gateway.core.units import Rate
 from gateway.stores.memory import MemoryState
-from tests.data.harness import APP, NOW, Rig, policy, running
+from tests.data.harness import APP, NOW, Rig, policy, request, running
 from tests.data.scripted_store import Scripted
 
 BODY = b"0123456789"
@@ -68,6 +69,17 @@ async def test_looking_takes_no_use(rig: Rig, once: tuple) -> None:
     await rig.ask("OPTIONS", f"/s/{token}", {"Origin": "https://a", "Access-Control-Request-Method": "GET"})
     assert 0 == await rig.used(grant)
     assert 200 == (await rig.fetch(token)).status
+
+
+async def test_who_has_no_use_left_sees_nothing_either(rig: Rig, once: tuple) -> None:
+    """HEAD and listings of a link that is used up are 410, but for whose own use is still open."""
+    token, grant = once
+    assert 200 == (await rig.fetch(token, User_Agent="one")).status
+    heads = [(await rig.ask("HEAD", f"/s/{token}", {"User-Agent": agent})).status for agent in ("one", "two")]
+    assert ([200, 410], 1) == (heads, await rig.used(grant))
+    rig.store.hold("inside/in/b.txt", BODY)
+    folder = await rig.link(prefix="in/", uses=1)
+    assert [200, 200, 410] == [(await rig.fetch(folder, path)).status for path in ("/", "/b.txt", "/")]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +153,40 @@ async def test_a_lease_is_no_free_pass(rig: Rig, once: tuple) -> None:
     token, _ = once
     statuses = [(await rig.fetch(token)).status for _ in range(4)]
     assert [200, 200, 200, 410] == statuses
+
+
+async def test_a_client_that_leaves_before_the_first_byte_has_used_nothing(rig: Rig, once: tuple) -> None:
+    """Whoever waits in vain may come again, and so may another."""
+    token, grant = once
+    hold = asyncio.Event()
+    rig.store.script(Scripted(200, {}, [hold], length=70_000))
+    async with rig.client() as client:
+        await client.send(request("GET", f"/s/{token}", {"User-Agent": "impatient"}))
+        await client.head()
+    await rig.recorded(1)
+    assert 0 == await rig.used(grant)
+    assert 200 == (await rig.fetch(token, User_Agent="another")).status
+
+
+@pytest.mark.parametrize("end", ["revoked", "shutting_down"])
+async def test_what_ends_while_the_limiter_is_asked_is_not_missed(monkeypatch, end: str) -> None:
+    """A request that waits for its rate is not among those a revocation cuts: it is judged again when it is counted."""
+    async with running(policy(limits=(limited(requests=Rate(100, 1.0, 100)),))) as rig:
+        rig.store.hold("inside/a.txt", BODY)
+        token, grant = await rig.granted()
+        take = rig.state.take
+
+        async def meanwhile(demands, now):
+            if end == "revoked":
+                await rig.revoke(FeedKind.LINK, grant.id)
+            else:
+                rig.plane.draining = True
+            return await take(demands, now)
+
+        monkeypatch.setattr(rig.state, "take", meanwhile)
+        assert (await rig.fetch(token)).status in {410, 503}
+        assert end == (await rig.last()).reason
+        assert [] == rig.store.seen
 
 
 # budgets

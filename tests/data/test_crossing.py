@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.route import Cors
+from gateway.core.token import ENTROPY_BYTES, LinkToken
 from tests.data.harness import APP, Rig, policy, running
 
 PAGE = "https://app.example"
@@ -70,3 +71,11 @@ async def test_without_rules_nothing_is_said(app: Rig) -> None:
     got = await app.ask("GET", "/reports/a", {"Origin": PAGE})
     assert (None, None) == (got.header("access-control-allow-origin"), got.header("vary"))
     assert 403 == (await app.ask("OPTIONS", "/reports/a", preflight())).status
+
+
+async def test_guessing_by_preflights_is_guessing() -> None:
+    """The same budget as for any other method."""
+    async with running(CORS) as rig:
+        tokens = [LinkToken.mint(bytes([n]) * ENTROPY_BYTES).text for n in range(62)]
+        statuses = [(await rig.ask("OPTIONS", f"/s/{token}", preflight())).status for token in tokens]
+        assert [404] * 61 + [429] == statuses

@@ -13,7 +13,7 @@ from gateway.core.request import Action
 from gateway.core.revocation import FeedKind
 from gateway.core.token import ENTROPY_BYTES, LinkToken, hash_secret
 from gateway.wire.credentials import Credentials
-from tests.data.harness import APP, Rig
+from tests.data.harness import APP, Rig, running
 
 
 @pytest.fixture
@@ -120,6 +120,19 @@ async def test_an_edit_that_overtakes_a_look_up_is_not_lost(rig: Rig) -> None:
     rig.plane.grants._store = store
     again = await rig.plane.grants.find(grant.hash)
     assert (None, "new") == (found and found.label, again and again.label)
+
+
+async def test_a_grant_that_the_feed_could_no_longer_reach_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However full the cache: a link in constant use, made long ago, ends with its rotation like any other."""
+    monkeypatch.setattr("gateway.data.resolve._CACHED", 4)
+    async with running() as rig:
+        rig.store.hold("inside/a.txt", b"hello")
+        token, grant = await rig.granted()
+        for _ in range(10):
+            assert 200 == (await rig.fetch(token)).status
+            await rig.fetch(await rig.link())
+        await rig.edit(grant, hash=LinkToken.mint(b"f" * ENTROPY_BYTES).hash)
+        assert 404 == (await rig.fetch(token)).status
 
 
 async def test_grants_down_is_503_but_not_for_what_is_known(rig: Rig) -> None:
