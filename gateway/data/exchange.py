@@ -148,9 +148,13 @@ class Exchange:
             Refused: the target or the headers are malformed.
         """
         message = self._request._message  # noqa: SLF001 (the only place where the raw header bytes are kept)
-        self.raw = raw_request(
-            message.method, message.path, message.raw_headers, (message.version.major, message.version.minor)
-        )
+        version = (message.version.major, message.version.minor)
+        try:
+            self.raw = raw_request(message.method, message.path, message.raw_headers, version)
+        except Refused:
+            # Of a head that nobody could read, only its place is kept: it decides the form of the answer.
+            self.raw = RawRequest(message.method, "/s/" if message.path.startswith("/s/") else "/", "", ())
+            raise
         return self.raw
 
     @property

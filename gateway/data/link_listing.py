@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.core.reasons import Refused
-from gateway.core.request import LinkPlace
+from gateway.core.request import LinkPlace, RawRequest
 from gateway.data.attempts import Tried
 from gateway.data.gate import Plane
 from gateway.data.link_pages import html, link_title
@@ -32,11 +32,13 @@ async def link_listing(plane: Plane, tried: Tried, permit: Permit) -> Reply:
         Refused: the store's refusal, as a reason of ours.
         UpstreamFailed: the store is away, or answered something else than a listing.
     """
+    raw = tried.request.raw
+    if prefers_html(raw.header("accept")) and not raw.path.endswith("/"):
+        return _with_slash(raw)
     listing = await read_page(plane, tried, permit)
     place, folder = tried.request.place, tried.attempt.key
     path = place.path or "" if isinstance(place, LinkPlace) else ""
     entries = link_entries(listing, folder)
-    raw = tried.request.raw
     if not prefers_html(raw.header("accept")):
         headers = (("Content-Type", "application/json"), *LINK_HEADERS)
         return Reply(200, headers, b"" if raw.method == "HEAD" else link_json(path, entries, listing.cursor))
@@ -50,6 +52,12 @@ async def link_listing(plane: Plane, tried: Tried, permit: Permit) -> Reply:
         expires_at=grant.expires_at if grant is not None else None,
     )
     return html(page)
+
+
+def _with_slash(raw: RawRequest) -> Reply:
+    """The page's links are relative, so a browser has to be where they begin."""
+    query = f"?{raw.query}" if raw.query else ""
+    return Reply(308, (("Location", f"{raw.path}/{query}"), *LINK_HEADERS))
 
 
 async def read_page(plane: Plane, tried: Tried, permit: Permit) -> Listing:

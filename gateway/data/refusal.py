@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import structlog
 
+from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
+from gateway.core.request import Action
 from gateway.data.account import Account
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Plane
@@ -39,7 +41,17 @@ async def refuse(plane: Plane, exchange: Exchange, account: Account) -> None:
 
 def _reply(exchange: Exchange, account: Account, refused: Refused) -> Reply:
     verdict = refused.verdict or (account.permit.verdict if account.permit is not None else None)
-    return refusal(refused, account.request, exchange.raw, exchange.request_id, verdict=verdict)
+    allow = _methods(account.grant) if account.grant is not None else None
+    return refusal(refused, account.request, exchange.raw, exchange.request_id, verdict=verdict, allow=allow)
+
+
+def _methods(grant: Grant) -> list[str] | None:
+    """The methods that a link's actions come to; None for a key, whose rights depend on the place."""
+    if grant.kind is not GrantKind.LINK:
+        return None
+    reading = ("GET", "HEAD") if grant.actions & {Action.READ, Action.LIST} else ()
+    writing = ("POST", "PUT") if Action.WRITE in grant.actions else ()
+    return [*reading, "OPTIONS", *writing]
 
 
 def _as_refused(failure: BaseException | None) -> Refused:

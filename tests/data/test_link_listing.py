@@ -38,6 +38,14 @@ async def test_people_get_a_page(rig: Rig) -> None:
     assert "deep" not in got.text
 
 
+async def test_people_are_led_to_where_the_pages_links_begin(rig: Rig) -> None:
+    """Without its slash the address would make every relative link point beside the folder; programs do not care."""
+    token = await folder(rig)
+    got = await rig.ask("GET", f"/s/{token}?cursor=", {"Accept": "text/html"})
+    assert (308, f"/s/{token}/?cursor=", []) == (got.status, got.header("location"), rig.store.seen)
+    assert 200 == (await rig.ask("GET", f"/s/{token}", JSON)).status
+
+
 async def test_a_folder_below_is_listed_below(rig: Rig) -> None:
     """Its rows are relative to itself."""
     got = await rig.ask("GET", f"/s/{await folder(rig)}/sub/", JSON)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from gateway.core.reasons import TABLE, DependencyDown, Reason, Refused, UpstreamFailed
+from gateway.core.request import Action
 from tests.data.harness import Rig
 from tests.data.scripted_store import Scripted
 
@@ -70,3 +71,20 @@ async def test_a_browser_gets_a_page(rig: Rig) -> None:
     assert "text/html" in (got.header("content-type") or "")
     got = await rig.fetch("none")
     assert "application/problem+json" == got.header("content-type")
+
+
+@pytest.mark.parametrize(
+    ("action", "method", "allow"),
+    [(Action.READ, "PUT", "GET, HEAD, OPTIONS"), (Action.WRITE, "GET", "OPTIONS, POST, PUT")],
+)
+async def test_a_405_names_what_this_link_takes(rig: Rig, action: Action, method: str, allow: str) -> None:
+    """A PUT to a read link is not told to try PUT (RFC 9110, 15.5.6)."""
+    got = await rig.ask(method, f"/s/{await rig.link(actions=[action])}")
+    assert (405, allow) == (got.status, got.header("allow"))
+
+
+async def test_a_head_that_nobody_can_read_is_answered_in_its_places_form(rig: Rig) -> None:
+    """A problem document below `/s/`, XML elsewhere, though no rule of HTTP held."""
+    links, buckets = await rig.ask("GET", "/s/%zz"), await rig.ask("GET", "/reports/%zz")
+    assert (400, "application/problem+json") == (links.status, links.header("content-type"))
+    assert (400, "application/xml") == (buckets.status, buckets.header("content-type"))
