@@ -32,11 +32,15 @@ def connect(url: str, timeout: float) -> HTTPConnection:
     """
     from http.client import HTTPConnection, HTTPSConnection
 
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        fail(f"{url!r} is not a URL.", Exit.USAGE)
+    if parts.scheme not in {"http", "https"} or not host:
         fail(f"{url!r} is not an http:// or https:// URL.", Exit.USAGE)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    return kind(parts.hostname, parts.port, timeout=timeout)
+    return kind(host, port, timeout=timeout)
 
 
 def path_part(text: str) -> str:
@@ -113,10 +117,9 @@ class Control:
             fail(f"{self.url} answered {status} with something that is no answer of the control API.", Exit.UNREACHABLE)
         if status < 300:
             return value
-        told = str(value.get("detail") or value.get("title") or f"the gateway answered {status}")
         if status == 401:
             fail("The gateway does not know this admin token: set GATEWAY_ADMIN_TOKEN.")
-        return fail(told, Exit.NOT_FOUND if status == 404 else Exit.FAILED)
+        return fail(_told(value, status), Exit.NOT_FOUND if status == 404 else Exit.FAILED)
 
 
 def control() -> Control:
@@ -131,6 +134,15 @@ def control() -> Control:
     if not (token.isascii() and token.isprintable()):
         fail("GATEWAY_ADMIN_TOKEN holds characters that no token has.", Exit.USAGE)
     return Control(os.environ.get("GATEWAY_URL") or DEFAULT_URL, token)
+
+
+def _told(problem: Mapping[str, Any], status: int) -> str:
+    """What a problem document says, in one sentence: its faults where it names some, else its detail."""
+    faults = problem.get("errors")
+    if status == 422 and isinstance(faults, list) and faults:
+        named = [(fault.get("parameter") or fault.get("pointer", "").lstrip("/"), fault["detail"]) for fault in faults]
+        return "; ".join(f"{name}: {detail}" if name else str(detail) for name, detail in named)
+    return str(problem.get("detail") or problem.get("title") or f"the gateway answered {status}")
 
 
 def _cause(error: Exception) -> str:

@@ -58,6 +58,12 @@ def test_a_redirect_is_not_followed(listener):
     assert len(listener.seen) == 1
 
 
+def test_a_fault_of_what_was_sent_is_told_by_name(terminal):
+    """Which member, and what is wrong with it, instead of a count of faults."""
+    done = terminal.run("revoke", "--owner", "nobody", "--yes")
+    assert (1, True) == (done.exit_code, done.stderr.startswith("Error: owner: 'nobody' is not a principal"))
+
+
 def test_a_base_path_is_kept(listener):
     """The API may live below a path of a reverse proxy."""
     listener.answers = [reply(200, b'{"links": [], "cursor": null}')]
@@ -70,7 +76,7 @@ def test_the_token_is_in_no_repr():
     assert "hush" not in repr(Control("http://h", "hush"))
 
 
-@pytest.mark.parametrize("url", ["ftp://h", "h:80", "http://", ""])
+@pytest.mark.parametrize("url", ["ftp://h", "h:80", "http://", "", "http://h:port", "http://[::1"])
 def test_what_is_no_url_is_wrong_usage(url):
     """Exit code 2."""
     with pytest.raises(click.exceptions.Exit) as caught:
