@@ -1,29 +1,23 @@
-"""Owns how grants, records and cursors are written as text, the same for every engine.
+"""Owns what every engine can hold, and how records and cursors are written as text, the same for every engine.
 
-Refuses to own tables and connections.
+Refuses to own tables and connections, and the form of a stored grant (`gateway.core.stored`).
 
-Law: what the store itself changes (serial, version, revocation) stands in columns of its own and never in the
-document, so that an edit that was read before a revocation cannot write it away. A cursor is opaque to callers and
-is checked when it comes back.
+Law: a cursor is opaque to callers and is checked when it comes back.
 """
 
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import fields
-from ipaddress import ip_network
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantFilter, GrantKind, Scope
+from gateway.core.grant import Grant, GrantFilter
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import Outcome, Record
-from gateway.core.request import Action
 from gateway.core.revocation import RevocationTarget
-from gateway.core.token import SecretHash
-from gateway.core.units import Rate
+from gateway.core.stored import GrantRow, document_of, read_grant
 
 __all__ = [
     "LARGEST",
@@ -45,35 +39,6 @@ __all__ = [
 
 LARGEST: Final = 2**63 - 1
 """What the integer columns of SQLite and PostgreSQL hold."""
-
-_PLAIN: Final = (
-    "not_before",
-    "expires_at",
-    "uses",
-    "budget",
-    "max_size",
-    "password",
-    "label",
-    "filename",
-    "content_type",
-    "etag",
-    "rule",
-)
-
-
-class GrantRow(NamedTuple):
-    """The columns that make up one grant, in the order in which every engine selects them."""
-
-    id: str
-    kind: str
-    hash: bytes
-    owner: str
-    issued_at: float
-    serial: int
-    version: int
-    revoked_at: float | None
-    revoked_reason: str | None
-    document: str
 
 
 def check_storable(grant: Grant, idempotency: str | None = None) -> None:
@@ -112,28 +77,6 @@ def check_targets(targets: Sequence[RevocationTarget], reason: str, by: str) -> 
     check_texts(reason, by, *(text for target in targets for text in (target.name, target.prefix)))
 
 
-def document_of(grant: Grant) -> str:
-    """Everything that an edit may replace, as JSON in ASCII; fields at their defaults are left out."""
-    document: dict[str, Any] = {name: getattr(grant, name) for name in _PLAIN if getattr(grant, name) is not None}
-    if grant.scope is not None:
-        document["scope"] = [grant.scope.bucket, grant.scope.key, grant.scope.prefix]
-    if grant.actions:
-        document["actions"] = sorted(grant.actions)
-    if grant.overwrite:
-        document["overwrite"] = True
-    if grant.rate is not None:
-        document["rate"] = [grant.rate.count, grant.rate.per, grant.rate.burst]
-    if grant.cidrs:
-        document["cidrs"] = [str(network) for network in grant.cidrs]
-    if grant.sealed is not None:
-        document["sealed"] = b64encode(grant.sealed).decode()
-    if grant.session_hash is not None:
-        document["session_hash"] = grant.session_hash.hex()
-    if grant.issued_by:
-        document["issued_by"] = grant.issued_by
-    return json.dumps(document, separators=(",", ":"))
-
-
 def grant_of(row: GrantRow) -> Grant:
     """The grant of a stored row.
 
@@ -141,35 +84,9 @@ def grant_of(row: GrantRow) -> Grant:
         DependencyDown: the row is damaged, which is the store's fault and not the caller's.
     """
     try:
-        return _grant_of(row)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return read_grant(row)
+    except ValueError as error:
         raise DependencyDown("grants", f"the stored grant {row.id} cannot be read: {type(error).__name__}") from error
-
-
-def _grant_of(row: GrantRow) -> Grant:
-    document: dict[str, Any] = json.loads(row.document)
-    scope, rate = document.get("scope"), document.get("rate")
-    sealed, session_hash = document.get("sealed"), document.get("session_hash")
-    return Grant(
-        id=row.id,
-        kind=GrantKind(row.kind),
-        hash=SecretHash(bytes(row.hash)),
-        owner=Principal.parse(row.owner),
-        issued_at=row.issued_at,
-        serial=row.serial,
-        version=row.version,
-        revoked_at=row.revoked_at,
-        revoked_reason=row.revoked_reason,
-        scope=None if scope is None else Scope(*scope),
-        actions=frozenset(Action(action) for action in document.get("actions", ())),
-        overwrite=document.get("overwrite", False),
-        rate=None if rate is None else Rate(*rate),
-        cidrs=tuple(ip_network(text) for text in document.get("cidrs", ())),
-        sealed=None if sealed is None else b64decode(sealed),
-        session_hash=None if session_hash is None else SecretHash(bytes.fromhex(session_hash)),
-        issued_by=document.get("issued_by", ""),
-        **{name: document.get(name) for name in _PLAIN},
-    )
 
 
 _RECORD_FIELDS: Final = tuple(field.name for field in fields(Record))

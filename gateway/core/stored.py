@@ -1,0 +1,127 @@
+"""Owns the form in which a grant is kept and handed on: a row of plain columns and a JSON document.
+
+Refuses to own tables and connections (`gateway.stores`) and who may have it (`gateway.control`).
+
+Law: what the store itself changes (serial, version, revocation) stands in columns of its own and never in the
+document, so that an edit that was read before a revocation cannot write it away.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from ipaddress import ip_network
+from typing import Any, Final, NamedTuple
+
+from gateway.core.attempt import Principal
+from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.request import Action
+from gateway.core.token import SecretHash
+from gateway.core.units import Rate
+
+__all__ = ["GrantRow", "document_of", "read_grant", "row_of"]
+
+_PLAIN: Final = (
+    "not_before",
+    "expires_at",
+    "uses",
+    "budget",
+    "max_size",
+    "password",
+    "label",
+    "filename",
+    "content_type",
+    "etag",
+    "rule",
+)
+
+
+class GrantRow(NamedTuple):
+    """The columns that make up one grant, in the order in which every engine selects them."""
+
+    id: str
+    kind: str
+    hash: bytes
+    owner: str
+    issued_at: float
+    serial: int
+    version: int
+    revoked_at: float | None
+    revoked_reason: str | None
+    document: str
+
+
+def row_of(grant: Grant) -> GrantRow:
+    """The grant as one row."""
+    return GrantRow(
+        id=grant.id,
+        kind=str(grant.kind),
+        hash=grant.hash,
+        owner=str(grant.owner),
+        issued_at=grant.issued_at,
+        serial=grant.serial,
+        version=grant.version,
+        revoked_at=grant.revoked_at,
+        revoked_reason=grant.revoked_reason,
+        document=document_of(grant),
+    )
+
+
+def document_of(grant: Grant) -> str:
+    """Everything that an edit may replace, as JSON in ASCII; fields at their defaults are left out."""
+    document: dict[str, Any] = {name: getattr(grant, name) for name in _PLAIN if getattr(grant, name) is not None}
+    if grant.scope is not None:
+        document["scope"] = [grant.scope.bucket, grant.scope.key, grant.scope.prefix]
+    if grant.actions:
+        document["actions"] = sorted(grant.actions)
+    if grant.overwrite:
+        document["overwrite"] = True
+    if grant.rate is not None:
+        document["rate"] = [grant.rate.count, grant.rate.per, grant.rate.burst]
+    if grant.cidrs:
+        document["cidrs"] = [str(network) for network in grant.cidrs]
+    if grant.sealed is not None:
+        document["sealed"] = b64encode(grant.sealed).decode()
+    if grant.session_hash is not None:
+        document["session_hash"] = grant.session_hash.hex()
+    if grant.issued_by:
+        document["issued_by"] = grant.issued_by
+    return json.dumps(document, separators=(",", ":"))
+
+
+def read_grant(row: GrantRow) -> Grant:
+    """The grant of a row.
+
+    Raises:
+        ValueError: the row is damaged.
+    """
+    try:
+        return _grant_of(row)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a stored grant: {type(error).__name__}") from error
+
+
+def _grant_of(row: GrantRow) -> Grant:
+    document: dict[str, Any] = json.loads(row.document)
+    scope, rate = document.get("scope"), document.get("rate")
+    sealed, session_hash = document.get("sealed"), document.get("session_hash")
+    return Grant(
+        id=row.id,
+        kind=GrantKind(row.kind),
+        hash=SecretHash(bytes(row.hash)),
+        owner=Principal.parse(row.owner),
+        issued_at=row.issued_at,
+        serial=row.serial,
+        version=row.version,
+        revoked_at=row.revoked_at,
+        revoked_reason=row.revoked_reason,
+        scope=None if scope is None else Scope(*scope),
+        actions=frozenset(Action(action) for action in document.get("actions", ())),
+        overwrite=document.get("overwrite", False),
+        rate=None if rate is None else Rate(*rate),
+        cidrs=tuple(ip_network(text) for text in document.get("cidrs", ())),
+        sealed=None if sealed is None else b64decode(sealed),
+        session_hash=None if session_hash is None else SecretHash(bytes.fromhex(session_hash)),
+        issued_by=document.get("issued_by", ""),
+        **{name: document.get(name) for name in _PLAIN},
+    )
