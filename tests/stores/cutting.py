@@ -27,6 +27,12 @@ class Wire:
         user = f"{self._target.username}@" if self._target.username else ""
         return urlunsplit(self._target._replace(netloc=f"{user}127.0.0.1:{port}"))
 
+    def lead_to(self, url: str) -> None:
+        """New connections go to another server from now on; the open ones break."""
+        self._target = urlsplit(url)
+        for writer in self._writers:
+            writer.transport.abort()
+
     def cut(self) -> None:
         self._down = True
         for writer in self._writers:

@@ -1,0 +1,363 @@
+"""Measures what several replicas promise, with real gateways on a real PostgreSQL and a real Valkey, whole and broken.
+
+    python -m tests.replicas.figures [--revocations 1000] [--rounds 100] [--out FILE]
+
+Every figure is seen from outside, by HTTP clients; the machine's load is in it. Exits with 1 if a promise was broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.replicas.fleet import Fleet, fleet
+from tests.replicas.probes import Clients, Watch, quantile
+from tests.replicas.servers import Server, postgres, promote, valkey
+from tests.servers.rclone import rclone_store
+from tests.servers.store import RunningStore
+from tests.stores.cutting import Wire, wire_to
+
+REPLICAS = 4
+FAULT_SECONDS = 8.0
+LARGE = 192 * 1024 * 1024
+PACE = 256 * 1024
+SKEWS = ("+0", "+3600", "-3600", "+7200")
+LIMIT = (50, 100)
+_WIDE = 'limits: [{who: "link:*", requests: 20000/s, burst: 20000}]'
+_NARROW = f'limits: [{{who: "link:*", requests: {LIMIT[0]}/s, burst: {LIMIT[1]}}}]'
+
+
+@dataclass
+class Report:
+    """Rows of figures, each with what was promised and whether it held."""
+
+    rows: list[tuple[str, str, str, bool]] = field(default_factory=list)
+
+    def add(self, what: str, figure: str, promise: str, held: bool) -> None:
+        self.rows.append((what, figure, promise, held))
+        sys.stdout.write(f"{'ok  ' if held else 'LOST'}  {what}: {figure}  ({promise})\n")
+        sys.stdout.flush()
+
+    def text(self) -> str:
+        lines = ["| what | measured | promise | held |", "|---|---|---|---|"]
+        lines += [
+            f"| {what} | {figure} | {promise} | {'yes' if held else '**no**'} |"
+            for what, figure, promise, held in self.rows
+        ]
+        return "\n".join(lines) + "\n"
+
+
+@dataclass
+class Scene:
+    """What a measurement works with. Replica 0 reaches PostgreSQL directly, the others through `wire`."""
+
+    clients: Clients
+    database: Server
+    wire: Wire
+    counters: Server
+    counter_wire: Wire
+    report: Report
+    folder: Path
+
+
+def _spread(times: Sequence[float]) -> str:
+    middle, most = quantile(times, 0.5), quantile(times, 0.99)
+    return f"p50 {middle * 1000:.0f} ms, p99 {most * 1000:.0f} ms, max {max(times) * 1000:.0f} ms"
+
+
+async def revoke_to_refuse(scene: Scene, count: int) -> None:
+    """From sending the revocation to the first refusal that a client of another replica has in hand."""
+    clients, times = scene.clients, []
+    for number in range(count):
+        revoking = number % REPLICAS
+        others = [replica for replica in range(REPLICAS) if replica != revoking]
+        link = await clients.link(revoking)
+        for replica in others:
+            seen = await clients.get(replica, link.token)
+            assert seen.status == 200, seen
+        began = time.monotonic()
+        refused = [clients.until_refused(replica, link) for replica in others]
+        acknowledged, *refused_at = await asyncio.gather(clients.revoke(revoking, link), *refused)
+        assert acknowledged
+        times.append(max(refused_at) - began)
+    figure = f"{count} revocations: {_spread(times)}"
+    held = quantile(times, 0.99) <= 1 and max(times) <= 2
+    scene.report.add("revoked on one replica, refused on the slowest of three others", figure, "p99 1 s, max 2 s", held)
+
+
+async def cut_to_last_byte(scene: Scene, count: int) -> None:
+    """From sending the revocation to the broken end of a transfer through another replica, and the bytes after it."""
+    clients, times, later, whole = scene.clients, [], [], 0
+    for number in range(count):
+        link = await clients.link(number % REPLICAS, "large")
+        began, moved_at_cut = asyncio.Event(), 0
+        moved = 0
+
+        async def download(replica: int) -> float:
+            nonlocal moved, whole
+            try:
+                async with clients.session.get(clients.fleet.url(replica, link.token)) as answer:  # noqa: B023
+                    async for data in answer.content.iter_chunked(PACE):
+                        moved += len(data)
+                        began.set()  # noqa: B023
+                        await asyncio.sleep(0.012)
+                    whole += 1
+            except Exception:  # noqa: BLE001 (whatever the client calls it: the body broke off)
+                pass
+            return time.monotonic()
+
+        running = asyncio.get_running_loop().create_task(download((number + 1) % REPLICAS))
+        await began.wait()
+        sent = time.monotonic()
+        assert await clients.revoke(number % REPLICAS, link)
+        moved_at_cut = moved
+        times.append(await running - sent)
+        later.append(moved - moved_at_cut)
+    figure = f"{count} transfers at 20 MiB/s: {_spread(times)}; {whole} looked whole"
+    scene.report.add(
+        "revoked on one replica, transfer on another broken off",
+        figure,
+        "1 s, none looks whole",
+        max(times) <= 1 and not whole,
+    )
+    scene.report.add(
+        "bytes that reached the client after the acknowledgement, socket buffers included",
+        f"p50 {quantile(later, 0.5) / 1024:.0f} KiB, max {max(later) / 1024:.0f} KiB",
+        "256 KiB beyond the buffers of both kernels",
+        max(later) <= 256 * 1024 + 10 * 1024 * 1024,
+    )
+
+
+async def one_use(scene: Scene, rounds: int, crowd: int = 200) -> None:
+    """Different clients at once, on all replicas, for a link that may be used once."""
+    clients, exact, broken = scene.clients, 0, 0
+    for number in range(rounds):
+        link = await clients.link(number % REPLICAS, uses=1)
+        seen = await asyncio.gather(
+            *(clients.get(one % REPLICAS, link.token, f"client {number}.{one}") for one in range(crowd))
+        )
+        statuses = [each.status for each in seen]
+        exact += statuses.count(200) == 1
+        broken += sum(status not in {200, 410} for status in statuses)
+    others = f"{crowd} clients, {REPLICAS} replicas; {broken} answers that were neither 200 nor 410"
+    figure = f"{exact} of {rounds} rounds had exactly one success ({others})"
+    scene.report.add("a link for one use, tried at once", figure, "exactly one", exact == rounds)
+
+
+async def limits_with_skewed_clocks(scene: Scene, store: RunningStore, faketime: str, seconds: float = 6.0) -> None:
+    """Requests admitted by replicas whose clocks are hours apart, against what one exact counter would admit."""
+    state = f'{{grants: "{scene.database.url}", limits: "{scene.counters.url}"}}'
+    environs = [
+        {"LD_PRELOAD": faketime, "FAKETIME": skew, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
+        for skew in SKEWS
+    ]
+    with fleet(scene.folder / "skewed", store, [state] * REPLICAS, policy=_NARROW, environs=environs) as skewed:
+        async with Clients(skewed) as clients:
+            link = await clients.link(0, expires_in=30 * 86400)
+            began = time.monotonic()
+            admitted: list[float] = []
+
+            async def press(replica: int) -> None:
+                while time.monotonic() - began < seconds:
+                    seen = await clients.get(replica, link.token)
+                    if seen.status != 429:  # what was admitted may fail later: the store refuses skewed signatures
+                        admitted.append(seen.at)
+
+            await asyncio.gather(*(press(one % REPLICAS) for one in range(4 * REPLICAS)))
+    rate, burst = LIMIT
+    most = burst + rate * (max(admitted) - began)
+    figure = f"{len(admitted)} admitted in {max(admitted) - began:.2f} s, one exact counter admits {most:.1f}"
+    held = 0.97 * most <= len(admitted) <= most + 1
+    scene.report.add(
+        f"{rate}/s, burst {burst}, on 4 replicas, clocks {' '.join(SKEWS)} s", figure, "never more, hardly less", held
+    )
+
+
+async def database_fault(
+    scene: Scene, name: str, begin: Callable[[], None], end: Callable[[], None], *, reaches: bool
+) -> None:
+    """What is honoured while PostgreSQL is away, and how everything comes back.
+
+    `reaches` says that replica 0 still reaches the database: it revokes while the others cannot know.
+    """
+    clients = scene.clients
+    living, doomed = await clients.link(0), await clients.link(0)
+    cut_off = range(1, REPLICAS)
+    watches = [Watch(clients, replica, link) for replica in cut_off for link in (living, doomed)]
+    async with _all(watches):
+        await asyncio.sleep(0.5)
+        if reaches:
+            begin()
+        began = time.monotonic()
+        assert await clients.revoke(0, doomed)
+        acknowledged = time.monotonic()
+        if not reaches:
+            begin()
+        await asyncio.sleep(FAULT_SECONDS)
+        await asyncio.to_thread(end)
+        healed = time.monotonic()
+        await asyncio.sleep(6.0)
+    honoured = [(watch.last(200) or began) - acknowledged for watch in watches if watch.link is doomed]
+    last = [(watch.last(200, before=healed) or began) - began for watch in watches if watch.link is living]
+    back = [(watch.first(200, after=healed) or float("inf")) - healed for watch in watches if watch.link is living]
+    refusals = {
+        f"{seen.status} {seen.reason}".strip()
+        for watch in watches
+        for seen in watch.seen
+        if watch.link is living and seen.status != 200
+    }
+    figure = f"last honoured {max(0.0, *honoured):.2f} s after the acknowledgement"
+    scene.report.add(f"{name}: a revoked link", figure, "5 s at most, never again", max(honoured) <= 5.0)
+    told = ", ".join(sorted(refusals)) or "none"
+    figure = f"served for {max(last):.2f} s, then {told}; served again {max(back):.2f} s after the store was back"
+    scene.report.add(
+        f"{name}: other links", figure, "503 within 5 s; back by itself", max(last) <= 5.1 and max(back) <= 5
+    )
+    fresh = await clients.link(1)
+    assert (await clients.get(2, fresh.token)).status == 200
+
+
+async def counter_fault(scene: Scene, name: str, begin: Callable[[], None], end: Callable[[], None]) -> None:
+    """Limits are declared open: requests go on while Valkey is away, and how long they take."""
+    clients = scene.clients
+    link = await clients.link(0)
+    watches = [Watch(clients, replica, link) for replica in range(REPLICAS)]
+    async with _all(watches):
+        await asyncio.sleep(1.0)
+        began = time.monotonic()
+        await asyncio.to_thread(begin)
+        await asyncio.sleep(FAULT_SECONDS)
+        await asyncio.to_thread(end)
+        healed = time.monotonic()
+        await asyncio.sleep(3.0)
+    during = [seen for watch in watches for seen in watch.seen if began <= seen.sent < healed]
+    served = sum(seen.status == 200 for seen in during)
+    slow = [seen.at - seen.sent for seen in during]
+    figure = f"{served} of {len(during)} served, {_spread(slow)}"
+    scene.report.add(
+        f"{name}: requests under an open limit",
+        figure,
+        "all served, p99 1 s",
+        served == len(during) and quantile(slow, 0.99) <= 1,
+    )
+
+
+@asynccontextmanager
+async def _all(watches: Sequence[Watch]) -> AsyncIterator[None]:
+    for watch in watches:
+        await watch.__aenter__()
+    try:
+        yield
+    finally:
+        for watch in watches:
+            await watch.__aexit__()
+
+
+async def database_faults(scene: Scene) -> None:
+    database, wire = scene.database, scene.wire
+    await database_fault(scene, "PostgreSQL cut off by the network", wire.cut, wire.heal, reaches=True)
+    await database_fault(scene, "PostgreSQL behind a silent network", wire.deafen, wire.heal, reaches=True)
+    await database_fault(scene, "PostgreSQL stopped (SIGSTOP)", database.pause, database.go_on, reaches=False)
+    await database_fault(
+        scene, "PostgreSQL killed (kill -9) and started again", database.kill, database.start, reaches=False
+    )
+
+
+async def counter_faults(scene: Scene) -> None:
+    counters, wire = scene.counters, scene.counter_wire
+    await counter_fault(scene, "Valkey cut off by the network", wire.cut, wire.heal)
+    await counter_fault(scene, "Valkey stopped (SIGSTOP)", counters.pause, counters.go_on)
+    await counter_fault(scene, "Valkey killed (kill -9) and started again", counters.kill, counters.start)
+    with valkey(scene.folder / "second", of=counters) as second:
+        await asyncio.sleep(1.0)
+
+        def fail_over() -> None:
+            promote(second)
+            wire.lead_to(second.url)
+
+        await counter_fault(scene, "Valkey killed, its replica promoted", counters.kill, fail_over)
+        wire.lead_to(second.url)
+        counters.start()
+        wire.lead_to(counters.url)
+
+
+@asynccontextmanager
+async def opened(folder: Path, store: RunningStore, report: Report) -> AsyncIterator[Scene]:
+    """The servers, the gateways before them, and clients."""
+    with postgres() as database, valkey(folder / "valkey") as counters:
+        async with wire_to(database.url) as wire, wire_to(counters.url) as counter_wire:
+            limits = f'limits: "{counter_wire.url}"'
+            states = [f'{{grants: "{database.url}", {limits}}}'] + [f'{{grants: "{wire.url}", {limits}}}'] * (
+                REPLICAS - 1
+            )
+            running = await asyncio.to_thread(lambda: fleet(folder / "fleet", store, states, policy=_WIDE))
+            gateways = await asyncio.to_thread(running.__enter__)
+            try:
+                await asyncio.to_thread(_fill, gateways)
+                async with Clients(gateways) as clients:
+                    yield Scene(clients, database, wire, counters, counter_wire, report, folder)
+            finally:
+                await asyncio.to_thread(running.__exit__, None, None, None)
+
+
+def _fill(gateways: Fleet) -> None:
+    gateways.put("small", b"small")
+    gateways.put("large", bytes(LARGE))
+
+
+async def measure(folder: Path, wanted: argparse.Namespace, report: Report) -> None:
+    faketime = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+    assert faketime, "libfaketime is missing: run `apt-get install -y libfaketime`"
+    (folder / "store").mkdir()
+    with rclone_store(folder / "store") as store:
+        async with opened(folder, store, report) as scene:
+            steps: tuple[Callable[[], Awaitable[None]], ...] = (
+                lambda: revoke_to_refuse(scene, wanted.revocations),
+                lambda: cut_to_last_byte(scene, wanted.cuts),
+                lambda: one_use(scene, wanted.rounds),
+                lambda: limits_with_skewed_clocks(scene, store, str(faketime)),
+                lambda: database_faults(scene),
+                lambda: counter_faults(scene),
+            )
+            for step in steps:
+                await step()
+
+
+def _heading(seconds: float) -> str:
+    cores = os.cpu_count()
+    load = os.getloadavg()[0]
+    return (
+        "# What several replicas do, whole and broken\n\n"
+        "Printed by `make replicas`: four gateways on one PostgreSQL and one Valkey, seen by HTTP clients of the same "
+        f"machine ({cores} cores, load {load:.1f} at the end, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}). The run took {seconds:.0f} s.\n\n"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--revocations", type=int, default=1000)
+    parser.add_argument("--cuts", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--out", type=Path)
+    wanted = parser.parse_args()
+    report, began = Report(), time.monotonic()
+    with TemporaryDirectory(prefix="gateway-replicas-") as name:
+        asyncio.run(measure(Path(name), wanted, report))
+    text = _heading(time.monotonic() - began) + report.text()
+    if wanted.out is not None:
+        wanted.out.write_text(text)
+    return 0 if all(held for *_, held in report.rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
