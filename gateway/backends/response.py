@@ -198,9 +198,9 @@ class Response:
 
     def _read_headers(self) -> None:
         headers = self.headers
-        size = 0
+        if self._head_bytes > MAX_HEAD and sum(len(name) + len(value) for name, value in self._fields) > MAX_HEAD:
+            self._fault = "the head is too large"
         for raw_name, raw_value in self._fields:
-            size += len(raw_name) + len(raw_value)
             name = _lowered(raw_name)
             try:
                 value = raw_value.decode("utf-8")
@@ -210,8 +210,6 @@ class Response:
                 continue
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self._fields.clear()
-        if size > MAX_HEAD:
-            self._fault = "the head is too large"
 
     def _framing(self) -> str:
         """Set `length`, `keep_alive` and `complete`; returns what is wrong with the framing, "" if nothing."""

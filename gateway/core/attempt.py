@@ -7,7 +7,7 @@ Law: time enters once. `Attempt.now` is stamped when the request arrives and eve
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal, cast, get_args
@@ -65,7 +65,16 @@ class Attempt:
 
     def touching(self, action: Action, bucket: str, key: str) -> Attempt:
         """The same request's further effect on another key: a copy's source, one key of a batch delete."""
-        return replace(self, action=action, bucket=bucket, key=key)
+        return Attempt(
+            principal=self.principal,
+            operation=self.operation,
+            action=action,
+            bucket=bucket,
+            key=key,
+            peer=self.peer,
+            now=self.now,
+            size=self.size,
+        )
 
 
 @lru_cache(4096)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.attempt import Attempt
@@ -56,7 +56,7 @@ class Permit:
     moved: int = 0
     reserved: int = 0
     lease_key: str | None = None
-    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _ended: asyncio.Event | None = None
     _slow_since: float | None = None
     _began: float | None = None
     _seen: int = 0
@@ -64,7 +64,8 @@ class Permit:
     def cut(self, reason: Reason) -> None:
         """Take the right back while it is used."""
         self.exchange.cut(reason)
-        self._ended.set()
+        if self._ended is not None:
+            self._ended.set()
 
     async def pause(self, seconds: float) -> None:
         """Wait, but not past a cut.
@@ -72,6 +73,10 @@ class Permit:
         Raises:
             Refused: the reason of the cut.
         """
+        if self._ended is None:
+            self._ended = asyncio.Event()
+            if self.exchange.cut_reason is not None:
+                self._ended.set()
         try:
             async with asyncio.timeout(seconds):
                 await self._ended.wait()

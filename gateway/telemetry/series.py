@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -95,33 +96,27 @@ class Timing(_Labelled):
         super().__init__(name, text, labels)
         self.bounds = tuple(bounds)
         self._edges = [*(str(float(bound)) for bound in self.bounds), "+Inf"]
-        self._counts: dict[Key, list[int]] = {}
-        self._sums: dict[Key, float] = {}
+        self._rows: dict[Key, list[float]] = {}
         if not self.labels:
-            self._open(())
+            self._row(())
 
     def observe(self, key: Key, seconds: float) -> None:
-        counts = self._counts.get(key)
-        if counts is None:
-            key = self._folded(key)
-            counts = self._counts.get(key) or self._open(key)
-        counts[bisect_left(self.bounds, seconds)] += 1
-        self._sums[key] += seconds
+        try:
+            row = self._rows[key]
+        except KeyError:
+            row = self._row(self._folded(key))
+        row[bisect_left(self.bounds, seconds)] += 1
+        row[-1] += seconds
 
-    def _open(self, key: Key) -> list[int]:
-        self._sums[key] = 0.0
-        counts = self._counts[key] = [0] * len(self._edges)
-        return counts
+    def _row(self, key: Key) -> list[float]:
+        """The counts of one series, one an edge, and behind them the sum of its seconds."""
+        return self._rows.setdefault(key, [0] * len(self._edges) + [0.0])
 
     def collect(self) -> Iterator[Metric]:
         family = HistogramMetricFamily(self.name, self.text, labels=self._names)
-        for key, counts in self._counts.items():
-            reached = 0
-            buckets = []
-            for edge, count in zip(self._edges, counts, strict=True):
-                reached += count
-                buckets.append((edge, float(reached)))
-            family.add_metric(key, buckets, sum_value=self._sums[key])
+        for key, (*counts, total) in self._rows.items():
+            buckets = [(edge, float(reached)) for edge, reached in zip(self._edges, accumulate(counts), strict=True)]
+            family.add_metric(key, buckets, sum_value=total)
         yield family
 
 

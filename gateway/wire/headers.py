@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -135,24 +136,29 @@ def response_headers(
 
 
 def _for_link(answer: Answer, request: ObjectRequest, filename: str, content_type: str | None) -> list[tuple[str, str]]:
-    shown = {name: value for name, value in answer.headers.items() if name in ANSWERED_BY_LINKS and _printable(value)}
+    shown = {}
+    for name, value in answer.headers.items():
+        if name in ANSWERED_BY_LINKS and _printable(value):
+            shown[ANSWERED[name]] = value
     if answer.status not in {206, 416}:
-        shown.pop("content-range", None)
+        shown.pop("Content-Range", None)
     inline = False
     if answer.status in {200, 206}:
-        stored = content_type or shown.get("content-type", "")
-        shown["content-type"] = stored if _TYPE.fullmatch(stored) else "application/octet-stream"
-        inline = _essence(shown["content-type"]) in PASSIVE_TYPES and not _forced(request)
-        shown["content-disposition"] = content_disposition("inline" if inline else "attachment", filename)
-    return [*((ANSWERED[name], value) for name, value in shown.items()), *LINK_HEADERS, _PLAYER if inline else _SANDBOX]
+        shown["Content-Type"], passive = _typed(content_type or shown.get("Content-Type", ""))
+        inline = passive and not _forced(request)
+        shown["Content-Disposition"] = content_disposition("inline" if inline else "attachment", filename)
+    return [*shown.items(), *LINK_HEADERS, _PLAYER if inline else _SANDBOX]
 
 
 def _forced(request: ObjectRequest) -> bool:
     return request.params.get("download", "0") not in {"0", "false"}
 
 
-def _essence(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
+@lru_cache(256)
+def _typed(stored: str) -> tuple[str, bool]:
+    """The type as it may be written, and whether a browser may show what it says in place."""
+    written = stored if _TYPE.fullmatch(stored) else "application/octet-stream"
+    return written, written.partition(";")[0].strip().lower() in PASSIVE_TYPES
 
 
 def _last_part(request: ObjectRequest, key: str) -> str:

@@ -132,11 +132,18 @@ def _date(day: int) -> str:
     return datetime.fromtimestamp(day * 86400, UTC).strftime("%Y%m%d")
 
 
-def _stamp(now: float) -> tuple[str, str]:
-    """The day and the full timestamp of an instant."""
-    day, second = divmod(int(now), 86400)
+@lru_cache(maxsize=16)
+def _stamp(now: int) -> tuple[str, str]:
+    """The day and the full timestamp of a second since the epoch."""
+    day, second = divmod(now, 86400)
     date = _date(day)
     return date, f"{date}T{second // 3600:02d}{second // 60 % 60:02d}{second % 60:02d}Z"
+
+
+@lru_cache(maxsize=256)
+def _credential(access_key: str, scope: str) -> str:
+    """The credential of a presigned query, encoded."""
+    return _encode(f"{access_key}/{scope}")
 
 
 def _signature(key: bytes, stamp: str, scope: str, canonical: bytes) -> str:
@@ -186,7 +193,7 @@ def presign(
     `path` is already encoded once (`encode_key`), `query` holds decoded pairs, `headers` are all signed beside `host`
     and must be sent as given. `now` is in seconds since the epoch, `expires` a lifetime in seconds.
     """
-    date, stamp = _stamp(now)
+    date, stamp = _stamp(int(now))
     scope = f"{date}/{region}/{service}/aws4_request"
     if headers:
         lines, names = _canonical_headers(host, headers)
@@ -195,7 +202,7 @@ def presign(
         lines, names, payload_hash = f"host:{host}\n", "host", UNSIGNED_PAYLOAD
     parts = [
         ("X-Amz-Algorithm", ALGORITHM),
-        ("X-Amz-Credential", f"{_encode(credentials.access_key)}%2F{scope.replace('/', '%2F')}"),
+        ("X-Amz-Credential", _credential(credentials.access_key, scope)),
         ("X-Amz-Date", stamp),
         ("X-Amz-Expires", str(expires)),
         ("X-Amz-SignedHeaders", names.replace(";", "%3B")),
@@ -227,7 +234,7 @@ def sign_headers(
 
     The query sent must be `encode_query(query)`. `payload_hash` is the body's SHA-256 in hex or `UNSIGNED-PAYLOAD`.
     """
-    date, stamp = _stamp(now)
+    date, stamp = _stamp(int(now))
     scope = f"{date}/{region}/{service}/aws4_request"
     added = [("x-amz-content-sha256", payload_hash), ("x-amz-date", stamp)]
     if credentials.session_token:

@@ -49,7 +49,7 @@ def raw_request(
         raise _bad("the protocol version is neither 1.0 nor 1.1")
     if not _TOKEN.fullmatch(method):
         raise _bad("the method is not a token")
-    pairs = tuple(_header(name, value) for name, value in headers)
+    pairs = tuple([_header(name, value) for name, value in headers])
     _check_framing(pairs, version)
     host = _check_host(pairs, version)
     path, query = _split_target(target, host)
@@ -78,12 +78,12 @@ def _name(name: bytes) -> str:
 
 
 def _check_framing(pairs: tuple[tuple[str, str], ...], version: tuple[int, int]) -> None:
-    seen: dict[str, str] = {}
-    for name, value in pairs:
-        if name in _ONCE:
-            if name in seen:
+    seen = dict(pairs)
+    if len(seen) != len(pairs):
+        names = [name for name, _ in pairs]
+        for name in _ONCE & seen.keys():
+            if names.count(name) > 1:
                 raise _bad(f"{name} came more than once")
-            seen[name] = value
     length, coding = seen.get("content-length"), seen.get("transfer-encoding")
     if length is not None and not _LENGTH.fullmatch(length):
         raise _bad("content-length is not a number")
