@@ -50,7 +50,11 @@ class Wire:
         if self._down:
             writer.transport.abort()
             return
-        there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:  # the server is away, and the wire says so as the network would
+            writer.transport.abort()
+            return
         self._writers |= {writer, back}
         try:
             await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
