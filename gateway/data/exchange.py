@@ -181,7 +181,9 @@ class Exchange:
             if self._request.method != "HEAD":
                 self.bytes_out += len(reply.body)
             self.whole = True
+            self.client_side = True
             await response.write_eof()
+            self.client_side = False
         self._drop_unread_body()
 
     async def start(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:

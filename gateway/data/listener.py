@@ -25,6 +25,10 @@ __all__ = ["DataServer", "require_strict_parser"]
 _UNSENT_LIMIT: Final = 128 * 1024
 """Bytes that may wait unsent in the kernel, per socket; half of the 256 KiB that promise 2 allows after a cut."""
 
+_UNREAD_MILLISECONDS: Final = 20_000
+"""After which the kernel gives up a client that takes nothing of what is sent: the tail of an answer, which no transfer
+waits for any more (tcp(7), TCP_USER_TIMEOUT)."""
+
 _KEEP_ALIVE: Final = 75.0
 
 
@@ -50,6 +54,7 @@ class _Connection(RequestHandler):
         if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_LIMIT)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:

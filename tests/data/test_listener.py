@@ -84,18 +84,19 @@ async def test_other_versions_are_refused(rig: Rig, line: str) -> None:
 
 
 async def test_the_send_queue_of_a_connection_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every accepted socket has TCP_NOTSENT_LOWAT, which bounds what waits after a cut."""
+    """TCP_NOTSENT_LOWAT bounds what waits after a cut, TCP_USER_TIMEOUT for how long an unread tail is kept."""
     found: list[int] = []
+    options = (socket.TCP_NOTSENT_LOWAT, socket.TCP_USER_TIMEOUT)
     made = room._Connection.connection_made
 
     def looked_at(self, transport):
         made(self, transport)
         sock = transport.get_extra_info("socket")
-        found.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
+        found.extend(sock.getsockopt(socket.IPPROTO_TCP, option) for option in options)
 
     monkeypatch.setattr(room._Connection, "connection_made", looked_at)
     await rig.ask("GET", "/robots.txt")
-    assert [128 * 1024] == found
+    assert [128 * 1024, 20_000] == found
 
 
 async def test_bodies_are_never_decompressed(rig: Rig) -> None:

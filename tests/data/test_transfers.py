@@ -19,7 +19,7 @@ from gateway.core.route import Backend, Bucket, Route
 from gateway.data.transfers import Permit, Transfers
 from tests.data.harness import APP, Rig, policy, request, running
 from tests.data.raw_client import RawClient
-from tests.data.scripted_store import Scripted
+from tests.data.scripted_store import Scripted, xml
 
 
 def permit(*limits: Limit) -> Permit:
@@ -242,3 +242,18 @@ async def test_a_slow_store_is_not_the_clients_fault(rig: Rig) -> None:
         await client.rest_of(70_000)
         assert 0 == tick(rig, 60)
         hold.set()
+
+
+async def test_a_document_that_nobody_reads_is_cut(app: Rig) -> None:
+    """A long listing is sent at once and waits like any other body."""
+    entry = "<Contents><Key>inside/{}</Key><Size>1</Size></Contents>"
+    rows = "".join(entry.format(f"{number:04}" + "k" * 900) for number in range(4000))
+    app.store.script(xml(f"<ListBucketResult>{rows}</ListBucketResult>"))
+    async with app.client(window=4096) as client:
+        await client.send(request("GET", "/reports?list-type=2"))
+        await client.head()
+        await asyncio.sleep(0.05)
+        assert 0 == tick(app, 10)
+        assert 1 == tick(app, 1)
+        await client.rest()
+        assert client.reset
