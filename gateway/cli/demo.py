@@ -24,7 +24,7 @@ from urllib.parse import quote, urlsplit
 import click
 
 from gateway.cli.client import Control, connect, path_part
-from gateway.cli.output import fail, say
+from gateway.cli.output import fail, json_option, print_json, say
 from gateway.cli.serve import run_loop
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ examples:
 @click.option("--once", is_flag=True, help="Prove it by itself: download, revoke, see the refusal, end.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Of the data listener; 8080 unless it is taken.")
 @click.option("--dir", "home", type=click.Path(file_okay=False, path_type=Path), help="Keep everything here.")
-def demo(*, once: bool, port: int | None, home: Path | None) -> None:
+@json_option
+def demo(*, once: bool, port: int | None, home: Path | None, as_json: bool) -> None:
     """Try everything, with no configuration.
 
     Starts a real S3 store and the gateway, puts a sample object, creates a link, and prints what to try. Ctrl-C ends
@@ -79,7 +80,7 @@ def demo(*, once: bool, port: int | None, home: Path | None) -> None:
     """
     with _place(home) as place:
         ports = _free_ports(port)
-        run_loop(lambda: _run(place, ports, once=once))
+        run_loop(lambda: _run(place, ports, once=once, as_json=as_json))
 
 
 @contextmanager
@@ -126,6 +127,10 @@ class _Tour:
     api: Control
     data_url: str
 
+    @property
+    def _token_file(self) -> Path:
+        return self.home / "secrets" / "admin_token"
+
     def prepare(self) -> dict[str, Any]:
         """Put the sample through an upload link; the answer is a new link to it."""
         common = {"bucket": _BUCKET, "key": _KEY, "label": "demo"}
@@ -138,7 +143,7 @@ class _Tour:
         return self.api.call("POST", "/v1/links", {**common, "actions": ["read"], "expires_in": "30d"})
 
     def show(self, link: dict[str, Any]) -> None:
-        url, token_file = link["url"], self.home / "secrets" / "admin_token"
+        url, token_file = link["url"], self._token_file
         click.echo(
             f"""
 The gateway is at {self.data_url}, its control API at {self.api.url}.
@@ -160,10 +165,23 @@ Try in another terminal:
 Ctrl-C ends it."""
         )
 
-    def prove(self, link: dict[str, Any]) -> None:
+    def name(self, link: dict[str, Any]) -> None:
+        """The same for programs."""
+        print_json(
+            {
+                "url": link["url"],
+                "link": link["id"],
+                "data_url": self.data_url,
+                "control_url": self.api.url,
+                "admin_token_file": str(self._token_file),
+            }
+        )
+
+    def prove(self, link: dict[str, Any], *, quiet: bool) -> None:
         """Download, compare, revoke, see the refusal. Fails with the first thing that is not as it has to be."""
         url = str(link["url"])
-        click.echo(url)
+        if not quiet:
+            click.echo(url)
         status, body = _exchange("GET", url)
         if (status, body) != (200, _SAMPLE):
             fail(
@@ -177,7 +195,7 @@ Ctrl-C ends it."""
         say(f"revoked it; now it is answered {status}: {_line(body)}")
 
 
-async def _run(home: Path, ports: tuple[int, int], *, once: bool) -> None:
+async def _run(home: Path, ports: tuple[int, int], *, once: bool, as_json: bool) -> None:
     from gateway.app import run
     from gateway.cli.embedded_store import EmbeddedStore
 
@@ -193,10 +211,13 @@ async def _run(home: Path, ports: tuple[int, int], *, once: bool) -> None:
             try:
                 await ready.wait()
                 link = await asyncio.to_thread(tour.prepare)
+                if as_json:
+                    tour.name(link)
                 if once:
-                    await asyncio.to_thread(tour.prove, link)
+                    await asyncio.to_thread(tour.prove, link, quiet=as_json)
                 else:
-                    tour.show(link)
+                    if not as_json:
+                        tour.show(link)
                     await serving
             finally:
                 stop.set()

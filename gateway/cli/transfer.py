@@ -24,7 +24,7 @@ import click
 from gateway import __version__
 from gateway.cli.client import connect
 from gateway.cli.options import ask_password
-from gateway.cli.output import Exit, Progress, fail, say
+from gateway.cli.output import Exit, Progress, fail, json_option, print_json, say
 from gateway.cli.values import token_in
 
 if TYPE_CHECKING:
@@ -42,30 +42,37 @@ _AGENT: Final = f"gateway/{__version__}"
 
 def draw_code(text: str) -> None:
     """The QR code of a text in half blocks, on standard output."""
+    click.echo(_drawn(text), nl=False)
+
+
+def _drawn(text: str) -> str:
     import segno
 
     drawn = io.StringIO()
     segno.make(text, error="m", micro=False).terminal(out=drawn, compact=True)
-    click.echo(drawn.getvalue(), nl=False)
+    return drawn.getvalue()
 
 
 @click.command()
 @click.argument("url", metavar="URL")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write an .svg or .png file instead.")
-def qr(url: str, output: str | None) -> None:
+@json_option
+def qr(url: str, output: str | None, *, as_json: bool) -> None:
     """Draw the QR code of a link's URL."""
     if token_in(url) is None or "/" not in url:
         raise click.UsageError(
             "This draws a link's URL; by its id alone nobody knows it: gateway link rotate gives a new one."
         )
-    if output is None:
-        draw_code(url)
-        return
-    import segno
+    if output is not None:
+        import segno
 
-    if Path(output).suffix not in {".svg", ".png"}:
-        raise click.UsageError("The file's name has to end in .svg or .png.")
-    segno.make(url, error="m", micro=False).save(output, scale=8)
+        if Path(output).suffix not in {".svg", ".png"}:
+            raise click.UsageError("The file's name has to end in .svg or .png.")
+        segno.make(url, error="m", micro=False).save(output, scale=8)
+    if as_json:
+        print_json({"url": url, "file": output} if output is not None else {"url": url, "code": _drawn(url)})
+    elif output is None:
+        draw_code(url)
 
 
 @click.command()
@@ -73,8 +80,11 @@ def qr(url: str, output: str | None) -> None:
 @click.option("-o", "--output", help="Where to; - is standard output. The link's own file name unless given.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--password", "wants_password", is_flag=True, help="Ask for the link's password.")
-def download(url: str, output: str | None, *, force: bool, wants_password: bool) -> None:
+@json_option
+def download(url: str, output: str | None, *, force: bool, wants_password: bool, as_json: bool) -> None:
     """Download through a link. Goes on by itself after a break, also in a later run."""
+    if output == "-" and as_json:
+        raise click.UsageError("Standard output takes the bytes or the document of --json, not both.")
     word = ask_password() if wants_password else None
     source = _Source(url, word)
     if output == "-":
@@ -84,7 +94,10 @@ def download(url: str, output: str | None, *, force: bool, wants_password: bool)
     if path.exists() and not force:
         fail(f"{path} is there already: --force replaces it, -o names another.")
     _to_file(source, path)
-    say(f"saved {path}")
+    if as_json:
+        print_json({"file": str(path), "bytes": path.stat().st_size})
+    else:
+        say(f"saved {path}")
 
 
 def _to_file(source: _Source, path: Path) -> None:

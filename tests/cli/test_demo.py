@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -75,6 +76,14 @@ def test_once_downloads_revokes_and_sees_the_refusal(tmp_path, elsewhere):
     assert "410" in done.stderr
     assert [*tmp_path.iterdir(), *elsewhere.iterdir()] == []
     assert processes_of(tmp_path) == []
+
+
+def test_a_program_is_told_where_everything_is(tmp_path, elsewhere):
+    """`--json` is one document, and the proof is said on the other stream."""
+    line, environ = command(tmp_path, "--once", "--json")
+    done = subprocess.run(line, env=environ, cwd=elsewhere, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {"url", "link", "data_url", "control_url", "admin_token_file"} == json.loads(done.stdout).keys()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

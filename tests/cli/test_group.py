@@ -39,6 +39,23 @@ def test_every_command_answers_help_with_its_line(name):
     assert TREE[name][1].endswith(".")
 
 
+def test_every_command_can_answer_in_json():
+    """But for `serve`, whose log is JSON, and two exports, which are one JSON document a line anyway."""
+
+    def leaves(command: click.Command, path: str):
+        if not isinstance(command, click.Group):
+            yield path, command
+            return
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from leaves(command.get_command(context, name), f"{path} {name}".strip())
+
+    without = {
+        path for path, leaf in leaves(cli, "") if not any("--json" in parameter.opts for parameter in leaf.params)
+    }
+    assert {"serve", "audit export", "audit records"} == without
+
+
 def test_help_documents_exit_codes_environment_and_completion():
     """What a script needs stands where people look first."""
     told = CliRunner().invoke(cli, ["--help"]).stdout

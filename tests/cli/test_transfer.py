@@ -41,6 +41,14 @@ def test_a_download_is_the_bytes_and_no_leftovers(terminal, listener, url, tmp_p
     assert TOKEN not in done.output
 
 
+def test_what_was_saved_is_told_to_programs(terminal, listener, url):
+    """`--json` names the file and its bytes; one stream cannot hold both the document and the object."""
+    listener.answers = [reply(200, BODY, ETag='"v1"')]
+    done = terminal.run("link", "download", url, "-o", "a.bin", "--json")
+    assert {"file": "a.bin", "bytes": len(BODY)} == json.loads(done.stdout)
+    assert terminal.run("link", "download", url, "-o", "-", "--json").exit_code == 2
+
+
 def test_a_broken_download_goes_on_where_it_broke(terminal, listener, url, tmp_path):
     """The rest is asked for, on the condition that the object is still the same."""
     listener.answers = [reply(200, BODY, cut=1000, ETag='"v1"'), part(1000, cut=5000), part(6000)]
@@ -189,3 +197,5 @@ def test_a_qr_code_needs_a_url(terminal, url, tmp_path):
     assert terminal.run("link", "qr", url, "-o", "code.svg").exit_code == 0
     assert b"<svg" in (tmp_path / "code.svg").read_bytes()
     assert terminal.run("link", "qr", url, "-o", "code.exe").exit_code == 2
+    told = json.loads(terminal.run("link", "qr", url, "--json").stdout)
+    assert (url, True) == (told["url"], "█" in told["code"])
