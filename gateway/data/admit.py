@@ -17,6 +17,7 @@ from gateway.core.attempt import Attempt, address_class
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.lease import LEASE_BYTES_FACTOR, LEASE_WINDOW, Lease
 from gateway.core.limits import Demand, Verdict
+from gateway.core.policy import decide
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import Action, Operation
 from gateway.core.route import Route
@@ -72,7 +73,10 @@ class Admission:
         return permit
 
     def _require_standing(self) -> None:
-        """Neither the gateway nor the grant has ended. Asked in the same turn in which the permit is counted in."""
+        """Neither the gateway nor the grant nor the rules in force stand against it.
+
+        Asked in the same turn in which the permit is counted in: whatever ends later finds it among the running.
+        """
         plane, grant, attempt = self._plane, self._tried.grant, self._tried.attempt
         if plane.draining:
             raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
@@ -80,6 +84,8 @@ class Admission:
         backend = self._route.backend.name
         if grant is not None and view.revoked(grant, attempt.bucket, attempt.key, backend) is not None:
             raise Refused(Reason.REVOKED, "the revocation view says so")
+        if plane.gate is not self._gate and self._route.rule:
+            decide(plane.gate.policy, grant, attempt)  # the files were read again since this request came
 
     async def _take_use(self, permit: Permit, grant: Grant) -> None:
         key = _lease_key(self._tried.presented, permit.attempt, self._exchange)

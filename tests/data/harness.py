@@ -113,6 +113,7 @@ class Rig:
     records: list[Record]
     details: list[str]
     port: int = 0
+    server: DataServer | None = None
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     in_work: int = 0
@@ -322,6 +323,7 @@ async def running(
         await follower.load()
     rig = Rig(plane, store, state, clock, metrics, records, details)
     server = DataServer(rig.counted(data_handler(plane, trusted)), head_seconds=head_seconds)
+    rig.server = server
     listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
     rig.port = listening.sockets[0].getsockname()[1]
     try:

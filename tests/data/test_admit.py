@@ -16,7 +16,7 @@ from gateway.core.request import Action
 from gateway.core.revocation import FeedKind
 from gateway.core.units import Rate
 from gateway.stores.memory import MemoryState
-from tests.data.harness import APP, NOW, Rig, policy, request, running
+from tests.data.harness import APP, NOW, Rig, policy, request, rule, running
 from tests.data.scripted_store import Scripted
 
 BODY = b"0123456789"
@@ -168,7 +168,7 @@ async def test_a_client_that_leaves_before_the_first_byte_has_used_nothing(rig: 
     assert 200 == (await rig.fetch(token, User_Agent="another")).status
 
 
-@pytest.mark.parametrize("end", ["revoked", "shutting_down"])
+@pytest.mark.parametrize("end", ["revoked", "shutting_down", "owner_not_allowed"])
 async def test_what_ends_while_the_limiter_is_asked_is_not_missed(monkeypatch, end: str) -> None:
     """A request that waits for its rate is not among those a revocation cuts: it is judged again when it is counted."""
     async with running(policy(limits=(limited(requests=Rate(100, 1.0, 100)),))) as rig:
@@ -179,6 +179,8 @@ async def test_what_ends_while_the_limiter_is_asked_is_not_missed(monkeypatch, e
         async def meanwhile(demands, now):
             if end == "revoked":
                 await rig.revoke(FeedKind.LINK, grant.id)
+            elif end == "owner_not_allowed":
+                rig.use(policy(rule("elsewhere", "other/**")))
             else:
                 rig.plane.draining = True
             return await take(demands, now)

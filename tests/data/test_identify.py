@@ -10,7 +10,7 @@ import pytest
 from gateway.core.password import SALT_BYTES, hash_password
 from gateway.core.request import Action
 from gateway.core.token import ENTROPY_BYTES, LinkToken
-from tests.data.harness import Rig
+from tests.data.harness import APP, Rig, policy, rule, running
 
 PASSWORD = hash_password("open sesame", b"s" * SALT_BYTES)
 
@@ -126,3 +126,13 @@ async def test_an_upload_is_no_page_form(rig: Rig) -> None:
     got = await rig.ask("POST", f"/s/{token}", {"Content-Type": "multipart/form-data; boundary=b"}, body)
     assert 201 == got.status
     assert b"data" == rig.store.stored("inside/a.txt")
+
+
+async def test_a_stranger_chooses_no_header_of_an_answer() -> None:
+    """`response-*` parameters without a signature are refused; of a trusted listener's app they are taken."""
+    everybody = policy(rule("all", who="*"))
+    for trusted, expected in ((None, 400), (APP, 200)):
+        async with running(everybody, trusted=trusted) as rig:
+            rig.store.hold("inside/a.txt", b"x")
+            assert 200 == (await rig.ask("GET", "/reports/a.txt")).status
+            assert expected == (await rig.ask("GET", "/reports/a.txt?response-content-type=text%2Fhtml")).status

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
-from tests.data.harness import Rig, running
+from gateway.core.reasons import Reason
+from gateway.core.record import Outcome
+from tests.data.harness import APP, Rig, request, running
+from tests.data.scripted_store import Scripted
 
 
 async def test_robots_are_sent_away(rig: Rig) -> None:
@@ -45,3 +50,43 @@ async def test_a_trusted_listener_acts_as_its_app(app: Rig, rig: Rig) -> None:
     assert "app:billing" == (await app.last()).principal
     assert 403 == (await rig.ask("GET", "/reports/a.txt")).status
     assert "anonymous" == (await rig.last()).principal
+
+
+async def test_a_bucket_may_be_a_host() -> None:
+    """`BUCKET.DOMAIN`, for the domains of the settings and no other."""
+    async with running(trusted=APP, domains=("s3.example",)) as app:
+        app.store.hold("inside/a.txt", b"hello")
+        assert b"hello" == (await app.ask("GET", "/a.txt", {"Host": "reports.s3.example"})).body
+        assert "reports" == (await app.last()).bucket
+        assert 400 <= (await app.ask("GET", "/a.txt", {"Host": "reports.s3.evil"})).status
+
+
+async def test_a_unix_socket_has_no_peer(app: Rig, tmp_path: Path) -> None:
+    """Sidecars without a port are served like any other, and counted as local."""
+    app.store.hold("inside/a.txt", b"x" * 100_000)
+    listening = await asyncio.get_running_loop().create_unix_server(app.server, str(tmp_path / "gw.sock"))
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "gw.sock"))
+    writer.write(request("GET", "/reports/a.txt"))
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b"x" * 100_000 == await reader.readexactly(100_000)
+    assert b"HTTP/1.1 200 OK" in head
+    assert ("", 100_000) == ((await app.last()).peer, app.records[0].bytes_out)
+    writer.close()
+    await writer.wait_closed()
+    listening.close()
+
+
+async def test_a_cut_works_on_a_unix_socket_too(app: Rig, tmp_path: Path) -> None:
+    """What TCP alone can do is left out there, and the connection ends all the same."""
+    app.store.script(Scripted(200, {}, [b"x" * 70_000, asyncio.Event()], length=100_000))
+    listening = await asyncio.get_running_loop().create_unix_server(app.server, str(tmp_path / "gw.sock"))
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "gw.sock"))
+    writer.write(request("GET", "/reports/a.txt"))
+    await reader.readuntil(b"\r\n\r\n")
+    [permit] = app.plane.transfers
+    permit.cut(Reason.REVOKED)
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        await reader.readexactly(100_000)
+    assert Outcome.CUT == (await app.recorded(1))[0].outcome
+    writer.close()
+    listening.close()
