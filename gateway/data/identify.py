@@ -22,6 +22,7 @@ from gateway.data.exchange import Exchange
 from gateway.data.forms import ArrivingForm
 from gateway.wire.credentials import Signed, read_credentials
 from gateway.wire.form import SignedForm, read_form
+from gateway.wire.operations import RESPONSE_OVERRIDES
 
 __all__ = [
     "AnonymousPresented",
@@ -93,7 +94,8 @@ async def identify(request: ObjectRequest, exchange: Exchange, trusted: Principa
 
     Raises:
         Refused: UNKNOWN_TOKEN for text that cannot be a token (no look-up is spent on it), CREDENTIALS_AMBIGUOUS for
-            two kinds at once, CREDENTIALS_MALFORMED and its siblings.
+            two kinds at once, CREDENTIALS_MALFORMED and its siblings, BAD_REQUEST for `response-*` parameters from
+            nobody.
     """
     if isinstance(request.place, LinkPlace):
         return await _token(request, request.place, exchange)
@@ -102,7 +104,12 @@ async def identify(request: ObjectRequest, exchange: Exchange, trusted: Principa
         return await _form(request, exchange, signed)
     if signed is not None:
         return SignedPresented(signed)
-    return TrustedPresented(trusted) if trusted is not None else AnonymousPresented()
+    if trusted is not None:
+        return TrustedPresented(trusted)
+    if not RESPONSE_OVERRIDES.keys().isdisjoint(request.params):
+        # As S3 has it: a stranger's link must not choose the type that somebody's object is shown as.
+        raise Refused(Reason.BAD_REQUEST, "response-* parameters need a signature")
+    return AnonymousPresented()
 
 
 async def _form(request: ObjectRequest, exchange: Exchange, signed: Signed | None) -> FormPresented:
