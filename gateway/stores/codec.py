@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
+import orjson
+
 from gateway.core.grant import Grant, GrantFilter
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import Outcome, Record
@@ -93,8 +95,12 @@ _RECORD_FIELDS: Final = tuple(field.name for field in fields(Record))
 
 
 def record_text(record: Record) -> str:
-    """JSON in ASCII: a refused request may carry a key that no database text could hold."""
-    return json.dumps({name: getattr(record, name) for name in _RECORD_FIELDS}, separators=(",", ":"))
+    """JSON; all in ASCII when a refused request's key is one that no database text could hold."""
+    document = {name: getattr(record, name) for name in _RECORD_FIELDS}
+    try:
+        return orjson.dumps(document).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(document)
 
 
 def record_from(text: str) -> Record:
