@@ -36,7 +36,7 @@ def data_handler(
     """The handler of one data listener; `trusted` is the app that unsigned requests on it act as."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        if request.raw_path in _NOBODYS and request.method in {"GET", "HEAD"}:
+        if request.raw_path in _NOBODYS and request.method in {"GET", "HEAD"} and not _hosted(request, plane):
             return _nobody(request.raw_path)
         peer = _peer(request)
         if plane.gate.trusted_proxies:
@@ -49,6 +49,12 @@ def data_handler(
         return exchange.response
 
     return handle
+
+
+def _hosted(request: web.BaseRequest, plane: Plane) -> bool:
+    """Whether the host is a bucket's own, where every path is an object's."""
+    host = request.headers.get("Host", "").lower().partition(":")[0].removesuffix(".")
+    return any(host.endswith(f".{domain}") for domain in plane.gate.domains)
 
 
 def _nobody(path: str) -> web.Response:

@@ -61,6 +61,15 @@ async def test_a_bucket_may_be_a_host() -> None:
         assert 400 <= (await app.ask("GET", "/a.txt", {"Host": "reports.s3.evil"})).status
 
 
+@pytest.mark.parametrize("host", ["reports.s3.example", "REPORTS.s3.example:8080"])
+async def test_a_buckets_host_has_no_paths_of_ours(host: str) -> None:
+    """An object named robots.txt is the bucket's, not ours; the domain itself has no objects."""
+    async with running(trusted=APP, domains=("s3.example",)) as app:
+        app.store.hold("inside/robots.txt", b"Allow: everything")
+        assert b"Allow: everything" == (await app.ask("GET", "/robots.txt", {"Host": host})).body
+        assert b"Disallow" in (await app.ask("GET", "/robots.txt", {"Host": "s3.example"})).body
+
+
 async def test_a_unix_socket_has_no_peer(app: Rig, tmp_path: Path) -> None:
     """Sidecars without a port are served like any other, and counted as local."""
     app.store.hold("inside/a.txt", b"x" * 100_000)
