@@ -128,13 +128,13 @@ def _form(sent: Sent, original: Sent) -> object:
 
 def _fields(sent: Sent) -> dict[str, str]:
     """The form's fields before its file, by lower-cased name."""
-    boundary = re.search(r"boundary=\"?([^\"; ]+)", sent.header("Content-Type") or "")
+    boundary = re.search(r"boundary=\"?([^\"; ]+)", sent.header("Content-Type") or "", re.I)
     if boundary is None:
         raise ValueError("no boundary")
     found: dict[str, str] = {}
     for part in (b"\r\n" + sent.body).split(b"\r\n--" + boundary[1].encode())[1:]:
         head, blank, value = part.partition(b"\r\n\r\n")
-        name = re.search(rb'[; \t]name="?([^";\r\n]*)"?', head)
+        name = re.search(rb'[; \t]name="?([^";\r\n]*)"?', head, re.I)
         if not blank or name is None:
             continue
         text = name[1].decode("latin-1").lower()

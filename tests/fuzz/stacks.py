@@ -61,7 +61,8 @@ def s3cmd(rng: random.Random, signer: Signer) -> Sent:
     if wanted.name in _UPLOADS:
         sent = sent.setting("Content-Type", "application/octet-stream").with_header("x-amz-storage-class", "STANDARD")
         sent = sent.with_header("Content-MD5", md5_of(wanted.body or b""))
-    return _with_body(signer.v2(sent, BUCKET if hosted else ""), wanted.body)
+    signed = _with_body(signer.v2(sent, BUCKET if hosted else ""), wanted.body)
+    return replace(signed, covered=not wanted.body or sent.header("Content-MD5") is not None)
 
 
 def minio_py(rng: random.Random, signer: Signer) -> Sent:

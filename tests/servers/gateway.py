@@ -119,12 +119,13 @@ def gateway_before(
     more: str = "",
     *,
     bucket_more: str = "",
+    rules: str = _RULES,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[RunningGateway]:
     """`gateway serve` in front of these stores.
 
     `more` is added to gateway.yaml, `bucket_more` to every bucket's entry (`, cors: [...]`), `environ` to the
-    environment, where it may replace settings.
+    environment, where it may replace settings. `rules` stand in the policy instead of "the tests do everything".
     """
     data, control = free_ports(2)
     variables = {"E2E_ADMIN_TOKEN": secrets.token_urlsafe(24), **(environ or {})}
@@ -141,7 +142,7 @@ def gateway_before(
         f"  {name}: {{backend: {name}, bucket: {real}, prefix: inside/{bucket_more}}}" for name, real in buckets.items()
     ]
     directory.joinpath("policies").mkdir(parents=True)
-    directory.joinpath("policies", "e2e.yaml").write_text("\n".join(policy) + _RULES)
+    directory.joinpath("policies", "e2e.yaml").write_text("\n".join(policy) + rules)
     settings = directory / "gateway.yaml"
     settings.write_text(_SETTINGS.format(data=data, control=control, more=more))
     command = [sys.executable, "-m", "gateway", "serve", "--config", settings]
