@@ -87,8 +87,8 @@ def stock(place: Place) -> None:
         list(pool.map(put, range(COUNT)))
 
 
-def drive(client: Client, place: Place, work: Path, size: int) -> Outcome:
-    """Run one client through every step; `size` in bytes is that of its large object."""
+def drive(client: Client, place: Place, work: Path, size: int, **environ: str) -> Outcome:
+    """Run one client through every step. `size` in bytes is that of its large object; `environ` adds to its settings."""
     install(client.group)
     (work / "small.bin").write_bytes(noise(_SMALL))
     if not (work / "big.bin").exists():
@@ -103,7 +103,7 @@ def drive(client: Client, place: Place, work: Path, size: int) -> Outcome:
         text=True,
         timeout=600,
         cwd=work,
-        env=_environ(place, work, prefix),
+        env=_environ(place, work, prefix) | environ,
     )
     (work / "driver.log").write_text(done.stderr)
     return _judged(client, done, place, prefix, work)
