@@ -147,9 +147,9 @@ class Fleet:
                 connection.request("GET", "/readyz")
                 answer = connection.getresponse()
                 answer.read()
-                return answer.status
             except OSError:
                 return 0
+            return answer.status
 
     def seen_by_proxy(self, number: int, *, up: bool, within: float = 10.0) -> None:
         """Wait until the proxy has noticed: it asks every 200 ms."""
