@@ -80,10 +80,7 @@ class Admission:
         plane, grant, attempt = self._plane, self._tried.grant, self._tried.attempt
         if plane.draining:
             raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
-        view = plane.follower.require_fresh()
-        backend = self._route.backend.name
-        if grant is not None and view.revoked(grant, attempt.bucket, attempt.key, backend) is not None:
-            raise Refused(Reason.REVOKED, "the revocation view says so")
+        plane.follower.require_standing(grant, attempt.bucket, attempt.key, self._route.backend.name)
         if plane.gate is not self._gate and self._route.rule:
             decide(plane.gate.policy, grant, attempt)  # the files were read again since this request came
 

@@ -159,10 +159,7 @@ async def _deleted(
 
 
 def _require_unrevoked(plane: Plane, tried: Tried, route: Route) -> None:
-    """The revocation view is asked for every name that a request touches, not only for its own."""
-    view = plane.follower.require_fresh()
-    if tried.grant is not None and view.revoked(tried.grant, route.bucket.name, route.key, route.backend.name):
-        raise Refused(Reason.REVOKED, "the revocation view says so")
+    plane.follower.require_standing(tried.grant, route.bucket.name, route.key, route.backend.name)
 
 
 async def _get_tags(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:

@@ -19,7 +19,7 @@ from gateway.core.grant import Grant
 from gateway.core.policy import decide
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import Action, ObjectRequest, Operation
-from gateway.core.route import Answer, Route, UpstreamCall
+from gateway.core.route import Answer, UpstreamCall
 from gateway.core.units import instant
 from gateway.data.attempts import Tried
 from gateway.data.gate import Gate, Plane
@@ -53,7 +53,7 @@ async def link_archive(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -
     found = await _members(plane, gate, tried, permit)
     members = [Member(_name(tried, entry), entry.size or 0, _when(entry)) for entry in found]
     archive = kind(members)
-    body = _ArchiveBody(plane, permit.route, archive, list(zip(found, members, strict=True)))
+    body = _ArchiveBody(plane, permit, archive, list(zip(found, members, strict=True)))
     return Answer(200, {"content-type": archive.content_type}, archive.length, body)
 
 
@@ -78,8 +78,10 @@ async def _members(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> li
             break
         params = {**listed.request.params, "cursor": page.cursor}
         listed = replace(listed, request=replace(listed.request, params=params))
+    bucket, backend = tried.attempt.bucket, permit.route.backend.name
     for entry in found:
-        decide(gate.policy, tried.grant, tried.attempt.touching(Action.READ, tried.attempt.bucket, entry.key))
+        decide(gate.policy, tried.grant, tried.attempt.touching(Action.READ, bucket, entry.key))
+        plane.follower.require_standing(tried.grant, bucket, entry.key, backend)
     return found
 
 
@@ -98,7 +100,7 @@ class _ArchiveBody:
     """The archive's bytes (`core.route.AnswerBody`), drawn member by member from the store."""
 
     plane: Plane
-    route: Route
+    permit: Permit
     archive: Archive
     members: list[tuple[Found, Member]]
 
@@ -106,12 +108,14 @@ class _ArchiveBody:
         for entry, member in self.members:
             yield self.archive.before(member)
             checksum, size = 0, 0
+            self._require_standing(entry)
             async with self.plane.upstream.open(self._call(entry)) as answer:
                 if answer.status != 200 or answer.length != member.size:
                     raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive has changed or gone")
                 async for chunk in answer.body:
                     checksum = zlib.crc32(chunk, checksum)
                     size += len(chunk)
+                    self._require_standing(entry)
                     yield chunk
             if size != member.size:
                 raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive ended early")
@@ -124,12 +128,20 @@ class _ArchiveBody:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the archive is longer than {limit} bytes")
         return whole
 
+    def _require_standing(self, entry: Found) -> None:
+        """A revocation that means a member and not the folder cuts no transfer: the archive has to look by itself."""
+        route, grant = self.permit.route, self.permit.grant
+        view = self.plane.follower.view
+        if grant is not None and view.revoked(grant, route.bucket.name, entry.key, route.backend.name) is not None:
+            raise Refused(Reason.REVOKED, "a member of the archive is revoked")
+
     def _call(self, entry: Found) -> UpstreamCall:
+        route = self.permit.route
         pinned = (("if-match", entry.etag),) if entry.etag else ()
         return UpstreamCall(
-            backend=self.route.backend.name,
+            backend=route.backend.name,
             method="GET",
-            bucket=self.route.bucket.real_bucket,
-            key=self.route.bucket.prefix + entry.key,
+            bucket=route.bucket.real_bucket,
+            key=route.bucket.prefix + entry.key,
             headers=pinned,
         )

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from gateway.core.grant import Grant
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, RevocationFeed, RevocationView
 from gateway.telemetry.metrics import Metrics
@@ -59,6 +60,16 @@ class Follower:
         if age > MAX_VIEW_AGE:
             raise Refused(Reason.VIEW_TOO_OLD, f"the revocation view is {age:.1f} s old", retry_after=1.0)
         return self.view
+
+    def require_standing(self, grant: Grant | None, bucket: str, key: str, backend: str) -> None:
+        """To be asked for every name that a request touches, not only for its own.
+
+        Raises:
+            Refused: REVOKED, VIEW_TOO_OLD.
+        """
+        view = self.require_fresh()
+        if grant is not None and view.revoked(grant, bucket, key, backend) is not None:
+            raise Refused(Reason.REVOKED, "the revocation view says so")
 
     async def load(self) -> None:
         """Read every revocation there is, once, before the first request is served."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import tarfile
 import zipfile
@@ -11,8 +12,9 @@ import pytest
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.record import Outcome
 from gateway.core.request import Action
+from gateway.core.revocation import FeedKind
 from gateway.data import link_archive as room
-from tests.data.harness import Rig, deny, policy, rule
+from tests.data.harness import Rig, deny, policy, request, rule
 from tests.data.scripted_store import Scripted
 
 FILES = {"b.txt": b"12345", "sub/c.bin": bytes(range(256)) * 500, "umlaut-ü.txt": b"", "zz": b"last"}
@@ -100,6 +102,32 @@ async def test_a_member_that_may_not_be_read_ends_it_before_it_begins(rig: Rig) 
     rig.use(policy(rule("everything"), deny("not the last", "reports/deep/in/zz", may=[Action.READ])))
     assert 410 == (await rig.fetch(token, "/?archive=zip")).status
     assert [] == [seen for seen in rig.store.calls("GET") if seen.call.key]
+
+
+async def test_a_revoked_member_ends_it_before_it_begins(rig: Rig) -> None:
+    """A prefix inside the folder that was revoked after the link was made is in no archive of the folder."""
+    token, _ = await folder(rig)
+    await rig.revoke(FeedKind.PREFIX, "reports", "deep/in/sub/")
+    assert 410 == (await rig.fetch(token, "/?archive=zip")).status
+    assert "revoked" == (await rig.last()).reason
+    assert [] == [seen for seen in rig.store.calls("GET") if seen.call.key]
+
+
+async def test_a_member_that_is_revoked_meanwhile_ends_it(rig: Rig) -> None:
+    """In the middle of that very member, too."""
+    token, _ = await folder(rig)
+    hold = asyncio.Event()
+    slow = Scripted(200, {}, [b"x" * 64_000, hold, b"x" * 64_000])
+    rig.store.always = lambda call: slow if call.key.endswith("c.bin") else None
+    async with rig.client() as client:
+        await client.send(request("GET", f"/s/{token}/?archive=zip"))
+        await client.head()
+        await client.rest_of(64_000)
+        await rig.revoke(FeedKind.PREFIX, "reports", "deep/in/sub/")
+        hold.set()
+        rest = await client.rest()
+    assert (True, True) == (client.reset, len(rest) < 60_000)
+    assert "revoked" == (await rig.recorded(1))[0].reason
 
 
 @pytest.mark.parametrize(("actions", "status"), [([Action.READ], 405), ([Action.LIST], 405), ([Action.WRITE], 405)])
