@@ -88,7 +88,7 @@ def stock(place: Place) -> None:
 
 
 def drive(client: Client, place: Place, work: Path, size: int, **environ: str) -> Outcome:
-    """Run one client through every step. `size` in bytes is that of its large object; `environ` adds to its settings."""
+    """Run one client through every step. `size` in bytes is its large object's; `environ` adds to its settings."""
     install(client.group)
     (work / "small.bin").write_bytes(noise(_SMALL))
     if not (work / "big.bin").exists():

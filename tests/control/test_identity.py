@@ -209,7 +209,7 @@ async def test_keys_outlive_a_short_silence_of_the_issuer(
             await identity.app_for(token(exp=clock.now + 60), "billing")
 
 
-async def test_a_changed_rule_holds_at_once(rules: IdentityRules, clock: Clock) -> None:
+async def test_a_changed_rule_holds_at_once(rules: IdentityRules, clock: Clock, tmp_path: Path) -> None:
     """After a reload the new issuer and roles count, and the old keys are forgotten."""
     current = [rules]
     identity = Identity(lambda: current[0], clock)
@@ -217,6 +217,11 @@ async def test_a_changed_rule_holds_at_once(rules: IdentityRules, clock: Clock) 
     current[0] = replace(rules, roles={"billing": Role("other", (SUBJECT,))})
     assert "other" == await identity.app_for(token(), "billing")
     current[0] = replace(rules, issuer="https://other.example")
+    assert None is await identity.app_for(token(), "billing")
+    successor = RSAKey.generate_key(2048, {"kid": "one"})
+    (tmp_path / "next.json").write_text(key_set(successor))
+    current[0] = replace(rules, jwks=tmp_path / "next.json")
+    assert "billing" == await identity.app_for(token(successor), "billing")
     assert None is await identity.app_for(token(), "billing")
 
 
