@@ -28,12 +28,13 @@ from gateway import __version__
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.compose import Certificates, backend_specs, gate_of, identity_rules, open_stores, upload_parts_with
-from gateway.control.api import build_control_app
+from gateway.control.api import OPERATIONS, build_control_app
 from gateway.control.deps import ControlDeps
 from gateway.control.identity import Identity
 from gateway.core.attempt import Principal
 from gateway.core.policy import decide
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
+from gateway.core.record import Outcome
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.core.token import SecretHash, hash_secret
 from gateway.data.account import Accounts
@@ -55,6 +56,7 @@ from gateway.telemetry.health import Health
 from gateway.telemetry.logs import Logs
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.siblings import Siblings
+from gateway.telemetry.tracing import open_tracing
 from gateway.wire.checksums import register_crc
 
 __all__ = ["run"]
@@ -113,7 +115,10 @@ class _App:
         """Open everything, listeners last. What was opened is closed by `stack`, the last one first."""
         self.logs.install()
         stack.callback(self.logs.flush)
-        self.metrics.know(backends=self.loaded.policies.policy.backends)
+        self.tracing = tracing = open_tracing(os.environ)
+        if tracing is not None:
+            stack.push_async_callback(asyncio.to_thread, tracing.close)
+        self.metrics.know(backends=self.loaded.policies.policy.backends, operations=OPERATIONS.values())
         monotonic = time.monotonic  # not the loop's: uvloop's clock stands still within one turn
         self.state: State = await open_stores(self.settings, self.metrics, processes=self.processes)
         stack.push_async_callback(self.state.close)
@@ -126,7 +131,7 @@ class _App:
         self.metrics.view_age(lambda: follower.age)
         self.plane = Plane(
             gate=gate_of(self.loaded),
-            upstream=self.upstream,
+            upstream=self.upstream if tracing is None else tracing.asking(self.upstream),
             grants=Grants(
                 self.state.grants, lambda: follower.view, self.sealer, monotonic=monotonic, metrics=self.metrics
             ),
@@ -139,7 +144,11 @@ class _App:
             names=Names(),
             upload_parts=upload_parts_with(self.upstream),
             accounts=Accounts(
-                self.state.ledger, self.state.leases, self.metrics, monotonic=monotonic, log=self.logs.access_log
+                self.state.ledger,
+                self.state.leases,
+                self.metrics,
+                monotonic=monotonic,
+                log=self.logs.access_log if tracing is None else tracing.told(self.logs.access_log),
             ),
             metrics=self.metrics,
             clock=time.time,
@@ -217,7 +226,10 @@ class _App:
             await self._bind(self._data_runner(trusted.app), trusted.listen, None)
 
     def _data_runner(self, trusted: Principal | None) -> web.ServerRunner:
-        server = DataServer(data_handler(self.plane, trusted), head_seconds=self.settings.deadlines.headers)
+        handler = data_handler(self.plane, trusted)
+        if self.tracing is not None:
+            handler = self.tracing.served(handler)
+        server = DataServer(handler, head_seconds=self.settings.deadlines.headers)
         self._servers.append(server)
         return web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
 
@@ -251,7 +263,7 @@ class _App:
             apply_now=self.plane.follower.catch_up,
             clock=time.time,
             entropy=secrets.token_bytes,
-            public_url=self.settings.data.public_url,
+            public_url=lambda: self.settings.data.public_url,
             sealer=self.sealer,
             upstream=self.upstream,
             tokens=self._admin_tokens,
@@ -260,9 +272,15 @@ class _App:
             ready=self.health.faults,
             metrics=self.siblings.page,
             profile_of=lambda name: self.upstream.store(name).spec.profile.name,
-            audit_required=self.settings.fail.audit == "closed",
+            audit_required=lambda: self.settings.fail.audit == "closed",
+            count=self._count,
             version=__version__,
         )
+
+    def _count(self, operation: str, status: int, seconds: float) -> None:
+        """One request to the control API ended."""
+        outcome = Outcome.OK if status < 400 else Outcome.REFUSED if status < 500 else Outcome.ERROR
+        self.metrics.request("control", operation, "none", outcome, seconds, None)
 
     def _pace(self) -> Pace:
         return Pace(self.settings.deadlines.min_rate, self.settings.deadlines.total)

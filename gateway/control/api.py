@@ -7,7 +7,9 @@ Law: a row that is not public is unreachable without an admin token; there is no
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import web
 
@@ -17,6 +19,7 @@ from gateway.control.key_routes import key_endpoints, revocation_endpoints
 from gateway.control.ledger_routes import ledger_endpoints
 from gateway.control.link_routes import link_endpoints
 from gateway.control.open_routes import open_endpoints
+from gateway.control.openapi import ROWS
 from gateway.control.problems import shield
 from gateway.control.routes import BODY_LIMIT, Endpoint, Handler, PublicEndpoint, PublicHandler
 from gateway.control.rule_routes import rule_endpoints
@@ -29,18 +32,38 @@ from gateway.control.usecases.revocations import Revocations, Waits
 from gateway.control.usecases.sessions import Sessions
 from gateway.core.attempt import Principal
 
-__all__ = ["build_control_app", "endpoints"]
+__all__ = ["OPERATIONS", "build_control_app", "counting", "endpoints"]
+
+OPERATIONS: Final = {(row.method, row.path): row.name for row in ROWS}
+"""What each endpoint is called, in the API's description and in metrics."""
 
 
 def build_control_app(deps: ControlDeps) -> web.Application:
     """The control plane as one application, ready for a runner. It starts nothing and keeps no task."""
     door, waits = Door(deps.clock), Waits()
-    app = web.Application(middlewares=[shield(deps.entropy)], client_max_size=BODY_LIMIT)
+    app = web.Application(middlewares=[counting(deps.count), shield(deps.entropy)], client_max_size=BODY_LIMIT)
     for row in endpoints(deps, door, waits):
         handler = row.handler if isinstance(row, PublicEndpoint) else _guarded(row.handler, door, deps)
         app.router.add_route(row.method, row.path, handler)
     app.on_shutdown.append(_ending(waits))
     return app
+
+
+def counting(count: Callable[[str, int, float], None]) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """The outermost middleware: `count` hears each operation ("" for a path that is none), its status, its seconds."""
+
+    @web.middleware
+    async def middleware(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        began = time.perf_counter()
+        answer = await handler(request)
+        resource = request.match_info.route.resource
+        path = resource.canonical if resource is not None else ""
+        count(OPERATIONS.get((request.method, path), ""), answer.status, time.perf_counter() - began)
+        return answer
+
+    return middleware
 
 
 def _ending(waits: Waits) -> Callable[[web.Application], Awaitable[None]]:

@@ -281,9 +281,20 @@ class RecordQuery(Body):
     limit: Limit = 100
 
 
+LONG_POLL: Final = 20.0
+"""Seconds that a read of the revocations after a serial waits for the next one, below what proxies cut off at."""
+
+
 class FeedQuery(Body):
-    """`after` is the last serial the caller knows; `wait` is in seconds."""
+    """`after` is the last serial the caller knows; `wait` is in seconds: 20 with `after`, else 0."""
 
     after: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
-    wait: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.0
+    wait: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] | None = None
     limit: Limit = 1000
+
+    @property
+    def seconds(self) -> float:
+        """How long to wait for the first revocation."""
+        if self.wait is not None:
+            return self.wait
+        return LONG_POLL if "after" in self.model_fields_set else 0.0

@@ -37,16 +37,25 @@ def _no_apps() -> Mapping[SecretHash, str]:
     return {}
 
 
+def _not_required() -> bool:
+    return False
+
+
+def _uncounted(operation: str, status: int, seconds: float) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlDeps:
     """Everything the control listener is built from.
 
     `apply_now` returns when this process's own revocation view has caught up with the feed. `clock` gives seconds
-    since the epoch. `tokens` maps the SHA-256 of tokens to admin names, `app_tokens` to app names; both are asked at
-    every request, so that a reload takes effect. `profile_of` names a backend's profile. `ready` gives the faults that
-    keep the gateway from serving, by name. `metrics` takes an Accept header and gives a content type and a text, or
-    None when a process of this gateway does not answer.
-    `audit_required` is the declared posture of the audit trail: true is closed.
+    since the epoch. `tokens` maps the SHA-256 of tokens to admin names, `app_tokens` to app names. `public_url` is what
+    links begin with; `audit_required` is the declared posture of the audit trail, true is closed. These four are asked
+    at every request, so that a reload takes effect. `profile_of` names a backend's profile. `ready` gives the faults
+    that keep the gateway from serving, by name. `metrics` takes an Accept header and gives a content type and a text,
+    or None when a process of this gateway does not answer. `count` hears of every request that ended: the name of its
+    operation, its status, and its seconds.
     """
 
     grants: GrantAdmin
@@ -57,7 +66,7 @@ class ControlDeps:
     apply_now: Callable[[], Awaitable[None]]
     clock: Callable[[], float]
     entropy: Callable[[int], bytes]
-    public_url: str
+    public_url: Callable[[], str]
     sealer: Sealer
     upstream: Upstream
     tokens: Callable[[], Mapping[SecretHash, str]]
@@ -66,5 +75,6 @@ class ControlDeps:
     profile_of: Callable[[str], str]
     app_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_no_apps)
     identity: IdentityVerifier | None = None
-    audit_required: bool = False
+    audit_required: Callable[[], bool] = field(default=_not_required)
+    count: Callable[[str, int, float], None] = field(default=_uncounted)
     version: str = "0"

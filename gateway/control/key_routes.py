@@ -82,7 +82,8 @@ class _RevocationDesk:
 
     async def feed(self, request: web.Request, actor: Principal) -> web.Response:
         query = read_query(request, FeedQuery)
-        view = FeedView.of(await self.revocations.after(query.after, query.limit, query.wait), query.after)
+        found = await self.revocations.after(query.after, query.limit, query.seconds)
+        view = FeedView.of(found, query.after)
         tag = f'"{view.serial}"'
         known = {part.strip().removeprefix("W/") for part in request.headers.get("If-None-Match", "").split(",")}
         answer = web.Response(status=304) if tag in known else reply(view)

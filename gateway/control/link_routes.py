@@ -58,7 +58,7 @@ class _LinkDesk:
         if isinstance(made, Conflict):
             detail = f"this Idempotency-Key made the link {made.link_id}, which is not what this body asks for"
             return problem(request, 409, Reason.BAD_ARGUMENT, detail)
-        view = MadeLinkView.made(made, self.deps.clock(), self.deps.public_url)
+        view = MadeLinkView.made(made, self.deps.clock(), self.deps.public_url())
         answer = reply(view, 200 if made.token is None else 201)
         answer.headers["Location"] = f"/v1/links/{view.id}"
         return _tagged(answer, made.held)
@@ -97,7 +97,7 @@ class _LinkDesk:
     async def rotate(self, request: web.Request, actor: Principal) -> web.Response:
         read_query(request, NoQuery)
         issued = await self.links.rotate(actor, path_id(request))
-        return _tagged(reply(MadeLinkView.made(issued, self.deps.clock(), self.deps.public_url)), issued.held)
+        return _tagged(reply(MadeLinkView.made(issued, self.deps.clock(), self.deps.public_url())), issued.held)
 
     async def records(self, request: web.Request, actor: Principal) -> web.Response:
         query = read_query(request, RecordQuery)

@@ -169,7 +169,7 @@ ROWS: Final = (
         "/v1/revocations",
         "listRevocations",
         "revocations",
-        "Revocations in order; waits for the next one with `wait`",
+        "Revocations in order; with `after`, waits for the next one",
         answers.FeedView,
         query=bodies.FeedQuery,
         also=(304,),

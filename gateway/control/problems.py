@@ -51,7 +51,12 @@ _HTTP_REASON: Final = {
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 
-_SAFE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+_SAFE: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Server": "gateway",
+}
 
 
 def problem(
@@ -130,7 +135,7 @@ async def _answered(
         return _refused(request, error)
     except DependencyDown as error:
         _log.error("dependency down: %s: %s", error.dependency, error.detail)
-        answer = problem(request, 503, Reason.DEPENDENCY_DOWN, f"unavailable: {error.dependency}")
+        answer = problem(request, 503, Reason.DEPENDENCY_DOWN, f"the store of {error.dependency} cannot answer now")
         answer.headers["Retry-After"] = "1"
         return answer
     except UpstreamFailed as error:

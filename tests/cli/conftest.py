@@ -122,7 +122,7 @@ def terminal(listener: Listener) -> Iterator[Terminal]:
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with serving(public_url=listener.url) as desk:
+        async with serving(public_url=lambda: listener.url) as desk:
             opened.append(desk.url)
             ready.set()
             await stop.wait()

@@ -169,7 +169,7 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
         "apply_now": apply_now,
         "clock": clock,
         "entropy": CountedEntropy(),
-        "public_url": "https://files.example",
+        "public_url": lambda: "https://files.example",
         "sealer": Sealer(),
         "upstream": upstream,
         "tokens": lambda: {hash_secret(ADMIN): "ops", hash_secret(ADMIN + "2"): "night"},

@@ -19,7 +19,7 @@ async def test_every_row_but_the_public_ones_refuses_without_a_token(desk: Desk)
     rows = endpoints(desk.deps, Door(desk.clock), Waits())
     assert {row.path for row in rows if isinstance(row, PublicEndpoint)} == PUBLIC
     guarded = [row for row in rows if isinstance(row, Endpoint)]
-    assert len(guarded) == 17
+    assert len(guarded) == 19
     for row in guarded:
         path = row.path.replace("{id}", "l_1")
         for value in (None, "", "Bearer", "Bearer  ", f"Bearer {APP}", f"Basic {ADMIN}", ADMIN, f"Bearer {ADMIN}x"):
@@ -43,6 +43,17 @@ async def test_tokens_are_asked_at_every_request() -> None:
     known: dict[bytes, str] = {}
     async with serving(tokens=lambda: known) as desk:
         assert (await desk.ask("GET", "/v1/links")).status == 401
+
+
+async def test_every_request_is_counted_by_its_operation() -> None:
+    """Under the name that the description gives it; a path that is none has none, and ids are in no name."""
+    heard: list[tuple[str, int]] = []
+    async with serving(count=lambda operation, status, seconds: heard.append((operation, status))) as desk:
+        for method, path in (("GET", "/v1/links"), ("GET", "/v1/links/l_1"), ("GET", "/v2"), ("PUT", "/v1/links")):
+            await desk.ask(method, path)
+        desk.token = None
+        await desk.ask("GET", "/v1/keys")
+    assert [("listLinks", 200), ("showLink", 404), ("", 404), ("", 405), ("listKeys", 401)] == heard
 
 
 async def test_who_acted_is_recorded(desk: Desk) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
 from openapi_spec_validator import validate
 
 from gateway.control.api import endpoints
@@ -30,12 +31,13 @@ async def test_the_document_is_valid(desk: Desk) -> None:
     assert document == describe("0")
 
 
-async def test_schemathesis_finds_nothing(desk: Desk, tmp_path: Path) -> None:
+async def test_schemathesis_finds_nothing(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Generated requests get only described statuses, types and shapes, and never a server error.
 
     Left out are three rules that are not ours: a body may be refused for more than its schema can say, wrong tokens
     end in 429, and what is revoked can still be inspected.
     """
+    monkeypatch.setattr("gateway.control.bodies.LONG_POLL", 0.05)
     await desk.link()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "schemathesis.cli", "run", f"{desk.url}/v1/openapi.json",

@@ -21,11 +21,11 @@ _log: Final = logging.getLogger("gateway.control")
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """The audit trail as use cases see it. `required` is the declared posture: true refuses, false logs and goes on."""
+    """The audit trail as use cases see it. `required` asks for the declared posture: true refuses, false goes on."""
 
     ledger: Ledger
     clock: Callable[[], float]
-    required: bool = False
+    required: Callable[[], bool]
 
     async def note(self, actor: Principal, act: str, target: str, **detail: str) -> None:
         """Write one event, durable before it returns.
@@ -37,6 +37,6 @@ class Journal:
         try:
             await self.ledger.audit(event)
         except DependencyDown:
-            if self.required:
+            if self.required():
                 raise
             _log.exception("audit event lost: %s %s %s", event.actor, act, target)

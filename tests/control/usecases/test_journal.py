@@ -16,7 +16,7 @@ async def test_an_open_posture_goes_on_and_says_so(caplog: pytest.LogCaptureFixt
 
 async def test_a_closed_posture_refuses() -> None:
     """With audit closed, the caller is told 503; a revocation is in force all the same."""
-    async with serving(ledger=FailingLedger(), audit_required=True) as desk:
+    async with serving(ledger=FailingLedger(), audit_required=lambda: True) as desk:
         answer = await desk.ask("POST", "/v1/revocations", {"owner": "app:billing"})
         assert answer.status == 503
         assert answer.json["reason"] == "dependency_down"
