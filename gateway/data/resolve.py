@@ -84,7 +84,7 @@ class Grants:
     async def find(self, secret_hash: SecretHash) -> Grant | None:
         """The grant of a secret. Raises DependencyDown only for secrets that are not cached."""
         grant = self._known.get(secret_hash)
-        if grant is not None and grant.id in self._hashes:  # else the feed could no longer reach it
+        if grant is not None and self._hashes.get(grant.id) == secret_hash:  # else the feed could not reach it
             self._metrics.grant_cache("hit")
             return grant
         serial = self._view().serial
