@@ -12,7 +12,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from gateway.core.limits import gcra
+from gateway.core.limits import Verdict, gcra
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import Rate
 
@@ -28,19 +28,21 @@ class Guesses:
 
     def __init__(self) -> None:
         self._arrivals: LRUCache[str, float] = LRUCache(_GUESSERS)
-        self._blocked: LRUCache[str, float] = LRUCache(_GUESSERS)
+        self._blocked: LRUCache[str, tuple[float, int]] = LRUCache(_GUESSERS)
 
     def check(self, guesser: str, now: float) -> None:
         """Raises Refused(TOO_MANY_GUESSES) while this guesser has to wait."""
-        until = self._blocked.get(guesser, 0.0)
-        if until > now:
-            raise Refused(Reason.TOO_MANY_GUESSES, "too many failed tries", retry_after=until - now)
+        blocked = self._blocked.get(guesser)
+        if blocked is not None and blocked[0] > now:
+            wait = blocked[0] - now
+            verdict = Verdict(allowed=False, retry_after=wait, remaining=0, limit=blocked[1], reset=wait)
+            raise Refused(Reason.TOO_MANY_GUESSES, "too many failed tries", retry_after=wait, verdict=verdict)
 
     def failed(self, guesser: str, rate: Rate, now: float) -> None:
         """Count one failure."""
         verdict, self._arrivals[guesser] = gcra(self._arrivals.get(guesser), now, rate)
         if not verdict.allowed:
-            self._blocked[guesser] = now + verdict.retry_after
+            self._blocked[guesser] = now + verdict.retry_after, rate.count
 
     def forgive(self, guesser: str) -> None:
         """Forget the failures of somebody who got it right."""

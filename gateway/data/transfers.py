@@ -138,7 +138,8 @@ class Transfers:
         for limit in held:
             if limit.concurrent is not None and self._counts[limit.key] >= limit.concurrent:
                 detail = f"{limit.concurrent} transfers are running for {limit.key}"
-                raise Refused(Reason.TOO_MANY_TRANSFERS, detail, retry_after=1.0)
+                verdict = Verdict(allowed=False, retry_after=1.0, remaining=0, limit=limit.concurrent, reset=1.0)
+                raise Refused(Reason.TOO_MANY_TRANSFERS, detail, retry_after=1.0, verdict=verdict)
         for limit in held:
             self._counts[limit.key] += 1
         self._running[id(permit)] = permit

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 
 import pytest
 
+from gateway.core.pattern import NamePattern
 from gateway.core.reasons import TABLE, DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.core.request import Action
-from tests.data.harness import Rig
+from gateway.core.rule import LimitRule
+from gateway.core.token import ENTROPY_BYTES, LinkToken
+from gateway.data.guesses import Guesses
+from tests.data.harness import Rig, policy, request
 from tests.data.scripted_store import Scripted
 
 SILENT = {Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW}
@@ -81,6 +87,27 @@ async def test_a_405_names_what_this_link_takes(rig: Rig, action: Action, method
     """A PUT to a read link is not told to try PUT (RFC 9110, 15.5.6)."""
     got = await rig.ask(method, f"/s/{await rig.link(actions=[action])}")
     assert (405, allow) == (got.status, got.header("allow"))
+
+
+async def test_every_429_tells_when_and_how_much(rig: Rig) -> None:
+    """`Retry-After` and the RateLimit fields, for guesses and for transfers at once as for rates."""
+    for _ in range(62):
+        guessed = await rig.fetch(LinkToken.mint(os.urandom(ENTROPY_BYTES)).text)
+    rig.use(policy(limits=(LimitRule(who=NamePattern.parse("link:*"), concurrent=1),)))
+    rig.plane.guesses = Guesses()
+    hold = asyncio.Event()
+    rig.store.script(Scripted(200, {}, [b"x" * 70_000, hold], length=70_000))
+    token = await rig.link()
+    async with rig.client() as running:
+        await running.send(request("GET", f"/s/{token}"))
+        await running.head()
+        crowded = await rig.fetch(token)
+        hold.set()
+        await running.rest_of(70_000)
+    for got, limit in ((guessed, 30), (crowded, 1)):
+        fields = got.header("retry-after"), got.header("ratelimit-policy"), got.header("ratelimit")
+        assert (429, f'"requests";q={limit}') == (got.status, fields[1])
+        assert all(fields)
 
 
 async def test_a_head_that_nobody_can_read_is_answered_in_its_places_form(rig: Rig) -> None:
