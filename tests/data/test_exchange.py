@@ -13,7 +13,7 @@ from gateway.core.record import Outcome
 from gateway.core.request import Action
 from gateway.data import exchange as room
 from gateway.data.exchange import client_address
-from tests.data.harness import Rig
+from tests.data.harness import Rig, request
 from tests.data.scripted_store import Scripted
 
 INSIDE = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
@@ -130,6 +130,33 @@ async def test_a_body_that_nobody_read_ends_the_connection(rig: Rig) -> None:
         assert b"" == await client.rest()
     assert (405, "close") == (got.status, got.header("connection"))
     assert 1 == len(rig.records)
+
+
+FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"]
+
+
+@pytest.mark.parametrize("content_type", FORMS)
+async def test_a_form_that_does_not_come_holds_nothing(rig: Rig, monkeypatch, content_type: str) -> None:
+    """Before a request is admitted nobody counts its speed, so its form has a time limit of its own."""
+    monkeypatch.setattr(room, "_UNADMITTED_SECONDS", 0.05)
+    token = await rig.link(actions=[Action.WRITE])
+    async with rig.client() as client:
+        head = {"Content-Type": content_type, "Content-Length": "5000"}
+        await client.send(request("POST", f"/s/{token}", head, b"--b\r\n"))
+        await client.rest()
+        assert client.ended
+    assert "client_too_slow" == (await rig.recorded(1))[0].reason
+
+
+async def test_an_early_refusal_by_the_store_is_told_at_once(rig: Rig) -> None:
+    """A client that is still sending hears it, and the connection ends with it."""
+    rig.store.script(Scripted(403, before_body=True))
+    token = await rig.link(actions=[Action.WRITE])
+    async with rig.client() as client:
+        await client.send(request("PUT", f"/s/{token}", {"Content-Length": "1000000"}, b"x" * 1000))
+        got = await client.answer()
+    assert (502, "close") == (got.status, got.header("connection"))
+    assert 0 == rig.store.open_now
 
 
 async def test_the_declared_length_is_what_is_sent(rig: Rig) -> None:
