@@ -10,6 +10,7 @@ import yaml
 
 from gateway.core.reasons import Reason
 from gateway.core.record import Outcome
+from gateway.settings import Settings
 from gateway.telemetry.metrics import Metrics
 from tests.helm.chart import CHART, table
 
@@ -91,6 +92,12 @@ def test_panels_do_not_overlap() -> None:
 def test_the_table_of_values_is_the_values() -> None:
     """The README's table is made from values.yaml (`python -m tests.helm.chart` renews it)."""
     assert table() in (CHART / "README.md").read_text()
+
+
+def test_settings_can_be_laid_over_in_every_section() -> None:
+    """The chart's `settings` takes each section of gateway.yaml; only the policies' place is the chart's to say."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert set(Settings.model_fields) == set(schema["properties"]["settings"]["properties"]) | {"policies"}
 
 
 def test_schema_and_values_name_the_same() -> None:
