@@ -107,6 +107,7 @@ class Exchange:
     """One HTTP exchange. Counts are of body bytes that really crossed the socket's edge."""
 
     __slots__ = (
+        "_doubtful",
         "_left",
         "_request",
         "_response",
@@ -139,6 +140,7 @@ class Exchange:
         self.extra: tuple[tuple[str, str], ...] = ()
         self.whole = False  # whether a whole answer was handed to the socket
         self._left: int | None = None
+        self._doubtful = False
         self.client_side = False  # whether we are waiting for the client right now
 
     def read_head(self) -> RawRequest:
@@ -152,7 +154,9 @@ class Exchange:
         try:
             self.raw = raw_request(message.method, message.path, message.raw_headers, version)
         except Refused:
-            # Of a head that nobody could read, only its place is kept: it decides the form of the answer.
+            # Of a head that nobody could read, only its place is kept: it decides the form of the answer. Where it
+            # ends, and so where the next one begins, is as doubtful (RFC 9112, 6.3): nothing more is read.
+            self._doubtful = True
             self.raw = RawRequest(message.method, "/s/" if message.path.startswith("/s/") else "/", "", ())
             raise
         return self.raw
@@ -292,7 +296,7 @@ class Exchange:
         return [*headers, *self.extra, _SERVER]
 
     async def _begin(self, response: web.StreamResponse) -> None:
-        if self._unread():
+        if self._doubtful or self._unread():
             response.force_close()
         self.status = response.status
         self._response = response

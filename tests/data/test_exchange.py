@@ -175,3 +175,16 @@ async def test_who_serves_is_not_told(rig: Rig) -> None:
     asked = [await rig.fetch(token), await rig.ask("GET", "/s/none"), await rig.ask("GET", "/robots.txt")]
     asked.append(await rig.ask("BREW", "/reports/a"))
     assert [["gateway"]] * 4 == [got.headers_named("server") for got in asked]
+
+
+@pytest.mark.parametrize("field", ["Transfer-Encoding: gzip, chunked", "X-Amz_Date: 1", "Host: a b"])
+async def test_after_a_doubtful_head_nothing_more_is_read(rig: Rig, field: str) -> None:
+    """Where a head is refused, the next request's beginning is a guess: the connection ends with the answer."""
+    token = await rig.link()
+    lines = [f"POST /s/{token} HTTP/1.1", *([] if field.startswith("Host") else ["Host: gw"]), field]
+    lines += [] if field.startswith("Transfer") else ["Content-Length: 0"]
+    body = "0\r\n\r\n" if field.startswith("Transfer") else ""
+    async with rig.client() as client:
+        await client.send(("\r\n".join(lines) + "\r\n\r\n" + body).encode() + request("GET", f"/s/{token}"))
+        assert 400 == (await client.answer("POST")).status
+        assert b"" == await client.rest()
