@@ -80,6 +80,9 @@ async def test_who_has_no_use_left_sees_nothing_either(rig: Rig, once: tuple) ->
     rig.store.hold("inside/in/b.txt", BODY)
     folder = await rig.link(prefix="in/", uses=1)
     assert [200, 200, 410] == [(await rig.fetch(folder, path)).status for path in ("/", "/b.txt", "/")]
+    drained = await rig.link(budget=len(BODY))
+    for status, method in ((200, "HEAD"), (200, "GET"), (410, "HEAD")):
+        assert status == (await rig.ask(method, f"/s/{drained}")).status
 
 
 @pytest.mark.parametrize(

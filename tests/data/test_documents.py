@@ -114,6 +114,12 @@ async def test_the_source_of_a_copy_is_a_read() -> None:
         assert "real/inside/read/%252e%252e/secret" == app.store.seen[1].header("x-amz-copy-source")  # decoded once
 
 
+async def test_no_more_of_a_document_is_read_than_it_may_have(app: Rig) -> None:
+    """Memory for a caller's document is bounded, whatever it declares."""
+    got = await delete(app, batch(*("k" * 1000 for _ in range(8000))))
+    assert (400, True) == (got.status, (await app.last()).bytes_in < 3 * 1024**2)
+
+
 async def test_a_batch_in_a_bucket_one_may_not_see_is_refused(app: Rig) -> None:
     """Before its body is read."""
     app.use(policy(rule("elsewhere", "other/**")))
