@@ -502,4 +502,4 @@ async def test_a_stalled_reader_costs_one_read() -> None:
                 async with asyncio.timeout(0.002):
                     await asyncio.Event().wait()
         held = answer.body._response.buffered  # type: ignore[attr-defined]
-    assert held <= 131072
+    assert held <= READ_SIZE
