@@ -23,6 +23,7 @@ from gateway.core.record import Ledger
 from gateway.core.revocation import RevocationFeed
 from gateway.stores.limits import MemoryLimits
 from gateway.stores.memory import MemoryState
+from gateway.stores.patience import PatientLimits
 from gateway.stores.sqlite import SqliteState
 
 __all__ = ["Engine", "State", "open_state"]
@@ -98,8 +99,12 @@ async def open_state(
         await _close(engines.values())
         raise
     main, counters, ledger = engines[grants], engines[limits or grants], engines[records or grants]
-    in_memory = processes == 1 and isinstance(counters, SqliteState)
-    return State(main, main, MemoryLimits() if in_memory else counters, main, ledger, tuple(engines.values()))
+    counting: LimitStore = counters
+    if processes == 1 and isinstance(counters, SqliteState):
+        counting = MemoryLimits()
+    elif _scheme(limits or grants) in _POSTGRES | _REDIS:
+        counting = PatientLimits(counters)
+    return State(main, main, counting, main, ledger, tuple(engines.values()))
 
 
 async def _close(engines: Iterable[Engine]) -> None:
