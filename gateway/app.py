@@ -274,6 +274,7 @@ class _App:
             profile_of=lambda name: self.upstream.store(name).spec.profile.name,
             audit_required=lambda: self.settings.fail.audit == "closed",
             count=self._count,
+            tell=self.logs.audit_log,
             version=__version__,
         )
 

@@ -18,7 +18,6 @@ from gateway.control.usecases.links import Held, HeldPage, IssuedLink
 from gateway.control.usecases.policies import Signature
 from gateway.control.usecases.revocations import Revoked
 from gateway.core.grant import Grant, GrantState, Scope
-from gateway.core.record import Record, RecordPage
 from gateway.core.revocation import FeedEntry
 from gateway.core.units import Rate, format_instant
 
@@ -33,7 +32,6 @@ __all__ = [
     "MadeLinkView",
     "ObjectionView",
     "ProblemView",
-    "RecordPageView",
     "RevokedView",
     "SessionView",
     "SignatureView",
@@ -232,51 +230,6 @@ class KeyPageView(View):
     @classmethod
     def of(cls, page: HeldPage, now: float) -> Self:
         return cls(keys=[KeyView.of(held, now) for held in page.held], cursor=page.cursor)
-
-
-class RecordView(View):
-    request_id: str
-    at: When
-    duration: float
-    principal: str
-    operation: str
-    bucket: str
-    key: str
-    peer: str
-    status: int
-    outcome: str
-    reason: str
-    bytes_in: int
-    bytes_out: int
-    fresh_use: bool
-
-    @classmethod
-    def of(cls, record: Record) -> Self:
-        return cls(
-            request_id=record.request_id,
-            at=format_instant(record.at),
-            duration=round(record.duration, 6),
-            principal=record.principal,
-            operation=record.operation,
-            bucket=record.bucket,
-            key=record.key,
-            peer=record.peer,
-            status=record.status,
-            outcome=str(record.outcome),
-            reason=record.reason,
-            bytes_in=record.bytes_in,
-            bytes_out=record.bytes_out,
-            fresh_use=record.fresh_use,
-        )
-
-
-class RecordPageView(View):
-    records: list[RecordView]
-    cursor: str | None
-
-    @classmethod
-    def of(cls, page: RecordPage) -> Self:
-        return cls(records=[RecordView.of(record) for record in page.records], cursor=page.cursor)
 
 
 class RevokedView(View):

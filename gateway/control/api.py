@@ -75,7 +75,7 @@ def _ending(waits: Waits) -> Callable[[web.Application], Awaitable[None]]:
 
 def endpoints(deps: ControlDeps, door: Door, waits: Waits) -> tuple[Endpoint | PublicEndpoint, ...]:
     """Every row of the API."""
-    journal = Journal(deps.ledger, deps.clock, deps.audit_required)
+    journal = Journal(deps.ledger, deps.clock, deps.audit_required, deps.tell)
     links = Links(
         grants=deps.grants,
         leases=deps.leases,

@@ -13,7 +13,7 @@ from gateway.control.usecases.keys import Sealer
 from gateway.core.grant import GrantAdmin
 from gateway.core.lease import LeaseStore
 from gateway.core.policy import Policy
-from gateway.core.record import Ledger
+from gateway.core.record import AuditEvent, Ledger
 from gateway.core.revocation import RevocationFeed
 from gateway.core.route import Upstream
 from gateway.core.token import SecretHash
@@ -41,6 +41,10 @@ def _not_required() -> bool:
     return False
 
 
+def _untold(event: AuditEvent) -> None:
+    return None
+
+
 def _uncounted(operation: str, status: int, seconds: float) -> None:
     return None
 
@@ -55,7 +59,7 @@ class ControlDeps:
     at every request, so that a reload takes effect. `profile_of` names a backend's profile. `ready` gives the faults
     that keep the gateway from serving, by name. `metrics` takes an Accept header and gives a content type and a text,
     or None when a process of this gateway does not answer. `count` hears of every request that ended: the name of its
-    operation, its status, and its seconds.
+    operation, its status, and its seconds; `tell` hears of every administrative act.
     """
 
     grants: GrantAdmin
@@ -77,4 +81,5 @@ class ControlDeps:
     identity: IdentityVerifier | None = None
     audit_required: Callable[[], bool] = field(default=_not_required)
     count: Callable[[str, int, float], None] = field(default=_uncounted)
+    tell: Callable[[AuditEvent], None] = field(default=_untold)
     version: str = "0"

@@ -162,6 +162,14 @@ def _media_type(value: str) -> str:
     return value
 
 
+_SENTENCES: Final = {
+    "extra_forbidden": "is not known here",
+    "missing": "is needed",
+    "model_type": "send an object",
+    "model_attributes_type": "send an object",
+}
+"""Where pydantic would speak of its own types."""
+
 _DURATION_SCHEMA: Final = {
     "description": "Seconds, or a text of numbers with the units s, m, h, d, w.",
     "anyOf": [
@@ -240,7 +248,7 @@ class Body(BaseModel):
     def _all_faults(cls, value: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
         between = []
         if isinstance(value, Mapping):
-            between = [_error((name,), text) for name, text in cls.conflicts(value)]
+            between = [_error((name,) if name else (), text) for name, text in cls.conflicts(value)]
         try:
             made = handler(value)
         except ValidationError as error:
@@ -256,6 +264,8 @@ def _error(loc: tuple[int | str, ...], text: str) -> InitErrorDetails:
 
 
 def _sentence(fault: Any) -> str:
+    if fault["type"] in _SENTENCES:
+        return _SENTENCES[fault["type"]]
     return str(fault["ctx"]["error"]) if fault["type"] == "value_error" else str(fault["msg"])
 
 

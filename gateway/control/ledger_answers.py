@@ -5,7 +5,8 @@ Refuses to own the chain (`gateway.core.trail`). An entry is answered as it is s
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from dataclasses import fields
+from typing import Annotated, Final, Self
 
 from pydantic import Field
 
@@ -15,9 +16,10 @@ from gateway.core.record import AuditEntry, Record, RecordPage, TrailHead, Trail
 from gateway.core.trail import entry_fields
 from gateway.core.units import format_instant
 
-__all__ = ["AuditEntryView", "HeadView", "LedgerPageView", "LedgerRecordView", "TrailView"]
+__all__ = ["AuditEntryView", "HeadView", "LedgerPageView", "LedgerRecordView", "RecordPageView", "TrailView"]
 
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+_SHOWN: Final = tuple(each.name for each in fields(Record))
 Digest = Annotated[str, Field(description="SHA-256 in lower-case hex")]
 
 
@@ -64,18 +66,16 @@ class TrailView(View):
         return cls(entries=[AuditEntryView.of(entry) for entry in page.entries], head=HeadView.of(page.head))
 
 
-class LedgerRecordView(View):
-    """One record with everything it holds. What no UTF-8 text can hold is shown as `?`."""
+class RecordView(View):
+    """A use of a link. What no UTF-8 text can hold is shown as `?`."""
 
     request_id: str
     at: Instant
     duration: float
     principal: str
-    grant_id: str | None
     operation: str
     bucket: str
     key: str
-    backend: str
     peer: str
     status: int
     outcome: str
@@ -86,24 +86,29 @@ class LedgerRecordView(View):
 
     @classmethod
     def of(cls, record: Record) -> Self:
-        return cls(
-            request_id=record.request_id,
-            at=format_instant(record.at),
-            duration=round(record.duration, 6),
-            principal=record.principal,
-            grant_id=record.grant_id,
-            operation=record.operation,
-            bucket=_utf8(record.bucket),
-            key=_utf8(record.key),
-            backend=record.backend,
-            peer=record.peer,
-            status=record.status,
-            outcome=str(record.outcome),
-            reason=record.reason,
-            bytes_in=record.bytes_in,
-            bytes_out=record.bytes_out,
-            fresh_use=record.fresh_use,
-        )
+        """Members that the class does not have are left out."""
+        shown = {name: getattr(record, name) for name in _SHOWN}
+        spelt = {"bucket": _utf8(record.bucket), "key": _utf8(record.key), "outcome": str(record.outcome)}
+        when = {"at": format_instant(record.at), "duration": round(record.duration, 6)}
+        return cls.model_validate(shown | spelt | when)
+
+
+class RecordPageView(View):
+    """Newest first."""
+
+    records: list[RecordView]
+    cursor: str | None
+
+    @classmethod
+    def of(cls, page: RecordPage) -> Self:
+        return cls(records=[RecordView.of(record) for record in page.records], cursor=page.cursor)
+
+
+class LedgerRecordView(RecordView):
+    """One record with everything it holds."""
+
+    grant_id: str | None
+    backend: str
 
 
 class LedgerPageView(View):

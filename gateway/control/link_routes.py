@@ -11,9 +11,10 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.control.answers import LinkPageView, LinkView, MadeLinkView, RecordPageView
+from gateway.control.answers import LinkPageView, LinkView, MadeLinkView
 from gateway.control.bodies import EditLink, LinkQuery, NewLink, NoQuery, ReasonQuery, RecordQuery
 from gateway.control.deps import ControlDeps
+from gateway.control.ledger_answers import RecordPageView
 from gateway.control.problems import forbidden, problem
 from gateway.control.routes import Endpoint, path_id, read_body, read_query, reply
 from gateway.control.usecases.links import KEEP, Conflict, Held, Links, Objected

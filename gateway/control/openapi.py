@@ -128,7 +128,7 @@ ROWS: Final = (
         "listRecords",
         "links",
         "The uses of a link, newest first",
-        answers.RecordPageView,
+        ledger_answers.RecordPageView,
         query=bodies.RecordQuery,
         also=(404,),
     ),

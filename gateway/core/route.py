@@ -116,7 +116,7 @@ class UpstreamCall:
     """One S3 request to a real store, before addressing, signing and sockets.
 
     `query` and `headers` are decoded values, built from parsed parts only. `body_length` is None when there is no
-    body at all. `key` is "" for a bucket-level call. `safe_to_retry` is true for GET and HEAD alone (promise 6).
+    body at all. `key` is "" for a bucket-level call.
     """
 
     backend: str
@@ -126,10 +126,6 @@ class UpstreamCall:
     query: tuple[tuple[str, str], ...] = _NO_QUERY
     headers: tuple[tuple[str, str], ...] = ()
     body_length: int | None = None
-
-    @property
-    def safe_to_retry(self) -> bool:
-        return self.method in {"GET", "HEAD"}
 
 
 class AnswerBody(Protocol):
@@ -182,8 +178,7 @@ class Upstream(Protocol):
         has been sent (an early refusal).
 
         Raises:
-            UpstreamFailed: unreachable, timed out, or broken framing.
-            DependencyDown: no credentials could be had.
+            UpstreamFailed: unreachable, timed out, broken framing, or no credentials could be had.
         """
         ...
 
@@ -191,6 +186,6 @@ class Upstream(Protocol):
         """A presigned URL of the real store, for `redirect` and `sign` delivery. Seconds, capped by the profile.
 
         Raises:
-            DependencyDown: no credentials at hand.
+            UpstreamFailed: no credentials at hand.
         """
         ...

@@ -92,8 +92,14 @@ class Account:
             reason=reason,
             bytes_in=exchange.bytes_in,
             bytes_out=exchange.bytes_out,
-            fresh_use=self.permit is not None and self.permit.consumed,
+            fresh_use=self._took_use,
         )
+
+    @property
+    def _took_use(self) -> bool:
+        """Whether the caller got something that no earlier request of the same use had paid for."""
+        permit = self.permit
+        return permit is not None and permit.consumed and (permit.lease is None or permit.lease.fresh)
 
 
 class Accounts:

@@ -90,8 +90,8 @@ class Admission:
             permit.lease_key = key
             if grant.uses is not None:
                 permit.lease = await _open_lease(self._plane, grant, key, permit.attempt)
-        elif grant.uses is not None:
-            await _require_use(self._plane, grant, grant.uses, key, permit.attempt)
+        elif grant.uses is not None or grant.budget is not None:
+            await _require_rest(self._plane, grant, key, permit.attempt)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -148,13 +148,17 @@ async def _open_lease(plane: Plane, grant: Grant, key: str, attempt: Attempt) ->
     return lease
 
 
-async def _require_use(plane: Plane, grant: Grant, uses: int, key: str, attempt: Attempt) -> None:
+async def _require_rest(plane: Plane, grant: Grant, key: str, attempt: Attempt) -> None:
     """A look takes no use, but nobody looks through a link that is used up, unless their own use is still open."""
     usage = (await plane.leases.usage([grant.id])).get(grant.id)
-    if usage is not None and usage.uses >= uses:
+    if usage is None:
+        return
+    if grant.budget is not None and usage.moved >= grant.budget:
+        raise Refused(Reason.USED_UP, "the link's byte budget is spent")
+    if grant.uses is not None and usage.uses >= grant.uses:
         joined = await plane.leases.open_lease(grant.id, key, 0, attempt.now, LEASE_WINDOW)
         if joined is None:
-            raise Refused(Reason.USED_UP, f"all {uses} uses are taken")
+            raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
 
 
 async def _settle(plane: Plane, permit: Permit) -> None:

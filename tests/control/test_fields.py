@@ -57,6 +57,13 @@ def test_pointers_are_escaped() -> None:
     assert [pointer for pointer, _ in faults_of(error.value)] == ["/x~1y~0z"]
 
 
+def test_faults_are_told_in_our_words() -> None:
+    """No name of a class, and the pointer to a whole body is the empty text (RFC 6901, 5)."""
+    assert (("", "send an object"),) == _faults(NewKey, [])
+    assert (("/x", "is not known here"), ("/app", "is needed")) == tuple(reversed(_faults(NewKey, {"x": 1}) or ()))
+    assert [""] == [pointer for pointer, _ in _faults(NewRevocation, {}) or ()]
+
+
 def test_faults_between_and_inside_fields_come_together() -> None:
     """A conflict between two fields does not hide a fault of a third."""
     with pytest.raises(ValidationError) as error:

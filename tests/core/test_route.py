@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
-from gateway.core.route import Answer, Backend, Bucket, EmptyBody, Route, UpstreamCall
+from gateway.core.route import Answer, Backend, Bucket, EmptyBody, Route
 
 
 def test_the_real_key_is_prefix_and_key() -> None:
     """Nothing is added, folded or dropped between the bucket's prefix and the key."""
     route = Route(rule="r", backend=Backend("s"), bucket=Bucket("b", "s", "real", "prod/"), key="/a//b")
     assert "prod//a//b" == route.real_key
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "DELETE"])
-def test_only_reads_may_be_sent_twice(method: str) -> None:
-    """A write is sent exactly once; whether it may be retried is decided by the method alone."""
-    call = UpstreamCall(backend="s", method=method, bucket="b", key="k")
-    assert (method in {"GET", "HEAD"}) == call.safe_to_retry
 
 
 async def test_an_answer_without_a_body_ends_at_once() -> None:

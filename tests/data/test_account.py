@@ -168,6 +168,16 @@ async def test_uses_of_an_unlimited_link_are_counted_behind_the_answer(rig: Rig)
     assert (1, 10) == (usage.uses, usage.moved)
 
 
+async def test_a_use_is_fresh_once(rig: Rig) -> None:
+    """Ranges and resumes inside a use are recorded as part of it."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token = await rig.link(uses=2)
+    for headers in ({}, {"Range": "bytes=1-"}, {"User-Agent": "another"}):
+        await rig.fetch(token, **headers)
+        await rig.last()
+    assert [True, False, True] == [record.fresh_use for record in rig.records]
+
+
 async def test_no_record_or_detail_holds_a_secret(rig: Rig) -> None:
     """Neither tokens nor passwords reach the log."""
     token = await rig.link(password="scrypt$x$y")

@@ -21,11 +21,15 @@ _log: Final = logging.getLogger("gateway.control")
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """The audit trail as use cases see it. `required` asks for the declared posture: true refuses, false goes on."""
+    """The audit trail as use cases see it. `required` asks for the declared posture: true refuses, false goes on.
+
+    `tell` hears every event first: the log has a line of it even while the ledger is down.
+    """
 
     ledger: Ledger
     clock: Callable[[], float]
     required: Callable[[], bool]
+    tell: Callable[[AuditEvent], None]
 
     async def note(self, actor: Principal, act: str, target: str, **detail: str) -> None:
         """Write one event, durable before it returns.
@@ -34,6 +38,7 @@ class Journal:
             DependencyDown: the ledger is down and the posture is closed. The act itself stands and may be repeated.
         """
         event = AuditEvent(at=self.clock(), actor=str(actor), act=act, target=target, detail=detail)
+        self.tell(event)
         try:
             await self.ledger.audit(event)
         except DependencyDown:

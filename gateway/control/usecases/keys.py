@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.links import Held, HeldPage
+from gateway.control.usecases.links import Held, HeldPage, held_page
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind
 from gateway.core.lease import LeaseStore, Usage
@@ -103,12 +103,7 @@ class Keys:
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> HeldPage:
         """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
-        try:
-            page = await self.grants.page(replace(wanted, kind=GrantKind.KEY), cursor, limit)
-        except ValueError:
-            raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
-        usage = await self.leases.usage([grant.id for grant in page.grants])
-        return HeldPage(tuple(Held(grant, usage.get(grant.id, Usage())) for grant in page.grants), page.cursor)
+        return await held_page(self.grants, self.leases, replace(wanted, kind=GrantKind.KEY), cursor, limit)
 
     async def revoke(self, actor: Principal, key_id: str, reason: str) -> Held:
         """End the key, durably and in this process before it returns; a revoked key stays as it is."""

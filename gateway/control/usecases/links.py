@@ -27,7 +27,7 @@ from gateway.core.revocation import FeedKind, RevocationFeed, RevocationTarget
 from gateway.core.rule import Rule
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 
-__all__ = ["KEEP", "Change", "Conflict", "Held", "HeldPage", "IssuedLink", "Keep", "Links", "Objected"]
+__all__ = ["KEEP", "Change", "Conflict", "Held", "HeldPage", "IssuedLink", "Keep", "Links", "Objected", "held_page"]
 
 _TRIES: Final = 3
 """How often an edit without a stated version is tried again when somebody else was faster."""
@@ -144,12 +144,7 @@ class Links:
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> HeldPage:
         """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
-        try:
-            page = await self.grants.page(replace(wanted, kind=GrantKind.LINK), cursor, limit)
-        except ValueError:
-            raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
-        usage = await self.leases.usage([grant.id for grant in page.grants])
-        return HeldPage(tuple(Held(grant, usage.get(grant.id, Usage())) for grant in page.grants), page.cursor)
+        return await held_page(self.grants, self.leases, replace(wanted, kind=GrantKind.LINK), cursor, limit)
 
     async def edit(
         self,
@@ -246,6 +241,22 @@ class Links:
             raise Refused(Reason.BAD_ARGUMENT, "the action list needs a prefix, not a key")
         objections, rule = objections_to_share(policy, grant)
         return Objected(objections) if objections else _under(rule, grant)
+
+
+async def held_page(
+    grants: GrantAdmin, leases: LeaseStore, wanted: GrantFilter, cursor: str | None, limit: int
+) -> HeldPage:
+    """A page of grants with their counters.
+
+    Raises:
+        Refused: BAD_ARGUMENT for a cursor that was not given by an earlier page.
+    """
+    try:
+        page = await grants.page(wanted, cursor, limit)
+    except ValueError:
+        raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
+    usage = await leases.usage([grant.id for grant in page.grants])
+    return HeldPage(tuple(Held(grant, usage.get(grant.id, Usage())) for grant in page.grants), page.cursor)
 
 
 def _under(rule: Rule | None, grant: Grant) -> Grant:

@@ -114,7 +114,8 @@ class Policies:
 
         Raises:
             Refused: with the policy's first objection.
-            DependencyDown: no credentials at hand.
+            UpstreamFailed: no credentials for the store at hand.
+            DependencyDown: the audit trail is down and its posture closed.
         """
         operation = SIGNABLE[method]
         now = self.clock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.core.record import AuditEvent
 from tests.control.desk import FailingLedger, serving
 
 
@@ -12,6 +13,15 @@ async def test_an_open_posture_goes_on_and_says_so(caplog: pytest.LogCaptureFixt
     async with serving(ledger=FailingLedger()) as desk:
         assert (await desk.ask("POST", "/v1/keys", {"app": "billing"})).status == 201
     assert "audit event lost: admin:ops key.create" in caplog.text
+
+
+async def test_the_log_has_a_line_of_every_act(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever becomes of the ledger."""
+    told: list[AuditEvent] = []
+    for ledger in ({}, {"ledger": FailingLedger()}):
+        async with serving(tell=told.append, **ledger) as desk:
+            await desk.ask("POST", "/v1/keys", {"app": "billing"})
+    assert [("admin:ops", "key.create")] * 2 == [(event.actor, event.act) for event in told]
 
 
 async def test_a_closed_posture_refuses() -> None:

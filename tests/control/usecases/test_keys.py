@@ -19,7 +19,7 @@ def keys_of(desk: Desk) -> Keys:
         grants=desk.state,
         leases=desk.state,
         feed=desk.state,
-        journal=Journal(desk.state, desk.clock, lambda: False),
+        journal=Journal(desk.state, desk.clock, lambda: False, lambda _: None),
         apply_now=desk.deps.apply_now,
         clock=desk.clock,
         entropy=desk.deps.entropy,

@@ -22,7 +22,7 @@ def links_of(desk: Desk) -> Links:
         leases=desk.state,
         feed=desk.state,
         ledger=desk.state,
-        journal=Journal(desk.state, desk.clock, lambda: False),
+        journal=Journal(desk.state, desk.clock, lambda: False, lambda _: None),
         policy=desk.deps.policy,
         apply_now=desk.deps.apply_now,
         clock=desk.clock,

@@ -17,7 +17,7 @@ SIGNER = Principal("app", "signer")
 def policies_of(desk: Desk) -> Policies:
     return Policies(
         grants=desk.state,
-        journal=Journal(desk.state, desk.clock, lambda: False),
+        journal=Journal(desk.state, desk.clock, lambda: False, lambda _: None),
         policy=desk.deps.policy,
         upstream=desk.upstream,
         clock=desk.clock,

@@ -20,7 +20,7 @@ def revocations_of(desk: Desk) -> Revocations:
     return Revocations(
         grants=desk.state,
         feed=desk.state,
-        journal=Journal(desk.state, desk.clock, lambda: False),
+        journal=Journal(desk.state, desk.clock, lambda: False, lambda _: None),
         policy=desk.deps.policy,
         apply_now=desk.deps.apply_now,
         clock=desk.clock,
