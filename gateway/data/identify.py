@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -23,6 +25,7 @@ from gateway.data.forms import ArrivingForm
 from gateway.wire.credentials import Signed, read_credentials
 from gateway.wire.form import SignedForm, read_form
 from gateway.wire.operations import RESPONSE_OVERRIDES
+from gateway.wire.target import host_name
 
 __all__ = [
     "AnonymousPresented",
@@ -89,8 +92,12 @@ class AnonymousPresented:
 Presented = TokenPresented | SignedPresented | FormPresented | TrustedPresented | AnonymousPresented
 
 
-async def identify(request: ObjectRequest, exchange: Exchange, trusted: Principal | None) -> Presented:
+async def identify(
+    request: ObjectRequest, exchange: Exchange, trusted: Principal | None, domains: Sequence[str] = ()
+) -> Presented:
     """Read the one credential of a request; a page's form is read from the body, whole and small.
+
+    `trusted` is the app that the listener stands for, under loopback names and our own `domains`.
 
     Raises:
         Refused: UNKNOWN_TOKEN for text that cannot be a token (no look-up is spent on it), CREDENTIALS_AMBIGUOUS for
@@ -104,12 +111,36 @@ async def identify(request: ObjectRequest, exchange: Exchange, trusted: Principa
         return await _form(request, exchange, signed)
     if signed is not None:
         return SignedPresented(signed)
-    if trusted is not None:
+    if trusted is not None and not _may_be_a_pages(request, exchange, domains):
         return TrustedPresented(trusted)
     if not RESPONSE_OVERRIDES.keys().isdisjoint(request.params):
         # As S3 has it: a stranger's link must not choose the type that somebody's object is shown as.
         raise Refused(Reason.BAD_REQUEST, "response-* parameters need a signature")
     return AnonymousPresented()
+
+
+def _may_be_a_pages(request: ObjectRequest, exchange: Exchange, domains: Sequence[str]) -> bool:
+    """Whether a browser may have sent this for some page, which must not act as the app that a listener trusts.
+
+    Pages reach ports of loopback too. An Origin or fetch metadata gives them away (Fetch standard), or else the public
+    name that they had rebound to loopback. No SDK sends the former; the latter has to be one of our own domains.
+    """
+    if exchange.peer is None:  # a Unix socket, which no page can reach
+        return False
+    raw = request.raw
+    if raw.header_values("origin") or any(site != "none" for site in raw.header_values("sec-fetch-site")):
+        return True
+    host = host_name(raw)
+    named = request.virtual_host or host in domains or host.endswith(".localhost") or "." not in host
+    return not named and not _is_address(host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 async def _form(request: ObjectRequest, exchange: Exchange, signed: Signed | None) -> FormPresented:

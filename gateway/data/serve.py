@@ -37,7 +37,7 @@ async def serve(plane: Plane, exchange: Exchange, trusted: Principal | None) -> 
             await answer_preflight(plane, gate, request, exchange)
             return
         let_in(gate, request, None, exchange)
-        presented = await identify(request, exchange, trusted)  # 2
+        presented = await identify(request, exchange, trusted, gate.domains)  # 2
         resolved = await resolve(plane, presented, request, exchange.peer, account.now)  # 3
         account.grant = resolved.grant
         let_in(gate, request, resolved.grant, exchange)

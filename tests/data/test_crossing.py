@@ -49,10 +49,12 @@ async def test_a_links_preflight_follows_its_bucket() -> None:
 
 async def test_answers_can_be_read_by_the_page_refusals_too() -> None:
     """A script learns why it was refused."""
-    async with running(CORS, trusted=APP) as app:
+    async with running(CORS) as app:
         app.store.hold("inside/a", b"hello")
-        for target, status in (("/reports/a", 200), ("/reports/none", 404), (f"/s/{await app.link()}", 404)):
-            got = await app.ask("GET", target, {"Origin": PAGE})
+        credentials, _ = await app.key()
+        for key, status in (("reports/a", 200), ("reports/none", 404), (f"s/{await app.link()}", 404)):
+            target, headers = app.signed(credentials, "GET", key) if key.startswith("reports") else (f"/{key}", {})
+            got = await app.ask("GET", target, headers | {"Origin": PAGE})
             assert (status, PAGE) == (got.status, got.header("access-control-allow-origin"))
             assert "Origin" in (got.header("vary") or "")
 

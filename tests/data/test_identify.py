@@ -136,3 +136,37 @@ async def test_a_stranger_chooses_no_header_of_an_answer() -> None:
             rig.store.hold("inside/a.txt", b"x")
             assert 200 == (await rig.ask("GET", "/reports/a.txt")).status
             assert expected == (await rig.ask("GET", "/reports/a.txt?response-content-type=text%2Fhtml")).status
+
+
+PAGES = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://gw"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Host": "rebound.evil.example"},
+    {"Host": "127.0.0.1.evil.example:8082"},
+]
+
+
+@pytest.mark.parametrize("headers", PAGES, ids=str)
+@pytest.mark.parametrize(
+    ("method", "target"), [("GET", "/reports/a.txt"), ("POST", "/reports?delete"), ("PUT", "/reports/b.txt")]
+)
+async def test_a_page_never_acts_as_a_trusted_listeners_app(
+    app: Rig, headers: dict[str, str], method: str, target: str
+) -> None:
+    """A browser sends some requests for any page to any port, loopback included: such a request stands for nobody."""
+    app.store.hold("inside/a.txt", b"x")
+    body = b"<Delete><Object><Key>a.txt</Key></Object></Delete>" if method == "POST" else b""
+    got = await app.ask(method, target, headers | {"Content-Type": "text/plain"}, body)
+    assert 403 == got.status
+    assert [] == app.store.seen
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8082", "[::1]:8082", "localhost", "reports.localhost:80", "gw", "GW.:1"])
+async def test_a_program_of_this_machine_does(app: Rig, host: str) -> None:
+    """Under every local name, and when a person types the address."""
+    app.store.hold("inside/a.txt", b"x")
+    assert 200 == (await app.ask("GET", "/reports/a.txt", {"Host": host})).status
+    assert 200 == (await app.ask("GET", "/reports/a.txt", {"Host": host, "Sec-Fetch-Site": "none"})).status
