@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.backends.connection import READ_SIZE
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from tests.backends.fault_server import Peer, call, drain, fault_server, read, reply, upstream_to
 
