@@ -1,0 +1,174 @@
+"""Files that strangers send stay files: no browser runs them in our name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+
+from tests.e2e.conftest import require
+from tests.e2e.hostile import MARK, NAMES, Payload, payloads
+from tests.e2e.place import Place
+
+_BESIDE = "<iframe src='{0}'></iframe><object data='{0}'></object><embed src='{0}'><img src='{0}'>"
+
+
+class Watched:
+    """A browser window and every sign that a file's script ran in it."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.context: BrowserContext = browser.new_context(accept_downloads=True)
+        self.signs: list[str] = []
+        self.page: Page = self.context.new_page()
+        self.page.on("console", lambda message: self._note(message.text) if MARK == message.text else None)
+        self.page.on("dialog", lambda dialog: (self._note(dialog.message), dialog.dismiss()))
+        self.context.on(
+            "request", lambda asked: self._note(asked.url) if urlsplit(asked.url).path == f"/{MARK}" else None
+        )
+
+    def _note(self, sign: str) -> None:
+        self.signs.append(sign)
+
+    def open(self, url: str) -> None:
+        """Go there; a download instead of a page is fine."""
+        try:
+            self.page.goto(url, wait_until="load", timeout=5000)
+        except Error as ended:
+            if "Download is starting" not in str(ended) and "ERR_ABORTED" not in str(ended):
+                raise
+        if self.page.title() == MARK:
+            self._note("the title")
+
+    def open_beside(self, url: str) -> None:
+        """As a part of somebody else's page, in each way that a page can hold one."""
+        self.page.set_content(_BESIDE.format(url), wait_until="load", timeout=5000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    require("chromium")
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"] if os.geteuid() == 0 else []
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    made = Watched(browser)
+    yield made
+    made.context.close()
+
+
+def _send(place: Place, url: str, payload: Payload) -> int:
+    """Upload through a link, with exactly these headers."""
+    at = urlsplit(url)
+    connection = HTTPConnection(at.hostname or "", at.port, timeout=20)
+    headers = {"Content-Type": payload.kind} if payload.kind is not None else {}
+    headers |= {"Content-Encoding": payload.encoding} if payload.encoding else {}
+    connection.request("PUT", f"{at.path}/{quote(payload.name)}", payload.body, headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_no_file_runs_when_it_is_opened(weed: Place, watched: Watched) -> None:
+    """Sent through one link and opened through another, as a page of its own: nothing runs."""
+    inbox = weed.link(prefix="hostile/", actions=["write"], overwrite=True)
+    folder = weed.link(prefix="hostile/")
+    opened = 0
+    for payload in payloads():
+        if _send(weed, inbox.url, payload) == 201:
+            watched.open(f"{folder.url}/{quote(payload.name)}?download=0")
+            assert [] == watched.signs, payload
+            opened += 1
+    assert opened >= 50
+
+
+def test_no_file_runs_within_another_page(weed: Place, watched: Watched) -> None:
+    """In a frame, an object, an embed and an image of a foreign page: nothing runs."""
+    inbox = weed.link(prefix="framed/", actions=["write"], overwrite=True)
+    folder = weed.link(prefix="framed/")
+    for payload in payloads():
+        if _send(weed, inbox.url, payload) == 201:
+            watched.open_beside(f"{folder.url}/{quote(payload.name)}")
+            assert [] == watched.signs, payload
+
+
+def test_no_name_runs_on_a_page(weed: Place, watched: Watched) -> None:
+    """Hostile names in a listing, on a landing page and in a refusal are text."""
+    folder = weed.link(prefix="names/", label=NAMES[1])
+    for name in NAMES:
+        weed.put("names/" + name, b"x", ContentType="text/plain")
+        link = weed.link("names/" + name, uses=2, label=name, filename=name.replace("/", "_"))
+        watched.open(link.url)
+        assert "<script" not in watched.page.content()
+    watched.open(folder.url + "/")
+    watched.open(f"{folder.url}/{quote(NAMES[0], safe='')}/")
+    watched.open(f"{weed.gateway.data}/s/{quote(NAMES[1], safe='')}")
+    assert [] == watched.signs
+
+
+def test_no_presigned_address_runs(weed: Place, watched: Watched) -> None:
+    """An HTML object opened by a presigned address, with a type and disposition of its maker's choice: nothing runs."""
+    client = _client(weed)
+    for payload in payloads()[:24]:
+        weed.put("presigned/" + payload.name, payload.body, ContentType=payload.kind or "text/html")
+        for kind in ("text/html", "image/svg+xml"):
+            asked = {"Bucket": weed.bucket, "Key": "presigned/" + payload.name}
+            asked |= {"ResponseContentType": kind, "ResponseContentDisposition": "inline"}
+            watched.open(client.generate_presigned_url("get_object", asked))
+            assert [] == watched.signs, payload
+
+
+def _client(weed: Place):
+    key = weed.gateway.api("POST", "/v1/keys", {"app": "tests", "expires_in": 3600})
+    return type(weed.store)(
+        weed.gateway.data, key["access_key_id"], key["secret_access_key"], weed.bucket, "us-east-1"
+    ).client()
+
+
+class _Careless(BaseHTTPRequestHandler):
+    """Serves a payload with the type that its sender gave."""
+
+    wanted: Payload
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", self.wanted.kind or "text/html")
+        self.send_header("Content-Length", str(len(self.wanted.body)))
+        self.end_headers()
+        self.wfile.write(self.wanted.body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_a_careless_server_would_run_them(watched: Watched) -> None:
+    """Control: served as they were sent, many of the same files do run, and are noticed."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Careless)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    ran = set()
+    try:
+        for payload in payloads():
+            if payload.encoding is None:
+                _Careless.wanted = payload
+                watched.signs.clear()
+                watched.open(f"http://127.0.0.1:{server.server_port}/{quote(payload.name)}")
+                if watched.signs:
+                    ran.add(payload.name)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert len(ran) >= 12, ran
