@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from playwright.sync_api import Browser
 
 from tests.clients.install import program
 from tests.e2e.place import Place, noise
 from tests.flows.actor import AWS, curl
+from tests.flows.pages import Pages
 from tests.servers.gateway import RunningGateway, gateway_before
 from tests.servers.process import free_ports
 from tests.servers.store import RunningStore
@@ -201,3 +203,19 @@ def test_a_signature_is_judged_on_a_trusted_listener_too(sidecar: Sidecar) -> No
     wrong = {"AWS_ACCESS_KEY_ID": "GWKUNKNOWN", "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL_S3": sidecar.trusted}
     done = sidecar.run(program("core", "python"), "-c", _READ, **wrong)
     assert "InvalidAccessKeyId" in done.stderr
+
+
+def test_a_web_page_does_not_act_as_the_app(sidecar: Sidecar, browser: Browser, pages: Pages) -> None:
+    """A page that a person of the same machine opens can send to the trusted port, and nothing happens there."""
+    sidecar.place.put("precious.txt", b"still here")
+    send = """([url, body]) => fetch(url, {method: 'POST', mode: 'no-cors', body}).then(() => 'sent')"""
+    document = "<Delete><Object><Key>precious.txt</Key></Object></Delete>"
+    page = browser.new_context().new_page()
+    page.goto(pages.foreign)
+    assert "sent" == page.evaluate(send, [f"{sidecar.trusted}/{sidecar.place.bucket}?delete", document])
+    page.close()
+    assert b"still here" == sidecar.place.stored("precious.txt")
+    subprocess.run(
+        ["curl", "-sf", "-d", document, f"{sidecar.trusted}/{sidecar.place.bucket}?delete"], check=True, timeout=60
+    )
+    assert sidecar.place.stored("precious.txt") is None
