@@ -27,7 +27,15 @@ from aiohttp import web
 from gateway import __version__
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
-from gateway.compose import Certificates, backend_specs, gate_of, identity_rules, open_stores, upload_parts_with
+from gateway.compose import (
+    Certificates,
+    backend_specs,
+    fixed_at_start,
+    gate_of,
+    identity_rules,
+    open_stores,
+    upload_parts_with,
+)
 from gateway.control.api import OPERATIONS, build_control_app
 from gateway.control.deps import ControlDeps
 from gateway.control.identity import Identity
@@ -107,6 +115,7 @@ class _App:
         self.metrics = Metrics()
         self.siblings = Siblings(self.metrics, meeting, processes)
         self.health = Health()
+        self._fixed = fixed_at_start(self.settings)
         self._runners: list[web.BaseRunner] = []
         self._servers: list[DataServer] = []
         self._certificates = Certificates(self.metrics.certificate_ends)
@@ -322,6 +331,9 @@ class _App:
         self._replacing = asyncio.get_running_loop().create_task(self.upstream.replace(backend_specs(loaded)))
         self.metrics.policy_reload("ok")
         _log.info("reloaded", cause=cause)
+        later = [name for name, value in fixed_at_start(self.settings).items() if value != self._fixed[name]]
+        if later:
+            _log.warning("changes that need a restart", settings=later)
 
     async def _prune(self) -> None:
         while True:

@@ -29,7 +29,15 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.timed import timed
 from gateway.wire.credentials import Credentials
 
-__all__ = ["Certificates", "backend_specs", "gate_of", "identity_rules", "open_stores", "upload_parts_with"]
+__all__ = [
+    "Certificates",
+    "backend_specs",
+    "fixed_at_start",
+    "gate_of",
+    "identity_rules",
+    "open_stores",
+    "upload_parts_with",
+]
 
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 
@@ -89,6 +97,21 @@ def gate_of(loaded: Loaded) -> Gate:
         trusted_proxies=settings.trusted_proxies,
         max_transfers=settings.data.max_transfers,
     )
+
+
+def fixed_at_start(settings: Settings) -> dict[str, object]:
+    """The settings that a reload cannot change, by their names."""
+    return {
+        "data.listen": settings.data.listen,
+        "data.trusted": settings.data.trusted,
+        "data.tls": settings.data.tls is None,
+        "control.listen": settings.control.listen,
+        "control.tls": settings.control.tls is None,
+        "state": settings.state,
+        "log.format": settings.log.format,
+        "log.addresses": settings.log.addresses,
+        "deadlines.headers": settings.deadlines.headers,
+    }
 
 
 async def open_stores(settings: Settings, metrics: Metrics, *, processes: int = 1) -> State:

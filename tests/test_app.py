@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -241,6 +242,18 @@ async def test_a_bad_reload_changes_nothing_and_says_so(tmp_path: Path, broken: 
         assert 200 == await running.fetch(link)
         assert await running.metric('gateway_policy_reloads_total{result="failed"}')
         assert await running.metric("gateway_config_last_reload_successful 0.0")
+
+
+async def test_what_needs_a_restart_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing that was changed in vain is passed over in silence; the rest of the reload is taken over."""
+    async with serving(tmp_path) as running:
+        settings = tmp_path / "gateway.yaml"
+        louder = settings.read_text().replace("level: error", "level: warning")
+        settings.write_text(louder + "deadlines: {headers: 3s, min_rate: 2KiB}\n")
+        await running.hup()
+        assert 200 == await running.readiness()
+    told = [json.loads(line) for line in capfd.readouterr().out.splitlines() if "need a restart" in line]
+    assert [["deadlines.headers"]] == [line["settings"] for line in told]
 
 
 async def test_a_change_in_the_directory_is_a_reload(tmp_path: Path) -> None:
