@@ -1,5 +1,6 @@
 # The image of the gateway: Python and what the lock names, no shell needed, a numeric user, a read-only root.
-# Build it with --build-arg VERSION=… REVISION=…; writable state, if any, goes to a volume at /var/lib/gateway.
+# Writable state, if any, goes to a volume at /var/lib/gateway. Build it with its bill of materials:
+#   docker buildx build --sbom=true --provenance=mode=max --build-arg VERSION=… --build-arg REVISION=… .
 
 FROM python:3.11-slim-bookworm AS build
 
