@@ -277,6 +277,7 @@ class _App:
             upstream=self.upstream,
             tokens=self._admin_tokens,
             app_tokens=self._app_tokens,
+            sidecar_tokens=self._sidecar_tokens,
             identity=Identity(lambda: identity_rules(self.settings), time.time),
             ready=self.health.faults,
             metrics=self.siblings.page,
@@ -297,6 +298,9 @@ class _App:
 
     def _admin_tokens(self) -> Mapping[SecretHash, str]:
         return {hash_secret(token.secret.resolve()): token.name for token in self.settings.control.tokens}
+
+    def _sidecar_tokens(self) -> Mapping[SecretHash, str]:
+        return {hash_secret(token.secret.resolve()): token.name for token in self.settings.control.sidecars}
 
     def _app_tokens(self) -> Mapping[SecretHash, str]:
         return {hash_secret(entry.token.resolve()): entry.app.name for entry in self.settings.control.credentials}

@@ -127,6 +127,7 @@ async def open_stores(settings: Settings, metrics: Metrics, *, processes: int = 
         records=wanted.records.url if wanted.records != wanted.grants else None,
         processes=processes,
         accept_redis_durability=settings.state.accept_redis_durability,
+        token=wanted.token.resolve() if wanted.token is not None else "",
     )
     return replace(
         state,

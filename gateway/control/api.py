@@ -2,7 +2,7 @@
 
 Refuses to own sockets and shutdown (`gateway.app`).
 
-Law: a row that is not public is unreachable without an admin token; there is no third kind of row.
+Law: a row that is not public is unreachable without an admin token; where a sidecar's token is enough, the row says so.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from gateway.control.link_routes import link_endpoints
 from gateway.control.open_routes import open_endpoints
 from gateway.control.openapi import ROWS
 from gateway.control.problems import shield
-from gateway.control.routes import BODY_LIMIT, Endpoint, Handler, PublicEndpoint, PublicHandler
+from gateway.control.routes import BODY_LIMIT, Endpoint, PublicEndpoint, PublicHandler
 from gateway.control.rule_routes import rule_endpoints
 from gateway.control.session_routes import session_endpoints
+from gateway.control.sidecar_routes import sidecar_endpoints
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.links import Links
@@ -43,7 +44,7 @@ def build_control_app(deps: ControlDeps) -> web.Application:
     door, waits = Door(deps.clock), Waits()
     app = web.Application(middlewares=[counting(deps.count), shield(deps.entropy)], client_max_size=BODY_LIMIT)
     for row in endpoints(deps, door, waits):
-        handler = row.handler if isinstance(row, PublicEndpoint) else _guarded(row.handler, door, deps)
+        handler = row.handler if isinstance(row, PublicEndpoint) else _guarded(row, door, deps)
         app.router.add_route(row.method, row.path, handler)
     app.on_shutdown.append(_ending(waits))
     return app
@@ -116,13 +117,15 @@ def endpoints(deps: ControlDeps, door: Door, waits: Waits) -> tuple[Endpoint | P
         *key_endpoints(keys, deps),
         *revocation_endpoints(revocations),
         *ledger_endpoints(deps.ledger),
+        *sidecar_endpoints(deps.grants, deps.leases, deps.clock),
         *rule_endpoints(policies, deps),
     )
 
 
-def _guarded(handler: Handler, door: Door, deps: ControlDeps) -> PublicHandler:
+def _guarded(row: Endpoint, door: Door, deps: ControlDeps) -> PublicHandler:
     async def guarded(request: web.Request) -> web.Response:
-        name = door.admit(request.headers.get("Authorization"), request.remote, deps.tokens())
-        return await handler(request, Principal("admin", name))
+        known = {**deps.sidecar_tokens(), **deps.tokens()} if row.sidecars else deps.tokens()
+        name = door.admit(request.headers.get("Authorization"), request.remote, known)
+        return await row.handler(request, Principal("admin", name))
 
     return guarded

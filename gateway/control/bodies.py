@@ -286,10 +286,14 @@ LONG_POLL: Final = 20.0
 
 
 class FeedQuery(Body):
-    """`after` is the last serial the caller knows; `wait` is in seconds: 20 with `after`, else 0."""
+    """`after` is the last serial the caller knows; `wait` is in seconds: 20 with `after`, else 0.
+
+    With `notices`, what was issued and changed is listed too, for those who keep grants in a cache.
+    """
 
     after: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     wait: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] | None = None
+    notices: bool = False
     limit: Limit = 1000
 
     @property

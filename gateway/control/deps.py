@@ -33,7 +33,7 @@ class IdentityVerifier(Protocol):
         ...
 
 
-def _no_apps() -> Mapping[SecretHash, str]:
+def _nobody() -> Mapping[SecretHash, str]:
     return {}
 
 
@@ -54,12 +54,13 @@ class ControlDeps:
     """Everything the control listener is built from.
 
     `apply_now` returns when this process's own revocation view has caught up with the feed. `clock` gives seconds
-    since the epoch. `tokens` maps the SHA-256 of tokens to admin names, `app_tokens` to app names. `public_url` is what
-    links begin with; `audit_required` is the declared posture of the audit trail, true is closed. These four are asked
-    at every request, so that a reload takes effect. `profile_of` names a backend's profile. `ready` gives the faults
-    that keep the gateway from serving, by name. `metrics` takes an Accept header and gives a content type and a text,
-    or None when a process of this gateway does not answer. `count` hears of every request that ended: the name of its
-    operation, its status, and its seconds; `tell` hears of every administrative act.
+    since the epoch. `tokens` maps the SHA-256 of tokens to admin names, `app_tokens` to app names, `sidecar_tokens`
+    to sidecars. `public_url` is what links begin with; `audit_required` is the declared posture of the audit trail,
+    true is closed. These five are asked at every request, so that a reload takes effect. `profile_of` names a
+    backend's profile. `ready` gives the faults that keep the gateway from serving, by name. `metrics` takes an
+    Accept header and gives a content type and a text, or None when a process of this gateway does not answer.
+    `count` hears of every request that ended: the name of its operation, its status, and its seconds; `tell` hears
+    of every administrative act.
     """
 
     grants: GrantAdmin
@@ -77,7 +78,8 @@ class ControlDeps:
     ready: Callable[[], Mapping[str, str]]
     metrics: Callable[[str], Awaitable[tuple[str, bytes] | None]]
     profile_of: Callable[[str], str]
-    app_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_no_apps)
+    app_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_nobody)
+    sidecar_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_nobody)
     identity: IdentityVerifier | None = None
     audit_required: Callable[[], bool] = field(default=_not_required)
     count: Callable[[str, int, float], None] = field(default=_uncounted)

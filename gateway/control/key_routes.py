@@ -37,7 +37,7 @@ def revocation_endpoints(revocations: Revocations) -> tuple[Endpoint, ...]:
     desk = _RevocationDesk(revocations)
     return (
         Endpoint("POST", "/v1/revocations", desk.revoke),
-        Endpoint("GET", "/v1/revocations", desk.feed),
+        Endpoint("GET", "/v1/revocations", desk.feed, sidecars=True),
     )
 
 
@@ -82,7 +82,7 @@ class _RevocationDesk:
 
     async def feed(self, request: web.Request, actor: Principal) -> web.Response:
         query = read_query(request, FeedQuery)
-        found = await self.revocations.after(query.after, query.limit, query.seconds)
+        found = await self.revocations.after(query.after, query.limit, query.seconds, notices=query.notices)
         view = FeedView.of(found, query.after)
         tag = f'"{view.serial}"'
         known = {part.strip().removeprefix("W/") for part in request.headers.get("If-None-Match", "").split(",")}

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.control import answers, bodies, ledger_answers, ledger_routes, rule_answers
+from gateway.control import answers, bodies, ledger_answers, ledger_routes, rule_answers, sidecar_routes
 
 __all__ = ["ROWS", "Row", "describe"]
 
@@ -193,6 +193,23 @@ ROWS: Final = (
         ledger_answers.LedgerPageView,
         query=bodies.RecordQuery,
     ),
+    Row(
+        "GET",
+        "/v1/grants/by-hash/{hash}",
+        "findGrant",
+        "sidecars",
+        "The stored grant of a secret's SHA-256, or null; a sidecar's token is enough",
+        sidecar_routes.FoundView,
+    ),
+    *(
+        Row("POST", f"/v1/uses/{path}", name, "sidecars", summary, sidecar_routes.UseView, body)
+        for path, name, summary, body in (
+            ("open", "openUse", "Open or join a counted use", sidecar_routes.OpenUse),
+            ("give-back", "giveUseBack", "Undo a use that moved no byte", sidecar_routes.GiveBack),
+            ("reserve", "reserveBytes", "Take from a byte budget", sidecar_routes.ReserveBytes),
+            ("settle", "settleBytes", "Replace a reservation by what moved", sidecar_routes.SettleBytes),
+        )
+    ),
     Row("GET", "/v1/backends", "listBackends", "policy", "The stores behind the gateway", rule_answers.BackendList),
     Row("GET", "/v1/policy", "showPolicy", "policy", "The rules in force", rule_answers.PolicyView),
     Row(
@@ -253,7 +270,8 @@ def describe(version: str) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "tags": [
-            {"name": name} for name in ("links", "keys", "revocations", "audit", "policy", "sessions", "operation")
+            {"name": name}
+            for name in ("links", "keys", "revocations", "audit", "policy", "sessions", "sidecars", "operation")
         ],
         "security": [{"admin": []}],
         "paths": paths,
@@ -301,7 +319,7 @@ def _parameters(row: Row) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     found.extend(
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in ("id", "app")
+        for name in ("id", "app", "hash")
         if "{" + name + "}" in row.path
     )
     found.extend({"name": name, "in": "header", "schema": {"type": "string"}} for name in row.headers)

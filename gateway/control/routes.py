@@ -47,11 +47,12 @@ AnyBody = TypeVar("AnyBody", bound=Body)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One row of the API that needs an admin token; the handler is told whose it was."""
+    """One row of the API that needs an admin token, or a sidecar's where that is enough; the handler is told whose."""
 
     method: str
     path: str
     handler: Handler
+    sidecars: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,8 @@ class ControlSettings(BaseModel):
 
     listen: ListenAddress = ListenAddress("127.0.0.1", 8081)
     tokens: tuple[AdminToken, ...] = ()
+    sidecars: tuple[AdminToken, ...] = ()
+    """Tokens of sidecars without a store of their own: they follow the revocation list, resolve grants, count uses."""
     credentials: tuple[AppCredential, ...] = ()
     identity: IdentitySettings | None = None
     tls: TlsFiles | None = None

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from gateway.settings.fields import ENTRY, written_as
-from gateway.settings.secret import SecretReader, is_reference
+from gateway.settings.secret import SecretReader, SecretRef, is_reference
 
 __all__ = ["StateField", "StateSettings", "StateUrl"]
 
@@ -32,13 +32,18 @@ _ENGINES: Final = {
     "rediss": "redis",
     "postgres": "postgres",
     "postgresql": "postgres",
+    "central+https": "central",
+    "central+http": "central",
 }
-_FORMS: Final = "sqlite:///FILE, postgresql://…, redis://…, memory://, or env:NAME or file:PATH that holds one"
+_FORMS: Final = (
+    "sqlite:///FILE, postgresql://…, redis://…, central+https://HOST, memory://, "
+    "or env:NAME or file:PATH that holds one"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class StateUrl:
-    """The URL of a store. `engine` is memory, sqlite, redis or postgres; the repr shows nothing else."""
+    """The URL of a store. `engine` is memory, sqlite, redis, postgres or central; the repr shows nothing else."""
 
     engine: str
     url: str = field(repr=False)
@@ -64,7 +69,7 @@ class StateUrl:
             raise ValueError("holds a password: put the whole URL where env:NAME or file:PATH can name it")
         if scheme == "sqlite" and not value.removeprefix("sqlite:///").strip("/"):
             raise ValueError("names no file: write sqlite:///FILE, or sqlite:////ABSOLUTE/FILE")
-        if _ENGINES[scheme] in {"redis", "postgres"} and not (parts.hostname or "host=" in parts.query):
+        if _ENGINES[scheme] in {"redis", "postgres", "central"} and not (parts.hostname or "host=" in parts.query):
             raise ValueError("names no host")
         return cls(_ENGINES[scheme], value)
 
@@ -90,6 +95,8 @@ class StateSettings(BaseModel):
     """Counters of rate and concurrency limits. Redis suits them."""
     records: _Url = Field(default_factory=_same_as_grants)
     """Accounting records and audit events."""
+    token: SecretRef | None = None
+    """For `central+https://HOST`: the token that the central gateway has under `control: {sidecars: …}`."""
     accept_redis_durability: StrictBool = False
     """Keep grants and revocations in Redis although a crash or failover may lose acknowledged writes."""
 
@@ -102,6 +109,10 @@ class StateSettings(BaseModel):
 
     @model_validator(mode="after")
     def _durable(self) -> StateSettings:
+        if (self.grants.engine == "central") != (self.token is not None):
+            raise ValueError("needs a token exactly when grants are a central gateway's: write token: env:NAME")
+        if "central" in {self.limits.engine, self.records.engine} and self.grants.engine != "central":
+            raise ValueError("keeps limits or records at a central gateway: it keeps grants and uses, nothing else")
         if self.grants.engine == "redis" and not self.accept_redis_durability:
             raise ValueError(
                 "keeps grants in Redis, which may lose acknowledged revocations in a crash or failover: "

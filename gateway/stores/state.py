@@ -33,6 +33,7 @@ Clock = Callable[[], float]
 _SQLITE: Final = "sqlite:///"
 _REDIS: Final = frozenset({"redis", "rediss"})
 _POSTGRES: Final = frozenset({"postgresql", "postgres"})
+_CENTRAL: Final = frozenset({"central+https", "central+http"})
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)
 
 
@@ -68,6 +69,7 @@ async def open_state(
     clock: Clock = time.time,
     processes: int = 1,
     accept_redis_durability: bool = False,
+    token: str = "",
 ) -> State:
     """Open what the URLs name: `memory:`, `sqlite:///FILE`, `postgresql://…`, `redis://…`.
 
@@ -75,7 +77,7 @@ async def open_state(
     store. `sqlite:///gateway.db` is relative to the working directory, `sqlite:////var/lib/gateway.db` is absolute.
     `processes` is how many gateways on this host share the store: a single one counts SQLite's limits in memory,
     several share a file beside it. `accept_redis_durability` admits Redis for grants and revocations, although it may
-    lose acknowledged writes.
+    lose acknowledged writes. `central+https://HOST` is another gateway's control API, where `token` is a sidecar's.
 
     Raises:
         SettingsError: a URL is wrong, its library is not installed, the engine cannot be opened, or Redis would hold
@@ -92,7 +94,7 @@ async def open_state(
     try:
         for url in (grants, limits or grants, records or grants):
             if url not in engines:
-                engine = _engine(url, clock)
+                engine = _engine(url, clock, token)
                 await engine.open()
                 engines[url] = engine
     except BaseException:
@@ -117,7 +119,7 @@ def _scheme(url: str) -> str:
     return scheme if _SCHEME.fullmatch(scheme) else ""
 
 
-def _engine(url: str, clock: Clock) -> Engine:
+def _engine(url: str, clock: Clock, token: str) -> Engine:
     scheme = _scheme(url)
     if url in {"memory:", "memory://"}:
         return MemoryState(clock=clock)
@@ -127,6 +129,8 @@ def _engine(url: str, clock: Clock) -> Engine:
         return _postgres(url, clock)
     if scheme in _REDIS:
         return _redis(url, clock)
+    if scheme in _CENTRAL:
+        return _central(url, clock, token)
     # The URL itself stays out of the message: it may hold a password.
     raise SettingsError(
         f"state: {scheme or 'this'} is no known kind of store: write memory:, sqlite:///FILE, postgresql://… or redis://…"
@@ -147,6 +151,12 @@ def _redis(url: str, clock: Clock) -> Engine:
     except ModuleNotFoundError as error:
         raise SettingsError("state: Redis needs redis-py: install gateway[redis].") from error
     return RedisState(url, clock=clock)
+
+
+def _central(url: str, clock: Clock, token: str) -> Engine:
+    from gateway.stores.central import CentralState  # noqa: PLC0415 (an HTTP client: only who names it needs it)
+
+    return CentralState(url, token, clock=clock)
 
 
 def _sqlite_path(url: str) -> str:

@@ -19,7 +19,7 @@ __all__ = ["Fleet", "fleet", "owners_of", "refused_by"]
 
 _SETTINGS = """
 data: {{listen: "127.0.0.1:{data}", public_url: "http://127.0.0.1:{data}"}}
-control: {{listen: "127.0.0.1:{control}", tokens: [{{name: tests, secret: "env:E2E_ADMIN_TOKEN"}}]}}
+control: {{listen: "127.0.0.1:{control}", tokens: [{{name: tests, secret: "env:E2E_ADMIN_TOKEN"}}], {more_control}}}
 state: {state}
 policies: {policies}
 log: {{level: info, format: json}}
@@ -66,15 +66,18 @@ def fleet(
     workers: int = 1,
     more: str = "",
     policy: str = "",
+    control: str = "",
+    bucket: str = "",
     environ: Mapping[str, str] | None = None,
     environs: Sequence[Mapping[str, str]] = (),
 ) -> Iterator[Fleet]:
     """One gateway for each of `states` (the value of `state:` in its gateway.yaml).
 
-    `more` is added to every gateway.yaml, `policy` to the policy they share, `environs` are the gateways' own.
+    `more` is added to every gateway.yaml, `control` to its section of that name, `policy` to the policy they share;
+    `environs` are the gateways' own. `bucket` is a real one that exists; a new one is made otherwise.
     """
     token = secrets.token_urlsafe(24)
-    bucket = store.make_bucket()
+    bucket = bucket or store.make_bucket()
     shared = {"E2E_ADMIN_TOKEN": token, "LAB_KEY": store.access_key, "LAB_SECRET": store.secret_key, **(environ or {})}
     policies = directory / "policies"
     policies.mkdir(parents=True)
@@ -87,18 +90,19 @@ def fleet(
         for number, state in enumerate(states):
             home = directory / f"gateway-{number}"
             home.mkdir()
-            data, control = free_ports(2)
+            data, port = free_ports(2)
             settings = home / "gateway.yaml"
-            settings.write_text(_SETTINGS.format(data=data, control=control, state=state, policies=policies, more=more))
+            places = {"data": data, "control": port, "state": state, "policies": policies}
+            settings.write_text(_SETTINGS.format(**places, more=more, more_control=control))
             command = [sys.executable, "-m", "gateway", "serve", "--config", settings, "--workers", str(workers)]
             variables = {**shared, **(environs[number] if environs else {})}
             child = stack.enter_context(running(command, home / "gateway.log", variables, home))
             gateway = RunningGateway(
-                f"http://127.0.0.1:{data}", f"http://127.0.0.1:{control}", token, home, child.pid, {"lab": bucket}
+                f"http://127.0.0.1:{data}", f"http://127.0.0.1:{port}", token, home, child.pid, {"lab": bucket}
             )
-            started.append((gateway, control, child))
-        for gateway, control, child in started:
-            await_ready(gateway, control, child.poll)
+            started.append((gateway, port, child))
+        for gateway, port, child in started:
+            await_ready(gateway, port, child.poll)
         yield Fleet([gateway for gateway, _, _ in started], store, bucket)
 
 

@@ -25,6 +25,7 @@ from gateway.core.token import LinkToken, hash_secret
 __all__ = ["Revocations", "Revoked", "Waits"]
 
 _PAGE: Final = 500
+_Read = Callable[[int, int], Awaitable[Sequence[FeedEntry]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +100,27 @@ class Revocations:
         await self.journal.note(actor, "revoke", name, reason=reason, count=str(count))
         return Revoked(count, max((entry.serial for entry in entries), default=None))
 
-    async def after(self, serial: int, limit: int, seconds: float) -> Sequence[FeedEntry]:
-        """Revocations after `serial`, oldest first; waits up to `seconds` for the first one if there is none."""
-        found = await self.feed.revocations(serial, limit)
+    async def after(self, serial: int, limit: int, seconds: float, *, notices: bool = False) -> Sequence[FeedEntry]:
+        """Revocations after `serial`, oldest first; waits up to `seconds` for the first one if there is none.
+
+        With `notices`, entries of every kind.
+        """
+        read = self.feed.since if notices else self.feed.revocations
+        found = await read(serial, limit)
         if found or seconds <= 0:
             return found
         try:
             async with self.waits.at_most(seconds):
-                return await self._first_after(serial, limit, seconds)
+                return await self._first_after(read, serial, limit, seconds)
         except TimeoutError:
             return ()
 
-    async def _first_after(self, serial: int, limit: int, seconds: float) -> Sequence[FeedEntry]:
+    async def _first_after(self, read: _Read, serial: int, limit: int, seconds: float) -> Sequence[FeedEntry]:
         cursor = serial
         while True:
             while passed := await self.feed.since(cursor, _PAGE):
                 cursor = passed[-1].serial
-            if found := await self.feed.revocations(serial, limit):
+            if found := await read(serial, limit):
                 return found
             await self.feed.changed(cursor, seconds)
 

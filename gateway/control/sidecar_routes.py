@@ -1,0 +1,137 @@
+"""Owns the endpoints that sidecars without a shared store live on: grants by the hash of their secret, and uses.
+
+Refuses to own the revocation list that they follow (`key_routes`) and what a sidecar does with all this
+(`gateway.stores.central`).
+
+Law: nothing here changes a grant. A stored grant is handed on as it is, a key's secret sealed under the key's id, so
+that only who holds the id can open it. This gateway's clock decides when a use ends.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.control.answers import View
+from gateway.control.bodies import NoQuery
+from gateway.control.fields import Body
+from gateway.control.routes import Endpoint, read_body, read_query, reply
+from gateway.core.attempt import Principal
+from gateway.core.grant import Grant, GrantStore
+from gateway.core.lease import Lease, LeaseStore
+from gateway.core.reasons import Reason, Refused
+from gateway.core.stored import row_of
+from gateway.core.token import SecretHash
+
+__all__ = ["FoundView", "GiveBack", "OpenUse", "ReserveBytes", "SettleBytes", "UseView", "sidecar_endpoints"]
+
+Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+LeaseKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+Size = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class FoundView(View):
+    """A stored grant: its columns and its document, or nothing. `hash` and `document` are base64."""
+
+    grant: list[str | int | float | None] | None
+
+    @classmethod
+    def of(cls, grant: Grant | None) -> Self:
+        if grant is None:
+            return cls(grant=None)
+        row = row_of(grant)
+        hidden = row._replace(hash=b"", document="")
+        columns = [*hidden[:2], b64encode(row.hash).decode(), *hidden[3:-1], b64encode(row.document.encode()).decode()]
+        return cls(grant=columns)
+
+
+class OpenUse(Body):
+    """A use to be opened or joined; `uses` is how many the grant has, `window` in seconds."""
+
+    grant: Id
+    key: LeaseKey
+    uses: Size | None = None
+    window: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
+
+
+class GiveBack(Body):
+    grant: Id
+    key: LeaseKey
+
+
+class ReserveBytes(Body):
+    grant: Id
+    wanted: Size
+    budget: Size
+
+
+class SettleBytes(Body):
+    """What was reserved is replaced by what moved."""
+
+    grant: Id
+    key: LeaseKey | None = None
+    reserved: Size
+    moved: Size
+
+
+class UseView(View):
+    """`granted` says whether there was a use, or budget, left; the rest is about the lease."""
+
+    granted: bool
+    fresh: bool = False
+    moved: int = 0
+
+
+def sidecar_endpoints(grants: GrantStore, leases: LeaseStore, clock: Callable[[], float]) -> tuple[Endpoint, ...]:
+    """The rows for sidecars; a sidecar's token is enough for them."""
+    desk = _SidecarDesk(grants, leases, clock)
+    return (
+        Endpoint("GET", "/v1/grants/by-hash/{hash}", desk.find, sidecars=True),
+        Endpoint("POST", "/v1/uses/open", desk.open, sidecars=True),
+        Endpoint("POST", "/v1/uses/give-back", desk.give_back, sidecars=True),
+        Endpoint("POST", "/v1/uses/reserve", desk.reserve, sidecars=True),
+        Endpoint("POST", "/v1/uses/settle", desk.settle, sidecars=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _SidecarDesk:
+    grants: GrantStore
+    leases: LeaseStore
+    clock: Callable[[], float]
+
+    async def find(self, request: web.Request, actor: Principal) -> web.Response:
+        read_query(request, NoQuery)
+        try:
+            digest = bytes.fromhex(request.match_info["hash"])
+        except ValueError:
+            digest = b""
+        if len(digest) != 32:
+            raise Refused(Reason.BAD_ARGUMENT, "a hash is 64 hex digits")
+        return reply(FoundView.of(await self.grants.find(SecretHash(digest))))
+
+    async def open(self, request: web.Request, actor: Principal) -> web.Response:
+        body = await read_body(request, OpenUse)
+        lease = await self.leases.open_lease(body.grant, body.key, body.uses, self.clock(), body.window)
+        if lease is None:
+            return reply(UseView(granted=False))
+        return reply(UseView(granted=True, fresh=lease.fresh, moved=lease.moved))
+
+    async def give_back(self, request: web.Request, actor: Principal) -> web.Response:
+        body = await read_body(request, GiveBack)
+        await self.leases.give_back(Lease(body.grant, body.key, fresh=True))
+        return reply(UseView(granted=True))
+
+    async def reserve(self, request: web.Request, actor: Principal) -> web.Response:
+        body = await read_body(request, ReserveBytes)
+        return reply(UseView(granted=await self.leases.reserve_bytes(body.grant, body.wanted, body.budget)))
+
+    async def settle(self, request: web.Request, actor: Principal) -> web.Response:
+        body = await read_body(request, SettleBytes)
+        await self.leases.settle_bytes(body.grant, body.key, body.reserved, body.moved, self.clock())
+        return reply(UseView(granted=True))

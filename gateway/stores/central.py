@@ -1,0 +1,221 @@
+"""Owns the engine of a sidecar without a store of its own: a central gateway's control API.
+
+Refuses to own durability (the central gateway's), rate limits and records (this process's own, in memory, unless the
+settings name another place), and every change of grants: those are made at the central gateway.
+
+Law: an answer is taken only from the central gateway itself and only when it is complete, so the revocation view ages
+by the same rule as with a store: when the list was not read for five seconds, nothing is decided on it. Uses and byte
+budgets are counted at the central gateway, exactly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from base64 import b64decode
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.lease import Lease, Usage
+from gateway.core.limits import Demand, Verdict
+from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
+from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
+from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
+from gateway.core.stored import GrantRow, read_grant
+from gateway.core.token import SecretHash
+from gateway.core.units import instant
+from gateway.stores.memory import MemoryState
+from gateway.stores.sqlite_schema import Dependency
+
+__all__ = ["CentralState"]
+
+ANSWER_SECONDS: Final = 3.0
+"""Longest wait for an answer, so that two fit into the age of a view."""
+
+_LONGEST_WAIT: Final = 20.0
+_PAGE: Final = 1000
+
+
+class CentralState:
+    """Grants, uses and the feed of the gateway at `url` (its control API); `token` is a sidecar's token there."""
+
+    def __init__(self, url: str, token: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._url = url.removeprefix("central+").rstrip("/")
+        self._token = token
+        self._own = MemoryState(clock=clock)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            SettingsError: the URL or the token is wrong, or the gateway cannot be reached.
+        """
+        parts = urlsplit(self._url)
+        if parts.scheme != "https" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+            raise SettingsError("state: write central+https://HOST: grants and a token travel there.")
+        if not self._token:
+            raise SettingsError("state: a central gateway needs a token: write state: {grants: …, token: env:NAME}.")
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        self._session = aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
+        try:
+            await self.since(0, 1)
+        except DependencyDown as failure:
+            await self.close()
+            raise SettingsError(f"state: {failure.detail}.") from None
+
+    async def close(self) -> None:
+        """Close the connections. Later calls raise DependencyDown."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    # grants
+
+    async def find(self, secret_hash: SecretHash) -> Grant | None:
+        found = (await self._ask("grants", "GET", f"/v1/grants/by-hash/{secret_hash.hex()}"))["grant"]
+        if found is None:
+            return None
+        try:
+            row = GrantRow(*found)
+            document = b64decode(row.document).decode()
+            grant = read_grant(row._replace(hash=b64decode(row.hash), document=document))
+        except (TypeError, ValueError) as fault:
+            raise DependencyDown("grants", "the central gateway answers with something that is no grant") from fault
+        if grant.hash != secret_hash:
+            raise DependencyDown("grants", "the central gateway answers with another grant")
+        return grant
+
+    async def get(self, grant_id: str) -> Grant | None:
+        raise _elsewhere()
+
+    async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
+        raise _elsewhere()
+
+    async def save(self, grant: Grant) -> Grant | None:
+        raise _elsewhere()
+
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        raise _elsewhere()
+
+    async def count(self, target: RevocationTarget) -> int:
+        raise _elsewhere()
+
+    # feed
+
+    async def revoke(self, targets: Sequence[RevocationTarget], at: float, reason: str, by: str) -> Sequence[FeedEntry]:
+        raise _elsewhere()
+
+    async def since(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        return await self._entries(serial, limit, notices="true")
+
+    async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        return await self._entries(serial, limit, notices="false")
+
+    async def changed(self, serial: int, seconds: float) -> None:
+        wait = min(seconds, _LONGEST_WAIT)
+        query = f"?after={serial}&notices=true&limit=1&wait={wait}"
+        await self._ask("revocations", "GET", f"/v1/revocations{query}", more_seconds=wait)
+
+    async def _entries(self, serial: int, limit: int, *, notices: str) -> list[FeedEntry]:
+        found: list[FeedEntry] = []
+        while len(found) < limit:
+            wanted = min(limit - len(found), _PAGE)
+            query = f"?after={serial}&notices={notices}&limit={wanted}&wait=0"
+            page = (await self._ask("revocations", "GET", f"/v1/revocations{query}"))["revocations"]
+            try:
+                found += [_entry(fields) for fields in page]
+            except (KeyError, TypeError, ValueError) as fault:
+                raise DependencyDown("revocations", "the central gateway's list cannot be read") from fault
+            if len(page) < wanted:
+                break
+            serial = found[-1].serial
+        return found
+
+    # leases
+
+    async def open_lease(self, grant_id: str, key: str, uses: int | None, now: float, window: float) -> Lease | None:
+        body = {"grant": grant_id, "key": key, "uses": uses, "window": window}
+        answer = await self._ask("grants", "POST", "/v1/uses/open", body)
+        return Lease(grant_id, key, answer["fresh"], answer["moved"]) if answer["granted"] else None
+
+    async def give_back(self, lease: Lease) -> None:
+        if lease.fresh:
+            await self._ask("grants", "POST", "/v1/uses/give-back", {"grant": lease.grant_id, "key": lease.key})
+
+    async def reserve_bytes(self, grant_id: str, wanted: int, budget: int) -> bool:
+        body = {"grant": grant_id, "wanted": wanted, "budget": budget}
+        return bool((await self._ask("grants", "POST", "/v1/uses/reserve", body))["granted"])
+
+    async def settle_bytes(self, grant_id: str, lease_key: str | None, reserved: int, moved: int, now: float) -> None:
+        body = {"grant": grant_id, "key": lease_key, "reserved": reserved, "moved": moved}
+        await self._ask("grants", "POST", "/v1/uses/settle", body)
+
+    async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
+        raise _elsewhere()
+
+    # limits and ledger
+
+    async def take(self, demands: Sequence[Demand], now: float) -> Verdict:
+        return await self._own.take(demands, now)
+
+    async def append(self, records: Sequence[Record]) -> None:
+        await self._own.append(records)
+
+    async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
+        return await self._own.records_of(grant_id, cursor, limit)
+
+    async def export(self, cursor: str | None, limit: int) -> RecordPage:
+        return await self._own.export(cursor, limit)
+
+    async def audit(self, event: AuditEvent) -> None:
+        await self._own.audit(event)
+
+    async def trail(self, after: int, limit: int) -> TrailPage:
+        return await self._own.trail(after, limit)
+
+    async def prune(self, before: float) -> int:
+        return await self._own.prune(before)
+
+    async def _ask(
+        self, dependency: Dependency, method: str, path: str, body: object = None, *, more_seconds: float = 0.0
+    ) -> dict[str, Any]:
+        """One call; the answer's object. Redirects are not followed: the token is for this gateway alone."""
+        if self._session is None:
+            raise DependencyDown(dependency, "the store is not open")
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS + more_seconds):
+                async with self._session.request(
+                    method,
+                    self._url + path,
+                    json=body,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None),
+                ) as answer:
+                    if answer.status != 200:
+                        raise DependencyDown(dependency, f"the central gateway answers {answer.status}")
+                    found: dict[str, Any] = await answer.json()
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as failure:
+            detail = f"the central gateway cannot be reached ({type(failure).__name__})"
+            raise DependencyDown(dependency, detail) from failure
+        return found
+
+
+def _elsewhere() -> Refused:
+    return Refused(Reason.UNSUPPORTED_OPERATION, "this gateway follows a central one: ask there")
+
+
+def _entry(fields: dict[str, Any]) -> FeedEntry:
+    return FeedEntry(
+        int(fields["serial"]),
+        FeedKind(fields["kind"]),
+        fields["name"],
+        fields["prefix"],
+        instant(fields["at"]),
+        fields["reason"],
+        fields["by"],
+    )
