@@ -23,6 +23,7 @@ from gateway.core.route import Route
 from gateway.data.exchange import Exchange
 from gateway.data.transfers import Permit
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.redaction import without_tokens
 
 __all__ = ["Account", "Accounts", "outcome_of"]
 
@@ -84,7 +85,7 @@ class Account:
             grant_id=self.grant.id if self.grant is not None else None,
             operation=self.request.operation if self.request is not None else "",
             bucket=attempt.bucket if attempt is not None else "",
-            key=attempt.key if attempt is not None else "",
+            key=without_tokens(attempt.key) if attempt is not None else "",
             backend=self.route.backend.name if self.route is not None else "",
             peer=str(exchange.peer or ""),
             status=exchange.status,

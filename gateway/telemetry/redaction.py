@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["SECRET_NAMES", "redact_names", "scrub"]
+__all__ = ["SECRET_NAMES", "redact_names", "scrub", "without_tokens"]
 
 SECRET_NAMES: Final = frozenset(
     {
@@ -47,6 +47,7 @@ _SHAPES: Final = re.compile(
     rf"|{_EDGE}(?-i:[0-9a-f]{{64}}|[1-9A-HJ-NP-Za-km-z]{{43}})(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
+_LINK_TOKEN: Final = re.compile(r"gl_[1-9A-HJ-NP-Za-km-z]{34}")
 _HINTS: Final = (
     *("gl_", "gwk", "akia", "asia", "signature", "authoriz", "credential", "bearer", "password", "secret", "token"),
     "accesskeyid",
@@ -68,6 +69,11 @@ def scrub(text: str) -> str:
     if _HINT.search(text.lower()) or _LONG_WORD.search(text):
         return _SHAPES.sub(_replacement, text)
     return text
+
+
+def without_tokens(name: str) -> str:
+    """An object's name as it may be kept: whoever pastes a link into the wrong place makes its token a name."""
+    return _LINK_TOKEN.sub(_HIDDEN, name) if "gl_" in name else name
 
 
 def redact_names(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -186,3 +186,10 @@ async def test_no_record_or_detail_holds_a_secret(rig: Rig) -> None:
     told = repr(rig.records) + repr(rig.details)
     assert token not in told
     assert "hunter2" not in told
+
+
+async def test_a_token_that_came_as_a_name_is_in_no_record(rig: Rig) -> None:
+    """A link's path without its `/s` is an object's name to us, and leaves no usable token behind."""
+    token = await rig.link()
+    assert 403 == (await rig.ask("GET", f"/reports/{token}/x")).status
+    assert "[redacted]/x" == (await rig.last()).key

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.token import ENTROPY_BYTES, LinkToken, access_key_id, grant_id, secret_access_key
-from gateway.telemetry.redaction import SECRET_NAMES, redact_names, scrub
+from gateway.telemetry.redaction import SECRET_NAMES, redact_names, scrub, without_tokens
 
 ENTROPY = st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES)
 LONG_ENTROPY = st.binary(min_size=31, max_size=31)
@@ -80,3 +80,11 @@ def test_a_field_with_a_secret_name_loses_its_value_at_any_depth(name):
     assert "CANARY" not in str(hidden)
     assert hidden["b"] == [{name: "[redacted]"}]
     assert hidden["c"] == "kept"
+
+
+def test_a_link_pasted_as_a_name_is_not_kept() -> None:
+    """A whole token within an object's name is hidden; names that only look alike, and hashes, stay."""
+    token = LinkToken.mint(b"e" * ENTROPY_BYTES).text
+    assert "a/[redacted]/b" == without_tokens(f"a/{token}/b")
+    for name in ("a/gl_short", "sha256/" + "0" * 64, "plain.txt"):
+        assert name == without_tokens(name)
