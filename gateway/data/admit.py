@@ -9,7 +9,7 @@ back; a part that is down refuses or lets pass as its declared posture says, nev
 from __future__ import annotations
 
 import asyncio
-from hashlib import sha256
+from hashlib import blake2b
 from types import TracebackType
 from typing import Final
 
@@ -187,4 +187,5 @@ def _lease_key(presented: Presented, attempt: Attempt, exchange: Exchange) -> st
         agent = exchange.raw.header("user-agent") if exchange.raw is not None else None
         address = "local" if exchange.peer is None else address_class(exchange.peer)
         who = f"agent {address} {agent or ''}"
-    return sha256(f"{attempt.bucket}/{attempt.key} {who}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    shared = f"{attempt.bucket}/{attempt.key} {who}"
+    return blake2b(shared.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

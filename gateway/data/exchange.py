@@ -231,11 +231,12 @@ class Exchange:
             Refused: INCOMPLETE_BODY, or the reason this exchange was cut for.
         """
         self.allow_body()
-        content = self._request.content
+        content, chunked = self._request.content, self._request.content_length is None
         while True:
             self.client_side = True
             try:
-                chunk = await content.readany()
+                # What came at once stays apart where it can: joining it would copy it.
+                chunk = await content.readany() if chunked else (await content.readchunk())[0]
             except (web.RequestPayloadError, ConnectionError, asyncio.IncompleteReadError):
                 raise Refused(self.cut_reason or Reason.INCOMPLETE_BODY, "the client broke off its upload") from None
             finally:
