@@ -271,3 +271,16 @@ def test_a_folder_link_stays_in_its_folder(scene: Scene) -> None:
         assert scene.judge(door, tried()) > 500
     finally:
         scene.marks.pop()
+
+
+def test_a_profile_that_denied_the_folding_would_leak(
+    seaweedfs: RunningStore, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Control: told that SeaweedFS does not fold names, the gateway lets doubled slashes reach the denied folder."""
+    store = replace(seaweedfs, profile="minio")
+    with gateway_before([store], tmp_path_factory.mktemp("folding"), rules=_RULES) as gateway:
+        scene = Scene(gateway, store, gateway.real_buckets[store.profile], store.make_bucket())
+        scene.fill()
+        door = scene.door()
+        got = [door.ask(door.signed(door.asked("GET", path), 0)) for path in spellings("billing/secret/pay.txt")]
+    assert [answer for answer in got if any(mark.encode() in answer for mark in scene.marks)]
