@@ -32,7 +32,7 @@ __all__ = ["FoundView", "GiveBack", "OpenUse", "ReserveBytes", "SettleBytes", "U
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 LeaseKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
-Size = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Size = Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]
 
 
 class FoundView(View):
@@ -56,7 +56,7 @@ class OpenUse(Body):
     grant: Id
     key: LeaseKey
     uses: Size | None = None
-    window: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
+    window: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False, strict=True)]
 
 
 class GiveBack(Body):

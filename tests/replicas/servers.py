@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,17 +39,19 @@ class Server:
 
     def kill(self) -> None:
         """SIGKILL, to the server and to what it has started."""
-        for pid in reversed(self._processes()):
-            os.kill(pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._life.close()
 
     def pause(self) -> None:
-        for pid in self._processes():
-            os.kill(pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        for pid in self._processes():
-            os.kill(pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in reversed(self._processes()):
+            with suppress(ProcessLookupError):  # a server's helpers come and go by themselves
+                os.kill(pid, number)
 
     def stop(self) -> None:
         if self._child is not None and self._child.poll() is None:
@@ -60,8 +62,9 @@ class Server:
         assert self._child is not None
         found = [self._child.pid]
         for pid in found:
-            for task in Path(f"/proc/{pid}/task").glob("*/children"):
-                found += [int(child) for child in task.read_text().split()]
+            with suppress(FileNotFoundError):
+                for task in Path(f"/proc/{pid}/task").glob("*/children"):
+                    found += [int(child) for child in task.read_text().split()]
         return found
 
 
