@@ -30,6 +30,7 @@ rules:
   - {name: billing has a folder, who: app:billing, may: [read, list, write, delete], on: "*/billing/**"}
   - {name: but not all of it, who: app:billing, may: [read, list, write, delete], on: "*/billing/secret/**",
      effect: deny}
+  - {name: billing may share, who: app:billing, may: [share], on: "*/billing/**", links: {actions: [read, write, list]}}
   - {name: anybody may read, who: anonymous, may: [read], on: "*/public/**"}
 """
 _OUTSIDE = ("payroll/a.pdf", "billing-old/x.txt", "billing/secret/pay.txt", "a.txt", "billing")
@@ -271,6 +272,30 @@ def test_a_folder_link_stays_in_its_folder(scene: Scene) -> None:
         assert scene.judge(door, tried()) > 500
     finally:
         scene.marks.pop()
+
+
+def test_a_link_reaches_no_further_than_its_owner(scene: Scene) -> None:
+    """A link to a folder of which its owner is denied a part gives neither that part nor a list or archive of it."""
+    door = scene.door(None)
+    tokens = []
+    for actions in (["list"], ["read", "list"], ["read"], ["write"], ["read", "write"]):
+        wanted = {"bucket": scene.store.profile, "prefix": "billing/", "actions": actions, "owner": "app:billing"}
+        asked = wanted | {"expires_in": 600, "overwrite": True}
+        made = scene.gateway.api("POST", "/v1/links", asked, expect=403 if "list" in actions else 201)
+        if "list" in actions:
+            continue
+        tokens.append(made["token"])
+
+    def tried() -> Iterator[Sent]:
+        for token in tokens:
+            for path in dict.fromkeys(spellings("secret/pay.txt")):
+                yield replace(door.asked("GET", ""), target=f"/s/{token}/{path.removeprefix('billing/')}")
+            for path in ("", "secret/", "secret", "secret%2f", "/secret/", "./secret/"):
+                for query in ("", "archive=tar", "archive=zip", "cursor=secret"):
+                    yield replace(door.asked("GET", ""), target=f"/s/{token}/{path}").asking(query=query)
+                yield replace(door.asked("PUT", "", body=b"overwritten"), target=f"/s/{token}/{path}pay.txt")
+
+    assert scene.judge(door, tried()) > 250
 
 
 def test_a_profile_that_denied_the_folding_would_leak(
