@@ -118,6 +118,7 @@ _ASKS_NOTHING: Final = frozenset(
 )
 """Without effect with this value only."""
 
+_DROPPED: Final = DROPPED | AUTH_HEADERS
 _DROPPED_BY_LINKS: Final = frozenset({"x-amz-cf-id"})
 _LISTS: Final = frozenset({"cache-control", "content-encoding", "content-language", "if-match", "if-none-match"})
 _RANGE: Final = re.compile(r"bytes=(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))", re.ASCII)
@@ -142,10 +143,11 @@ def accepted_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) ->
             control bytes or that is not UTF-8; BAD_REQUEST for a repeated header that is not a list.
     """
     kept: dict[str, str] = {}
+    known = KEPT_BY_LINKS if link else KEPT
     for name, value in pairs:
-        if (not link and (name, value.strip().lower()) in _ASKS_NOTHING) or not _wanted(name, link=link):
+        if name not in known and not (name.startswith("x-amz-") and _wanted(name, value, link=link)):
             continue
-        if _UNPRINTABLE.search(value.replace("\t", " ")):
+        if not value.isprintable() and _UNPRINTABLE.search(value.replace("\t", " ")):
             raise Refused(Reason.BAD_ARGUMENT, f"the header {name} has a control byte or is not UTF-8")
         if name in kept and name not in _LISTS:
             raise Refused(Reason.BAD_REQUEST, f"the header {name} came more than once")
@@ -154,14 +156,13 @@ def accepted_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) ->
     return kept
 
 
-def _wanted(name: str, *, link: bool) -> bool:
-    if name in (KEPT_BY_LINKS if link else KEPT):
-        return True
-    if not name.startswith("x-amz-"):
-        return False
+def _wanted(name: str, value: str, *, link: bool) -> bool:
+    """Whether to keep an `x-amz-*` header that is on no list by its whole name."""
     if not link and name.startswith(KEPT_PREFIXES):
         return True
-    if name in (_DROPPED_BY_LINKS if link else DROPPED | AUTH_HEADERS):
+    if name in (_DROPPED_BY_LINKS if link else _DROPPED) or (
+        not link and (name, value.strip().lower()) in _ASKS_NOTHING
+    ):
         return False
     raise Refused(Reason.UNSUPPORTED_OPERATION, f"the header {name} is not offered")
 
