@@ -101,7 +101,7 @@ class RevocationView:
 
     serial: int = 0
     fresh_at: float = 0.0
-    _names: dict[tuple[FeedKind, str], int] = field(default_factory=dict)
+    _names: dict[FeedKind, dict[str, int]] = field(default_factory=lambda: {kind: {} for kind in FeedKind})
     _prefixes: dict[str, dict[str, int]] = field(default_factory=dict)
     _lengths: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -112,10 +112,12 @@ class RevocationView:
             if entry.kind is FeedKind.PREFIX:
                 known = self._prefixes.setdefault(entry.name, {})
                 known[entry.prefix] = max(known.get(entry.prefix, 0), entry.serial)
-                self._lengths[entry.name] = tuple(sorted({len(prefix) for prefix in known}))
+                lengths = self._lengths.get(entry.name, ())
+                if len(entry.prefix) not in lengths:
+                    self._lengths[entry.name] = tuple(sorted((*lengths, len(entry.prefix))))
             elif entry.revokes:
-                at = (entry.kind, entry.name)
-                self._names[at] = max(self._names.get(at, 0), entry.serial)
+                names = self._names[entry.kind]
+                names[entry.name] = max(names.get(entry.name, 0), entry.serial)
 
     def age(self, now: float) -> float:
         """Seconds since this view was last proved to be complete."""
@@ -127,9 +129,9 @@ class RevocationView:
         checks = [(kind, grant.id), (FeedKind.OWNER, str(grant.owner)), (FeedKind.BACKEND, backend)]
         if grant.rule is not None:
             checks.append((FeedKind.POLICY, grant.rule))
-        for check in checks:
-            if self._names.get(check, 0) > grant.serial:
-                return check[0]
+        for checked, name in checks:
+            if self._names[checked].get(name, 0) > grant.serial:
+                return checked
         if bucket in self._prefixes:
             names = (key,) if grant.scope is None else (key, grant.scope.root)
             if any(self._prefix_revoked(bucket, name, grant.serial) for name in names):
@@ -146,4 +148,4 @@ class RevocationView:
         return False
 
     def __len__(self) -> int:
-        return len(self._names) + sum(len(known) for known in self._prefixes.values())
+        return sum(map(len, self._names.values())) + sum(len(known) for known in self._prefixes.values())
