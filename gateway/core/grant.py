@@ -7,7 +7,7 @@ and counting (`gateway.core.lease`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Protocol
@@ -79,7 +79,7 @@ class Grant:
 
     id: str
     kind: GrantKind
-    hash: SecretHash
+    hash: SecretHash = field(repr=False)
     owner: Principal
     issued_at: float
     serial: int = 0
@@ -94,7 +94,7 @@ class Grant:
     overwrite: bool = False
     rate: Rate | None = None
     cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     label: str | None = None
     filename: str | None = None
     content_type: str | None = None
@@ -102,8 +102,8 @@ class Grant:
     rule: str | None = None
     revoked_at: float | None = None
     revoked_reason: str | None = None
-    sealed: bytes | None = None
-    session_hash: SecretHash | None = None
+    sealed: bytes | None = field(default=None, repr=False)
+    session_hash: SecretHash | None = field(default=None, repr=False)
     issued_by: str = ""
 
     def __post_init__(self) -> None:

@@ -103,9 +103,9 @@ class BodyFraming(StrEnum):
     UNSIGNED_CHUNKS_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RawRequest:
-    """A request line and headers as they came, before anybody understood them.
+    """A request line and headers as they came, before anybody understood them; any part of it may be a credential.
 
     `path` and `query` are the two halves of the request target, still percent-encoded; `query` has no question mark.
     `headers` keeps order and repetitions; names are lower-cased, values are stripped of surrounding white space.
@@ -116,10 +116,13 @@ class RawRequest:
     query: str
     headers: tuple[tuple[str, str], ...]
     version: tuple[int, int] = (1, 1)
-    _first: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    _first: Mapping[str, str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_first", dict(reversed(self.headers)))
+
+    def __repr__(self) -> str:
+        return f"RawRequest({self.method!r}, …)"
 
     def header(self, name: str) -> str | None:
         """The value of a header that may come once; the first one if it came more often."""

@@ -53,6 +53,12 @@ def test_a_key_reaches_itself_alone(key: str, other: str) -> None:
     assert (key == other) == Scope("reports", key).reaches("reports", other)
 
 
+def test_a_grants_repr_holds_no_hash_and_no_seal() -> None:
+    """What is kept in place of secrets is not printed either."""
+    secretive = replace(_LINK, hash=b"secret", password="secret", sealed=b"secret", session_hash=b"secret")
+    assert "secret" not in repr(secretive)
+
+
 @pytest.mark.parametrize(("key", "prefix"), [(None, None), ("a", "a/"), ("", None), (None, "a")])
 def test_scopes_that_could_leak_cannot_be_made(key: str | None, prefix: str | None) -> None:
     """Neither both nor none, no empty key, no prefix that would reach its siblings."""

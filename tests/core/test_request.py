@@ -17,6 +17,13 @@ def test_a_link_places_repr_holds_no_token() -> None:
     assert "secret" not in repr(LinkPlace("gl_secret", "a/b"))
 
 
+def test_a_requests_repr_holds_nothing_that_was_sent_as_proof() -> None:
+    """Neither token, signature nor password, whoever prints it."""
+    raw = RawRequest("GET", "/s/gl_secret", "X-Amz-Signature=secret", (("authorization", "Basic secret"),))
+    asked = ObjectRequest(raw=raw, operation=Operation.GET_OBJECT, place=LinkPlace("gl_secret", None))
+    assert "secret" not in f"{raw!r} {asked!r}"
+
+
 def test_headers_keep_order_and_repetition() -> None:
     """The first value answers for a header that may come once; all of them are there for who must see them."""
     raw = RawRequest("GET", "/", "", (("a", "1"), ("b", "2"), ("a", "3")))
