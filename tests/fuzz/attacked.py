@@ -147,7 +147,7 @@ class Attacked:
         await self.rig.settled()
         self.rig.records.clear()
         self.rig.details.clear()
-        status = int(data.split(b" ", 2)[1]) if data.startswith(b"HTTP/1.1 ") else 0
+        status = int(data.split(b" ", 2)[1]) if data.startswith(b"HTTP/1.") else 0
         return Said(status, list(self.store.effects), data)
 
 
