@@ -28,6 +28,7 @@ from tests.stores.cutting import Wire, wire_to
 
 REPLICAS = 4
 FAULT_SECONDS = 8.0
+BACK_SECONDS = 6.0
 LARGE = 192 * 1024 * 1024
 PACE = 256 * 1024
 SKEWS = ("+0", "+3600", "-3600", "+7200")
@@ -205,7 +206,7 @@ async def database_fault(
         await asyncio.sleep(FAULT_SECONDS)
         await asyncio.to_thread(end)
         healed = time.monotonic()
-        await asyncio.sleep(6.0)
+        await asyncio.sleep(BACK_SECONDS)
     honoured = [(watch.last(200) or began) - acknowledged for watch in watches if watch.link is doomed]
     last = [(watch.last(200, before=healed) or began) - began for watch in watches if watch.link is living]
     back = [(watch.first(200, after=healed) or float("inf")) - healed for watch in watches if watch.link is living]
@@ -238,7 +239,7 @@ async def counter_fault(scene: Scene, name: str, begin: Callable[[], None], end:
         await asyncio.sleep(FAULT_SECONDS)
         await asyncio.to_thread(end)
         healed = time.monotonic()
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(BACK_SECONDS / 2)
     during = [seen for watch in watches for seen in watch.seen if began <= seen.sent < healed]
     served = sum(seen.status == 200 for seen in during)
     slow = [seen.at - seen.sent for seen in during]
