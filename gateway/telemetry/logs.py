@@ -205,7 +205,9 @@ class Logs:
         )
 
     def audit_log(self, event: AuditEvent) -> None:
-        """The line of one administrative act; written at every level."""
+        """The line of one administrative act, at level info; the trail itself is the ledger's."""
+        if LEVELS["info"] < self._minimum:
+            return
         fields = {"actor": event.actor, "act": event.act, "target": event.target, **redact_names(event.detail)}
         line = {"timestamp": _stamp(event.at), "level": "info", "event": "audit", **fields}
         self._write(scrub(self._render(line)))

@@ -110,17 +110,20 @@ def test_no_canary_leaves_by_any_door_in_any_form(stream, form):
 def test_the_level_changes_while_running(stream):
     """A logger made before the change obeys it, and so do library loggers."""
     logs = Logs("warning", stream=stream)
+    act = AuditEvent(at=0, actor="admin:ops", act="link.create", target="l_1")
     logs.install()
     log = structlog.get_logger()
     log.info("one")
     logs.access_log(record())
+    logs.audit_log(act)
     logging.getLogger("lib").info("two")
     assert stream.getvalue() == b""
     logs.level = "info"
     log.info("three")
     logs.access_log(record())
+    logs.audit_log(act)
     logging.getLogger("lib").info("four")
-    assert [line["event"] for line in lines(stream)] == ["three", "request", "four"]
+    assert [line["event"] for line in lines(stream)] == ["three", "request", "audit", "four"]
     assert logs.level == "info"
     with pytest.raises(ValueError, match="not a log level"):
         logs.level = "loud"

@@ -23,7 +23,7 @@ _log: Final = logging.getLogger("gateway.control")
 class Journal:
     """The audit trail as use cases see it. `required` asks for the declared posture: true refuses, false goes on.
 
-    `tell` hears every event first: the log has a line of it even while the ledger is down.
+    `tell` hears every event first: the log tells of it (at level info) even while the ledger is down.
     """
 
     ledger: Ledger
