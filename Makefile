@@ -47,6 +47,13 @@ helm: .venv/dev.stamp .tools/kube.stamp
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
 RUNTIME_EXTRAS = build cel demo postgres redis tracing
 
+# Several gateways on PostgreSQL and Valkey, whole and broken; then a million links and revocations. Ten minutes.
+replicas: .venv/dev.stamp .tools/tools.stamp
+	.ci/packages postgresql libfaketime
+	$(BIN)/python -m tests.replicas.figures --out tests/replicas/RESULTS.md $(ARGS)
+	$(BIN)/python -m tests.replicas.kill_gateway
+	$(BIN)/python -m tests.replicas.million --out tests/replicas/MILLION.md
+
 lock: .venv/venv.stamp
 	$(PIP) install uv
 	$(COMPILE) $(addprefix --extra ,$(RUNTIME_EXTRAS)) --output-file requirements.lock

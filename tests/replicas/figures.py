@@ -339,7 +339,7 @@ def _heading(seconds: float) -> str:
     return (
         "# What several replicas do, whole and broken\n\n"
         "Printed by `make replicas`: four gateways on one PostgreSQL and one Valkey, seen by HTTP clients of the same "
-        f"machine ({cores} cores, load {load:.1f} at the end, {platform.system()} {platform.release()}, "
+        f"machine ({cores} cores, load {load:.1f} at the end, {platform.system()}, "
         f"Python {platform.python_version()}). The run took {seconds:.0f} s.\n\n"
     )
 
