@@ -69,7 +69,9 @@ def identity(rules: IdentityRules, clock: Clock) -> Identity:
 
 
 @pytest.mark.parametrize(
-    ("key", "algorithm"), [(RSA, "RS256"), (RSA, "PS512"), (EC, "ES256"), (ED, "Ed25519")], ids=lambda value: str(value)
+    ("key", "algorithm"),
+    [(RSA, "RS256"), (RSA, "PS512"), (EC, "ES256"), (ED, "Ed25519")],
+    ids=["RS256", "PS512", "ES256", "Ed25519"],
 )
 async def test_a_good_token_gives_its_role(identity: Identity, key: Key, algorithm: str) -> None:
     """Each asymmetric algorithm proves the subject, which gets the role that names it and no other."""
