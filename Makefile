@@ -4,11 +4,12 @@
 #   make test     the tests (SLOW=1 adds the slow ones)                  make bench   side by side with others
 #   make helm     the chart: rendered, validated, its alerts tested      make clean   remove what was installed here
 #   make lock     renew requirements.lock and .ci/dev.lock               make clients the table of S3 clients
+#   make replicas several gateways on one state, whole and broken
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test lint format bench clients helm lock clean tools
+.PHONY: demo test lint format bench clients helm replicas lock clean tools
 
 PYTHON ?= python3
 WORKERS ?= 2

@@ -77,14 +77,15 @@ class CentralState:
     # grants
 
     async def find(self, secret_hash: SecretHash) -> Grant | None:
-        found = (await self._ask("grants", "GET", f"/v1/grants/by-hash/{secret_hash.hex()}"))["grant"]
-        if found is None:
-            return None
+        answer = await self._ask("grants", "GET", f"/v1/grants/by-hash/{secret_hash.hex()}")
         try:
+            found = answer["grant"]
+            if found is None:
+                return None
             row = GrantRow(*found)
             document = b64decode(row.document).decode()
             grant = read_grant(row._replace(hash=b64decode(row.hash), document=document))
-        except (TypeError, ValueError) as fault:
+        except (KeyError, TypeError, ValueError) as fault:
             raise DependencyDown("grants", "the central gateway answers with something that is no grant") from fault
         if grant.hash != secret_hash:
             raise DependencyDown("grants", "the central gateway answers with another grant")
@@ -126,11 +127,12 @@ class CentralState:
         while len(found) < limit:
             wanted = min(limit - len(found), _PAGE)
             query = f"?after={serial}&notices={notices}&limit={wanted}&wait=0"
-            page = (await self._ask("revocations", "GET", f"/v1/revocations{query}"))["revocations"]
+            answer = await self._ask("revocations", "GET", f"/v1/revocations{query}")
             try:
-                found += [_entry(fields) for fields in page]
+                page = [_entry(fields) for fields in answer["revocations"]]
             except (KeyError, TypeError, ValueError) as fault:
                 raise DependencyDown("revocations", "the central gateway's list cannot be read") from fault
+            found += page
             if len(page) < wanted:
                 break
             serial = found[-1].serial
@@ -141,7 +143,9 @@ class CentralState:
     async def open_lease(self, grant_id: str, key: str, uses: int | None, now: float, window: float) -> Lease | None:
         body = {"grant": grant_id, "key": key, "uses": uses, "window": window}
         answer = await self._ask("grants", "POST", "/v1/uses/open", body)
-        return Lease(grant_id, key, answer["fresh"], answer["moved"]) if answer["granted"] else None
+        if not _granted(answer):
+            return None
+        return Lease(grant_id, key, bool(answer.get("fresh")), int(answer.get("moved", 0)))
 
     async def give_back(self, lease: Lease) -> None:
         if lease.fresh:
@@ -149,7 +153,7 @@ class CentralState:
 
     async def reserve_bytes(self, grant_id: str, wanted: int, budget: int) -> bool:
         body = {"grant": grant_id, "wanted": wanted, "budget": budget}
-        return bool((await self._ask("grants", "POST", "/v1/uses/reserve", body))["granted"])
+        return _granted(await self._ask("grants", "POST", "/v1/uses/reserve", body))
 
     async def settle_bytes(self, grant_id: str, lease_key: str | None, reserved: int, moved: int, now: float) -> None:
         body = {"grant": grant_id, "key": lease_key, "reserved": reserved, "moved": moved}
@@ -198,11 +202,21 @@ class CentralState:
                 ) as answer:
                     if answer.status != 200:
                         raise DependencyDown(dependency, f"the central gateway answers {answer.status}")
-                    found: dict[str, Any] = await answer.json()
+                    found = await answer.json()
+                    if not isinstance(found, dict):
+                        raise DependencyDown(dependency, "the central gateway answers with something else")
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as failure:
             detail = f"the central gateway cannot be reached ({type(failure).__name__})"
             raise DependencyDown(dependency, detail) from failure
         return found
+
+
+def _granted(answer: dict[str, Any]) -> bool:
+    """Raises DependencyDown("grants") when the answer does not say it."""
+    granted = answer.get("granted")
+    if not isinstance(granted, bool):
+        raise DependencyDown("grants", "the central gateway does not say whether a use is left")
+    return granted
 
 
 def _elsewhere() -> Refused:

@@ -1,4 +1,4 @@
-"""Kills a gateway's hold on PostgreSQL at random moments and counts acknowledged revocations that were lost: none may be.
+"""Kills a gateway's hold on PostgreSQL at random moments and counts acknowledged revocations that were lost.
 
     python -m tests.replicas.kill_gateway [KILLS]
 

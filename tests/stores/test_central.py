@@ -1,0 +1,198 @@
+"""The engine of a sidecar, before a real control API, and before one that answers badly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
+from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.token import hash_secret
+from gateway.stores import central as module
+from gateway.stores.central import CentralState
+from tests.contract.sample import NOW, full_link, key, link
+from tests.control.desk import Desk, serving
+
+TOKEN = "a-sidecars-token-of-many-letters"
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    async with serving(sidecar_tokens=lambda: {hash_secret(TOKEN): "first"}) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def sidecar(desk: Desk) -> AsyncIterator[CentralState]:
+    state = CentralState(f"central+{desk.url}", TOKEN)
+    await state.open()
+    yield state
+    await state.close()
+
+
+@pytest.mark.parametrize("grant", [link(), key(), full_link()], ids=["link", "key", "full"])
+async def test_a_grant_is_resolved_whole(desk: Desk, sidecar: CentralState, grant: Any) -> None:
+    """Every field, a key's sealed secret included; what does not exist is None."""
+    stored = await desk.state.create(replace(grant, id=grant.id + "x", hash=hash_secret(f"{grant.id} once more")))
+    assert await sidecar.find(stored.hash) == stored
+    assert await sidecar.find(hash_secret("nobody's")) is None
+
+
+async def test_the_feed_is_the_central_one(desk: Desk, sidecar: CentralState) -> None:
+    """All entries in order for the cache, the revoking ones for the first load; an end is an empty answer."""
+    stored = await desk.state.create(link())
+    (revoked,) = await desk.state.revoke([RevocationTarget(FeedKind.LINK, stored.id)], NOW, "leaked", "admin:ops")
+    entries = await sidecar.since(0, 10)
+    assert [(entry.serial, entry.kind) for entry in entries] == [
+        (stored.serial, FeedKind.ISSUED),
+        (revoked.serial, FeedKind.LINK),
+    ]
+    assert list(await sidecar.revocations(0, 10)) == [revoked]
+    assert list(await sidecar.since(revoked.serial, 10)) == []
+    assert len(await sidecar.since(0, 1)) == 1
+
+
+async def test_long_lists_come_in_pages(desk: Desk, sidecar: CentralState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each entry once, in order, however many the answer may hold."""
+    monkeypatch.setattr(module, "_PAGE", 3)
+    targets = [RevocationTarget(FeedKind.OWNER, f"app:a{number}") for number in range(10)]
+    written = await desk.state.revoke(targets, NOW, "", "admin:ops")
+    assert list(await sidecar.since(0, 100)) == list(written)
+    assert list(await sidecar.since(0, 7)) == list(written)[:7]
+
+
+async def test_a_change_ends_the_wait(desk: Desk, sidecar: CentralState) -> None:
+    """At once, not at the end of the wait; without one the wait ends by itself."""
+    async with asyncio.timeout(5):
+        waiting = asyncio.gather(sidecar.changed(0, 10.0), desk.state.create(link()))
+        await waiting
+        await sidecar.changed(await _last(sidecar), 0.05)
+
+
+async def _last(sidecar: CentralState) -> int:
+    return (await sidecar.since(0, 100))[-1].serial
+
+
+async def test_uses_and_bytes_are_counted_there(desk: Desk, sidecar: CentralState) -> None:
+    """The same counters as the central gateway's own."""
+    stored = await desk.state.create(link(uses=2, budget=100))
+    first = await sidecar.open_lease(stored.id, "a", 2, NOW, 3600.0)
+    joined = await sidecar.open_lease(stored.id, "a", 2, NOW, 3600.0)
+    assert first is not None
+    assert joined is not None
+    assert (first.fresh, joined.fresh) == (True, False)
+    other = await sidecar.open_lease(stored.id, "b", 2, NOW, 3600.0)
+    assert other is not None
+    assert await sidecar.open_lease(stored.id, "c", 2, NOW, 3600.0) is None
+    await sidecar.give_back(other)
+    assert (await desk.state.usage([stored.id]))[stored.id].uses == 1
+    assert await sidecar.reserve_bytes(stored.id, 100, 100)
+    assert not await sidecar.reserve_bytes(stored.id, 1, 100)
+    await sidecar.settle_bytes(stored.id, "a", 100, 40, NOW)
+    assert (await desk.state.usage([stored.id]))[stored.id].moved == 40
+
+
+async def test_what_changes_grants_is_refused(sidecar: CentralState) -> None:
+    """With the reason that callers are told: not here."""
+    target = RevocationTarget(FeedKind.LINK, "l_1")
+    for call in (
+        sidecar.get("l_1"),
+        sidecar.create(link()),
+        sidecar.save(link()),
+        sidecar.count(target),
+        sidecar.revoke([target], NOW, "", "admin:ops"),
+        sidecar.usage(["l_1"]),
+    ):
+        with pytest.raises(Refused) as caught:
+            await call
+        assert caught.value.reason is Reason.UNSUPPORTED_OPERATION
+
+
+async def test_wrong_beginnings_are_told(desk: Desk) -> None:
+    """A wrong token, none, clear text over a network, nobody there: each stops the start."""
+    for url, token in (
+        (f"central+{desk.url}", "wrong"),
+        (f"central+{desk.url}", ""),
+        ("central+http://gateway.example:8081", TOKEN),
+        ("central+http://127.0.0.1:1", TOKEN),
+    ):
+        with pytest.raises(SettingsError):
+            await CentralState(url, token).open()
+
+
+async def test_a_closed_engine_is_down(desk: Desk) -> None:
+    """And never an empty answer, which would be a proof."""
+    state = CentralState(f"central+{desk.url}", TOKEN)
+    with pytest.raises(DependencyDown):
+        await state.since(0, 10)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, "not JSON"),
+        (200, '{"revocations": [{"serial": 1}]}'),
+        (200, '{"revocations": [1]}'),
+        (200, "{}"),
+        (200, "[]"),
+        (302, "{}"),
+        (404, "{}"),
+        (503, '{"revocations": []}'),
+    ],
+)
+async def test_a_bad_answer_is_no_proof(status: int, body: str) -> None:
+    """Anything but a whole list lets the view age: an error page, a redirect, a list that cannot be read."""
+    good = True
+
+    async def answer(request: web.Request) -> web.Response:
+        if good:
+            return web.json_response({"revocations": []})
+        return web.Response(status=status, text=body, content_type="application/json", headers={"Location": "/else"})
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        return web.json_response({"revocations": []})
+
+    app = web.Application()
+    app.router.add_get("/v1/revocations", answer)
+    app.router.add_get("/else", elsewhere)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    state = CentralState(f"central+http://127.0.0.1:{runner.addresses[0][1]}", TOKEN)
+    await state.open()
+    good = False
+    with pytest.raises(DependencyDown):
+        await state.since(0, 10)
+    await state.close()
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("found", [[1, 2], "x", [None] * 10])
+async def test_what_is_no_grant_is_the_stores_fault(found: object) -> None:
+    """Never a grant with guessed parts, never "there is none"."""
+
+    async def grant(request: web.Request) -> web.Response:
+        return web.json_response({"grant": found})
+
+    async def feed(request: web.Request) -> web.Response:
+        return web.json_response({"revocations": []})
+
+    app = web.Application()
+    app.router.add_get("/v1/grants/by-hash/{hash}", grant)
+    app.router.add_get("/v1/revocations", feed)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    state = CentralState(f"central+http://127.0.0.1:{runner.addresses[0][1]}", TOKEN)
+    await state.open()
+    with pytest.raises(DependencyDown):
+        await state.find(hash_secret("x"))
+    await state.close()
+    await runner.cleanup()
