@@ -12,7 +12,7 @@ import click
 
 from gateway.cli.client import Control, control
 from gateway.cli.output import Exit, fail, json_option, print_json, say
-from gateway.cli.values import PLACE, Place, find_secrets
+from gateway.cli.values import INSTANT, PLACE, Place, find_secrets
 
 __all__ = ["revoke"]
 
@@ -25,6 +25,7 @@ __all__ = ["revoke"]
 @click.option(
     "--from-file", "text", type=click.File("r", errors="replace"), help="What a text holds; - is standard input."
 )
+@click.option("--before", type=INSTANT, help="Only what was issued before this time; with --owner or --policy.")
 @click.option("--reason", help="For the audit trail and the links' pages.")
 @click.option("--dry-run", is_flag=True, help="Say how many, change nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -33,6 +34,7 @@ def revoke(
     *,
     place: Place | None,
     text: IO[str] | None,
+    before: str | None,
     reason: str | None,
     dry_run: bool,
     yes: bool,
@@ -46,6 +48,7 @@ def revoke(
 
     \b
     gateway revoke --owner app:billing --dry-run
+    gateway revoke --owner app:billing --before 2026-11-01T00:00:00Z
     gateway revoke --prefix reports/2026/ --reason "wrong folder"
     pbpaste | gateway revoke --from-file - --yes
     """
@@ -54,10 +57,13 @@ def revoke(
         named.append({"bucket": place.bucket, "prefix": place.rest})
     if len(named) + (text is not None) != 1:
         raise click.UsageError("Name one of --owner, --prefix, --backend, --policy and --from-file.")
+    if before is not None and not (names["owner"] or names["policy"]):
+        raise click.UsageError("--before goes with --owner or --policy.")
     targets = named if text is None else [_target(found) for found in find_secrets(text.read())]
     if not targets:
         fail("The text holds nothing that this gateway gives out.", Exit.NOT_FOUND)
-    api, more = control(), {"reason": reason} if reason else {}
+    chosen = {"reason": reason, "issued_before": before}
+    api, more = control(), {name: value for name, value in chosen.items() if value}
     if not (dry_run or yes or as_json) and sys.stdin.isatty():
         count = _revoked(api, targets, more, dry_run=True)[0]
         click.confirm(f"Revoke {_grants(count)}?", abort=True, err=True)

@@ -20,6 +20,7 @@ from gateway.core.units import duration, format_instant, instant, size
 
 __all__ = [
     "EXPIRY",
+    "INSTANT",
     "NONE",
     "PLACE",
     "SIZE",
@@ -80,6 +81,18 @@ class _ExpiryType(click.ParamType[str]):
         return text
 
 
+class _InstantType(click.ParamType[str]):
+    """A time that has been, checked here and sent in RFC 3339; a date alone is its first second in UTC."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        found = _instant(str(value))
+        if found is None:
+            self.fail(f"{value!r} is no time: write 2026-11-01 or 2026-11-01T12:00:00Z.", param, ctx)
+        return format_instant(found)
+
+
 class _SizeType(click.ParamType[str]):
     name = "SIZE"
 
@@ -105,6 +118,7 @@ class _UsesType(click.ParamType[str]):
 
 PLACE: Final = _PlaceType()
 EXPIRY: Final = _ExpiryType()
+INSTANT: Final = _InstantType()
 SIZE: Final = _SizeType()
 USES: Final = _UsesType()
 

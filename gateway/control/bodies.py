@@ -156,8 +156,15 @@ _TARGETS: Final = {
 }
 
 
+_BY_TIME: Final = ("link", "key", "owner", "policy")
+"""The targets that are grants and nothing more. A prefix or a backend is also reached by keys of any age."""
+
+
 class NewRevocation(Body):
-    """The body of `POST /v1/revocations`: exactly one target."""
+    """The body of `POST /v1/revocations`: exactly one target.
+
+    With `issued_before`, only what the target names and was issued before that time.
+    """
 
     link: Text | None = None
     key: Text | None = None
@@ -166,6 +173,7 @@ class NewRevocation(Body):
     prefix: AnyPrefix | None = None
     backend: Text | None = None
     policy: Text | None = None
+    issued_before: Instant | None = None
     reason: Text | None = None
     dry_run: StrictBool = False
 
@@ -176,6 +184,8 @@ class NewRevocation(Body):
             yield "", f"name exactly one target: {', '.join(_TARGETS)}"
         if (sent.get("bucket") is None) != (sent.get("prefix") is None):
             yield "prefix", 'a bucket and a prefix go together; the prefix "" is the whole bucket'
+        if sent.get("issued_before") is not None and not set(named) <= set(_BY_TIME):
+            yield "issued_before", f"goes with {', '.join(_BY_TIME)}; a prefix or a backend ends whole"
 
     @property
     def target(self) -> RevocationTarget:

@@ -77,7 +77,9 @@ class _RevocationDesk:
         read_query(request, NoQuery)
         body = await read_body(request, NewRevocation)
         reason = body.reason or "revoked by an operator"
-        revoked = await self.revocations.revoke(actor, body.target, reason, dry_run=body.dry_run)
+        revoked = await self.revocations.revoke(
+            actor, body.target, reason, dry_run=body.dry_run, issued_before=body.issued_before
+        )
         return reply(RevokedView.of(revoked, dry_run=body.dry_run))
 
     async def feed(self, request: web.Request, actor: Principal) -> web.Response:

@@ -30,6 +30,24 @@ def test_a_dry_run_counts_and_changes_nothing(terminal, made):
     assert set(states(terminal).values()) == {"revoked"}
 
 
+def test_only_what_was_issued_before_a_time(terminal, made):
+    """An owner's links of the last days end or stay by their age; the API's clock stands at 2027-01-15T08:00:00Z."""
+    owner = ("revoke", "--owner", "admin:ops", "--before")
+    assert terminal.json(*owner, "2027-01-15T08:00:00Z")["revoked"] == 0
+    assert terminal.json(*owner, "2027-01-15", "--dry-run")["revoked"] == 0
+    assert set(states(terminal).values()) == {"active"}
+    refused = terminal.run(*owner, "2027-01-15T08:00:01Z")
+    assert refused.exit_code == 1
+    assert "future" in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--prefix", "reports/"], ["--backend", "lab"], ["--owner", "app:a", "x"]])
+def test_a_time_goes_with_an_owner_or_a_rule(terminal, arguments):
+    """And is a time."""
+    extra = "2027-01-01" if len(arguments) == 2 else "yesterday"
+    assert terminal.run("revoke", *arguments[:2], "--before", extra).exit_code == 2
+
+
 def test_a_leaked_text_ends_what_it_holds(terminal, made, tmp_path):
     """URLs, tokens and access key ids in any text; unknown ones are counted, none is repeated."""
     key = terminal.json("key", "create", "billing")

@@ -21,6 +21,7 @@ from gateway.core.policy import Policy
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationFeed, RevocationTarget
 from gateway.core.token import LinkToken, hash_secret
+from gateway.core.units import format_instant
 
 __all__ = ["Revocations", "Revoked", "Waits"]
 
@@ -75,29 +76,42 @@ class Revocations:
     clock: Callable[[], float]
     waits: Waits = field(default_factory=Waits)
 
-    async def revoke(self, actor: Principal, target: RevocationTarget, reason: str, *, dry_run: bool) -> Revoked:
-        """End all that the target names, in one write.
+    async def revoke(
+        self,
+        actor: Principal,
+        target: RevocationTarget,
+        reason: str,
+        *,
+        dry_run: bool,
+        issued_before: float | None = None,
+    ) -> Revoked:
+        """End all that the target names, in one write; with `issued_before`, only what is older than that instant.
 
         Stores do not know which bucket lives on which backend, so for a backend the links are looked up here and
-        named one by one in the same write; keys are reached through the backend's own entry.
+        named one by one in the same write; keys are reached through the backend's own entry. What is older than an
+        instant is named one by one as well: the feed's own "before" is the moment of its entry.
 
         Raises:
-            Refused: a link or key target that does not exist.
+            Refused: a link or key target that does not exist; an instant that has not come yet.
             DependencyDown: a store cannot answer; nothing is revoked unless it was durable.
         """
         target = await self._known(target)
         targets = [target]
-        if target.kind is FeedKind.BACKEND:
-            targets += [RevocationTarget(FeedKind.LINK, grant.id) async for grant in self._links_on(target.name)]
+        if issued_before is not None:
+            targets = [_alone(grant) async for grant in self._older(target, issued_before)]
+            count = len(targets)
+        elif target.kind is FeedKind.BACKEND:
+            targets += [_alone(grant) async for grant in self._links_on(target.name)]
             count = len(targets) - 1
         else:
             count = await self.grants.count(target)
-        if dry_run:
+        if dry_run or not targets:
             return Revoked(count, None)
         entries = await self.feed.revoke(targets, self.clock(), reason, str(actor))
         await self.apply_now()
         name = f"{target.kind} {target.name}" + (f"/{target.prefix}" if target.kind is FeedKind.PREFIX else "")
-        await self.journal.note(actor, "revoke", name, reason=reason, count=str(count))
+        since = {} if issued_before is None else {"issued_before": format_instant(issued_before)}
+        await self.journal.note(actor, "revoke", name, reason=reason, count=str(count), **since)
         return Revoked(count, max((entry.serial for entry in entries), default=None))
 
     async def after(self, serial: int, limit: int, seconds: float, *, notices: bool = False) -> Sequence[FeedEntry]:
@@ -148,14 +162,46 @@ class Revocations:
 
     async def _links_on(self, backend: str) -> AsyncIterator[Grant]:
         for bucket in self.policy().buckets.values():
-            if bucket.backend != backend:
-                continue
-            cursor: str | None = None
-            while True:
-                wanted = GrantFilter(now=self.clock(), kind=GrantKind.LINK, bucket=bucket.name)
-                page = await self.grants.page(wanted, cursor, _PAGE)
-                for grant in page.grants:
-                    if grant.revoked_at is None:
+            if bucket.backend == backend:
+                async for grant in self._all(GrantFilter(now=self.clock(), kind=GrantKind.LINK, bucket=bucket.name)):
+                    yield grant
+
+    async def _older(self, target: RevocationTarget, instant: float) -> AsyncIterator[Grant]:
+        """What the target names and was issued before the instant, keys that ended by themselves left out."""
+        now = self.clock()
+        if instant > now:
+            raise Refused(Reason.BAD_ARGUMENT, "issued_before lies in the future: leave it out to revoke everything")
+        async for grant in self._named(target, now):
+            if grant.issued_at < instant and not (grant.kind is GrantKind.KEY and grant.lapsed(now)):
+                yield grant
+
+    async def _named(self, target: RevocationTarget, now: float) -> AsyncIterator[Grant]:
+        match target.kind:
+            case FeedKind.LINK | FeedKind.KEY:
+                grant = await self.grants.get(target.name)
+                if grant is not None and grant.revoked_at is None:
+                    yield grant
+            case FeedKind.OWNER:
+                async for grant in self._all(GrantFilter(now=now, owner=Principal.parse(target.name))):
+                    yield grant
+            case FeedKind.POLICY:
+                async for grant in self._all(GrantFilter(now=now, kind=GrantKind.LINK)):
+                    if grant.rule == target.name:
                         yield grant
-                if (cursor := page.cursor) is None:
-                    break
+            case _:
+                raise Refused(Reason.BAD_ARGUMENT, f"a {target.kind} is revoked as a whole")
+
+    async def _all(self, wanted: GrantFilter) -> AsyncIterator[Grant]:
+        """Every grant that fits and is not revoked."""
+        cursor: str | None = None
+        while True:
+            page = await self.grants.page(wanted, cursor, _PAGE)
+            for grant in page.grants:
+                if grant.revoked_at is None:
+                    yield grant
+            if (cursor := page.cursor) is None:
+                return
+
+
+def _alone(grant: Grant) -> RevocationTarget:
+    return RevocationTarget(FeedKind.LINK if grant.kind is GrantKind.LINK else FeedKind.KEY, grant.id)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.revocations import Revocations
 from gateway.core.attempt import Principal
+from gateway.core.grant import GrantKind
+from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from tests.control.desk import Desk, serving
@@ -43,6 +47,45 @@ async def test_a_backend_with_many_links_ends_whole(desk: Desk) -> None:
     assert (await revocations_of(desk).revoke(OPS, target, "x", dry_run=False)).count == 1100
     assert len(writes) == 1
     assert (await revocations_of(desk).revoke(OPS, target, "x", dry_run=True)).count == 0
+
+
+async def test_what_was_issued_before_a_time_ends_and_nothing_else(desk: Desk) -> None:
+    """Of one owner, links and keys alike, in one write; what was issued at the time itself or later lives on."""
+    old, same, other = Principal("app", "a"), 1_000.0, Principal("app", "b")
+    key = {"kind": GrantKind.KEY, "scope": None, "actions": frozenset()}
+    for number, (issued, owner, more) in enumerate(
+        [(999.9, old, {}), (same, old, {}), (999.0, other, {}), (5.0, old, key), (1001.0, old, key)]
+    ):
+        grant = replace(GRANT, id=f"g_{number}", hash=hash_secret(str(number)), issued_at=issued, owner=owner)
+        await desk.state.create(replace(grant, expires_at=None, **more))
+    target = RevocationTarget(FeedKind.OWNER, "app:a")
+    told = await revocations_of(desk).revoke(OPS, target, "x", dry_run=True, issued_before=same)
+    assert (told.count, told.serial) == (2, None)
+    done = await revocations_of(desk).revoke(OPS, target, "x", dry_run=False, issued_before=same)
+    assert done.count == 2
+    found = [await desk.state.get(f"g_{number}") for number in range(5)]
+    assert [grant is not None and grant.revoked_at is not None for grant in found] == [True, False, False, True, False]
+    assert [entry.kind for entry in await desk.state.revocations(0, 10)] == [FeedKind.KEY, FeedKind.LINK]
+    assert (await revocations_of(desk).revoke(OPS, target, "x", dry_run=False, issued_before=same)).count == 0
+    assert desk.audited() == ["revoke"]
+
+
+async def test_by_rule_and_by_id_before_a_time(desk: Desk) -> None:
+    """A rule's links are told apart by age as an owner's are, and so is a single link."""
+    for name, issued, rule in (("l_1", 1.0, "r"), ("l_2", 3.0, "r"), ("l_3", 1.0, "s")):
+        await desk.state.create(replace(GRANT, id=name, hash=hash_secret(name), issued_at=issued, rule=rule))
+    by_rule, by_id = RevocationTarget(FeedKind.POLICY, "r"), RevocationTarget(FeedKind.LINK, "l_2")
+    assert (await revocations_of(desk).revoke(OPS, by_rule, "x", dry_run=False, issued_before=2.0)).count == 1
+    assert (await revocations_of(desk).revoke(OPS, by_id, "x", dry_run=False, issued_before=3.0)).count == 0
+    assert (await revocations_of(desk).revoke(OPS, by_id, "x", dry_run=False, issued_before=3.5)).count == 1
+
+
+async def test_a_time_to_come_is_refused(desk: Desk) -> None:
+    """It would promise to end what is not issued yet."""
+    target = RevocationTarget(FeedKind.OWNER, "app:a")
+    with pytest.raises(Refused) as refused:
+        await revocations_of(desk).revoke(OPS, target, "x", dry_run=False, issued_before=desk.clock.now + 1)
+    assert refused.value.reason is Reason.BAD_ARGUMENT
 
 
 async def test_a_dry_run_writes_nothing(desk: Desk) -> None:
