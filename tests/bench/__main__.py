@@ -27,6 +27,11 @@ _RESULTS = Path(__file__).with_name("RESULTS.md")
 _CONNECTIONS = 32
 _READERS = 500
 _MIB = 1024**2
+_BUSY = (
+    "The machine was busy with other work: latencies and the time to ready are those of a queue for the CPU, and CPU "
+    "times are higher than on an idle machine, for Python more than for others; the ratios between the rows of one kind "
+    "hold."
+)
 
 Figures = dict[str, dict[str, list[float]]]
 
@@ -112,6 +117,8 @@ def report(figures: Figures, subjects: list[Subject], rounds: int, held: dict[st
         f"and children; subjects run on one CPU, store and load on another. Small objects: {_CONNECTIONS} connections "
         "of wrk; latency: one connection, less the store's own. Lower is better everywhere.\n\n"
     )
+    if os.getloadavg()[0] > 2 * len(os.sched_getaffinity(0)):
+        told.append(f"{_BUSY}\n\n")
     told.extend(table(figures, subjects))
     told.append("\n| gateway | ready after s | idle MiB | MiB with 500 stalled readers |\n|---|---|---|---|\n")
     for subject in subjects:
