@@ -35,6 +35,7 @@ from gateway.compose import (
     identity_rules,
     open_stores,
     upload_parts_with,
+    with_drained,
 )
 from gateway.control.api import OPERATIONS, build_control_app
 from gateway.control.deps import ControlDeps
@@ -119,11 +120,13 @@ class _App:
         self._runners: list[web.BaseRunner] = []
         self._servers: list[DataServer] = []
         self._certificates = Certificates(self.metrics.certificate_ends)
+        self._level_back: asyncio.TimerHandle | None = None
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Open everything, listeners last. What was opened is closed by `stack`, the last one first."""
         self.logs.install()
         stack.callback(self.logs.flush)
+        stack.callback(self._log_as_set)
         self.tracing = tracing = open_tracing(os.environ)
         if tracing is not None:
             stack.push_async_callback(asyncio.to_thread, tracing.close)
@@ -285,8 +288,27 @@ class _App:
             audit_required=lambda: self.settings.fail.audit == "closed",
             count=self._count,
             tell=self.logs.audit_log,
+            drain=self._drain,
+            log_at=self._log_at,
             version=__version__,
         )
+
+    def _drain(self, name: str, drained: bool) -> None:  # noqa: FBT001 (an operator's word)
+        """Out of use, or back, until a reload. What runs goes on."""
+        self.plane.gate = with_drained(self.plane.gate, name, drained=drained)
+        _log.warning("backend drained" if drained else "backend resumed", backend=name)
+
+    def _log_at(self, level: str, seconds: float | None) -> None:
+        """A level until a reload, or for so many seconds."""
+        self._log_as_set()
+        self.logs.level = level
+        if seconds is not None:
+            self._level_back = asyncio.get_running_loop().call_later(seconds, self._log_as_set)
+
+    def _log_as_set(self) -> None:
+        if self._level_back is not None:
+            self._level_back.cancel()
+        self.logs.level = self.settings.log.level
 
     def _count(self, operation: str, status: int, seconds: float) -> None:
         """One request to the control API ended."""
@@ -330,7 +352,7 @@ class _App:
         self.loaded, self.settings = loaded, loaded.settings
         self.metrics.know(backends=loaded.policies.policy.backends)
         self.plane.gate = gate = gate_of(loaded)
-        self.logs.level = loaded.settings.log.level
+        self._log_as_set()
         self.plane.transfers.cut_where(lambda permit: _no_longer_allowed(gate, permit))
         self._replacing = asyncio.get_running_loop().create_task(self.upstream.replace(backend_specs(loaded)))
         self.metrics.policy_reload("ok")

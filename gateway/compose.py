@@ -37,6 +37,7 @@ __all__ = [
     "identity_rules",
     "open_stores",
     "upload_parts_with",
+    "with_drained",
 ]
 
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
@@ -97,6 +98,13 @@ def gate_of(loaded: Loaded) -> Gate:
         trusted_proxies=settings.trusted_proxies,
         max_transfers=settings.data.max_transfers,
     )
+
+
+def with_drained(gate: Gate, name: str, *, drained: bool) -> Gate:
+    """The same snapshot with one known backend out of use, or back."""
+    policy = gate.policy
+    backend = replace(policy.backends[name], drained=drained)
+    return replace(gate, policy=replace(policy, backends={**policy.backends, name: backend}))
 
 
 def fixed_at_start(settings: Settings) -> dict[str, object]:

@@ -187,6 +187,41 @@ async def test_a_revocation_cuts_what_runs_before_it_is_acknowledged(tmp_path: P
             assert client.reset
 
 
+async def test_a_drained_backend_refuses_what_is_new_and_ends_nothing(tmp_path: Path) -> None:
+    """A running transfer comes whole; a resume, or a reload, takes requests again."""
+    async with serving(tmp_path) as running:
+        link, slow = await running.link(), await running.link("slow")
+        async with RawClient(running.data) as client:
+            await client.send(request("GET", f"/s/{slow['token']}"))
+            got = await client.head()
+            assert 200 == (await running.api("PUT", "/v1/backends/lab", drained=True))[0]
+            assert 503 == await running.fetch(link)
+            running.store.hold.set()
+            assert 200_000 == len(await client.rest_of(int(got.header("content-length") or 0)))
+        await running.api("PUT", "/v1/backends/lab", drained=False)
+        assert 200 == await running.fetch(link)
+        await running.api("PUT", "/v1/backends/lab", drained=True)
+        assert 503 == await running.fetch(link)
+        await running.hup()
+        assert 200 == await running.fetch(link)
+
+
+async def test_a_log_level_for_a_time_gives_way_to_the_settings(tmp_path: Path) -> None:
+    """When the time is over, and at a reload."""
+    async with serving(tmp_path) as running:
+        logs = structlog.get_config()["logger_factory"]()
+        assert "error" == logs.level
+        await running.api("PUT", "/v1/log", **{"level": "debug", "for": 0.2})
+        assert "debug" == logs.level
+        async with asyncio.timeout(5):
+            while logs.level != "error":  # noqa: ASYNC110 (the loop's own timer ends it)
+                await asyncio.sleep(0.02)
+        await running.api("PUT", "/v1/log", level="warning")
+        assert "warning" == logs.level
+        await running.hup()
+        assert "error" == logs.level
+
+
 async def test_a_good_reload_is_taken_over(tmp_path: Path) -> None:
     """The next request is judged by the new files."""
     async with serving(tmp_path) as running:

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.backends.profiles import PROFILES
 from gateway.backends.spec import ChainSource
-from gateway.compose import Certificates, backend_specs, gate_of, open_stores, upload_parts_with
+from gateway.compose import Certificates, backend_specs, gate_of, open_stores, upload_parts_with, with_drained
 from gateway.core.limits import Demand
 from gateway.core.reasons import SettingsError
 from gateway.core.route import Capability, UpstreamCall
@@ -55,6 +55,15 @@ def loaded(directory: Path, settings: str = SETTINGS, policies: str = POLICIES) 
     (directory / "policies" / "p.yaml").write_text(policies)
     (directory / "gateway.yaml").write_text(settings)
     return Reloader(directory / "gateway.yaml", ENVIRON, PROFILES).load()
+
+
+def test_draining_changes_one_backend_of_a_new_snapshot(tmp_path: Path) -> None:
+    """Requests that hold the old snapshot are judged as before."""
+    gate = gate_of(loaded(tmp_path))
+    drained = with_drained(gate, "keys", drained=True)
+    assert [True, True, False] == [drained.policy.backends[name].drained for name in ("keys", "chained", "shared")]
+    assert not gate.policy.backends["keys"].drained
+    assert gate == with_drained(drained, "keys", drained=False)
 
 
 def test_a_spec_has_everything_that_was_written(tmp_path: Path) -> None:

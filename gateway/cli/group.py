@@ -28,6 +28,8 @@ TREE: Final = {
     "policy": ("gateway.cli.policy:policy", "Explain and test decisions."),
     "audit": ("gateway.cli.audit:audit", "Export and verify the audit trail, export records."),
     "revoke": ("gateway.cli.revoke:revoke", "Revoke many links and keys at once."),
+    "backend": ("gateway.cli.operate:backend", "List backends, take one out of use and back."),
+    "log-level": ("gateway.cli.operate:log_level", "Change how much a running gateway logs."),
 }
 """Each command's name: where it is, and its line in the help of `gateway`."""
 

@@ -24,6 +24,7 @@ __all__ = [
     "NONE",
     "PLACE",
     "SIZE",
+    "SPAN",
     "USES",
     "Place",
     "expiry_at",
@@ -93,6 +94,17 @@ class _InstantType(click.ParamType[str]):
         return format_instant(found)
 
 
+class _SpanType(click.ParamType[str]):
+    """A duration, checked here and given as written."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if _duration(str(value)) is None:
+            self.fail(f"{value!r} is no duration: write 90s, 15m, 12h.", param, ctx)
+        return str(value)
+
+
 class _SizeType(click.ParamType[str]):
     name = "SIZE"
 
@@ -120,6 +132,7 @@ PLACE: Final = _PlaceType()
 EXPIRY: Final = _ExpiryType()
 INSTANT: Final = _InstantType()
 SIZE: Final = _SizeType()
+SPAN: Final = _SpanType()
 USES: Final = _UsesType()
 
 

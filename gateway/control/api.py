@@ -20,6 +20,7 @@ from gateway.control.ledger_routes import ledger_endpoints
 from gateway.control.link_routes import link_endpoints
 from gateway.control.open_routes import open_endpoints
 from gateway.control.openapi import ROWS
+from gateway.control.operation_routes import operation_endpoints
 from gateway.control.problems import shield
 from gateway.control.routes import BODY_LIMIT, Endpoint, PublicEndpoint, PublicHandler
 from gateway.control.rule_routes import rule_endpoints
@@ -28,6 +29,7 @@ from gateway.control.sidecar_routes import sidecar_endpoints
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.links import Links
+from gateway.control.usecases.operations import Operations
 from gateway.control.usecases.policies import Policies
 from gateway.control.usecases.revocations import Revocations, Waits
 from gateway.control.usecases.sessions import Sessions
@@ -110,6 +112,7 @@ def endpoints(deps: ControlDeps, door: Door, waits: Waits) -> tuple[Endpoint | P
     policies = Policies(
         grants=deps.grants, journal=journal, policy=deps.policy, upstream=deps.upstream, clock=deps.clock
     )
+    operations = Operations(journal=journal, policy=deps.policy, clock=deps.clock, drain=deps.drain, log_at=deps.log_at)
     return (
         *open_endpoints(deps),
         *session_endpoints(Sessions(keys, deps.clock), door, deps),
@@ -119,6 +122,7 @@ def endpoints(deps: ControlDeps, door: Door, waits: Waits) -> tuple[Endpoint | P
         *ledger_endpoints(deps.ledger),
         *sidecar_endpoints(deps.grants, deps.leases, deps.clock),
         *rule_endpoints(policies, deps),
+        *operation_endpoints(operations),
     )
 
 

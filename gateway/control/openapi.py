@@ -13,7 +13,15 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.control import answers, bodies, ledger_answers, ledger_routes, rule_answers, sidecar_routes
+from gateway.control import (
+    answers,
+    bodies,
+    ledger_answers,
+    ledger_routes,
+    operation_routes,
+    rule_answers,
+    sidecar_routes,
+)
 
 __all__ = ["ROWS", "Row", "describe"]
 
@@ -55,6 +63,15 @@ ROWS: Final = (
     ),
     Row("GET", "/metrics", "metrics", "operation", "Metrics for Prometheus", proof="none", media="text/plain"),
     Row("GET", "/v1/openapi.json", "description", "operation", "This document", proof="none"),
+    Row(
+        "PUT",
+        "/v1/log",
+        "setLogLevel",
+        "operation",
+        "How much this process logs, for a time or until a reload",
+        operation_routes.LogView,
+        operation_routes.LogBody,
+    ),
     Row(
         "GET",
         "/v1/credentials/{app}",
@@ -211,6 +228,16 @@ ROWS: Final = (
         )
     ),
     Row("GET", "/v1/backends", "listBackends", "policy", "The stores behind the gateway", rule_answers.BackendList),
+    Row(
+        "PUT",
+        "/v1/backends/{name}",
+        "drainBackend",
+        "operation",
+        "Take a backend out of use in this process, or back, until a reload; running transfers go on",
+        operation_routes.DrainView,
+        operation_routes.DrainBody,
+        also=(404,),
+    ),
     Row("GET", "/v1/policy", "showPolicy", "policy", "The rules in force", rule_answers.PolicyView),
     Row(
         "POST",
@@ -295,12 +322,8 @@ def _schemas() -> dict[str, Any]:
 
 
 def _operation(row: Row) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "operationId": row.name,
-        "tags": [row.tag],
-        "summary": row.summary,
-        "responses": _responses(row),
-    }
+    named = {"operationId": row.name, "tags": [row.tag], "summary": row.summary}
+    operation: dict[str, Any] = {**named, "responses": _responses(row)}
     parameters = _parameters(row)
     if parameters:
         operation["parameters"] = parameters
@@ -319,7 +342,7 @@ def _parameters(row: Row) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     found.extend(
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in ("id", "app", "hash")
+        for name in ("id", "app", "hash", "name")
         if "{" + name + "}" in row.path
     )
     found.extend({"name": name, "in": "header", "schema": {"type": "string"}} for name in row.headers)

@@ -1,0 +1,88 @@
+"""Owns the commands that change a running process: `backend ls|drain|resume`, `log-level`.
+
+Refuses to own the changes (the control API) and the ones that last (the policy and settings files).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gateway.cli.client import control, path_part
+from gateway.cli.output import json_option, print_json, say, table
+from gateway.cli.values import SPAN
+from gateway.core.units import duration
+
+__all__ = ["backend", "log_level"]
+
+
+@click.group()
+def backend() -> None:
+    """List backends, take one out of use and back."""
+
+
+@backend.command()
+@json_option
+def ls(*, as_json: bool) -> None:
+    """List the backends, what they can do, and which are drained in the process that answers."""
+    found: list[dict[str, Any]] = control().call("GET", "/v1/backends")["backends"]
+    if as_json:
+        print_json({"backends": found})
+        return
+    rows = [
+        {
+            "name": str(one["name"]),
+            "profile": str(one["profile"]),
+            "state": "drained" if one["drained"] else "in use",
+            "can": " ".join(one["capabilities"]),
+        }
+        for one in found
+    ]
+    table(rows, ("name", "profile", "state", "can"))
+
+
+@backend.command()
+@click.argument("name")
+@json_option
+def drain(name: str, *, as_json: bool) -> None:
+    """Answer 503 to new requests for backend NAME; running transfers go on.
+
+    Holds in the one process that GATEWAY_URL reaches, until it is reloaded or ends: ask each replica, or write
+    `drained: true` into the policy file, which lasts.
+    """
+    _set(name, drained=True, as_json=as_json)
+
+
+@backend.command()
+@click.argument("name")
+@json_option
+def resume(name: str, *, as_json: bool) -> None:
+    """Take requests for backend NAME again, in the one process that GATEWAY_URL reaches."""
+    _set(name, drained=False, as_json=as_json)
+
+
+def _set(name: str, *, drained: bool, as_json: bool) -> None:
+    said = control().call("PUT", f"/v1/backends/{path_part(name)}", {"drained": drained})
+    if as_json:
+        print_json(said)
+        return
+    click.echo(f"{said['name']} {'drained' if said['drained'] else 'in use'}")
+    say(f"It lasts {said['lasts']}.")
+
+
+@click.command("log-level")
+@click.argument("level", type=click.Choice(("debug", "info", "warning", "error")))
+@click.option("--for", "span", type=SPAN, help="How long, like 15m; then the settings' level is back.")
+@json_option
+def log_level(level: str, *, span: str | None, as_json: bool) -> None:
+    """Change how much the one process that GATEWAY_URL reaches logs, until it is reloaded, or for a time.
+
+    \b
+    gateway log-level debug --for 15m
+    """
+    said = control().call("PUT", "/v1/log", {"level": level} | ({"for": duration(span)} if span else {}))
+    if as_json:
+        print_json(said)
+        return
+    click.echo(f"{said['level']} until {said['until'] or 'this process is reloaded or ends'}")

@@ -1,0 +1,81 @@
+"""Owns the endpoints that change a running process: `PUT /v1/backends/{name}`, `PUT /v1/log`.
+
+Refuses to own what the changes are (`gateway.control.usecases.operations`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from aiohttp import web
+from pydantic import Field, StrictBool
+
+from gateway.control.answers import View
+from gateway.control.bodies import NoQuery
+from gateway.control.fields import Body, Duration
+from gateway.control.ledger_answers import Instant
+from gateway.control.routes import Endpoint, read_body, read_query, reply
+from gateway.control.usecases.operations import Operations
+from gateway.core.attempt import Principal
+from gateway.core.units import format_instant
+
+__all__ = ["DrainBody", "DrainView", "LogBody", "LogView", "operation_endpoints"]
+
+Level = Literal["debug", "info", "warning", "error"]
+Lasts = Literal["until this process is reloaded or ends"]
+
+
+class DrainBody(Body):
+    """The body of `PUT /v1/backends/{name}`. A policy's own `drained: true` is the way that lasts."""
+
+    drained: StrictBool
+
+
+class LogBody(Body):
+    """The body of `PUT /v1/log`. Without `for`, the level stays until a reload or the process's end."""
+
+    level: Level
+    seconds: Duration | None = Field(default=None, alias="for")
+
+
+class DrainView(View):
+    """What is in force in the process that answers, and for how long."""
+
+    name: str
+    drained: bool
+    lasts: Lasts = "until this process is reloaded or ends"
+
+
+class LogView(View):
+    """The level of the process that answers; `until` is null where only a reload or its end brings the old one back."""
+
+    level: Level
+    until: Annotated[Instant | None, Field(description="When the settings' level is back")]
+
+
+def operation_endpoints(operations: Operations) -> tuple[Endpoint, ...]:
+    """The rows that change a running process."""
+    desk = _OperationDesk(operations)
+    return (
+        Endpoint("PUT", "/v1/backends/{name}", desk.drain),
+        Endpoint("PUT", "/v1/log", desk.log),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _OperationDesk:
+    operations: Operations
+
+    async def drain(self, request: web.Request, actor: Principal) -> web.Response:
+        read_query(request, NoQuery)
+        body = await read_body(request, DrainBody)
+        name = request.match_info["name"]
+        await self.operations.set_drained(actor, name, drained=body.drained)
+        return reply(DrainView(name=name, drained=body.drained))
+
+    async def log(self, request: web.Request, actor: Principal) -> web.Response:
+        read_query(request, NoQuery)
+        body = await read_body(request, LogBody)
+        until = await self.operations.set_log_level(actor, body.level, body.seconds)
+        return reply(LogView(level=body.level, until=None if until is None else format_instant(until)))

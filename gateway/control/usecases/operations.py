@@ -1,0 +1,54 @@
+"""Owns what an operator changes in a running process: which backends are in use, and how much is logged.
+
+Refuses to own the change itself (`gateway.app`).
+
+Law: both hold in this process only, until its end or its next reload; what is to last is written in the files. Each
+leaves an audit event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.control.usecases.journal import Journal
+from gateway.core.attempt import Principal
+from gateway.core.policy import Policy
+from gateway.core.reasons import Reason, Refused
+from gateway.core.units import format_instant
+
+__all__ = ["Operations"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """The use cases of running a process."""
+
+    journal: Journal
+    policy: Callable[[], Policy]
+    clock: Callable[[], float]
+    drain: Callable[[str, bool], None]
+    log_at: Callable[[str, float | None], None]
+
+    async def set_drained(self, actor: Principal, name: str, *, drained: bool) -> None:
+        """Refuse new requests for a backend, or take them again; running transfers go on.
+
+        Raises:
+            Refused: UNKNOWN_BUCKET, no backend has this name.
+            DependencyDown: the audit trail is down and its posture closed; the change stands.
+        """
+        if name not in self.policy().backends:
+            raise Refused(Reason.UNKNOWN_BUCKET, "no backend has this name")
+        self.drain(name, drained)
+        await self.journal.note(actor, "drain" if drained else "resume", f"backend {name}")
+
+    async def set_log_level(self, actor: Principal, level: str, seconds: float | None) -> float | None:
+        """Log at this level; returns the instant when the settings' level is back, None if a reload has to bring it.
+
+        Raises:
+            DependencyDown: the audit trail is down and its posture closed; the change stands.
+        """
+        self.log_at(level, seconds)
+        until = None if seconds is None else self.clock() + seconds
+        await self.journal.note(actor, "log level", level, until="" if until is None else format_instant(until))
+        return until
