@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.core.reasons import SettingsError
 from tests.settings.conftest import Folder
 
 REDIS = (
@@ -33,7 +34,7 @@ def test_limits_and_records_go_with_the_grants_unless_told(folder: Folder, text:
     assert engines == (state.grants.engine, state.limits.engine, state.records.engine)
 
 
-FORMS = "sqlite:///FILE, postgresql://…, redis://…, memory://, or env:NAME or file:PATH that holds one"
+FORMS = "sqlite:///FILE, postgresql://…, redis://…, central+https://HOST, memory://, or env:NAME or file:PATH that holds one"
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,29 @@ def test_a_password_may_come_from_the_environment(folder: Folder) -> None:
 def test_the_repr_of_a_url_is_its_engine(folder: Folder) -> None:
     """Hosts and passwords do not reach a log."""
     assert "StateUrl(engine='memory')" == repr(folder.settings("state: memory://").state.grants)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "state: central+https://gateway.internal:8081",
+        "state: {grants: sqlite:///gateway.db, token: env:SIDECAR}",
+        "state: {grants: sqlite:///gateway.db, limits: central+https://gateway.internal}",
+        "state: {grants: central+https://, token: env:SIDECAR}",
+        "state: {grants: central+https://gateway.internal, token: a-bare-secret}",
+    ],
+)
+def test_a_central_gateway_needs_a_host_and_a_token(folder: Folder, text: str) -> None:
+    """A token by reference exactly where grants are a central gateway's; nothing but grants and uses is kept there."""
+    with pytest.raises(SettingsError):
+        folder.settings(text, SIDECAR="a-token-of-many-letters")
+
+
+def test_a_central_gateway_with_its_token(folder: Folder) -> None:
+    """The token comes by reference and is not shown."""
+    text = "state: {grants: 'central+https://gateway.internal:8081', token: env:SIDECAR}"
+    state = folder.settings(text, SIDECAR="a-token-of-many-letters").state
+    assert state.grants.engine == "central"
+    assert state.token is not None
+    assert state.token.resolve() == "a-token-of-many-letters"
+    assert "many-letters" not in repr(state)
