@@ -34,7 +34,8 @@ def test_limits_and_records_go_with_the_grants_unless_told(folder: Folder, text:
     assert engines == (state.grants.engine, state.limits.engine, state.records.engine)
 
 
-FORMS = "sqlite:///FILE, postgresql://…, redis://…, central+https://HOST, memory://, or env:NAME or file:PATH that holds one"
+ENGINES = "sqlite:///FILE, postgresql://…, redis://…, central+https://HOST, memory://"
+FORMS = f"{ENGINES}, or env:NAME or file:PATH that holds one"
 
 
 @pytest.mark.parametrize(
