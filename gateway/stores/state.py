@@ -90,6 +90,11 @@ async def open_state(
         )
     if processes > 1 and "memory" in {_scheme(url) for url in (grants, limits or grants, records or grants)}:
         raise SettingsError("state: memory: is not shared between processes: use sqlite:///FILE with several workers.")
+    if processes > 1 and {_scheme(limits or grants), _scheme(records or grants)} & _CENTRAL:
+        raise SettingsError(
+            "state: a central gateway keeps no limits and records of its sidecars: with several workers, name a place "
+            "for both, like sqlite:///FILE."
+        )
     engines: dict[str, Engine] = {}
     try:
         for url in (grants, limits or grants, records or grants):

@@ -128,3 +128,10 @@ async def test_a_failed_start_leaves_nothing_open(tmp_path: Path) -> None:
     with pytest.raises(SettingsError):
         await open_state(f"sqlite:///{tmp_path}/gateway.db", records=f"sqlite:///{tmp_path}/nowhere/records.db")
     assert not list(tmp_path.glob("*-wal"))
+
+
+async def test_workers_of_a_sidecar_need_a_place_for_limits_and_records() -> None:
+    """A central gateway keeps neither, and memory is each process's own."""
+    for more in ({}, {"limits": "sqlite:///l.db"}, {"records": "sqlite:///r.db"}):
+        with pytest.raises(SettingsError, match="central gateway keeps no limits"):
+            await open_state("central+https://gateway.internal", processes=2, token="token", **more)
