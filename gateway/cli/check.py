@@ -13,7 +13,7 @@ import click
 from gateway.cli.output import Exit, fail, json_option, print_json
 from gateway.core.reasons import SettingsError
 
-__all__ = ["check"]
+__all__ = ["check", "reading"]
 
 
 @click.command()
@@ -43,7 +43,7 @@ def check(config: Path, *, schema: str | None, as_json: bool) -> None:
 
         print_json(settings_schema() if schema == "settings" else policy_schema())
         return
-    faults, summary = _read(config)
+    faults, summary = reading(config)
     if as_json:
         print_json({"faults": faults, **summary})
         raise click.exceptions.Exit(int(Exit.SETTINGS if faults else Exit.OK))
@@ -52,7 +52,7 @@ def check(config: Path, *, schema: str | None, as_json: bool) -> None:
     click.echo(", ".join(f"{count} {name}" for name, count in summary.items()) + ": all in order")
 
 
-def _read(config: Path) -> tuple[list[str], dict[str, int]]:
+def reading(config: Path) -> tuple[list[str], dict[str, int]]:
     """Every fault, and how many of what was read."""
     from gateway.backends.profiles import PROFILES
     from gateway.settings.watch import Reloader

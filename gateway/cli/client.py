@@ -74,6 +74,30 @@ class Control:
         """
         from http.client import HTTPException
 
+        try:
+            status, text = self.ask(method, path, body, query=query)
+        except (OSError, HTTPException) as error:
+            fail(
+                f"No gateway answers at {self.url} ({_cause(error)}): is it running, is GATEWAY_URL right?",
+                Exit.UNREACHABLE,
+            )
+        if status == 404 and missing is not None:
+            return missing
+        return self._understood(status, text)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+    ) -> tuple[int, bytes]:
+        """The status and the body of any answer.
+
+        Raises:
+            OSError, http.client.HTTPException: there is none.
+        """
         wanted = {name: value for name, value in (query or {}).items() if value is not None}
         target = urlsplit(self.url).path.rstrip("/") + path + (f"?{urlencode(wanted)}" if wanted else "")
         headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
@@ -84,17 +108,9 @@ class Control:
         try:
             connection.request(method, target, payload, headers)
             answer = connection.getresponse()
-            status, text = answer.status, answer.read()
-        except (OSError, HTTPException) as error:
-            fail(
-                f"No gateway answers at {self.url} ({_cause(error)}): is it running, is GATEWAY_URL right?",
-                Exit.UNREACHABLE,
-            )
+            return answer.status, answer.read()
         finally:
             connection.close()
-        if status == 404 and missing is not None:
-            return missing
-        return self._understood(status, text)
 
     def pages(self, path: str, name: str, query: Mapping[str, Any], limit: int) -> Iterator[dict[str, Any]]:
         """Members of a list that comes in pages, at most `limit` of them."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.backends.spec import BackendSpec
     from gateway.backends.upstream import StoreUpstream
 
-__all__ = ["Finding", "doctor", "examine"]
+__all__ = ["Finding", "doctor", "examine", "examine_all"]
 
 _SKEW: Final = 60.0
 """Seconds. Stores refuse signatures at 900; a clock that is a minute off is on its way there."""
@@ -74,7 +74,7 @@ def doctor(backend: str | None, config: Path, *, write: bool, profiles: bool, as
         _list_profiles(as_json=as_json)
         return
     found: list[Finding] = []
-    run_loop(lambda: _examine_all(config, backend, found, write=write, as_json=as_json))
+    run_loop(lambda: examine_all(config, backend, found, write=write, as_json=as_json))
     if as_json:
         print_json({"findings": [asdict(finding) for finding in found]})
     else:
@@ -101,7 +101,13 @@ def _list_profiles(*, as_json: bool) -> None:
         table(rows, ("profile", "title", "notes"))
 
 
-async def _examine_all(config: Path, wanted: str | None, found: list[Finding], *, write: bool, as_json: bool) -> None:
+async def examine_all(config: Path, wanted: str | None, found: list[Finding], *, write: bool, as_json: bool) -> None:
+    """Every trial of the wanted backend, or of all, into `found`.
+
+    Raises:
+        SettingsError: the files are wrong.
+        click.exceptions.Exit: there is no such backend.
+    """
     from gateway.backends.profiles import PROFILES
     from gateway.backends.upstream import StoreUpstream
     from gateway.compose import backend_specs

@@ -30,6 +30,7 @@ TREE: Final = {
     "revoke": ("gateway.cli.revoke:revoke", "Revoke many links and keys at once."),
     "backend": ("gateway.cli.operate:backend", "List backends, take one out of use and back."),
     "log-level": ("gateway.cli.operate:log_level", "Change how much a running gateway logs."),
+    "support-bundle": ("gateway.cli.support:support_bundle", "Write what helps to find a fault into one archive."),
 }
 """Each command's name: where it is, and its line in the help of `gateway`."""
 

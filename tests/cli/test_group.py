@@ -24,7 +24,7 @@ CONTRACT = {
 
 def test_every_command_of_the_contract_is_there():
     """The names that scripts rely on."""
-    single = {"serve", "demo", "check", "doctor", "audit", "revoke", "log-level"}
+    single = {"serve", "demo", "check", "doctor", "audit", "revoke", "log-level", "support-bundle"}
     assert single | set(CONTRACT) == set(TREE)
     for name, members in CONTRACT.items():
         command = cli.get_command(click.Context(cli), name)
