@@ -29,17 +29,16 @@ from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.compose import (
     Certificates,
+    LateIdentity,
     backend_specs,
     fixed_at_start,
     gate_of,
-    identity_rules,
     open_stores,
     upload_parts_with,
     with_drained,
 )
 from gateway.control.api import OPERATIONS, build_control_app
 from gateway.control.deps import ControlDeps
-from gateway.control.identity import Identity
 from gateway.core.attempt import Principal
 from gateway.core.policy import decide
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
@@ -281,7 +280,7 @@ class _App:
             tokens=self._admin_tokens,
             app_tokens=self._app_tokens,
             sidecar_tokens=self._sidecar_tokens,
-            identity=Identity(lambda: identity_rules(self.settings), time.time),
+            identity=LateIdentity(lambda: self.settings),
             ready=self.health.faults,
             metrics=self.siblings.page,
             profile_of=lambda name: self.upstream.store(name).spec.profile.name,

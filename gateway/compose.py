@@ -6,17 +6,15 @@ Refuses to own starting and ending (`gateway.app`).
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
-
-from cryptography.x509 import load_pem_x509_certificates
+from typing import TYPE_CHECKING, Final
 
 from gateway.backends import multipart
 from gateway.backends.spec import BackendSpec, ChainSource
 from gateway.backends.upstream import StoreUpstream
-from gateway.control.identity import IdentityRules, Role
 from gateway.core.reasons import SettingsError
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.data.gate import Gate, PartsUpload
@@ -29,8 +27,12 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.timed import timed
 from gateway.wire.credentials import Credentials
 
+if TYPE_CHECKING:
+    from gateway.control.identity import Identity, IdentityRules
+
 __all__ = [
     "Certificates",
+    "LateIdentity",
     "backend_specs",
     "fixed_at_start",
     "gate_of",
@@ -72,8 +74,29 @@ def _spec(backend: BackendSettings, connect_timeout: float) -> BackendSpec:
     )
 
 
+class LateIdentity:
+    """The verifier of web identity tokens, made at the first one.
+
+    Its library is a seventh of the whole start and ten megabytes, and most gateways never need it.
+    """
+
+    def __init__(self, settings: Callable[[], Settings]) -> None:
+        self._settings = settings
+        self._identity: Identity | None = None
+
+    async def app_for(self, token: str, role: str) -> str | None:
+        """See `gateway.control.deps.IdentityVerifier`."""
+        if self._identity is None:
+            from gateway.control.identity import Identity
+
+            self._identity = Identity(lambda: identity_rules(self._settings()), time.time)
+        return await self._identity.app_for(token, role)
+
+
 def identity_rules(settings: Settings) -> IdentityRules | None:
     """Whose web identity tokens are believed; None if nobody's are."""
+    from gateway.control.identity import IdentityRules, Role
+
     found = settings.control.identity
     if found is None:
         return None
@@ -228,4 +251,6 @@ def _no_passphrase() -> str:
 
 
 def _ends(certificate: Path) -> float:
+    from cryptography.x509 import load_pem_x509_certificates
+
     return load_pem_x509_certificates(certificate.read_bytes())[0].not_valid_after_utc.timestamp()
