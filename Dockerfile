@@ -1,6 +1,7 @@
 # The image of the gateway: Python and what the lock names, no shell needed, a numeric user, a read-only root.
 # Writable state, if any, goes to a volume at /var/lib/gateway. Build it with its bill of materials:
 #   docker buildx build --sbom=true --provenance=mode=max --build-arg VERSION=… --build-arg REVISION=… .
+# `make sbom` writes that of the lock alone, dist/sbom.json, without building anything.
 
 FROM python:3.11-slim-bookworm AS build
 

@@ -3,7 +3,8 @@
 #   make demo     a store, the gateway and a link, on this machine       make lint    all static checks
 #   make test     the tests (SLOW=1 adds the slow ones)                  make bench   side by side with others
 #   make helm     the chart: rendered, validated, its alerts tested      make clean   remove what was installed here
-#   make lock     renew requirements.lock and .ci/dev.lock               make clients the table of S3 clients
+#   make lock     renew requirements.lock and .ci/*.lock                 make clients the table of S3 clients
+#   make sbom     the bill of materials of the lock: dist/sbom.json, CycloneDX
 #   make replicas several gateways on one state, whole and broken
 
 SHELL := /bin/bash
@@ -59,6 +60,12 @@ lock: .venv/venv.stamp
 	$(PIP) install uv
 	$(COMPILE) $(addprefix --extra ,$(RUNTIME_EXTRAS)) --output-file requirements.lock
 	$(COMPILE) --all-extras --constraint requirements.lock --output-file .ci/dev.lock
+	echo cyclonedx-bom | $(subst pyproject.toml,-,$(COMPILE)) --no-annotate --output-file .ci/sbom.lock
+
+# What the lock names, with its hashes; the same lock gives the same file. The image leaves out the demo's store and the build tools.
+sbom: .tools/sbom.stamp
+	@mkdir -p dist
+	.tools/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --short-PURLs --output-file dist/sbom.json requirements.lock
 
 clean:
 	rm -rf .venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
@@ -81,6 +88,12 @@ clean:
 	@touch $@
 
 tools: .tools/tools.stamp .tools/kube.stamp
+
+.tools/sbom.stamp: .ci/sbom.lock
+	@mkdir -p .tools
+	$(PYTHON) -m venv --clear .tools/sbom
+	.tools/sbom/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement .ci/sbom.lock
+	@touch $@
 
 .tools/kube.stamp: .venv/dev.stamp .ci/packages tests/helm/tools.lock tests/helm/binaries.lock
 	@mkdir -p .tools
