@@ -201,8 +201,6 @@ class SqliteFile:
             connection.execute(f"PRAGMA journal_size_limit = {64 * 1024 * 1024}")
             if reader:
                 connection.execute("PRAGMA query_only = ON")
-                # A point read among a million grants costs as much as among a thousand: no system call a page.
-                connection.execute(f"PRAGMA mmap_size = {1024 * 1024 * 1024}")
         except sqlite3.Error:
             connection.close()
             raise
