@@ -289,6 +289,7 @@ class _App:
             tell=self.logs.audit_log,
             drain=self._drain,
             log_at=self._log_at,
+            processes=self.processes,
             version=__version__,
         )
 

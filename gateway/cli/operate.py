@@ -69,6 +69,7 @@ def _set(name: str, *, drained: bool, as_json: bool) -> None:
         return
     click.echo(f"{said['name']} {'drained' if said['drained'] else 'in use'}")
     say(f"It lasts {said['lasts']}.")
+    _tell_others(said)
 
 
 @click.command("log-level")
@@ -86,3 +87,9 @@ def log_level(level: str, *, span: str | None, as_json: bool) -> None:
         print_json(said)
         return
     click.echo(f"{said['level']} until {said['until'] or 'this process is reloaded or ends'}")
+    _tell_others(said)
+
+
+def _tell_others(said: dict[str, Any]) -> None:
+    if said["processes"] > 1:
+        say(f"{said['processes']} processes serve at this address, and only one has changed: use the files for all.")

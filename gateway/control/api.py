@@ -122,7 +122,7 @@ def endpoints(deps: ControlDeps, door: Door, waits: Waits) -> tuple[Endpoint | P
         *ledger_endpoints(deps.ledger),
         *sidecar_endpoints(deps.grants, deps.leases, deps.clock),
         *rule_endpoints(policies, deps),
-        *operation_endpoints(operations),
+        *operation_endpoints(operations, deps.processes),
     )
 
 

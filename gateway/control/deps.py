@@ -69,7 +69,8 @@ class ControlDeps:
     Accept header and gives a content type and a text, or None when a process of this gateway does not answer.
     `count` hears of every request that ended: the name of its operation, its status, and its seconds; `tell` hears
     of every administrative act. `drain` takes a known backend out of use in this process, or back; `log_at` makes
-    this process log at a level, for so many seconds where they are given. A reload undoes both.
+    this process log at a level, for so many seconds where they are given; a reload undoes both. `processes` is how
+    many serve at this listener's address.
     """
 
     grants: GrantAdmin
@@ -95,4 +96,5 @@ class ControlDeps:
     tell: Callable[[AuditEvent], None] = field(default=_untold)
     drain: Callable[[str, bool], None] = field(default=_fixed)
     log_at: Callable[[str, float | None], None] = field(default=_level_stays)
+    processes: int = 1
     version: str = "0"

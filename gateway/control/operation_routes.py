@@ -24,6 +24,7 @@ __all__ = ["DrainBody", "DrainView", "LogBody", "LogView", "operation_endpoints"
 
 Level = Literal["debug", "info", "warning", "error"]
 Lasts = Literal["until this process is reloaded or ends"]
+Processes = Annotated[int, Field(description="How many serve at this address; only the one that answers has changed")]
 
 
 class DrainBody(Body):
@@ -45,6 +46,7 @@ class DrainView(View):
     name: str
     drained: bool
     lasts: Lasts = "until this process is reloaded or ends"
+    processes: Processes
 
 
 class LogView(View):
@@ -52,11 +54,12 @@ class LogView(View):
 
     level: Level
     until: Annotated[Instant | None, Field(description="When the settings' level is back")]
+    processes: Processes
 
 
-def operation_endpoints(operations: Operations) -> tuple[Endpoint, ...]:
-    """The rows that change a running process."""
-    desk = _OperationDesk(operations)
+def operation_endpoints(operations: Operations, processes: int) -> tuple[Endpoint, ...]:
+    """The rows that change a running process, one of so many behind the same address."""
+    desk = _OperationDesk(operations, processes)
     return (
         Endpoint("PUT", "/v1/backends/{name}", desk.drain),
         Endpoint("PUT", "/v1/log", desk.log),
@@ -66,16 +69,18 @@ def operation_endpoints(operations: Operations) -> tuple[Endpoint, ...]:
 @dataclass(frozen=True, slots=True)
 class _OperationDesk:
     operations: Operations
+    processes: int
 
     async def drain(self, request: web.Request, actor: Principal) -> web.Response:
         read_query(request, NoQuery)
         body = await read_body(request, DrainBody)
         name = request.match_info["name"]
         await self.operations.set_drained(actor, name, drained=body.drained)
-        return reply(DrainView(name=name, drained=body.drained))
+        return reply(DrainView(name=name, drained=body.drained, processes=self.processes))
 
     async def log(self, request: web.Request, actor: Principal) -> web.Response:
         read_query(request, NoQuery)
         body = await read_body(request, LogBody)
         until = await self.operations.set_log_level(actor, body.level, body.seconds)
-        return reply(LogView(level=body.level, until=None if until is None else format_instant(until)))
+        ends = None if until is None else format_instant(until)
+        return reply(LogView(level=body.level, until=ends, processes=self.processes))

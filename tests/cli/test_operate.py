@@ -35,3 +35,12 @@ def test_the_log_level_says_when_it_ends(terminal):
     assert terminal.json("log-level", "error")["until"] is None
     assert terminal.run("log-level", "loud").exit_code == 2
     assert terminal.run("log-level", "info", "--for", "never").exit_code == 2
+
+
+def test_it_says_when_other_processes_have_not_changed(terminal, monkeypatch):
+    """One worker of several answers, and nobody should take it for all of them."""
+    said = {"name": "lab", "drained": True, "lasts": "until this process is reloaded or ends", "processes": 4}
+    monkeypatch.setattr("gateway.cli.client.Control.call", lambda *_: said)
+    assert "4 processes" in terminal.run("backend", "drain", "lab").stderr
+    said["processes"] = 1
+    assert "processes" not in terminal.run("backend", "drain", "lab").stderr

@@ -16,6 +16,7 @@ async def test_a_drain_reaches_the_process_and_the_trail() -> None:
             "name": "archive",
             "drained": True,
             "lasts": "until this process is reloaded or ends",
+            "processes": 1,
         }
         assert (await desk.ask("PUT", "/v1/backends/archive", {"drained": False})).status == 200
         assert (await desk.ask("PUT", "/v1/backends/none", {"drained": True})).status == 404
@@ -26,9 +27,9 @@ async def test_a_drain_reaches_the_process_and_the_trail() -> None:
 async def test_a_level_reaches_the_process_and_the_trail() -> None:
     """With the seconds that were meant, and the instant when they are over."""
     done: list[tuple[str, float | None]] = []
-    async with serving(log_at=lambda level, seconds: done.append((level, seconds))) as desk:
+    async with serving(log_at=lambda level, seconds: done.append((level, seconds)), processes=4) as desk:
         answer = await desk.ask("PUT", "/v1/log", {"level": "debug", "for": "15m"})
-        assert answer.json == {"level": "debug", "until": "2027-01-15T08:15:00Z"}
+        assert answer.json == {"level": "debug", "until": "2027-01-15T08:15:00Z", "processes": 4}
         assert (await desk.ask("PUT", "/v1/log", {"level": "info"})).json["until"] is None
         assert done == [("debug", 900.0), ("info", None)]
         assert desk.audited() == ["log level", "log level"]
