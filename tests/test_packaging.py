@@ -41,7 +41,7 @@ def test_every_dependency_is_locked_with_hashes() -> None:
 
 def test_a_lock_names_no_index() -> None:
     """Where packages come from is the installer's matter."""
-    for name in ("requirements.lock", ".ci/dev.lock", "tests/servers/swift.lock"):
+    for name in ("requirements.lock", ".ci/dev.lock", ".ci/sbom.lock", "tests/servers/swift.lock"):
         assert "://" not in (_ROOT / name).read_text()
 
 
