@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import shutil
 import sys
+import zlib
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.e2e.conftest import Run
@@ -155,3 +164,49 @@ def test_s3cmd_puts_lists_and_gets(place: Place, run: Run, tmp_path: Path) -> No
     assert "cmd/up.bin" in run("s3cmd", *options, *secrets, "ls", f"s3://{place.bucket}/cmd/").stdout
     run("s3cmd", *options, *secrets, "get", f"s3://{place.bucket}/cmd/up.bin", "down.bin")
     assert noise(30_000) == (tmp_path / "down.bin").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_five_gibibytes_in_chunks_with_a_trailer_and_flat_memory(weed: Place) -> None:
+    """5 GiB through aws-chunked with a CRC-32 trailer: stored whole, and the process never above 150 MiB."""
+    key = weed.gateway.api("POST", "/v1/keys", {"app": "tests", "expires_in": 3600})
+    piece, pieces = noise(1024**2), 5 * 1024
+    place = urlsplit(f"{weed.gateway.data}/{weed.bucket}/chunked.bin")
+    request = AWSRequest(
+        "PUT",
+        place.geturl(),
+        headers={
+            "Host": place.netloc,
+            "Content-Encoding": "aws-chunked",
+            "X-Amz-Content-SHA256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+            "X-Amz-Decoded-Content-Length": str(len(piece) * pieces),
+            "X-Amz-Trailer": "x-amz-checksum-crc32",
+        },
+    )
+    SigV4Auth(Credentials(key["access_key_id"], key["secret_access_key"]), "s3", "us-east-1").add_auth(request)
+    checksum, sent = 0, hashlib.sha256()
+    weed.gateway.forget_peak()
+    client = HTTPConnection(place.netloc, timeout=300)
+    client.putrequest("PUT", place.path, skip_host=True, skip_accept_encoding=True)
+    for name, value in [*request.headers.items(), ("Transfer-Encoding", "chunked")]:
+        client.putheader(name, value)
+    client.endheaders()
+
+    def send(data: bytes) -> None:
+        client.send(b"%x\r\n%b\r\n" % (len(data), data))
+
+    for _ in range(pieces):
+        send(b"%x\r\n%b\r\n" % (len(piece), piece))
+        checksum = zlib.crc32(piece, checksum)
+        sent.update(piece)
+    send(b"0\r\nx-amz-checksum-crc32:%b\r\n\r\n" % base64.b64encode(checksum.to_bytes(4, "big")))
+    client.send(b"0\r\n\r\n")
+    with closing(client):
+        assert 200 == client.getresponse().status
+    assert weed.gateway.peak() < 150 * 1024**2
+    stored = hashlib.sha256()
+    body = weed.store.client().get_object(Bucket=weed.real_bucket, Key="inside/chunked.bin")["Body"]
+    for chunk in body.iter_chunks(1024**2):
+        stored.update(chunk)
+    assert sent.digest() == stored.digest()
