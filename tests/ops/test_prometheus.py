@@ -43,6 +43,17 @@ class _Prometheus:
         assert "success" == answer["status"], answer
         return answer["data"]
 
+    def await_ready(self, within: float = 20.0) -> None:
+        """Its port answers before it does: 503 to everything until its database is open."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+                connection.request("GET", "/-/ready")
+                if connection.getresponse().status == 200:
+                    return
+            time.sleep(0.1)
+        raise AssertionError("Prometheus is not ready")
+
     def value(self, expression: str, within: float = 20.0) -> float:
         """The sum of an expression, as soon as it has a value above 0."""
         deadline = time.monotonic() + within
@@ -88,7 +99,9 @@ def prometheus(gateway: RunningGateway, tmp_path_factory: pytest.TempPathFactory
     command = ["prometheus", f"--config.file={settings}", f"--storage.tsdb.path={directory / 'data'}"]
     with running([*command, f"--web.listen-address=127.0.0.1:{port}"], log) as child:
         await_port(port, child, log)
-        yield _Prometheus(port)
+        started = _Prometheus(port)
+        started.await_ready()
+        yield started
 
 
 def test_the_page_is_as_it_should_be(gateway: RunningGateway) -> None:
