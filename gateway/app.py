@@ -97,10 +97,13 @@ async def run(
     reloader = Reloader(settings_path, environ, PROFILES)
     app = _App(reloader, reloader.load(), processes, meeting)
     async with AsyncExitStack() as stack:
+        ended = stop or asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
         await app.start(stack)
         if ready is not None:
             ready()
-        await app.serve_until(stop or asyncio.Event())
+        await app.serve_until(ended)
 
 
 class _App:
@@ -173,15 +176,13 @@ class _App:
         await self.siblings.open()
         stack.push_async_callback(self.siblings.close)
         stack.push_async_callback(self._close_listeners)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: self._reload("SIGHUP"))
         await self._listen()
         self.metrics.policy_reload("ok")
 
     async def serve_until(self, stop: asyncio.Event) -> None:
         """Wait for the end, then drain: see the module's order of ending."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._reload("SIGHUP"))
         _log.info("serving", version=__version__, data=str(self.settings.data.listen))
         await stop.wait()
         self.health.draining = True

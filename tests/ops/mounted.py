@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPSConnection
+from http.client import HTTPSConnection, IncompleteRead
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -81,12 +81,15 @@ class Mounted:
         return int(self.gateway.data.rpartition(":")[2])
 
     def get(self, path: str) -> int:
-        """The status of a download."""
+        """The status of a download; 0 for one that was cut, as those are which new rules no longer allow."""
         connection = HTTPSConnection("127.0.0.1", self.port, timeout=10, context=_unverified())
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
             answer.read()
+        except (ConnectionError, IncompleteRead):
+            return 0
+        else:
             return answer.status
         finally:
             connection.close()
