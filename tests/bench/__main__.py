@@ -29,8 +29,7 @@ _READERS = 500
 _MIB = 1024**2
 _BUSY = (
     "The machine was busy with other work: latencies and the time to ready are those of a queue for the CPU, and CPU "
-    "times are higher than on an idle machine, for Python more than for others; the ratios between the rows of one "
-    "kind hold."
+    "times are higher than on an idle machine. Run it again on a quiet one before quoting any of it."
 )
 
 Figures = dict[str, dict[str, list[float]]]
