@@ -191,16 +191,6 @@ class StoreUpstream:
         lifetime = expires_in if longest is None else min(expires_in, longest)
         return store.presigner.url(call, credentials, self.clock(), max(1, lifetime))
 
-    async def probe(self, name: str) -> None:
-        """Whether the store answers at all and knows our credentials: lists the service.
-
-        Raises:
-            UpstreamFailed: it does not.
-        """
-        async with self.open(UpstreamCall(backend=name, method="GET", bucket="", key="")) as answer:
-            if answer.status >= 500 or answer.status in {301, 307}:
-                raise UpstreamFailed(Reason.UPSTREAM_REFUSED, f"the store answers {answer.status}")
-
     def store(self, name: str) -> _Store:
         """Raises UpstreamFailed(UPSTREAM_UNREACHABLE) for a name that is not configured."""
         store = self._stores.get(name)

@@ -295,19 +295,3 @@ async def test_a_reload_keeps_what_did_not_change() -> None:
         async with upstream.open(call()) as answer:
             await answer.body.read(10)
         assert 2 == seen.connections
-
-
-async def test_probing_tells_a_store_that_is_there() -> None:
-    """A store that answers, whatever it thinks of our key, is there; one that fails is not."""
-    for status, there in (("200 OK", True), ("403 Forbidden", True), ("503 Service Unavailable", False)):
-
-        async def script(peer: Peer, status: str = status) -> None:
-            await peer.request()
-            await peer.send(reply(status=status))
-
-        async with fault_server(script) as seen, upstream_to(seen.port) as upstream:
-            if there:
-                await upstream.probe("b")
-            else:
-                with pytest.raises(UpstreamFailed):
-                    await upstream.probe("b")
