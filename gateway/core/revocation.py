@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from gateway.core.generations import Generations
 from gateway.core.grant import Grant, GrantKind
 
 __all__ = ["MAX_VIEW_AGE", "FeedEntry", "FeedKind", "RevocationFeed", "RevocationTarget", "RevocationView"]
@@ -35,6 +36,7 @@ class FeedKind(StrEnum):
 
 
 _REVOKING: Final = frozenset(FeedKind) - {FeedKind.ISSUED, FeedKind.CHANGED}
+_NAMED: Final = _REVOKING - {FeedKind.PREFIX}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,8 @@ class RevocationView:
 
     serial: int = 0
     fresh_at: float = 0.0
-    _names: dict[FeedKind, dict[str, int]] = field(default_factory=lambda: {kind: {} for kind in FeedKind})
-    _prefixes: dict[str, dict[str, int]] = field(default_factory=dict)
+    _names: dict[FeedKind, Generations] = field(default_factory=lambda: {kind: Generations() for kind in _NAMED})
+    _prefixes: dict[str, Generations] = field(default_factory=dict)
     _lengths: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def apply(self, entries: Iterable[FeedEntry]) -> None:
@@ -110,42 +112,52 @@ class RevocationView:
         for entry in entries:
             self.serial = max(self.serial, entry.serial)
             if entry.kind is FeedKind.PREFIX:
-                known = self._prefixes.setdefault(entry.name, {})
-                known[entry.prefix] = max(known.get(entry.prefix, 0), entry.serial)
+                self._prefixes.setdefault(entry.name, Generations()).put(entry.prefix, entry.serial)
                 lengths = self._lengths.get(entry.name, ())
                 if len(entry.prefix) not in lengths:
                     self._lengths[entry.name] = tuple(sorted((*lengths, len(entry.prefix))))
             elif entry.revokes:
-                names = self._names[entry.kind]
-                names[entry.name] = max(names.get(entry.name, 0), entry.serial)
+                self._names[entry.kind].put(entry.name, entry.serial)
 
     def age(self, now: float) -> float:
         """Seconds since this view was last proved to be complete."""
         return max(0.0, now - self.fresh_at)
 
     def revoked(self, grant: Grant, bucket: str, key: str, backend: str) -> FeedKind | None:
-        """Which kind of revocation ends this use of the grant, or None."""
+        """Which kind of revocation ends this use of the grant, or None.
+
+        A kind whose newest revocation is older than the grant is not searched.
+        """
+        serial = grant.serial
         kind = FeedKind.LINK if grant.kind is GrantKind.LINK else FeedKind.KEY
-        checks = [(kind, grant.id), (FeedKind.OWNER, str(grant.owner)), (FeedKind.BACKEND, backend)]
-        if grant.rule is not None:
-            checks.append((FeedKind.POLICY, grant.rule))
-        for checked, name in checks:
-            if self._names[checked].get(name, 0) > grant.serial:
-                return checked
-        if bucket in self._prefixes:
-            names = (key,) if grant.scope is None else (key, grant.scope.root)
-            if any(self._prefix_revoked(bucket, name, grant.serial) for name in names):
+        own = self._names[kind]
+        if own.newest > serial and own.of(grant.id) > serial:
+            return kind
+        owners = self._names[FeedKind.OWNER]
+        if owners.newest > serial and owners.of(str(grant.owner)) > serial:
+            return FeedKind.OWNER
+        backends = self._names[FeedKind.BACKEND]
+        if backends.newest > serial and backends.of(backend) > serial:
+            return FeedKind.BACKEND
+        policies = self._names[FeedKind.POLICY]
+        if policies.newest > serial and grant.rule is not None and policies.of(grant.rule) > serial:
+            return FeedKind.POLICY
+        prefixes = self._prefixes.get(bucket)
+        if prefixes is not None and prefixes.newest > serial:
+            if self._prefix_revoked(prefixes, bucket, key, serial):
+                return FeedKind.PREFIX
+            root = key if grant.scope is None else grant.scope.root
+            if root != key and self._prefix_revoked(prefixes, bucket, root, serial):
                 return FeedKind.PREFIX
         return None
 
-    def _prefix_revoked(self, bucket: str, key: str, serial: int) -> bool:
-        known = self._prefixes[bucket]
+    def _prefix_revoked(self, prefixes: Generations, bucket: str, key: str, serial: int) -> bool:
         for length in self._lengths[bucket]:
             if length > len(key):
                 return False
-            if known.get(key[:length], 0) > serial:
+            if prefixes.of(key[:length]) > serial:
                 return True
         return False
 
     def __len__(self) -> int:
-        return sum(map(len, self._names.values())) + sum(len(known) for known in self._prefixes.values())
+        return sum(map(len, self._names.values())) + sum(map(len, self._prefixes.values()))
