@@ -39,7 +39,7 @@ from gateway.stores.codec import (
 )
 from gateway.stores.select import filter_sql, target_sql
 from gateway.stores.sqlite_limits import SqliteLimits
-from gateway.stores.sqlite_schema import Dependency, SqliteFile, mapped
+from gateway.stores.sqlite_schema import Dependency, SqliteFile, head_of, mapped
 from gateway.stores.sqlite_work import GRANT_COLUMNS
 from gateway.stores.sqlite_writer import GroupWriter
 
@@ -51,7 +51,7 @@ POLL_SECONDS: Final = 0.1
 """How often a waiting process looks for other processes' entries; promise 2 allows a second."""
 
 # The statements are put together from fixed names; every value is a placeholder.
-_BY_HASH: Final = f"SELECT {GRANT_COLUMNS} FROM grants AS g WHERE g.hash = ?"  # noqa: S608
+_BY_HASH: Final = f"SELECT {GRANT_COLUMNS} FROM grants AS g WHERE g.head = ? AND g.hash = ?"  # noqa: S608
 _BY_ID: Final = f"SELECT {GRANT_COLUMNS} FROM grants AS g WHERE g.id = ?"  # noqa: S608
 _FEED: Final = "SELECT serial, kind, name, prefix, at, reason, by FROM feed"
 _RECORDS: Final = "SELECT at, number, document FROM records WHERE grant_id = ?"
@@ -92,7 +92,7 @@ class SqliteState:
     # grants
 
     async def find(self, secret_hash: SecretHash) -> Grant | None:
-        return self._grant(_BY_HASH, secret_hash)
+        return self._grant(_BY_HASH, head_of(secret_hash), secret_hash)
 
     async def get(self, grant_id: str) -> Grant | None:
         if not storable_id(grant_id):
@@ -287,8 +287,8 @@ class SqliteState:
 
         return await asyncio.to_thread(walk)
 
-    def _grant(self, statement: str, value: object) -> Grant | None:
-        rows = self._read("grants", statement, (value,))
+    def _grant(self, statement: str, *values: object) -> Grant | None:
+        rows = self._read("grants", statement, values)
         return grant_of(GrantRow(*rows[0])) if rows else None
 
     def _forget_reader(self) -> None:

@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 from gateway.core.reasons import DependencyDown, SettingsError
 
-__all__ = ["MIGRATIONS", "Dependency", "SqliteFile", "explain", "mapped"]
+__all__ = ["MIGRATIONS", "Dependency", "SqliteFile", "explain", "head_of", "mapped"]
 
 Dependency = Literal["grants", "revocations", "limits", "audit"]
 
@@ -112,11 +112,50 @@ MIGRATIONS: Final = (
         digest TEXT NOT NULL
     ) STRICT;
     """,
+    # A link is looked up by its secret's hash. Kept in the order of the hashes, it is found by one walk down one
+    # tree whose upper levels stay in memory, which among a million costs a single page. The check also keeps a
+    # gateway that has been running since before from adding a grant that nobody would find.
+    """
+    CREATE TABLE hashed_grants (
+        head INTEGER PRIMARY KEY,
+        serial INTEGER NOT NULL UNIQUE,
+        id TEXT NOT NULL UNIQUE,
+        hash BLOB NOT NULL,
+        kind TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        issued_at REAL NOT NULL,
+        not_before REAL,
+        expires_at REAL,
+        uses INTEGER,
+        budget INTEGER,
+        bucket TEXT,
+        root TEXT,
+        label TEXT,
+        rule TEXT,
+        session INTEGER NOT NULL,
+        revoked_at REAL,
+        revoked_reason TEXT,
+        document TEXT NOT NULL,
+        CHECK (printf('%016X', head) = hex(substr(hash, 1, 8)))
+    ) STRICT;
+    INSERT INTO hashed_grants
+    SELECT head_of(hash) AS head, serial, id, hash, kind, owner, version, issued_at, not_before, expires_at, uses,
+           budget, bucket, root, label, rule, session, revoked_at, revoked_reason, document
+    FROM grants ORDER BY head;
+    DROP TABLE grants;
+    ALTER TABLE hashed_grants RENAME TO grants;
+    CREATE INDEX grants_owner ON grants (owner, serial);
+    CREATE INDEX grants_place ON grants (bucket, root);
+    CREATE INDEX grants_rule ON grants (rule) WHERE rule IS NOT NULL;
+    CREATE INDEX grants_session ON grants (expires_at) WHERE session = 1;
+    """,
 )
 """Forward only: number n takes a file from `user_version` n to n + 1. Never edit one that was released."""
 
 _READER_WAIT: Final = 0.25
 _WRITER_WAIT: Final = 5.0
+_MIGRATION_WAIT: Final = 300
 """Seconds to wait for another process's lock. A reader waits in the event loop's thread, so shortly."""
 
 _TEXTS: Final = {
@@ -177,6 +216,10 @@ class SqliteFile:
         file = cls(path, facts.st_dev, facts.st_ino)
         try:
             with closing(file.connect()) as connection:
+                # A table that makes room for its successor takes nothing along that refers to it. Whoever starts
+                # meanwhile waits: a million grants take a quarter of a minute.
+                connection.execute("PRAGMA foreign_keys = OFF")
+                connection.execute(f"PRAGMA busy_timeout = {_MIGRATION_WAIT * 1000}")
                 _migrate(connection, path)
         except sqlite3.Error as error:
             raise SettingsError(f"state: {path}: {explain(error)}.") from error
@@ -229,7 +272,16 @@ def _create(path: Path) -> None:
         os.close(folder)
 
 
+def head_of(secret_hash: bytes) -> int:
+    """Where the grant of this hash stands in its table: the first eight bytes, a signed number as SQLite has them.
+
+    Two grants of one head are as unlikely as two keys of 64 random bits, and the second would be refused.
+    """
+    return int.from_bytes(secret_hash[:8], signed=True)
+
+
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    connection.create_function("head_of", 1, head_of, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -19,6 +19,7 @@ from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
 from gateway.core.trail import chained
 from gateway.stores.codec import GrantRow, document_of, grant_of, record_text
 from gateway.stores.select import IDEMPOTENCY_WINDOW, target_sql
+from gateway.stores.sqlite_schema import head_of
 
 __all__ = [
     "GRANT_COLUMNS",
@@ -40,13 +41,13 @@ _ENTER: Final = """
 INSERT INTO feed (kind, name, prefix, at, reason, by, revokes) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING serial
 """
 _INSERT: Final = """
-INSERT INTO grants (serial, id, hash, kind, owner, version, issued_at, not_before, expires_at, uses, budget,
+INSERT INTO grants (head, serial, id, hash, kind, owner, version, issued_at, not_before, expires_at, uses, budget,
                     bucket, root, label, rule, session, document)
-VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _UPDATE: Final = """
-UPDATE grants SET hash = ?, owner = ?, not_before = ?, expires_at = ?, uses = ?, budget = ?, bucket = ?, root = ?,
-                  label = ?, rule = ?, session = ?, document = ?, version = version + 1
+UPDATE grants SET head = ?, hash = ?, owner = ?, not_before = ?, expires_at = ?, uses = ?, budget = ?, bucket = ?,
+                  root = ?, label = ?, rule = ?, session = ?, document = ?, version = version + 1
 WHERE id = ? AND version = ?
 """
 _BY_ID: Final = f"SELECT {GRANT_COLUMNS} FROM grants AS g WHERE g.id = ?"  # noqa: S608 (fixed columns)
@@ -75,7 +76,7 @@ _PRUNE: Final = (
     "DELETE FROM leases WHERE (grant_id, key) IN (SELECT grant_id, key FROM leases WHERE expires_at < ? LIMIT ?)",
 )
 _END_SESSIONS: Final = """
-DELETE FROM grants WHERE serial IN (SELECT serial FROM grants WHERE session = 1 AND expires_at < ? LIMIT ?) RETURNING id
+DELETE FROM grants WHERE head IN (SELECT head FROM grants WHERE session = 1 AND expires_at < ? LIMIT ?) RETURNING id
 """
 
 
@@ -95,15 +96,15 @@ def create(connection: Connection, grant: Grant, idempotency: str | None, now: f
     issued = FeedEntry(0, FeedKind.ISSUED, grant.id, at=grant.issued_at, by=grant.issued_by)
     stored = replace(grant, serial=enter(connection, issued).serial, version=1)
     edited = _edited(stored)
-    values = (stored.serial, stored.id, stored.hash, str(stored.kind), edited[0], stored.issued_at, *edited[1:])
-    connection.execute(_INSERT, values)
+    names = (head_of(stored.hash), stored.serial, stored.id, stored.hash, str(stored.kind))
+    connection.execute(_INSERT, (*names, edited[0], stored.issued_at, *edited[1:]))
     if idempotency is not None:
         connection.execute("INSERT INTO idempotency VALUES (?, ?, ?)", (idempotency, stored.id, now))
     return stored
 
 
 def save(connection: Connection, grant: Grant, now: float) -> Grant | None:
-    changed = connection.execute(_UPDATE, (grant.hash, *_edited(grant), grant.id, grant.version))
+    changed = connection.execute(_UPDATE, (head_of(grant.hash), grant.hash, *_edited(grant), grant.id, grant.version))
     if changed.rowcount == 0:
         return None
     enter(connection, FeedEntry(0, FeedKind.CHANGED, grant.id, at=now))

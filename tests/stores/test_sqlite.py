@@ -228,10 +228,12 @@ async def test_a_damaged_file_is_told(path: Path, state: SqliteState) -> None:
     """Bytes overwritten on the disk end in DependencyDown, never in a wrong answer."""
     grants = [await state.create(link()) for _ in range(50)]
     await state.close()
-    size = path.stat().st_size
+    with closing(sqlite3.connect(path)) as connection:
+        roots = [root for (root,) in connection.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 0")]
     with path.open("r+b") as file:
-        file.seek(4096)
-        file.write(b"\xff" * (size - 4096))
+        for root in roots:
+            file.seek(4096 * (root - 1))
+            file.write(b"\xff" * 4096)
     again = SqliteState(path)
     await again.open()
     with pytest.raises(DependencyDown, match="damaged"):

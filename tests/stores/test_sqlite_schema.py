@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.core.reasons import DependencyDown, SettingsError
-from gateway.stores.sqlite_schema import MIGRATIONS, SqliteFile, explain, mapped
+from gateway.core.token import hash_secret
+from gateway.stores.sqlite_schema import MIGRATIONS, SqliteFile, explain, head_of, mapped
 
 
 def version_of(path: Path) -> int:
@@ -93,3 +94,45 @@ def test_errors_are_told_by_code() -> None:
     assert (caught.value.dependency, "secret" in str(caught.value)) == ("audit", False)
     with pytest.raises(ValueError, match="exists"), mapped("grants"):
         raise sqlite3.IntegrityError
+
+
+def test_grants_of_an_older_form_are_taken_along(tmp_path: Path) -> None:
+    """Every column of a grant, and the idempotency texts that lead to it, outlive the move to another table."""
+    path = tmp_path / "gateway.db"
+    secrets = [hash_secret(f"secret {number}") for number in range(50)]
+    with closing(sqlite3.connect(path)) as connection:
+        for migration in MIGRATIONS[:2]:
+            connection.executescript(migration)
+        connection.execute("PRAGMA user_version = 2")
+        columns = "serial, id, hash, kind, owner, version, issued_at, uses, session, revoked_at, document"
+        connection.executemany(
+            f"INSERT INTO grants ({columns}) VALUES (?, ?, ?, 'link', 'app:a', 3, 1.5, 7, 0, 2.5, '{{}}')",
+            [(number + 1, f"l_{number}", secret) for number, secret in enumerate(secrets)],
+        )
+        connection.execute("INSERT INTO idempotency VALUES ('text', 'l_7', 1.0)")
+        connection.commit()
+        before = connection.execute(f"SELECT {columns} FROM grants ORDER BY serial").fetchall()
+    with closing(SqliteFile.prepare(path).connect()) as connection:
+        assert before == connection.execute(f"SELECT {columns} FROM grants ORDER BY serial").fetchall()
+        heads = connection.execute("SELECT head FROM grants ORDER BY serial").fetchall()
+        assert heads == [(head_of(secret),) for secret in secrets]
+        assert connection.execute("SELECT text, grant_id FROM idempotency").fetchall() == [("text", "l_7")]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        connection.execute("DELETE FROM grants WHERE id = 'l_7'")
+        assert connection.execute("SELECT text FROM idempotency").fetchall() == []
+    assert version_of(path) == len(MIGRATIONS)
+
+
+@pytest.mark.parametrize("hashed", ["x", "y"])
+def test_a_grant_that_nobody_would_find_is_not_taken(tmp_path: Path, hashed: str) -> None:
+    """A gateway of an older form, which does not say where a grant's hash leads, cannot add one."""
+    insert = (
+        "INSERT INTO grants (head, serial, id, hash, kind, owner, version, issued_at, session, document) "
+        "VALUES (?, 1, 'l_1', ?, 'link', 'app:a', 1, 0.0, 0, '{}')"
+    )
+    secret = hash_secret(hashed)
+    with closing(SqliteFile.prepare(tmp_path / "gateway.db").connect()) as connection:
+        for wrong in (None, 1, head_of(secret) + 1):
+            with pytest.raises(sqlite3.IntegrityError):
+                connection.execute(insert, (wrong, secret))
+        connection.execute(insert, (head_of(secret), secret))

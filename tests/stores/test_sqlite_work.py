@@ -53,8 +53,9 @@ def test_pruning_takes_all_that_belongs_to_a_lapsed_key(tx: sqlite3.Connection) 
 def test_look_ups_use_an_index(tx: sqlite3.Connection) -> None:
     """None of the statements of the serving path reads a whole table."""
     for statement in (
-        "SELECT * FROM grants AS g WHERE g.hash = ?",
+        "SELECT * FROM grants AS g WHERE g.head = 1 AND g.hash = ?",
         "SELECT * FROM grants AS g WHERE g.id = ?",
+        "SELECT * FROM grants AS g WHERE g.owner = ? ORDER BY g.serial DESC LIMIT 9",
         "SELECT * FROM feed WHERE serial > ? ORDER BY serial LIMIT 9",
         "SELECT * FROM feed WHERE revokes = 1 AND serial > ? ORDER BY serial LIMIT 9",
         "SELECT moved FROM leases WHERE grant_id = ? AND key = '' AND expires_at > 0 AND joined = 1",
