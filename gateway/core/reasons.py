@@ -22,10 +22,13 @@ class Reason(StrEnum):
 
     # what was sent cannot be understood or is not offered
     BAD_REQUEST = "bad_request"
+    BAD_BUCKET_NAME = "bad_bucket_name"
     BAD_KEY = "bad_key"
     KEY_TOO_LONG = "key_too_long"
     BAD_ARGUMENT = "bad_argument"
     MALFORMED_XML = "malformed_xml"
+    BAD_PART_ORDER = "bad_part_order"
+    BAD_TAG = "bad_tag"
     MALFORMED_FORM = "malformed_form"
     UNSUPPORTED_OPERATION = "unsupported_operation"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -42,6 +45,7 @@ class Reason(StrEnum):
     CREDENTIALS_MALFORMED = "credentials_malformed"
     CREDENTIALS_QUERY_MALFORMED = "credentials_query_malformed"
     CREDENTIALS_AMBIGUOUS = "credentials_ambiguous"
+    CREDENTIALS_UNDATED = "credentials_undated"
     UNKNOWN_TOKEN = "unknown_token"  # noqa: S105 (a reason, not a secret)
     UNKNOWN_KEY = "unknown_key"
     BAD_SIGNATURE = "bad_signature"
@@ -113,10 +117,13 @@ _DENIED = "Access Denied"
 
 TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.BAD_REQUEST: PublicAnswer(400, "InvalidRequest", 400, "The request is malformed."),
+    Reason.BAD_BUCKET_NAME: PublicAnswer(400, "InvalidBucketName", 400, "The specified bucket name is not valid."),
     Reason.BAD_KEY: PublicAnswer(400, "InvalidURI", 400, "The object name is not acceptable."),
     Reason.KEY_TOO_LONG: PublicAnswer(400, "KeyTooLongError", 400, "The object name is longer than 1024 bytes."),
     Reason.BAD_ARGUMENT: PublicAnswer(400, "InvalidArgument", 400, "A parameter or header has an invalid value."),
     Reason.MALFORMED_XML: PublicAnswer(400, "MalformedXML", 400, "The XML you sent is not well formed or not valid."),
+    Reason.BAD_PART_ORDER: PublicAnswer(400, "InvalidPartOrder", 400, "The list of parts is not in ascending order."),
+    Reason.BAD_TAG: PublicAnswer(400, "InvalidTag", 400, "The tags are too many, too long or not unique."),
     Reason.MALFORMED_FORM: PublicAnswer(
         400, "MalformedPOSTRequest", 400, "The form is not well-formed multipart/form-data."
     ),
@@ -141,6 +148,9 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     ),
     Reason.CREDENTIALS_AMBIGUOUS: PublicAnswer(
         400, "InvalidArgument", 400, "Only one authentication mechanism is allowed in a request."
+    ),
+    Reason.CREDENTIALS_UNDATED: PublicAnswer(
+        403, "AccessDenied", 403, "Authentication needs a valid Date or x-amz-date header."
     ),
     Reason.UNKNOWN_TOKEN: PublicAnswer(404, "NoSuchKey", 404, _GONE),
     Reason.UNKNOWN_KEY: PublicAnswer(

@@ -42,6 +42,9 @@ MAX_BATCH_BODY: Final = 2 * 1024 * 1024
 """Bytes. A thousand keys of 1024 bytes with their elements, and ten thousand parts, fit well."""
 MAX_PARTS: Final = 10_000
 MAX_TAGS: Final = 10
+_TAG_KEY: Final = 128
+_TAG_VALUE: Final = 256
+"""Characters, as S3 counts them in tags."""
 
 _PART_NUMBER: Final = re.compile(r"[1-9]\d{0,4}", re.ASCII)
 _ETAG: Final = re.compile(r'"?[0-9A-Za-z+/=_.:-]{1,256}"?', re.ASCII)
@@ -168,15 +171,15 @@ def read_complete(body: bytes) -> tuple[CompletedPart, ...]:
     Checksums beside the entity tags are left out: no store was given them (see `gateway.wire.calls`).
 
     Raises:
-        Refused: MALFORMED_XML for another document, no parts, bad numbers or entity tags, or an order that is not
-            ascending; TOO_LARGE.
+        Refused: MALFORMED_XML for another document, no parts, bad numbers or entity tags; BAD_PART_ORDER for an order
+            that is not ascending; TOO_LARGE.
     """
     root = _bounded(body, "CompleteMultipartUpload")
     parts = tuple(_completed_part(node) for node in root.findall("Part"))
     if not 1 <= len(parts) <= MAX_PARTS:
         raise Refused(Reason.MALFORMED_XML, "an upload has 1 to 10000 parts")
     if any(later.number <= earlier.number for earlier, later in itertools.pairwise(parts)):
-        raise Refused(Reason.MALFORMED_XML, "the parts are not in ascending order")
+        raise Refused(Reason.BAD_PART_ORDER, "the parts are not in ascending order")
     return parts
 
 
@@ -208,11 +211,14 @@ def read_tags(body: bytes) -> tuple[Tag, ...]:
     """The tags that PutObjectTagging sets.
 
     Raises:
-        Refused: MALFORMED_XML for another document, an empty or repeated tag key, or more than ten tags; TOO_LARGE.
+        Refused: MALFORMED_XML for another document; BAD_TAG for an empty or repeated tag key, a key above 128 or a
+            value above 256 characters, or more than ten tags; TOO_LARGE.
     """
     tags = _tags(_bounded(body, "Tagging"))
-    if len(tags) > MAX_TAGS or len({tag.key for tag in tags}) < len(tags) or any(not tag.key for tag in tags):
-        raise Refused(Reason.MALFORMED_XML, "an object has at most ten tags with different, non-empty keys")
+    if len(tags) > MAX_TAGS or len({tag.key for tag in tags}) < len(tags):
+        raise Refused(Reason.BAD_TAG, "an object has at most ten tags with different keys")
+    if any(not 1 <= len(tag.key) <= _TAG_KEY or len(tag.value) > _TAG_VALUE for tag in tags):
+        raise Refused(Reason.BAD_TAG, "a tag's key or value has a length that S3 does not allow")
     return tags
 
 

@@ -139,7 +139,8 @@ def _decoded(name: str, text: str, size: int) -> bytes:
     except binascii.Error:
         value = b""
     if len(value) != size or binascii.b2a_base64(value, newline=False).decode() != text:
-        raise Refused(Reason.INVALID_DIGEST, f"{name} is not the base64 of {size} bytes")
+        reason = Reason.INVALID_DIGEST if name == "content-md5" else Reason.BAD_REQUEST
+        raise Refused(reason, f"{name} is not the base64 of {size} bytes")
     return value
 
 
@@ -165,8 +166,8 @@ class BodyChecks:
         checksum of the object and not of its body: leave that header out for it.
 
         Raises:
-            Refused: INVALID_DIGEST for a value that no body can have, BAD_REQUEST for two checksums or an unknown
-                trailer.
+            Refused: INVALID_DIGEST for a Content-MD5 that no body can have, BAD_REQUEST for such a checksum (S3 tells
+                the two apart), for two checksums or an unknown trailer.
         """
         expected: list[tuple[str, _Digest, bytes, Reason]] = []
         md5 = headers.get("content-md5")
@@ -201,7 +202,7 @@ class BodyChecks:
         """Compare everything; `trailers` are the values that came after the body.
 
         Raises:
-            Refused: BAD_DIGEST, BAD_CONTENT_HASH, INVALID_DIGEST (a malformed trailer), BAD_REQUEST (a missing one).
+            Refused: BAD_DIGEST, BAD_CONTENT_HASH, BAD_REQUEST (a malformed or missing trailer).
         """
         expected = list(self._expected)
         if self._trailing is not None:

@@ -334,9 +334,17 @@ def _read_v4_header(header: dict[str, str], raw: RawRequest, services: frozenset
 
 def _as_timestamp(dates: list[str]) -> str:
     """The signing time of a request that has a `Date` instead of `x-amz-date`."""
-    if len(dates) != 1:
-        raise ValueError("neither x-amz-date nor exactly one Date header")
-    return datetime.fromtimestamp(http_date(dates[0]), UTC).strftime("%Y%m%dT%H%M%SZ")
+    return datetime.fromtimestamp(_signing_time(dates), UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _signing_time(dates: list[str]) -> int:
+    """The one date of a request that is signed in its header; a missing or odd one is S3's AccessDenied."""
+    try:
+        [date] = dates
+        return timestamp(date) if _TIMESTAMP.fullmatch(date) else http_date(date)
+    except ValueError as fault:
+        detail = str(fault) if len(dates) == 1 else "neither x-amz-date nor exactly one Date header"
+        raise Refused(Reason.CREDENTIALS_UNDATED, detail) from None
 
 
 def _dated(scope: Scope, moment: str, services: frozenset[str]) -> int:
@@ -366,10 +374,7 @@ def _read_v2_header(header: dict[str, str], raw: RawRequest) -> SigV2Header:
     if match is None:
         raise ValueError("the Authorization header has no scheme that S3 knows, or breaks its grammar")
     moment = header.get("x-amz-date")
-    dates = [moment] if moment is not None else raw.header_values("date")
-    if len(dates) != 1:
-        raise ValueError("neither x-amz-date nor exactly one Date header")
-    signed_at = timestamp(dates[0]) if _TIMESTAMP.fullmatch(dates[0]) else http_date(dates[0])
+    signed_at = _signing_time([moment] if moment is not None else raw.header_values("date"))
     return SigV2Header(match[1], match[2], signed_at, _session_token(None, header))
 
 

@@ -236,11 +236,11 @@ def _conditions(value: object) -> tuple[tuple[Condition, ...], SizeRange]:
             case dict() if len(item) == 1:
                 ((name, wanted),) = item.items()
                 conditions.append(_condition("eq", f"${name}", wanted))
-            case ["content-length-range", int(low), int(high)] if _is_range(low, high):
+            case [str(word), int(low), int(high)] if word.lower() == "content-length-range" and _is_range(low, high):
                 minimum = max(minimum, low)
                 maximum = high if maximum is None else min(maximum, high)
-            case ["eq" | "starts-with" as operator, name, wanted]:
-                conditions.append(_condition(operator, name, wanted))
+            case [str(word), name, wanted] if word.lower() in {"eq", "starts-with"}:
+                conditions.append(_condition(word.lower(), name, wanted))
             case _:
                 raise ValueError("a condition has none of the known shapes")
     return tuple(conditions), SizeRange(minimum, maximum)

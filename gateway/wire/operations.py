@@ -164,7 +164,7 @@ def find_shape(method: str, level: Level, params: Mapping[str, str]) -> Shape:
     """
     shape = _TABLE.get((method, level, _SELECTORS.intersection(params)))
     if shape is None:
-        if _SELECTORS.isdisjoint(params) and method in _METHODS | {"PATCH"}:
+        if not params and method in _METHODS | {"PATCH"}:
             raise Refused(Reason.METHOD_NOT_ALLOWED, f"{method} is not offered for a {level}")
         raise Refused(Reason.UNSUPPORTED_OPERATION, f"no operation is {method} on a {level} with these sub-resources")
     unknown = params.keys() - shape.needs - shape.may

@@ -40,6 +40,8 @@ _WITH_BODY: Final = frozenset(
     }
 )
 _STREAMING: Final = "STREAMING-"
+_BODY_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_CHUNKED_MARKS: Final = ("x-amz-decoded-content-length", "x-amz-trailer")
 
 
 def is_link_path(raw: RawRequest) -> bool:
@@ -51,8 +53,8 @@ def parse(raw: RawRequest, domains: Sequence[str] = ()) -> ObjectRequest:
     """Understand a request. `domains` are the names under which buckets are virtual hosts.
 
     Raises:
-        Refused: BAD_REQUEST, BAD_KEY, KEY_TOO_LONG, BAD_ARGUMENT, UNSUPPORTED_OPERATION, METHOD_NOT_ALLOWED,
-            MISSING_LENGTH.
+        Refused: BAD_REQUEST, BAD_BUCKET_NAME, BAD_KEY, KEY_TOO_LONG, BAD_ARGUMENT, UNSUPPORTED_OPERATION,
+            METHOD_NOT_ALLOWED, MISSING_LENGTH.
     """
     hosted = _virtual_bucket(raw, domains)
     if hosted is None and is_link_path(raw):
@@ -156,10 +158,10 @@ def _link_operation(method: str, path: str | None) -> Operation:
 
 def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) -> ObjectRequest:
     if len(bucket) == 1:
-        raise Refused(Reason.UNSUPPORTED_OPERATION, "one-letter paths are reserved")
+        raise Refused(Reason.BAD_BUCKET_NAME, "one-letter paths are reserved")
     service = not bucket and not rest and raw.path == "/"
     if not service and not _BUCKET.fullmatch(bucket):
-        raise Refused(Reason.BAD_REQUEST, "the path does not start with a possible bucket name")
+        raise Refused(Reason.BAD_BUCKET_NAME, "the path does not start with a possible bucket name")
     place = BucketPlace(bucket, checked_key(decode(rest, Reason.BAD_KEY)))
     if raw.method == "OPTIONS":
         # A preflight carries the whole URL of the request to come, whose parameters are not its own.
@@ -241,8 +243,11 @@ def _framing(raw: RawRequest) -> BodyFraming:
             raise Refused(Reason.UNSUPPORTED_OPERATION, "a chunked body of an unknown kind") from None
     if not _says_chunked(raw):
         return BodyFraming.PLAIN
-    if declared:
+    if declared and (not _BODY_HASH.fullmatch(declared[0]) or any(map(raw.header, _CHUNKED_MARKS))):
         raise Refused(Reason.BAD_REQUEST, "aws-chunked with an x-amz-content-sha256 that is not chunked")
+    if declared:
+        # The body is the one whose hash was signed; the word alone is taken out of the object's encoding, as S3 does.
+        return BodyFraming.PLAIN
     # What an SDK sends without credentials, to a trusted listener: the signer would have added the header.
     return BodyFraming.UNSIGNED_CHUNKS_TRAILER
 
@@ -268,9 +273,5 @@ def _declared_length(raw: RawRequest) -> int | None:
 
 
 def _expects_continue(raw: RawRequest) -> bool:
-    expected = raw.header("expect")
-    if expected is None or raw.version == (1, 0):
-        return False
-    if expected.lower() != "100-continue":
-        raise Refused(Reason.BAD_REQUEST, "an expectation other than 100-continue")
-    return True
+    """Any other expectation may be ignored (RFC 9110, 10.1.1), and S3 does."""
+    return raw.version != (1, 0) and (raw.header("expect") or "").lower() == "100-continue"

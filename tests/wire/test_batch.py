@@ -121,8 +121,6 @@ def test_completion_is_read_and_rebuilt() -> None:
         parts(("x", "e")),
         parts((1, "")),
         parts((1, "a b")),
-        parts((2, "e"), (1, "e")),
-        parts((1, "e"), (1, "e")),
         b"<Other/>",
     ],
 )
@@ -133,6 +131,14 @@ def test_bad_completions_are_refused(body: bytes) -> None:
     assert caught.value.reason is Reason.MALFORMED_XML
 
 
+@pytest.mark.parametrize("body", [parts((2, "e"), (1, "e")), parts((1, "e"), (1, "f"))])
+def test_parts_out_of_order_are_told_as_such(body: bytes) -> None:
+    """A part that comes twice, or before a smaller number, is S3's InvalidPartOrder and no malformed document."""
+    with pytest.raises(Refused) as caught:
+        read_complete(body)
+    assert caught.value.reason is Reason.BAD_PART_ORDER
+
+
 def test_tags_round_trip() -> None:
     """Tags are read, and written anew for store and caller."""
     tags = (Tag("a&b", "<c>"), Tag("empty", ""))
@@ -141,10 +147,17 @@ def test_tags_round_trip() -> None:
 
 
 @pytest.mark.parametrize(
-    "tags", [[Tag("a", "1"), Tag("a", "2")], [Tag("", "1")], [Tag(str(number), "") for number in range(11)]]
+    "tags",
+    [
+        [Tag("a", "1"), Tag("a", "2")],
+        [Tag("", "1")],
+        [Tag("k" * 129, "")],
+        [Tag("k", "v" * 257)],
+        [Tag(str(number), "") for number in range(11)],
+    ],
 )
 def test_bad_tags_are_refused(tags: list[Tag]) -> None:
-    """At most ten tags, each with a key of its own."""
+    """At most ten tags, each with a key of its own, none longer than S3 allows."""
     with pytest.raises(Refused) as caught:
         read_tags(tags_document(tags))
-    assert caught.value.reason is Reason.MALFORMED_XML
+    assert caught.value.reason is Reason.BAD_TAG

@@ -103,7 +103,7 @@ def test_a_malformed_digest_is_refused_at_once(name, text):
         return
     with pytest.raises(Refused) as caught:
         BodyChecks.from_request({name: text}, None)
-    assert caught.value.reason is Reason.INVALID_DIGEST
+    assert caught.value.reason is (Reason.INVALID_DIGEST if name == "content-md5" else Reason.BAD_REQUEST)
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,14 @@ def test_base64_is_strict(text):
     """Missing padding, stray bits, white space and the URL alphabet are no base64 of a checksum."""
     with pytest.raises(Refused) as caught:
         BodyChecks.from_request({"x-amz-checksum-crc32": text}, None)
-    assert caught.value.reason is Reason.INVALID_DIGEST
+    assert caught.value.reason is Reason.BAD_REQUEST
 
 
 def test_a_malformed_trailer_is_refused():
     """A trailer's value is held to the same grammar as a header's."""
     for text in ("", "AAAA", "x" * 100):
         checks = BodyChecks.from_request({}, None, ("x-amz-checksum-crc32",))
-        assert run(checks, [b""], {"x-amz-checksum-crc32": text}) is Reason.INVALID_DIGEST
+        assert run(checks, [b""], {"x-amz-checksum-crc32": text}) is Reason.BAD_REQUEST
 
 
 def test_a_missing_trailer_is_refused():

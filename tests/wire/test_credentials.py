@@ -249,11 +249,13 @@ def test_a_timestamp_has_one_form(date):
 
 
 def test_a_request_without_a_date_is_refused():
-    """Header authentication without any date, or with two Date headers, is malformed."""
+    """Header authentication without any date, with two Date headers, or with an odd one is S3's AccessDenied."""
     for header in (V4, V2):
-        assert refusal(request("", ("authorization", header))) is Reason.CREDENTIALS_MALFORMED
+        assert refusal(request("", ("authorization", header))) is Reason.CREDENTIALS_UNDATED
         twice = [("date", "Sun, 30 Aug 2015 12:36:00 GMT")] * 2
-        assert refusal(request("", ("authorization", header), *twice)) is Reason.CREDENTIALS_MALFORMED
+        assert refusal(request("", ("authorization", header), *twice)) is Reason.CREDENTIALS_UNDATED
+        for odd in ("", "Bad Date", "Sun, 31 Feb 2015 12:36:00 GMT"):
+            assert refusal(request("", ("authorization", header), ("date", odd))) is Reason.CREDENTIALS_UNDATED
 
 
 def test_a_session_token_comes_from_one_place():

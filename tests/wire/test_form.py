@@ -203,6 +203,13 @@ def test_starts_with():
         assert refusal(form) is Reason.FORM_POLICY_VIOLATED
 
 
+def test_the_words_of_a_condition_are_read_in_any_case():
+    """Operators and field names of a policy are not case-sensitive, as in S3; values are."""
+    conditions = [{"bUcKeT": BUCKET["bucket"]}, ["StArTs-WiTh", "$KeY", "a"], ["CONTENT-length-range", 0, 9]]
+    assert accept(posted("v4", {"key": "ab"}, conditions)) == SizeRange(0, 9)
+    assert refusal(posted("v4", {"key": "Ab"}, conditions)) is Reason.FORM_POLICY_VIOLATED
+
+
 def test_all_conditions_on_one_field_hold():
     """Two conditions on one field both count."""
     conditions = [BUCKET, ["starts-with", "$key", "a"], ["eq", "$key", "ab"]]

@@ -138,14 +138,14 @@ def test_long_keys_and_broken_utf8() -> None:
     "target", ["//evil.example/x", "/BUCKET/k", "/bu%2Fcket/k", "/.bucket/k", "/b%20c/k", "/" + 64 * "a"]
 )
 def test_impossible_bucket_names_are_refused(target: str) -> None:
-    """A path that starts with no possible bucket name is a bad request."""
-    assert refusal_of("GET", target) is Reason.BAD_REQUEST
+    """A path that starts with no possible bucket name is refused for that name."""
+    assert refusal_of("GET", target) is Reason.BAD_BUCKET_NAME
 
 
 @pytest.mark.parametrize("target", ["/a", "/a/k", "/S/tok", "/x/"])
 def test_one_letter_paths_are_ours(target: str) -> None:
     """Buckets have three characters or more, so one-letter paths are kept for us."""
-    assert refusal_of("GET", target) is Reason.UNSUPPORTED_OPERATION
+    assert refusal_of("GET", target) is Reason.BAD_BUCKET_NAME
 
 
 @pytest.mark.parametrize(
@@ -342,8 +342,25 @@ def test_chunked_body_of_a_client_without_credentials() -> None:
         ),
         ("/bucket/k", [("x-amz-content-sha256", "a"), ("x-amz-content-sha256", "b")], Reason.BAD_REQUEST),
         ("/bucket/k?X-Amz-Content-Sha256=" + STREAMS[2][0], [], Reason.BAD_ARGUMENT),
+        (
+            "/bucket/k",
+            [
+                ("x-amz-content-sha256", "0" * 64),
+                ("x-amz-decoded-content-length", "3"),
+                ("Content-Encoding", "aws-chunked"),
+            ],
+            Reason.BAD_REQUEST,
+        ),
+        (
+            "/bucket/k",
+            [
+                ("x-amz-content-sha256", "0" * 64),
+                ("x-amz-trailer", "x-amz-checksum-crc32"),
+                ("Content-Encoding", "aws-chunked"),
+            ],
+            Reason.BAD_REQUEST,
+        ),
         ("/s/tok/k", [("Content-Encoding", "aws-chunked")], Reason.BAD_REQUEST),
-        ("/bucket/k", [("Expect", "something")], Reason.BAD_REQUEST),
     ],
 )
 def test_framing_that_would_be_stored_as_data_is_refused(
@@ -353,9 +370,17 @@ def test_framing_that_would_be_stored_as_data_is_refused(
     assert refusal_of("PUT", target, headers) is reason
 
 
+def test_a_body_whose_own_hash_was_signed_is_plain() -> None:
+    """`aws-chunked` beside the hash of a whole body is taken out of the encoding and changes nothing else."""
+    request = ask("PUT", "/bucket/k", [("x-amz-content-sha256", "0" * 64), ("Content-Encoding", "gzip, aws-chunked")])
+    assert (request.framing, request.headers["content-encoding"]) == (BodyFraming.PLAIN, "gzip")
+
+
 def test_expectation() -> None:
-    """100-continue is noted, for HTTP/1.1 only."""
+    """100-continue is noted, for HTTP/1.1 only; any other expectation, and an empty one, is ignored."""
     assert ask("PUT", "/bucket/k", [("Expect", "100-Continue")]).expects_continue
+    assert not ask("PUT", "/bucket/k", [("Expect", "200")]).expects_continue
+    assert not ask("PUT", "/bucket/k", [("Expect", "")]).expects_continue
     old = raw_request("PUT", "/bucket/k", [(b"Host", b"h"), (b"Expect", b"100-continue")], (1, 0))
     assert not parse(old).expects_continue
 
