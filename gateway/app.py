@@ -15,8 +15,9 @@ import secrets
 import signal
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,7 +49,7 @@ from gateway.core.token import SecretHash, hash_secret
 from gateway.data.account import Accounts
 from gateway.data.gate import Gate, Plane
 from gateway.data.guesses import Guesses
-from gateway.data.listener import DataServer, require_strict_parser
+from gateway.data.listener import DataServer
 from gateway.data.puts import Names
 from gateway.data.resolve import Grants
 from gateway.data.routes import data_handler
@@ -91,7 +92,6 @@ async def run(
     Raises:
         SettingsError: the files are wrong, or what they name cannot be opened.
     """
-    require_strict_parser()
     register_crc("crc32c", awscrt.checksums.crc32c)
     register_crc("crc64nvme", awscrt.checksums.crc64nvme)
     reloader = Reloader(settings_path, environ, PROFILES)
@@ -119,7 +119,7 @@ class _App:
         self.siblings = Siblings(self.metrics, meeting, processes)
         self.health = Health()
         self._fixed = fixed_at_start(self.settings)
-        self._runners: list[web.BaseRunner] = []
+        self._control: web.AppRunner | None = None
         self._servers: list[DataServer] = []
         self._certificates = Certificates(self.metrics.certificate_ends)
         self._level_back: asyncio.TimerHandle | None = None
@@ -190,11 +190,8 @@ class _App:
             server.parting = True
         _log.info("draining", transfers=len(self.plane.transfers))
         await asyncio.sleep(self.settings.deadlines.notice or 0)
-        for runner in self._runners[1:]:  # the control listener answers to the last
-            for site in list(runner.sites):
-                await site.stop()
-        for server in self._servers:
-            server.pre_shutdown()
+        for server in self._servers:  # the control listener answers to the last
+            server.stop_listening()
         deadline = loop.time() + self.settings.deadlines.drain
         while any(server.busy for server in self._servers) and loop.time() < deadline:  # noqa: ASYNC110 (others end)
             await asyncio.sleep(_DRAIN_TICK)
@@ -229,41 +226,50 @@ class _App:
         stack.push_async_callback(end)
 
     async def _listen(self) -> None:
-        control = web.AppRunner(build_control_app(self._control_deps()), access_log=None, handle_signals=False)
-        certificates = self._certificates.of(self.settings)
-        await self._bind(control, self.settings.control.listen, certificates["control"])
-        data = self.settings.data
-        await self._bind(self._data_runner(data.app), data.listen, certificates["data"])
+        data, certificates = self.settings.data, self._certificates.of(self.settings)
+        self._control = control = web.AppRunner(
+            build_control_app(self._control_deps()), access_log=None, handle_signals=False
+        )
+        await control.setup()
+        listen, tls = self.settings.control.listen, certificates["control"]
+        site = (
+            web.UnixSite(control, listen.path, ssl_context=tls)
+            if listen.path
+            else web.TCPSite(control, listen.host, listen.port, ssl_context=tls, reuse_port=self._shared)
+        )
+        await self._bind(listen, site.start)
+        await self._serve_on(data.listen, data.app, certificates["data"])
         for trusted in data.further:
-            await self._bind(self._data_runner(trusted.app), trusted.listen, None)
+            await self._serve_on(trusted.listen, trusted.app, None)
 
-    def _data_runner(self, trusted: Principal | None) -> web.ServerRunner:
+    async def _serve_on(self, listen: ListenAddress, trusted: Principal | None, tls: ssl.SSLContext | None) -> None:
         handler = data_handler(self.plane, trusted)
         if self.tracing is not None:
             handler = self.tracing.served(handler)
         server = DataServer(handler, head_seconds=self.settings.deadlines.headers)
         self._servers.append(server)
-        return web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
+        if listen.path:
+            await self._bind(listen, partial(server.listen_on_path, listen.path, tls))
+        else:
+            await self._bind(listen, partial(server.listen, listen.host, listen.port, tls, reuse_port=self._shared))
 
-    async def _bind(self, runner: web.BaseRunner, listen: ListenAddress, context: ssl.SSLContext | None) -> None:
-        await runner.setup()
-        self._runners.append(runner)
-        site: web.BaseSite
+    @property
+    def _shared(self) -> bool | None:
+        return True if self.processes > 1 else None
+
+    async def _bind(self, listen: ListenAddress, start: Callable[[], Awaitable[object]]) -> None:
         if listen.path and self.processes > 1:
             raise SettingsError(f"{listen}: several processes cannot share a Unix socket: listen on an address")
-        if listen.path:
-            site = web.UnixSite(runner, listen.path, ssl_context=context)
-        else:
-            shared = True if self.processes > 1 else None
-            site = web.TCPSite(runner, listen.host, listen.port, ssl_context=context, backlog=1024, reuse_port=shared)
         try:
-            await site.start()
+            await start()
         except OSError as failure:
             raise SettingsError(f"cannot listen on {listen}: {failure.strerror or failure}") from None
 
     async def _close_listeners(self) -> None:
-        for runner in reversed(self._runners):
-            await runner.cleanup()
+        for server in self._servers:
+            await server.close()
+        if self._control is not None:
+            await self._control.cleanup()
 
     def _control_deps(self) -> ControlDeps:
         return ControlDeps(

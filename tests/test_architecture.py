@@ -142,7 +142,7 @@ def test_vendors_are_named_in_the_profiles_alone() -> None:
 _WALLS = {
     "aiobotocore": {"backends"},
     "botocore": {"backends"},
-    "httptools": {"backends"},
+    "httptools": {"backends", "data"},
     "asyncpg": {"stores"},
     "redis": {"stores"},
     "sqlite3": {"stores"},

@@ -1,6 +1,6 @@
 """Owns the client's side of one request: what came, the body still coming, the answer going out, and the cut.
 
-Refuses to own any decision. The only module of the data plane, beside the listener, that touches aiohttp.
+Refuses to own any decision, and the socket (`gateway.data.connection`).
 
 Laws: after the head of an answer was sent, an error cuts the connection and never finishes the body (T1, T2);
 `100 Continue` is sent when somebody first wants the body, so a refused upload costs no body byte (T12);
@@ -10,34 +10,26 @@ a cut is linger 0 plus abort, so that nothing more leaves the kernel's queue (T5
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import socket
-import struct
-import termios
 import time
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import TracebackType
 from typing import Final
 
-from aiohttp import web
-
 from gateway.core.attempt import Address
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.data.arrival import Arrival
+from gateway.data.connection import Connection
+from gateway.wire.answer_head import answer_head, has_no_body
 from gateway.wire.replies import Reply
-from gateway.wire.target import raw_request
 
 __all__ = ["Exchange", "client_address", "unhurried"]
 
-_LINGER_NONE: Final = struct.pack("ii", 1, 0)
-_NOT_ACKNOWLEDGED: Final = termios.TIOCOUTQ
-_NOT_SENT: Final = 0x894B
-"""SIOCOUTQNSD of Linux (linux/sockios.h), which Python does not name."""
-
 _SERVER: Final = ("Server", "gateway")
 _UNADMITTED_SECONDS: Final = 10.0
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 def client_address(
@@ -55,16 +47,6 @@ def client_address(
         except ValueError:
             break
     return current
-
-
-def _queued(transport: asyncio.WriteTransport, queue: int) -> int:
-    """Bytes written that are still in one of the kernel's queues, or not even there."""
-    waiting = transport.get_write_buffer_size()
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        with suppress(OSError):  # not a TCP socket, or closed: the transport's own buffer is all there is to count
-            waiting += struct.unpack("i", fcntl.ioctl(sock.fileno(), queue, b"\0\0\0\0"))[0]
-    return waiting
 
 
 @asynccontextmanager
@@ -107,10 +89,12 @@ class Exchange:
     """One HTTP exchange. Counts are of body bytes that really crossed the socket's edge."""
 
     __slots__ = (
-        "_doubtful",
+        "_arrival",
+        "_bodiless",
+        "_chunked",
+        "_connection",
+        "_kept",
         "_left",
-        "_request",
-        "_response",
         "bytes_in",
         "bytes_out",
         "client_side",
@@ -121,16 +105,18 @@ class Exchange:
         "peer",
         "raw",
         "request_id",
+        "started",
         "status",
         "whole",
     )
 
-    def __init__(self, request: web.BaseRequest, request_id: str, peer: Address | None) -> None:
-        self._request = request
-        self._response: web.StreamResponse | None = None
+    def __init__(self, connection: Connection, arrival: Arrival, request_id: str, peer: Address | None) -> None:
+        self._connection = connection
+        self._arrival = arrival
         self.request_id = request_id
         self.peer = peer
-        self.raw: RawRequest | None = None
+        self.raw: RawRequest | None = arrival.raw
+        self.started = False  # whether the head of an answer was sent
         self.status = 0
         self.bytes_in = 0
         self.bytes_out = 0
@@ -140,38 +126,24 @@ class Exchange:
         self.extra: tuple[tuple[str, str], ...] = ()
         self.whole = False  # whether a whole answer was handed to the socket
         self._left: int | None = None
-        self._doubtful = False
+        self._bodiless = False
+        self._chunked = False
+        self._kept = False
         self.client_side = False  # whether we are waiting for the client right now
 
     def read_head(self) -> RawRequest:
-        """Step 1's raw material, from the bytes as they came.
+        """Step 1's raw material.
 
         Raises:
             Refused: the target or the headers are malformed.
         """
-        message = self._request._message  # noqa: SLF001 (the only place where the raw header bytes are kept)
-        version = (message.version.major, message.version.minor)
-        try:
-            self.raw = raw_request(message.method, message.path, message.raw_headers, version)
-        except Refused:
-            # Of a head that nobody could read, only its place is kept: it decides the form of the answer. Where it
-            # ends, and so where the next one begins, is as doubtful (RFC 9112, 6.3): nothing more is read.
-            self._doubtful = True
-            self.raw = RawRequest(message.method, "/s/" if message.path.startswith("/s/") else "/", "", ())
-            raise
-        return self.raw
-
-    @property
-    def started(self) -> bool:
-        """Whether the head of an answer was sent."""
-        return self._response is not None
-
-    @property
-    def response(self) -> web.StreamResponse:
-        """What aiohttp wants back from a handler."""
-        if self._response is None:
-            raise RuntimeError("nothing was answered")
-        return self._response
+        arrival = self._arrival
+        if arrival.raw is not None:
+            return arrival.raw
+        # Of a head that nobody could read, only its place is kept: it decides the form of the answer.
+        place = "/s/" if arrival.target.startswith("/s/") else "/"
+        self.raw = RawRequest(arrival.method, place, "", ())
+        raise arrival.fault or Refused(Reason.BAD_REQUEST, "no head")
 
     async def send(self, reply: Reply) -> None:
         """Answer with a whole body at once.
@@ -179,27 +151,24 @@ class Exchange:
         Raises:
             Refused: CLIENT_GONE.
         """
-        response = web.Response(status=reply.status, headers=self._head(reply.headers), body=reply.body)
+        body = reply.body
         with _Edge(self):
-            await self._begin(response)
-            if self._request.method != "HEAD":
-                self.bytes_out += len(reply.body)
+            head = self._begin(reply.status, reply.headers, len(body))
+            if not self._bodiless:
+                self.bytes_out += len(body)
+                head += body
             self.whole = True
             self.client_side = True
-            await response.write_eof()
+            self._connection.write(head)
+            await self._connection.drain()
             self.client_side = False
-        self._drop_unread_body()
+        self._end()
 
     async def start(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
         """Send the head of a streamed answer; `length` None means chunked."""
-        response = web.StreamResponse(status=status, headers=self._head(headers))
         self._left = length
-        if length is not None:
-            response.content_length = length
-        elif self._request.method != "HEAD":
-            response.enable_chunked_encoding()
         with _Edge(self):
-            await self._begin(response)
+            self._connection.write(self._begin(status, headers, length))
 
     async def write(self, chunk: bytes) -> None:
         """Send body bytes and wait while the client is behind.
@@ -214,15 +183,21 @@ class Exchange:
             self._left -= len(chunk)
             self.whole = self._left == 0
         with _Edge(self):
-            await self.response.write(chunk)
+            if self._chunked:
+                self._connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            else:
+                self._connection.write(chunk)
+            await self._connection.drain()
         self.client_side = False
 
     async def finish(self) -> None:
         """End a streamed answer whose body is whole."""
         self.whole = True
         with _Edge(self):
-            await self.response.write_eof()
-        self._drop_unread_body()
+            if self._chunked:
+                self._connection.write(_LAST_CHUNK)
+            await self._connection.drain()
+        self._end()
 
     async def body(self) -> AsyncIterator[bytes]:
         """The request's body as it came, never more than 256 KiB ahead of the reader.
@@ -231,19 +206,16 @@ class Exchange:
             Refused: INCOMPLETE_BODY, or the reason this exchange was cut for.
         """
         self.allow_body()
-        content, chunked = self._request.content, self._request.content_length is None
+        body = self._arrival.body
         while True:
             self.client_side = True
             try:
-                # What came at once stays apart where it can: joining it would copy it.
-                chunk = await content.readany() if chunked else (await content.readchunk())[0]
-            except (web.RequestPayloadError, ConnectionError, asyncio.IncompleteReadError):
+                chunk = await body.read()
+            except ConnectionError:
                 raise Refused(self.cut_reason or Reason.INCOMPLETE_BODY, "the client broke off its upload") from None
             finally:
                 self.client_side = False
             if not chunk:
-                if not content.is_eof() or self._request.transport is None:
-                    raise Refused(self.cut_reason or Reason.INCOMPLETE_BODY, "the client broke off its upload")
                 return
             self.bytes_in += len(chunk)
             yield chunk
@@ -266,48 +238,51 @@ class Exchange:
 
     def allow_body(self) -> None:
         """Tell a client that asked first to send its body."""
-        if not self.continued and (self._request.headers.get("Expect") or "").lower() == "100-continue":
-            transport = self._request.transport
-            if transport is not None:
-                transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if not self.continued and self._arrival.asks_first:
+            with _Edge(self):
+                self._connection.allow_body()
         self.continued = True
 
     def cut(self, reason: Reason) -> None:
-        """End the connection so that the client sees an error: linger 0, abort. Nothing waits for anything.
+        """End the connection so that the client sees an error. Nothing waits for anything.
 
         What had not left yet never will, and is taken off the count.
         """
         self.cut_reason = self.cut_reason or reason
-        transport = self._request.transport
-        if transport is None:
-            return
-        self.bytes_out -= min(self.bytes_out, _queued(transport, _NOT_SENT))
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            with suppress(OSError):  # closed already: nothing is left to cut
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
-        transport.abort()
+        self.bytes_out -= min(self.bytes_out, self._connection.reset())
 
     def delivered(self) -> int:
         """Body bytes that the client's kernel has acknowledged, to judge its speed by; and all bytes it sent us."""
-        transport = self._request.transport
-        return self.bytes_in + self.bytes_out - (0 if transport is None else _queued(transport, _NOT_ACKNOWLEDGED))
+        return self.bytes_in + self.bytes_out - self._connection.unacknowledged
 
-    def _head(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        return [*headers, *self.extra, _SERVER]
-
-    async def _begin(self, response: web.StreamResponse) -> None:
-        if self._doubtful or self._unread():
-            response.force_close()
-        self.status = response.status
-        self._response = response
+    def _begin(self, status: int, headers: Iterable[tuple[str, str]], length: int | None) -> bytes:
+        arrival = self._arrival
+        modern = arrival.version >= (1, 1)
+        self._bodiless = has_no_body(arrival.method, status)
+        self._chunked = length is None and modern and not self._bodiless
+        # Where an answer ends with the connection, and behind a body that nobody read, nothing follows.
+        self._kept = (
+            arrival.keep_alive
+            and arrival.body.whole
+            and (self.continued or arrival.body.empty)
+            and not self._connection.parting
+            and (length is not None or self._chunked or self._bodiless)
+        )
+        told = None if self._kept == modern else "keep-alive" if self._kept else "close"
+        self.status = status
+        self.started = True
         self.first_byte_at = time.monotonic()
-        await response.prepare(self._request)
+        return answer_head(
+            status,
+            [*headers, *self.extra, _SERVER],
+            length=length,
+            chunked=self._chunked,
+            date=self._connection.date(),
+            connection=told,
+        )
 
-    def _unread(self) -> bool:
-        return not self._request.content.is_eof()
-
-    def _drop_unread_body(self) -> None:
-        """A body that was never asked for will not come: close instead of waiting for it."""
-        if self._unread() and not self.continued and "Expect" in self._request.headers:
-            self._request.protocol.force_close()
+    def _end(self) -> None:
+        """A body that was asked for is still read to its end; one that never was will not come."""
+        arrival = self._arrival
+        waits = not self.continued and arrival.asks_first
+        self._connection.end(keep=self._kept, lingering=not arrival.body.whole and not waits)

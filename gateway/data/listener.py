@@ -1,133 +1,110 @@
-"""Owns the sockets of the data listener: bounded send queues, header deadlines, the low-level aiohttp server.
+"""Owns the listening sockets of the data plane, the connections made to them, and the clock that watches these.
 
-Refuses to own what a request means (`gateway.data.routes` and inward).
-
-Laws: refuses to start on aiohttp's pure-Python parser, which reads some requests differently (T15); bodies are never
-decompressed (T3); a connection that sends no whole head in time is closed (T4, promise 5).
+Refuses to own one connection's bytes (`gateway.data.connection`) and what a request means (`gateway.data.routes`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
+import ssl
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from email.utils import formatdate
+from typing import Final
 
-from aiohttp import http_parser, web
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.web_protocol import RequestHandler
+from gateway.data.arrival import Arrival
+from gateway.data.connection import Connection
 
-from gateway.core.reasons import SettingsError
-from gateway.data.routes import malformed
+__all__ = ["DataServer"]
 
-__all__ = ["DataServer", "require_strict_parser"]
+_BACKLOG: Final = 1024
+_LONGEST_TICK: Final = 1.0
 
-_UNSENT_LIMIT: Final = 128 * 1024
-"""Bytes that may wait unsent in the kernel, per socket; half of the 256 KiB that promise 2 allows after a cut."""
-
-_UNREAD_MILLISECONDS: Final = 20_000
-"""After which the kernel gives up a client that takes nothing of what is sent: the tail of an answer, which no transfer
-waits for any more (tcp(7), TCP_USER_TIMEOUT)."""
-
-_KEEP_ALIVE: Final = 75.0
+Handle = Callable[[Connection, Arrival], Awaitable[None]]
 
 
-def require_strict_parser() -> None:
-    """Raises SettingsError if aiohttp fell back to its pure-Python HTTP parser."""
-    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
-        raise SettingsError("aiohttp runs without its C parser here: install a wheel built for this platform")
+class DataServer:
+    """Every request of its connections goes to one handler. To be made inside the event loop that it serves in.
 
+    `head_seconds` is how long a connection may take to send a whole head.
+    """
 
-class _Connection(RequestHandler):
-    """aiohttp's connection with a deadline for whole heads and a bounded send queue."""
-
-    def __init__(
-        self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, head_seconds: float, **options: Any
-    ) -> None:
-        super().__init__(manager, loop=loop, **options)
-        self._head_seconds = head_seconds
-        self._head_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        sock = transport.get_extra_info("socket")
-        if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_LIMIT)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
-        self._expect_head()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        # Without a waiter a request is in work, or the task that waits has not run yet: no head ever came then.
-        waiting = not self._request_count or (self._waiter is not None and not self._waiter.done())
-        if self._messages or not waiting:
-            self._head_arrived()
-        elif self._head_timer is None:
-            self._expect_head()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._head_arrived()
-        super().connection_lost(exc)
-
-    def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
-    ) -> web.StreamResponse:
-        """A head that could not be parsed: a fixed text, never the parser's own words."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer had started")
-        return malformed(status)
-
-    @property
-    def busy(self) -> bool:
-        """Whether a request has arrived whose answer has not ended."""
-        return self._request_in_progress or bool(self._messages)
-
-    def _expect_head(self) -> None:
-        self._head_timer = self._loop.call_later(self._head_seconds, self._head_missing)
-
-    def _head_arrived(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _head_missing(self) -> None:
-        self._head_timer = None
-        if self.transport is not None:
-            self.transport.abort()
-
-
-class DataServer(web.Server):
-    """The low-level server: every request goes to one handler, before any routing."""
-
-    def __init__(
-        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], *, head_seconds: float
-    ) -> None:
-        super().__init__(handler, handler_cancellation=True)
-        self._head_seconds = head_seconds
+    def __init__(self, handle: Handle, *, head_seconds: float) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.handle = handle
+        self.head_seconds = head_seconds
         self.parting = False
         """Each answer ends its connection, so that no client sends a request into one that is about to close."""
+        self._connections: set[Connection] = set()
+        self._sockets: list[asyncio.Server] = []
+        self._tick = min(_LONGEST_TICK, head_seconds / 4)
+        self._clock: asyncio.TimerHandle | None = None
+        self._second = 0
+        self._date = ""
+
+    def __call__(self) -> Connection:
+        return Connection(self)
+
+    async def listen(
+        self, host: str | None, port: int, tls: ssl.SSLContext | None = None, *, reuse_port: bool | None = None
+    ) -> int:
+        """Accept connections there; returns the port. Raises OSError."""
+        server = await self.loop.create_server(
+            self, host, port, ssl=tls, backlog=_BACKLOG, reuse_port=reuse_port, reuse_address=True
+        )
+        self._sockets.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def listen_on_path(self, path: str, tls: ssl.SSLContext | None = None) -> None:
+        """Accept connections on a Unix socket. Raises OSError."""
+        self._sockets.append(await self.loop.create_unix_server(self, path, ssl=tls, backlog=_BACKLOG))
+
+    def stop_listening(self) -> None:
+        """Accept nothing new, and end the connections that ask for nothing."""
+        for server in self._sockets:
+            server.close()
+        for connection in tuple(self._connections):
+            connection.close_when_idle()
+
+    async def close(self, seconds: float = 1.0) -> None:
+        """End everything; answers in work get so many seconds to notice."""
+        self.stop_listening()
+        tasks = [connection.task for connection in self._connections if connection.task is not None]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=seconds)
+        for connection in tuple(self._connections):
+            connection.abort()
+        if self._clock is not None:
+            self._clock.cancel()
 
     @property
     def busy(self) -> bool:
         """Whether any request is being answered."""
-        return any(isinstance(each, _Connection) and each.busy for each in self._connections)
+        return any(connection.busy for connection in self._connections)
 
-    def _make_request(self, message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
-        if self.parting:
-            message = message._replace(should_close=True)
-        return super()._make_request(message, *rest)
+    # -- what connections call
 
-    def __call__(self) -> RequestHandler:
-        return _Connection(
-            self,
-            loop=self._loop,
-            head_seconds=self._head_seconds,
-            auto_decompress=False,
-            access_log=None,
-            keepalive_timeout=_KEEP_ALIVE,
-            lingering_time=2.0,
-            read_bufsize=_UNSENT_LIMIT,
-            max_line_size=16384,
-            max_field_size=16384,
-        )
+    def joined(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        if self._clock is None:
+            self._clock = self.loop.call_later(self._tick, self._look)
+
+    def left(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+
+    def date(self) -> str:
+        """The value of a Date field now (RFC 9110, 6.6.1), made once a second."""
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._date = second, formatdate(second, usegmt=True)
+        return self._date
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        for connection in tuple(self._connections):
+            connection.check(now)
+        self._clock = self.loop.call_later(self._tick, self._look) if self._connections else None

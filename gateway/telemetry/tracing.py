@@ -38,8 +38,10 @@ class _Request(Protocol):
     def headers(self) -> Mapping[str, str]: ...
 
 
-_Incoming = TypeVar("_Incoming", bound=_Request)
+_Via = TypeVar("_Via")
 _Reply = TypeVar("_Reply")
+_Incoming = TypeVar("_Incoming", bound=_Request)
+_Handle = Callable[[_Via, _Incoming], Awaitable[_Reply]]
 _Tell = Callable[[Record, str], None]
 
 
@@ -77,18 +79,18 @@ class Tracing:
         context = importlib.import_module("opentelemetry.trace.propagation.tracecontext")
         self._propagator = context.TraceContextTextMapPropagator()
 
-    def served(self, handle: Callable[[_Incoming], Awaitable[_Reply]]) -> Callable[[_Incoming], Awaitable[_Reply]]:
+    def served(self, handle: _Handle[_Via, _Incoming, _Reply]) -> _Handle[_Via, _Incoming, _Reply]:
         """The same handler inside a span of kind server, joined to the caller's trace if it named one."""
         kind = self._trace.SpanKind.SERVER
 
-        async def handle_in_span(request: _Incoming) -> _Reply:
+        async def handle_in_span(connection: _Via, request: _Incoming) -> _Reply:
             carrier = {name: request.headers[name] for name in ("traceparent", "tracestate") if name in request.headers}
             context = self._propagator.extract(carrier) if carrier else None
             # An exception's message may hold anything, so it is not recorded: the record says how it ended.
             with self._tracer.start_as_current_span(
                 "request", context, kind, record_exception=False, set_status_on_exception=False
             ):
-                return await handle(request)
+                return await handle(connection, request)
 
         return handle_in_span
 

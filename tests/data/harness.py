@@ -6,11 +6,9 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-from aiohttp import web
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
@@ -24,6 +22,8 @@ from gateway.core.route import Backend, Bucket, Capability, Cors, Delivery
 from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
 from gateway.core.token import ENTROPY_BYTES, LinkToken, access_key_id, grant_id, hash_secret, secret_access_key
 from gateway.data.account import Accounts
+from gateway.data.arrival import Arrival
+from gateway.data.connection import Connection
 from gateway.data.gate import Gate, Plane
 from gateway.data.guesses import Guesses
 from gateway.data.listener import DataServer
@@ -47,7 +47,7 @@ NOW = 1_790_000_000.0
 APP = Principal("app", "billing")
 EVERY = frozenset(Capability) - {Capability.FOLDS_SLASHES, Capability.FOLDS_UNICODE}
 _SIGNING = SigningKeys()
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Handler = Callable[[Connection, Arrival], Awaitable[None]]
 _ANYTHING = LinkLimits(actions=frozenset(Action))
 
 
@@ -233,11 +233,11 @@ class Rig:
     def counted(self, handler: Handler) -> Handler:
         """The handler, with `idle` set while it has nothing to do."""
 
-        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        async def handle(connection: Connection, arrival: Arrival) -> None:
             self.in_work += 1
             self.idle.clear()
             try:
-                return await handler(request)
+                await handler(connection, arrival)
             finally:
                 self.in_work -= 1
                 if not self.in_work:
@@ -324,12 +324,8 @@ async def running(
     rig = Rig(plane, store, state, clock, metrics, records, details)
     server = DataServer(rig.counted(data_handler(plane, trusted)), head_seconds=head_seconds)
     rig.server = server
-    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
-    rig.port = listening.sockets[0].getsockname()[1]
+    rig.port = await server.listen("127.0.0.1", 0)
     try:
         yield rig
     finally:
-        listening.close()
-        with suppress(TimeoutError):
-            await server.shutdown(0.2)
-        await listening.wait_closed()
+        await server.close(0.2)

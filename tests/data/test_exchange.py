@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from gateway.core.reasons import Reason
 from gateway.core.record import Outcome
 from gateway.core.request import Action
+from gateway.data import connection
 from gateway.data import exchange as room
 from gateway.data.exchange import client_address
 from tests.data.harness import Rig, request
@@ -83,7 +85,7 @@ async def test_a_cut_is_a_reset(rig: Rig) -> None:
 
 async def test_without_linger_a_cut_would_look_like_an_end(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: the socket option is what makes the error."""
-    monkeypatch.setattr(room, "_LINGER_NONE", room.struct.pack("ii", 0, 0))
+    monkeypatch.setattr(connection, "_LINGER_NONE", struct.pack("ii", 0, 0))
     rig.store.script(Scripted(200, {}, [b"x" * 70_000, asyncio.Event()], length=100_000))
     async with rig.client() as client:
         await client.send(f"GET /s/{await rig.link()} HTTP/1.1\r\nHost: gw\r\n\r\n".encode())

@@ -1,115 +1,84 @@
-"""The sockets of the data listener."""
+"""The listening sockets of the data plane, and the clock that watches their connections."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from types import SimpleNamespace
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
-from aiohttp import http_parser
 
-from gateway.core.reasons import SettingsError
-from gateway.core.request import Action
-from gateway.data import listener as room
-from gateway.data.listener import require_strict_parser
-from tests.data.harness import Rig, request, running
+from gateway.data.listener import DataServer
+from tests.data.harness import Rig, request
+from tests.data.scripted_store import Scripted
 
 
-def test_the_other_parser_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pure-Python parser is a different server."""
-    require_strict_parser()
-    monkeypatch.setattr(http_parser, "HttpRequestParser", http_parser.HttpRequestParserPy)
-    with pytest.raises(SettingsError, match="C parser"):
-        require_strict_parser()
+async def test_an_answer_says_when_it_was_made(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the form of RFC 9110, 5.6.7, anew each second."""
+    server = rig.server
+    assert server is not None
+    for second in (1_790_000_000.2, 1_790_000_000.9, 1_790_000_001.0):
+        monkeypatch.setattr("gateway.data.listener.time.time", lambda at=second: at)
+        assert int(second) == parsedate_to_datetime(server.date()).timestamp()
 
 
-@pytest.mark.parametrize("beginning", [b"", b"GE", b"GET / HTTP/1.1\r\nHost: g", b"\r\n"])
-async def test_a_head_that_does_not_come_ends_the_connection(beginning: bytes) -> None:
-    """However little or much of it came."""
-    async with running(head_seconds=0.05) as rig, rig.client() as client:
-        if beginning:
-            await client.send(beginning)
-        assert b"200" not in await client.rest()
-        assert client.ended
+async def test_an_idle_connection_ends_with_the_listening(rig: Rig) -> None:
+    """One that is being answered goes on, and then ends too."""
+    hold = asyncio.Event()
+    rig.store.script(Scripted(200, {}, [b"x" * 70_000, hold, b"x" * 30_000], length=100_000))
+    token = await rig.link()
+    async with rig.client() as idle, rig.client() as busy:
+        await idle.send(request("GET", "/robots.txt"))
+        await idle.answer()
+        await busy.send(request("GET", f"/s/{token}"))
+        await busy.head()
+        assert rig.server is not None
+        assert rig.server.busy
+        rig.server.parting = True
+        rig.server.stop_listening()
+        assert b"" == await idle.rest()
+        hold.set()
+        assert 100_000 == len(await busy.rest())
+    assert not rig.server.busy
 
 
-async def test_the_head_of_the_next_request_has_the_same_time(rig: Rig) -> None:
-    """After an answer, the first byte of another head starts the clock again."""
-    async with running(head_seconds=0.05) as hasty, hasty.client() as client:
-        await client.send(b"GET /robots.txt HTTP/1.1\r\nHost: gw\r\n\r\n")
-        assert 200 == (await client.answer()).status
-        await client.send(b"GET /robots.txt HT")
+async def test_a_parting_listener_tells_each_client(rig: Rig) -> None:
+    """So that none sends its next request into a connection that is about to close."""
+    assert rig.server is not None
+    rig.server.parting = True
+    async with rig.client() as client:
+        await client.send(request("GET", "/robots.txt"))
+        assert "close" == (await client.answer()).header("connection")
         assert b"" == await client.rest()
 
 
-async def test_a_slow_store_is_not_a_slow_head() -> None:
-    """The head's time ends with the head."""
-    async with running(head_seconds=0.05) as hasty:
-        hasty.store.hold("inside/a.txt", b"hello")
-        token = await hasty.link(actions=[Action.WRITE])
-        async with hasty.client() as client:
-            await client.send(f"PUT /s/{token} HTTP/1.1\r\nHost: gw\r\nContent-Length: 5\r\n\r\nhe".encode())
-            assert [] == hasty.records
-            await asyncio.sleep(0.15)
-            await client.send(b"llo")
-            assert 409 == (await client.answer()).status
-
-
-MALFORMED = [
-    b"NONSENSE\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: gw\r\nBad Name: x\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: gw\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: gw\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
-]
-
-
-@pytest.mark.parametrize("bytes_", MALFORMED)
-async def test_a_malformed_head_gets_a_fixed_text(rig: Rig, bytes_: bytes) -> None:
-    """400, nothing of the parser's own words, and the end of the connection."""
+async def test_what_does_not_end_is_ended(rig: Rig) -> None:
+    """An answer that is still in work when the listener closes breaks off."""
+    rig.store.script(Scripted(200, {}, [b"x" * 70_000, asyncio.Event()], length=100_000))
     async with rig.client() as client:
-        await client.send(bytes_)
-        got = await client.answer()
-        await client.rest()
-    assert (400, b"malformed request\n", True) == (got.status, got.body, client.ended)
+        await client.send(request("GET", f"/s/{await rig.link()}"))
+        await client.head()
+        assert rig.server is not None
+        await rig.server.close(0.05)
+        assert len(await client.rest()) < 100_000
+        assert client.ended
 
 
-@pytest.mark.parametrize("line", ["GET / HTTP/2.0", "GET / HTTP/0.9", "GET / HTTP/1.2"])
-async def test_other_versions_are_refused(rig: Rig, line: str) -> None:
-    """Only 1.0 and 1.1 are spoken."""
-    async with rig.client() as client:
-        await client.send(f"{line}\r\nHost: gw\r\n\r\n".encode())
-        assert 400 == (await client.answer()).status
+async def test_a_unix_socket_is_a_listener_too(rig: Rig, tmp_path: Path) -> None:
+    """Whoever speaks on it has no address."""
+    assert rig.server is not None
+    peers: list[object] = []
+    handle = rig.server.handle
 
+    async def looked(connection, arrival) -> None:
+        peers.append(connection.peer)
+        await handle(connection, arrival)
 
-async def test_the_send_queue_of_a_connection_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TCP_NOTSENT_LOWAT bounds what waits after a cut, TCP_USER_TIMEOUT for how long an unread tail is kept."""
-    found: list[int] = []
-    options = (socket.TCP_NOTSENT_LOWAT, socket.TCP_USER_TIMEOUT)
-    made = room._Connection.connection_made
-
-    def looked_at(self, transport):
-        made(self, transport)
-        sock = transport.get_extra_info("socket")
-        found.extend(sock.getsockopt(socket.IPPROTO_TCP, option) for option in options)
-
-    monkeypatch.setattr(room._Connection, "connection_made", looked_at)
-    await rig.ask("GET", "/robots.txt")
-    assert [128 * 1024, 20_000] == found
-
-
-async def test_bodies_are_never_decompressed(rig: Rig) -> None:
-    """Bytes that say they are gzip are stored as they came."""
-    token = await rig.link(actions=[Action.WRITE], overwrite=True)
-    not_gzip = b"these are no gzip bytes"
-    async with rig.client() as client:
-        await client.send(request("PUT", f"/s/{token}", {"Content-Encoding": "gzip"}, not_gzip))
-        assert 201 == (await client.answer()).status
-    assert not_gzip == rig.store.stored("inside/a.txt")
-
-
-def test_an_error_after_the_head_is_no_second_answer() -> None:
-    """Once bytes of an answer have left, an error breaks the connection."""
-    with pytest.raises(ConnectionError):
-        room._Connection.handle_error(SimpleNamespace(), SimpleNamespace(writer=SimpleNamespace(output_size=10)))
+    server = DataServer(looked, head_seconds=1.0)
+    await server.listen_on_path(str(tmp_path / "socket"))
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "socket"))
+    writer.write(request("GET", "/robots.txt"))
+    assert b"HTTP/1.1 200 OK\r\n" == await reader.readline()
+    writer.close()
+    await server.close()
+    assert [None] == peers

@@ -92,7 +92,7 @@ async def _serve(tracing: Tracing, record: Record, store: _Store, headers: dict[
     tell = tracing.told(lambda record, detail: logged.append(f"{record.request_id} {detail}"))
     upstream = tracing.asking(store)
 
-    async def handle(request: _Request) -> str:
+    async def handle(via: str, request: _Request) -> str:
         try:
             async with upstream.open(_CALL):
                 pass
@@ -101,7 +101,7 @@ async def _serve(tracing: Tracing, record: Record, store: _Store, headers: dict[
         tell(record, "in words")
         return "reply"
 
-    assert "reply" == await tracing.served(handle)(_Request(headers or {}))
+    assert "reply" == await tracing.served(handle)("a connection", _Request(headers or {}))
     return logged
 
 
@@ -135,14 +135,14 @@ async def test_no_span_holds_a_secret_or_a_key(tracing: Tracing, exporter: InMem
         headers = {"traceparent": _PARENT, "Authorization": f"Bearer {_TOKEN}"}
         await _serve(tracing, _record(), store, headers)
     with pytest.raises(RuntimeError):
-        await tracing.served(_broken)(_Request())
+        await tracing.served(_broken)("a connection", _Request())
     texts = [span.to_json() for span in exporter.get_finished_spans()]
     assert 7 == len(texts)
     for secret in (_TOKEN, "secret/", "192.0.2.7", "Signature", "real", "Bearer"):
         assert [] == [text for text in texts if secret in text]
 
 
-async def _broken(request: _Request) -> str:
+async def _broken(via: str, request: _Request) -> str:
     raise RuntimeError(f"broke at /s/{_TOKEN}")
 
 

@@ -1,0 +1,111 @@
+"""One request as it arrives."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.data.arrival import BODY_AHEAD, Arrival, Body
+
+
+def arrival(*fields: tuple[bytes, bytes], method: str = "PUT", keep_alive: bool = True) -> Arrival:
+    given = ((b"Host", b"gw"), *fields)
+    return Arrival(method, "/a/b", given, (1, 1), keep_alive=keep_alive, resume=lambda: None)
+
+
+async def drained(body: Body) -> bytes:
+    pieces = []
+    while piece := await body.read():
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+@given(st.binary(min_size=1), st.binary(), st.data())
+async def test_a_body_of_known_length_ends_there(content: bytes, behind: bytes, data: st.DataObject) -> None:
+    """However it was cut into pieces, what stands behind it is given back."""
+    body, wire, rest = Body(len(content), lambda: None), content + behind, b""
+    while wire:
+        size = data.draw(st.integers(1, len(wire)))
+        piece, wire = wire[:size], wire[size:]
+        rest += piece if body.whole else body.take(piece)
+    assert (content, behind) == (await drained(body), rest)
+
+
+async def test_a_body_that_breaks_off_is_never_whole() -> None:
+    """What came is read, then the reader is told."""
+    body = Body(10, lambda: None)
+    body.take(b"half")
+    body.break_off()
+    assert b"half" == await body.read()
+    with pytest.raises(ConnectionError):
+        await body.read()
+
+
+async def test_a_reader_waits_for_more() -> None:
+    """And is woken by it."""
+    body = Body(8, lambda: None)
+    reading = asyncio.get_running_loop().create_task(body.read())
+    await asyncio.sleep(0)
+    body.take(b"more")
+    assert b"more" == await reading
+
+
+async def test_the_socket_goes_on_once_there_is_room() -> None:
+    """Once, when the reader has come below the bound."""
+    resumed: list[bool] = []
+    body = Body(3 * BODY_AHEAD, lambda: resumed.append(True))
+    for _ in range(3):
+        body.take(b"x" * BODY_AHEAD)
+    assert body.full
+    await body.read()
+    assert [] == resumed
+    await body.read()
+    await body.read()
+    assert ([True], False) == (resumed, body.full)
+
+
+async def test_a_chunked_body_ends_where_it_says() -> None:
+    """What stands behind it is given back; one that is malformed breaks off."""
+    body = Body(None, lambda: None)
+    assert b"rest" == body.take(b"5\r\nhello\r\n0\r\n\r\nrest")
+    assert (True, b"hello") == (body.whole, await drained(body))
+    broken = Body(None, lambda: None)
+    broken.take(b"5\r\nhello\r\nnonsense\r\n")
+    assert (False, True) == (broken.whole, broken.broken)
+
+
+FRAMINGS = [
+    ((), b""),
+    (((b"Content-Length", b"0"),), b""),
+    (((b"Content-Length", b"5"),), b"hello"),
+    (((b"Transfer-Encoding", b"chunked"),), b"5\r\nhello\r\n0\r\n\r\n"),
+]
+
+
+@pytest.mark.parametrize(("fields", "taken"), FRAMINGS)
+async def test_the_head_says_how_the_body_ends(fields: tuple[tuple[bytes, bytes], ...], taken: bytes) -> None:
+    """RFC 9112, 6.3: none without a length, so many bytes, or chunks."""
+    body = arrival(*fields).body
+    assert (not fields or fields[0][1] == b"0") == body.whole
+    if not body.whole:
+        assert b"rest" == body.take(taken + b"rest")
+    assert body.whole
+    assert body.empty is not bool(taken)
+    assert (b"hello" if taken else b"") == await drained(body)
+
+
+def test_a_head_that_http_forbids_ends_its_connection() -> None:
+    """Its body has no end that anybody could be sure of."""
+    doubtful = arrival((b"Content-Length", b"5"), (b"Transfer-Encoding", b"chunked"))
+    assert (None, False, False) == (doubtful.raw, doubtful.keep_alive, doubtful.body.whole)
+    assert doubtful.fault is not None
+    assert {} == doubtful.headers
+
+
+def test_who_asks_before_sending_is_known() -> None:
+    """In any case of letters."""
+    assert arrival((b"Expect", b"100-Continue")).asks_first
+    assert not arrival().asks_first
