@@ -30,10 +30,13 @@ from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.compose import (
     Certificates,
+    Counted,
     LateIdentity,
+    Worker,
     backend_specs,
     fixed_at_start,
     gate_of,
+    no_longer_allowed,
     open_stores,
     upload_parts_with,
     with_drained,
@@ -41,24 +44,24 @@ from gateway.compose import (
 from gateway.control.api import OPERATIONS, build_control_app
 from gateway.control.deps import ControlDeps
 from gateway.core.attempt import Principal
-from gateway.core.policy import decide
-from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
+from gateway.core.reasons import DependencyDown, Reason, SettingsError
 from gateway.core.record import Outcome
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.core.token import SecretHash, hash_secret
 from gateway.data.account import Accounts
-from gateway.data.gate import Gate, Plane
+from gateway.data.gate import Plane
 from gateway.data.guesses import Guesses
 from gateway.data.listener import DataServer
 from gateway.data.puts import Names
 from gateway.data.resolve import Grants
 from gateway.data.routes import data_handler
 from gateway.data.shaping import Shaper
-from gateway.data.transfers import Pace, Permit, Transfers
+from gateway.data.transfers import Pace, Transfers
 from gateway.data.view import Follower
 from gateway.settings import Settings
 from gateway.settings.fields import ListenAddress
 from gateway.settings.watch import Loaded, Reloader, watch
+from gateway.stores.board import Seat
 from gateway.stores.seal import Sealer
 from gateway.stores.state import State
 from gateway.telemetry.health import Health
@@ -81,13 +84,11 @@ async def run(
     environ: Mapping[str, str] = os.environ,
     ready: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
-    processes: int = 1,
-    meeting: Path | None = None,
+    worker: Worker | None = None,
 ) -> None:
     """Serve until `stop` is set, SIGTERM or SIGINT. `ready` is called once both listeners accept.
 
-    `processes` is how many of us share the listeners and the state on this host; in `meeting`, a directory of their
-    own, they tell each other their metrics.
+    `worker` says which of several processes this one is.
 
     Raises:
         SettingsError: the files are wrong, or what they name cannot be opened.
@@ -95,7 +96,7 @@ async def run(
     register_crc("crc32c", awscrt.checksums.crc32c)
     register_crc("crc64nvme", awscrt.checksums.crc64nvme)
     reloader = Reloader(settings_path, environ, PROFILES)
-    app = _App(reloader, reloader.load(), processes, meeting)
+    app = _App(reloader, reloader.load(), worker)
     async with AsyncExitStack() as stack:
         ended = stop or asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -109,14 +110,17 @@ async def run(
 class _App:
     """One process of the gateway: what it is made of, and the order in which that starts and ends."""
 
-    def __init__(self, reloader: Reloader, loaded: Loaded, processes: int, meeting: Path | None) -> None:
-        self.processes = processes
+    def __init__(self, reloader: Reloader, loaded: Loaded, worker: Worker | None) -> None:
+        self.processes = 1 if worker is None else worker.count
+        self.seat = None if worker is None else Seat(worker.memory, worker.number)
         self.reloader = reloader
         self.settings: Settings = loaded.settings
         self.loaded = loaded
         self.logs = Logs(self.settings.log.level, self.settings.log.format, addresses=self.settings.log.addresses)
         self.metrics = Metrics()
-        self.siblings = Siblings(self.metrics, meeting, processes)
+        meeting = None if worker is None else worker.meeting
+        orders = {"drain": self._drain, "log": self._log_at}
+        self.siblings = Siblings(self.metrics, meeting, self.processes, orders)
         self.health = Health()
         self._fixed = fixed_at_start(self.settings)
         self._control: web.AppRunner | None = None
@@ -136,18 +140,30 @@ class _App:
         monotonic = time.monotonic  # not the loop's: uvloop's clock stands still within one turn
         self.state: State = await open_stores(self.settings, self.metrics, processes=self.processes)
         stack.push_async_callback(self.state.close)
-        self.upstream = StoreUpstream(backend_specs(self.loaded), clock=time.time, on_event=_Counted(self.metrics))
+        self.upstream = StoreUpstream(backend_specs(self.loaded), clock=time.time, on_event=Counted(self.metrics))
         stack.push_async_callback(self.upstream.close)
         await self.upstream.start()
         self.sealer = Sealer()
         transfers = Transfers(monotonic=monotonic, on_cut=self.metrics.cut, pace=self._pace)
-        follower = Follower(self.state.feed, self._take, monotonic=monotonic, clock=time.time, metrics=self.metrics)
+        follower = Follower(
+            self.state.feed,
+            self._take,
+            monotonic=monotonic,
+            clock=time.time,
+            metrics=self.metrics,
+            neighbours=self.seat,
+        )
         self.metrics.view_age(lambda: follower.age)
         self.plane = Plane(
             gate=gate_of(self.loaded),
             upstream=self.upstream if tracing is None else tracing.asking(self.upstream),
             grants=Grants(
-                self.state.grants, lambda: follower.view, self.sealer, monotonic=monotonic, metrics=self.metrics
+                self.state.grants,
+                lambda: follower.view,
+                self.sealer,
+                monotonic=monotonic,
+                metrics=self.metrics,
+                keep_up=None if self.seat is None else follower.keep_up,
             ),
             follower=follower,
             leases=self.state.leases,
@@ -294,14 +310,14 @@ class _App:
             audit_required=lambda: self.settings.fail.audit == "closed",
             count=self._count,
             tell=self.logs.audit_log,
-            drain=self._drain,
-            log_at=self._log_at,
+            drain=lambda name, drained: self.siblings.order("drain", name, drained),
+            log_at=lambda level, seconds: self.siblings.order("log", level, seconds),
             processes=self.processes,
             version=__version__,
         )
 
     def _drain(self, name: str, drained: bool) -> None:  # noqa: FBT001 (an operator's word)
-        """Out of use, or back, until a reload. What runs goes on."""
+        """Out of use, or back, until a reload. What runs goes on. Raises KeyError if there is none of this name."""
         self.plane.gate = with_drained(self.plane.gate, name, drained=drained)
         _log.warning("backend drained" if drained else "backend resumed", backend=name)
 
@@ -360,7 +376,7 @@ class _App:
         self.metrics.know(backends=loaded.policies.policy.backends)
         self.plane.gate = gate = gate_of(loaded)
         self._log_as_set()
-        self.plane.transfers.cut_where(lambda permit: _no_longer_allowed(gate, permit))
+        self.plane.transfers.cut_where(lambda permit: no_longer_allowed(gate, permit))
         self._replacing = asyncio.get_running_loop().create_task(self.upstream.replace(backend_specs(loaded)))
         self.metrics.policy_reload("ok")
         _log.info("reloaded", cause=cause)
@@ -375,25 +391,3 @@ class _App:
             except DependencyDown as failure:
                 _log.warning("old records could not be pruned", detail=failure.detail)
             await asyncio.sleep(_PRUNE_SECONDS)
-
-
-class _Counted:
-    """Tells the metrics what the upstream client reports."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self.presigned = metrics.presigned
-        self.answered = metrics.upstream_answered
-
-    def failed(self, backend: str, reason: Reason) -> None:
-        self.answered(backend, 0, 0.0)
-
-
-def _no_longer_allowed(gate: Gate, permit: Permit) -> Reason | None:
-    """Why the policy now in force would not let this transfer begin."""
-    if not permit.route.rule:
-        return None
-    try:
-        decide(gate.policy, permit.grant, permit.attempt)
-    except Refused as refused:
-        return refused.reason
-    return None

@@ -5,19 +5,22 @@ Refuses to own starting and ending (`gateway.app`).
 
 from __future__ import annotations
 
+import mmap
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway.backends import multipart
 from gateway.backends.spec import BackendSpec, ChainSource
 from gateway.backends.upstream import StoreUpstream
-from gateway.core.reasons import SettingsError
+from gateway.core.policy import decide
+from gateway.core.reasons import Reason, Refused, SettingsError
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.data.gate import Gate, PartsUpload
+from gateway.data.transfers import Permit
 from gateway.settings import Settings
 from gateway.settings.backend import BackendSettings, ResolvedStatic, SharedProfile
 from gateway.settings.model import TlsFiles
@@ -32,11 +35,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Certificates",
+    "Counted",
     "LateIdentity",
+    "Worker",
     "backend_specs",
     "fixed_at_start",
     "gate_of",
     "identity_rules",
+    "no_longer_allowed",
     "open_stores",
     "upload_parts_with",
     "with_drained",
@@ -72,6 +78,20 @@ def _spec(backend: BackendSettings, connect_timeout: float) -> BackendSpec:
         allow_link_local=backend.allow_link_local,
         drained=backend.drained,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One of `count` processes that share the listeners and the state on this host, by its `number` from 0.
+
+    In `meeting`, a directory of their own, they tell each other their metrics and orders; in `memory`, which holds
+    eight bytes for each, how far they have read the feed.
+    """
+
+    number: int
+    count: int
+    meeting: Path
+    memory: mmap.mmap
 
 
 class LateIdentity:
@@ -121,6 +141,17 @@ def gate_of(loaded: Loaded) -> Gate:
         trusted_proxies=settings.trusted_proxies,
         max_transfers=settings.data.max_transfers,
     )
+
+
+def no_longer_allowed(gate: Gate, permit: Permit) -> Reason | None:
+    """Why the policy now in force would not let this transfer begin."""
+    if not permit.route.rule:
+        return None
+    try:
+        decide(gate.policy, permit.grant, permit.attempt)
+    except Refused as refused:
+        return refused.reason
+    return None
 
 
 def with_drained(gate: Gate, name: str, *, drained: bool) -> Gate:
@@ -188,6 +219,17 @@ def upload_parts_with(upstream: StoreUpstream) -> PartsUpload:
         return Answer(200, {**uploaded.headers, "etag": uploaded.etag}, 0)
 
     return upload_parts
+
+
+class Counted:
+    """Tells the metrics what the upstream client reports."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.presigned = metrics.presigned
+        self.answered = metrics.upstream_answered
+
+    def failed(self, backend: str, reason: Reason) -> None:
+        self.answered(backend, 0, 0.0)
 
 
 class Certificates:

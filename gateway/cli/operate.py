@@ -1,4 +1,4 @@
-"""Owns the commands that change a running process: `backend ls|drain|resume`, `log-level`.
+"""Owns the commands that change a running gateway: `backend ls|drain|resume`, `log-level`.
 
 Refuses to own the changes (the control API) and the ones that last (the policy and settings files).
 """
@@ -25,7 +25,7 @@ def backend() -> None:
 @backend.command()
 @json_option
 def ls(*, as_json: bool) -> None:
-    """List the backends, what they can do, and which are drained in the process that answers."""
+    """List the backends, what they can do, and which are drained."""
     found: list[dict[str, Any]] = control().call("GET", "/v1/backends")["backends"]
     if as_json:
         print_json({"backends": found})
@@ -48,8 +48,8 @@ def ls(*, as_json: bool) -> None:
 def drain(name: str, *, as_json: bool) -> None:
     """Answer 503 to new requests for backend NAME; running transfers go on.
 
-    Holds in the one process that GATEWAY_URL reaches, until it is reloaded or ends: ask each replica, or write
-    `drained: true` into the policy file, which lasts.
+    Holds in the gateway that GATEWAY_URL reaches, in all its workers, until it is reloaded or ends: ask each replica,
+    or write `drained: true` into the policy file, which lasts.
     """
     _set(name, drained=True, as_json=as_json)
 
@@ -58,7 +58,7 @@ def drain(name: str, *, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def resume(name: str, *, as_json: bool) -> None:
-    """Take requests for backend NAME again, in the one process that GATEWAY_URL reaches."""
+    """Take requests for backend NAME again, in the gateway that GATEWAY_URL reaches."""
     _set(name, drained=False, as_json=as_json)
 
 
@@ -77,7 +77,7 @@ def _set(name: str, *, drained: bool, as_json: bool) -> None:
 @click.option("--for", "span", type=SPAN, help="How long, like 15m; then the settings' level is back.")
 @json_option
 def log_level(level: str, *, span: str | None, as_json: bool) -> None:
-    """Change how much the one process that GATEWAY_URL reaches logs, until it is reloaded, or for a time.
+    """Change how much the gateway that GATEWAY_URL reaches logs, until it is reloaded, or for a time.
 
     \b
     gateway log-level debug --for 15m
@@ -86,10 +86,10 @@ def log_level(level: str, *, span: str | None, as_json: bool) -> None:
     if as_json:
         print_json(said)
         return
-    click.echo(f"{said['level']} until {said['until'] or 'this process is reloaded or ends'}")
+    click.echo(f"{said['level']} until {said['until'] or 'the gateway is reloaded or ends'}")
     _tell_others(said)
 
 
 def _tell_others(said: dict[str, Any]) -> None:
-    if said["processes"] > 1:
-        say(f"{said['processes']} processes serve at this address, and only one has changed: use the files for all.")
+    if said["changed"] < said["processes"]:
+        say(f"Only {said['changed']} of {said['processes']} processes have changed: do it again, or use the files.")

@@ -8,17 +8,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import mmap
 import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.output import Exit, say
 from gateway.core.reasons import SettingsError
 
-__all__ = ["run_loop", "serve"]
+if TYPE_CHECKING:
+    from gateway.compose import Worker
+
+__all__ = ["run_loop", "serve", "spare_collector"]
 
 _YOUNG = 20_000
 """New containers before the collector looks: more than some hundred requests in work hold at once."""
@@ -54,38 +58,42 @@ def serve(config: Path, workers: int) -> None:
     """Run the gateway until SIGTERM or SIGINT; SIGHUP reads settings and policies again.
 
     One process serves one core. Several share the listeners, the page of metrics and the state, which therefore
-    cannot be `memory:`. Limits on what runs at once (`concurrent`, `max_transfers`) are each process's own; limits
-    on rates, uses and bytes are counted together.
+    cannot be `memory:`. A revocation that one has acknowledged is refused by all; an operator's orders reach all. If
+    one dies, all end, for whoever supervises them to start again. Limits on what runs at once (`concurrent`,
+    `max_transfers`) are each process's own; limits on rates, uses and bytes are counted together.
     """
     if workers == 1:
-        _serve(config, 1, None)
+        _serve(config)
         return
     from tempfile import TemporaryDirectory
 
     from gateway.cli.workers import supervise
 
+    memory = mmap.mmap(-1, 8 * workers)  # shared with what is forked, and no file
     with TemporaryDirectory(prefix="gateway-") as meeting:
-        code = supervise(lambda: _code_of(config, workers, Path(meeting)), workers)
+        code = supervise(lambda number: _code_of(config, number, workers, Path(meeting), memory), workers)
     raise click.exceptions.Exit(code)
 
 
-def _serve(config: Path, processes: int, meeting: Path | None) -> None:
+def _serve(config: Path, worker: Worker | None = None) -> None:
     from gateway.app import run
 
-    run_loop(lambda: run(config, environ=os.environ, ready=_spare_collector, processes=processes, meeting=meeting))
+    run_loop(lambda: run(config, environ=os.environ, ready=spare_collector, worker=worker))
 
 
-def _spare_collector() -> None:
+def spare_collector() -> None:
     """What exists by now lives as long as the process, and requests leave hardly a cycle: collect less, and rarely."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG)
 
 
-def _code_of(config: Path, processes: int, meeting: Path) -> int:
+def _code_of(config: Path, number: int, count: int, meeting: Path, memory: mmap.mmap) -> int:
     """The exit code of one worker, its failure told."""
+    from gateway.compose import Worker
+
     try:
-        _serve(config, processes, meeting)
+        _serve(config, Worker(number, count, meeting, memory))
     except SettingsError as error:
         say("\n".join(error.faults))
         return int(Exit.SETTINGS)

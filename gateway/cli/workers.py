@@ -22,8 +22,8 @@ __all__ = ["supervise"]
 _PASSED_ON: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def supervise(work: Callable[[], int], count: int) -> int:
-    """Run `work` in so many forked processes; returns the first exit code that is not 0, else 0.
+def supervise(work: Callable[[int], int], count: int) -> int:
+    """Run `work` in so many forked processes, numbered from 0; returns the first exit code that is not 0, else 0.
 
     Call it before any thread or event loop exists. SIGTERM, SIGINT and SIGHUP reach every process.
     """
@@ -39,10 +39,10 @@ def supervise(work: Callable[[], int], count: int) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
     before = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
     try:
-        for _ in range(count):
+        for number in range(count):
             child = os.fork()
             if child == 0:
-                _become(work)
+                _become(work, number)
             children.add(child)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         return _wait(children, told, pass_on)
@@ -52,13 +52,13 @@ def supervise(work: Callable[[], int], count: int) -> int:
             signal.signal(number, handler)
 
 
-def _become(work: Callable[[], int]) -> NoReturn:
+def _become(work: Callable[[int], int], number: int) -> NoReturn:
     code = int(Exit.FAILED)
     try:
-        for number in _PASSED_ON:
-            signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
+        for passed in _PASSED_ON:
+            signal.signal(passed, signal.SIG_IGN if passed == signal.SIGHUP else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
-        code = work()
+        code = work(number)
     except Exception as error:  # noqa: BLE001 (the process ends here: nobody above would tell a person)
         say(f"Error: {type(error).__name__}: {error}")
     finally:

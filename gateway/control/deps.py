@@ -45,12 +45,12 @@ def _untold(event: AuditEvent) -> None:
     return None
 
 
-def _fixed(name: str, drained: bool) -> None:  # noqa: FBT001 (the shape that is called)
-    return None
+async def _fixed(name: str, drained: bool) -> int:  # noqa: FBT001 (the shape that is called)
+    return 0
 
 
-def _level_stays(level: str, seconds: float | None) -> None:
-    return None
+async def _level_stays(level: str, seconds: float | None) -> int:
+    return 0
 
 
 def _uncounted(operation: str, status: int, seconds: float) -> None:
@@ -68,9 +68,9 @@ class ControlDeps:
     backend's profile. `ready` gives the faults that keep the gateway from serving, by name. `metrics` takes an
     Accept header and gives a content type and a text, or None when a process of this gateway does not answer.
     `count` hears of every request that ended: the name of its operation, its status, and its seconds; `tell` hears
-    of every administrative act. `drain` takes a known backend out of use in this process, or back; `log_at` makes
-    this process log at a level, for so many seconds where they are given; a reload undoes both. `processes` is how
-    many serve at this listener's address.
+    of every administrative act. `drain` takes a known backend out of use, or back; `log_at` changes the level of the
+    log, for so many seconds where they are given; a reload undoes both. `processes` is how many serve at this
+    listener's address; both answer how many of these have changed.
     """
 
     grants: GrantAdmin
@@ -94,7 +94,7 @@ class ControlDeps:
     audit_required: Callable[[], bool] = field(default=_not_required)
     count: Callable[[str, int, float], None] = field(default=_uncounted)
     tell: Callable[[AuditEvent], None] = field(default=_untold)
-    drain: Callable[[str, bool], None] = field(default=_fixed)
-    log_at: Callable[[str, float | None], None] = field(default=_level_stays)
+    drain: Callable[[str, bool], Awaitable[int]] = field(default=_fixed)
+    log_at: Callable[[str, float | None], Awaitable[int]] = field(default=_level_stays)
     processes: int = 1
     version: str = "0"

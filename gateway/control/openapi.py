@@ -233,7 +233,7 @@ ROWS: Final = (
         "/v1/backends/{name}",
         "drainBackend",
         "operation",
-        "Take a backend out of use in this process, or back, until a reload; running transfers go on",
+        "Take a backend out of use, or back, until a reload; running transfers go on",
         operation_routes.DrainView,
         operation_routes.DrainBody,
         also=(404,),

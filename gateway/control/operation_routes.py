@@ -23,8 +23,9 @@ from gateway.core.units import format_instant
 __all__ = ["DrainBody", "DrainView", "LogBody", "LogView", "operation_endpoints"]
 
 Level = Literal["debug", "info", "warning", "error"]
-Lasts = Literal["until this process is reloaded or ends"]
-Processes = Annotated[int, Field(description="How many serve at this address; only the one that answers has changed")]
+Lasts = Literal["until the gateway is reloaded or ends"]
+Processes = Annotated[int, Field(description="How many serve at this address")]
+Changed = Annotated[int, Field(description="How many of them have changed; one that did not answer in time has not")]
 
 
 class DrainBody(Body):
@@ -34,31 +35,33 @@ class DrainBody(Body):
 
 
 class LogBody(Body):
-    """The body of `PUT /v1/log`. Without `for`, the level stays until a reload or the process's end."""
+    """The body of `PUT /v1/log`. Without `for`, the level stays until a reload or the gateway's end."""
 
     level: Level
     seconds: Duration | None = Field(default=None, alias="for")
 
 
 class DrainView(View):
-    """What is in force in the process that answers, and for how long."""
+    """What is in force, for how long, and in how many processes."""
 
     name: str
     drained: bool
-    lasts: Lasts = "until this process is reloaded or ends"
+    lasts: Lasts = "until the gateway is reloaded or ends"
     processes: Processes
+    changed: Changed
 
 
 class LogView(View):
-    """The level of the process that answers; `until` is null where only a reload or its end brings the old one back."""
+    """The level in force; `until` is null where only a reload or the gateway's end brings the old one back."""
 
     level: Level
     until: Annotated[Instant | None, Field(description="When the settings' level is back")]
     processes: Processes
+    changed: Changed
 
 
 def operation_endpoints(operations: Operations, processes: int) -> tuple[Endpoint, ...]:
-    """The rows that change a running process, one of so many behind the same address."""
+    """The rows that change a running gateway of so many processes."""
     desk = _OperationDesk(operations, processes)
     return (
         Endpoint("PUT", "/v1/backends/{name}", desk.drain),
@@ -75,12 +78,12 @@ class _OperationDesk:
         read_query(request, NoQuery)
         body = await read_body(request, DrainBody)
         name = request.match_info["name"]
-        await self.operations.set_drained(actor, name, drained=body.drained)
-        return reply(DrainView(name=name, drained=body.drained, processes=self.processes))
+        changed = await self.operations.set_drained(actor, name, drained=body.drained)
+        return reply(DrainView(name=name, drained=body.drained, processes=self.processes, changed=changed))
 
     async def log(self, request: web.Request, actor: Principal) -> web.Response:
         read_query(request, NoQuery)
         body = await read_body(request, LogBody)
-        until = await self.operations.set_log_level(actor, body.level, body.seconds)
-        ends = None if until is None else format_instant(until)
-        return reply(LogView(level=body.level, until=ends, processes=self.processes))
+        level = await self.operations.set_log_level(actor, body.level, body.seconds)
+        ends = None if level.until is None else format_instant(level.until)
+        return reply(LogView(level=body.level, until=ends, processes=self.processes, changed=level.changed))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
@@ -71,8 +71,11 @@ class Grants:
         *,
         monotonic: Callable[[], float],
         metrics: Metrics,
+        keep_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`keep_up` returns when the feed's entries that another process of this host knows have come through here."""
         self._store = store
+        self._keep_up = keep_up
         self._view = view
         self._unsealer = unsealer
         self._metrics = metrics
@@ -82,7 +85,13 @@ class Grants:
         self._absent: LRUCache[SecretHash, int] = LRUCache(_CACHED)
 
     async def find(self, secret_hash: SecretHash) -> Grant | None:
-        """The grant of a secret. Raises DependencyDown only for secrets that are not cached."""
+        """The grant of a secret.
+
+        Raises:
+            DependencyDown: it is not cached, or the cache may be behind, and the store cannot answer.
+        """
+        if self._keep_up is not None:
+            await self._keep_up()
         grant = self._known.get(secret_hash)
         if grant is not None and self._hashes.get(grant.id) == secret_hash:  # else the feed could not reach it
             self._metrics.grant_cache("hit")

@@ -2,26 +2,39 @@
 
 Refuses to own the look-up (`gateway.core.revocation`) and the cutting (`gateway.data.transfers`); it tells both.
 
-Law: the view is fresh only when the feed itself said that nothing is missing; everything else lets it age, and past
-`MAX_VIEW_AGE` nothing is decided on it.
+Laws: the view is fresh only when the feed itself said that nothing is missing; everything else lets it age, and past
+`MAX_VIEW_AGE` nothing is decided on it. What another process of this host has read already is read before anything
+more is decided here.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.core.grant import Grant
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, RevocationFeed, RevocationView
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "Neighbours"]
 
 _PAGE: Final = 10_000
 _HEARTBEAT: Final = 1.0
 _BACKOFF: Final = 0.2
+
+
+class Neighbours(Protocol):
+    """The processes that serve beside this one on the same host."""
+
+    def tell(self, serial: int) -> None:
+        """Say that this process knows all entries up to `serial`."""
+        ...
+
+    def newest(self) -> int:
+        """The greatest serial that any of them, or this one, has told."""
+        ...
 
 
 class Follower:
@@ -35,8 +48,11 @@ class Follower:
         monotonic: Callable[[], float],
         clock: Callable[[], float],
         metrics: Metrics,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.view = RevocationView()
+        self._neighbours = neighbours
+        self._asked_for = 0
         self._feed = feed
         self._on_entries = on_entries
         self._monotonic = monotonic
@@ -81,15 +97,36 @@ class Follower:
     async def catch_up(self) -> None:
         """Take in all that the feed has now. After a revoke, called before the revoke is acknowledged."""
         async with self._lock:
-            while True:
-                asked_at = self._monotonic()
-                entries = await self._feed.since(self.view.serial, _PAGE)
-                if entries:
-                    self._take(entries)
-                if len(entries) < _PAGE:
-                    self._proved_at = asked_at
-                    self.view.fresh_at = asked_at
-                    return
+            await self._read()
+
+    async def keep_up(self) -> None:
+        """Take in what a neighbour has told, before a request is judged; hardly anything while there is nothing.
+
+        Raises:
+            DependencyDown: there is something, and the feed does not say what.
+        """
+        if self._neighbours is None:
+            return
+        newest = self._neighbours.newest()
+        if newest > self.view.serial and newest > self._asked_for:
+            async with self._lock:
+                if newest > self.view.serial:
+                    await self._read()
+                # Notices that were pruned meanwhile will not come any more: the feed was asked, and that is enough.
+                self._asked_for = max(self._asked_for, newest)
+
+    async def _read(self) -> None:
+        while True:
+            asked_at = self._monotonic()
+            entries = await self._feed.since(self.view.serial, _PAGE)
+            if entries:
+                self._take(entries)
+            if len(entries) < _PAGE:
+                self._proved_at = asked_at
+                self.view.fresh_at = asked_at
+                if self._neighbours is not None:
+                    self._neighbours.tell(self.view.serial)
+                return
 
     async def run(self) -> None:
         """Follow until cancelled. A feed that is down lets the view age; it is asked again and again."""

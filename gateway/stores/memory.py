@@ -50,7 +50,7 @@ class MemoryState:
         self._clock = clock
         self._bell = Bell()
         self._grants: dict[str, Grant] = {}
-        self._by_hash: dict[SecretHash, str] = {}
+        self._by_hash: dict[SecretHash, Grant] = {}  # the same grants: one look-up finds one of a million
         self._idempotency: dict[str, tuple[str, float]] = {}
         self._serial = 0
         self._feed: list[FeedEntry] = []
@@ -71,8 +71,7 @@ class MemoryState:
     # grants
 
     async def find(self, secret_hash: SecretHash) -> Grant | None:
-        grant_id = self._by_hash.get(secret_hash)
-        return None if grant_id is None else self._grants[grant_id]
+        return self._by_hash.get(secret_hash)
 
     async def get(self, grant_id: str) -> Grant | None:
         return self._grants.get(grant_id)
@@ -89,8 +88,7 @@ class MemoryState:
             raise ValueError("a grant with this id or secret exists")
         entry = self._enter(FeedKind.ISSUED, grant.id, at=grant.issued_at, by=grant.issued_by)
         stored = replace(grant, serial=entry.serial, version=1)
-        self._grants[stored.id] = stored
-        self._by_hash[stored.hash] = stored.id
+        self._keep(stored)
         if idempotency is not None:
             self._idempotency[idempotency] = (stored.id, now)
         self._bell.ring()
@@ -101,7 +99,7 @@ class MemoryState:
         known = self._grants.get(grant.id)
         if known is None or known.version != grant.version:
             return None
-        if self._by_hash.get(grant.hash, grant.id) != grant.id:
+        if self._by_hash.get(grant.hash, known).id != grant.id:
             raise ValueError("a grant with this secret exists")
         stored = replace(
             grant,
@@ -113,11 +111,13 @@ class MemoryState:
             revoked_reason=known.revoked_reason,
         )
         del self._by_hash[known.hash]
-        self._by_hash[stored.hash] = stored.id
-        self._grants[stored.id] = stored
+        self._keep(stored)
         self._enter(FeedKind.CHANGED, stored.id, at=self._clock())
         self._bell.ring()
         return stored
+
+    def _keep(self, grant: Grant) -> None:
+        self._grants[grant.id] = self._by_hash[grant.hash] = grant
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         check_filter(wanted)
@@ -142,7 +142,7 @@ class MemoryState:
         for target in targets:
             entries.append(self._enter(target.kind, target.name, target.prefix, at=at, reason=reason, by=by))
             for grant in [known for known in self._grants.values() if known.revoked_at is None and hit(known, target)]:
-                self._grants[grant.id] = replace(grant, revoked_at=at, revoked_reason=reason)
+                self._keep(replace(grant, revoked_at=at, revoked_reason=reason))
         self._bell.ring()
         return entries
 

@@ -31,16 +31,17 @@ def test_an_unknown_backend_is_exit_code_4(terminal):
 def test_the_log_level_says_when_it_ends(terminal):
     """A time, or the reload that it takes; the API's clock stands at 2027-01-15T08:00:00Z."""
     assert terminal.run("log-level", "debug", "--for", "15m").stdout == "debug until 2027-01-15T08:15:00Z\n"
-    assert terminal.run("log-level", "info").stdout == "info until this process is reloaded or ends\n"
+    assert terminal.run("log-level", "info").stdout == "info until the gateway is reloaded or ends\n"
     assert terminal.json("log-level", "error")["until"] is None
     assert terminal.run("log-level", "loud").exit_code == 2
     assert terminal.run("log-level", "info", "--for", "never").exit_code == 2
 
 
 def test_it_says_when_other_processes_have_not_changed(terminal, monkeypatch):
-    """One worker of several answers, and nobody should take it for all of them."""
-    said = {"name": "lab", "drained": True, "lasts": "until this process is reloaded or ends", "processes": 4}
+    """A worker that did not answer goes on as before, and nobody should take the others for all of them."""
+    lasts = "until the gateway is reloaded or ends"
+    said = {"name": "lab", "drained": True, "lasts": lasts, "processes": 4, "changed": 3}
     monkeypatch.setattr("gateway.cli.client.Control.call", lambda *_: said)
-    assert "4 processes" in terminal.run("backend", "drain", "lab").stderr
-    said["processes"] = 1
+    assert "Only 3 of 4 processes" in terminal.run("backend", "drain", "lab").stderr
+    said["changed"] = 4
     assert "processes" not in terminal.run("backend", "drain", "lab").stderr

@@ -18,7 +18,7 @@ SCRIPT = """
 import os, signal, sys, time
 from gateway.cli.workers import supervise
 
-def work():
+def work(number):
     {body}
 
 sys.exit(supervise(work, 3))

@@ -10,13 +10,19 @@ from tests.control.desk import Desk, serving
 async def test_a_drain_reaches_the_process_and_the_trail() -> None:
     """The answer says how long it lasts; each act is audited."""
     done: list[tuple[str, bool]] = []
-    async with serving(drain=lambda name, drained: done.append((name, drained))) as desk:
+
+    async def drain(name: str, drained: bool) -> int:
+        done.append((name, drained))
+        return 1
+
+    async with serving(drain=drain) as desk:
         answer = await desk.ask("PUT", "/v1/backends/archive", {"drained": True})
         assert answer.json == {
             "name": "archive",
             "drained": True,
-            "lasts": "until this process is reloaded or ends",
+            "lasts": "until the gateway is reloaded or ends",
             "processes": 1,
+            "changed": 1,
         }
         assert (await desk.ask("PUT", "/v1/backends/archive", {"drained": False})).status == 200
         assert (await desk.ask("PUT", "/v1/backends/none", {"drained": True})).status == 404
@@ -25,11 +31,16 @@ async def test_a_drain_reaches_the_process_and_the_trail() -> None:
 
 
 async def test_a_level_reaches_the_process_and_the_trail() -> None:
-    """With the seconds that were meant, and the instant when they are over."""
+    """With the seconds that were meant, the instant when they are over, and how many of the processes took it."""
     done: list[tuple[str, float | None]] = []
-    async with serving(log_at=lambda level, seconds: done.append((level, seconds)), processes=4) as desk:
+
+    async def log_at(level: str, seconds: float | None) -> int:
+        done.append((level, seconds))
+        return 3
+
+    async with serving(log_at=log_at, processes=4) as desk:
         answer = await desk.ask("PUT", "/v1/log", {"level": "debug", "for": "15m"})
-        assert answer.json == {"level": "debug", "until": "2027-01-15T08:15:00Z", "processes": 4}
+        assert answer.json == {"level": "debug", "until": "2027-01-15T08:15:00Z", "processes": 4, "changed": 3}
         assert (await desk.ask("PUT", "/v1/log", {"level": "info"})).json["until"] is None
         assert done == [("debug", 900.0), ("info", None)]
         assert desk.audited() == ["log level", "log level"]

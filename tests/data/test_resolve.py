@@ -10,10 +10,11 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import Scope
 from gateway.core.reasons import DependencyDown
 from gateway.core.request import Action
-from gateway.core.revocation import FeedKind
+from gateway.core.revocation import FeedKind, RevocationTarget
 from gateway.core.token import ENTROPY_BYTES, LinkToken, hash_secret
 from gateway.wire.credentials import Credentials
 from tests.data.harness import APP, Rig, running
+from tests.data.test_view import Words
 
 
 @pytest.fixture
@@ -67,6 +68,20 @@ async def test_an_edit_is_seen_at_once(rig: Rig) -> None:
     assert 404 == (await rig.fetch(token)).status
     await rig.edit(grant, scope=Scope("reports", key="b.txt"))
     assert b"new place" == (await rig.fetch(token)).body
+
+
+async def test_what_a_neighbour_told_comes_before_the_cache(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cached link that another process of this host has revoked is refused from the moment that one says so."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted()
+    follower, words = rig.plane.follower, Words()
+    monkeypatch.setattr(follower, "_neighbours", words)
+    monkeypatch.setattr(rig.plane.grants, "_keep_up", follower.keep_up)
+    assert 200 == (await rig.fetch(token)).status
+    [entry] = await rig.state.revoke([RevocationTarget(FeedKind.LINK, grant.id)], 0.0, "", "admin:ops")
+    assert 200 == (await rig.fetch(token)).status  # as nobody has answered the caller yet
+    words.tell(entry.serial)
+    assert 410 == (await rig.fetch(token)).status
 
 
 async def test_a_rotated_token_ends_at_once(rig: Rig) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.data.view import Follower
 from gateway.stores.memory import MemoryState
+from gateway.telemetry.metrics import Metrics
 from tests.data.harness import NOW, Rig, running
 
 
@@ -104,3 +106,77 @@ async def test_lag_is_measured_once_a_revocation(rig: Rig) -> None:
     rig.clock.tick(0)
     await rig.revoke(FeedKind.LINK, "l_x")
     assert 1 == rig.metric("gateway_revocation_lag_seconds_count")
+
+
+class Words:
+    """What two processes of one host tell each other."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def tell(self, serial: int) -> None:
+        self.told.append(serial)
+
+    def newest(self) -> int:
+        return max(self.told, default=0)
+
+
+class CountedFeed(DownFeed):
+    """Counts how often it was asked."""
+
+    asked = 0
+
+    async def since(self, serial, limit):
+        self.asked += 1
+        await asyncio.sleep(0)
+        return await super().since(serial, limit)
+
+
+def beside(feed: MemoryState, words: Words) -> Follower:
+    return Follower(feed, lambda _: None, monotonic=lambda: 0.0, clock=lambda: NOW, metrics=Metrics(), neighbours=words)
+
+
+async def revoke(feed: MemoryState, name: str) -> None:
+    await feed.revoke([RevocationTarget(FeedKind.OWNER, name)], NOW, "", "admin:ops")
+
+
+async def test_what_a_neighbour_has_read_is_read_before_the_next_decision() -> None:
+    """One process takes a revocation in and says so; the other then knows it too, having asked the feed once."""
+    feed, words = CountedFeed(clock=lambda: NOW), Words()
+    mine, other = beside(feed, words), beside(feed, words)
+    await revoke(feed, "app:billing")
+    await other.keep_up()
+    assert (other.view.serial, feed.asked) == (0, 0)  # nobody has told anything yet
+    await mine.catch_up()
+    await asyncio.gather(*(other.keep_up() for _ in range(20)))
+    assert other.view.serial == mine.view.serial == words.newest() > 0
+    assert feed.asked == 2
+
+
+async def test_a_feed_that_is_down_does_not_hide_what_a_neighbour_told() -> None:
+    """Something was told that cannot be read: nothing is decided before it can."""
+    feed, words = CountedFeed(clock=lambda: NOW), Words()
+    other = beside(feed, words)
+    await revoke(feed, "app:billing")
+    words.tell(1)
+    feed.down = True
+    for _ in range(2):
+        with pytest.raises(DependencyDown):
+            await other.keep_up()
+    feed.down = False
+    await other.keep_up()
+    assert other.view.serial == 1
+
+
+async def test_what_the_feed_has_forgotten_is_asked_for_once() -> None:
+    """A notice may be pruned before this process came to read it: the feed says that nothing is missing."""
+    feed, words = CountedFeed(clock=lambda: NOW), Words()
+    other = beside(feed, words)
+    words.tell(7)
+    for _ in range(3):
+        await other.keep_up()
+    assert feed.asked == 1
+    await revoke(feed, "app:billing")
+    words.tell(8)
+    await other.keep_up()
+    assert feed.asked == 2

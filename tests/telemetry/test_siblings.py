@@ -1,4 +1,4 @@
-"""One page of metrics for several processes."""
+"""One page of metrics and one order for several processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ async def pair(tmp_path, monkeypatch):
     opened = []
     for pid in (1001, 1002):
         monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
-        one = Siblings(Metrics(), tmp_path, 2)
+        done = []
+        one = Siblings(Metrics(), tmp_path, 2, {"do": lambda *words, done=done: done.append(words), "fail": {}.pop})
+        one.done = done
         await one.open()
         opened.append(one)
     yield opened
@@ -58,6 +60,7 @@ async def test_a_process_that_answers_badly_leaves_no_page(tmp_path, monkeypatch
     release = asyncio.Event()
 
     async def serve(reader, writer):
+        await reader.readline()
         if answer is None:
             await release.wait()
         else:
@@ -73,8 +76,48 @@ async def test_a_whole_answer_is_taken(tmp_path):
     """The control of the test above."""
 
     async def serve(reader, writer):
+        await reader.readline()
         writer.write(families_text(Metrics().registry))
         writer.close()
 
     async with await asyncio.start_unix_server(serve, str(tmp_path / "1.sock")):
         assert await Siblings(Metrics(), tmp_path, 2).page("") is not None
+
+
+async def test_an_order_reaches_all(pair):
+    """With its words as they were given; whoever gave it hears that both have obeyed."""
+    assert await pair[1].order("do", "lab", True, None, 1.5) == 2
+    assert [one.done for one in pair] == [[("lab", True, None, 1.5)]] * 2
+
+
+async def test_a_process_on_its_own_obeys_itself():
+    """No socket, nobody to tell."""
+    done = []
+    alone = Siblings(Metrics(), None, 1, {"do": done.append})
+    assert await alone.order("do", "x") == 1
+    assert done == ["x"]
+
+
+async def test_who_does_not_obey_is_not_counted(pair, tmp_path):
+    """One that cannot do it, or is gone, changes the count and breaks nothing for the others."""
+    pair[1]._orders = {"do": lambda *_: None, "fail": lambda *_: None, "unknown": lambda *_: None}
+    assert await pair[1].order("fail", "there is no such key") == 1
+    assert await pair[1].order("unknown") == 1
+    with pytest.raises(KeyError):
+        await pair[0].order("fail", "there is no such key")
+    (tmp_path / "1001.sock").unlink()
+    assert await pair[1].order("do", "x") == 1
+
+
+async def test_one_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
+    """The order is not obeyed there for all one knows, and the caller has its answer in time."""
+    monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.1)
+    release = asyncio.Event()
+
+    async def serve(reader, writer):
+        await release.wait()
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, str(tmp_path / "1.sock")):
+        assert await Siblings(Metrics(), tmp_path, 2, {"do": lambda: None}).order("do") == 1
+        release.set()

@@ -2,13 +2,13 @@
 
 Refuses to own the change itself (`gateway.app`).
 
-Law: both hold in this process only, until its end or its next reload; what is to last is written in the files. Each
-leaves an audit event.
+Law: both hold until the gateway's end or its next reload, in every process that serves at this address; what is to
+last, or to hold in every replica, is written in the files. Each leaves an audit event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.control.usecases.journal import Journal
@@ -17,21 +17,29 @@ from gateway.core.policy import Policy
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import format_instant
 
-__all__ = ["Operations"]
+__all__ = ["LevelSet", "Operations"]
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSet:
+    """When the settings' level is back, None if a reload has to bring it; and how many processes have changed."""
+
+    until: float | None
+    changed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """The use cases of running a process."""
+    """The use cases of running a gateway. `drain` and `log_at` answer how many of its processes have changed."""
 
     journal: Journal
     policy: Callable[[], Policy]
     clock: Callable[[], float]
-    drain: Callable[[str, bool], None]
-    log_at: Callable[[str, float | None], None]
+    drain: Callable[[str, bool], Awaitable[int]]
+    log_at: Callable[[str, float | None], Awaitable[int]]
 
-    async def set_drained(self, actor: Principal, name: str, *, drained: bool) -> None:
-        """Refuse new requests for a backend, or take them again; running transfers go on.
+    async def set_drained(self, actor: Principal, name: str, *, drained: bool) -> int:
+        """Refuse new requests for a backend, or take them again; running transfers go on. How many have changed.
 
         Raises:
             Refused: UNKNOWN_BUCKET, no backend has this name.
@@ -39,16 +47,17 @@ class Operations:
         """
         if name not in self.policy().backends:
             raise Refused(Reason.UNKNOWN_BUCKET, "no backend has this name")
-        self.drain(name, drained)
+        changed = await self.drain(name, drained)
         await self.journal.note(actor, "drain" if drained else "resume", f"backend {name}")
+        return changed
 
-    async def set_log_level(self, actor: Principal, level: str, seconds: float | None) -> float | None:
-        """Log at this level; returns the instant when the settings' level is back, None if a reload has to bring it.
+    async def set_log_level(self, actor: Principal, level: str, seconds: float | None) -> LevelSet:
+        """Log at this level.
 
         Raises:
             DependencyDown: the audit trail is down and its posture closed; the change stands.
         """
-        self.log_at(level, seconds)
+        changed = await self.log_at(level, seconds)
         until = None if seconds is None else self.clock() + seconds
         await self.journal.note(actor, "log level", level, until="" if until is None else format_instant(until))
-        return until
+        return LevelSet(until, changed)
