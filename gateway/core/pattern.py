@@ -12,10 +12,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["NamePattern", "PathPattern", "key_fault"]
+__all__ = ["RESERVED", "NamePattern", "PathPattern", "key_fault"]
 
 _SEGMENT: Final = re.compile(r"[^*]+|\*+")
 _DOTS: Final = frozenset({".", ".."})
+
+RESERVED: Final = ".gateway-uploads"
+"""The folder, one a bucket, in which unfinished uploads are kept. No caller can name it, and no listing shows it."""
 
 
 def key_fault(key: str) -> str | None:
@@ -28,6 +31,8 @@ def key_fault(key: str) -> str | None:
         return "is longer than 1024 bytes"
     if "." in key and not _DOTS.isdisjoint(key.split("/")):
         return "has a dot segment"
+    if RESERVED in key and RESERVED in key.split("/"):
+        return "lies in the folder of unfinished uploads"
     if not key.isprintable():
         for character in key:
             if character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff":

@@ -40,6 +40,10 @@ class Reason(StrEnum):
     INVALID_DIGEST = "invalid_digest"
     BAD_CONTENT_HASH = "bad_content_hash"
     BAD_RANGE = "bad_range"
+    PROTOCOL_VERSION = "protocol_version"
+    WRONG_MEDIA_TYPE = "wrong_media_type"
+    OFFSET_MISMATCH = "offset_mismatch"
+    CHECKSUM_MISMATCH = "checksum_mismatch"
     # who asks is not known
     CREDENTIALS_MISSING = "credentials_missing"
     CREDENTIALS_MALFORMED = "credentials_malformed"
@@ -83,6 +87,9 @@ class Reason(StrEnum):
     OBJECT_GONE = "object_gone"
     OBJECT_EXISTS = "object_exists"
     BUCKET_EXISTS = "bucket_exists"
+    UPLOAD_UNKNOWN = "upload_unknown"
+    UPLOAD_EXPIRED = "upload_expired"
+    UPLOAD_BUSY = "upload_busy"
     PRECONDITION_FAILED = "precondition_failed"
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
@@ -139,6 +146,14 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         400, "XAmzContentSHA256Mismatch", 400, "The body does not match x-amz-content-sha256."
     ),
     Reason.BAD_RANGE: PublicAnswer(416, "InvalidRange", 416, "The requested range is not satisfiable."),
+    Reason.PROTOCOL_VERSION: PublicAnswer(
+        412, "PreconditionFailed", 412, "The upload protocol's version is missing or not supported."
+    ),
+    Reason.WRONG_MEDIA_TYPE: PublicAnswer(
+        415, "InvalidRequest", 415, "The content type has to be application/offset+octet-stream."
+    ),
+    Reason.OFFSET_MISMATCH: PublicAnswer(409, "InvalidRequest", 409, "The upload stands at another offset."),
+    Reason.CHECKSUM_MISMATCH: PublicAnswer(400, "BadDigest", 460, "The body does not match its Upload-Checksum."),
     Reason.CREDENTIALS_MISSING: PublicAnswer(403, "AccessDenied", 401, _DENIED),
     Reason.CREDENTIALS_MALFORMED: PublicAnswer(
         400, "AuthorizationHeaderMalformed", 400, "The Authorization header is malformed."
@@ -205,6 +220,11 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.OBJECT_GONE: PublicAnswer(404, "NoSuchKey", 404, "The object does not exist."),
     Reason.OBJECT_EXISTS: PublicAnswer(412, "PreconditionFailed", 409, "An object with this name exists already."),
     Reason.BUCKET_EXISTS: PublicAnswer(409, "BucketAlreadyOwnedByYou", 409, "The bucket exists and you may use it."),
+    Reason.UPLOAD_UNKNOWN: PublicAnswer(404, "NoSuchUpload", 404, "The upload does not exist."),
+    Reason.UPLOAD_EXPIRED: PublicAnswer(410, "NoSuchUpload", 410, "The upload was not finished in time."),
+    Reason.UPLOAD_BUSY: PublicAnswer(
+        409, "OperationAborted", 423, "The upload is being written by another request. Please try again."
+    ),
     Reason.PRECONDITION_FAILED: PublicAnswer(
         412, "PreconditionFailed", 412, "At least one of the preconditions you specified did not hold."
     ),

@@ -12,7 +12,18 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["ACTION_OF", "Action", "BodyFraming", "BucketPlace", "LinkPlace", "ObjectRequest", "Operation", "RawRequest"]
+__all__ = [
+    "ACTION_OF",
+    "Action",
+    "BodyFraming",
+    "BucketPlace",
+    "LinkPlace",
+    "ObjectRequest",
+    "Operation",
+    "RawRequest",
+    "UploadStep",
+    "UploadVerb",
+]
 
 
 class Action(StrEnum):
@@ -153,6 +164,34 @@ class BucketPlace:
     key: str
 
 
+class UploadVerb(StrEnum):
+    """What one request does to a resumable upload through a link."""
+
+    DISCOVER = "discover"
+    CREATE = "create"
+    APPEND = "append"
+    LOOK = "look"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadStep:
+    """One step of a resumable upload (tus 1.0.0). Offsets and lengths in bytes.
+
+    `upload` is the id that its address carries, None before there is one. `metadata` is the header as it came, fit to
+    be sent back. `filename` and `content_type` are what it says of the file. `checksum` is (algorithm, digest).
+    """
+
+    verb: UploadVerb
+    upload: str | None = None
+    offset: int | None = None
+    length: int | None = None
+    metadata: str = ""
+    filename: str | None = None
+    content_type: str | None = None
+    checksum: tuple[str, bytes] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRequest:
     """A request that was understood. An instance that exists has a known operation and only allow-listed parts.
@@ -171,6 +210,7 @@ class ObjectRequest:
     framing: BodyFraming = BodyFraming.PLAIN
     expects_continue: bool = False
     virtual_host: bool = False
+    step: UploadStep | None = None
 
     @property
     def has_body(self) -> bool:

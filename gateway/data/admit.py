@@ -19,13 +19,14 @@ from gateway.core.lease import LEASE_BYTES_FACTOR, LEASE_WINDOW, Lease
 from gateway.core.limits import Demand, Verdict
 from gateway.core.policy import decide
 from gateway.core.reasons import DependencyDown, Reason, Refused
-from gateway.core.request import Action, Operation
+from gateway.core.request import Action, Operation, UploadStep, UploadVerb
 from gateway.core.route import Route
 from gateway.data.attempts import Tried
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Gate, Plane
 from gateway.data.identify import Presented, TokenPresented
 from gateway.data.transfers import Permit
+from gateway.wire.tus_state import UPLOAD_SECONDS, lease_key, new_upload
 
 __all__ = ["Admission", "claim"]
 
@@ -85,13 +86,33 @@ class Admission:
             decide(plane.gate.policy, grant, attempt)  # the files were read again since this request came
 
     async def _take_use(self, permit: Permit, grant: Grant) -> None:
+        step = self._tried.request.step
+        if step is not None:
+            await self._take_upload(permit, grant, step)
+            return
         key = _lease_key(self._tried.presented, permit.attempt, self._exchange)
         if permit.attempt.operation not in _UNCOUNTED:
             permit.lease_key = key
             if grant.uses is not None:
-                permit.lease = await _open_lease(self._plane, grant, key, permit.attempt)
+                window = 0.0 if permit.attempt.action is Action.WRITE else LEASE_WINDOW
+                permit.lease = await _open_lease(self._plane, grant, key, permit.attempt, window)
         elif grant.uses is not None or grant.budget is not None:
             await _require_rest(self._plane, grant, key, permit.attempt)
+
+    async def _take_upload(self, permit: Permit, grant: Grant, step: UploadStep) -> None:
+        """A resumable upload takes its use when it is created. All later steps share it: nobody knows an upload's
+        address who has not paid for it, and an address that was made up finds no upload."""
+        attempt = permit.attempt
+        match step.verb:
+            case UploadVerb.CREATE:
+                permit.upload = new_upload(attempt.now, self._plane.entropy(18))
+                permit.lease_key = lease_key(permit.upload)
+                if grant.uses is not None:
+                    permit.lease = await _open_lease(self._plane, grant, permit.lease_key, attempt, UPLOAD_SECONDS)
+            case UploadVerb.DISCOVER:
+                await _require_rest(self._plane, grant, "", attempt)
+            case _:
+                permit.lease = Lease(grant.id, lease_key(step.upload or ""), fresh=False)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -140,8 +161,7 @@ async def _take_rate(plane: Plane, gate: Gate, route: Route, now: float) -> Verd
     return verdict
 
 
-async def _open_lease(plane: Plane, grant: Grant, key: str, attempt: Attempt) -> Lease:
-    window = 0.0 if attempt.action is Action.WRITE else LEASE_WINDOW
+async def _open_lease(plane: Plane, grant: Grant, key: str, attempt: Attempt, window: float) -> Lease:
     lease = await plane.leases.open_lease(grant.id, key, grant.uses, attempt.now, window)
     if lease is None:
         raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")

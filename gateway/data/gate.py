@@ -6,7 +6,7 @@ Refuses to own how either is built (`gateway.app`).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +17,7 @@ from gateway.core.posture import FailPosture
 from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
 from gateway.data.account import Accounts
 from gateway.data.guesses import Guesses
+from gateway.data.holds import Holds
 from gateway.data.resolve import Grants
 from gateway.data.shaping import Shaper
 from gateway.data.transfers import Transfers
@@ -73,4 +74,5 @@ class Plane:
     metrics: Metrics
     clock: Callable[[], float]
     entropy: Callable[[int], bytes]
+    holds: Holds = field(default_factory=Holds)
     draining: bool = False

@@ -13,9 +13,17 @@ from enum import Enum, auto
 from typing import Final
 
 from gateway.core.attempt import Attempt
-from gateway.core.grant import Grant
+from gateway.core.grant import Grant, Scope
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import ACTION_OF, Action, LinkPlace, ObjectRequest, Operation
+from gateway.core.request import (
+    ACTION_OF,
+    Action,
+    LinkPlace,
+    ObjectRequest,
+    Operation,
+    UploadStep,
+    UploadVerb,
+)
 from gateway.data.exchange import Exchange
 from gateway.data.identify import TokenPresented
 from gateway.data.resolve import Resolved
@@ -57,6 +65,8 @@ def settle_place(request: ObjectRequest, grant: Grant) -> ObjectRequest:
     scope, place = grant.scope, request.place
     if scope is None or not isinstance(place, LinkPlace):
         return request
+    if request.step is not None:
+        return replace(request, place=LinkPlace(place.token_text, _upload_path(place.path, scope, request.step)))
     if scope.key is not None:
         if place.path is not None:
             raise Refused(Reason.OUT_OF_SCOPE, "a path below a link to one object")
@@ -70,6 +80,21 @@ def settle_place(request: ObjectRequest, grant: Grant) -> ObjectRequest:
         if request.operation is Operation.PUT_OBJECT:
             raise Refused(Reason.BAD_REQUEST, "an upload to a folder link needs a name: PUT /s/TOKEN/NAME")
     return request
+
+
+def _upload_path(path: str | None, scope: Scope, step: UploadStep) -> str | None:
+    """Where a resumable upload goes below its link: where its address says, or to the name that its metadata has."""
+    if scope.key is not None:
+        if path:
+            raise Refused(Reason.OUT_OF_SCOPE, "a path below a link to one object")
+        return None
+    if step.verb is UploadVerb.DISCOVER or (path and not path.endswith("/")):
+        return path
+    if step.verb is not UploadVerb.CREATE:
+        raise Refused(Reason.UPLOAD_UNKNOWN, "a folder is no upload")
+    if step.filename is None:
+        raise Refused(Reason.BAD_REQUEST, "an upload to a folder link needs a filename in its metadata")
+    return checked_key(f"{path or ''}{step.filename}")
 
 
 def _is_folder(place: LinkPlace) -> bool:

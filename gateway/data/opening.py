@@ -24,6 +24,7 @@ from gateway.data.local import LOCAL, local_answer
 from gateway.data.puts import open_put
 from gateway.data.redirects import redirected
 from gateway.data.transfers import Permit
+from gateway.data.tus import resumable
 from gateway.wire.calls import upstream_call, whole_instead
 from gateway.wire.replies import Reply
 
@@ -54,8 +55,9 @@ class Opening:
         plane, gate, tried, permit = self._plane, self._gate, self._tried, self._permit
         request = tried.request
         operation = request.operation
-        if tried.page is not None:
-            return await link_page(plane, gate, tried, permit)
+        if tried.page is not None or request.step is not None:
+            answering = link_page if tried.page is not None else resumable
+            return await answering(plane, gate, tried, permit)
         if isinstance(request.place, LinkPlace):
             if operation is Operation.LIST_OBJECTS_V2:
                 return await link_listing(plane, tried, permit)

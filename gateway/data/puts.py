@@ -22,7 +22,7 @@ from gateway.data.transfers import Permit
 from gateway.data.uploads import metered, plain_body
 from gateway.wire.calls import upstream_call
 
-__all__ = ["Names", "open_put"]
+__all__ = ["Names", "open_put", "require_absent"]
 
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 
@@ -74,7 +74,7 @@ async def open_put(plane: Plane, tried: Tried, permit: Permit) -> AsyncIterator[
         return
     with plane.names.reserve(call):
         if not conditional:
-            await _require_absent(plane, call)
+            await require_absent(plane, call)
         async with _sent(plane, call, length, chunks, permit) as answer:
             yield answer
 
@@ -93,7 +93,12 @@ def _must_not_overwrite(tried: Tried) -> bool:
     return isinstance(tried.request.place, LinkPlace) and (tried.grant is None or not tried.grant.overwrite)
 
 
-async def _require_absent(plane: Plane, call: UpstreamCall) -> None:
+async def require_absent(plane: Plane, call: UpstreamCall) -> None:
+    """Look whether the call's object is there.
+
+    Raises:
+        Refused: OBJECT_EXISTS if it is, UPSTREAM_REFUSED when the store does not say.
+    """
     look = UpstreamCall(backend=call.backend, method="HEAD", bucket=call.bucket, key=call.key)
     async with plane.upstream.open(look) as answer:
         if answer.status < 300:

@@ -42,7 +42,7 @@ class Permit:
     """The right to run one admitted request; given back when its body ends.
 
     `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes. `told` is the
-    reason of a store's error that was passed on.
+    reason of a store's error that was passed on. `upload` is the id of a resumable upload that this request begins.
     """
 
     exchange: Exchange
@@ -56,6 +56,7 @@ class Permit:
     moved: int = 0
     reserved: int = 0
     lease_key: str | None = None
+    upload: str | None = None
     _ended: asyncio.Event | None = None
     _slow_since: float | None = None
     _began: float | None = None

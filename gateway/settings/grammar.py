@@ -152,7 +152,7 @@ def _at_least(size: int, least: int) -> int:
     return size
 
 
-Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE"]
+Method = Literal["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"]
 
 
 class CorsEntry(BaseModel):

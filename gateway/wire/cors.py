@@ -15,6 +15,7 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.route import Cors
+from gateway.wire.tus import ASKED, EXPOSED, is_resumable
 
 __all__ = ["actual_headers", "preflight_headers"]
 
@@ -37,8 +38,9 @@ def preflight_headers(rules: Sequence[Cors], raw: RawRequest) -> Fields:
             Reason.BAD_REQUEST, "a preflight has an Origin, an Access-Control-Request-Method and header names"
         )
     wanted = [text.strip().lower() for text in asked.split(",") if text.strip()]
+    uploading = raw.path.startswith("/s/")
     for rule in rules:
-        if _allows(rule, origin, method) and all(_header_covered(rule, name) for name in wanted):
+        if _allows(rule, origin, method) and all(_header_covered(rule, name, uploading) for name in wanted):
             fields: Fields = (_allowed_origin(rule, origin), ("Access-Control-Allow-Methods", ", ".join(rule.methods)))
             if wanted:
                 fields += (("Access-Control-Allow-Headers", ", ".join(wanted)),)
@@ -57,7 +59,8 @@ def actual_headers(rules: Sequence[Cors], raw: RawRequest) -> Fields:
     for rule in rules:
         if _allows(rule, origin, raw.method):
             fields: Fields = (_allowed_origin(rule, origin), vary)
-            return (*fields, ("Access-Control-Expose-Headers", ", ".join(rule.expose))) if rule.expose else fields
+            expose = dict.fromkeys((*rule.expose, *EXPOSED) if _uploads(raw) else rule.expose)
+            return (*fields, ("Access-Control-Expose-Headers", ", ".join(expose))) if expose else fields
     return (vary,)
 
 
@@ -69,8 +72,13 @@ def _allows(rule: Cors, origin: str, method: str) -> bool:
     )
 
 
-def _header_covered(rule: Cors, name: str) -> bool:
-    return any(_wildcard(pattern.lower(), name) for pattern in rule.headers)
+def _uploads(raw: RawRequest) -> bool:
+    """Whether the answer is the upload protocol's, whose clients cannot go on without its headers."""
+    return raw.path.startswith("/s/") and (is_resumable(raw) or raw.method == "OPTIONS")
+
+
+def _header_covered(rule: Cors, name: str, uploading: bool) -> bool:  # noqa: FBT001 (a fact about the path)
+    return (uploading and name in ASKED) or any(_wildcard(pattern.lower(), name) for pattern in rule.headers)
 
 
 def _allowed_origin(rule: Cors, origin: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
+from gateway.core.pattern import RESERVED
 from gateway.core.request import Operation
 from gateway.wire.continuation import shown_token
 from gateway.wire.documents import Node, document, element, quoted, read_store, xml_carries
@@ -134,12 +135,20 @@ def rename(listing: Listing, real_prefix: str, wanted: str = "") -> tuple[Listin
     """
     below = real_prefix + wanted
     cut = len(real_prefix)
-    found = tuple(replace(entry, key=entry.key[cut:]) for entry in listing.found if entry.key.startswith(below))
-    prefixes = tuple(prefix[cut:] for prefix in listing.prefixes if prefix.startswith(below))
+    found = tuple(
+        replace(entry, key=entry.key[cut:])
+        for entry in listing.found
+        if entry.key.startswith(below) and not _reserved(entry.key)
+    )
+    prefixes = tuple(prefix[cut:] for prefix in listing.prefixes if prefix.startswith(below) and not _reserved(prefix))
     dropped = len(listing.found) - len(found) + len(listing.prefixes) - len(prefixes)
     next_key = listing.next_key[cut:] if listing.next_key.startswith(real_prefix) else ""
     next_token = shown_token(listing.next_token, real_prefix)
     return replace(listing, found=found, prefixes=prefixes, next_key=next_key, next_token=next_token), dropped
+
+
+def _reserved(name: str) -> bool:
+    return RESERVED in name and RESERVED in name.split("/")
 
 
 _ROOTS: Final[Mapping[Operation, str]] = {

@@ -15,10 +15,20 @@ from typing import Final
 
 from gateway.core.pattern import key_fault
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import BodyFraming, BucketPlace, LinkPlace, ObjectRequest, Operation, RawRequest
+from gateway.core.request import (
+    BodyFraming,
+    BucketPlace,
+    LinkPlace,
+    ObjectRequest,
+    Operation,
+    RawRequest,
+    UploadStep,
+    UploadVerb,
+)
 from gateway.wire.accept import AUTH_HEADERS, EMPTY_CHECKSUMS, accepted_headers, hoisted_header
 from gateway.wire.operations import AUTH_PARAMS, IGNORED_PARAMS, Level, find_shape
 from gateway.wire.target import decode, host_name, query_pairs, raw_request
+from gateway.wire.tus import read_step
 
 __all__ = ["LINK_METHODS", "checked_key", "copy_source", "is_link_path", "parse", "raw_request"]
 
@@ -42,6 +52,15 @@ _WITH_BODY: Final = frozenset(
 _STREAMING: Final = "STREAMING-"
 _BODY_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _CHUNKED_MARKS: Final = ("x-amz-decoded-content-length", "x-amz-trailer")
+_UPLOAD_METHODS: Final = frozenset({"PATCH", "DELETE"})
+_STEPS: Final = {
+    UploadVerb.DISCOVER: Operation.LIST_PARTS,
+    UploadVerb.CREATE: Operation.CREATE_MULTIPART_UPLOAD,
+    UploadVerb.APPEND: Operation.UPLOAD_PART,
+    UploadVerb.LOOK: Operation.LIST_PARTS,
+    UploadVerb.END: Operation.ABORT_MULTIPART_UPLOAD,
+}
+"""A resumable upload's steps as the operations that S3 has for the same; policy knows them by these."""
 
 
 def is_link_path(raw: RawRequest) -> bool:
@@ -114,15 +133,19 @@ def _virtual_bucket(raw: RawRequest, domains: Sequence[str]) -> str | None:
 
 
 def _parse_link(raw: RawRequest) -> ObjectRequest:
-    if raw.method not in LINK_METHODS:
+    if raw.method not in LINK_METHODS and raw.method not in _UPLOAD_METHODS:
         raise Refused(Reason.METHOD_NOT_ALLOWED, f"{raw.method} is not offered for a link")
     segment, slash, rest = raw.path.removeprefix("/s").removeprefix("/").partition("/")
     token = decode(segment, Reason.UNKNOWN_TOKEN)
-    if raw.method == "OPTIONS":
+    if raw.method == "OPTIONS" and raw.header("access-control-request-method") is not None:
         return ObjectRequest(raw=raw, operation=Operation.PREFLIGHT, place=LinkPlace(token, None))
     path = checked_key(decode(rest, Reason.BAD_KEY)) if slash else None
+    pairs = query_pairs(raw.query)
+    step = read_step(raw, dict(pairs).get("upload"))
+    if step is not None:
+        return _upload_step(raw, LinkPlace(token, path), step)
     operation = _link_operation(raw.method, path)
-    params = {name: value for name, value in query_pairs(raw.query) if name in _LINK_PARAMS}
+    params = {name: value for name, value in pairs if name in _LINK_PARAMS}
     if _says_chunked(raw):
         raise Refused(Reason.BAD_REQUEST, "aws-chunked framing on a link")
     headers = accepted_headers(raw.headers, link=True)
@@ -136,6 +159,20 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
         headers=headers,
         content_length=_declared_length(raw),
         expects_continue=_expects_continue(raw),
+    )
+
+
+def _upload_step(raw: RawRequest, place: LinkPlace, step: UploadStep) -> ObjectRequest:
+    """A step of a resumable upload. Nothing but the protocol's own headers has a meaning; metadata names the type."""
+    whole = step.verb is UploadVerb.CREATE
+    return ObjectRequest(
+        raw=raw,
+        operation=_STEPS[step.verb],
+        place=place,
+        headers={"content-type": step.content_type} if step.content_type is not None else {},
+        content_length=step.length if whole else _declared_length(raw),
+        expects_continue=_expects_continue(raw),
+        step=step,
     )
 
 

@@ -27,6 +27,7 @@ from gateway.wire import pages
 from gateway.wire.negotiate import prefers_html
 from gateway.wire.operations import Level, methods_of
 from gateway.wire.parse import LINK_METHODS, is_link_path
+from gateway.wire.tus import version_fields
 
 __all__ = [
     "LINK_HEADERS",
@@ -115,7 +116,7 @@ def problem(reason: Reason, request_id: str, *, headers: Fields = ()) -> Reply:
     answer = TABLE[reason]
     members = {
         "type": "about:blank",
-        "title": HTTPStatus(answer.link_status).phrase,
+        "title": _title(answer.link_status),
         "status": answer.link_status,
         "detail": answer.text,
         "reason": public_reason(reason).value,
@@ -153,6 +154,8 @@ def refusal(
     link = isinstance(request.place, LinkPlace) if request is not None else raw is not None and is_link_path(raw)
     status = TABLE[reason].link_status if link else TABLE[reason].status
     headers = _later(status, refused.retry_after, verdict)
+    if link and raw is not None:
+        headers += version_fields(raw, reason)
     if status == 405:
         headers += (("Allow", ", ".join(allow or _allowed(request, link=link))),)
     if not link:
@@ -178,6 +181,11 @@ def rate_fields(verdict: Verdict) -> Fields:
         ("RateLimit-Policy", f'"requests";q={verdict.limit}'),
         ("RateLimit", f'"requests";r={max(0, verdict.remaining)};t={max(0, math.ceil(verdict.reset))}'),
     )
+
+
+def _title(status: int) -> str:
+    """A status in words. 460 is the tus protocol's own."""
+    return "Checksum Mismatch" if status == 460 else HTTPStatus(status).phrase
 
 
 def _later(status: int, retry_after: float | None, verdict: Verdict | None) -> Fields:

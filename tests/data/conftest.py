@@ -7,7 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 
+from gateway.data import tus, tus_append
+from gateway.wire import tus_state
 from tests.data.harness import APP, Rig, running
+from tests.data.parts_store import PartsStore
+from tests.data.uploading import PART
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +27,21 @@ async def rig() -> AsyncIterator[Rig]:
     """A listener for links and signed requests."""
     async with running() as started:
         yield started
+
+
+@pytest.fixture
+async def uploads() -> AsyncIterator[Rig]:
+    """A listener before a store that takes uploads in parts."""
+    async with running(store=PartsStore()) as started:
+        yield started
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of a thousand bytes, so that a small upload has many."""
+    for room in (tus, tus_append, tus_state):
+        monkeypatch.setattr(room, "PART_BYTES", PART)
+    monkeypatch.setattr(tus_state, "_MIB", 1)
 
 
 @pytest.fixture

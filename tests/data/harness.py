@@ -282,10 +282,11 @@ async def running(
     posture: FailPosture | None = None,
     head_seconds: float = 10.0,
     load: bool = True,
+    store: ScriptedStore | None = None,
     **gate: Any,
 ) -> AsyncIterator[Rig]:
     """A listener on a free port. Nothing runs in the background: a test says when the feed is read, who is slow."""
-    clock, metrics, store = Clock(), Metrics(), ScriptedStore()
+    clock, metrics, store = Clock(), Metrics(), store or ScriptedStore()
     metrics.know(backends=("lab", "away"))
     state = state or MemoryState(clock=clock.wall)
     records: list[Record] = []

@@ -43,7 +43,7 @@ def refusal_of(method: str, target: str, headers: Iterable[tuple[str, str]] = ()
         ("PUT", "/s/tok/new+name", Operation.PUT_OBJECT, "new+name"),
         ("POST", "/s/tok", Operation.POST_OBJECT, None),
         ("POST", "/s/tok/", Operation.POST_OBJECT, ""),
-        ("OPTIONS", "/s/tok/a", Operation.PREFLIGHT, None),
+        ("OPTIONS", "/s/tok/a", Operation.LIST_PARTS, "a"),
     ],
 )
 def test_link_paths(method: str, target: str, operation: Operation, path: str | None) -> None:

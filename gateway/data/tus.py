@@ -1,0 +1,259 @@
+"""Owns the steps of a resumable upload through a link (tus 1.0.0): discover, create, append, look, end.
+
+Refuses to own headers (`gateway.wire.tus`), bytes (`gateway.data.tus_append`) and the store (`gateway.data.tus_store`).
+
+Laws: a step is decided on like an upload of the same object, by the one authorisation function, each time anew. An
+upload belongs to one link and one object. Its creation is the one use it takes. An address that was never given, or
+whose upload has ended, is 404; one that expired is 410.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Final
+from urllib.parse import urlsplit
+
+from gateway.core.lease import Lease
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.request import LinkPlace, UploadVerb
+from gateway.data.attempts import Tried
+from gateway.data.gate import Gate, Plane
+from gateway.data.holds import hold
+from gateway.data.transfers import Permit
+from gateway.data.tus_append import Arriving, Progress, checked, unbroken
+from gateway.data.tus_store import TusStore
+from gateway.data.uploads import metered
+from gateway.wire.replies import LINK_HEADERS, Reply
+from gateway.wire.tus import RESUMABLE, discovery_fields, expires_field, location
+from gateway.wire.tus_state import PART_BYTES, UPLOAD_SECONDS, UploadState, lease_key, part_bytes
+
+__all__ = ["resumable"]
+
+_COMMON: Final = (RESUMABLE, *LINK_HEADERS)
+
+
+async def resumable(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+    """The answer to one step.
+
+    Raises:
+        Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED, UPLOAD_BUSY, OFFSET_MISMATCH, CHECKSUM_MISMATCH, TOO_LARGE,
+            OBJECT_EXISTS, NOT_ALLOWED for ending what is finished; and what the body was refused for.
+        UpstreamFailed: as `Upstream.open`.
+    """
+    work = _Step(plane, gate, tried, permit)
+    match work.verb:
+        case UploadVerb.DISCOVER:
+            return Reply(204, (*discovery_fields(_most(permit)), *LINK_HEADERS))
+        case UploadVerb.CREATE:
+            return await work.create()
+        case UploadVerb.APPEND:
+            return await work.append()
+        case UploadVerb.LOOK:
+            return await work.look()
+        case _:
+            return await work.end()
+
+
+def _most(permit: Permit) -> int | None:
+    """The largest upload that link and rule allow."""
+    sizes = (permit.route.max_size, permit.grant.max_size if permit.grant is not None else None)
+    return min((size for size in sizes if size is not None), default=None)
+
+
+class _Step:
+    """One step with all that it is judged by."""
+
+    def __init__(self, plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> None:
+        step, grant = tried.request.step, tried.grant
+        if step is None or grant is None:
+            raise ValueError("no step of a link's upload")
+        self.verb = step.verb
+        self._plane = plane
+        self._gate = gate
+        self._permit = permit
+        self._step = step
+        self._grant = grant
+        self._upload = step.upload or permit.upload or ""
+        self._request = tried.request
+        self._store = TusStore(plane, permit.route, tried.request, self._upload)
+
+    async def create(self) -> Reply:
+        step, attempt, grant = self._step, self._permit.attempt, self._grant
+        if not grant.overwrite:
+            await self._store.require_absent()
+        await self._store.sweep(attempt.now)
+        ends = attempt.now + UPLOAD_SECONDS
+        state = UploadState(
+            grant=grant.id,
+            key=attempt.key,
+            at=attempt.now,
+            expires_at=ends if grant.expires_at is None else min(ends, grant.expires_at),
+            planned=step.length,
+            length=step.length,
+            metadata=step.metadata,
+            content_type=step.content_type,
+        )
+        self._require_size(0, step.length)
+        progress = self._progress(state)
+        await unbroken(self._created(progress))
+        self._permit.consumed = True
+        place = self._request.place
+        if not isinstance(place, LinkPlace):
+            raise ValueError("not a link's request")
+        public = urlsplit(self._gate.public_url).path.rstrip("/")
+        address = location(public, place.token_text, place.path, self._upload)
+        return Reply(201, (("Location", address), *self._progress_fields(progress), *_COMMON))
+
+    async def append(self) -> Reply:
+        async with hold(self._plane, self._gate, self._permit, self._upload):
+            progress = await self._load()
+            step, state = self._step, progress.state
+            if step.offset != progress.offset:
+                raise Refused(Reason.OFFSET_MISMATCH, f"the upload stands at {progress.offset}")
+            if step.length is not None and state.length not in {None, step.length}:
+                raise Refused(Reason.BAD_ARGUMENT, "the length of an upload does not change")
+            self._require_size(progress.offset, state.length if step.length is None else step.length)
+            if state.length is None and step.length is not None:
+                await unbroken(self._say_length(progress, step.length))
+            if not state.done:
+                await unbroken(progress.append(await self._arriving(progress)))
+        return Reply(204, (*self._progress_fields(progress), *_COMMON))
+
+    async def look(self) -> Reply:
+        progress = await self._load()
+        if progress.complete and not progress.state.done:
+            # The last byte was taken, but whoever took it did not live to finish: no client would come again.
+            async with hold(self._plane, self._gate, self._permit, self._upload):
+                progress = await self._load()
+                await unbroken(progress.append(Arriving.of(b"")))
+        state = progress.state
+        length = ("Upload-Defer-Length", "1") if state.length is None else ("Upload-Length", str(state.length))
+        metadata = (("Upload-Metadata", state.metadata),) if state.metadata else ()
+        return Reply(200, (length, *metadata, *self._progress_fields(progress), *_COMMON))
+
+    async def end(self) -> Reply:
+        async with hold(self._plane, self._gate, self._permit, self._upload):
+            progress = await self._load()
+            if progress.state.done:
+                raise Refused(Reason.NOT_ALLOWED, "the upload is an object by now, which a link cannot delete")
+            await unbroken(progress.give_up())
+        if self._grant.uses is not None:
+            await self._plane.leases.give_back(Lease(self._grant.id, lease_key(self._upload), fresh=True))
+        return Reply(204, _COMMON)
+
+    # what the steps share
+
+    def _progress(self, state: UploadState) -> Progress:
+        return Progress(self._store, state, [], not self._grant.overwrite, self._require_standing)
+
+    def _require_standing(self) -> None:
+        """The right to write, once more: a revocation that came meanwhile ends the upload, and not only the request."""
+        attempt, permit = self._permit.attempt, self._permit
+        self._plane.follower.require_standing(self._grant, attempt.bucket, attempt.key, permit.route.backend.name)
+
+    async def _created(self, progress: Progress) -> None:
+        """Write the upload down, and take what came with its creation. Nobody will know of it if that fails."""
+        length = progress.state.planned
+        try:
+            if length is not None and length > part_bytes(1, length):
+                progress.state = replace(progress.state, parts_id=await self._store.begin())
+            await self._store.save(progress.state)
+            if self._request.has_body or length == 0:
+                await progress.append(await self._arriving(progress))
+        except (Refused, UpstreamFailed):
+            await progress.give_up()
+            raise
+
+    async def _say_length(self, progress: Progress, length: int) -> None:
+        """Write a deferred length down: from now on it does not change."""
+        if length < progress.offset:
+            raise Refused(Reason.BAD_ARGUMENT, "the upload is longer than that already")
+        state = replace(progress.state, length=length)
+        await self._store.save(state, self._store.tail(0, state.tail))
+        progress.state = state
+
+    async def _load(self) -> Progress:
+        """The upload as the store holds it.
+
+        Raises:
+            Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED.
+        """
+        state = await self._store.load()
+        attempt = self._permit.attempt
+        if state is None or (state.grant, state.key) != (self._grant.id, attempt.key):
+            raise Refused(Reason.UPLOAD_UNKNOWN, "the link has no such upload for this object")
+        if state.content_type is not None:
+            # The store hears the type when the object is opened or put, which may be in any of the requests.
+            self._store.describe(state.content_type)
+        progress = self._progress(state)
+        if state.done:
+            return progress
+        if attempt.now >= state.expires_at:
+            await unbroken(progress.give_up())
+            raise Refused(Reason.UPLOAD_EXPIRED, "the upload has expired")
+        if state.parts_id is not None:
+            parts = await self._store.parts(state.parts_id)
+            if parts is None:
+                return await self._without_parts(progress)
+            progress.parts = parts
+        return progress
+
+    async def _without_parts(self, progress: Progress) -> Progress:
+        """The store has no parts any more: they are the object, if that was the last thing that happened; or gone."""
+        if await self._store.size() != progress.state.length:
+            await unbroken(progress.give_up())
+            raise Refused(Reason.UPLOAD_EXPIRED, "the store has thrown the parts away")
+        progress.state = replace(progress.state, done=True, tail_at=0, tail=0)
+        await self._store.save(progress.state)
+        return progress
+
+    def _require_size(self, offset: int, length: int | None) -> None:
+        """Raises Refused TOO_LARGE for an upload that would not be allowed whole, or a body that is longer than it."""
+        most = _most(self._permit)
+        if length is not None and most is not None and length > most:
+            raise Refused(Reason.TOO_LARGE, f"an upload of {length} bytes is above the allowed {most}")
+        room = length if length is not None else most
+        if room is not None and (self._declared or 0) > room - offset:
+            raise Refused(Reason.TOO_LARGE, "the body is longer than what is left of the upload")
+
+    @property
+    def _declared(self) -> int | None:
+        text = self._request.raw.header("content-length")
+        return int(text) if text is not None else None if self._request.has_body else 0
+
+    async def _arriving(self, progress: Progress) -> Arriving:
+        """The request's body. With a checksum, a small one is here whole and checked, a large one checked on its way.
+
+        Raises:
+            Refused: CHECKSUM_MISMATCH, MISSING_LENGTH for a large body with a checksum and without a length.
+        """
+        declared, checksum = self._declared, self._step.checksum
+        most = _most(self._permit)
+        room = progress.state.length if progress.state.length is not None else most
+        source = metered(self._plane, self._permit, self._permit.exchange.body(), declared)
+        if room is not None:
+            source = _bounded(source, room - progress.offset)
+        if checksum is None:
+            return Arriving(source, declared)
+        source = checked(source, checksum)
+        if declared is not None and declared > PART_BYTES:
+            return Arriving(source, declared, staged=True)
+        small = bytearray()
+        async for chunk in source:
+            small += chunk
+            if len(small) > PART_BYTES:
+                raise Refused(Reason.MISSING_LENGTH, "a large body with a checksum needs a Content-Length")
+        return Arriving.of(bytes(small))
+
+    def _progress_fields(self, progress: Progress) -> tuple[tuple[str, str], ...]:
+        fields = (("Upload-Offset", str(progress.offset)),)
+        return fields if progress.state.done else (*fields, expires_field(progress.state.expires_at))
+
+
+async def _bounded(source: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
+    async for chunk in source:
+        room -= len(chunk)
+        if room < 0:
+            raise Refused(Reason.TOO_LARGE, "the body is longer than what is left of the upload")
+        yield chunk

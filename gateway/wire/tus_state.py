@@ -1,0 +1,117 @@
+"""Owns what is kept of an unfinished upload, as the bytes of one hidden object, and how its parts are cut.
+
+Refuses to own the object's place and the store's calls (`gateway.data.tus_store`).
+
+Law: the object is a head of fixed size and then the tail, the bytes that no part holds yet. So one write of it is one
+step of the upload, whole or not at all. Parts follow from what the store itself lists; a tail that begins before their
+end is only as good as what it has beyond it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.reasons import Reason, UpstreamFailed
+
+__all__ = [
+    "HEAD_BYTES",
+    "PART_BYTES",
+    "UPLOAD_SECONDS",
+    "UploadState",
+    "expiry_of",
+    "lease_key",
+    "new_upload",
+    "part_bytes",
+]
+
+HEAD_BYTES: Final = 8192
+"""Bytes before the tail: room for the longest key, metadata and upload id."""
+
+PART_BYTES: Final = 8 * 1024**2
+"""A part of an ordinary upload: above the 5 MiB that stores demand, and 10,000 of them make 78 GiB."""
+
+UPLOAD_SECONDS: Final = 24 * 3600
+"""How long an upload may take from its creation, unless its link ends before."""
+
+_ID_BYTES: Final = 18
+_MOST_PARTS: Final = 10_000
+_MIB: Final = 1024**2
+
+
+def new_upload(now: float, entropy: bytes) -> str:
+    """An id that nobody guesses, from 18 random bytes. Its expiry comes first, so listings show the oldest first."""
+    return f"{int(now) + UPLOAD_SECONDS:012x}{entropy[:_ID_BYTES].hex()}"
+
+
+def expiry_of(upload: str) -> float:
+    """The expiry that an id begins with, in seconds since the epoch; infinite for a name that is no id."""
+    try:
+        return float(int(upload[:12], 16))
+    except ValueError:
+        return float("inf")
+
+
+def lease_key(upload: str) -> str:
+    """Under which the one use that an upload takes is counted."""
+    return f"t:{upload}"
+
+
+def part_bytes(number: int, length: int | None, *, equal: bool = False) -> int:
+    """Bytes of part `number` (from 1), for an upload whose length was known at its creation, or was not.
+
+    With a length, all parts but the last are equal. Without one they double after every thousand, which reaches
+    7.8 TiB, unless the store wants them `equal`.
+    """
+    if length is not None:
+        least = -(-length // _MOST_PARTS)
+        return max(PART_BYTES, -(-least // _MIB) * _MIB)
+    return PART_BYTES if equal else PART_BYTES << (number - 1) // 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadState:
+    """An upload as it was last written down.
+
+    `grant` and `key` say whose it is and where it goes. `planned` is the length that was known at creation, `length`
+    the one that is known now. `parts_id` is the store's id of the multipart upload, once there is one. The tail has
+    `tail` bytes from the offset `tail_at`. `at` and `expires_at` are seconds since the epoch.
+    """
+
+    grant: str
+    key: str
+    at: float
+    expires_at: float
+    planned: int | None = None
+    length: int | None = None
+    metadata: str = ""
+    content_type: str | None = None
+    parts_id: str | None = None
+    tail_at: int = 0
+    tail: int = 0
+    done: bool = False
+
+    def head(self) -> bytes:
+        """The object's first `HEAD_BYTES` bytes."""
+        named = {name: getattr(self, name) for name in self.__slots__}
+        text = json.dumps(named, ensure_ascii=False).encode()
+        if len(text) > HEAD_BYTES:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's upload id is too long to keep")
+        return text.ljust(HEAD_BYTES)
+
+    @classmethod
+    def parse(cls, head: bytes, size: int) -> UploadState:
+        """The state from the object's beginning and its size in bytes.
+
+        Raises:
+            UpstreamFailed: UPSTREAM_BROKE when it is none of ours.
+        """
+        try:
+            known = json.loads(head[:HEAD_BYTES])
+            state = cls(**known)
+        except (ValueError, TypeError):
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the record of an upload is damaged") from None
+        if size != HEAD_BYTES + state.tail:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the record of an upload has another size than it says")
+        return state

@@ -1,0 +1,152 @@
+"""Bytes on their way to the store: what is acknowledged is kept, what is refused leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import zlib
+from base64 import b64encode
+
+import pytest
+
+from gateway.core.revocation import FeedKind
+from gateway.wire.tus_state import HEAD_BYTES
+from tests.data.harness import EVERY, Rig, policy, request
+from tests.data.scripted_store import Scripted
+from tests.data.uploading import (
+    BARE,
+    BODY,
+    PART,
+    WRITE,
+    created,
+    offset,
+    patch,
+    patching,
+    store_of,
+)
+
+pytestmark = pytest.mark.usefixtures("small_parts")
+
+
+@pytest.fixture
+async def rig(uploads: Rig) -> Rig:
+    return uploads
+
+
+both = pytest.mark.parametrize("capabilities", [EVERY, BARE], ids=["everything", "nothing"])
+
+
+@both
+@pytest.mark.parametrize("length", [0, 1, PART - 1, PART, PART + 1, 3 * PART, 4321])
+@pytest.mark.parametrize("chunk", [137, 999, 1000, 1001, 2500, 5000])
+async def test_an_upload_in_pieces_is_the_file(rig: Rig, length: int, chunk: int, capabilities: frozenset) -> None:
+    """Whatever the size of the pieces, the object is the file, it appears at the end, and nothing is left over."""
+    rig.use(policy(capabilities=capabilities))
+    token = await rig.link(actions=WRITE)
+    address = await created(rig, token, length)
+    for start in range(0, length, chunk):
+        assert None is rig.store.stored("inside/a.txt")
+        assert start == await offset(rig, address)
+        got = await patch(rig, address, start, BODY[start : min(start + chunk, length)])
+        assert (204, str(min(start + chunk, length))) == (got.status, got.header("upload-offset"))
+    assert BODY[:length] == rig.store.stored("inside/a.txt")
+    assert length == await offset(rig, address)
+    assert {} == store_of(rig).uploads
+    assert all(HEAD_BYTES == len(rig.store.stored(key) or b"") for key in store_of(rig).hidden())
+
+
+@pytest.mark.parametrize("at", [1, 500, 999, 1000, 1500, 3999])
+async def test_what_came_before_a_break_is_kept(rig: Rig, at: int) -> None:
+    """A client that goes away in the middle of a PATCH goes on where it stopped."""
+    address = await created(rig, await rig.link(actions=WRITE), 4321)
+    assert 204 == (await patch(rig, address, 0, BODY[:300])).status
+    async with rig.client() as client:
+        await client.send(request("PATCH", address, patching(300) | {"Content-Length": "4021"}, BODY[300 : 300 + at]))
+        async with asyncio.timeout(5):
+            while not any(permit.moved == at for permit in rig.plane.transfers):  # noqa: ASYNC110 (nobody tells)
+                await asyncio.sleep(0.005)
+    await rig.settled()
+    assert "client_gone" == rig.records[-1].outcome
+    assert 300 + at == await offset(rig, address)
+    assert 204 == (await patch(rig, address, 300 + at, BODY[300 + at :])).status
+    assert BODY == rig.store.stored("inside/a.txt")
+
+
+async def test_a_body_of_unknown_length_counts_as_far_as_it_goes(rig: Rig) -> None:
+    """A chunked PATCH that ends early is a success up to there."""
+    address = await created(rig, await rig.link(actions=WRITE), 4321)
+    framed = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (BODY[:700], BODY[700:1700])) + b"0\r\n\r\n"
+    got = await patch(rig, address, 0, framed, Transfer_Encoding="chunked")
+    assert (204, "1700") == (got.status, got.header("upload-offset"))
+    assert 204 == (await patch(rig, address, 1700, BODY[1700:])).status
+    assert BODY == rig.store.stored("inside/a.txt")
+
+
+@pytest.mark.parametrize("size", [300, 1000, 3500])
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "md5", "crc32"])
+async def test_a_checksum_guards_a_whole_body(rig: Rig, size: int, algorithm: str) -> None:
+    """460 leaves the offset and every stored byte as they were; the right digest is taken."""
+
+    def digest(body: bytes) -> str:
+        raw = zlib.crc32(body).to_bytes(4, "big") if algorithm == "crc32" else hashlib.new(algorithm, body).digest()
+        return f"{algorithm} {b64encode(raw).decode()}"
+
+    address = await created(rig, await rig.link(actions=WRITE), 4321)
+    assert 204 == (await patch(rig, address, 0, BODY[:200])).status
+    part = BODY[200 : 200 + size]
+    got = await patch(rig, address, 200, part, Upload_Checksum=digest(b"else"))
+    assert (460, 200) == (got.status, await offset(rig, address))
+    assert "1.0.0" == got.header("tus-resumable")
+    assert 204 == (await patch(rig, address, 200, part, Upload_Checksum=digest(part))).status
+    assert 204 == (await patch(rig, address, 200 + size, BODY[200 + size :])).status
+    assert BODY == rig.store.stored("inside/a.txt")
+
+
+async def test_a_head_finishes_what_was_left(rig: Rig) -> None:
+    """All bytes are there but the object is not, as after a crash: the next look makes it appear."""
+    address = await created(rig, await rig.link(actions=WRITE), 3000)
+    rig.store.always = lambda call: Scripted(503) if call.method == "POST" else None
+    assert 500 <= (await patch(rig, address, 0, BODY[:3000])).status
+    rig.store.always = lambda call: None
+    assert (None, 3000) == (rig.store.stored("inside/a.txt"), await offset(rig, address))
+    assert BODY[:3000] == rig.store.stored("inside/a.txt")
+
+
+async def test_a_completion_that_nobody_wrote_down_is_found(rig: Rig) -> None:
+    """The store knows no parts any more and has the object: the upload is done."""
+    address = await created(rig, await rig.link(actions=WRITE), 3000)
+    rig.store.always = lambda call: Scripted(503) if call.method == "PUT" and ".gateway-uploads" in call.key else None
+    assert 204 == (await patch(rig, address, 0, BODY[:3000])).status
+    rig.store.always = lambda call: None
+    assert 3000 == await offset(rig, address)
+    assert 204 == (await patch(rig, address, 3000, b"")).status
+
+
+async def test_a_store_that_fails_loses_nothing(rig: Rig) -> None:
+    """A part that the store refuses is an error to the client, and what came is kept."""
+    address = await created(rig, await rig.link(actions=WRITE), 4321)
+    rig.store.always = lambda call: Scripted(503) if ("partNumber", "2") in call.query else None
+    assert 500 <= (await patch(rig, address, 0, BODY)).status
+    rig.store.always = lambda call: None
+    at = await offset(rig, address)
+    assert 1000 <= at
+    assert 204 == (await patch(rig, address, at, BODY[at:])).status
+    assert BODY == rig.store.stored("inside/a.txt")
+
+
+@pytest.mark.parametrize("length", [100, 5000])
+async def test_a_revocation_ends_an_upload(rig: Rig, length: int) -> None:
+    """A running PATCH is cut and takes the upload with it; the next step is 410."""
+    token, grant = await rig.granted(actions=WRITE)
+    address = await created(rig, token, length)
+    async with rig.client() as client:
+        await client.send(request("PATCH", address, patching(0) | {"Content-Length": str(length)}, BODY[:90]))
+        async with asyncio.timeout(5):
+            while not any(permit.moved for permit in rig.plane.transfers):  # noqa: ASYNC110 (nobody tells)
+                await asyncio.sleep(0.005)
+        await rig.revoke(FeedKind.LINK, grant.id)
+        await rig.settled()
+    assert ("cut", "revoked") == (rig.records[-1].outcome, rig.records[-1].reason)
+    assert ({}, [], None) == (store_of(rig).uploads, store_of(rig).hidden(), rig.store.stored("inside/a.txt"))
+    assert 410 == (await patch(rig, address, 90, BODY[90:100])).status
+    assert 410 == (await rig.ask("HEAD", address, {"Tus-Resumable": "1.0.0"})).status
