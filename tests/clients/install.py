@@ -14,13 +14,15 @@ import sys
 import venv
 from pathlib import Path
 
-__all__ = ["CORE", "GROUPS", "NODE", "install", "program"]
+__all__ = ["CORE", "GROUPS", "NODE", "UPLOADS", "install", "program"]
 
 _HERE = Path(__file__).resolve().parent
 _PLACE = _HERE.parents[1] / ".tools" / "clients"
 CORE = ("core", "node")
-GROUPS = (*CORE, "frames", "s3fs")
+GROUPS = (*CORE, "frames", "s3fs", "tuspy", "uploads")
 NODE = _PLACE / "node"
+UPLOADS = _PLACE / "uploads"
+_NPM = {"node": _HERE, "uploads": _HERE / "uploads"}
 
 
 def program(group: str, name: str) -> Path:
@@ -38,14 +40,14 @@ def install(*groups: str) -> None:
 
 
 def _install(group: str) -> None:
-    lock = _HERE / ("package-lock.json" if group == "node" else f"{group}.lock")
+    lock = _NPM[group] / "package-lock.json" if group in _NPM else _HERE / f"{group}.lock"
     place, wanted = _PLACE / group, hashlib.sha256(lock.read_bytes()).hexdigest()
     stamp = place / "lock.sha256"
     if stamp.exists() and stamp.read_text() == wanted:
         return
     shutil.rmtree(place, ignore_errors=True)
-    if group == "node":
-        _install_node(place)
+    if group in _NPM:
+        _install_node(place, _NPM[group])
     else:
         venv.create(place, with_pip=True)
         pip = [place / "bin" / "pip", "--disable-pip-version-check", "-qq"]
@@ -53,10 +55,10 @@ def _install(group: str) -> None:
     stamp.write_text(wanted)
 
 
-def _install_node(place: Path) -> None:
+def _install_node(place: Path, source: Path) -> None:
     place.mkdir()
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(_HERE / name, place)
+        shutil.copy(source / name, place)
     subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=place, check=True)
 
 
