@@ -148,7 +148,8 @@ def no_longer_allowed(gate: Gate, permit: Permit) -> Reason | None:
     if not permit.route.rule:
         return None
     try:
-        decide(gate.policy, permit.grant, permit.attempt)
+        for place in permit.touched:
+            decide(gate.policy, permit.grant, place.attempt)
     except Refused as refused:
         return refused.reason
     return None

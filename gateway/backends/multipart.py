@@ -20,6 +20,7 @@ from xml.sax.saxutils import escape
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import Answer, Upstream, UpstreamCall
+from gateway.wire.calls import DEFAULT_TYPE
 
 __all__ = ["MAX_PARTS", "PART_SIZE", "Destination", "Uploaded", "part_size", "upload"]
 
@@ -221,6 +222,8 @@ class _Work:
             return Uploaded(answer.headers.get("etag", ""), size, 1, answer.headers)
 
     async def create(self, headers: Headers) -> str:
+        if not any(name == "content-type" for name, _ in headers):
+            headers = (*headers, ("content-type", DEFAULT_TYPE))
         async with self._upstream.open(self._call("POST", (("uploads", ""),), headers, 0), b"") as answer:
             match = _UPLOAD_ID.search(await self._accepted("starting an upload", answer))
         if match is None:

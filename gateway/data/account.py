@@ -91,7 +91,7 @@ class Account:
             status=exchange.status,
             outcome=outcome,
             reason=reason,
-            bytes_in=exchange.bytes_in,
+            bytes_in=exchange.bytes_in + (self.permit.copied if self.permit is not None else 0),
             bytes_out=exchange.bytes_out,
             fresh_use=self._took_use,
         )
@@ -135,13 +135,15 @@ class Accounts:
             self._metrics.moved("out", backend, record.bytes_out)
         if record.bytes_in:
             self._metrics.moved("in", backend, record.bytes_in)
+        permit = account.permit
+        if permit is not None and permit.source is not None and permit.copied:
+            self._metrics.moved("out", permit.source.backend, permit.copied)
         if record.reason and record.outcome is Outcome.REFUSED:
             self._metrics.refused(record.reason)
         self._log(record, _detail(account.failure))
         if len(self._waiting) >= _KEPT:
             self._waiting.popleft()
             self._metrics.records_dropped(1)
-        permit = account.permit
         uncounted = permit is not None and permit.consumed and permit.lease is None and not permit.reserved
         self._waiting.append((record, permit.lease_key if permit is not None and uncounted else None))
         self._wake.set()

@@ -1,10 +1,10 @@
-"""Owns the operations whose answers are documents: listings, multipart bookkeeping, copies, batches, tags.
+"""Owns the operations whose answers are documents: listings, multipart bookkeeping, batches, tags.
 
-Refuses to own XML itself (`gateway.wire`).
+Refuses to own XML itself (`gateway.wire`) and copies (`gateway.data.copies`).
 
 Laws: every document is read, renamed and written anew, so that a caller sees our bucket and key names and never the
-store's; every key of a batch and every copy source goes through the one authorisation function before a store hears
-of it; a document from a caller is bounded, checked against what was signed, and rebuilt.
+store's; every key of a batch goes through the one authorisation function before a store hears of it; a document from a
+caller is bounded, checked against what was signed, and rebuilt.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
 from gateway.core.route import Route, UpstreamCall
 from gateway.data.attempts import Tried
+from gateway.data.copies import copy
 from gateway.data.gate import Gate, Plane
 from gateway.data.judging import judged, told
+from gateway.data.late import LateReply, in_time
 from gateway.data.link_listing import XML_LIMIT
 from gateway.data.local import xml_reply
 from gateway.data.transfers import Permit
 from gateway.data.uploads import plain_body
 from gateway.wire import batch, documents, listing
-from gateway.wire.calls import copy_source_header, upstream_call
+from gateway.wire.calls import upstream_call
 from gateway.wire.headers import response_headers
-from gateway.wire.parse import copy_source
 from gateway.wire.replies import Reply
 
 __all__ = ["DOCUMENTS"]
 
 _REQUEST_LIMIT: Final = 2 * 1024 * 1024
 
-Handler = Callable[[Plane, Gate, Tried, Permit], Awaitable[Reply]]
+Handler = Callable[[Plane, Gate, Tried, Permit], Awaitable[Reply | LateReply]]
 
 
 async def _ask(
@@ -95,9 +96,12 @@ async def _create_upload(plane: Plane, gate: Gate, tried: Tried, permit: Permit)
     return xml_reply(document, permit.exchange.request_id)
 
 
-async def _complete_upload(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+async def _complete_upload(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply | LateReply:
     parts = batch.read_complete(await _sent_document(plane, tried, permit))
-    body = batch.complete_document(parts)
+    return await in_time(_completed(plane, gate, tried, permit, batch.complete_document(parts)), permit)
+
+
+async def _completed(plane: Plane, gate: Gate, tried: Tried, permit: Permit, body: bytes) -> Reply:
     call = upstream_call(permit.route, tried.request, body=body)
     found = await _ask(plane, tried, permit, call, body)
     if isinstance(found, Reply):
@@ -107,24 +111,6 @@ async def _complete_upload(plane: Plane, gate: Gate, tried: Tried, permit: Permi
     location = f"{gate.public_url}/{attempt.bucket}/{quote(attempt.key)}"
     etag = documents.read_completed(found)
     document = documents.completed_document(location, attempt.bucket, attempt.key, etag)
-    return xml_reply(document, permit.exchange.request_id)
-
-
-async def _copy(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
-    """Copy within one store. The source is decided on like any read, by the name that is then sent."""
-    request = tried.request
-    place, version = copy_source(request.headers["x-amz-copy-source"])
-    source = decide(gate.policy, tried.grant, tried.attempt.touching(Action.READ, place.bucket, place.key))
-    if source.backend.name != permit.route.backend.name:
-        raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "the source of a copy is in another store")
-    _require_unrevoked(plane, tried, source)
-    named = copy_source_header(source.bucket.real_bucket, source.real_key, version)
-    found = await _ask(plane, tried, permit, upstream_call(permit.route, request, real_copy_source=named))
-    if isinstance(found, Reply):
-        return found
-    permit.consumed = True
-    part = request.operation is Operation.UPLOAD_PART_COPY
-    document = documents.copy_document(documents.read_copy(found), part=part)
     return xml_reply(document, permit.exchange.request_id)
 
 
@@ -195,8 +181,8 @@ DOCUMENTS: Final[dict[Operation, Handler]] = {
     Operation.LIST_PARTS: _list_parts,
     Operation.CREATE_MULTIPART_UPLOAD: _create_upload,
     Operation.COMPLETE_MULTIPART_UPLOAD: _complete_upload,
-    Operation.COPY_OBJECT: _copy,
-    Operation.UPLOAD_PART_COPY: _copy,
+    Operation.COPY_OBJECT: copy,
+    Operation.UPLOAD_PART_COPY: copy,
     Operation.DELETE_OBJECTS: _delete_batch,
     Operation.GET_OBJECT_TAGGING: _get_tags,
     Operation.PUT_OBJECT_TAGGING: _put_tags,

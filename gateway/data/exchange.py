@@ -176,6 +176,8 @@ class Exchange:
         Raises:
             Refused: CLIENT_GONE, or the reason this exchange was cut for.
         """
+        if not chunk:
+            return  # written as a chunk, nothing would be the end of the body
         self.client_side = True
         self.bytes_out += len(chunk)
         if self._left is not None:

@@ -17,6 +17,7 @@ from gateway.data.documents import DOCUMENTS
 from gateway.data.forms import form_reply
 from gateway.data.gate import Gate, Plane
 from gateway.data.judging import judged
+from gateway.data.late import LateReply
 from gateway.data.link_archive import link_archive, wants_archive
 from gateway.data.link_listing import link_listing
 from gateway.data.link_pages import link_page, link_receipt
@@ -30,7 +31,7 @@ from gateway.wire.replies import Reply
 
 __all__ = ["Opened", "Opening"]
 
-Opened = Answer | Reply
+Opened = Answer | Reply | LateReply
 _UPLOADS = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT, Operation.UPLOAD_PART})
 
 

@@ -22,7 +22,7 @@ from gateway.data.transfers import Permit
 from gateway.data.uploads import metered, plain_body
 from gateway.wire.calls import upstream_call
 
-__all__ = ["Names", "open_put", "require_absent"]
+__all__ = ["Names", "open_put", "require_absent", "require_heeded", "sent"]
 
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 
@@ -62,20 +62,20 @@ async def open_put(plane: Plane, tried: Tried, permit: Permit) -> AsyncIterator[
     only_new = _must_not_overwrite(tried)
     conditional = _needed_for_conditions(permit, length) <= permit.route.backend.capabilities
     call = upstream_call(permit.route, tried.request, body_length=length or 0, only_new=only_new and conditional)
-    if not conditional and not only_new and any(name in _CONDITIONS for name, _ in call.headers):
-        raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "a conditional upload in parts")
+    if not only_new:
+        require_heeded(permit, call, length)
     if tried.form is not None:
         chunks = metered(plane, permit, tried.form.file(), None)
     else:
         chunks = plain_body(plane, tried.request, permit, tried.verified)
     if not only_new:
-        async with _sent(plane, call, length, chunks, permit) as answer:
+        async with sent(plane, call, length, chunks, permit) as answer:
             yield answer
         return
     with plane.names.reserve(call):
         if not conditional:
             await require_absent(plane, call)
-        async with _sent(plane, call, length, chunks, permit) as answer:
+        async with sent(plane, call, length, chunks, permit) as answer:
             yield answer
 
 
@@ -87,6 +87,17 @@ def _needed_for_conditions(permit: Permit, length: int | None) -> set[Capability
     """What the store must heed for a condition to hold: in parts, the object appears when they are completed."""
     needed = {Capability.CONDITIONAL_WRITES}
     return needed | {Capability.CONDITIONAL_COMPLETE} if _in_parts(permit, length) else needed
+
+
+def require_heeded(permit: Permit, call: UpstreamCall, length: int | None) -> None:
+    """Refuse a condition on the written object that its store would not heed.
+
+    Raises:
+        Refused: NOT_SUPPORTED_BY_BACKEND.
+    """
+    heeded = _needed_for_conditions(permit, length) <= permit.route.backend.capabilities
+    if not heeded and any(name in _CONDITIONS for name, _ in call.headers):
+        raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "a conditional upload in parts")
 
 
 def _must_not_overwrite(tried: Tried) -> bool:
@@ -108,9 +119,15 @@ async def require_absent(plane: Plane, call: UpstreamCall) -> None:
 
 
 @asynccontextmanager
-async def _sent(
+async def sent(
     plane: Plane, call: UpstreamCall, length: int | None, chunks: AsyncIterator[bytes], permit: Permit
 ) -> AsyncIterator[Answer]:
+    """The store's answer to these bytes: in one PUT if their length is known and the store takes that much at once.
+
+    Raises:
+        Refused: MISSING_LENGTH for a part of unknown length, and whatever `chunks` raises.
+        UpstreamFailed: as `Upstream.open`.
+    """
     if length is None and call.query:
         raise Refused(Reason.MISSING_LENGTH, "a part needs a declared length")
     if length is None or _in_parts(permit, length):

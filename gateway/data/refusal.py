@@ -15,7 +15,7 @@ from gateway.data.exchange import Exchange
 from gateway.data.gate import Plane
 from gateway.wire.replies import Reply, refusal
 
-__all__ = ["refuse"]
+__all__ = ["as_refused", "refuse"]
 
 _log = structlog.get_logger("gateway.data")
 _NO_ANSWER = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
@@ -24,7 +24,7 @@ _NO_ANSWER = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
 async def refuse(plane: Plane, exchange: Exchange, account: Account) -> None:
     """Turn the account's failure into an answer; never raises for a client that has gone."""
     failure = account.failure
-    refused = _as_refused(failure)
+    refused = as_refused(failure)
     if refused.reason is Reason.INTERNAL:
         _log.error("internal error", request_id=exchange.request_id, exc_info=failure)
     if exchange.started or exchange.cut_reason is not None or refused.reason in _NO_ANSWER:
@@ -54,7 +54,8 @@ def _methods(grant: Grant) -> list[str] | None:
     return [*reading, "OPTIONS", *writing]
 
 
-def _as_refused(failure: BaseException | None) -> Refused:
+def as_refused(failure: BaseException | None) -> Refused:
+    """The refusal that a failure is answered as."""
     match failure:
         case Refused():
             return failure

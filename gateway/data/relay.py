@@ -16,6 +16,7 @@ from gateway.core.route import Answer
 from gateway.data.admit import claim
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Plane
+from gateway.data.late import LateReply
 from gateway.data.link_archive import archive_headers, wants_archive
 from gateway.data.opening import Opened
 from gateway.data.transfers import Permit
@@ -37,6 +38,9 @@ async def relay(plane: Plane, request: ObjectRequest, permit: Permit, opened: Op
         UpstreamFailed: UPSTREAM_BROKE when the store's body ends early.
     """
     exchange = permit.exchange
+    if isinstance(opened, LateReply):
+        await opened.deliver(request, permit)
+        return
     if isinstance(opened, Reply):
         await exchange.send(opened)
         return

@@ -23,7 +23,7 @@ from gateway.core.revocation import RevocationView
 from gateway.core.route import Route
 from gateway.data.exchange import Exchange
 
-__all__ = ["Pace", "Permit", "Transfers"]
+__all__ = ["Pace", "Permit", "Source", "Transfers"]
 
 SLOW_WINDOW: Final = 10.0
 _TICK: Final = 1.0
@@ -37,12 +37,21 @@ class Pace:
     longest: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a copy reads: the attempt that was decided on, and the backend it is at."""
+
+    attempt: Attempt
+    backend: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Permit:
     """The right to run one admitted request; given back when its body ends.
 
-    `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes. `told` is the
-    reason of a store's error that was passed on. `upload` is the id of a resumable upload that this request begins.
+    `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes, `copied` those
+    that came from `source` through here. `told` is the reason of a store's error that was passed on. `upload` is the id
+    of a resumable upload that this request begins.
     """
 
     exchange: Exchange
@@ -54,6 +63,8 @@ class Permit:
     consumed: bool = False
     told: Reason | None = None
     moved: int = 0
+    source: Source | None = None
+    copied: int = 0
     reserved: int = 0
     lease_key: str | None = None
     upload: str | None = None
@@ -61,6 +72,13 @@ class Permit:
     _slow_since: float | None = None
     _began: float | None = None
     _seen: int = 0
+
+    @property
+    def touched(self) -> Iterator[Source]:
+        """Every place that this is about: the request's own and, for a copy, where its bytes come from."""
+        yield Source(self.attempt, self.route.backend.name)
+        if self.source is not None:
+            yield self.source
 
     def cut(self, reason: Reason) -> None:
         """Take the right back while it is used."""
@@ -157,14 +175,16 @@ class Transfers:
 
     def cut_revoked(self, view: RevocationView) -> int:
         """Cut what the view now calls revoked; returns how many."""
-        return self.cut_where(
-            lambda permit: (
-                Reason.REVOKED
-                if permit.grant is not None
-                and view.revoked(permit.grant, permit.attempt.bucket, permit.attempt.key, permit.route.backend.name)
-                else None
-            )
-        )
+
+        def judge(permit: Permit) -> Reason | None:
+            if permit.grant is None:
+                return None
+            for place in permit.touched:
+                if view.revoked(permit.grant, place.attempt.bucket, place.attempt.key, place.backend):
+                    return Reason.REVOKED
+            return None
+
+        return self.cut_where(judge)
 
     def cut_where(self, judge: Callable[[Permit], Reason | None]) -> int:
         """Cut every transfer for which `judge` names a reason; returns how many."""

@@ -21,7 +21,7 @@ from gateway.core.request import BodyFraming, LinkPlace, ObjectRequest, Operatio
 from gateway.core.route import Capability, Route, UpstreamCall
 from gateway.wire.continuation import real_token
 
-__all__ = ["copy_source_header", "upstream_call", "whole_instead"]
+__all__ = ["DEFAULT_TYPE", "copy_source_header", "upstream_call", "whole_instead"]
 
 _STORED: Final = frozenset(
     {
@@ -58,6 +58,10 @@ _COPY: Final = frozenset(
 )
 _DIRECTIVES: Final = frozenset({"x-amz-metadata-directive", "x-amz-tagging-directive"})
 _META: Final = "x-amz-meta-"
+DEFAULT_TYPE: Final = "binary/octet-stream"
+"""What S3 says of an object whose type nobody gave. An upload in parts names it, since one store takes the type of the
+completing document otherwise."""
+
 _MARKS: Final = frozenset({"attributes", "delete", "tagging", "uploads"})
 
 _HEADER_NEEDS: Final[Mapping[str, Capability]] = MappingProxyType(
@@ -184,6 +188,8 @@ def upstream_call(
         headers["if-none-match"] = "*"
     if real_copy_source is not None:
         headers["x-amz-copy-source"] = real_copy_source
+    if request.operation is Operation.CREATE_MULTIPART_UPLOAD:
+        headers.setdefault("content-type", DEFAULT_TYPE)
     if body is not None:
         headers["content-md5"] = b64encode(md5(body, usedforsecurity=False).digest()).decode()
         headers["content-type"] = "application/xml"

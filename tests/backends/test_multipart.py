@@ -66,6 +66,7 @@ class MemoryUpstream:
             return
         headers, xml = {}, b""
         if step == "create":
+            assert len([name for name, _ in call.headers if name == "content-type"]) == 1, "the type is the document's"
             xml = b"<X><UploadId>a&amp;b</UploadId></X>"
         elif step == "complete":
             assert query["uploadId"] == "a&b"

@@ -92,28 +92,6 @@ async def test_a_batch_is_checked_like_any_body(app: Rig) -> None:
     assert [] == app.store.seen
 
 
-COPIED = (
-    "<CopyObjectResult><ETag>&quot;e&quot;</ETag><LastModified>2026-01-01T00:00:00Z</LastModified></CopyObjectResult>"
-)
-
-
-async def test_the_source_of_a_copy_is_a_read() -> None:
-    """A write grant is no read grant: the source is decided on by the very name that is sent."""
-    async with running(MINE, trusted=APP) as app:
-        app.store.always = lambda call: xml(COPIED)
-        for source, status in (("reports/read/a", 200), ("reports/secret", 403), ("other/x", 403), ("none/x", 403)):
-            got = await app.ask("PUT", "/reports/mine/b", {"x-amz-copy-source": f"/{source}"})
-            assert status == got.status, source
-        [seen] = app.store.seen
-        assert "real/inside/read/a" == seen.header("x-amz-copy-source")
-        for source in ("reports/read/../secret", "reports/read/%2e%2e/secret"):
-            got = await app.ask("PUT", "/reports/mine/b", {"x-amz-copy-source": f"/{source}"})
-            assert 400 == got.status
-        assert 1 == len(app.store.seen)
-        await app.ask("PUT", "/reports/mine/b", {"x-amz-copy-source": "/reports/read/%252e%252e/secret"})
-        assert "real/inside/read/%252e%252e/secret" == app.store.seen[1].header("x-amz-copy-source")  # decoded once
-
-
 async def test_no_more_of_a_document_is_read_than_it_may_have(app: Rig) -> None:
     """Memory for a caller's document is bounded, whatever it declares."""
     got = await delete(app, batch(*("k" * 1000 for _ in range(8000))))
@@ -125,30 +103,6 @@ async def test_a_batch_in_a_bucket_one_may_not_see_is_refused(app: Rig) -> None:
     app.use(policy(rule("elsewhere", "other/**")))
     assert 403 == (await delete(app, batch("a"))).status
     assert 0 == (await app.last()).bytes_in
-
-
-async def test_a_copy_between_stores_is_refused(app: Rig) -> None:
-    """No store could do it."""
-    assert 501 == (await app.ask("PUT", "/reports/b", {"x-amz-copy-source": "/far/a"})).status
-    assert [] == app.store.seen
-
-
-async def test_a_copys_revoked_source_is_refused(rig: Rig) -> None:
-    """By prefix, at once."""
-    credentials, _ = await rig.key()
-    await rig.revoke(FeedKind.PREFIX, "reports", "gone/")
-    target, headers = rig.signed(credentials, "PUT", "reports/b", headers={"x-amz-copy-source": "/reports/gone/a"})
-    assert 403 == (await rig.ask("PUT", target, headers)).status
-    assert "revoked" == (await rig.last()).reason
-    assert [] == rig.store.seen
-
-
-async def test_a_copy_says_what_became_of_it(app: Rig) -> None:
-    """With our document; a store's error inside a 200 is an error."""
-    app.store.script(xml(COPIED), xml("<Error><Code>InternalError</Code></Error>"))
-    got = await app.ask("PUT", "/reports/b", {"x-amz-copy-source": "/reports/a"})
-    assert (200, True) == (got.status, b"&quot;e&quot;" in got.body or b'"e"' in got.body)
-    assert 500 <= (await app.ask("PUT", "/reports/b", {"x-amz-copy-source": "/reports/a"})).status
 
 
 LISTED = (

@@ -111,6 +111,13 @@ def test_a_store_is_sent_only_this(
     assert [name for name, _ in call.headers] == sorted(names.split())
 
 
+def test_an_upload_in_parts_has_a_type() -> None:
+    """S3's own default if nobody gave one: a store may take it from the completing document otherwise."""
+    assert dict(call_for(asked("POST", "/ours/k?uploads")).headers) == {"content-type": "binary/octet-stream"}
+    given = asked("POST", "/ours/k?uploads", ("Content-Type", "a/b"))
+    assert dict(call_for(given).headers) == {"content-type": "a/b"}
+
+
 def test_copies_name_the_decided_source() -> None:
     """A copy has the source that was decided on, never the caller's text, and is not sent without one."""
     request = asked("PUT", "/ours/k", ("x-amz-copy-source", "/ours/secret"), *EVERYTHING[1:2])

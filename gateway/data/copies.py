@@ -1,0 +1,175 @@
+"""Owns CopyObject and UploadPartCopy: by the store itself where one store has both ends, through here between two.
+
+Refuses to own what a copy's headers mean (`gateway.wire.copies`) and how an upload is sent (`gateway.data.puts`).
+
+Laws: the source is decided on like any read, by the name that is then asked for, and its revocation ends a copy that
+runs; bytes between two stores are streamed, never kept, and the copy appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Final
+
+from gateway.core.policy import decide
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.request import Action, ObjectRequest, Operation
+from gateway.core.route import Answer, Capability, Route
+from gateway.core.units import format_instant
+from gateway.data.attempts import Tried
+from gateway.data.gate import Gate, Plane
+from gateway.data.judging import judged, told
+from gateway.data.late import LateReply, in_time
+from gateway.data.link_listing import XML_LIMIT
+from gateway.data.local import xml_reply
+from gateway.data.puts import require_heeded, sent
+from gateway.data.transfers import Permit, Source
+from gateway.data.uploads import metered
+from gateway.wire import copies, documents
+from gateway.wire.batch import Tag, read_store_tags
+from gateway.wire.calls import copy_source_header, upstream_call
+from gateway.wire.headers import response_headers
+from gateway.wire.parse import copy_source
+from gateway.wire.replies import Reply
+
+__all__ = ["copy"]
+
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(?:\d{1,18}|\*)", re.ASCII)
+_VERSIONS: Final = frozenset({"x-amz-version-id", "x-amz-copy-source-version-id"})
+
+Fields = tuple[tuple[str, str], ...]
+
+
+async def copy(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply | LateReply:
+    """Decide on the source and copy it.
+
+    Raises:
+        Refused: what the source's decision says, NOT_SUPPORTED_BY_BACKEND, or a condition that does not hold.
+        UpstreamFailed: one of the stores is away or broken.
+    """
+    copies.check_copy(tried.request)
+    place, version = copy_source(tried.request.headers["x-amz-copy-source"])
+    reading = tried.attempt.touching(Action.READ, place.bucket, place.key)
+    source = decide(gate.policy, tried.grant, reading)
+    plane.follower.require_standing(tried.grant, place.bucket, source.key, source.backend.name)
+    permit.source = Source(reading, source.backend.name)
+    copying = _within if _one_store(tried.request, source, permit.route) else _between
+    return await in_time(copying(plane, tried, permit, source, version), permit)
+
+
+def _one_store(request: ObjectRequest, source: Route, target: Route) -> bool:
+    """Whether the store can do it by itself."""
+    if source.backend.name != target.backend.name:
+        return False
+    return request.operation is Operation.COPY_OBJECT or Capability.COPY_PART in target.backend.capabilities
+
+
+async def _within(plane: Plane, tried: Tried, permit: Permit, source: Route, version: str | None) -> Reply:
+    named = copy_source_header(source.bucket.real_bucket, source.real_key, version)
+    call = upstream_call(permit.route, tried.request, real_copy_source=named)
+    async with plane.upstream.open(call) as answer:
+        refused = await judged(answer, tried, permit)
+        if refused is not None:
+            return refused
+        found = await answer.body.read(XML_LIMIT)
+    fault = documents.store_fault(found)
+    if fault is not None:
+        return told(500, fault, tried, permit)
+    return _made(tried, permit, documents.read_copy(found), _versions(answer, tried.request))
+
+
+async def _between(plane: Plane, tried: Tried, permit: Permit, source: Route, version: str | None) -> Reply:
+    request = tried.request
+    asked = copies.source_request(request, version)
+    async with plane.upstream.open(upstream_call(source, asked)) as found:
+        refused = await judged(found, tried, permit)
+        if refused is not None:
+            return refused
+        copies.require_conditions(request, found.headers)
+        length, chunks = _wanted(found, request)
+        if request.operation is Operation.UPLOAD_PART_COPY:
+            written = copies.copied_part(request, length)
+        else:
+            tags = await _tags(plane, tried, source, asked, found)
+            written = copies.copied_whole(request, found.headers, length, tags)
+        call = upstream_call(permit.route, written, body_length=length or 0)
+        require_heeded(permit, call, length)
+        body = _moved(metered(plane, permit, chunks, length), permit)
+        async with sent(plane, call, length, body, permit) as answer:
+            refused = await judged(answer, tried, permit)
+            if refused is not None:
+                return refused
+            etag = documents.quoted(answer.headers.get("etag", ""))
+        result = documents.CopyResult(etag, format_instant(plane.clock()))
+        return _made(tried, permit, result, _versions(answer, request, found))
+
+
+def _made(tried: Tried, permit: Permit, result: documents.CopyResult, versions: Fields) -> Reply:
+    permit.consumed = True
+    document = documents.copy_document(result, part=tried.request.operation is Operation.UPLOAD_PART_COPY)
+    return xml_reply(document, permit.exchange.request_id, *versions)
+
+
+def _versions(answer: Answer, request: ObjectRequest, found: Answer | None = None) -> Fields:
+    """The version that was written and, as far as it is known, the one that was read."""
+    shown = [pair for pair in response_headers(answer, request, link=False) if pair[0].lower() in _VERSIONS]
+    read = {} if found is None else dict(response_headers(found, request, link=False))
+    if "x-amz-version-id" in read:
+        shown.append(("x-amz-copy-source-version-id", read["x-amz-version-id"]))
+    return tuple(shown)
+
+
+def _wanted(found: Answer, request: ObjectRequest) -> tuple[int | None, AsyncIterator[bytes]]:
+    """The bytes to copy and how many they are. A store without ranges sends all, from which they are taken.
+
+    Raises:
+        Refused: BAD_RANGE when the source ends before the range does.
+        UpstreamFailed: UPSTREAM_BROKE for another range than the one that was asked for.
+    """
+    wanted = copies.part_range(request)
+    if wanted is None:
+        return found.length, aiter(found.body)
+    first, last = wanted
+    length = last - first + 1
+    if found.status == 206:
+        match = _CONTENT_RANGE.fullmatch(found.headers.get("content-range", ""))
+        if match is None or int(match[1]) != first:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store sent another range of a copy's source")
+        if int(match[2]) != last or found.length not in {None, length}:
+            raise Refused(Reason.BAD_RANGE, "the source of a copy ends before the range does")
+        return length, aiter(found.body)
+    if found.length is not None and last >= found.length:
+        raise Refused(Reason.BAD_RANGE, "the source of a copy ends before the range does")
+    return length, _cut_out(found, first, last)
+
+
+async def _cut_out(found: Answer, first: int, last: int) -> AsyncIterator[bytes]:
+    at = 0
+    async for chunk in found.body:
+        piece = chunk[max(0, first - at) : last + 1 - at]
+        at += len(chunk)
+        if piece:
+            yield piece
+        if at > last:
+            return
+
+
+async def _moved(chunks: AsyncIterator[bytes], permit: Permit) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        if permit.exchange.cut_reason is not None:
+            raise Refused(permit.exchange.cut_reason, "cut while copying")
+        permit.copied += len(chunk)
+        yield chunk
+
+
+async def _tags(plane: Plane, tried: Tried, source: Route, asked: ObjectRequest, found: Answer) -> tuple[Tag, ...]:
+    """The source's tags, if the copy keeps them and there are any."""
+    replacing = tried.request.headers.get("x-amz-tagging-directive") == "REPLACE"
+    if replacing or found.headers.get("x-amz-tagging-count", "0") == "0":
+        return ()
+    reading = copies.tags_request(asked)
+    async with plane.upstream.open(upstream_call(source, reading)) as answer:
+        if answer.status != 200:
+            raise UpstreamFailed(Reason.UPSTREAM_REFUSED, f"the tags of a copy's source: {answer.status}")
+        return read_store_tags(await answer.body.read(XML_LIMIT))
