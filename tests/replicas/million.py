@@ -1,11 +1,18 @@
 """Measures look-ups among a million links and a million revocations, against the same among a thousand.
 
-    python -m tests.replicas.million [--many 1000000] [--out FILE]
+    python -m tests.replicas.million [--many 1000000] [--engines SQLite,PostgreSQL] [--out FILE]
 
-Memory is what the process holds more than before. Exits with 1 if the p99 of a look-up is above 1.2 times that among a
-thousand. Each look-up is timed alone, in CPU time, so that other programs of the machine do not count; the collector is
-off meanwhile, and the two sizes take turns. Prefixes of revocations have one length here: each further length that is
-in use costs one more look-up in a table, at any size.
+What a request does for a link that it has no memory of is one look-up: from the token's text over its hash, the cache
+that misses, and the store, to a grant of which the revocation view says that it stands. It is measured so, in one
+process with each engine, every single look for another link and by the wall clock; and from outside, as the whole
+request to a gateway that has just been started, for links nobody asked it for before. Looks among few and among many
+take turns one by one, so that whatever else the machine does falls on both alike. The collector is treated as
+`gateway serve` treats it.
+
+Exits with 1 if one of these p99 is above 1.2 times that among a thousand. Two rows are told and decide nothing. The
+view's own part is a twentieth of a look-up, and what is left between its two sizes is the processor's cache. The
+memory engine, which is for trials and forgets all at its end, keeps a gigabyte of objects for a million links, and a
+look-up of ten microseconds waits for some of those to come from far memory: it is the fastest at any size.
 """
 
 from __future__ import annotations
@@ -13,200 +20,222 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import hashlib
+import http.client
+import os
 import random
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from sqlite3 import Connection
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
-from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantKind, Scope
-from gateway.core.request import Action
+from gateway.cli.serve import spare_collector
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationView
-from gateway.core.token import SecretHash
-from gateway.stores.sqlite import SqliteState
-from gateway.stores.sqlite_schema import SqliteFile
-from gateway.stores.sqlite_work import create
+from gateway.core.token import LinkToken, hash_secret
+from gateway.data.resolve import Grants
+from gateway.stores.seal import Sealer
+from gateway.stores.state import Engine
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.timed import timed
+from tests.replicas.filled import ENGINES, filled, grant, revocations, sqlite_file, token
+from tests.replicas.fleet import fleet
 from tests.replicas.probes import quantile
+from tests.servers.gateway import RunningGateway
+from tests.servers.rclone import rclone_store
 
 FEW = 1000
-LOOKS = 4000
-TURNS = 5
-_KINDS = (FeedKind.LINK, FeedKind.LINK, FeedKind.LINK, FeedKind.OWNER, FeedKind.PREFIX)
+LOOKS = 20_000
+ROUNDS = 3
+MOST = 1.2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Row:
-    """One line of the result: microseconds among few and among many."""
+    """One line of the result: what was measured, in microseconds among few and among many."""
 
     what: str
-    few: float
-    many: float
+    decides: bool = True
+    few: list[float] = field(default_factory=list)
+    many: list[float] = field(default_factory=list)
 
     @property
     def ratio(self) -> float:
-        return self.many / self.few
+        return quantile(self.many, 0.99) / quantile(self.few, 0.99)
+
+    def __str__(self) -> str:
+        cells = [f"{quantile(times, share):.1f} µs" for share in (0.5, 0.99) for times in (self.few, self.many)]
+        return f"| {self.what} | {' | '.join(cells)} | {self.ratio:.2f}{'' if self.decides else ' (told)'} |"
 
 
-def grant(number: int) -> Grant:
-    digest = SecretHash(hashlib.sha256(b"%d" % number).digest())
-    return Grant(
-        id=f"l_{digest.hex()[:17]}",
-        kind=GrantKind.LINK,
-        hash=digest,
-        owner=Principal("app", f"app{number % 5000}"),
-        issued_at=1.8e9,
-        scope=Scope("reports", key=f"folder{number % 1000}/file{number}.pdf"),
-        actions=frozenset({Action.READ}),
-        expires_at=1.9e9,
-        label=f"link number {number}",
-    )
-
-
-def revocations(count: int) -> Iterator[FeedEntry]:
-    for number in range(1, count + 1):
-        kind = _KINDS[number % len(_KINDS)]
-        if kind is FeedKind.PREFIX:
-            yield FeedEntry(number, kind, "reports", f"gone/{number:010d}/", 1.8e9, "ended", "admin:ops")
-        else:
-            name = f"app:gone{number}" if kind is FeedKind.OWNER else grant(10**9 + number).id
-            yield FeedEntry(number, kind, name, "", 1.8e9, "ended", "admin:ops")
-
-
-def resident() -> int:
-    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")]
+def resident(pid: int | str = "self") -> int:
+    """Bytes of memory that a process holds."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    [line] = [line for line in lines if line.startswith("VmRSS")]
     return int(line.split()[1]) * 1024
 
 
-def view_of(count: int) -> tuple[RevocationView, int]:
-    """A view with so many revocations, and the bytes that it holds."""
-    gc.collect()
-    before = resident()
+def view_of(count: int) -> RevocationView:
     view = RevocationView()
-    entries: list[FeedEntry] = []
-    for entry in revocations(count):
-        entries.append(entry)
-        if len(entries) == 10_000:
-            view.apply(entries)
-            entries.clear()
-    view.apply(entries)
-    gc.collect()
-    return view, resident() - before
+    view.apply(revocations(count))
+    return view
 
 
-def fill(path: Path, count: int) -> None:
-    with closing(SqliteFile.prepare(path).connect()) as connection:
-        _insert(connection, count)
+class Looker:
+    """What a gateway's process has for looking a link up: its cache, a store, a view."""
+
+    def __init__(self, store: Engine, view: RevocationView, count: int) -> None:
+        metrics = Metrics()
+        self._view = view
+        self._count = count
+        self._grants = Grants(timed(store, metrics), lambda: view, Sealer(), monotonic=time.monotonic, metrics=metrics)
+
+    def any(self) -> LinkToken:
+        return token(random.randrange(self._count))
+
+    async def look(self, text: str) -> float:
+        """Microseconds. The link is forgotten afterwards."""
+        began = time.perf_counter_ns()
+        found = await self._grants.find(hash_secret(LinkToken(text).text))
+        assert found is not None
+        assert found.scope is not None
+        assert self._view.revoked(found, "lab", found.scope.root, "lab") is None
+        took = time.perf_counter_ns() - began
+        self._grants.take([FeedEntry(0, FeedKind.CHANGED, found.id)])
+        return took / 1000
 
 
-def _insert(connection: Connection, count: int) -> None:
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("BEGIN")
-    for number in range(count):
-        create(connection, grant(number), None, 1.8e9)
-    connection.execute("COMMIT")
+async def among_links(engine: str, folder: Path, many: int, views: Sequence[RevocationView]) -> tuple[Row, str]:
+    """A whole look-up with this engine; and what a million links cost it."""
+    row = Row(f"a link from its token, {engine}", decides=engine != "memory")
+    async with AsyncExitStack() as stack:
+        before = resident()
+        lookers = []
+        for count, view in zip((FEW, many), views, strict=True):
+            store = await stack.enter_async_context(filled(engine, count, folder))
+            lookers.append(Looker(store, view, count))
+        held = resident() - before
+        spare_collector()
+        for number in range(LOOKS):
+            for looker, times in zip(lookers, (row.few, row.many), strict=True):
+                took = await looker.look(looker.any().text)
+                if number >= LOOKS // 10:  # the first ones fill what fills once: statements, upper levels of trees
+                    times.append(took)
+        gc.unfreeze()
+    if engine == "memory":
+        return row, f"{held / 2**20:.0f} MiB of the process"
+    if engine == "SQLite":
+        return row, f"{(folder / f'{many}.db').stat().st_size / 2**20:.0f} MiB of the file"
+    return row, ""
 
 
-def p99_of(look: Callable[[int], object], numbers: list[int]) -> float:
-    """Microseconds."""
-    times = []
-    for number in numbers:
-        began = time.thread_time_ns()
-        look(number)
-        times.append((time.thread_time_ns() - began) / 1000)
-    return quantile(times, 0.99)
+def among_revocations(views: Sequence[RevocationView]) -> Row:
+    """Whether a living link is revoked: the view's part alone."""
+    row = Row("of that, is it revoked", decides=False)
+    living = [grant(number) for number in range(LOOKS)]
+    spare_collector()
+    for one in random.sample(living, LOOKS):
+        root = one.scope.root if one.scope is not None else ""
+        for view, times in zip(views, (row.few, row.many), strict=True):
+            began = time.perf_counter_ns()
+            view.revoked(one, "lab", root, "lab")
+            times.append((time.perf_counter_ns() - began) / 1000)
+    gc.unfreeze()
+    return row
 
 
-async def p99_of_async(look: Callable[[int], Awaitable[object]], numbers: list[int]) -> float:
-    times = []
-    for number in numbers:
-        began = time.thread_time_ns()
-        await look(number)
-        times.append((time.thread_time_ns() - began) / 1000)
-    return quantile(times, 0.99)
-
-
-def _middle(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
-
-
-def among_revocations(many: int) -> tuple[Row, int]:
-    """Whether a living link is revoked: the look-up of every request."""
-    few_view, _ = view_of(FEW)
-    many_view, held = view_of(many)
-    living = [replace(grant(number), serial=0) for number in range(LOOKS)]
-    few, much = [], []
-    gc.disable()
-    for turn in range(2 * TURNS):
-        view, times = ((few_view, few), (many_view, much))[turn % 2]
-
-        def look(number: int, view: RevocationView = view) -> object:
-            one = living[number]
-            return view.revoked(one, "reports", one.scope.root if one.scope else "", "lab")
-
-        times.append(p99_of(look, random.sample(range(LOOKS), LOOKS)))
-    gc.enable()
-    return Row("is this link revoked (p99)", _middle(few), _middle(much)), held
-
-
-async def among_links(folder: Path, many: int) -> tuple[Row, float]:
-    """A link's grant by its secret's hash, from the SQLite file; bytes of file a link."""
-    states = []
+def among_requests(folder: Path, many: int) -> tuple[Row, list[str]]:
+    """A whole request to a gateway, for a link that it was never asked for since it started; and what it holds."""
+    row = Row("a whole request, 1 KiB over HTTP, SQLite")
+    facts = []
     for count in (FEW, many):
-        path = folder / f"{count}.db"
-        fill(path, count)
-        state = SqliteState(path)
-        await state.open()
-        states.append((state, [grant(number).hash for number in random.choices(range(count), k=LOOKS)]))
-    few, much = [], []
-    for state, hashes in states:  # once without a clock: what is asked for often is in memory
-        for one in hashes:
-            assert await state.find(one) is not None
-    gc.disable()
-    for turn in range(2 * TURNS):
-        state, hashes = states[turn % 2]
+        (folder / f"{count}").mkdir()
+        sqlite_file(folder / f"{count}" / "gateway.db", count, key="small", revoked=count)
+    (folder / "store").mkdir()
+    with rclone_store(folder / "store") as store:
+        for turn in range(ROUNDS):
+            states = [f'"sqlite:///{folder}/{count}/gateway.db"' for count in (FEW, many)]
+            with fleet(folder / f"turn-{turn}", store, states) as running:
+                running.put("small", bytes(1024))
+                held = [resident(gateway.pid) for gateway in running.gateways]
+                facts = [f"{size / 2**20:.0f} MiB" for size in held]
+                asked = [random.sample(range(count), FEW) for count in (FEW, many)]
+                with _lines(running.gateways) as lines:
+                    for pair in zip(*asked, strict=True):
+                        for number, line, times in zip(pair, lines, (row.few, row.many), strict=True):
+                            times.append(_request(line, token(number).text))
+    return row, facts
 
-        async def look(number: int, state: SqliteState = state, hashes: list[SecretHash] = hashes) -> object:
-            return await state.find(hashes[number])
 
-        (few, much)[turn % 2].append(await p99_of_async(look, list(range(LOOKS))))
-    gc.enable()
-    for state, _ in states:
-        await state.close()
-    return Row("a grant by its hash, SQLite (p99)", _middle(few), _middle(much)), (
-        folder / f"{many}.db"
-    ).stat().st_size / many
+@contextmanager
+def _lines(gateways: Sequence[RunningGateway]) -> Iterator[list[http.client.HTTPConnection]]:
+    places = [urlsplit(gateway.data) for gateway in gateways]
+    lines = [http.client.HTTPConnection(place.hostname or "", place.port, timeout=30) for place in places]
+    yield lines
+    for line in lines:
+        line.close()
+
+
+def _request(line: http.client.HTTPConnection, text: str) -> float:
+    """Microseconds from sending it to the last byte."""
+    began = time.perf_counter_ns()
+    line.request("GET", f"/s/{text}")
+    answer = line.getresponse()
+    body = answer.read()
+    took = (time.perf_counter_ns() - began) / 1000
+    assert (answer.status, len(body)) == (200, 1024), body
+    return took
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--many", type=int, default=1_000_000)
+    parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--out", type=Path)
     wanted = parser.parse_args()
-    revoked, held = among_revocations(wanted.many)
+    gc.collect()
+    few_view, before = view_of(FEW), resident()
+    views = (few_view, view_of(wanted.many))
+    gc.collect()
+    held = f"{(resident() - before) / 2**20:.0f} MiB"
+    rows, costs = [], []
+    for engine in wanted.engines.split(","):
+        with TemporaryDirectory(prefix="gateway-million-") as name:
+            row, cost = asyncio.run(among_links(engine, Path(name), wanted.many, views))
+        rows.append(row)
+        if cost:
+            costs.append(f"{cost} with {engine}")
+        sys.stdout.write(f"{row}\n")
+        sys.stdout.flush()
+    rows.append(among_revocations(views))
     with TemporaryDirectory(prefix="gateway-million-") as name:
-        found, size = asyncio.run(among_links(Path(name), wanted.many))
-    both = Row(
-        "both, as a link that nobody asked for yet needs them", revoked.few + found.few, revoked.many + found.many
+        row, facts = among_requests(Path(name), wanted.many)
+    rows.append(row)
+    many = f"{wanted.many:,}"
+    memory = (
+        f"Memory of a process for {many} revocations: {held}. A link takes none of it until it is used; {many} links "
+        f"take {', '.join(costs)}. A gateway that serves {FEW:,} links and as many revocations holds {facts[0]}, one "
+        f"with {many} of each {facts[1]}."
     )
-    lines = ["| what | among 1,000 | among " + f"{wanted.many:,} | ratio |", "|---|---|---|---|"]
-    lines += [
-        f"| {row.what} | {row.few:.2f} µs | {row.many:.2f} µs | {row.ratio:.2f} |" for row in (revoked, found, both)
+    lines = [
+        f"| what | p50 among {FEW:,} | p50 among {many} | p99 among {FEW:,} | p99 among {many} | p99 ratio |",
+        "|---|---|---|---|---|---|",
+        *map(str, rows),
+        "",
+        memory,
     ]
-    memory = f"Memory of a process for {wanted.many:,} revocations: {held / 2**20:.0f} MiB."
-    lines += ["", f"{memory} A link takes none until it is used, and {size:.0f} bytes of the SQLite file."]
     sys.stdout.write("\n".join(lines) + "\n")
     if wanted.out is not None:
+        load = os.getloadavg()[0]
         title = (
-            "# Look-ups among many\n\nPrinted by `python -m tests.replicas.million`: CPU time of single look-ups.\n\n"
+            "# Look-ups among many\n\nPrinted by `python -m tests.replicas.million`, which says what each row is "
+            f"({os.cpu_count()} cores, load {load:.1f} at the end). Promised: p99 at most {MOST} times that among a "
+            "thousand, in every row that is not only told.\n\n"
         )
         wanted.out.write_text(title + "\n".join(lines) + "\n")
-    return 0 if both.ratio <= 1.2 else 1
+    return 0 if all(row.ratio <= MOST for row in rows if row.decides) else 1
 
 
 if __name__ == "__main__":

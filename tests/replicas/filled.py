@@ -1,0 +1,153 @@
+"""Links, revocations, and stores of every engine that hold so many of them, filled in bulk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from itertools import islice
+from pathlib import Path
+
+import asyncpg
+from redis.asyncio import Redis
+
+from gateway.core.attempt import Principal
+from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.request import Action
+from gateway.core.revocation import FeedEntry, FeedKind
+from gateway.core.stored import document_of
+from gateway.core.token import ENTROPY_BYTES, LinkToken, hash_secret
+from gateway.stores import redis_scripts
+from gateway.stores.memory import MemoryState
+from gateway.stores.redis import _PREFIX
+from gateway.stores.redis_rows import edited_fields
+from gateway.stores.sqlite_schema import SqliteFile
+from gateway.stores.sqlite_work import create
+from gateway.stores.state import Engine, open_state
+from tests.replicas.servers import postgres, valkey
+
+__all__ = ["ENGINES", "filled", "grant", "revocations", "sqlite_file", "token"]
+
+ENGINES = ("SQLite", "PostgreSQL", "Valkey", "memory")
+ISSUED = 1.8e9
+_KINDS = (FeedKind.LINK, FeedKind.LINK, FeedKind.LINK, FeedKind.OWNER, FeedKind.PREFIX)
+_PAGE = 5_000
+
+
+def token(number: int) -> LinkToken:
+    """The token of this link, the same every time."""
+    return LinkToken.mint(hashlib.sha256(b"%d" % number).digest()[:ENTROPY_BYTES])
+
+
+def grant(number: int, key: str | None = None) -> Grant:
+    """A link for one object; its folder and name are its own unless they are given."""
+    secret = hash_secret(token(number).text)
+    return Grant(
+        id=f"l_{secret.hex()[:17]}",
+        kind=GrantKind.LINK,
+        hash=secret,
+        owner=Principal("app", f"app{number % 5000}"),
+        issued_at=ISSUED,
+        scope=Scope("lab", key=key or f"folder{number % 1000}/file{number}.pdf"),
+        actions=frozenset({Action.READ}),
+        expires_at=ISSUED + 1e8,
+        label=f"link number {number}",
+    )
+
+
+def revocations(count: int, first: int = 1) -> Iterator[FeedEntry]:
+    """Of links, owners and prefixes, none of which means any of the links above."""
+    for number in range(first, first + count):
+        kind = _KINDS[number % len(_KINDS)]
+        if kind is FeedKind.PREFIX:
+            yield FeedEntry(number, kind, "lab", f"gone/{number:010d}/", ISSUED, "ended", "admin:ops")
+        else:
+            name = f"app:gone{number}" if kind is FeedKind.OWNER else f"l_{number:017x}"
+            yield FeedEntry(number, kind, name, "", ISSUED, "ended", "admin:ops")
+
+
+def sqlite_file(path: Path, count: int, *, key: str | None = None, revoked: int = 0) -> None:
+    """A file with so many links, and after them so many revocations."""
+    with closing(SqliteFile.prepare(path).connect()) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("BEGIN")
+        for number in range(count):
+            create(connection, grant(number, key), None, ISSUED)
+        connection.executemany(
+            "INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?, ?, 1)",
+            (
+                (entry.serial, str(entry.kind), entry.name, entry.prefix, entry.at, entry.reason, entry.by)
+                for entry in revocations(revoked, count + 1)
+            ),
+        )
+        connection.execute("COMMIT")
+    with path.open("rb") as file:  # as a file in use is in the system's memory
+        while file.read(1 << 24):
+            pass
+
+
+@asynccontextmanager
+async def filled(engine: str, count: int, folder: Path) -> AsyncIterator[Engine]:
+    """An opened store of its own, on a server of its own where it needs one."""
+    if engine == "memory":
+        state = MemoryState()
+        for number in range(count):
+            await state.create(grant(number))
+        yield state
+    elif engine == "SQLite":
+        path = folder / f"{count}.db"
+        sqlite_file(path, count)
+        async with _opened(f"sqlite:///{path}") as opened:
+            yield opened
+    elif engine == "PostgreSQL":
+        with postgres() as server:
+            async with _opened(server.url) as opened:
+                await _fill_postgres(server.url, count)
+                yield opened
+    else:
+        with valkey(folder / f"valkey-{count}") as server:
+            await _fill_valkey(server.url, count)
+            async with _opened(server.url) as opened:
+                yield opened
+
+
+@asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[Engine]:
+    state = await open_state(url, accept_redis_durability=True)
+    try:
+        yield state.engines[0]
+    finally:
+        await state.close()
+
+
+async def _fill_postgres(url: str, count: int) -> None:
+    columns = ("serial", "id", "hash", "kind", "owner", "version", "issued_at", "expires_at", "bucket", "root")
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.copy_records_to_table(
+            "gateway_grants",
+            columns=(*columns, "label", "session", "document"),
+            records=(
+                (
+                    *(number + 1, one.id, one.hash, "link", str(one.owner), 1, one.issued_at, one.expires_at),
+                    *("lab", f"folder{number % 1000}/file{number}.pdf", one.label, False, document_of(one)),
+                )
+                for number, one in ((number, grant(number)) for number in range(count))
+            ),
+        )
+        await connection.execute("UPDATE gateway_serial SET last = $1", count)
+        await connection.execute("VACUUM ANALYZE gateway_grants")
+    finally:
+        await connection.close()
+
+
+async def _fill_valkey(url: str, count: int) -> None:
+    async with Redis.from_url(url) as client:
+        script = await client.script_load(redis_scripts.CREATE)
+        numbers = iter(range(count))
+        while page := list(islice(numbers, _PAGE)):
+            pipe = client.pipeline(transaction=False)
+            for one in map(grant, page):
+                fixed = (_PREFIX, one.id, one.hash.hex(), "", 0, repr(one.issued_at), "")
+                pipe.evalsha(script, 0, *fixed, "kind", "link", *edited_fields(one))
+            await pipe.execute()
