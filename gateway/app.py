@@ -21,7 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import awscrt.checksums
 import structlog
 from aiohttp import web
 
@@ -32,12 +31,14 @@ from gateway.compose import (
     Certificates,
     Counted,
     LateIdentity,
+    LateSealer,
     Worker,
     backend_specs,
     fixed_at_start,
     gate_of,
     no_longer_allowed,
     open_stores,
+    register_fast_checksums,
     upload_parts_with,
     with_drained,
 )
@@ -62,14 +63,12 @@ from gateway.settings import Settings
 from gateway.settings.fields import ListenAddress
 from gateway.settings.watch import Loaded, Reloader, watch
 from gateway.stores.board import Seat
-from gateway.stores.seal import Sealer
 from gateway.stores.state import State
 from gateway.telemetry.health import Health
 from gateway.telemetry.logs import Logs
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.siblings import Siblings
 from gateway.telemetry.tracing import open_tracing
-from gateway.wire.checksums import register_crc
 
 __all__ = ["run"]
 
@@ -93,8 +92,7 @@ async def run(
     Raises:
         SettingsError: the files are wrong, or what they name cannot be opened.
     """
-    register_crc("crc32c", awscrt.checksums.crc32c)
-    register_crc("crc64nvme", awscrt.checksums.crc64nvme)
+    register_fast_checksums()
     reloader = Reloader(settings_path, environ, PROFILES)
     app = _App(reloader, reloader.load(), worker)
     async with AsyncExitStack() as stack:
@@ -143,7 +141,7 @@ class _App:
         self.upstream = StoreUpstream(backend_specs(self.loaded), clock=time.time, on_event=Counted(self.metrics))
         stack.push_async_callback(self.upstream.close)
         await self.upstream.start()
-        self.sealer = Sealer()
+        self.sealer = LateSealer()
         transfers = Transfers(monotonic=monotonic, on_cut=self.metrics.cut, pace=self._pace)
         follower = Follower(
             self.state.feed,

@@ -10,8 +10,9 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from gateway.backends import multipart
 from gateway.backends.spec import BackendSpec, ChainSource
@@ -28,15 +29,18 @@ from gateway.settings.watch import Loaded
 from gateway.stores.state import State, open_state
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.timed import timed
+from gateway.wire.checksums import Crc, register_crc
 from gateway.wire.credentials import Credentials
 
 if TYPE_CHECKING:
     from gateway.control.identity import Identity, IdentityRules
+    from gateway.stores.seal import Sealer
 
 __all__ = [
     "Certificates",
     "Counted",
     "LateIdentity",
+    "LateSealer",
     "Worker",
     "backend_specs",
     "fixed_at_start",
@@ -44,6 +48,7 @@ __all__ = [
     "identity_rules",
     "no_longer_allowed",
     "open_stores",
+    "register_fast_checksums",
     "upload_parts_with",
     "with_drained",
 ]
@@ -111,6 +116,36 @@ class LateIdentity:
 
             self._identity = Identity(lambda: identity_rules(self._settings()), time.time)
         return await self._identity.app_for(token, role)
+
+
+class LateSealer:
+    """Seals and opens the secrets of keys (`gateway.stores.seal`), made with the first key: seven megabytes."""
+
+    def __init__(self) -> None:
+        self._sealer: Sealer | None = None
+
+    def seal(self, access_key_id: str, secret: str, nonce: bytes) -> bytes:
+        return self._made().seal(access_key_id, secret, nonce)
+
+    def open(self, access_key_id: str, sealed: bytes) -> str:
+        return self._made().open(access_key_id, sealed)
+
+    def _made(self) -> Sealer:
+        if self._sealer is None:
+            from gateway.stores.seal import Sealer
+
+            self._sealer = Sealer()
+        return self._sealer
+
+
+def register_fast_checksums() -> None:
+    """Have CRCs computed by awscrt, which is loaded with the first body that carries one: five megabytes."""
+
+    def loading(name: str) -> Callable[[], Crc]:
+        return lambda: cast("Crc", getattr(import_module("awscrt.checksums"), name))
+
+    register_crc("crc32c", loading("crc32c"))
+    register_crc("crc64nvme", loading("crc64nvme"))
 
 
 def identity_rules(settings: Settings) -> IdentityRules | None:

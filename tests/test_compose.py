@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -17,12 +19,21 @@ from cryptography.x509.oid import NameOID
 
 from gateway.backends.profiles import PROFILES
 from gateway.backends.spec import ChainSource
-from gateway.compose import Certificates, backend_specs, gate_of, open_stores, upload_parts_with, with_drained
+from gateway.compose import (
+    Certificates,
+    LateSealer,
+    backend_specs,
+    gate_of,
+    open_stores,
+    upload_parts_with,
+    with_drained,
+)
 from gateway.core.limits import Demand
 from gateway.core.reasons import SettingsError
 from gateway.core.route import Capability, UpstreamCall
 from gateway.core.units import Rate
 from gateway.settings.watch import Loaded, Reloader
+from gateway.stores.seal import Sealer
 from gateway.telemetry.metrics import Metrics
 from gateway.wire.credentials import Credentials
 from tests.data.scripted_store import ScriptedStore, xml
@@ -251,3 +262,17 @@ def test_a_bad_certificate_is_an_error_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "tls.key").write_text("nonsense")
     with pytest.raises(SettingsError, match="tls"):
         Certificates(lambda _: None).of(with_tls(tmp_path).settings)
+
+
+def test_a_late_sealer_opens_what_it_sealed() -> None:
+    """As the sealer itself does, whichever of the two comes first."""
+    sealed = LateSealer().seal("GWKID", "secret", b"n" * 12)
+    assert "secret" == LateSealer().open("GWKID", sealed) == Sealer().open("GWKID", sealed)
+
+
+def test_what_few_gateways_need_is_not_imported_at_the_start() -> None:
+    """The start stays short and the idle process small: a second and 64 MiB is the aim."""
+    late = ("awscrt", "cryptography", "joserfc", "aiobotocore", "asyncpg", "redis", "jinja2", "opentelemetry")
+    code = f"import sys, gateway.app; print([name for name in {late!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "[]" == done.stdout.strip()

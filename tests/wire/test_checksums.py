@@ -162,28 +162,34 @@ def test_there_is_one_checksum_at_most(headers, trailers):
 @pytest.fixture
 def registry(monkeypatch):
     monkeypatch.setattr(checksums, "_crcs", dict(checksums._crcs))
+    monkeypatch.setattr(checksums, "_faster", {})
+
+
+CRC32C = "x-amz-checksum-crc32c"
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_faster_function_can_be_registered():
-    """A registered function is the one that runs from then on."""
-    calls = []
+def test_a_faster_function_is_loaded_with_the_first_body_that_needs_it():
+    """Once; it is the one that runs from then on."""
+    loads, calls = [], []
 
     def fast(data: bytes, so_far: int) -> int:
         calls.append(data)
         return awscrt.checksums.crc32c(data, so_far)
 
-    register_crc("crc32c", fast)
-    calls.clear()
-    name = "x-amz-checksum-crc32c"
-    assert run(BodyChecks.from_request({name: value(name, b"ab")}, None), [b"a", b"b"]) is None
-    assert calls == [b"a", b"b"]
+    register_crc("crc32c", lambda: loads.append(1) or fast)
+    assert run(BodyChecks.from_request({}, None), [b"a"]) is None
+    assert loads == []
+    for _ in range(2):
+        assert run(BodyChecks.from_request({CRC32C: value(CRC32C, b"ab")}, None), [b"a", b"b"]) is None
+    assert (loads, calls[-4:]) == ([1], [b"a", b"b", b"a", b"b"])
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_wrong_function_is_not_registered():
-    """A function that computes something else is refused and changes nothing."""
-    before = dict(checksums._crcs)
-    with pytest.raises(ValueError, match="crc64nvme"):
-        register_crc("crc64nvme", awscrt.checksums.crc32c)
-    assert checksums._crcs == before
+def test_a_wrong_function_never_judges_a_body():
+    """A function that computes something else is told at once, and the slow one stays."""
+    register_crc("crc32c", lambda: awscrt.checksums.crc64nvme)
+    checks = {CRC32C: value(CRC32C, b"ab")}
+    with pytest.raises(ValueError, match="crc32c"):
+        BodyChecks.from_request(checks, None)
+    assert run(BodyChecks.from_request(checks, None), [b"ab"]) is None
