@@ -11,7 +11,8 @@ client on a new connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -39,12 +40,12 @@ _PARTING: Final = 5.0
 class _Holder:
     permit: Permit
     seen: int = 0
-    seen_at: float = 0.0
+    seen_at: float | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def silent(self, now: float) -> bool:
         """Whether the client has sent nothing since somebody asked this two seconds ago or more."""
-        if self.seen_at == 0.0 or self.permit.exchange.bytes_in != self.seen:
+        if self.seen_at is None or self.permit.exchange.bytes_in != self.seen:
             self.seen, self.seen_at = self.permit.exchange.bytes_in, now
             return False
         return self.permit.exchange.client_side and now - self.seen_at >= _SILENT
@@ -53,8 +54,9 @@ class _Holder:
 class Holds:
     """The holders of this process, by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._holders: dict[str, _Holder] = {}
+        self._monotonic = monotonic
 
     async def enter(self, name: str, permit: Permit) -> _Holder:
         """Become the holder.
@@ -62,16 +64,21 @@ class Holds:
         Raises:
             Refused: UPLOAD_BUSY.
         """
-        known = self._holders.get(name)
-        if known is not None and known.silent(asyncio.get_running_loop().time()):
-            known.permit.cut(Reason.CLIENT_TOO_SLOW)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_PARTING):
-                    await known.ended.wait()
+        await self.make_room(name)
         if name in self._holders:
             raise Refused(Reason.UPLOAD_BUSY, "another request writes to this upload")
         holder = self._holders[name] = _Holder(permit)
         return holder
+
+    async def make_room(self, name: str) -> None:
+        """Cut a holder whose client has fallen silent, and wait until what came of it is stored."""
+        known = self._holders.get(name)
+        if known is None or not known.silent(self._monotonic()):
+            return
+        known.permit.cut(Reason.CLIENT_TOO_SLOW)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING):
+                await known.ended.wait()
 
     def leave(self, name: str) -> None:
         self._holders.pop(name).ended.set()

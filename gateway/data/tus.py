@@ -26,7 +26,7 @@ from gateway.data.tus_store import TusStore
 from gateway.data.uploads import metered
 from gateway.wire.replies import LINK_HEADERS, Reply
 from gateway.wire.tus import RESUMABLE, discovery_fields, expires_field, location
-from gateway.wire.tus_state import PART_BYTES, UPLOAD_SECONDS, UploadState, lease_key, part_bytes
+from gateway.wire.tus_state import HEAD_BYTES, PART_BYTES, UPLOAD_SECONDS, UploadState, lease_key, part_bytes
 
 __all__ = ["resumable"]
 
@@ -76,6 +76,7 @@ class _Step:
         self._grant = grant
         self._upload = step.upload or permit.upload or ""
         self._request = tried.request
+        self._name = f"{grant.id}/{self._upload}"
         self._store = TusStore(plane, permit.route, tried.request, self._upload)
 
     async def create(self) -> Reply:
@@ -106,7 +107,7 @@ class _Step:
         return Reply(201, (("Location", address), *self._progress_fields(progress), *_COMMON))
 
     async def append(self) -> Reply:
-        async with hold(self._plane, self._gate, self._permit, self._upload):
+        async with hold(self._plane, self._gate, self._permit, self._name):
             progress = await self._load()
             step, state = self._step, progress.state
             if step.offset != progress.offset:
@@ -121,10 +122,11 @@ class _Step:
         return Reply(204, (*self._progress_fields(progress), *_COMMON))
 
     async def look(self) -> Reply:
+        await self._plane.holds.make_room(self._name)
         progress = await self._load()
         if progress.complete and not progress.state.done:
             # The last byte was taken, but whoever took it did not live to finish: no client would come again.
-            async with hold(self._plane, self._gate, self._permit, self._upload):
+            async with hold(self._plane, self._gate, self._permit, self._name):
                 progress = await self._load()
                 await unbroken(progress.append(Arriving.of(b"")))
         state = progress.state
@@ -133,7 +135,7 @@ class _Step:
         return Reply(200, (length, *metadata, *self._progress_fields(progress), *_COMMON))
 
     async def end(self) -> Reply:
-        async with hold(self._plane, self._gate, self._permit, self._upload):
+        async with hold(self._plane, self._gate, self._permit, self._name):
             progress = await self._load()
             if progress.state.done:
                 raise Refused(Reason.NOT_ALLOWED, "the upload is an object by now, which a link cannot delete")
@@ -238,6 +240,8 @@ class _Step:
             return Arriving(source, declared)
         source = checked(source, checksum)
         if declared is not None and declared > PART_BYTES:
+            if declared + progress.offset - progress.stored > self._permit.route.backend.single_put_limit - HEAD_BYTES:
+                raise Refused(Reason.TOO_LARGE, "a body with a checksum is above what the store takes at once")
             return Arriving(source, declared, staged=True)
         small = bytearray()
         async for chunk in source:

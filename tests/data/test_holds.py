@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
+from gateway.data.holds import Holds
 from tests.data.harness import Rig, request
 from tests.data.uploading import (
     BODY,
     WRITE,
     created,
     later,
+    offset,
     patch,
     patching,
+    until_moved,
 )
 
 pytestmark = pytest.mark.usefixtures("small_parts")
@@ -29,9 +30,7 @@ async def test_two_patches_at_once_are_one(rig: Rig) -> None:
     address = await created(rig, await rig.link(actions=WRITE), 4000)
     async with rig.client() as slow:
         await slow.send(request("PATCH", address, patching(0) | {"Content-Length": "4000"}, BODY[:10]))
-        async with asyncio.timeout(5):
-            while not any(permit.moved for permit in rig.plane.transfers):  # noqa: ASYNC110 (nobody tells)
-                await asyncio.sleep(0.005)
+        await until_moved(rig)
         assert 423 == (await patch(rig, address, 0, b"x" * 4000)).status
         await slow.send(BODY[10:4000])
         assert 204 == (await slow.answer()).status
@@ -44,9 +43,7 @@ async def test_replicas_meet_in_the_limit_store(rig: Rig) -> None:
     held = rig.plane.holds
     async with rig.client() as slow:
         await slow.send(request("PATCH", address, patching(0) | {"Content-Length": "10"}, b"01"))
-        async with asyncio.timeout(5):
-            while not any(permit.moved for permit in rig.plane.transfers):  # noqa: ASYNC110 (nobody tells)
-                await asyncio.sleep(0.005)
+        await until_moved(rig)
         rig.plane.holds = type(held)()  # as another process has it
         assert 423 == (await patch(rig, address, 0, b"x" * 10)).status
         await later(rig, 4.9)
@@ -63,3 +60,35 @@ async def test_many_small_pieces_never_wait_for_themselves(rig: Rig) -> None:
     address = await created(rig, await rig.link(actions=WRITE), 60)
     for start in range(60):
         assert 204 == (await patch(rig, address, start, BODY[start : start + 1])).status
+
+
+async def test_a_silent_client_makes_room(rig: Rig) -> None:
+    """Who comes back on a new connection, two seconds after the old one fell silent, goes on from what came."""
+    rig.plane.holds = Holds(rig.clock.monotonic)
+    address = await created(rig, await rig.link(actions=WRITE), 4000)
+    async with rig.client() as silent:
+        await silent.send(request("PATCH", address, patching(0) | {"Content-Length": "4000"}, BODY[:1500]))
+        await until_moved(rig, 1500)
+        await offset(rig, address)
+        await later(rig, 1.9)
+        assert 423 == (await patch(rig, address, 1000, BODY[1000:4000])).status
+        await later(rig, 0.2)
+        assert 1500 == await offset(rig, address)
+        assert 204 == (await patch(rig, address, 1500, BODY[1500:4000])).status
+    assert BODY[:4000] == rig.store.stored("inside/a.txt")
+
+
+async def test_a_client_that_sends_keeps_its_place(rig: Rig) -> None:
+    """Control: a byte now and then is enough not to be taken for dead."""
+    rig.plane.holds = Holds(rig.clock.monotonic)
+    address = await created(rig, await rig.link(actions=WRITE), 4000)
+    async with rig.client() as slow:
+        await slow.send(request("PATCH", address, patching(0) | {"Content-Length": "4000"}, BODY[:1]))
+        for sent in range(1, 5):
+            await until_moved(rig, sent)
+            assert 423 == (await patch(rig, address, 0, b"x" * 4000)).status
+            await later(rig, 1.5)
+            await slow.send(BODY[sent : sent + 1])
+        await slow.send(BODY[5:4000])
+        assert 204 == (await slow.answer()).status
+    assert BODY[:4000] == rig.store.stored("inside/a.txt")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import zlib
 from base64 import b64encode
@@ -23,6 +22,7 @@ from tests.data.uploading import (
     patch,
     patching,
     store_of,
+    until_moved,
 )
 
 pytestmark = pytest.mark.usefixtures("small_parts")
@@ -62,9 +62,7 @@ async def test_what_came_before_a_break_is_kept(rig: Rig, at: int) -> None:
     assert 204 == (await patch(rig, address, 0, BODY[:300])).status
     async with rig.client() as client:
         await client.send(request("PATCH", address, patching(300) | {"Content-Length": "4021"}, BODY[300 : 300 + at]))
-        async with asyncio.timeout(5):
-            while not any(permit.moved == at for permit in rig.plane.transfers):  # noqa: ASYNC110 (nobody tells)
-                await asyncio.sleep(0.005)
+        await until_moved(rig, at)
     await rig.settled()
     assert "client_gone" == rig.records[-1].outcome
     assert 300 + at == await offset(rig, address)
@@ -141,9 +139,7 @@ async def test_a_revocation_ends_an_upload(rig: Rig, length: int) -> None:
     address = await created(rig, token, length)
     async with rig.client() as client:
         await client.send(request("PATCH", address, patching(0) | {"Content-Length": str(length)}, BODY[:90]))
-        async with asyncio.timeout(5):
-            while not any(permit.moved for permit in rig.plane.transfers):  # noqa: ASYNC110 (nobody tells)
-                await asyncio.sleep(0.005)
+        await until_moved(rig)
         await rig.revoke(FeedKind.LINK, grant.id)
         await rig.settled()
     assert ("cut", "revoked") == (rig.records[-1].outcome, rig.records[-1].reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from base64 import b64encode
 
@@ -24,6 +25,7 @@ __all__ = [
     "patch",
     "patching",
     "store_of",
+    "until_moved",
 ]
 
 WRITE = frozenset({Action.WRITE})
@@ -84,3 +86,10 @@ async def offset(rig: Rig, address: str) -> int:
     got = await rig.ask("HEAD", address, {"Tus-Resumable": "1.0.0"})
     assert 200 == got.status
     return int(got.header("upload-offset") or -1)
+
+
+async def until_moved(rig: Rig, size: int | None = None) -> None:
+    """Wait until a running request has moved exactly `size` bytes, or any at all."""
+    async with asyncio.timeout(5):
+        while not any(permit.moved and size in {None, permit.moved} for permit in rig.plane.transfers):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)  # nobody tells
