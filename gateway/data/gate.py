@@ -18,6 +18,7 @@ from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
 from gateway.data.account import Accounts
 from gateway.data.guesses import Guesses
 from gateway.data.holds import Holds
+from gateway.data.reserve import Reserve
 from gateway.data.resolve import Grants
 from gateway.data.shaping import Shaper
 from gateway.data.transfers import Transfers
@@ -75,4 +76,5 @@ class Plane:
     clock: Callable[[], float]
     entropy: Callable[[int], bytes]
     holds: Holds = field(default_factory=Holds)
+    reserve: Reserve = field(default_factory=Reserve)
     draining: bool = False

@@ -97,7 +97,8 @@ class _Step:
         )
         self._require_size(0, step.length)
         progress = self._progress(state)
-        await unbroken(self._created(progress))
+        with self._plane.reserve.hold(self._buffered):
+            await unbroken(self._created(progress))
         self._permit.consumed = True
         place = self._request.place
         if not isinstance(place, LinkPlace):
@@ -118,7 +119,8 @@ class _Step:
             if state.length is None and step.length is not None:
                 await unbroken(self._say_length(progress, step.length))
             if not state.done:
-                await unbroken(progress.append(await self._arriving(progress)))
+                with self._plane.reserve.hold(self._buffered):
+                    await unbroken(progress.append(await self._arriving(progress)))
         return Reply(204, (*self._progress_fields(progress), *_COMMON))
 
     async def look(self) -> Reply:
@@ -224,6 +226,12 @@ class _Step:
         text = self._request.raw.header("content-length")
         return int(text) if text is not None else None if self._request.has_body else 0
 
+    @property
+    def _buffered(self) -> int:
+        """Bytes of memory for a body that is kept until its checksum is known."""
+        small = self._declared is None or self._declared <= PART_BYTES
+        return PART_BYTES if small and self._step.checksum is not None else 0
+
     async def _arriving(self, progress: Progress) -> Arriving:
         """The request's body. With a checksum, a small one is here whole and checked, a large one checked on its way.
 
@@ -236,19 +244,23 @@ class _Step:
         source = metered(self._plane, self._permit, self._permit.exchange.body(), declared)
         if room is not None:
             source = _bounded(source, room - progress.offset)
+        reserve = self._plane.reserve
         if checksum is None:
-            return Arriving(source, declared)
+            return Arriving(source, declared, reserve)
         source = checked(source, checksum)
         if declared is not None and declared > PART_BYTES:
             if declared + progress.offset - progress.stored > self._permit.route.backend.single_put_limit - HEAD_BYTES:
                 raise Refused(Reason.TOO_LARGE, "a body with a checksum is above what the store takes at once")
-            return Arriving(source, declared, staged=True)
+            return Arriving(source, declared, reserve, staged=True)
+        return Arriving.of(await self._checked_whole(source))
+
+    async def _checked_whole(self, source: AsyncIterator[bytes]) -> bytes:
         small = bytearray()
         async for chunk in source:
             small += chunk
             if len(small) > PART_BYTES:
                 raise Refused(Reason.MISSING_LENGTH, "a large body with a checksum needs a Content-Length")
-        return Arriving.of(bytes(small))
+        return bytes(small)
 
     def _progress_fields(self, progress: Progress) -> tuple[tuple[str, str], ...]:
         fields = (("Upload-Offset", str(progress.offset)),)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.data.reserve import Reserve
 from gateway.data.tus_store import TusStore
 from gateway.wire.listing import Part
 from gateway.wire.tus_state import PART_BYTES, UploadState, part_bytes
@@ -72,8 +73,12 @@ class Arriving:
     `staged` says that it counts only as a whole: its last bytes come when all are known to be right.
     """
 
-    def __init__(self, source: AsyncIterator[bytes], left: int | None, *, staged: bool = False) -> None:
+    def __init__(
+        self, source: AsyncIterator[bytes], left: int | None, reserve: Reserve, *, staged: bool = False
+    ) -> None:
         self.left = left
+        self._reserve = reserve
+        self._keeping = not staged
         self.staged = staged
         self.short = False
         self._source = source
@@ -85,7 +90,7 @@ class Arriving:
     @classmethod
     def of(cls, body: bytes) -> Arriving:
         """A body that is here already."""
-        return cls(_once(body), len(body))
+        return cls(_once(body), len(body), Reserve(len(body)))
 
     async def at_end(self) -> bool:
         """Whether nothing follows; waits for the next bytes to know."""
@@ -110,14 +115,20 @@ class Arriving:
             count -= len(chunk)
             if self.left is not None:
                 self.left -= len(chunk)
-            if self.kept < PART_BYTES:
-                self._kept.append(chunk[: PART_BYTES - self.kept])
-                self.kept += len(self._kept[-1])
+            self._keep(chunk[: PART_BYTES - self.kept])
             yield chunk
 
+    def _keep(self, chunk: bytes) -> None:
+        """Only a beginning is of use: after the first chunk that finds no room, none is kept."""
+        self._keeping = self._keeping and self._reserve.take(len(chunk))
+        if self._keeping:
+            self._kept.append(chunk)
+            self.kept += len(chunk)
+
     def forget(self) -> None:
-        """What was taken so far is stored."""
-        self._kept, self.kept = [], 0
+        """What was taken so far is stored, or lost."""
+        self._reserve.give(self.kept)
+        self._kept, self.kept, self._keeping = [], 0, not self.staged
 
     async def replay(self) -> AsyncIterator[bytes]:
         """What is kept."""
@@ -170,6 +181,12 @@ class Progress:
             Refused: what the body or the store was refused for; OBJECT_EXISTS.
             UpstreamFailed: the store is away or broken.
         """
+        try:
+            await self._append(arriving)
+        finally:
+            arriving.forget()
+
+    async def _append(self, arriving: Arriving) -> None:
         if arriving.staged and not await arriving.at_end():
             await self._to_tail(arriving, arriving.left or 0)
         while not self.state.done:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from base64 import b64encode
-
 import pytest
 
 from gateway.core.revocation import FeedKind
@@ -17,6 +13,7 @@ from tests.data.uploading import (
     BODY,
     PART,
     WRITE,
+    checksum,
     created,
     offset,
     patch,
@@ -85,17 +82,13 @@ async def test_a_body_of_unknown_length_counts_as_far_as_it_goes(rig: Rig) -> No
 async def test_a_checksum_guards_a_whole_body(rig: Rig, size: int, algorithm: str) -> None:
     """460 leaves the offset and every stored byte as they were; the right digest is taken."""
 
-    def digest(body: bytes) -> str:
-        raw = zlib.crc32(body).to_bytes(4, "big") if algorithm == "crc32" else hashlib.new(algorithm, body).digest()
-        return f"{algorithm} {b64encode(raw).decode()}"
-
     address = await created(rig, await rig.link(actions=WRITE), 4321)
     assert 204 == (await patch(rig, address, 0, BODY[:200])).status
     part = BODY[200 : 200 + size]
-    got = await patch(rig, address, 200, part, Upload_Checksum=digest(b"else"))
+    got = await patch(rig, address, 200, part, Upload_Checksum=checksum(algorithm, b"else"))
     assert (460, 200) == (got.status, await offset(rig, address))
     assert "1.0.0" == got.header("tus-resumable")
-    assert 204 == (await patch(rig, address, 200, part, Upload_Checksum=digest(part))).status
+    assert 204 == (await patch(rig, address, 200, part, Upload_Checksum=checksum(algorithm, part))).status
     assert 204 == (await patch(rig, address, 200 + size, BODY[200 + size :])).status
     assert BODY == rig.store.stored("inside/a.txt")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
+import zlib
 from base64 import b64encode
 
 from gateway.core.request import Action
@@ -17,6 +19,7 @@ __all__ = [
     "BODY",
     "PART",
     "WRITE",
+    "checksum",
     "create",
     "created",
     "later",
@@ -39,6 +42,12 @@ BODY = random.Random(7).randbytes(4321)
 def store_of(rig: Rig) -> PartsStore:
     assert isinstance(rig.store, PartsStore)
     return rig.store
+
+
+def checksum(algorithm: str, body: bytes) -> str:
+    """An `Upload-Checksum`."""
+    raw = zlib.crc32(body).to_bytes(4, "big") if algorithm == "crc32" else hashlib.new(algorithm, body).digest()
+    return f"{algorithm} {b64encode(raw).decode()}"
 
 
 def metadata(**pairs: str) -> str:

@@ -37,7 +37,7 @@ def gateway(
     seaweedfs: RunningStore, swift: RunningStore, pages: Pages, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningGateway]:
     cors = (
-        f', cors: [{{origins: ["{pages.known}"], methods: [GET, HEAD, PUT, POST], headers: [Content-Type],'
+        f', cors: [{{origins: ["{pages.known}"], methods: [GET, HEAD, PUT, POST, PATCH], headers: [Content-Type],'
         " expose: [ETag, x-amz-request-id]}]"
     )
     with gateway_before([seaweedfs, swift], tmp_path_factory.mktemp("flows"), bucket_more=cors) as running:
