@@ -139,3 +139,18 @@ async def test_a_revocation_ends_an_upload(rig: Rig, length: int) -> None:
     assert ({}, [], None) == (store_of(rig).uploads, store_of(rig).hidden(), rig.store.stored("inside/a.txt"))
     assert 410 == (await patch(rig, address, 90, BODY[90:100])).status
     assert 410 == (await rig.ask("HEAD", address, {"Tus-Resumable": "1.0.0"})).status
+
+
+async def test_no_part_is_stored_before_its_checksum_is_known(rig: Rig) -> None:
+    """A large body that comes bit by bit, and turns out to be wrong with its last bytes, leaves nothing."""
+    address = await created(rig, await rig.link(actions=WRITE), 4321)
+    headers = patching(0, Upload_Checksum=checksum("sha1", b"else")) | {"Content-Length": "4000"}
+    async with rig.client() as client:
+        await client.send(request("PATCH", address, headers, BODY[:1500]))
+        await until_moved(rig, 1500)
+        await client.send(BODY[1500:3000])
+        await until_moved(rig, 3000)
+        await client.send(BODY[3000:4000])
+        assert 460 == (await client.answer()).status
+    assert 0 == await offset(rig, address)
+    assert [] == store_of(rig).parts()
