@@ -38,7 +38,7 @@ link.add_command(qr)
 @link.command()
 @click.argument("place", metavar="BUCKET/KEY", type=PLACE)
 @link_options
-@click.option("--upload", "uploads", is_flag=True, help="A link to upload through, not to read: by PUT, form or tus (resumable).")
+@click.option("--upload", "uploads", is_flag=True, help="A link to upload through: PUT, form, tus.")
 @click.option("--allow", type=click.Choice(_ACTIONS), multiple=True, help="Exactly these actions; may be repeated.")
 @click.option("--file", "local", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Upload it first.")
 @click.option("--qr", "show_qr", is_flag=True, help="Draw the URL as a QR code too.")
