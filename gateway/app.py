@@ -217,6 +217,7 @@ class _App:
         plane = self.plane
         return (
             ("revocations", plane.follower.run()),
+            ("view", plane.follower.guard(self._lost_view)),
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
             ("retention", self._prune()),
@@ -360,6 +361,12 @@ class _App:
         self.plane.grants.take(entries)
         if any(entry.revokes for entry in entries):
             self.plane.transfers.cut_revoked(self.plane.follower.view)
+
+    def _lost_view(self) -> None:
+        """Nobody can say any more what is revoked."""
+        cut = self.plane.transfers.cut_undecided()
+        if cut:
+            _log.error("transfers cut: the revocation view is too old", age=round(self.plane.follower.age, 1), cut=cut)
 
     def _reload(self, cause: str) -> None:
         """Read the files again and take all of them over, or nothing."""

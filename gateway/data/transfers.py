@@ -2,8 +2,9 @@
 
 Refuses to own why one must end (the revocation view, the policy, the clock); it asks those and cuts.
 
-Laws: a revocation cuts every transfer it ends, in the same call that makes it known; a peer that moves less than
-1 KiB/s over ten seconds while we wait for it is cut (promise 5).
+Laws: a revocation cuts every transfer it ends, in the same call that makes it known; what nobody can know to be
+unrevoked is cut (promise 2); a peer that moves less than 1 KiB/s over ten seconds while we wait for it is cut
+(promise 5).
 """
 
 from __future__ import annotations
@@ -185,6 +186,13 @@ class Transfers:
             return None
 
         return self.cut_where(judge)
+
+    def cut_undecided(self) -> int:
+        """Cut all that a revocation might have ended while nobody could hear of it; returns how many.
+
+        Requests that act without a grant go on: no revocation ends them.
+        """
+        return self.cut_where(lambda permit: None if permit.grant is None else Reason.VIEW_TOO_OLD)
 
     def cut_where(self, judge: Callable[[Permit], Reason | None]) -> int:
         """Cut every transfer for which `judge` names a reason; returns how many."""

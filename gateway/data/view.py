@@ -3,8 +3,8 @@
 Refuses to own the look-up (`gateway.core.revocation`) and the cutting (`gateway.data.transfers`); it tells both.
 
 Laws: the view is fresh only when the feed itself said that nothing is missing; everything else lets it age, and past
-`MAX_VIEW_AGE` nothing is decided on it. What another process of this host has read already is read before anything
-more is decided here.
+`MAX_VIEW_AGE` nothing is decided on it: nothing new begins, and `guard` has ended what runs. What another process of
+this host has read already is read before anything more is decided here.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ __all__ = ["Follower", "Neighbours"]
 _PAGE: Final = 10_000
 _HEARTBEAT: Final = 1.0
 _BACKOFF: Final = 0.2
+_GUARD_TICK: Final = 0.1
+_LATE: Final = 0.5
+"""Seconds by which a timer is late only if this process itself stood still; so long it may then ask the feed first."""
 
 
 class Neighbours(Protocol):
@@ -136,6 +139,17 @@ class Follower:
                 await self.catch_up()
             except DependencyDown:
                 await asyncio.sleep(_BACKOFF)
+
+    async def guard(self, on_too_old: Callable[[], None]) -> None:
+        """Call `on_too_old` as soon as the view is too old, and again while it stays so, until cancelled."""
+        while True:
+            wait = max(_GUARD_TICK, MAX_VIEW_AGE - self.age)
+            woken_by = self._monotonic() + wait
+            await asyncio.sleep(wait)
+            if self._monotonic() > woken_by + _LATE:
+                await asyncio.sleep(_LATE)
+            if self.age > MAX_VIEW_AGE:
+                on_too_old()
 
     def _take(self, entries: Sequence[FeedEntry]) -> None:
         self.view.apply(entries)

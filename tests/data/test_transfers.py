@@ -133,6 +133,34 @@ async def test_a_revocation_of_another_cuts_nothing(rig: Rig) -> None:
         assert 70_001 == len(await client.rest_of(70_001))
 
 
+async def test_what_nobody_can_know_to_be_unrevoked_is_cut(rig: Rig) -> None:
+    """With a reset, recorded as a cut for an old view, and counted."""
+    hold = asyncio.Event()
+    rig.store.script(Scripted(200, {}, [b"x" * 70_000, hold], length=100_000))
+    async with rig.client() as client:
+        await client.send(request("GET", f"/s/{await rig.link()}"))
+        await client.head()
+        assert 1 == rig.plane.transfers.cut_undecided()
+        await client.rest()
+        assert client.reset
+    [record] = await rig.recorded(1)
+    assert (Outcome.CUT, "view_too_old") == (record.outcome, record.reason)
+    assert 1 == rig.metric("gateway_streams_cut_total", reason="view_too_old")
+
+
+async def test_what_no_revocation_could_end_goes_on_without_a_view() -> None:
+    """A trusted listener's requests act without a grant."""
+    hold = asyncio.Event()
+    async with running(trusted=APP) as app:
+        app.store.script(Scripted(200, {}, [b"x" * 70_000, hold, b"y"], length=70_001))
+        async with app.client() as client:
+            await client.send(request("GET", "/reports/a"))
+            await client.head()
+            assert 0 == app.plane.transfers.cut_undecided()
+            hold.set()
+            assert 70_001 == len(await client.rest_of(70_001))
+
+
 async def test_a_revocation_cuts_an_upload(rig: Rig) -> None:
     """The store never sees a whole request."""
     token, grant = await rig.granted(actions=[Action.WRITE])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -180,3 +181,47 @@ async def test_what_the_feed_has_forgotten_is_asked_for_once() -> None:
     words.tell(8)
     await other.keep_up()
     assert feed.asked == 2
+
+
+async def _ages(rig: Rig, *steps: float, monkeypatch: pytest.MonkeyPatch, late: float = 1e9) -> list[float]:
+    """At which ages the guard called, when a step of the clock passed during each of its waits."""
+    called: list[float] = []
+    left = list(steps)
+
+    async def sleep(seconds: float) -> None:
+        if not left:
+            raise asyncio.CancelledError
+        rig.clock.tick(left.pop(0))
+
+    monkeypatch.setattr("gateway.data.view.asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr("gateway.data.view._LATE", late)
+    with pytest.raises(asyncio.CancelledError):
+        await rig.plane.follower.guard(lambda: called.append(rig.plane.follower.age))
+    return called
+
+
+async def test_the_guard_calls_past_the_bound_and_not_before(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A blip below five seconds ends nothing; past them the guard calls, and goes on calling."""
+    assert [5.25, 5.5] == await _ages(rig, 4.5, 0.5, 0.25, 0.25, monkeypatch=monkeypatch)
+
+
+async def test_a_process_that_stood_still_asks_the_feed_first(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Woken late it waits once more; only what is too old even then is told."""
+    assert [9.0] == await _ages(rig, 8.0, 1.0, monkeypatch=monkeypatch, late=0.5)
+
+
+async def test_the_guard_is_awake_at_the_bound(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its wait ends when the view passes its age, and never is a spin."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        rig.clock.tick(seconds)
+        if len(waits) == 4:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("gateway.data.view.asyncio", SimpleNamespace(sleep=sleep))
+    rig.clock.tick(2.0)
+    with pytest.raises(asyncio.CancelledError):
+        await rig.plane.follower.guard(lambda: None)
+    assert [3.0, 0.1, 0.1, 0.1] == waits

@@ -13,7 +13,7 @@ import aiohttp
 from tests.replicas.fleet import Fleet, refused_by
 from tests.servers.gateway import Link, RunningGateway
 
-__all__ = ["Clients", "Seen", "Watch", "quantile"]
+__all__ = ["Clients", "Download", "Seen", "Watch", "quantile"]
 
 
 def quantile(times: Sequence[float], share: float) -> float:
@@ -97,6 +97,53 @@ class Clients:
             if refused_by(seen.status):
                 return seen.at
         raise AssertionError(f"replica {replica} still honours a revoked link after {within} s")
+
+
+@dataclass(slots=True)
+class Download:
+    """One download that reads as fast as bytes come, for as long as the block runs; entered once the first came.
+
+    `ended` is when it did (monotonic seconds), `broken` whether that was no proper end.
+    """
+
+    clients: Clients
+    replica: int
+    token: str
+    moved: int = 0
+    ended: float | None = None
+    broken: bool = False
+    _began: asyncio.Event = field(default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        async with asyncio.timeout(10):
+            await self._began.wait()
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def until_ended(self, within: float) -> None:
+        """Raises TimeoutError when it goes on for longer."""
+        assert self._task is not None
+        async with asyncio.timeout(within):
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        wanted = aiohttp.ClientTimeout(total=None)
+        try:
+            async with self.clients.session.get(
+                self.clients.fleet.url(self.replica, self.token), timeout=wanted
+            ) as answer:
+                async for data in answer.content.iter_any():
+                    self.moved += len(data)
+                    self._began.set()
+        except (aiohttp.ClientError, OSError):
+            self.broken = True
+        self.ended = time.monotonic()
 
 
 @dataclass(slots=True)
