@@ -37,6 +37,7 @@ from gateway.compose import (
     fixed_at_start,
     gate_of,
     no_longer_allowed,
+    open_list,
     open_stores,
     register_fast_checksums,
     upload_parts_with,
@@ -182,6 +183,9 @@ class _App:
             clock=time.time,
             entropy=secrets.token_bytes,
         )
+        self._list = open_list(self.settings, self._take)
+        if self._list is not None:
+            await self._list.join(follower, self.metrics)
         await follower.load()
         self.health.check("revocations", self._view_fault)
         self.health.check("audit", self._ledger_fault)
@@ -216,8 +220,9 @@ class _App:
     def _work(self) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
         plane = self.plane
         return (
+            *(() if self._list is None else self._list.work()),
             ("revocations", plane.follower.run()),
-            ("view", plane.follower.guard(self._lost_view)),
+            ("view", plane.follower.guard(plane.transfers.cut_undecided)),
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
             ("retention", self._prune()),
@@ -361,12 +366,6 @@ class _App:
         self.plane.grants.take(entries)
         if any(entry.revokes for entry in entries):
             self.plane.transfers.cut_revoked(self.plane.follower.view)
-
-    def _lost_view(self) -> None:
-        """Nobody can say any more what is revoked."""
-        cut = self.plane.transfers.cut_undecided()
-        if cut:
-            _log.error("transfers cut: the revocation view is too old", age=round(self.plane.follower.age, 1), cut=cut)
 
     def _reload(self, cause: str) -> None:
         """Read the files again and take all of them over, or nothing."""

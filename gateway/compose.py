@@ -8,24 +8,28 @@ from __future__ import annotations
 import mmap
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from gateway.backends import multipart
 from gateway.backends.spec import BackendSpec, ChainSource
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.policy import decide
 from gateway.core.reasons import Reason, Refused, SettingsError
+from gateway.core.revocation import FeedEntry
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.data.gate import Gate, PartsUpload
+from gateway.data.listed import ListFollower
 from gateway.data.transfers import Permit
+from gateway.data.view import Follower
 from gateway.settings import Settings
 from gateway.settings.backend import BackendSettings, ResolvedStatic, SharedProfile
 from gateway.settings.model import TlsFiles
-from gateway.settings.watch import Loaded
+from gateway.settings.watch import Loaded, watch
+from gateway.stores.listed import RevocationFile
 from gateway.stores.state import State, open_state
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.timed import timed
@@ -42,11 +46,14 @@ __all__ = [
     "LateIdentity",
     "LateSealer",
     "Worker",
+    "Listed",
     "backend_specs",
+    "check_list",
     "fixed_at_start",
     "gate_of",
     "identity_rules",
     "no_longer_allowed",
+    "open_list",
     "open_stores",
     "register_fast_checksums",
     "upload_parts_with",
@@ -234,6 +241,59 @@ async def open_stores(settings: Settings, metrics: Metrics, *, processes: int = 
         limits=timed(state.limits, metrics),
         ledger=timed(state.ledger, metrics),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The file in which somebody lists revocations, and what follows it."""
+
+    file: RevocationFile
+    follower: ListFollower
+
+    async def join(self, view: Follower, metrics: Metrics) -> None:
+        """Read the file, and make it part of the view.
+
+        Raises:
+            SettingsError: the file cannot be read or is wrong.
+        """
+        self.file.settle()
+        await self.follower.load()
+        view.include(self.follower)
+        metrics.list_age(lambda: self.follower.age)
+
+    def work(self) -> tuple[tuple[str, Coroutine[Any, Any, None]], ...]:
+        """What runs as long as the gateway does."""
+        return ("revocation list", self.follower.run()), ("list's watch", watch(self.file, self._changed))
+
+    def _changed(self) -> None:
+        self.file.settle()
+        self.follower.note()
+
+
+def open_list(settings: Settings, on_entries: Callable[[Sequence[FeedEntry]], None]) -> Listed | None:
+    """The list that the settings name, not read yet."""
+    wanted = settings.state.revocations
+    if wanted is None:
+        return None
+    file = RevocationFile(wanted.file, clock=time.time)
+    return Listed(file, ListFollower(file, wanted.max_age, on_entries, clock=time.time))
+
+
+def check_list(settings: Settings) -> None:
+    """Read the list that the settings name, and take nothing.
+
+    Raises:
+        SettingsError: it cannot be read, is wrong, or too old to serve with.
+    """
+    wanted = settings.state.revocations
+    if wanted is None:
+        return
+    age = time.time() - RevocationFile(wanted.file, clock=time.time).check()
+    if age > wanted.max_age:
+        raise SettingsError(
+            f"{wanted.file}: is {age:.0f} s old, which is more than state.revocations.max_age: everything would be "
+            "refused"
+        )
 
 
 def upload_parts_with(upstream: StoreUpstream) -> PartsUpload:

@@ -58,9 +58,14 @@ def reading(config: Path) -> tuple[list[str], dict[str, int]]:
     from gateway.settings.watch import Reloader
 
     try:
-        policies = Reloader(config, os.environ, PROFILES).load().policies
+        loaded = Reloader(config, os.environ, PROFILES).load()
+        if loaded.settings.state.revocations is not None:
+            from gateway.compose import check_list
+
+            check_list(loaded.settings)
     except SettingsError as error:
         return list(error.faults), {}
+    policies = loaded.policies
     policy = policies.policy
     summary = {
         "backends": len(policy.backends),

@@ -98,11 +98,13 @@ class RevocationFeed(Protocol):
 class RevocationView:
     """What one process knows of the feed: look-ups in constant time, whatever the number of revocations.
 
-    Mutable on purpose, and changed only by `apply`, in one synchronous call; everything else reads.
+    Mutable on purpose, and changed only by `apply`, in one synchronous call; everything else reads. `listed` is what
+    another gateway's list says beside the feed (`gateway.core.listed`): its positions are instants, not serials.
     """
 
     serial: int = 0
     fresh_at: float = 0.0
+    listed: RevocationView | None = None
     _names: dict[FeedKind, Generations] = field(default_factory=lambda: {kind: Generations() for kind in _NAMED})
     _prefixes: dict[str, Generations] = field(default_factory=dict)
     _lengths: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -124,11 +126,15 @@ class RevocationView:
         return max(0.0, now - self.fresh_at)
 
     def revoked(self, grant: Grant, bucket: str, key: str, backend: str) -> FeedKind | None:
-        """Which kind of revocation ends this use of the grant, or None.
+        """Which kind of revocation ends this use of the grant, or None."""
+        ended = self._ended(grant, grant.serial, bucket, key, backend)
+        if ended is None and self.listed is not None:
+            issued = int(grant.issued_at * 1000)
+            return self.listed._ended(grant, issued, bucket, key, backend)  # noqa: SLF001 (it is a view too)
+        return ended
 
-        A kind whose newest revocation is older than the grant is not searched.
-        """
-        serial = grant.serial
+    def _ended(self, grant: Grant, serial: int, bucket: str, key: str, backend: str) -> FeedKind | None:
+        """A kind whose newest revocation is older than the grant is not searched."""
         kind = FeedKind.LINK if grant.kind is GrantKind.LINK else FeedKind.KEY
         own = self._names[kind]
         if own.newest > serial and own.of(grant.id) > serial:

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from gateway.core.grant import Grant
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, RevocationFeed, RevocationView
+from gateway.data.listed import ListFollower
 from gateway.telemetry.metrics import Metrics
 
 __all__ = ["Follower", "Neighbours"]
@@ -63,11 +64,22 @@ class Follower:
         self._metrics = metrics
         self._lock = asyncio.Lock()
         self._proved_at: float | None = None
+        self._list: ListFollower | None = None
+
+    def include(self, followed: ListFollower) -> None:
+        """Make a list part of the view and of its age."""
+        self._list, self.view.listed = followed, followed.view
 
     @property
     def age(self) -> float:
-        """Seconds since the view was last proved complete; infinite before it ever was."""
-        return float("inf") if self._proved_at is None else self._monotonic() - self._proved_at
+        """Seconds since the view was last proved complete; infinite before it ever was.
+
+        A list that is part of it counts as if its own bound were `MAX_VIEW_AGE`.
+        """
+        if self._proved_at is None:
+            return float("inf")
+        age = self._monotonic() - self._proved_at
+        return age if self._list is None else max(age, self._list.view_age)
 
     def require_fresh(self) -> RevocationView:
         """The view to decide on.
@@ -140,7 +152,7 @@ class Follower:
             except DependencyDown:
                 await asyncio.sleep(_BACKOFF)
 
-    async def guard(self, on_too_old: Callable[[], None]) -> None:
+    async def guard(self, on_too_old: Callable[[], object]) -> None:
         """Call `on_too_old` as soon as the view is too old, and again while it stays so, until cancelled."""
         while True:
             wait = max(_GUARD_TICK, MAX_VIEW_AGE - self.age)

@@ -7,6 +7,7 @@ Redis keeps grants only where the operator has said in writing that losing the l
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -20,10 +21,10 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.settings.fields import ENTRY, written_as
+from gateway.settings.fields import ENTRY, Duration, written_as
 from gateway.settings.secret import SecretReader, SecretRef, is_reference
 
-__all__ = ["StateField", "StateSettings", "StateUrl"]
+__all__ = ["ListSettings", "StateField", "StateSettings", "StateUrl"]
 
 _ENGINES: Final = {
     "memory": "memory",
@@ -39,6 +40,9 @@ _FORMS: Final = (
     "sqlite:///FILE, postgresql://…, redis://…, central+https://HOST, memory://, "
     "or env:NAME or file:PATH that holds one"
 )
+
+
+_SHORTEST_AGE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,29 @@ def _same_as_grants(validated: dict[str, Any]) -> StateUrl:
     return found
 
 
+def _list_path(value: object, info: ValidationInfo) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be the path of a file")
+    return SecretReader.of(info).directory.absolute() / value
+
+
+class ListSettings(BaseModel):
+    """A file in which another gateway's revocations are listed, in the form of `GET /v1/revocations`."""
+
+    model_config = ENTRY
+
+    file: Annotated[Path, PlainValidator(_list_path), WithJsonSchema({"type": "string", "examples": ["revoked.json"]})]
+    """Watched, and read again when it changes. Relative paths start at the settings file."""
+    max_age: Duration
+    """How old the list may be, by its `as_of` or else the file's time of writing, before everything is refused."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> ListSettings:
+        if self.max_age < _SHORTEST_AGE:
+            raise ValueError(f"has a max_age below {_SHORTEST_AGE:g}s, which no file can keep up with")
+        return self
+
+
 class StateSettings(BaseModel):
     """Where state is kept. `limits` and `records` go where the grants are unless they say otherwise."""
 
@@ -97,6 +124,8 @@ class StateSettings(BaseModel):
     """Accounting records and audit events."""
     token: SecretRef | None = None
     """For `central+https://HOST`: the token that the central gateway has under `control: {sidecars: …}`."""
+    revocations: ListSettings | None = None
+    """A list in a file that is followed beside the grants' own revocations."""
     accept_redis_durability: StrictBool = False
     """Keep grants and revocations in Redis although a crash or failover may lose acknowledged writes."""
 

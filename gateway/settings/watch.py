@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from watchfiles import Change, awatch
 
@@ -26,7 +26,7 @@ from gateway.settings.policies import PolicySet, check_examples, read_policies
 from gateway.settings.secret import SecretReader
 from gateway.settings.words import References
 
-__all__ = ["Loaded", "Reloader", "watch"]
+__all__ = ["Loaded", "Reloader", "Watched", "watch"]
 
 DEBOUNCE_MS: Final = 100
 """How long a burst of changes is collected: an editor's or a kubelet's several steps are one reload."""
@@ -140,18 +140,34 @@ def _facts(path: Path) -> object:
         return None
 
 
-async def watch(reloader: Reloader, on_change: Callable[[], None], *, force_polling: bool = False) -> None:
-    """Call `on_change` whenever the files differ from those last loaded, until cancelled.
+class Watched(Protocol):
+    """Files that are looked at again and again."""
 
-    `on_change` is expected to call `reloader.load()`, which settles the change whether the files are good or bad.
+    def changed(self) -> bool:
+        """Whether any file is another one than those last settled."""
+        ...
+
+    def directories(self) -> dict[Path, int]:
+        """Every directory in which a change could matter, with its inode number."""
+        ...
+
+    def concerns(self, path: str) -> bool:
+        """Whether a changed path can matter."""
+        ...
+
+
+async def watch(watched: Watched, on_change: Callable[[], None], *, force_polling: bool = False) -> None:
+    """Call `on_change` whenever the files differ from those last settled, until cancelled.
+
+    `on_change` is expected to settle the change whether the files are good or bad, as `Reloader.load` does.
     `force_polling` is for file systems that report no changes, such as NFS.
     """
 
     def relevant(_: Change, path: str) -> bool:
-        return reloader.concerns(path)
+        return watched.concerns(path)
 
     while True:
-        directories = reloader.directories()
+        directories = watched.directories()
         if not directories:
             await asyncio.sleep(_TICK_MS / 1000)
             continue
@@ -167,7 +183,7 @@ async def watch(reloader: Reloader, on_change: Callable[[], None], *, force_poll
                 recursive=False,
                 ignore_permission_denied=True,
             ):
-                if reloader.changed():
+                if watched.changed():
                     on_change()
-                if reloader.directories() != directories:
+                if watched.directories() != directories:
                     break

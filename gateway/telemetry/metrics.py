@@ -122,6 +122,9 @@ class Metrics:
 
     def _declare_state(self) -> None:
         self._view_age = Level("gateway_revocation_view_age_seconds", "Age of this process's view of revocations.")
+        self._list_age = Level(
+            "gateway_revocation_list_age_seconds", "Age of the file of listed revocations; 0 without one."
+        )
         self._lags = Timing(
             "gateway_revocation_lag_seconds", "A revocation's record to its effect in this process.", _LAG_BOUNDS
         )
@@ -214,6 +217,10 @@ class Metrics:
     def view_age(self, age: Callable[[], float]) -> None:
         """The function that is asked for the age of the revocation view at every scrape."""
         self._view_age.ask(age)
+
+    def list_age(self, age: Callable[[], float]) -> None:
+        """The function that is asked for the age of the list of revocations at every scrape."""
+        self._list_age.ask(age)
 
     def policy_reload(self, result: ReloadResult) -> None:
         """A reload was tried; the first load counts too."""
