@@ -28,6 +28,10 @@ TREE: Final = {
     "policy": ("gateway.cli.policy:policy", "Explain and test decisions."),
     "audit": ("gateway.cli.audit:audit", "Export and verify the audit trail, export records."),
     "revoke": ("gateway.cli.revoke:revoke", "Revoke many links and keys at once."),
+    "revocations": (
+        "gateway.cli.revocations:revocations",
+        "Write the revocation list for gateways that follow a file.",
+    ),
     "backend": ("gateway.cli.operate:backend", "List backends, take one out of use and back."),
     "log-level": ("gateway.cli.operate:log_level", "Change how much a running gateway logs."),
     "support-bundle": ("gateway.cli.support:support_bundle", "Write what helps to find a fault into one archive."),

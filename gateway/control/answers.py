@@ -255,13 +255,17 @@ class RevocationEntryView(View):
 
 
 class FeedView(View):
-    """Oldest first; ask again with `?after=` this serial."""
+    """Oldest first; ask again with `?after=` this serial.
+
+    `as_of` is set when this is the whole list, which was complete then: `state.revocations` reads it from a file.
+    """
 
     revocations: list[RevocationEntryView]
     serial: int
+    as_of: When | None
 
     @classmethod
-    def of(cls, entries: Sequence[FeedEntry], after: int) -> Self:
+    def of(cls, entries: Sequence[FeedEntry], after: int, whole_at: float | None) -> Self:
         views = [
             RevocationEntryView(
                 serial=entry.serial,
@@ -274,7 +278,8 @@ class FeedView(View):
             )
             for entry in entries
         ]
-        return cls(revocations=views, serial=max((entry.serial for entry in entries), default=after))
+        serial = max((entry.serial for entry in entries), default=after)
+        return cls(revocations=views, serial=serial, as_of=_when(whole_at))
 
 
 class SignatureView(View):

@@ -84,8 +84,10 @@ class _RevocationDesk:
 
     async def feed(self, request: web.Request, actor: Principal) -> web.Response:
         query = read_query(request, FeedQuery)
+        asked_at = self.revocations.clock()
         found = await self.revocations.after(query.after, query.limit, query.seconds, notices=query.notices)
-        view = FeedView.of(found, query.after)
+        whole = query.after == 0 and len(found) < query.limit
+        view = FeedView.of(found, query.after, asked_at if whole else None)
         tag = f'"{view.serial}"'
         known = {part.strip().removeprefix("W/") for part in request.headers.get("If-None-Match", "").split(",")}
         answer = web.Response(status=304) if tag in known else reply(view)

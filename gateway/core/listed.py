@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,10 +34,13 @@ AHEAD: Final = 60.0
 _ALWAYS: Final = 2**62
 _BATCH: Final = 2000
 _MOST_FAULTS: Final = 20
-_LONGEST_NAME: Final = 2048
+_LONGEST_TEXT: Final = 2048
+_TEXTS: Final = ("name", "prefix", "reason", "by")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
+_NEXT: Final = re.compile(r"[ \t\r\n]*(,|\]|)[ \t\r\n]*")
 _KINDS: Final = {str(kind): kind for kind in FeedKind}
+_BY_ID: Final = frozenset({FeedKind.LINK, FeedKind.KEY})
 _NOTICES: Final = frozenset({FeedKind.ISSUED, FeedKind.CHANGED})
 _ALLOWED: Final = ", ".join(str(kind) for kind in FeedKind if kind not in _NOTICES)
 _FIELDS: Final = frozenset({"serial", "kind", "name", "prefix", "at", "reason", "by"})
@@ -104,7 +107,7 @@ class ListText:
                 at = yield from self._array(at, faults)
                 continue
             first = False
-            value, at = self._value(at)
+            value, at = self._value(self._space(at))
             try:
                 self._said(name, value)
             except ValueError as fault:
@@ -115,14 +118,18 @@ class ListText:
 
     def _array(self, at: int, faults: list[str]) -> Generator[list[FeedEntry], None, int]:
         """The entries from inside their list on; returns where the list ends."""
-        batch: list[FeedEntry] = []
+        text, batch = self.text, list[FeedEntry]()
         self.end = at
         first = not self.begun
-        while self._peek(at) != "]":
-            if not first:
-                at = self._expect(at, ",", "a comma or the end of the list is missing")
+        while True:
+            found = _NEXT.match(text, at)
+            mark, start = ("", at) if found is None else (found[1], found.end())
+            if mark == "]":
+                yield batch
+                return start
+            if (mark == ",") == first:
+                raise self._at(start, "a comma or the end of the list is missing")
             first = False
-            start = self._space(at)
             value, at = self._value(start)
             try:
                 entry = _entry(value)
@@ -137,8 +144,6 @@ class ListText:
             if len(batch) >= _BATCH:
                 yield batch
                 batch = []
-        yield batch
-        return self._space(at) + 1
 
     def _said(self, name: object, value: object) -> None:
         match name:
@@ -156,8 +161,8 @@ class ListText:
 
     def _value(self, at: int) -> tuple[Any, int]:
         try:
-            return _DECODER.raw_decode(self.text, self._space(at))
-        except (json.JSONDecodeError, RecursionError) as fault:
+            return _DECODER.raw_decode(self.text, at)
+        except (ValueError, RecursionError) as fault:
             where = fault.pos if isinstance(fault, json.JSONDecodeError) else at
             raise self._at(where, "is no JSON") from None
 
@@ -187,26 +192,27 @@ def _entry(value: object) -> FeedEntry | None:
     if not value.keys() <= _FIELDS:
         unknown = min(str(name) for name in value.keys() - _FIELDS)
         raise ValueError(f"{unknown!r} is not known: write {', '.join(sorted(_FIELDS))}")
-    kind = _KINDS.get(value["kind"]) if isinstance(value.get("kind"), str) else None
+    kind = value.get("kind")
+    kind = _KINDS.get(kind) if isinstance(kind, str) else None
     if kind is None:
         raise ValueError(f"kind: must be one of {_ALLOWED}")
     if kind in _NOTICES:
         return None
-    name, prefix = _text(value, "name"), _text(value, "prefix")
+    for field in _TEXTS:
+        if not isinstance(text := value.get(field, ""), str) or len(text) > _LONGEST_TEXT:
+            raise ValueError(f"{field}: must be a text of at most {_LONGEST_TEXT} characters")
+    name, prefix, at = value.get("name", ""), value.get("prefix", ""), value.get("at")
     _check_name(kind, name)
     if prefix and kind is not FeedKind.PREFIX:
         raise ValueError("prefix: goes with kind prefix only, where name is the bucket")
-    for field in ("reason", "by"):
-        _text(value, field)
-    at = None if value.get("at") is None else _instant(value["at"])
-    return FeedEntry(_position(kind, at), kind, name, prefix)
+    return FeedEntry(_position(kind, None if at is None else _instant(at)), kind, name, prefix)
 
 
 def _check_name(kind: FeedKind, name: str) -> None:
     """Raises ValueError, with a sentence that repeats no secret."""
     if not name:
         raise ValueError("name: is missing")
-    if kind in {FeedKind.LINK, FeedKind.KEY} and not _ID.fullmatch(name):
+    if kind in _BY_ID and not _ID.fullmatch(name):
         raise ValueError(f"name: must be the id of a {kind}, as `gateway {kind} ls` shows it, never a URL or token")
     if kind is FeedKind.OWNER:
         try:
@@ -216,16 +222,9 @@ def _check_name(kind: FeedKind, name: str) -> None:
 
 
 def _position(kind: FeedKind, at: float | None) -> int:
-    if at is None or kind in {FeedKind.LINK, FeedKind.KEY}:
+    if at is None or kind in _BY_ID:
         return _ALWAYS
     return int((at + CLOCKS) * 1000)
-
-
-def _text(value: Mapping[str, object], field: str) -> str:
-    found = value.get(field, "")
-    if not isinstance(found, str) or len(found) > _LONGEST_NAME:
-        raise ValueError(f"{field}: must be a text of at most {_LONGEST_NAME} characters")
-    return found
 
 
 def _instant(value: object) -> float:

@@ -133,10 +133,9 @@ class RevocationFile:
             pass
         begun = _Begun(count=before.count + checked.count)
         if begun.count and checked.leads:
-            grown = text[: checked.end]
-            size = before.size + (checked.end if grown.isascii() else len(grown.encode()))
+            size = before.size + (checked.end if text.isascii() else len(text[: checked.end].encode()))
             digest = blake2b(memoryview(data)[:size]).digest()
-            begun = _Begun(size, before.lines + grown.count("\n"), digest, begun.count)
+            begun = _Begun(size, before.lines + text.count("\n", 0, checked.end), digest, begun.count)
         as_of = written_at if checked.as_of is None else checked.as_of
         return _Read(self._text(text, before).entries(), begun, as_of)
 

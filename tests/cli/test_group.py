@@ -19,6 +19,7 @@ CONTRACT = {
     "key": {"create", "ls", "revoke"},
     "policy": {"explain", "test"},
     "backend": {"ls", "drain", "resume"},
+    "revocations": {"export"},
 }
 
 
@@ -42,7 +43,7 @@ def test_every_command_answers_help_with_its_line(name):
 
 
 def test_every_command_can_answer_in_json():
-    """But for `serve`, whose log is JSON, and two exports, which are one JSON document a line anyway."""
+    """But for `serve`, whose log is JSON, and exports, which are JSON anyway."""
 
     def leaves(command: click.Command, path: str):
         if not isinstance(command, click.Group):
@@ -55,7 +56,7 @@ def test_every_command_can_answer_in_json():
     without = {
         path for path, leaf in leaves(cli, "") if not any("--json" in parameter.opts for parameter in leaf.params)
     }
-    assert {"serve", "audit export", "audit records"} == without
+    assert {"serve", "audit export", "audit records", "revocations export"} == without
 
 
 def test_help_documents_exit_codes_environment_and_completion():

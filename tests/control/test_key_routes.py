@@ -158,7 +158,7 @@ async def test_exactly_one_target(desk: Desk, body: dict[str, object]) -> None:
 async def test_the_list_has_an_etag(desk: Desk) -> None:
     """The list is read on from a serial, and an unchanged one is a 304."""
     empty = await desk.ask("GET", "/v1/revocations")
-    assert empty.json == {"revocations": [], "serial": 0}
+    assert empty.json == {"revocations": [], "serial": 0, "as_of": "2027-01-15T08:00:00Z"}
     await desk.ask("POST", "/v1/revocations", {"owner": "app:a", "reason": "left"})
     await desk.ask("POST", "/v1/revocations", {"bucket": "reports", "prefix": "x/"})
     full = await desk.ask("GET", "/v1/revocations")
@@ -191,4 +191,4 @@ async def test_the_long_poll_waits_for_a_revocation(desk: Desk) -> None:
     assert waiting.result() == ["app:a"]
     async with asyncio.timeout(5):
         answer = await desk.ask("GET", "/v1/revocations?after=1000&wait=0.05")
-    assert answer.json == {"revocations": [], "serial": 1000}
+    assert answer.json == {"revocations": [], "serial": 1000, "as_of": None}

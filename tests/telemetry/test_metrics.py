@@ -30,6 +30,7 @@ CONTRACT = {
     "gateway_upstream_duration_seconds_bucket",
     "gateway_presign_duration_seconds_bucket",
     "gateway_revocation_view_age_seconds",
+    "gateway_revocation_list_age_seconds",
     "gateway_revocation_lag_seconds_bucket",
     "gateway_streams_cut_total",
     "gateway_grant_cache_total",
@@ -63,6 +64,7 @@ def used() -> Metrics:
     metrics.store_operation("take", 0.0002, answered=False)
     metrics.revocation_lag(0.004)
     metrics.view_age(lambda: 0.25)
+    metrics.list_age(lambda: 30.0)
     metrics.policy_reload("ok")
     metrics.records_dropped(2)
     return metrics
@@ -121,6 +123,7 @@ def test_what_happened_is_what_the_page_says():
         ("gateway_grant_cache_total", ("hit",)): 1,
         ("gateway_limiter_decisions_total", ("allowed",)): 1,
         ("gateway_revocation_view_age_seconds", ()): 0.25,
+        ("gateway_revocation_list_age_seconds", ()): 30.0,
         ("gateway_store_operation_duration_seconds_count", ("find",)): 1,
         ("gateway_time_to_first_byte_seconds_count", ("GetObject", "data")): 1,
         ("gateway_policy_reloads_total", ("ok",)): 1,
