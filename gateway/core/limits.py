@@ -29,7 +29,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One unit of cost asked of the counter under `key`."""
+    """Units of cost asked of the counter under `key`; a negative `cost` gives units back."""
 
     key: str
     rate: Rate

@@ -44,6 +44,18 @@ async def test_a_cost_takes_several_units(engine: Engine) -> None:
     assert not (await engine.take([Demand("b", SLOW, 4)], now)).allowed
 
 
+async def test_a_negative_cost_gives_back(engine: Engine) -> None:
+    """What was taken for longer than it was needed is free at once, and giving back too much makes no credit."""
+    now = time.time()
+    assert (await engine.take([Demand("a", SLOW, 3)], now)).allowed
+    assert not (await engine.take([Demand("a", SLOW, 1)], now)).allowed
+    assert (await engine.take([Demand("a", SLOW, -2)], now)).allowed
+    assert (await engine.take([Demand("a", SLOW, 2)], now)).allowed
+    assert (await engine.take([Demand("a", SLOW, -9)], now)).allowed
+    assert (await engine.take([Demand("a", SLOW, 3)], now)).allowed
+    assert not (await engine.take([Demand("a", SLOW, 1)], now)).allowed
+
+
 async def test_all_demands_or_none(engine: Engine) -> None:
     """When one of several demands is refused, none of them costs anything."""
     now = time.time()

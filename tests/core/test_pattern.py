@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.pattern import NamePattern, PathPattern, key_fault
+from gateway.core.pattern import RESERVED, NamePattern, PathPattern, key_fault
 
 _segment = st.text(st.sampled_from("ab.-_ *%é/"), min_size=1, max_size=6).map(lambda text: text.replace("/", "x"))
 _key = st.lists(_segment, min_size=1, max_size=5).map("/".join)
@@ -145,3 +145,11 @@ def test_a_name_pattern_that_matches_nobody_is_refused(text: str) -> None:
     """A typo in `who` is a fault of the file; it does not silently match nobody."""
     with pytest.raises(ValueError, match="names nobody"):
         NamePattern.parse(text)
+
+
+@pytest.mark.parametrize("form", ["{}", "{}/x", "a/{}/x", "a/{}"])
+def test_the_reserved_folder_is_in_no_key(form: str) -> None:
+    """As a whole segment, at any depth; a name that only looks like it is free."""
+    assert key_fault(form.format(RESERVED)) is not None
+    assert key_fault(form.format(RESERVED + "x")) is None
+    assert key_fault(form.format("x" + RESERVED)) is None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 import pytest
 
+from gateway.core.reasons import Reason
 from gateway.core.revocation import FeedKind
+from gateway.core.route import Capability, UpstreamCall
 from gateway.wire.tus_state import HEAD_BYTES
 from tests.data.harness import EVERY, Rig, policy, request
 from tests.data.scripted_store import Scripted
@@ -154,3 +159,70 @@ async def test_no_part_is_stored_before_its_checksum_is_known(rig: Rig) -> None:
         assert 460 == (await client.answer()).status
     assert 0 == await offset(rig, address)
     assert [] == store_of(rig).parts()
+
+
+async def test_only_a_revocation_throws_away(rig: Rig) -> None:
+    """Control: cut for any other reason, as when the gateway shuts down, an upload keeps what came."""
+    address = await created(rig, await rig.link(actions=WRITE), 4321)
+    async with rig.client() as client:
+        await client.send(request("PATCH", address, patching(0) | {"Content-Length": "4321"}, BODY[:1500]))
+        await until_moved(rig, 1500)
+        rig.plane.transfers.cut_where(lambda _: Reason.SHUTTING_DOWN)
+        await rig.settled()
+    assert 1500 == await offset(rig, address)
+
+
+@both
+@pytest.mark.parametrize("seed", range(20))
+async def test_whatever_happens_on_the_way_the_object_is_the_file(
+    rig: Rig, seed: int, capabilities: frozenset[Capability]
+) -> None:
+    """Pieces of any size, whole, broken off, chunked, with right and wrong sums, on a store that fails now and then."""
+    chance = random.Random(seed)
+    rig.use(policy(capabilities=capabilities))
+    length = chance.choice([0, 1, 999, 1000, 2500, 4321])
+    deferred = chance.random() < 0.3
+    address = await created(rig, await rig.link(actions=WRITE), None if deferred else length)
+    said = {"Upload_Length": str(length)} if deferred else {}
+    at, steps = 0, 0
+    while steps == 0 or at < length:
+        steps += 1
+        assert steps < 200
+        piece = BODY[at : min(length, at + chance.randint(1, 2200))]
+        match chance.randrange(6):
+            case 0:
+                assert 460 == (await patch(rig, address, at, piece, Upload_Checksum=checksum("md5", b"no"))).status
+            case 1:
+                await patch(rig, address, at, piece, Upload_Checksum=checksum("sha1", piece), **said)
+            case 2:
+                framed = b"%x\r\n%s\r\n0\r\n\r\n" % (len(piece), piece) if piece else b"0\r\n\r\n"
+                await patch(rig, address, at, framed, Transfer_Encoding="chunked", **said)
+            case 3 if len(piece) > 1:
+                async with rig.client() as client:
+                    head = patching(at, **said) | {"Content-Length": str(len(piece))}
+                    await client.send(request("PATCH", address, head, piece[:-1]))
+                    await until_moved(rig, len(piece) - 1)
+                await rig.settled()
+            case 4:
+                broken = chance.choice(["PUT", "POST"])
+                failing = chance.randint(1, 3)
+                rig.store.always = _failing(broken, failing)
+                await patch(rig, address, at, piece, **said)
+                rig.store.always = lambda call: None
+            case _:
+                await patch(rig, address, at, piece, **said)
+        found = await offset(rig, address)
+        assert at <= found <= at + len(piece)
+        at = found
+    assert BODY[:length] == rig.store.stored("inside/a.txt")
+    assert ({}, rig.plane.reserve.room) == (store_of(rig).uploads, 128 * 1024**2)
+
+
+def _failing(method: str, number: int) -> Callable[[UpstreamCall], Scripted | None]:
+    """The store fails the nth call of this method, once."""
+    seen = iter(range(1, 10_000))
+
+    def answer(call: UpstreamCall) -> Scripted | None:
+        return Scripted(503) if call.method == method and next(seen) == number else None
+
+    return answer

@@ -219,3 +219,15 @@ def test_link_rows() -> None:
         ],
         "cursor": "c",
     }
+
+
+def test_the_reserved_folder_is_in_no_listing() -> None:
+    """Neither its objects nor its name as a common prefix, in whichever bucket it lies."""
+    found = tuple(
+        Found(kind=FoundKind.OBJECT, key=key)
+        for key in ("pre/.gateway-uploads/0", "pre/in/.gateway-uploads/0", "pre/.gateway-uploadsx", "pre/a")
+    )
+    listing = Listing(found=found, prefixes=("pre/.gateway-uploads/", "pre/b/"))
+    renamed, dropped = rename(listing, "pre/")
+    assert [".gateway-uploadsx", "a"] == [entry.key for entry in renamed.found]
+    assert (("b/",), 3) == (renamed.prefixes, dropped)
