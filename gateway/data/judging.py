@@ -45,8 +45,9 @@ def told(status: int, code: str, tried: Tried, permit: Permit) -> Reply:
     Raises:
         Refused: on a link path.
     """
-    reason = store_reason(status, code)
-    if isinstance(tried.request.place, LinkPlace):
+    link = isinstance(tried.request.place, LinkPlace)
+    reason = store_reason(status, code, link=link)
+    if link:
         if reason is Reason.PRECONDITION_FAILED and tried.request.operation in _UPLOADS:
             reason = Reason.OBJECT_EXISTS
         raise Refused(reason, f"the store answered {status} {code}")

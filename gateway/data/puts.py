@@ -55,9 +55,13 @@ async def open_put(plane: Plane, tried: Tried, permit: Permit) -> AsyncIterator[
     """The store's answer to the whole object, from the request's body or from its form's file.
 
     Raises:
-        Refused: OBJECT_EXISTS, or what the body itself was refused for.
+        Refused: MISSING_LENGTH, OBJECT_EXISTS, or what the body itself was refused for.
         UpstreamFailed: as `Upstream.open`.
     """
+    raw = tried.request.raw
+    if raw.header("content-length") is None and raw.header("transfer-encoding") is None:
+        # HTTP reads an empty body from this, S3 a client that forgot to say how much it sends.
+        raise Refused(Reason.MISSING_LENGTH, "neither a length nor chunks were declared")
     length = tried.request.content_length if tried.form is None else None
     only_new = _must_not_overwrite(tried)
     conditional = _needed_for_conditions(permit, length) <= permit.route.backend.capabilities

@@ -294,6 +294,23 @@ _LINK_REASONS: Final[Mapping[str, Reason]] = {
 }
 
 
+_CALLERS_REASONS: Final[Mapping[str, Reason]] = {
+    "ConditionalRequestConflict": Reason.PRECONDITION_FAILED,
+    "InvalidArgument": Reason.BAD_ARGUMENT,
+    "InvalidPart": Reason.BAD_ARGUMENT,
+    "InvalidPartNumber": Reason.BAD_RANGE,
+    "InvalidPartOrder": Reason.BAD_PART_ORDER,
+    "InvalidRequest": Reason.BAD_REQUEST,
+    "InvalidStorageClass": Reason.BAD_ARGUMENT,
+    "InvalidTag": Reason.BAD_TAG,
+    "MalformedXML": Reason.MALFORMED_XML,
+    "MetadataTooLarge": Reason.TOO_LARGE,
+    "NoSuchTagSet": Reason.OBJECT_GONE,
+    "NoSuchUpload": Reason.OBJECT_GONE,
+}
+"""What else S3 callers do wrong by themselves; a link's request is built here, so there it is no fault of theirs."""
+
+
 def _store_code(status: int, code: str) -> str | None:
     """The code to relay, or None when the store's refusal is about our own credentials or settings."""
     if code in _STORE_CODES:
@@ -301,9 +318,12 @@ def _store_code(status: int, code: str) -> str | None:
     return None if code else _STATUS_CODES.get(status)
 
 
-def store_reason(status: int, code: str) -> Reason:
+def store_reason(status: int, code: str, *, link: bool = True) -> Reason:
     """The reason that stands for a store's error in records and on link paths."""
-    return _LINK_REASONS.get(_store_code(status, code) or "", Reason.UPSTREAM_REFUSED)
+    known = _store_code(status, code) or ""
+    if not link and known in _CALLERS_REASONS:
+        return _CALLERS_REASONS[known]
+    return _LINK_REASONS.get(known, Reason.UPSTREAM_REFUSED)
 
 
 def store_error(

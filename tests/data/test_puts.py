@@ -145,3 +145,13 @@ def test_a_reserved_name_is_free_again_after_a_failure() -> None:
         _fail_inside(names, call)
     with names.reserve(call):
         pass
+
+
+async def test_an_upload_says_how_it_ends(app: Rig) -> None:
+    """Neither a length nor chunks: S3's 411, and no empty object takes the place of what there is."""
+    app.store.hold("inside/a.txt", b"old")
+    async with app.client() as client:
+        await client.send(b"PUT /reports/a.txt HTTP/1.1\r\nHost: gw\r\n\r\n")
+        got = await client.answer("PUT")
+    assert (411, True) == (got.status, b"MissingContentLength" in got.body)
+    assert ([], b"old") == (app.store.seen, app.store.stored("inside/a.txt"))

@@ -191,6 +191,22 @@ def test_store_errors_are_told_in_our_words(status: int, code: str, told: tuple[
     assert xml(reply)["Resource"] == "/bucket/k"
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("InvalidPart", Reason.BAD_ARGUMENT),
+        ("InvalidPartOrder", Reason.BAD_PART_ORDER),
+        ("NoSuchUpload", Reason.OBJECT_GONE),
+        ("InvalidTag", Reason.BAD_TAG),
+        ("NoSuchKey", Reason.OBJECT_GONE),
+        ("AccessDenied", Reason.UPSTREAM_REFUSED),
+    ],
+)
+def test_what_an_app_does_wrong_is_recorded_as_its_fault(code: str, reason: Reason) -> None:
+    """A record that blames the store wakes its operator; of an app's own mistakes it does not."""
+    assert store_reason(400, code, link=False) is reason
+
+
 def test_store_errors_on_links_are_problems() -> None:
     """A link's holder gets the same facts as a problem document."""
     reply = store_error(404, "NoSuchKey", asked("GET", "/s/tok"), ID)
