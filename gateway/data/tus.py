@@ -30,6 +30,7 @@ from gateway.wire.tus_state import HEAD_BYTES, PART_BYTES, UPLOAD_SECONDS, Uploa
 
 __all__ = ["resumable"]
 
+_RENEWED: Final = 3600.0
 _COMMON: Final = (RESUMABLE, *LINK_HEADERS)
 
 
@@ -84,12 +85,11 @@ class _Step:
         if not grant.overwrite:
             await self._store.require_absent()
         await self._store.sweep(attempt.now)
-        ends = attempt.now + UPLOAD_SECONDS
         state = UploadState(
             grant=grant.id,
             key=attempt.key,
             at=attempt.now,
-            expires_at=ends if grant.expires_at is None else min(ends, grant.expires_at),
+            expires_at=self._ends,
             planned=step.length,
             length=step.length,
             metadata=step.metadata,
@@ -116,8 +116,8 @@ class _Step:
             if step.length is not None and state.length not in {None, step.length}:
                 raise Refused(Reason.BAD_ARGUMENT, "the length of an upload does not change")
             self._require_size(progress.offset, state.length if step.length is None else step.length)
-            if state.length is None and step.length is not None:
-                await unbroken(self._say_length(progress, step.length))
+            if not state.done:
+                await unbroken(self._write_down(progress, step.length))
             if not state.done:
                 with self._plane.reserve.hold(self._buffered):
                     await unbroken(progress.append(await self._arriving(progress)))
@@ -169,13 +169,24 @@ class _Step:
             await progress.give_up()
             raise
 
-    async def _say_length(self, progress: Progress, length: int) -> None:
-        """Write a deferred length down: from now on it does not change."""
-        if length < progress.offset:
-            raise Refused(Reason.BAD_ARGUMENT, "the upload is longer than that already")
-        state = replace(progress.state, length=length)
-        await self._store.save(state, self._store.tail(0, state.tail))
-        progress.state = state
+    async def _write_down(self, progress: Progress, length: int | None) -> None:
+        """Keep what is new of an upload before it goes on: its length once it is said, a later end once an hour."""
+        state = progress.state
+        if state.length is None and length is not None:
+            if length < progress.offset:
+                raise Refused(Reason.BAD_ARGUMENT, "the upload is longer than that already")
+            state = replace(state, length=length)
+        if self._ends - state.expires_at >= _RENEWED:
+            state = replace(state, expires_at=self._ends)
+        if state is not progress.state:
+            await self._store.save(state, self._store.tail(0, state.tail))
+            progress.state = state
+
+    @property
+    def _ends(self) -> float:
+        """When an upload that goes on now expires: after a day, and not later than its link."""
+        ends = self._permit.attempt.now + UPLOAD_SECONDS
+        return ends if self._grant.expires_at is None else min(ends, self._grant.expires_at)
 
     async def _load(self) -> Progress:
         """The upload as the store holds it.

@@ -31,6 +31,7 @@ from gateway.wire.tus_state import HEAD_BYTES, UploadState, expiry_of
 __all__ = ["TusStore"]
 
 _DOCUMENT_LIMIT: Final = 8 * 1024 * 1024
+_LOOKED_AT: Final = 100
 _SWEPT: Final = 3
 _GRACE: Final = 3600
 """Seconds after its expiry for which an upload is left alone: a request that had begun may still be running."""
@@ -189,10 +190,10 @@ class TusStore:
             return int(size) if answer.status < 300 and size.isdigit() else None
 
     async def sweep(self, now: float) -> None:
-        """Throw a few uploads of this bucket away that expired long ago. Ids begin with their expiry, so those come
-        first; what fails now is tried by the next creation."""
+        """Throw a few uploads of this bucket away that expired long ago. Ids begin with their first expiry, so those
+        come first; what fails now is tried by the next creation."""
         folder = self._record.rpartition("/")[0] + "/"
-        query = (("encoding-type", "url"), ("max-keys", str(_SWEPT)), ("prefix", folder))
+        query = (("encoding-type", "url"), ("max-keys", str(_LOOKED_AT)), ("prefix", folder))
         call = UpstreamCall(
             backend=self._route.backend.name, method="GET", bucket=self._route.bucket.real_bucket, key="", query=query
         )
@@ -200,14 +201,17 @@ class TusStore:
             async with self._plane.upstream.open(call) as answer:
                 await _require_success(answer)
                 found = read_listing(await answer.body.read(_DOCUMENT_LIMIT)).found
-            for upload in [entry.key.removeprefix(folder) for entry in found]:
-                if expiry_of(upload) + _GRACE < now:
-                    await self._end_other(upload)
+            old = [name for entry in found if expiry_of(name := entry.key.removeprefix(folder)) + _GRACE < now]
+            start = int(now) % max(1, len(old))  # not always the same ones: an upload that goes on outlives its id
+            for upload in (old[start:] + old[:start])[:_SWEPT]:
+                await self._end_other(upload, now)
 
-    async def _end_other(self, upload: str) -> None:
+    async def _end_other(self, upload: str, now: float) -> None:
         other = TusStore(self._plane, self._route, self._request, upload)
         state = await other.load()
-        if state is not None and state.parts_id is not None and not state.done:
+        if state is None or state.expires_at + _GRACE >= now:
+            return
+        if state.parts_id is not None and not state.done:
             placed = TusStore(self._plane, replace(self._route, key=state.key), self._request, upload)
             await placed.abort(state.parts_id)
         await other.drop()

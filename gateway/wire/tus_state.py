@@ -33,7 +33,7 @@ PART_BYTES: Final = 8 * 1024**2
 """A part of an ordinary upload: above the 5 MiB that stores demand, and 10,000 of them make 78 GiB."""
 
 UPLOAD_SECONDS: Final = 24 * 3600
-"""How long an upload may take from its creation, unless its link ends before."""
+"""How long an upload may rest, unless its link ends before."""
 
 _ID_BYTES: Final = 18
 _MOST_PARTS: Final = 10_000
@@ -41,12 +41,15 @@ _MIB: Final = 1024**2
 
 
 def new_upload(now: float, entropy: bytes) -> str:
-    """An id that nobody guesses, from 18 random bytes. Its expiry comes first, so listings show the oldest first."""
+    """An id that nobody guesses, from 18 random bytes.
+
+    The expiry that it has at first leads, so that listings show the oldest first.
+    """
     return f"{int(now) + UPLOAD_SECONDS:012x}{entropy[:_ID_BYTES].hex()}"
 
 
 def expiry_of(upload: str) -> float:
-    """The expiry that an id begins with, in seconds since the epoch; infinite for a name that is no id."""
+    """When the upload of an id expires at the earliest, in seconds since the epoch; infinite for what is no id."""
     try:
         return float(int(upload[:12], 16))
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from email.utils import formatdate
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.data.uploading import (
     created,
     later,
     metadata,
+    offset,
     patch,
     store_of,
 )
@@ -89,3 +91,19 @@ async def test_an_expired_upload_is_gone(rig: Rig) -> None:
     await created(rig, token, 5)
     assert ({}, 1) == (store_of(rig).uploads, len(store_of(rig).hidden()))
     assert 404 == (await rig.ask("HEAD", left, {"Tus-Resumable": "1.0.0"})).status
+
+
+async def test_an_upload_that_goes_on_does_not_expire(rig: Rig) -> None:
+    """A day counts from its last piece, and no sweep takes it before; its link's own end stays the last."""
+    ends = rig.clock.now + 60 * 3600
+    address = await created(rig, await rig.link(actions=WRITE, expires_at=ends), 4321)
+    sweeping = await rig.link(None, prefix="others/", actions=WRITE)
+    for start in range(0, 4000, 1000):
+        assert 204 == (await patch(rig, address, start, BODY[start : start + 1000])).status
+        await later(rig, 14 * 3600)
+        assert 201 == (await create(rig, f"/s/{sweeping}/{start}", 5)).status
+    assert 4000 == await offset(rig, address)
+    got = await patch(rig, address, 4000, BODY[4000:4100])
+    assert formatdate(ends, usegmt=True) == got.header("upload-expires")
+    assert 204 == (await patch(rig, address, 4100, BODY[4100:])).status
+    assert BODY == rig.store.stored("inside/a.txt")
