@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
@@ -151,3 +152,5 @@ async def _fill_valkey(url: str, count: int) -> None:
                 fixed = (_PREFIX, one.id, one.hash.hex(), "", 0, repr(one.issued_at), "")
                 pipe.evalsha(script, 0, *fixed, "kind", "link", *edited_fields(one))
             await pipe.execute()
+        while (await client.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110 (the server tells nobody)
+            await asyncio.sleep(0.1)
