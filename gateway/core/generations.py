@@ -45,19 +45,19 @@ class Generations:
 
     def of(self, name: str) -> int:
         """The newest serial of a name, or 0."""
-        key = hash(name)
+        key = hash(name) or 1  # a free slot's key is 0, and so is the hash of the empty name
         mark = _MARKS[key >> 58 & 63]
         if self._filter[key & self._last] & mark != mark:
             return 0
         shard = self._shards[key >> 50 & 255]
-        return shard[_place(shard, key or 1) + 1]
+        return shard[_place(shard, key) + 1]
 
     def put(self, name: str, serial: int) -> None:
         """Remember that this name was revoked at this serial, if it was not later."""
-        key = hash(name)
+        key = hash(name) or 1
         self._mark(key)
         number = key >> 50 & 255
-        shard, key = self._shards[number], key or 1
+        shard = self._shards[number]
         at = _place(shard, key)
         if not shard[at]:
             if 3 * self._counts[number] >= len(shard) - 2:  # always leaves a free slot, where a search ends

@@ -31,6 +31,15 @@ def test_no_name_is_lost_while_it_grows() -> None:
     assert len(table) == count
 
 
+def test_the_empty_name_is_not_lost_while_it_grows() -> None:
+    """A whole bucket is revoked as the empty prefix, whose hash is 0: the filter knows it after it was widened too."""
+    table = Generations()
+    table.put("", 1)
+    for number in range(100):
+        table.put(f"folder-{number}/", number + 2)
+        assert 1 == table.of("")
+
+
 class _Alike(str):
     """A name whose hash is chosen."""
 
