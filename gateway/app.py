@@ -299,6 +299,7 @@ class _App:
             ledger=self.state.ledger,
             policy=lambda: self.plane.gate.policy,
             apply_now=self.plane.follower.catch_up,
+            ended=lambda grant: self.plane.follower.view.revoked(grant, "", "", "") is not None,
             clock=time.time,
             entropy=secrets.token_bytes,
             public_url=lambda: self.settings.data.public_url,

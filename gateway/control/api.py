@@ -115,7 +115,7 @@ def endpoints(deps: ControlDeps, door: Door, waits: Waits) -> tuple[Endpoint | P
     operations = Operations(journal=journal, policy=deps.policy, clock=deps.clock, drain=deps.drain, log_at=deps.log_at)
     return (
         *open_endpoints(deps),
-        *session_endpoints(Sessions(keys, deps.clock), door, deps),
+        *session_endpoints(Sessions(keys, deps.clock, deps.ended), door, deps),
         *link_endpoints(links, deps),
         *key_endpoints(keys, deps),
         *revocation_endpoints(revocations),

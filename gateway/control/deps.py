@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.control.usecases.keys import Sealer
-from gateway.core.grant import GrantAdmin
+from gateway.core.grant import Grant, GrantAdmin
 from gateway.core.lease import LeaseStore
 from gateway.core.policy import Policy
 from gateway.core.record import AuditEvent, Ledger
@@ -38,6 +38,10 @@ def _nobody() -> Mapping[SecretHash, str]:
 
 
 def _not_required() -> bool:
+    return False
+
+
+def _stands(grant: Grant) -> bool:
     return False
 
 
@@ -90,6 +94,7 @@ class ControlDeps:
     profile_of: Callable[[str], str]
     app_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_nobody)
     sidecar_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_nobody)
+    ended: Callable[[Grant], bool] = field(default=_stands)
     identity: IdentityVerifier | None = None
     audit_required: Callable[[], bool] = field(default=_not_required)
     count: Callable[[str, int, float], None] = field(default=_uncounted)

@@ -248,6 +248,8 @@ class PostgresState:
             if last > serial or left <= 0:
                 return
             await self._bell.wait(rung, min(left, POLL_SECONDS))
+            if rung.is_set():  # who asks looks at the feed anyway: a look of our own would only cost time
+                return
 
     async def _entries(self, statement: str, serial: int, limit: int) -> list[FeedEntry]:
         rows = await self._read("revocations", statement, serial, limit)

@@ -32,6 +32,25 @@ def test_an_example_that_is_decided_otherwise_is_a_fault(terminal, write):
     assert "expected allow" in done.stderr
 
 
+def test_the_revocation_list_is_checked_too(terminal, write):
+    """Its faults with their lines, and an age that would refuse everything."""
+    settings = SETTINGS.replace(
+        'state: "sqlite:///gateway.db"', "state: {grants: memory://, revocations: {file: revoked.json, max_age: 1h}}"
+    )
+    config = write(settings, POLICIES)
+    for text, said in (
+        (None, "No such file"),
+        ('{"revocations": [\n{"kind": "lnk"}]}', "revoked.json:2: revocations[0]: kind"),
+        ('{"revocations": [], "as_of": "2020-01-01"}', "more than state.revocations.max_age"),
+        ('{"revocations": []}', ""),
+    ):
+        if text is not None:
+            config.with_name("revoked.json").write_text(text)
+        done = terminal.run("check", "--config", str(config))
+        assert said in done.stderr
+        assert done.exit_code == (5 if said else 0), done.output
+
+
 def test_a_missing_file_names_the_demo(terminal, tmp_path):
     """Who has nothing yet is told what needs nothing."""
     done = terminal.run("check", "--config", str(tmp_path / "gateway.yaml"))

@@ -32,6 +32,9 @@ FAULT_SECONDS = 8.0
 BACK_SECONDS = 6.0
 LARGE = 192 * 1024 * 1024
 AFTER_CUT = 256 * 1024
+BURST = 24 * 1024 * 1024
+"""After so many bytes a transfer moves at its pace, and no faster."""
+
 SKEWS = ("+0", "+3600", "-3600", "+7200")
 LIMIT = (50, 100)
 _WIDE = 'limits: [{who: "link:*", requests: 20000/s, burst: 20000, bandwidth: 20MiB/s}]'
@@ -107,6 +110,8 @@ async def cut_to_last_byte(scene: Scene, count: int) -> None:
         revoking = number % REPLICAS
         link = await clients.link(revoking, "large")
         async with Download(clients, (revoking + 1) % REPLICAS, link.token) as running:
+            while running.moved < BURST:  # noqa: ASYNC110 (what a client has read has no event)
+                await asyncio.sleep(0.01)
             sent = time.monotonic()
             assert await clients.revoke(revoking, link)
             at_acknowledgement = running.moved

@@ -100,6 +100,30 @@ def test_a_central_gateway_needs_a_host_and_a_token(folder: Folder, text: str) -
         folder.settings(text, SIDECAR="a-token-of-many-letters")
 
 
+def test_a_list_is_a_file_with_a_bound(folder: Folder) -> None:
+    """Its path starts at the settings file, and it need not be there yet."""
+    state = folder.settings("state: {grants: memory://, revocations: {file: revoked.json, max_age: 10m}}").state
+    assert state.revocations is not None
+    assert (True, "revoked.json", 600.0) == (
+        state.revocations.file.is_absolute(),
+        state.revocations.file.name,
+        state.revocations.max_age,
+    )
+
+
+@pytest.mark.parametrize("text", ["{file: revoked.json}", "{max_age: 10m}", "{file: '', max_age: 10m}"])
+def test_a_list_has_no_default(folder: Folder, text: str) -> None:
+    """Nobody but the operator knows how old it may be."""
+    with pytest.raises(SettingsError):
+        folder.settings(f"state: {{grants: memory://, revocations: {text}}}")
+
+
+def test_a_list_cannot_be_younger_than_the_view(folder: Folder) -> None:
+    """No file keeps up with less than five seconds."""
+    with pytest.raises(SettingsError, match="no file can keep up"):
+        folder.settings("state: {grants: memory://, revocations: {file: revoked.json, max_age: 4s}}")
+
+
 def test_a_central_gateway_with_its_token(folder: Folder) -> None:
     """The token comes by reference and is not shown."""
     text = "state: {grants: 'central+https://gateway.internal:8081', token: env:SIDECAR}"

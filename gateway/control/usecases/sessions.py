@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.control.usecases.keys import IssuedKey, Keys
 from gateway.core.attempt import Principal
+from gateway.core.grant import Grant
 
 __all__ = ["LONGEST_SESSION", "SESSION_LIFE", "SHORTEST_SESSION", "Sessions"]
 
@@ -28,10 +29,14 @@ LONGEST_SESSION: Final = 43200.0
 
 @dataclass(slots=True)
 class Sessions:
-    """The session use cases. Keeps the last session of each app in memory, with its secrets, for half its life."""
+    """The session use cases. Keeps the last session of each app in memory, with its secrets, for half its life.
+
+    `ended` is what this process's revocation view says of a key, beside what is stored of it.
+    """
 
     keys: Keys
     clock: Callable[[], float]
+    ended: Callable[[Grant], bool]
     _kept: dict[str, IssuedKey] = field(default_factory=dict)
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -49,6 +54,8 @@ class Sessions:
 
     async def _fresh(self, kept: IssuedKey) -> bool:
         if self.clock() >= kept.grant.issued_at + SESSION_LIFE / 2:
+            return False
+        if self.ended(kept.grant):
             return False
         stored = await self.keys.grants.get(kept.grant.id)
         return stored is not None and stored.revoked_at is None

@@ -133,4 +133,4 @@ async def test_a_shutdown_answers_who_waits() -> None:
         waiting = group.create_task(desk.ask("GET", "/v1/revocations?wait=60"))
         await read.wait()
         await desk.stop()
-        assert (await waiting).json == {"revocations": [], "serial": 0}
+        assert (await waiting).json == {"revocations": [], "serial": 0, "as_of": "2027-01-15T08:00:00Z"}
