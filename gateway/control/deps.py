@@ -74,7 +74,8 @@ class ControlDeps:
     `count` hears of every request that ended: the name of its operation, its status, and its seconds; `tell` hears
     of every administrative act. `drain` takes a known backend out of use, or back; `log_at` changes the level of the
     log, for so many seconds where they are given; a reload undoes both. `processes` is how many serve at this
-    listener's address; both answer how many of these have changed.
+    listener's address; both answer how many of these have changed. `ended` says that this process's revocation view
+    ends a key wherever it is used.
     """
 
     grants: GrantAdmin

@@ -16,12 +16,17 @@ OPS = Principal("admin", "ops")
 async def test_a_change_stands_although_the_trail_is_down(desk: Desk) -> None:
     """With a closed audit posture the caller is told; what protects a store is done all the same."""
     done: list[tuple[str, bool]] = []
+
+    async def drain(name: str, drained: bool) -> int:  # noqa: FBT001 (the shape that is called)
+        done.append((name, drained))
+        return 1
+
     operations = Operations(
         journal=Journal(FailingLedger(), desk.clock, lambda: True, lambda _: None),  # type: ignore[arg-type]
         policy=desk.deps.policy,
         clock=desk.clock,
-        drain=lambda name, drained: done.append((name, drained)),
-        log_at=lambda level, seconds: None,
+        drain=drain,
+        log_at=desk.deps.log_at,
     )
     with pytest.raises(DependencyDown):
         await operations.set_drained(OPS, "archive", drained=True)
