@@ -17,7 +17,7 @@ async def test_a_change_stands_although_the_trail_is_down(desk: Desk) -> None:
     """With a closed audit posture the caller is told; what protects a store is done all the same."""
     done: list[tuple[str, bool]] = []
 
-    async def drain(name: str, drained: bool) -> int:  # noqa: FBT001 (the shape that is called)
+    async def drain(name: str, drained: bool) -> int:
         done.append((name, drained))
         return 1
 
