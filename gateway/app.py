@@ -373,6 +373,8 @@ class _App:
         try:
             loaded = self.reloader.load()
             self._certificates.renew(loaded.settings)
+            # Before the gate names them: no request may be let through to a backend that is not there yet.
+            forgetting = self.upstream.replace(backend_specs(loaded))
         except SettingsError as failure:
             self.metrics.policy_reload("failed")
             _log.error("reload refused: nothing has changed", cause=cause, faults=list(failure.faults))
@@ -382,7 +384,7 @@ class _App:
         self.plane.gate = gate = gate_of(loaded)
         self._log_as_set()
         self.plane.transfers.cut_where(lambda permit: no_longer_allowed(gate, permit))
-        self._replacing = asyncio.get_running_loop().create_task(self.upstream.replace(backend_specs(loaded)))
+        self._forgetting = asyncio.get_running_loop().create_task(forgetting)
         self.metrics.policy_reload("ok")
         _log.info("reloaded", cause=cause)
         later = [name for name, value in fixed_at_start(self.settings).items() if value != self._fixed[name]]

@@ -20,6 +20,7 @@ import pytest
 import structlog
 
 from gateway import app as room
+from gateway.backends.upstream import StoreUpstream
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.stores.memory import MemoryState
 from tests.backends.fault_server import Peer, fault_server, reply
@@ -276,6 +277,23 @@ async def test_a_bad_reload_changes_nothing_and_says_so(tmp_path: Path, broken: 
         await running.hup()
         assert 200 == await running.fetch(link)
         assert await running.metric('gateway_policy_reloads_total{result="failed"}')
+        assert await running.metric("gateway_config_last_reload_successful 0.0")
+
+
+async def test_a_store_that_cannot_be_opened_refuses_the_whole_reload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no check of the files has seen changes nothing either, and is not told as a success."""
+    async with serving(tmp_path) as running:
+        link = await running.link()
+        running.write_policy("reports/other/**")
+
+        def broken(upstream: object, specs: object) -> None:
+            raise SettingsError("ca.pem: cannot be used")
+
+        monkeypatch.setattr(StoreUpstream, "_install", broken)
+        await running.hup()
+        assert 200 == await running.fetch(link)
         assert await running.metric("gateway_config_last_reload_successful 0.0")
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.backends.connection import Patience
 from gateway.backends.credentials import ChainCredentials, CredentialSource, StaticCredentials, load_chain
@@ -21,7 +21,7 @@ from gateway.backends.pool import Authority, Pool, Sizing
 from gateway.backends.presign import Presigner
 from gateway.backends.spec import BackendSpec, ChainSource
 from gateway.core.profile import SignatureVersion
-from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 from gateway.core.route import Answer, UpstreamCall
 from gateway.wire.credentials import MAX_EXPIRES
 
@@ -70,7 +70,10 @@ class _Store:
         self._patience = Patience(head=spec.headers_timeout, body=spec.read_timeout)
         self._tls: ssl.SSLContext | None = None
         if spec.authority.tls:
-            self._tls = ssl.create_default_context(cafile=spec.ca_file)
+            try:
+                self._tls = ssl.create_default_context(cafile=spec.ca_file)
+            except OSError as failure:
+                raise SettingsError(f"{spec.ca_file}: cannot be used: {failure.strerror}") from None
             self._tls.set_alpn_protocols(["http/1.1"])
 
     def pool(self, authority: Authority) -> Pool:
@@ -91,6 +94,11 @@ class _Store:
     def close(self) -> None:
         for pool in self._pools.values():
             pool.close()
+
+
+async def _forgotten(stores: Iterable[_Store]) -> None:
+    for store in stores:
+        await store.credentials.close()
 
 
 class _Opened:
@@ -135,6 +143,7 @@ class StoreUpstream:
 
     Raises:
         ValueError: two specs share a name.
+        SettingsError: a store's certificate authorities cannot be read.
     """
 
     def __init__(
@@ -164,16 +173,20 @@ class StoreUpstream:
             store.close()
             await store.credentials.close()
 
-    async def replace(self, specs: Iterable[BackendSpec]) -> None:
-        """Take a new set of specs. Unchanged ones keep their connections; the others' transfers may finish."""
-        kept = dict(self._stores)
+    def replace(self, specs: Iterable[BackendSpec]) -> Coroutine[Any, Any, None]:
+        """Take a new set of specs, before this returns. Unchanged ones keep their connections; the others' transfers
+        may finish. What is answered has to be awaited: it ends the renewal of credentials that are not needed any more.
+
+        Raises:
+            SettingsError: a store's certificate authorities cannot be read; nothing has changed.
+        """
+        kept = self._stores
         self._install(specs)
-        self._retired = [store for store in self._retired if store.busy]
-        for name, store in kept.items():
-            if self._stores.get(name) is not store:
-                store.retire()
-                self._retired.append(store)
-                await store.credentials.close()
+        gone = [store for name, store in kept.items() if self._stores.get(name) is not store]
+        for store in gone:
+            store.retire()
+        self._retired = [store for store in self._retired if store.busy] + gone
+        return _forgotten(gone)
 
     def open(self, call: UpstreamCall, body: AsyncIterator[bytes] | bytes | None = None) -> _Opened:
         """See `core.route.Upstream.open`."""

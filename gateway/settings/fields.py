@@ -7,6 +7,7 @@ Law: a value that exists is valid, and a refusal says what to write instead.
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -21,6 +22,7 @@ from gateway.settings.secret import SecretReader
 
 __all__ = [
     "ENTRY",
+    "Authorities",
     "BaseUrl",
     "ByteRate",
     "ByteSize",
@@ -126,6 +128,16 @@ def _file_path(value: object, info: ValidationInfo) -> Path:
     return path
 
 
+def _authorities(value: object, info: ValidationInfo) -> Path:
+    """Read here, so that a file which no connection could be made with is a fault where it is named."""
+    path = _file_path(value, info)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError:
+        raise ValueError(f"the file {path} holds no certificate authorities in PEM") from None
+    return path
+
+
 def _principal(value: object) -> Principal:
     if not isinstance(value, str):
         raise ValueError("must be a principal: app:NAME, link:ID, admin:NAME or anonymous")
@@ -209,4 +221,5 @@ Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network), _schema
 HostName = Annotated[str, PlainValidator(_host_name), _schema("s3.example.com")]
 BaseUrl = Annotated[str, PlainValidator(base_url), _schema("https://s3.example.com")]
 FilePath = Annotated[Path, PlainValidator(_file_path), _schema("tls/server.crt")]
+Authorities = Annotated[Path, PlainValidator(_authorities), _schema("tls/ca.crt")]
 PrincipalName = Annotated[Principal, PlainValidator(_principal), _schema("app:billing")]

@@ -17,12 +17,12 @@ from gateway.core.route import Capability
 from gateway.core.rule import Effect
 from gateway.settings.fields import (
     ENTRY,
+    Authorities,
     BaseUrl,
     ByteRate,
     ByteSize,
     Count,
     Duration,
-    FilePath,
     Network,
     PrincipalName,
     Text,
@@ -134,7 +134,7 @@ class BackendEntry(BaseModel):
     region: Region | None = None
     addressing: Addressing | None = None
     signature: SignatureVersion | None = None
-    ca_file: FilePath | None = None
+    ca_file: Authorities | None = None
     """Certificate authorities to trust for this store instead of the system's, PEM."""
     max_connections: Count = 256
     capabilities: CapabilitiesEntry = CapabilitiesEntry()

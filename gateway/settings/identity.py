@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from gateway.core.attempt import Principal
-from gateway.settings.fields import ENTRY, FilePath, Text, one_or_more
+from gateway.settings.fields import ENTRY, Authorities, Text, one_or_more
 from gateway.settings.secret import SecretReader, SecretRef
 
 __all__ = ["App", "IdentityRole", "IdentitySettings"]
@@ -88,7 +88,7 @@ class IdentitySettings(BaseModel):
     """What `aud` has to name, so that a token made for somebody else is worth nothing here."""
     roles: Annotated[dict[str, IdentityRole], Field(min_length=1)]
     """By the last part of the role's name: `arn:aws:iam::000000000000:role/billing` asks for `billing`."""
-    ca_file: FilePath | None = None
+    ca_file: Authorities | None = None
     """Certificate authorities to trust for `jwks` instead of the system's, PEM."""
     bearer: SecretRef | None = None
     """A token to show where the keys are fetched, for clusters that show them to known callers only."""

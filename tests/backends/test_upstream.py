@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from gateway.backends.profiles import PROFILES
 from gateway.backends.spec import BackendSpec, ChainSource
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.profile import Addressing, SignatureVersion
-from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 from gateway.core.route import UpstreamCall
 from gateway.wire.credentials import Credentials
 from tests.backends.fault_server import CREDENTIALS, Peer, call, fault_server, reply, upstream_to
@@ -270,6 +271,26 @@ async def test_the_observer_is_told_of_answers_and_failures() -> None:
                 await answer.body.read(100)
     expected = [("presigned",), ("answered", "b", 206), ("failed", "b", Reason.UPSTREAM_BROKE)]
     assert expected == recorder.told
+
+
+async def test_new_stores_are_there_before_anything_is_awaited() -> None:
+    """No request comes between a policy that names a store and the store."""
+    async with upstream_to(9) as upstream:
+        known = upstream.store("b").spec
+        forgetting = upstream.replace([known, replace(known, name="c")])
+        assert "c" == upstream.store("c").spec.name
+        await forgetting
+
+
+async def test_authorities_that_cannot_be_read_change_nothing(tmp_path: Path) -> None:
+    """The stores in use stay when a new one cannot be made."""
+    (tmp_path / "ca.pem").write_text("no certificate")
+    async with upstream_to(9) as upstream:
+        known = upstream.store("b").spec
+        wrong = replace(known, endpoint="https://store.example", ca_file=str(tmp_path / "ca.pem"))
+        with pytest.raises(SettingsError, match=r"ca\.pem"):
+            await upstream.replace([wrong])
+        assert known is upstream.store("b").spec
 
 
 async def test_a_reload_keeps_what_did_not_change() -> None:

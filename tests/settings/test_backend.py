@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.core.profile import Addressing, SignatureVersion
 from gateway.core.route import Backend, Capability
 from gateway.settings.backend import BackendSettings, ResolvedStatic, SharedProfile
+from tests.ops.mounted import certificate
 from tests.settings.conftest import PROFILES, Folder
 
 
@@ -42,7 +43,7 @@ def test_a_region_has_its_host(folder: Folder) -> None:
 
 def test_an_entry_corrects_its_profile(folder: Folder) -> None:
     """Everything that a profile says can be set right for one store."""
-    (folder.policies / "ca.pem").touch()
+    (folder.policies / "ca.pem").write_text(certificate()[0])
     backend = loaded(
         folder,
         "{profile: regional, endpoint: 'http://10.0.0.9:9000/', region: r, addressing: virtual, signature: v2, "

@@ -40,6 +40,10 @@ FAULTS = [
         "1:67: backends.near.ca_file: there is no file no.pem",
     ),
     (
+        "backends: {near: {profile: regional, credentials: chain, ca_file: a.yaml}}",
+        "1:67: backends.near.ca_file: the file a.yaml holds no certificate authorities in PEM",
+    ),
+    (
         "backends: {near: {profile: regional, credentials: chain, max_connections: 0}}",
         "1:75: backends.near.max_connections: must be at least 1",
     ),
