@@ -160,25 +160,27 @@ async def watch(watched: Watched, on_change: Callable[[], None], *, force_pollin
     """Call `on_change` whenever the files differ from those last settled, until cancelled.
 
     `on_change` is expected to settle the change whether the files are good or bad, as `Reloader.load` does.
-    `force_polling` is for file systems that report no changes, such as NFS.
+    `force_polling` is for file systems that report no changes, such as NFS. It is also what is left where the system
+    has no watch to give: a node shares its `fs.inotify.max_user_instances` among all its containers.
     """
 
     def relevant(_: Change, path: str) -> bool:
         return watched.concerns(path)
 
+    polling = force_polling
     while True:
         directories = watched.directories()
         if not directories:
             await asyncio.sleep(_TICK_MS / 1000)
             continue
-        with suppress(FileNotFoundError):
+        try:
             async for _ in awatch(
                 *directories,
                 watch_filter=relevant,
                 debounce=DEBOUNCE_MS,
                 rust_timeout=_TICK_MS,
                 yield_on_timeout=True,
-                force_polling=force_polling,
+                force_polling=polling,
                 poll_delay_ms=_POLL_MS,
                 recursive=False,
                 ignore_permission_denied=True,
@@ -187,3 +189,9 @@ async def watch(watched: Watched, on_change: Callable[[], None], *, force_pollin
                     on_change()
                 if watched.directories() != directories:
                     break
+        except FileNotFoundError:
+            continue
+        except (OSError, RuntimeError):  # the latter is what the library makes of an errno it does not know
+            if polling:
+                raise
+            polling = True

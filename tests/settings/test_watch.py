@@ -7,8 +7,10 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from watchfiles import awatch
 
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.policy import explain
@@ -338,6 +340,22 @@ async def test_polling_sees_what_is_not_reported(folder: Folder) -> None:
     site = Site(folder)
     site.reload()
     async with site.watched(force_polling=True):
+        (folder.policies / "a.yaml").write_text(renamed("polled"))
+        await site.settled(lambda: site.rules == ["polled"])
+
+
+async def test_without_a_watch_to_be_had_changes_are_polled(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that has given all its watches away costs a little work, and neither reloads nor readiness."""
+
+    def none_left(*directories: Path, force_polling: bool, **options: Any) -> AsyncIterator[Any]:
+        if not force_polling:
+            raise RuntimeError("Error creating recommended watcher: Too many open files (os error 24)")
+        return awatch(*directories, force_polling=True, **options)
+
+    monkeypatch.setattr(module, "awatch", none_left)
+    site = Site(folder)
+    site.reload()
+    async with site.watched():
         (folder.policies / "a.yaml").write_text(renamed("polled"))
         await site.settled(lambda: site.rules == ["polled"])
 
