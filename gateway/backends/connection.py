@@ -41,6 +41,10 @@ class Patience:
     body: float = 30.0
 
 
+LABOUR: Final = 20
+"""Times longer that a store may work before it answers a copy, a completion or a batch: ten minutes by default."""
+
+
 class Connection(asyncio.BufferedProtocol):
     """One connection. `on_done` is called when an answer ended cleanly, `on_lost` when the socket is gone.
 
@@ -49,6 +53,7 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_drained",
+        "_head_patience",
         "_loop",
         "_mark_bytes",
         "_mark_time",
@@ -74,6 +79,7 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = loop
         self._scratch = scratch
         self._patience = patience
+        self._head_patience = patience.head
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -139,8 +145,9 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- what an exchange calls
 
-    def begin(self, response: Response) -> None:
+    def begin(self, response: Response, *, laborious: bool = False) -> None:
         """Expect this answer to the request that is about to be written."""
+        self._head_patience = self._patience.head * (LABOUR if laborious else 1)
         self.response = response
         self.request_sent = False
         self.keep_alive_seconds = None
@@ -226,7 +233,7 @@ class Connection(asyncio.BufferedProtocol):
             owed, moved, patience = True, self._written - self._pending(), self._patience.body
             late = "the store does not take the body"
         else:
-            owed, moved, patience = self.request_sent, 0, self._patience.head
+            owed, moved, patience = self.request_sent, 0, self._head_patience
             late = "no answer in time"
         phase = (response.head_done, self._drained is not None, owed)
         if not owed or phase != self._phase or moved - self._mark_bytes >= SLOWEST * patience:

@@ -81,6 +81,7 @@ class Exchange:
         "_sent",
         "_source",
         "_source_fault",
+        "laborious",
     )
 
     def __init__(self, pool: Pool, method: str, head: bytes, source: Source = None, length: int | None = None) -> None:
@@ -94,6 +95,7 @@ class Exchange:
         self._sender: asyncio.Task[None] | None = None
         self._sent = False
         self._source_fault: BaseException | None = None
+        self.laborious = False  # whether the store may take its time before the head
 
     async def __aenter__(self) -> Answer:
         safe = self._method in {"GET", "HEAD"} and self._source is None
@@ -115,7 +117,7 @@ class Exchange:
     async def _try(self, connection: Connection) -> Answer:
         self._connection = connection
         self._response = response = Response(bodiless=self._method == "HEAD")
-        connection.begin(response)
+        connection.begin(response, laborious=self.laborious)
         try:
             self._send(connection)
             while not response.head_done and response.failure is None:

@@ -13,7 +13,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from typing import Final
 from xml.sax.saxutils import escape
@@ -246,7 +246,7 @@ class _Work:
         )
         text = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
         headers = (*self._conditions, ("content-type", "application/xml"))
-        call = self._call("POST", (("uploadId", upload_id),), headers, len(text))
+        call = replace(self._call("POST", (("uploadId", upload_id),), headers, len(text)), laborious=True)
         async with self._upstream.open(call, text) as answer:
             found = _ETAG.search(await self._accepted("completing the upload", answer))
         if found is None:

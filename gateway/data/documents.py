@@ -114,7 +114,7 @@ async def _completed(plane: Plane, gate: Gate, tried: Tried, permit: Permit, bod
     return xml_reply(document, permit.exchange.request_id)
 
 
-async def _delete_batch(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
+async def _delete_batch(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply | LateReply:
     """Delete what may be deleted; every other key gets its own AccessDenied, as S3 does."""
     asked = batch.read_delete(await _sent_document(plane, tried, permit))
     refused: list[batch.DeleteOutcome] = []
@@ -127,21 +127,29 @@ async def _delete_batch(plane: Plane, gate: Gate, tried: Tried, permit: Permit) 
             refused.append(batch.DeleteOutcome.refused(doomed, no.reason))
         else:
             allowed.append(doomed)
-    outcomes = await _deleted(plane, tried, permit, allowed) if allowed else []
-    if isinstance(outcomes, Reply):
-        return outcomes
-    permit.consumed = True
-    document = batch.deleted_document([*outcomes, *refused], quiet=asked.quiet)
-    return xml_reply(document, permit.exchange.request_id)
+    return await in_time(_deleted(plane, tried, permit, allowed, refused, quiet=asked.quiet), permit)
 
 
 async def _deleted(
-    plane: Plane, tried: Tried, permit: Permit, allowed: list[batch.Doomed]
-) -> list[batch.DeleteOutcome] | Reply:
-    route = permit.route
-    body = batch.delete_document(allowed, route.bucket.prefix)
-    found = await _ask(plane, tried, permit, upstream_call(route, tried.request, body=body), body)
-    return found if isinstance(found, Reply) else batch.read_deleted(found, route.bucket.prefix)
+    plane: Plane,
+    tried: Tried,
+    permit: Permit,
+    allowed: list[batch.Doomed],
+    refused: list[batch.DeleteOutcome],
+    *,
+    quiet: bool,
+) -> Reply:
+    outcomes: list[batch.DeleteOutcome] = []
+    if allowed:
+        prefix = permit.route.bucket.prefix
+        body = batch.delete_document(allowed, prefix)
+        found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request, body=body), body)
+        if isinstance(found, Reply):
+            return found
+        outcomes = batch.read_deleted(found, prefix)
+    permit.consumed = True
+    document = batch.deleted_document([*outcomes, *refused], quiet=quiet)
+    return xml_reply(document, permit.exchange.request_id)
 
 
 def _require_unrevoked(plane: Plane, tried: Tried, route: Route) -> None:

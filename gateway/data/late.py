@@ -3,7 +3,7 @@
 Refuses to own the work itself.
 
 Laws: after a while the head goes out with status 200, then white space, then the document, which may be an error, as
-S3 does it for copies and completions (S3 API reference, CopyObject); the work never outlives its request.
+S3 does it for copies, completions and batches (S3 API reference, CopyObject); the work never outlives its request.
 """
 
 from __future__ import annotations

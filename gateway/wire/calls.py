@@ -147,6 +147,9 @@ No checksum goes with the parts of a multipart upload: a store wants them for al
 come as trailers of a chunked body are known too late. They are verified here.
 """
 _COPIES: Final = frozenset({_O.COPY_OBJECT, _O.UPLOAD_PART_COPY})
+_LABORIOUS: Final = _COPIES | {_O.COMPLETE_MULTIPART_UPLOAD, _O.DELETE_OBJECTS}
+"""A store moves bytes, or a thousand objects, before it answers these."""
+
 _LIST_MARKS: Final[Mapping[Operation, tuple[tuple[str, str], ...]]] = MappingProxyType(
     {_O.LIST_OBJECT_VERSIONS: (("versions", ""),), _O.LIST_MULTIPART_UPLOADS: (("uploads", ""),)}
 )
@@ -201,6 +204,7 @@ def upstream_call(
         query=_query(row, route, request),
         headers=tuple(sorted(headers.items())),
         body_length=_length(row, request, body, body_length),
+        laborious=request.operation in _LABORIOUS,
     )
 
 

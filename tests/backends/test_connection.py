@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from gateway.backends.connection import READ_SIZE, Connection, Patience
 from gateway.backends.response import Response
 
@@ -97,6 +99,20 @@ async def test_a_former_reader_does_not_lose_the_next_ones_wake_up() -> None:
     await first
     arrive(connection, buffer, whole)
     await asyncio.wait_for(second, 1)
+
+
+@pytest.mark.parametrize(("laborious", "late"), [(False, 311.0), (True, 501.0)])
+async def test_a_store_that_works_may_take_its_time(laborious: bool, late: float) -> None:
+    """The head of a copy or a batch is waited for twenty times as long, and not for ever."""
+    connection, _, _ = made()
+    response = Response()
+    connection.begin(response, laborious=laborious)
+    connection.sent()
+    connection.check(300.0)
+    connection.check(late - 2)
+    assert None is response.failure
+    connection.check(late)
+    assert response.failure is not None
 
 
 async def test_patience_counts_only_what_is_owed() -> None:

@@ -118,6 +118,16 @@ def test_an_upload_in_parts_has_a_type() -> None:
     assert dict(call_for(given).headers) == {"content-type": "a/b"}
 
 
+def test_what_a_store_works_on_is_waited_for() -> None:
+    """Copies, completions and batches; nothing that is answered at once."""
+    slow = asked("POST", "/ours/k?uploadId=u", LENGTH), asked("POST", "/ours?delete", LENGTH)
+    assert all(call_for(request).laborious for request in slow)
+    copying = asked("PUT", "/ours/k", ("x-amz-copy-source", "/ours/a"))
+    assert upstream_call(route("k"), copying, real_copy_source="b/a").laborious
+    assert not call_for(asked("GET", "/ours/k")).laborious
+    assert not call_for(asked("PUT", "/ours/k", LENGTH)).laborious
+
+
 def test_copies_name_the_decided_source() -> None:
     """A copy has the source that was decided on, never the caller's text, and is not sent without one."""
     request = asked("PUT", "/ours/k", ("x-amz-copy-source", "/ours/secret"), *EVERYTHING[1:2])
