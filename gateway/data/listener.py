@@ -26,7 +26,7 @@ Handle = Callable[[Connection, Arrival], Awaitable[None]]
 class DataServer:
     """Every request of its connections goes to one handler. To be made inside the event loop that it serves in.
 
-    `head_seconds` is how long a connection may take to send a whole head.
+    `head_seconds` is how long a connection may take to send a whole head, and before it to agree on TLS.
     """
 
     def __init__(self, handle: Handle, *, head_seconds: float) -> None:
@@ -50,14 +50,28 @@ class DataServer:
     ) -> int:
         """Accept connections there; returns the port. Raises OSError."""
         server = await self.loop.create_server(
-            self, host, port, ssl=tls, backlog=_BACKLOG, reuse_port=reuse_port, reuse_address=True
+            self,
+            host,
+            port,
+            ssl=tls,
+            ssl_handshake_timeout=self._handshake(tls),
+            backlog=_BACKLOG,
+            reuse_port=reuse_port,
+            reuse_address=True,
         )
         self._sockets.append(server)
         return int(server.sockets[0].getsockname()[1])
 
     async def listen_on_path(self, path: str, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a Unix socket. Raises OSError."""
-        self._sockets.append(await self.loop.create_unix_server(self, path, ssl=tls, backlog=_BACKLOG))
+        server = await self.loop.create_unix_server(
+            self, path, ssl=tls, ssl_handshake_timeout=self._handshake(tls), backlog=_BACKLOG
+        )
+        self._sockets.append(server)
+
+    def _handshake(self, tls: ssl.SSLContext | None) -> float | None:
+        """Seconds; without TLS the event loop wants none."""
+        return None if tls is None else self.head_seconds
 
     def stop_listening(self) -> None:
         """Accept nothing new, and end the connections that ask for nothing."""

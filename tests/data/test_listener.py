@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from gateway.data.listener import DataServer
 from tests.data.harness import Rig, request
+from tests.data.raw_client import RawClient
 from tests.data.scripted_store import Scripted
 
 
@@ -62,6 +64,16 @@ async def test_what_does_not_end_is_ended(rig: Rig) -> None:
         await rig.server.close(0.05)
         assert len(await client.rest()) < 100_000
         assert client.ended
+
+
+async def test_a_handshake_that_does_not_come_ends_the_connection(rig: Rig) -> None:
+    """Under TLS a connection that says nothing has the same time as a head."""
+    assert rig.server is not None
+    hasty = DataServer(rig.server.handle, head_seconds=0.05)
+    port = await hasty.listen("127.0.0.1", 0, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    async with RawClient(port) as client:
+        assert b"" == await client.rest()
+    await hasty.close()
 
 
 async def test_a_unix_socket_is_a_listener_too(rig: Rig, tmp_path: Path) -> None:
