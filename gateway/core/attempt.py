@@ -14,7 +14,7 @@ from typing import Final, Literal, cast, get_args
 
 from gateway.core.request import Action, Operation
 
-__all__ = ["Address", "Attempt", "Principal", "address_class"]
+__all__ = ["Address", "Attempt", "Principal", "address_class", "unmapped"]
 
 Address = IPv4Address | IPv6Address
 PrincipalKind = Literal["app", "link", "admin", "anonymous"]
@@ -75,6 +75,11 @@ class Attempt:
             now=self.now,
             size=self.size,
         )
+
+
+def unmapped(address: Address) -> Address:
+    """The IPv4 address that a socket for both families wraps in an IPv6 one (RFC 4291, 2.5.5.2), or the address."""
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 @lru_cache(4096)

@@ -22,6 +22,9 @@ __all__ = ["BODY_AHEAD", "Arrival", "Body"]
 BODY_AHEAD: Final = 256 * 1024
 """Bytes of a body that may wait here for their reader before the socket is left alone."""
 
+_PIECES_AHEAD: Final = 1024
+"""The same in pieces: each takes some fifty bytes of its own, so a client that sends two at a time fills more."""
+
 
 class Body:
     """The bytes after a head. One reader.
@@ -46,7 +49,7 @@ class Body:
     @property
     def full(self) -> bool:
         """Whether more has come than a reader should be ahead of."""
-        return self._buffered > BODY_AHEAD
+        return self._buffered > BODY_AHEAD or len(self._pieces) > _PIECES_AHEAD
 
     def take(self, data: bytes) -> bytes:
         """Keep what of `data` belongs to the body; returns what follows it. A coding that is malformed breaks off."""
@@ -57,8 +60,8 @@ class Body:
                 self.break_off()
                 return b""
             self.whole = self._coding.whole
-            for piece in pieces:
-                self._put(piece)
+            if pieces:
+                self._put(b"".join(pieces))
             self._wake()
             return data
         piece, rest = (data, b"") if len(data) <= self._left else (data[: self._left], data[self._left :])
@@ -149,5 +152,7 @@ class Arrival:
 
     @property
     def asks_first(self) -> bool:
-        """Whether the client waits for leave to send its body (RFC 9110, 10.1.1)."""
-        return self.raw is not None and (self.raw.header("expect") or "").lower() == "100-continue"
+        """Whether the client waits for leave to send its body: from HTTP/1.0 it means nothing (RFC 9110, 10.1.1)."""
+        if self.raw is None or self.version < (1, 1):
+            return False
+        return (self.raw.header("expect") or "").lower() == "100-continue"

@@ -22,7 +22,7 @@ from typing import Final, Protocol, cast
 
 import structlog
 
-from gateway.core.attempt import Address
+from gateway.core.attempt import Address, unmapped
 from gateway.data.arrival import Arrival
 from gateway.data.head_reader import HeadReader
 from gateway.wire.answer_head import CONTINUE, answer_head
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
         self._heads = HeadReader(self._resume)
         self._arrival: Arrival | None = None  # from the end of its head to the end of its answer
         self._task: asyncio.Task[None] | None = None
-        self._held: list[bytes] = []  # what follows on the wire, for after the answer
+        self._held = bytearray()  # what follows on the wire, for after the answer
         self._drained: asyncio.Future[None] | None = None
         self._closing: asyncio.TimerHandle | None = None
         self._reading = True
@@ -112,8 +112,7 @@ class Connection(asyncio.Protocol):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         name = stream.get_extra_info("peername")
         if isinstance(name, tuple):
-            address = ip_address(name[0].partition("%")[0])
-            self.peer = getattr(address, "ipv4_mapped", None) or address
+            self.peer = unmapped(ip_address(name[0].partition("%")[0]))
         self._since = self._host.loop.time()
         self._host.joined(self)
 
@@ -174,8 +173,8 @@ class Connection(asyncio.Protocol):
         if not body.whole:
             data = b"" if body.broken else body.take(data)
         if data:
-            self._held.append(data)
-        if self._reading and (body.full or sum(map(len, self._held)) > _HELD_LIMIT) and self._transport is not None:
+            self._held += data
+        if self._reading and (body.full or len(self._held) > _HELD_LIMIT) and self._transport is not None:
             self._reading = False
             self._transport.pause_reading()
 
@@ -208,7 +207,8 @@ class Connection(asyncio.Protocol):
         if self._last:
             self._transport.close()
             return
-        held, self._held = b"".join(self._held), []
+        held = bytes(self._held)
+        self._held.clear()
         self._since = self._host.loop.time()
         self._resume()
         if held:

@@ -17,7 +17,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import TracebackType
 from typing import Final
 
-from gateway.core.attempt import Address
+from gateway.core.attempt import Address, unmapped
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.data.arrival import Arrival
@@ -43,7 +43,7 @@ def client_address(
     hops = [hop.strip() for value in forwarded for hop in value.split(",")]
     while hops and current is not None and any(current in network for network in trusted):
         try:
-            current = ip_address(hops.pop().strip("[]"))
+            current = unmapped(ip_address(hops.pop().strip("[]")))
         except ValueError:
             break
     return current
@@ -271,10 +271,7 @@ class Exchange:
             and (length is not None or self._chunked or self._bodiless)
         )
         told = None if self._kept == modern else "keep-alive" if self._kept else "close"
-        self.status = status
-        self.started = True
-        self.first_byte_at = time.monotonic()
-        return answer_head(
+        head = answer_head(
             status,
             [*headers, *self.extra, _SERVER],
             length=length,
@@ -282,9 +279,14 @@ class Exchange:
             date=self._connection.date(),
             connection=told,
         )
+        # Only now: in place of a head that could not be written, another answer can still be given.
+        self.status = status
+        self.started = True
+        self.first_byte_at = time.monotonic()
+        return head
 
     def _end(self) -> None:
-        """A body that was asked for is still read to its end; one that never was will not come."""
+        """A body that was asked for, or has begun, is still heard out; one that was never asked for will not come."""
         arrival = self._arrival
-        waits = not self.continued and arrival.asks_first
+        waits = not self.continued and arrival.asks_first and arrival.body.empty
         self._connection.end(keep=self._kept, lingering=not arrival.body.whole and not waits)

@@ -106,6 +106,26 @@ def test_a_head_that_http_forbids_ends_its_connection() -> None:
 
 
 def test_who_asks_before_sending_is_known() -> None:
-    """In any case of letters."""
-    assert arrival((b"Expect", b"100-Continue")).asks_first
+    """In any case of letters, and only from HTTP/1.1 on."""
+    expect = (b"Expect", b"100-Continue")
+    assert arrival(expect).asks_first
     assert not arrival().asks_first
+    old = Arrival("PUT", "/a/b", (expect, (b"Content-Length", b"5")), (1, 0), keep_alive=False, resume=lambda: None)
+    assert (None, False) == (old.fault, old.asks_first)
+
+
+async def test_small_pieces_do_not_take_more_memory_than_large_ones() -> None:
+    """A body in very many pieces is full before its bytes are."""
+    body = Body(1_000_000, lambda: None)
+    taken = 0
+    while not body.full:
+        body.take(b"xy")
+        taken += 2
+    assert taken < 4096
+
+
+async def test_small_chunks_are_one_piece() -> None:
+    """What came at once is read at once, however its sender cut it."""
+    body = Body(None, lambda: None)
+    body.take(b"2\r\nxy\r\n" * 5000)
+    assert (b"xy" * 5000, False) == (await body.read(), body.full)

@@ -14,7 +14,10 @@ from gateway.core.record import Outcome
 from gateway.core.request import Action
 from gateway.data import connection
 from gateway.data import exchange as room
-from gateway.data.exchange import client_address
+from gateway.data.arrival import Arrival
+from gateway.data.connection import Connection
+from gateway.data.exchange import Exchange, client_address
+from gateway.wire.replies import Reply
 from tests.data.harness import Rig, request
 from tests.data.scripted_store import Scripted
 
@@ -33,6 +36,8 @@ ADDRESSES = [
     ("10.0.0.1", ["203.0.113.9, rubbish"], "10.0.0.1"),  # a malformed hop ends the walk
     ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
     ("10.0.0.1", ["203.0.113.9, "], "10.0.0.1"),
+    ("10.0.0.1", ["203.0.113.9, ::ffff:10.0.0.2"], "203.0.113.9"),  # as a socket for both families shows them
+    ("10.0.0.1", ["::ffff:203.0.113.9"], "203.0.113.9"),
 ]
 
 
@@ -58,6 +63,32 @@ async def test_continue_is_said_when_the_body_is_wanted(rig: Rig) -> None:
         assert 201 == (await client.answer()).status
     assert b"hello" == rig.store.stored("inside/a.txt")
     assert 5 == (await rig.last()).bytes_in
+
+
+async def test_who_did_not_wait_is_heard_out(rig: Rig) -> None:
+    """A client that asked first and sends all the same reads its refusal before anything is reset."""
+    token = await rig.link()
+    head = {"Expect": "100-continue", "Content-Length": "1000000"}
+    async with rig.client() as client:
+        await client.send(request("PUT", f"/s/{token}", head, b"x" * 1000))
+        assert 405 == (await client.answer()).status
+        await client.send(b"x" * 100_000)
+        assert (b"", False) == (await client.rest(), client.reset)
+
+
+async def test_a_head_that_cannot_be_written_leaves_room_for_another_answer(rig: Rig) -> None:
+    """A field with a line break is never sent, and the client is told that something went wrong."""
+
+    async def handle(connection: Connection, arrival: Arrival) -> None:
+        exchange = Exchange(connection, arrival, "r", None)
+        with pytest.raises(ValueError, match="line break"):
+            await exchange.send(Reply(200, (("X-Name", "a\r\nb"),)))
+        assert not exchange.started
+        await exchange.send(Reply(500))
+
+    assert rig.server is not None
+    rig.server.handle = handle
+    assert 500 == (await rig.ask("GET", "/")).status
 
 
 async def test_continue_is_said_once_and_only_to_who_asked(rig: Rig) -> None:
