@@ -67,6 +67,7 @@ from gateway.stores.board import Seat
 from gateway.stores.state import State
 from gateway.telemetry.health import Health
 from gateway.telemetry.logs import Logs
+from gateway.telemetry.memory import give_back
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.siblings import Siblings
 from gateway.telemetry.tracing import open_tracing
@@ -226,6 +227,7 @@ class _App:
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
             ("retention", self._prune()),
+            ("memory", give_back()),
             ("reload", watch(self.reloader, lambda: self._reload("change"))),
         )
 

@@ -133,6 +133,7 @@ class Connection(asyncio.BufferedProtocol):
             self._drained.set_result(None)
         if self.on_lost is not None:
             self.on_lost(self)
+        self._transport = self.on_done = self.on_lost = None  # each of them knows us
 
     def pause_writing(self) -> None:
         if self._drained is None:

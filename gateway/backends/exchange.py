@@ -44,16 +44,14 @@ class StreamedBody:
         while not response.chunks:
             if response.complete:
                 raise StopAsyncIteration
-            if response.failure is not None:
-                raise response.failure
+            response.raise_failure()
             await self._connection.progress()
         return response.pop()
 
     async def read(self, limit: int) -> bytes:
         response = self._response
         while not response.complete and response.received <= limit:
-            if response.failure is not None:
-                raise response.failure
+            response.raise_failure()
             await self._connection.progress()
         if response.received > limit:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the body is longer than {limit} bytes")
@@ -124,8 +122,7 @@ class Exchange:
                 await connection.progress()
                 if self._source_fault is not None:
                     raise self._source_fault
-            if response.failure is not None:
-                raise response.failure
+            response.raise_failure()
             # Asked of this exchange, not of the connection: with a whole answer that may be somebody else's by now.
             if not self._sent:
                 # The store has spoken before it heard all: a refusal counts, and this connection ends with it.
@@ -208,3 +205,4 @@ class Exchange:
             connection.abort()
         if self._sender is not None:
             await self._stop_sending()
+        self._source_fault = None  # its traceback leads back here

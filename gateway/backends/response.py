@@ -79,7 +79,7 @@ class Response:
         self._head_bytes = 0
         self._interim = False
         self._left: int | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def feed(self, data: memoryview) -> None:
         """Take what arrived; `failure` says afterwards whether it can still become an answer."""
@@ -87,19 +87,13 @@ class Response:
         if self._left is not None:
             self._take(data)
             return
-        if self.complete:
+        parser = self._parser
+        if parser is None:
             self.surplus = True
             return
         if not self.head_done:
             self._head_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._fault = self._fault or "switched protocols"
-        except httptools.HttpParserError as error:
-            if not self.complete:
-                self._fault = self._fault or f"malformed answer: {error}"
-            self.surplus = True
+        self._parse(parser, data)
         if not self.head_done and self._head_bytes > MAX_HEAD:
             self._fault = self._fault or "the head is too large"
         if self._fault:
@@ -107,11 +101,32 @@ class Response:
         elif self.head_done and self.length is not None and not self.complete:
             # From here on the rest is only counted: no second copy, no parser.
             self._left = self.length - self.received
+        if self.complete or self._left is not None:
+            self._parser = None  # it knows us, as we know it: only a collection would give both back
+
+    def _parse(self, parser: httptools.HttpResponseParser, data: memoryview) -> None:
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fault = self._fault or "switched protocols"
+        except httptools.HttpParserError as error:
+            if not self.complete:
+                self._fault = self._fault or f"malformed answer: {error}"
+            self.surplus = True
 
     def fail(self, reason: Reason, detail: str) -> None:
         """Record why this answer will never be complete; the first cause stays."""
+        self._parser = None
         if self.failure is None and not self.complete:
             self.failure = UpstreamFailed(reason, detail)
+
+    def raise_failure(self) -> None:
+        """Raise why this answer will never be complete, if it will not.
+
+        A new exception each time: one that is kept would keep every frame that it passed through.
+        """
+        if self.failure is not None:
+            raise UpstreamFailed(self.failure.reason, self.failure.detail)
 
     def ended(self) -> None:
         """The connection ended."""
@@ -168,9 +183,10 @@ class Response:
 
     def on_headers_complete(self) -> None:
         """Parser event: decide where the body ends, before any of it is believed."""
-        if self.head_done:
+        parser = self._parser
+        if self.head_done or parser is None:
             return
-        status = self._parser.get_status_code()
+        status = parser.get_status_code()
         if status < 200:
             self._interim = True
             self._fields.clear()
@@ -180,7 +196,7 @@ class Response:
         self.status = status
         self.head_done = True
         self._read_headers()
-        self._fault = self._fault or self._framing()
+        self._fault = self._fault or self._framing(parser.get_http_version())
 
     def on_body(self, chunk: bytes) -> None:
         """Parser event."""
@@ -211,9 +227,8 @@ class Response:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self._fields.clear()
 
-    def _framing(self) -> str:
+    def _framing(self, version: str) -> str:
         """Set `length`, `keep_alive` and `complete`; returns what is wrong with the framing, "" if nothing."""
-        version = self._parser.get_http_version()
         if version not in {"1.1", "1.0"}:
             return "the answer is neither HTTP/1.1 nor HTTP/1.0"
         options = self.headers.get("connection", "").lower()

@@ -29,15 +29,15 @@ _PIECES_AHEAD: Final = 1024
 class Body:
     """The bytes after a head. One reader.
 
-    `left` is how many are still to come, None when their end is marked by the chunked coding. `resume` is called when
-    a reader has made room after more than `BODY_AHEAD` had come.
+    `left` is how many are still to come, None when their end is marked by the chunked coding. `on_room`, if it is set,
+    is called when a reader has made room after more than `BODY_AHEAD` had come.
     """
 
-    __slots__ = ("_buffered", "_coding", "_left", "_pieces", "_resume", "_waiter", "broken", "empty", "whole")
+    __slots__ = ("_buffered", "_coding", "_left", "_pieces", "_waiter", "broken", "empty", "on_room", "whole")
 
-    def __init__(self, left: int | None, resume: Callable[[], None]) -> None:
+    def __init__(self, left: int | None) -> None:
         self._pieces: deque[bytes] = deque()
-        self._resume = resume
+        self.on_room: Callable[[], None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._left = left or 0
         self._coding = Chunks() if left is None else None
@@ -95,8 +95,8 @@ class Body:
         piece = self._pieces.popleft()
         was_full = self.full
         self._buffered -= len(piece)
-        if was_full and not self.full:
-            self._resume()
+        if was_full and not self.full and self.on_room is not None:
+            self.on_room()
         return piece
 
     def _put(self, piece: bytes) -> None:
@@ -125,7 +125,6 @@ class Arrival:
         version: tuple[int, int],
         *,
         keep_alive: bool,
-        resume: Callable[[], None],
     ) -> None:
         self.method = method
         self.target = target
@@ -139,11 +138,11 @@ class Arrival:
             # Where such a request ends, and so where the next one begins, is as doubtful (RFC 9112, 6.3).
             self.fault = fault
             self.keep_alive = False
-            self.body = Body(None, resume)
+            self.body = Body(None)
             return
         length = self.raw.header("content-length")
         chunked = length is None and self.raw.header("transfer-encoding") is not None
-        self.body = Body(None if chunked else int(length or 0), resume)
+        self.body = Body(None if chunked else int(length or 0))
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, host: Host) -> None:
         self._host = host
         self._transport: asyncio.Transport | None = None
-        self._heads = HeadReader(self._resume)
+        self._heads = HeadReader()
         self._arrival: Arrival | None = None  # from the end of its head to the end of its answer
         self._task: asyncio.Task[None] | None = None
         self._held = bytearray()  # what follows on the wire, for after the answer
@@ -137,8 +137,10 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._transport = self._since = None
         self._held.clear()
+        self._heads.close()
         if self._closing is not None:
             self._closing.cancel()
+            self._closing = None
         if self._arrival is not None:
             self._arrival.body.break_off()
         self.resume_writing()
@@ -176,6 +178,7 @@ class Connection(asyncio.Protocol):
             self._held += data
         if self._reading and (body.full or len(self._held) > _HELD_LIMIT) and self._transport is not None:
             self._reading = False
+            body.on_room = self._resume
             self._transport.pause_reading()
 
     def _resume(self) -> None:
@@ -201,7 +204,8 @@ class Connection(asyncio.Protocol):
         except Exception as failure:  # noqa: BLE001 (nobody else waits for this task)
             _log.error("internal error", exc_info=failure)
             self.abort()
-        self._arrival = self._task = None
+        finally:
+            self._arrival = self._task = None
         if self._transport is None or self._closing is not None or self._transport.is_closing():
             return
         if self._last:

@@ -9,7 +9,6 @@ fed a byte of what follows a head.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import httptools
@@ -25,15 +24,11 @@ _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
 class HeadReader:
-    """Reads one connection's heads. The `on_` methods are called by the parser, in the turn in which it is fed.
+    """Reads one connection's heads. The `on_` methods are called by the parser, in the turn in which it is fed."""
 
-    `resume` goes to every body: see `gateway.data.arrival.Body`.
-    """
+    __slots__ = ("_arrival", "_fed", "_fields", "_kept", "_parser", "_target")
 
-    __slots__ = ("_arrival", "_fed", "_fields", "_kept", "_parser", "_resume", "_target")
-
-    def __init__(self, resume: Callable[[], None]) -> None:
-        self._resume = resume
+    def __init__(self) -> None:
         self._parser: httptools.HttpRequestParser | None = None
         self._arrival: Arrival | None = None
         self._target = b""
@@ -77,6 +72,10 @@ class HeadReader:
                 return arrival, data
         return None, b""
 
+    def close(self) -> None:
+        """Nothing more will be read."""
+        self._parser = None
+
     def _start_over(self) -> None:
         self._arrival = None
         self._target = b""
@@ -117,5 +116,4 @@ class HeadReader:
             self._fields,
             (int(major), int(minor)),
             keep_alive=parser.should_keep_alive(),
-            resume=self._resume,
         )

@@ -56,3 +56,4 @@ async def serve(plane: Plane, exchange: Exchange, trusted: Principal | None) -> 
         raise
     finally:
         plane.accounts.close(account)  # 8
+        account.failure = None  # its traceback holds this frame: a cycle, which would keep what the request held

@@ -13,7 +13,7 @@ from gateway.data.arrival import BODY_AHEAD, Arrival, Body
 
 def arrival(*fields: tuple[bytes, bytes], method: str = "PUT", keep_alive: bool = True) -> Arrival:
     given = ((b"Host", b"gw"), *fields)
-    return Arrival(method, "/a/b", given, (1, 1), keep_alive=keep_alive, resume=lambda: None)
+    return Arrival(method, "/a/b", given, (1, 1), keep_alive=keep_alive)
 
 
 async def drained(body: Body) -> bytes:
@@ -26,7 +26,7 @@ async def drained(body: Body) -> bytes:
 @given(st.binary(min_size=1), st.binary(), st.data())
 async def test_a_body_of_known_length_ends_there(content: bytes, behind: bytes, data: st.DataObject) -> None:
     """However it was cut into pieces, what stands behind it is given back."""
-    body, wire, rest = Body(len(content), lambda: None), content + behind, b""
+    body, wire, rest = Body(len(content)), content + behind, b""
     while wire:
         size = data.draw(st.integers(1, len(wire)))
         piece, wire = wire[:size], wire[size:]
@@ -36,7 +36,7 @@ async def test_a_body_of_known_length_ends_there(content: bytes, behind: bytes, 
 
 async def test_a_body_that_breaks_off_is_never_whole() -> None:
     """What came is read, then the reader is told."""
-    body = Body(10, lambda: None)
+    body = Body(10)
     body.take(b"half")
     body.break_off()
     assert b"half" == await body.read()
@@ -46,7 +46,7 @@ async def test_a_body_that_breaks_off_is_never_whole() -> None:
 
 async def test_a_reader_waits_for_more() -> None:
     """And is woken by it."""
-    body = Body(8, lambda: None)
+    body = Body(8)
     reading = asyncio.get_running_loop().create_task(body.read())
     await asyncio.sleep(0)
     body.take(b"more")
@@ -56,7 +56,8 @@ async def test_a_reader_waits_for_more() -> None:
 async def test_the_socket_goes_on_once_there_is_room() -> None:
     """Once, when the reader has come below the bound."""
     resumed: list[bool] = []
-    body = Body(3 * BODY_AHEAD, lambda: resumed.append(True))
+    body = Body(3 * BODY_AHEAD)
+    body.on_room = lambda: resumed.append(True)
     for _ in range(3):
         body.take(b"x" * BODY_AHEAD)
     assert body.full
@@ -69,10 +70,10 @@ async def test_the_socket_goes_on_once_there_is_room() -> None:
 
 async def test_a_chunked_body_ends_where_it_says() -> None:
     """What stands behind it is given back; one that is malformed breaks off."""
-    body = Body(None, lambda: None)
+    body = Body(None)
     assert b"rest" == body.take(b"5\r\nhello\r\n0\r\n\r\nrest")
     assert (True, b"hello") == (body.whole, await drained(body))
-    broken = Body(None, lambda: None)
+    broken = Body(None)
     broken.take(b"5\r\nhello\r\nnonsense\r\n")
     assert (False, True) == (broken.whole, broken.broken)
 

@@ -15,7 +15,7 @@ HEAD = b"PUT /a/b?c=d HTTP/1.1\r\nHost: gw\r\nX-Empty:\r\nContent-Length: 5\r\n\
 
 
 def reader() -> HeadReader:
-    return HeadReader(lambda: None)
+    return HeadReader()
 
 
 def fed(given: HeadReader, pieces: list[bytes]) -> tuple[Arrival | None, bytes]:

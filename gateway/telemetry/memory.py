@@ -1,0 +1,34 @@
+"""Owns giving memory back: what many transfers at once held returns to the system once they have ended.
+
+Refuses to own how much a transfer may hold (`gateway.data.arrival`, `gateway.backends.connection`).
+
+The C library keeps what was freed for the next one to ask; between two bursts of large transfers that is most of what
+the process holds (mallopt(3), malloc_trim(3)). Where the library knows no such call, nothing is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+from typing import Final
+
+__all__ = ["give_back", "trim"]
+
+_PAUSE: Final = 10.0
+
+
+def trim() -> bool:
+    """Return free pages to the system; takes a fraction of a millisecond. False where that cannot be done."""
+    try:
+        release = ctypes.CDLL(None).malloc_trim
+    except AttributeError:
+        return False
+    release(0)
+    return True
+
+
+async def give_back() -> None:
+    """Do so every ten seconds until cancelled."""
+    while True:
+        trim()
+        await asyncio.sleep(_PAUSE)

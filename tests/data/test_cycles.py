@@ -1,0 +1,166 @@
+"""What a request leaves behind: nothing that only the garbage collector could give back."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+
+from gateway.backends.profiles import PROFILES
+from gateway.backends.spec import BackendSpec
+from gateway.backends.upstream import StoreUpstream
+from gateway.core.reasons import Reason
+from gateway.core.request import Action
+from tests.backends.fault_server import CREDENTIALS, Peer, fault_server, reply
+from tests.data.harness import Rig, request, running
+
+TIMES = 3
+
+
+@contextmanager
+def without_collector() -> Iterator[list[object]]:
+    """Fills the list with what only a collection gives back, at the end of the block."""
+    found: list[object] = []
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield found
+        gc.collect()
+        found.extend(gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+async def store(peer: Peer) -> None:
+    """Answers by the name of the object."""
+    while True:
+        head, _ = await peer.request()
+        name = head.split()[1].partition("?")[0].rpartition("/")[2]
+        if name == "large":
+            await peer.send(reply(b"x" * 2_000_000))
+        elif name == "stalled":
+            await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + b"x" * 70_000)
+            await peer.until_closed()
+        elif name == "broken":
+            await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + b"x" * 70_000)
+            peer.writer.close()
+            return
+        elif name == "early":
+            peer.writer.close()
+            return
+        else:
+            await peer.send(reply(b"hello"))
+
+
+@asynccontextmanager
+async def before_a_store() -> AsyncIterator[Rig]:
+    async with fault_server(store) as seen, running() as rig:
+        spec = BackendSpec.resolve("lab", PROFILES["generic"], CREDENTIALS, endpoint=f"http://127.0.0.1:{seen.port}")
+        rig.plane.upstream = upstream = StoreUpstream([spec])
+        try:
+            yield rig
+        finally:
+            await upstream.close()
+
+
+async def downloaded(rig: Rig) -> None:
+    assert 200 == (await rig.fetch(await rig.link("small"))).status
+
+
+async def streamed(rig: Rig) -> None:
+    assert 2_000_000 == len((await rig.fetch(await rig.link("large"))).body)
+
+
+async def refused(rig: Rig) -> None:
+    assert 404 == (await rig.fetch("gl_unknown")).status
+
+
+async def unreachable(rig: Rig) -> None:
+    assert 502 == (await rig.fetch(await rig.link("early"))).status
+
+
+async def uploaded(rig: Rig) -> None:
+    token = await rig.link("small", actions=[Action.WRITE], overwrite=True)
+    assert 201 == (await rig.ask("PUT", f"/s/{token}", body=b"x" * 100_000)).status
+
+
+async def wrongly_uploaded(rig: Rig) -> None:
+    token = await rig.link("small", actions=[Action.WRITE], overwrite=True)
+    wrong = {"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}
+    assert 400 == (await rig.ask("PUT", f"/s/{token}", wrong, b"x" * 100_000)).status
+
+
+async def half_uploaded(rig: Rig) -> None:
+    token = await rig.link("small", actions=[Action.WRITE], overwrite=True)
+    async with rig.client() as client:
+        await client.send(request("PUT", f"/s/{token}", {"Content-Length": "1000"}, b"x" * 999))
+        await asyncio.sleep(0.05)  # a connection to the store that is not made yet is the event loop's
+
+
+async def left(rig: Rig) -> None:
+    async with rig.client(window=4096) as client:
+        await client.send(request("GET", f"/s/{await rig.link('large')}"))
+        await client.head()
+
+
+async def cut(rig: Rig) -> None:
+    async with rig.client() as client:
+        await client.send(request("GET", f"/s/{await rig.link('stalled')}"))
+        await client.head()
+        [permit] = rig.plane.transfers
+        permit.cut(Reason.REVOKED)
+        await client.rest()
+
+
+async def broken(rig: Rig) -> None:
+    async with rig.client() as client:
+        await client.send(request("GET", f"/s/{await rig.link('broken')}"))
+        await client.rest()
+
+
+async def malformed(rig: Rig) -> None:
+    async with rig.client() as client:
+        await client.send(b"NONSENSE\r\n\r\n")
+        await client.rest()
+
+
+ENDINGS = [downloaded, streamed, refused, unreachable, uploaded, wrongly_uploaded, half_uploaded, left, cut, broken]
+ENDINGS += [malformed]
+
+
+@pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.__name__)
+async def test_a_request_is_no_garbage(ending: Callable[[Rig], Awaitable[None]]) -> None:
+    """However it ends, its memory is free at its end: a thousand clients that leave at once hold nothing."""
+    async with before_a_store() as rig:
+        await downloaded(rig)
+        await ending(rig)
+        with without_collector() as found:
+            for _ in range(TIMES):
+                await ending(rig)
+                await rig.settled()
+            await asyncio.sleep(0.05)
+        ours = Counter(type(each).__qualname__ for each in found if type(each).__module__.startswith("gateway"))
+        assert not ours
+
+
+async def test_a_cycle_would_be_seen(rig: Rig) -> None:
+    """Control: a failure that its own frame remembers is one."""
+    closed = rig.plane.accounts.close
+
+    def remember(account) -> None:
+        closed(account)
+        account.exchange.extra = account
+
+    rig.plane.accounts.close = remember
+    with without_collector() as found:
+        await refused(rig)
+        await rig.settled()
+        await asyncio.sleep(0.05)
+    assert any(type(each).__qualname__ == "Account" for each in found)
