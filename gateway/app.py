@@ -47,7 +47,6 @@ from gateway.control.api import OPERATIONS, build_control_app
 from gateway.control.deps import ControlDeps
 from gateway.core.attempt import Principal
 from gateway.core.reasons import DependencyDown, Reason, SettingsError
-from gateway.core.record import Outcome
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.core.token import SecretHash, hash_secret
 from gateway.data.account import Accounts
@@ -315,7 +314,7 @@ class _App:
             metrics=self.siblings.page,
             profile_of=lambda name: self.upstream.store(name).spec.profile.name,
             audit_required=lambda: self.settings.fail.audit == "closed",
-            count=self._count,
+            count=self.metrics.control_request,
             tell=self.logs.audit_log,
             drain=lambda name, drained: self.siblings.order("drain", name, drained),
             log_at=lambda level, seconds: self.siblings.order("log", level, seconds),
@@ -339,11 +338,6 @@ class _App:
         if self._level_back is not None:
             self._level_back.cancel()
         self.logs.level = self.settings.log.level
-
-    def _count(self, operation: str, status: int, seconds: float) -> None:
-        """One request to the control API ended."""
-        outcome = Outcome.OK if status < 400 else Outcome.REFUSED if status < 500 else Outcome.ERROR
-        self.metrics.request("control", operation, "none", outcome, seconds, None)
 
     def _pace(self) -> Pace:
         return Pace(self.settings.deadlines.min_rate, self.settings.deadlines.total)

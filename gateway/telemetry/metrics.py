@@ -175,6 +175,11 @@ class Metrics:
         if first_byte is not None:
             self._first_bytes.observe(place, first_byte)
 
+    def control_request(self, operation: str, status: int, seconds: float) -> None:
+        """A request to the control API ended with this HTTP status."""
+        outcome = Outcome.OK if status < 400 else Outcome.REFUSED if status < 500 else Outcome.ERROR
+        self.request("control", operation, "none", outcome, seconds, None)
+
     def moved(self, direction: Direction, backend: str, count: int) -> None:
         """Body bytes: `in` from the client, `out` to the client."""
         self._bytes.add((direction, backend or "none"), count)

@@ -169,3 +169,12 @@ def test_two_gateways_in_one_process_share_nothing():
     first, second = Metrics(), Metrics()
     first.refused(Reason.EXPIRED)
     assert samples(second)["gateway_refusals_total", (("reason", "expired"),)] == 0
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(200, "ok"), (302, "ok"), (404, "refused"), (500, "error")])
+def test_a_control_request_counts_by_its_status(status, outcome):
+    """On the plane of its own, with no backend."""
+    metrics = Metrics()
+    metrics.control_request("GetObject", status, 0.1)
+    place = (("backend", "none"), ("operation", "GetObject"), ("outcome", outcome), ("plane", "control"))
+    assert samples(metrics)["gateway_requests_total", place] == 1
