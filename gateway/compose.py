@@ -238,6 +238,7 @@ async def open_stores(settings: Settings, metrics: Metrics, *, processes: int = 
         state,
         grants=timed(state.grants, metrics),
         leases=timed(state.leases, metrics),
+        feed=timed(state.feed, metrics),
         limits=timed(state.limits, metrics),
         ledger=timed(state.ledger, metrics),
     )

@@ -428,6 +428,7 @@ async def test_the_feed_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         link = await running.link()
         fault.down = True
         assert 200 == await running.fetch(link)
+        await until(lambda: running.metric('gateway_state_store_up{store="revocations"} 0.0'), True)
         ahead = 5.1
         assert 503 == await running.fetch(link)
         assert 503 == await running.readiness()

@@ -56,6 +56,8 @@ _STORE_PROTOCOLS: Final = {
 _STORE_OF: Final = {name: (store,) for kind, store in _STORE_PROTOCOLS.items() for name in vars(kind) if name[0] != "_"}
 """Each method of a store protocol: which dependency it asks, by the names of the fail postures."""
 
+_WAITING: Final = RevocationFeed.changed.__name__
+
 Plane = Literal["data", "control"]
 Direction = Literal["in", "out"]
 CacheResult = Literal["hit", "miss", "negative", "stale"]
@@ -210,8 +212,12 @@ class Metrics:
         self._decisions.add((decision,))
 
     def store_operation(self, name: str, seconds: float, *, answered: bool = True) -> None:
-        """`name` is a method of one of the store protocols of the core; not `answered` means that the store is down."""
-        self._store_times.observe((name,), seconds)
+        """`name` is a method of one of the store protocols of the core; not `answered` means that the store is down.
+
+        How long a follower waited for news is no measure of the store, and is not kept.
+        """
+        if name != _WAITING:
+            self._store_times.observe((name,), seconds)
         store = _STORE_OF.get(name)
         if store is not None:
             self._store_up.turn(store, on=answered)

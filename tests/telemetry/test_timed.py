@@ -49,3 +49,13 @@ async def test_a_store_that_is_down_shows_until_it_answers_again():
     await store.take([DEMAND], 0.0)
     assert sample(metrics, "gateway_state_store_up", store="limits") == 1
     assert sample(metrics, "gateway_store_operation_duration_seconds_count", operation="take") == 2
+
+
+def test_waiting_for_news_shows_a_store_and_is_no_measure_of_it():
+    """A follower waits as long as nothing happens; that the feed answered counts, and how long it took does not."""
+    metrics = Metrics()
+    metrics.store_operation("changed", 1.0)
+    metrics.store_operation("since", 0.001, answered=False)
+    assert sample(metrics, "gateway_state_store_up", store="revocations") == 0
+    assert sample(metrics, "gateway_store_operation_duration_seconds_count", operation="changed") is None
+    assert sample(metrics, "gateway_store_operation_duration_seconds_count", operation="since") == 1
