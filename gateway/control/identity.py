@@ -156,16 +156,25 @@ def _key_id(token: str) -> str | None:
 
 
 async def _fetch(rules: IdentityRules) -> dict[str | None, Key]:
-    """The public keys of a JSON Web Key Set by id; a lone key also answers for tokens that name none."""
+    """The public keys of a JSON Web Key Set by id; a lone key also answers for tokens that name none.
+
+    A key of a kind that is not known here is passed over, as RFC 7517, section 5, has it: the others are good.
+    """
     if isinstance(rules.jwks, Path):
         text = await asyncio.to_thread(rules.jwks.read_bytes)
     else:
         text = await _download(rules, rules.jwks)
     found: dict[str | None, Key] = {}
+    unreadable = 0
     for member in json.loads(text)["keys"]:
-        if member.get("kty") in _PUBLIC and member.get("use", "sig") == "sig":
-            found[member.get("kid")] = import_key(member)
-    if len(found) == 1:
+        if isinstance(member, dict) and member.get("kty") in _PUBLIC and member.get("use", "sig") == "sig":
+            try:
+                found[member.get("kid")] = import_key(member)
+            except (ValueError, LookupError, TypeError, JoseError):
+                unreadable += 1
+    if unreadable and not found:
+        raise ValueError("no key of the set can be read")
+    if len(found) == 1 and not unreadable:
         found[None] = next(iter(found.values()))
     return found
 

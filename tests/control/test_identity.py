@@ -227,6 +227,16 @@ async def test_a_changed_rule_holds_at_once(rules: IdentityRules, clock: Clock, 
     assert None is await identity.app_for(token(), "billing")
 
 
+async def test_a_key_of_an_unknown_kind_spoils_no_other(rules: IdentityRules, clock: Clock) -> None:
+    """An issuer may sign for others in ways that we do not know; RFC 7517 has us pass those keys over."""
+    assert isinstance(rules.jwks, Path)
+    known = json.loads(rules.jwks.read_text())["keys"]
+    strange = [{"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA", "kid": "new"}, {"kty": "RSA", "kid": "bare"}, "text"]
+    rules.jwks.write_text(json.dumps({"keys": strange + known}))
+    identity = Identity(lambda: rules, clock)
+    assert "billing" == await identity.app_for(token(), "billing")
+
+
 Issuer = Callable[[web.Request], web.Response]
 
 
