@@ -16,6 +16,7 @@ from gateway.control.deps import ControlDeps
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.policy import Policy
 from gateway.core.reasons import DependencyDown
+from gateway.core.record import AuditEvent
 from gateway.core.request import Action
 from gateway.core.revocation import RevocationView
 from gateway.core.route import Answer, Backend, Bucket, UpstreamCall
@@ -95,10 +96,16 @@ class PresignOnly:
 
 
 class FailingLedger:
-    """A ledger that is down."""
+    """A ledger that is down until `down` says otherwise, and knows the acts that it was told since."""
 
-    async def audit(self, event: object) -> None:
-        raise DependencyDown("audit", "down")
+    def __init__(self) -> None:
+        self.down = True
+        self.acts: list[str] = []
+
+    async def audit(self, event: AuditEvent) -> None:
+        if self.down:
+            raise DependencyDown("audit", "down")
+        self.acts.append(event.act)
 
 
 @dataclass

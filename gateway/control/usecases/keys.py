@@ -106,11 +106,14 @@ class Keys:
         return await held_page(self.grants, self.leases, replace(wanted, kind=GrantKind.KEY), cursor, limit)
 
     async def revoke(self, actor: Principal, key_id: str, reason: str) -> Held:
-        """End the key, durably and in this process before it returns; a revoked key stays as it is."""
+        """End the key, durably and in this process before it returns; a revoked key stays as it is.
+
+        Every call is noted: the one before may have ended the key and failed at the audit trail.
+        """
         held = await self.inspect(key_id)
         if held.grant.revoked_at is None:
             target = RevocationTarget(FeedKind.KEY, key_id)
             await self.feed.revoke([target], self.clock(), reason, str(actor))
-            await self.apply_now()
-            await self.journal.note(actor, "key.revoke", key_id, reason=reason)
+        await self.apply_now()
+        await self.journal.note(actor, "key.revoke", key_id, reason=reason)
         return await self.inspect(key_id)

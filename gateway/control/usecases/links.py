@@ -188,13 +188,16 @@ class Links:
         raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
 
     async def revoke(self, actor: Principal, link_id: str, reason: str) -> Held:
-        """End the link, durably and in this process before it returns; a revoked link stays as it is."""
+        """End the link, durably and in this process before it returns; a revoked link stays as it is.
+
+        Every call is noted: the one before may have ended the link and failed at the audit trail.
+        """
         grant = await self._get(link_id)
         if grant.revoked_at is None:
             target = RevocationTarget(FeedKind.LINK, link_id)
             await self.feed.revoke([target], self.clock(), reason, str(actor))
-            await self.apply_now()
-            await self.journal.note(actor, "link.revoke", link_id, reason=reason)
+        await self.apply_now()
+        await self.journal.note(actor, "link.revoke", link_id, reason=reason)
         return await self.inspect(link_id)
 
     async def records(self, link_id: str, cursor: str | None, limit: int) -> RecordPage:

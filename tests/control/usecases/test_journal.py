@@ -31,3 +31,18 @@ async def test_a_closed_posture_refuses() -> None:
         assert answer.status == 503
         assert answer.json["reason"] == "dependency_down"
         assert len(await desk.state.revocations(0, 10)) == 1
+
+
+async def test_a_revocation_that_is_repeated_leaves_the_event_that_the_first_could_not() -> None:
+    """With audit closed, nobody ends a link or key without a trace by asking twice."""
+    ledger = FailingLedger()
+    async with serving(ledger=ledger, audit_required=lambda: True) as desk:
+        ledger.down = False
+        made = [(await desk.ask("POST", "/v1/keys", {"app": "billing"})).json["id"], (await desk.link())["id"]]
+        places = [f"/v1/keys/{made[0]}", f"/v1/links/{made[1]}"]
+        ledger.down, ledger.acts = True, []
+        assert [503, 503] == [(await desk.ask("DELETE", place)).status for place in places]
+        ledger.down = False
+        assert [200, 200] == [(await desk.ask("DELETE", place)).status for place in places]
+        assert ["key.revoke", "link.revoke"] == ledger.acts
+        assert 2 == len(await desk.state.revocations(0, 10))
