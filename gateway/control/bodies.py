@@ -5,11 +5,12 @@ Refuses to own the answers (`gateway.control.answers`) and what is allowed (`gat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictStr, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr, WithJsonSchema
 
 from gateway.control.fields import (
     AnyPrefix,
@@ -199,9 +200,22 @@ class NewRevocation(Body):
 
 
 _SIGNED_HEADER: Final = (
-    r"^(content-(type|md5|disposition|encoding|language)|cache-control|range"
-    r"|x-amz-meta-[a-z0-9-]{1,64}|x-amz-checksum-[a-z0-9-]{1,32})$"
+    r"content-(type|md5|disposition|encoding|language)|cache-control|range"
+    r"|x-amz-meta-[a-z0-9-]{1,64}|x-amz-checksum-[a-z0-9-]{1,32}"
 )
+
+
+def _signed_headers(value: dict[str, str]) -> dict[str, str]:
+    """The names in lower case, as they are signed (RFC 9110, 5.1: a field name has no case)."""
+    found = {name.lower(): text for name, text in value.items()}
+    if len(found) != len(value):
+        raise ValueError("a header is named twice")
+    if unknown := [name for name in found if not re.fullmatch(_SIGNED_HEADER, name, re.ASCII)]:
+        raise ValueError(
+            f"no URL is signed for {', '.join(map(ascii, unknown))}: range, cache-control, content-type, -md5, "
+            "-disposition, -encoding and -language, x-amz-meta-… and x-amz-checksum-… can be"
+        )
+    return found
 
 
 class PresignBody(Body):
@@ -211,9 +225,12 @@ class PresignBody(Body):
     key: Key
     method: Literal["GET", "HEAD", "PUT", "DELETE"] = "GET"
     expires_in: PresignedLife = 900.0
-    headers: dict[
-        Annotated[StrictStr, Field(pattern=_SIGNED_HEADER)],
-        Annotated[StrictStr, Field(max_length=1024, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")],
+    headers: Annotated[
+        dict[
+            Annotated[StrictStr, Field(max_length=128)],
+            Annotated[StrictStr, Field(max_length=1024, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")],
+        ],
+        AfterValidator(_signed_headers),
     ] = Field(default_factory=dict, max_length=32)
     who: Who | None = Field(default=None, alias="as")
 

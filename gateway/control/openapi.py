@@ -61,7 +61,7 @@ ROWS: Final = (
         also=(503,),
         proof="none",
     ),
-    Row("GET", "/metrics", "metrics", "operation", "Metrics for Prometheus", proof="none", media="text/plain"),
+    Row("GET", "/metrics", "metrics", "operation", "For Prometheus", also=(503,), proof="none", media="text/plain"),
     Row("GET", "/v1/openapi.json", "description", "operation", "This document", proof="none"),
     Row(
         "PUT",
@@ -257,7 +257,7 @@ ROWS: Final = (
         "A presigned URL of the real store, where the policy lets the caller sign",
         answers.SignatureView,
         bodies.PresignBody,
-        also=(403, 404, 501),
+        also=(403, 404, 501, 502),
     ),
 )
 
@@ -270,7 +270,6 @@ _PHRASES: Final = {
     401: "No valid token",
     403: "Not allowed",
     404: "There is none",
-    405: "Not this method",
     409: "In conflict with what is stored",
     412: "Somebody else was faster",
     413: "The body is too large",
@@ -278,6 +277,7 @@ _PHRASES: Final = {
     422: "Faults, all of them",
     429: "Too many wrong tokens",
     501: "The store cannot do this",
+    502: "The store, or its credentials, cannot be had",
     503: "A part is unavailable",
 }
 

@@ -102,6 +102,12 @@ async def test_presign_signs_headers_of_a_list(desk: Desk) -> None:
     headers = {"content-type": "text/plain", "x-amz-meta-a": "1"}
     answer = await desk.ask("POST", "/v1/presign", body | {"headers": headers})
     assert answer.json["headers"] == headers
+    spelt = await desk.ask(
+        "POST", "/v1/presign", body | {"headers": {"Content-Type": "text/plain", "X-Amz-Meta-A": "1"}}
+    )
+    assert spelt.json["headers"] == headers
+    doubled = await desk.ask("POST", "/v1/presign", body | {"headers": {"Range": "bytes=0-1", "range": "bytes=2-3"}})
+    assert doubled.json["errors"] == [{"detail": "a header is named twice", "pointer": "/headers"}]
     assert desk.upstream.calls[0][0].headers == (("content-type", "text/plain"), ("x-amz-meta-a", "1"))
     for name, value in (
         ("host", "x"),
