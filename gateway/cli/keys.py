@@ -10,7 +10,7 @@ import time
 import click
 
 from gateway.cli.client import control
-from gateway.cli.output import json_option, print_json, say, table, when_text
+from gateway.cli.output import json_option, print_json, say, table, tell_revoked, when_text
 from gateway.cli.values import EXPIRY, NONE, key_name
 from gateway.core.units import duration, instant
 
@@ -81,16 +81,10 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
 @json_option
 def revoke(names: tuple[str, ...], *, reason: str | None, as_json: bool) -> None:
     """Revoke keys, by id, or by access key id where that is what leaked."""
-    api = control()
-    targets = [key_name(name) for name in names]
-    more = {"reason": reason} if reason else {}
-    answers = [api.call("POST", "/v1/revocations", {"key": name} | more) for name in targets]
-    if as_json:
-        print_json({"revoked": sum(int(answer["revoked"]) for answer in answers)})
-        return
-    for name, answer in zip(names, answers, strict=True):
-        what = name if name.startswith("k_") else "the key of that access key id"
-        click.echo(f"revoked {what}" if answer["revoked"] else f"{what} had ended before")
+    named = {name: name if name.startswith("k_") else "the key of that access key id" for name in names}
+    targets = [{"key": key_name(name)} for name in named]
+    counts = control().revoke_each(targets, {"reason": reason} if reason else {})
+    tell_revoked(list(named.values()), counts, "key", as_json=as_json)
 
 
 def _ends(text: object) -> str:

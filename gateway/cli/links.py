@@ -13,7 +13,7 @@ import click
 
 from gateway.cli.client import Control, control, path_part
 from gateway.cli.options import link_members, link_options, read_password
-from gateway.cli.output import fail, json_option, print_json, say, size_text, table, when_text
+from gateway.cli.output import fail, json_option, print_json, say, size_text, table, tell_revoked, when_text
 from gateway.cli.transfer import download, draw_code, qr, upload
 from gateway.cli.values import EXPIRY, PLACE, Place, expiry_at, link_id, token_in
 from gateway.core.units import duration, format_instant, instant
@@ -195,17 +195,10 @@ def extend(ident: str, end: str, *, as_json: bool) -> None:
 @json_option
 def revoke(idents: tuple[str, ...], *, reason: str | None, as_json: bool) -> None:
     """Revoke links, by id, or by URL or token where that is what leaked."""
-    api = control()
-    names = [token_in(text) or link_id(text) for text in idents]
-    answers = [
-        api.call("POST", "/v1/revocations", {"link": name} | ({"reason": reason} if reason else {})) for name in names
-    ]
-    if as_json:
-        print_json({"revoked": sum(int(answer["revoked"]) for answer in answers)})
-        return
-    for text, answer in zip(idents, answers, strict=True):
-        what = "the link of that URL" if token_in(text) else text
-        click.echo(f"revoked {what}" if answer["revoked"] else f"{what} had ended before")
+    named = {text: "the link of that URL" if token_in(text) else text for text in idents}
+    targets = [{"link": token_in(text) or link_id(text)} for text in named]
+    counts = control().revoke_each(targets, {"reason": reason} if reason else {})
+    tell_revoked(list(named.values()), counts, "link", as_json=as_json)
 
 
 @link.command()

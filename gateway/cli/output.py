@@ -19,7 +19,19 @@ import click
 
 from gateway.core.units import format_duration
 
-__all__ = ["EPILOG", "Exit", "Progress", "fail", "json_option", "print_json", "say", "size_text", "table", "when_text"]
+__all__ = [
+    "EPILOG",
+    "Exit",
+    "Progress",
+    "fail",
+    "json_option",
+    "print_json",
+    "say",
+    "size_text",
+    "table",
+    "tell_revoked",
+    "when_text",
+]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -70,6 +82,23 @@ def say(message: str) -> None:
 def print_json(value: Any) -> None:
     """The one document of `--json`: indented for a terminal, one line for a pipe."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def tell_revoked(names: Sequence[str], counts: Sequence[int | None], kind: str, *, as_json: bool) -> None:
+    """What a revocation of each of these came to; a count that is None is that of one that nobody knows.
+
+    Raises:
+        click.exceptions.Exit: one at least is unknown.
+    """
+    if as_json:
+        print_json({"revoked": sum(count or 0 for count in counts), "unknown": counts.count(None)})
+    else:
+        for name, count in zip(names, counts, strict=True):
+            if count is not None:
+                click.echo(f"revoked {name}" if count else f"{name} had ended before")
+    unknown = [name for name, count in zip(names, counts, strict=True) if count is None]
+    if unknown:
+        fail(f"no such {kind}: {', '.join(unknown)}", Exit.NOT_FOUND)
 
 
 def json_option(command: _Command) -> _Command:

@@ -82,12 +82,8 @@ def _target(found: str) -> dict[str, Any]:
 
 def _revoked(api: Control, targets: list[dict[str, Any]], more: dict[str, str], *, dry_run: bool) -> tuple[int, int]:
     """How many grants ended, or would end, and how many of the targets nobody knows."""
-    count = unknown = 0
-    for target in targets:
-        answer = api.call("POST", "/v1/revocations", {**target, **more, "dry_run": dry_run}, missing={})
-        count += int(answer.get("revoked", 0))
-        unknown += not answer
-    return count, unknown
+    counts = api.revoke_each(targets, {**more, "dry_run": dry_run})
+    return sum(count or 0 for count in counts), counts.count(None)
 
 
 def _grants(count: int) -> str:

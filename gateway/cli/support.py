@@ -24,7 +24,7 @@ from typing import Any, Final
 import click
 
 from gateway import __version__
-from gateway.cli.client import DEFAULT_URL, Control
+from gateway.cli.client import Control, control_as_set
 from gateway.cli.output import json_option, print_json, say
 
 __all__ = ["support_bundle"]
@@ -54,9 +54,7 @@ def support_bundle(out: Path | None, config: Path, *, as_json: bool) -> None:
     It holds the version, what `gateway check` and `gateway doctor` say, the settings with references in place of
     secrets, the rules in force, readiness, metrics and the last entries of the audit trail. It changes nothing.
     """
-    api = Control(
-        os.environ.get("GATEWAY_URL") or DEFAULT_URL, os.environ.get("GATEWAY_ADMIN_TOKEN", "").strip(), _TIMEOUT
-    )
+    api = control_as_set(_TIMEOUT)
     parts: dict[str, Callable[[], str]] = {
         "version.json": _version,
         "check.json": lambda: _check(config),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 
 def test_create_prints_what_a_shell_takes(terminal):
     """Two assignments on standard output, the id for a person."""
@@ -35,6 +37,14 @@ def test_a_key_is_revoked_by_either_of_its_names(terminal):
     assert done.exit_code == 0, done.output
     assert second["access_key_id"] not in done.output
     assert {item["state"] for item in terminal.json("key", "ls")["keys"]} == {"revoked"}
+
+
+def test_an_unknown_key_keeps_no_other_from_being_revoked(terminal):
+    """As for links; the document of --json comes all the same."""
+    made = [terminal.json("key", "create", "billing")["id"] for _ in range(2)]
+    done = terminal.run("key", "revoke", made[0], "k_11111111111111111", made[1], "--json")
+    assert done.exit_code == 4
+    assert json.loads(done.stdout) == {"revoked": 2, "unknown": 1}
 
 
 def test_an_unknown_key_is_exit_code_4_and_no_key_at_all_is_2(terminal):

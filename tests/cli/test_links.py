@@ -197,6 +197,16 @@ def test_revoke_takes_ids_tokens_and_urls(terminal):
     assert made[2]["token"] not in done.output
 
 
+def test_an_unknown_link_keeps_no_other_from_being_revoked(terminal):
+    """Who ends a list of leaked links ends all of them, and hears which were none of ours."""
+    made = [terminal.json("link", "create", "reports/a.pdf")["id"] for _ in range(2)]
+    done = terminal.run("link", "revoke", made[0], "l_11111111111111111", made[1])
+    assert done.exit_code == 4
+    assert done.stdout.splitlines() == [f"revoked {name}" for name in made]
+    assert "l_11111111111111111" in done.stderr
+    assert {item["state"] for item in terminal.json("link", "ls")["links"]} == {"revoked"}
+
+
 def test_rotate_prints_the_new_url_last(terminal):
     """The id stays, the secret does not."""
     made = terminal.json("link", "create", "reports/a.pdf")

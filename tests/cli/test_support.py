@@ -71,3 +71,12 @@ def test_a_bundle_writes_over_nothing(terminal, tmp_path):
     done = terminal.run("support-bundle", "--config", str(tmp_path / "none.yaml"), "-o", str(tmp_path / "b.tar.gz"))
     assert 2 == done.exit_code
     assert "mine" == (tmp_path / "b.tar.gz").read_text()
+
+
+def test_a_token_that_nobody_can_send_is_in_no_bundle(terminal, tmp_path):
+    """What the client says of a header with a line end holds the header."""
+    file = tmp_path / "b.tar.gz"
+    done = terminal.run("support-bundle", "-o", str(file), GATEWAY_ADMIN_TOKEN="canary-one\ncanary-two")
+    assert 2 == done.exit_code
+    assert "canary" not in done.output
+    assert not file.exists()
