@@ -60,15 +60,16 @@ async def metered(
     cap = min((size for size in caps if size is not None), default=None)
     claimed = 0
     async for plain in source:
-        permit.moved += len(plain)
-        if cap is not None and permit.moved > cap:
+        total = permit.moved + len(plain)
+        if cap is not None and total > cap:
             raise Refused(Reason.TOO_LARGE, f"the body is above the allowed {cap} bytes")
-        if declared is not None and permit.moved > declared:
+        if declared is not None and total > declared:
             raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
-        while permit.moved > claimed:
+        while total > claimed:
             step = declared if declared is not None else _CLAIM
             await claim(plane, permit, step, None)
             claimed += step
+        permit.moved = total  # only what was let through: a refused body spends nothing of a budget
         yield plain
         wait = plane.shaper.pay(permit.route.limits, len(plain))
         if wait > 0:

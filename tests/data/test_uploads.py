@@ -170,3 +170,14 @@ async def test_uploads_are_paced_by_the_same_limit(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(app.plane.follower, "_proved_at", 10.0**9)
         assert 200 == (await app.ask("PUT", "/reports/a", body=BODY)).status
         assert 2.2 < app.clock.passed - started < 2.8
+
+
+@pytest.mark.parametrize("coding", [{}, {"Transfer-Encoding": "chunked"}], ids=["declared", "chunked"])
+async def test_a_body_above_the_budget_spends_nothing_of_it(rig: Rig, coding: dict[str, str]) -> None:
+    """It is refused whole, and a smaller one still goes through."""
+    token, grant = await rig.granted(actions=WRITE, budget=1000, uses=9, overwrite=True)
+    body = b"x" * 2000
+    got = await rig.ask("PUT", f"/s/{token}", coding, b"7d0\r\n" + body + b"\r\n0\r\n\r\n" if coding else body)
+    assert (410, 0) == (got.status, await rig.moved(grant))
+    assert 201 == (await rig.ask("PUT", f"/s/{token}", body=b"x" * 500)).status
+    assert 500 == await rig.moved(grant)
