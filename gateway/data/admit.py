@@ -26,6 +26,7 @@ from gateway.data.exchange import Exchange
 from gateway.data.gate import Gate, Plane
 from gateway.data.identify import Presented, TokenPresented
 from gateway.data.transfers import Permit
+from gateway.data.unbroken import unbroken
 from gateway.wire.tus_state import UPLOAD_SECONDS, lease_key, new_upload
 
 __all__ = ["Admission", "claim"]
@@ -95,7 +96,7 @@ class Admission:
             permit.lease_key = key
             if grant.uses is not None:
                 window = 0.0 if permit.attempt.action is Action.WRITE else LEASE_WINDOW
-                permit.lease = await _open_lease(self._plane, grant, key, permit.attempt, window)
+                await unbroken(_open_lease(self._plane, permit, grant, key, window))
         elif grant.uses is not None or grant.budget is not None:
             await _require_rest(self._plane, grant, key, permit.attempt)
 
@@ -108,7 +109,7 @@ class Admission:
                 permit.upload = new_upload(attempt.now, self._plane.entropy(18))
                 permit.lease_key = lease_key(permit.upload)
                 if grant.uses is not None:
-                    permit.lease = await _open_lease(self._plane, grant, permit.lease_key, attempt, UPLOAD_SECONDS)
+                    await unbroken(_open_lease(self._plane, permit, grant, permit.lease_key, UPLOAD_SECONDS))
             case UploadVerb.DISCOVER:
                 await _require_rest(self._plane, grant, "", attempt)
             case _:
@@ -139,9 +140,13 @@ async def claim(plane: Plane, permit: Permit, wanted: int, whole: int | None) ->
     if lease is not None and whole is not None and lease.moved + wanted > LEASE_BYTES_FACTOR * max(whole, wanted):
         raise Refused(Reason.USED_UP, "this use has moved several times the object's size")
     if grant.budget is not None:
-        if not await plane.leases.reserve_bytes(grant.id, wanted, grant.budget):
-            raise Refused(Reason.USED_UP, "the link's byte budget is spent")
-        permit.reserved += wanted
+        await unbroken(_reserve(plane, permit, grant.id, wanted, grant.budget))
+
+
+async def _reserve(plane: Plane, permit: Permit, grant_id: str, wanted: int, budget: int) -> None:
+    if not await plane.leases.reserve_bytes(grant_id, wanted, budget):
+        raise Refused(Reason.USED_UP, "the link's byte budget is spent")
+    permit.reserved += wanted
 
 
 async def _take_rate(plane: Plane, gate: Gate, route: Route, now: float) -> Verdict | None:
@@ -161,11 +166,11 @@ async def _take_rate(plane: Plane, gate: Gate, route: Route, now: float) -> Verd
     return verdict
 
 
-async def _open_lease(plane: Plane, grant: Grant, key: str, attempt: Attempt, window: float) -> Lease:
-    lease = await plane.leases.open_lease(grant.id, key, grant.uses, attempt.now, window)
-    if lease is None:
+async def _open_lease(plane: Plane, permit: Permit, grant: Grant, key: str, window: float) -> None:
+    """Take a use, and write down in the same breath that it has to be given back if nothing comes of it."""
+    permit.lease = await plane.leases.open_lease(grant.id, key, grant.uses, permit.attempt.now, window)
+    if permit.lease is None:
         raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
-    return lease
 
 
 async def _require_rest(plane: Plane, grant: Grant, key: str, attempt: Attempt) -> None:

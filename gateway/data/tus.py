@@ -21,8 +21,9 @@ from gateway.data.attempts import Tried
 from gateway.data.gate import Gate, Plane
 from gateway.data.holds import hold
 from gateway.data.transfers import Permit
-from gateway.data.tus_append import Arriving, Progress, checked, unbroken
+from gateway.data.tus_append import Arriving, Progress, checked
 from gateway.data.tus_store import TusStore
+from gateway.data.unbroken import unbroken
 from gateway.data.uploads import metered
 from gateway.wire.replies import LINK_HEADERS, Reply
 from gateway.wire.tus import RESUMABLE, discovery_fields, expires_field, location

@@ -9,14 +9,13 @@ kept only after its last byte was checked. The right to write is asked for once 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.data.reserve import Reserve
@@ -24,22 +23,10 @@ from gateway.data.tus_store import TusStore
 from gateway.wire.listing import Part
 from gateway.wire.tus_state import PART_BYTES, UploadState, part_bytes
 
-__all__ = ["Arriving", "Progress", "checked", "unbroken"]
+__all__ = ["Arriving", "Progress", "checked"]
 
 T = TypeVar("T")
 _MOST_PARTS: Final = 10_000
-
-
-async def unbroken(work: Coroutine[Any, Any, T]) -> T:
-    """The result of work that goes to its end even if this request is cancelled meanwhile."""
-    task = asyncio.get_running_loop().create_task(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()
-        raise
 
 
 async def checked(source: AsyncIterator[bytes], checksum: tuple[str, bytes]) -> AsyncIterator[bytes]:

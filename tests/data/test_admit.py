@@ -171,6 +171,31 @@ async def test_a_client_that_leaves_before_the_first_byte_has_used_nothing(rig: 
     assert 200 == (await rig.fetch(token, User_Agent="another")).status
 
 
+@pytest.mark.parametrize("taking", ["open_lease", "reserve_bytes"])
+async def test_a_client_that_leaves_while_its_share_is_taken_has_used_nothing(rig: Rig, monkeypatch, taking) -> None:
+    """The store has counted already, but nobody has heard of it yet: it is given back all the same."""
+    rig.store.hold("inside/a.txt", BODY)
+    token, grant = await rig.granted(uses=1, budget=10 * len(BODY))
+    take, taken, told = getattr(rig.state, taking), asyncio.Event(), asyncio.Event()
+
+    async def slow(*given):
+        found = await take(*given)
+        taken.set()
+        await told.wait()
+        return found
+
+    monkeypatch.setattr(rig.state, taking, slow)
+    assert rig.server is not None
+    gone, left = asyncio.Event(), rig.server.left
+    monkeypatch.setattr(rig.server, "left", lambda connection: (left(connection), gone.set()))
+    async with rig.client() as client:
+        await client.send(request("GET", f"/s/{token}", {"User-Agent": "impatient"}))
+        await taken.wait()
+    await gone.wait()
+    told.set()
+    assert (0, 0) == (await rig.used(grant), await rig.moved(grant))
+
+
 @pytest.mark.parametrize("end", ["revoked", "shutting_down", "owner_not_allowed"])
 async def test_what_ends_while_the_limiter_is_asked_is_not_missed(monkeypatch, end: str) -> None:
     """A request that waits for its rate is not among those a revocation cuts: it is judged again when it is counted."""
