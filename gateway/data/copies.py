@@ -28,7 +28,7 @@ from gateway.data.transfers import Permit, Source
 from gateway.data.uploads import metered
 from gateway.wire import copies, documents
 from gateway.wire.batch import Tag, read_store_tags
-from gateway.wire.calls import copy_source_header, upstream_call
+from gateway.wire.calls import copy_source_header, heeded_version, upstream_call
 from gateway.wire.headers import response_headers
 from gateway.wire.parse import copy_source
 from gateway.wire.replies import Reply
@@ -53,6 +53,7 @@ async def copy(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply 
     reading = tried.attempt.touching(Action.READ, place.bucket, place.key)
     source = decide(gate.policy, tried.grant, reading)
     plane.follower.require_standing(tried.grant, place.bucket, source.key, source.backend.name)
+    version = heeded_version(source.backend.capabilities, version)
     permit.source = Source(reading, source.backend.name)
     copying = _within if _one_store(tried.request, source, permit.route) else _between
     return await in_time(copying(plane, tried, permit, source, version), permit)

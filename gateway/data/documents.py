@@ -28,7 +28,7 @@ from gateway.data.local import xml_reply
 from gateway.data.transfers import Permit
 from gateway.data.uploads import plain_body
 from gateway.wire import batch, documents, listing
-from gateway.wire.calls import upstream_call
+from gateway.wire.calls import heeded_version, upstream_call
 from gateway.wire.headers import response_headers
 from gateway.wire.replies import Reply
 
@@ -123,10 +123,11 @@ async def _delete_batch(plane: Plane, gate: Gate, tried: Tried, permit: Permit) 
         try:
             attempt = tried.attempt.touching(Action.DELETE, tried.attempt.bucket, doomed.key)
             _require_unrevoked(plane, tried, decide(gate.policy, tried.grant, attempt))
+            version = heeded_version(permit.route.backend.capabilities, doomed.version_id)
         except Refused as no:
             refused.append(batch.DeleteOutcome.refused(doomed, no.reason))
         else:
-            allowed.append(doomed)
+            allowed.append(replace(doomed, version_id=version))
     return await in_time(_deleted(plane, tried, permit, allowed, refused, quiet=asked.quiet), permit)
 
 

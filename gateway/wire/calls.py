@@ -21,7 +21,7 @@ from gateway.core.request import BodyFraming, LinkPlace, ObjectRequest, Operatio
 from gateway.core.route import Capability, Route, UpstreamCall
 from gateway.wire.continuation import real_token
 
-__all__ = ["DEFAULT_TYPE", "copy_source_header", "upstream_call", "whole_instead"]
+__all__ = ["DEFAULT_TYPE", "copy_source_header", "heeded_version", "upstream_call", "whole_instead"]
 
 _STORED: Final = frozenset(
     {
@@ -214,6 +214,19 @@ def copy_source_header(real_bucket: str, real_key: str, version: str | None = No
     return source if version is None else f"{source}?versionId={quote(version, safe='')}"
 
 
+def heeded_version(capabilities: frozenset[Capability], version: str | None) -> str | None:
+    """The version id to tell a store. One without versions knows only "null", and need not be told.
+
+    Raises:
+        Refused: NOT_SUPPORTED_BY_BACKEND for any other, which such a store would take for the object of today.
+    """
+    if version is None or Capability.VERSIONS in capabilities:
+        return version
+    if version != "null":
+        _need(capabilities, Capability.VERSIONS, "a version id")
+    return None
+
+
 def whole_instead(request: ObjectRequest, call: UpstreamCall, status: int) -> UpstreamCall | None:
     """The call to make after a store's 412 that only says "If-Range does not hold": the same without the range.
 
@@ -236,8 +249,6 @@ def _need(capabilities: frozenset[Capability], needed: Capability, what: str) ->
 def _check_needs(row: _Row, request: ObjectRequest, capabilities: frozenset[Capability]) -> None:
     if row.needs is not None:
         _need(capabilities, row.needs, request.operation)
-    if request.params.get("versionId", "null") != "null":
-        _need(capabilities, Capability.VERSIONS, "a version id")
     if "x-amz-tagging" in request.headers and "x-amz-tagging" in row.headers:
         _need(capabilities, Capability.TAGGING, "x-amz-tagging")
     guards = _GUARDS if row.method in {"GET", "HEAD"} else _COPY
@@ -279,13 +290,13 @@ def _apply_if_range(headers: dict[str, str], validator: str, capabilities: froze
 
 
 def _query(row: _Row, route: Route, request: ObjectRequest) -> tuple[tuple[str, str], ...]:
-    params = request.params
     if row.bucket_level and row.method == "GET":
         return (
             *_LIST_MARKS.get(request.operation, ()),
             *((name, value) for name, value in _list_query(route, request) if value),
         )
-    if params.get("versionId") == "null" and Capability.VERSIONS not in route.backend.capabilities:
+    params = request.params
+    if "versionId" in params and heeded_version(route.backend.capabilities, params["versionId"]) is None:
         params = {name: value for name, value in params.items() if name != "versionId"}
     return tuple((name, "" if name in _MARKS else params[name]) for name in row.query if name in params)
 

@@ -46,6 +46,21 @@ async def test_a_copys_revoked_source_is_refused(rig: Rig) -> None:
     assert [] == rig.store.seen
 
 
+@pytest.mark.parametrize("source", ["reports", "far"])
+async def test_a_version_is_copied_only_where_there_are_versions(app: Rig, source: str) -> None:
+    """A store without them would copy the object of today; "null" is that very object, by another name."""
+    app.use(policy(capabilities=EVERY - {Capability.VERSIONS}))
+    got = await app.ask("PUT", "/reports/b", {"x-amz-copy-source": f"/{source}/a?versionId=v1"})
+    assert (501, []) == (got.status, app.store.seen)
+    app.store.script(xml(COPIED))
+    await app.ask("PUT", "/reports/b", {"x-amz-copy-source": f"/{source}/a?versionId=null"})
+    [first, *_] = app.store.seen
+    assert ("real/inside/a" if source == "reports" else None, ()) == (
+        first.header("x-amz-copy-source"),
+        first.call.query,
+    )
+
+
 async def test_a_copy_says_what_became_of_it(app: Rig) -> None:
     """With our document; a store's error inside a 200 is an error."""
     app.store.script(xml(COPIED), xml("<Error><Code>InternalError</Code></Error>"))

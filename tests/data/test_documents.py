@@ -66,6 +66,22 @@ async def test_without_the_decision_the_store_would_have_heard(app: Rig, monkeyp
     assert b"keep/a" in app.store.seen[0].body
 
 
+async def test_a_version_is_deleted_only_where_there_are_versions(app: Rig) -> None:
+    """A store without them would delete the object of today; "null" is that very object, by another name."""
+    body = b"".join(
+        f"<Object><Key>{version}</Key><VersionId>{version}</VersionId></Object>".encode() for version in ("null", "v1")
+    )
+    app.store.always = lambda call: xml("<DeleteResult/>")
+    app.use(policy(capabilities=EVERY - {Capability.VERSIONS}))
+    got = await delete(app, b"<Delete>" + body + b"</Delete>")
+    assert (200, 1) == (got.status, got.body.count(b"<Error><Key>v1</Key>"))
+    assert b"<Object><Key>inside/null</Key></Object>" in app.store.seen[0].body
+    assert b"v1" not in app.store.seen[0].body
+    app.use(policy())
+    await delete(app, b"<Delete>" + body + b"</Delete>")
+    assert 2 == app.store.seen[1].body.count(b"<VersionId>")
+
+
 async def test_a_revoked_prefix_holds_inside_a_batch(rig: Rig) -> None:
     """The view is asked for every name, not only for the request's own."""
     credentials, _ = await rig.key()
