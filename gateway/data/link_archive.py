@@ -10,9 +10,9 @@ as a complete file.
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Final
 
 from gateway.core.grant import Grant
@@ -40,8 +40,9 @@ def wants_archive(request: ObjectRequest) -> bool:
     return "archive" in request.params
 
 
-async def link_archive(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Answer:
-    """The archive, its length known, nothing of it read yet.
+@asynccontextmanager
+async def link_archive(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> AsyncIterator[Answer]:
+    """The archive, its length known, nothing of it read yet. What is open of it closes with the block.
 
     Raises:
         Refused: BAD_ARGUMENT for an unknown kind, TOO_LARGE above 100,000 members, NOT_ALLOWED if any member may not
@@ -54,7 +55,8 @@ async def link_archive(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -
     members = [Member(_name(tried, entry), entry.size or 0, _when(entry)) for entry in found]
     archive = kind(members)
     body = _ArchiveBody(plane, permit, archive, list(zip(found, members, strict=True)))
-    return Answer(200, {"content-type": archive.content_type}, archive.length, body)
+    async with aclosing(body.chunks):
+        yield Answer(200, {"content-type": archive.content_type}, archive.length, body)
 
 
 def archive_headers(answer: Answer, key: str, grant: Grant | None) -> list[tuple[str, str]]:
@@ -95,21 +97,25 @@ def _when(entry: Found) -> float:
     return 0.0
 
 
-@dataclass(slots=True)
 class _ArchiveBody:
-    """The archive's bytes (`core.route.AnswerBody`), drawn member by member from the store."""
+    """The archive's bytes (`core.route.AnswerBody`), drawn member by member from the store. One reader."""
 
-    plane: Plane
-    permit: Permit
-    archive: Archive
-    members: list[tuple[Found, Member]]
+    def __init__(self, plane: Plane, permit: Permit, archive: Archive, members: list[tuple[Found, Member]]) -> None:
+        self._plane = plane
+        self._permit = permit
+        self._archive = archive
+        self._members = members
+        self.chunks = self._drawn()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for entry, member in self.members:
-            yield self.archive.before(member)
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.chunks
+
+    async def _drawn(self) -> AsyncGenerator[bytes, None]:
+        for entry, member in self._members:
+            yield self._archive.before(member)
             checksum, size = 0, 0
             self._require_standing(entry)
-            async with self.plane.upstream.open(self._call(entry)) as answer:
+            async with self._plane.upstream.open(self._call(entry)) as answer:
                 if answer.status != 200 or answer.length != member.size:
                     raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive has changed or gone")
                 async for chunk in answer.body:
@@ -119,8 +125,8 @@ class _ArchiveBody:
                     yield chunk
             if size != member.size:
                 raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive ended early")
-            yield self.archive.after(member, checksum)
-        yield self.archive.end()
+            yield self._archive.after(member, checksum)
+        yield self._archive.end()
 
     async def read(self, limit: int) -> bytes:
         whole = b"".join([chunk async for chunk in self])
@@ -130,13 +136,13 @@ class _ArchiveBody:
 
     def _require_standing(self, entry: Found) -> None:
         """A revocation that means a member and not the folder cuts no transfer: the archive has to look by itself."""
-        route, grant = self.permit.route, self.permit.grant
-        view = self.plane.follower.view
+        route, grant = self._permit.route, self._permit.grant
+        view = self._plane.follower.view
         if grant is not None and view.revoked(grant, route.bucket.name, entry.key, route.backend.name) is not None:
             raise Refused(Reason.REVOKED, "a member of the archive is revoked")
 
     def _call(self, entry: Found) -> UpstreamCall:
-        route = self.permit.route
+        route = self._permit.route
         pinned = (("if-match", entry.etag),) if entry.etag else ()
         return UpstreamCall(
             backend=route.backend.name,

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
 from gateway.core.request import LinkPlace, Operation
-from gateway.core.route import Answer, Delivery, UpstreamCall
+from gateway.core.route import Answer, Delivery
 from gateway.data.attempts import Tried
 from gateway.data.documents import DOCUMENTS
 from gateway.data.forms import form_reply
@@ -63,7 +63,7 @@ class Opening:
             if operation is Operation.LIST_OBJECTS_V2:
                 return await link_listing(plane, tried, permit)
             if wants_archive(request) and operation is Operation.GET_OBJECT:
-                return await link_archive(plane, gate, tried, permit)
+                return await self._enter(link_archive(plane, gate, tried, permit))
         if operation is Operation.GET_OBJECT and permit.route.delivery is Delivery.REDIRECT:
             return redirected(plane, tried, permit)
         if operation in LOCAL:
@@ -89,15 +89,15 @@ class Opening:
     async def _asked(self) -> Answer:
         """One call without a body; a second one if the first only said that `If-Range` does not hold."""
         call = upstream_call(self._permit.route, self._tried.request)
-        answer = await self._enter(call)
+        upstream = self._plane.upstream
+        answer = await self._enter(upstream.open(call))
         again = whole_instead(self._tried.request, call, answer.status)
         if again is None:
             return answer
         await self.__aexit__(None, None, None)
-        return await self._enter(again)
+        return await self._enter(upstream.open(again))
 
-    async def _enter(self, call: UpstreamCall) -> Answer:
-        opened = self._plane.upstream.open(call)
+    async def _enter(self, opened: AbstractAsyncContextManager[Answer]) -> Answer:
         answer = await opened.__aenter__()
         self._call = opened
         return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import tarfile
 import zipfile
@@ -128,6 +129,22 @@ async def test_a_member_that_is_revoked_meanwhile_ends_it(rig: Rig) -> None:
         rest = await client.rest()
     assert (True, True) == (client.reset, len(rest) < 60_000)
     assert "revoked" == (await rig.recorded(1))[0].reason
+
+
+async def test_a_client_that_leaves_holds_no_member_open(rig: Rig) -> None:
+    """The connection to the store is given back with the request, and not when the collector comes by."""
+    token, _ = await folder(rig)
+    rig.store.hold("inside/deep/in/large", bytes(8_000_000))
+    gc.disable()
+    try:
+        async with rig.client(window=4096) as client:
+            await client.send(request("GET", f"/s/{token}/?archive=zip"))
+            await client.head()
+            await client.rest_of(200_000)
+        await rig.recorded(1)
+        assert 0 == rig.store.open_now
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(("actions", "status"), [([Action.READ], 405), ([Action.LIST], 405), ([Action.WRITE], 405)])
