@@ -54,8 +54,8 @@ async def relay(plane: Plane, request: ObjectRequest, permit: Permit, opened: Op
         body = await opened.body.read(_SMALL)
         _require_whole(opened, len(body))
         permit.consumed = True
+        permit.moved += len(body)  # before it is sent: who leaves with most of it has spent it
         await exchange.send(Reply(opened.status, tuple(headers), body))
-        permit.moved += len(body)
         return
     await exchange.start(opened.status, headers, opened.length)
     await _stream(plane, permit, opened)
@@ -113,8 +113,8 @@ async def _stream(plane: Plane, permit: Permit, answer: Answer) -> None:
             continue
         for start in range(0, len(chunk), piece):
             part = chunk[start : start + piece]
-            await exchange.write(part)
             permit.moved += len(part)
+            await exchange.write(part)
             wait = plane.shaper.pay(limits, len(part))
             if wait > 0:
                 await permit.pause(wait)
