@@ -147,7 +147,6 @@ class Accounts:
         uncounted = permit is not None and permit.consumed and permit.lease is None and not permit.reserved
         self._waiting.append((record, permit.lease_key if permit is not None and uncounted else None))
         self._wake.set()
-        account.failure = None  # its traceback holds the frame that holds the account: a cycle for each refusal
 
     async def run(self) -> None:
         """Write batches until cancelled, then write what is left once more."""
