@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.core.record import Outcome
 from gateway.data import account as room
-from gateway.data.account import Account, outcome_of
+from gateway.data.account import outcome_of
 from tests.data.harness import Rig
 from tests.data.scripted_store import Scripted, xml
 
@@ -194,19 +193,3 @@ async def test_a_token_that_came_as_a_name_is_in_no_record(rig: Rig) -> None:
     token = await rig.link()
     assert 403 == (await rig.ask("GET", f"/reports/{token}/x")).status
     assert "[redacted]/x" == (await rig.last()).key
-
-
-@pytest.mark.parametrize("path", ["", "/beside"])
-async def test_an_attempt_leaves_nothing_for_the_collector(rig: Rig, path: str) -> None:
-    """Neither an answer nor a refusal ends in a cycle: the collector looks rarely, and what it finds holds memory."""
-    rig.store.hold("inside/a.txt", b"hello")
-    token = await rig.link()
-    await rig.fetch(token, path)
-    gc.collect()
-    gc.disable()
-    try:
-        await rig.fetch(token, path)
-        await rig.settled()
-        assert not any(isinstance(one, Account) for one in gc.get_objects())
-    finally:
-        gc.enable()
