@@ -77,6 +77,11 @@ def curl(secured: tuple[RunningGateway, Path], run: Run):
     return call
 
 
+def read_to_the_end(client: ssl.SSLSocket) -> None:
+    while client.recv(65536):
+        pass
+
+
 def over_tls(link: Link) -> Link:
     return replace(link, url=link.url.replace("http://", "https://"))
 
@@ -124,6 +129,5 @@ def test_a_revocation_cuts_and_is_no_clean_end(place: Place, secured: tuple[Runn
             place.gateway.revoke(link)
             since = time.monotonic()
             with pytest.raises((ConnectionResetError, ssl.SSLEOFError)):
-                while client.recv(65536):
-                    pass
+                read_to_the_end(client)
             assert time.monotonic() - since < 1.0
