@@ -92,8 +92,8 @@ class Body:
                 await self._waiter
             finally:
                 self._waiter = None
-        piece = self._pieces.popleft()
         was_full = self.full
+        piece = self._pieces.popleft()
         self._buffered -= len(piece)
         if was_full and not self.full and self.on_room is not None:
             self.on_room()

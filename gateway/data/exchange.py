@@ -176,7 +176,7 @@ class Exchange:
         Raises:
             Refused: CLIENT_GONE, or the reason this exchange was cut for.
         """
-        if not chunk:
+        if not chunk or self._bodiless:
             return  # written as a chunk, nothing would be the end of the body
         self.client_side = True
         self.bytes_out += len(chunk)

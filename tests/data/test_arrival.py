@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from gateway.data.arrival import BODY_AHEAD, Arrival, Body
 
 
-def arrival(*fields: tuple[bytes, bytes], method: str = "PUT", keep_alive: bool = True) -> Arrival:
-    given = ((b"Host", b"gw"), *fields)
-    return Arrival(method, "/a/b", given, (1, 1), keep_alive=keep_alive)
+def arrival(*fields: tuple[bytes, bytes], version: tuple[int, int] = (1, 1)) -> Arrival:
+    return Arrival("PUT", "/a/b", ((b"Host", b"gw"), *fields), version, keep_alive=True)
 
 
 async def drained(body: Body) -> bytes:
@@ -111,22 +110,26 @@ def test_who_asks_before_sending_is_known() -> None:
     expect = (b"Expect", b"100-Continue")
     assert arrival(expect).asks_first
     assert not arrival().asks_first
-    old = Arrival("PUT", "/a/b", (expect, (b"Content-Length", b"5")), (1, 0), keep_alive=False, resume=lambda: None)
+    old = arrival(expect, (b"Content-Length", b"5"), version=(1, 0))
     assert (None, False) == (old.fault, old.asks_first)
 
 
 async def test_small_pieces_do_not_take_more_memory_than_large_ones() -> None:
     """A body in very many pieces is full before its bytes are."""
-    body = Body(1_000_000, lambda: None)
+    body = Body(1_000_000)
     taken = 0
     while not body.full:
         body.take(b"xy")
         taken += 2
     assert taken < 4096
+    resumed: list[bool] = []
+    body.on_room = lambda: resumed.append(True)
+    await body.read()
+    assert ([True], False) == (resumed, body.full)
 
 
 async def test_small_chunks_are_one_piece() -> None:
     """What came at once is read at once, however its sender cut it."""
-    body = Body(None, lambda: None)
+    body = Body(None)
     body.take(b"2\r\nxy\r\n" * 5000)
     assert (b"xy" * 5000, False) == (await body.read(), body.full)
