@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from gateway.core.attempt import Attempt
 from gateway.core.reasons import Reason, Refused
@@ -98,13 +98,22 @@ def form_reply(
     etag = answered.get("etag", "")
     location = quote(f"{url}/{attempt.bucket}/{attempt.key}", safe=":/")
     shared = (*s3_ids(request_id), ("ETag", etag))
-    target = arriving.form.value("success_action_redirect") or arriving.form.value("redirect")
-    if target is not None and (parts := urlsplit(target)).scheme in {"http", "https"} and parts.netloc:
+    target = _target(arriving.form.value("success_action_redirect") or arriving.form.value("redirect") or "")
+    if target is not None:
         added = [("bucket", attempt.bucket), ("key", attempt.key), ("etag", etag)]
-        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *added])
-        return Reply(303, (*shared, ("Location", urlunsplit(parts._replace(query=query)))))
+        query = urlencode([*parse_qsl(target.query, keep_blank_values=True), *added])
+        return Reply(303, (*shared, ("Location", urlunsplit(target._replace(query=query)))))
     status = arriving.form.value("success_action_status")
     if status == "201":
         document = post_document(location, attempt.bucket, attempt.key, etag)
         return Reply(201, (*shared, ("Content-Type", "application/xml"), ("Location", location)), document)
     return Reply(int(status) if status in _STATUSES else 204, (*shared, ("Location", location)))
+
+
+def _target(address: str) -> SplitResult | None:
+    """Where a form wants its sender to go; None for what is no address, which is ignored as S3 does it."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    return parts if parts.scheme in {"http", "https"} and parts.netloc and address.isprintable() else None
