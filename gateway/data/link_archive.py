@@ -25,7 +25,7 @@ from gateway.data.attempts import Tried
 from gateway.data.gate import Gate, Plane
 from gateway.data.link_listing import read_page
 from gateway.data.transfers import Permit
-from gateway.wire.archive import Archive, Member, TarArchive, ZipArchive
+from gateway.wire.archive import Archive, Member, TarArchive, ZipArchive, member_names
 from gateway.wire.disposition import clean_filename, content_disposition
 from gateway.wire.listing import Found
 from gateway.wire.replies import LINK_HEADERS
@@ -52,7 +52,8 @@ async def link_archive(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -
     if kind is None:
         raise Refused(Reason.BAD_ARGUMENT, "archive is zip or tar")
     found = await _members(plane, gate, tried, permit)
-    members = [Member(_name(tried, entry), entry.size or 0, _when(entry)) for entry in found]
+    names = member_names(entry.key.removeprefix(tried.attempt.key) for entry in found)
+    members = [Member(name, entry.size or 0, _when(entry)) for name, entry in zip(names, found, strict=True)]
     archive = kind(members)
     body = _ArchiveBody(plane, permit, archive, list(zip(found, members, strict=True)))
     async with aclosing(body.chunks):
@@ -85,10 +86,6 @@ async def _members(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> li
         decide(gate.policy, tried.grant, tried.attempt.touching(Action.READ, bucket, entry.key))
         plane.follower.require_standing(tried.grant, bucket, entry.key, backend)
     return found
-
-
-def _name(tried: Tried, entry: Found) -> str:
-    return entry.key.removeprefix(tried.attempt.key)
 
 
 def _when(entry: Found) -> float:

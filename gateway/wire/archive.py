@@ -10,14 +10,15 @@ Sources: APPNOTE.TXT 6.3.10 (4.3.7 local header, 4.3.9 data descriptor, 4.3.12 c
 
 from __future__ import annotations
 
+import re
 import struct
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-__all__ = ["Archive", "Member", "TarArchive", "ZipArchive"]
+__all__ = ["Archive", "Member", "TarArchive", "ZipArchive", "member_names"]
 
 _MAX32: Final = 0xFFFFFFFF
 _MAX16: Final = 0xFFFF
@@ -28,6 +29,7 @@ _PLAIN_VERSION: Final = 20
 _MADE_BY_UNIX: Final = 3 << 8 | _ZIP64_VERSION
 _FILE_MODE: Final = 0o100644 << 16
 _BLOCK: Final = 512
+_DRIVE: Final = re.compile(r"([A-Za-z]):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,29 @@ class Member:
     name: str
     size: int
     modified: float = 0.0
+
+
+def member_names(paths: Iterable[str]) -> list[str]:
+    """The names that files get in an archive, in order: relative on every system, and no two alike.
+
+    Whoever stored an object chose its name. A leading slash, a backslash or a drive's letter would lead an unpacker
+    that believes them out of its folder.
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    counts: dict[str, int] = {}
+    for path in paths:
+        plain = "/".join([step for step in path.replace("\\", "_").split("/") if step])
+        name = plain = _DRIVE.sub(r"\1_", plain, count=1) if _DRIVE.match(plain) else plain
+        folder, slash, last = plain.rpartition("/")
+        stem, dot, ending = last.rpartition(".")
+        while name in taken:
+            number = counts[plain] = counts.get(plain, 1) + 1
+            numbered = f"{stem} ({number}).{ending}" if dot and stem else f"{last} ({number})"
+            name = f"{folder}{slash}{numbered}"
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 class Archive(Protocol):

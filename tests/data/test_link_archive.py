@@ -188,3 +188,12 @@ async def test_an_empty_folder_is_an_empty_archive(rig: Rig) -> None:
     """And still a valid one."""
     got = await rig.fetch(await rig.link(prefix="empty/"), "/?archive=zip")
     assert {} == unpacked("zip", got.body)
+
+
+@kinds
+async def test_no_member_is_unpacked_elsewhere(rig: Rig, kind: str) -> None:
+    """Whatever its uploader called it: an absolute path or another system's step upwards stays inside."""
+    for name in ("/etc/passwd", "..\\..\\up", "plain"):
+        rig.store.hold(f"inside/deep/in/{name}", name.encode())
+    got = await rig.fetch(await rig.link(prefix="deep/in/"), f"/?archive={kind}")
+    assert {"etc/passwd", ".._.._up", "plain"} == unpacked(kind, got.body).keys()

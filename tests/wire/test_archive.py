@@ -8,7 +8,7 @@ import zlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.wire.archive import Archive, Member, TarArchive, ZipArchive
+from gateway.wire.archive import Archive, Member, TarArchive, ZipArchive, member_names
 
 _NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=("C",)), min_size=1, max_size=80
@@ -117,3 +117,31 @@ class _Sparse(io.RawIOBase):
                 out[low - self._at : high - self._at] = piece[low - start : high - start]
         self._at += size
         return bytes(out)
+
+
+@given(st.lists(st.text(st.sampled_from("ab:/\\._ ()2"), min_size=1).filter(lambda path: path.strip("/")), max_size=12))
+def test_no_name_leads_out_of_its_folder(paths: list[str]) -> None:
+    """Relative for every system that may unpack it, no two alike, and in the order of the objects."""
+    names = member_names(paths)
+    assert (len(paths), len(paths)) == (len(names), len(set(names)))
+    for name in names:
+        assert "\\" not in name
+        assert all(name.split("/"))
+        assert name[1:2] != ":" or not name[0].isalpha()
+
+
+def test_a_name_is_changed_only_where_it_has_to_be() -> None:
+    """The second of two that would be alike is numbered before its ending."""
+    paths = ["a/b.txt", "a//b.txt", "/a/b.txt", "x\\y", "x_y", ".env", "/.env", "C:x", "ü: 1", "a/b (2).txt"]
+    assert [
+        "a/b.txt",
+        "a/b (2).txt",
+        "a/b (3).txt",
+        "x_y",
+        "x_y (2)",
+        ".env",
+        ".env (2)",
+        "C_x",
+        "ü: 1",
+        "a/b (2) (2).txt",
+    ] == member_names(paths)
