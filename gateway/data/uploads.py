@@ -16,7 +16,7 @@ from gateway.data.admit import claim
 from gateway.data.gate import Plane
 from gateway.data.transfers import Permit
 from gateway.wire.checksums import BodyChecks
-from gateway.wire.chunked import ChunkedDecoder
+from gateway.wire.chunked import ChunkedDecoder, declared_trailers
 from gateway.wire.sigv4 import Verified
 
 __all__ = ["metered", "plain_body"]
@@ -32,7 +32,7 @@ async def plain_body(
     Raises:
         Refused: INCOMPLETE_BODY, TOO_LARGE, BAD_DIGEST, BAD_CONTENT_HASH, BAD_SIGNATURE of a chunk, USED_UP.
     """
-    trailers = _trailer_names(request)
+    trailers = declared_trailers(request.headers.get("x-amz-trailer"))
     checks = BodyChecks.from_request(request.headers, verified.payload_hash if verified is not None else None, trailers)
     source = permit.exchange.body()
     if request.framing is not BodyFraming.PLAIN:
@@ -91,8 +91,3 @@ async def _unwrapped(source: AsyncIterator[bytes], decoder: ChunkedDecoder, chec
             checks.update(plain)
             yield plain
     checks.finish(decoder.finish())
-
-
-def _trailer_names(request: ObjectRequest) -> tuple[str, ...]:
-    names = (name.strip().lower() for name in request.headers.get("x-amz-trailer", "").split(","))
-    return tuple(name for name in names if name)
