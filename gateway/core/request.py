@@ -208,7 +208,6 @@ class ObjectRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     content_length: int | None = None
     framing: BodyFraming = BodyFraming.PLAIN
-    expects_continue: bool = False
     virtual_host: bool = False
     step: UploadStep | None = None
 

@@ -103,7 +103,6 @@ class RevocationView:
     """
 
     serial: int = 0
-    fresh_at: float = 0.0
     listed: RevocationView | None = None
     _names: dict[FeedKind, Generations] = field(default_factory=lambda: {kind: Generations() for kind in _NAMED})
     _prefixes: dict[str, Generations] = field(default_factory=dict)
@@ -120,10 +119,6 @@ class RevocationView:
                     self._lengths[entry.name] = tuple(sorted((*lengths, len(entry.prefix))))
             elif entry.revokes:
                 self._names[entry.kind].put(entry.name, entry.serial)
-
-    def age(self, now: float) -> float:
-        """Seconds since this view was last proved to be complete."""
-        return max(0.0, now - self.fresh_at)
 
     def revoked(self, grant: Grant, bucket: str, key: str, backend: str) -> FeedKind | None:
         """Which kind of revocation ends this use of the grant, or None."""

@@ -138,7 +138,6 @@ class Follower:
                 self._take(entries)
             if len(entries) < _PAGE:
                 self._proved_at = asked_at
-                self.view.fresh_at = asked_at
                 if self._neighbours is not None:
                     self._neighbours.tell(self.view.serial)
                 return

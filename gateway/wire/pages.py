@@ -112,7 +112,6 @@ def landing_page(
     content_type: str | None = None,
     expires_at: float | None = None,
     uses_left: int | None = None,
-    password: bool = False,
 ) -> Page:
     """What a link leads to, and a button that posts. `expires_at` in seconds since the epoch, `size` in bytes."""
     facts = [
@@ -121,16 +120,19 @@ def landing_page(
         ("Available until", _shown_instant(expires_at)),
         ("Downloads left", str(uses_left) if uses_left is not None else ""),
     ]
-    fields = _password_field() if password else ""
-    form = f'<form method="post">{fields}<button type="submit">Download</button></form>'
+    form = '<form method="post"><button type="submit">Download</button></form>'
     return _page(name, f"<section><h1>{escape(name)}</h1>{_facts(facts)}{form}</section>")
 
 
-def password_page(*, wrong: bool = False, name: str | None = None) -> Page:
-    """Asks for the link's password, which is posted as the form field `password`."""
-    title = name or "A password is needed"
+def password_page(*, wrong: bool = False) -> Page:
+    """Asks for the link's password, which is posted as the form field `password`. It says nothing of what is behind."""
+    title = _TITLES[401]
     note = '<p class="bad" role="alert">The password is wrong.</p>' if wrong else ""
-    form = f'<form method="post">{_password_field()}<button type="submit">Continue</button></form>'
+    form = (
+        '<form method="post"><label for="password">Password</label>'
+        '<input id="password" name="password" type="password" autocomplete="current-password" required>'
+        '<button type="submit">Continue</button></form>'
+    )
     return _page(title, f"<section><h1>{escape(title)}</h1>{note}{form}</section>")
 
 
@@ -140,7 +142,6 @@ def listing_page(
     folders: Sequence[str],
     entries: Sequence[Entry],
     cursor: str | None = None,
-    archive: bool = True,
     expires_at: float | None = None,
 ) -> Page:
     """The folder at `folders` below the link's root (its path's parts), folders first.
@@ -158,7 +159,7 @@ def listing_page(
     more = f'<p><a rel="next" href="?cursor={quote(cursor, safe="", errors="replace")}">More</a></p>' if cursor else ""
     whole = (
         '<p>Everything in this folder: <a href="?archive=zip">as zip</a>, <a href="?archive=tar">as tar</a></p>'
-        if archive and ordered
+        if ordered
         else ""
     )
     until = _facts([("Available until", _shown_instant(expires_at))])
@@ -225,13 +226,6 @@ def _page(title: str, inner: str) -> Page:
 def _facts(facts: Sequence[tuple[str, str]]) -> str:
     rows = "".join(f"<dt>{label}</dt><dd>{escape(value)}</dd>" for label, value in facts if value)
     return f"<dl>{rows}</dl>" if rows else ""
-
-
-def _password_field() -> str:
-    return (
-        '<label for="password">Password</label>'
-        '<input id="password" name="password" type="password" autocomplete="current-password" required>'
-    )
 
 
 def _row(entry: Entry) -> str:

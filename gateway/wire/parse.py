@@ -158,7 +158,6 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
         params=params,
         headers=headers,
         content_length=_declared_length(raw),
-        expects_continue=_expects_continue(raw),
     )
 
 
@@ -171,7 +170,6 @@ def _upload_step(raw: RawRequest, place: LinkPlace, step: UploadStep) -> ObjectR
         place=place,
         headers={"content-type": step.content_type} if step.content_type is not None else {},
         content_length=step.length if whole else _declared_length(raw),
-        expects_continue=_expects_continue(raw),
         step=step,
     )
 
@@ -222,7 +220,6 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
         headers=headers,
         content_length=_content_length(raw, headers, framing),
         framing=framing,
-        expects_continue=_expects_continue(raw),
         virtual_host=virtual_host,
     )
     if request.has_body and operation not in _WITH_BODY:
@@ -307,8 +304,3 @@ def _content_length(raw: RawRequest, headers: dict[str, str], framing: BodyFrami
 def _declared_length(raw: RawRequest) -> int | None:
     text = raw.header("content-length")
     return int(text) if text is not None and _DIGITS.fullmatch(text) else None
-
-
-def _expects_continue(raw: RawRequest) -> bool:
-    """Any other expectation may be ignored (RFC 9110, 10.1.1), and S3 does."""
-    return raw.version != (1, 0) and (raw.header("expect") or "").lower() == "100-continue"

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Final
 
 from gateway.core.limits import Verdict
@@ -94,20 +93,12 @@ def s3_error(
     request_id: str,
     resource: str,
     *,
-    message: str | None = None,
-    extra: Mapping[str, str] | None = None,
     headers: Fields = (),
 ) -> Reply:
-    """An S3 error document. `resource` is the path as the caller named it; `extra` are further elements."""
+    """An S3 error document. `resource` is the path as the caller named it."""
     answer = TABLE[reason]
     return _error_xml(
-        answer.status,
-        answer.code,
-        message or answer.text,
-        request_id=request_id,
-        resource=resource,
-        extra=extra or {},
-        headers=headers,
+        answer.status, answer.code, answer.text, request_id=request_id, resource=resource, headers=headers
     )
 
 
@@ -214,13 +205,11 @@ def _error_xml(
     *,
     request_id: str,
     resource: str,
-    extra: Mapping[str, str] = MappingProxyType({}),
     headers: Fields = (),
 ) -> Reply:
     members = {
         "Code": code,
         "Message": message,
-        **extra,
         "Resource": resource,
         "RequestId": request_id,
         "HostId": _host_id(request_id),
@@ -326,9 +315,7 @@ def store_reason(status: int, code: str, *, link: bool = True) -> Reason:
     return _LINK_REASONS.get(known, Reason.UPSTREAM_REFUSED)
 
 
-def store_error(
-    status: int, code: str, request: ObjectRequest, request_id: str, *, retry_after: float | None = None
-) -> Reply:
+def store_error(status: int, code: str, request: ObjectRequest, request_id: str) -> Reply:
     """The answer to a store's error. `code` is the `Code` of its document, "" if there was none.
 
     Only codes about the caller's request are relayed, in our words and with our names; the rest (a refused signature,
@@ -337,8 +324,8 @@ def store_error(
     raw = request.raw
     relayed = _store_code(status, code)
     if isinstance(request.place, LinkPlace) or relayed is None:
-        return refusal(Refused(store_reason(status, code), retry_after=retry_after), request, raw, request_id)
+        return refusal(Refused(store_reason(status, code)), request, raw, request_id)
     told, message = _STORE_CODES[relayed]
-    waiting = _later(told, retry_after, None)
+    waiting = _later(told, None, None)
     reply = _error_xml(told, relayed, message, request_id=request_id, resource=raw.path, headers=waiting)
     return reply.without_body() if raw.method == "HEAD" else reply

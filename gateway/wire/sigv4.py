@@ -24,7 +24,7 @@ from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, RawRequest
-from gateway.wire.credentials import ALGORITHM, MAX_EXPIRES, Credentials, SigV4Header, SigV4Query
+from gateway.wire.credentials import ALGORITHM, Credentials, SigV4Header, SigV4Query
 
 __all__ = [
     "SKEW",
@@ -98,7 +98,6 @@ class Verified:
     timestamp: str
     signature: str
     payload_hash: str
-    signed_headers: frozenset[str]
 
     def __repr__(self) -> str:
         return f"Verified({self.access_key_id!r}, {self.scope!r}, {self.timestamp!r}, {self.payload_hash!r})"
@@ -257,33 +256,24 @@ def verify(
     *,
     now: float,
     keys: SigningKeys,
-    host: str | None = None,
-    max_expires: int = MAX_EXPIRES,
-    may_be_unsigned: frozenset[str] = frozenset(),
 ) -> Verified:
     """Check freshness, coverage and signature of what `read_credentials` read from this very request.
 
-    `host` replaces the `Host` header when a proxy in front is known to change it. `may_be_unsigned` exempts
-    `content-type` or `content-md5` in header authentication for SDKs that leave them out; a presigned URL never
-    covers them unless its maker chose to, as with S3.
+    `content-type` and `content-md5` have to be signed in header authentication; a presigned URL never covers them
+    unless its maker chose to, as with S3.
 
     Raises:
-        Refused: CLOCK_SKEWED, NOT_YET_VALID, SIGNATURE_EXPIRED, CREDENTIALS_QUERY_MALFORMED (a lifetime above
-            `max_expires`), UNSIGNED_HEADER, BAD_REQUEST or BAD_ARGUMENT (payload hash missing or malformed),
-            BAD_SIGNATURE.
+        Refused: CLOCK_SKEWED, NOT_YET_VALID, SIGNATURE_EXPIRED, UNSIGNED_HEADER, BAD_REQUEST or BAD_ARGUMENT (payload
+            hash missing or malformed), BAD_SIGNATURE.
     """
     in_query = isinstance(presented, SigV4Query)
-    _check_fresh(presented, now, max_expires)
+    _check_fresh(presented, now)
     payload_hash = _pinned_hash(raw) if in_query else _declared_hash(raw)
-    values = _signed_values(
-        presented.signed_headers, raw, _COVERED_BY_QUERY if in_query else _COVERED - may_be_unsigned
-    )
+    values = _signed_values(presented.signed_headers, raw, _COVERED_BY_QUERY if in_query else _COVERED)
     if in_query:
         values = _hoisted_values(presented.signed_headers, raw) | values
     if len(values) != len(presented.signed_headers):
         raise Refused(Reason.BAD_SIGNATURE, "a signed header is missing")
-    if host is not None:
-        values["host"] = host
     names = ";".join(presented.signed_headers)
     lines = "\n".join([f"{name}:{values[name]}" for name in presented.signed_headers])
     canonical = (
@@ -301,18 +291,15 @@ def verify(
         timestamp=presented.timestamp,
         signature=expected,
         payload_hash=payload_hash,
-        signed_headers=frozenset(presented.signed_headers),
     )
 
 
-def _check_fresh(presented: SigV4Header | SigV4Query, now: float, max_expires: int) -> None:
+def _check_fresh(presented: SigV4Header | SigV4Query, now: float) -> None:
     age = now - presented.signed_at
     if isinstance(presented, SigV4Header):
         if abs(age) > SKEW:
             raise Refused(Reason.CLOCK_SKEWED, f"the request is dated {-age:.0f} s from now")
         return
-    if presented.expires > max_expires:
-        raise Refused(Reason.CREDENTIALS_QUERY_MALFORMED, f"X-Amz-Expires is above {max_expires} s")
     if age < -SKEW:
         raise Refused(Reason.NOT_YET_VALID, f"the URL is dated {-age:.0f} s in the future")
     if age >= presented.expires:

@@ -112,12 +112,6 @@ def test_keys_are_ended_by_their_own_id_and_by_the_place_they_touch() -> None:
     assert _revoked(FeedEntry(11, FeedKind.PREFIX, "reports", "z/"), grant=key) is None
 
 
-def test_age_is_the_time_since_the_last_proof() -> None:
-    """A view that was never proved complete is as old as time; a clock set back does not make it negative."""
-    assert 100.0 == RevocationView().age(100.0)
-    assert 0.0 == RevocationView(fresh_at=200.0).age(100.0)
-
-
 def test_targets_that_revoke_nothing_cannot_be_made() -> None:
     """Feed entries that only report are no targets, and only prefixes have a prefix."""
     for kind, prefix in ((FeedKind.ISSUED, ""), (FeedKind.CHANGED, ""), (FeedKind.OWNER, "a/")):

@@ -29,7 +29,6 @@ VERIFIED = Verified(
     timestamp="20150830T123600Z",
     signature="5" * 64,
     payload_hash=SIGNED.value,
-    signed_headers=frozenset({"host"}),
 )
 PIECES = st.lists(st.binary(min_size=1, max_size=20), max_size=5)
 FRAMINGS = st.sampled_from([SIGNED, SIGNED_TRAILER, UNSIGNED])

@@ -26,8 +26,7 @@ from gateway.wire.pages import (
 
 EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'&amp;"
 PAGES: list[Callable[[str], Page]] = [
-    lambda text: landing_page(name=text, size=5, content_type=text, expires_at=0.0, uses_left=2, password=True),
-    lambda text: password_page(wrong=True, name=text),
+    lambda text: landing_page(name=text, size=5, content_type=text, expires_at=0.0, uses_left=2),
     lambda text: listing_page(
         title=text, folders=[text, text], entries=[Entry(text, 3, text), Entry(text + "/")], cursor=text, expires_at=1.0
     ),

@@ -376,15 +376,6 @@ def test_a_body_whose_own_hash_was_signed_is_plain() -> None:
     assert (request.framing, request.headers["content-encoding"]) == (BodyFraming.PLAIN, "gzip")
 
 
-def test_expectation() -> None:
-    """100-continue is noted, for HTTP/1.1 only; any other expectation, and an empty one, is ignored."""
-    assert ask("PUT", "/bucket/k", [("Expect", "100-Continue")]).expects_continue
-    assert not ask("PUT", "/bucket/k", [("Expect", "200")]).expects_continue
-    assert not ask("PUT", "/bucket/k", [("Expect", "")]).expects_continue
-    old = raw_request("PUT", "/bucket/k", [(b"Host", b"h"), (b"Expect", b"100-continue")], (1, 0))
-    assert not parse(old).expects_continue
-
-
 def test_plain_length() -> None:
     """A plain body's length is its Content-Length, or unknown."""
     assert ask("PUT", "/bucket/k", [("Content-Length", "7")]).content_length == 7
