@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.core.attempt import Attempt, address_class
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.lease import LEASE_BYTES_FACTOR, LEASE_WINDOW, Lease
+from gateway.core.lease import LEASE_WINDOW, Lease
 from gateway.core.limits import Demand, Verdict
 from gateway.core.policy import decide
 from gateway.core.reasons import DependencyDown, Reason, Refused
@@ -29,7 +29,7 @@ from gateway.data.transfers import Permit
 from gateway.data.unbroken import unbroken
 from gateway.wire.tus_state import UPLOAD_SECONDS, lease_key, new_upload
 
-__all__ = ["Admission", "claim"]
+__all__ = ["Admission", "claim", "spend"]
 
 _UNCOUNTED: Final = frozenset({Operation.HEAD_OBJECT, Operation.LIST_OBJECTS_V2, Operation.PREFLIGHT})
 
@@ -137,8 +137,8 @@ async def claim(plane: Plane, permit: Permit, wanted: int, whole: int | None) ->
     grant, lease = permit.grant, permit.lease
     if grant is None or not wanted:
         return
-    if lease is not None and whole is not None and lease.moved + wanted > LEASE_BYTES_FACTOR * max(whole, wanted):
-        raise Refused(Reason.USED_UP, "this use has moved several times the object's size")
+    if lease is not None and whole is not None:
+        plane.lent.require(lease, wanted, max(whole, wanted))
     if grant.budget is not None:
         await unbroken(_reserve(plane, permit, grant.id, wanted, grant.budget))
 
@@ -147,6 +147,17 @@ async def _reserve(plane: Plane, permit: Permit, grant_id: str, wanted: int, bud
     if not await plane.leases.reserve_bytes(grant_id, wanted, budget):
         raise Refused(Reason.USED_UP, "the link's byte budget is spent")
     permit.reserved += wanted
+
+
+def spend(plane: Plane, permit: Permit, count: int, whole: int | None) -> None:
+    """Count object bytes that are about to be sent: who leaves with most of them has spent them.
+
+    Raises:
+        Refused: USED_UP when all requests of the same use have moved too much by now.
+    """
+    if permit.lease is not None and whole is not None:
+        plane.lent.move(permit.lease, count, whole)
+    permit.moved += count
 
 
 async def _take_rate(plane: Plane, gate: Gate, route: Route, now: float) -> Verdict | None:
@@ -171,6 +182,7 @@ async def _open_lease(plane: Plane, permit: Permit, grant: Grant, key: str, wind
     permit.lease = await plane.leases.open_lease(grant.id, key, grant.uses, permit.attempt.now, window)
     if permit.lease is None:
         raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
+    plane.lent.begin(permit.lease)
 
 
 async def _require_rest(plane: Plane, grant: Grant, key: str, attempt: Attempt) -> None:

@@ -18,6 +18,7 @@ from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
 from gateway.data.account import Accounts
 from gateway.data.guesses import Guesses
 from gateway.data.holds import Holds
+from gateway.data.lent import Lent
 from gateway.data.reserve import Reserve
 from gateway.data.resolve import Grants
 from gateway.data.shaping import Shaper
@@ -77,4 +78,5 @@ class Plane:
     entropy: Callable[[int], bytes]
     holds: Holds = field(default_factory=Holds)
     reserve: Reserve = field(default_factory=Reserve)
+    lent: Lent = field(default_factory=Lent)
     draining: bool = False

@@ -13,7 +13,7 @@ from typing import Final
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Answer
-from gateway.data.admit import claim
+from gateway.data.admit import claim, spend
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Plane
 from gateway.data.late import LateReply
@@ -34,7 +34,7 @@ async def relay(plane: Plane, request: ObjectRequest, permit: Permit, opened: Op
     """Forward an answer, or one that we made ourselves.
 
     Raises:
-        Refused: USED_UP before the first byte; CLIENT_GONE or the reason of a cut after it.
+        Refused: USED_UP, mostly before the first byte; CLIENT_GONE or the reason of a cut after it.
         UpstreamFailed: UPSTREAM_BROKE when the store's body ends early.
     """
     exchange = permit.exchange
@@ -48,17 +48,18 @@ async def relay(plane: Plane, request: ObjectRequest, permit: Permit, opened: Op
     if request.operation is not Operation.GET_OBJECT or opened.status not in _BODY_STATUSES:
         await _bodiless(exchange, opened, headers, permit)
         return
+    whole = _whole_size(opened)
     if opened.length is not None:
-        await claim(plane, permit, opened.length, _whole_size(opened))
+        await claim(plane, permit, opened.length, whole)
     if opened.length is not None and opened.length <= _SMALL and not _paced(permit):
         body = await opened.body.read(_SMALL)
         _require_whole(opened, len(body))
+        spend(plane, permit, len(body), whole)
         permit.consumed = True
-        permit.moved += len(body)  # before it is sent: who leaves with most of it has spent it
         await exchange.send(Reply(opened.status, tuple(headers), body))
         return
     await exchange.start(opened.status, headers, opened.length)
-    await _stream(plane, permit, opened)
+    await _stream(plane, permit, opened, whole)
     _require_whole(opened, permit.moved)
     permit.consumed = True
     await exchange.finish()
@@ -96,7 +97,7 @@ async def _bodiless(exchange: Exchange, answer: Answer, headers: list[tuple[str,
     await exchange.finish()
 
 
-async def _stream(plane: Plane, permit: Permit, answer: Answer) -> None:
+async def _stream(plane: Plane, permit: Permit, answer: Answer, whole: int | None) -> None:
     exchange, limits = permit.exchange, permit.route.limits
     piece = plane.shaper.piece(limits)
     claimed = answer.length or 0
@@ -108,12 +109,12 @@ async def _stream(plane: Plane, permit: Permit, answer: Answer) -> None:
             claimed += _CLAIM
         permit.consumed = True
         if piece is None:
-            permit.moved += len(chunk)
+            spend(plane, permit, len(chunk), whole)
             await exchange.write(chunk)
             continue
         for start in range(0, len(chunk), piece):
             part = chunk[start : start + piece]
-            permit.moved += len(part)
+            spend(plane, permit, len(part), whole)
             await exchange.write(part)
             wait = plane.shaper.pay(limits, len(part))
             if wait > 0:

@@ -158,6 +158,18 @@ async def test_a_lease_is_no_free_pass(rig: Rig, once: tuple) -> None:
     assert [200, 200, 200, 410] == statuses
 
 
+@pytest.mark.parametrize("size", [5, 200_000])
+async def test_many_requests_at_once_are_no_free_pass_either(rig: Rig, size: int) -> None:
+    """What the others of the same use move meanwhile counts, before the first byte and after it."""
+    rig.store.hold("inside/a.txt", bytes(size))
+    token, grant = await rig.granted(uses=1)
+    asked = [rig.fetch(token, User_Agent="one") for _ in range(12)]
+    got = await asyncio.gather(*asked)
+    assert 3 * size >= sum(len(one.body) for one in got if one.whole and one.status == 200) > 0
+    assert sum(len(one.body) for one in got if one.status == 200) <= 3 * size
+    assert 1 == await rig.used(grant)
+
+
 async def test_a_client_that_leaves_before_the_first_byte_has_used_nothing(rig: Rig, once: tuple) -> None:
     """Whoever waits in vain may come again, and so may another."""
     token, grant = once
