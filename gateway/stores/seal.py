@@ -3,7 +3,7 @@
 Refuses to own randomness (the nonce is an argument) and storage.
 
 Law: no clear secret is ever stored, and a stolen database opens none: the access key id itself is stored only as a
-hash, and it holds 168 random bits. An operator's pepper, kept outside the database, is a second lock.
+hash, and it holds 168 random bits.
 (RFC 5869 for HKDF; NIST SP 800-38D for GCM with 96-bit nonces.)
 """
 
@@ -27,13 +27,7 @@ _KEY_BYTES: Final = 32
 
 
 class Sealer:
-    """Seals and opens secrets. `pepper` is the operator's own key material, or empty."""
-
-    def __init__(self, pepper: bytes = b"") -> None:
-        self._pepper = pepper
-
-    def __repr__(self) -> str:
-        return "Sealer(…)"
+    """Seals and opens secrets; has none of its own."""
 
     def seal(self, access_key_id: str, secret: str, nonce: bytes) -> bytes:
         """The secret as it is stored.
@@ -43,23 +37,24 @@ class Sealer:
         """
         if len(nonce) != NONCE_BYTES:
             raise ValueError(f"a nonce has {NONCE_BYTES} bytes")
-        return _FORM + nonce + self._cipher(access_key_id).encrypt(nonce, secret.encode(), _FORM)
+        return _FORM + nonce + _cipher(access_key_id).encrypt(nonce, secret.encode(), _FORM)
 
     def open(self, access_key_id: str, sealed: bytes) -> str:
         """The secret.
 
         Raises:
-            DependencyDown: it does not open: the pepper is another one, or the store is damaged. The caller named
-                the right id, or no grant would have been found.
+            DependencyDown: it does not open, so the store is damaged: the caller named the right id, or no grant
+                would have been found.
         """
         nonce, text = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
         if sealed[:1] != _FORM or len(nonce) != NONCE_BYTES:
             raise DependencyDown("grants", "a sealed secret has an unknown form")
         try:
-            return self._cipher(access_key_id).decrypt(nonce, text, _FORM).decode()
+            return _cipher(access_key_id).decrypt(nonce, text, _FORM).decode()
         except InvalidTag:
-            raise DependencyDown("grants", "a sealed secret does not open: was the pepper changed?") from None
+            raise DependencyDown("grants", "a sealed secret does not open") from None
 
-    def _cipher(self, access_key_id: str) -> AESGCM:
-        derivation = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=self._pepper or None, info=_PURPOSE)
-        return AESGCM(derivation.derive(access_key_id.encode()))
+
+def _cipher(access_key_id: str) -> AESGCM:
+    derivation = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=_PURPOSE)
+    return AESGCM(derivation.derive(access_key_id.encode()))
