@@ -317,13 +317,13 @@ class RedisState:
                     num=limit + 1,
                     withscores=True,
                 )
-                if not rows:
-                    break
                 offset += len(rows)
                 for member, score in rows:
                     place = int(member[:20])
                     if cursor is None or (score, place) < (at, number):
                         found.append((score, place, record_from(member[20:].decode())))
+                if len(rows) <= limit:  # the end; a record that comes now would move the offset
+                    break
         more = write_cursor("r", *found[limit - 1][:2]) if len(found) > limit else None
         return RecordPage([record for _, _, record in found[:limit]], more)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from gateway.core.revocation import FeedKind, RevocationTarget
 from gateway.core.units import Rate
 from gateway.stores import redis
 from gateway.stores.redis import RedisState
-from tests.contract.sample import NOW, link
+from tests.contract.sample import NOW, link, record
 from tests.stores.cutting import Wire
 
 LINK = [RevocationTarget(FeedKind.LINK, "l_1")]
@@ -144,4 +145,22 @@ async def test_forgotten_scripts_are_sent_again(url: str) -> None:
     assert await state.open_lease("l_1", "k", 1, NOW, 60) is not None
     await state._client.script_flush()
     assert len(await state.revoke(LINK, NOW, "", "admin:ops")) == 1
+    await state.close()
+
+
+async def test_a_record_that_comes_while_a_page_is_read_doubles_none(url: str) -> None:
+    """What is newer than the page moves every place in the set behind it."""
+    state = await opened(url)
+    await state.append([record("l_1", NOW + number) for number in range(3)])
+    read = state._client.zrange
+
+    async def interrupted(*arguments: Any, **options: Any) -> Any:
+        state._client.zrange = read
+        rows = await read(*arguments, **options)
+        await state.append([record("l_1", NOW + 10)])
+        return rows
+
+    state._client.zrange = interrupted
+    page = await state.records_of("l_1", None, 10)
+    assert [NOW + 2, NOW + 1, NOW] == [found.at for found in page.records]
     await state.close()
