@@ -6,8 +6,8 @@
 {{- if and $values.state.volume.enabled (include "gateway.severalReplicas" .) -}}
 {{- fail "state.volume is SQLite on one volume: set replicas to 1 and autoscaling.enabled to false, or name a PostgreSQL in state.existingSecret" -}}
 {{- end -}}
-{{- if and (hasPrefix "memory:" $values.state.url) (include "gateway.severalReplicas" .) -}}
-{{- fail "state.url is memory://, which replicas cannot share: set replicas to 1, or name a PostgreSQL in state.existingSecret" -}}
+{{- if and (regexMatch "^(memory|sqlite):" $values.state.url) (include "gateway.severalReplicas" .) -}}
+{{- fail "state.url is memory:// or sqlite://, which replicas cannot share: set replicas to 1, or name a PostgreSQL in state.existingSecret" -}}
 {{- end -}}
 {{- if not (or $values.state.url $values.state.volume.enabled $values.state.existingSecret.name $values.existingSettings) -}}
 {{- fail "nowhere to keep grants: name a Secret in state.existingSecret, or enable state.volume" -}}

@@ -97,6 +97,7 @@ def test_wrong_values_are_refused(value: str, complaint: str) -> None:
     [
         (["state.volume.enabled=true"], "set replicas to 1"),
         (["state.url=memory://"], "set replicas to 1"),
+        (["state.url=sqlite:///gateway.db"], "set replicas to 1"),
         (["state.existingSecret.name="], "nowhere to keep grants"),
         (["settings.deadlines.drain=60s"], "drain.seconds"),
         (["httpRoute.enabled=true"], "parentRefs"),
