@@ -27,7 +27,8 @@ LABEL org.opencontainers.image.title="gateway" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 
-ENV PATH=/opt/gateway/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/gateway/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    GATEWAY_CONFIG=/etc/gateway/gateway.yaml
 COPY --from=build /opt/gateway /opt/gateway
 COPY policies/ /etc/gateway/policies/
 COPY gateway.yaml /etc/gateway/gateway.yaml

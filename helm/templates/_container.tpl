@@ -33,8 +33,9 @@ ports:
   - {name: data, containerPort: {{ .Values.data.port }}, protocol: TCP}
   {{- end }}
   - {name: control, containerPort: {{ .Values.control.port }}, protocol: TCP}
-{{- with .Values.extraEnv }}
 env:
+  - {name: GATEWAY_CONFIG, value: /etc/gateway/settings/gateway.yaml}
+{{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.extraEnvFrom }}

@@ -33,7 +33,8 @@ def test_the_chart_and_the_image_agree() -> None:
     assert f"mountPath: {final.last('VOLUME')}}}" in container
     assert ["gateway"] == json.loads(final.last("ENTRYPOINT"))
     assert '"serve" "--config"' in container
-    assert ["serve", "--config"] == json.loads(final.last("CMD"))[:2]
+    assert ["serve", "--config", final.environment()["GATEWAY_CONFIG"]] == json.loads(final.last("CMD"))
+    assert "{name: GATEWAY_CONFIG, value: /etc/gateway/settings/gateway.yaml}" in container
 
 
 def test_a_dockerfile_is_read_as_docker_reads_it() -> None:
