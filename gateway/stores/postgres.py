@@ -39,7 +39,7 @@ from gateway.stores.codec import (
     write_cursor,
 )
 from gateway.stores.limits import tightest
-from gateway.stores.postgres_schema import CHANNEL, Dependency, explain, mapped, migrate
+from gateway.stores.postgres_schema import CHANNEL, FAILURES, Dependency, explain, mapped, migrate
 from gateway.stores.select import IDEMPOTENCY_WINDOW, filter_sql, target_sql
 
 __all__ = ["PostgresState"]
@@ -49,6 +49,9 @@ POLL_SECONDS: Final = 0.5
 
 ANSWER_SECONDS: Final = 5.0
 """Longest wait for a connection or an answer; past it, a view is too old anyway (promise 2)."""
+
+_PRIMARY: Final = "read-write"
+"""A URL may name several hosts. A standby's feed may lag without end, and its silence would pass for a proof."""
 
 # The statements are put together from fixed names; every value is a placeholder.
 _COLUMNS: Final = ", ".join(f"g.{name}" for name in GrantRow._fields)
@@ -114,15 +117,14 @@ class PostgresState:
             SettingsError: the server cannot be reached, refuses us, or belongs to a newer gateway.
         """
         try:
-            first = await asyncpg.connect(self._url, timeout=ANSWER_SECONDS)
+            first = await asyncpg.connect(self._url, timeout=ANSWER_SECONDS, target_session_attrs=_PRIMARY)
             try:
                 await migrate(first)
                 lazy, isolation = await first.fetchrow(_DURABILITY)
             finally:
                 await first.close()
             wanted = {"synchronous_commit": "on"} if lazy else {}
-            if isolation != "read committed":
-                wanted["default_transaction_isolation"] = "read committed"
+            wanted |= {} if isolation == "read committed" else {"default_transaction_isolation": "read committed"}
             self._pool = await asyncpg.create_pool(
                 self._url,
                 min_size=1,
@@ -130,8 +132,9 @@ class PostgresState:
                 timeout=ANSWER_SECONDS,
                 command_timeout=ANSWER_SECONDS,
                 server_settings=wanted,
+                target_session_attrs=_PRIMARY,
             )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        except (*FAILURES, ValueError) as error:
             raise SettingsError(f"state: {explain(error)}.") from error
 
     async def close(self) -> None:
@@ -143,7 +146,7 @@ class PostgresState:
                     await ear.close()
                 if pool is not None:
                     await pool.close()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except FAILURES:
             if ear is not None:
                 ear.terminate()
             if pool is not None:
@@ -261,7 +264,7 @@ class PostgresState:
             if self._pool is None or (self._ear is not None and not self._ear.is_closed()):
                 return
             with mapped("revocations"):
-                self._ear = await asyncpg.connect(self._url, timeout=ANSWER_SECONDS)
+                self._ear = await asyncpg.connect(self._url, timeout=ANSWER_SECONDS, target_session_attrs=_PRIMARY)
                 await self._ear.add_listener(CHANNEL, lambda *_: self._bell.ring())
 
     # leases

@@ -16,12 +16,21 @@ import asyncpg
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.stores.postgres_functions import LEASE_FUNCTIONS, TAKE_FUNCTION
 
-__all__ = ["CHANNEL", "MIGRATIONS", "Dependency", "explain", "mapped", "migrate"]
+__all__ = ["CHANNEL", "FAILURES", "MIGRATIONS", "Dependency", "explain", "mapped", "migrate"]
 
 Dependency = Literal["grants", "revocations", "limits", "audit"]
 
 CHANNEL: Final = "gateway_feed"
 """Where every commit that wrote to the feed is announced."""
+
+FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+"""What the driver raises when the server refuses, or cannot be had."""
 
 _MIGRATION_LOCK: Final = 0x67_61_74_65
 """An advisory lock's number: nothing more than the letters "gate"."""
@@ -144,7 +153,7 @@ def mapped(dependency: Dependency) -> Iterator[None]:
         yield
     except asyncpg.UniqueViolationError as error:
         raise ValueError("a grant with this id or secret exists") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+    except FAILURES as error:
         raise DependencyDown(dependency, explain(error)) from error
 
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from gateway.core.limits import Demand
-from gateway.core.reasons import DependencyDown
+from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
 from gateway.core.units import Rate
 from gateway.stores import postgres
@@ -173,3 +173,27 @@ async def test_a_closed_store_says_so(url: str) -> None:
     await state.close()
     with pytest.raises(DependencyDown):
         await state.find(link().hash)
+
+
+async def test_a_standby_proves_nothing(url: str) -> None:
+    """A server that takes no writes, as after a failover, is not asked: what it has may be old."""
+    state = await opened(url)
+    assert [] == await state.since(0, 10)
+    other = await asyncpg.connect(url)
+    name = await other.fetchval("SELECT quote_ident(current_database())")
+    await other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await other.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    )
+    try:
+        for _ in range(3):  # the first finds its connection cut, the others would find a new one
+            with pytest.raises(DependencyDown):
+                await state.since(0, 10)
+        with pytest.raises(SettingsError, match="TargetServerAttributeNotMatched"):
+            await opened(url)
+    finally:
+        await other.execute("SET default_transaction_read_only = off")
+        await other.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        await other.close()
+        await state.close()
