@@ -59,7 +59,10 @@ class Gate:
 
 @dataclass(slots=True, kw_only=True)
 class Plane:
-    """The parts of the data plane. Only `gate` is ever replaced."""
+    """The parts of the data plane. Only `gate` is ever replaced.
+
+    `reserve` is the memory for bodies that have to be kept, `lists` that for the members of archives.
+    """
 
     gate: Gate
     upstream: Upstream
@@ -78,5 +81,6 @@ class Plane:
     entropy: Callable[[int], bytes]
     holds: Holds = field(default_factory=Holds)
     reserve: Reserve = field(default_factory=Reserve)
+    lists: Reserve = field(default_factory=Reserve)
     lent: Lent = field(default_factory=Lent)
     draining: bool = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
@@ -33,6 +33,8 @@ from gateway.wire.replies import LINK_HEADERS
 __all__ = ["archive_headers", "link_archive", "wants_archive"]
 
 _MOST_MEMBERS: Final = 100_000
+_MEMBER_BYTES: Final = 1024
+"""What one member takes while its archive is written: name, tag, date, and its entry of the directory at the end."""
 _KINDS: Final[dict[str, type[ZipArchive | TarArchive]]] = {"zip": ZipArchive, "tar": TarArchive}
 
 
@@ -46,18 +48,24 @@ async def link_archive(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -
 
     Raises:
         Refused: BAD_ARGUMENT for an unknown kind, TOO_LARGE above 100,000 members, NOT_ALLOWED if any member may not
-            be read.
+            be read, OVERLOADED while other archives take up the memory for lists.
     """
     kind = _KINDS.get(tried.request.params["archive"])
     if kind is None:
         raise Refused(Reason.BAD_ARGUMENT, "archive is zip or tar")
-    found = await _members(plane, gate, tried, permit)
-    names = member_names(entry.key.removeprefix(tried.attempt.key) for entry in found)
-    members = [Member(name, entry.size or 0, _when(entry)) for name, entry in zip(names, found, strict=True)]
-    archive = kind(members)
-    body = _ArchiveBody(plane, permit, archive, list(zip(found, members, strict=True)))
-    async with aclosing(body.chunks):
-        yield Answer(200, {"content-type": archive.content_type}, archive.length, body)
+    found: list[Found] = []
+    with ExitStack() as kept:
+        async for page in _pages(plane, gate, tried, permit):
+            kept.enter_context(plane.lists.hold(_MEMBER_BYTES * len(page)))
+            found += page
+            if len(found) > _MOST_MEMBERS:
+                raise Refused(Reason.TOO_LARGE, f"the folder has more than {_MOST_MEMBERS} objects")
+        names = member_names(entry.key.removeprefix(tried.attempt.key) for entry in found)
+        members = [Member(name, entry.size or 0, _when(entry)) for name, entry in zip(names, found, strict=True)]
+        archive = kind(members)
+        body = _ArchiveBody(plane, permit, archive, list(zip(found, members, strict=True)))
+        async with aclosing(body.chunks):
+            yield Answer(200, {"content-type": archive.content_type}, archive.length, body)
 
 
 def archive_headers(answer: Answer, key: str, grant: Grant | None) -> list[tuple[str, str]]:
@@ -69,23 +77,21 @@ def archive_headers(answer: Answer, key: str, grant: Grant | None) -> list[tuple
     return [("Content-Type", kind), ("Content-Disposition", named), *LINK_HEADERS]
 
 
-async def _members(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> list[Found]:
+async def _pages(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> AsyncIterator[list[Found]]:
+    """The members, page by page, each decided on: so many decisions in one go would keep everybody else waiting."""
+    bucket, backend = tried.attempt.bucket, permit.route.backend.name
     listed = replace(tried, request=replace(tried.request, operation=Operation.LIST_OBJECTS_V2))
-    found: list[Found] = []
     while True:
         page = await read_page(plane, listed, permit)
-        found += [entry for entry in page.found if not entry.key.endswith("/")]
-        if len(found) > _MOST_MEMBERS:
-            raise Refused(Reason.TOO_LARGE, f"the folder has more than {_MOST_MEMBERS} objects")
+        members = [entry for entry in page.found if not entry.key.endswith("/")]
+        for entry in members:
+            decide(gate.policy, tried.grant, tried.attempt.touching(Action.READ, bucket, entry.key))
+            plane.follower.require_standing(tried.grant, bucket, entry.key, backend)
+        yield members
         if page.cursor is None:
-            break
+            return
         params = {**listed.request.params, "cursor": page.cursor}
         listed = replace(listed, request=replace(listed.request, params=params))
-    bucket, backend = tried.attempt.bucket, permit.route.backend.name
-    for entry in found:
-        decide(gate.policy, tried.grant, tried.attempt.touching(Action.READ, bucket, entry.key))
-        plane.follower.require_standing(tried.grant, bucket, entry.key, backend)
-    return found
 
 
 def _when(entry: Found) -> float:

@@ -1,6 +1,6 @@
-"""Owns the memory that bodies on their way to a store may be kept in, all of this process together.
+"""Owns memory that requests may keep something in, all of this process together: bodies, or the lists of archives.
 
-Refuses to own the bytes. Law: memory stays flat, however many uploads run; what finds no room is not kept.
+Refuses to own the bytes. Law: memory stays flat, however many requests run; what finds no room is not kept.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Reserve:
             Refused: OVERLOADED.
         """
         if not self.take(size):
-            raise Refused(Reason.OVERLOADED, "no memory is left to keep a body in", retry_after=1.0)
+            raise Refused(Reason.OVERLOADED, "no memory is left to keep it in", retry_after=1.0)
         try:
             yield
         finally:
