@@ -3,7 +3,7 @@
 Refuses to own the counting arithmetic (`gateway.core.limits`). Counts live in this process: a guesser gains one
 budget a replica, against secrets of 168 bits.
 
-Law: only failures count, and a link is never blocked for anybody but the guesser.
+Law: only failures count (a try is one until it has succeeded), and a link is never blocked for anybody but the guesser.
 """
 
 from __future__ import annotations

@@ -197,9 +197,9 @@ async def _check_password(plane: Plane, grant: Grant, presented: TokenPresented,
     if presented.password is None:
         raise Refused(Reason.PASSWORD_REQUIRED, "no password came with the token")
     plane.guesses.check(guesser, now)
+    plane.guesses.failed(guesser, PASSWORD_GUESSES, now)  # until it is proved: many tries at once are as many guesses
     stored = grant.password or ""
     if not await asyncio.get_running_loop().run_in_executor(None, password_matches, presented.password, stored):
-        plane.guesses.failed(guesser, PASSWORD_GUESSES, now)
         raise Refused(Reason.PASSWORD_WRONG, "the password does not match")
     plane.guesses.forgive(guesser)
 

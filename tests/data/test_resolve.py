@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from base64 import b64encode
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Scope
+from gateway.core.password import SALT_BYTES, hash_password
 from gateway.core.reasons import DependencyDown
 from gateway.core.request import Action
 from gateway.core.revocation import FeedKind, RevocationTarget
@@ -230,6 +234,24 @@ async def test_guessing_tokens_is_slowed_down_for_the_guesser(rig: Rig) -> None:
     assert [404] * 61 + [429] == statuses
     rig.clock.tick(61)
     assert 404 == (await rig.fetch(tokens[0])).status
+
+
+async def test_many_passwords_at_once_are_as_many_guesses(rig: Rig) -> None:
+    """None of them is tried before the others are counted; the right one is no guess, and forgives the others."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token = await rig.link(password=hash_password("open sesame", b"s" * SALT_BYTES))
+
+    async def said(password: str) -> int:
+        basic = b64encode(f":{password}".encode()).decode()
+        return (await rig.fetch(token, Authorization=f"Basic {basic}")).status
+
+    assert 200 == await said("open sesame")
+    statuses = await asyncio.gather(*[said(f"guess {number}") for number in range(30)])
+    assert {401: 11, 429: 19} == Counter(statuses)
+    rig.clock.tick(7)
+    await rig.plane.follower.catch_up()
+    assert 200 == await said("open sesame")
+    assert 401 == await said("another")
 
 
 async def test_another_owner_may_be_refused_by_policy(rig: Rig) -> None:
