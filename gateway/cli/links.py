@@ -260,6 +260,9 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "networks": ", ".join(item["cidrs"]),
         "rate": item.get("rate"),
         "file name": item.get("filename"),
+        "served as": item.get("content_type"),
+        "largest upload": size_text(item.get("max_size")),
+        "overwrites": "yes" if item["overwrite"] else None,
         "revoked": item.get("revoked_at")
         and f"{item['revoked_at']}: {item.get('revoked_reason') or 'no reason given'}",
         "rule": item.get("rule"),

@@ -148,6 +148,10 @@ def test_show_tells_everything_but_the_secret(terminal):
     assert "0 of 3" in shown
     assert "192.0.2.0/24" in shown
     assert made["token"] not in shown
+    door = terminal.json("link", "create", "reports/in/", "--upload", "--max-size", "2GiB", "--overwrite")
+    shown = terminal.run("link", "show", door["id"]).stdout
+    assert "2.0 GiB" in shown
+    assert "overwrites" in shown
     assert "token" not in terminal.json("link", "show", made["id"])
 
 
