@@ -30,7 +30,7 @@ class GrantKind(StrEnum):
 
 
 class GrantState(StrEnum):
-    """What a list shows; `USED_UP` is known only together with the leases, so stores compute it."""
+    """What a list shows; `USED_UP` is known only together with the leases, see `gateway.core.lease.state_with`."""
 
     ACTIVE = "active"
     PENDING = "pending"

@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-__all__ = ["LEASE_BYTES_FACTOR", "LEASE_WINDOW", "Lease", "LeaseStore", "Usage"]
+from gateway.core.grant import Grant, GrantState
+
+__all__ = ["LEASE_BYTES_FACTOR", "LEASE_WINDOW", "Lease", "LeaseStore", "Usage", "state_with"]
 
 LEASE_WINDOW: Final = 3600.0
 """Seconds after its opening in which a lease covers further requests. Generous enough to resume a large download."""
@@ -37,6 +39,15 @@ class Usage:
     uses: int = 0
     moved: int = 0
     last_used_at: float | None = None
+
+
+def state_with(grant: Grant, usage: Usage, now: float) -> GrantState:
+    """The grant's state with its counters known: an active grant whose uses or bytes are spent is used up."""
+    state = grant.state(now)
+    spent = (grant.uses is not None and usage.uses >= grant.uses) or (
+        grant.budget is not None and usage.moved >= grant.budget
+    )
+    return GrantState.USED_UP if state is GrantState.ACTIVE and spent else state
 
 
 class LeaseStore(Protocol):

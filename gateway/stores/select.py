@@ -12,25 +12,16 @@ from collections.abc import Callable
 from typing import Final, assert_never
 
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
-from gateway.core.lease import Usage
+from gateway.core.lease import Usage, state_with
 from gateway.core.revocation import FeedKind, RevocationTarget
 
-__all__ = ["IDEMPOTENCY_WINDOW", "filter_sql", "hit", "lapsed_session", "state_with", "target_sql", "wants"]
+__all__ = ["IDEMPOTENCY_WINDOW", "filter_sql", "hit", "lapsed_session", "target_sql", "wants"]
 
 IDEMPOTENCY_WINDOW: Final = 86400.0
 """Seconds for which the text of an `Idempotency-Key` is remembered."""
 
 Place = Callable[[object], str]
 _UNREVOKED: Final = "g.revoked_at IS NULL"
-
-
-def state_with(grant: Grant, usage: Usage, now: float) -> GrantState:
-    """The grant's state with its counters known: an active grant whose uses or bytes are spent is used up."""
-    state = grant.state(now)
-    spent = (grant.uses is not None and usage.uses >= grant.uses) or (
-        grant.budget is not None and usage.moved >= grant.budget
-    )
-    return GrantState.USED_UP if state is GrantState.ACTIVE and spent else state
 
 
 def wants(wanted: GrantFilter, grant: Grant, usage: Usage) -> bool:

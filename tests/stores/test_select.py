@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState, Scope
-from gateway.core.lease import Usage
+from gateway.core.lease import Usage, state_with
 from gateway.core.revocation import FeedKind, RevocationTarget
-from gateway.stores.select import filter_sql, hit, lapsed_session, state_with, target_sql, wants
+from gateway.stores.select import filter_sql, hit, lapsed_session, target_sql, wants
 from tests.contract.sample import NOW, key, link
 
 NAMES = st.sampled_from(["a", "a/", "a/b", "a/b/", "A/", "a_", "%", "ä/", "ä", "", "b/"])

@@ -17,7 +17,7 @@ from typing import Final, Literal
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind, GrantState, Scope
-from gateway.core.lease import LeaseStore, Usage
+from gateway.core.lease import LeaseStore, Usage, state_with
 from gateway.core.password import SALT_BYTES, hash_password, password_matches
 from gateway.core.policy import Objection, Policy, objections_to_share
 from gateway.core.reasons import Reason, Refused
@@ -59,13 +59,7 @@ class Held:
     usage: Usage
 
     def state(self, now: float) -> GrantState:
-        """Like `Grant.state`, and `USED_UP` once nothing is left of its uses or bytes."""
-        state = self.grant.state(now)
-        if state is not GrantState.ACTIVE:
-            return state
-        spent = self.grant.uses is not None and self.usage.uses >= self.grant.uses
-        drained = self.grant.budget is not None and self.usage.moved >= self.grant.budget
-        return GrantState.USED_UP if spent or drained else state
+        return state_with(self.grant, self.usage, now)
 
 
 @dataclass(frozen=True, slots=True)
