@@ -12,7 +12,6 @@ import logging
 import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from http import HTTPStatus
 from typing import Final
 
 import orjson
@@ -23,6 +22,7 @@ from gateway.control.answers import FaultView, ObjectionView, ProblemView
 from gateway.control.fields import faults_of
 from gateway.core.policy import Objection
 from gateway.core.reasons import TABLE, DependencyDown, Reason, Refused, UpstreamFailed
+from gateway.wire.replies import title_of
 
 __all__ = ["REQUEST_ID", "forbidden", "problem", "shield"]
 
@@ -70,7 +70,7 @@ def problem(
 ) -> web.Response:
     """One answer in `application/problem+json`."""
     view = ProblemView(
-        title=HTTPStatus(status).phrase,
+        title=title_of(status),
         status=status,
         detail=detail,
         reason=str(reason),

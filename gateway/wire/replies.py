@@ -41,6 +41,7 @@ __all__ = [
     "s3_ids",
     "store_error",
     "store_reason",
+    "title_of",
 ]
 
 Fields = tuple[tuple[str, str], ...]
@@ -107,7 +108,7 @@ def problem(reason: Reason, request_id: str, *, headers: Fields = ()) -> Reply:
     answer = TABLE[reason]
     members = {
         "type": "about:blank",
-        "title": _title(answer.link_status),
+        "title": title_of(answer.link_status),
         "status": answer.link_status,
         "detail": answer.text,
         "reason": public_reason(reason).value,
@@ -174,7 +175,7 @@ def rate_fields(verdict: Verdict) -> Fields:
     )
 
 
-def _title(status: int) -> str:
+def title_of(status: int) -> str:
     """A status in words. 460 is the tus protocol's own."""
     return "Checksum Mismatch" if status == 460 else HTTPStatus(status).phrase
 

@@ -41,4 +41,4 @@ def test_rates_read_back(text: str) -> None:
 
 def test_an_empty_feed_keeps_the_callers_place() -> None:
     """Nothing new means the same serial again."""
-    assert FeedView.of((), 41).serial == 41
+    assert FeedView.of((), 41, None).serial == 41

@@ -160,8 +160,13 @@ def test_a_link_to_one_object_takes_an_upload(place: Place, file: Path, body: by
     assert body == place.stored("single.bin")
 
 
-def test_an_upload_goes_on_where_it_was_cut(place: Place, file: Path, body: bytes) -> None:
+def test_an_upload_goes_on_where_it_was_cut(place: Place, tmp_path: Path) -> None:
     """The client dies in the middle of its only PATCH; its next run sends no more than what is missing."""
+    file, body = (
+        tmp_path / "film.bin",
+        noise(48 * _MIB, seed=12),
+    )  # far more than the kernels would hold
+    file.write_bytes(body)
     node = Node(file, folder(place, "cut").url)
     stopped = node.run(STOP=12 * _MIB)
     assert stopped["stopped"] < len(body)
