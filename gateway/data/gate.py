@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Gate", "PartsUpload", "Plane"]
 
+_PARTS_ROOM = 256 * 1024**2
+"""Bytes: thirty-two large uploads of unknown length at once in one process, and any number of small ones."""
+
 
 class PartsUpload(Protocol):
     """Sends a body of unknown or excessive length as a multipart upload, aborted if anything fails."""
@@ -61,7 +64,8 @@ class Gate:
 class Plane:
     """The parts of the data plane. Only `gate` is ever replaced.
 
-    `reserve` is the memory for bodies that have to be kept, `lists` that for the members of archives.
+    `reserve` is the memory for bodies that have to be kept, `parts` that for uploads of unknown length, `lists` that
+    for the members of archives.
     """
 
     gate: Gate
@@ -82,5 +86,6 @@ class Plane:
     holds: Holds = field(default_factory=Holds)
     reserve: Reserve = field(default_factory=Reserve)
     lists: Reserve = field(default_factory=Reserve)
+    parts: Reserve = field(default_factory=lambda: Reserve(_PARTS_ROOM))
     lent: Lent = field(default_factory=Lent)
     draining: bool = False

@@ -25,6 +25,8 @@ from gateway.wire.calls import upstream_call
 __all__ = ["Names", "open_put", "require_absent", "require_heeded", "sent"]
 
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
+_PART_BYTES: Final = 8 * 1024**2
+"""What is kept of an upload whose length nobody told: a part (`Plane.upload_parts`), which doubles every 1000 parts."""
 
 
 class Names:
@@ -129,15 +131,17 @@ async def sent(
     """The store's answer to these bytes: in one PUT if their length is known and the store takes that much at once.
 
     Raises:
-        Refused: MISSING_LENGTH for a part of unknown length, and whatever `chunks` raises.
+        Refused: MISSING_LENGTH for a part of unknown length, OVERLOADED when no memory is left to keep parts in, and
+            whatever `chunks` raises.
         UpstreamFailed: as `Upstream.open`.
     """
     if length is None and call.query:
         raise Refused(Reason.MISSING_LENGTH, "a part needs a declared length")
     if length is None or _in_parts(permit, length):
-        answer = await plane.upload_parts(
-            replace(call, body_length=None), chunks, length, permit.route.backend.capabilities
-        )
+        with plane.parts.hold(_kept(permit) if length is None else 0):
+            answer = await plane.upload_parts(
+                replace(call, body_length=None), chunks, length, permit.route.backend.capabilities
+            )
         permit.consumed = answer.status < 300
         yield answer
         return
@@ -148,3 +152,10 @@ async def sent(
     async with plane.upstream.open(replace(call, body_length=length), body) as answer:
         permit.consumed = answer.status < 300
         yield answer
+
+
+def _kept(permit: Permit) -> int:
+    """Bytes of memory for a body of unknown length: a form's file is at least no longer than the form."""
+    raw = permit.exchange.raw
+    declared = raw.header("content-length") if raw is not None and permit.source is None else None
+    return _PART_BYTES if declared is None else min(int(declared), _PART_BYTES)

@@ -155,3 +155,29 @@ async def test_an_upload_says_how_it_ends(app: Rig) -> None:
         got = await client.answer("PUT")
     assert (411, True) == (got.status, b"MissingContentLength" in got.body)
     assert ([], b"old") == (app.store.seen, app.store.stored("inside/a.txt"))
+
+
+async def test_uploads_of_unknown_length_have_a_bound_together(rig: Rig) -> None:
+    """A part of each is kept in memory: what finds no room is refused, and the room is given back."""
+    token = await rig.link(actions=[Action.WRITE], overwrite=True)
+    chunked = request("PUT", f"/s/{token}", {"Transfer-Encoding": "chunked"}, b"5\r\nhello\r\n0\r\n\r\n")
+    room, part = rig.plane.parts.room, 8 * 1024**2
+    for free, status in ((room, 201), (part, 201), (part - 1, 503)):
+        rig.plane.parts.room = free
+        async with rig.client() as client:
+            await client.send(chunked)
+            assert status == (await client.answer()).status
+        await rig.settled()
+        assert free == rig.plane.parts.room
+    assert 201 == (await rig.ask("PUT", f"/s/{token}", body=b"of known length")).status
+
+
+async def test_a_small_form_needs_a_small_room(rig: Rig) -> None:
+    """Its file is no longer than itself."""
+    token = await rig.link(actions=[Action.WRITE])
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body = head + b"hello\r\n--b--\r\n"
+    rig.plane.parts.room = len(body)
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert 201 == (await rig.ask("POST", f"/s/{token}", form, body)).status
+    assert b"hello" == rig.store.stored("inside/a.txt")
