@@ -58,7 +58,7 @@ class Holds:
         self._holders: dict[str, _Holder] = {}
         self._monotonic = monotonic
 
-    async def enter(self, name: str, permit: Permit) -> _Holder:
+    async def enter(self, name: str, permit: Permit) -> None:
         """Become the holder.
 
         Raises:
@@ -67,8 +67,7 @@ class Holds:
         await self.make_room(name)
         if name in self._holders:
             raise Refused(Reason.UPLOAD_BUSY, "another request writes to this upload")
-        holder = self._holders[name] = _Holder(permit)
-        return holder
+        self._holders[name] = _Holder(permit)
 
     async def make_room(self, name: str) -> None:
         """Cut a holder whose client has fallen silent, and wait until what came of it is stored."""
