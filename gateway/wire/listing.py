@@ -142,9 +142,18 @@ def rename(listing: Listing, real_prefix: str, wanted: str = "") -> tuple[Listin
     )
     prefixes = tuple(prefix[cut:] for prefix in listing.prefixes if prefix.startswith(below) and not _reserved(prefix))
     dropped = len(listing.found) - len(found) + len(listing.prefixes) - len(prefixes)
-    next_key = listing.next_key[cut:] if listing.next_key.startswith(real_prefix) else ""
-    next_token = shown_token(listing.next_token, real_prefix)
-    return replace(listing, found=found, prefixes=prefixes, next_key=next_key, next_token=next_token), dropped
+    renamed = replace(
+        listing,
+        found=found,
+        prefixes=prefixes,
+        next_key=listing.next_key[cut:] if listing.next_key.startswith(real_prefix) else "",
+        next_token=shown_token(listing.next_token, real_prefix),
+    )
+    if _reserved(renamed.next_key):
+        # The page ends among what no listing shows: the next one begins behind that folder ("0" follows the slash).
+        steps = renamed.next_key.split("/")
+        renamed = replace(renamed, next_key="/".join(steps[: steps.index(RESERVED) + 1]) + "0", next_id="")
+    return renamed, dropped
 
 
 def _reserved(name: str) -> bool:
@@ -212,7 +221,7 @@ def _continuation(operation: Operation, listing: Listing, next_key: str, *, deli
     match operation:
         case Operation.LIST_OBJECTS_V2:
             inner.append(element("NextContinuationToken", listing.cursor or ""))
-        case Operation.LIST_OBJECTS if delimiter:
+        case Operation.LIST_OBJECTS if delimiter or not listing.found:  # without a last name there is nothing else
             inner.append(element("NextMarker", next_key))
         case Operation.LIST_OBJECT_VERSIONS:
             inner += [element("NextKeyMarker", next_key), element("NextVersionIdMarker", listing.next_id)]

@@ -221,6 +221,20 @@ def test_link_rows() -> None:
     }
 
 
+@pytest.mark.parametrize("folder", ["", "in/", ".gateway-uploadsx/"])
+def test_a_page_within_the_reserved_folder_leads_behind_it(folder: str) -> None:
+    """It names no upload, and a client that goes by the last name is told how to go on although there is none."""
+    last = f"pre/{folder}.gateway-uploads/0"
+    found = (Found(kind=FoundKind.OBJECT, key=last),)
+    page = Listing(found=found, truncated=True, next_key=last, next_id="v")
+    renamed, _ = rename(page, "pre/")
+    behind = f"{folder}.gateway-uploads0"
+    assert ((), behind, "") == (renamed.found, renamed.next_key, renamed.next_id)
+    document = listing_document(Operation.LIST_OBJECTS, "b", {}, renamed)
+    assert [behind] == texts(document, "NextMarker")
+    assert last.removeprefix("pre/") < behind < f"{folder}.gateway-uploadsx"
+
+
 def test_the_reserved_folder_is_in_no_listing() -> None:
     """Neither its objects nor its name as a common prefix, in whichever bucket it lies."""
     found = tuple(
