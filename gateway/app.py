@@ -309,6 +309,8 @@ class _App:
             tokens=self._admin_tokens,
             app_tokens=self._app_tokens,
             sidecar_tokens=self._sidecar_tokens,
+            sidecar_apps=lambda: self.settings.control.sidecar_apps,
+            issuer=self.state.issuer,
             identity=LateIdentity(lambda: self.settings),
             ready=self.health.faults,
             metrics=self.siblings.page,

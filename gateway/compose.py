@@ -241,6 +241,7 @@ async def open_stores(settings: Settings, metrics: Metrics, *, processes: int = 
         feed=timed(state.feed, metrics),
         limits=timed(state.limits, metrics),
         ledger=timed(state.ledger, metrics),
+        issuer=timed(state.issuer, metrics) if state.issuer is not None else None,
     )
 
 

@@ -13,11 +13,11 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.control.usecases.keys import IssuedKey
 from gateway.control.usecases.links import Held, HeldPage, IssuedLink
 from gateway.control.usecases.policies import Signature
 from gateway.control.usecases.revocations import Revoked
 from gateway.core.grant import Grant, GrantState, Scope
+from gateway.core.issued import IssuedKey
 from gateway.core.revocation import FeedEntry
 from gateway.core.units import Rate, format_instant
 

@@ -19,10 +19,10 @@ from gateway.control.key_routes import key_endpoints, revocation_endpoints
 from gateway.control.ledger_routes import ledger_endpoints
 from gateway.control.link_routes import link_endpoints
 from gateway.control.open_routes import open_endpoints
-from gateway.control.openapi import ROWS
 from gateway.control.operation_routes import operation_endpoints
 from gateway.control.problems import shield
 from gateway.control.routes import BODY_LIMIT, Endpoint, PublicEndpoint, PublicHandler
+from gateway.control.rows import ROWS
 from gateway.control.rule_routes import rule_endpoints
 from gateway.control.session_routes import session_endpoints
 from gateway.control.sidecar_routes import sidecar_endpoints
@@ -115,12 +115,12 @@ def endpoints(deps: ControlDeps, door: Door, waits: Waits) -> tuple[Endpoint | P
     operations = Operations(journal=journal, policy=deps.policy, clock=deps.clock, drain=deps.drain, log_at=deps.log_at)
     return (
         *open_endpoints(deps),
-        *session_endpoints(Sessions(keys, deps.clock, deps.ended), door, deps),
+        *session_endpoints(Sessions(deps.grants, deps.issuer or keys, deps.clock, deps.ended), door, deps),
         *link_endpoints(links, deps),
         *key_endpoints(keys, deps),
         *revocation_endpoints(revocations),
         *ledger_endpoints(deps.ledger),
-        *sidecar_endpoints(deps.grants, deps.leases, deps.clock),
+        *sidecar_endpoints(keys, deps),
         *rule_endpoints(policies, deps),
         *operation_endpoints(operations, deps.processes),
     )

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gateway.control.usecases.keys import Sealer
 from gateway.core.grant import Grant, GrantAdmin
+from gateway.core.issued import SessionIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.policy import Policy
 from gateway.core.record import AuditEvent, Ledger
@@ -34,6 +35,10 @@ class IdentityVerifier(Protocol):
 
 
 def _nobody() -> Mapping[SecretHash, str]:
+    return {}
+
+
+def _no_apps() -> Mapping[str, frozenset[str]]:
     return {}
 
 
@@ -67,8 +72,10 @@ class ControlDeps:
 
     `apply_now` returns when this process's own revocation view has caught up with the feed. `clock` gives seconds
     since the epoch. `tokens` maps the SHA-256 of tokens to admin names, `app_tokens` to app names, `sidecar_tokens`
-    to sidecars. `public_url` is what links begin with; `audit_required` is the declared posture of the audit trail,
-    true is closed. These five are asked at every request, so that a reload takes effect. `profile_of` names a
+    to sidecars, `sidecar_apps` a sidecar's name to the apps of which it may have keys issued. `public_url` is what
+    links begin with; `audit_required` is the declared posture of the audit trail, true is closed. These six are asked
+    at every request, so that a reload takes effect. `issuer` makes the apps' short-lived keys where a central gateway
+    does, and is None where this one does. `profile_of` names a
     backend's profile. `ready` gives the faults that keep the gateway from serving, by name. `metrics` takes an
     Accept header and gives a content type and a text, or None when a process of this gateway does not answer.
     `count` hears of every request that ended: the name of its operation, its status, and its seconds; `tell` hears
@@ -95,6 +102,8 @@ class ControlDeps:
     profile_of: Callable[[str], str]
     app_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_nobody)
     sidecar_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_nobody)
+    sidecar_apps: Callable[[], Mapping[str, frozenset[str]]] = field(default=_no_apps)
+    issuer: SessionIssuer | None = None
     ended: Callable[[Grant], bool] = field(default=_stands)
     identity: IdentityVerifier | None = None
     audit_required: Callable[[], bool] = field(default=_not_required)

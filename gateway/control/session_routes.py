@@ -20,9 +20,9 @@ from gateway.control.deps import ControlDeps
 from gateway.control.door import Door
 from gateway.control.problems import REQUEST_ID
 from gateway.control.routes import PublicEndpoint, reply
-from gateway.control.usecases.keys import IssuedKey
-from gateway.control.usecases.sessions import LONGEST_SESSION, SESSION_LIFE, SHORTEST_SESSION, Sessions
-from gateway.core.reasons import DependencyDown, Refused
+from gateway.control.usecases.sessions import SESSION_LIFE, Sessions
+from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey
+from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.units import format_instant
 
 __all__ = ["session_endpoints"]
@@ -56,7 +56,13 @@ class _SessionDesk:
         app = request.match_info["app"]
         known = {digest: name for digest, name in self.deps.app_tokens().items() if name == app}
         self.door.match(token, request.remote, known)
-        return reply(SessionView.of(await self.sessions.current(app)))
+        try:
+            return reply(SessionView.of(await self.sessions.current(app)))
+        except DependencyDown as failure:
+            if self.deps.issuer is None:
+                raise
+            told = f"this app's keys are issued by a central gateway, and none can be had: {failure.detail}"
+            raise Refused(Reason.DEPENDENCY_DOWN, told, retry_after=1.0) from failure
 
     async def assume(self, request: web.Request) -> web.Response:
         """AssumeRoleWithWebIdentity."""
@@ -81,7 +87,12 @@ class _SessionDesk:
             return _fault(request, 400, "IDPCommunicationError", "the identity provider cannot be reached")
         if app is None:
             return self._rejected(request)
-        key = await self.sessions.begin(app, seconds, f"web identity {named[0]}")
+        try:
+            key = await self.sessions.begin(app, seconds, f"web identity {named[0]}")
+        except Refused as refusal:
+            return _fault(request, 403, "AccessDenied", refusal.detail)
+        except DependencyDown as failure:
+            return _fault(request, 503, "ServiceUnavailable", f"no key can be issued now: {failure.detail}")
         return _assumed(request, key, form["RoleArn"], named[0])
 
     def _rejected(self, request: web.Request) -> web.Response:
@@ -115,9 +126,10 @@ def _assumed(request: web.Request, key: IssuedKey, arn: str, name: str) -> web.R
 
 
 def _fault(request: web.Request, status: int, code: str, text: str) -> web.Response:
+    blamed = "Receiver" if status >= 500 else "Sender"
     return _xml(
         status,
-        f'<ErrorResponse xmlns="{_XMLNS}"><Error><Type>Sender</Type><Code>{code}</Code>'
+        f'<ErrorResponse xmlns="{_XMLNS}"><Error><Type>{blamed}</Type><Code>{code}</Code>'
         f"<Message>{escape(text)}</Message></Error><RequestId>{request[REQUEST_ID]}</RequestId></ErrorResponse>",
     )
 

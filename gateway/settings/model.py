@@ -48,6 +48,7 @@ __all__ = [
     "LogSettings",
     "RecordSettings",
     "Settings",
+    "SidecarToken",
     "StateSettings",
     "TlsFiles",
     "TrustedListener",
@@ -181,6 +182,15 @@ class AdminToken(BaseModel):
         return self
 
 
+class SidecarToken(AdminToken):
+    """The token of a sidecar without a store of its own: it follows revocations, resolves grants, counts uses.
+
+    `apps` are those of which it may also have short-lived keys issued. Unless they are named it gets none.
+    """
+
+    apps: tuple[App, ...] = ()
+
+
 class AppCredential(BaseModel):
     """Who asks the container-credentials endpoint with this token gets short-lived keys of the app."""
 
@@ -197,11 +207,26 @@ class ControlSettings(BaseModel):
 
     listen: ListenAddress = ListenAddress("127.0.0.1", 8081)
     tokens: tuple[AdminToken, ...] = ()
-    sidecars: tuple[AdminToken, ...] = ()
-    """Tokens of sidecars without a store of their own: they follow the revocation list, resolve grants, count uses."""
+    sidecars: tuple[SidecarToken, ...] = ()
     credentials: tuple[AppCredential, ...] = ()
     identity: IdentitySettings | None = None
     tls: TlsFiles | None = None
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> ControlSettings:
+        """Whoever asks is known by a name, so one that opens something must not be another's too."""
+        admins = {token.name for token in self.tokens}
+        for sidecar in self.sidecars:
+            if sidecar.apps and sidecar.name in admins:
+                raise ValueError(f"names a sidecar with apps {sidecar.name}, which is also the name of a token")
+            if set(sidecar.apps) != {Principal("app", name) for name in self.sidecar_apps[sidecar.name]}:
+                raise ValueError(f"names two sidecars {sidecar.name}, with different apps")
+        return self
+
+    @property
+    def sidecar_apps(self) -> dict[str, frozenset[str]]:
+        """Of which apps each sidecar may have keys issued, by its name."""
+        return {sidecar.name: frozenset(app.name for app in sidecar.apps) for sidecar in self.sidecars}
 
 
 class FailSettings(BaseModel):

@@ -1,7 +1,8 @@
 """Owns the engine of a sidecar without a store of its own: a central gateway's control API.
 
 Refuses to own durability (the central gateway's), rate limits and records (this process's own, in memory, unless the
-settings name another place), and every change of grants: those are made at the central gateway.
+settings name another place), and every change of grants: those are made at the central gateway. Short-lived keys of its
+apps are asked for there, once for each: an answer that is lost is a key that nobody has.
 
 Law: an answer is taken only from the central gateway itself and only when it is complete, so the revocation view ages
 by the same rule as with a store: when the list was not read for five seconds, nothing is decided on it. Uses and byte
@@ -19,14 +20,16 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.issued import IssuedKey
 from gateway.core.lease import Lease, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
 from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
 from gateway.core.stored import GrantRow, read_grant
-from gateway.core.token import SecretHash
+from gateway.core.token import SecretHash, hash_secret
 from gateway.core.units import instant
 from gateway.stores.memory import MemoryState
 from gateway.stores.sqlite_schema import Dependency
@@ -78,18 +81,9 @@ class CentralState:
 
     async def find(self, secret_hash: SecretHash) -> Grant | None:
         answer = await self._ask("grants", "GET", f"/v1/grants/by-hash/{secret_hash.hex()}")
-        try:
-            found = answer["grant"]
-            if found is None:
-                return None
-            row = GrantRow(*found)
-            document = b64decode(row.document).decode()
-            grant = read_grant(row._replace(hash=b64decode(row.hash), document=document))
-        except (KeyError, TypeError, ValueError) as fault:
-            raise DependencyDown("grants", "the central gateway answers with something that is no grant") from fault
-        if grant.hash != secret_hash:
-            raise DependencyDown("grants", "the central gateway answers with another grant")
-        return grant
+        if "grant" in answer and answer["grant"] is None:
+            return None
+        return _grant(answer, secret_hash)
 
     async def get(self, grant_id: str) -> Grant | None:
         raise _elsewhere()
@@ -105,6 +99,19 @@ class CentralState:
 
     async def count(self, target: RevocationTarget) -> int:
         raise _elsewhere()
+
+    async def issue_session(self, app: str, seconds: float, label: str) -> IssuedKey:
+        """See `gateway.core.issued.SessionIssuer`."""
+        body = {"app": app, "expires_in": seconds, "label": label}
+        answer = await self._ask("grants", "POST", "/v1/sessions", body, issuing=True)
+        public, secret, token = (
+            str(answer.get(name, "")) for name in ("access_key_id", "secret_access_key", "session_token")
+        )
+        grant = _grant(answer, hash_secret(public))
+        proven = grant.session_hash == hash_secret(token) and grant.expires_at is not None
+        if grant.owner != Principal("app", app) or not proven or not secret:
+            raise DependencyDown("grants", "the central gateway answers with another grant")
+        return IssuedKey(grant, public, secret, token)
 
     # feed
 
@@ -186,9 +193,21 @@ class CentralState:
         return await self._own.prune(before)
 
     async def _ask(
-        self, dependency: Dependency, method: str, path: str, body: object = None, *, more_seconds: float = 0.0
+        self,
+        dependency: Dependency,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        more_seconds: float = 0.0,
+        issuing: bool = False,
     ) -> dict[str, Any]:
-        """One call; the answer's object. Redirects are not followed: the token is for this gateway alone."""
+        """One call; the answer's object. Redirects are not followed: the token is for this gateway alone.
+
+        Raises:
+            Refused: the central gateway knows the token and will not issue that key.
+            DependencyDown: there is no answer, or one that was not expected.
+        """
         if self._session is None:
             raise DependencyDown(dependency, "the store is not open")
         try:
@@ -200,7 +219,9 @@ class CentralState:
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None),
                 ) as answer:
-                    if answer.status != 200:
+                    if answer.status == 403 and issuing:
+                        raise Refused(Reason.NOT_ALLOWED, await _refusal(answer))
+                    if answer.status != (201 if issuing else 200):
                         raise DependencyDown(dependency, f"the central gateway answers {answer.status}")
                     found = await answer.json()
                     if not isinstance(found, dict):
@@ -209,6 +230,27 @@ class CentralState:
             detail = f"the central gateway cannot be reached ({type(failure).__name__})"
             raise DependencyDown(dependency, detail) from failure
         return found
+
+
+async def _refusal(answer: aiohttp.ClientResponse) -> str:
+    """What a refusal says. Raises DependencyDown("grants") for one of something that stands before the gateway."""
+    problem = await answer.json(content_type=None)
+    if not isinstance(problem, dict) or problem.get("reason") != Reason.NOT_ALLOWED:
+        raise DependencyDown("grants", "the central gateway answers 403, and not by itself")
+    return f"the central gateway refuses: {problem.get('detail')}"
+
+
+def _grant(answer: dict[str, Any], secret_hash: SecretHash) -> Grant:
+    """Raises DependencyDown("grants") when the answer holds no grant, or another one."""
+    try:
+        row = GrantRow(*answer["grant"])
+        document = b64decode(row.document).decode()
+        grant = read_grant(row._replace(hash=b64decode(row.hash), document=document))
+    except (KeyError, TypeError, ValueError) as fault:
+        raise DependencyDown("grants", "the central gateway answers with something that is no grant") from fault
+    if grant.hash != secret_hash:
+        raise DependencyDown("grants", "the central gateway answers with another grant")
+    return grant
 
 
 def _granted(answer: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from gateway.core.grant import GrantAdmin
+from gateway.core.issued import SessionIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.reasons import SettingsError
@@ -47,7 +48,10 @@ class Engine(GrantAdmin, LeaseStore, LimitStore, RevocationFeed, Ledger, Protoco
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The opened stores, one field an interface; several fields may be one engine."""
+    """The opened stores, one field an interface; several fields may be one engine.
+
+    `issuer` is the central gateway where one keeps the grants, and None where keys are made here.
+    """
 
     grants: GrantAdmin
     leases: LeaseStore
@@ -55,6 +59,7 @@ class State:
     feed: RevocationFeed
     ledger: Ledger
     engines: tuple[Engine, ...] = ()
+    issuer: SessionIssuer | None = None
 
     async def close(self) -> None:
         """Close every engine, the last one opened first."""
@@ -111,7 +116,8 @@ async def open_state(
         counting = MemoryLimits()
     elif _scheme(limits or grants) in _POSTGRES | _REDIS:
         counting = PatientLimits(counters)
-    return State(main, main, counting, main, ledger, tuple(engines.values()))
+    issuer = main if isinstance(main, SessionIssuer) else None
+    return State(main, main, counting, main, ledger, tuple(engines.values()), issuer)
 
 
 async def _close(engines: Iterable[Engine]) -> None:

@@ -19,6 +19,7 @@ from prometheus_client.exposition import choose_encoder
 
 from gateway import __version__
 from gateway.core.grant import GrantAdmin, GrantStore
+from gateway.core.issued import SessionIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.reasons import Reason
@@ -48,6 +49,7 @@ _STATUS_TEXT: Final = {code: str(code) for code in _STATUS_CODES} | {0: "none"}
 _STORE_PROTOCOLS: Final = {
     GrantStore: "grants",
     GrantAdmin: "grants",
+    SessionIssuer: "grants",
     LeaseStore: "grants",
     LimitStore: "limits",
     Ledger: "audit",

@@ -9,18 +9,8 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import validate
 
-from gateway.control.api import endpoints
-from gateway.control.door import Door
-from gateway.control.openapi import ROWS, describe
-from gateway.control.usecases.revocations import Waits
+from gateway.control.openapi import describe
 from tests.control.desk import ADMIN, Desk
-
-
-async def test_rows_and_endpoints_are_the_same(desk: Desk) -> None:
-    """Every endpoint is described, and nothing else is."""
-    served = [(row.method, row.path) for row in endpoints(desk.deps, Door(desk.clock), Waits())]
-    assert sorted(served) == sorted((row.method, row.path) for row in ROWS)
-    assert len({row.name for row in ROWS}) == len(ROWS)
 
 
 async def test_the_document_is_valid(desk: Desk) -> None:

@@ -11,7 +11,8 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from gateway.core.reasons import DependencyDown
+from gateway.core.issued import IssuedKey
+from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.token import hash_secret
 from tests.control.desk import APP, Desk, serving
 
@@ -158,3 +159,41 @@ async def test_sts_without_a_provider_is_closed(desk: Desk) -> None:
     async with desk.session.post(f"{desk.url}/sts", data=form) as answer:
         assert answer.status == 400
         assert "IDPCommunicationError" in await answer.text()
+
+
+class _Central:
+    """A central gateway that answers with what it is told to."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
+    async def issue_session(self, app: str, seconds: float, label: str) -> IssuedKey:
+        raise self.failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code", "told"),
+    [
+        (DependencyDown("grants", "it is away"), 503, "ServiceUnavailable", "it is away"),
+        (Refused(Reason.NOT_ALLOWED, "app:billing is not named"), 403, "AccessDenied", "app:billing is not named"),
+    ],
+    ids=["away", "refused"],
+)
+async def test_what_a_central_gateway_says_is_told(failure: Exception, status: int, code: str, told: str) -> None:
+    """To whoever asks for container credentials as a problem, to whoever assumes a role in the STS shape."""
+    async with serving(issuer=_Central(failure), identity=_Verifier()) as desk:
+        answer = await desk.ask("GET", "/v1/credentials/billing", headers={"Authorization": APP})
+        assert answer.status == status
+        assert told in answer.json["detail"]
+        form = {
+            "Action": "AssumeRoleWithWebIdentity",
+            "RoleArn": "arn:aws:iam::1:role/billing-role",
+            "RoleSessionName": "pod",
+            "WebIdentityToken": "a-good-token",
+        }
+        async with desk.session.post(f"{desk.url}/sts", data=form) as answered:
+            text = await answered.text()
+            assert answered.status == status
+            assert f"<Code>{code}</Code>" in text
+            assert told in text
+        assert (await desk.ask("GET", "/v1/keys")).json["keys"] == []

@@ -12,12 +12,14 @@ from gateway.control.door import Door
 from gateway.control.routes import Endpoint
 from gateway.control.usecases.revocations import Waits
 from gateway.core.token import hash_secret
-from tests.control.desk import Desk, serving
+from gateway.core.trail import entry_fields
+from tests.control.desk import ADMIN, Desk, serving
 
 TOKEN = "a-sidecars-token-of-many-letters"
 OPENED = {
     ("GET", "/v1/revocations"),
     ("GET", "/v1/grants/by-hash/{hash}"),
+    ("POST", "/v1/sessions"),
     ("POST", "/v1/uses/open"),
     ("POST", "/v1/uses/give-back"),
     ("POST", "/v1/uses/reserve"),
@@ -27,7 +29,9 @@ OPENED = {
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
-    async with serving(sidecar_tokens=lambda: {hash_secret(TOKEN): "first"}) as opened:
+    known = {hash_secret(TOKEN): "first", hash_secret(TOKEN + "2"): "second"}
+    apps = {"first": frozenset({"billing"}), "second": frozenset[str]()}
+    async with serving(sidecar_tokens=lambda: known, sidecar_apps=lambda: apps) as opened:
         yield opened
 
 
@@ -80,3 +84,43 @@ async def test_wrong_bodies_are_told(desk: Desk, path: str, body: dict[str, obje
     """422 names the fields; nothing is counted."""
     assert (await desk.ask("POST", f"/v1/uses/{path}", body)).status == 422
     assert await desk.state.usage(["l_1"]) == {}
+
+
+def _session(**more: object) -> dict[str, object]:
+    return {"app": "billing", "label": "container credentials", "expires_in": 3600.0, **more}
+
+
+async def test_a_sidecar_has_keys_of_its_apps_issued(desk: Desk) -> None:
+    """Short-lived ones with a session token; the audit trail and the key say who asked."""
+    desk.token = TOKEN
+    answer = await desk.ask("POST", "/v1/sessions", _session())
+    assert answer.status == 201, answer.text
+    grant = await desk.state.find(hash_secret(answer.json["access_key_id"]))
+    assert grant is not None
+    assert (str(grant.owner), grant.issued_by, grant.label) == ("app:billing", "admin:first", "container credentials")
+    assert grant.expires_at == desk.clock.now + 3600
+    assert grant.session_hash == hash_secret(answer.json["session_token"])
+    assert answer.json["grant"][0] == grant.id
+    event = entry_fields(desk.state._audit[-1])
+    assert (event["act"], event["actor"], event["target"]) == ("key.create", "admin:first", grant.id)
+
+
+@pytest.mark.parametrize(
+    ("token", "app"), [(TOKEN, "payroll"), (TOKEN + "2", "billing"), (ADMIN, "billing")], ids=["app", "none", "admin"]
+)
+async def test_only_apps_that_are_named_for_the_sidecar(desk: Desk, token: str, app: str) -> None:
+    """403 with a sentence that names the setting, and no key: another app, a sidecar without any, an admin."""
+    desk.token = token
+    answer = await desk.ask("POST", "/v1/sessions", _session(app=app))
+    assert (answer.status, answer.json["reason"]) == (403, "not_allowed")
+    assert f"app:{app}" in answer.json["detail"]
+    assert "control.sidecars" in answer.json["detail"]
+    desk.token = ADMIN
+    assert (await desk.ask("GET", "/v1/keys")).json["keys"] == []
+
+
+@pytest.mark.parametrize("seconds", [899, 43201, None, "3600"])
+async def test_a_session_is_as_long_as_any_other(desk: Desk, seconds: object) -> None:
+    """A quarter of an hour to twelve hours, never without an end."""
+    desk.token = TOKEN
+    assert (await desk.ask("POST", "/v1/sessions", _session(expires_in=seconds))).status == 422

@@ -101,6 +101,7 @@ data: {domains: [S3.Example.com], max_transfers: 7}
 control:
   tokens: [{name: ops, secret: env:T}, {name: ci@example.com, secret: env:U}]
   credentials: [{app: app:web, token: env:T}]
+  sidecars: [{name: edge, secret: env:T, apps: [app:web, app:api]}, {name: ops, secret: env:U}]
 trusted_proxies: [10.0.0.0/8, "2001:db8::/32"]
 fail: {limits: closed, audit: closed}
 log: {level: debug, format: console, addresses: short}
@@ -116,6 +117,7 @@ records: {keep: 1y}
     assert ["one", "two"] == [token.secret.resolve() for token in settings.control.tokens]
     [credential] = settings.control.credentials
     assert (Principal("app", "web"), "one") == (credential.app, credential.token.resolve())
+    assert {"edge": frozenset({"web", "api"}), "ops": frozenset()} == settings.control.sidecar_apps
     assert (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")) == settings.trusted_proxies
     assert FailPosture(limits="closed", audit="closed") == settings.fail.posture()
     deadlines = settings.deadlines
@@ -174,6 +176,18 @@ FAULTS = [
     (
         "control: {credentials: [{app: web, token: env:T}]}",
         "2:31: control.credentials[0].app: must name an app: write app:NAME",
+    ),
+    (
+        "control: {sidecars: [{name: edge, secret: env:T, apps: [web]}]}",
+        "2:57: control.sidecars[0].apps[0]: must name an app: write app:NAME",
+    ),
+    (
+        "control: {tokens: [{name: ops, secret: env:T}], sidecars: [{name: ops, secret: env:T, apps: [app:web]}]}",
+        "2:10: control: names a sidecar with apps ops, which is also the name of a token",
+    ),
+    (
+        "control: {sidecars: [{name: edge, secret: env:T, apps: [app:web]}, {name: edge, secret: env:T}]}",
+        "2:10: control: names two sidecars edge, with different apps",
     ),
     ("policies: [x]", "2:11: policies: must be the path of a directory"),
     ("trusted_proxies: [0.0.0.0/0]", f"2:19: trusted_proxies[0]: {PROXIES}"),

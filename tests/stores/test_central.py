@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from gateway.control.sidecar_routes import IssuedView
+from gateway.core.attempt import Principal
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
 from gateway.core.revocation import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
@@ -17,13 +19,15 @@ from gateway.stores import central as module
 from gateway.stores.central import CentralState
 from tests.contract.sample import NOW, full_link, key, link
 from tests.control.desk import Desk, serving
+from tests.control.usecases.test_keys import keys_of
 
 TOKEN = "a-sidecars-token-of-many-letters"
 
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
-    async with serving(sidecar_tokens=lambda: {hash_secret(TOKEN): "first"}) as opened:
+    apps = {"first": frozenset({"billing"})}
+    async with serving(sidecar_tokens=lambda: {hash_secret(TOKEN): "first"}, sidecar_apps=lambda: apps) as opened:
         yield opened
 
 
@@ -111,6 +115,65 @@ async def test_what_changes_grants_is_refused(sidecar: CentralState) -> None:
         with pytest.raises(Refused) as caught:
             await call
         assert caught.value.reason is Reason.UNSUPPORTED_OPERATION
+
+
+async def test_keys_of_an_app_are_issued_there(desk: Desk, sidecar: CentralState) -> None:
+    """Stored at the central gateway, handed on whole; another app's are refused with the central gateway's words."""
+    issued = await sidecar.issue_session("billing", 900.0, "container credentials")
+    assert await desk.state.find(hash_secret(issued.access_key_id)) == issued.grant
+    assert issued.grant.expires_at == desk.clock.now + 900
+    assert desk.deps.sealer.open(issued.access_key_id, issued.grant.sealed or b"") == issued.secret_access_key
+    assert issued.grant.session_hash == hash_secret(issued.session_token or "")
+    with pytest.raises(Refused) as caught:
+        await sidecar.issue_session("payroll", 900.0, "container credentials")
+    assert caught.value.reason is Reason.NOT_ALLOWED
+    assert "app:payroll" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["another app", "another key", "no token", "another token", "no secret", "no end", "no grant", "a proxy's 403"],
+)
+async def test_what_is_no_session_is_the_stores_fault(desk: Desk, wrong: str) -> None:
+    """A key that is not what was asked for is not handed out, and only the gateway itself can refuse."""
+    good = await keys_of(desk).issue(Principal("admin", "first"), "billing", expires_in=900.0, session=True)
+    whole = IssuedView.of(good).model_dump()
+    tokenless, endless = replace(good.grant, session_hash=None), replace(good.grant, expires_at=None)
+    answers = {
+        "another app": (201, whole),
+        "another key": (201, whole | {"access_key_id": "GWKOTHER"}),
+        "no token": (201, whole | {"grant": IssuedView.of(replace(good, grant=tokenless)).grant}),
+        "another token": (201, whole | {"session_token": "gs_other"}),
+        "no secret": (201, whole | {"secret_access_key": ""}),
+        "no end": (201, whole | {"grant": IssuedView.of(replace(good, grant=endless)).grant}),
+        "no grant": (201, whole | {"grant": None}),
+        "a proxy's 403": (403, {"detail": "blocked"}),
+    }
+
+    async def issue(request: web.Request) -> web.Response:
+        status, body = answers[wrong]
+        return web.json_response(body, status=status)
+
+    async def feed(request: web.Request) -> web.Response:
+        return web.json_response({"revocations": []})
+
+    app = web.Application()
+    app.router.add_post("/v1/sessions", issue)
+    app.router.add_get("/v1/revocations", feed)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    state = CentralState(f"central+http://127.0.0.1:{runner.addresses[0][1]}", TOKEN)
+    await state.open()
+    try:
+        with pytest.raises(DependencyDown):
+            await state.issue_session(
+                "payroll" if wrong == "another app" else "billing", 900.0, "container credentials"
+            )
+    finally:
+        await state.close()
+        await runner.cleanup()
 
 
 async def test_wrong_beginnings_are_told(desk: Desk) -> None:

@@ -16,12 +16,13 @@ from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.links import Held, HeldPage, held_page
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind
+from gateway.core.issued import IssuedKey
 from gateway.core.lease import LeaseStore, Usage
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedKind, RevocationFeed, RevocationTarget
 from gateway.core.token import ENTROPY_BYTES, access_key_id, grant_id, hash_secret, secret_access_key
 
-__all__ = ["IssuedKey", "Keys", "Sealer"]
+__all__ = ["Keys", "Sealer"]
 
 NONCE_BYTES: Final = 12
 """The nonce of AES-GCM and ChaCha20-Poly1305."""
@@ -34,19 +35,6 @@ class Sealer(Protocol):
     def seal(self, access_key_id: str, secret: str, nonce: bytes) -> bytes: ...
 
     def open(self, access_key_id: str, sealed: bytes) -> str: ...
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class IssuedKey:
-    """A key with its secrets, for the one answer that shows them; its repr shows none."""
-
-    grant: Grant
-    access_key_id: str
-    secret_access_key: str
-    session_token: str | None
-
-    def __repr__(self) -> str:
-        return f"IssuedKey({self.grant.id}, …)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +80,10 @@ class Keys:
         await self.apply_now()
         await self.journal.note(actor, "key.create", stored.id, owner=str(stored.owner))
         return IssuedKey(stored, public, secret, token)
+
+    async def issue_session(self, app: str, seconds: float, label: str) -> IssuedKey:
+        """See `gateway.core.issued.SessionIssuer`: the app itself acts."""
+        return await self.issue(Principal("app", app), app, label=label, expires_in=seconds, session=True)
 
     async def inspect(self, key_id: str) -> Held:
         """Raises Refused(UNKNOWN_KEY) if there is no such key."""

@@ -1,9 +1,11 @@
 """Owns short-lived keys for apps: one an app at a time, handed out again until half its life is over.
 
-Refuses to own how an app proves itself (`gateway.control.session_routes`) and what a key is.
+Refuses to own how an app proves itself (`gateway.control.session_routes`), what a key is, and who makes it (a
+`SessionIssuer`: this gateway, or the central one that it follows).
 
-Law: a session that was revoked is never handed out again; the next call makes a new one, which the policy judges at
-every use like any other key.
+Law: a session that is known to be revoked is never handed out again; the next call has a new one made, which the policy
+judges at every use like any other key. While nobody can be asked, the last one is handed out until it ends: should it
+be revoked, it is refused where it is used.
 """
 
 from __future__ import annotations
@@ -13,49 +15,82 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.control.usecases.keys import IssuedKey, Keys
-from gateway.core.attempt import Principal
-from gateway.core.grant import Grant
+from gateway.core.grant import Grant, GrantStore
+from gateway.core.issued import IssuedKey, SessionIssuer
+from gateway.core.reasons import DependencyDown
 
-__all__ = ["LONGEST_SESSION", "SESSION_LIFE", "SHORTEST_SESSION", "Sessions"]
+__all__ = ["SESSION_LIFE", "Sessions"]
 
 SESSION_LIFE: Final = 3600.0
 """Seconds; the default of AssumeRoleWithWebIdentity. SDKs ask again some minutes before the end."""
 
-SHORTEST_SESSION: Final = 900.0
-LONGEST_SESSION: Final = 43200.0
-"""The bounds of DurationSeconds in the STS API."""
+_PATIENCE: Final = 1.0
+"""Seconds that whoever can be given the last one waits for word of it: SDKs give container credentials two."""
+
+_SILENCE: Final = 5.0
+"""Seconds for which nobody is asked again who did not answer."""
 
 
 @dataclass(slots=True)
 class Sessions:
-    """The session use cases. Keeps the last session of each app in memory, with its secrets, for half its life.
+    """The session use cases. Keeps the last session of each app in memory, with its secrets, while it lives.
 
     `ended` is what this process's revocation view says of a key, beside what is stored of it.
     """
 
-    keys: Keys
+    grants: GrantStore
+    issuer: SessionIssuer
     clock: Callable[[], float]
     ended: Callable[[Grant], bool]
     _kept: dict[str, IssuedKey] = field(default_factory=dict)
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _silent_until: float = 0.0
 
     async def current(self, app: str) -> IssuedKey:
-        """The app's session key, a new one if need be; parallel callers get the same one."""
+        """The app's session key, a new one if need be; parallel callers get the same one.
+
+        Raises:
+            Refused: the issuer makes no keys of this app.
+            DependencyDown: nobody can be asked, and there is none that still lives.
+        """
         async with self._turns.setdefault(app, asyncio.Lock()):
-            kept = self._kept.get(app)
-            if kept is None or not await self._fresh(kept):
-                kept = self._kept[app] = await self.begin(app, SESSION_LIFE, "container credentials")
-            return kept
+            kept = self._living(app)
+            if kept is None:
+                return await self._renewed(app)
+            if self.clock() < self._silent_until:
+                return kept
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    return kept if await self._fresh(kept) else await self._renewed(app)
+            except (DependencyDown, TimeoutError) as failure:
+                self._silent_until = self.clock() + _SILENCE
+                kept = self._living(app)
+                if kept is None:
+                    raise DependencyDown("grants", "the last session has ended, and no new one can be had") from failure
+                return kept
 
     async def begin(self, app: str, seconds: float, label: str) -> IssuedKey:
-        """A new session key that nobody else gets."""
-        return await self.keys.issue(Principal("app", app), app, label=label, expires_in=seconds, session=True)
+        """A new session key that nobody else gets. Raises as `current` does."""
+        return await self.issuer.issue_session(app, seconds, label)
+
+    async def _renewed(self, app: str) -> IssuedKey:
+        self._kept[app] = key = await self.begin(app, SESSION_LIFE, "container credentials")
+        return key
+
+    def _living(self, app: str) -> IssuedKey | None:
+        """The session that is kept, as far as this process knows that it still works."""
+        kept = self._kept.get(app)
+        if kept is None or self.clock() >= (kept.grant.expires_at or 0.0) or self.ended(kept.grant):
+            self._kept.pop(app, None)
+            return None
+        return kept
 
     async def _fresh(self, kept: IssuedKey) -> bool:
+        """Whether it need not be replaced. One that is stored as revoked is not kept any longer."""
         if self.clock() >= kept.grant.issued_at + SESSION_LIFE / 2:
             return False
-        if self.ended(kept.grant):
-            return False
-        stored = await self.keys.grants.get(kept.grant.id)
-        return stored is not None and stored.revoked_at is None
+        stored = await self.grants.find(kept.grant.hash)
+        if stored is not None and stored.revoked_at is None:
+            return True
+        self._kept.pop(kept.grant.owner.name, None)
+        return False

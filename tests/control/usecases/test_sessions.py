@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
 from gateway.control.usecases.sessions import SESSION_LIFE, Sessions
-from gateway.core.reasons import DependencyDown
+from gateway.core.grant import Grant
+from gateway.core.reasons import DependencyDown, Reason, Refused
 from tests.control.desk import Desk
 from tests.control.usecases.test_keys import keys_of
 
 
+def _sessions(desk: Desk, ended: Callable[[Grant], bool] = lambda grant: False) -> Sessions:
+    return Sessions(desk.state, keys_of(desk), desk.clock, ended)
+
+
+def _take_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the store answers nothing."""
+
+    async def down(*_: object) -> None:
+        raise DependencyDown("grants", "down")
+
+    for name in ("find", "create"):
+        monkeypatch.setattr(desk.state, name, down)
+
+
 async def test_apps_do_not_share_sessions(desk: Desk) -> None:
     """Each app has its own session."""
-    sessions = Sessions(keys_of(desk), desk.clock, lambda grant: False)
+    sessions = _sessions(desk)
     one, two = await sessions.current("one"), await sessions.current("two")
     assert (str(one.grant.owner), str(two.grant.owner)) == ("app:one", "app:two")
 
 
 async def test_a_session_always_has_half_its_life_left(desk: Desk) -> None:
     """Whenever it is asked for, what is handed out lives for another half hour at least."""
-    sessions = Sessions(keys_of(desk), desk.clock, lambda grant: False)
+    sessions = _sessions(desk)
     for _ in range(40):
         desk.clock.now += 307
         key = await sessions.current("one")
@@ -28,7 +46,7 @@ async def test_a_session_always_has_half_its_life_left(desk: Desk) -> None:
 
 async def test_a_failure_is_not_kept(desk: Desk) -> None:
     """When the store is down nothing is handed out, and the next call tries again."""
-    sessions = Sessions(keys_of(desk), desk.clock, lambda grant: False)
+    sessions = _sessions(desk)
     real = desk.state.create
 
     async def down(*_: object) -> None:
@@ -44,8 +62,79 @@ async def test_a_failure_is_not_kept(desk: Desk) -> None:
 async def test_what_the_view_calls_ended_is_not_handed_out_again(desk: Desk) -> None:
     """A list may end a key that is stored as living; the next call makes one that came later."""
     ended: set[str] = set()
-    sessions = Sessions(keys_of(desk), desk.clock, lambda grant: grant.id in ended)
+    sessions = _sessions(desk, lambda grant: grant.id in ended)
     first = await sessions.current("one")
     assert first.grant.id == (await sessions.current("one")).grant.id
     ended.add(first.grant.id)
     assert first.grant.id != (await sessions.current("one")).grant.id
+
+
+async def test_the_last_one_is_handed_out_while_nobody_can_be_asked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it ends and no longer, and never one of which the view says that it ended."""
+    ended: set[str] = set()
+    sessions = _sessions(desk, lambda grant: grant.id in ended)
+    first, other = await sessions.current("one"), await sessions.current("two")
+    with monkeypatch.context() as away:
+        _take_away(desk, away)
+        for _ in range(2):
+            desk.clock.now += SESSION_LIFE / 2 - 1
+            assert first == await sessions.current("one")
+        ended.add(other.grant.id)
+        with pytest.raises(DependencyDown):
+            await sessions.current("two")
+        desk.clock.now += 2
+        with pytest.raises(DependencyDown):
+            await sessions.current("one")
+    assert first.grant.id != (await sessions.current("one")).grant.id
+
+
+async def test_what_is_stored_as_revoked_is_not_kept_for_an_outage(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it was seen to be revoked, a store that fails after that brings it back no more."""
+    sessions = _sessions(desk)
+    first = await sessions.current("one")
+    await keys_of(desk).revoke(first.grant.owner, first.grant.id, "leaked")
+
+    async def down(*_: object) -> None:
+        raise DependencyDown("grants", "down")
+
+    monkeypatch.setattr(desk.state, "create", down)
+    for _ in range(2):
+        with pytest.raises(DependencyDown):
+            await sessions.current("one")
+
+
+async def test_a_refusal_is_an_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An issuer that makes no keys of the app is no issuer that is away: the old one is not handed out for it."""
+    sessions = _sessions(desk)
+    await sessions.current("one")
+    desk.clock.now += SESSION_LIFE / 2
+
+    async def refuse(*_: object) -> None:
+        raise Refused(Reason.NOT_ALLOWED, "not this app")
+
+    monkeypatch.setattr(type(sessions.issuer), "issue_session", refuse)
+    with pytest.raises(Refused):
+        await sessions.current("one")
+
+
+async def test_who_does_not_answer_is_not_waited_for_long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one is handed out before an SDK gives up, and the next callers do not wait at all."""
+    monkeypatch.setattr("gateway.control.usecases.sessions._PATIENCE", 0.05)
+    sessions = _sessions(desk)
+    first = await sessions.current("one")
+    asked = 0
+
+    async def hang(_: object) -> None:
+        nonlocal asked
+        asked += 1
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(desk.state, "find", hang)
+    async with asyncio.timeout(5):
+        assert [first] * 9 == [await sessions.current("one") for _ in range(9)]
+        assert 1 == asked
+        desk.clock.now += 6
+        assert first == await sessions.current("one")
+    assert 2 == asked

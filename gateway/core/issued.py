@@ -1,0 +1,47 @@
+"""Owns a key with its secrets on its way to whoever asked for it, and the interface by which apps get short-lived ones.
+
+Refuses to own how a key is made (`gateway.control.usecases.keys`) and how one is asked for elsewhere
+(`gateway.stores.central`).
+
+Law: nothing of a secret is in a repr, so that no log and no traceback shows one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol, runtime_checkable
+
+from gateway.core.grant import Grant
+
+__all__ = ["LONGEST_SESSION", "SHORTEST_SESSION", "IssuedKey", "SessionIssuer"]
+
+SHORTEST_SESSION: Final = 900.0
+LONGEST_SESSION: Final = 43200.0
+"""Seconds; the bounds of DurationSeconds in the STS API."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class IssuedKey:
+    """A key with its secrets, for the one answer that shows them; its repr shows none."""
+
+    grant: Grant
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None
+
+    def __repr__(self) -> str:
+        return f"IssuedKey({self.grant.id}, …)"
+
+
+@runtime_checkable
+class SessionIssuer(Protocol):
+    """Who makes short-lived keys: this gateway itself, or the central one that it follows."""
+
+    async def issue_session(self, app: str, seconds: float, label: str) -> IssuedKey:
+        """A new key of this app that works only with its session token, and for so many seconds.
+
+        Raises:
+            Refused: the issuer does not make keys of this app for whoever asks.
+            DependencyDown: it cannot be reached, or cannot store the key.
+        """
+        ...
