@@ -1,4 +1,4 @@
-"""Owns CopyObject and UploadPartCopy: by the store itself where one store has both ends, through here between two.
+"""Owns CopyObject and UploadPartCopy: by the store itself where one store has both ends, else through here.
 
 Refuses to own what a copy's headers mean (`gateway.wire.copies`) and how an upload is sent (`gateway.data.puts`).
 
@@ -60,8 +60,8 @@ async def copy(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply 
 
 
 def _one_store(request: ObjectRequest, source: Route, target: Route) -> bool:
-    """Whether the store can do it by itself."""
-    if source.backend.name != target.backend.name:
+    """Whether the store can do it by itself. It would not hear of the size that a rule allows: that is counted here."""
+    if source.backend.name != target.backend.name or target.max_size is not None:
         return False
     return request.operation is Operation.COPY_OBJECT or Capability.COPY_PART in target.backend.capabilities
 

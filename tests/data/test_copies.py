@@ -46,6 +46,16 @@ async def test_a_copys_revoked_source_is_refused(rig: Rig) -> None:
     assert [] == rig.store.seen
 
 
+async def test_a_rules_size_holds_for_copies(app: Rig) -> None:
+    """Within one store too, where the object would otherwise never come through here."""
+    app.use(policy(rule("small things", max_size=10)))
+    app.store.hold("inside/small", b"x" * 10)
+    app.store.hold("inside/large", b"x" * 11)
+    for name, status in (("small", 200), ("large", 400)):
+        assert status == (await app.ask("PUT", "/reports/b", {"x-amz-copy-source": f"/reports/{name}"})).status
+    assert b"x" * 10 == app.store.stored("inside/b")
+
+
 @pytest.mark.parametrize("source", ["reports", "far"])
 async def test_a_version_is_copied_only_where_there_are_versions(app: Rig, source: str) -> None:
     """A store without them would copy the object of today; "null" is that very object, by another name."""
