@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from gateway.cli.output import Exit, fail
+from gateway.core.reasons import DependencyDown
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
@@ -85,6 +86,23 @@ class Control:
             return missing
         return self._understood(status, text)
 
+    def reach(self, method: str, path: str, *, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Like `call`, for those who try again.
+
+        Raises:
+            DependencyDown: no gateway answers, or something before it does, or it cannot answer now.
+            click.exceptions.Exit: as `call`, for an answer that trying again would not change.
+        """
+        from http.client import HTTPException
+
+        try:
+            status, text = self.ask(method, path, query=query)
+        except (OSError, HTTPException) as error:
+            raise DependencyDown("revocations", f"No gateway answers at {self.url} ({_cause(error)})") from error
+        if status == 429 or status >= 500 or _object(text) is None:
+            raise DependencyDown("revocations", f"{self.url} answered {status}")
+        return self._understood(status, text)
+
     def ask(
         self,
         method: str,
@@ -133,11 +151,8 @@ class Control:
         return [int(answer["revoked"]) if answer else None for answer in answers]
 
     def _understood(self, status: int, text: bytes) -> dict[str, Any]:
-        try:
-            value = json.loads(text) if text else {}
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
+        value = _object(text)
+        if value is None:
             fail(f"{self.url} answered {status} with something that is no answer of the control API.", Exit.UNREACHABLE)
         if status < 300:
             return value
@@ -167,6 +182,15 @@ def control_as_set(timeout: float = 30.0) -> Control:
     if not (token.isascii() and token.isprintable()):
         fail("GATEWAY_ADMIN_TOKEN holds characters that no token has.", Exit.USAGE)
     return Control(os.environ.get("GATEWAY_URL") or DEFAULT_URL, token, timeout)
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
+    """The JSON object of an answer, `{}` for an empty one, None for anything else."""
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _told(problem: Mapping[str, Any], status: int) -> str:

@@ -3,7 +3,7 @@
 Refuses to own the list (the control API) and how a file is followed (`state.revocations` in gateway.yaml).
 
 Law: a reader never sees half a list. The file is written beside its place and moved there, and says by itself when it
-was complete.
+was complete. While no gateway answers it stays as it is, so that its age tells.
 """
 
 from __future__ import annotations
@@ -12,21 +12,28 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
 from gateway.cli.client import Control, control
-from gateway.cli.output import Exit, fail
+from gateway.cli.output import Exit, fail, say
 from gateway.cli.values import SPAN
+from gateway.core.reasons import DependencyDown
 from gateway.core.units import duration, format_instant
 
 __all__ = ["revocations"]
 
+_FEED: Final = "/v1/revocations"
 _PAGE: Final = 1000
 _LONGEST_WAIT: Final = 20.0
+_AGAIN: Final = 5.0
+"""Seconds from one try to the next while no gateway answers, if `--every` is not less."""
+
+Asking = Callable[..., dict[str, Any]]
 
 
 @click.group()
@@ -40,38 +47,59 @@ def revocations() -> None:
 def export(*, out: Path | None, span: str | None) -> None:
     """Write every revocation there is, in the form that `state: {revocations: {file: …}}` follows.
 
-    With --every it keeps the file young until it is stopped: choose it well below the followers' max_age. A sidecar's
-    token, as GATEWAY_ADMIN_TOKEN, is enough.
+    With --every it keeps the file young until it is stopped: choose it well below the followers' max_age. While the
+    gateway does not answer it tries again, and the last file grows old. A sidecar's token, as GATEWAY_ADMIN_TOKEN, is
+    enough.
 
     \b
     gateway revocations export --out /shared/revoked.json --every 30s
     """
     if span is not None and out is None:
         raise click.UsageError("--every goes with --out.")
-    api, found, serial = control(), list[dict[str, Any]](), 0
-    while True:
+    api, known = control(), _List()
+    if out is not None and span is not None:
+        _keep(api, known, out, duration(span))
+    text = known.read(api.call)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        _replace(out, text)
+
+
+@dataclass(slots=True)
+class _List:
+    """What has been read of the list. A page that was read is not asked for again."""
+
+    found: list[dict[str, Any]] = field(default_factory=list)
+    serial: int = 0
+
+    def read(self, asking: Asking) -> str:
+        """The whole list as a text. Raises as `asking` does."""
         asked_at = time.time()
-        for page in _pages(api, serial):
-            found += page["revocations"]
-            serial = page["serial"]
-        text = _text(found, serial, asked_at)
-        if out is None:
-            sys.stdout.write(text)
-        else:
-            _replace(out, text)
-        if span is None:
-            return
-        _wait(api, serial, duration(span))
+        while True:
+            page = asking("GET", _FEED, query={"after": self.serial, "limit": _PAGE, "wait": 0})
+            self.found += page["revocations"]
+            self.serial = page["serial"]
+            if len(page["revocations"]) < _PAGE:
+                return _text(self.found, self.serial, asked_at)
 
 
-def _pages(api: Control, serial: int) -> Iterator[dict[str, Any]]:
-    """What came after a serial, until nothing does."""
+def _keep(api: Control, known: _List, out: Path, seconds: float) -> NoReturn:
+    """Write the list again and again. Whether a gateway answers is told when that changes, and only then."""
+    reached = True
     while True:
-        page = api.call("GET", "/v1/revocations", query={"after": serial, "limit": _PAGE, "wait": 0})
-        yield page
-        if len(page["revocations"]) < _PAGE:
-            return
-        serial = page["serial"]
+        try:
+            text = known.read(api.reach)
+            if not reached:
+                say(f"The gateway answers again: {out} is renewed.")
+            reached = True
+            _replace(out, text)
+            _wait(api, known.serial, seconds)
+        except DependencyDown as failure:
+            if reached:
+                say(f"{failure.detail}: trying again, {out} stays as it is.")
+            reached = False
+            time.sleep(min(seconds, _AGAIN))
 
 
 def _text(found: list[dict[str, Any]], serial: int, as_of: float) -> str:
@@ -90,10 +118,10 @@ def _replace(out: Path, text: str) -> None:
 
 
 def _wait(api: Control, serial: int, seconds: float) -> None:
-    """Until there is something after the serial, or for so long."""
+    """Until there is something after the serial, or for so long. Raises DependencyDown: nobody answers."""
     query = {"after": serial, "limit": 1, "wait": min(seconds, _LONGEST_WAIT)}
     began = time.monotonic()
     while (left := seconds - (time.monotonic() - began)) > 0:
         query["wait"] = min(left, _LONGEST_WAIT)
-        if api.call("GET", "/v1/revocations", query=query)["revocations"]:
+        if api.reach("GET", _FEED, query=query)["revocations"]:
             return

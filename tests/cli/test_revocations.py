@@ -70,6 +70,45 @@ def test_a_wait_ends_with_a_revocation_or_in_time(terminal, made):
     _wait(api, last, 0.05)
 
 
+def test_an_outage_is_waited_for(terminal, made, tmp_path, monkeypatch):
+    """However it shows: the file stays as it was, two lines tell of it, and then the list is whole and young again."""
+    out, real, answers = tmp_path / "revoked.json", Control.ask, []
+    monkeypatch.setattr("gateway.cli.revocations._AGAIN", 0.001)
+
+    def ask(api, *arguments, **named):
+        """Nobody is there at the start, and once the first list is written."""
+        answers.append(out.read_bytes() if out.exists() else None)
+        match len(answers):
+            case 1 | 5:
+                raise ConnectionRefusedError(111, "Connection refused")
+            case 2 | 6:
+                return 503, b'{"detail": "the store of revocations cannot answer now"}'
+            case 3 | 7:
+                return 200, b"<html>a proxy speaks</html>"
+            case 8:
+                assert 200 == real(api, "DELETE", f"/v1/links/{made[2]}")[0]
+            case 9:
+                raise SystemExit(0)
+        return real(api, *arguments, **named)
+
+    monkeypatch.setattr(Control, "ask", ask)
+    done = terminal.run("revocations", "export", "--out", str(out), "--every", "20s")
+    assert 0 == done.exit_code
+    told = done.stderr.splitlines()
+    assert ["No", "The", "No", "The"] == [line.split()[0] for line in told], told
+    assert [None] * 4 == answers[:4]
+    assert (made[:2], made) == (read(answers[4].decode())[0], read(out.read_text())[0])
+    assert [answers[4]] * 4 == answers[4:8]
+
+
+def test_what_trying_again_would_not_change_ends_it(terminal, tmp_path):
+    """A token that the gateway does not know is told at once."""
+    wanted = ("revocations", "export", "--out", str(tmp_path / "revoked.json"), "--every", "20s")
+    done = terminal.run(*wanted, GATEWAY_ADMIN_TOKEN="a-wrong-token-of-many-letters")
+    assert 1 == done.exit_code
+    assert "does not know this admin token" in done.stderr
+
+
 def test_a_place_that_cannot_be_written_is_told(terminal, tmp_path):
     """And to go on needs a file."""
     assert 2 == terminal.run("revocations", "export", "--every", "5s").exit_code
