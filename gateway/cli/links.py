@@ -261,6 +261,7 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "rate": item.get("rate"),
         "file name": item.get("filename"),
         "served as": item.get("content_type"),
+        "only as": item.get("etag"),
         "largest upload": size_text(item.get("max_size")),
         "overwrites": "yes" if item["overwrite"] else None,
         "revoked": item.get("revoked_at")

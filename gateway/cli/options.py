@@ -53,12 +53,15 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option("--owner", help="The principal whose rights it carries, like app:billing; you, unless given."),
     click.option("--filename", help="What browsers save it as."),
     click.option("--content-type", help="What it is served as."),
+    click.option(
+        "--etag", help="Only while the object has this ETag: it ends for whoever asks once the object changes."
+    ),
     click.option("--cidr", "cidrs", multiple=True, callback=_networks, help="Only from this network; may be repeated."),
     click.option("--rate", callback=_rate, help="Requests in a period, like 10/s or 100/min."),
     click.option("--max-size", type=SIZE, help="The largest body an upload may have."),
     click.option("--overwrite/--no-overwrite", default=None, help="Whether an upload may replace an object."),
 )
-_TEXTS: Final = ("label", "filename", "content_type", "rate")
+_TEXTS: Final = ("label", "filename", "content_type", "etag", "rate")
 
 
 def link_options(command: _Command) -> _Command:

@@ -126,6 +126,7 @@ class LinkView(_GrantView):
     cidrs: list[str]
     filename: str | None
     content_type: str | None
+    etag: str | None
     max_size: int | None
     overwrite: bool
     rate: str | None
@@ -336,6 +337,7 @@ def _link_members(held: Held, now: float) -> dict[str, object]:
         "cidrs": [str(network) for network in grant.cidrs],
         "filename": grant.filename,
         "content_type": grant.content_type,
+        "etag": grant.etag,
         "max_size": grant.max_size,
         "overwrite": grant.overwrite,
         "rate": rate_text(grant.rate),

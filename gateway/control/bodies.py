@@ -21,6 +21,7 @@ from gateway.control.fields import (
     Count,
     Cursor,
     Duration,
+    EntityTag,
     Filename,
     Instant,
     Key,
@@ -58,7 +59,7 @@ Password = Annotated[StrictStr, Field(min_length=1, max_length=256)]
 LinkAction = Literal[Action.READ, Action.LIST, Action.WRITE]
 _TAKEN_AS_SENT: Final = (
     *("not_before", "uses", "budget", "max_size", "overwrite", "rate"),
-    *("label", "owner", "filename", "content_type"),
+    *("label", "owner", "filename", "content_type", "etag"),
 )
 _NEVER_NULL: Final = ("bucket", "owner", "actions", "overwrite")
 
@@ -81,6 +82,7 @@ class _LinkFields(Body):
     owner: Owner | None = None
     filename: Filename | None = None
     content_type: ContentType | None = None
+    etag: EntityTag | None = None
     max_size: Size | None = None
     overwrite: StrictBool | None = None
     rate: RateText | None = None

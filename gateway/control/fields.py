@@ -40,6 +40,7 @@ __all__ = [
     "Count",
     "Cursor",
     "Duration",
+    "EntityTag",
     "Fault",
     "Filename",
     "Instant",
@@ -62,6 +63,7 @@ _LONGEST_TEXT: Final = 32
 _LATEST: Final = 253402300799.0
 """9999-12-31T23:59:59Z, the last instant that RFC 3339 can write."""
 
+_ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e]{1,128}"|[\x21\x23-\x7e]{1,128}')
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:;[ ]?[\x20-\x7e]+)?", re.ASCII)
 
 
@@ -162,6 +164,14 @@ def _media_type(value: str) -> str:
     return value
 
 
+def _entity_tag(value: str) -> str:
+    if not _ENTITY_TAG.fullmatch(value):
+        raise ValueError(
+            'not the ETag of an object: write it as the store gives it, like "9a0364b9e99bb480dd25e1f0284c8555"'
+        )
+    return value if value.startswith('"') else f'"{value}"'
+
+
 _SENTENCES: Final = {
     "extra_forbidden": "is not known here",
     "missing": "is needed",
@@ -227,6 +237,7 @@ AppName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,12
 Key = Annotated[StrictStr, Field(min_length=1, max_length=1024), AfterValidator(_key)]
 Prefix = Annotated[StrictStr, Field(max_length=1024), AfterValidator(_prefix)]
 Filename = Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_filename)]
+EntityTag = Annotated[StrictStr, Field(max_length=130), AfterValidator(_entity_tag)]
 ContentType = Annotated[StrictStr, Field(max_length=255), AfterValidator(_media_type)]
 
 Fault = tuple[str, str]

@@ -72,6 +72,7 @@ class Grant:
 
     `serial` is its position in the feed at issue, so a revocation with a higher serial ends it.
     `uses` counts leases for reads and accepted bodies for writes; `budget` is all bytes it may ever move.
+    `etag`, with its quotes, is the one version of the object that the link is for; None means whatever is there.
     `sealed` is a key's secret, encrypted under its id.
     `session_hash` is set for short-lived keys that must come with a session token.
     `rule` names the policy rule that allowed the link, for revocation by policy. `version` grows with every edit.

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     SHUTTING_DOWN = "shutting_down"
     # what the store said
     OBJECT_GONE = "object_gone"
+    OBJECT_CHANGED = "object_changed"
     OBJECT_EXISTS = "object_exists"
     BUCKET_EXISTS = "bucket_exists"
     UPLOAD_UNKNOWN = "upload_unknown"
@@ -218,6 +219,9 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     ),
     Reason.SHUTTING_DOWN: PublicAnswer(503, "ServiceUnavailable", 503, "The gateway is shutting down."),
     Reason.OBJECT_GONE: PublicAnswer(404, "NoSuchKey", 404, "The object does not exist."),
+    Reason.OBJECT_CHANGED: PublicAnswer(
+        412, "PreconditionFailed", 410, "The object is no longer the one that this link was made for."
+    ),
     Reason.OBJECT_EXISTS: PublicAnswer(412, "PreconditionFailed", 409, "An object with this name exists already."),
     Reason.BUCKET_EXISTS: PublicAnswer(409, "BucketAlreadyOwnedByYou", 409, "The bucket exists and you may use it."),
     Reason.UPLOAD_UNKNOWN: PublicAnswer(404, "NoSuchUpload", 404, "The upload does not exist."),

@@ -15,12 +15,23 @@ from gateway.data.attempts import Tried
 from gateway.data.transfers import Permit
 from gateway.wire.replies import Reply, store_error, store_reason
 
-__all__ = ["judged", "told"]
+__all__ = ["judged", "require_pinned", "told"]
 
 _ERROR_LIMIT: Final = 64 * 1024
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _UNSATISFIED: Final = re.compile(r"bytes \*/\d{1,20}", re.ASCII)
 _UPLOADS: Final = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT})
+
+
+def require_pinned(answer: Answer, tried: Tried) -> None:
+    """Nothing but the version that the link was made for. Asked of the answer itself: not every store heeds If-Match.
+
+    Raises:
+        Refused: OBJECT_CHANGED, also when the store does not say what this is.
+    """
+    pinned = tried.grant.etag if tried.grant is not None else None
+    if pinned is not None and answer.headers.get("etag") != pinned:
+        raise Refused(Reason.OBJECT_CHANGED, f"the link is for {pinned}")
 
 
 async def judged(answer: Answer, tried: Tried, permit: Permit) -> Reply | None:

@@ -16,6 +16,7 @@ from gateway.core.route import Answer, UpstreamCall
 from gateway.data.attempts import Tried
 from gateway.data.gate import Gate, Plane
 from gateway.data.identify import LEASE_COOKIE, PASSWORD_COOKIE
+from gateway.data.judging import require_pinned
 from gateway.data.links import Page
 from gateway.data.resolve import password_proof
 from gateway.data.transfers import Permit
@@ -32,7 +33,7 @@ async def link_page(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> R
     """The page that answers this request.
 
     Raises:
-        Refused: OBJECT_GONE for a landing page whose object is not there.
+        Refused: OBJECT_GONE for a landing page whose object is not there, OBJECT_CHANGED for one that is another now.
     """
     match tried.page:
         case Page.ENTER:
@@ -122,6 +123,7 @@ async def _landing(plane: Plane, tried: Tried, permit: Permit) -> Reply:
     async with plane.upstream.open(look) as answer:
         if answer.status >= 300:
             raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a look")
+        require_pinned(answer, tried)
         size = answer.headers.get("content-length", "")
         kind = answer.headers.get("content-type")
     grant = tried.grant

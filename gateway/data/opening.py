@@ -16,7 +16,7 @@ from gateway.data.attempts import Tried
 from gateway.data.documents import DOCUMENTS
 from gateway.data.forms import form_reply
 from gateway.data.gate import Gate, Plane
-from gateway.data.judging import judged
+from gateway.data.judging import judged, require_pinned
 from gateway.data.late import LateReply
 from gateway.data.link_archive import link_archive, wants_archive
 from gateway.data.link_listing import link_listing
@@ -64,7 +64,7 @@ class Opening:
                 return await link_listing(plane, tried, permit)
             if wants_archive(request) and operation is Operation.GET_OBJECT:
                 return await self._enter(link_archive(plane, gate, tried, permit))
-        if operation is Operation.GET_OBJECT and permit.route.delivery is Delivery.REDIRECT:
+        if _is_redirected(tried, permit):
             return redirected(plane, tried, permit)
         if operation in LOCAL:
             return local_answer(gate, tried, permit.exchange.request_id)
@@ -74,10 +74,13 @@ class Opening:
             return await _uploaded(plane, gate, tried, permit)
         try:
             answer = await self._asked()
-            return await judged(answer, tried, permit) or answer
+            refused = await judged(answer, tried, permit)
+            if refused is None:
+                require_pinned(answer, tried)
         except BaseException as failure:
             await self.__aexit__(type(failure), failure, failure.__traceback__)
             raise
+        return refused or answer
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -101,6 +104,13 @@ class Opening:
         answer = await opened.__aenter__()
         self._call = opened
         return answer
+
+
+def _is_redirected(tried: Tried, permit: Permit) -> bool:
+    """Whether the client fetches the bytes by itself: never those of one version, which has to be seen here."""
+    if tried.request.operation is not Operation.GET_OBJECT or permit.route.delivery is not Delivery.REDIRECT:
+        return False
+    return tried.grant is None or tried.grant.etag is None
 
 
 async def _uploaded(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Opened:

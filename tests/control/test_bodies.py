@@ -39,6 +39,7 @@ VALUES: dict[str, Any] = {
     "owner": "app:b",
     "filename": "f.txt",
     "content_type": "text/plain",
+    "etag": '"v1"',
     "max_size": 5,
     "overwrite": True,
     "rate": "1/s",

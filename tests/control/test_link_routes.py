@@ -86,6 +86,15 @@ async def test_every_member_arrives(desk: Desk) -> None:
     assert {name: shown[name] for name in expected} == expected
 
 
+async def test_a_link_for_one_version_says_which(desk: Desk) -> None:
+    """With or without the quotes; only for an object, and only to read it."""
+    answer = await desk.ask("POST", "/v1/links", {"bucket": "reports", "key": "a.pdf", "etag": "v1"})
+    assert (201, '"v1"') == (answer.status, answer.json["etag"])
+    place = f"/v1/links/{answer.json['id']}"
+    assert 422 == (await desk.ask("PATCH", place, {"prefix": "in/"})).status
+    assert (await desk.ask("PATCH", place, {"etag": None, "prefix": "in/"})).json["etag"] is None
+
+
 async def test_all_faults_at_once(desk: Desk) -> None:
     """A wrong body is answered with every fault and its JSON pointer, and never repeats what was sent."""
     body = {
@@ -125,6 +134,8 @@ async def test_all_faults_at_once(desk: Desk) -> None:
         {"filename": "a/b"},
         {"content_type": "nonsense"},
         {"label": "two\nlines"},
+        {"etag": 'W/"v1"'},
+        {"etag": '"v1"', "actions": ["read", "write"]},
         {"overwrite": None},
         {"prefix": "", "key": ""},
         {"uses": 2**63},

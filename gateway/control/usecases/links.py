@@ -34,7 +34,7 @@ _TRIES: Final = 3
 
 _CHOSEN: Final = (
     *("owner", "scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite"),
-    *("rate", "cidrs", "label", "filename", "content_type"),
+    *("rate", "cidrs", "label", "filename", "content_type", "etag"),
 )
 """The fields that a body decides; two bodies are the same when these are."""
 
@@ -236,6 +236,8 @@ class Links:
             raise Refused(Reason.BAD_ARGUMENT, "not_before is not before the end of the link")
         if grant.scope.key is not None and Action.LIST in grant.actions:
             raise Refused(Reason.BAD_ARGUMENT, "the action list needs a prefix, not a key")
+        if grant.etag is not None and (grant.scope.key is None or grant.actions != {Action.READ}):
+            raise Refused(Reason.BAD_ARGUMENT, "an etag is for a link that reads one object, by its key")
         objections, rule = objections_to_share(policy, grant)
         return Objected(objections) if objections else _under(rule, grant)
 
