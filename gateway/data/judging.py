@@ -38,9 +38,10 @@ async def judged(answer: Answer, tried: Tried, permit: Permit) -> Reply | None:
     """None if the store did what was asked; else its error in our words.
 
     Raises:
-        Refused: the store's error on a link path.
+        Refused: the store's error on a link path, OBJECT_CHANGED.
     """
     if answer.status < 300 or answer.status == 304:
+        require_pinned(answer, tried)
         return None
     unsatisfied = answer.headers.get("content-range", "")
     if answer.status == 416 and _UNSATISFIED.fullmatch(unsatisfied):

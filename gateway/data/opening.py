@@ -16,7 +16,7 @@ from gateway.data.attempts import Tried
 from gateway.data.documents import DOCUMENTS
 from gateway.data.forms import form_reply
 from gateway.data.gate import Gate, Plane
-from gateway.data.judging import judged, require_pinned
+from gateway.data.judging import judged
 from gateway.data.late import LateReply
 from gateway.data.link_archive import link_archive, wants_archive
 from gateway.data.link_listing import link_listing
@@ -74,13 +74,10 @@ class Opening:
             return await _uploaded(plane, gate, tried, permit)
         try:
             answer = await self._asked()
-            refused = await judged(answer, tried, permit)
-            if refused is None:
-                require_pinned(answer, tried)
+            return await judged(answer, tried, permit) or answer
         except BaseException as failure:
             await self.__aexit__(type(failure), failure, failure.__traceback__)
             raise
-        return refused or answer
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
