@@ -45,6 +45,7 @@ from gateway.compose import (
 )
 from gateway.control.api import OPERATIONS, build_control_app
 from gateway.control.deps import ControlDeps
+from gateway.control.heads import PatientRunner
 from gateway.core.attempt import Principal
 from gateway.core.reasons import DependencyDown, Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
@@ -248,8 +249,8 @@ class _App:
 
     async def _listen(self) -> None:
         data, certificates = self.settings.data, self._certificates.of(self.settings)
-        self._control = control = web.AppRunner(
-            build_control_app(self._control_deps()), access_log=None, handle_signals=False
+        self._control = control = PatientRunner(
+            build_control_app(self._control_deps()), head_seconds=self.settings.deadlines.headers
         )
         await control.setup()
         listen, tls = self.settings.control.listen, certificates["control"]

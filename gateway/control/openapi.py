@@ -28,6 +28,7 @@ _PHRASES: Final = {
     401: "No valid token",
     403: "Not allowed",
     404: "There is none",
+    408: "The body did not come in time",
     409: "In conflict with what is stored",
     412: "Somebody else was faster",
     413: "The body is too large",
@@ -126,7 +127,7 @@ def _plain(schema: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
 def _responses(row: Row) -> dict[str, Any]:
     refusals = {400, 401, 422, 429, 503} if row.proof == "admin" else {400}
     if row.body is not None or row.form:
-        refusals |= {413}
+        refusals |= {408, 413}
     if row.body is not None:
         refusals |= {415}
     refusals |= {status for status in row.also if status >= 400}

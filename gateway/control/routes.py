@@ -8,10 +8,11 @@ field that nobody knows is a fault.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import web
@@ -20,6 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.control.answers import View
 from gateway.control.fields import Body
+from gateway.control.heads import BODY_SECONDS
 from gateway.core.attempt import Principal
 from gateway.core.reasons import Reason, Refused
 
@@ -29,6 +31,7 @@ __all__ = [
     "Handler",
     "PublicEndpoint",
     "PublicHandler",
+    "in_time",
     "path_id",
     "read_body",
     "read_query",
@@ -43,6 +46,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 Handler = Callable[[web.Request, Principal], Awaitable[web.Response]]
 PublicHandler = Callable[[web.Request], Awaitable[web.Response]]
 AnyBody = TypeVar("AnyBody", bound=Body)
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +68,26 @@ class PublicEndpoint:
     handler: PublicHandler
 
 
+async def in_time(reading: Coroutine[Any, Any, Read]) -> Read:
+    """What is read of a request's body. Raises HTTPRequestTimeout (408) for one that does not come."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await reading
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(reason="The body did not come in time") from None
+
+
 async def read_body(request: web.Request, body: type[AnyBody]) -> AnyBody:
     """The typed body of a request.
 
     Raises:
-        HTTPException: 415 for another media type or a coded body, 413 above the limit, 400 for broken JSON.
+        HTTPException: 415 for another media type or a coded body, 413 above the limit, 408 for one that does not come,
+            400 for broken JSON.
         ValidationError: with every fault of the body.
     """
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise web.HTTPUnsupportedMediaType(reason="Send application/json, not compressed")
-    raw = await request.read()
+    raw = await in_time(request.read())
     try:
         sent = orjson.loads(raw)
     except orjson.JSONDecodeError:

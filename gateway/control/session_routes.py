@@ -19,7 +19,7 @@ from gateway.control.answers import SessionView
 from gateway.control.deps import ControlDeps
 from gateway.control.door import Door
 from gateway.control.problems import REQUEST_ID
-from gateway.control.routes import PublicEndpoint, reply
+from gateway.control.routes import PublicEndpoint, in_time, reply
 from gateway.control.usecases.sessions import SESSION_LIFE, Sessions
 from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey
 from gateway.core.reasons import DependencyDown, Reason, Refused
@@ -68,7 +68,7 @@ class _SessionDesk:
         """AssumeRoleWithWebIdentity."""
         if request.content_type != "application/x-www-form-urlencoded" or "Content-Encoding" in request.headers:
             return _fault(request, 400, "MalformedInput", "send a form")
-        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        form = {name: value for name, value in (await in_time(request.post())).items() if isinstance(value, str)}
         if form.get("Action") != "AssumeRoleWithWebIdentity":
             return _fault(request, 400, "InvalidAction", "only AssumeRoleWithWebIdentity is offered")
         if self.deps.identity is None:
