@@ -14,6 +14,7 @@ class Wire:
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._hearing = asyncio.Event()
         self._hearing.set()
@@ -45,21 +46,36 @@ class Wire:
         self._down = False
         self._hearing.set()
 
+    async def end(self) -> None:
+        """Leave no listener, no connection and no task behind: uvloop waits for such in its `close`, without end."""
+        assert self._server is not None
+        self._server.close()
+        self.heal()
+        self.cut()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        await self._server.wait_closed()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         self.accepted += 1
-        if self._down:
-            writer.transport.abort()
-            return
+        ends = {writer}
         try:
+            if self._down:
+                return
             there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
-        except OSError:  # the server is away, and the wire says so as the network would
-            writer.transport.abort()
-            return
-        self._writers |= {writer, back}
-        try:
+            ends.add(back)
+            self._writers |= ends
             await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        except (OSError, asyncio.CancelledError):  # the server is away and the wire says so, or the wire ends
+            pass
         finally:
-            self._writers -= {writer, back}
+            self._writers -= ends
+            for end in ends:
+                end.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -75,8 +91,7 @@ class Wire:
 async def wire_to(url: str) -> AsyncIterator[Wire]:
     wire = Wire(url)
     wire._server = await asyncio.start_server(wire._serve, "127.0.0.1", 0)
-    yield wire
-    wire.heal()
-    wire._server.close()
-    wire.cut()
-    await asyncio.sleep(0)
+    try:
+        yield wire
+    finally:
+        await wire.end()
