@@ -20,9 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.replicas.fleet import Fleet, fleet
-from tests.replicas.probes import Clients, Download, Watch, quantile
+from tests.replicas.probes import Clients, Download, Stalled, Watch, quantile
 from tests.replicas.servers import Server, postgres, promote, valkey
-from tests.servers.gateway import Link
 from tests.servers.rclone import rclone_store
 from tests.servers.store import RunningStore
 from tests.stores.cutting import Wire, wire_to
@@ -103,9 +102,8 @@ async def cut_to_last_byte(scene: Scene, count: int) -> None:
     """From sending the revocation to the broken end of a transfer through another replica, and the bytes after it.
 
     The gateway paces the transfer and the client reads at once, so that no buffer of the client's hides what came late.
-    What a replica had sent when it heard of the revocation is what its record says.
     """
-    clients, times, known, later, whole = scene.clients, [], [], [], 0
+    clients, times, known, whole = scene.clients, [], [], 0
     for number in range(count):
         revoking = number % REPLICAS
         link = await clients.link(revoking, "large")
@@ -119,28 +117,44 @@ async def cut_to_last_byte(scene: Scene, count: int) -> None:
         times.append((running.ended or float("inf")) - sent)
         whole += not running.broken
         known.append(running.moved - at_acknowledgement)
-        later.append(max(0, running.moved - await _recorded(scene, link)))
     figure = f"{count} transfers at 20 MiB/s: {_spread(times)}; {whole} looked whole"
     held = max(times) <= 1 and not whole
     scene.report.add("revoked on one replica, transfer on another broken off", figure, "1 s, none looks whole", held)
-    for what, sizes, promise, most in (
-        ("bytes that the client read after the acknowledgement", known, "1 s at 20 MiB/s", 20 * 1024 * 1024),
-        ("bytes that left a replica after it had heard of the revocation", later, "256 KiB", AFTER_CUT),
-    ):
-        figure = f"p50 {quantile(sizes, 0.5) / 1024:.0f} KiB, max {max(sizes) / 1024:.0f} KiB"
-        scene.report.add(what, figure, promise, max(sizes) <= most)
+    what, most = "bytes that the client read after the acknowledgement", 20 * 1024 * 1024
+    scene.report.add(what, _sizes(known), "1 s at 20 MiB/s", max(known) <= most)
 
 
-async def _recorded(scene: Scene, link: Link) -> int:
-    """How many bytes of its one transfer had left the gateway, as its record says."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        status, page = await scene.clients.control(0, "GET", f"/v1/links/{link.id}/records")
-        if status == 200 and page["records"]:
-            [record] = page["records"]  # type: ignore[misc]
-            return int(record["bytes_out"])
-        await asyncio.sleep(0.05)
-    raise AssertionError("a transfer that was cut left no record")
+async def left_after_cut(scene: Scene, count: int) -> None:
+    """What still reaches a client that had stopped reading, from a replica that has cut its transfer.
+
+    The client's window is small and 192 MiB wait for it, so whatever comes beyond what its own kernel held before the
+    revocation left the replica after it. The control, seen once with a gateway that was changed for it: with a plain
+    close instead of linger 0 and an abort it is 0.4 MB, without the bound on what waits unsent (TCP_NOTSENT_LOWAT) as
+    well 4.1 MB, and no client sees an error. tests/traps, T5, has the control of both in one process.
+    """
+    clients, later, errors = scene.clients, [], 0
+    for number in range(count):
+        revoking, other = number % REPLICAS, (number + 1) % REPLICAS
+        gateway = scene.clients.fleet.gateways[other]
+        link = await clients.link(revoking, "large")
+        async with Stalled(clients, other, link.token) as client:
+            held = await client.steady()
+            before = await asyncio.to_thread(gateway.metric, "gateway_streams_cut_total")
+            assert await clients.revoke(revoking, link)
+            deadline = time.monotonic() + 5
+            while await asyncio.to_thread(gateway.metric, "gateway_streams_cut_total") == before:
+                assert time.monotonic() < deadline, "the other replica did not cut"
+            moved, error = await client.rest()
+        later.append(max(0, moved - held))
+        errors += error
+    figure = f"{count} stalled readers: {_sizes(later)}; {errors} saw an error"
+    kept = max(later) <= AFTER_CUT and errors == count
+    what = "bytes that left a replica after it had heard of a revocation on another one"
+    scene.report.add(what, figure, "256 KiB, and an error", kept)
+
+
+def _sizes(sizes: Sequence[int]) -> str:
+    return f"p50 {quantile(sizes, 0.5) / 1024:.0f} KiB, max {max(sizes) / 1024:.0f} KiB"
 
 
 async def one_use(scene: Scene, rounds: int, crowd: int = 200) -> None:
@@ -343,6 +357,7 @@ async def measure(folder: Path, wanted: argparse.Namespace, report: Report) -> N
             steps: dict[str, Callable[[], Awaitable[None]]] = {
                 "refuse": lambda: revoke_to_refuse(scene, wanted.revocations),
                 "cut": lambda: cut_to_last_byte(scene, wanted.cuts),
+                "after": lambda: left_after_cut(scene, wanted.stalled),
                 "uses": lambda: one_use(scene, wanted.rounds),
                 "limits": lambda: limits_with_skewed_clocks(scene, store, str(faketime)),
                 "database": lambda: database_faults(scene),
@@ -368,8 +383,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--revocations", type=int, default=1000)
     parser.add_argument("--cuts", type=int, default=60)
+    parser.add_argument("--stalled", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--only", choices=("refuse", "cut", "uses", "limits", "database", "counters"))
+    parser.add_argument("--only", choices=("refuse", "cut", "after", "uses", "limits", "database", "counters"))
     parser.add_argument("--out", type=Path)
     wanted = parser.parse_args()
     report, began = Report(), time.monotonic()

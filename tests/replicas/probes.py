@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import socket
+import struct
+import termios
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from tests.replicas.fleet import Fleet, refused_by
 from tests.servers.gateway import Link, RunningGateway
 
-__all__ = ["Clients", "Download", "Seen", "Watch", "quantile"]
+__all__ = ["Clients", "Download", "Seen", "Stalled", "Watch", "quantile"]
 
 
 def quantile(times: Sequence[float], share: float) -> float:
@@ -144,6 +149,49 @@ class Download:
         except (aiohttp.ClientError, OSError):
             self.broken = True
         self.ended = time.monotonic()
+
+
+class Stalled:
+    """A client with a small receive buffer that asks for a link and reads nothing until it is told to."""
+
+    def __init__(self, clients: Clients, replica: int, token: str, window: int = 64 * 1024) -> None:
+        self._place = urlsplit(clients.fleet.url(replica, token))
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self._socket.setblocking(False)
+
+    async def __aenter__(self) -> Self:
+        place, loop = self._place, asyncio.get_running_loop()
+        await loop.sock_connect(self._socket, (place.hostname, place.port))
+        head = f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n"
+        await loop.sock_sendall(self._socket, head.encode())
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        self._socket.close()
+
+    async def steady(self, within: float = 10.0) -> int:
+        """How many bytes its own kernel holds for it, once these have been the same for a while."""
+        deadline, seen = time.monotonic() + within, [0]
+        while seen[-1] == 0 or seen[-8:] != seen[-1:] * 8:
+            assert time.monotonic() < deadline, seen[-8:]
+            await asyncio.sleep(0.05)
+            seen.append(self._held())
+        return seen[-1]
+
+    async def rest(self) -> tuple[int, bool]:
+        """Read to the end: how many bytes came, those that were held included, and whether the end was an error."""
+        loop, moved = asyncio.get_running_loop(), 0
+        try:
+            async with asyncio.timeout(30):
+                while data := await loop.sock_recv(self._socket, 256 * 1024):
+                    moved += len(data)
+        except ConnectionError:
+            return moved, True
+        return moved, False
+
+    def _held(self) -> int:
+        return int(struct.unpack("i", fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, b"\0\0\0\0"))[0])
 
 
 @dataclass(slots=True)
