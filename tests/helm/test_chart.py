@@ -320,7 +320,8 @@ def test_injection_adds_what_the_templates_add(included: str) -> None:
     [policy] = objects("sidecar", kind="MutatingAdmissionPolicy")
     spec = _web(included)
     first, second = (next(iter(one.values())) for one in map(_without_type, policy["spec"]["mutations"]))
-    assert spec["initContainers"][0] == _literal(first["expression"], "value: ")
+    added = first["expression"].rpartition("JSONPatch{")[2]
+    assert spec["initContainers"][0] == _literal(added.replace("value: ", "added: ", 1), "added: ")
     assert spec["volumes"] == _literal(second["expression"], "volumes: ")
     assert spec["containers"][0]["env"] == _literal(second["expression"], "env: ")
     assert spec["containers"][0]["volumeMounts"] == _literal(second["expression"], "volumeMounts: ")
