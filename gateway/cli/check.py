@@ -11,19 +11,14 @@ from pathlib import Path
 import click
 
 from gateway.cli.output import Exit, fail, json_option, print_json
+from gateway.cli.values import config_option
 from gateway.core.reasons import SettingsError
 
 __all__ = ["check", "reading"]
 
 
 @click.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("gateway.yaml"),
-    envvar="GATEWAY_CONFIG",
-    show_default=True,
-)
+@config_option
 @click.option(
     "--schema",
     type=click.Choice(("settings", "policy")),

@@ -25,6 +25,7 @@ import click
 
 from gateway.cli.output import Exit, fail, json_option, print_json, say, table
 from gateway.cli.serve import run_loop
+from gateway.cli.values import config_option
 from gateway.core.reasons import DependencyDown, UpstreamFailed
 from gateway.core.route import Bucket, UpstreamCall
 
@@ -53,13 +54,7 @@ class Finding:
 
 @click.command()
 @click.argument("backend", required=False)
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("gateway.yaml"),
-    envvar="GATEWAY_CONFIG",
-    show_default=True,
-)
+@config_option
 @click.option(
     "--write", is_flag=True, help="Try everything the profile speaks of, with objects that are removed again."
 )

@@ -13,7 +13,7 @@ import click
 
 from gateway.cli.client import control
 from gateway.cli.output import Exit, fail, json_option, print_json, table
-from gateway.cli.values import SIZE
+from gateway.cli.values import SIZE, config_option
 
 __all__ = ["policy"]
 
@@ -62,14 +62,7 @@ def _tell(said: dict[str, Any]) -> None:
 
 
 @policy.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("gateway.yaml"),
-    envvar="GATEWAY_CONFIG",
-    show_default=True,
-    help="The settings whose policies are meant.",
-)
+@config_option
 @json_option
 def test(config: Path, *, as_json: bool) -> None:
     """Run the examples of the policy files; needs no running gateway."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.output import Exit, say
+from gateway.cli.values import config_option
 from gateway.core.reasons import SettingsError
 
 if TYPE_CHECKING:
@@ -46,13 +47,7 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 @click.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("gateway.yaml"),
-    envvar="GATEWAY_CONFIG",
-    show_default=True,
-)
+@config_option
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to serve with.")
 def serve(config: Path, workers: int) -> None:
     """Run the gateway until SIGTERM or SIGINT; SIGHUP reads settings and policies again.

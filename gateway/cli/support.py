@@ -26,6 +26,7 @@ import click
 from gateway import __version__
 from gateway.cli.client import Control, control_as_set
 from gateway.cli.output import json_option, print_json, say
+from gateway.cli.values import config_option
 
 __all__ = ["support_bundle"]
 
@@ -40,13 +41,7 @@ _TIMEOUT: Final = 10.0
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file; named by the time unless given."
 )
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("gateway.yaml"),
-    envvar="GATEWAY_CONFIG",
-    show_default=True,
-)
+@config_option
 @json_option
 def support_bundle(out: Path | None, config: Path, *, as_json: bool) -> None:
     """Write what helps to find a fault into one archive, without a secret in it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ __all__ = [
     "SPAN",
     "USES",
     "Place",
+    "config_option",
     "expiry_at",
     "find_secrets",
     "key_name",
@@ -36,6 +38,15 @@ __all__ = [
 
 NONE: Final = "none"
 """The word that takes a limit away."""
+
+config_option: Final = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("gateway.yaml"),
+    envvar="GATEWAY_CONFIG",
+    show_default=True,
+    help="The settings, which name the policies.",
+)
 
 _LINK_ID: Final = re.compile(r"l_[1-9A-HJ-NP-Za-km-z]{17}", re.ASCII)
 _FOUND: Final = re.compile(

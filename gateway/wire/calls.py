@@ -21,9 +21,9 @@ from gateway.core.request import BodyFraming, LinkPlace, ObjectRequest, Operatio
 from gateway.core.route import Capability, Route, UpstreamCall
 from gateway.wire.continuation import real_token
 
-__all__ = ["DEFAULT_TYPE", "copy_source_header", "heeded_version", "upstream_call", "whole_instead"]
+__all__ = ["DEFAULT_TYPE", "PROPERTIES", "copy_source_header", "heeded_version", "upstream_call", "whole_instead"]
 
-_STORED: Final = frozenset(
+PROPERTIES: Final = frozenset(
     {
         "cache-control",
         "content-disposition",
@@ -31,10 +31,11 @@ _STORED: Final = frozenset(
         "content-language",
         "content-type",
         "expires",
-        "x-amz-storage-class",
-        "x-amz-tagging",
     }
 )
+"""What an object is stored with beside `x-amz-meta-*`; a copy has it too unless it is replaced."""
+
+_STORED: Final = PROPERTIES | {"x-amz-storage-class", "x-amz-tagging"}
 _READ_CONDITIONS: Final = frozenset({"if-match", "if-modified-since", "if-none-match", "if-unmodified-since"})
 _GUARDS: Final = frozenset({"if-match", "if-unmodified-since"})
 """Preconditions that protect; the other two only save a transfer, and a store may ignore those."""

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest, Operation
 from gateway.wire.batch import Tag
+from gateway.wire.calls import PROPERTIES
 from gateway.wire.credentials import http_date
 
 __all__ = [
@@ -31,16 +32,6 @@ __all__ = [
 ]
 
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-(\d{1,18})", re.ASCII)
-_KEPT: Final = (
-    "cache-control",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-type",
-    "expires",
-)
-"""Properties of an object that a copy has too unless they are replaced, beside `x-amz-meta-*`."""
-
 _META: Final = "x-amz-meta-"
 _CONDITION: Final = "x-amz-copy-source-if-"
 _OF_THE_COPY: Final = frozenset({"if-match", "if-none-match", "x-amz-storage-class"})
@@ -141,7 +132,7 @@ def copied_whole(
     given = request.headers
     replacing = given.get("x-amz-metadata-directive") == "REPLACE"
     described = given if replacing else found
-    headers = {name: value for name, value in described.items() if name in _KEPT or name.startswith(_META)}
+    headers = {name: value for name, value in described.items() if name in PROPERTIES or name.startswith(_META)}
     headers |= {name: given[name] for name in _OF_THE_COPY if name in given}
     if given.get("x-amz-tagging-directive") == "REPLACE":
         headers |= {name: given[name] for name in ("x-amz-tagging",) if name in given}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.place import Place
 from tests.servers.gateway import RunningGateway, gateway_before
@@ -54,6 +55,18 @@ def run(tmp_path: Path) -> Run:
         return subprocess.run([str(part) for part in command], check=check, **options)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real one. Not for the whole session: its driver keeps an event loop, which asynchronous tests would meet."""
+    require("chromium")
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"] if os.geteuid() == 0 else []
+        )
+        yield chromium
+        chromium.close()
 
 
 def require(program: str) -> None:

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.e2e.conftest import require
 from tests.e2e.place import Place, noise
 
 _HOSTILE = b"<!doctype html><title>x</title><script>document.title = 'executed'</script><h1>hi</h1>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require("chromium")
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox"] if os.geteuid() == 0 else [],
-        )
-        yield chromium
-        chromium.close()
 
 
 def test_a_click_downloads_the_file_and_takes_one_use(weed: Place, browser: Browser, tmp_path: Path) -> None:

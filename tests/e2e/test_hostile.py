@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -11,9 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page
 
-from tests.e2e.conftest import require
 from tests.e2e.hostile import MARK, NAMES, Payload, payloads
 from tests.e2e.place import Place
 
@@ -49,17 +46,6 @@ class Watched:
     def open_beside(self, foreign: str, url: str) -> None:
         """As a part of a foreign page, in each way that a page can hold one."""
         self.open(f"{foreign}/beside?{quote(url, safe='')}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require("chromium")
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from tests.clients.install import CORE, install
-from tests.e2e.conftest import require
+from tests.e2e.conftest import browser, require
 from tests.e2e.place import Place
 from tests.flows.actor import Actor
 from tests.flows.pages import Pages, serving_pages
 from tests.servers.gateway import RunningGateway, gateway_before
 from tests.servers.store import RunningStore
+
+__all__ = ["browser"]  # the fixture of the end-to-end tests, for these as well
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,14 +70,3 @@ def new_actor(clients: None, tmp_path: Path) -> Callable[[Place], Actor]:
 def actor(place: Place, new_actor: Callable[[Place], Actor]) -> Actor:
     """An app with a key of its own, once on each store."""
     return new_actor(place)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require("chromium")
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
-        yield chromium
-        chromium.close()

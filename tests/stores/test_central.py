@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,21 @@ from tests.control.desk import Desk, serving
 from tests.control.usecases.test_keys import keys_of
 
 TOKEN = "a-sidecars-token-of-many-letters"
+
+
+@asynccontextmanager
+async def following(app: web.Application) -> AsyncIterator[CentralState]:
+    """An engine that follows what this application pretends to be."""
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    state = CentralState(f"central+http://127.0.0.1:{runner.addresses[0][1]}", TOKEN)
+    try:
+        await state.open()
+        yield state
+    finally:
+        await state.close()
+        await runner.cleanup()
 
 
 @pytest.fixture
@@ -160,20 +176,11 @@ async def test_what_is_no_session_is_the_stores_fault(desk: Desk, wrong: str) ->
     app = web.Application()
     app.router.add_post("/v1/sessions", issue)
     app.router.add_get("/v1/revocations", feed)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    state = CentralState(f"central+http://127.0.0.1:{runner.addresses[0][1]}", TOKEN)
-    await state.open()
-    try:
+    async with following(app) as state:
         with pytest.raises(DependencyDown):
             await state.issue_session(
                 "payroll" if wrong == "another app" else "billing", 900.0, "container credentials"
             )
-    finally:
-        await state.close()
-        await runner.cleanup()
 
 
 async def test_wrong_beginnings_are_told(desk: Desk) -> None:
@@ -223,17 +230,10 @@ async def test_a_bad_answer_is_no_proof(status: int, body: str) -> None:
     app = web.Application()
     app.router.add_get("/v1/revocations", answer)
     app.router.add_get("/else", elsewhere)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    state = CentralState(f"central+http://127.0.0.1:{runner.addresses[0][1]}", TOKEN)
-    await state.open()
-    good = False
-    with pytest.raises(DependencyDown):
-        await state.since(0, 10)
-    await state.close()
-    await runner.cleanup()
+    async with following(app) as state:
+        good = False
+        with pytest.raises(DependencyDown):
+            await state.since(0, 10)
 
 
 @pytest.mark.parametrize("found", [[1, 2], "x", [None] * 10])
@@ -249,13 +249,6 @@ async def test_what_is_no_grant_is_the_stores_fault(found: object) -> None:
     app = web.Application()
     app.router.add_get("/v1/grants/by-hash/{hash}", grant)
     app.router.add_get("/v1/revocations", feed)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    state = CentralState(f"central+http://127.0.0.1:{runner.addresses[0][1]}", TOKEN)
-    await state.open()
-    with pytest.raises(DependencyDown):
-        await state.find(hash_secret("x"))
-    await state.close()
-    await runner.cleanup()
+    async with following(app) as state:
+        with pytest.raises(DependencyDown):
+            await state.find(hash_secret("x"))
