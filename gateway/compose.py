@@ -305,7 +305,7 @@ def upload_parts_with(upstream: StoreUpstream) -> PartsUpload:
         call: UpstreamCall, chunks: AsyncIterator[bytes], length: int | None, capabilities: frozenset[Capability]
     ) -> Answer:
         conditions = tuple(pair for pair in call.headers if pair[0] in _CONDITIONS)
-        uploaded = await multipart.upload(
+        return await multipart.upload(
             upstream,
             multipart.Destination(call.backend, call.bucket, call.key),
             chunks,
@@ -314,7 +314,6 @@ def upload_parts_with(upstream: StoreUpstream) -> PartsUpload:
             conditions=conditions,
             equal_parts=Capability.EQUAL_PARTS in capabilities,
         )
-        return Answer(200, {**uploaded.headers, "etag": uploaded.etag}, 0)
 
     return upload_parts
 

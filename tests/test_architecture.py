@@ -11,6 +11,8 @@ from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 _ROOT = Path(__file__).resolve().parents[1]
 _SOURCES = sorted((_ROOT / "gateway").rglob("*.py"))
 _TESTS = sorted((_ROOT / "tests").rglob("*.py"))
@@ -167,6 +169,39 @@ def test_foreign_libraries_stop_at_the_rooms_wall() -> None:
         (path.relative_to(_ROOT).parts[1], module.partition(".")[0]) for path in _SOURCES for module in _imports(path)
     ]
     assert [] == [(room, library) for room, library in imported if room not in _WALLS.get(library, {room})]
+
+
+_MARKUP = re.compile(r"</?(?:\w+:)?[A-Z][A-Za-z]*(?:\s[^<>]*)?/?>")
+
+
+def _markup(source: str) -> list[str]:
+    """The literals of a module's code that hold an element's tag, and the parsers of XML that it imports."""
+    tree = ast.parse(source)
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    known = [text.decode("latin-1") if isinstance(text, bytes) else text for text in texts]
+    found = [text for text in known if isinstance(text, str) and _MARKUP.search(text)]
+    imported = (node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    return found + [name for name in imported if name.partition(".")[0] in {"xml", "lxml"}]
+
+
+def test_xml_is_read_and_written_in_wire_alone() -> None:
+    """One reader and one writer: a namespace or a prefix that one of two readers does not know changes the answer."""
+    outside = [path for path in _SOURCES if path.relative_to(_ROOT).parts[1] != "wire"]
+    assert {} == {_name(path): found for path in outside if (found := _markup(_code(path)))}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'import re\nCODE = re.compile(rb"<Code>([A-Za-z]+)</Code>")',
+        'def text(key): return f"<Key>{key}</Key>"',
+        "DOCUMENT = b'<Error xmlns=\"u\"/>'",
+        "from xml.etree import ElementTree",
+    ],
+)
+def test_a_reader_beside_it_would_be_found(source: str) -> None:
+    """The control: each way in which a second reader or writer has been written."""
+    assert [] != _markup(source)
 
 
 def test_only_who_answers_names_a_status() -> None:

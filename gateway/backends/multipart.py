@@ -10,19 +10,18 @@ because a PUT has to declare its length.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from html import unescape
 from typing import Final
-from xml.sax.saxutils import escape
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import Answer, Upstream, UpstreamCall
+from gateway.wire.batch import CompletedPart, complete_document
 from gateway.wire.calls import DEFAULT_TYPE
+from gateway.wire.documents import read_completed, read_initiated, store_fault
 
-__all__ = ["MAX_PARTS", "PART_SIZE", "Destination", "Uploaded", "part_size", "upload"]
+__all__ = ["MAX_PARTS", "PART_SIZE", "Destination", "part_size", "upload"]
 
 PART_SIZE: Final = 8 * 1024**2
 """Bytes. The usual default of S3 clients, above the 5 MiB that every store demands."""
@@ -33,9 +32,8 @@ MAX_PARTS: Final = 10_000
 _STREAMED_PART: Final = 64 * 1024**2
 _MIB: Final = 1024**2
 _ANSWER_LIMIT: Final = 1024**2
-_UPLOAD_ID: Final = re.compile(rb"<UploadId>([^<]{1,2048})</UploadId>")
-_ETAG: Final = re.compile(rb"<ETag>([^<]{1,256})</ETag>")
-_CODE: Final = re.compile(rb"<Error>.*?<Code>([A-Za-z0-9.]{1,64})</Code>", re.DOTALL)
+_FAILED: Final = 500
+"""The status of a failure that a store reports in the body of a success."""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -47,16 +45,6 @@ class Destination:
     backend: str
     bucket: str
     key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Uploaded:
-    """The finished object. `etag` is as the store writes it, with quotes; `headers` are those of the last answer."""
-
-    etag: str
-    size: int
-    parts: int
-    headers: Mapping[str, str]
 
 
 def part_size(number: int, *, length: int | None = None, equal: bool = False) -> int:
@@ -80,16 +68,19 @@ async def upload(
     headers: Headers = (),
     conditions: Headers = (),
     equal_parts: bool = False,
-) -> Uploaded:
+) -> Answer:
     """Upload all of `chunks`; `length` in bytes if known.
 
     `headers` describe the object. `conditions` (`if-match`, `if-none-match`) go with the step that makes the object
     appear; the caller has asked the profile whether the store heeds them.
 
+    The answer is as to one PUT: the store's to the step that made the object appear, with the object's ETag, or the
+    refusal of whichever step it refused, whose status is never a success; then nothing is left of the upload.
+
     Raises:
-        Refused: OBJECT_EXISTS or PRECONDITION_FAILED when a condition does not hold, INCOMPLETE_BODY when the source
-            does not have the declared length, TOO_LARGE above `MAX_PARTS`; and whatever the source raises.
-        UpstreamFailed: UPSTREAM_REFUSED for any other refusal of the store, and the failures of `Upstream.open`.
+        Refused: INCOMPLETE_BODY when the source does not have the declared length, TOO_LARGE above `MAX_PARTS`; and
+            whatever the source raises.
+        UpstreamFailed: UPSTREAM_BROKE for a document that is none, and the failures of `Upstream.open`.
     """
     source = _Source(chunks, length)
     first = part_size(1, length=length, equal=equal_parts)
@@ -100,25 +91,37 @@ async def upload(
     work = _Work(upstream, place, conditions)
     if whole is not None:
         return await work.put_whole(source.last(whole) if kept is None else kept.replay(), whole, headers)
-    upload_id = await work.create(headers)
+    opened = await work.create(headers)
+    if isinstance(opened, Answer):
+        return opened
     try:
-        number = 0
-        while kept is not None or source.left:
-            number += 1
-            if number > MAX_PARTS:
-                raise Refused(Reason.TOO_LARGE, f"the upload has more than {MAX_PARTS} parts")
-            if kept is not None:
-                await work.put_part(upload_id, number, kept.replay(), kept.size)
-                kept = None if source.ended else await source.keep(part_size(number + 1, equal=equal_parts))
-                kept = kept if kept is None or kept.size else None
-            else:
-                size = min(part_size(number, length=length), source.left)
-                body = source.last(size) if size == source.left else source.slice(size)
-                await work.put_part(upload_id, number, body, size)
-        return await work.complete(upload_id, source.taken)
+        answer = await work.put_parts(opened, _cut(source, kept, length, equal=equal_parts))
+        if answer is None:
+            answer = await work.complete(opened)
     except BaseException:
-        await _finish(work.abort(upload_id))
+        await _finish(work.abort(opened))
         raise
+    if answer.status >= 300:
+        await _finish(work.abort(opened))
+    return answer
+
+
+async def _cut(
+    source: _Source, kept: _Kept | None, length: int | None, *, equal: bool
+) -> AsyncIterator[tuple[int, AsyncIterator[bytes], int]]:
+    """Number, bytes and size of each part. The bytes of one have to be taken before the next is asked for."""
+    number = 0
+    while kept is not None or source.left:
+        number += 1
+        if number > MAX_PARTS:
+            raise Refused(Reason.TOO_LARGE, f"the upload has more than {MAX_PARTS} parts")
+        if kept is not None:
+            yield number, kept.replay(), kept.size
+            kept = None if source.ended else await source.keep(part_size(number + 1, equal=equal))
+            kept = kept if kept is None or kept.size else None
+        else:
+            size = min(part_size(number, length=length), source.left)
+            yield number, source.last(size) if size == source.left else source.slice(size), size
 
 
 async def _finish(cleanup: asyncio.Future[None]) -> None:
@@ -200,7 +203,7 @@ class _Work:
         self._upstream = upstream
         self._place = place
         self._conditions = conditions
-        self._etags: list[str] = []
+        self._parts: list[CompletedPart] = []
 
     def _call(
         self, method: str, query: Headers = (), headers: Headers = (), body_length: int | None = None
@@ -216,42 +219,49 @@ class _Work:
             body_length=body_length,
         )
 
-    async def put_whole(self, body: AsyncIterator[bytes], size: int, headers: Headers) -> Uploaded:
+    async def put_whole(self, body: AsyncIterator[bytes], size: int, headers: Headers) -> Answer:
         async with self._upstream.open(self._call("PUT", (), headers + self._conditions, size), body) as answer:
-            await self._accepted("the upload", answer)
-            return Uploaded(answer.headers.get("etag", ""), size, 1, answer.headers)
+            found, refused = await _read(answer)
+            return refused or Answer(answer.status, answer.headers, len(found))
 
-    async def create(self, headers: Headers) -> str:
+    async def create(self, headers: Headers) -> str | Answer:
+        """The store's id of the upload, or its refusal."""
         if not any(name == "content-type" for name, _ in headers):
             headers = (*headers, ("content-type", DEFAULT_TYPE))
         async with self._upstream.open(self._call("POST", (("uploads", ""),), headers, 0), b"") as answer:
-            match = _UPLOAD_ID.search(await self._accepted("starting an upload", answer))
-        if match is None:
-            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store names no upload id")
-        return unescape(match[1].decode("utf-8", "replace"))
+            found, refused = await _read(answer)
+            return refused or read_initiated(found)
 
-    async def put_part(self, upload_id: str, number: int, body: AsyncIterator[bytes], size: int) -> None:
-        query = (("partNumber", str(number)), ("uploadId", upload_id))
-        async with self._upstream.open(self._call("PUT", query, (), size), body) as answer:
-            await self._accepted(f"part {number}", answer)
-            etag = answer.headers.get("etag")
-        if not etag:
-            raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the store gives part {number} no ETag")
-        self._etags.append(etag)
+    async def put_parts(
+        self, upload_id: str, parts: AsyncIterator[tuple[int, AsyncIterator[bytes], int]]
+    ) -> Answer | None:
+        """None if the store has taken every part, else its refusal of one."""
+        async for number, body, size in parts:
+            query = (("partNumber", str(number)), ("uploadId", upload_id))
+            async with self._upstream.open(self._call("PUT", query, (), size), body) as answer:
+                _, refused = await _read(answer)
+                etag = answer.headers.get("etag")
+            if refused is not None:
+                return refused
+            if not etag:
+                raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the store gives part {number} no ETag")
+            self._parts.append(CompletedPart(number, etag))
+        return None
 
-    async def complete(self, upload_id: str, size: int) -> Uploaded:
-        parts = "".join(
-            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
-            for number, etag in enumerate(self._etags, 1)
-        )
-        text = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+    async def complete(self, upload_id: str) -> Answer:
+        text = complete_document(self._parts)
         headers = (*self._conditions, ("content-type", "application/xml"))
         call = replace(self._call("POST", (("uploadId", upload_id),), headers, len(text)), laborious=True)
         async with self._upstream.open(call, text) as answer:
-            found = _ETAG.search(await self._accepted("completing the upload", answer))
-        if found is None:
+            found, refused = await _read(answer)
+            if refused is not None:
+                return refused
+            etag = read_completed(found)
+        if not etag:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store gives the completed upload no ETag")
-        return Uploaded(unescape(found[1].decode("utf-8", "replace")), size, len(self._etags), answer.headers)
+        # What is left out describes the completing document, not the object.
+        about = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        return Answer(answer.status, {**about, "etag": etag}, 0)
 
     def abort(self, upload_id: str) -> asyncio.Task[None]:
         """A task that throws the parts away; a store that cannot be reached now keeps them until its own clean-up."""
@@ -265,14 +275,24 @@ class _Work:
 
         return asyncio.get_running_loop().create_task(run())
 
-    async def _accepted(self, step: str, answer: Answer) -> bytes:
-        """The body of a success. S3 may answer 200 and report the failure in the body."""
-        body = await answer.body.read(_ANSWER_LIMIT)
-        error = _CODE.search(body)
-        if answer.status < 300 and error is None:
-            return body
-        code = error[1].decode() if error else ""
-        if self._conditions and (answer.status == 412 or code == "PreconditionFailed"):
-            exists = any(name == "if-none-match" for name, _ in self._conditions)
-            raise Refused(Reason.OBJECT_EXISTS if exists else Reason.PRECONDITION_FAILED, f"{step} found it otherwise")
-        raise UpstreamFailed(Reason.UPSTREAM_REFUSED, f"{step} was answered {answer.status} {code}".rstrip())
+
+async def _read(answer: Answer) -> tuple[bytes, Answer | None]:
+    """The body, and the refusal that it is. S3 may answer 200 and report the failure in the body."""
+    body = await answer.body.read(_ANSWER_LIMIT)
+    if answer.status < 300 and store_fault(body) is None:
+        return body, None
+    status = answer.status if answer.status >= 300 else _FAILED
+    return body, Answer(status, answer.headers, len(body), _Read(body))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A body that was read already."""
+
+    content: bytes
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.content
+
+    async def read(self, limit: int) -> bytes:
+        return self.content[:limit]

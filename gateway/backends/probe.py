@@ -21,6 +21,9 @@ from gateway.backends.upstream import StoreUpstream
 from gateway.core.profile import Addressing
 from gateway.core.reasons import Refused, UpstreamFailed
 from gateway.core.route import Capability, UpstreamCall
+from gateway.wire.batch import Tag, read_store_tags, tags_document
+from gateway.wire.documents import store_fault
+from gateway.wire.listing import read_listing
 
 __all__ = ["Finding", "probe"]
 
@@ -210,17 +213,17 @@ class _Questions:
     async def _tagging(self) -> Finding:
         """On an object of its own: a store without tagging may take the request for an object write."""
         await self._send("PUT", "tagged", body=_BODY)
-        text = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
-        put = await self._send("PUT", "tagged", body=text, query=(("tagging", ""),))
+        given = (Tag("a", "b"),)
+        put = await self._send("PUT", "tagged", body=tags_document(given), query=(("tagging", ""),))
         kept = (await self._send("GET", "tagged")).body == _BODY
         tags = await self._send("GET", "tagged", query=(("tagging", ""),))
-        seen = put.status in {200, 204} and kept and b"<Value>b</Value>" in tags.body
+        seen = put.status in {200, 204} and kept and tags.status == 200 and given == read_store_tags(tags.body)
         detail = f"answered {put.status}" if kept else "the request replaced the object"
         return Finding(Capability.TAGGING, self._expects(Capability.TAGGING), seen, detail)
 
     async def _listing(self) -> Finding:
         reply = await self._send("GET", "", query=(("list-type", "2"), ("max-keys", "1"), ("prefix", self._prefix)))
-        seen = reply.status == 200 and b"<NextContinuationToken>" in reply.body
+        seen = reply.status == 200 and read_listing(reply.body).next_token != ""
         return Finding(Capability.LIST_V2, self._expects(Capability.LIST_V2), seen, f"answered {reply.status}")
 
     async def _multipart(self) -> Finding:
@@ -228,14 +231,12 @@ class _Questions:
         place = Destination(self._spec.name, self._bucket, f"{self._prefix}parts")
         self._written["parts"] = None
         done = await upload(self._upstream, place, _mebibytes(9))
-        try:
-            await upload(self._upstream, place, _mebibytes(9), conditions=(("if-none-match", "*"),))
-            conditional = False
-        except Refused:
-            conditional = True
+        again = await upload(self._upstream, place, _mebibytes(9), conditions=(("if-none-match", "*"),))
+        refused = again.status == 412 or store_fault(await again.body.read(_LIMIT)) == "PreconditionFailed"
+        seen = done.status == 200 and refused
         expected = self._expects(Capability.CONDITIONAL_COMPLETE)
-        detail = f"{done.parts} parts were put together"
-        return Finding(Capability.CONDITIONAL_COMPLETE, expected, conditional, detail)
+        detail = f"answered {done.status} and {again.status}"
+        return Finding(Capability.CONDITIONAL_COMPLETE, expected, seen, detail)
 
     async def _virtual_host(self) -> Finding:
         spec = replace(self._spec, addressing=Addressing.VIRTUAL)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import socket
 import time
@@ -28,6 +27,7 @@ from gateway.cli.serve import run_loop
 from gateway.cli.values import config_option
 from gateway.core.reasons import DependencyDown, UpstreamFailed
 from gateway.core.route import Bucket, UpstreamCall
+from gateway.wire.documents import store_fault
 
 if TYPE_CHECKING:
     from gateway.backends.spec import BackendSpec
@@ -39,7 +39,6 @@ _SKEW: Final = 60.0
 """Seconds. Stores refuse signatures at 900; a clock that is a minute off is on its way there."""
 
 _SMALL: Final = 64 * 1024
-_CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +158,9 @@ async def _service(upstream: StoreUpstream, name: str) -> AsyncIterator[Finding]
     began = time.perf_counter()
     sent_at = time.time()
     async with upstream.open(UpstreamCall(backend=name, method="GET", bucket="", key="")) as answer:
-        code = _CODE.search(await answer.body.read(16 * 1024 * 1024))
+        said = store_fault(await answer.body.read(16 * 1024 * 1024)) or ""
         yield Finding(name, "connection", True, f"answered {answer.status} in {time.perf_counter() - began:.3f} s")
         yield _clock(name, answer.headers.get("date"), sent_at)
-        said = code[1].decode() if code else ""
         if said in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidSecurity"}:
             yield Finding(name, "credentials", False, said)
         elif answer.status == 200:
@@ -184,10 +182,9 @@ async def _bucket(upstream: StoreUpstream, bucket: Bucket) -> Finding:
     query = (("list-type", "2"), ("max-keys", "1"), ("prefix", bucket.prefix))
     call = UpstreamCall(backend=bucket.backend, method="GET", bucket=bucket.real_bucket, key="", query=query)
     async with upstream.open(call) as answer:
-        code = _CODE.search(await answer.body.read(_SMALL))
+        code = store_fault(await answer.body.read(_SMALL)) or ""
     said = "can be listed" if answer.status == 200 else f"answered {answer.status}"
-    detail = f"{said} {code[1].decode()}" if code else said
-    return Finding(bucket.backend, f"bucket {bucket.name}", answer.status == 200, detail)
+    return Finding(bucket.backend, f"bucket {bucket.name}", answer.status == 200, f"{said} {code}".rstrip())
 
 
 async def _probed(spec: BackendSpec, bucket: Bucket) -> AsyncIterator[Finding]:

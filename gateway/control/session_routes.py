@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from xml.sax.saxutils import escape
 
 from aiohttp import web
 
@@ -24,6 +23,7 @@ from gateway.control.usecases.sessions import SESSION_LIFE, Sessions
 from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.units import format_instant
+from gateway.wire.documents import document, element
 
 __all__ = ["session_endpoints"]
 
@@ -112,31 +112,29 @@ def _seconds(form: dict[str, str]) -> float | None:
 
 
 def _assumed(request: web.Request, key: IssuedKey, arn: str, name: str) -> web.Response:
-    ends = format_instant(key.grant.expires_at or 0.0)
-    return _xml(
-        200,
-        f'<AssumeRoleWithWebIdentityResponse xmlns="{_XMLNS}"><AssumeRoleWithWebIdentityResult><Credentials>'
-        f"<AccessKeyId>{key.access_key_id}</AccessKeyId><SecretAccessKey>{key.secret_access_key}</SecretAccessKey>"
-        f"<SessionToken>{key.session_token}</SessionToken><Expiration>{ends}</Expiration></Credentials>"
-        f"<AssumedRoleUser><Arn>{escape(arn)}/{escape(name)}</Arn>"
-        f"<AssumedRoleId>{key.grant.id}:{escape(name)}</AssumedRoleId></AssumedRoleUser>"
-        f"<SubjectFromWebIdentityToken>{escape(str(key.grant.owner))}</SubjectFromWebIdentityToken>"
-        f"</AssumeRoleWithWebIdentityResult>{_metadata(request)}</AssumeRoleWithWebIdentityResponse>",
+    credentials = (
+        element("AccessKeyId", key.access_key_id),
+        element("SecretAccessKey", key.secret_access_key),
+        element("SessionToken", key.session_token or ""),
+        element("Expiration", format_instant(key.grant.expires_at or 0.0)),
     )
+    user = (element("Arn", f"{arn}/{name}"), element("AssumedRoleId", f"{key.grant.id}:{name}"))
+    result = (
+        element("Credentials", credentials),
+        element("AssumedRoleUser", user),
+        element("SubjectFromWebIdentityToken", str(key.grant.owner)),
+    )
+    metadata = element("ResponseMetadata", (element("RequestId", request[REQUEST_ID]),))
+    inner = (element("AssumeRoleWithWebIdentityResult", result), metadata)
+    return _xml(200, document("AssumeRoleWithWebIdentityResponse", inner, namespace=_XMLNS))
 
 
 def _fault(request: web.Request, status: int, code: str, text: str) -> web.Response:
     blamed = "Receiver" if status >= 500 else "Sender"
-    return _xml(
-        status,
-        f'<ErrorResponse xmlns="{_XMLNS}"><Error><Type>{blamed}</Type><Code>{code}</Code>'
-        f"<Message>{escape(text)}</Message></Error><RequestId>{request[REQUEST_ID]}</RequestId></ErrorResponse>",
-    )
+    error = element("Error", (element("Type", blamed), element("Code", code), element("Message", text)))
+    inner = (error, element("RequestId", request[REQUEST_ID]))
+    return _xml(status, document("ErrorResponse", inner, namespace=_XMLNS))
 
 
-def _metadata(request: web.Request) -> str:
-    return f"<ResponseMetadata><RequestId>{request[REQUEST_ID]}</RequestId></ResponseMetadata>"
-
-
-def _xml(status: int, text: str) -> web.Response:
-    return web.Response(status=status, text=text, content_type="text/xml", charset="utf-8")
+def _xml(status: int, body: bytes) -> web.Response:
+    return web.Response(status=status, body=body, content_type="text/xml", charset="utf-8")

@@ -13,12 +13,12 @@ from gateway.core.request import LinkPlace, Operation
 from gateway.core.route import Answer
 from gateway.data.attempts import Tried
 from gateway.data.transfers import Permit
+from gateway.wire.documents import store_fault
 from gateway.wire.replies import Reply, store_error, store_reason
 
 __all__ = ["judged", "require_pinned", "told"]
 
 _ERROR_LIMIT: Final = 64 * 1024
-_CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _UNSATISFIED: Final = re.compile(r"bytes \*/\d{1,20}", re.ASCII)
 _UPLOADS: Final = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT})
 
@@ -47,8 +47,8 @@ async def judged(answer: Answer, tried: Tried, permit: Permit) -> Reply | None:
     if answer.status == 416 and _UNSATISFIED.fullmatch(unsatisfied):
         # RFC 9110, 15.5.17: it tells a resuming client how long the object is now.
         permit.exchange.extra += (("Content-Range", unsatisfied),)
-    found = None if tried.request.raw.method == "HEAD" else _CODE.search(await answer.body.read(_ERROR_LIMIT))
-    return told(answer.status, found[1].decode() if found is not None else "", tried, permit)
+    found = None if tried.request.raw.method == "HEAD" else store_fault(await answer.body.read(_ERROR_LIMIT))
+    return told(answer.status, found or "", tried, permit)
 
 
 def told(status: int, code: str, tried: Tried, permit: Permit) -> Reply:

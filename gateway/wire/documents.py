@@ -116,9 +116,9 @@ def element(name: str, content: str | Iterable[str]) -> str:
     return f"<{name}>{inner}</{name}>"
 
 
-def document(root: str, content: Iterable[str]) -> bytes:
-    """A whole document in S3's namespace, in UTF-8."""
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{XMLNS}">{"".join(content)}</{root}>'.encode()
+def document(root: str, content: Iterable[str], *, namespace: str = XMLNS) -> bytes:
+    """A whole document in S3's namespace or another, in UTF-8."""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{namespace}">{"".join(content)}</{root}>'.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html import escape
 
-from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.route import Answer, Capability, UpstreamCall
 
 __all__ = ["Scripted", "ScriptedStore", "Seen", "xml"]
@@ -207,6 +207,6 @@ class ScriptedStore:
         seen.whole = True
         heeded = ("if-none-match", "*") in call.headers and Capability.CONDITIONAL_COMPLETE in capabilities
         if heeded and (call.bucket, call.key) in self.objects:
-            raise Refused(Reason.OBJECT_EXISTS, "the object exists")
+            return xml("<Error><Code>PreconditionFailed</Code></Error>", 412).answer()
         self.hold(call.key, seen.body, call.bucket)
         return Answer(200, {"etag": self.objects[call.bucket, call.key][1]["etag"]}, 0)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from gateway.core.route import Delivery
-from tests.data.harness import Rig, policy, running
+from gateway.backends import multipart
+from gateway.compose import upload_parts_with
+from gateway.core.route import Delivery, UpstreamCall
+from gateway.wire.batch import CompletedPart, complete_document
+from tests.data.harness import APP, Rig, policy, running
+from tests.data.parts_store import PartsStore
 from tests.data.scripted_store import Scripted, xml
+from tests.data.uploading import BODY, PART, WRITE, created, patch
 
 SECRET = "<Error><Code>{}</Code><Message>the key AKIASECRET of real/inside</Message><HostId>store7</HostId></Error>"
 S3 = [
@@ -55,6 +61,42 @@ async def test_a_huge_error_document_is_not_read(app: Rig) -> None:
     app.store.script(Scripted(500, {}, [b"x" * 100_000]))
     assert 500 <= (await app.ask("GET", "/reports/a")).status
     assert 0 == app.store.open_now
+
+
+LATE = (
+    '<Error xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Code>PreconditionFailed</Code></Error>',
+    '<s3:Error xmlns:s3="urn:x"><s3:Code>PreconditionFailed</s3:Code><s3:Key>inside</s3:Key></s3:Error>',
+    "<Error><Message>&lt;Code&gt;NoSuchKey&lt;/Code&gt;</Message><Code>PreconditionFailed</Code></Error>",
+)
+
+
+@pytest.mark.parametrize("document", LATE)
+@pytest.mark.usefixtures("small_parts")
+async def test_a_late_refusal_is_one_refusal_on_every_path(document: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that a store reports with status 200 when parts are completed is read alike for an upload that is sent
+    in parts, a resumable one and an app's own: as the condition that did not hold."""
+    monkeypatch.setattr(multipart, "PART_SIZE", PART)
+
+    def late(call: UpstreamCall) -> Scripted | None:
+        completing = call.method == "POST" and "uploadId" in dict(call.query)
+        return xml(document) if completing else None
+
+    async with running(store=PartsStore(), trusted=APP) as rig:
+        rig.plane.upload_parts = upload_parts_with(rig.store)
+        rig.store.always = late
+        token = await rig.link(actions=WRITE)
+        chunked = {"Transfer-Encoding": "chunked"}
+        plain = await rig.ask("PUT", f"/s/{token}", chunked, b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY))
+        resumable = await patch(rig, await created(rig, token, len(BODY)), 0, BODY)
+        begun = await rig.ask("POST", "/reports/a.txt?uploads")
+        [upload_id] = re.findall("<UploadId>(.*)</UploadId>", begun.text)
+        parts = complete_document([CompletedPart(1, "e")])
+        own = await rig.ask("POST", f"/reports/a.txt?uploadId={upload_id}", {"If-None-Match": "*"}, parts)
+        told = ["object_exists", "object_exists", "<Code>PreconditionFailed</Code>"]
+        said = [json.loads(plain.body)["reason"], json.loads(resumable.body)["reason"], own.text]
+        assert [409, 409, 412] == [plain.status, resumable.status, own.status]
+        assert [True] * 3 == [word in text for word, text in zip(told, said, strict=True)]
+        assert None is rig.store.stored("inside/a.txt")
 
 
 PINNED = '"v1"'
