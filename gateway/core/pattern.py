@@ -2,19 +2,18 @@
 
 Refuses to own percent-decoding (names arrive decoded once) and folding by stores (`gateway.core.policy`).
 
-Law: `*` stays inside one segment, `**` as the last segment covers everything below and nothing beside. A prefix
-without its slash never reaches a sibling: `reports/billing/**` does not cover `reports/billing-old/x`.
+Laws: `*` stays inside one segment, `**` as the last segment covers everything below and nothing beside. A prefix
+without its slash never reaches a sibling: `reports/billing/**` does not cover `reports/billing-old/x`. However many
+stars a pattern has, a name is read once: no stranger's key makes a rule expensive.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
 __all__ = ["RESERVED", "NamePattern", "PathPattern", "key_fault"]
 
-_SEGMENT: Final = re.compile(r"[^*]+|\*+")
 _DOTS: Final = frozenset({".", ".."})
 
 RESERVED: Final = ".gateway-uploads"
@@ -40,9 +39,33 @@ def key_fault(key: str) -> str | None:
     return None
 
 
-def _compile_segment(text: str) -> re.Pattern[str]:
-    parts = ("[^/]*" if part.startswith("*") else re.escape(part) for part in _SEGMENT.findall(text))
-    return re.compile("".join(parts), re.DOTALL)
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """The pattern of one segment: the texts around its stars. Between them stands anything, or nothing."""
+
+    first: str
+    inner: tuple[str, ...]
+    last: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> _Segment:
+        first, *rest = text.split("*")
+        return cls(first, tuple(part for part in rest[:-1] if part), rest[-1] if rest else None)
+
+    def matches(self, segment: str) -> bool:
+        """Whether the texts stand in the segment one after the other. The first place of each leaves the most room
+        for those behind it, so none has to be looked for again."""
+        if self.last is None:
+            return segment == self.first
+        at, end = len(self.first), len(segment) - len(self.last)
+        if at > end or not segment.startswith(self.first) or not segment.endswith(self.last):
+            return False
+        for part in self.inner:
+            at = segment.find(part, at, end)
+            if at < 0:
+                return False
+            at += len(part)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +73,8 @@ class PathPattern:
     """A compiled `bucket/path` pattern."""
 
     text: str
-    bucket: re.Pattern[str] | None
-    head: tuple[re.Pattern[str], ...]
+    bucket: _Segment | None
+    head: tuple[_Segment, ...]
     deep: bool
 
     @classmethod
@@ -73,11 +96,11 @@ class PathPattern:
             raise ValueError(f"{text!r}: ** may stand only as the whole last segment")
         if any(segment in _DOTS or not segment for segment in head):
             raise ValueError(f"{text!r}: empty segments, . and .. are not allowed in a pattern")
-        return cls(text, _compile_segment(bucket), tuple(_compile_segment(segment) for segment in head), deep)
+        return cls(text, _Segment.parse(bucket), tuple(map(_Segment.parse, head)), deep)
 
     def covers(self, bucket: str, key: str) -> bool:
         """Whether this very object is meant."""
-        if self.bucket is not None and not self.bucket.fullmatch(bucket):
+        if self.bucket is not None and not self.bucket.matches(bucket):
             return False
         segments = key.split("/")
         if self.deep:
@@ -86,14 +109,14 @@ class PathPattern:
 
     def covers_all_below(self, bucket: str, prefix: str) -> bool:
         """Whether every object whose key starts with `prefix` is meant: what a listing of that prefix would show."""
-        if self.bucket is not None and not self.bucket.fullmatch(bucket):
+        if self.bucket is not None and not self.bucket.matches(bucket):
             return False
         whole_segments = prefix.split("/")[:-1]
         return self.deep and len(whole_segments) >= len(self.head) and self._head_matches(whole_segments)
 
     def may_touch_below(self, bucket: str, prefix: str) -> bool:
         """Whether any object whose key starts with `prefix` could be meant; in doubt yes (used by deny rules)."""
-        if self.bucket is not None and not self.bucket.fullmatch(bucket):
+        if self.bucket is not None and not self.bucket.matches(bucket):
             return False
         whole_segments = prefix.split("/")[:-1]
         if not self.deep and len(whole_segments) >= len(self.head):
@@ -102,10 +125,10 @@ class PathPattern:
 
     def names_bucket(self, bucket: str) -> bool:
         """Whether anything in the bucket could be meant."""
-        return self.bucket is None or self.bucket.fullmatch(bucket) is not None
+        return self.bucket is None or self.bucket.matches(bucket)
 
     def _head_matches(self, segments: list[str]) -> bool:
-        return all(pattern.fullmatch(segment) for pattern, segment in zip(self.head, segments, strict=False))
+        return all(pattern.matches(segment) for pattern, segment in zip(self.head, segments, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +136,7 @@ class NamePattern:
     """A pattern over principals: `app:billing`, `app:*`, `admin:*`, `anonymous`, `*`."""
 
     text: str
-    compiled: re.Pattern[str]
+    segments: tuple[_Segment, ...]
 
     @classmethod
     def parse(cls, text: str) -> NamePattern:
@@ -121,7 +144,10 @@ class NamePattern:
         kind, _, name = text.partition(":")
         if text not in {"*", "anonymous"} and (kind not in {"app", "link", "admin"} or not name):
             raise ValueError(f"{text!r} names nobody: write app:NAME, app:*, admin:NAME, link:ID, anonymous or *")
-        return cls(text, _compile_segment(text))
+        return cls(text, tuple(map(_Segment.parse, text.split("/"))))
 
     def matches(self, principal: str) -> bool:
-        return self.compiled.fullmatch(principal) is not None
+        parts = principal.split("/")
+        return len(parts) == len(self.segments) and all(
+            segment.matches(part) for segment, part in zip(self.segments, parts, strict=True)
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,10 @@ def test_siblings_that_share_a_prefix_are_not_covered(folder: str, key: str, mor
         ("b/a+", "aa", False),
         ("b/a\nb", "a\nb", True),
         ("b/*", "line\nbreak", True),
+        ("b/a*a", "a", False),
+        ("b/*ab*b", "aab", False),
+        ("b/*ab*b", "abb", True),
+        ("b/*ab*ba*", "aba", False),
         ("b/[ab]", "a", False),
         ("b/x/**", "x/", True),
         ("b/x/**", "x/../y", True),
@@ -53,6 +59,29 @@ def test_siblings_that_share_a_prefix_are_not_covered(folder: str, key: str, mor
 def test_what_a_star_covers(pattern: str, key: str, covered: bool) -> None:
     """A star stays inside one segment; everything else in a pattern is meant literally."""
     assert covered == PathPattern.parse(pattern).covers("b", key)
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    """A simple reference: each run of stars is anything but a slash."""
+    return re.compile("[^/]*".join(map(re.escape, re.split(r"\*+", pattern))), re.DOTALL)
+
+
+_starred = st.text(st.sampled_from("ab**"), min_size=1, max_size=6).filter(lambda text: "**" not in text)
+_plain = st.lists(st.text(st.sampled_from("ab"), max_size=6), min_size=1, max_size=2).map("/".join)
+
+
+@given(st.lists(_starred, min_size=1, max_size=3).map("/".join), _plain)
+def test_a_star_is_any_text_of_its_segment(pattern: str, key: str) -> None:
+    """Texts that overlap, repeat or stand twice are found as a search with every alternative finds them."""
+    expected = _expression(pattern).fullmatch(key) is not None
+    assert expected == PathPattern.parse(f"b/{pattern}").covers("b", key)
+
+
+@given(st.text(st.sampled_from("aab*/"), min_size=1, max_size=8), _plain)
+def test_a_star_in_a_principal_is_any_text_without_a_slash(pattern: str, name: str) -> None:
+    """The same for names of principals, with any number of stars in a row."""
+    expected = _expression(f"app:{pattern}").fullmatch(f"app:{name}") is not None
+    assert expected == NamePattern.parse(f"app:{pattern}").matches(f"app:{name}")
 
 
 @given(_key)
