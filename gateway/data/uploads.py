@@ -87,7 +87,8 @@ async def _checked(source: AsyncIterator[bytes], checks: BodyChecks) -> AsyncIte
 
 async def _unwrapped(source: AsyncIterator[bytes], decoder: ChunkedDecoder, checks: BodyChecks) -> AsyncIterator[bytes]:
     async for chunk in source:
-        for plain in decoder.feed(chunk):
+        plain = b"".join(decoder.feed(chunk))  # each piece that is handed on costs as much, however small it is
+        if plain:
             checks.update(plain)
             yield plain
     checks.finish(decoder.finish())

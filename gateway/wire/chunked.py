@@ -3,7 +3,8 @@
 Refuses to own sockets, HTTP's own chunked coding (the server has taken it off) and digests (`gateway.wire.checksums`).
 
 Law: not one byte of a signed chunk leaves before that chunk's signature was found right; the closing chunk and the
-trailer are checked like any other; nothing may be missing, added or left over. The first fault is final.
+trailer are checked like any other; nothing may be missing, added or left over. What only frames the body may exceed it
+by no more than in HTTP's own coding (`gateway.wire.chunks`). The first fault is final.
 Source: the S3 API reference, "Signature calculations for the Authorization header: transferring payload in multiple
 chunks" and its companion on trailing headers.
 """
@@ -20,6 +21,7 @@ from typing import Final
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming
+from gateway.wire.chunks import OVERHEAD
 from gateway.wire.sigv4 import Verified
 
 __all__ = ["MAX_SIGNED_CHUNK", "ChunkedDecoder", "Trailers", "declared_trailers"]
@@ -97,8 +99,9 @@ class ChunkedDecoder:
         self._decoded_length = decoded_length
         self._declared = frozenset(trailer_names)
         self._step = _Step.SIZE
-        self._line = b""
+        self._line = bytearray()
         self._left = 0
+        self._spare = OVERHEAD
         self._total = 0
         self._chunk_signature = ""
         self._chunk_hash = sha256()
@@ -145,15 +148,18 @@ class ChunkedDecoder:
 
     def _read_line(self, data: bytes, position: int) -> tuple[int, bytes | None]:
         """The next position, and the line without its CRLF once it is whole."""
-        end = data.find(b"\n", position)
-        stop = len(data) if end < 0 else end + 1
-        line = self._line + data[position : min(stop, position + _MAX_LINE + 1)]
-        if len(line) > _MAX_LINE:
+        end = data.find(b"\n", position, position + _MAX_LINE)
+        stop = min(len(data), position + _MAX_LINE) if end < 0 else end + 1
+        self._line += data[position:stop]
+        if len(self._line) >= _MAX_LINE:
             raise Refused(Reason.BAD_REQUEST, "a line between chunks is too long")
         if end < 0:
-            self._line = line
             return stop, None
-        self._line = b""
+        line = bytes(self._line)
+        self._line.clear()
+        self._spare -= len(line)
+        if self._spare < 0:
+            raise Refused(Reason.BAD_REQUEST, "the chunks are hardly anything but framing")
         if not line.endswith(b"\r\n"):
             raise Refused(Reason.BAD_REQUEST, "a line between chunks does not end in CRLF")
         return stop, line[:-2]
@@ -193,6 +199,7 @@ class ChunkedDecoder:
 
     def _take(self, piece: bytes, out: list[bytes]) -> _Step:
         self._left -= len(piece)
+        self._spare = min(self._spare + len(piece), OVERHEAD)
         if not self._signed:
             out.append(piece)
             return _Step.DATA if self._left else _Step.DATA_END

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming
 from gateway.wire.chunked import MAX_SIGNED_CHUNK, ChunkedDecoder, declared_trailers
+from gateway.wire.chunks import OVERHEAD
 from gateway.wire.sigv4 import SigningKeys, Verified
 from tests.wire import peer
 
@@ -41,20 +42,20 @@ def link(kind: str, previous: str, content: str) -> str:
 
 def encode(framing: BodyFraming, pieces: list[bytes], trailers: dict[str, str] | None = None) -> bytes:
     """A body as a client sends it."""
-    out, previous = b"", VERIFIED.signature
+    parts, previous = [], VERIFIED.signature
     for piece in [*pieces, b""]:
         extension = ""
         if framing is not UNSIGNED:
             content = f"{hashlib.sha256().hexdigest()}\n{hashlib.sha256(piece).hexdigest()}"
             previous = link("AWS4-HMAC-SHA256-PAYLOAD", previous, content)
             extension = f";chunk-signature={previous}"
-        out += f"{len(piece):x}{extension}\r\n".encode() + piece + (b"\r\n" if piece else b"")
+        parts.append(f"{len(piece):x}{extension}\r\n".encode() + piece + (b"\r\n" if piece else b""))
     lines = "".join(f"{name}:{value}\n" for name, value in (trailers or {}).items())
-    out += lines.replace("\n", "\r\n").encode()
+    parts.append(lines.replace("\n", "\r\n").encode())
     if framing is SIGNED_TRAILER:
         signature = link("AWS4-HMAC-SHA256-TRAILER", previous, hashlib.sha256(lines.encode()).hexdigest())
-        out += f"x-amz-trailer-signature:{signature}\r\n".encode()
-    return out + b"\r\n"
+        parts.append(f"x-amz-trailer-signature:{signature}\r\n".encode())
+    return b"".join(parts) + b"\r\n"
 
 
 def case(framing: BodyFraming, pieces: list[bytes]) -> tuple[bytes, dict[str, str]]:
@@ -95,6 +96,26 @@ def test_each_single_cut_and_byte_by_byte(framing):
     for cut in range(len(body) + 1):
         assert decode(decoder(framing, 14, trailers), body[:cut], body[cut:]) == expected
     assert decode(decoder(framing, 14, trailers), *[bytes([octet]) for octet in body]) == expected
+
+
+@pytest.mark.parametrize(("framing", "chunk"), [(UNSIGNED, 1), (SIGNED, 1), (SIGNED_TRAILER, 16)])
+def test_a_body_of_hardly_anything_but_framing_is_refused(framing, chunk):
+    """However much it says it will bring: each chunk is work for us, each signature more."""
+    one = len(encode(framing, [bytes(chunk)] * 2)) - len(encode(framing, [bytes(chunk)]))
+    most = OVERHEAD // (one - 2 * chunk)
+    body = encode(framing, [bytes(chunk)] * (most + 8), {} if framing is SIGNED else TRAILERS)
+    chunked = decoder(framing, chunk * (most + 8), () if framing is SIGNED else TRAILERS)
+    assert refusal(chunked, body) is Reason.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("framing", "chunk", "count"),
+    [(UNSIGNED, 1, 100_000), (UNSIGNED, 5, 200_000), (SIGNED, 1, 5000), (SIGNED, 96, 9000)],
+)
+def test_clients_that_sign_what_they_have_are_heard_out(framing, chunk, count):
+    """Whoever makes a chunk of each small write is genuine, for as long as the body is worth its frame."""
+    body, trailers = case(framing, [bytes(chunk)] * count)
+    assert decode(decoder(framing, chunk * count, trailers), body) == (bytes(chunk * count), trailers)
 
 
 @pytest.mark.parametrize("form", peer.vectors("chunked.json")["forms"], ids=lambda form: form["framing"])

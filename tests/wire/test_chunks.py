@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.chunks import Chunks
+from gateway.wire.chunks import OVERHEAD, Chunks
 
 
 def coded(chunks: list[bytes], extension: bytes = b"", trailers: bytes = b"") -> bytes:
@@ -112,3 +112,45 @@ def test_a_body_without_its_last_chunk_is_not_whole() -> None:
     wire = coded([b"hello"])
     for end in range(len(wire)):
         assert not decoded([wire[:end]])[2]
+
+
+def fed(wire: bytes, size: int = 65536) -> int:
+    """How many bytes of a body come out of this wire, in pieces of `size`."""
+    chunks, count = Chunks(), 0
+    for start in range(0, len(wire), size):
+        pieces, _ = chunks.feed(wire[start : start + size])
+        count += sum(map(len, pieces))
+    return count
+
+
+@pytest.mark.parametrize("chunk", [b"x", b"xy"])
+def test_a_body_of_hardly_anything_but_framing_is_refused(chunk: bytes) -> None:
+    """The framing that is read exceeds what it frames by no more than its allowance."""
+    one = b"%x\r\n%b\r\n" % (len(chunk), chunk)
+    most = OVERHEAD // (len(one) - 2 * len(chunk))
+    assert (most - 4) * len(chunk) == fed(one * (most - 4))
+    with pytest.raises(ValueError, match="framing"):
+        fed(one * (most + 4))
+
+
+def test_the_allowance_does_not_grow_with_the_body() -> None:
+    """Gigabytes in large chunks pay for no more small ones than an empty body does."""
+    large = b"%x\r\n%b\r\n" % (OVERHEAD, bytes(OVERHEAD)) * 2
+    most = OVERHEAD // 4 - 4
+    assert 2 * OVERHEAD + most == fed(large + b"1\r\nx\r\n" * most)
+    with pytest.raises(ValueError, match="framing"):
+        fed(large + b"1\r\nx\r\n" * (most + 8))
+
+
+@pytest.mark.parametrize(("chunk", "count"), [(1, 100_000), (5, 120_000), (100, 20_000), (8192, 200)])
+def test_clients_that_send_what_they_have_are_heard_out(chunk: int, count: int) -> None:
+    """Whoever flushes each write is genuine: byte by byte for a long time, and a few bytes at a time for ever."""
+    one = b"%x\r\n%b\r\n" % (chunk, bytes(chunk))
+    assert chunk * count == fed(one * count)
+
+
+def test_extensions_are_framing_too() -> None:
+    """A chunk that says much of itself and brings nothing is no better than many chunks."""
+    one = b"1;%b\r\nx\r\n" % (b"e" * 100)
+    with pytest.raises(ValueError, match="framing"):
+        fed(one * (OVERHEAD // 100))
