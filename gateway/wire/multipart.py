@@ -3,7 +3,8 @@
 Refuses to own what the fields mean (`gateway.wire.form`) and any other kind of multipart.
 
 Law: the boundary is the only thing that ends a part. Fields before the file are bounded and kept in order, fields
-after it are dropped unread, a second file is refused, and a form without its closing boundary never looks whole.
+after it are dropped unread, a second file is refused, and a form without its closing boundary never looks whole. Each
+byte is looked at once, in whatever pieces it comes.
 Sources: RFC 7578, RFC 2046 section 5.1; the S3 API reference, "POST Object" (20 KiB for all fields).
 """
 
@@ -99,7 +100,9 @@ class FormParser:
         self._delimiter = b"\r\n--" + _boundary(content_type)
         self._step = _Step.START
         # The first delimiter has no line before it; lending it one makes it like the others.
-        self._buffer = b"\r\n"
+        self._buffer = bytearray(b"\r\n")
+        self._at = 0  # what stands before it in the buffer was read
+        self._sought = 0  # and what stands before this holds no beginning of what is looked for
         self._spent = 0
         self._name = ""
         self._fields: dict[str, tuple[str, str]] = {}
@@ -112,6 +115,9 @@ class FormParser:
             Refused: MALFORMED_FORM. Nothing can be fed afterwards.
         """
         step, self._step = self._step, _Step.BROKEN
+        del self._buffer[: self._at]
+        self._sought = max(0, self._sought - self._at)
+        self._at = 0
         self._buffer += data
         out: list[bytes] = []
         following: _Step | None = step
@@ -147,7 +153,7 @@ class FormParser:
             case _Step.FILE:
                 return self._file(out)
             case _Step.END:
-                if not b"\r\n".startswith(self._buffer):
+                if not b"\r\n".startswith(self._buffer[self._at : self._at + 3]):
                     raise _malformed("bytes after the closing boundary")
                 return None
             case _Step.BROKEN:
@@ -155,16 +161,17 @@ class FormParser:
 
     def _start(self) -> _Step | None:
         if self._buffer.startswith(self._delimiter):
-            self._buffer = self._buffer[len(self._delimiter) :]
+            self._at = len(self._delimiter)
             return _Step.DELIMITED
-        if not self._delimiter.startswith(self._buffer):
+        if not self._delimiter.startswith(self._buffer[: len(self._delimiter)]):
             raise _malformed("the body does not begin with its boundary")
         return None
 
     def _after_delimiter(self) -> _Step | None:
-        if len(self._buffer) < 2:
+        mark = self._buffer[self._at : self._at + 2]
+        if len(mark) < 2:
             return None
-        mark, self._buffer = self._buffer[:2], self._buffer[2:]
+        self._at += 2
         if mark == b"--":
             return _Step.END
         if mark != b"\r\n":
@@ -172,12 +179,10 @@ class FormParser:
         return _Step.HEADERS
 
     def _headers(self) -> _Step | None:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            self._afford(len(self._buffer))
+        block = self._up_to(b"\r\n\r\n")
+        if block is None:
             return None
-        self._spend(end + 4)
-        block, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
+        self._spend(4)
         name, filename, content_type = _part(block)
         if name.lower() != "file":
             self._name = name
@@ -189,32 +194,41 @@ class FormParser:
         return _Step.FILE
 
     def _field(self) -> _Step | None:
-        end = self._buffer.find(self._delimiter)
-        if end < 0:
-            self._afford(max(0, len(self._buffer) - len(self._delimiter)))
+        value = self._up_to(self._delimiter)
+        if value is None:
             return None
-        self._spend(end)
-        value, self._buffer = self._buffer[:end], self._buffer[end + len(self._delimiter) :]
         if self.form is None:
             if self._name.lower() in self._fields:
                 raise _malformed("a field came twice")
             self._fields[self._name.lower()] = (self._name, _text(value))
         return _Step.DELIMITED
 
+    def _up_to(self, mark: bytes) -> bytes | None:
+        """What stands before the next `mark`, which is passed; None while it has not come whole."""
+        end = self._buffer.find(mark, max(self._at, self._sought))
+        if end < 0:
+            self._sought = max(self._at, len(self._buffer) - len(mark) + 1)
+            self._afford(self._sought - self._at)
+            return None
+        self._spend(end - self._at)
+        found = bytes(self._buffer[self._at : end])
+        self._at = end + len(mark)
+        return found
+
     def _file(self, out: list[bytes]) -> _Step | None:
-        end = self._buffer.find(self._delimiter)
-        if end >= 0:
-            if end:
-                out.append(self._buffer[:end])
-            self._buffer = self._buffer[end + len(self._delimiter) :]
-            return _Step.DELIMITED
-        # Hold back only what could be the beginning of a delimiter.
-        keep = self._buffer.rfind(b"\r", max(0, len(self._buffer) - len(self._delimiter) + 1))
-        cut = keep if keep >= 0 and self._delimiter.startswith(self._buffer[keep:]) else len(self._buffer)
-        if cut:
-            out.append(self._buffer[:cut])
-        self._buffer = self._buffer[cut:]
-        return None
+        buffer, delimiter = self._buffer, self._delimiter
+        end = buffer.find(delimiter, self._at)
+        if end < 0:
+            # Hold back only what could be the beginning of a delimiter.
+            keep = buffer.rfind(b"\r", max(self._at, len(buffer) - len(delimiter) + 1))
+            end = keep if keep >= 0 and delimiter.startswith(buffer[keep:]) else len(buffer)
+            step, following = None, end
+        else:
+            step, following = _Step.DELIMITED, end + len(delimiter)
+        if end > self._at:
+            out.append(bytes(buffer[self._at : end]))
+        self._at = following
+        return step
 
     def _afford(self, more: int) -> None:
         if self._spent + more > MAX_FIELDS:
