@@ -16,9 +16,10 @@ from gateway.core.policy import Policy
 from gateway.core.posture import FailPosture
 from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
 from gateway.data.account import Accounts
-from gateway.data.guesses import Guesses
+from gateway.data.guesses import Guesses, Turns
 from gateway.data.holds import Holds
 from gateway.data.lent import Lent
+from gateway.data.passwords import Passwords
 from gateway.data.reserve import Reserve
 from gateway.data.resolve import Grants
 from gateway.data.shaping import Shaper
@@ -65,7 +66,7 @@ class Plane:
     """The parts of the data plane. Only `gate` is ever replaced.
 
     `reserve` is the memory for bodies that have to be kept, `parts` that for uploads of unknown length, `lists` that
-    for the members of archives.
+    for the members of archives. `turns` are those of addresses that guess, at the grant store.
     """
 
     gate: Gate
@@ -83,6 +84,8 @@ class Plane:
     metrics: Metrics
     clock: Callable[[], float]
     entropy: Callable[[int], bytes]
+    passwords: Passwords = field(default_factory=Passwords)
+    turns: Turns = field(default_factory=Turns)
     holds: Holds = field(default_factory=Holds)
     reserve: Reserve = field(default_factory=Reserve)
     lists: Reserve = field(default_factory=Reserve)

@@ -18,7 +18,7 @@ from gateway.data.gate import Gate, Plane
 from gateway.data.identify import LEASE_COOKIE, PASSWORD_COOKIE
 from gateway.data.judging import require_pinned
 from gateway.data.links import Page
-from gateway.data.resolve import password_proof
+from gateway.data.passwords import password_proof
 from gateway.data.transfers import Permit
 from gateway.wire import pages
 from gateway.wire.negotiate import prefers_html, prefers_json

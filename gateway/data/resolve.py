@@ -3,28 +3,26 @@
 Refuses to own whether the grant reaches far enough (`gateway.core.policy`).
 
 Laws: a known grant costs no store round trip; the cache is kept honest by the feed, and an entry for "there is none"
-holds only while the feed has not moved. Compare secrets in constant time. A password is proved once, then by cookie.
+holds only while the feed has not moved. Compare secrets in constant time. A right secret passes however many wrong ones
+came from the same address: only an unknown token or key id is a guess, never a bad signature or a clock that is wrong.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cachetools import LRUCache, TTLCache
 
 from gateway.core.attempt import ANONYMOUS, Address, Principal, address_class
 from gateway.core.grant import Grant, GrantKind, GrantStore
-from gateway.core.password import password_matches
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest
 from gateway.core.revocation import FeedEntry, RevocationView
 from gateway.core.token import LinkToken, SecretHash, hash_secret
-from gateway.data.guesses import PASSWORD_GUESSES, TOKEN_GUESSES
+from gateway.data.guesses import TOKEN_GUESSES
 from gateway.data.identify import (
     FormPresented,
     Presented,
@@ -32,6 +30,7 @@ from gateway.data.identify import (
     TokenPresented,
     TrustedPresented,
 )
+from gateway.data.passwords import prove_password
 from gateway.data.verify import verify_signature, verify_signed_form
 from gateway.telemetry.metrics import Metrics
 from gateway.wire.sigv4 import Verified
@@ -39,7 +38,7 @@ from gateway.wire.sigv4 import Verified
 if TYPE_CHECKING:
     from gateway.data.gate import Plane
 
-__all__ = ["Grants", "Resolved", "find_link", "password_proof", "resolve"]
+__all__ = ["Grants", "Resolved", "find_link", "resolve"]
 
 _CACHED: Final = 100_000
 _CACHE_SECONDS: Final = 300.0
@@ -109,6 +108,13 @@ class Grants:
             self._hashes[grant.id] = secret_hash
         return grant
 
+    def knows(self, secret_hash: SecretHash) -> bool:
+        """Whether `find` would ask nobody."""
+        grant = self._known.get(secret_hash)
+        if grant is not None:
+            return self._hashes.get(grant.id) == secret_hash
+        return self._absent.get(secret_hash) == self._view().serial
+
     def secret_of(self, grant: Grant, access_key_id: str) -> str:
         """The secret of a key grant, for verification."""
         secret = self._secrets.get(grant.hash)
@@ -133,12 +139,12 @@ async def resolve(
     """Find and prove.
 
     Raises:
-        Refused: unknown, badly signed, skewed, guessed too often, or without its password.
+        Refused: unknown (guessed too often, or not), badly signed, skewed, or without its password.
         DependencyDown: the grant store cannot answer.
     """
     match presented:
         case TokenPresented():
-            return await _link(plane, presented, peer, now)
+            return await _link(plane, presented, request, peer, now)
         case SignedPresented(signed):
             grant, secret = await _key(plane, signed.access_key_id, signed.session_token, peer, now)
             return Resolved(grant.principal, grant, verify_signature(signed, request, secret, now))
@@ -159,8 +165,7 @@ async def _key(
 ) -> tuple[Grant, str]:
     """The key grant of an access key id, and the secret to verify with."""
     guesser = f"key:{_address(peer)}"
-    plane.guesses.check(guesser, now)
-    grant = await plane.grants.find(hash_secret(access_key_id))
+    grant = await _look_up(plane, guesser, hash_secret(access_key_id), now)
     if grant is None or grant.kind is not GrantKind.KEY:
         plane.guesses.failed(guesser, TOKEN_GUESSES, now)
         raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
@@ -176,37 +181,29 @@ async def find_link(plane: Plane, token: LinkToken, peer: Address | None, now: f
         DependencyDown: the grant store cannot answer.
     """
     guesser = f"token:{_address(peer)}"
-    plane.guesses.check(guesser, now)
-    grant = await plane.grants.find(token.hash)
+    grant = await _look_up(plane, guesser, token.hash, now)
     if grant is None or grant.kind is not GrantKind.LINK:
         plane.guesses.failed(guesser, TOKEN_GUESSES, now)
         raise Refused(Reason.UNKNOWN_TOKEN, "no link has this token")
     return grant
 
 
-async def _link(plane: Plane, presented: TokenPresented, peer: Address | None, now: float) -> Resolved:
+async def _look_up(plane: Plane, guesser: str, secret_hash: SecretHash, now: float) -> Grant | None:
+    """Whether it is right is found out however many were wrong before it; whoever guesses asks the store one by one."""
+    if plane.guesses.waits(guesser, now) and not plane.grants.knows(secret_hash):
+        async with plane.turns.take(guesser):
+            return await plane.grants.find(secret_hash)
+    return await plane.grants.find(secret_hash)
+
+
+async def _link(
+    plane: Plane, presented: TokenPresented, request: ObjectRequest, peer: Address | None, now: float
+) -> Resolved:
     grant = await find_link(plane, presented.token, peer, now)
     if grant.password is not None and grant.lapsed(now) is None:
-        await _check_password(plane, grant, presented, f"password:{grant.id}:{_address(peer)}", now)
+        agent = request.raw.header("user-agent") or ""
+        await prove_password(plane, grant, presented.password, presented.proof, peer=peer, agent=agent, now=now)
     return Resolved(grant.principal, grant)
-
-
-async def _check_password(plane: Plane, grant: Grant, presented: TokenPresented, guesser: str, now: float) -> None:
-    if presented.proof is not None and hmac.compare_digest(presented.proof.encode(), password_proof(grant).encode()):
-        return
-    if presented.password is None:
-        raise Refused(Reason.PASSWORD_REQUIRED, "no password came with the token")
-    plane.guesses.check(guesser, now)
-    plane.guesses.failed(guesser, PASSWORD_GUESSES, now)  # until it is proved: many tries at once are as many guesses
-    stored = grant.password or ""
-    if not await asyncio.get_running_loop().run_in_executor(None, password_matches, presented.password, stored):
-        raise Refused(Reason.PASSWORD_WRONG, "the password does not match")
-    plane.guesses.forgive(guesser)
-
-
-def password_proof(grant: Grant) -> str:
-    """The cookie that stands for a proved password; another password makes another proof."""
-    return hmac.new((grant.password or "").encode(), f"proof:{grant.id}".encode(), sha256).hexdigest()
 
 
 def _check_session(grant: Grant, session_token: str | None) -> None:

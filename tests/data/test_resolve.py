@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
 from collections import Counter
 from dataclasses import replace
 
@@ -11,7 +10,6 @@ import pytest
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Scope
-from gateway.core.password import SALT_BYTES, hash_password
 from gateway.core.reasons import DependencyDown
 from gateway.core.request import Action
 from gateway.core.revocation import FeedKind, RevocationTarget
@@ -227,31 +225,79 @@ async def test_a_token_and_a_key_are_not_each_other(rig: Rig) -> None:
     assert "unknown_key" == (await rig.last()).reason
 
 
+def forged(number: int) -> str:
+    """A token that nobody was given, with a right checksum."""
+    return LinkToken.mint(number.to_bytes(2) + b"f" * (ENTROPY_BYTES - 2)).text
+
+
 async def test_guessing_tokens_is_slowed_down_for_the_guesser(rig: Rig) -> None:
-    """After 60 failures the address waits, with a Retry-After; a known link of the same address waits along."""
-    tokens = [LinkToken.mint(bytes([n]) * ENTROPY_BYTES).text for n in range(62)]
-    statuses = [(await rig.fetch(token)).status for token in tokens]
+    """After 60 failures a wrong one of that address is told to wait; later it is an unknown one again."""
+    statuses = [(await rig.fetch(forged(number))).status for number in range(62)]
     assert [404] * 61 + [429] == statuses
     rig.clock.tick(61)
-    assert 404 == (await rig.fetch(tokens[0])).status
+    assert 404 == (await rig.fetch(forged(1))).status
 
 
-async def test_many_passwords_at_once_are_as_many_guesses(rig: Rig) -> None:
-    """None of them is tried before the others are counted; the right one is no guess, and forgives the others."""
+async def test_a_right_secret_passes_behind_an_address_that_guesses(rig: Rig) -> None:
+    """A NAT is many people: their links and keys work at once, known to the cache or not."""
     rig.store.hold("inside/a.txt", b"hello")
-    token = await rig.link(password=hash_password("open sesame", b"s" * SALT_BYTES))
+    known, unknown = await rig.link(), await rig.link()
+    assert 200 == (await rig.fetch(known)).status
+    key, _ = await rig.key()
+    for number in range(70):
+        await rig.fetch(forged(number))
+        target, headers = rig.signed(Credentials(f"GWKNONE{number}", "x"), "GET", "reports/a.txt")
+        refused = await rig.ask("GET", target, headers)
+    assert (503, 429) == (refused.status, (await rig.fetch(forged(1))).status)
+    assert [200, 200, 200] == [(await rig.fetch(token)).status for token in (known, unknown, unknown)]
+    target, headers = rig.signed(key, "GET", "reports/a.txt")
+    assert 200 == (await rig.ask("GET", target, headers)).status
+    asked = {"Origin": "https://a", "Access-Control-Request-Method": "GET"}
+    assert 429 != (await rig.ask("OPTIONS", f"/s/{await rig.link()}", asked)).status
 
-    async def said(password: str) -> int:
-        basic = b64encode(f":{password}".encode()).decode()
-        return (await rig.fetch(token, Authorization=f"Basic {basic}")).status
 
-    assert 200 == await said("open sesame")
-    statuses = await asyncio.gather(*[said(f"guess {number}") for number in range(30)])
-    assert {401: 11, 429: 19} == Counter(statuses)
-    rig.clock.tick(7)
+async def test_who_guesses_asks_the_store_one_by_one(rig: Rig) -> None:
+    """However many connections a flood has: a right one stands in the same line, those of other guessers do not."""
+    rig.store.hold("inside/a.txt", b"hello")
+    for number in range(62):
+        await rig.fetch(forged(number))
+    right, store, at_once = await rig.link(), rig.plane.grants._store, [0, 0]
+
+    class Watched:
+        async def find(self, secret_hash):
+            at_once[0] += 1
+            at_once[1] = max(at_once)
+            for _ in range(100):  # long enough for all the others to come
+                await asyncio.sleep(0)
+            at_once[0] -= 1
+            return await store.find(secret_hash)
+
+    rig.plane.grants._store = Watched()
+    flood = [rig.fetch(forged(1000 + number)) for number in range(40)]
+    *wrong, got = await asyncio.gather(*flood, rig.fetch(right))
+    assert ({429: 40}, 200, 1) == (Counter(one.status for one in wrong), got.status, at_once[1])
+    rig.clock.tick(61)
     await rig.plane.follower.catch_up()
-    assert 200 == await said("open sesame")
-    assert 401 == await said("another")
+    await asyncio.gather(*[rig.fetch(forged(2000 + number)) for number in range(20)])
+    assert 1 < at_once[1]  # nobody waits who has not guessed: the same flood, and what the count above can see
+
+
+async def test_only_an_unknown_key_is_a_guess(rig: Rig) -> None:
+    """Not a bad signature, not a clock that is wrong, not a missing session token: those are an app's own mishaps."""
+    key, _ = await rig.key()
+    session, _ = await rig.key(session_hash=hash_secret("held"))
+    for _ in range(70):
+        target, headers = rig.signed(Credentials(key.access_key, "wrong"), "GET", "reports/a.txt")
+        assert 403 == (await rig.ask("GET", target, headers)).status
+        target, headers = rig.signed(session, "GET", "reports/a.txt")
+        assert 400 == (await rig.ask("GET", target, headers)).status
+    target, headers = rig.signed(key, "GET", "reports/a.txt")
+    rig.clock.tick(-3600)
+    for _ in range(70):
+        assert 403 == (await rig.ask("GET", target, headers)).status
+    assert "clock_skewed" == (await rig.last()).reason
+    target, headers = rig.signed(Credentials("GWKNONE", "x"), "GET", "reports/a.txt")
+    assert b"InvalidAccessKeyId" in (await rig.ask("GET", target, headers)).body
 
 
 async def test_another_owner_may_be_refused_by_policy(rig: Rig) -> None:
