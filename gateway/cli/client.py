@@ -143,12 +143,12 @@ class Control:
                 return
 
     def revoke_each(self, targets: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> list[int | None]:
-        """How many living grants each target's revocation ended, None for a target that nobody knows.
+        """How many living grants each target's revocation ended, None for a target whose name nobody knows.
 
         One that is unknown keeps none of the others from being revoked. Raises as `call` does.
         """
         answers = [self.call("POST", "/v1/revocations", {**target, **more}, missing={}) for target in targets]
-        return [int(answer["revoked"]) if answer else None for answer in answers]
+        return [int(answer["revoked"]) if answer.get("known", bool(answer)) else None for answer in answers]
 
     def _understood(self, status: int, text: bytes) -> dict[str, Any]:
         value = _object(text)

@@ -12,7 +12,7 @@ import click
 from gateway.cli.client import control
 from gateway.cli.output import json_option, print_json, say, table, tell_revoked, when_text
 from gateway.cli.values import EXPIRY, NONE, key_name
-from gateway.core.units import duration, instant
+from gateway.core.units import duration, end_instant, instant
 
 __all__ = ["key"]
 
@@ -27,7 +27,7 @@ def key() -> None:
 @key.command()
 @click.argument("app")
 @click.option("--label", help="A name for people; lists can be filtered by it.")
-@click.option("--expires", type=EXPIRY, help="When it ends: 12h, 30d, 2w from now, a date, or none.")
+@click.option("--expires", type=EXPIRY, help="When it ends: 12h, 30d, 2w from now, a date (its end in UTC), or none.")
 @json_option
 def create(app: str, *, label: str | None, expires: str | None, as_json: bool) -> None:
     """Create a key for APP, to be used with any S3 SDK.
@@ -96,7 +96,7 @@ def _seconds_from_now(text: str) -> float:
         return duration(text)
     except ValueError:
         pass
-    left = instant(text) - time.time()
+    left = end_instant(text) - time.time()
     if left <= 0:
         raise click.UsageError(f"{text} is in the past.")
     return left

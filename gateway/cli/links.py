@@ -97,8 +97,7 @@ def _show_made(made: dict[str, Any], *, as_json: bool, show_qr: bool) -> None:
     if as_json:
         print_json(made)
         return
-    ends = when_text(_seconds(made.get("expires_at")), time.time())
-    say(f"{made['id']}  {_where(made)}  {', '.join(made['actions'])}  ends {ends}")
+    say(f"{made['id']}  {_where(made)}  {', '.join(made['actions'])}  ends {_end_text(made, time.time())}")
     if made.get("url") is None:
         fail(str(made.get("note") or "The link was made before, and its URL cannot be shown again."))
     if show_qr:
@@ -177,7 +176,7 @@ def edit(
 @click.argument("end", metavar="BY|DATE", type=EXPIRY)
 @json_option
 def extend(ident: str, end: str, *, as_json: bool) -> None:
-    """Let a link live longer: BY a duration beyond its end (beyond now, if it has ended), or until a DATE."""
+    """Let a link live longer: BY a duration beyond its end (or beyond now), or to the end of a DATE in UTC."""
     api = control()
     path = f"/v1/links/{path_part(link_id(ident))}"
     body = expiry_at(end)
@@ -242,7 +241,6 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         print_json(item)
         return
     now = time.time()
-    ends = _seconds(item.get("expires_at"))
     rows = {
         "id": item["id"],
         "state": item["state"],
@@ -252,7 +250,7 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "label": item.get("label"),
         "issued": f"{item['issued_at']} by {item['issued_by']}",
         "starts": item.get("not_before"),
-        "ends": "never" if ends is None else f"{item['expires_at']} ({when_text(ends, now)})",
+        "ends": _end_text(item, now),
         "uses": f"{item['uses_used']} of {item['uses'] or 'any number'}",
         "bytes": f"{size_text(item['bytes_used'])} of {size_text(item['bytes']) or 'any number'}",
         "last used": item.get("last_used_at"),
@@ -269,6 +267,12 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "rule": item.get("rule"),
     }
     table([{"field": name, "value": str(value)} for name, value in rows.items() if value], ("field", "value"))
+
+
+def _end_text(item: dict[str, Any], now: float) -> str:
+    """The very second, in UTC, and how far away it is."""
+    ends = _seconds(item.get("expires_at"))
+    return "never" if ends is None else f"{item['expires_at']} ({when_text(ends, now)})"
 
 
 def _where(item: dict[str, Any]) -> str:

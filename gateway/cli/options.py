@@ -43,7 +43,11 @@ def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
 
 
 _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
-    click.option("--expires", type=EXPIRY, help="When it ends: 90s, 15m, 12h, 30d, 2w from now, a date, or none."),
+    click.option(
+        "--expires",
+        type=EXPIRY,
+        help="When it ends: 90s, 15m, 12h, 30d, 2w from now, a date (its end in UTC), none.",
+    ),
     click.option("--not-before", type=EXPIRY, help="When it begins."),
     click.option("--uses", type=USES, help="How often it may be used; ranges and resumes of one download are one use."),
     click.option("--bytes", "budget", type=SIZE, help="How much it may ever move."),

@@ -44,7 +44,8 @@ def revoke(
     """Revoke many links and keys at once; what is issued afterwards is not touched.
 
     `--from-file` finds link URLs, tokens, access key ids and ids in any text: a chat log, a mail, a paste.
-    On a terminal it says how many and asks first, unless told --yes.
+    On a terminal it says how many and asks first, unless told --yes. A name that this gateway does not know is
+    recorded, for gateways that follow it, and the exit code is 1.
 
     \b
     gateway revoke --owner app:billing --dry-run
@@ -70,7 +71,11 @@ def revoke(
     count, unknown = _revoked(api, targets, more, dry_run=dry_run)
     if as_json:
         print_json({"revoked": count, "recognised": len(targets), "unknown": unknown, "dry_run": dry_run})
+        if unknown == len(targets):
+            raise click.exceptions.Exit(int(Exit.FAILED))
         return
+    if unknown == len(targets):
+        fail("This gateway knows " + (_named(targets[0]) if text is None else "none of what the text holds") + ".")
     if unknown:
         say(f"{unknown} of {len(targets)} things found are not known to this gateway.")
     click.echo(f"{'would revoke' if dry_run else 'revoked'} {_grants(count)}")
@@ -78,6 +83,14 @@ def revoke(
 
 def _target(found: str) -> dict[str, Any]:
     return {"key" if found.startswith(("GWK", "k_")) else "link": found}
+
+
+def _named(target: dict[str, Any]) -> str:
+    """What nobody knows, as it was named."""
+    if "bucket" in target:
+        return f"no bucket {target['bucket']!r}"
+    [(kind, name)] = target.items()
+    return f"no {'rule' if kind == 'policy' else kind} {name!r}"
 
 
 def _revoked(api: Control, targets: list[dict[str, Any]], more: dict[str, str], *, dry_run: bool) -> tuple[int, int]:

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from gateway.core.token import LinkToken
-from gateway.core.units import duration, format_instant, instant, size
+from gateway.core.token import LinkToken, without_marks
+from gateway.core.units import duration, end_instant, format_instant, instant, size
 
 __all__ = [
     "EXPIRY",
@@ -162,11 +162,14 @@ def _instant(text: str) -> float | None:
 
 
 def expiry_at(text: str) -> dict[str, Any]:
-    """The member of a body that says when a link ends: a duration from now, an instant, or null for `none`."""
+    """The member of a body that says when a link ends: a duration from now, an instant, or null for `none`.
+
+    A date alone is that day's last second in UTC.
+    """
     if text == NONE:
         return {"expires_at": None}
     seconds = _duration(text)
-    return {"expires_at": format_instant(instant(text))} if seconds is None else {"expires_in": seconds}
+    return {"expires_at": format_instant(end_instant(text))} if seconds is None else {"expires_in": seconds}
 
 
 def starts_at(text: str) -> str:
@@ -180,7 +183,7 @@ def token_in(text: str) -> str | None:
     path = urlsplit(text).path if "/" in text else f"/s/{text}"
     _, marker, tail = path.partition("/s/")
     try:
-        return LinkToken(tail.partition("/")[0]).text if marker else None
+        return LinkToken(without_marks(tail.partition("/")[0])).text if marker else None
     except ValueError:
         return None
 

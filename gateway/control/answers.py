@@ -234,15 +234,20 @@ class KeyPageView(View):
 
 
 class RevokedView(View):
-    """`revoked` is the number of living grants that ended, or would end; `serial` is null for a dry run."""
+    """`revoked` is the number of living grants that ended, or would end; `serial` is null for a dry run.
+
+    `known` is false for a name that neither the policy nor any grant has. It is recorded all the same: another gateway
+    that follows this one may know it.
+    """
 
     revoked: int
     serial: int | None
     dry_run: bool
+    known: bool
 
     @classmethod
     def of(cls, revoked: Revoked, *, dry_run: bool) -> Self:
-        return cls(revoked=revoked.count, serial=revoked.serial, dry_run=dry_run)
+        return cls(revoked=revoked.count, serial=revoked.serial, dry_run=dry_run, known=revoked.known)
 
 
 class RevocationEntryView(View):

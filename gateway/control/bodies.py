@@ -21,6 +21,7 @@ from gateway.control.fields import (
     Count,
     Cursor,
     Duration,
+    End,
     EntityTag,
     Filename,
     Instant,
@@ -72,7 +73,7 @@ class _LinkFields(Body):
     prefix: Prefix | None = None
     actions: Annotated[list[LinkAction], Field(min_length=1, max_length=8)] | None = None
     expires_in: Duration | None = None
-    expires_at: Instant | None = None
+    expires_at: End | None = None
     not_before: Instant | None = None
     uses: Count | None = None
     budget: Size | None = Field(default=None, alias="bytes")

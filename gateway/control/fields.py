@@ -29,7 +29,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.core.attempt import Address, Principal
 from gateway.core.pattern import key_fault
-from gateway.core.units import Rate, duration, instant, size
+from gateway.core.units import Rate, duration, end_instant, instant, size
 
 __all__ = [
     "AnyPrefix",
@@ -40,6 +40,7 @@ __all__ = [
     "Count",
     "Cursor",
     "Duration",
+    "End",
     "EntityTag",
     "Fault",
     "Filename",
@@ -88,10 +89,18 @@ def _presigned_life(value: object) -> float:
 
 
 def _instant(value: object) -> float:
-    seconds = instant(_short(value, "an RFC 3339 time like 2027-01-31T12:00:00Z"))
+    return _within_range(instant(_short(value, "an RFC 3339 time like 2027-01-31T12:00:00Z")))
+
+
+def _within_range(seconds: float) -> float:
     if not 0 <= seconds <= _LATEST:
         raise ValueError("the time is out of range")
     return seconds
+
+
+def _end(value: object) -> float:
+    """A date alone is that day's last second: who writes an end means the whole day."""
+    return _within_range(end_instant(_short(value, "an RFC 3339 time like 2027-01-31T12:00:00Z, or a date")))
 
 
 def _size(value: object) -> int:
@@ -215,6 +224,12 @@ _WHO_SCHEMA: Final = {
     "examples": ["app:billing"],
 }
 
+_END_SCHEMA: Final[dict[str, Any]] = {
+    "type": "string",
+    "format": "date-time",
+    "description": "RFC 3339; a date alone is that day's last second in UTC.",
+}
+
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 PresignedLife = Annotated[
     float,
@@ -222,6 +237,7 @@ PresignedLife = Annotated[
     WithJsonSchema({"type": "number", "minimum": 1, "maximum": 604800, "description": "Seconds, or a text like 15m."}),
 ]
 Instant = Annotated[float, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+End = Annotated[float, BeforeValidator(_end), WithJsonSchema(_END_SCHEMA)]
 Size = Annotated[int, BeforeValidator(_size), WithJsonSchema(_SIZE_SCHEMA)]
 Count = Annotated[StrictInt, Field(ge=1, le=2**63 - 1)]
 RateText = Annotated[Any, BeforeValidator(_rate), WithJsonSchema(_RATE_SCHEMA)]

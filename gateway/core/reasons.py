@@ -111,6 +111,7 @@ class PublicAnswer:
     """What the world is told about a reason.
 
     `status` and `code` answer S3 paths (XML), `link_status` and `text` answer link paths (problem+json or a page).
+    `s3_text` stands where `text` speaks of a link: on S3 paths nobody presents one.
     """
 
     status: int
@@ -118,6 +119,12 @@ class PublicAnswer:
     link_status: int
     text: str
     level: Level = "info"
+    s3_text: str | None = None
+
+    @property
+    def message(self) -> str:
+        """The words of an S3 error document."""
+        return self.text if self.s3_text is None else self.s3_text
 
 
 _GONE = "This link does not exist or is no longer available."
@@ -168,7 +175,7 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.CREDENTIALS_UNDATED: PublicAnswer(
         403, "AccessDenied", 403, "Authentication needs a valid Date or x-amz-date header."
     ),
-    Reason.UNKNOWN_TOKEN: PublicAnswer(404, "NoSuchKey", 404, _GONE),
+    Reason.UNKNOWN_TOKEN: PublicAnswer(404, "NoSuchKey", 404, _GONE, s3_text="The object does not exist."),
     Reason.UNKNOWN_KEY: PublicAnswer(
         403, "InvalidAccessKeyId", 403, "The access key id does not exist in our records."
     ),
@@ -186,18 +193,32 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.FORM_POLICY_VIOLATED: PublicAnswer(
         403, "AccessDenied", 403, "Invalid according to Policy: a condition of the form's policy is not met."
     ),
-    Reason.NOT_YET_VALID: PublicAnswer(403, "AccessDenied", 403, "This link is not valid yet."),
-    Reason.EXPIRED: PublicAnswer(400, "ExpiredToken", 410, "This link has expired."),
-    Reason.REVOKED: PublicAnswer(403, "InvalidAccessKeyId", 410, "This link was revoked."),
-    Reason.USED_UP: PublicAnswer(403, "AccessDenied", 410, "This link has been used up."),
-    Reason.OUT_OF_SCOPE: PublicAnswer(403, "AccessDenied", 404, _GONE),
-    Reason.PEER_NOT_ALLOWED: PublicAnswer(403, "AccessDenied", 403, "This link may not be used from your address."),
-    Reason.PASSWORD_REQUIRED: PublicAnswer(403, "AccessDenied", 401, "This link needs a password."),
+    Reason.NOT_YET_VALID: PublicAnswer(
+        403, "AccessDenied", 403, "This link is not valid yet.", s3_text="This key is not valid yet."
+    ),
+    Reason.EXPIRED: PublicAnswer(400, "ExpiredToken", 410, "This link has expired.", s3_text="This key has expired."),
+    Reason.REVOKED: PublicAnswer(
+        403, "InvalidAccessKeyId", 410, "This link was revoked.", s3_text="This key was revoked."
+    ),
+    Reason.USED_UP: PublicAnswer(
+        403, "AccessDenied", 410, "This link has been used up.", s3_text="This key has been used up."
+    ),
+    Reason.OUT_OF_SCOPE: PublicAnswer(403, "AccessDenied", 404, _GONE, s3_text=_DENIED),
+    Reason.PEER_NOT_ALLOWED: PublicAnswer(
+        403,
+        "AccessDenied",
+        403,
+        "This link may not be used from your address.",
+        s3_text="This key may not be used from your address.",
+    ),
+    Reason.PASSWORD_REQUIRED: PublicAnswer(
+        403, "AccessDenied", 401, "This link needs a password.", s3_text="A password is needed."
+    ),
     Reason.PASSWORD_WRONG: PublicAnswer(403, "AccessDenied", 401, "The password is wrong."),
     Reason.NOT_ALLOWED: PublicAnswer(403, "AccessDenied", 403, _DENIED),
     Reason.DENIED_BY_RULE: PublicAnswer(403, "AccessDenied", 403, _DENIED),
     Reason.OWNER_NOT_ALLOWED: PublicAnswer(
-        403, "AccessDenied", 410, "This link is no longer allowed by its owner's policy."
+        403, "AccessDenied", 410, "This link is no longer allowed by its owner's policy.", s3_text=_DENIED
     ),
     Reason.UNKNOWN_BUCKET: PublicAnswer(404, "NoSuchBucket", 404, "The specified bucket does not exist."),
     Reason.KEY_AMBIGUOUS: PublicAnswer(
@@ -220,7 +241,11 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.SHUTTING_DOWN: PublicAnswer(503, "ServiceUnavailable", 503, "The gateway is shutting down."),
     Reason.OBJECT_GONE: PublicAnswer(404, "NoSuchKey", 404, "The object does not exist."),
     Reason.OBJECT_CHANGED: PublicAnswer(
-        412, "PreconditionFailed", 410, "The object is no longer the one that this link was made for."
+        412,
+        "PreconditionFailed",
+        410,
+        "The object is no longer the one that this link was made for.",
+        s3_text="The object has changed.",
     ),
     Reason.OBJECT_EXISTS: PublicAnswer(412, "PreconditionFailed", 409, "An object with this name exists already."),
     Reason.BUCKET_EXISTS: PublicAnswer(409, "BucketAlreadyOwnedByYou", 409, "The bucket exists and you may use it."),

@@ -23,6 +23,7 @@ __all__ = [
     "grant_id",
     "hash_secret",
     "secret_access_key",
+    "without_marks",
 ]
 
 ENTROPY_BYTES: Final = 21
@@ -37,6 +38,9 @@ _MEMBERS: Final = frozenset(_ALPHABET)
 _PREFIX: Final = "gl_"
 _BODY: Final = 29
 _CHECK: Final = 5
+_LENGTH: Final = len(_PREFIX) + _BODY + _CHECK
+_MOST_MARKS: Final = 8
+"""Characters: a closing quotation mark, brackets and a full stop, and room."""
 
 
 def _encode(number: int, length: int, alphabet: str = _ALPHABET) -> str:
@@ -68,7 +72,7 @@ class LinkToken:
     def __post_init__(self) -> None:
         body = self.text[len(_PREFIX) : -_CHECK]
         if (
-            len(self.text) != len(_PREFIX) + _BODY + _CHECK
+            len(self.text) != _LENGTH
             or not self.text.startswith(_PREFIX)
             or not _MEMBERS.issuperset(self.text[len(_PREFIX) :])
             or _checksum(body) != self.text[-_CHECK:]
@@ -89,6 +93,18 @@ class LinkToken:
     @property
     def hash(self) -> SecretHash:
         return _remembered_hash(self.text)
+
+
+def without_marks(text: str) -> str:
+    """A token's text without what was caught behind it when it was pasted: a full stop, a bracket, a blank.
+
+    Only marks that no token holds are taken off, so the checksum still tells a wrong token from a right one. Any other
+    text comes back as it is.
+    """
+    token, behind = text[:_LENGTH], text[_LENGTH:]
+    if len(behind) > _MOST_MARKS or any(mark == "_" or mark.isalnum() for mark in behind):
+        return text
+    return token
 
 
 def grant_id(kind_letter: str, entropy: bytes) -> str:

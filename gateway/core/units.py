@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["Rate", "duration", "format_duration", "format_instant", "instant", "size"]
+__all__ = ["Rate", "duration", "end_instant", "format_duration", "format_instant", "instant", "size"]
 
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])", re.ASCII)
@@ -19,6 +19,7 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGTP]?)(i?)[Bb]?", re.ASCII)
 _RATE: Final = re.compile(r"(\d+)\s*/\s*(\d*)\s*(ms|[smhdw]|min|sec|hour|day)", re.ASCII)
 _RATE_WORDS: Final = {"min": "m", "sec": "s", "hour": "h", "day": "d"}
+_LAST_SECOND: Final = 86399
 LONGEST: Final = 100 * 31536000.0
 
 
@@ -115,10 +116,23 @@ def instant(text: str) -> float:
     except ValueError:
         raise ValueError(f"{text!r} is not a time: write RFC 3339, like 2027-01-31T12:00:00Z") from None
     if parsed.tzinfo is None:
-        if len(text) > len("2027-01-31"):
+        if not _is_date(text):
             raise ValueError(f"{text!r} has no offset: end it with Z or +01:00")
         parsed = parsed.replace(tzinfo=UTC)
     return parsed.timestamp()
+
+
+def _is_date(text: str) -> bool:
+    return len(text) <= len("2027-01-31")
+
+
+def end_instant(text: str) -> float:
+    """When something ends, from an RFC 3339 text; a date alone is that day's last second in UTC.
+
+    Raises:
+        ValueError: not an instant, or without an offset.
+    """
+    return instant(text) + (_LAST_SECOND if _is_date(text) else 0)
 
 
 def format_instant(seconds: float) -> str:

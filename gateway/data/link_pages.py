@@ -83,11 +83,13 @@ def _enter(plane: Plane, gate: Gate, tried: Tried) -> Reply:
     attributes = f"; Path=/s/{place.token_text}; HttpOnly; SameSite=Lax"
     if gate.public_url.startswith("https:"):
         attributes += "; Secure"
-    headers = [("Location", tried.request.raw.path), *LINK_HEADERS]
+    _, slash, path = tried.request.raw.path.removeprefix("/s/").partition("/")
+    address = f"/s/{place.token_text}{slash}{path}"  # without what was pasted behind the token: cookies go there alone
+    headers = [("Location", address), *LINK_HEADERS]
     if grant.password is not None:
         headers.append(("Set-Cookie", f"{PASSWORD_COOKIE}={password_proof(grant)}{attributes}"))
     if grant.uses is not None and Action.READ in grant.actions:
-        headers[0] = ("Location", f"{tried.request.raw.path}?download=1")
+        headers[0] = ("Location", f"{address}?download=1")
         headers.append(("Set-Cookie", f"{LEASE_COOKIE}={plane.entropy(_LEASE_COOKIE_BYTES).hex()}{attributes}"))
     return Reply(303, tuple(headers))
 

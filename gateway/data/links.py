@@ -33,6 +33,7 @@ from gateway.wire.parse import checked_key
 __all__ = ["Page", "is_navigation", "link_attempt", "named_by_form", "page_of", "settle_place"]
 
 
+_OBJECT_READS: Final = {"GET": Operation.GET_OBJECT, "HEAD": Operation.HEAD_OBJECT}
 _FOLDER_READS: Final = frozenset({Operation.GET_OBJECT, Operation.LIST_OBJECTS_V2})
 
 
@@ -68,8 +69,10 @@ def settle_place(request: ObjectRequest, grant: Grant) -> ObjectRequest:
     if request.step is not None:
         return replace(request, place=LinkPlace(place.token_text, _upload_path(place.path, scope, request.step)))
     if scope.key is not None:
-        if place.path is not None:
+        if place.path:
             raise Refused(Reason.OUT_OF_SCOPE, "a path below a link to one object")
+        if request.operation is Operation.LIST_OBJECTS_V2:  # a slash behind the token, as people paste it
+            return replace(request, operation=_OBJECT_READS[request.raw.method])
         return request
     if "archive" in request.params and request.operation in _FOLDER_READS and _is_folder(place):
         # One use and one answer with a body, like an object; which keys it holds is decided one by one.

@@ -15,8 +15,11 @@ from gateway.data.arrival import Arrival
 from gateway.data.connection import Connection
 from gateway.data.exchange import Exchange, client_address
 from gateway.data.gate import Plane
+from gateway.data.link_pages import html
 from gateway.data.serve import serve
 from gateway.telemetry.logs import new_request_id
+from gateway.wire import pages
+from gateway.wire.negotiate import prefers_html
 from gateway.wire.replies import Reply
 
 __all__ = ["data_handler"]
@@ -25,6 +28,9 @@ _NOBODYS: Final = {
     "/robots.txt": Reply(200, (("Content-Type", "text/plain"),), b"User-agent: *\nDisallow: /\n"),
     "/favicon.ico": Reply(204, (("Cache-Control", "max-age=86400"),)),
 }
+
+
+_FRONT: Final = html(pages.front_page())
 
 
 def data_handler(plane: Plane, trusted: Principal | None = None) -> Callable[[Connection, Arrival], Awaitable[None]]:
@@ -40,11 +46,26 @@ def data_handler(plane: Plane, trusted: Principal | None = None) -> Callable[[Co
             with suppress(Refused):  # the client has gone: nobody's answer is nobody's loss
                 await exchange.send(_NOBODYS[arrival.target])
             return
+        if trusted is None and _wants_front_page(arrival) and not _hosted(arrival, plane):
+            with suppress(Refused):
+                await exchange.send(_FRONT if arrival.method == "GET" else _FRONT.without_body())
+            return
         await serve(plane, exchange, trusted)
         if not exchange.started:
             connection.abort()
 
     return handle
+
+
+def _wants_front_page(arrival: Arrival) -> bool:
+    """Whether a person opened the host's own address. A program that asks it for a list of buckets signs that."""
+    headers = arrival.headers
+    return (
+        arrival.target == "/"
+        and arrival.method in {"GET", "HEAD"}
+        and "authorization" not in headers
+        and prefers_html(headers.get("accept"))
+    )
 
 
 def _hosted(arrival: Arrival, plane: Plane) -> bool:

@@ -22,6 +22,7 @@ from gateway.core.units import format_instant
 __all__ = [
     "Entry",
     "Page",
+    "front_page",
     "landing_page",
     "listing_page",
     "password_page",
@@ -194,6 +195,12 @@ def receipt_page(*, name: str, size: int, request_id: str) -> Page:
     facts = [("File", name), ("Size", shown_size(size)), ("Receipt", request_id)]
     again = '<p><a href="">Send another file</a></p>'
     return _page("Received", f'<section role="status"><h1>Received</h1>{_facts(facts)}{again}</section>')
+
+
+def front_page() -> Page:
+    """The share host's own address, for somebody who took a link's path away."""
+    text = "Files are shared from here by links. Open the whole link that you were sent, to its last character."
+    return _page("Shared files", f"<section><h1>Shared files</h1><p>{text}</p></section>")
 
 
 def refusal_page(status: int, text: str, request_id: str) -> Page:

@@ -25,6 +25,7 @@ from gateway.core.request import (
     UploadStep,
     UploadVerb,
 )
+from gateway.core.token import without_marks
 from gateway.wire.accept import AUTH_HEADERS, EMPTY_CHECKSUMS, accepted_headers, hoisted_header
 from gateway.wire.operations import AUTH_PARAMS, IGNORED_PARAMS, Level, find_shape
 from gateway.wire.target import decode, host_name, query_pairs, raw_request
@@ -136,7 +137,7 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
     if raw.method not in LINK_METHODS and raw.method not in _UPLOAD_METHODS:
         raise Refused(Reason.METHOD_NOT_ALLOWED, f"{raw.method} is not offered for a link")
     segment, slash, rest = raw.path.removeprefix("/s").removeprefix("/").partition("/")
-    token = decode(segment, Reason.UNKNOWN_TOKEN)
+    token = without_marks(decode(segment, Reason.UNKNOWN_TOKEN))
     if raw.method == "OPTIONS" and raw.header("access-control-request-method") is not None:
         return ObjectRequest(raw=raw, operation=Operation.PREFLIGHT, place=LinkPlace(token, None))
     path = checked_key(decode(rest, Reason.BAD_KEY)) if slash else None
@@ -178,7 +179,7 @@ def _link_operation(method: str, path: str | None) -> Operation:
     folder = path is not None and (not path or path.endswith("/"))
     match method:
         case "PUT":
-            if folder:
+            if folder and path:
                 raise Refused(Reason.BAD_KEY, "an upload needs a name")
             return Operation.PUT_OBJECT
         case "POST":

@@ -99,7 +99,7 @@ def s3_error(
     """An S3 error document. `resource` is the path as the caller named it."""
     answer = TABLE[reason]
     return _error_xml(
-        answer.status, answer.code, answer.text, request_id=request_id, resource=resource, headers=headers
+        answer.status, answer.code, answer.message, request_id=request_id, resource=resource, headers=headers
     )
 
 

@@ -181,7 +181,7 @@ def test_extend_adds_to_the_end_or_sets_it(terminal):
     made = terminal.json("link", "create", "reports/a.pdf", "--expires", "1d")
     assert made["expires_at"] == "2027-01-16T08:00:00Z"
     assert terminal.json("link", "extend", made["id"], "2d")["expires_at"] == "2027-01-18T08:00:00Z"
-    assert terminal.json("link", "extend", made["id"], "2027-02-01")["expires_at"] == "2027-02-01T00:00:00Z"
+    assert terminal.json("link", "extend", made["id"], "2027-02-01")["expires_at"] == "2027-02-01T23:59:59Z"
 
 
 def test_extend_leaves_a_link_without_an_end_alone(terminal):

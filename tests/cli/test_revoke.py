@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 
@@ -19,6 +21,30 @@ def test_a_prefix_ends_what_is_below_it(terminal, made):
     """And nothing beside it."""
     assert terminal.json("revoke", "--prefix", "reports/2026/")["revoked"] == 2
     assert states(terminal) == {"2026/a": "revoked", "2026/b": "revoked", "2027/a": "active"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--backend", "typo"), "no backend 'typo'"),
+        (("--policy", "typo"), "no rule 'typo'"),
+        (("--owner", "link:typo"), "no owner 'link:typo'"),
+        (("--prefix", "typo/a/"), "no bucket 'typo'"),
+        (("--backend", "typo", "--dry-run"), "no backend 'typo'"),
+    ],
+)
+def test_a_name_that_nobody_has_is_told(terminal, made, arguments, named):
+    """It ends nothing, says so, and exits 1; with --json too."""
+    told, document = terminal.run("revoke", *arguments), terminal.run("revoke", *arguments, "--json")
+    assert (1, f"Error: This gateway knows {named}.\n") == (told.exit_code, told.stderr)
+    answer = json.loads(document.stdout)
+    assert (1, 0, 1) == (document.exit_code, answer["revoked"], answer["unknown"])
+
+
+def test_a_known_name_with_nothing_left_is_no_fault(terminal, made):
+    """Revoking twice is as good as once."""
+    for expected in ("revoked 3 links and keys", "revoked 0 links and keys"):
+        assert expected in terminal.run("revoke", "--prefix", "reports/", "--yes").stdout
 
 
 def test_a_dry_run_counts_and_changes_nothing(terminal, made):

@@ -53,7 +53,7 @@ def test_a_bucket_alone_is_no_place(text):
         ("30d", {"expires_in": 2592000.0}),
         ("90", {"expires_in": 90.0}),
         ("1h30m", {"expires_in": 5400.0}),
-        ("2027-01-31", {"expires_at": "2027-01-31T00:00:00Z"}),
+        ("2027-01-31", {"expires_at": "2027-01-31T23:59:59Z"}),
         ("2027-01-31T12:00:00+01:00", {"expires_at": "2027-01-31T11:00:00Z"}),
         ("none", {"expires_at": None}),
     ],

@@ -83,7 +83,7 @@ async def test_each_target_revokes_what_it_names(desk: Desk) -> None:
         return [(await desk.ask("GET", path)).json["state"] for path in paths]
 
     dry = await desk.ask("POST", "/v1/revocations", {"owner": "app:billing", "dry_run": True})
-    assert dry.json == {"revoked": 2, "serial": None, "dry_run": True}
+    assert dry.json == {"revoked": 2, "serial": None, "dry_run": True, "known": True}
     assert await states() == ["active", "active", "active"]
     wet = await desk.ask("POST", "/v1/revocations", {"owner": "app:billing", "reason": "left"})
     assert wet.json["revoked"] == 2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.units import LONGEST, Rate, duration, format_duration, format_instant, instant, size
+from gateway.core.units import LONGEST, Rate, duration, end_instant, format_duration, format_instant, instant, size
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,14 @@ def test_what_is_no_rate_is_refused(text: str) -> None:
 def test_instants_come_back(seconds: int) -> None:
     """A formatted instant parses to the same second."""
     assert seconds == instant(format_instant(seconds))
+
+
+def test_a_date_that_ends_something_is_its_last_second() -> None:
+    """In UTC; a time is itself."""
+    assert instant("2027-01-31T23:59:59Z") == end_instant("2027-01-31")
+    assert instant("2027-01-31T00:00:00Z") == end_instant("2027-01-31T00:00:00Z")
+    with pytest.raises(ValueError, match="offset"):
+        end_instant("2027-01-31T00:00:00")
 
 
 def test_instants_need_an_offset_unless_they_are_dates() -> None:

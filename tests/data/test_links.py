@@ -16,8 +16,36 @@ async def test_a_path_below_one_object_is_nothing(rig: Rig) -> None:
     rig.store.hold("inside/a.txt", b"hello")
     rig.store.hold("inside/a.txt/b", b"hidden")
     token = await rig.link()
-    assert [404, 404] == [(await rig.fetch(token, path)).status for path in ("/", "/b")]
+    assert 404 == (await rig.fetch(token, "/b")).status
     assert [] == rig.store.seen
+
+
+@pytest.mark.parametrize("behind", ["/", ".", ")", "%29.", "%20", ",", "%E2%80%9D", "%3E%20", "%0A", "*"])
+async def test_a_link_works_with_what_was_pasted_behind_it(rig: Rig, behind: str) -> None:
+    """A sentence's own marks are no part of a token, whatever the program that made a link of it thought."""
+    rig.store.hold("inside/a.txt", b"hello")
+    rig.store.hold("inside/in/b.txt", b"mine")
+    whole, folder, inbox = await rig.link(), await rig.link(prefix="in/"), await rig.link(actions=[Action.WRITE])
+    assert b"hello" == (await rig.fetch(whole, behind)).body
+    assert 200 == (await rig.ask("HEAD", f"/s/{whole}{behind}")).status
+    assert b"b.txt" in (await rig.fetch(folder, behind)).body
+    assert 409 == (await rig.ask("PUT", f"/s/{inbox}{behind}", body=b"x")).status, "the object is there"
+
+
+@pytest.mark.parametrize("behind", ["x", "1", "_", "-a", "%C3%A9", ".........", ".a"])
+async def test_what_a_token_could_hold_makes_it_another_one(rig: Rig, behind: str) -> None:
+    """Only marks are taken off, and only a few: the checksum tells the rest."""
+    rig.store.hold("inside/a.txt", b"hello")
+    assert 404 == (await rig.fetch(await rig.link(), behind)).status
+
+
+async def test_cookies_go_to_the_link_and_to_nothing_that_was_pasted(rig: Rig) -> None:
+    """The page's answer leads to the token's own address, and no mark gets into a header."""
+    token = await rig.link(uses=3)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    got = await rig.ask("POST", f"/s/{token}%3B%0D%0A:", form, b"download=1")
+    assert (303, f"/s/{token}?download=1") == (got.status, got.header("location"))
+    assert f"; Path=/s/{token};" in (got.header("set-cookie") or "")
 
 
 async def test_a_path_below_a_folder_is_below_it(rig: Rig) -> None:

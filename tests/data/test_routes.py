@@ -29,6 +29,17 @@ async def test_only_those_very_paths_are_nobodys(rig: Rig, path: str) -> None:
     await rig.last()
 
 
+async def test_a_person_at_the_root_sees_a_page_and_a_program_xml(rig: Rig, app: Rig) -> None:
+    """The page says what the host is for; whoever signs, or comes through a trusted listener, gets S3."""
+    page = {"Accept": "text/html,*/*;q=0.8"}
+    got = await rig.ask("GET", "/", page)
+    assert (200, "text/html; charset=utf-8") == (got.status, got.header("content-type"))
+    assert b"" == (await rig.ask("HEAD", "/", page)).body
+    for headers in ({}, {"Accept": "*/*"}, page | {"Authorization": "AWS4-HMAC-SHA256 x"}):
+        assert "application/xml" == (await rig.ask("GET", "/", headers)).header("content-type")
+    assert "application/xml" == (await app.ask("GET", "/", page)).header("content-type")
+
+
 async def test_a_trusted_proxy_names_the_client() -> None:
     """The record's peer is whom our own proxy saw."""
     async with running(trusted_proxies=(ip_network("127.0.0.0/8"),)) as rig:

@@ -78,6 +78,12 @@ def test_every_reason_has_a_page(reason: Reason) -> None:
     assert b"<h1>" in reply.body
 
 
+@pytest.mark.parametrize("reason", list(Reason))
+def test_no_s3_error_speaks_of_a_link(reason: Reason) -> None:
+    """What was refused there is a key's request."""
+    assert "link" not in xml(s3_error(reason, "r1", "/b/k"))["Message"].lower()
+
+
 def test_unknown_and_out_of_scope_cannot_be_told_apart() -> None:
     """Who probes a link learns nothing from the difference between "no such link" and "not below this link"."""
     replies = {

@@ -20,7 +20,7 @@ from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind
 from gateway.core.policy import Policy
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedEntry, FeedKind, RevocationFeed, RevocationTarget
-from gateway.core.token import LinkToken, hash_secret
+from gateway.core.token import LinkToken, hash_secret, without_marks
 from gateway.core.units import format_instant
 
 __all__ = ["Revocations", "Revoked", "Waits"]
@@ -31,10 +31,14 @@ _Read = Callable[[int, int], Awaitable[Sequence[FeedEntry]]]
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """How many living grants it ended, or would end, and the feed's serial from then on (None for a dry run)."""
+    """How many living grants it ended, or would end, and the feed's serial from then on (None for a dry run).
+
+    `known` tells a name that has nothing left to end from one that was mistyped.
+    """
 
     count: int
     serial: int | None
+    known: bool = True
 
 
 class Waits:
@@ -105,14 +109,15 @@ class Revocations:
             count = len(targets) - 1
         else:
             count = await self.grants.count(target)
+        known = count > 0 or await self._named_here(target)
         if dry_run or not targets:
-            return Revoked(count, None)
+            return Revoked(count, None, known)
         entries = await self.feed.revoke(targets, self.clock(), reason, str(actor))
         await self.apply_now()
         name = f"{target.kind} {target.name}" + (f"/{target.prefix}" if target.kind is FeedKind.PREFIX else "")
         since = {} if issued_before is None else {"issued_before": format_instant(issued_before)}
         await self.journal.note(actor, "revoke", name, reason=reason, count=str(count), **since)
-        return Revoked(count, max((entry.serial for entry in entries), default=None))
+        return Revoked(count, max((entry.serial for entry in entries), default=None), known)
 
     async def after(self, serial: int, limit: int, seconds: float, *, notices: bool = False) -> Sequence[FeedEntry]:
         """Revocations after `serial`, oldest first; waits up to `seconds` for the first one if there is none.
@@ -138,6 +143,24 @@ class Revocations:
                 return found
             await self.feed.changed(cursor, seconds)
 
+    async def _named_here(self, target: RevocationTarget) -> bool:
+        """Whether the policy, or for an owner some grant that ended, has the name. What it revokes is the same."""
+        policy = self.policy()
+        match target.kind:
+            case FeedKind.BACKEND:
+                return target.name in policy.backends
+            case FeedKind.PREFIX:
+                return target.name in policy.buckets
+            case FeedKind.POLICY:
+                return any(rule.name == target.name for rule in policy.rules)
+            case FeedKind.OWNER:
+                if any(pattern.text == target.name for rule in policy.rules for pattern in rule.who):
+                    return True
+                owned = GrantFilter(now=self.clock(), owner=Principal.parse(target.name))
+                return bool((await self.grants.page(owned, None, 1)).grants)
+            case _:
+                return True  # a link and a key were found, or the call has been refused
+
     async def _known(self, target: RevocationTarget) -> RevocationTarget:
         """The grant's id for a link named by its leaked token or URL, and for a key named by its access key id."""
         if target.kind is FeedKind.LINK:
@@ -155,7 +178,7 @@ class Revocations:
     async def _by_link(self, text: str) -> Grant | None:
         _, _, tail = text.rpartition("/s/")
         try:
-            token = LinkToken(tail.partition("/")[0].partition("?")[0])
+            token = LinkToken(without_marks(tail.partition("/")[0].partition("?")[0]))
         except ValueError:
             return await self.grants.get(text)
         return await self.grants.find(token.hash)
