@@ -21,10 +21,10 @@ from gateway.data.attempts import Tried
 from gateway.data.gate import Gate, Plane
 from gateway.data.judging import judged, told
 from gateway.data.late import LateReply, in_time
-from gateway.data.link_listing import XML_LIMIT
 from gateway.data.local import xml_reply
 from gateway.data.puts import require_heeded, sent
 from gateway.data.transfers import Permit, Source
+from gateway.data.turns import store_document
 from gateway.data.uploads import metered
 from gateway.wire import copies, documents
 from gateway.wire.batch import Tag, read_store_tags
@@ -73,7 +73,7 @@ async def _within(plane: Plane, tried: Tried, permit: Permit, source: Route, ver
         refused = await judged(answer, tried, permit)
         if refused is not None:
             return refused
-        found = await answer.body.read(XML_LIMIT)
+        found = await store_document(answer.body)
     fault = documents.store_fault(found)
     if fault is not None:
         return told(500, fault, tried, permit)
@@ -173,4 +173,4 @@ async def _tags(plane: Plane, tried: Tried, source: Route, asked: ObjectRequest,
     async with plane.upstream.open(upstream_call(source, reading)) as answer:
         if answer.status != 200:
             raise UpstreamFailed(Reason.UPSTREAM_REFUSED, f"the tags of a copy's source: {answer.status}")
-        return read_store_tags(await answer.body.read(XML_LIMIT))
+        return read_store_tags(await store_document(answer.body))

@@ -23,50 +23,49 @@ from gateway.data.copies import copy
 from gateway.data.gate import Gate, Plane
 from gateway.data.judging import judged, told
 from gateway.data.late import LateReply, in_time
-from gateway.data.link_listing import XML_LIMIT
 from gateway.data.local import xml_reply
 from gateway.data.transfers import Permit
+from gateway.data.turns import feed_in_turns, in_turns, store_document
 from gateway.data.uploads import plain_body
 from gateway.wire import batch, documents, listing
 from gateway.wire.calls import heeded_version, upstream_call
 from gateway.wire.headers import response_headers
+from gateway.wire.markup import Node
 from gateway.wire.replies import Reply
 
 __all__ = ["DOCUMENTS"]
-
-_REQUEST_LIMIT: Final = 2 * 1024 * 1024
 
 Handler = Callable[[Plane, Gate, Tried, Permit], Awaitable[Reply | LateReply]]
 
 
 async def _ask(
     plane: Plane, tried: Tried, permit: Permit, call: UpstreamCall, body: bytes | None = None
-) -> Reply | bytes:
+) -> Reply | documents.Document:
     """One exchange with a store whose answer is a bounded document, which may still turn out to be an error."""
     async with plane.upstream.open(call, body) as answer:
         refused = await judged(answer, tried, permit)
         if refused is not None:
             return refused
-        found = await answer.body.read(XML_LIMIT)
+        found = await store_document(answer.body)
     code = documents.store_fault(found)
     return told(500, code, tried, permit) if code is not None else found
 
 
-async def _sent_document(plane: Plane, tried: Tried, permit: Permit) -> bytes:
-    """A caller's document, whole, with every check that its headers and signature ask for."""
+async def _sent_document(plane: Plane, tried: Tried, permit: Permit, root: str) -> Node:
+    """A caller's document with this root, read as it comes, with every check that its headers and signature ask for."""
     request = tried.request
     if tried.request.operation is Operation.COMPLETE_MULTIPART_UPLOAD:
         # Its x-amz-checksum-* are about the object that is being completed, not about this document.
         kept = {name: value for name, value in request.headers.items() if not name.startswith("x-amz-checksum-")}
         request = replace(request, headers=kept)
-    parts: list[bytes] = []
+    reader = documents.request_reader(root)
     size = 0
     async for chunk in plain_body(plane, request, permit, tried.verified):
         size += len(chunk)
-        if size > _REQUEST_LIMIT:
-            raise Refused(Reason.TOO_LARGE, f"the document is above {_REQUEST_LIMIT} bytes")
-        parts.append(chunk)
-    return b"".join(parts)
+        if size > batch.MAX_BATCH_BODY:
+            raise Refused(Reason.TOO_LARGE, f"the document is above {batch.MAX_BATCH_BODY} bytes")
+        await feed_in_turns(reader, chunk)
+    return reader.finish()
 
 
 async def _list(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
@@ -97,7 +96,7 @@ async def _create_upload(plane: Plane, gate: Gate, tried: Tried, permit: Permit)
 
 
 async def _complete_upload(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply | LateReply:
-    parts = batch.read_complete(await _sent_document(plane, tried, permit))
+    parts = batch.read_complete(await _sent_document(plane, tried, permit, "CompleteMultipartUpload"))
     return await in_time(_completed(plane, gate, tried, permit, batch.complete_document(parts)), permit)
 
 
@@ -116,10 +115,10 @@ async def _completed(plane: Plane, gate: Gate, tried: Tried, permit: Permit, bod
 
 async def _delete_batch(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply | LateReply:
     """Delete what may be deleted; every other key gets its own AccessDenied, as S3 does."""
-    asked = batch.read_delete(await _sent_document(plane, tried, permit))
+    asked = batch.read_delete(await _sent_document(plane, tried, permit, "Delete"))
     refused: list[batch.DeleteOutcome] = []
     allowed: list[batch.Doomed] = []
-    for doomed in asked.objects:
+    async for doomed in in_turns(asked.objects):  # a thousand decisions
         try:
             attempt = tried.attempt.touching(Action.DELETE, tried.attempt.bucket, doomed.key)
             _require_unrevoked(plane, tried, decide(gate.policy, tried.grant, attempt))
@@ -165,7 +164,7 @@ async def _get_tags(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> R
 
 
 async def _put_tags(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:
-    body = batch.tags_document(batch.read_tags(await _sent_document(plane, tried, permit)))
+    body = batch.tags_document(batch.read_tags(await _sent_document(plane, tried, permit, "Tagging")))
     found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request, body=body), body)
     return found if isinstance(found, Reply) else xml_reply(b"", permit.exchange.request_id)
 
@@ -175,7 +174,7 @@ async def _attributes(plane: Plane, gate: Gate, tried: Tried, permit: Permit) ->
         refused = await judged(answer, tried, permit)
         if refused is not None:
             return refused
-        found = await answer.body.read(XML_LIMIT)
+        found = await store_document(answer.body)
     document = documents.attributes_document(documents.read_attributes(found))
     shown = response_headers(answer, tried.request, link=False)
     kept = tuple(pair for pair in shown if pair[0].lower() in {"last-modified", "x-amz-version-id"})

@@ -25,6 +25,7 @@ from gateway.data.attempts import Tried
 from gateway.data.gate import Gate, Plane
 from gateway.data.link_listing import read_page
 from gateway.data.transfers import Permit
+from gateway.data.turns import in_turns
 from gateway.wire.archive import Archive, Member, TarArchive, ZipArchive, member_names
 from gateway.wire.disposition import clean_filename, content_disposition
 from gateway.wire.listing import Found
@@ -84,7 +85,7 @@ async def _pages(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Asyn
     while True:
         page = await read_page(plane, listed, permit)
         members = [entry for entry in page.found if not entry.key.endswith("/")]
-        for entry in members:
+        async for entry in in_turns(members):
             decide(gate.policy, tried.grant, tried.attempt.touching(Action.READ, bucket, entry.key))
             plane.follower.require_standing(tried.grant, bucket, entry.key, backend)
         yield members

@@ -5,24 +5,20 @@ Refuses to own XML (`gateway.wire.listing`) and HTML (`gateway.wire.pages`).
 
 from __future__ import annotations
 
-from typing import Final
-
 from gateway.core.reasons import Refused
 from gateway.core.request import LinkPlace, RawRequest
 from gateway.data.attempts import Tried
 from gateway.data.gate import Plane
 from gateway.data.link_pages import html, link_title
 from gateway.data.transfers import Permit
+from gateway.data.turns import store_document
 from gateway.wire import pages
 from gateway.wire.calls import upstream_call
 from gateway.wire.listing import Listing, link_entries, link_json, read_listing, rename
 from gateway.wire.negotiate import prefers_html
 from gateway.wire.replies import LINK_HEADERS, Reply, store_reason
 
-__all__ = ["XML_LIMIT", "link_listing", "read_page"]
-
-XML_LIMIT: Final = 8 * 1024 * 1024
-"""Bytes of one page of a store's listing: 1,000 names of 1,024 bytes, percent-encoded, with room for the rest."""
+__all__ = ["link_listing", "read_page"]
 
 
 async def link_listing(plane: Plane, tried: Tried, permit: Permit) -> Reply:
@@ -63,7 +59,7 @@ def _with_slash(raw: RawRequest) -> Reply:
 async def read_page(plane: Plane, tried: Tried, permit: Permit) -> Listing:
     """One page of the store's listing below what was decided on, with our names."""
     async with plane.upstream.open(upstream_call(permit.route, tried.request)) as answer:
-        body = await answer.body.read(XML_LIMIT)
+        body = await store_document(answer.body)
     if answer.status != 200:
         raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a listing")
     return rename(read_listing(body), permit.route.bucket.prefix, tried.attempt.key)[0]

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.reasons import TABLE, Reason, Refused
-from gateway.wire.documents import Node, document, element, quoted, read_request, read_store
+from gateway.wire.documents import Document, document, element, quoted, read_request, read_store
+from gateway.wire.markup import Node
 
 __all__ = [
     "MAX_BATCH_BODY",
@@ -46,6 +47,7 @@ _TAG_KEY: Final = 128
 _TAG_VALUE: Final = 256
 """Characters, as S3 counts them in tags."""
 
+_DOOMED: Final = frozenset({"Key", "VersionId"})
 _PART_NUMBER: Final = re.compile(r"[1-9]\d{0,4}", re.ASCII)
 _ETAG: Final = re.compile(r'"?[0-9A-Za-z+/=_.:-]{1,256}"?', re.ASCII)
 
@@ -84,21 +86,28 @@ class DeleteOutcome:
         return cls(key=doomed.key, version_id=doomed.version_id, code=answer.code, message=answer.text)
 
 
-def read_delete(body: bytes) -> DeleteRequest:
+def read_delete(body: Document) -> DeleteRequest:
     """The body of DeleteObjects.
 
     Raises:
         Refused: MALFORMED_XML for another document, no keys, or more than a thousand; TOO_LARGE.
     """
     root = _bounded(body, "Delete")
-    found = [Doomed(node.findtext("Key", ""), node.findtext("VersionId")) for node in root.findall("Object")]
-    if not 1 <= len(found) <= MAX_BATCH_KEYS:
+    asked = root.findall("Object")
+    if not 1 <= len(asked) <= MAX_BATCH_KEYS:
         raise Refused(Reason.MALFORMED_XML, "a batch has 1 to 1000 keys")
-    if any(not doomed.key for doomed in found):
-        raise Refused(Reason.MALFORMED_XML, "a key of the batch is empty")
-    if any(child.tag not in {"Key", "VersionId"} for node in root.findall("Object") for child in node):
+    found = tuple([_doomed(node) for node in asked])
+    return DeleteRequest(found, root.findtext("Quiet", "").strip().lower() == "true")
+
+
+def _doomed(node: Node) -> Doomed:
+    names = [child.tag for child in node]
+    key = node.findtext("Key", "")
+    if not key or len(set(names)) < len(names):
+        raise Refused(Reason.MALFORMED_XML, "a key of the batch is empty, or said twice")
+    if not _DOOMED.issuperset(names):
         raise Refused(Reason.UNSUPPORTED_OPERATION, "a conditional delete within a batch")
-    return DeleteRequest(tuple(found), root.findtext("Quiet", "").strip().lower() == "true")
+    return Doomed(key, node.findtext("VersionId"))
 
 
 def delete_document(objects: Sequence[Doomed], real_prefix: str) -> bytes:
@@ -112,7 +121,7 @@ def delete_document(objects: Sequence[Doomed], real_prefix: str) -> bytes:
     return document("Delete", (*inner, element("Quiet", "false")))
 
 
-def read_deleted(body: bytes, real_prefix: str) -> list[DeleteOutcome]:
+def read_deleted(body: Document, real_prefix: str) -> list[DeleteOutcome]:
     """A store's result with our names; a key outside our prefix is none of ours and is left out.
 
     Raises:
@@ -165,7 +174,7 @@ class CompletedPart:
     etag: str
 
 
-def read_complete(body: bytes) -> tuple[CompletedPart, ...]:
+def read_complete(body: Document) -> tuple[CompletedPart, ...]:
     """The parts that CompleteMultipartUpload names, in ascending order.
 
     Checksums beside the entity tags are left out: no store was given them (see `gateway.wire.calls`).
@@ -207,7 +216,7 @@ class Tag:
     value: str
 
 
-def read_tags(body: bytes) -> tuple[Tag, ...]:
+def read_tags(body: Document) -> tuple[Tag, ...]:
     """The tags that PutObjectTagging sets.
 
     Raises:
@@ -222,7 +231,7 @@ def read_tags(body: bytes) -> tuple[Tag, ...]:
     return tags
 
 
-def read_store_tags(body: bytes) -> tuple[Tag, ...]:
+def read_store_tags(body: Document) -> tuple[Tag, ...]:
     """The tags that a store returns. Raises UpstreamFailed for another document."""
     return _tags(read_store(body, "Tagging"))
 
@@ -237,7 +246,7 @@ def _tags(root: Node) -> tuple[Tag, ...]:
     return tuple(Tag(node.findtext("Key", ""), node.findtext("Value", "")) for node in root.findall("TagSet/Tag"))
 
 
-def _bounded(body: bytes, root: str) -> Node:
-    if len(body) > MAX_BATCH_BODY:
+def _bounded(body: Document, root: str) -> Node:
+    if isinstance(body, bytes) and len(body) > MAX_BATCH_BODY:
         raise Refused(Reason.TOO_LARGE, "the document is above two mebibytes")
     return read_request(body, root)

@@ -1,10 +1,10 @@
-"""Owns XML as S3 uses it: a reader that takes no declarations, a writer that leaves nothing unescaped, and the small
-documents that are made or read whole.
+"""Owns XML as S3 uses it: which documents are read, a writer that leaves nothing unescaped, and the small documents
+that are made or read whole.
 
-Refuses to own listings (`gateway.wire.listing`) and the batch documents (`gateway.wire.batch`).
+Refuses to own the parsing (`gateway.wire.markup`), listings (`gateway.wire.listing`) and the batch documents
+(`gateway.wire.batch`).
 
-Law: what a store wrote is read into values and written anew; its bytes never pass. A document type declaration is
-refused before a parser sees it, because entities are how a kilobyte becomes a gigabyte (or a local file).
+Law: what a store wrote is read into values and written anew; its bytes never pass.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
-from xml.etree import ElementTree as ET
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.wire.markup import Node, Reader
 
 __all__ = [
     "CopyResult",
-    "Node",
+    "Document",
     "attributes_document",
     "completed_document",
     "copy_document",
@@ -35,68 +35,83 @@ __all__ = [
     "read_initiated",
     "read_request",
     "read_store",
+    "request_reader",
     "store_fault",
+    "store_reader",
     "xml_carries",
 ]
 
-Node = ET.Element
+Document = bytes | Node
+"""A document, or what was read of it already."""
+
 XMLNS: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 _INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def read_request(body: bytes, root: str) -> Node:
+# How elements stand in each other in what callers send, and how many there are at most: a thousand keys with all that
+# may be said of each, ten thousand parts with their checksums, ten tags and some that are too many.
+_SENT: Final = {
+    "Delete": (("Delete", "Object"), 8_000),
+    "CompleteMultipartUpload": (("CompleteMultipartUpload", "Part"), 90_010),
+    "Tagging": (("Tagging", "TagSet", "Tag"), 256),
+}
+
+
+def request_reader(root: str) -> Reader:
+    """A reader of a caller's document with this root. It raises `Refused` with MALFORMED_XML."""
+    spine, most = _SENT[root]
+    return Reader({root}, spine=spine, most=most, failure=_malformed)
+
+
+def store_reader(*roots: str) -> Reader:
+    """A reader of a store's document with one of these roots, or any. It raises UpstreamFailed(UPSTREAM_BROKE)."""
+    return Reader(roots, failure=_not_understood)
+
+
+def read_request(body: Document, root: str) -> Node:
     """A caller's document with this root, namespaces taken off.
 
     Raises:
         Refused: MALFORMED_XML.
     """
-    try:
-        return _read(body, {root})
-    except ValueError as fault:
-        raise Refused(Reason.MALFORMED_XML, str(fault)) from None
+    return body if isinstance(body, Node) else _read(body, request_reader(root))
 
 
-def read_store(body: bytes, *roots: str) -> Node:
+def read_store(body: Document, *roots: str) -> Node:
     """A store's document with one of these roots, namespaces taken off.
 
     Raises:
         UpstreamFailed: UPSTREAM_BROKE when it is anything else.
     """
-    try:
-        return _read(body, set(roots))
-    except ValueError as fault:
-        raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the store's document is not understood: {fault}") from None
+    if not isinstance(body, Node):
+        return _read(body, store_reader(*roots))
+    if body.tag not in roots:
+        raise _not_understood(f"its root is not {' or '.join(sorted(roots))}")
+    return body
 
 
-def store_fault(body: bytes) -> str | None:
+def store_fault(body: Document) -> str | None:
     """The `Code` of a store's error document, None if it is none.
 
     Also for answers with status 200: a copy or a completion that fails late says so in the body.
     """
     try:
-        return _read(body, {"Error"}).findtext("Code", "")
-    except ValueError:
+        return read_store(body, "Error").findtext("Code", "")
+    except UpstreamFailed:
         return None
 
 
-def _read(body: bytes, roots: set[str]) -> Node:
-    try:
-        text = body.decode("utf-8").lstrip("\ufeff \t\r\n")
-    except UnicodeError:
-        raise ValueError("it is not UTF-8") from None
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise ValueError("it has a document type declaration")
-    # The encoding is fixed, so that no declaration of another one can hide a "<!DOCTYPE" from the line above.
-    parser = ET.XMLParser(encoding="utf-8")  # noqa: S314
-    try:
-        root = ET.fromstring(text.encode(), parser)  # noqa: S314 (declarations were refused above)
-    except ET.ParseError:
-        raise ValueError("it is not well formed") from None
-    for node in root.iter():
-        node.tag = str(node.tag).rpartition("}")[2]
-    if root.tag not in roots:
-        raise ValueError(f"its root is not {' or '.join(sorted(roots))}")
-    return root
+def _read(body: bytes, reader: Reader) -> Node:
+    reader.feed(body)
+    return reader.finish()
+
+
+def _malformed(fault: str) -> Refused:
+    return Refused(Reason.MALFORMED_XML, fault)
+
+
+def _not_understood(fault: str) -> UpstreamFailed:
+    return UpstreamFailed(Reason.UPSTREAM_BROKE, f"the store's document is not understood: {fault}")
 
 
 def xml_carries(text: str) -> bool:
@@ -129,7 +144,7 @@ class CopyResult:
     modified: str
 
 
-def read_copy(body: bytes) -> CopyResult:
+def read_copy(body: Document) -> CopyResult:
     """Raises UpstreamFailed for anything but a copy's result; ask `store_fault` first."""
     root = read_store(body, "CopyObjectResult", "CopyPartResult")
     return CopyResult(quoted(root.findtext("ETag", "")), root.findtext("LastModified", ""))
@@ -141,7 +156,7 @@ def copy_document(result: CopyResult, *, part: bool) -> bytes:
     return document("CopyPartResult" if part else "CopyObjectResult", inner)
 
 
-def read_initiated(body: bytes) -> str:
+def read_initiated(body: Document) -> str:
     """The upload id of a multipart upload that a store opened.
 
     Raises:
@@ -163,7 +178,7 @@ def initiated_document(bucket: str, key: str, upload_id: str) -> bytes:
     )
 
 
-def read_completed(body: bytes) -> str:
+def read_completed(body: Document) -> str:
     """The entity tag of a completed upload, with its quotes. Raises UpstreamFailed; ask `store_fault` first."""
     return quoted(read_store(body, "CompleteMultipartUploadResult").findtext("ETag", ""))
 
@@ -192,7 +207,7 @@ _CHECKSUMS: Final = (
 _PARTS: Final = ("PartsCount", "TotalPartsCount", "PartNumberMarker", "NextPartNumberMarker", "MaxParts", "IsTruncated")
 
 
-def read_attributes(body: bytes) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
+def read_attributes(body: Document) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
     """What a store says of an object's attributes, by name: plain texts under "", and the groups that have members.
 
     The parts' own checksums come as repeated groups named `Part`. Raises UpstreamFailed for another document.

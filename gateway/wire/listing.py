@@ -16,9 +16,11 @@ from typing import Final
 from urllib.parse import quote, unquote_plus
 
 from gateway.core.pattern import RESERVED
+from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Operation
 from gateway.wire.continuation import shown_token
-from gateway.wire.documents import Node, document, element, quoted, read_store, xml_carries
+from gateway.wire.documents import Document, document, element, quoted, read_store, xml_carries
+from gateway.wire.markup import Node
 from gateway.wire.pages import Entry
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
 _OWNER: Final = element("Owner", (element("ID", "gateway"), element("DisplayName", "gateway")))
 """Clients of the first listing version want an owner; the store's account is not theirs to see."""
 _MOST: Final = 1000
+_MOST_ENTRIES: Final = 5000
+"""A page has a thousand at most; some stores count its folders apart."""
 
 
 class FoundKind(StrEnum):
@@ -82,13 +86,15 @@ class Listing:
         return (self.next_token or self.next_key or None) if self.truncated else None
 
 
-def read_listing(body: bytes) -> Listing:
+def read_listing(body: Document) -> Listing:
     """A store's answer to any of the four listings of a bucket, with the store's names.
 
     Raises:
         UpstreamFailed: it is another document.
     """
     root = read_store(body, "ListBucketResult", "ListVersionsResult", "ListMultipartUploadsResult")
+    if len(root.children) > _MOST_ENTRIES:
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"a page of a listing has more than {_MOST_ENTRIES} entries")
     encoded = root.findtext("EncodingType") == "url"
     kinds = {kind.value: kind for kind in FoundKind}
     found = tuple(_found(node, kinds[node.tag], encoded=encoded) for node in root if node.tag in kinds)
@@ -269,7 +275,7 @@ class PartsListing:
     next_marker: str = ""
 
 
-def read_parts(body: bytes) -> PartsListing:
+def read_parts(body: Document) -> PartsListing:
     """A store's answer to ListParts. Raises UpstreamFailed for another document."""
     root = read_store(body, "ListPartsResult")
     parts = []

@@ -44,6 +44,26 @@ async def test_every_key_of_a_batch_is_decided_on() -> None:
         assert b"minefield" not in seen.body
 
 
+async def test_a_batch_of_a_thousand_long_keys_is_read(app: Rig) -> None:
+    """As large as a batch can be, a megabyte of it."""
+    keys = [f"{number:04}".ljust(1024, "k") for number in range(1000)]
+    app.store.always = lambda call: xml("<DeleteResult/>")
+    got = await delete(app, batch(*keys))
+    assert 200 == got.status
+    assert 1000 == app.store.seen[0].body.count(b"<Object>")
+
+
+@pytest.mark.parametrize("body", [b"<Delete>" + b"<a/>" * 250_000, b"<Delete><Quiet><a/>" + b" " * 1_000_000])
+async def test_a_document_is_refused_at_the_first_thing_that_is_not_expected(app: Rig, body: bytes) -> None:
+    """Nobody waits for the rest of it."""
+    head = f"POST /reports?delete HTTP/1.1\r\nHost: gw\r\nContent-MD5: {_md5(body)}\r\nContent-Length: 2000000\r\n\r\n"
+    async with app.client() as client:
+        await client.send(head.encode() + body)
+        assert 400 == (await client.answer()).status
+    assert "malformed_xml" == (await app.recorded(1))[0].reason
+    assert [] == app.store.seen
+
+
 async def test_a_batch_of_refused_keys_never_reaches_a_store(app: Rig) -> None:
     """And is answered all the same."""
     app.use(policy(rule("everything"), deny("no deletes", "reports/keep/**", may=[Action.DELETE])))
