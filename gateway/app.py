@@ -312,6 +312,7 @@ class _App:
             sidecar_tokens=self._sidecar_tokens,
             sidecar_apps=lambda: self.settings.control.sidecar_apps,
             issuer=self.state.issuer,
+            resealer=self.state.sealed,
             identity=LateIdentity(lambda: self.settings),
             ready=self.health.faults,
             metrics=self.siblings.page,
@@ -393,7 +394,9 @@ class _App:
     async def _prune(self) -> None:
         while True:
             try:
+                if self.state.sealed is not None:
+                    await self.state.sealed.tell_old_seals()
                 await self.state.ledger.prune(time.time() - self.settings.records.keep)
             except DependencyDown as failure:
-                _log.warning("old records could not be pruned", detail=failure.detail)
+                _log.warning("old records could not be pruned, or old seals not be counted", detail=failure.detail)
             await asyncio.sleep(_PRUNE_SECONDS)

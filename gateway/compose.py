@@ -233,6 +233,7 @@ async def open_stores(settings: Settings, metrics: Metrics, *, processes: int = 
         processes=processes,
         accept_redis_durability=settings.state.accept_redis_durability,
         token=wanted.token.resolve() if wanted.token is not None else "",
+        sealing_keys=[(one.id, one.key.resolve()) for one in wanted.sealing_keys],
     )
     return replace(
         state,

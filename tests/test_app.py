@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -449,3 +450,44 @@ async def test_the_ledger_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         fault.down = False
         await until(running.readiness, 200)
         assert 200 == await running.fetch(link)
+
+
+async def test_sealing_keys_come_and_go_and_nobody_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None, then one, then two, then the second alone: the same link, the same password, and the proof in the cookie.
+
+    A start with another value for a number, or without a key that is in use, is refused in one sentence.
+    """
+    values = {"K1": "a sealing key of enough characters, 1", "K2": "a sealing key of enough characters, 2"}
+    for name, value in values.items():
+        monkeypatch.setitem(ENVIRON, name, value)
+
+    def keys(*numbers: tuple[int, str]) -> None:
+        listed = [{"id": number, "key": f"env:{name}"} for number, name in numbers]
+        state = {"grants": f"sqlite:///{tmp_path}/gateway.db", "sealing_keys": listed}
+        monkeypatch.setitem(ENVIRON, "GATEWAY_STATE", json.dumps(state))
+
+    async def fetched(running: Running, token: str, **headers: str) -> int:
+        url = f"http://127.0.0.1:{running.data}/s/{token}"
+        async with running.session.get(url, headers=headers) as answer:
+            return answer.status
+
+    keys()
+    async with serving(tmp_path) as running:
+        link = await running.link(password="open sesame")
+        basic = {"Authorization": "Basic " + b64encode(b":open sesame").decode()}
+        assert 401 == await fetched(running, link["token"])
+        form, page = {"password": "open sesame"}, f"http://127.0.0.1:{running.data}/s/{link['token']}"
+        async with running.session.post(page, data=form, allow_redirects=False) as answer:
+            cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    for held in ([(1, "K1")], [(2, "K2"), (1, "K1")], [(2, "K2")]):
+        keys(*held)
+        async with serving(tmp_path) as running:
+            assert 200 == await fetched(running, link["token"], **basic)
+            assert 200 == await fetched(running, link["token"], Cookie=cookie)
+            assert 401 == await fetched(running, link["token"], Cookie=cookie + "0")
+            status, done = await running.api("POST", "/v1/reseal", limit=10)
+            assert (200, len(held) if held[0][0] == 1 else len(held) - 1) == (status, done["resealed"])
+    for held in ([(2, "K1")], [(1, "K1")], []):
+        keys(*held)
+        with pytest.raises(SettingsError, match=r"state\.sealing_keys"):
+            await room.run(tmp_path / "gateway.yaml", environ=ENVIRON)

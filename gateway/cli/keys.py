@@ -1,4 +1,4 @@
-"""Owns the commands about keys: create, ls, revoke.
+"""Owns the commands about keys: create, ls, revoke, reseal.
 
 Refuses to own what a key may do: the policy's rules about its app say that.
 """
@@ -10,7 +10,7 @@ import time
 import click
 
 from gateway.cli.client import control
-from gateway.cli.output import json_option, print_json, say, table, tell_revoked, when_text
+from gateway.cli.output import Exit, json_option, print_json, say, table, tell_revoked, when_text
 from gateway.cli.values import EXPIRY, NONE, key_name
 from gateway.core.units import duration, end_instant, instant
 
@@ -21,7 +21,7 @@ _STATES = ("active", "expired", "revoked")
 
 @click.group()
 def key() -> None:
-    """Create, list and revoke keys for apps."""
+    """Create, list and revoke keys for apps, and seal what is stored anew."""
 
 
 @key.command()
@@ -85,6 +85,30 @@ def revoke(names: tuple[str, ...], *, reason: str | None, as_json: bool) -> None
     targets = [{"key": key_name(name)} for name in named]
     counts = control().revoke_each(targets, {"reason": reason} if reason else {})
     tell_revoked(list(named.values()), counts, "key", as_json=as_json)
+
+
+@key.command()
+@json_option
+def reseal(*, as_json: bool) -> None:
+    """Bring every stored secret under the first of state.sealing_keys: those of keys, and links' passwords.
+
+    Nothing changes for anybody who uses them. It can be broken off and done again at any time. Exits with 1 if some
+    are under a key that the settings do not hold any more.
+    """
+    done = {"examined": 0, "resealed": 0, "unreadable": 0}
+    cursor = None
+    while True:
+        batch = control().call("POST", "/v1/reseal", {"cursor": cursor} if cursor else {})
+        done = {name: count + batch[name] for name, count in done.items()}
+        cursor = batch["cursor"]
+        if cursor is None:
+            break
+    if as_json:
+        print_json(done)
+    else:
+        click.echo("{examined} examined, {resealed} resealed, {unreadable} unreadable".format(**done))
+    if done["unreadable"]:
+        raise click.exceptions.Exit(int(Exit.FAILED))
 
 
 def _ends(text: object) -> str:

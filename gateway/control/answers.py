@@ -19,6 +19,7 @@ from gateway.control.usecases.revocations import Revoked
 from gateway.core.grant import Grant, GrantState, Scope
 from gateway.core.issued import IssuedKey
 from gateway.core.revocation import FeedEntry
+from gateway.core.sealing import Resealed
 from gateway.core.units import Rate, format_instant
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "MadeLinkView",
     "ObjectionView",
     "ProblemView",
+    "ResealedView",
     "RevokedView",
     "SessionView",
     "SignatureView",
@@ -178,6 +180,19 @@ class KeyView(_GrantView):
     @classmethod
     def of(cls, held: Held, now: float) -> Self:
         return cls.model_validate(_key_members(held, now))
+
+
+class ResealedView(View):
+    """What one batch did: `cursor` continues it and is null at the end."""
+
+    examined: int
+    resealed: Annotated[int, Field(description="Now under the first of state.sealing_keys, and were not before")]
+    unreadable: Annotated[int, Field(description="Under a key that the settings do not hold; the log names them")]
+    cursor: str | None
+
+    @classmethod
+    def of(cls, done: Resealed) -> Self:
+        return cls(examined=done.examined, resealed=done.resealed, unreadable=done.unreadable, cursor=done.cursor)
 
 
 class MadeKeyView(View):

@@ -99,6 +99,7 @@ def endpoints(deps: ControlDeps, door: Door, waits: Waits) -> tuple[Endpoint | P
         clock=deps.clock,
         entropy=deps.entropy,
         sealer=deps.sealer,
+        resealer=deps.resealer,
     )
     revocations = Revocations(
         grants=deps.grants,

@@ -54,6 +54,7 @@ __all__ = [
     "PresignBody",
     "ReasonQuery",
     "RecordQuery",
+    "ResealBody",
 ]
 
 Password = Annotated[StrictStr, Field(min_length=1, max_length=256)]
@@ -304,6 +305,13 @@ class KeyQuery(Body):
     label: Text | None = None
     cursor: Cursor | None = None
     limit: Limit = 100
+
+
+class ResealBody(Body):
+    """The body of `POST /v1/reseal`: where an earlier batch ended, and how many grants to look at."""
+
+    cursor: Cursor | None = None
+    limit: Limit = 500
 
 
 class RecordQuery(Body):

@@ -17,6 +17,7 @@ from gateway.core.policy import Policy
 from gateway.core.record import AuditEvent, Ledger
 from gateway.core.revocation import RevocationFeed
 from gateway.core.route import Upstream
+from gateway.core.sealing import Resealer
 from gateway.core.token import SecretHash
 
 __all__ = ["ControlDeps", "IdentityVerifier"]
@@ -75,7 +76,7 @@ class ControlDeps:
     to sidecars, `sidecar_apps` a sidecar's name to the apps of which it may have keys issued. `public_url` is what
     links begin with; `audit_required` is the declared posture of the audit trail, true is closed. These six are asked
     at every request, so that a reload takes effect. `issuer` makes the apps' short-lived keys where a central gateway
-    does, and is None where this one does. `profile_of` names a
+    does, and is None where this one does. `resealer` is None where there are no sealing keys. `profile_of` names a
     backend's profile. `ready` gives the faults that keep the gateway from serving, by name. `metrics` takes an
     Accept header and gives a content type and a text, or None when a process of this gateway does not answer.
     `count` hears of every request that ended: the name of its operation, its status, and its seconds; `tell` hears
@@ -104,6 +105,7 @@ class ControlDeps:
     sidecar_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_nobody)
     sidecar_apps: Callable[[], Mapping[str, frozenset[str]]] = field(default=_no_apps)
     issuer: SessionIssuer | None = None
+    resealer: Resealer | None = None
     ended: Callable[[Grant], bool] = field(default=_stands)
     identity: IdentityVerifier | None = None
     audit_required: Callable[[], bool] = field(default=_not_required)

@@ -1,4 +1,4 @@
-"""Owns the endpoints of keys and of revocations: `/v1/keys…`, `/v1/revocations`.
+"""Owns the endpoints of keys and of revocations: `/v1/keys…`, `/v1/reseal`, `/v1/revocations`.
 
 Refuses to own what they are (`gateway.control.usecases`).
 """
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.control.answers import FeedView, KeyPageView, KeyView, MadeKeyView, RevokedView
-from gateway.control.bodies import FeedQuery, KeyQuery, NewKey, NewRevocation, NoQuery, ReasonQuery
+from gateway.control.answers import FeedView, KeyPageView, KeyView, MadeKeyView, ResealedView, RevokedView
+from gateway.control.bodies import FeedQuery, KeyQuery, NewKey, NewRevocation, NoQuery, ReasonQuery, ResealBody
 from gateway.control.deps import ControlDeps
 from gateway.control.routes import Endpoint, path_id, read_body, read_query, reply
 from gateway.control.usecases.keys import Keys
@@ -29,6 +29,7 @@ def key_endpoints(keys: Keys, deps: ControlDeps) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/v1/keys", desk.page),
         Endpoint("GET", "/v1/keys/{id}", desk.inspect),
         Endpoint("DELETE", "/v1/keys/{id}", desk.revoke),
+        Endpoint("POST", "/v1/reseal", desk.reseal),
     )
 
 
@@ -67,6 +68,11 @@ class _KeyDesk:
     async def revoke(self, request: web.Request, actor: Principal) -> web.Response:
         reason = read_query(request, ReasonQuery).reason
         return reply(KeyView.of(await self.keys.revoke(actor, path_id(request), reason), self.deps.clock()))
+
+    async def reseal(self, request: web.Request, actor: Principal) -> web.Response:
+        read_query(request, NoQuery)
+        body = await read_body(request, ResealBody)
+        return reply(ResealedView.of(await self.keys.reseal(actor, body.cursor, body.limit)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,15 @@ ROWS: Final = (
     ),
     Row(
         "POST",
+        "/v1/reseal",
+        "resealKeys",
+        "keys",
+        "Bring one batch of stored secrets, of keys and passwords, under the first of state.sealing_keys",
+        answers.ResealedView,
+        bodies.ResealBody,
+    ),
+    Row(
+        "POST",
         "/v1/revocations",
         "revoke",
         "revocations",

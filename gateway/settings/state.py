@@ -24,7 +24,7 @@ from pydantic import (
 from gateway.settings.fields import ENTRY, Duration, written_as
 from gateway.settings.secret import SecretReader, SecretRef, is_reference
 
-__all__ = ["ListSettings", "StateField", "StateSettings", "StateUrl"]
+__all__ = ["ListSettings", "SealingKey", "StateField", "StateSettings", "StateUrl"]
 
 _ENGINES: Final = {
     "memory": "memory",
@@ -43,6 +43,7 @@ _FORMS: Final = (
 
 
 _SHORTEST_AGE: Final = 5.0
+_SHORTEST_KEY: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,25 @@ class ListSettings(BaseModel):
         return self
 
 
+class SealingKey(BaseModel):
+    """A key under which secrets are stored, known by its number for good."""
+
+    model_config = ENTRY
+
+    id: Annotated[int, Field(strict=True, ge=1, le=65535)]
+    """Another key has another number, also after this one is gone."""
+    key: SecretRef
+    """At least 32 characters; `openssl rand -base64 32` makes one."""
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> SealingKey:
+        if len(self.key.resolve()) < _SHORTEST_KEY:
+            raise ValueError(
+                f"names a sealing key of fewer than {_SHORTEST_KEY} characters: make one with `openssl rand -base64 32`"
+            )
+        return self
+
+
 class StateSettings(BaseModel):
     """Where state is kept. `limits` and `records` go where the grants are unless they say otherwise."""
 
@@ -124,6 +144,11 @@ class StateSettings(BaseModel):
     """Accounting records and audit events."""
     token: SecretRef | None = None
     """For `central+https://HOST`: the token that the central gateway has under `control: {sidecars: …}`."""
+    sealing_keys: tuple[SealingKey, ...] = ()
+    """Keys that what is secret in a grant is stored under: the first one seals, all of them open.
+
+    Without one, a copy of the store and a key's access key id open that key's secret, and passwords can be guessed.
+    """
     revocations: ListSettings | None = None
     """A list in a file that is followed beside the grants' own revocations."""
     accept_redis_durability: StrictBool = False
@@ -140,6 +165,11 @@ class StateSettings(BaseModel):
     def _durable(self) -> StateSettings:
         if (self.grants.engine == "central") != (self.token is not None):
             raise ValueError("needs a token exactly when grants are a central gateway's: write token: env:NAME")
+        if self.grants.engine == "central" and self.sealing_keys:
+            raise ValueError("names sealing_keys, and grants are a central gateway's: it has the keys")
+        keys = self.sealing_keys
+        if len({one.id for one in keys}) != len(keys) or len({one.key.resolve() for one in keys}) != len(keys):
+            raise ValueError("has two sealing_keys with one id, or of one value: each has an id and a value of its own")
         if "central" in {self.limits.engine, self.records.engine} and self.grants.engine != "central":
             raise ValueError("keeps limits or records at a central gateway: it keeps grants and uses, nothing else")
         if self.grants.engine == "redis" and not self.accept_redis_durability:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -61,6 +61,7 @@ class MemoryState:
         self._written = 0
         self._audit: deque[AuditEntry] = deque(maxlen=_AUDIT_KEPT)
         self._head = TrailHead()
+        self._seals: dict[int, str] = {}
 
     async def open(self) -> None:
         """Nothing to open; here for the shape that all engines share."""
@@ -133,6 +134,15 @@ class MemoryState:
 
     async def count(self, target: RevocationTarget) -> int:
         return sum(grant.revoked_at is None and hit(grant, target) for grant in self._grants.values())
+
+    async def seals(self) -> Mapping[int, str]:
+        return dict(self._seals)
+
+    async def note_seal(self, number: int, mark: str) -> str:
+        return self._seals.setdefault(number, mark)
+
+    async def forget_seal(self, number: int) -> None:
+        self._seals.pop(number, None)
 
     # feed
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -209,6 +209,16 @@ class PostgresState:
         which = target_sql(target, _placing(values))
         rows = await self._read("grants", f"SELECT count(*) FROM gateway_grants AS g WHERE {which}", *values)  # noqa: S608
         return int(rows[0][0])
+
+    async def seals(self) -> Mapping[int, str]:
+        return dict(await self._read("grants", "SELECT number, mark FROM gateway_seals"))
+
+    async def note_seal(self, number: int, mark: str) -> str:
+        await self._read("grants", "INSERT INTO gateway_seals VALUES ($1, $2) ON CONFLICT DO NOTHING", number, mark)
+        return str((await self._read("grants", "SELECT mark FROM gateway_seals WHERE number = $1", number))[0][0])
+
+    async def forget_seal(self, number: int) -> None:
+        await self._read("grants", "DELETE FROM gateway_seals WHERE number = $1", number)
 
     # feed
 

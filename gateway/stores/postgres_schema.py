@@ -136,7 +136,13 @@ _TRAIL: Final = """
     INSERT INTO gateway_trail_head VALUES (0, repeat('0', 64));
 """
 
-MIGRATIONS: Final = ("".join((_TABLES, LEASE_FUNCTIONS, TAKE_FUNCTION)), _TRAIL)
+_SEALS: Final = """
+    CREATE TABLE gateway_seals (number INTEGER PRIMARY KEY, mark TEXT NOT NULL);
+    INSERT INTO gateway_seals SELECT 0, '' WHERE EXISTS (SELECT 1 FROM gateway_grants);
+"""
+"""The sealing keys that what is stored may be under; 0 stands for none. See `gateway.core.sealing`."""
+
+MIGRATIONS: Final = ("".join((_TABLES, LEASE_FUNCTIONS, TAKE_FUNCTION)), _TRAIL, _SEALS)
 """Forward only: number n takes a database from form n to n + 1. Never edit one that was released."""
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
@@ -28,6 +28,7 @@ from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
 from gateway.core.revocation import FeedEntry, RevocationTarget
+from gateway.core.sealing import UNSEALED
 from gateway.core.token import SecretHash
 from gateway.core.trail import chained
 from gateway.stores import redis_ledger as ledger
@@ -151,6 +152,29 @@ class RedisState:
     async def count(self, target: RevocationTarget) -> int:
         with self._mapped("grants"):
             return int(await self._run(scripts.COUNT, str(target.kind), target.name, target.prefix))
+
+    async def seals(self) -> Mapping[int, str]:
+        with self._mapped("grants"):
+            noted = await self._client.hgetall(f"{_PREFIX}seals")
+            if not noted and await self._client.exists(f"{_PREFIX}grants"):
+                return {UNSEALED: ""}  # written before there was a book
+        return {int(number): mark.decode() for number, mark in noted.items()}
+
+    async def note_seal(self, number: int, mark: str) -> str:
+        if number != UNSEALED and await self.seals() == {UNSEALED: ""}:
+            await self.note_seal(UNSEALED, "")
+        with self._mapped("grants"):
+            pipe = self._client.pipeline(transaction=False)
+            pipe.hsetnx(f"{_PREFIX}seals", str(number), mark)
+            await self._synced(pipe)
+            stands: bytes = await self._client.hget(f"{_PREFIX}seals", str(number))
+            return stands.decode()
+
+    async def forget_seal(self, number: int) -> None:
+        with self._mapped("grants"):
+            pipe = self._client.pipeline(transaction=False)
+            pipe.hdel(f"{_PREFIX}seals", str(number))
+            await self._synced(pipe)
 
     async def _grant(self, grant_id: str) -> Grant | None:
         return grant_from(await self._client.hmget(f"{_PREFIX}grant:{grant_id}", GrantRow._fields))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -142,6 +142,15 @@ class SqliteState:
 
         statement = f"SELECT count(*) FROM grants AS g WHERE {target_sql(target, place)}"  # noqa: S608
         return int((await self._scan("grants", statement, values))[0][0])
+
+    async def seals(self) -> Mapping[int, str]:
+        return dict(self._read("grants", "SELECT number, mark FROM seals"))
+
+    async def note_seal(self, number: int, mark: str) -> str:
+        return await self._write("grants", lambda tx: work.note_seal(tx, number, mark))
+
+    async def forget_seal(self, number: int) -> None:
+        await self._write("grants", lambda tx: work.forget_seal(tx, number))
 
     # feed
 

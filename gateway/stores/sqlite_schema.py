@@ -150,6 +150,11 @@ MIGRATIONS: Final = (
     CREATE INDEX grants_rule ON grants (rule) WHERE rule IS NOT NULL;
     CREATE INDEX grants_session ON grants (expires_at) WHERE session = 1;
     """,
+    # The sealing keys that what is stored may be under; 0 stands for none. See `gateway.core.sealing`.
+    """
+    CREATE TABLE seals (number INTEGER PRIMARY KEY, mark TEXT NOT NULL) STRICT;
+    INSERT INTO seals SELECT 0, '' WHERE EXISTS (SELECT 1 FROM grants);
+    """,
 )
 """Forward only: number n takes a file from `user_version` n to n + 1. Never edit one that was released."""
 

@@ -26,7 +26,9 @@ __all__ = [
     "append",
     "audit",
     "create",
+    "forget_seal",
     "give_back",
+    "note_seal",
     "open_lease",
     "prune",
     "reserve_bytes",
@@ -109,6 +111,16 @@ def save(connection: Connection, grant: Grant, now: float) -> Grant | None:
         return None
     enter(connection, FeedEntry(0, FeedKind.CHANGED, grant.id, at=now))
     return grant_of(GrantRow(*connection.execute(_BY_ID, (grant.id,)).fetchone()))
+
+
+def note_seal(connection: Connection, number: int, mark: str) -> str:
+    connection.execute("INSERT INTO seals VALUES (?, ?) ON CONFLICT (number) DO NOTHING", (number, mark))
+    stands: str = connection.execute("SELECT mark FROM seals WHERE number = ?", (number,)).fetchone()[0]
+    return stands
+
+
+def forget_seal(connection: Connection, number: int) -> None:
+    connection.execute("DELETE FROM seals WHERE number = ?", (number,))
 
 
 def _edited(grant: Grant) -> tuple[object, ...]:

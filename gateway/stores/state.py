@@ -9,8 +9,9 @@ changes from one transaction. Only limits and the ledger may live elsewhere.
 from __future__ import annotations
 
 import re
+import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -19,12 +20,13 @@ from gateway.core.grant import GrantAdmin
 from gateway.core.issued import SessionIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
-from gateway.core.reasons import SettingsError
+from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.record import Ledger
 from gateway.core.revocation import RevocationFeed
 from gateway.stores.limits import MemoryLimits
 from gateway.stores.memory import MemoryState
 from gateway.stores.patience import PatientLimits
+from gateway.stores.sealed import SealedGrants, check_seals
 from gateway.stores.sqlite import SqliteState
 
 __all__ = ["Engine", "State", "open_state"]
@@ -50,7 +52,8 @@ class Engine(GrantAdmin, LeaseStore, LimitStore, RevocationFeed, Ledger, Protoco
 class State:
     """The opened stores, one field an interface; several fields may be one engine.
 
-    `issuer` is the central gateway where one keeps the grants, and None where keys are made here.
+    `issuer` is the central gateway where one keeps the grants, and None where keys are made here. `sealed` is `grants`
+    itself where secrets are kept under a sealing key.
     """
 
     grants: GrantAdmin
@@ -60,6 +63,7 @@ class State:
     ledger: Ledger
     engines: tuple[Engine, ...] = ()
     issuer: SessionIssuer | None = None
+    sealed: SealedGrants | None = None
 
     async def close(self) -> None:
         """Close every engine, the last one opened first."""
@@ -75,6 +79,7 @@ async def open_state(
     processes: int = 1,
     accept_redis_durability: bool = False,
     token: str = "",
+    sealing_keys: Sequence[tuple[int, str]] = (),
 ) -> State:
     """Open what the URLs name: `memory:`, `sqlite:///FILE`, `postgresql://…`, `redis://…`.
 
@@ -83,10 +88,11 @@ async def open_state(
     `processes` is how many gateways on this host share the store: a single one counts SQLite's limits in memory,
     several share a file beside it. `accept_redis_durability` admits Redis for grants and revocations, although it may
     lose acknowledged writes. `central+https://HOST` is another gateway's control API, where `token` is a sidecar's.
+    `sealing_keys` are numbers with keys: the first one seals what is secret in a grant, each of them opens it.
 
     Raises:
-        SettingsError: a URL is wrong, its library is not installed, the engine cannot be opened, or Redis would hold
-            the grants without the operator's word for it.
+        SettingsError: a URL is wrong, its library is not installed, the engine cannot be opened, what it holds is
+            sealed under a key that is not given, or Redis would hold the grants without the operator's word for it.
     """
     if _scheme(grants) in _REDIS and not accept_redis_durability:
         raise SettingsError(
@@ -107,6 +113,7 @@ async def open_state(
                 engine = _engine(url, clock, token)
                 await engine.open()
                 engines[url] = engine
+        sealed = await _sealed(engines[grants], sealing_keys)
     except BaseException:
         await _close(engines.values())
         raise
@@ -117,7 +124,21 @@ async def open_state(
     elif _scheme(limits or grants) in _POSTGRES | _REDIS:
         counting = PatientLimits(counters)
     issuer = main if isinstance(main, SessionIssuer) else None
-    return State(main, main, counting, main, ledger, tuple(engines.values()), issuer)
+    return State(sealed or main, main, counting, main, ledger, tuple(engines.values()), issuer, sealed)
+
+
+async def _sealed(main: Engine, keys: Sequence[tuple[int, str]]) -> SealedGrants | None:
+    """What stands before the grants where there are sealing keys."""
+    ring = None
+    if keys:
+        from gateway.stores.keyring import KeyRing  # noqa: PLC0415 (seven megabytes: only who has keys needs it)
+
+        ring = KeyRing(keys)
+    try:
+        await check_seals(main, ring)
+    except DependencyDown as failure:
+        raise SettingsError(f"state: {failure.detail}.") from None
+    return None if ring is None else SealedGrants(main, ring, secrets.token_bytes)
 
 
 async def _close(engines: Iterable[Engine]) -> None:

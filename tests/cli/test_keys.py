@@ -57,3 +57,24 @@ def test_an_end_in_the_past_is_wrong_usage(terminal):
     """Nothing is created."""
     assert terminal.run("key", "create", "billing", "--expires", "2001-01-01").exit_code == 2
     assert terminal.json("key", "ls")["keys"] == []
+
+
+def test_reseal_adds_up_its_batches(terminal, monkeypatch):
+    """One line in the end; what cannot be opened is exit code 1, and no sealing key at all is told."""
+    asked = []
+    batches = [
+        {"examined": 500, "resealed": 400, "unreadable": 0, "cursor": "next"},
+        {"examined": 20, "resealed": 20, "unreadable": 1, "cursor": None},
+    ]
+
+    def call(self, method, path, body):
+        asked.append((method, path, body))
+        return batches[len(asked) - 1]
+
+    refused = terminal.run("key", "reseal")
+    assert refused.exit_code == 1
+    assert "state.sealing_keys" in refused.output
+    monkeypatch.setattr("gateway.cli.client.Control.call", call)
+    done = terminal.run("key", "reseal")
+    assert (done.stdout, done.exit_code) == ("520 examined, 420 resealed, 1 unreadable\n", 1)
+    assert asked == [("POST", "/v1/reseal", {}), ("POST", "/v1/reseal", {"cursor": "next"})]

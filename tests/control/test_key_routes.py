@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
 from gateway.core.token import hash_secret
+from gateway.core.trail import entry_fields
+from gateway.stores.keyring import KeyRing
+from gateway.stores.memory import MemoryState
 from gateway.stores.seal import Sealer
-from tests.control.desk import Desk
+from gateway.stores.sealed import SealedGrants, count_seals
+from tests.contract import sample
+from tests.control.desk import Desk, serving
 
 
 async def test_a_key_is_shown_once_and_stored_sealed(desk: Desk) -> None:
@@ -192,3 +198,27 @@ async def test_the_long_poll_waits_for_a_revocation(desk: Desk) -> None:
     async with asyncio.timeout(5):
         answer = await desk.ask("GET", "/v1/revocations?after=1000&wait=0.05")
     assert answer.json == {"revocations": [], "serial": 1000, "as_of": None}
+
+
+async def test_a_reseal_goes_batch_by_batch_and_leaves_its_trace() -> None:
+    """Counts and a cursor in the answer, one entry in the trail; the grants look as before."""
+    store = MemoryState()
+    grants = SealedGrants(store, KeyRing([(7, "a sealing key of enough characters")]), os.urandom)
+    async with serving(grants=grants, resealer=grants, leases=store, feed=store, ledger=store) as desk:
+        made = [await store.create(sample.link(password="scrypt$a$b")) for _ in range(3)]
+        first = (await desk.ask("POST", "/v1/reseal", {"limit": 2})).json
+        assert (2, 2, 0) == (first["examined"], first["resealed"], first["unreadable"])
+        rest = (await desk.ask("POST", "/v1/reseal", {"cursor": first["cursor"]})).json
+        assert {"examined": 1, "resealed": 1, "unreadable": 0, "cursor": None} == rest
+        assert {7: 3} == await count_seals(store)
+        assert "scrypt$a$b" == (await grants.find(made[0].hash)).password  # type: ignore[union-attr]
+        acts = [entry_fields(entry) for entry in (await store.trail(0, 10)).entries]
+        assert [("key.reseal", "2"), ("key.reseal", "1")] == [(act["act"], act["detail"]["resealed"]) for act in acts]
+        assert 422 == (await desk.ask("POST", "/v1/reseal", {"cursor": "garbage"})).status
+
+
+async def test_without_sealing_keys_there_is_nothing_to_reseal(desk: Desk) -> None:
+    """And the answer names the setting."""
+    answer = await desk.ask("POST", "/v1/reseal", {})
+    assert 422 == answer.status
+    assert "state.sealing_keys" in answer.text

@@ -132,3 +132,43 @@ def test_a_central_gateway_with_its_token(folder: Folder) -> None:
     assert state.token is not None
     assert state.token.resolve() == "a-token-of-many-letters"
     assert "many-letters" not in repr(state)
+
+
+LONG = "a sealing key of enough characters"
+
+
+def test_sealing_keys_are_references_with_numbers(folder: Folder) -> None:
+    """In the order in which they are written; the text form of `state` has none."""
+    keys = "sealing_keys: [{id: 2, key: 'env:NEW'}, {id: 1, key: 'env:OLD'}]"
+    state = folder.settings(f"state: {{grants: memory://, {keys}}}", NEW=LONG, OLD=LONG + "!").state
+    assert [(2, LONG), (1, LONG + "!")] == [(one.id, one.key.resolve()) for one in state.sealing_keys]
+    assert LONG not in repr(state)
+    assert () == folder.settings("state: memory://").state.sealing_keys
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("[{id: 1, key: 'env:SHORT'}]", "fewer than 32 characters"),
+        ("[{id: 1, key: 'env:NONE'}]", "the variable NONE is not set"),
+        ("[{id: 1, key: written here}]", "holds a value where a reference belongs"),
+        ("[{id: 0, key: 'env:NEW'}]", "sealing_keys"),
+        ("[{id: 65536, key: 'env:NEW'}]", "sealing_keys"),
+        ("[{id: true, key: 'env:NEW'}]", "sealing_keys"),
+        ("[{id: 1, key: 'env:NEW'}, {id: 1, key: 'env:OLD'}]", "one id"),
+        ("[{id: 1, key: 'env:NEW'}, {id: 2, key: 'env:NEW'}]", "of one value"),
+    ],
+)
+def test_a_sealing_key_that_protects_nothing_is_a_fault(folder: Folder, keys: str, told: str) -> None:
+    """Short, missing, written in clear, without a number, or the same twice; no fault repeats a value."""
+    text = f"state: {{grants: memory://, sealing_keys: {keys}}}"
+    (fault,) = folder.settings_faults(text, NEW=LONG, OLD=LONG + "!", SHORT="x" * 31)
+    assert told in fault
+    assert LONG not in fault
+
+
+def test_a_sidecar_needs_no_sealing_key(folder: Folder) -> None:
+    """The central gateway opens what it hands on."""
+    text = "state: {grants: 'central+https://hub', token: 'env:T', sealing_keys: [{id: 1, key: 'env:T'}]}"
+    (fault,) = folder.settings_faults(text, T=LONG)
+    assert "central gateway" in fault

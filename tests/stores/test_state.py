@@ -135,3 +135,20 @@ async def test_workers_of_a_sidecar_need_a_place_for_limits_and_records() -> Non
     for more in ({}, {"limits": "sqlite:///l.db"}, {"records": "sqlite:///r.db"}):
         with pytest.raises(SettingsError, match="central gateway keeps no limits"):
             await open_state("central+https://gateway.internal", processes=2, token="token", **more)
+
+
+async def test_sealing_keys_stand_before_the_grants_alone(tmp_path: Path) -> None:
+    """The engine still counts and feeds; a start without the keys is refused, and the file shows why."""
+    url = f"sqlite:///{tmp_path}/gateway.db"
+    state = await open_state(url, sealing_keys=[(1, "a sealing key of enough characters")])
+    stored = await state.grants.create(link(password="scrypt$salt$hash"))
+    assert state.grants is state.sealed
+    assert isinstance(state.feed, SqliteState)
+    assert "scrypt$salt$hash" == stored.password
+    await state.close()
+    assert b"scrypt$salt$hash" not in (tmp_path / "gateway.db").read_bytes()
+    with pytest.raises(SettingsError, match="sealed under key 1"):
+        await open_state(url)
+    again = await open_state(url, sealing_keys=[(1, "a sealing key of enough characters")])
+    assert stored == await again.grants.find(stored.hash)
+    await again.close()

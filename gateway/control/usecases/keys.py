@@ -1,9 +1,9 @@
-"""Owns the life of a key: issue, inspect, list, revoke.
+"""Owns the life of a key: issue, inspect, list, revoke; and the change of the key that all of them are sealed under.
 
 Refuses to own how a secret is sealed (an injected sealer) and who may ask (`gateway.control.api`).
 
 Law: the secret leaves this module once. It is stored only sealed under the access key id, which itself is stored
-only as a hash, so that a copy of the store opens nothing.
+only as a hash, so that a copy of the store opens nothing; under a sealing key too, where there is one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gateway.core.issued import IssuedKey
 from gateway.core.lease import LeaseStore, Usage
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedKind, RevocationFeed, RevocationTarget
+from gateway.core.sealing import Resealed, Resealer
 from gateway.core.token import ENTROPY_BYTES, access_key_id, grant_id, hash_secret, secret_access_key
 
 __all__ = ["Keys", "Sealer"]
@@ -49,6 +50,7 @@ class Keys:
     clock: Callable[[], float]
     entropy: Callable[[int], bytes]
     sealer: Sealer
+    resealer: Resealer | None = None
 
     async def issue(
         self,
@@ -109,3 +111,22 @@ class Keys:
         await self.apply_now()
         await self.journal.note(actor, "key.revoke", key_id, reason=reason)
         return await self.inspect(key_id)
+
+    async def reseal(self, actor: Principal, cursor: str | None, limit: int) -> Resealed:
+        """Bring one batch of grants under the sealing key in force; doing it again changes nothing.
+
+        Raises:
+            Refused: there are no sealing keys here, or the cursor was not given by an earlier batch.
+            DependencyDown: the store cannot answer; what was resealed stays so.
+        """
+        if self.resealer is None:
+            raise Refused(Reason.BAD_ARGUMENT, "no sealing keys are set here: see state.sealing_keys")
+        try:
+            done = await self.resealer.reseal(cursor, limit)
+        except ValueError:
+            raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier batch") from None
+        await self.apply_now()
+        if done.resealed or done.unreadable or done.cursor is None:
+            counts = {name: str(getattr(done, name)) for name in ("examined", "resealed", "unreadable")}
+            await self.journal.note(actor, "key.reseal", "state", **counts)
+        return done
