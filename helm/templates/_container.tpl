@@ -81,7 +81,7 @@ secrets:
     mountPath: /run/secrets/admin
     sources:
       {{- range . }}
-      - {name: {{ .existingSecret }}, key: {{ .key }}, path: {{ .name }}}
+      - {name: {{ .existingSecret | toJson }}, key: {{ .key | toJson }}, path: {{ .name | toJson }}}
       {{- end }}
   {{- end }}
   {{- $sources := list }}
@@ -94,6 +94,9 @@ secrets:
   {{- $sources = append $sources (dict "name" .name "key" .key "path" $part) }}
   {{- end }}
   {{- end }}
+  {{- end }}
+  {{- range $values.state.sealingKeys }}
+  {{- $sources = append $sources (dict "name" .existingSecret "key" .key "path" (printf "sealing-%d" (int .id))) }}
   {{- end }}
   {{- with $sources }}
   - {volume: gateway-stores, mountPath: /run/secrets/state, sources: {{ . | toJson }}}
@@ -130,7 +133,7 @@ secrets:
     defaultMode: {{ $mode }}
     sources:
       {{- range .sources }}
-      - secret: {name: {{ .name }}, items: [{key: {{ .key }}, path: {{ .path }}}]}
+      - secret: {name: {{ .name | toJson }}, items: [{key: {{ .key | toJson }}, path: {{ .path | toJson }}}]}
       {{- end }}
   {{- end }}
 {{- end }}

@@ -77,6 +77,13 @@ http://127.0.0.1:{{ .Values.data.port }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and $state.sealingKeys (ne .Values.mode "sidecar") -}}
+{{- $keys := list -}}
+{{- range $state.sealingKeys -}}
+{{- $keys = append $keys (dict "id" (int .id) "key" (printf "file:/run/secrets/state/sealing-%d" (int .id))) -}}
+{{- end -}}
+{{- $_ := set $parts "sealing_keys" $keys -}}
+{{- end -}}
 {{- if $parts -}}
 {{- $_ := set $parts "grants" $grants -}}
 {{ dict "state" $parts | toJson }}

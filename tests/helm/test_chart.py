@@ -70,6 +70,7 @@ def test_manifests_are_as_they_were(example: str) -> None:
         ("settings.dta.listen=x", "dta"),
         ("policies.rules.rules=1", "does not match pattern"),
         ("state.url=postgresql://user:secret@host/db", "url"),
+        ("state.sealingKeys[0].value=abc", "sealingKeys"),
         ("data.port=80", "port"),
         ("drain.seconds=0", "seconds"),
         ("ipFamily=ipv6", "ipFamily"),
@@ -168,8 +169,10 @@ def test_the_gateway_reads_what_the_chart_writes(example: str, tmp_path: Path) -
     for path in _mounted(example):
         place = tmp_path / "secrets" / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text("postgresql://db/gateway" if path.startswith("state/") else f"a secret of {path}, long enough")
+        is_url = path.startswith("state/") and "sealing" not in path
+        place.write_text("postgresql://db/gateway" if is_url else f"a secret of {path}, which is long enough")
     loaded = Reloader(tmp_path / "gateway.yaml", {}, PROFILES).load()
+    assert ([2, 1] if example == "central" else []) == [one.id for one in loaded.settings.state.sealing_keys]
     assert str(tmp_path / "policies") == str(loaded.settings.policies)
 
 
