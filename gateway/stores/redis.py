@@ -40,8 +40,6 @@ from gateway.stores.codec import (
     check_storable,
     check_targets,
     read_cursor,
-    record_from,
-    record_text,
     storable_id,
     write_cursor,
 )
@@ -311,45 +309,14 @@ class RedisState:
         )
 
     async def append(self, records: Sequence[Record]) -> None:
-        if not records:
-            return
         with self._mapped("audit"):
-            last = await self._client.incrby(f"{_PREFIX}record", len(records))
-            pipe = self._client.pipeline(transaction=True)
-            for number, record in enumerate(records, last - len(records) + 1):
-                # Equal instants are ordered by the text, so it begins with a number of fixed width.
-                member = f"{number:020d}{record_text(record)}"
-                pipe.zadd(f"{_PREFIX}records:{record.grant_id or ''}", {member: record.at})
-                pipe.sadd(f"{_PREFIX}recorded", record.grant_id or "")
-            await pipe.execute()
+            await ledger.append(self._client, _PREFIX, records)
 
     async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
         if not storable_id(grant_id):
             return RecordPage([], None)
-        at, number = read_cursor("r", cursor, 2) if cursor is not None else ("+inf", 0)
-        found: list[tuple[float, int, Record]] = []
-        offset = 0
         with self._mapped("audit"):
-            while len(found) <= limit:
-                rows = await self._client.zrange(
-                    f"{_PREFIX}records:{grant_id}",
-                    at if cursor is None else repr(float(at)),
-                    "-inf",
-                    desc=True,
-                    byscore=True,
-                    offset=offset,
-                    num=limit + 1,
-                    withscores=True,
-                )
-                offset += len(rows)
-                for member, score in rows:
-                    place = int(member[:20])
-                    if cursor is None or (score, place) < (at, number):
-                        found.append((score, place, record_from(member[20:].decode())))
-                if len(rows) <= limit:  # the end; a record that comes now would move the offset
-                    break
-        more = write_cursor("r", *found[limit - 1][:2]) if len(found) > limit else None
-        return RecordPage([record for _, _, record in found[:limit]], more)
+            return await ledger.records_of(self._client, _PREFIX, grant_id, cursor, limit)
 
     async def export(self, cursor: str | None, limit: int) -> RecordPage:
         with self._mapped("audit"):
