@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gateway.backends import multipart
-from gateway.backends.spec import BackendSpec, ChainSource
 from gateway.backends.upstream import StoreUpstream
+from gateway.core.backend import BackendSpec
 from gateway.core.policy import decide
 from gateway.core.reasons import Reason, Refused, SettingsError
 from gateway.core.revocation import FeedEntry
@@ -26,7 +26,6 @@ from gateway.data.listed import ListFollower
 from gateway.data.transfers import Permit
 from gateway.data.view import Follower
 from gateway.settings import Settings
-from gateway.settings.backend import BackendSettings, ResolvedStatic, SharedProfile
 from gateway.settings.model import TlsFiles
 from gateway.settings.watch import Loaded, watch
 from gateway.stores.listed import RevocationFile
@@ -34,7 +33,6 @@ from gateway.stores.state import State, open_state
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.timed import timed
 from gateway.wire.checksums import Crc, register_crc
-from gateway.wire.credentials import Credentials
 
 if TYPE_CHECKING:
     from gateway.control.identity import Identity, IdentityRules
@@ -65,31 +63,8 @@ _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 
 def backend_specs(loaded: Loaded) -> list[BackendSpec]:
     """What the upstream client is opened with."""
-    return [_spec(backend, loaded.settings.deadlines.connect) for backend in loaded.policies.backends]
-
-
-def _spec(backend: BackendSettings, connect_timeout: float) -> BackendSpec:
-    match backend.credentials:
-        case ResolvedStatic(access_key, secret_key, session_token):
-            credentials: Credentials | ChainSource = Credentials(access_key, secret_key, session_token)
-        case SharedProfile(name):
-            credentials = ChainSource(name)
-        case _:
-            credentials = ChainSource()
-    return BackendSpec(
-        name=backend.name,
-        profile=backend.profile,
-        endpoint=backend.endpoint,
-        region=backend.region,
-        addressing=backend.profile.addressing,
-        signature=backend.profile.signature,
-        credentials=credentials,
-        ca_file=str(backend.ca_file) if backend.ca_file is not None else None,
-        max_connections=backend.max_connections,
-        connect_timeout=connect_timeout,
-        allow_link_local=backend.allow_link_local,
-        drained=backend.drained,
-    )
+    timeout = loaded.settings.deadlines.connect
+    return [replace(spec, connect_timeout=timeout) for spec in loaded.policies.backends]
 
 
 @dataclass(frozen=True, slots=True)

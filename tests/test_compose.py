@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.backends.profiles import PROFILES
-from gateway.backends.spec import ChainSource
 from gateway.compose import (
     Certificates,
     LateSealer,
@@ -28,6 +27,7 @@ from gateway.compose import (
     upload_parts_with,
     with_drained,
 )
+from gateway.core.backend import ChainSource, Credentials
 from gateway.core.limits import Demand
 from gateway.core.reasons import SettingsError
 from gateway.core.route import Capability, UpstreamCall
@@ -35,7 +35,6 @@ from gateway.core.units import Rate
 from gateway.settings.watch import Loaded, Reloader
 from gateway.stores.seal import Sealer
 from gateway.telemetry.metrics import Metrics
-from gateway.wire.credentials import Credentials
 from tests.data.scripted_store import ScriptedStore, xml
 
 SETTINGS = """

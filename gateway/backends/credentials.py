@@ -13,9 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.backends.spec import ChainSource
+from gateway.core.backend import ChainSource, Credentials
 from gateway.core.reasons import Reason, UpstreamFailed
-from gateway.wire.credentials import Credentials
 
 __all__ = ["ChainCredentials", "CredentialSource", "Loaded", "StaticCredentials", "load_chain"]
 

@@ -14,6 +14,7 @@ import ssl
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from gateway.backends.connection import READ_SIZE, Connection, Patience
 from gateway.backends.egress import refuses
@@ -37,6 +38,13 @@ class Authority:
     host: str
     port: int
     tls: bool
+
+    @classmethod
+    def of(cls, endpoint: str) -> Authority:
+        """Where a URL's host is reached."""
+        parts = urlsplit(endpoint)
+        tls = parts.scheme == "https"
+        return cls(parts.hostname or "", parts.port or (443 if tls else 80), tls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.backends.pool import Authority
-from gateway.backends.spec import BackendSpec
+from gateway.core.backend import BackendSpec, Credentials
 from gateway.core.profile import Addressing, SignatureVersion
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import UpstreamCall
 from gateway.wire import sigv2, sigv4
-from gateway.wire.credentials import Credentials
 
 __all__ = ["IMMEDIATE", "Presigner", "Target"]
 
@@ -69,10 +68,12 @@ class Presigner:
         """
         target = self._targets.get(bucket)
         if target is None:
-            where = self._spec.authority
+            where = Authority.of(self._spec.endpoint)
             numeric = ":" in where.host or where.host.replace(".", "").isdigit()
             dotted = where.tls and "." in bucket
-            virtual = bucket != "" and self._spec.addressing is Addressing.VIRTUAL and not numeric and not dotted
+            virtual = (
+                bucket != "" and self._spec.profile.addressing is Addressing.VIRTUAL and not numeric and not dotted
+            )
             name = f"{bucket}.{where.host}" if virtual else where.host
             host = f"[{name}]" if ":" in name else name
             if where.port != (443 if where.tls else 80):
@@ -121,7 +122,7 @@ class Presigner:
         if not call.key and len(path) > 1:
             path = path.removesuffix("/")
         signed = [pair for pair in call.headers if pair[0].startswith("x-amz-") or pair[0] in _SIGNED]
-        if self._spec.signature is SignatureVersion.V2:
+        if self._spec.profile.signature is SignatureVersion.V2:
             query = sigv2.presign(
                 credentials,
                 method=call.method,

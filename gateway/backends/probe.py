@@ -16,8 +16,8 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from gateway.backends.multipart import Destination, upload
-from gateway.backends.spec import BackendSpec
 from gateway.backends.upstream import StoreUpstream
+from gateway.core.backend import BackendSpec
 from gateway.core.profile import Addressing
 from gateway.core.reasons import Refused, UpstreamFailed
 from gateway.core.route import Capability, UpstreamCall
@@ -239,7 +239,7 @@ class _Questions:
         return Finding(Capability.CONDITIONAL_COMPLETE, expected, seen, detail)
 
     async def _virtual_host(self) -> Finding:
-        spec = replace(self._spec, addressing=Addressing.VIRTUAL)
+        spec = replace(self._spec, profile=replace(self._spec.profile, addressing=Addressing.VIRTUAL))
         upstream = StoreUpstream([spec], clock=self._clock)
         call = UpstreamCall(backend=spec.name, method="HEAD", bucket=self._bucket, key=f"{self._prefix}probe")
         try:
@@ -247,7 +247,7 @@ class _Questions:
                 status = answer.status
         finally:
             await upstream.close()
-        expected = True if self._spec.addressing is Addressing.VIRTUAL else None
+        expected = True if self._spec.profile.addressing is Addressing.VIRTUAL else None
         return Finding("virtual_host", expected, status == 200, f"answered {status}")
 
     async def _expiry(self) -> Finding:

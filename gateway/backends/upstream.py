@@ -19,7 +19,7 @@ from gateway.backends.credentials import ChainCredentials, CredentialSource, Sta
 from gateway.backends.exchange import Exchange
 from gateway.backends.pool import Authority, Pool, Sizing
 from gateway.backends.presign import Presigner
-from gateway.backends.spec import BackendSpec, ChainSource
+from gateway.core.backend import BackendSpec, ChainSource
 from gateway.core.profile import SignatureVersion
 from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 from gateway.core.route import Answer, UpstreamCall
@@ -69,7 +69,7 @@ class _Store:
         )
         self._patience = Patience(head=spec.headers_timeout, body=spec.read_timeout)
         self._tls: ssl.SSLContext | None = None
-        if spec.authority.tls:
+        if spec.endpoint.startswith("https:"):
             try:
                 self._tls = ssl.create_default_context(cafile=spec.ca_file)
             except OSError as failure:
@@ -200,7 +200,7 @@ class StoreUpstream:
         if credentials is None:
             raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, "no credentials for the store at hand")
         longest = store.spec.profile.max_expires
-        if store.spec.signature is SignatureVersion.V4:
+        if store.spec.profile.signature is SignatureVersion.V4:
             longest = min(longest or MAX_EXPIRES, MAX_EXPIRES)
         lifetime = expires_in if longest is None else min(expires_in, longest)
         return store.presigner.url(call, credentials, self.clock(), max(1, lifetime))

@@ -30,8 +30,8 @@ from gateway.core.route import Bucket, UpstreamCall
 from gateway.wire.documents import store_fault
 
 if TYPE_CHECKING:
-    from gateway.backends.spec import BackendSpec
     from gateway.backends.upstream import StoreUpstream
+    from gateway.core.backend import BackendSpec
 
 __all__ = ["Finding", "doctor", "examine", "examine_all"]
 

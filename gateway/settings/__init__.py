@@ -1,18 +1,14 @@
 """gateway.yaml and the policy files: parse, report every fault, then hand over immutable snapshots. Opens nothing."""
 
-from gateway.settings.backend import BackendSettings, ResolvedStatic, SharedProfile
 from gateway.settings.examples import Example
 from gateway.settings.load import load_settings, settings_schema
 from gateway.settings.model import Settings
 from gateway.settings.policies import PolicySet, check_examples, load_policies, policy_schema
 
 __all__ = [
-    "BackendSettings",
     "Example",
     "PolicySet",
-    "ResolvedStatic",
     "Settings",
-    "SharedProfile",
     "check_examples",
     "load_policies",
     "load_settings",

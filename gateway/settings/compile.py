@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from gateway.core.backend import BackendSpec
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.policy import Policy
 from gateway.core.profile import Profile
 from gateway.core.route import Bucket, Cors, Delivery
 from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
 from gateway.core.units import Rate
-from gateway.settings.backend import BackendSettings, backend_settings
+from gateway.settings.backend import backend_spec
 from gateway.settings.collect import Draft, Entry
 from gateway.settings.examples import Example, example_of
 from gateway.settings.grammar import BucketEntry, LimitEntry, LinksEntry, RuleEntry
@@ -24,9 +25,9 @@ __all__ = ["compile_draft"]
 
 def compile_draft(
     draft: Draft, profiles: Mapping[str, Profile]
-) -> tuple[Policy, tuple[BackendSettings, ...], tuple[Example, ...]]:
+) -> tuple[Policy, tuple[BackendSpec, ...], tuple[Example, ...]]:
     """The policy, its backends and its examples; adds every fault to the draft, whose owner must then refuse it."""
-    compiled = (backend_settings(entry, profiles, draft.faults) for entry in draft.backends)
+    compiled = (backend_spec(entry, profiles, draft.faults) for entry in draft.backends)
     backends = tuple(found for found in compiled if found is not None)
     rules = tuple(map(_rule, draft.rules))
     for entry in draft.rules:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.core.backend import BackendSpec
 from gateway.core.policy import Policy
 from gateway.core.profile import Profile
 from gateway.core.reasons import SettingsError
-from gateway.settings.backend import BackendSettings
 from gateway.settings.collect import collect
 from gateway.settings.compile import compile_draft
 from gateway.settings.examples import Example, check
@@ -33,7 +33,7 @@ class PolicySet:
     """
 
     policy: Policy
-    backends: tuple[BackendSettings, ...]
+    backends: tuple[BackendSpec, ...]
     examples: tuple[Example, ...]
     sources: tuple[Path, ...]
     references: frozenset[Path] = frozenset()

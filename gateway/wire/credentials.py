@@ -23,7 +23,6 @@ from gateway.core.request import RawRequest
 __all__ = [
     "ALGORITHM",
     "MAX_EXPIRES",
-    "Credentials",
     "Scope",
     "SigV2Header",
     "SigV2Query",
@@ -70,18 +69,6 @@ _HTTP_DATE: Final = re.compile(
     rf"(?:(?:{_DAYS}), )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) (?:GMT|UTC|[+-]0000)",
     re.ASCII,
 )
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Credentials:
-    """A key pair to sign with; the repr shows the access key id only."""
-
-    access_key: str
-    secret_key: str
-    session_token: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Credentials({self.access_key!r}, …)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from operator import itemgetter
 from typing import Final
 from urllib.parse import quote, unquote
 
+from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
-from gateway.wire.credentials import Credentials, SigV2Header, SigV2Query
+from gateway.wire.credentials import SigV2Header, SigV2Query
 from gateway.wire.sigv4 import SKEW, octets
 
 __all__ = ["SUB_RESOURCES", "presign", "verify"]

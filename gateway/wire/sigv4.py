@@ -22,9 +22,10 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
+from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, RawRequest
-from gateway.wire.credentials import ALGORITHM, Credentials, SigV4Header, SigV4Query
+from gateway.wire.credentials import ALGORITHM, SigV4Header, SigV4Query
 
 __all__ = [
     "SKEW",

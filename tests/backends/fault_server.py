@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.backends.profiles import PROFILES
-from gateway.backends.spec import BackendSpec
 from gateway.backends.upstream import StoreUpstream
+from gateway.core.backend import BackendSpec, Credentials
 from gateway.core.route import UpstreamCall
-from gateway.wire.credentials import Credentials
 
 CREDENTIALS = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 

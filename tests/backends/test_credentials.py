@@ -15,9 +15,8 @@ from gateway.backends.credentials import (
     StaticCredentials,
     load_chain,
 )
-from gateway.backends.spec import ChainSource
+from gateway.core.backend import ChainSource, Credentials
 from gateway.core.reasons import Reason, UpstreamFailed
-from gateway.wire.credentials import Credentials
 from tests.backends.fault_server import Peer, fault_server, reply
 
 

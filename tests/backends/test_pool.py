@@ -272,3 +272,17 @@ async def test_tls_checks_the_name_and_the_authority(tmp_path: Path, trusted: bo
                     pytest.fail("there is no answer")
             assert Reason.UPSTREAM_UNREACHABLE is failed.value.reason
     server.close()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "authority"),
+    [
+        ("http://rgw.lab:7480", Authority("rgw.lab", 7480, tls=False)),
+        ("https://s3.example/", Authority("s3.example", 443, tls=True)),
+        ("http://[::1]:9000", Authority("::1", 9000, tls=False)),
+        ("http://10.0.0.1", Authority("10.0.0.1", 80, tls=False)),
+    ],
+)
+def test_endpoints_become_authorities(endpoint: str, authority: Authority) -> None:
+    """Host, port and TLS follow from the URL, with the scheme's own port."""
+    assert authority == Authority.of(endpoint)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.backends.pool import Authority
 from gateway.backends.presign import IMMEDIATE, Presigner
 from gateway.backends.profiles import PROFILES
-from gateway.backends.spec import BackendSpec
+from gateway.core.backend import BackendSpec
 from gateway.core.profile import Addressing, SignatureVersion
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import UpstreamCall

@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 
 from gateway.backends.profiles import PROFILES
-from gateway.backends.spec import BackendSpec, ChainSource
 from gateway.backends.upstream import StoreUpstream
+from gateway.core.backend import BackendSpec, ChainSource, Credentials
 from gateway.core.profile import Addressing, SignatureVersion
 from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 from gateway.core.route import UpstreamCall
-from gateway.wire.credentials import Credentials
 from tests.backends.fault_server import CREDENTIALS, Peer, call, fault_server, reply, upstream_to
 from tests.servers.store import RunningStore
 

@@ -13,10 +13,9 @@ import uvloop
 from aiohttp import web
 
 from gateway.backends.profiles import PROFILES
-from gateway.backends.spec import BackendSpec
 from gateway.backends.upstream import StoreUpstream
+from gateway.core.backend import BackendSpec, Credentials
 from gateway.core.route import UpstreamCall
-from gateway.wire.credentials import Credentials
 
 _BODY = b"x" * 4096
 _SMALL = 65536

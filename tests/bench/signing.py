@@ -17,11 +17,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials as BotocoreCredentials
 
+from gateway.core.backend import Credentials
 from gateway.core.request import BodyFraming, RawRequest
 from gateway.wire import sigv2, sigv4
 from gateway.wire.checksums import crc32c, crc64nvme
 from gateway.wire.chunked import ChunkedDecoder
-from gateway.wire.credentials import Credentials, read_credentials
+from gateway.wire.credentials import read_credentials
 
 HOST = "s3.eu-west-2.example.org"
 PATH = "/reports/prod/2026/q3/summary.pdf"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gateway.wire.credentials import Credentials
+from gateway.core.backend import Credentials
 from gateway.wire.sigv4 import SigningKeys, sign_headers
 from tests.bench.measure import LOAD_CPU, SUBJECT_CPU, pin
 from tests.servers.gateway import gateway_before

@@ -22,10 +22,9 @@ import yarl
 
 from gateway.backends.presign import Presigner
 from gateway.backends.profiles import PROFILES
-from gateway.backends.spec import BackendSpec
 from gateway.backends.upstream import StoreUpstream
+from gateway.core.backend import BackendSpec, Credentials
 from gateway.core.route import UpstreamCall
-from gateway.wire.credentials import Credentials
 
 SMALL = 4096
 LARGE = 64 * 1024 * 1024

@@ -9,11 +9,10 @@ from email.utils import formatdate
 import pytest
 
 from gateway.backends.profiles import PROFILES
-from gateway.backends.spec import BackendSpec
 from gateway.backends.upstream import StoreUpstream
 from gateway.cli.doctor import Finding, examine
+from gateway.core.backend import BackendSpec, Credentials
 from gateway.core.route import Bucket, Capability
-from gateway.wire.credentials import Credentials
 from tests.cli.conftest import POLICIES, SETTINGS, reply
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.core.attempt import Principal
+from gateway.core.backend import Credentials
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.policy import Policy
@@ -36,7 +37,6 @@ from gateway.data.view import Follower
 from gateway.stores.memory import MemoryState
 from gateway.stores.seal import NONCE_BYTES, Sealer
 from gateway.telemetry.metrics import Metrics
-from gateway.wire.credentials import Credentials
 from gateway.wire.sigv4 import UNSIGNED_PAYLOAD, SigningKeys, encode_key, encode_query, sign_headers
 from tests.data.raw_client import Got, RawClient
 from tests.data.scripted_store import ScriptedStore

@@ -10,6 +10,7 @@ import pytest
 from gateway.core.request import Action
 from gateway.data import connection as room
 from tests.data.harness import Rig, request, running
+from tests.data.scripted_store import Scripted
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GE", b"GET / HTTP/1.1\r\nHost: g", b"\r\n"])
@@ -95,3 +96,22 @@ async def test_bodies_are_never_decompressed(rig: Rig) -> None:
         await client.send(request("PUT", f"/s/{token}", {"Content-Encoding": "gzip"}, not_gzip))
         assert 201 == (await client.answer()).status
     assert not_gzip == rig.store.stored("inside/a.txt")
+
+
+async def test_what_is_sent_into_a_slow_answer_waits_outside(app: Rig) -> None:
+    """A client that goes on sending while its request is at the store fills its own memory, not ours."""
+    stuck = asyncio.Event()
+    app.store.script(Scripted(200, {}, [stuck, b"x"], length=1))
+    with socket.create_connection(("127.0.0.1", app.port)) as client:
+        client.sendall(request("GET", "/reports/a"))
+        client.setblocking(False)
+        sent = idle = 0
+        while sent < 64 * 1024**2 and idle < 200:
+            try:
+                sent += client.send(b"x" * 65536)
+                idle = 0
+            except BlockingIOError:
+                idle += 1
+            await asyncio.sleep(0)
+        stuck.set()
+    assert 200 == idle, f"{sent} bytes were taken"

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 
 from gateway.backends.profiles import PROFILES
-from gateway.backends.spec import BackendSpec
 from gateway.backends.upstream import StoreUpstream
+from gateway.core.backend import BackendSpec
 from gateway.core.reasons import Reason
 from gateway.core.request import Action
 from tests.backends.fault_server import CREDENTIALS, Peer, fault_server, reply

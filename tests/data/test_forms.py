@@ -11,9 +11,9 @@ from botocore.auth import HmacV1PostAuth, S3SigV4PostAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
+from gateway.core.backend import Credentials
 from gateway.core.record import Outcome
 from gateway.core.request import Action
-from gateway.wire.credentials import Credentials
 from tests.data.harness import NOW, Rig, deny, policy, request, rule
 from tests.wire import peer
 

@@ -86,8 +86,10 @@ async def test_an_old_client_waits(app: Rig) -> None:
     app.store.script(Scripted(200, {}, [stuck, COPIED], length=None))
     async with app.client() as client:
         await client.send(asked("1.0"))
-        for _ in range(10):
-            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while not app.store.seen:
+                await asyncio.sleep(0)
+        await late(app, COPIED)  # by then a newer client has been told three times that its answer goes on
         stuck.set()
         got = await client.answer("PUT")
     assert (200, True) == (got.status, b"<CopyObjectResult" in got.body)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from gateway.core.backend import BackendSpec, ChainSource, Credentials
 from gateway.core.profile import Addressing, SignatureVersion
 from gateway.core.route import Backend, Capability
-from gateway.settings.backend import BackendSettings, ResolvedStatic, SharedProfile
 from tests.ops.mounted import certificate
 from tests.settings.conftest import PROFILES, Folder
 
 
-def loaded(folder: Folder, entry: str, **environ: str) -> BackendSettings:
+def loaded(folder: Folder, entry: str, **environ: str) -> BackendSpec:
     [backend] = folder.policy(f"backends: {{near: {entry}}}", **environ).backends
     return backend
 
@@ -18,12 +18,12 @@ def test_a_profile_brings_everything_but_the_credentials(folder: Folder) -> None
     """Two keys are enough for a known kind of store."""
     backend = loaded(folder, "{profile: regional, credentials: chain}")
     assert (
-        BackendSettings(
+        BackendSpec(
             name="near",
             profile=PROFILES["regional"],
             endpoint="https://s3.north.example.com",
             region="north",
-            credentials="chain",
+            credentials=ChainSource(),
         )
         == backend
     )
@@ -52,8 +52,12 @@ def test_an_entry_corrects_its_profile(folder: Folder) -> None:
     )
     assert ("http://10.0.0.9:9000", "r") == (backend.endpoint, backend.region)
     assert (Addressing.VIRTUAL, SignatureVersion.V2) == (backend.profile.addressing, backend.profile.signature)
-    assert SharedProfile("acme") == backend.credentials
-    assert (folder.policies / "ca.pem", 9, True) == (backend.ca_file, backend.max_connections, backend.allow_link_local)
+    assert ChainSource("acme") == backend.credentials
+    assert (str(folder.policies / "ca.pem"), 9, True) == (
+        backend.ca_file,
+        backend.max_connections,
+        backend.allow_link_local,
+    )
     can = frozenset({Capability.POST_FORMS, Capability.LIST_V2})
     assert Backend("near", can, 64 * 1024**2, drained=True) == backend.backend
     assert frozenset({Capability.RANGES, Capability.LIST_V2}) == PROFILES["regional"].capabilities
@@ -64,9 +68,8 @@ def test_static_keys_are_read_and_not_shown(folder: Folder) -> None:
     entry = "{profile: regional, credentials: {access_key: env:A, secret_key: file:s, session_token: env:T}}"
     (folder.policies / "s").write_text("geheim\n")
     backend = loaded(folder, entry, A="schluessel", T="marke")
-    assert ResolvedStatic("schluessel", "geheim", "marke") == backend.credentials
-    assert "ResolvedStatic()" == repr(backend.credentials)
-    assert "SharedProfile(name='x')" == repr(SharedProfile("x"))
+    assert Credentials("schluessel", "geheim", "marke") == backend.credentials
+    assert "Credentials(…)" == repr(backend.credentials)
 
 
 def test_a_profile_without_an_endpoint_needs_one(folder: Folder) -> None:

@@ -21,8 +21,8 @@ from aiohttp import web
 from yarl import URL
 
 from gateway.backends.profiles import PROFILES
-from gateway.backends.spec import BackendSpec
 from gateway.backends.upstream import StoreUpstream
+from gateway.core.backend import BackendSpec
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.record import Outcome
 from gateway.core.request import Action

@@ -13,8 +13,8 @@ from botocore.auth import HmacV1Auth, HmacV1QueryAuth, S3SigV4Auth, S3SigV4Query
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
+from gateway.core.backend import Credentials
 from gateway.core.request import RawRequest
-from gateway.wire.credentials import Credentials
 
 NOW = 1_790_000_000
 REGION = "eu-west-2"

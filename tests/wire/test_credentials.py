@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.core.backend import Credentials
 from gateway.wire.credentials import (
-    Credentials,
     Scope,
     SigV2Header,
     SigV2Query,
@@ -279,7 +279,8 @@ def test_no_repr_shows_a_secret():
         request("", ("authorization", "AWS AKIDEXAMPLE:s3cr3t"), DATE, ("x-amz-security-token", "s3cr3t")),
         request("AWSAccessKeyId=AKIDEXAMPLE&Expires=1&Signature=s3cr3t&x-amz-security-token=s3cr3t"),
     )
-    shown = [repr(Credentials("AKIDEXAMPLE", "s3cr3t", "s3cr3t")), *map(repr, map(read_credentials, requests))]
+    assert "Credentials(…)" == repr(Credentials("AKIDEXAMPLE", "s3cr3t", "s3cr3t"))
+    shown = list(map(repr, map(read_credentials, requests)))
     assert all("AKIDEXAMPLE" in text and "s3cr3t" not in text for text in shown)
 
 

@@ -12,8 +12,8 @@ from botocore.awsrequest import AWSRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
-from gateway.wire.credentials import Credentials
 from gateway.wire.form import FormPolicy, SigV2Form, SigV4Form, SizeRange, read_form, verify_form
 from gateway.wire.multipart import Form
 from gateway.wire.sigv4 import SigningKeys

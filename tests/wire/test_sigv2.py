@@ -9,10 +9,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.wire import sigv2
-from gateway.wire.credentials import Credentials, read_credentials
+from gateway.wire.credentials import read_credentials
 from gateway.wire.sigv4 import encode_key
 from tests.wire import peer
 from tests.wire.peer import HOST, NOW, PAIR

@@ -11,10 +11,11 @@ from botocore.awsrequest import AWSRequest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.wire import sigv4
-from gateway.wire.credentials import Credentials, read_credentials, timestamp
+from gateway.wire.credentials import read_credentials, timestamp
 from tests.wire import peer
 from tests.wire.peer import HOST, NOW, PAIR, REGION
 

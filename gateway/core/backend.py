@@ -1,24 +1,36 @@
-"""Owns what one backend is configured to be: its profile with every open question answered.
+"""Owns what one backend is configured to be: its profile with every open question answered, and what it is signed with.
 
-Refuses to own where the values come from (`gateway.settings`) and the connections made from them.
+Refuses to own where the values come from (`gateway.settings`), the connections made from them (`gateway.backends`) and
+what decisions know of a backend (`gateway.core.route`).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.backends.pool import Authority
 from gateway.core.profile import Addressing, Profile, SignatureVersion
-from gateway.core.route import Backend
-from gateway.wire.credentials import Credentials
+from gateway.core.route import Backend, Capability
 
-__all__ = ["BackendSpec", "ChainSource"]
+__all__ = ["BackendSpec", "ChainSource", "Credentials"]
 
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9a-fA-F:.]+", re.ASCII)
 _REGION: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """A key pair to sign with; the repr shows none of it."""
+
+    access_key: str
+    secret_key: str
+    session_token: str | None = None
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +47,15 @@ class ChainSource:
 class BackendSpec:
     """One backend. Timeouts are in seconds; `endpoint` is a URL of scheme and authority only.
 
-    `ca_file` replaces the system's certificate authorities. `read_timeout` is how long a body may stall, and
-    `headers_timeout` how long the head may take once the request was sent.
+    `profile` has the backend's own corrections applied. `ca_file` replaces the system's certificate authorities.
+    `read_timeout` is how long a body may stall, and `headers_timeout` how long the head may take once the request was
+    sent.
     """
 
     name: str
     profile: Profile
     endpoint: str
     region: str
-    addressing: Addressing
-    signature: SignatureVersion
     credentials: Credentials | ChainSource
     ca_file: str | None = None
     max_connections: int = 256
@@ -80,15 +91,12 @@ class BackendSpec:
         region: str | None = None,
         addressing: Addressing | None = None,
         signature: SignatureVersion | None = None,
-        ca_file: str | None = None,
-        max_connections: int = 256,
-        connect_timeout: float = 5.0,
-        headers_timeout: float = 30.0,
-        read_timeout: float = 30.0,
-        allow_link_local: bool = False,
-        drained: bool = False,
+        single_put_limit: int | None = None,
+        add: Collection[Capability] = (),
+        remove: Collection[Capability] = (),
+        **fields: Any,
     ) -> BackendSpec:
-        """A spec whose open questions are answered by the profile.
+        """A spec whose open questions are answered by the profile, and whose profile is corrected where asked.
 
         Raises:
             ValueError: a value is wrong, or neither the profile nor the caller names an endpoint.
@@ -96,30 +104,22 @@ class BackendSpec:
         where = region or profile.region
         url = endpoint or profile.endpoint_for(where)
         if url is None:
-            raise ValueError(f"the profile {profile.name} has no endpoint of its own: the backend names one")
-        return cls(
-            name=name,
-            profile=profile,
-            endpoint=url,
-            region=where,
+            raise ValueError(f"the profile {profile.name} knows no endpoint: write `endpoint:`")
+        corrected = replace(
+            profile,
             addressing=addressing or profile.addressing,
             signature=signature or profile.signature,
-            credentials=credentials,
-            ca_file=ca_file,
-            max_connections=max_connections,
-            connect_timeout=connect_timeout,
-            headers_timeout=headers_timeout,
-            read_timeout=read_timeout,
-            allow_link_local=allow_link_local,
-            drained=drained,
+            single_put_limit=single_put_limit or profile.single_put_limit,
+            capabilities=(profile.capabilities | frozenset(add)) - frozenset(remove),
         )
-
-    @property
-    def authority(self) -> Authority:
-        """Where the endpoint's own host is reached."""
-        parts = urlsplit(self.endpoint)
-        tls = parts.scheme == "https"
-        return Authority(parts.hostname or "", parts.port or (443 if tls else 80), tls)
+        return cls(
+            name=name,
+            profile=corrected,
+            endpoint=url.rstrip("/"),
+            region=where,
+            credentials=credentials,
+            **fields,
+        )
 
     @property
     def backend(self) -> Backend:
