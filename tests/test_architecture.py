@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Collection, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -53,6 +54,8 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module or ""
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "import_module":
+            yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant))
 
 
 @cache
@@ -202,6 +205,17 @@ def test_xml_is_read_and_written_in_wire_alone() -> None:
 def test_a_reader_beside_it_would_be_found(source: str) -> None:
     """The control: each way in which a second reader or writer has been written."""
     assert [] != _markup(source)
+
+
+_IMPORTED_AS = {"pyyaml": "yaml", "prometheus-client": "prometheus_client"}
+
+
+def test_every_declared_dependency_is_imported() -> None:
+    """What nothing uses is in no lock, no image and no bill of materials."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[\[<>=;~! ]", name)[0] for name in project["dependencies"]}
+    imported = {module.partition(".")[0] for path in _SOURCES for module in _imports(path)}
+    assert set() == {name for name in declared if _IMPORTED_AS.get(name, name) not in imported}
 
 
 def test_only_who_answers_names_a_status() -> None:

@@ -93,21 +93,6 @@ class RevocationFile:
         """Take the file as it is now for known."""
         self._seen = self._facts()
 
-    def directories(self) -> dict[Path, int]:
-        """The directories in which the file, or what it links to, is replaced; with their inode numbers."""
-        found = {}
-        for directory in {self.path.parent, self.path.resolve().parent}:
-            try:
-                found[directory] = directory.stat().st_ino
-            except OSError:
-                continue
-        return found
-
-    def concerns(self, path: str) -> bool:
-        """Whether a changed path can matter: the file, what it links to, or the links of a ConfigMap."""
-        changed = Path(path)
-        return changed.name.startswith("..") or changed in {self.path, self.path.resolve()}
-
     def _facts(self) -> object:
         try:
             facts = self.path.stat()

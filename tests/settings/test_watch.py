@@ -6,17 +6,13 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
-from watchfiles import awatch
 
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.policy import explain
 from gateway.core.reasons import SettingsError
 from gateway.core.request import Action, Operation
-from gateway.settings import watch as module
 from gateway.settings.watch import Loaded, Reloader, watch
 from tests.settings.conftest import GOOD_POLICY, MINIMAL, PROFILES, Folder
 
@@ -53,9 +49,9 @@ class Site:
             await self.next()
 
     @asynccontextmanager
-    async def watched(self, *, force_polling: bool = False) -> AsyncIterator[None]:
+    async def watched(self) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(watch(self.reloader, self.reload, force_polling=force_polling))
+            task = group.create_task(watch(self.reloader, self.reload))
             yield
             task.cancel()
 
@@ -267,23 +263,6 @@ async def test_a_configmap_swap_is_seen_every_time(folder: Folder) -> None:
     assert [] == site.refused
 
 
-async def test_a_swap_is_reported_and_not_found_by_chance(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the regular look half a minute away, the directory's own report brings the reload."""
-    monkeypatch.setattr(module, "_TICK_MS", 30_000)
-    site = Site(folder)
-    _mounted(folder, "v0", POLICY, MINIMAL)
-    site.reload()
-    async with site.watched():
-        for number in range(1, 40):
-            _mounted(folder, f"v{number}", renamed(f"v{number}"), MINIMAL, tidy=False)
-            try:
-                await asyncio.wait_for(site.settled(lambda: len(site.loaded) > 1), 0.25)
-            except TimeoutError:
-                continue
-            break
-    assert 2 <= len(site.loaded)
-
-
 async def test_a_rotated_secret_is_taken_over(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The file of a reference is watched wherever it is, mounted Secrets included."""
     mount = tmp_path_factory.mktemp("secret")
@@ -331,33 +310,6 @@ async def test_other_files_beside_the_settings_cause_no_reload(folder: Folder) -
         (folder.policies / "a.yaml").write_text(renamed("edited"))
         await site.settled(lambda: site.rules == ["edited"])
     assert 2 == len(site.loaded)
-    assert not site.reloader.concerns(str(folder.path / "gateway.db-wal"))
-    assert site.reloader.concerns(str(folder.path / "..data"))
-
-
-async def test_polling_sees_what_is_not_reported(folder: Folder) -> None:
-    """For network file systems."""
-    site = Site(folder)
-    site.reload()
-    async with site.watched(force_polling=True):
-        (folder.policies / "a.yaml").write_text(renamed("polled"))
-        await site.settled(lambda: site.rules == ["polled"])
-
-
-async def test_without_a_watch_to_be_had_changes_are_polled(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node that has given all its watches away costs a little work, and neither reloads nor readiness."""
-
-    def none_left(*directories: Path, force_polling: bool, **options: Any) -> AsyncIterator[Any]:
-        if not force_polling:
-            raise RuntimeError("Error creating recommended watcher: Too many open files (os error 24)")
-        return awatch(*directories, force_polling=True, **options)
-
-    monkeypatch.setattr(module, "awatch", none_left)
-    site = Site(folder)
-    site.reload()
-    async with site.watched():
-        (folder.policies / "a.yaml").write_text(renamed("polled"))
-        await site.settled(lambda: site.rules == ["polled"])
 
 
 async def test_a_change_while_nobody_watched_is_seen(folder: Folder) -> None:
@@ -367,19 +319,3 @@ async def test_a_change_while_nobody_watched_is_seen(folder: Folder) -> None:
     (folder.policies / "a.yaml").write_text(renamed("early"))
     async with site.watched():
         await site.settled(lambda: site.rules == ["early"])
-
-
-def test_every_directory_that_matters_is_watched(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Of the settings, the policies, the references, and of the files behind links; never a file."""
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    (elsewhere / "b.yaml").write_text("")
-    (folder.policies / "b.yaml").symlink_to(elsewhere / "b.yaml")
-    secrets = tmp_path_factory.mktemp("secrets")
-    (secrets / "token").write_text("x")
-    site = Site(folder)
-    folder.settings_file.write_text(f"{MINIMAL}control: {{tokens: [{{name: ops, secret: 'file:{secrets}/token'}}]}}")
-    site.reloader.load()
-    assert {folder.path, folder.policies, elsewhere, secrets} == set(site.reloader.directories())
-    assert site.reloader.concerns(str(secrets / "token"))
-    assert not site.reloader.concerns(str(secrets / "other"))
-    assert Path(folder.settings_file).parent in site.reloader.directories()

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
-from gateway.core.backend import Credentials
 from gateway.wire.credentials import (
     Scope,
     SigV2Header,
