@@ -31,6 +31,7 @@ MAX_PARTS: Final = 10_000
 
 _STREAMED_PART: Final = 64 * 1024**2
 _MIB: Final = 1024**2
+_KEPT_PIECE: Final = 64 * 1024
 _ANSWER_LIMIT: Final = 1024**2
 _FAILED: Final = 500
 """The status of a failure that a store reports in the body of a success."""
@@ -188,12 +189,27 @@ class _Source:
 
     async def keep(self, size: int) -> _Kept:
         """Up to `size` bytes in memory; sets `ended` if nothing follows them."""
-        chunks = tuple([chunk async for chunk in self.slice(size)])
+        chunks = tuple([chunk async for chunk in _joined(self.slice(size))])
         if not self.ended and not self._rest:
             following = await self._next()
             if following:
                 self._rest.append(following)
         return _Kept(chunks, sum(map(len, chunks)))
+
+
+async def _joined(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in larger pieces: each that is kept takes memory of its own, however small it is."""
+    waiting = bytearray()
+    async for chunk in chunks:
+        if not waiting and len(chunk) >= _KEPT_PIECE:
+            yield chunk
+            continue
+        waiting += chunk
+        if len(waiting) >= _KEPT_PIECE:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)
 
 
 class _Work:

@@ -2,8 +2,9 @@
 
 Refuses to own sockets, timers and tasks (`gateway.backends.connection`).
 
-Law: an answer that ends before its framing says so is never complete. An answer whose framing does not say where it
-ends is refused (RFC 9112 section 6.3 would read until the close, which nobody can tell from a cut).
+Laws: an answer that ends before its framing says so is never complete. An answer whose framing does not say where it
+ends is refused (RFC 9112 section 6.3 would read until the close, which nobody can tell from a cut). What comes at once
+is handed on at once, in however many chunks it was framed, and framing exceeds what it frames by `_OVERHEAD` at most.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ MAX_HEAD: Final = 65536
 
 MAX_CHUNK: Final = 262144
 """The largest chunk handed on, in bytes (`AnswerBody`'s contract)."""
+
+_OVERHEAD: Final = 1024 * 1024
+"""Bytes of chunk sizes and trailers beyond those of the body: the same law as for callers (`gateway.wire.chunks`)."""
 
 _LENGTH: Final = re.compile(rb"\d{1,18}")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -50,6 +54,8 @@ class Response:
         "_interim",
         "_left",
         "_parser",
+        "_pieces",
+        "_spare",
         "buffered",
         "chunks",
         "complete",
@@ -79,6 +85,8 @@ class Response:
         self._head_bytes = 0
         self._interim = False
         self._left: int | None = None
+        self._pieces: list[bytes] = []  # what the parser finds in one piece of the wire
+        self._spare = _OVERHEAD
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def feed(self, data: memoryview) -> None:
@@ -93,7 +101,15 @@ class Response:
             return
         if not self.head_done:
             self._head_bytes += len(data)
+        chunked = self.head_done and self.length is None
         self._parse(parser, data)
+        found = b"".join(self._pieces)
+        self._pieces.clear()
+        self._append(found)
+        if chunked:
+            self._spare = min(self._spare - len(data) + 2 * len(found), _OVERHEAD)
+            if self._spare < 0 and not self.complete:
+                self._fault = self._fault or "a chunked body is hardly anything but framing"
         if not self.head_done and self._head_bytes > MAX_HEAD:
             self._fault = self._fault or "the head is too large"
         if self._fault:
@@ -203,7 +219,7 @@ class Response:
         if self.complete:
             self.surplus = True
         else:
-            self._append(chunk)
+            self._pieces.append(chunk)
 
     def on_message_complete(self) -> None:
         """Parser event; an interim answer ends here too, and the real one follows on the same parser."""
@@ -213,7 +229,7 @@ class Response:
             self.complete = True
 
     def _read_headers(self) -> None:
-        headers = self.headers
+        found: dict[str, list[str]] = {}
         if self._head_bytes > MAX_HEAD and sum(len(name) + len(value) for name, value in self._fields) > MAX_HEAD:
             self._fault = "the head is too large"
         for raw_name, raw_value in self._fields:
@@ -224,7 +240,8 @@ class Response:
                 value = raw_value.decode("latin-1")
             if not value.isprintable() and _CONTROL.search(value):
                 continue
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+            found.setdefault(name, []).append(value)
+        self.headers |= {name: ", ".join(values) for name, values in found.items()}
         self._fields.clear()
 
     def _framing(self, version: str) -> str:

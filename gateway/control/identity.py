@@ -191,9 +191,9 @@ async def _download(rules: IdentityRules, url: str) -> bytes:
     ):
         if answer.status != 200:
             raise ValueError(f"the answer was {answer.status}")
-        text = b""
+        text = bytearray()
         async for chunk in answer.content.iter_any():
             text += chunk
             if len(text) > _LARGEST:
                 raise ValueError("the answer is too large")
-        return text
+        return bytes(text)

@@ -111,7 +111,8 @@ class ListText:
             try:
                 self._said(name, value)
             except ValueError as fault:
-                faults.append(str(self._at(start, f"{name}: {fault}")))
+                if len(faults) < _MOST_FAULTS:
+                    faults.append(str(self._at(start, f"{name}: {fault}")))
         if not listed:
             raise self._at(at, "revocations: is missing")
         return self._space(at) + 1

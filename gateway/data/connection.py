@@ -38,6 +38,7 @@ waits for any more (tcp(7), TCP_USER_TIMEOUT)."""
 
 _WRITE_HIGH: Final = 64 * 1024
 _HELD_LIMIT: Final = 64 * 1024
+_PIECE: Final = 4096
 _KEEP_ALIVE: Final = 75.0
 _LINGERING: Final = 2.0
 _LINGER_NONE: Final = struct.pack("ii", 1, 0)
@@ -121,8 +122,9 @@ class Connection(asyncio.Protocol):
         if self._closing is not None:
             return
         if arrival is None:
-            self._read_head(data)
-        else:
+            data = self._read_head(data)
+            arrival = self._arrival
+        if data and arrival is not None:
             self._read_on(arrival, data)
 
     def pause_writing(self) -> None:
@@ -150,22 +152,34 @@ class Connection(asyncio.Protocol):
 
     # -- reading
 
-    def _read_head(self, data: bytes) -> None:
+    def _read_head(self, data: bytes) -> bytes:
+        """Begin with the request whose head ends in `data`; returns what stands behind that head."""
         if self._served and not self._heads.begun:
             self._since = self._host.loop.time()
         try:
             arrival, rest = self._heads.read_head(data)
         except ValueError:
             self._refuse_head()
-            return
-        if arrival is None:
-            return
-        self._since = None
-        self._served = True
-        self._arrival = arrival
-        self._task = self._host.loop.create_task(self._answer(arrival))
-        if rest:
-            self._read_on(arrival, rest)
+            return b""
+        if arrival is not None:
+            self._since = None
+            self._served = True
+            self._arrival = arrival
+            self._task = self._host.loop.create_task(self._answer(arrival))
+        return rest
+
+    def _read_held(self) -> None:
+        """What came while the last request was answered, a little at a time: it may be many requests."""
+        held = self._held
+        while held and self._arrival is None and self._closing is None:
+            piece = bytes(held[:_PIECE])
+            rest = self._read_head(piece)
+            del held[: len(piece) - len(rest)]
+        arrival = self._arrival
+        while held and arrival is not None and not arrival.body.whole and not arrival.body.broken:
+            piece = bytes(held[:_PIECE])
+            rest = arrival.body.take(piece)
+            del held[: len(piece) - len(rest)]
 
     def _read_on(self, arrival: Arrival, data: bytes) -> None:
         """What comes while a request is being answered: its body, then what must wait."""
@@ -211,12 +225,9 @@ class Connection(asyncio.Protocol):
         if self._last:
             self._transport.close()
             return
-        held = bytes(self._held)
-        self._held.clear()
         self._since = self._host.loop.time()
         self._resume()
-        if held:
-            self._read_head(held)
+        self._read_held()
 
     def allow_body(self) -> None:
         """Let a client that asked first send its body."""

@@ -31,7 +31,7 @@ class HeadReader:
     def __init__(self) -> None:
         self._parser: httptools.HttpRequestParser | None = None
         self._arrival: Arrival | None = None
-        self._target = b""
+        self._target = bytearray()
         self._fields: list[tuple[bytes, bytes]] = []
         self._fed = 0
         self._kept = b""  # the last bytes of a piece, in which the end of the head may have begun
@@ -78,7 +78,7 @@ class HeadReader:
 
     def _start_over(self) -> None:
         self._arrival = None
-        self._target = b""
+        self._target = bytearray()
         self._fields = []
         self._fed = 0
 

@@ -61,7 +61,7 @@ class TusStore:
     async def load(self) -> UploadState | None:
         """The record, None if there is none."""
         ranged = (("range", f"bytes=0-{HEAD_BYTES - 1}"),) if Capability.RANGES in self._capabilities else ()
-        head = b""
+        head = bytearray()
         async with self._plane.upstream.open(self._hidden("GET", headers=ranged)) as answer:
             if answer.status == 404:
                 return None
@@ -75,7 +75,7 @@ class TusStore:
         if size is None:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store does not tell the size of an upload's record")
         self._etag = answer.headers.get("etag")
-        return UploadState.parse(head, size)
+        return UploadState.parse(bytes(head), size)
 
     async def save(self, state: UploadState, tail: AsyncIterator[bytes] | None = None) -> None:
         """Replace the record; `tail` yields exactly the bytes that `state.tail` says.

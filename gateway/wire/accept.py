@@ -142,16 +142,17 @@ def accepted_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) ->
         Refused: UNSUPPORTED_OPERATION for an `x-amz-*` header without a meaning here; BAD_ARGUMENT for a value with
             control bytes or that is not UTF-8; BAD_REQUEST for a repeated header that is not a list.
     """
-    kept: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     known = KEPT_BY_LINKS if link else KEPT
     for name, value in pairs:
         if name not in known and not (name.startswith("x-amz-") and _wanted(name, value, link=link)):
             continue
         if not value.isprintable() and _UNPRINTABLE.search(value.replace("\t", " ")):
             raise Refused(Reason.BAD_ARGUMENT, f"the header {name} has a control byte or is not UTF-8")
-        if name in kept and name not in _LISTS:
+        if name in found and name not in _LISTS:
             raise Refused(Reason.BAD_REQUEST, f"the header {name} came more than once")
-        kept[name] = f"{kept[name]}, {value}" if name in kept else value
+        found.setdefault(name, []).append(value)
+    kept = {name: ", ".join(values) for name, values in found.items()}
     _settle(kept)
     return kept
 

@@ -16,7 +16,8 @@ __all__ = ["clean_filename", "content_disposition"]
 _LONGEST: Final = 180
 """Characters; below the 255 bytes of common file systems for most scripts."""
 _RESERVED: Final = re.compile(r'[<>:"|?*]')
-_EDGES: Final = re.compile(r"\A[\s.]+|[\s.]+\Z")
+_EDGES: Final = ". \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+"""Dots, and what Unicode calls a space."""
 _FALLBACK: Final = re.compile(r'[^\x20-\x7e]|["\\%]')
 # RFC 5987, attr-char; quote() never escapes letters, digits and "_.-~".
 _ATTR_SAFE: Final = "!#$&+^`|"
@@ -31,7 +32,7 @@ def clean_filename(name: str) -> str:
     kept = "".join(
         character for character in last if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
     )
-    kept = _EDGES.sub("", _RESERVED.sub("_", kept))
+    kept = _RESERVED.sub("_", kept).strip(_EDGES)
     if len(kept) > _LONGEST:
         stem, dot, ending = kept.rpartition(".")
         keep_ending = bool(dot) and len(ending) <= 16

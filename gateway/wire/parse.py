@@ -257,14 +257,14 @@ def _added(raw: RawRequest, hoisted: list[tuple[str, str]]) -> list[tuple[str, s
     Raises:
         Refused: BAD_REQUEST when header and parameter disagree.
     """
-    added: list[tuple[str, str]] = []
+    added: dict[str, str] = {}
     for name, value in hoisted:
-        sent = raw.header_values(name) + [text for known, text in added if known == name]
-        if any(text != value for text in sent):
+        sent = raw.header_values(name)
+        if any(text != value for text in sent) or added.get(name, value) != value:
             raise Refused(Reason.BAD_REQUEST, f"the header and the parameter {name} disagree")
         if not sent:
-            added.append((name, value))
-    return added
+            added[name] = value
+    return list(added.items())
 
 
 def _framing(raw: RawRequest) -> BodyFraming:

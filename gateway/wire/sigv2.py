@@ -148,14 +148,14 @@ def _resource(path: str, bucket: str | None, parts: list[str]) -> str:
 def _text(method: str, headers: Pairs, date: str, resource: str) -> bytes:
     """The string to sign."""
     single = {"content-md5": "", "content-type": ""}
-    amz: dict[str, str] = {}
+    amz: dict[str, list[str]] = {}
     for name, value in headers:
         lowered = name.lower()
         if lowered.startswith("x-amz-"):
-            amz[lowered] = f"{amz[lowered]},{value.strip()}" if lowered in amz else value.strip()
+            amz.setdefault(lowered, []).append(value.strip())
         elif lowered in single:
             single[lowered] = value.strip()
-    lines = "".join([f"{name}:{amz[name]}\n" for name in sorted(amz)])
+    lines = "".join([f"{name}:{','.join(amz[name])}\n" for name in sorted(amz)])
     return octets(f"{method}\n{single['content-md5']}\n{single['content-type']}\n{date}\n{lines}{resource}")
 
 

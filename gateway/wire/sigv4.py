@@ -309,13 +309,14 @@ def _check_fresh(presented: SigV4Header | SigV4Query, now: float) -> None:
 
 def _signed_values(names: tuple[str, ...], raw: RawRequest, covered: frozenset[str]) -> dict[str, str]:
     """The canonical values of the signed headers, after a look at those that should have been signed."""
-    values: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
+    signed = frozenset(names)
     for name, value in raw.headers:
-        if name in names:
-            values[name] = f"{values[name]},{_squeeze(value)}" if name in values else _squeeze(value)
+        if name in signed:
+            found.setdefault(name, []).append(_squeeze(value))
         elif (name.startswith("x-amz-") and name != _NEVER_READ) or name in covered:
             raise Refused(Reason.UNSIGNED_HEADER, f"{name} is present and not signed")
-    return values
+    return {name: ",".join(values) for name, values in found.items()}
 
 
 def _hoisted_values(names: tuple[str, ...], raw: RawRequest) -> dict[str, str]:

@@ -200,3 +200,37 @@ def test_chunks_are_never_larger_than_promised() -> None:
         sizes.append(len(response.pop()))
     assert [MAX_CHUNK, MAX_CHUNK, 5] == sizes
     assert 0 == response.buffered
+
+
+def test_small_chunks_that_come_at_once_are_handed_on_at_once() -> None:
+    """Each piece that is handed on costs a write to the client: how a store frames them is no matter."""
+    wire = b"1\r\nx\r\n" * 10_000
+    response = fed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + wire, wire + b"0\r\n\r\n")
+    assert ([10_000, 10_000], True) == (list(map(len, response.chunks)), response.complete)
+
+
+@pytest.mark.parametrize("wire", [b"1\r\nx\r\n" * 60_000, b"1;a=b\r\nx\r\n" * 30_000], ids=["chunks", "extensions"])
+def test_a_body_of_hardly_anything_but_framing_breaks(wire: bytes) -> None:
+    """A megabyte of framing beyond the body's bytes."""
+    response = fed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[wire] * 4)
+    assert response.failure is None
+    response.feed(memoryview(wire))
+    assert response.failure is not None
+
+
+def test_a_trailer_without_an_end_breaks() -> None:
+    """The parser would keep all of it."""
+    response = fed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"4\r\nbody\r\n0\r\na: ")
+    for _ in range(31):
+        response.feed(memoryview(b"x" * 32_768))
+    assert response.failure is None
+    response.feed(memoryview(b"x" * 65_536))
+    assert response.failure is not None
+
+
+@pytest.mark.parametrize("size", [5, 100, 8192])
+def test_a_store_may_frame_as_it_likes(size: int) -> None:
+    """The twin: writes of a few bytes each go on for ever, as long as they are worth their frame."""
+    wire = b"%x\r\n%b\r\n" % (size, bytes(size)) * (200_000 // size)
+    response = fed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[wire] * 20, b"0\r\n\r\n")
+    assert (None, True) == (response.failure, response.complete)

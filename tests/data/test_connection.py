@@ -115,3 +115,32 @@ async def test_what_is_sent_into_a_slow_answer_waits_outside(app: Rig) -> None:
             await asyncio.sleep(0)
         stuck.set()
     assert 200 == idle, f"{sent} bytes were taken"
+
+
+async def test_requests_that_come_at_once_are_answered_one_after_the_other(rig: Rig) -> None:
+    """With and without bodies, in pieces of the wire that know nothing of them, and each by itself."""
+    token = await rig.link(None, prefix="in/", actions=[Action.WRITE])
+    wire = b""
+    for number in range(60):
+        wire += request("PUT", f"/s/{token}/{number}", {}, b"%d" % number * 50)
+        wire += request("GET", "/robots.txt", {"X-Filling": "x" * (number * 37)})
+    async with rig.client() as client:
+        await client.send(wire)
+        answers = [(await client.answer()).status for _ in range(120)]
+    assert [201, 200] * 60 == answers
+    assert [b"%d" % number * 50 for number in range(60)] == [
+        rig.store.stored(f"inside/in/{number}") for number in range(60)
+    ]
+
+
+async def test_a_chunked_body_within_what_was_held_is_whole(rig: Rig) -> None:
+    """However long, and whatever stands behind it."""
+    token = await rig.link(None, prefix="in/", actions=[Action.WRITE])
+    head = b"PUT /s/%b/a HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\n" % token.encode()
+    body = b"64\r\n" + b"b" * 100 + b"\r\n"
+    async with rig.client() as client:
+        await client.send(
+            request("GET", "/robots.txt") + head + body * 300 + b"0\r\n\r\n" + request("GET", "/robots.txt")
+        )
+        assert [200, 201, 200] == [(await client.answer()).status for _ in range(3)]
+    assert b"b" * 30_000 == rig.store.stored("inside/in/a")
