@@ -13,7 +13,12 @@ from gateway.cli.group import cli
 _ROOT = Path(__file__).resolve().parents[1]
 _DOCUMENTS = [
     path
-    for path in (*_ROOT.glob("*.md"), *_ROOT.glob("policies/**/*.md"), *_ROOT.glob("tests/**/*.md"))
+    for path in (
+        *_ROOT.glob("*.md"),
+        *_ROOT.glob("docs/*.md"),
+        *_ROOT.glob("policies/**/*.md"),
+        *_ROOT.glob("tests/**/*.md"),
+    )
     if not any(part.startswith(".") or part == "node_modules" for part in path.relative_to(_ROOT).parts)
 ]
 
@@ -23,6 +28,43 @@ def test_every_link_into_the_tree_leads_somewhere(document: Path) -> None:
     """A file that moved takes its mentions along."""
     targets = re.findall(r"\]\(([^)#:]+)\)", document.read_text())
     assert [] == [target for target in targets if not (document.parent / target).exists()]
+
+
+_CODE = sorted(path for room in ("gateway", "tests") for path in (_ROOT / room).rglob("*.py"))
+
+
+def _cited(pattern: str) -> dict[str, str]:
+    """What the code cites, and one file that does."""
+    cited = re.compile(pattern)
+    return {
+        found[1]: str(path.relative_to(_ROOT))
+        for path in _CODE
+        if path != Path(__file__).resolve()
+        for found in cited.finditer(path.read_text())
+    }
+
+
+def test_every_promise_that_the_code_cites_is_made() -> None:
+    """By its number in the first page's table."""
+    made = set(re.findall(r"^\| (\d+) \|", (_ROOT / "README.md").read_text(), re.MULTILINE))
+    cited = _cited(r"\bpromise (\d+)\b")
+    assert len(cited) > 4
+    assert {} == {number: path for number, path in cited.items() if number not in made}
+
+
+def test_every_trap_that_is_cited_is_described() -> None:
+    """In the plan of the house; so a newcomer finds what `T5` is."""
+    described = set(re.findall(r"^\| (T\d+) \|", (_ROOT / "docs/architecture.md").read_text(), re.MULTILINE))
+    cited = _cited(r"\b(T\d{1,2})\b")
+    assert {"T1", "T5", "T12"} <= cited.keys()
+    assert {} == {trap: path for trap, path in cited.items() if trap not in described}
+
+
+def test_the_plan_names_files_that_are_there() -> None:
+    """`room/file.py` in the plan of the house is one below gateway/."""
+    named = re.findall(r"`((?:\w+/)+\w+\.py)`", (_ROOT / "docs/architecture.md").read_text())
+    assert len(named) > 20
+    assert [] == [name for name in named if not any((_ROOT / top / name).exists() for top in ("gateway", "."))]
 
 
 def test_every_command_in_the_readme_is_one_with_these_options() -> None:

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 ENTROPY_BYTES: Final = 21
-"""168 bits, above the 160 that design promise 7 asks for."""
+"""168 bits, above the 160 that promise 9 asks for."""
 
 SecretHash = NewType("SecretHash", bytes)
 """SHA-256 of a secret's text. A fast hash is enough: the secret holds at least 160 random bits."""
