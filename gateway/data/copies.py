@@ -16,7 +16,6 @@ from gateway.core.policy import decide
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import Action, ObjectRequest, Operation
 from gateway.core.route import Answer, Capability, Route
-from gateway.core.units import format_instant
 from gateway.data.attempts import Tried
 from gateway.data.gate import Gate, Plane
 from gateway.data.judging import judged, told
@@ -102,8 +101,8 @@ async def _between(plane: Plane, tried: Tried, permit: Permit, source: Route, ve
             if refused is not None:
                 return refused
             etag = documents.quoted(answer.headers.get("etag", ""))
-        result = documents.CopyResult(etag, format_instant(plane.clock()))
-        return _made(tried, permit, result, _versions(answer, request, found))
+        # When the store wrote it, it does not say to a PUT.
+        return _made(tried, permit, documents.CopyResult(etag), _versions(answer, request, found))
 
 
 def _made(tried: Tried, permit: Permit, result: documents.CopyResult, versions: Fields) -> Reply:

@@ -137,7 +137,7 @@ class TusStore:
                     return None
                 raise
             found += page.parts
-            if not page.truncated or not page.next_marker:
+            if not page.next_marker:
                 break
             params = {"uploadId": parts_id, "part-number-marker": page.next_marker}
         return [part for place, part in enumerate(found, 1) if part.number == place]

@@ -63,6 +63,9 @@ DEFAULT_TYPE: Final = "binary/octet-stream"
 """What S3 says of an object whose type nobody gave. An upload in parts names it, since one store takes the type of the
 completing document otherwise."""
 
+_MOST: Final = 1000
+"""Entries of one page."""
+
 _MARKS: Final = frozenset({"attributes", "delete", "tagging", "uploads"})
 
 _HEADER_NEEDS: Final[Mapping[str, Capability]] = MappingProxyType(
@@ -126,7 +129,7 @@ _ROWS: Final[Mapping[Operation, _Row]] = MappingProxyType(
             "POST", ("uploadId",), _WRITE_CONDITIONS, condition=Capability.CONDITIONAL_COMPLETE
         ),
         _O.ABORT_MULTIPART_UPLOAD: _Row("DELETE", ("uploadId",)),
-        _O.LIST_PARTS: _Row("GET", ("uploadId", "max-parts", "part-number-marker")),
+        _O.LIST_PARTS: _Row("GET", ("uploadId", "part-number-marker", "max-parts")),
         _O.GET_OBJECT_TAGGING: _Row("GET", ("tagging", "versionId"), needs=Capability.TAGGING),
         _O.PUT_OBJECT_TAGGING: _Row("PUT", ("tagging", "versionId"), needs=Capability.TAGGING),
         _O.DELETE_OBJECT_TAGGING: _Row("DELETE", ("tagging", "versionId"), needs=Capability.TAGGING),
@@ -299,6 +302,9 @@ def _query(row: _Row, route: Route, request: ObjectRequest) -> tuple[tuple[str, 
     params = request.params
     if "versionId" in params and heeded_version(route.backend.capabilities, params["versionId"]) is None:
         params = {name: value for name, value in params.items() if name != "versionId"}
+    if request.operation is Operation.LIST_PARTS:
+        # Always said, as a store may have another default than the one that our answer shows.
+        params = {**params, "max-parts": str(min(_MOST, int(params.get("max-parts", _MOST))))}
     return tuple((name, "" if name in _MARKS else params[name]) for name in row.query if name in params)
 
 
@@ -315,7 +321,7 @@ def _list_query(route: Route, request: ObjectRequest) -> list[tuple[str, str]]:
     # Always asked for, whatever the caller wants: XML cannot carry every key otherwise. Not in listings of uploads,
     # where one store says that it encoded and did not.
     common = [*place, ("encoding-type", "url")]
-    most = str(min(1000, int(params.get("max-keys", params.get("max-uploads", "1000")))))
+    most = str(min(_MOST, int(params.get("max-keys", params.get("max-uploads", _MOST)))))
     match request.operation:
         case Operation.LIST_OBJECTS_V2 if Capability.LIST_V2 in route.backend.capabilities:
             token = real_token(params.get("continuation-token", params.get("cursor", "")), route.bucket.prefix)

@@ -138,10 +138,10 @@ def document(root: str, content: Iterable[str], *, namespace: str = XMLNS) -> by
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """What a store says of a copied object or part. `etag` has its quotes; `modified` is RFC 3339."""
+    """What a store says of a copied object or part. `etag` has its quotes; `modified` is RFC 3339, "" if unsaid."""
 
     etag: str
-    modified: str
+    modified: str = ""
 
 
 def read_copy(body: Document) -> CopyResult:
@@ -152,7 +152,7 @@ def read_copy(body: Document) -> CopyResult:
 
 def copy_document(result: CopyResult, *, part: bool) -> bytes:
     """The same as our own answer to CopyObject or UploadPartCopy."""
-    inner = (element("LastModified", result.modified), element("ETag", result.etag))
+    inner = (element(name, text) for name, text in (("LastModified", result.modified), ("ETag", result.etag)) if text)
     return document("CopyPartResult" if part else "CopyObjectResult", inner)
 
 

@@ -2,8 +2,9 @@
 
 Refuses to own which prefix may be listed and how many pages are fetched.
 
-Law: a real bucket, a real prefix and a store's owner never leave. A key that does not lie below the prefix that was
-decided on is dropped and counted, whatever the store thought it was asked.
+Laws: a real bucket, a real prefix and a store's owner never leave. A key that does not lie below the prefix that was
+decided on is dropped and counted, whatever the store thought it was asked. Nothing is made up for a store: what it
+left out is left out, and a page that is cut short without a word on how to go on is no page.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Found:
     etag: str = ""
     storage_class: str = ""
     version_id: str = ""
-    latest: bool = False
+    latest: bool | None = None
     upload_id: str = ""
 
 
@@ -90,7 +91,7 @@ def read_listing(body: Document) -> Listing:
     """A store's answer to any of the four listings of a bucket, with the store's names.
 
     Raises:
-        UpstreamFailed: it is another document.
+        UpstreamFailed: it is another document, or more is to come and it does not say from where.
     """
     root = read_store(body, "ListBucketResult", "ListVersionsResult", "ListMultipartUploadsResult")
     if len(root.children) > _MOST_ENTRIES:
@@ -101,16 +102,20 @@ def read_listing(body: Document) -> Listing:
     prefixes = tuple(_name(node, "Prefix", encoded=encoded) for node in root.findall("CommonPrefixes"))
     truncated = root.findtext("IsTruncated", "").strip() == "true"
     next_key = _name(root, "NextMarker", encoded=encoded) or _name(root, "NextKeyMarker", encoded=encoded)
-    if truncated and not next_key:
-        # Without a delimiter, the first listing version leaves it to the client to take the last name.
+    next_id = root.findtext("NextVersionIdMarker", "") or root.findtext("NextUploadIdMarker", "")
+    next_token = root.findtext("NextContinuationToken", "")
+    if truncated and root.tag == "ListBucketResult" and root.find("KeyCount") is None and not (next_key or next_token):
+        # Without a delimiter, the first listing version leaves it to the client to take the last name. No other does.
         next_key = max((*(entry.key for entry in found), *prefixes), default="")
+    if truncated and not (next_key or next_id or next_token):
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's page is cut short and does not say how to go on")
     return Listing(
         found=found,
         prefixes=prefixes,
         truncated=truncated,
         next_key=next_key,
-        next_id=root.findtext("NextVersionIdMarker", "") or root.findtext("NextUploadIdMarker", ""),
-        next_token=root.findtext("NextContinuationToken", ""),
+        next_id=next_id,
+        next_token=next_token,
     )
 
 
@@ -124,7 +129,7 @@ def _found(node: Node, kind: FoundKind, *, encoded: bool) -> Found:
         etag=quoted(node.findtext("ETag", "")),
         storage_class=node.findtext("StorageClass", ""),
         version_id=node.findtext("VersionId", ""),
-        latest=node.findtext("IsLatest", "").strip() == "true",
+        latest=None if (latest := node.findtext("IsLatest")) is None else latest.strip() == "true",
         upload_id=node.findtext("UploadId", ""),
     )
 
@@ -138,7 +143,12 @@ def rename(listing: Listing, real_prefix: str, wanted: str = "") -> tuple[Listin
     """The listing with our names, and how many entries were dropped because they are none of ours.
 
     `real_prefix` is the bucket's at the store; `wanted` is the prefix that was decided on, in our names.
+
+    Raises:
+        UpstreamFailed: the page goes on outside of our prefix, where nobody may follow it.
     """
+    if listing.next_key and not listing.next_token and not listing.next_key.startswith(real_prefix):
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's page goes on outside of the prefix that was asked for")
     below = real_prefix + wanted
     cut = len(real_prefix)
     found = tuple(
@@ -230,29 +240,33 @@ def _continuation(operation: Operation, listing: Listing, next_key: str, *, deli
         case Operation.LIST_OBJECTS if delimiter or not listing.found:  # without a last name there is nothing else
             inner.append(element("NextMarker", next_key))
         case Operation.LIST_OBJECT_VERSIONS:
-            inner += [element("NextKeyMarker", next_key), element("NextVersionIdMarker", listing.next_id)]
+            inner += _given(("NextKeyMarker", next_key), ("NextVersionIdMarker", listing.next_id))
         case Operation.LIST_MULTIPART_UPLOADS:
-            inner += [element("NextKeyMarker", next_key), element("NextUploadIdMarker", listing.next_id)]
+            # One store goes on by upload ids alone. A key beside them would skip every upload of a later name.
+            inner += _given(("NextKeyMarker", next_key), ("NextUploadIdMarker", listing.next_id))
         case _:
             pass
     return inner
 
 
+def _given(*pairs: tuple[str, str]) -> list[str]:
+    """The elements for what the store has said."""
+    return [element(name, text) for name, text in pairs if text]
+
+
 def _found_element(entry: Found, name: str, *, owned: bool) -> str:
     inner = [element("Key", name)]
     if entry.kind is FoundKind.UPLOAD:
-        inner += [element("UploadId", entry.upload_id), element("Initiated", entry.modified)]
+        inner += _given(("UploadId", entry.upload_id), ("Initiated", entry.modified))
         inner += [element("Initiator", (element("ID", "gateway"), element("DisplayName", "gateway")))]
     else:
-        if entry.kind is not FoundKind.OBJECT:
-            inner += [element("VersionId", entry.version_id), element("IsLatest", str(entry.latest).lower())]
-        inner.append(element("LastModified", entry.modified))
-        if entry.kind is not FoundKind.DELETE_MARKER:
-            inner += [element("ETag", entry.etag), element("Size", str(entry.size or 0))]
+        latest = "" if entry.latest is None else str(entry.latest).lower()
+        size = "" if entry.size is None else str(entry.size)
+        inner += _given(("VersionId", entry.version_id), ("IsLatest", latest), ("LastModified", entry.modified))
+        inner += _given(("ETag", entry.etag), ("Size", size))
     if owned:
         inner.append(_OWNER)
-    if entry.kind is not FoundKind.DELETE_MARKER:
-        inner.append(element("StorageClass", entry.storage_class or "STANDARD"))
+    inner += _given(("StorageClass", entry.storage_class))
     return element(entry.kind.value, inner)
 
 
@@ -268,24 +282,35 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class PartsListing:
-    """One page of ListParts, in ascending order. `next_marker` continues after the last part."""
+    """One page of ListParts, in ascending order. `next_marker` continues after it, "" at the end."""
 
     parts: tuple[Part, ...]
-    truncated: bool = False
     next_marker: str = ""
+    storage_class: str = ""
 
 
 def read_parts(body: Document) -> PartsListing:
-    """A store's answer to ListParts. Raises UpstreamFailed for another document."""
+    """A store's answer to ListParts. Of a part that came more than once, as some stores tell it, the latest counts.
+
+    Raises:
+        UpstreamFailed: it is another document, or more is to come and it does not say from where.
+    """
     root = read_store(body, "ListPartsResult")
-    parts = []
+    parts: dict[int, Part] = {}
     for node in root.findall("Part"):
         number, size = node.findtext("PartNumber", "").strip(), node.findtext("Size", "").strip()
         if number.isascii() and number.isdigit() and size.isascii() and size.isdigit():
-            etag = quoted(node.findtext("ETag", ""))
-            parts.append(Part(int(number), int(size), etag, node.findtext("LastModified", "")))
-    truncated = root.findtext("IsTruncated", "").strip() == "true"
-    return PartsListing(tuple(parts), truncated, root.findtext("NextPartNumberMarker", "").strip())
+            part = Part(int(number), int(size), quoted(node.findtext("ETag", "")), node.findtext("LastModified", ""))
+            former = parts.get(part.number)
+            if former is None or former.modified < part.modified:
+                parts[part.number] = part
+    shown = tuple(parts[number] for number in sorted(parts))
+    marker = ""
+    if root.findtext("IsTruncated", "").strip() == "true":
+        marker = root.findtext("NextPartNumberMarker", "").strip() or (str(shown[-1].number) if shown else "")
+        if not marker:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's parts are cut short without a part")
+    return PartsListing(shown, marker, root.findtext("StorageClass", ""))
 
 
 def parts_document(bucket: str, key: str, params: Mapping[str, str], listing: PartsListing) -> bytes:
@@ -293,19 +318,14 @@ def parts_document(bucket: str, key: str, params: Mapping[str, str], listing: Pa
     name = quote(key, safe="/") if params.get("encoding-type") == "url" else key
     inner = [element("Bucket", bucket), element("Key", name), element("UploadId", params.get("uploadId", ""))]
     inner += [element("Initiator", (element("ID", "gateway"), element("DisplayName", "gateway"))), _OWNER]
-    inner += [element("StorageClass", "STANDARD"), element("PartNumberMarker", params.get("part-number-marker", "0"))]
-    if listing.truncated:
-        inner.append(element("NextPartNumberMarker", listing.next_marker))
+    inner += _given(("StorageClass", listing.storage_class))
+    inner.append(element("PartNumberMarker", params.get("part-number-marker", "0")))
+    inner += _given(("NextPartNumberMarker", listing.next_marker))
     inner.append(element("MaxParts", str(_shown_most(params.get("max-parts")))))
-    inner.append(element("IsTruncated", str(listing.truncated).lower()))
+    inner.append(element("IsTruncated", "true" if listing.next_marker else "false"))
     for part in listing.parts:
-        members = (
-            element("PartNumber", str(part.number)),
-            element("LastModified", part.modified),
-            element("ETag", part.etag),
-            element("Size", str(part.size)),
-        )
-        inner.append(element("Part", members))
+        members = _given(("PartNumber", str(part.number)), ("LastModified", part.modified), ("ETag", part.etag))
+        inner.append(element("Part", [*members, element("Size", str(part.size))]))
     return document("ListPartsResult", inner)
 
 

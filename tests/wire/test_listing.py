@@ -186,10 +186,95 @@ def test_parts() -> None:
         b"<LastModified>t</LastModified></Part><Part><PartNumber>x</PartNumber></Part></ListPartsResult>"
     )
     listing = read_parts(body)
-    assert listing == PartsListing((Part(1, 5, '"e"', "t"),), truncated=True, next_marker="1")
+    assert listing == PartsListing((Part(1, 5, '"e"', "t"),), next_marker="1")
     written = parts_document("ours", "a<b", {"uploadId": "u"}, listing)
     assert read_parts(written) == listing
     assert texts(written, "Bucket") + texts(written, "Key") + texts(written, "UploadId") == ["ours", "a<b", "u"]
+
+
+_ENTRY = "<Key>pre/k</Key>"
+_OPTIONAL = {
+    Operation.LIST_OBJECTS_V2: ("ListBucketResult", "Contents", ("LastModified", "ETag", "Size", "StorageClass")),
+    Operation.LIST_OBJECT_VERSIONS: (
+        *("ListVersionsResult", "Version"),
+        ("VersionId", "IsLatest", "LastModified", "ETag", "Size", "StorageClass"),
+    ),
+    Operation.LIST_MULTIPART_UPLOADS: (
+        *("ListMultipartUploadsResult", "Upload"),
+        ("UploadId", "Initiated", "StorageClass"),
+    ),
+}
+_VALUES = {"Size": "7", "IsLatest": "true"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "left_out"),
+    [(operation, name) for operation, (_, _, names) in _OPTIONAL.items() for name in (*names, "")],
+)
+def test_what_a_store_leaves_out_of_an_entry_is_left_out(operation: Operation, left_out: str) -> None:
+    """No size of nothing, no class, no instant and no "not the latest" stands for what was not said."""
+    root, kind, names = _OPTIONAL[operation]
+    given = [name for name in names if name != left_out]
+    members = "".join(f"<{name}>{_VALUES.get(name, 'given')}</{name}>" for name in given)
+    body = f"<{root}><{kind}>{_ENTRY}{members}</{kind}></{root}>".encode()
+    written = listing_document(operation, "ours", {}, rename(read_listing(body), "pre/")[0])
+    entry = ET.fromstring(written).find(f"{{*}}{kind}")
+    assert entry is not None
+    shown = {child.tag.rpartition("}")[2] for child in entry}
+    assert {"Key", *given} == shown - {"Owner", "Initiator"}
+
+
+def test_an_upload_id_alone_leads_on() -> None:
+    """A store that goes on by ids, not by names, is told no name: a made up one would skip uploads."""
+    body = (
+        b"<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextUploadIdMarker>u2</NextUploadIdMarker>"
+        b"<Upload><Key>pre/z</Key><UploadId>u2</UploadId></Upload></ListMultipartUploadsResult>"
+    )
+    listing, _ = rename(read_listing(body), "pre/")
+    written = listing_document(Operation.LIST_MULTIPART_UPLOADS, "ours", {"uploads": ""}, listing)
+    assert ([], ["u2"]) == (texts(written, "NextKeyMarker"), texts(written, "NextUploadIdMarker"))
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<ListBucketResult><KeyCount>1</KeyCount>{}<Contents><Key>pre/k</Key></Contents></ListBucketResult>",
+        "<ListBucketResult>{}</ListBucketResult>",
+        "<ListVersionsResult>{}<Version><Key>pre/k</Key><VersionId>1</VersionId></Version></ListVersionsResult>",
+        "<ListMultipartUploadsResult>{}<Upload><Key>pre/k</Key></Upload></ListMultipartUploadsResult>",
+        "<ListBucketResult><NextMarker>other/k</NextMarker>{}</ListBucketResult>",
+    ],
+)
+def test_a_page_that_does_not_say_how_to_go_on_is_no_page(inner: str) -> None:
+    """Going on from a guess would lose entries, or show them for ever; a whole page needs no such word."""
+    with pytest.raises(UpstreamFailed):
+        rename(read_listing(inner.format("<IsTruncated>true</IsTruncated>").encode()), "pre/")
+    if "other" not in inner:
+        assert not rename(read_listing(inner.format("<IsTruncated>false</IsTruncated>").encode()), "pre/")[0].truncated
+
+
+def test_a_part_that_was_sent_again_is_one_part() -> None:
+    """Some stores list what was replaced, too: the latest is the part, and what follows keeps its place."""
+    rows = [(1, 5, "2026-01-02T00:00:00Z"), (1, 9, "2026-01-01T00:00:00Z"), (2, 4, "2026-01-01T00:00:00Z")]
+    inner = "".join(
+        f"<Part><PartNumber>{number}</PartNumber><Size>{size}</Size><LastModified>{at}</LastModified></Part>"
+        for number, size, at in rows
+    )
+    for body in (inner, inner.replace("2026-01-02", "2026-01-00")):
+        found = read_parts(f"<ListPartsResult>{body}</ListPartsResult>".encode()).parts
+        latest = 5 if body == inner else 9
+        assert [(1, latest), (2, 4)] == [(part.number, part.size) for part in found]
+
+
+def test_parts_that_are_cut_short_go_on_behind_the_last() -> None:
+    """S3 continues behind the last part that it showed; a page without a part leads nowhere."""
+    cut = "<IsTruncated>true</IsTruncated>"
+    part = "<Part><PartNumber>3</PartNumber><Size>1</Size></Part>"
+    listing = read_parts(f"<ListPartsResult>{cut}{part}</ListPartsResult>".encode())
+    assert "3" == listing.next_marker
+    assert [] == texts(parts_document("ours", "k", {"uploadId": "u"}, listing), "StorageClass")
+    with pytest.raises(UpstreamFailed):
+        read_parts(f"<ListPartsResult>{cut}</ListPartsResult>".encode())
 
 
 @pytest.mark.parametrize("body", [b"", b"<Error><Code>NoSuchKey</Code></Error>", b"<html/>"])
