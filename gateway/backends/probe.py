@@ -22,6 +22,7 @@ from gateway.core.profile import Addressing
 from gateway.core.reasons import Refused, UpstreamFailed
 from gateway.core.route import Capability, UpstreamCall
 from gateway.wire.batch import Tag, read_store_tags, tags_document
+from gateway.wire.calls import copy_source_header
 from gateway.wire.documents import store_fault
 from gateway.wire.listing import read_listing
 
@@ -29,6 +30,15 @@ __all__ = ["Finding", "probe"]
 
 _BODY: Final = b"0123456789abcdef"
 _LIMIT: Final = 1024**2
+_DESCRIBED: Final = (
+    ("cache-control", "max-age=7"),
+    ("content-disposition", 'attachment; filename="a b.txt"'),
+    ("content-encoding", "br"),
+    ("content-language", "de"),
+    ("content-type", "application/x-probe"),
+    ("expires", "Wed, 21 Oct 2037 07:28:00 GMT"),
+    ("x-amz-meta-probe", "Two  Blanks"),
+)
 _AWKWARD: Final = ("space here", "plus+percent%25", "umlaut-\u00fc-\u732b", "a=b&c?d#e;f", "quote'(x)*!~")
 
 
@@ -91,6 +101,13 @@ class _Questions:
             self._awkward_keys,
             self._folds_slashes,
             self._folds_unicode,
+            self._folds_folders,
+            self._folder_bodies,
+            self._beside_folders,
+            self._properties,
+            self._empty_metadata,
+            self._copy_replaces,
+            self._any_delimiter,
             self._checksums,
             self._tagging,
             self._listing,
@@ -199,6 +216,62 @@ class _Questions:
         reply = await self._send("GET", "fold-u\u0308")
         expected = self._expects(Capability.FOLDS_UNICODE)
         return Finding(Capability.FOLDS_UNICODE, expected, reply.status == 200, f"answered {reply.status}")
+
+    def _found(self, capability: Capability, detail: str, *, seen: bool) -> Finding:
+        return Finding(capability, self._expects(capability), seen, detail)
+
+    async def _folds_folders(self) -> Finding:
+        """Whether a slash behind an object's name reaches the object."""
+        await self._send("PUT", "leaf", body=_BODY)
+        reply = await self._send("GET", "leaf/")
+        return self._found(Capability.FOLDS_FOLDERS, f"answered {reply.status}", seen=reply.body == _BODY)
+
+    async def _folder_bodies(self) -> Finding:
+        """Whether what was accepted under a name that ends with a slash comes back."""
+        put = await self._send("PUT", "kept/", body=_BODY)
+        got = await self._send("GET", "kept/")
+        detail = f"{put.status} to {len(_BODY)} bytes, of which {len(got.body)} came back"
+        return self._found(Capability.FOLDER_BODIES, detail, seen=put.status == 200 and got.body == _BODY)
+
+    async def _beside_folders(self) -> Finding:
+        """Whether an object and what lies below its name are both there. In this order nothing is lost where not."""
+        await self._send("PUT", "both", body=_BODY)
+        put = await self._send("PUT", "both/below", body=_BODY)
+        bodies = [(await self._send("GET", name)).body for name in ("both", "both/below")]
+        return self._found(Capability.BESIDE_FOLDERS, f"answered {put.status}", seen=bodies == [_BODY, _BODY])
+
+    async def _properties(self) -> Finding:
+        put = await self._send("PUT", "described", body=_BODY, headers=_DESCRIBED)
+        back = (await self._send("HEAD", "described")).headers
+        lost = [name for name, value in _DESCRIBED if back.get(name) != value]
+        detail = f"lost or changed: {', '.join(lost)}" if lost else f"answered {put.status}"
+        return self._found(Capability.PROPERTIES, detail, seen=not lost)
+
+    async def _empty_metadata(self) -> Finding:
+        put = await self._send("PUT", "void", body=_BODY, headers=(("x-amz-meta-void", ""),))
+        back = (await self._send("HEAD", "void")).headers
+        return self._found(Capability.EMPTY_METADATA, f"answered {put.status}", seen="x-amz-meta-void" in back)
+
+    async def _copy_replaces(self) -> Finding:
+        """Whether a copy that is to have other metadata has lost the old one."""
+        await self._send("PUT", "original", body=_BODY, headers=(("x-amz-meta-old", "1"),))
+        headers = (
+            ("x-amz-copy-source", copy_source_header(self._bucket, f"{self._prefix}original")),
+            ("x-amz-metadata-directive", "REPLACE"),
+            ("x-amz-meta-new", "2"),
+        )
+        put = await self._send("PUT", "copied", body=b"", headers=headers)
+        back = (await self._send("HEAD", "copied")).headers
+        seen = back.get("x-amz-meta-new") == "2" and "x-amz-meta-old" not in back
+        return self._found(Capability.COPY_REPLACES, f"answered {put.status}", seen=seen)
+
+    async def _any_delimiter(self) -> Finding:
+        await self._send("PUT", "cut.below.x", body=_BODY)
+        query = (("list-type", "2"), ("prefix", f"{self._prefix}cut."), ("delimiter", "."))
+        reply = await self._send("GET", "", query=query)
+        groups = read_listing(reply.body).prefixes if reply.status == 200 else ()
+        seen = groups == (f"{self._prefix}cut.below.",)
+        return self._found(Capability.ANY_DELIMITER, f"answered {reply.status}", seen=seen)
 
     async def _checksums(self) -> Finding:
         right = base64.b64encode(zlib.crc32(_BODY).to_bytes(4)).decode()

@@ -19,7 +19,12 @@ _C = Capability
 _WEEK: Final = 604800
 _GIB: Final = 1024**3
 
-_PLAIN: Final = frozenset({_C.RANGES, _C.CONDITIONAL_READS, _C.LIST_V2, _C.BATCH_DELETE})
+_KEEPS: Final = frozenset(
+    {_C.FOLDER_BODIES, _C.ANY_DELIMITER, _C.COPY_REPLACES, _C.PROPERTIES, _C.EMPTY_METADATA, _C.BESIDE_FOLDERS}
+)
+"""What a store does whose names are plain texts and not files."""
+
+_PLAIN: Final = _KEEPS | {_C.RANGES, _C.CONDITIONAL_READS, _C.LIST_V2, _C.BATCH_DELETE}
 """What every store that calls itself S3-compatible can do."""
 
 _COMMON: Final = _PLAIN | {_C.COPY_PART, _C.TAGGING, _C.VERSIONS, _C.POST_FORMS}
@@ -153,9 +158,11 @@ _TABLE: Final = (
         title="SeaweedFS",
         endpoint=None,
         addressing=Addressing.PATH,
-        capabilities=_FULL | {_C.FOLDS_SLASHES},
+        capabilities=(_FULL | {_C.FOLDS_SLASHES}) - {_C.FOLDER_BODIES, _C.EMPTY_METADATA},
         max_expires=_WEEK,
-        notes="Three spellings of a key reach one object: leading and double slashes and backslashes are folded.",
+        notes="Three spellings of a key reach one object: leading and double slashes and backslashes are folded. "
+        "Content under a name that ends with a slash is lost, and so is metadata without a value. A folder that others "
+        "lie in can be read as an empty object. Uploads are listed by their ids.",
     ),
     Profile(
         name="swift",
@@ -171,16 +178,19 @@ _TABLE: Final = (
         title="rclone serve s3",
         endpoint=None,
         addressing=Addressing.PATH,
-        capabilities=frozenset({_C.LIST_V2, _C.BATCH_DELETE, _C.FOLDS_UNICODE}),
+        capabilities=frozenset(
+            {_C.LIST_V2, _C.BATCH_DELETE, _C.FOLDS_UNICODE, _C.FOLDS_FOLDERS, _C.FOLDER_BODIES, _C.EMPTY_METADATA}
+        ),
         max_expires=_WEEK,
-        notes="Serves a folder. Ranges come with status 200, preconditions are ignored, metadata may be lost.",
+        notes="Serves a folder. Ranges come with status 200, preconditions are ignored, metadata may be lost, Expires "
+        "always is. An object cannot have the name of a folder. The ETag of an upload in parts is another one later.",
     ),
     Profile(
         name="generic",
         title="Any S3-compatible store",
         endpoint=None,
         addressing=Addressing.PATH,
-        capabilities=_PLAIN,
+        capabilities=_PLAIN - {_C.FOLDER_BODIES},
         max_expires=_WEEK,
         notes="Assumes what all have in common; `gateway doctor` shows what this one really does.",
     ),

@@ -74,6 +74,7 @@ class Reason(StrEnum):
     UNKNOWN_BUCKET = "unknown_bucket"
     KEY_AMBIGUOUS = "key_ambiguous"
     NOT_SUPPORTED_BY_BACKEND = "not_supported_by_backend"
+    FOLDER_BODY = "folder_body"
     # not now
     TOO_MANY_REQUESTS = "too_many_requests"
     TOO_MANY_TRANSFERS = "too_many_transfers"
@@ -226,6 +227,12 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     ),
     Reason.NOT_SUPPORTED_BY_BACKEND: PublicAnswer(
         501, "NotImplemented", 501, "The store behind this bucket does not support this operation."
+    ),
+    Reason.FOLDER_BODY: PublicAnswer(
+        501,
+        "NotImplemented",
+        501,
+        "The store behind this bucket keeps no content under a name that ends with a slash. Leave the slash out.",
     ),
     Reason.TOO_MANY_REQUESTS: PublicAnswer(503, "SlowDown", 429, "Too many requests. Please slow down."),
     Reason.TOO_MANY_TRANSFERS: PublicAnswer(503, "SlowDown", 429, "Too many transfers at once. Please slow down."),

@@ -53,6 +53,20 @@ class Capability(StrEnum):
     EQUAL_PARTS = "equal_parts"
     FOLDS_SLASHES = "folds_slashes"
     FOLDS_UNICODE = "folds_unicode"
+    FOLDS_FOLDERS = "folds_folders"
+    """Drops the slash at the end of a name."""
+    FOLDER_BODIES = "folder_bodies"
+    """Keeps what is stored under a name that ends with a slash."""
+    ANY_DELIMITER = "any_delimiter"
+    """Groups a listing by other texts than a slash, too."""
+    COPY_REPLACES = "copy_replaces"
+    """A copy with new metadata has none of the old."""
+    PROPERTIES = "properties"
+    """Gives every property of an object back as it came."""
+    EMPTY_METADATA = "empty_metadata"
+    """Keeps metadata without a value."""
+    BESIDE_FOLDERS = "beside_folders"
+    """Has an object whose name is also the folder of others."""
 
 
 @dataclass(frozen=True, slots=True)

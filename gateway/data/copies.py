@@ -27,7 +27,7 @@ from gateway.data.turns import store_document
 from gateway.data.uploads import metered
 from gateway.wire import copies, documents
 from gateway.wire.batch import Tag, read_store_tags
-from gateway.wire.calls import copy_source_header, heeded_version, upstream_call
+from gateway.wire.calls import copy_source_header, heeded_version, require_kept, require_own_name, upstream_call
 from gateway.wire.headers import response_headers
 from gateway.wire.parse import copy_source
 from gateway.wire.replies import Reply
@@ -52,6 +52,7 @@ async def copy(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply 
     reading = tried.attempt.touching(Action.READ, place.bucket, place.key)
     source = decide(gate.policy, tried.grant, reading)
     plane.follower.require_standing(tried.grant, place.bucket, source.key, source.backend.name)
+    require_own_name(source)
     version = heeded_version(source.backend.capabilities, version)
     permit.source = Source(reading, source.backend.name)
     copying = _within if _one_store(tried.request, source, permit.route) else _between
@@ -62,7 +63,14 @@ def _one_store(request: ObjectRequest, source: Route, target: Route) -> bool:
     """Whether the store can do it by itself. It would not hear of the size that a rule allows: that is counted here."""
     if source.backend.name != target.backend.name or target.max_size is not None:
         return False
-    return request.operation is Operation.COPY_OBJECT or Capability.COPY_PART in target.backend.capabilities
+    capabilities = target.backend.capabilities
+    if request.operation is Operation.UPLOAD_PART_COPY:
+        return Capability.COPY_PART in capabilities
+    if target.key.endswith("/") and Capability.FOLDER_BODIES not in capabilities:
+        return False  # whether there is anything to lose is seen on its way through here
+    here = (source.bucket.real_bucket, source.real_key) == (target.bucket.real_bucket, target.real_key)
+    replacing = request.headers.get("x-amz-metadata-directive") == "REPLACE"
+    return here or not replacing or Capability.COPY_REPLACES in capabilities
 
 
 async def _within(plane: Plane, tried: Tried, permit: Permit, source: Route, version: str | None) -> Reply:
@@ -88,6 +96,7 @@ async def _between(plane: Plane, tried: Tried, permit: Permit, source: Route, ve
             return refused
         copies.require_conditions(request, found.headers)
         length, chunks = _wanted(found, request)
+        require_kept(permit.route, length)
         if request.operation is Operation.UPLOAD_PART_COPY:
             written = copies.copied_part(request, length)
         else:

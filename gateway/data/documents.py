@@ -28,7 +28,7 @@ from gateway.data.transfers import Permit
 from gateway.data.turns import feed_in_turns, in_turns, store_document
 from gateway.data.uploads import plain_body
 from gateway.wire import batch, documents, listing
-from gateway.wire.calls import heeded_version, upstream_call
+from gateway.wire.calls import heeded_version, require_own_name, upstream_call
 from gateway.wire.headers import response_headers
 from gateway.wire.markup import Node
 from gateway.wire.replies import Reply
@@ -121,7 +121,9 @@ async def _delete_batch(plane: Plane, gate: Gate, tried: Tried, permit: Permit) 
     async for doomed in in_turns(asked.objects):  # a thousand decisions
         try:
             attempt = tried.attempt.touching(Action.DELETE, tried.attempt.bucket, doomed.key)
-            _require_unrevoked(plane, tried, decide(gate.policy, tried.grant, attempt))
+            route = decide(gate.policy, tried.grant, attempt)
+            _require_unrevoked(plane, tried, route)
+            require_own_name(route)
             version = heeded_version(permit.route.backend.capabilities, doomed.version_id)
         except Refused as no:
             refused.append(batch.DeleteOutcome.refused(doomed, no.reason))

@@ -20,7 +20,7 @@ from gateway.data.attempts import Tried
 from gateway.data.gate import Plane
 from gateway.data.transfers import Permit
 from gateway.data.uploads import metered, plain_body
-from gateway.wire.calls import upstream_call
+from gateway.wire.calls import require_kept, upstream_call
 
 __all__ = ["Names", "open_put", "require_absent", "require_heeded", "sent"]
 
@@ -65,6 +65,7 @@ async def open_put(plane: Plane, tried: Tried, permit: Permit) -> AsyncIterator[
         # HTTP reads an empty body from this, S3 a client that forgot to say how much it sends.
         raise Refused(Reason.MISSING_LENGTH, "neither a length nor chunks were declared")
     length = tried.request.content_length if tried.form is None else None
+    require_kept(permit.route, length)
     only_new = _must_not_overwrite(tried)
     conditional = _needed_for_conditions(permit, length) <= permit.route.backend.capabilities
     call = upstream_call(permit.route, tried.request, body_length=length or 0, only_new=only_new and conditional)

@@ -25,6 +25,7 @@ from gateway.data.tus_append import Arriving, Progress, checked
 from gateway.data.tus_store import TusStore
 from gateway.data.unbroken import unbroken
 from gateway.data.uploads import metered
+from gateway.wire.calls import require_kept
 from gateway.wire.replies import LINK_HEADERS, Reply
 from gateway.wire.tus import RESUMABLE, discovery_fields, expires_field, location
 from gateway.wire.tus_state import HEAD_BYTES, PART_BYTES, UPLOAD_SECONDS, UploadState, lease_key, part_bytes
@@ -83,6 +84,7 @@ class _Step:
 
     async def create(self) -> Reply:
         step, attempt, grant = self._step, self._permit.attempt, self._grant
+        require_kept(self._permit.route, step.length)
         if not grant.overwrite:
             await self._store.require_absent()
         await self._store.sweep(attempt.now)

@@ -21,7 +21,16 @@ from gateway.core.request import BodyFraming, LinkPlace, ObjectRequest, Operatio
 from gateway.core.route import Capability, Route, UpstreamCall
 from gateway.wire.continuation import real_token
 
-__all__ = ["DEFAULT_TYPE", "PROPERTIES", "copy_source_header", "heeded_version", "upstream_call", "whole_instead"]
+__all__ = [
+    "DEFAULT_TYPE",
+    "PROPERTIES",
+    "copy_source_header",
+    "heeded_version",
+    "require_kept",
+    "require_own_name",
+    "upstream_call",
+    "whole_instead",
+]
 
 PROPERTIES: Final = frozenset(
     {
@@ -60,8 +69,8 @@ _COPY: Final = frozenset(
 _DIRECTIVES: Final = frozenset({"x-amz-metadata-directive", "x-amz-tagging-directive"})
 _META: Final = "x-amz-meta-"
 DEFAULT_TYPE: Final = "binary/octet-stream"
-"""What S3 says of an object whose type nobody gave. An upload in parts names it, since one store takes the type of the
-completing document otherwise."""
+"""What S3 says of an object whose type nobody gave. It is named, since stores make one up otherwise: from the object's
+first bytes, from its name, or from the document that completes an upload in parts."""
 
 _MOST: Final = 1000
 """Entries of one page."""
@@ -154,6 +163,10 @@ _COPIES: Final = frozenset({_O.COPY_OBJECT, _O.UPLOAD_PART_COPY})
 _LABORIOUS: Final = _COPIES | {_O.COMPLETE_MULTIPART_UPLOAD, _O.DELETE_OBJECTS}
 """A store moves bytes, or a thousand objects, before it answers these."""
 
+_TYPED: Final = frozenset({_O.PUT_OBJECT, _O.POST_OBJECT, _O.CREATE_MULTIPART_UPLOAD})
+_MAKES_UNSEEN: Final = frozenset({_O.CREATE_MULTIPART_UPLOAD, _O.COPY_OBJECT})
+"""They make an object whose size the call does not say."""
+
 _LIST_MARKS: Final[Mapping[Operation, tuple[tuple[str, str], ...]]] = MappingProxyType(
     {_O.LIST_OBJECT_VERSIONS: (("versions", ""),), _O.LIST_MULTIPART_UPLOADS: (("uploads", ""),)}
 )
@@ -189,13 +202,17 @@ def upstream_call(
         raise Refused(Reason.INTERNAL, "a copy needs its decided source, and nothing else has one")
     capabilities = route.backend.capabilities
     _check_needs(row, request, capabilities)
+    if not row.bucket_level:
+        require_own_name(route)
+        if request.operation in _MAKES_UNSEEN:
+            require_kept(route, None)
     headers = _object_headers(row, request, capabilities)
     if only_new and row.streams:
         _need(capabilities, Capability.CONDITIONAL_WRITES, "an upload that must not replace an object")
         headers["if-none-match"] = "*"
     if real_copy_source is not None:
         headers["x-amz-copy-source"] = real_copy_source
-    if request.operation is Operation.CREATE_MULTIPART_UPLOAD:
+    if request.operation in _TYPED:
         headers.setdefault("content-type", DEFAULT_TYPE)
     if body is not None:
         headers["content-md5"] = b64encode(md5(body, usedforsecurity=False).digest()).decode()
@@ -210,6 +227,26 @@ def upstream_call(
         body_length=_length(row, request, body, body_length),
         laborious=request.operation in _LABORIOUS,
     )
+
+
+def require_own_name(route: Route) -> None:
+    """The name reaches an object of its own. Only for calls about one object: a prefix is no name.
+
+    Raises:
+        Refused: KEY_AMBIGUOUS for a name that its store would take for the one without the slash at its end.
+    """
+    if route.key.endswith("/") and Capability.FOLDS_FOLDERS in route.backend.capabilities:
+        raise Refused(Reason.KEY_AMBIGUOUS, "the store drops the slash at the end of a name")
+
+
+def require_kept(route: Route, length: int | None) -> None:
+    """The store will give back what is written under this name: `length` bytes, None if nobody knows yet.
+
+    Raises:
+        Refused: FOLDER_BODY. Nothing at all may be stored under a name that ends with a slash: so clients make folders.
+    """
+    if length != 0 and route.key.endswith("/") and Capability.FOLDER_BODIES not in route.backend.capabilities:
+        raise Refused(Reason.FOLDER_BODY, "the store makes a folder of it and drops the content")
 
 
 def copy_source_header(real_bucket: str, real_key: str, version: str | None = None) -> str:
@@ -253,6 +290,8 @@ def _need(capabilities: frozenset[Capability], needed: Capability, what: str) ->
 def _check_needs(row: _Row, request: ObjectRequest, capabilities: frozenset[Capability]) -> None:
     if row.needs is not None:
         _need(capabilities, row.needs, request.operation)
+    if row.bucket_level and request.params.get("delimiter", "/") not in {"", "/"}:
+        _need(capabilities, Capability.ANY_DELIMITER, "a delimiter other than a slash")
     if "x-amz-tagging" in request.headers and "x-amz-tagging" in row.headers:
         _need(capabilities, Capability.TAGGING, "x-amz-tagging")
     guards = _GUARDS if row.method in {"GET", "HEAD"} else _COPY

@@ -106,7 +106,8 @@ async def test_a_copy_between_stores_takes_what_replaces(app: Rig) -> None:
     asked = {"x-amz-metadata-directive": "REPLACE", "x-amz-meta-size": "9", "x-amz-storage-class": "COLD"}
     assert 200 == (await app.ask("PUT", "/reports/b", FAR | asked)).status
     [seen] = app.store.calls("PUT")
-    assert {"x-amz-meta-size": "9", "x-amz-storage-class": "COLD"} == dict(seen.call.headers)
+    described = {"x-amz-meta-size": "9", "x-amz-storage-class": "COLD"}
+    assert described | {"content-type": "binary/octet-stream"} == dict(seen.call.headers)
 
 
 async def test_both_sides_of_a_copy_between_stores_are_decided_on() -> None:
@@ -254,3 +255,21 @@ async def test_a_revocation_of_either_end_cuts_a_running_copy(rig: Rig, kind: Fe
     record = await rig.last()
     assert ("cut", "revoked") == (record.outcome, record.reason)
     assert (None, 0) == (rig.store.stored("inside/b"), rig.store.open_now)
+
+
+async def test_a_store_that_keeps_old_metadata_is_not_asked_to_replace_it(app: Rig) -> None:
+    """Such a copy goes through here, where nothing of the source's description is left; others stay in the store."""
+    app.use(policy(capabilities=EVERY - {Capability.COPY_REPLACES}))
+    app.store.hold("inside/a", b"bytes", x_amz_meta_colour="red")
+    source = {"x-amz-copy-source": "/reports/a"}
+    assert (
+        200
+        == (
+            await app.ask("PUT", "/reports/b", source | {"x-amz-metadata-directive": "REPLACE", "Content-Type": "a/b"})
+        ).status
+    )
+    [seen] = app.store.calls("PUT")
+    assert ({"content-type": "a/b"}, b"bytes") == (dict(seen.call.headers), app.store.stored("inside/b"))
+    app.store.script(xml(COPIED))
+    assert 200 == (await app.ask("PUT", "/reports/c", source)).status
+    assert "real/inside/a" == app.store.calls("PUT")[-1].header("x-amz-copy-source")

@@ -10,12 +10,74 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
 from gateway.core.route import Capability, UpstreamCall
 from gateway.data.puts import Names
-from tests.data.harness import EVERY, Rig, policy, request
-from tests.data.scripted_store import Scripted
+from tests.data.harness import APP, EVERY, Rig, policy, request, running
+from tests.data.parts_store import PartsStore
+from tests.data.raw_client import Got
+from tests.data.scripted_store import Scripted, xml
 
 WRITE = frozenset({Action.WRITE})
 PLAIN = EVERY - {Capability.CONDITIONAL_WRITES}
 both = pytest.mark.parametrize("capabilities", [EVERY, PLAIN], ids=["conditional", "plain"])
+
+
+FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\ncontent\r\n--b--\r\n'
+CONTENT = [
+    ("PUT", "/reports/folder/", {}, b"content"),
+    ("PUT", "/reports/folder/", {"Transfer-Encoding": "chunked"}, b"7\r\ncontent\r\n0\r\n\r\n"),
+    ("PUT", "/reports/folder/", {"x-amz-copy-source": "/reports/full"}, b""),
+    ("PUT", "/reports/folder/", {"x-amz-copy-source": "/far/full"}, b""),
+    ("POST", "/reports/folder/?uploads", {}, b""),
+    ("POST", "LINK", {"Tus-Resumable": "1.0.0", "Upload-Length": "7"}, b""),
+    ("POST", "LINK", {"Tus-Resumable": "1.0.0", "Upload-Defer-Length": "1"}, b""),
+    ("PUT", "LINK", {}, b"content"),
+    ("POST", "LINK", {"Content-Type": "multipart/form-data; boundary=b"}, FORM),
+]
+NOTHING = [
+    ("PUT", "/reports/folder/", {}, b""),
+    ("PUT", "/reports/folder/", {"x-amz-copy-source": "/reports/empty"}, b""),
+    ("PUT", "/reports/folder/", {"x-amz-copy-source": "/far/empty"}, b""),
+    ("POST", "LINK", {"Tus-Resumable": "1.0.0", "Upload-Length": "0"}, b""),
+    ("PUT", "LINK", {}, b""),
+]
+DROPPING = EVERY - {Capability.FOLDER_BODIES}
+Asked = tuple[str, str, dict[str, str], bytes]
+
+
+def _made(call: UpstreamCall) -> Scripted | None:
+    """A store that makes copies by itself."""
+    if any(name == "x-amz-copy-source" for name, _ in call.headers):
+        return xml("<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")
+    return None
+
+
+async def _under_a_folder(rig: Rig, asked: Asked, capabilities: frozenset[Capability]) -> Got:
+    rig.use(policy(capabilities=capabilities))
+    rig.store.always = _made
+    for bucket, prefix in (("real", "inside/"), ("real-far", "")):
+        rig.store.hold(f"{prefix}full", b"content", bucket)
+        rig.store.hold(f"{prefix}empty", b"", bucket)
+    method, target, headers, body = asked
+    token = await rig.link("folder/", actions=WRITE)
+    return await rig.ask(method, target.replace("LINK", f"/s/{token}"), headers, body)
+
+
+@pytest.mark.parametrize("asked", CONTENT)
+async def test_content_that_its_store_would_drop_is_refused(asked: Asked) -> None:
+    """501 with words that say what to do, before anything is stored, in whichever way it comes; where the store keeps
+    content under a folder's name, the same request passes."""
+    async with running(store=PartsStore(), trusted=APP) as rig:
+        got = await _under_a_folder(rig, asked, DROPPING)
+        assert (501, True) == (got.status, "Leave the slash out" in got.text)
+        assert [] == [seen for seen in rig.store.seen if seen.call.method in {"PUT", "POST"}]
+    async with running(store=PartsStore(), trusted=APP) as rig:
+        assert 300 > (await _under_a_folder(rig, asked, EVERY)).status
+
+
+@pytest.mark.parametrize("asked", NOTHING)
+async def test_an_empty_object_makes_a_folder(asked: Asked) -> None:
+    """Clients make folders so: there is nothing to lose."""
+    async with running(store=PartsStore(), trusted=APP) as rig:
+        assert 300 > (await _under_a_folder(rig, asked, DROPPING)).status
 
 
 @both

@@ -12,8 +12,10 @@ from gateway.core.route import Backend, Bucket, Capability, Route, UpstreamCall
 from gateway.wire.calls import copy_source_header, upstream_call, whole_instead
 from gateway.wire.parse import parse, raw_request
 
-ALL = frozenset(Capability)
+ALL = frozenset(name for name in Capability if not name.startswith("folds_"))
 LENGTH = ("Content-Length", "5")
+UNTYPED = (("content-type", "binary/octet-stream"),)
+"""What an object is stored with whose type nobody gave."""
 
 
 def asked(method: str, target: str, *headers: tuple[str, str]) -> ObjectRequest:
@@ -196,7 +198,7 @@ def test_optional_headers_need_their_capability() -> None:
     request = asked("GET", "/ours/k", ("Range", "bytes=0-1"), ("x-amz-checksum-mode", "ENABLED"))
     assert call_for(request, ALL - {Capability.RANGES, Capability.CHECKSUM_HEADERS}).headers == ()
     request = asked("PUT", "/ours/k", ("x-amz-checksum-crc32", "c"), LENGTH)
-    assert call_for(request, ALL - {Capability.CHECKSUM_HEADERS}).headers == ()
+    assert call_for(request, ALL - {Capability.CHECKSUM_HEADERS}).headers == UNTYPED
 
 
 def test_checksums_of_a_framed_body_stay_here() -> None:
@@ -210,7 +212,7 @@ def test_checksums_of_a_framed_body_stay_here() -> None:
         ("x-amz-checksum-crc32", "c"),
     )
     call = call_for(request)
-    assert (call.headers, call.body_length) == ((), 5)
+    assert (call.headers, call.body_length) == (UNTYPED, 5)
 
 
 def test_lengths() -> None:
@@ -240,7 +242,7 @@ def test_object_call_never_becomes_a_bucket_call(method: str) -> None:
 def test_only_new() -> None:
     """An upload that must not replace anything is conditional, or refused where the store cannot be."""
     request = asked("PUT", "/s/tok/k", LENGTH)
-    assert upstream_call(route("k"), request, only_new=True).headers == (("if-none-match", "*"),)
+    assert upstream_call(route("k"), request, only_new=True).headers == (*UNTYPED, ("if-none-match", "*"))
     with pytest.raises(Refused):
         upstream_call(route("k", ALL - {Capability.CONDITIONAL_WRITES}), request, only_new=True)
 
@@ -248,14 +250,14 @@ def test_only_new() -> None:
 def test_form_upload_is_not_stored_as_a_form() -> None:
     """The type of the form is not the type of the file in it."""
     request = asked("POST", "/ours", ("Content-Type", "multipart/form-data; boundary=x"), ("Content-MD5", "m"), LENGTH)
-    assert upstream_call(route("k"), request).headers == ()
+    assert upstream_call(route("k"), request).headers == UNTYPED
     typed = replace(request, headers={"content-type": "image/png"})
     assert upstream_call(route("k"), typed).headers == (("content-type", "image/png"),)
 
 
 def test_standard_storage_class_is_the_default() -> None:
     """The default class is not named to a store."""
-    assert call_for(asked("PUT", "/ours/k", ("x-amz-storage-class", "STANDARD"), LENGTH)).headers == ()
+    assert call_for(asked("PUT", "/ours/k", ("x-amz-storage-class", "STANDARD"), LENGTH)).headers == UNTYPED
 
 
 @pytest.mark.parametrize("operation", ["/", "/ours?location"])
@@ -384,3 +386,34 @@ def test_every_operation_is_sent_or_local() -> None:
                 upstream_call(route("k"), request, real_copy_source=source)
         else:
             assert upstream_call(route("k"), request, real_copy_source=source).bucket == "real-bucket"
+
+
+@pytest.mark.parametrize("delimiter", [".", "/x", "//"])
+def test_a_listing_is_cut_as_it_was_asked_or_not_at_all(delimiter: str) -> None:
+    """A store that cuts at slashes only would answer something else; a slash, or none, every store knows."""
+    least = ALL - {Capability.ANY_DELIMITER}
+    target = f"/ours/?list-type=2&delimiter={delimiter}"
+    with pytest.raises(Refused) as refused:
+        call_for(asked("GET", target), least)
+    assert Reason.NOT_SUPPORTED_BY_BACKEND is refused.value.reason
+    assert ("delimiter", delimiter) in call_for(asked("GET", target)).query
+    for known in ("/", ""):
+        assert call_for(asked("GET", f"/ours/?list-type=2&delimiter={known}"), least)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PUT"])
+def test_a_name_that_its_store_would_shorten_is_refused(method: str) -> None:
+    """`a/` would touch `a`. The same without the slash, and a listing below it, pass."""
+    folding = ALL | {Capability.FOLDS_FOLDERS}
+    length = (("Content-Length", "0"),) if method == "PUT" else ()
+    with pytest.raises(Refused) as refused:
+        call_for(asked(method, "/ours/a/", *length), folding)
+    assert Reason.KEY_AMBIGUOUS is refused.value.reason
+    assert call_for(asked(method, "/ours/a", *length), folding)
+    assert call_for(asked("GET", "/ours/?prefix=a/"), folding)
+
+
+def test_the_parts_that_are_asked_for_are_as_many_as_are_shown() -> None:
+    """A store's own default is never taken for S3's."""
+    for told, most in (("", "1000"), ("&max-parts=5000", "1000"), ("&max-parts=7", "7")):
+        assert ("max-parts", most) in call_for(asked("GET", f"/ours/k?uploadId=u{told}")).query

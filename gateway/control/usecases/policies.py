@@ -17,6 +17,7 @@ from gateway.core.policy import Explanation, Policy, decide, explain
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ACTION_OF, Action, Operation
 from gateway.core.route import Upstream, UpstreamCall
+from gateway.wire.calls import require_kept, require_own_name
 
 __all__ = ["SIGNABLE", "Policies", "Question", "Signature"]
 
@@ -130,6 +131,9 @@ class Policies:
         )
         route = decide(self.policy(), None, attempt)
         decide(self.policy(), None, attempt.touching(Action.SIGN, bucket, key))
+        require_own_name(route)
+        if operation is Operation.PUT_OBJECT:
+            require_kept(route, None)
         call = UpstreamCall(
             backend=route.backend.name,
             method=method,
