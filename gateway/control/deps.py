@@ -1,12 +1,14 @@
 """Owns what the control plane needs from outside, in one value that the composition root fills.
 
 Refuses to own any of the parts.
+
+Law: there is no default. What is forgotten fails at the start, instead of permitting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.control.usecases.keys import Sealer
@@ -33,38 +35,6 @@ class IdentityVerifier(Protocol):
             DependencyDown: the issuer's keys cannot be had.
         """
         ...
-
-
-def _nobody() -> Mapping[SecretHash, str]:
-    return {}
-
-
-def _no_apps() -> Mapping[str, frozenset[str]]:
-    return {}
-
-
-def _not_required() -> bool:
-    return False
-
-
-def _stands(grant: Grant) -> bool:
-    return False
-
-
-def _untold(event: AuditEvent) -> None:
-    return None
-
-
-async def _fixed(name: str, drained: bool) -> int:  # noqa: FBT001 (the shape that is called)
-    return 0
-
-
-async def _level_stays(level: str, seconds: float | None) -> int:
-    return 0
-
-
-def _uncounted(operation: str, status: int, seconds: float) -> None:
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,17 +71,17 @@ class ControlDeps:
     ready: Callable[[], Mapping[str, str]]
     metrics: Callable[[str], Awaitable[tuple[str, bytes] | None]]
     profile_of: Callable[[str], str]
-    app_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_nobody)
-    sidecar_tokens: Callable[[], Mapping[SecretHash, str]] = field(default=_nobody)
-    sidecar_apps: Callable[[], Mapping[str, frozenset[str]]] = field(default=_no_apps)
-    issuer: SessionIssuer | None = None
-    resealer: Resealer | None = None
-    ended: Callable[[Grant], bool] = field(default=_stands)
-    identity: IdentityVerifier | None = None
-    audit_required: Callable[[], bool] = field(default=_not_required)
-    count: Callable[[str, int, float], None] = field(default=_uncounted)
-    tell: Callable[[AuditEvent], None] = field(default=_untold)
-    drain: Callable[[str, bool], Awaitable[int]] = field(default=_fixed)
-    log_at: Callable[[str, float | None], Awaitable[int]] = field(default=_level_stays)
-    processes: int = 1
-    version: str = "0"
+    app_tokens: Callable[[], Mapping[SecretHash, str]]
+    sidecar_tokens: Callable[[], Mapping[SecretHash, str]]
+    sidecar_apps: Callable[[], Mapping[str, frozenset[str]]]
+    issuer: SessionIssuer | None
+    resealer: Resealer | None
+    ended: Callable[[Grant], bool]
+    identity: IdentityVerifier | None
+    audit_required: Callable[[], bool]
+    count: Callable[[str, int, float], None]
+    tell: Callable[[AuditEvent], None]
+    drain: Callable[[str, bool], Awaitable[int]]
+    log_at: Callable[[str, float | None], Awaitable[int]]
+    processes: int
+    version: str

@@ -158,6 +158,10 @@ async def _page(accept: str) -> tuple[str, bytes] | None:
     return "text/plain; version=0.0.4; charset=utf-8", b"gateway_up 1\n"
 
 
+async def _changed(*_: object) -> int:
+    return 0
+
+
 @asynccontextmanager
 async def serving(**changes: Any) -> AsyncIterator[Desk]:
     """A desk with other dependencies where the test says so."""
@@ -184,6 +188,19 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
         "ready": lambda: faults,
         "metrics": _page,
         "profile_of": lambda name: "ceph",
+        "sidecar_tokens": dict,
+        "sidecar_apps": dict,
+        "issuer": None,
+        "resealer": None,
+        "ended": lambda grant: False,
+        "identity": None,
+        "audit_required": lambda: False,
+        "count": lambda operation, status, seconds: None,
+        "tell": lambda event: None,
+        "drain": _changed,
+        "log_at": _changed,
+        "processes": 1,
+        "version": "0",
     }
     deps = ControlDeps(**(parts | changes))
     runner = web.AppRunner(build_control_app(deps))
