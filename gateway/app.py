@@ -36,7 +36,6 @@ from gateway.compose import (
     backend_specs,
     fixed_at_start,
     gate_of,
-    no_longer_allowed,
     open_list,
     open_stores,
     register_fast_checksums,
@@ -55,6 +54,7 @@ from gateway.data.gate import Plane
 from gateway.data.guesses import Guesses
 from gateway.data.listener import DataServer
 from gateway.data.puts import Names
+from gateway.data.renewal import Renewals
 from gateway.data.resolve import Grants
 from gateway.data.routes import data_handler
 from gateway.data.shaping import Shaper
@@ -184,6 +184,7 @@ class _App:
             clock=time.time,
             entropy=secrets.token_bytes,
         )
+        self.renewals = Renewals(self.plane, monotonic=monotonic)
         self._list = open_list(self.settings, self._take)
         if self._list is not None:
             await self._list.join(follower, self.metrics)
@@ -224,6 +225,8 @@ class _App:
             *(() if self._list is None else self._list.work()),
             ("revocations", plane.follower.run()),
             ("view", plane.follower.guard(plane.transfers.cut_undecided)),
+            ("renewals", self.renewals.run()),
+            ("ends", plane.transfers.watch_ends(plane.clock)),
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
             ("retention", self._prune()),
@@ -300,7 +303,7 @@ class _App:
             feed=self.state.feed,
             ledger=self.state.ledger,
             policy=lambda: self.plane.gate.policy,
-            apply_now=self.plane.follower.catch_up,
+            apply_now=self._apply_now,
             ended=lambda grant: self.plane.follower.view.revoked(grant, "", "", "") is not None,
             clock=time.time,
             entropy=secrets.token_bytes,
@@ -362,9 +365,15 @@ class _App:
     def _ledger_fault(self) -> str | None:
         return "records cannot be written" if self.plane.accounts.ledger_down else None
 
+    async def _apply_now(self) -> None:
+        """Return when all that was written so far is in force here, for what runs too."""
+        await self.plane.follower.catch_up()
+        await self.renewals.settle()
+
     def _take(self, entries: Sequence[FeedEntry]) -> None:
         """What the feed said reaches the cache and the running transfers in the same call."""
         self.plane.grants.take(entries)
+        self.renewals.note(entries)
         if any(entry.revokes for entry in entries):
             self.plane.transfers.cut_revoked(self.plane.follower.view)
 
@@ -381,9 +390,9 @@ class _App:
             return
         self.loaded, self.settings = loaded, loaded.settings
         self.metrics.know(backends=loaded.policies.policy.backends)
-        self.plane.gate = gate = gate_of(loaded)
+        self.plane.gate = gate_of(loaded)
         self._log_as_set()
-        self.plane.transfers.cut_where(lambda permit: no_longer_allowed(gate, permit))
+        self.renewals.rules_changed()
         self._forgetting = asyncio.get_running_loop().create_task(forgetting)
         self.metrics.policy_reload("ok")
         _log.info("reloaded", cause=cause)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from gateway.backends import multipart
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.backend import BackendSpec
-from gateway.core.policy import decide
-from gateway.core.reasons import Reason, Refused, SettingsError
+from gateway.core.reasons import Reason, SettingsError
 from gateway.core.revocation import FeedEntry
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.data.gate import Gate, PartsUpload
 from gateway.data.listed import ListFollower
-from gateway.data.transfers import Permit
 from gateway.data.view import Follower
 from gateway.settings import Settings
 from gateway.settings.model import TlsFiles
@@ -50,7 +48,6 @@ __all__ = [
     "fixed_at_start",
     "gate_of",
     "identity_rules",
-    "no_longer_allowed",
     "open_list",
     "open_stores",
     "register_fast_checksums",
@@ -160,18 +157,6 @@ def gate_of(loaded: Loaded) -> Gate:
     )
 
 
-def no_longer_allowed(gate: Gate, permit: Permit) -> Reason | None:
-    """Why the policy now in force would not let this transfer begin."""
-    if not permit.route.rule:
-        return None
-    try:
-        for place in permit.touched:
-            decide(gate.policy, permit.grant, place.attempt)
-    except Refused as refused:
-        return refused.reason
-    return None
-
-
 def with_drained(gate: Gate, name: str, *, drained: bool) -> Gate:
     """The same snapshot with one known backend out of use, or back."""
     policy = gate.policy
@@ -278,7 +263,11 @@ def upload_parts_with(upstream: StoreUpstream) -> PartsUpload:
     """The multipart engine, bound to the upstream client."""
 
     async def upload_parts(
-        call: UpstreamCall, chunks: AsyncIterator[bytes], length: int | None, capabilities: frozenset[Capability]
+        call: UpstreamCall,
+        chunks: AsyncIterator[bytes],
+        length: int | None,
+        capabilities: frozenset[Capability],
+        confirm: Callable[[], Awaitable[None]],
     ) -> Answer:
         conditions = tuple(pair for pair in call.headers if pair[0] in _CONDITIONS)
         return await multipart.upload(
@@ -289,6 +278,7 @@ def upload_parts_with(upstream: StoreUpstream) -> PartsUpload:
             headers=tuple(pair for pair in call.headers if pair[0] not in _CONDITIONS),
             conditions=conditions,
             equal_parts=Capability.EQUAL_PARTS in capabilities,
+            confirm=confirm,
         )
 
     return upload_parts

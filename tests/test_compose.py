@@ -149,7 +149,13 @@ async def test_parts_heed_conditions_where_the_object_appears() -> None:
     headers = (("content-type", "text/plain"), ("if-none-match", "*"))
     call = UpstreamCall(backend="b", method="PUT", bucket="r", key="k", headers=headers)
     body = chunks(*(b"x" * 1024**2 for _ in range(9)))
-    answer = await upload_parts_with(store)(call, body, None, frozenset(Capability))
+    asked: list[int] = []
+
+    async def confirm() -> None:
+        asked.append(len(store.seen))
+
+    answer = await upload_parts_with(store)(call, body, None, frozenset(Capability), confirm)
+    assert [1, 2, 4] == asked, "before each part, and when the store listens for the completion"
     assert (200, '"e-2"') == (answer.status, answer.headers["etag"])
     begun, *parts, completed = store.seen
     assert (("text/plain", None), (None, "*")) == (

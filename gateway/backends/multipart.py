@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -69,8 +69,12 @@ async def upload(
     headers: Headers = (),
     conditions: Headers = (),
     equal_parts: bool = False,
+    confirm: Callable[[], Awaitable[None]] | None = None,
 ) -> Answer:
     """Upload all of `chunks`; `length` in bytes if known.
+
+    `confirm` raises when the object may not appear any more: it is asked before each part, and again once the store
+    listens for the completion. With the last chunk of a source that goes up at once, the source asks by itself.
 
     `headers` describe the object. `conditions` (`if-match`, `if-none-match`) go with the step that makes the object
     appear; the caller has asked the profile whether the store heeds them.
@@ -89,7 +93,7 @@ async def upload(
     whole = length if length is not None and length <= first else None
     if kept is not None and source.ended:
         whole = kept.size
-    work = _Work(upstream, place, conditions)
+    work = _Work(upstream, place, conditions, confirm)
     if whole is not None:
         return await work.put_whole(source.last(whole) if kept is None else kept.replay(), whole, headers)
     opened = await work.create(headers)
@@ -215,10 +219,17 @@ async def _joined(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 class _Work:
     """The calls of one upload."""
 
-    def __init__(self, upstream: Upstream, place: Destination, conditions: Headers) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        place: Destination,
+        conditions: Headers,
+        confirm: Callable[[], Awaitable[None]] | None,
+    ) -> None:
         self._upstream = upstream
         self._place = place
         self._conditions = conditions
+        self._confirm = confirm
         self._parts: list[CompletedPart] = []
 
     def _call(
@@ -253,6 +264,8 @@ class _Work:
     ) -> Answer | None:
         """None if the store has taken every part, else its refusal of one."""
         async for number, body, size in parts:
+            if self._confirm is not None:
+                await self._confirm()
             query = (("partNumber", str(number)), ("uploadId", upload_id))
             async with self._upstream.open(self._call("PUT", query, (), size), body) as answer:
                 _, refused = await _read(answer)
@@ -268,7 +281,7 @@ class _Work:
         text = complete_document(self._parts)
         headers = (*self._conditions, ("content-type", "application/xml"))
         call = replace(self._call("POST", (("uploadId", upload_id),), headers, len(text)), laborious=True)
-        async with self._upstream.open(call, text) as answer:
+        async with self._upstream.open(call, self._confirmed(text)) as answer:
             found, refused = await _read(answer)
             if refused is not None:
                 return refused
@@ -278,6 +291,11 @@ class _Work:
         # What is left out describes the completing document, not the object.
         about = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
         return Answer(answer.status, {**about, "etag": etag}, 0)
+
+    async def _confirmed(self, text: bytes) -> AsyncIterator[bytes]:
+        if self._confirm is not None:
+            await self._confirm()
+        yield text
 
     def abort(self, upload_id: str) -> asyncio.Task[None]:
         """A task that throws the parts away; a store that cannot be reached now keeps them until its own clean-up."""

@@ -137,7 +137,7 @@ class Accounts:
             self._metrics.moved("in", backend, record.bytes_in)
         permit = account.permit
         if permit is not None and permit.source is not None and permit.copied:
-            self._metrics.moved("out", permit.source.backend, permit.copied)
+            self._metrics.moved("out", permit.source.route.backend.name, permit.copied)
         if record.reason and record.outcome is Outcome.REFUSED:
             self._metrics.refused(record.reason)
         self._log(record, _detail(account.failure))

@@ -17,7 +17,6 @@ from gateway.core.attempt import Attempt, address_class
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.lease import LEASE_WINDOW, Lease
 from gateway.core.limits import Demand, Verdict
-from gateway.core.policy import decide
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import Action, Operation, UploadStep, UploadVerb
 from gateway.core.route import Route
@@ -25,6 +24,7 @@ from gateway.data.attempts import Tried
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Gate, Plane
 from gateway.data.identify import Presented, TokenPresented
+from gateway.data.renewal import admit_again
 from gateway.data.transfers import Permit
 from gateway.data.unbroken import unbroken
 from gateway.wire.tus_state import UPLOAD_SECONDS, lease_key, new_upload
@@ -59,13 +59,19 @@ class Admission:
         grant, attempt = tried.grant, tried.attempt
         if self._gate.posture.audit == "closed" and plane.accounts.ledger_down:
             raise DependencyDown("audit", "records cannot be written")
-        self._require_standing()
-        permit = self._permit = Permit(exchange=self._exchange, grant=grant, attempt=attempt, route=route)
+        permit = self._permit = Permit(
+            exchange=self._exchange, grant=grant, attempt=attempt, route=route, as_of=tried.as_of
+        )
         if route.limits:
             permit.verdict = await _take_rate(plane, self._gate, route, attempt.now)
-            self._require_standing()  # a revocation that came meanwhile had nothing to cut yet
+        if route.limits or (grant is not None and not plane.grants.unedited(grant.id, tried.as_of)):
+            await admit_again(plane, permit)  # what came meanwhile had nothing to cut yet
+        # In the same turn in which it was decided on: whatever ends later finds it among the running.
+        if plane.draining:
+            raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
         plane.transfers.enter(permit, self._gate.max_transfers)
         plane.metrics.transfers.inc()
+        grant = permit.grant
         if grant is not None and grant.kind is GrantKind.LINK and tried.page is None:
             try:
                 await self._take_use(permit, grant)
@@ -73,18 +79,6 @@ class Admission:
                 await self._leave()
                 raise
         return permit
-
-    def _require_standing(self) -> None:
-        """Neither the gateway nor the grant nor the rules in force stand against it.
-
-        Asked in the same turn in which the permit is counted in: whatever ends later finds it among the running.
-        """
-        plane, grant, attempt = self._plane, self._tried.grant, self._tried.attempt
-        if plane.draining:
-            raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
-        plane.follower.require_standing(grant, attempt.bucket, attempt.key, self._route.backend.name)
-        if plane.gate is not self._gate and self._route.rule:
-            decide(plane.gate.policy, grant, attempt)  # the files were read again since this request came
 
     async def _take_use(self, permit: Permit, grant: Grant) -> None:
         step = self._tried.request.step

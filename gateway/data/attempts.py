@@ -23,12 +23,17 @@ __all__ = ["Tried", "read_attempt"]
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """An attempt with all that led to it. `page` is set when a person gets a page instead of bytes."""
+    """An attempt with all that led to it. `page` is set when a person gets a page instead of bytes.
+
+    `grant` is the one that was presented, as it was at the feed's position `as_of`: what may be done with it now is the
+    permit's to know.
+    """
 
     request: ObjectRequest
     presented: Presented
     grant: Grant | None
     attempt: Attempt
+    as_of: int = 0
     page: Page | None = None
     verified: Verified | None = None
     form: ArrivingForm | None = None
@@ -52,7 +57,8 @@ async def read_attempt(
         if settled.operation is Operation.POST_OBJECT and page is None:
             form = await ArrivingForm.read(exchange, settled.headers.get("content-type", ""))
             settled = named_by_form(settled, grant, form.form)
-        return Tried(settled, presented, grant, link_attempt(settled, resolved, page, exchange, now), page, form=form)
+        attempt = link_attempt(settled, resolved, page, exchange, now)
+        return Tried(settled, presented, grant, attempt, resolved.as_of, page, form=form)
     form = presented.arriving if isinstance(presented, FormPresented) else None
     if form is not None:
         request = form_request(request, form.form)
@@ -70,4 +76,4 @@ async def read_attempt(
         now=now,
         size=request.content_length,
     )
-    return Tried(request, presented, grant, attempt, None, resolved.verified, form)
+    return Tried(request, presented, grant, attempt, resolved.as_of, None, resolved.verified, form)

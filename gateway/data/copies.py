@@ -12,19 +12,20 @@ import re
 from collections.abc import AsyncIterator
 from typing import Final
 
-from gateway.core.policy import decide
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import Action, ObjectRequest, Operation
 from gateway.core.route import Answer, Capability, Route
 from gateway.data.attempts import Tried
+from gateway.data.authorise import authorise
 from gateway.data.gate import Gate, Plane
 from gateway.data.judging import judged, told
 from gateway.data.late import LateReply, in_time
 from gateway.data.local import xml_reply
 from gateway.data.puts import require_heeded, sent
-from gateway.data.transfers import Permit, Source
+from gateway.data.renewal import confirm
+from gateway.data.transfers import Allowed, Permit
 from gateway.data.turns import store_document
-from gateway.data.uploads import metered
+from gateway.data.uploads import metered, withheld
 from gateway.wire import copies, documents
 from gateway.wire.batch import Tag, read_store_tags
 from gateway.wire.calls import copy_source_header, heeded_version, require_kept, require_own_name, upstream_call
@@ -50,11 +51,10 @@ async def copy(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply 
     copies.check_copy(tried.request)
     place, version = copy_source(tried.request.headers["x-amz-copy-source"])
     reading = tried.attempt.touching(Action.READ, place.bucket, place.key)
-    source = decide(gate.policy, tried.grant, reading)
-    plane.follower.require_standing(tried.grant, place.bucket, source.key, source.backend.name)
+    source = authorise(plane, permit.grant, reading)
     require_own_name(source)
     version = heeded_version(source.backend.capabilities, version)
-    permit.source = Source(reading, source.backend.name)
+    permit.source = Allowed(reading, source)
     copying = _within if _one_store(tried.request, source, permit.route) else _between
     return await in_time(copying(plane, tried, permit, source, version), permit)
 
@@ -76,6 +76,7 @@ def _one_store(request: ObjectRequest, source: Route, target: Route) -> bool:
 async def _within(plane: Plane, tried: Tried, permit: Permit, source: Route, version: str | None) -> Reply:
     named = copy_source_header(source.bucket.real_bucket, source.real_key, version)
     call = upstream_call(permit.route, tried.request, real_copy_source=named)
+    await confirm(plane, permit)  # the store does the rest by itself
     async with plane.upstream.open(call) as answer:
         refused = await judged(answer, tried, permit)
         if refused is not None:
@@ -104,7 +105,7 @@ async def _between(plane: Plane, tried: Tried, permit: Permit, source: Route, ve
             written = copies.copied_whole(request, found.headers, length, tags)
         call = upstream_call(permit.route, written, body_length=length or 0)
         require_heeded(permit, call, length)
-        body = _moved(metered(plane, permit, chunks, length), permit)
+        body = withheld(plane, permit, _moved(metered(plane, permit, chunks, length), permit))
         async with sent(plane, call, length, body, permit) as answer:
             refused = await judged(answer, tried, permit)
             if refused is not None:

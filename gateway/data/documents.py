@@ -9,22 +9,23 @@ caller is bounded, checked against what was signed, and rebuilt.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
-from gateway.core.policy import decide
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
-from gateway.core.route import Route, UpstreamCall
+from gateway.core.route import UpstreamCall
 from gateway.data.attempts import Tried
+from gateway.data.authorise import authorise
 from gateway.data.copies import copy
 from gateway.data.gate import Gate, Plane
 from gateway.data.judging import judged, told
 from gateway.data.late import LateReply, in_time
 from gateway.data.local import xml_reply
-from gateway.data.transfers import Permit
+from gateway.data.renewal import confirm
+from gateway.data.transfers import Allowed, Permit
 from gateway.data.turns import feed_in_turns, in_turns, store_document
 from gateway.data.uploads import plain_body
 from gateway.wire import batch, documents, listing
@@ -42,13 +43,20 @@ async def _ask(
     plane: Plane, tried: Tried, permit: Permit, call: UpstreamCall, body: bytes | None = None
 ) -> Reply | documents.Document:
     """One exchange with a store whose answer is a bounded document, which may still turn out to be an error."""
-    async with plane.upstream.open(call, body) as answer:
+    sent = body and _once_confirmed(plane, permit, body)
+    async with plane.upstream.open(call, sent) as answer:
         refused = await judged(answer, tried, permit)
         if refused is not None:
             return refused
         found = await store_document(answer.body)
     code = documents.store_fault(found)
     return told(500, code, tried, permit) if code is not None else found
+
+
+async def _once_confirmed(plane: Plane, permit: Permit, body: bytes) -> AsyncIterator[bytes]:
+    """A document that changes what is stored, once the store listens and the change is still allowed."""
+    await confirm(plane, permit)
+    yield body
 
 
 async def _sent_document(plane: Plane, tried: Tried, permit: Permit, root: str) -> Node:
@@ -118,17 +126,19 @@ async def _delete_batch(plane: Plane, gate: Gate, tried: Tried, permit: Permit) 
     asked = batch.read_delete(await _sent_document(plane, tried, permit, "Delete"))
     refused: list[batch.DeleteOutcome] = []
     allowed: list[batch.Doomed] = []
+    touched: list[Allowed] = []
     async for doomed in in_turns(asked.objects):  # a thousand decisions
         try:
             attempt = tried.attempt.touching(Action.DELETE, tried.attempt.bucket, doomed.key)
-            route = decide(gate.policy, tried.grant, attempt)
-            _require_unrevoked(plane, tried, route)
+            route = authorise(plane, permit.grant, attempt)
             require_own_name(route)
             version = heeded_version(permit.route.backend.capabilities, doomed.version_id)
         except Refused as no:
             refused.append(batch.DeleteOutcome.refused(doomed, no.reason))
         else:
             allowed.append(replace(doomed, version_id=version))
+            touched.append(Allowed(attempt, route))
+    permit.further = tuple(touched)
     return await in_time(_deleted(plane, tried, permit, allowed, refused, quiet=asked.quiet), permit)
 
 
@@ -152,10 +162,6 @@ async def _deleted(
     permit.consumed = True
     document = batch.deleted_document([*outcomes, *refused], quiet=quiet)
     return xml_reply(document, permit.exchange.request_id)
-
-
-def _require_unrevoked(plane: Plane, tried: Tried, route: Route) -> None:
-    plane.follower.require_standing(tried.grant, route.bucket.name, route.key, route.backend.name)
 
 
 async def _get_tags(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:

@@ -5,7 +5,7 @@ Refuses to own how either is built (`gateway.app`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Protocol
@@ -37,7 +37,10 @@ _PARTS_ROOM = 256 * 1024**2
 
 
 class PartsUpload(Protocol):
-    """Sends a body of unknown or excessive length as a multipart upload, aborted if anything fails."""
+    """Sends a body of unknown or excessive length as a multipart upload, aborted if anything fails.
+
+    `confirm` is called before each part and before the object appears; what it raises ends the upload.
+    """
 
     async def __call__(
         self,
@@ -45,6 +48,7 @@ class PartsUpload(Protocol):
         chunks: AsyncIterator[bytes],
         length: int | None,
         capabilities: frozenset[Capability],
+        confirm: Callable[[], Awaitable[None]],
     ) -> Answer: ...
 
 

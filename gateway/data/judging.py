@@ -23,14 +23,15 @@ _UNSATISFIED: Final = re.compile(r"bytes \*/\d{1,20}", re.ASCII)
 _UPLOADS: Final = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT})
 
 
-def require_pinned(answer: Answer, tried: Tried) -> None:
+def require_pinned(answer: Answer, permit: Permit) -> None:
     """Nothing but the version that the link was made for. Asked of the answer itself: not every store heeds If-Match.
 
     Raises:
         Refused: OBJECT_CHANGED, also when the store does not say what this is.
     """
-    pinned = tried.grant.etag if tried.grant is not None else None
-    if pinned is not None and answer.headers.get("etag") != pinned:
+    permit.version = answer.headers.get("etag")
+    pinned = permit.grant.etag if permit.grant is not None else None
+    if pinned is not None and permit.version != pinned:
         raise Refused(Reason.OBJECT_CHANGED, f"the link is for {pinned}")
 
 
@@ -41,7 +42,7 @@ async def judged(answer: Answer, tried: Tried, permit: Permit) -> Reply | None:
         Refused: the store's error on a link path, OBJECT_CHANGED.
     """
     if answer.status < 300 or answer.status == 304:
-        require_pinned(answer, tried)
+        require_pinned(answer, permit)
         return None
     unsatisfied = answer.headers.get("content-range", "")
     if answer.status == 416 and _UNSATISFIED.fullmatch(unsatisfied):

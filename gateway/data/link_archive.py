@@ -3,7 +3,8 @@
 Refuses to own the archive's own bytes (`gateway.wire.archive`).
 
 Laws: the list of members is fixed before the first byte and each is pinned by its entity tag; every member goes
-through the one authorisation function; if one cannot be sent whole, the archive ends as a broken connection and never
+through the one authorisation function, when it is listed and when its turn comes, and while it is sent whatever ends it
+ends the archive; if one cannot be sent whole, the archive ends as a broken connection and never
 as a complete file.
 """
 
@@ -15,16 +16,18 @@ from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
+from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
-from gateway.core.policy import decide
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import Action, ObjectRequest, Operation
 from gateway.core.route import Answer, UpstreamCall
 from gateway.core.units import instant
 from gateway.data.attempts import Tried
+from gateway.data.authorise import authorise
 from gateway.data.gate import Gate, Plane
 from gateway.data.link_listing import read_page
-from gateway.data.transfers import Permit
+from gateway.data.renewal import confirm
+from gateway.data.transfers import Allowed, Permit
 from gateway.data.turns import in_turns
 from gateway.wire.archive import Archive, Member, TarArchive, ZipArchive, member_names
 from gateway.wire.disposition import clean_filename, content_disposition
@@ -80,19 +83,22 @@ def archive_headers(answer: Answer, key: str, grant: Grant | None) -> list[tuple
 
 async def _pages(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> AsyncIterator[list[Found]]:
     """The members, page by page, each decided on: so many decisions in one go would keep everybody else waiting."""
-    bucket, backend = tried.attempt.bucket, permit.route.backend.name
     listed = replace(tried, request=replace(tried.request, operation=Operation.LIST_OBJECTS_V2))
     while True:
         page = await read_page(plane, listed, permit)
         members = [entry for entry in page.found if not entry.key.endswith("/")]
         async for entry in in_turns(members):
-            decide(gate.policy, tried.grant, tried.attempt.touching(Action.READ, bucket, entry.key))
-            plane.follower.require_standing(tried.grant, bucket, entry.key, backend)
+            authorise(plane, permit.grant, _reading(permit, entry))
         yield members
         if page.cursor is None:
             return
         params = {**listed.request.params, "cursor": page.cursor}
         listed = replace(listed, request=replace(listed.request, params=params))
+
+
+def _reading(permit: Permit, entry: Found) -> Attempt:
+    """What sending a member comes to."""
+    return permit.attempt.touching(Action.READ, permit.attempt.bucket, entry.key)
 
 
 def _when(entry: Found) -> float:
@@ -118,14 +124,15 @@ class _ArchiveBody:
         for entry, member in self._members:
             yield self._archive.before(member)
             checksum, size = 0, 0
-            self._require_standing(entry)
+            permit = self._permit
+            permit.further = (Allowed(_reading(permit, entry), replace(permit.route, key=entry.key)),)
+            await confirm(self._plane, permit)
             async with self._plane.upstream.open(self._call(entry)) as answer:
                 if answer.status != 200 or answer.length != member.size:
                     raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive has changed or gone")
                 async for chunk in answer.body:
                     checksum = zlib.crc32(chunk, checksum)
                     size += len(chunk)
-                    self._require_standing(entry)
                     yield chunk
             if size != member.size:
                 raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive ended early")
@@ -137,13 +144,6 @@ class _ArchiveBody:
         if len(whole) > limit:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the archive is longer than {limit} bytes")
         return whole
-
-    def _require_standing(self, entry: Found) -> None:
-        """A revocation that means a member and not the folder cuts no transfer: the archive has to look by itself."""
-        route, grant = self._permit.route, self._permit.grant
-        view = self._plane.follower.view
-        if grant is not None and view.revoked(grant, route.bucket.name, entry.key, route.backend.name) is not None:
-            raise Refused(Reason.REVOKED, "a member of the archive is revoked")
 
     def _call(self, entry: Found) -> UpstreamCall:
         route = self._permit.route

@@ -125,7 +125,7 @@ async def _landing(plane: Plane, tried: Tried, permit: Permit) -> Reply:
     async with plane.upstream.open(look) as answer:
         if answer.status >= 300:
             raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a look")
-        require_pinned(answer, tried)
+        require_pinned(answer, permit)
         size = answer.headers.get("content-length", "")
         kind = answer.headers.get("content-type")
     grant = tried.grant

@@ -11,17 +11,15 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from gateway.core.policy import Policy, decide
-from gateway.core.reasons import Reason, Refused
+from gateway.core.reasons import Reason
 from gateway.core.request import Operation
-from gateway.core.route import Backend, Bucket, Route
 from gateway.core.units import format_instant
 from gateway.data.attempts import Tried
 from gateway.data.gate import Gate
 from gateway.wire.documents import document, element
 from gateway.wire.replies import Reply, s3_error, s3_ids
 
-__all__ = ["LOCAL", "local_answer", "route_of", "xml_reply"]
+__all__ = ["LOCAL", "local_answer", "xml_reply"]
 
 LOCAL: Final = frozenset(
     {
@@ -33,29 +31,8 @@ LOCAL: Final = frozenset(
     }
 )
 
-_NOWHERE: Final = Backend("")
-_NO_BUCKET: Final = Bucket("", "", "")
 _CREATED: Final = 1141171200.0
 """Buckets here have no date of creation, but SDKs want one: that of S3 itself, 2006-03-01."""
-
-
-def route_of(policy: Policy, tried: Tried) -> Route:
-    """Step 4: the route of an allowed attempt.
-
-    The list of one's own buckets has no bucket to decide on: it shows what rules name, and refuses whom none does.
-
-    Raises:
-        Refused: as `decide`.
-    """
-    if tried.request.operation is not Operation.LIST_BUCKETS:
-        return decide(policy, tried.grant, tried.attempt)
-    if tried.grant is not None:
-        for reason, detail in tried.grant.objections(tried.attempt):
-            raise Refused(reason, detail)
-    if not policy.visible_buckets(tried.attempt.principal):
-        raise Refused(Reason.NOT_ALLOWED, "no rule shows this principal any bucket")
-    limits = policy.limits_for(tried.attempt, tried.grant)
-    return Route(rule="", backend=_NOWHERE, bucket=_NO_BUCKET, key="", limits=limits)
 
 
 def local_answer(gate: Gate, tried: Tried, request_id: str) -> Reply:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
@@ -18,8 +19,9 @@ from gateway.core.request import LinkPlace
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.data.attempts import Tried
 from gateway.data.gate import Plane
+from gateway.data.renewal import confirm
 from gateway.data.transfers import Permit
-from gateway.data.uploads import metered, plain_body
+from gateway.data.uploads import metered, plain_body, withheld
 from gateway.wire.calls import require_kept, upstream_call
 
 __all__ = ["Names", "open_put", "require_absent", "require_heeded", "sent"]
@@ -66,13 +68,13 @@ async def open_put(plane: Plane, tried: Tried, permit: Permit) -> AsyncIterator[
         raise Refused(Reason.MISSING_LENGTH, "neither a length nor chunks were declared")
     length = tried.request.content_length if tried.form is None else None
     require_kept(permit.route, length)
-    only_new = _must_not_overwrite(tried)
+    only_new = _must_not_overwrite(tried, permit)
     conditional = _needed_for_conditions(permit, length) <= permit.route.backend.capabilities
     call = upstream_call(permit.route, tried.request, body_length=length or 0, only_new=only_new and conditional)
     if not only_new:
         require_heeded(permit, call, length)
     if tried.form is not None:
-        chunks = metered(plane, permit, tried.form.file(), None)
+        chunks = withheld(plane, permit, metered(plane, permit, tried.form.file(), None))
     else:
         chunks = plain_body(plane, tried.request, permit, tried.verified)
     if not only_new:
@@ -107,8 +109,8 @@ def require_heeded(permit: Permit, call: UpstreamCall, length: int | None) -> No
         raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "a conditional upload in parts")
 
 
-def _must_not_overwrite(tried: Tried) -> bool:
-    return isinstance(tried.request.place, LinkPlace) and (tried.grant is None or not tried.grant.overwrite)
+def _must_not_overwrite(tried: Tried, permit: Permit) -> bool:
+    return isinstance(tried.request.place, LinkPlace) and (permit.grant is None or not permit.grant.overwrite)
 
 
 async def require_absent(plane: Plane, call: UpstreamCall) -> None:
@@ -141,7 +143,11 @@ async def sent(
     if length is None or _in_parts(permit, length):
         with plane.parts.hold(_kept(permit) if length is None else 0):
             answer = await plane.upload_parts(
-                replace(call, body_length=None), chunks, length, permit.route.backend.capabilities
+                replace(call, body_length=None),
+                chunks,
+                length,
+                permit.route.backend.capabilities,
+                partial(confirm, plane, permit),
             )
         permit.consumed = answer.status < 300
         yield answer

@@ -20,7 +20,7 @@ from gateway.core.attempt import ANONYMOUS, Address, Principal, address_class
 from gateway.core.grant import Grant, GrantKind, GrantStore
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest
-from gateway.core.revocation import FeedEntry, RevocationView
+from gateway.core.revocation import FeedEntry, FeedKind, RevocationView
 from gateway.core.token import LinkToken, SecretHash, hash_secret
 from gateway.data.guesses import TOKEN_GUESSES
 from gateway.data.identify import (
@@ -42,6 +42,7 @@ __all__ = ["Grants", "Resolved", "find_link", "resolve"]
 
 _CACHED: Final = 100_000
 _CACHE_SECONDS: Final = 300.0
+_EDITS: Final = 10_000
 
 
 class Unsealer(Protocol):
@@ -52,10 +53,14 @@ class Unsealer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Who acts and by which grant. `verified` is what a signature proved, for the body's own checks."""
+    """Who acts and by which grant, as it was at the feed's position `as_of`.
+
+    `verified` is what a signature proved, for the body's own checks.
+    """
 
     principal: Principal
     grant: Grant | None
+    as_of: int = 0
     verified: Verified | None = None
 
 
@@ -82,6 +87,8 @@ class Grants:
         self._hashes: LRUCache[str, SecretHash] = LRUCache(_CACHED)
         self._secrets: LRUCache[SecretHash, str] = LRUCache(_CACHED)
         self._absent: LRUCache[SecretHash, int] = LRUCache(_CACHED)
+        self._edited: dict[str, int] = {}  # the newest positions at which grants were edited, oldest first
+        self._last_edit = self._forgotten = 0
 
     async def find(self, secret_hash: SecretHash) -> Grant | None:
         """The grant of a secret.
@@ -91,6 +98,10 @@ class Grants:
         """
         if self._keep_up is not None:
             await self._keep_up()
+        return await self.look_up(secret_hash)
+
+    async def look_up(self, secret_hash: SecretHash) -> Grant | None:
+        """As `find`, by what this process has heard."""
         grant = self._known.get(secret_hash)
         if grant is not None and self._hashes.get(grant.id) == secret_hash:  # else the feed could not reach it
             self._metrics.grant_cache("hit")
@@ -103,7 +114,7 @@ class Grants:
         grant = await self._store.find(secret_hash)
         if grant is None:
             self._absent[secret_hash] = serial
-        elif self._view().serial == serial:  # else an edit may have passed us by: do not keep what may be old
+        elif self.unedited(grant.id, serial):  # else an edit has passed us by: what was read may be old
             self._known[secret_hash] = grant
             self._hashes[grant.id] = secret_hash
         return grant
@@ -114,6 +125,12 @@ class Grants:
         if grant is not None:
             return self._hashes.get(grant.id) == secret_hash
         return self._absent.get(secret_hash) == self._view().serial
+
+    def unedited(self, grant_id: str, as_of: int) -> bool:
+        """Whether, as far as this process has heard, the grant is still what it was at that position of the feed."""
+        if as_of >= self._last_edit:
+            return True
+        return as_of >= self._forgotten and self._edited.get(grant_id, 0) <= as_of
 
     def secret_of(self, grant: Grant, access_key_id: str) -> str:
         """The secret of a key grant, for verification."""
@@ -127,10 +144,18 @@ class Grants:
     def take(self, entries: Sequence[FeedEntry]) -> None:
         """Drop what the feed says has changed."""
         for entry in entries:
+            if entry.kind is FeedKind.CHANGED:
+                self._note_edit(entry)
             secret_hash = self._hashes.pop(entry.name, None)
             if secret_hash is not None:
                 self._known.pop(secret_hash, None)
                 self._secrets.pop(secret_hash, None)
+
+    def _note_edit(self, entry: FeedEntry) -> None:
+        self._edited.pop(entry.name, None)
+        self._edited[entry.name] = self._last_edit = entry.serial
+        if len(self._edited) > _EDITS:
+            self._forgotten = self._edited.pop(next(iter(self._edited)))
 
 
 async def resolve(
@@ -142,18 +167,20 @@ async def resolve(
         Refused: unknown (guessed too often, or not), badly signed, skewed, or without its password.
         DependencyDown: the grant store cannot answer.
     """
+    as_of = plane.follower.view.serial
     match presented:
         case TokenPresented():
-            return await _link(plane, presented, request, peer, now)
+            grant = await _link(plane, presented, request, peer, now)
+            return Resolved(grant.principal, grant, as_of)
         case SignedPresented(signed):
             grant, secret = await _key(plane, signed.access_key_id, signed.session_token, peer, now)
-            return Resolved(grant.principal, grant, verify_signature(signed, request, secret, now))
+            return Resolved(grant.principal, grant, as_of, verify_signature(signed, request, secret, now))
         case FormPresented(arriving, None):
             raise Refused(Reason.CREDENTIALS_MISSING, f"a form without a policy: {arriving.form!r}")
         case FormPresented(arriving, signed_form) if signed_form is not None:
             grant, secret = await _key(plane, signed_form.access_key_id, signed_form.session_token, peer, now)
             arriving.sizes = verify_signed_form(signed_form, arriving.form, request, secret, now)
-            return Resolved(grant.principal, grant)
+            return Resolved(grant.principal, grant, as_of)
         case TrustedPresented(principal):
             return Resolved(principal, None)
         case _:
@@ -198,12 +225,12 @@ async def _look_up(plane: Plane, guesser: str, secret_hash: SecretHash, now: flo
 
 async def _link(
     plane: Plane, presented: TokenPresented, request: ObjectRequest, peer: Address | None, now: float
-) -> Resolved:
+) -> Grant:
     grant = await find_link(plane, presented.token, peer, now)
     if grant.password is not None and grant.lapsed(now) is None:
         agent = request.raw.header("user-agent") or ""
         await prove_password(plane, grant, presented.password, presented.proof, peer=peer, agent=agent, now=now)
-    return Resolved(grant.principal, grant)
+    return grant
 
 
 def _check_session(grant: Grant, session_token: str | None) -> None:

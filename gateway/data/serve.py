@@ -13,11 +13,11 @@ from gateway.core.request import Operation
 from gateway.data.account import Account
 from gateway.data.admit import Admission
 from gateway.data.attempts import read_attempt
+from gateway.data.authorise import authorise
 from gateway.data.crossing import answer_preflight, let_in
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Plane
 from gateway.data.identify import identify
-from gateway.data.local import route_of
 from gateway.data.opening import Opening
 from gateway.data.refusal import refuse
 from gateway.data.relay import relay
@@ -43,7 +43,7 @@ async def serve(plane: Plane, exchange: Exchange, trusted: Principal | None) -> 
         let_in(gate, request, resolved.grant, exchange)
         tried = await read_attempt(request, presented, resolved, exchange, account.now)
         account.attempt = tried.attempt
-        account.route = route_of(gate.policy, tried)  # 4
+        account.route = authorise(plane, tried.grant, tried.attempt)  # 4
         async with Admission(plane, gate, exchange, tried, account.route) as permit:  # 5
             account.permit = permit
             async with Opening(plane, gate, tried, permit) as opened:  # 6

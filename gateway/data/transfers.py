@@ -1,10 +1,10 @@
 """Owns the transfers that are running: who they are for, how many, how fast, and their end by force.
 
-Refuses to own why one must end (the revocation view, the policy, the clock); it asks those and cuts.
+Refuses to own why one must end (the revocation view, the clock, `gateway.data.renewal`); it asks those and cuts.
 
 Laws: a revocation cuts every transfer it ends, in the same call that makes it known; what nobody can know to be
-unrevoked is cut (promise 2); a peer that moves less than 1 KiB/s over ten seconds while we wait for it is cut
-(promise 5).
+unrevoked is cut, and so is what its grant's time is over for (promise 2); a peer that moves less than 1 KiB/s over ten
+seconds while we wait for it is cut (promise 5).
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from gateway.core.revocation import RevocationView
 from gateway.core.route import Route
 from gateway.data.exchange import Exchange
 
-__all__ = ["Pace", "Permit", "Source", "Transfers"]
+__all__ = ["Allowed", "Pace", "Permit", "Transfers"]
 
 SLOW_WINDOW: Final = 10.0
 _TICK: Final = 1.0
+_END_TICK: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +40,38 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What a copy reads: the attempt that was decided on, and the backend it is at."""
+class Allowed:
+    """One thing that was allowed, and where it leads."""
 
     attempt: Attempt
-    backend: str
+    route: Route
 
 
 @dataclass(slots=True, kw_only=True)
 class Permit:
     """The right to run one admitted request; given back when its body ends.
 
+    `grant` is the one in force, as it was at the feed's position `as_of`; `ended` is why the right has ended for good;
+    `version` the entity tag of what the store sends.
     `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes, `copied` those
-    that came from `source` through here. `told` is the reason of a store's error that was passed on. `upload` is the id
-    of a resumable upload that this request begins.
+    that came from `source` through here; `further` is what else it touches now. `told` is the reason of a store's error
+    that was passed on. `upload` is the id of a resumable upload that this request begins.
     """
 
     exchange: Exchange
     grant: Grant | None
     attempt: Attempt
     route: Route
+    as_of: int = 0
+    ended: Reason | None = None
+    version: str | None = None
     lease: Lease | None = None
     verdict: Verdict | None = None
     consumed: bool = False
     told: Reason | None = None
     moved: int = 0
-    source: Source | None = None
+    source: Allowed | None = None
+    further: tuple[Allowed, ...] = ()
     copied: int = 0
     reserved: int = 0
     lease_key: str | None = None
@@ -75,11 +82,20 @@ class Permit:
     _seen: int = 0
 
     @property
-    def touched(self) -> Iterator[Source]:
-        """Every place that this is about: the request's own and, for a copy, where its bytes come from."""
-        yield Source(self.attempt, self.route.backend.name)
+    def touched(self) -> Iterator[Allowed]:
+        """All that this is about: the request's own place, where a copy's bytes come from, an archive's member."""
+        yield Allowed(self.attempt, self.route)
         if self.source is not None:
             yield self.source
+        yield from self.further
+
+    @property
+    def largest(self) -> int | None:
+        """The most bytes that an upload may have now."""
+        ruled, granted = self.route.max_size, self.grant.max_size if self.grant is not None else None
+        if ruled is None or granted is None:
+            return granted if ruled is None else ruled
+        return min(ruled, granted)
 
     def cut(self, reason: Reason) -> None:
         """Take the right back while it is used."""
@@ -181,7 +197,7 @@ class Transfers:
             if permit.grant is None:
                 return None
             for place in permit.touched:
-                if view.revoked(permit.grant, place.attempt.bucket, place.attempt.key, place.backend):
+                if view.revoked(permit.grant, place.attempt.bucket, place.attempt.key, place.route.backend.name):
                     return Reason.REVOKED
             return None
 
@@ -194,16 +210,42 @@ class Transfers:
         """
         return self.cut_where(lambda permit: None if permit.grant is None else Reason.VIEW_TOO_OLD)
 
+    def cut_expired(self, now: float) -> int:
+        """Cut all whose grant's time is over, in seconds since the epoch; returns how many."""
+
+        def judge(permit: Permit) -> Reason | None:
+            ends = None if permit.grant is None else permit.grant.expires_at
+            return Reason.EXPIRED if ends is not None and now >= ends else None
+
+        return self.cut_where(judge)
+
     def cut_where(self, judge: Callable[[Permit], Reason | None]) -> int:
         """Cut every transfer for which `judge` names a reason; returns how many."""
         number = 0
         for permit in self:
             reason = judge(permit)
-            if reason is not None and permit.exchange.cut_reason is None:
-                permit.cut(reason)
-                self._on_cut(reason)
-                number += 1
+            if reason is not None:
+                number += self._cut(permit, reason)
         return number
+
+    def end(self, permit: Permit, reason: Reason) -> None:
+        """Its right is over for good. Of one that has left meanwhile, nothing is cut: its connection serves another."""
+        permit.ended = reason
+        if id(permit) in self._running:
+            self._cut(permit, reason)
+
+    def _cut(self, permit: Permit, reason: Reason) -> bool:
+        if permit.exchange.cut_reason is not None:
+            return False
+        permit.cut(reason)
+        self._on_cut(reason)
+        return True
+
+    async def watch_ends(self, clock: Callable[[], float]) -> None:
+        """Cut what has expired, four times a second, until cancelled. (A timer would miss a clock that is set.)"""
+        while True:
+            await asyncio.sleep(_END_TICK)
+            self.cut_expired(clock())
 
     async def watch(self) -> None:
         """Cut slow clients, once a second, until cancelled."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from gateway.core.request import LinkPlace, UploadVerb
 from gateway.data.attempts import Tried
 from gateway.data.gate import Gate, Plane
 from gateway.data.holds import hold
+from gateway.data.renewal import confirm
 from gateway.data.transfers import Permit
 from gateway.data.tus_append import Arriving, Progress, checked
 from gateway.data.tus_store import TusStore
@@ -47,7 +49,7 @@ async def resumable(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> R
     work = _Step(plane, gate, tried, permit)
     match work.verb:
         case UploadVerb.DISCOVER:
-            return Reply(204, (*discovery_fields(_most(permit)), *LINK_HEADERS))
+            return Reply(204, (*discovery_fields(permit.largest), *LINK_HEADERS))
         case UploadVerb.CREATE:
             return await work.create()
         case UploadVerb.APPEND:
@@ -58,17 +60,11 @@ async def resumable(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> R
             return await work.end()
 
 
-def _most(permit: Permit) -> int | None:
-    """The largest upload that link and rule allow."""
-    sizes = (permit.route.max_size, permit.grant.max_size if permit.grant is not None else None)
-    return min((size for size in sizes if size is not None), default=None)
-
-
 class _Step:
     """One step with all that it is judged by."""
 
     def __init__(self, plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> None:
-        step, grant = tried.request.step, tried.grant
+        step, grant = tried.request.step, permit.grant
         if step is None or grant is None:
             raise ValueError("no step of a link's upload")
         self.verb = step.verb
@@ -152,12 +148,7 @@ class _Step:
     # what the steps share
 
     def _progress(self, state: UploadState) -> Progress:
-        return Progress(self._store, state, [], not self._grant.overwrite, self._require_standing)
-
-    def _require_standing(self) -> None:
-        """The right to write, once more: a revocation that came meanwhile ends the upload, and not only the request."""
-        attempt, permit = self._permit.attempt, self._permit
-        self._plane.follower.require_standing(self._grant, attempt.bucket, attempt.key, permit.route.backend.name)
+        return Progress(self._store, state, [], not self._grant.overwrite, partial(confirm, self._plane, self._permit))
 
     async def _created(self, progress: Progress) -> None:
         """Write the upload down, and take what came with its creation. Nobody will know of it if that fails."""
@@ -228,7 +219,7 @@ class _Step:
 
     def _require_size(self, offset: int, length: int | None) -> None:
         """Raises Refused TOO_LARGE for an upload that would not be allowed whole, or a body that is longer than it."""
-        most = _most(self._permit)
+        most = self._permit.largest
         if length is not None and most is not None and length > most:
             raise Refused(Reason.TOO_LARGE, f"an upload of {length} bytes is above the allowed {most}")
         room = length if length is not None else most
@@ -253,7 +244,7 @@ class _Step:
             Refused: CHECKSUM_MISMATCH, MISSING_LENGTH for a large body with a checksum and without a length.
         """
         declared, checksum = self._declared, self._step.checksum
-        most = _most(self._permit)
+        most = self._permit.largest
         room = progress.state.length if progress.state.length is not None else most
         source = metered(self._plane, self._permit, self._permit.exchange.body(), declared)
         if room is not None:

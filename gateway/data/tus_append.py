@@ -3,8 +3,9 @@
 Refuses to own the store's calls (`gateway.data.tus_store`) and the protocol's answers (`gateway.data.tus`).
 
 Laws: the offset is what the store holds: its parts without a gap, and what the tail has beyond them. When a client
-breaks off, what came of it is kept, up to one part in memory; when it is revoked, nothing is. A body with a checksum is
-kept only after its last byte was checked. The right to write is asked for once more before the object appears.
+breaks off, what came of it is kept, up to one part in memory; when its right has ended, nothing is. A body with a
+checksum is kept only after its last byte was checked. The right to write is asked for once more before the last byte of
+whatever is stored, and before the object appears.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.data.reserve import Reserve
 from gateway.data.tus_store import TusStore
 from gateway.wire.listing import Part
@@ -142,7 +143,7 @@ class Progress:
     state: UploadState
     parts: list[Part]
     only_new: bool
-    standing: Callable[[], None]
+    standing: Callable[[], Awaitable[None]]
 
     @property
     def stored(self) -> int:
@@ -215,7 +216,7 @@ class Progress:
         try:
             async with aclosing(self._bytes(goal - fresh, arriving.take(fresh))) as body:
                 if whole:
-                    self.standing()
+                    await self.standing()
                     await self.store.put_whole(body if goal else b"", goal, only_new=self.only_new)
                 else:
                     number = len(self.parts) + 1
@@ -249,9 +250,12 @@ class Progress:
         """After a failure: keep what came before it, unless the upload has to end with it."""
         ended = isinstance(failure, Refused) and failure.reason in {Reason.OBJECT_EXISTS, Reason.UPLOAD_UNKNOWN}
         try:
-            self.standing()
-        except Refused as refused:
-            ended = ended or refused.reason is Reason.REVOKED
+            await self.standing()
+        except (Refused, DependencyDown) as no:
+            revoked = isinstance(no, Refused) and no.reason is Reason.REVOKED
+            if not (ended or revoked):
+                return  # whoever may write again later goes on from what was told to be stored
+            ended = True
         if ended:
             await self.give_up()
             return
@@ -266,11 +270,16 @@ class Progress:
 
     async def _bytes(self, pending: int, more: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """The first `pending` bytes of the tail that no part holds, and then more."""
+        held = b""
         async with aclosing(self.store.tail(self.stored - self.state.tail_at, pending)) as tail:
-            async for chunk in tail:
-                yield chunk
-        async for chunk in more:
-            yield chunk
+            for source in (tail, more):
+                async for chunk in source:
+                    if held:
+                        yield held
+                    held = chunk
+        await self.standing()
+        if held:
+            yield held
 
     async def _begin(self) -> str:
         """Open the multipart upload, and write its id down before anything is in it."""
@@ -283,8 +292,7 @@ class Progress:
     async def _appear(self) -> None:
         """Make the parts an object."""
         try:
-            self.standing()
-            await self.store.complete(self.state.parts_id or "", self.parts, only_new=self.only_new)
+            await self.store.complete(self.state.parts_id or "", self.parts, self.standing, only_new=self.only_new)
         except Refused as refused:
             if refused.reason in {Reason.OBJECT_EXISTS, Reason.REVOKED}:
                 await self.give_up()

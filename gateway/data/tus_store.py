@@ -10,7 +10,7 @@ reserved here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Final
@@ -148,17 +148,20 @@ class TusStore:
             await _require_success(answer)
             return Part(number, size, answer.headers.get("etag", ""))
 
-    async def complete(self, parts_id: str, parts: Sequence[Part], *, only_new: bool) -> None:
-        """Make the object appear.
+    async def complete(
+        self, parts_id: str, parts: Sequence[Part], standing: Callable[[], Awaitable[None]], *, only_new: bool
+    ) -> None:
+        """Make the object appear, if that still stands when the store listens.
 
         Raises:
-            Refused: OBJECT_EXISTS.
+            Refused: OBJECT_EXISTS, and what `standing` raises.
         """
         conditional = Capability.CONDITIONAL_COMPLETE in self._capabilities
         text = complete_document([CompletedPart(part.number, part.etag) for part in parts])
         async with self._guarded(only_new=only_new, conditional=conditional) as headers:
             request = replace(self._request, headers=headers)
-            found = await self._asked(Operation.COMPLETE_MULTIPART_UPLOAD, {"uploadId": parts_id}, text, request)
+            params = {"uploadId": parts_id}
+            found = await self._asked(Operation.COMPLETE_MULTIPART_UPLOAD, params, text, request, standing)
         read_completed(found)
 
     async def put_whole(self, body: AsyncIterator[bytes] | bytes, size: int, *, only_new: bool) -> None:
@@ -247,10 +250,13 @@ class TusStore:
         params: dict[str, str],
         body: bytes | None = None,
         request: ObjectRequest | None = None,
+        standing: Callable[[], Awaitable[None]] | None = None,
     ) -> bytes:
-        """The document that a call without a streamed body is answered with."""
+        """The document that a call is answered with. Its own body is sent once `standing` has not raised."""
         call = self._call(operation, params, None, request, body)
-        sent = b"" if body is None and call.body_length == 0 else body
+        sent: bytes | AsyncIterator[bytes] | None = b"" if body is None and call.body_length == 0 else body
+        if body is not None and standing is not None:
+            sent = _after(standing, body)
         async with self._plane.upstream.open(call, sent) as answer:
             found = await answer.body.read(_DOCUMENT_LIMIT)
             code = store_fault(found) if found else None
@@ -278,6 +284,11 @@ async def _joined(head: bytes, tail: AsyncIterator[bytes] | None) -> AsyncIterat
     if tail is not None:
         async for chunk in tail:
             yield chunk
+
+
+async def _after(standing: Callable[[], Awaitable[None]], body: bytes) -> AsyncIterator[bytes]:
+    await standing()
+    yield body
 
 
 async def _require_success(answer: Answer) -> None:

@@ -2,8 +2,9 @@
 
 Refuses to own framing and digests (`gateway.wire.chunked`, `gateway.wire.checksums`) and the store's side.
 
-Law: the last chunk is held back until every check of the whole body has passed. The store was promised a length, so
-without that chunk it never sees a whole request, and a body that is found wrong at its end leaves no object behind.
+Law: the last chunk is held back until every check of the whole body has passed, and the right to send it was asked for
+once more. The store was promised a length, so without that chunk it never sees a whole request, and a body that is
+found wrong at its end, or whose time is over, leaves no object behind.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, ObjectRequest
 from gateway.data.admit import claim
 from gateway.data.gate import Plane
+from gateway.data.renewal import confirm
 from gateway.data.transfers import Permit
 from gateway.wire.checksums import BodyChecks
 from gateway.wire.chunked import ChunkedDecoder, declared_trailers
 from gateway.wire.sigv4 import Verified
 
-__all__ = ["metered", "plain_body"]
+__all__ = ["metered", "plain_body", "withheld"]
 
 _CLAIM = 8 * 1024 * 1024
 
@@ -39,11 +41,25 @@ async def plain_body(
         source = _unwrapped(source, ChunkedDecoder(request.framing, request.content_length, verified, trailers), checks)
     else:
         source = _checked(source, checks)
+    async for plain in withheld(plane, permit, metered(plane, permit, source, request.content_length)):
+        yield plain
+
+
+async def withheld(plane: Plane, permit: Permit, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, the last of them only after the whole was found right and may still be sent.
+
+    Raises:
+        Refused: the right has ended; the reason of a cut.
+        DependencyDown: nobody can know whether it has.
+    """
     held = b""
-    async for plain in metered(plane, permit, source, request.content_length):
+    async for chunk in chunks:
         if held:
             yield held
-        held = plain
+        held = chunk
+    await confirm(plane, permit)
+    if permit.exchange.cut_reason is not None:
+        raise Refused(permit.exchange.cut_reason, "cut before the last byte")
     if held:
         yield held
 
@@ -56,11 +72,10 @@ async def metered(
     Raises:
         Refused: TOO_LARGE, INCOMPLETE_BODY, USED_UP.
     """
-    caps = (permit.route.max_size, permit.grant.max_size if permit.grant is not None else None)
-    cap = min((size for size in caps if size is not None), default=None)
     claimed = 0
     async for plain in source:
         total = permit.moved + len(plain)
+        cap = permit.largest
         if cap is not None and total > cap:
             raise Refused(Reason.TOO_LARGE, f"the body is above the allowed {cap} bytes")
         if declared is not None and total > declared:

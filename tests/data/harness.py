@@ -29,6 +29,7 @@ from gateway.data.gate import Gate, Plane
 from gateway.data.guesses import Guesses
 from gateway.data.listener import DataServer
 from gateway.data.puts import Names
+from gateway.data.renewal import Renewals
 from gateway.data.resolve import Grants
 from gateway.data.routes import data_handler
 from gateway.data.shaping import Shaper
@@ -112,6 +113,7 @@ class Rig:
     metrics: Metrics
     records: list[Record]
     details: list[str]
+    renewals: Renewals
     port: int = 0
     server: DataServer | None = None
     idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -166,13 +168,21 @@ class Rig:
         await self.plane.follower.catch_up()
 
     async def edit(self, grant: Grant, **fields: Any) -> Grant:
+        """As the control plane does it: stored, then in force here, for what runs too, before it returns."""
         saved = await self.state.save(replace(grant, **fields))
         await self.plane.follower.catch_up()
+        await self.renewals.settle()
         assert saved is not None
         return saved
 
     def use(self, changed: Policy) -> None:
         self.plane.gate = replace(self.plane.gate, policy=changed)
+
+    async def reload(self, changed: Policy) -> None:
+        """Other rules, acted on for what runs too."""
+        self.use(changed)
+        self.renewals.rules_changed()
+        await self.renewals.settle()
 
     # what is asked
 
@@ -299,6 +309,7 @@ async def running(
 
     def take(entries: Sequence[FeedEntry]) -> None:
         plane.grants.take(entries)
+        rig.renewals.note(entries)
         if any(entry.revokes for entry in entries):
             plane.transfers.cut_revoked(plane.follower.view)
 
@@ -320,9 +331,9 @@ async def running(
         clock=clock.wall,
         entropy=os.urandom,
     )
+    rig = Rig(plane, store, state, clock, metrics, records, details, Renewals(plane, monotonic=clock.monotonic))
     if load:
         await follower.load()
-    rig = Rig(plane, store, state, clock, metrics, records, details)
     server = DataServer(rig.counted(data_handler(plane, trusted)), head_seconds=head_seconds)
     rig.server = server
     rig.port = await server.listen("127.0.0.1", 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html import escape
@@ -198,12 +198,14 @@ class ScriptedStore:
         chunks: AsyncIterator[bytes],
         length: int | None,
         capabilities: frozenset[Capability],
+        confirm: Callable[[], Awaitable[None]],
     ) -> Answer:
         """`data.gate.PartsUpload`: the object appears when the last part was taken, or not at all."""
         seen = Seen(call)
         self.seen.append(seen)
         async for chunk in chunks:
             seen.body += chunk
+        await confirm()
         seen.whole = True
         heeded = ("if-none-match", "*") in call.headers and Capability.CONDITIONAL_COMPLETE in capabilities
         if heeded and (call.bucket, call.key) in self.objects:

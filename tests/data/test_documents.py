@@ -77,10 +77,11 @@ async def test_without_the_decision_the_store_would_have_heard(app: Rig, monkeyp
     app.use(policy(rule("everything"), deny("no deletes", "reports/keep/**", may=[Action.DELETE])))
     route = policy().buckets["reports"]
 
-    def once(given, grant, attempt):
-        return Route(rule="r", backend=given.backends["lab"], bucket=route, key=attempt.key)
+    def once(plane, grant, attempt):
+        return Route(rule="r", backend=plane.gate.policy.backends["lab"], bucket=route, key=attempt.key)
 
-    monkeypatch.setattr("gateway.data.documents.decide", once)
+    monkeypatch.setattr("gateway.data.documents.authorise", once)
+    monkeypatch.setattr("gateway.data.renewal.reauthorise", lambda *_: None)
     app.store.script(xml("<DeleteResult/>"))
     await delete(app, batch("keep/a"))
     assert b"keep/a" in app.store.seen[0].body

@@ -41,7 +41,7 @@ async def test_the_steps_are_taken_in_order(rig: Rig, monkeypatch: pytest.Monkey
 
         monkeypatch.setattr(room, name, called)
 
-    steps = ["parse", "identify", "resolve", "route_of", "Admission", "Opening", "relay"]
+    steps = ["parse", "identify", "resolve", "authorise", "Admission", "Opening", "relay"]
     for name in steps:
         watched(name)
     close = rig.plane.accounts.close
@@ -59,7 +59,7 @@ async def test_the_steps_are_taken_in_order(rig: Rig, monkeypatch: pytest.Monkey
 )
 async def test_a_step_that_says_no_is_the_last(rig: Rig, monkeypatch, target: str, reached: int) -> None:
     """Nothing is asked of anybody behind it."""
-    steps = ["identify", "resolve", "route_of", "Admission"]
+    steps = ["identify", "resolve", "authorise", "Admission"]
 
     def never(*_):
         raise AssertionError("a step too far")
