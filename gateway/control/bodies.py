@@ -39,7 +39,7 @@ from gateway.control.fields import (
 from gateway.control.usecases.policies import Question
 from gateway.core.grant import Grant, GrantState, Scope
 from gateway.core.request import Action, Operation
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 
 __all__ = [
     "EditLink",

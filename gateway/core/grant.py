@@ -10,16 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.reasons import Reason
 from gateway.core.request import Action
+from gateway.core.revocation_target import RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.core.units import Rate
-
-if TYPE_CHECKING:  # the feed speaks of grants; the other way round only this one name is needed
-    from gateway.core.revocation import RevocationTarget
 
 __all__ = ["Grant", "GrantAdmin", "GrantFilter", "GrantKind", "GrantPage", "GrantState", "GrantStore", "Scope"]
 

@@ -20,7 +20,8 @@ from typing import Any, Final
 
 from gateway.core.attempt import Principal
 from gateway.core.reasons import SettingsError
-from gateway.core.revocation import FeedEntry, FeedKind
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind
 from gateway.core.units import instant
 
 __all__ = ["CLOCKS", "ListText"]

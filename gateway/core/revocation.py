@@ -10,51 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final, Protocol
 
 from gateway.core.generations import Generations
 from gateway.core.grant import Grant, GrantKind
+from gateway.core.revocation_target import REVOKING, FeedKind, RevocationTarget
 
-__all__ = ["MAX_VIEW_AGE", "FeedEntry", "FeedKind", "RevocationFeed", "RevocationTarget", "RevocationView"]
+__all__ = ["MAX_VIEW_AGE", "FeedEntry", "RevocationFeed", "RevocationView"]
 
 MAX_VIEW_AGE: Final = 5.0
 """Seconds after which a view that could not be refreshed is too old to decide on (promise 2)."""
 
 
-class FeedKind(StrEnum):
-    """What a feed entry says. The first two invalidate a cached grant, the others end grants."""
-
-    ISSUED = "issued"
-    CHANGED = "changed"
-    LINK = "link"
-    KEY = "key"
-    OWNER = "owner"
-    PREFIX = "prefix"
-    BACKEND = "backend"
-    POLICY = "policy"
-
-
-_REVOKING: Final = frozenset(FeedKind) - {FeedKind.ISSUED, FeedKind.CHANGED}
-_NAMED: Final = _REVOKING - {FeedKind.PREFIX}
-
-
-@dataclass(frozen=True, slots=True)
-class RevocationTarget:
-    """What a revocation ends. `name` is a link or key grant id, a principal, a backend or a rule name.
-
-    For `PREFIX`, `name` is the bucket and `prefix` the start of the keys ("" is the whole bucket).
-    """
-
-    kind: FeedKind
-    name: str
-    prefix: str = ""
-
-    def __post_init__(self) -> None:
-        if self.kind not in _REVOKING:
-            raise ValueError(f"{self.kind} is no revocation")
-        if self.prefix and self.kind is not FeedKind.PREFIX:
-            raise ValueError("only a prefix revocation has a prefix")
+_NAMED: Final = REVOKING - {FeedKind.PREFIX}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +39,7 @@ class FeedEntry:
 
     @property
     def revokes(self) -> bool:
-        return self.kind in _REVOKING
+        return self.kind in REVOKING
 
 
 class RevocationFeed(Protocol):

@@ -19,7 +19,8 @@ from gateway.core.grant import Grant
 from gateway.core.lease import Usage
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import Action
-from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, FeedKind
+from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
+from gateway.core.revocation_target import FeedKind
 from gateway.core.token import SecretHash
 from gateway.data.authorise import authorise, reauthorise
 from gateway.data.gate import Plane

@@ -20,7 +20,8 @@ from gateway.core.attempt import ANONYMOUS, Address, Principal, address_class
 from gateway.core.grant import Grant, GrantKind, GrantStore
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest
-from gateway.core.revocation import FeedEntry, FeedKind, RevocationView
+from gateway.core.revocation import FeedEntry, RevocationView
+from gateway.core.revocation_target import FeedKind
 from gateway.core.token import LinkToken, SecretHash, hash_secret
 from gateway.data.guesses import TOKEN_GUESSES
 from gateway.data.identify import (

@@ -27,7 +27,8 @@ from gateway.core.lease import Lease, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
 from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
-from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.stored import GrantRow, read_grant
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.units import instant

@@ -18,7 +18,7 @@ import orjson
 from gateway.core.grant import Grant, GrantFilter
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import Outcome, Record
-from gateway.core.revocation import RevocationTarget
+from gateway.core.revocation_target import RevocationTarget
 from gateway.core.stored import GrantRow, document_of, read_grant
 
 __all__ = [

@@ -22,7 +22,8 @@ from gateway.core.lease import Lease, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
-from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.stores import postgres_ledger as ledger
 from gateway.stores.bell import Bell

@@ -27,7 +27,8 @@ from gateway.core.lease import Lease, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
-from gateway.core.revocation import FeedEntry, RevocationTarget
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import RevocationTarget
 from gateway.core.sealing import UNSEALED
 from gateway.core.token import SecretHash
 from gateway.core.trail import chained

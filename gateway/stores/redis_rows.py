@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from redis.exceptions import ResponseError
 
 from gateway.core.grant import Grant
-from gateway.core.revocation import FeedEntry, FeedKind
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind
 from gateway.stores.codec import GrantRow, document_of, grant_of
 
 __all__ = ["edited_fields", "entry_from", "explain", "grant_from"]

@@ -20,7 +20,7 @@ import structlog
 
 from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantPage
 from gateway.core.reasons import DependencyDown, SettingsError
-from gateway.core.revocation import RevocationTarget
+from gateway.core.revocation_target import RevocationTarget
 from gateway.core.sealing import NONCE_BYTES, UNSEALED, Resealed, SealBook, number_of
 from gateway.core.token import SecretHash
 from gateway.stores.codec import read_place, write_place

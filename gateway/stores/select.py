@@ -13,7 +13,7 @@ from typing import Final, assert_never
 
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.lease import Usage, state_with
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 
 __all__ = ["IDEMPOTENCY_WINDOW", "filter_sql", "hit", "lapsed_session", "target_sql", "wants"]
 

@@ -23,7 +23,8 @@ from gateway.core.lease import Lease, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
-from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.stores import sqlite_work as work
 from gateway.stores.bell import Bell

@@ -15,7 +15,8 @@ from typing import Final
 from gateway.core.grant import Grant
 from gateway.core.lease import Lease
 from gateway.core.record import AuditEvent, Record, TrailHead
-from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.trail import chained
 from gateway.stores.codec import GrantRow, document_of, grant_of, record_text
 from gateway.stores.select import IDEMPOTENCY_WINDOW, target_sql

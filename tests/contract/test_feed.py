@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, Scope
-from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget, RevocationView
+from gateway.core.revocation import FeedEntry, RevocationView
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.state import Engine
 from tests.contract.sample import NOW, key, link
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter, GrantKind, GrantState, Scope
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.stores.redis import RedisState
 from gateway.stores.state import Engine

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.record import AuditEvent, Outcome, TrailHead, TrailPage
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.core.trail import Inspection, entry_fields
 from gateway.stores.state import Engine

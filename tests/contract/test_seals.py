@@ -13,7 +13,7 @@ import pytest
 from gateway.core.grant import Grant, GrantFilter
 from gateway.core.password import SALT_BYTES, hash_password, password_matches
 from gateway.core.reasons import DependencyDown, SettingsError
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.sealing import UNSEALED, number_of
 from gateway.stores.keyring import KeyRing
 from gateway.stores.seal import Sealer

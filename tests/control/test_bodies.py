@@ -12,7 +12,7 @@ from gateway.control.bodies import EditLink, NewLink, NewRevocation
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.request import Action
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 
 GRANT = Grant(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.core.listed import CLOCKS, ListText
 from gateway.core.reasons import SettingsError
-from gateway.core.revocation import FeedEntry, FeedKind
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind
 
 NOW = 1_790_000_000.0
 AT = "2026-09-21T14:12:20Z"  # a minute before NOW

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.request import Action
-from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget, RevocationView
+from gateway.core.revocation import FeedEntry, RevocationView
+from gateway.core.revocation_target import FeedKind
 from gateway.core.token import hash_secret
 
 _LINK = Grant(
@@ -110,10 +111,3 @@ def test_keys_are_ended_by_their_own_id_and_by_the_place_they_touch() -> None:
     assert _revoked(FeedEntry(11, FeedKind.LINK, "k_1"), grant=key) is None
     assert _revoked(FeedEntry(11, FeedKind.PREFIX, "reports", "a/"), grant=key) is FeedKind.PREFIX
     assert _revoked(FeedEntry(11, FeedKind.PREFIX, "reports", "z/"), grant=key) is None
-
-
-def test_targets_that_revoke_nothing_cannot_be_made() -> None:
-    """Feed entries that only report are no targets, and only prefixes have a prefix."""
-    for kind, prefix in ((FeedKind.ISSUED, ""), (FeedKind.CHANGED, ""), (FeedKind.OWNER, "a/")):
-        with pytest.raises(ValueError):
-            RevocationTarget(kind, "x", prefix)

@@ -18,7 +18,8 @@ from gateway.core.policy import Policy
 from gateway.core.posture import FailPosture
 from gateway.core.record import Record
 from gateway.core.request import Action
-from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.route import Backend, Bucket, Capability, Cors, Delivery
 from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
 from gateway.core.token import ENTROPY_BYTES, LinkToken, access_key_id, grant_id, hash_secret, secret_access_key

@@ -13,7 +13,7 @@ from gateway.core.policy import LimitRule
 from gateway.core.posture import FailPosture
 from gateway.core.reasons import DependencyDown, Reason, UpstreamFailed
 from gateway.core.request import Action
-from gateway.core.revocation import FeedKind
+from gateway.core.revocation_target import FeedKind
 from gateway.core.units import Rate
 from gateway.stores.memory import MemoryState
 from tests.data.harness import APP, NOW, Rig, policy, request, rule, running

@@ -12,7 +12,7 @@ from gateway.core.attempt import ANONYMOUS, Attempt, Principal
 from gateway.core.policy import explain
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
-from gateway.core.revocation import FeedKind
+from gateway.core.revocation_target import FeedKind
 from gateway.data import authorise as room
 from gateway.data.authorise import authorise, reauthorise
 from gateway.data.transfers import Allowed

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Action
-from gateway.core.revocation import FeedKind
+from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Capability
 from tests.data.harness import APP, EVERY, Rig, policy, request, rule, running
 from tests.data.scripted_store import Scripted, xml

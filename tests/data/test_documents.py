@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Action
-from gateway.core.revocation import FeedKind
+from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Capability, Route
 from tests.data.harness import APP, EVERY, Rig, deny, policy, rule, running
 from tests.data.scripted_store import Scripted, xml

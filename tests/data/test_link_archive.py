@@ -13,7 +13,7 @@ import pytest
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.record import Outcome
 from gateway.core.request import Action
-from gateway.core.revocation import FeedKind
+from gateway.core.revocation_target import FeedKind
 from gateway.data import link_archive as room
 from tests.data.harness import Rig, deny, policy, request, rule
 from tests.data.scripted_store import Scripted

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from gateway.core.reasons import SettingsError
-from gateway.core.revocation import FeedEntry, FeedKind
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind
 from gateway.data.listed import ListFollower
 from tests.data.harness import APP, NOW, Rig, request
 from tests.data.scripted_store import Scripted

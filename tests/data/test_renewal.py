@@ -18,7 +18,7 @@ from gateway.core.policy import Policy
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.record import Outcome
 from gateway.core.request import Action, Operation
-from gateway.core.revocation import FeedKind
+from gateway.core.revocation_target import FeedKind
 from gateway.core.rule import Rule
 from gateway.core.token import hash_secret
 from gateway.data import renewal

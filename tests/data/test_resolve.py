@@ -13,7 +13,7 @@ from gateway.core.backend import Credentials
 from gateway.core.grant import Scope
 from gateway.core.reasons import DependencyDown
 from gateway.core.request import Action
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import ENTROPY_BYTES, LinkToken, hash_secret
 from tests.data.harness import APP, Rig, running
 from tests.data.test_view import Words

@@ -14,7 +14,7 @@ from gateway.core.policy import LimitRule
 from gateway.core.reasons import Reason, Refused
 from gateway.core.record import Outcome
 from gateway.core.request import Action, Operation
-from gateway.core.revocation import FeedKind
+from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Backend, Bucket, Route
 from gateway.data.transfers import Permit, Transfers
 from tests.data.harness import APP, Rig, policy, request, running

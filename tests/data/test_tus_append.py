@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.core.reasons import Reason
-from gateway.core.revocation import FeedKind
+from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Capability, UpstreamCall
 from gateway.wire.tus_state import HEAD_BYTES
 from tests.data.harness import EVERY, Rig, policy, request

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from gateway.core.reasons import DependencyDown, Reason, Refused
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.data.view import Follower
 from gateway.stores.memory import MemoryState
 from gateway.telemetry.metrics import Metrics

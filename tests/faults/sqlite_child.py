@@ -14,7 +14,7 @@ import sys
 import time
 
 from gateway.core.limits import Demand
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.units import Rate
 from gateway.stores.sqlite import SqliteState
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway.core.attempt import Principal
-from gateway.core.revocation import FeedKind
+from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.core.token import hash_secret
 from gateway.core.units import Rate

@@ -15,7 +15,8 @@ from redis.asyncio import Redis
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.request import Action
-from gateway.core.revocation import FeedEntry, FeedKind
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind
 from gateway.core.stored import document_of
 from gateway.core.token import ENTROPY_BYTES, LinkToken, hash_secret
 from gateway.stores import redis_scripts

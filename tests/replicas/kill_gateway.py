@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.state import open_state
 from tests.replicas.servers import postgres
 

@@ -34,7 +34,8 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from gateway.cli.serve import spare_collector
-from gateway.core.revocation import FeedEntry, FeedKind, RevocationView
+from gateway.core.revocation import FeedEntry, RevocationView
+from gateway.core.revocation_target import FeedKind
 from gateway.core.token import LinkToken, hash_secret
 from gateway.data.resolve import Grants
 from gateway.stores.seal import Sealer

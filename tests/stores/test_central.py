@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway.control.sidecar_routes import IssuedView
 from gateway.core.attempt import Principal
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.stores import central as module
 from gateway.stores.central import CentralState

@@ -12,7 +12,7 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import Record
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.codec import (
     GrantRow,
     check_storable,

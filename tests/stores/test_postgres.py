@@ -9,7 +9,8 @@ import pytest
 
 from gateway.core.limits import Demand
 from gateway.core.reasons import DependencyDown, SettingsError
-from gateway.core.revocation import FeedEntry, FeedKind, RevocationTarget
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.units import Rate
 from gateway.stores import postgres
 from gateway.stores.postgres import PostgresState

@@ -5,7 +5,8 @@ from __future__ import annotations
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from gateway.core.revocation import FeedEntry, FeedKind
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind
 from gateway.stores.codec import GrantRow
 from gateway.stores.redis_rows import edited_fields, entry_from, explain, grant_from
 from tests.contract.sample import NOW, full_link

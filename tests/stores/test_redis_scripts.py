@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.grant import Scope
 from gateway.core.limits import Demand
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.units import Rate
 from gateway.stores.bell import Bell
 from gateway.stores.redis import RedisState

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState, Scope
 from gateway.core.lease import Usage, state_with
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.select import filter_sql, hit, lapsed_session, target_sql, wants
 from tests.contract.sample import NOW, key, link
 

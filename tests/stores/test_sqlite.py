@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.reasons import DependencyDown
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores import sqlite_schema
 from gateway.stores.sqlite import SqliteState
 from tests.contract.sample import NOW, link, record

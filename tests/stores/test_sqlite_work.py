@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.revocation import FeedEntry, FeedKind
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind
 from gateway.stores import sqlite_work as work
 from gateway.stores.sqlite_schema import SqliteFile
 from tests.contract.sample import NOW, key, link, record

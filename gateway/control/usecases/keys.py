@@ -19,7 +19,8 @@ from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind
 from gateway.core.issued import IssuedKey
 from gateway.core.lease import LeaseStore, Usage
 from gateway.core.reasons import Reason, Refused
-from gateway.core.revocation import FeedKind, RevocationFeed, RevocationTarget
+from gateway.core.revocation import RevocationFeed
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.sealing import Resealed, Resealer
 from gateway.core.token import ENTROPY_BYTES, access_key_id, grant_id, hash_secret, secret_access_key
 

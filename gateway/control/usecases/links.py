@@ -23,7 +23,8 @@ from gateway.core.policy import Objection, Policy, objections_to_share
 from gateway.core.reasons import Reason, Refused
 from gateway.core.record import Ledger, RecordPage
 from gateway.core.request import Action
-from gateway.core.revocation import FeedKind, RevocationFeed, RevocationTarget
+from gateway.core.revocation import RevocationFeed
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.rule import Rule
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 

@@ -19,7 +19,8 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind
 from gateway.core.policy import Policy
 from gateway.core.reasons import Reason, Refused
-from gateway.core.revocation import FeedEntry, FeedKind, RevocationFeed, RevocationTarget
+from gateway.core.revocation import FeedEntry, RevocationFeed
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import LinkToken, hash_secret, without_marks
 from gateway.core.units import format_instant
 

@@ -12,7 +12,7 @@ from gateway.control.usecases.revocations import Revocations
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantKind
 from gateway.core.reasons import Reason, Refused
-from gateway.core.revocation import FeedKind, RevocationTarget
+from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from tests.control.desk import Desk, serving
 from tests.control.test_bodies import GRANT
