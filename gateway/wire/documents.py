@@ -55,12 +55,14 @@ _SENT: Final = {
     "CompleteMultipartUpload": (("CompleteMultipartUpload", "Part"), 90_010),
     "Tagging": (("Tagging", "TagSet", "Tag"), 256),
 }
+# The name that the first AWS SDK for JavaScript 3 gave the document, which S3 took.
+_ALSO: Final = {"CompleteMultipartUpload": {"CompletedMultipartUpload"}}
 
 
 def request_reader(root: str) -> Reader:
     """A reader of a caller's document with this root. It raises `Refused` with MALFORMED_XML."""
     spine, most = _SENT[root]
-    return Reader({root}, spine=spine, most=most, failure=_malformed)
+    return Reader({root} | _ALSO.get(root, set()), spine=spine, most=most, failure=_malformed)
 
 
 def store_reader(*roots: str) -> Reader:

@@ -77,9 +77,9 @@ class Node:
 class Reader:
     """Reads one document.
 
-    `roots` are the names that its root may have, any if there are none. With a `spine`, only elements of those names,
-    each in the one before it, have elements inside. `most` bounds the elements. `failure` makes the exception that is
-    raised for a document that is not expected.
+    `roots` are the names that its root may have, any if there are none. With a `spine`, only the root and elements of
+    its further names, each in the one before it, have elements inside. `most` bounds the elements. `failure` makes the
+    exception that is raised for a document that is not expected.
     """
 
     __slots__ = (
@@ -203,11 +203,15 @@ class Reader:
 
     def _within(self, node: Node, depth: int) -> None:
         above = self._open[-1]
-        if depth >= _DEEPEST or (self._spine and (depth > len(self._spine) or above.tag != self._spine[depth - 1])):
+        if depth >= _DEEPEST or (self._spine and not self._in_spine(above.tag, depth)):
             raise ValueError("an element stands where none is expected")
         if isinstance(above.children, tuple):
             above.children = []
         above.children.append(node)
+
+    def _in_spine(self, name: str, depth: int) -> bool:
+        """Whether elements may stand in this one. A root that was let in stands for the first name."""
+        return depth <= len(self._spine) and (depth == 1 or name == self._spine[depth - 1])
 
     def _end(self, name: str) -> None:
         node = self._open.pop()

@@ -77,10 +77,13 @@ IGNORED_PARAMS: Final = frozenset(
         "Content-Type",
         "content-md5",
         "content-type",
+        "Version",
+        "metadata",
     }
 )
 """Without effect on S3 itself: the SDKs' operation label, and headers that two SDKs copy to the query (JavaScript 2 in
-capitals, botocore's SigV2 presigner in small letters). What was signed is the header, which has to come as well."""
+capitals, botocore's SigV2 presigner in small letters). What was signed is the header, which has to come as well. Then
+the API's version, which Libcloud says with every request, and the metadata that minio-go would like in a listing."""
 
 _PAGE: Final = frozenset({"prefix", "delimiter", "encoding-type"})
 _OVERRIDES: Final = frozenset(RESPONSE_OVERRIDES)
@@ -120,7 +123,8 @@ _TABLE: Final[Mapping[tuple[str, Level, frozenset[str]], Shape]] = MappingProxyT
         ("GET", Level.BUCKET, _just("versioning")): Shape(_O.GET_BUCKET_VERSIONING, _just("versioning")),
         ("GET", Level.OBJECT, _just()): Shape(_O.GET_OBJECT, may=_READ),
         ("HEAD", Level.OBJECT, _just()): Shape(_O.HEAD_OBJECT, may=_READ),
-        ("PUT", Level.OBJECT, _just()): Shape(_O.PUT_OBJECT),
+        # Bun puts a type that it presigns into the parameter that is for reading; S3 has no use for it here.
+        ("PUT", Level.OBJECT, _just()): Shape(_O.PUT_OBJECT, may=_OVERRIDES),
         ("DELETE", Level.OBJECT, _just()): Shape(_O.DELETE_OBJECT, may=_VERSION),
         ("POST", Level.OBJECT, _just("uploads")): Shape(_O.CREATE_MULTIPART_UPLOAD, _just("uploads")),
         ("PUT", Level.OBJECT, _just("uploadId")): Shape(_O.UPLOAD_PART, _PART),

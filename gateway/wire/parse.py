@@ -90,7 +90,8 @@ def parse(raw: RawRequest, domains: Sequence[str] = ()) -> ObjectRequest:
 def copy_source(text: str) -> tuple[BucketPlace, str | None]:
     """The place and version id that `x-amz-copy-source` names: `/bucket/key?versionId=…`, percent-encoded.
 
-    The key goes through the same rules as a key in a path, and is decoded as often: once.
+    The key goes through the same rules as a key in a path, and is decoded as often: once. Some clients encode the
+    slashes too, so the bucket ends at the first slash of the decoded text.
 
     Raises:
         Refused: BAD_ARGUMENT for another form; BAD_KEY, KEY_TOO_LONG.
@@ -104,10 +105,10 @@ def copy_source(text: str) -> tuple[BucketPlace, str | None]:
         version = decode(value, Reason.BAD_ARGUMENT)
     if re.search(r"%(?![0-9A-Fa-f]{2})", path):
         raise Refused(Reason.BAD_ARGUMENT, "the copy source has a malformed percent escape")
-    bucket, _, key = path.removeprefix("/").partition("/")
+    bucket, _, key = decode(path, Reason.BAD_KEY).removeprefix("/").partition("/")
     if not _BUCKET.fullmatch(bucket) or not key:
         raise Refused(Reason.BAD_ARGUMENT, "the copy source is not BUCKET/KEY")
-    return BucketPlace(bucket, checked_key(decode(key, Reason.BAD_KEY))), version
+    return BucketPlace(bucket, checked_key(key)), version
 
 
 def checked_key(key: str) -> str:

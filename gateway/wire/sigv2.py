@@ -79,8 +79,9 @@ def verify(
     """Check freshness and signature of what `read_credentials` read from this very request.
 
     `bucket_from_host` is the bucket that a virtual-host request names. Two conventions exist for sub-resource values,
-    signed decoded (S3 itself) or as sent, and two for a path that is a bucket alone, signed as sent or with a slash
-    behind it (botocore); all are accepted, because none can be read as another resource.
+    signed decoded and by the bare name when they are empty (S3 itself) or as sent, and two for a path that is a bucket
+    alone, signed as sent or with a slash behind it (botocore); all are accepted, because none can be read as another
+    resource.
 
     Raises:
         Refused: CLOCK_SKEWED, SIGNATURE_EXPIRED, CREDENTIALS_QUERY_MALFORMED (an `x-amz-*` name both in the query
@@ -130,8 +131,8 @@ def _plain(text: str) -> str:
 
 
 def _decoded(part: str) -> str:
-    name, equals, value = part.partition("=")
-    return f"{name}{equals}{_plain(value)}"
+    name, _, value = part.partition("=")
+    return f"{name}={_plain(value)}" if value else name
 
 
 def _encode(text: str) -> str:

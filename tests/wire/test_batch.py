@@ -112,6 +112,12 @@ def test_completion_is_read_and_rebuilt() -> None:
     assert read_complete(rebuilt) == (CompletedPart(1, '"e1"'), CompletedPart(10000, '"e2"'))
 
 
+def test_a_completion_may_have_the_name_that_an_early_sdk_gave_it() -> None:
+    """The first AWS SDK for JavaScript 3 names the root CompletedMultipartUpload, as S3 let it."""
+    body = parts((1, "e1")).replace(b"CompleteM", b"CompletedM")
+    assert (CompletedPart(1, "e1"),) == read_complete(body)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -216,6 +216,26 @@ def test_parameters_that_only_repeat_a_header_have_no_effect(name: str) -> None:
     assert (request.operation, request.headers, request.params) == (Operation.PUT_OBJECT, {}, {})
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "operation"),
+    [
+        ("GET", "/bucket?prefix=in&Version=2006-03-01", Operation.LIST_OBJECTS),
+        ("GET", "/bucket/k?Version=2006-03-01", Operation.GET_OBJECT),
+        ("GET", "/bucket?list-type=2&metadata=true", Operation.LIST_OBJECTS_V2),
+        ("PUT", "/bucket/k?response-content-type=a%2Fb", Operation.PUT_OBJECT),
+    ],
+)
+def test_parameters_that_clients_send_to_no_effect_are_let_by(method: str, target: str, operation: Operation) -> None:
+    """Libcloud's version, minio-go's wish for metadata, and Bun's type of a presigned PUT say nothing to S3 either."""
+    assert operation is ask(method, target).operation
+
+
+def test_other_parameters_are_refused() -> None:
+    """What may be a sub-resource that is not understood is never taken as the plain request."""
+    assert Reason.UNSUPPORTED_OPERATION is refusal_of("GET", "/bucket?version=2006-03-01")
+    assert Reason.UNSUPPORTED_OPERATION is refusal_of("DELETE", "/bucket/k?response-content-type=a")
+
+
 def test_hoisted_parameters_may_not_disagree_with_headers() -> None:
     """A header repeats its parameter or the request is refused; unknown ones are refused either way."""
     assert ask("PUT", "/bucket/k?x-amz-meta-a=1", [("x-amz-meta-a", "1")]).headers == {"x-amz-meta-a": "1"}
@@ -257,10 +277,12 @@ def test_copy_source_elsewhere_is_refused() -> None:
         ("bucket/a%2Fb?versionId=v1", BucketPlace("bucket", "a/b"), "v1"),
         ("bucket/a%3FversionId=v1", BucketPlace("bucket", "a?versionId=v1"), None),
         ("bucket/a%252e", BucketPlace("bucket", "a%2e"), None),
+        ("%2Fbucket%2Fa%2Fb", BucketPlace("bucket", "a/b"), None),
+        ("bucket%2Fa%252Fb?versionId=v1", BucketPlace("bucket", "a%2Fb"), "v1"),
     ],
 )
 def test_copy_source(text: str, place: BucketPlace, version: str | None) -> None:
-    """The source is split before it is decoded, and decoded once."""
+    """The version is split off before the source is decoded, the bucket after; it is decoded once."""
     assert copy_source(text) == (place, version)
 
 
@@ -270,7 +292,9 @@ def test_copy_source(text: str, place: BucketPlace, version: str | None) -> None
         ("", Reason.BAD_ARGUMENT),
         ("bucket", Reason.BAD_ARGUMENT),
         ("bucket/", Reason.BAD_ARGUMENT),
-        ("bucket%2Fkey", Reason.BAD_ARGUMENT),
+        ("bucket%252Fkey", Reason.BAD_ARGUMENT),
+        ("%2F%2Fbucket%2Fkey", Reason.BAD_ARGUMENT),
+        ("bucket%2F%2e%2e%2Fsecret", Reason.BAD_KEY),
         ("/%2e%2e/key", Reason.BAD_ARGUMENT),
         ("arn:aws:s3:::bucket/key", Reason.BAD_ARGUMENT),
         ("bucket/key?versionId=", Reason.BAD_ARGUMENT),

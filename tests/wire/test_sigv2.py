@@ -236,6 +236,20 @@ def test_overrides_may_be_signed_decoded_or_as_sent(decoded):
     assert check(RawRequest("GET", "/bucket/k", query, ()))
 
 
+@pytest.mark.parametrize("resource", ["/bucket/?location", "/bucket/?location="])
+def test_an_empty_sub_resource_may_be_signed_by_its_bare_name(resource):
+    """minio-go asks for `?location=` and signs `?location`; as sent it counts too, and another name does not."""
+    expires = NOW + 60
+
+    def asked(signed):
+        signature = peer.HmacV1Auth(peer.botocore_pair(PAIR)).sign_string(f"GET\n\n\n{expires}\n{signed}")
+        given = f"AWSAccessKeyId={PAIR.access_key}&Expires={expires}&Signature={quote(signature, safe='')}"
+        return RawRequest("GET", "/bucket/", f"location=&{given}", ())
+
+    assert check(asked(resource))
+    assert refusal(asked("/bucket/?uploads")) is Reason.BAD_SIGNATURE
+
+
 def test_a_signed_content_type_must_come():
     """A URL made for one Content-Type is refused with another one and without one."""
     raw = peer.v2_query("PUT", "/bucket/k", headers={"content-type": "text/plain"})
