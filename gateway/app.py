@@ -51,11 +51,11 @@ from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.core.token import SecretHash, hash_secret
 from gateway.data.account import Accounts
 from gateway.data.gate import Plane
+from gateway.data.grants import Grants
 from gateway.data.guesses import Guesses
 from gateway.data.listener import DataServer
-from gateway.data.puts import Names
+from gateway.data.names import Names
 from gateway.data.renewal import Renewals
-from gateway.data.resolve import Grants
 from gateway.data.routes import data_handler
 from gateway.data.shaping import Shaper
 from gateway.data.transfers import Pace, Transfers

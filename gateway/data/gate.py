@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
@@ -16,19 +16,17 @@ from gateway.core.policy import Policy
 from gateway.core.posture import FailPosture
 from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
 from gateway.data.account import Accounts
+from gateway.data.grants import Grants
 from gateway.data.guesses import Guesses, Turns
 from gateway.data.holds import Holds
 from gateway.data.lent import Lent
-from gateway.data.passwords import Passwords
+from gateway.data.names import Names
+from gateway.data.password_threads import Passwords
 from gateway.data.reserve import Reserve
-from gateway.data.resolve import Grants
 from gateway.data.shaping import Shaper
 from gateway.data.transfers import Transfers
 from gateway.data.view import Follower
 from gateway.telemetry.metrics import Metrics
-
-if TYPE_CHECKING:
-    from gateway.data.puts import Names
 
 __all__ = ["Gate", "PartsUpload", "Plane"]
 

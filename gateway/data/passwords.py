@@ -11,48 +11,20 @@ this process: who floods one link delays no other, and no other work.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from hashlib import blake2b, sha256
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gateway.core.attempt import Address, address_class
 from gateway.core.grant import Grant
-from gateway.core.password import password_matches
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import Rate
-from gateway.data.guesses import Turns
+from gateway.data.gate import Plane
 
-if TYPE_CHECKING:
-    from gateway.data.gate import Plane
-
-__all__ = ["CLIENT_GUESSES", "Passwords", "password_proof", "prove_password"]
+__all__ = ["CLIENT_GUESSES", "password_proof", "prove_password"]
 
 CLIENT_GUESSES: Final = Rate(10, 60.0, 10)
 _ADDRESS_GUESSES: Final = Rate(40, 60.0, 40)
-_AT_ONCE: Final = 2
-
-
-class Passwords:
-    """Compares passwords with what is stored, in threads: a comparison takes 50 ms of a core and 16 MiB."""
-
-    def __init__(self) -> None:
-        self._turns = Turns()
-        self._threads = asyncio.Semaphore(_AT_ONCE)
-
-    async def match(self, password: str, grant: Grant, address: str) -> bool:
-        """Whether it is the link's. An address has one place in the line of a link, a link one in that of all.
-
-        Raises:
-            Refused: OVERLOADED after ten seconds in a line.
-        """
-        async with (
-            self._turns.take(f"{grant.id} {address}"),
-            self._turns.take(grant.id),
-            self._threads,
-        ):
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(None, password_matches, password, grant.password or "")
 
 
 async def prove_password(

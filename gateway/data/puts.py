@@ -8,8 +8,8 @@ else by looking first while the name is reserved here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -24,34 +24,11 @@ from gateway.data.transfers import Permit
 from gateway.data.uploads import metered, plain_body, withheld
 from gateway.wire.calls import require_kept, upstream_call
 
-__all__ = ["Names", "open_put", "require_absent", "require_heeded", "sent"]
+__all__ = ["open_put", "require_absent", "require_heeded", "sent"]
 
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 _PART_BYTES: Final = 8 * 1024**2
 """What is kept of an upload whose length nobody told: a part (`Plane.upload_parts`), which doubles every 1000 parts."""
-
-
-class Names:
-    """Names of objects that are being written right now, in this process."""
-
-    def __init__(self) -> None:
-        self._taken: set[tuple[str, str, str]] = set()
-
-    @contextmanager
-    def reserve(self, call: UpstreamCall) -> Iterator[None]:
-        """Hold a name for the length of the block.
-
-        Raises:
-            Refused: OBJECT_EXISTS while somebody else holds it.
-        """
-        name = (call.backend, call.bucket, call.key)
-        if name in self._taken:
-            raise Refused(Reason.OBJECT_EXISTS, "the object is being uploaded by somebody else")
-        self._taken.add(name)
-        try:
-            yield
-        finally:
-            self._taken.discard(name)
 
 
 @asynccontextmanager

@@ -11,8 +11,7 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.core.password import SALT_BYTES, hash_password
-from gateway.data import passwords
-from gateway.data.passwords import Passwords, password_proof
+from gateway.data.passwords import password_proof
 from tests.data.harness import Rig
 
 STORED = hash_password("open sesame", b"s" * SALT_BYTES)
@@ -71,32 +70,3 @@ async def test_who_has_proved_it_passes_always(rig: Rig, token: str) -> None:
     proof = f"gateway_password={password_proof(grant)}"
     assert 200 == (await rig.fetch(token, Cookie=proof, X_Forwarded_For="192.0.2.1")).status
     assert 401 == (await rig.fetch(token, Cookie="gateway_password=other", X_Forwarded_For="192.0.2.1")).status
-
-
-async def test_a_flood_at_one_link_delays_no_other(rig: Rig, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One proof a link and two in all run at once; another link's waits for none of a hundred at this one."""
-    grant = next(iter(rig.state._grants.values()))
-    desk, order, running = Passwords(), [], [0, 0]
-    go = asyncio.Event()
-
-    class Threads:
-        async def run_in_executor(self, _, match, password, stored):
-            running[0] += 1
-            running[1] = max(running)
-            await go.wait()
-            await asyncio.sleep(0)
-            running[0] -= 1
-            order.append(password)
-            return True
-
-    monkeypatch.setattr(passwords.asyncio, "get_running_loop", Threads)
-    async with asyncio.TaskGroup() as group:
-        for number in range(100):
-            group.create_task(desk.match("flood", grant, str(number % 50)))
-        await asyncio.sleep(0)
-        group.create_task(desk.match("honest", replace(grant, id="l_other"), "1"))
-        await asyncio.sleep(0)
-        go.set()
-    assert 2 == running[1]
-    assert 2 > order.index("honest")
-    assert 101 == len(order)

@@ -6,10 +6,9 @@ import asyncio
 
 import pytest
 
-from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
 from gateway.core.route import Capability, UpstreamCall
-from gateway.data.puts import Names
+from gateway.data.names import Names
 from tests.data.harness import APP, EVERY, Rig, policy, request, running
 from tests.data.parts_store import PartsStore
 from tests.data.raw_client import Got
@@ -193,20 +192,6 @@ async def test_a_part_needs_a_length(app: Rig) -> None:
 def _fail_inside(names: Names, call: UpstreamCall) -> None:
     with names.reserve(call):
         raise ZeroDivisionError
-
-
-def test_a_reserved_name_is_free_again_after_a_failure() -> None:
-    """While it is held nobody else has it; other names are never in the way."""
-    names = Names()
-    call = UpstreamCall(backend="lab", method="PUT", bucket="b", key="k")
-    other = UpstreamCall(backend="lab", method="PUT", bucket="b", key="other")
-    with names.reserve(call), names.reserve(other), pytest.raises(Refused) as no:
-        _fail_inside(names, call)
-    assert Reason.OBJECT_EXISTS == no.value.reason
-    with pytest.raises(ZeroDivisionError):
-        _fail_inside(names, call)
-    with names.reserve(call):
-        pass
 
 
 async def test_an_upload_says_how_it_ends(app: Rig) -> None:
