@@ -92,6 +92,7 @@ class Reason(StrEnum):
     UPLOAD_UNKNOWN = "upload_unknown"
     UPLOAD_EXPIRED = "upload_expired"
     UPLOAD_BUSY = "upload_busy"
+    UPLOAD_UNFINISHED = "upload_unfinished"
     PRECONDITION_FAILED = "precondition_failed"
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
@@ -258,6 +259,9 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.BUCKET_EXISTS: PublicAnswer(409, "BucketAlreadyOwnedByYou", 409, "The bucket exists and you may use it."),
     Reason.UPLOAD_UNKNOWN: PublicAnswer(404, "NoSuchUpload", 404, "The upload does not exist."),
     Reason.UPLOAD_EXPIRED: PublicAnswer(410, "NoSuchUpload", 410, "The upload was not finished in time."),
+    Reason.UPLOAD_UNFINISHED: PublicAnswer(
+        409, "InvalidRequest", 409, "One of the partial uploads is not finished yet, so there is nothing to join."
+    ),
     Reason.UPLOAD_BUSY: PublicAnswer(
         409, "OperationAborted", 423, "The upload is being written by another request. Please try again."
     ),

@@ -180,6 +180,8 @@ class UploadStep:
 
     `upload` is the id that its address carries, None before there is one. `metadata` is the header as it came, fit to
     be sent back. `filename` and `content_type` are what it says of the file. `checksum` is (algorithm, digest).
+    `concat` is `Upload-Concat` as it came, "" without one; `partials` are the ids of the uploads that a final one
+    joins.
     """
 
     verb: UploadVerb
@@ -190,6 +192,13 @@ class UploadStep:
     filename: str | None = None
     content_type: str | None = None
     checksum: tuple[str, bytes] | None = None
+    concat: str = ""
+    partials: tuple[str, ...] = ()
+
+    @property
+    def partial(self) -> bool:
+        """Whether this begins an upload that is only a piece of another."""
+        return self.verb is UploadVerb.CREATE and self.concat == "partial"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

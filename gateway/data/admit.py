@@ -99,6 +99,10 @@ class Admission:
         address who has not paid for it, and an address that was made up finds no upload."""
         attempt = permit.attempt
         match step.verb:
+            case UploadVerb.CREATE if step.partial:
+                # What joins the partial uploads takes the one use; they only need that there is one.
+                permit.upload = new_upload(attempt.now, self._plane.entropy(18))
+                await _require_rest(self._plane, grant, "", attempt)
             case UploadVerb.CREATE:
                 permit.upload = new_upload(attempt.now, self._plane.entropy(18))
                 permit.lease_key = lease_key(permit.upload)

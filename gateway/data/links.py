@@ -91,10 +91,8 @@ def _upload_path(path: str | None, scope: Scope, step: UploadStep) -> str | None
         if path:
             raise Refused(Reason.OUT_OF_SCOPE, "a path below a link to one object")
         return None
-    if step.verb is UploadVerb.DISCOVER or (path and not path.endswith("/")):
-        return path
-    if step.verb is not UploadVerb.CREATE:
-        raise Refused(Reason.UPLOAD_UNKNOWN, "a folder is no upload")
+    if step.verb is not UploadVerb.CREATE or step.partial or (path and not path.endswith("/")):
+        return path  # the address of a partial upload is the folder's: it has no name of its own
     if step.filename is None:
         raise Refused(Reason.BAD_REQUEST, "an upload to a folder link needs a filename in its metadata")
     return checked_key(f"{path or ''}{step.filename}")

@@ -3,7 +3,8 @@
 Refuses to own headers (`gateway.wire.tus`), bytes (`gateway.data.tus_append`) and the store (`gateway.data.tus_store`).
 
 Laws: a step is decided on like an upload of the same object, by the one authorisation function, each time anew. An
-upload belongs to one link and one object. Its creation is the one use it takes. An address that was never given, or
+upload belongs to one link and one object. Its creation is the one use it takes; of an upload that comes in pieces, the
+creation of the final one, while the pieces only need that there is a use to take. An address that was never given, or
 whose upload has ended, is 404; one that expired is 410.
 """
 
@@ -24,6 +25,7 @@ from gateway.data.holds import hold
 from gateway.data.renewal import confirm
 from gateway.data.transfers import Permit
 from gateway.data.tus_append import Arriving, Progress, checked
+from gateway.data.tus_concat import Pieces
 from gateway.data.tus_store import TusStore
 from gateway.data.unbroken import unbroken
 from gateway.data.uploads import metered
@@ -80,24 +82,30 @@ class _Step:
 
     async def create(self) -> Reply:
         step, attempt, grant = self._step, self._permit.attempt, self._grant
-        require_kept(self._permit.route, step.length)
-        if not grant.overwrite:
-            await self._store.require_absent()
+        pieces = await self._pieces()
+        length = pieces.size if pieces is not None else step.length
+        if step.partial:
+            self._store.set_aside()
+        else:
+            require_kept(self._permit.route, length)
+            if not grant.overwrite:
+                await self._store.require_absent()
         await self._store.sweep(attempt.now)
         state = UploadState(
             grant=grant.id,
             key=attempt.key,
             at=attempt.now,
             expires_at=self._ends,
-            planned=step.length,
-            length=step.length,
+            planned=length,
+            length=length,
             metadata=step.metadata,
+            concat=step.concat,
             content_type=step.content_type,
         )
-        self._require_size(0, step.length)
+        self._require_size(0, length)
         progress = self._progress(state)
         with self._plane.reserve.hold(self._buffered):
-            await unbroken(self._created(progress))
+            await unbroken(self._created(progress, pieces))
         self._permit.consumed = True
         place = self._request.place
         if not isinstance(place, LinkPlace):
@@ -110,6 +118,8 @@ class _Step:
         async with hold(self._plane, self._gate, self._permit, self._name):
             progress = await self._load()
             step, state = self._step, progress.state
+            if step.verb is UploadVerb.APPEND and state.concat not in {"", "partial"}:
+                raise Refused(Reason.NOT_ALLOWED, "a final upload has no bytes of its own")
             if step.offset != progress.offset:
                 raise Refused(Reason.OFFSET_MISMATCH, f"the upload stands at {progress.offset}")
             if step.length is not None and state.length not in {None, step.length}:
@@ -132,36 +142,54 @@ class _Step:
                 await unbroken(progress.append(Arriving.of(b"")))
         state = progress.state
         length = ("Upload-Defer-Length", "1") if state.length is None else ("Upload-Length", str(state.length))
-        metadata = (("Upload-Metadata", state.metadata),) if state.metadata else ()
-        return Reply(200, (length, *metadata, *self._progress_fields(progress), *_COMMON))
+        said = (("Upload-Metadata", state.metadata), ("Upload-Concat", state.concat))
+        told = tuple(pair for pair in said if pair[1])
+        return Reply(200, (length, *told, *self._progress_fields(progress), *_COMMON))
 
     async def end(self) -> Reply:
         async with hold(self._plane, self._gate, self._permit, self._name):
             progress = await self._load()
-            if progress.state.done:
+            if progress.state.done and not progress.state.partial:
                 raise Refused(Reason.NOT_ALLOWED, "the upload is an object by now, which a link cannot delete")
             await unbroken(progress.give_up())
-        if self._grant.uses is not None:
+        if self._grant.uses is not None and not progress.state.partial:
             await self._plane.leases.give_back(Lease(self._grant.id, lease_key(self._upload), fresh=True))
         return Reply(204, _COMMON)
 
     # what the steps share
 
-    def _progress(self, state: UploadState) -> Progress:
-        return Progress(self._store, state, [], not self._grant.overwrite, partial(confirm, self._plane, self._permit))
+    def _progress(self, state: UploadState, store: TusStore | None = None) -> Progress:
+        only_new = not self._grant.overwrite and not state.partial
+        return Progress(store or self._store, state, [], only_new, partial(confirm, self._plane, self._permit))
 
-    async def _created(self, progress: Progress) -> None:
+    async def _pieces(self) -> Pieces | None:
+        """What a final upload joins, None for any other.
+
+        Raises:
+            Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED, and as `Pieces`.
+        """
+        if not self._step.partials:
+            return None
+        route, request = self._permit.route, self._request
+        stores = [TusStore(self._plane, route, request, upload) for upload in self._step.partials]
+        return Pieces([await self._load_from(store, await store.load()) for store in stores])
+
+    async def _created(self, progress: Progress, pieces: Pieces | None) -> None:
         """Write the upload down, and take what came with its creation. Nobody will know of it if that fails."""
         length = progress.state.planned
         try:
-            if length is not None and length > part_bytes(1, length):
+            if pieces is None and length is not None and length > part_bytes(1, length):
                 progress.state = replace(progress.state, parts_id=await self._store.begin())
             await self._store.save(progress.state)
-            if self._request.has_body or length == 0:
+            if pieces is not None and length:
+                await pieces.join(progress, self._plane.reserve)
+            elif self._request.has_body or length == 0:
                 await progress.append(await self._arriving(progress))
         except (Refused, UpstreamFailed):
             await progress.give_up()
             raise
+        if pieces is not None:
+            await pieces.drop()
 
     async def _write_down(self, progress: Progress, length: int | None) -> None:
         """Keep what is new of an upload before it goes on: its length once it is said, a later end once an hour."""
@@ -189,20 +217,27 @@ class _Step:
             Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED.
         """
         state = await self._store.load()
+        if state is not None and state.key != self._permit.attempt.key:
+            state = None
+        return await self._load_from(self._store, state)
+
+    async def _load_from(self, store: TusStore, state: UploadState | None) -> Progress:
         attempt = self._permit.attempt
-        if state is None or (state.grant, state.key) != (self._grant.id, attempt.key):
+        if state is None or state.grant != self._grant.id:
             raise Refused(Reason.UPLOAD_UNKNOWN, "the link has no such upload for this object")
+        if state.partial:
+            store.set_aside()
         if state.content_type is not None:
             # The store hears the type when the object is opened or put, which may be in any of the requests.
-            self._store.describe(state.content_type)
-        progress = self._progress(state)
-        if state.done:
+            store.describe(state.content_type)
+        progress = self._progress(state, store)
+        if state.done and not state.partial:
             return progress
         if attempt.now >= state.expires_at:
             await unbroken(progress.give_up())
             raise Refused(Reason.UPLOAD_EXPIRED, "the upload has expired")
-        if state.parts_id is not None:
-            parts = await self._store.parts(state.parts_id)
+        if state.parts_id is not None and not state.done:
+            parts = await store.parts(state.parts_id)
             if parts is None:
                 return await self._without_parts(progress)
             progress.parts = parts
@@ -210,11 +245,11 @@ class _Step:
 
     async def _without_parts(self, progress: Progress) -> Progress:
         """The store has no parts any more: they are the object, if that was the last thing that happened; or gone."""
-        if await self._store.size() != progress.state.length:
+        if await progress.store.size() != progress.state.length:
             await unbroken(progress.give_up())
             raise Refused(Reason.UPLOAD_EXPIRED, "the store has thrown the parts away")
         progress.state = replace(progress.state, done=True, tail_at=0, tail=0)
-        await self._store.save(progress.state)
+        await progress.store.save(progress.state)
         return progress
 
     def _require_size(self, offset: int, length: int | None) -> None:
@@ -269,7 +304,11 @@ class _Step:
 
     def _progress_fields(self, progress: Progress) -> tuple[tuple[str, str], ...]:
         fields = (("Upload-Offset", str(progress.offset)),)
-        return fields if progress.state.done else (*fields, expires_field(progress.state.expires_at))
+        return (
+            fields
+            if progress.state.done and not progress.state.partial
+            else (*fields, expires_field(progress.state.expires_at))
+        )
 
 
 async def _bounded(source: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:

@@ -198,7 +198,7 @@ class Progress:
             if self.state.parts_id is not None:
                 await self.store.abort(self.state.parts_id)
         with suppress(Refused, UpstreamFailed):
-            await self.store.drop()
+            await self.store.drop(aside=self.state.partial)
 
     def _goal(self) -> int:
         """Bytes of the next part."""
@@ -212,7 +212,7 @@ class Progress:
         whole = not self.parts and goal == self.state.length
         parts_id = self.state.parts_id
         if parts_id is None and not whole:
-            parts_id = await self._begin()
+            parts_id = await self.begin()
         try:
             async with aclosing(self._bytes(goal - fresh, arriving.take(fresh))) as body:
                 if whole:
@@ -281,7 +281,7 @@ class Progress:
         if held:
             yield held
 
-    async def _begin(self) -> str:
+    async def begin(self) -> str:
         """Open the multipart upload, and write its id down before anything is in it."""
         parts_id = await self.store.begin()
         state = replace(self.state, parts_id=parts_id)

@@ -22,8 +22,8 @@ from gateway.core.route import Answer, Capability, Route, UpstreamCall
 from gateway.data.gate import Plane
 from gateway.data.puts import require_absent
 from gateway.wire.batch import CompletedPart, complete_document
-from gateway.wire.calls import upstream_call
-from gateway.wire.documents import read_completed, read_initiated, store_fault
+from gateway.wire.calls import copy_source_header, upstream_call
+from gateway.wire.documents import read_completed, read_copy, read_initiated, store_fault
 from gateway.wire.listing import Part, read_listing, read_parts
 from gateway.wire.replies import store_reason
 from gateway.wire.tus_state import HEAD_BYTES, UploadState, expiry_of
@@ -33,6 +33,8 @@ __all__ = ["TusStore"]
 _DOCUMENT_LIMIT: Final = 8 * 1024 * 1024
 _LOOKED_AT: Final = 100
 _SWEPT: Final = 3
+_ASIDE: Final = "data-"
+"""Before the id, in the name of what a partial upload sets aside: so it is no upload's id itself."""
 _GRACE: Final = 3600
 """Seconds after its expiry for which an upload is left alone: a request that had begun may still be running."""
 
@@ -46,6 +48,7 @@ class TusStore:
         self._request = request
         self._record = f"{route.bucket.prefix}{RESERVED}/{upload}"
         self._capabilities = route.backend.capabilities
+        self._upload = upload
         self._etag: str | None = None
 
     @property
@@ -55,6 +58,15 @@ class TusStore:
     def describe(self, content_type: str) -> None:
         """Say what the object is, which the store hears when the object is opened or put, in whichever request."""
         self._request = replace(self._request, headers={"content-type": content_type})
+
+    def set_aside(self) -> None:
+        """Keep the bytes of a partial upload beside its record, where nobody sees them, instead of in an object."""
+        self._route = replace(self._route, key=f"{RESERVED}/{_ASIDE}{self._upload}")
+
+    @property
+    def copies_parts(self) -> bool:
+        """Whether the store makes parts of other objects by itself, whatever their sizes."""
+        return Capability.COPY_PART in self._capabilities and not self.equal_parts
 
     # the record and its tail
 
@@ -113,8 +125,12 @@ class TusStore:
                     return
         raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the tail of an upload is shorter than its record says")
 
-    async def drop(self) -> None:
-        """Remove the record."""
+    async def drop(self, *, aside: bool = False) -> None:
+        """Remove the record, and first what a partial upload has set `aside`."""
+        if aside:
+            async with self._plane.upstream.open(self._call(Operation.DELETE_OBJECT, {})) as answer:
+                if answer.status != 404:
+                    await _require_success(answer)
         async with self._plane.upstream.open(self._hidden("DELETE")) as answer:
             if answer.status != 404:
                 await _require_success(answer)
@@ -147,6 +163,41 @@ class TusStore:
         async with self._plane.upstream.open(call, body) as answer:
             await _require_success(answer)
             return Part(number, size, answer.headers.get("etag", ""))
+
+    async def copy_part(self, parts_id: str, number: int, other: TusStore, piece: tuple[int, int] | None) -> str:
+        """Make a part of what another upload has set aside: all of it, or the bytes from one to another. Its ETag."""
+        source = copy_source_header(other._route.bucket.real_bucket, other._route.real_key)
+        headers = {} if piece is None else {"x-amz-copy-source-range": f"bytes={piece[0]}-{piece[1]}"}
+        request = replace(
+            self._request,
+            operation=Operation.UPLOAD_PART_COPY,
+            params={"partNumber": str(number), "uploadId": parts_id},
+            headers=headers,
+            step=None,
+        )
+        call = upstream_call(self._route, request, real_copy_source=source)
+        async with self._plane.upstream.open(call, b"") as answer:
+            found = await answer.body.read(_DOCUMENT_LIMIT)
+            code = store_fault(found) if found else None
+            if answer.status >= 300 or code:
+                raise _refused(answer.status, code or "")
+        return read_copy(found).etag
+
+    async def content(self, size: int) -> AsyncGenerator[bytes, None]:
+        """All that a finished partial upload has set aside.
+
+        Raises:
+            UpstreamFailed: it does not have `size` bytes.
+        """
+        if not size:
+            return
+        async with self._plane.upstream.open(self._call(Operation.GET_OBJECT, {})) as answer:
+            await _require_success(answer)
+            async for chunk in answer.body:
+                size -= len(chunk)
+                yield chunk
+        if size:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a partial upload has another size than its record says")
 
     async def complete(
         self, parts_id: str, parts: Sequence[Part], standing: Callable[[], Awaitable[None]], *, only_new: bool
@@ -214,10 +265,12 @@ class TusStore:
         state = await other.load()
         if state is None or state.expires_at + _GRACE >= now:
             return
+        placed = TusStore(self._plane, replace(self._route, key=state.key), self._request, upload)
+        if state.partial:
+            placed.set_aside()
         if state.parts_id is not None and not state.done:
-            placed = TusStore(self._plane, replace(self._route, key=state.key), self._request, upload)
             await placed.abort(state.parts_id)
-        await other.drop()
+        await placed.drop(aside=state.partial)
 
     # calls
 

@@ -4,7 +4,7 @@ Refuses to own where an upload's bytes are kept (`gateway.wire.tus_state`), and 
 
 Laws: a request belongs to the protocol by what it says of itself, and is then read strictly; metadata is checked
 character by character before it is ever sent back. (tus.io, resumable upload protocol 1.0.0: core, creation,
-creation-with-upload, creation-defer-length, expiration, checksum, termination.)
+creation-with-upload, creation-defer-length, expiration, checksum, termination, concatenation.)
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ ASKED: Final = frozenset(
         "content-type",
         "tus-resumable",
         "upload-checksum",
+        "upload-concat",
         "upload-defer-length",
         "upload-length",
         "upload-metadata",
@@ -67,6 +68,7 @@ EXPOSED: Final = (
     "Tus-Max-Size",
     "Tus-Resumable",
     "Tus-Version",
+    "Upload-Concat",
     "Upload-Defer-Length",
     "Upload-Expires",
     "Upload-Length",
@@ -75,12 +77,15 @@ EXPOSED: Final = (
 )
 """Answer headers that a page has to read to go on."""
 
-_EXTENSIONS: Final = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination"
+_EXTENSIONS: Final = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"
 _BODY_TYPE: Final = "application/offset+octet-stream"
 _METADATA_LIMIT: Final = 2048
 _NUMBER: Final = re.compile(r"\d{1,16}", re.ASCII)
 _UPLOAD: Final = re.compile(r"[0-9a-f]{48}", re.ASCII)
+_ADDRESS: Final = re.compile(r"[\x21-\x3e\x40-\x7e]*\?upload=([0-9a-f]{48})", re.ASCII)
 _PAIR: Final = re.compile(r"([\x21-\x2b\x2d-\x7e]{1,128})(?: ([A-Za-z0-9+/]*={0,2}))?", re.ASCII)
+_MOST_PARTIALS: Final = 100
+_CONCAT_LIMIT: Final = 4096
 _MEDIA_TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(; ?[\w-]{1,40}=[\w.+-]{1,60})?", re.ASCII)
 _VERBS: Final = {
     "HEAD": UploadVerb.LOOK,
@@ -132,8 +137,9 @@ def read_step(raw: RawRequest, upload: str | None) -> UploadStep | None:
         raise Refused(Reason.PROTOCOL_VERSION, "Tus-Resumable is missing or names another version")
     if upload is not None and not _UPLOAD.fullmatch(upload):
         raise Refused(Reason.UPLOAD_UNKNOWN, "the text is no upload's id")
+    concat = _concat(raw, verb)
     if verb is UploadVerb.CREATE:
-        return _creation(raw)
+        return _creation(raw, concat)
     if verb is not UploadVerb.APPEND:
         return UploadStep(verb=verb, upload=upload)
     _check_body_type(raw)
@@ -144,9 +150,20 @@ def read_step(raw: RawRequest, upload: str | None) -> UploadStep | None:
     return UploadStep(verb=verb, upload=upload, offset=offset, length=length, checksum=_checksum(raw))
 
 
-def _creation(raw: RawRequest) -> UploadStep:
+def _concat(raw: RawRequest, verb: UploadVerb) -> str:
+    """`Upload-Concat`, "" without one. One client sends it with every request about a partial upload."""
+    concat = _once(raw, "upload-concat") or ""
+    if verb is not UploadVerb.CREATE and concat not in {"", "partial"}:
+        raise Refused(Reason.BAD_ARGUMENT, "a final upload is made by a creation")
+    return concat
+
+
+def _creation(raw: RawRequest, concat: str) -> UploadStep:
     length, deferred = _number(raw, "upload-length"), _once(raw, "upload-defer-length")
-    if (length is None) == (deferred is None) or deferred not in {None, "1"}:
+    partials = _partials(raw, concat)
+    if partials and not (length is None and deferred is None):
+        raise Refused(Reason.BAD_ARGUMENT, "the length of a final upload is that of its partial ones")
+    if not partials and ((length is None) == (deferred is None) or deferred not in {None, "1"}):
         raise Refused(Reason.BAD_ARGUMENT, "a creation has an Upload-Length, or else Upload-Defer-Length: 1")
     if (raw.header("content-length") or "0") != "0" or raw.header("transfer-encoding"):
         _check_body_type(raw)
@@ -161,7 +178,35 @@ def _creation(raw: RawRequest) -> UploadStep:
         filename=None if name is None else _filename(name),
         content_type=kind if _MEDIA_TYPE.fullmatch(kind) else None,
         checksum=_checksum(raw),
+        concat=concat,
+        partials=partials,
     )
+
+
+def _partials(raw: RawRequest, concat: str) -> tuple[str, ...]:
+    """The ids of the uploads that a final one joins, in order; none for any other creation.
+
+    Raises:
+        Refused: BAD_ARGUMENT for anything but the protocol's own grammar, too many, and a body beside them;
+            UPLOAD_UNKNOWN for an address that is none of an upload here.
+    """
+    if concat in {"", "partial"}:
+        return ()
+    mark, _, text = concat.partition(";")
+    addresses = text.split()
+    if mark.strip() != "final" or not 1 <= len(addresses) <= _MOST_PARTIALS or len(concat) > _CONCAT_LIMIT:
+        raise Refused(
+            Reason.BAD_ARGUMENT, f"Upload-Concat is neither partial nor final with 1 to {_MOST_PARTIALS} uploads"
+        )
+    if (raw.header("content-length") or "0") != "0" or raw.header("transfer-encoding"):
+        raise Refused(Reason.BAD_ARGUMENT, "a final upload has no bytes of its own")
+    found = []
+    for address in addresses:
+        upload = _ADDRESS.fullmatch(address)
+        if upload is None:
+            raise Refused(Reason.UPLOAD_UNKNOWN, "Upload-Concat names what is no upload's address")
+        found.append(upload[1])
+    return tuple(found)
 
 
 def _check_body_type(raw: RawRequest) -> None:

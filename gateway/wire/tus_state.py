@@ -78,8 +78,9 @@ class UploadState:
     """An upload as it was last written down.
 
     `grant` and `key` say whose it is and where it goes. `planned` is the length that was known at creation, `length`
-    the one that is known now. `parts_id` is the store's id of the multipart upload, once there is one. The tail has
-    `tail` bytes from the offset `tail_at`. `at` and `expires_at` are seconds since the epoch.
+    the one that is known now. `concat` is `Upload-Concat` as it came. `parts_id` is the store's id of the multipart
+    upload, once there is one. The tail has `tail` bytes from the offset `tail_at`. `at` and `expires_at` are seconds
+    since the epoch.
     """
 
     grant: str
@@ -89,11 +90,17 @@ class UploadState:
     planned: int | None = None
     length: int | None = None
     metadata: str = ""
+    concat: str = ""
     content_type: str | None = None
     parts_id: str | None = None
     tail_at: int = 0
     tail: int = 0
     done: bool = False
+
+    @property
+    def partial(self) -> bool:
+        """Whether it becomes a piece of another object, and none by itself."""
+        return self.concat == "partial"
 
     def head(self) -> bytes:
         """The object's first `HEAD_BYTES` bytes."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 
-from gateway.data import tus, tus_append
+from gateway.data import tus, tus_append, tus_concat
 from gateway.wire import tus_state
 from tests.data.harness import APP, Rig, running
 from tests.data.parts_store import PartsStore
@@ -42,6 +42,8 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     for room in (tus, tus_append, tus_state):
         monkeypatch.setattr(room, "PART_BYTES", PART)
     monkeypatch.setattr(tus_state, "_MIB", 1)
+    monkeypatch.setattr(tus_concat, "_LEAST", PART)
+    monkeypatch.setattr(tus_concat, "_COPIED", 3 * PART)
 
 
 @pytest.fixture

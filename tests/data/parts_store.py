@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from urllib.parse import unquote
 
 from gateway.core.route import UpstreamCall
 from tests.data.scripted_store import Scripted, ScriptedStore, Seen, xml
@@ -41,6 +42,14 @@ class PartsStore(ScriptedStore):
             return xml("<Error><Code>NoSuchUpload</Code></Error>", 404)
         place, parts = self.uploads[upload]
         assert place == (call.bucket, call.key)
+        source = seen.header("x-amz-copy-source")
+        if call.method == "PUT" and source is not None:
+            bucket, _, key = unquote(source).partition("/")
+            first, _, last = (seen.header("x-amz-copy-source-range") or "").removeprefix("bytes=").partition("-")
+            copied = self.objects[bucket, key][0]
+            parts[int(query["partNumber"])] = body = copied[int(first) : int(last) + 1] if last else copied
+            etag = hashlib.md5(body).hexdigest()
+            return xml(f"<CopyPartResult><ETag>&quot;{etag}&quot;</ETag></CopyPartResult>")
         if call.method == "PUT":
             assert seen.whole, "a part of another length than declared"
             parts[int(query["partNumber"])] = seen.body

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -125,6 +126,25 @@ def left_over(place: Place) -> tuple[list[str], int]:
     uploads = client.list_multipart_uploads(Bucket=place.real_bucket).get("Uploads", [])
     found = client.list_objects_v2(Bucket=place.real_bucket, Prefix="inside/.gateway-uploads/").get("Contents", [])
     return [upload["Key"] for upload in uploads], sum(entry["Size"] for entry in found if entry["Size"] > 8192)
+
+
+@pytest.mark.parametrize("size", [40 * _MIB + 7, 1000])
+def test_a_client_sends_pieces_at_once(place: Place, tmp_path: Path, size: int) -> None:
+    """Four partial uploads side by side become the file, on one use of the link; nothing of them is left, and no
+    listing has shown them."""
+    body = noise(size, seed=3)
+    file = tmp_path / "pieces.bin"
+    file.write_bytes(body)
+    link = folder(place, f"pieces-{size}", uses=1)
+    said = Node(file, link.url, "pieces.bin").run(PARALLEL=4)
+    assert "url" in said, said
+    stored = place.stored(f"pieces-{size}/pieces.bin") or b""
+    assert hashlib.sha256(body).hexdigest() == hashlib.sha256(stored).hexdigest()
+    reading = place.link(prefix=f"pieces-{size}/")
+    listed = json.loads(urllib.request.urlopen(f"{reading.url}/", timeout=30).read())
+    assert ["pieces.bin"] == [entry["name"] for entry in listed["entries"]]
+    assert 410 == call("POST", link.url, {"Upload-Length": "1", "Upload-Concat": "partial"}).status
+    assert not [name for name in left_over(place)[0] if "data-" in name or f"pieces-{size}" in name]
 
 
 @pytest.mark.parametrize("chunk", [_MIB, 3 * _MIB + 17, 64 * _MIB])

@@ -4,7 +4,7 @@ const fs = require('node:fs')
 const { PassThrough } = require('node:stream')
 const tus = require('tus-js-client')
 
-const { FILE, ENDPOINT, STORE, NAME, CHUNK, STOP, DEFER, DURING, TERMINATE, RETRIES } = process.env
+const { FILE, ENDPOINT, STORE, NAME, CHUNK, STOP, DEFER, DURING, TERMINATE, RETRIES, PARALLEL } = process.env
 const say = (line) => fs.writeSync(1, JSON.stringify(line) + '\n')
 let began = null
 
@@ -15,6 +15,7 @@ const upload = new tus.Upload(source, {
   metadata: { filename: NAME, filetype: 'application/x-test' },
   chunkSize: CHUNK ? Number(CHUNK) : Infinity,
   uploadLengthDeferred: Boolean(DEFER),
+  parallelUploads: PARALLEL ? Number(PARALLEL) : 1,
   uploadDataDuringCreation: Boolean(DURING),
   retryDelays: RETRIES ? JSON.parse(RETRIES) : null,
   urlStorage: new tus.FileUrlStorage(STORE),

@@ -194,3 +194,48 @@ def test_a_refusal_within_the_protocol_says_so() -> None:
     assert () == tus.version_fields(raw("GET"), Reason.BAD_REQUEST)
     assert (tus.RESUMABLE,) == tus.version_fields(raw("POST", VERSION), Reason.BAD_REQUEST)
     assert ("Tus-Version", "1.0.0") in tus.version_fields(raw("PATCH"), Reason.PROTOCOL_VERSION)
+
+
+def concat(value: str, *more: tuple[str, str], method: str = "POST", upload: str | None = None) -> object:
+    return tus.read_step(raw(method, VERSION, ("upload-concat", value), *more), upload)
+
+
+def test_a_final_upload_names_its_pieces_in_order() -> None:
+    """By their addresses, with or without a host; a piece itself is read as any creation."""
+    other = "1" * 48
+    step = concat(f"final;/s/T/a%20b?upload={ID} https://gw/files/s/T?upload={other}")
+    assert ((ID, other), False, None) == (step.partials, step.partial, step.length)
+    piece = concat("partial", ("upload-length", "5"))
+    assert ((), True, 5) == (piece.partials, piece.partial, piece.length)
+
+
+@pytest.mark.parametrize(
+    ("value", "more"),
+    [
+        ("final", ()),
+        ("final; ", ()),
+        ("FINAL;/s/T?upload=" + ID, ()),
+        ("partial;/s/T?upload=" + ID, (("upload-length", "5"),)),
+        ("partial", ()),
+        ("final;" + f"/s/T?upload={ID} " * 101, ()),
+        ("final;" + f"/s/{'x' * 4096}?upload={ID}", ()),
+        (f"final;/s/T?upload={ID}", (("upload-length", "5"),)),
+        (f"final;/s/T?upload={ID}", (("upload-defer-length", "1"),)),
+        (f"final;/s/T?upload={ID}", (("content-length", "5"), BODY)),
+        (f"final;/s/T?upload={ID}", (("transfer-encoding", "chunked"), BODY)),
+    ],
+)
+def test_another_concatenation_than_the_protocols_is_refused(value: str, more: tuple[tuple[str, str], ...]) -> None:
+    """Whatever it was to mean, half of a file would be taken for a whole one."""
+    with pytest.raises(Refused) as caught:
+        concat(value, *more)
+    assert Reason.BAD_ARGUMENT is caught.value.reason
+
+
+def test_one_client_names_the_piece_in_every_request() -> None:
+    """Which changes nothing; a final upload is made by a creation alone."""
+    fields = (("upload-offset", "0"), BODY)
+    step = concat("partial", *fields, method="PATCH", upload=ID)
+    assert (UploadVerb.APPEND, False) == (step.verb, step.partial)
+    with pytest.raises(Refused):
+        concat(f"final;/s/T?upload={ID}", *fields, method="PATCH", upload=ID)
