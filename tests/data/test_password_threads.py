@@ -9,7 +9,7 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.core.password import SALT_BYTES, hash_password
-from gateway.data import passwords
+from gateway.data import password_threads
 from gateway.data.password_threads import Passwords
 from tests.data.harness import Rig
 
@@ -40,7 +40,7 @@ async def test_a_flood_at_one_link_delays_no_other(rig: Rig, token: str, monkeyp
             order.append(password)
             return True
 
-    monkeypatch.setattr(passwords.asyncio, "get_running_loop", Threads)
+    monkeypatch.setattr(password_threads.asyncio, "get_running_loop", Threads)
     async with asyncio.TaskGroup() as group:
         for number in range(100):
             group.create_task(desk.match("flood", grant, str(number % 50)))
