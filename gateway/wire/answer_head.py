@@ -2,7 +2,9 @@
 
 Refuses to own which fields an answer has (`gateway.wire.headers`, `gateway.wire.replies`).
 
-Law: a field is one line. A value that would end its line early is a fault of ours and is never sent.
+Laws: a field is one line, and a value that would end its line early is a fault of ours and is never sent. Nothing with
+a body leaves without a type, without `nosniff`, or without a policy for who opens it as a page: where an answer brings
+none, it is the one that lets nothing run and nothing load.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _NO_LENGTH: Final = frozenset({204, 304})
+_TYPE: Final = frozenset({"Content-Type", "content-type"})
+_NOSNIFF: Final = "X-Content-Type-Options"
+_POLICY: Final = "Content-Security-Policy"
 
 
 def has_no_body(method: str, status: int) -> bool:
@@ -36,20 +41,25 @@ def answer_head(
     """The bytes up to the empty line.
 
     `length` in bytes is told unless it is None or the status forbids it; `connection` is told if it is not None. A body
-    without a type of its own is declared as bytes (RFC 9110, 8.3). Values are sent as UTF-8, bytes that came as
-    surrogates as they came.
+    without a type of its own is declared as bytes (RFC 9110, 8.3), one without a policy of its own is sandboxed. Values
+    are sent as UTF-8, bytes that came as surrogates as they came.
 
     Raises:
         ValueError: a name or a value has a line break or a NUL.
     """
     lines = []
-    typed = length == 0
+    typed = sniffed = opened = length == 0 or status in _NO_LENGTH
     for name, value in fields:
         lines.append(f"{name}: {value}\r\n")
-        if not typed and name in {"Content-Type", "content-type"}:
-            typed = True
-    if not typed and status not in _NO_LENGTH:
+        typed = typed or name in _TYPE
+        sniffed = sniffed or name == _NOSNIFF
+        opened = opened or name == _POLICY
+    if not typed:
         lines.append("Content-Type: application/octet-stream\r\n")
+    if not sniffed:
+        lines.append(f"{_NOSNIFF}: nosniff\r\n")
+    if not opened:
+        lines.append(f"{_POLICY}: default-src 'none'; sandbox\r\n")
     if chunked:
         lines.append("Transfer-Encoding: chunked\r\n")
     elif length is not None and status not in _NO_LENGTH:

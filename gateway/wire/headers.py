@@ -1,6 +1,7 @@
 """Owns what a caller is shown of a store's answer: an allow-list by name, and what a link's answer adds.
 
-Refuses to own what a store is sent (`gateway.wire.calls`), lengths, connections, and errors (`gateway.wire.replies`).
+Refuses to own what a store is sent (`gateway.wire.calls`), lengths, connections, errors (`gateway.wire.replies`), and
+which types are harmless (`gateway.wire.media`).
 
 Law: a header passes because it is named here. A value that HTTP could not carry is encoded or left out, never an
 error: whoever stored an object must not be able to make it undownloadable, nor to run a script in our name.
@@ -11,17 +12,17 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from gateway.core.request import LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Answer
 from gateway.wire.disposition import content_disposition
+from gateway.wire.media import OCTETS, SHOWN_TYPES, read_type, sandbox_of
 from gateway.wire.operations import RESPONSE_OVERRIDES
 from gateway.wire.replies import LINK_HEADERS
 
-__all__ = ["ANSWERED", "ANSWERED_BY_LINKS", "PASSIVE_TYPES", "response_headers"]
+__all__ = ["ANSWERED", "ANSWERED_BY_LINKS", "response_headers"]
 
 ANSWERED: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -69,41 +70,11 @@ ANSWERED_BY_LINKS: Final = frozenset(
     }
 )
 
-PASSIVE_TYPES: Final = frozenset(
-    {
-        "audio/aac",
-        "audio/flac",
-        "audio/mp4",
-        "audio/mpeg",
-        "audio/ogg",
-        "audio/wav",
-        "audio/webm",
-        "image/avif",
-        "image/bmp",
-        "image/gif",
-        "image/jpeg",
-        "image/png",
-        "image/webp",
-        "text/plain",
-        "video/mp4",
-        "video/ogg",
-        "video/quicktime",
-        "video/webm",
-    }
-)
-"""Types that a browser may show in place. PDF is not among them: its viewer does not run inside the sandbox."""
-
-_SANDBOX: Final = ("Content-Security-Policy", "default-src 'none'; sandbox")
-# A browser's own player fetches the same address again, and styles itself.
-_PLAYER: Final = (
-    "Content-Security-Policy",
-    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox",
-)
 _NOSNIFF: Final = ("X-Content-Type-Options", "nosniff")
 _META_NAME: Final = re.compile(r"x-amz-meta-[!#$%&'*+.^_`|~0-9a-z-]+", re.ASCII)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_TYPE: Final = re.compile(r"[!#$&^_.+0-9A-Za-z-]+/[!#$&^_.+0-9A-Za-z-]+(?:\s*;.*)?", re.ASCII)
-_ACTIVE: Final = re.compile(r"html|xml|svg|javascript|ecmascript|pdf", re.IGNORECASE)
+_READS: Final = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})
+_WITH_OBJECT: Final = frozenset({200, 206})
 
 
 def response_headers(
@@ -124,15 +95,18 @@ def response_headers(
     shown = {name: text for name, value in answer.headers.items() if (text := _shown(name, value)) is not None}
     if answer.status not in {206, 416}:
         shown.pop("content-range", None)
-    if request.operation in {Operation.GET_OBJECT, Operation.HEAD_OBJECT} and answer.status < 300:
+    reading = request.operation in _READS and answer.status < 300
+    if reading:
         for parameter, name in RESPONSE_OVERRIDES.items():
             if parameter in request.params:
                 shown[name] = _UNPRINTABLE.sub("", request.params[parameter])
-    headers = [(ANSWERED.get(name, name), value) for name, value in shown.items()]
-    if _ACTIVE.search(shown.get("content-type", "")):
+    guards = [_NOSNIFF]
+    if reading or "content-type" in shown:
         # A document opened straight from a presigned URL shares this origin with every link's page.
-        headers.append(("Content-Security-Policy", "sandbox"))
-    return [*headers, _NOSNIFF]
+        kind = read_type(shown.get("content-type", OCTETS))
+        shown["content-type"] = kind.written
+        guards.append(("Content-Security-Policy", sandbox_of(kind.essence)))
+    return [*((ANSWERED.get(name, name), value) for name, value in shown.items()), *guards]
 
 
 def _for_link(answer: Answer, request: ObjectRequest, filename: str, content_type: str | None) -> list[tuple[str, str]]:
@@ -142,23 +116,16 @@ def _for_link(answer: Answer, request: ObjectRequest, filename: str, content_typ
             shown[ANSWERED[name]] = value
     if answer.status not in {206, 416}:
         shown.pop("Content-Range", None)
-    inline = False
-    if answer.status in {200, 206}:
-        shown["Content-Type"], passive = _typed(content_type or shown.get("Content-Type", ""))
-        inline = passive and not _forced(request)
+    kind = read_type(content_type or shown.pop("Content-Type", OCTETS))
+    if answer.status in _WITH_OBJECT:
+        inline = kind.essence in SHOWN_TYPES and not _forced(request)
+        shown["Content-Type"] = kind.shown if inline else kind.written
         shown["Content-Disposition"] = content_disposition("inline" if inline else "attachment", filename)
-    return [*shown.items(), *LINK_HEADERS, _PLAYER if inline else _SANDBOX]
+    return [*shown.items(), *LINK_HEADERS, ("Content-Security-Policy", sandbox_of(kind.essence))]
 
 
 def _forced(request: ObjectRequest) -> bool:
     return request.params.get("download", "0") not in {"0", "false"}
-
-
-@lru_cache(256)
-def _typed(stored: str) -> tuple[str, bool]:
-    """The type as it may be written, and whether a browser may show what it says in place."""
-    written = stored if _TYPE.fullmatch(stored) else "application/octet-stream"
-    return written, written.partition(";")[0].strip().lower() in PASSIVE_TYPES
 
 
 def _last_part(request: ObjectRequest, key: str) -> str:

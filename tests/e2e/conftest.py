@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.place import Place
 from tests.servers.gateway import RunningGateway, gateway_before
+from tests.servers.process import free_ports
 from tests.servers.store import RunningStore
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -25,10 +27,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def trusted() -> str:
+    """Where the gateway takes unsigned requests for those of an app."""
+    [port] = free_ports(1)
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
 def gateway(
-    seaweedfs: RunningStore, swift: RunningStore, tmp_path_factory: pytest.TempPathFactory
+    seaweedfs: RunningStore, swift: RunningStore, trusted: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningGateway]:
-    with gateway_before([seaweedfs, swift], tmp_path_factory.mktemp("gateway")) as running:
+    listeners = [{"listen": trusted.removeprefix("http://"), "app": "app:tests"}]
+    environ = {"GATEWAY_DATA__TRUSTED": json.dumps(listeners)}
+    with gateway_before([seaweedfs, swift], tmp_path_factory.mktemp("gateway"), environ=environ) as running:
         yield running
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gzip
 from dataclasses import dataclass
 
-__all__ = ["MARK", "NAMES", "Payload", "payloads"]
+__all__ = ["MARK", "NAMES", "Payload", "payloads", "pdf"]
 
 MARK = "executed-by-a-file"
 _JS = f"console.log('{MARK}');fetch('/{MARK}');document.title='{MARK}'"
@@ -54,6 +54,9 @@ def _active() -> list[Payload]:
         "text/html;x=y",
         "application/xhtml+xml",
         "text/html\t",
+        "text/html;charset=utf-7",
+        "text/html; charset=iso-2022-jp",
+        "text/html; a=b, text/plain",
     ]
     found = [Payload(f"active{n}.html", kind, _XHTML if "xhtml" in kind else _HTML) for n, kind in enumerate(kinds)]
     found.append(Payload("packed.html", "text/html", gzip.compress(_HTML), "gzip"))
@@ -112,10 +115,16 @@ def _xml() -> list[Payload]:
         "application/mathml+xml",
         "text/xsl",
         "application/x+xml",
+        "application/xslt+xml",
+        "application/rdf+xml",
+        "application/atom+xml",
+        "application/xml-dtd",
+        "application/vnd.wap.xhtml+xml",
+        "TEXT/XSL; charset=utf-8",
     ]
     return [
         *(Payload(f"x{n}.xml", kind, _XHTML) for n, kind in enumerate(kinds)),
-        Payload("sheet.xml", "text/xml", sheet),
+        *(Payload(f"sheet{n}.xml", kind, sheet) for n, kind in enumerate(["text/xml", "text/xsl", "application/xml"])),
     ]
 
 
@@ -148,19 +157,38 @@ def _sniffed() -> list[Payload]:
 def _odd_types() -> list[Payload]:
     mixed = b"--b\r\nContent-Type: text/html\r\n\r\n" + _HTML + b"\r\n--b--"
     mail = b"MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=b\r\n\r\n" + mixed
-    pdf = (
-        b"%%PDF-1.7\n1 0 obj<</Type/Catalog/OpenAction<</S/JavaScript/JS(app.alert\\('%s'\\))>>/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\ntrailer<</Root 1 0 R>>"
-        % MARK.encode()
-    )
     return [
         Payload("mixed.html", "multipart/x-mixed-replace; boundary=b", mixed),
         Payload("mail.mht", "message/rfc822", mail),
         Payload("mail2.mht", "multipart/related; boundary=b", mail),
-        Payload("doc.pdf", "application/pdf", pdf),
-        Payload("doc.html", "application/pdf", pdf + _HTML),
+        Payload("doc.html", "application/pdf", b"%PDF-1.7\n" + _HTML),
+        Payload("cache.html", "text/cache-manifest", b"CACHE MANIFEST\n" + _HTML),
         Payload("two.html", "text/plain, text/html", _HTML),
         Payload("two2.html", "image/png;text/html", _HTML),
+        Payload("two3.html", "text/plain; a=b, text/html", _HTML),
+        Payload("two4.html", 'text/plain; a=", text/html', _HTML),
+        Payload("two5.html", 'text/plain; a=", text/html"', _HTML),
+        Payload("two6.html", "text/plain; charset=utf-8; charset=utf-7", _HTML),
+        Payload("two7.html", "video/mp4, text/html", _HTML),
         Payload("long.html", "text/html" + " " * 40 + ";", _HTML),
         Payload("app.webmanifest", "application/manifest+json", _HTML),
         Payload("flash.swf", "application/x-shockwave-flash", b"FWS" + _HTML),
     ]
+
+
+def pdf(script: str = "") -> bytes:
+    """One red page, and a script that its viewer runs when the file is opened."""
+    action = f"/OpenAction<</S/JavaScript/JS({script})>>" if script else ""
+    parts = [
+        f"<</Type/Catalog/Pages 2 0 R{action}>>",
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 4 0 R>>",
+        "<</Length 24>>stream\n1 0 0 rg 0 0 300 300 re f\nendstream",
+    ]
+    body, starts = b"%PDF-1.7\n", []
+    for number, part in enumerate(parts, 1):
+        starts.append(len(body))
+        body += f"{number} 0 obj{part} endobj\n".encode()
+    table = "".join(f"{start:010d} 00000 n \n" for start in starts)
+    trailer = f"trailer<</Root 1 0 R/Size 5>>\nstartxref\n{len(body)}\n%%EOF"
+    return body + f"xref\n0 5\n0000000000 65535 f \n{table}{trailer}".encode()

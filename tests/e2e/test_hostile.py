@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
@@ -11,7 +12,8 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
-from tests.e2e.hostile import MARK, NAMES, Payload, payloads
+from gateway.wire.media import read_type
+from tests.e2e.hostile import MARK, NAMES, Payload, payloads, pdf
 from tests.e2e.place import Place
 
 _BESIDE = "<iframe src='{0}'></iframe><object data='{0}'></object><embed src='{0}'><img src='{0}'>"
@@ -100,17 +102,91 @@ def _send(place: Place, url: str, payload: Payload) -> int:
     return status
 
 
-def test_no_file_runs_when_it_is_opened(weed: Place, watched: Watched) -> None:
-    """Sent through one link and opened through another, as a page of its own: nothing runs."""
-    inbox = weed.link(prefix="hostile/", actions=["write"], overwrite=True)
+def _head(url: str) -> dict[str, str]:
+    """What the head of an answer says, each name once."""
+    at = urlsplit(url)
+    connection = HTTPConnection(at.hostname or "", at.port, timeout=20)
+    connection.request("GET", f"{at.path}?{at.query}")
+    fields = connection.getresponse().getheaders()
+    connection.close()
+    assert len(fields) == len({name.lower() for name, _ in fields})
+    return {name.lower(): value for name, value in fields}
+
+
+def _faces(weed: Place, trusted: str) -> dict[str, Callable[[Payload], str]]:
+    """Every way to one and the same object, with the type that its sender gave or with one that a caller chooses."""
     folder = weed.link(prefix="hostile/")
+    clients = {"v4": _client(weed), "v2": _client(weed, signature_version="s3")}
+
+    def own_link(payload: Payload) -> str:
+        return weed.link("hostile/" + payload.name, content_type=_chosen(payload)).url
+
+    def presigned(version: str, payload: Payload, kind: str | None) -> str:
+        asked = {"Bucket": weed.bucket, "Key": "hostile/" + payload.name, "ResponseContentDisposition": "inline"}
+        asked |= {"ResponseContentType": kind} if kind else {}
+        return clients[version].generate_presigned_url("get_object", asked)
+
+    return {
+        "member": lambda payload: f"{folder.url}/{quote(payload.name)}?download=0",
+        "link": own_link,
+        "v4": lambda payload: presigned("v4", payload, None),
+        "v4 and its type again": lambda payload: presigned("v4", payload, payload.kind),
+        "v2 and a type": lambda payload: presigned("v2", payload, _chosen(payload)),
+        "trusted": lambda payload: f"{trusted}/{weed.bucket}/hostile/{quote(payload.name)}",
+    }
+
+
+def _chosen(payload: Payload) -> str:
+    return "image/svg+xml" if payload.name.endswith(".svg") else "text/html"
+
+
+@pytest.mark.parametrize("face", ["member", "link", "v4", "v4 and its type again", "v2 and a type", "trusted"])
+def test_no_file_runs_when_it_is_opened(weed: Place, watched: Watched, trusted: str, face: str) -> None:
+    """Sent through a link and opened as a page of its own, by whatever address and under whatever type: nothing runs.
+
+    The type that is written is one type, and its policy a sandbox.
+    """
+    inbox = weed.link(prefix="hostile/", actions=["write"], overwrite=True)
+    address = _faces(weed, trusted)[face]
     opened = 0
     for payload in payloads():
         if _send(weed, inbox.url, payload) == 201:
-            watched.open(f"{folder.url}/{quote(payload.name)}?download=0")
+            url = address(payload)
+            watched.open(url)
             assert [] == watched.signs, payload
+            headers = _head(url)
+            assert "; sandbox" in headers["content-security-policy"], (payload, headers)
+            assert "script" not in headers["content-security-policy"], payload
+            assert "nosniff" == headers["x-content-type-options"], payload
+            assert headers["content-type"] == read_type(headers["content-type"]).written, payload
             opened += 1
-    assert opened >= 50
+    assert opened >= 75
+
+
+def test_a_pdf_script_has_only_its_viewer(weed: Place, watched: Watched) -> None:
+    """A browser's viewer runs a PDF's script where there is no page, no origin and no network: it can only speak."""
+    reach = "".join(
+        f"try{{{call}}}catch\\(e\\){{}} "
+        for call in (
+            f"this.getURL\\('/{MARK}'\\)",
+            f"app.launchURL\\('/{MARK}'\\)",
+            f"this.submitForm\\('{weed.gateway.data}/{MARK}'\\)",
+            f"fetch\\('/{MARK}'\\)",
+            f"document.title='{MARK}'",
+        )
+    )
+    said: list[str] = []
+    watched.page.on("dialog", lambda dialog: said.append(dialog.message))
+    weed.put("s.pdf", pdf(f"{reach}app.alert\\([typeof window,typeof document,typeof fetch].join\\('+'\\)\\);"))
+    watched.open(weed.link("s.pdf", content_type="application/pdf").url)
+    _until(watched, lambda: bool(said))
+    assert {"undefined+undefined+undefined"} == set(said) | set(watched.signs)
+
+
+def _until(watched: Watched, happened: Callable[[], bool], within: float = 20.0) -> None:
+    deadline = time.monotonic() + within
+    while not happened() and time.monotonic() < deadline:
+        watched.page.wait_for_timeout(50)
 
 
 def test_no_file_runs_within_another_page(weed: Place, watched: Watched, foreign: str) -> None:
@@ -138,23 +214,32 @@ def test_no_name_runs_on_a_page(weed: Place, watched: Watched) -> None:
     assert [] == watched.signs
 
 
-def test_no_presigned_address_runs(weed: Place, watched: Watched) -> None:
-    """An HTML object opened by a presigned address, with a type and disposition of its maker's choice: nothing runs."""
-    client = _client(weed)
-    for payload in payloads()[:24]:
-        weed.put("presigned/" + payload.name, payload.body, ContentType=payload.kind or "text/html")
-        kind = "image/svg+xml" if payload.name.endswith(".svg") else "text/html"
-        asked = {"Bucket": weed.bucket, "Key": "presigned/" + payload.name}
-        asked |= {"ResponseContentType": kind, "ResponseContentDisposition": "inline"}
-        watched.open(client.generate_presigned_url("get_object", asked))
-        assert [] == watched.signs, payload
+def test_what_the_gateway_says_itself_is_sandboxed(weed: Place, watched: Watched, trusted: str) -> None:
+    """Errors, listings and answers of the S3 face, opened as pages: text, with a policy that lets nothing run."""
+    hostile = quote(f"<x:script xmlns:x='http://www.w3.org/1999/xhtml'>console.log('{MARK}')</x:script>", safe="")
+    weed.put("said/" + MARK, b"x")
+    for url in (
+        f"{weed.gateway.data}/{weed.bucket}/{hostile}",
+        f"{weed.gateway.data}/{hostile}",
+        f"{trusted}/{weed.bucket}/said/none-{hostile}",
+        f"{trusted}/{weed.bucket}?prefix=said/&delimiter={hostile}",
+        f"{trusted}/",
+        f"{trusted}/{weed.bucket}?location",
+        _client(weed).generate_presigned_url("list_objects_v2", {"Bucket": weed.bucket, "Prefix": "said/"}),
+        f"{weed.gateway.data}/s/{hostile}",
+    ):
+        watched.open(url)
+        assert [] == watched.signs, url
+        headers = _head(url)
+        assert "default-src 'none'" in headers["content-security-policy"], url
+        assert "script" not in headers["content-security-policy"], url
 
 
-def _client(weed: Place):
+def _client(weed: Place, **changes: str):
     key = weed.gateway.api("POST", "/v1/keys", {"app": "tests", "expires_in": 3600})
     return type(weed.store)(
         weed.gateway.data, key["access_key_id"], key["secret_access_key"], weed.bucket, "us-east-1"
-    ).client()
+    ).client(**changes)
 
 
 def test_a_careless_server_would_run_them(watched: Watched, foreign: str) -> None:

@@ -22,7 +22,8 @@ def read(head: bytes) -> tuple[str, HTTPMessage]:
 def test_a_known_length_is_told() -> None:
     """Status line, the fields in order, a type, the length, the date, an empty line."""
     assert (
-        b"HTTP/1.1 200 OK\r\nETag: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 5\r\n"
+        b"HTTP/1.1 200 OK\r\nETag: x\r\nContent-Type: application/octet-stream\r\nX-Content-Type-Options: nosniff\r\n"
+        b"Content-Security-Policy: default-src 'none'; sandbox\r\nContent-Length: 5\r\n"
         b"Date: Sun, 22 Nov 2026 05:00:00 GMT\r\n\r\n"
     ) == answer_head(200, [("ETag", "x")], length=5, date=DATE)
 
@@ -34,11 +35,24 @@ def test_a_type_of_its_own_is_kept() -> None:
         assert ["text/plain"] == fields.get_all("content-type")
 
 
+@pytest.mark.parametrize("status", [200, 206, 400, 404, 500])
+def test_every_body_has_a_policy(status: int) -> None:
+    """Errors, documents and whatever else brings none of its own: sandboxed, and of no type but the one it says."""
+    _, fields = read(answer_head(status, [("Content-Type", "application/xml")], length=None, date=DATE))
+    assert ["default-src 'none'; sandbox"] == fields.get_all("content-security-policy")
+    assert ["nosniff"] == fields.get_all("x-content-type-options")
+    own = [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "default-src 'self'")]
+    _, fields = read(answer_head(status, own, length=5, date=DATE))
+    assert ["default-src 'self'"] == fields.get_all("content-security-policy")
+    assert ["nosniff"] == fields.get_all("x-content-type-options")
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_what_has_no_body_tells_no_length(status: int) -> None:
     """RFC 9110, 8.6: none in a 204; the one of a 304 would be another's."""
     _, fields = read(answer_head(status, [], length=0, date=DATE))
     assert (None, None) == (fields["content-length"], fields["content-type"])
+    assert fields["content-security-policy"] is None
 
 
 def test_chunks_and_a_length_are_never_told_together() -> None:
