@@ -39,12 +39,15 @@ from gateway.compose import (
     open_list,
     open_stores,
     register_fast_checksums,
+    sources_of,
     upload_parts_with,
     with_drained,
 )
 from gateway.control.api import OPERATIONS, build_control_app
 from gateway.control.deps import ControlDeps
 from gateway.control.heads import PatientRunner
+from gateway.control.usecases.journal import Journal
+from gateway.control.usecases.outlived import Outlived
 from gateway.core.attempt import Principal
 from gateway.core.reasons import DependencyDown, Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
@@ -126,6 +129,7 @@ class _App:
         self._control: web.AppRunner | None = None
         self._servers: list[DataServer] = []
         self._certificates = Certificates(self.metrics.certificate_ends)
+        self._settings_read = asyncio.Event()
         self._level_back: asyncio.TimerHandle | None = None
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -227,6 +231,7 @@ class _App:
             ("view", plane.follower.guard(plane.transfers.cut_undecided)),
             ("renewals", self.renewals.run()),
             ("ends", plane.transfers.watch_ends(plane.clock)),
+            *(() if self.state.issuer is not None else (("sources", self._outlived().watch(self._settings_read)),)),
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
             ("retention", self._prune()),
@@ -329,6 +334,18 @@ class _App:
             version=__version__,
         )
 
+    def _outlived(self) -> Outlived:
+        return Outlived(
+            grants=self.state.grants,
+            feed=self.state.feed,
+            journal=Journal(
+                self.state.ledger, time.time, lambda: self.settings.fail.audit == "closed", self.logs.audit_log
+            ),
+            apply_now=self._apply_now,
+            clock=time.time,
+            sources=lambda: sources_of(self.settings),
+        )
+
     def _drain(self, name: str, drained: bool) -> None:  # noqa: FBT001 (an operator's word)
         """Out of use, or back, until a reload. What runs goes on. Raises KeyError if there is none of this name."""
         self.plane.gate = with_drained(self.plane.gate, name, drained=drained)
@@ -393,6 +410,7 @@ class _App:
         self.plane.gate = gate_of(loaded)
         self._log_as_set()
         self.renewals.rules_changed()
+        self._settings_read.set()
         self._forgetting = asyncio.get_running_loop().create_task(forgetting)
         self.metrics.policy_reload("ok")
         _log.info("reloaded", cause=cause)

@@ -20,6 +20,8 @@ from gateway.core.backend import BackendSpec
 from gateway.core.reasons import Reason, SettingsError
 from gateway.core.revocation import FeedEntry
 from gateway.core.route import Answer, Capability, UpstreamCall
+from gateway.core.source import Sources, fingerprint
+from gateway.core.token import hash_secret
 from gateway.data.gate import Gate, PartsUpload
 from gateway.data.listed import ListFollower
 from gateway.data.view import Follower
@@ -33,6 +35,7 @@ from gateway.telemetry.timed import timed
 from gateway.wire.checksums import Crc, register_crc
 
 if TYPE_CHECKING:
+    from gateway.control.deps import Proved
     from gateway.control.identity import Identity, IdentityRules
     from gateway.stores.seal import Sealer
 
@@ -51,6 +54,7 @@ __all__ = [
     "open_list",
     "open_stores",
     "register_fast_checksums",
+    "sources_of",
     "upload_parts_with",
     "with_drained",
 ]
@@ -88,13 +92,13 @@ class LateIdentity:
         self._settings = settings
         self._identity: Identity | None = None
 
-    async def app_for(self, token: str, role: str) -> str | None:
+    async def prove(self, token: str, role: str) -> Proved | None:
         """See `gateway.control.deps.IdentityVerifier`."""
         if self._identity is None:
             from gateway.control.identity import Identity
 
             self._identity = Identity(lambda: identity_rules(self._settings()), time.time)
-        return await self._identity.app_for(token, role)
+        return await self._identity.prove(token, role)
 
 
 class LateSealer:
@@ -141,6 +145,25 @@ def identity_rules(settings: Settings) -> IdentityRules | None:
         roles={name: Role(role.app.name, role.subjects) for name, role in found.roles.items()},
         ca_file=found.ca_file,
         bearer=found.bearer.resolve() if found.bearer is not None else None,
+    )
+
+
+def sources_of(settings: Settings) -> Sources:
+    """What short-lived keys may come from."""
+    control = settings.control
+
+    def app_of(issuer: str, audience: str, role: str, subject: str) -> str | None:
+        rules = identity_rules(settings)
+        return None if rules is None else rules.app_of(issuer, audience, role, subject)
+
+    return Sources(
+        address=settings.data.public_url,
+        entries={fingerprint(hash_secret(entry.token.resolve())): entry.app.name for entry in control.credentials},
+        sidecars={
+            (sidecar.name, fingerprint(hash_secret(sidecar.secret.resolve()))): control.sidecar_apps[sidecar.name]
+            for sidecar in control.sidecars
+        },
+        app_of=app_of,
     )
 
 

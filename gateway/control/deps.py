@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.control.usecases.keys import Sealer
 from gateway.core.grant import Grant, GrantAdmin
@@ -22,14 +22,23 @@ from gateway.core.route import Upstream
 from gateway.core.sealing import Resealer
 from gateway.core.token import SecretHash
 
-__all__ = ["ControlDeps", "IdentityVerifier"]
+__all__ = ["ControlDeps", "IdentityVerifier", "Proved"]
+
+
+class Proved(NamedTuple):
+    """The app that a role stands for, and who took it: whose subject, by a token for which audience."""
+
+    app: str
+    issuer: str
+    audience: str
+    subject: str
 
 
 class IdentityVerifier(Protocol):
     """Proves who holds a web identity token (OpenID Connect)."""
 
-    async def app_for(self, token: str, role: str) -> str | None:
-        """The app as which the token's subject may act when it asks for this role name; None if it may not.
+    async def prove(self, token: str, role: str) -> Proved | None:
+        """As whom the token's subject may act when it asks for this role name; None if it may not.
 
         Raises:
             DependencyDown: the issuer's keys cannot be had.

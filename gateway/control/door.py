@@ -21,7 +21,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.units import Rate
 
-__all__ = ["Door", "named_by"]
+__all__ = ["Door", "bearer", "named_by"]
 
 _GUESSES: Final = Rate(10, 60.0, 10)
 """Failed tries an address has: ten at once, then one in six seconds. People mistype; tokens have 160 bits."""
@@ -39,6 +39,12 @@ def named_by(presented: str, known: Mapping[SecretHash, str]) -> str | None:
     return found
 
 
+def bearer(authorization: str | None) -> str:
+    """The token of `Bearer TOKEN`, "" for anything else."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 @dataclass(slots=True)
 class Door:
     """Checks `Authorization` values. Keeps the failed tries of at most 10,000 addresses, the oldest forgotten first."""
@@ -52,8 +58,7 @@ class Door:
         Raises:
             Refused: CREDENTIALS_MISSING for no or a wrong token, TOO_MANY_GUESSES once too many were wrong.
         """
-        scheme, _, token = (authorization or "").partition(" ")
-        return self.match(token.strip() if scheme.lower() == "bearer" else "", peer, known)
+        return self.match(bearer(authorization), peer, known)
 
     def match(self, token: str, peer: str | None, known: Mapping[SecretHash, str]) -> str:
         """Like `admit`, for a bare token."""

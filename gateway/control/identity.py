@@ -26,6 +26,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, Key, import_key
 from joserfc.jws import extract_compact
 
+from gateway.control.deps import Proved
 from gateway.core.reasons import DependencyDown
 
 __all__ = ["Identity", "IdentityRules", "Role"]
@@ -70,6 +71,11 @@ class IdentityRules:
     ca_file: Path | None = None
     bearer: str | None = field(default=None, repr=False)
 
+    def app_of(self, issuer: str, audience: str, role: str, subject: str) -> str | None:
+        """The app that this subject of a good token stands for in this role."""
+        wanted = self.roles.get(role) if (issuer, audience) == (self.issuer, self.audience) else None
+        return wanted.app if wanted is not None and wanted.admits(subject) else None
+
 
 class Identity:
     """An `IdentityVerifier`. `rules` is asked at every token, so that a reload takes effect; None believes nobody.
@@ -85,8 +91,8 @@ class Identity:
         self._keys: dict[str | None, Key] = {}
         self._fetched = self._asked = -inf
 
-    async def app_for(self, token: str, role: str) -> str | None:
-        """The app of this role, if the token's subject may take it.
+    async def prove(self, token: str, role: str) -> Proved | None:
+        """The app of this role and who takes it, if the token's subject may.
 
         Raises:
             DependencyDown: nobody is believed, or the issuer's keys cannot be had.
@@ -96,7 +102,9 @@ class Identity:
             raise DependencyDown("grants", "no identity provider is configured")
         subject = await self._subject(rules, token)
         wanted = rules.roles.get(role)
-        return wanted.app if wanted is not None and subject is not None and wanted.admits(subject) else None
+        if wanted is None or subject is None or not wanted.admits(subject):
+            return None
+        return Proved(wanted.app, rules.issuer, rules.audience, subject)
 
     async def _subject(self, rules: IdentityRules, token: str) -> str | None:
         """Whom a good token speaks of; None for every other text."""

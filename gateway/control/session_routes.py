@@ -22,6 +22,8 @@ from gateway.control.routes import PublicEndpoint, in_time, reply
 from gateway.control.usecases.sessions import SESSION_LIFE, Sessions
 from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey
 from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.source import from_entry, from_identity
+from gateway.core.token import hash_secret
 from gateway.core.units import format_instant
 from gateway.wire.documents import document, element
 
@@ -57,7 +59,8 @@ class _SessionDesk:
         known = {digest: name for digest, name in self.deps.app_tokens().items() if name == app}
         self.door.match(token, request.remote, known)
         try:
-            return reply(SessionView.of(await self.sessions.current(app)))
+            source = from_entry(self.deps.public_url(), hash_secret(token))
+            return reply(SessionView.of(await self.sessions.current(app, source)))
         except DependencyDown as failure:
             if self.deps.issuer is None:
                 raise
@@ -82,13 +85,14 @@ class _SessionDesk:
         if role is None or named is None or seconds is None or not 4 <= len(token) <= _LONGEST_TOKEN:
             return _fault(request, 400, "ValidationError", "RoleArn, RoleSessionName, token or duration is not valid")
         try:
-            app = await self.deps.identity.app_for(token, role[1])
+            proved = await self.deps.identity.prove(token, role[1])
         except DependencyDown:
             return _fault(request, 400, "IDPCommunicationError", "the identity provider cannot be reached")
-        if app is None:
+        if proved is None:
             return self._rejected(request)
+        source = from_identity(self.deps.public_url(), proved.issuer, proved.audience, role[1], proved.subject)
         try:
-            key = await self.sessions.begin(app, seconds, f"web identity {named[0]}")
+            key = await self.sessions.begin(proved.app, seconds, f"web identity {named[0]}", source)
         except Refused as refusal:
             return _fault(request, 403, "AccessDenied", refusal.detail)
         except DependencyDown as failure:

@@ -21,6 +21,7 @@ from pydantic import Field
 from gateway.control.answers import View
 from gateway.control.bodies import NoQuery
 from gateway.control.deps import ControlDeps
+from gateway.control.door import bearer
 from gateway.control.fields import AppName, Body, Text
 from gateway.control.routes import Endpoint, read_body, read_query, reply
 from gateway.control.usecases.keys import Keys
@@ -29,8 +30,9 @@ from gateway.core.grant import Grant, GrantStore
 from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey
 from gateway.core.lease import Lease, LeaseStore
 from gateway.core.reasons import Reason, Refused
+from gateway.core.source import from_sidecar
 from gateway.core.stored import row_of
-from gateway.core.token import SecretHash
+from gateway.core.token import SecretHash, hash_secret
 
 __all__ = [
     "FoundView",
@@ -130,7 +132,7 @@ class UseView(View):
 
 def sidecar_endpoints(keys: Keys, deps: ControlDeps) -> tuple[Endpoint, ...]:
     """The rows for sidecars; a sidecar's token is enough for them."""
-    desk = _SidecarDesk(deps.grants, deps.leases, keys, deps.sidecar_apps, deps.clock)
+    desk = _SidecarDesk(deps.grants, deps.leases, keys, deps.sidecar_apps, deps.public_url, deps.clock)
     return (
         Endpoint("GET", "/v1/grants/by-hash/{hash}", desk.find, sidecars=True),
         Endpoint("POST", "/v1/sessions", desk.issue, sidecars=True),
@@ -147,6 +149,7 @@ class _SidecarDesk:
     leases: LeaseStore
     keys: Keys
     apps: Callable[[], Mapping[str, frozenset[str]]]
+    address: Callable[[], str]
     clock: Callable[[], float]
 
     async def find(self, request: web.Request, actor: Principal) -> web.Response:
@@ -167,7 +170,10 @@ class _SidecarDesk:
                 f"keys of app:{body.app} are not issued to {actor.name}: its entry in control.sidecars does not name it"
             )
             raise Refused(Reason.NOT_ALLOWED, told)
-        key = await self.keys.issue(actor, body.app, label=body.label, expires_in=body.expires_in, session=True)
+        source = from_sidecar(self.address(), actor.name, hash_secret(bearer(request.headers.get("Authorization"))))
+        key = await self.keys.issue(
+            actor, body.app, label=body.label, expires_in=body.expires_in, session=True, source=source
+        )
         return reply(IssuedView.of(key), status=201)
 
     async def open(self, request: web.Request, actor: Principal) -> web.Response:

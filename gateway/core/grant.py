@@ -72,7 +72,8 @@ class Grant:
     `uses` counts leases for reads and accepted bodies for writes; `budget` is all bytes it may ever move.
     `etag`, with its quotes, is the one version of the object that the link is for; None means whatever is there.
     `sealed` is a key's secret, encrypted under its id.
-    `session_hash` is set for short-lived keys that must come with a session token.
+    `session_hash` is set for short-lived keys that must come with a session token; `source` is what one came from
+    (`gateway.core.source`).
     `rule` names the policy rule that allowed the link, for revocation by policy. `version` grows with every edit.
     """
 
@@ -103,6 +104,7 @@ class Grant:
     revoked_reason: str | None = None
     sealed: bytes | None = field(default=None, repr=False)
     session_hash: SecretHash | None = field(default=None, repr=False)
+    source: tuple[str, ...] = ()
     issued_by: str = ""
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
 from gateway.core.grant import Grant
+from gateway.core.source import Source
 
 __all__ = ["LONGEST_SESSION", "SHORTEST_SESSION", "IssuedKey", "SessionIssuer"]
 
@@ -37,8 +38,10 @@ class IssuedKey:
 class SessionIssuer(Protocol):
     """Who makes short-lived keys: this gateway itself, or the central one that it follows."""
 
-    async def issue_session(self, app: str, seconds: float, label: str) -> IssuedKey:
+    async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
         """A new key of this app that works only with its session token, and for so many seconds.
+
+        It ends with its `source`, or with this gateway's own token at a central one.
 
         Raises:
             Refused: the issuer does not make keys of this app for whoever asks.

@@ -84,6 +84,8 @@ def document_of(grant: Grant) -> str:
         document["sealed"] = b64encode(grant.sealed).decode()
     if grant.session_hash is not None:
         document["session_hash"] = grant.session_hash.hex()
+    if grant.source:
+        document["source"] = grant.source
     if grant.issued_by:
         document["issued_by"] = grant.issued_by
     return json.dumps(document, separators=(",", ":"))
@@ -122,6 +124,7 @@ def _grant_of(row: GrantRow) -> Grant:
         cidrs=tuple(ip_network(text) for text in document.get("cidrs", ())),
         sealed=None if sealed is None else b64decode(sealed),
         session_hash=None if session_hash is None else SecretHash(bytes.fromhex(session_hash)),
+        source=tuple(document.get("source", ())),
         issued_by=document.get("issued_by", ""),
         **{name: document.get(name) for name in _PLAIN},
     )

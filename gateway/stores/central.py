@@ -29,6 +29,7 @@ from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
 from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.source import Source
 from gateway.core.stored import GrantRow, read_grant
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.units import instant
@@ -101,8 +102,8 @@ class CentralState:
     async def count(self, target: RevocationTarget) -> int:
         raise _elsewhere()
 
-    async def issue_session(self, app: str, seconds: float, label: str) -> IssuedKey:
-        """See `gateway.core.issued.SessionIssuer`."""
+    async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
+        """See `gateway.core.issued.SessionIssuer`: there it is this sidecar that the key comes from."""
         body = {"app": app, "expires_in": seconds, "label": label}
         answer = await self._ask("grants", "POST", "/v1/sessions", body, issuing=True)
         public, secret, token = (

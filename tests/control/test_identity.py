@@ -63,6 +63,12 @@ def rules(tmp_path: Path) -> IdentityRules:
     return IdentityRules(ISSUER, "gateway", tmp_path / "jwks.json", ROLES)
 
 
+async def app_for(identity: Identity, text: str, role: str) -> str | None:
+    """The app that a token proves to be, if any."""
+    proved = await identity.prove(text, role)
+    return None if proved is None else proved.app
+
+
 @pytest.fixture
 def identity(rules: IdentityRules, clock: Clock) -> Identity:
     return Identity(lambda: rules, clock)
@@ -76,9 +82,9 @@ def identity(rules: IdentityRules, clock: Clock) -> Identity:
 async def test_a_good_token_gives_its_role(identity: Identity, key: Key, algorithm: str) -> None:
     """Each asymmetric algorithm proves the subject, which gets the role that names it and no other."""
     good = token(key, algorithm)
-    assert "billing" == await identity.app_for(good, "billing")
-    assert None is await identity.app_for(good, "etl")
-    assert None is await identity.app_for(good, "nobody")
+    assert "billing" == await app_for(identity, good, "billing")
+    assert None is await app_for(identity, good, "etl")
+    assert None is await app_for(identity, good, "nobody")
 
 
 async def test_a_star_means_all_that_begin_so(identity: Identity) -> None:
@@ -89,7 +95,7 @@ async def test_a_star_means_all_that_begin_so(identity: Identity) -> None:
         ("system:serviceaccount:etl2:a", None),
         (SUBJECT, None),
     ):
-        assert app == await identity.app_for(token(sub=subject), "etl")
+        assert app == await app_for(identity, token(sub=subject), "etl")
 
 
 @pytest.mark.parametrize(
@@ -115,13 +121,13 @@ async def test_a_star_means_all_that_begin_so(identity: Identity) -> None:
 )
 async def test_a_wrong_claim_is_refused(identity: Identity, changes: dict[str, Any]) -> None:
     """Issuer, audience, times and subject must all be there and right."""
-    assert None is await identity.app_for(token(**changes), "billing")
+    assert None is await app_for(identity, token(**changes), "billing")
 
 
 async def test_the_clocks_of_two_machines_may_differ_a_little(identity: Identity) -> None:
     """Up to a minute on either side."""
-    assert "billing" == await identity.app_for(token(exp=NOW - 59), "billing")
-    assert "billing" == await identity.app_for(token(nbf=NOW + 59), "billing")
+    assert "billing" == await app_for(identity, token(exp=NOW - 59), "billing")
+    assert "billing" == await app_for(identity, token(nbf=NOW + 59), "billing")
 
 
 def _part(value: object) -> str:
@@ -135,7 +141,7 @@ def _unsigned(algorithm: str) -> str:
 @pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", ""])
 async def test_no_signature_is_no_proof(identity: Identity, algorithm: str) -> None:
     """`none` in any spelling is refused."""
-    assert None is await identity.app_for(_unsigned(algorithm), "billing")
+    assert None is await app_for(identity, _unsigned(algorithm), "billing")
 
 
 async def test_a_public_key_is_no_shared_secret(identity: Identity) -> None:
@@ -143,18 +149,18 @@ async def test_a_public_key_is_no_shared_secret(identity: Identity) -> None:
     signed = f"{_part({'alg': 'HS256', 'kid': 'one'})}.{_part(GOOD)}"
     for text in (RSA.as_pem(private=False), json.dumps(RSA.as_dict(private=False)).encode()):
         mac = base64.urlsafe_b64encode(hmac.digest(text, signed.encode(), "sha256")).rstrip(b"=").decode()
-        assert None is await identity.app_for(f"{signed}.{mac}", "billing")
-    assert None is await identity.app_for(token(SECRET, "HS256"), "billing")
+        assert None is await app_for(identity, f"{signed}.{mac}", "billing")
+    assert None is await app_for(identity, token(SECRET, "HS256"), "billing")
 
 
 async def test_another_key_under_a_known_id_is_refused(identity: Identity) -> None:
     """Who is not the issuer cannot sign, whatever key id, embedded key or key address the token names."""
     stranger = RSAKey.generate_key(2048, {"kid": "one"})
     embedded = {"jwk": stranger.as_dict(private=False), "jku": "https://stranger.example/jwks"}
-    assert None is await identity.app_for(token(stranger), "billing")
-    assert None is await identity.app_for(token(stranger, header=embedded), "billing")
-    assert None is await identity.app_for(token(RSA, header={"kid": "two"}), "billing")
-    assert None is await identity.app_for(token(RSA, header={"kid": None}), "billing")
+    assert None is await app_for(identity, token(stranger), "billing")
+    assert None is await app_for(identity, token(stranger, header=embedded), "billing")
+    assert None is await app_for(identity, token(RSA, header={"kid": "two"}), "billing")
+    assert None is await app_for(identity, token(RSA, header={"kid": None}), "billing")
 
 
 async def test_a_changed_token_is_refused(identity: Identity) -> None:
@@ -163,8 +169,8 @@ async def test_a_changed_token_is_refused(identity: Identity) -> None:
     other = _part(GOOD | {"sub": "system:serviceaccount:etl:a"})
     cut = (f"{head}.{claims}", f"{head}.{claims}.{signature[:-4]}AAAA", "x.y.z", "é", "")
     for text in (f"{head}.{other}.{signature}", *cut):
-        assert None is await identity.app_for(text, "etl")
-        assert None is await identity.app_for(text, "billing")
+        assert None is await app_for(identity, text, "etl")
+        assert None is await app_for(identity, text, "billing")
 
 
 async def test_a_lone_key_needs_no_id(rules: IdentityRules, clock: Clock) -> None:
@@ -172,14 +178,14 @@ async def test_a_lone_key_needs_no_id(rules: IdentityRules, clock: Clock) -> Non
     assert isinstance(rules.jwks, Path)
     rules.jwks.write_text(key_set(EC))
     lone = Identity(lambda: rules, clock)
-    assert "billing" == await lone.app_for(token(EC, "ES256", header={"kid": None}), "billing")
-    assert None is await lone.app_for(token(RSA, "RS256", header={"kid": None}), "billing")
+    assert "billing" == await app_for(lone, token(EC, "ES256", header={"kid": None}), "billing")
+    assert None is await app_for(lone, token(RSA, "RS256", header={"kid": None}), "billing")
 
 
 async def test_nobody_is_believed_without_rules(clock: Clock) -> None:
     """No provider is a fault that is told, never an open door."""
     with pytest.raises(DependencyDown):
-        await Identity(lambda: None, clock).app_for(token(), "billing")
+        await app_for(Identity(lambda: None, clock), token(), "billing")
 
 
 async def test_new_keys_are_found_and_old_ones_forgotten(
@@ -188,12 +194,12 @@ async def test_new_keys_are_found_and_old_ones_forgotten(
     """An unknown key id leads to a look at the keys, at most every half minute; a withdrawn key ends with the next."""
     assert isinstance(rules.jwks, Path)
     new = RSAKey.generate_key(2048, {"kid": "new"})
-    assert "billing" == await identity.app_for(token(), "billing")
+    assert "billing" == await app_for(identity, token(), "billing")
     rules.jwks.write_text(key_set(new))
-    assert None is await identity.app_for(token(new), "billing")
+    assert None is await app_for(identity, token(new), "billing")
     clock.now += 30
-    assert "billing" == await identity.app_for(token(new), "billing")
-    assert None is await identity.app_for(token(), "billing")
+    assert "billing" == await app_for(identity, token(new), "billing")
+    assert None is await app_for(identity, token(), "billing")
 
 
 async def test_keys_outlive_a_short_silence_of_the_issuer(
@@ -201,30 +207,30 @@ async def test_keys_outlive_a_short_silence_of_the_issuer(
 ) -> None:
     """For an hour after they were fetched; then there is no answer instead of a wrong one."""
     assert isinstance(rules.jwks, Path)
-    assert "billing" == await identity.app_for(token(), "billing")
+    assert "billing" == await app_for(identity, token(), "billing")
     rules.jwks.unlink()
     clock.now += 3599
-    assert "billing" == await identity.app_for(token(exp=clock.now + 60), "billing")
+    assert "billing" == await app_for(identity, token(exp=clock.now + 60), "billing")
     for _ in range(2):
         clock.now += 1
         with pytest.raises(DependencyDown):
-            await identity.app_for(token(exp=clock.now + 60), "billing")
+            await app_for(identity, token(exp=clock.now + 60), "billing")
 
 
 async def test_a_changed_rule_holds_at_once(rules: IdentityRules, clock: Clock, tmp_path: Path) -> None:
     """After a reload the new issuer and roles count, and the old keys are forgotten."""
     current = [rules]
     identity = Identity(lambda: current[0], clock)
-    assert "billing" == await identity.app_for(token(), "billing")
+    assert "billing" == await app_for(identity, token(), "billing")
     current[0] = replace(rules, roles={"billing": Role("other", (SUBJECT,))})
-    assert "other" == await identity.app_for(token(), "billing")
+    assert "other" == await app_for(identity, token(), "billing")
     current[0] = replace(rules, issuer="https://other.example")
-    assert None is await identity.app_for(token(), "billing")
+    assert None is await app_for(identity, token(), "billing")
     successor = RSAKey.generate_key(2048, {"kid": "one"})
     (tmp_path / "next.json").write_text(key_set(successor))
     current[0] = replace(rules, jwks=tmp_path / "next.json")
-    assert "billing" == await identity.app_for(token(successor), "billing")
-    assert None is await identity.app_for(token(), "billing")
+    assert "billing" == await app_for(identity, token(successor), "billing")
+    assert None is await app_for(identity, token(), "billing")
 
 
 async def test_a_key_of_an_unknown_kind_spoils_no_other(rules: IdentityRules, clock: Clock) -> None:
@@ -234,7 +240,7 @@ async def test_a_key_of_an_unknown_kind_spoils_no_other(rules: IdentityRules, cl
     strange = [{"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA", "kid": "new"}, {"kty": "RSA", "kid": "bare"}, "text"]
     rules.jwks.write_text(json.dumps({"keys": strange + known}))
     identity = Identity(lambda: rules, clock)
-    assert "billing" == await identity.app_for(token(), "billing")
+    assert "billing" == await app_for(identity, token(), "billing")
 
 
 Issuer = Callable[[web.Request], web.Response]
@@ -267,10 +273,10 @@ async def test_keys_are_fetched_once_for_many_tokens(
     remote = replace(rules, jwks=f"{url}/jwks", bearer="a-pods-own-token")
     identity = Identity(lambda: remote, clock)
     for _ in range(5):
-        assert "billing" == await identity.app_for(token(), "billing")
+        assert "billing" == await app_for(identity, token(), "billing")
     assert ["Bearer a-pods-own-token"] == [request.headers["Authorization"] for request in asked]
     clock.now += 300
-    assert "billing" == await identity.app_for(token(), "billing")
+    assert "billing" == await app_for(identity, token(), "billing")
     assert 2 == len(asked)
     assert "a-pods-own-token" not in repr(remote)
 
@@ -297,5 +303,19 @@ async def test_a_faulty_issuer_is_a_dependency_that_is_down(
     identity = Identity(lambda: remote, clock)
     for _ in range(3):
         with pytest.raises(DependencyDown):
-            await identity.app_for(token(), "billing")
+            await app_for(identity, token(), "billing")
     assert 1 == len(asked)
+
+
+async def test_what_was_proved_says_who_it_was(identity: Identity, rules: IdentityRules) -> None:
+    """Whose subject, and for whom: by that the key of a session is known to have outlived its role."""
+    proved = await identity.prove(token(), "billing")
+    assert ("billing", ISSUER, "gateway", SUBJECT) == proved
+    assert "billing" == rules.app_of(ISSUER, "gateway", "billing", SUBJECT)
+    for who in (
+        ("https://other.example", "gateway", "billing", SUBJECT),
+        (ISSUER, "another", "billing", SUBJECT),
+        (ISSUER, "gateway", "nobody", SUBJECT),
+        (ISSUER, "gateway", "billing", "somebody"),
+    ):
+        assert None is rules.app_of(*who)

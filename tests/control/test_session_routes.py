@@ -11,8 +11,10 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from gateway.control.deps import Proved
 from gateway.core.issued import IssuedKey
 from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.source import Source
 from gateway.core.token import hash_secret
 from tests.control.desk import APP, Desk, serving
 
@@ -67,10 +69,11 @@ async def test_an_apps_token_is_for_that_app(desk: Desk, app: str, token: str) -
 class _Verifier:
     """Knows one token, for one role."""
 
-    async def app_for(self, token: str, role: str) -> str | None:
+    async def prove(self, token: str, role: str) -> Proved | None:
         if role == "down":
             raise DependencyDown("grants", "the issuer is away")
-        return "billing" if (token, role) == ("a-good-token", "billing-role") else None
+        known = (token, role) == ("a-good-token", "billing-role")
+        return Proved("billing", "https://issuer.example", "gateway", "someone") if known else None
 
 
 def _assume(url: str, token: str, role: str, **more: Any) -> dict[str, Any]:
@@ -167,7 +170,7 @@ class _Central:
     def __init__(self, failure: Exception) -> None:
         self.failure = failure
 
-    async def issue_session(self, app: str, seconds: float, label: str) -> IssuedKey:
+    async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
         raise self.failure
 
 

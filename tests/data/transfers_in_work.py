@@ -76,7 +76,7 @@ async def _archive(rig: Rig, client: RawClient, token: str, more: dict[str, str]
 def _upload(method: str, path: str, headers: dict[str, str], first: bytes, rest: bytes):
     async def begin(rig: Rig, client: RawClient, token: str, more: dict[str, str]) -> Callable[[], Awaitable[bool]]:
         await client.send(request(method, f"/s/{token}/{path}", {**headers, **more}) + first)
-        await until(lambda: any(permit.exchange.bytes_in >= len(_HALF) for permit in rig.plane.transfers))
+        await until(lambda: any(permit.moved >= len(_HALF) for permit in rig.plane.transfers))
 
         async def finish() -> bool:
             try:
@@ -106,7 +106,7 @@ async def _tus(rig: Rig, client: RawClient, token: str, more: dict[str, str]) ->
     assert 201 == made.status, made.body
     headers = {**patching(0), **more, "Content-Length": str(SIZE)}
     await client.send(request("PATCH", made.header("location") or "", headers) + _HALF)
-    await until(lambda: any(permit.exchange.bytes_in >= len(_HALF) for permit in rig.plane.transfers))
+    await until(lambda: any(permit.moved >= len(_HALF) for permit in rig.plane.transfers))
 
     async def finish() -> bool:
         try:

@@ -135,13 +135,13 @@ async def test_what_changes_grants_is_refused(sidecar: CentralState) -> None:
 
 async def test_keys_of_an_app_are_issued_there(desk: Desk, sidecar: CentralState) -> None:
     """Stored at the central gateway, handed on whole; another app's are refused with the central gateway's words."""
-    issued = await sidecar.issue_session("billing", 900.0, "container credentials")
+    issued = await sidecar.issue_session("billing", 900.0, "container credentials", ())
     assert await desk.state.find(hash_secret(issued.access_key_id)) == issued.grant
     assert issued.grant.expires_at == desk.clock.now + 900
     assert desk.deps.sealer.open(issued.access_key_id, issued.grant.sealed or b"") == issued.secret_access_key
     assert issued.grant.session_hash == hash_secret(issued.session_token or "")
     with pytest.raises(Refused) as caught:
-        await sidecar.issue_session("payroll", 900.0, "container credentials")
+        await sidecar.issue_session("payroll", 900.0, "container credentials", ())
     assert caught.value.reason is Reason.NOT_ALLOWED
     assert "app:payroll" in caught.value.detail
 
@@ -179,7 +179,7 @@ async def test_what_is_no_session_is_the_stores_fault(desk: Desk, wrong: str) ->
     async with following(app) as state:
         with pytest.raises(DependencyDown):
             await state.issue_session(
-                "payroll" if wrong == "another app" else "billing", 900.0, "container credentials"
+                "payroll" if wrong == "another app" else "billing", 900.0, "container credentials", ()
             )
 
 

@@ -22,6 +22,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import RevocationFeed
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.sealing import Resealed, Resealer
+from gateway.core.source import Source
 from gateway.core.token import ENTROPY_BYTES, access_key_id, grant_id, hash_secret, secret_access_key
 
 __all__ = ["Keys", "Sealer"]
@@ -61,8 +62,12 @@ class Keys:
         label: str | None = None,
         expires_in: float | None = None,
         session: bool = False,
+        source: Source = (),
     ) -> IssuedKey:
-        """A new key for an app; with `session` it works only together with its session token. Seconds."""
+        """A new key for an app; with `session` it works only together with its session token. Seconds.
+
+        With a `source` it ends when that does.
+        """
         now = self.clock()
         public = access_key_id(self.entropy(ENTROPY_BYTES))
         secret = secret_access_key(self.entropy(_SECRET_BYTES))
@@ -77,6 +82,7 @@ class Keys:
             label=label,
             sealed=self.sealer.seal(public, secret, self.entropy(NONCE_BYTES)),
             session_hash=None if token is None else hash_secret(token),
+            source=source,
             issued_by=str(actor),
         )
         stored = await self.grants.create(grant)
@@ -84,9 +90,10 @@ class Keys:
         await self.journal.note(actor, "key.create", stored.id, owner=str(stored.owner))
         return IssuedKey(stored, public, secret, token)
 
-    async def issue_session(self, app: str, seconds: float, label: str) -> IssuedKey:
+    async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
         """See `gateway.core.issued.SessionIssuer`: the app itself acts."""
-        return await self.issue(Principal("app", app), app, label=label, expires_in=seconds, session=True)
+        actor = Principal("app", app)
+        return await self.issue(actor, app, label=label, expires_in=seconds, session=True, source=source)
 
     async def inspect(self, key_id: str) -> Held:
         """Raises Refused(UNKNOWN_KEY) if there is no such key."""

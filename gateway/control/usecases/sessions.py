@@ -18,6 +18,7 @@ from typing import Final
 from gateway.core.grant import Grant, GrantStore
 from gateway.core.issued import IssuedKey, SessionIssuer
 from gateway.core.reasons import DependencyDown
+from gateway.core.source import Source
 
 __all__ = ["SESSION_LIFE", "Sessions"]
 
@@ -33,7 +34,7 @@ _SILENCE: Final = 5.0
 
 @dataclass(slots=True)
 class Sessions:
-    """The session use cases. Keeps the last session of each app in memory, with its secrets, while it lives.
+    """The session use cases. Keeps the last session of each app and source in memory, with its secrets, while it lives.
 
     `ended` is what this process's revocation view says of a key, beside what is stored of it.
     """
@@ -42,55 +43,56 @@ class Sessions:
     issuer: SessionIssuer
     clock: Callable[[], float]
     ended: Callable[[Grant], bool]
-    _kept: dict[str, IssuedKey] = field(default_factory=dict)
+    _kept: dict[tuple[str, Source], IssuedKey] = field(default_factory=dict)
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
     _silent_until: float = 0.0
 
-    async def current(self, app: str) -> IssuedKey:
-        """The app's session key, a new one if need be; parallel callers get the same one.
+    async def current(self, app: str, source: Source) -> IssuedKey:
+        """The app's session key from this source, a new one if need be; parallel callers get the same one.
 
         Raises:
             Refused: the issuer makes no keys of this app.
             DependencyDown: nobody can be asked, and there is none that still lives.
         """
         async with self._turns.setdefault(app, asyncio.Lock()):
-            kept = self._living(app)
+            kept = self._living(app, source)
             if kept is None:
-                return await self._renewed(app)
+                return await self._renewed(app, source)
             if self.clock() < self._silent_until:
                 return kept
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    return kept if await self._fresh(kept) else await self._renewed(app)
+                    return kept if await self._fresh(kept, source) else await self._renewed(app, source)
             except (DependencyDown, TimeoutError) as failure:
                 self._silent_until = self.clock() + _SILENCE
-                kept = self._living(app)
+                kept = self._living(app, source)
                 if kept is None:
                     raise DependencyDown("grants", "the last session has ended, and no new one can be had") from failure
                 return kept
 
-    async def begin(self, app: str, seconds: float, label: str) -> IssuedKey:
+    async def begin(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
         """A new session key that nobody else gets. Raises as `current` does."""
-        return await self.issuer.issue_session(app, seconds, label)
+        return await self.issuer.issue_session(app, seconds, label, source)
 
-    async def _renewed(self, app: str) -> IssuedKey:
-        self._kept[app] = key = await self.begin(app, SESSION_LIFE, "container credentials")
+    async def _renewed(self, app: str, source: Source) -> IssuedKey:
+        key = await self.begin(app, SESSION_LIFE, "container credentials", source)
+        self._kept[app, source] = key
         return key
 
-    def _living(self, app: str) -> IssuedKey | None:
+    def _living(self, app: str, source: Source) -> IssuedKey | None:
         """The session that is kept, as far as this process knows that it still works."""
-        kept = self._kept.get(app)
+        kept = self._kept.get((app, source))
         if kept is None or self.clock() >= (kept.grant.expires_at or 0.0) or self.ended(kept.grant):
-            self._kept.pop(app, None)
+            self._kept.pop((app, source), None)
             return None
         return kept
 
-    async def _fresh(self, kept: IssuedKey) -> bool:
+    async def _fresh(self, kept: IssuedKey, source: Source) -> bool:
         """Whether it need not be replaced. One that is stored as revoked is not kept any longer."""
         if self.clock() >= kept.grant.issued_at + SESSION_LIFE / 2:
             return False
         stored = await self.grants.find(kept.grant.hash)
         if stored is not None and stored.revoked_at is None:
             return True
-        self._kept.pop(kept.grant.owner.name, None)
+        self._kept.pop((kept.grant.owner.name, source), None)
         return False

@@ -1,0 +1,93 @@
+"""Owns the end of short-lived keys whose source is gone: an app's entry, a sidecar's token, an identity's role.
+
+Refuses to own what counts as gone (`gateway.core.source`) and when it is asked (`gateway.app`: at the start, and when
+the settings were read again).
+
+Law: they end as every key does, by a revocation, so that every replica and every sidecar hears of it and what runs by
+them is cut. Asking again changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.control.usecases.journal import Journal
+from gateway.core.attempt import Principal
+from gateway.core.grant import GrantAdmin, GrantFilter, GrantKind, GrantState
+from gateway.core.reasons import DependencyDown
+from gateway.core.revocation import RevocationFeed
+from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.source import Sources
+
+__all__ = ["Outlived"]
+
+_log: Final = logging.getLogger("gateway.control")
+_PAGE: Final = 500
+_AGAIN: Final = 5.0
+_PAUSE: Final = 1.0
+_BY: Final = Principal("admin", "settings")
+_REASON: Final = "what the key came from has ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlived:
+    """`sources` is what the settings in force name; `apply_now` lets this process catch up with the feed."""
+
+    grants: GrantAdmin
+    feed: RevocationFeed
+    journal: Journal
+    apply_now: Callable[[], Awaitable[None]]
+    clock: Callable[[], float]
+    sources: Callable[[], Sources]
+
+    async def watch(self, changed: asyncio.Event) -> None:
+        """End them now and whenever `changed` is set, until cancelled; each time once more a little later, for a key
+        that was being issued meanwhile."""
+        while True:
+            changed.clear()
+            await self._end_surely()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN):
+                    await changed.wait()
+                continue
+            await self._end_surely()
+            await changed.wait()
+
+    async def _end_surely(self) -> None:
+        while True:
+            try:
+                await self.end()
+            except DependencyDown as failure:
+                _log.warning("keys whose source is gone could not be ended yet: %s", failure.detail)
+                await asyncio.sleep(_PAUSE)
+            else:
+                return
+
+    async def end(self) -> int:
+        """Revoke every living key that has outlived its source; returns how many.
+
+        Raises:
+            DependencyDown: a store cannot answer; what was revoked stays so.
+        """
+        wanted = GrantFilter(now=self.clock(), kind=GrantKind.KEY, state=GrantState.ACTIVE)
+        cursor: str | None = None
+        ended: list[str] = []
+        while True:
+            page = await self.grants.page(wanted, cursor, _PAGE)
+            sources = self.sources()
+            ended += [grant.id for grant in page.grants if grant.source and sources.outlived(grant)]
+            if (cursor := page.cursor) is None:
+                break
+        if not ended:
+            return 0
+        targets = [RevocationTarget(FeedKind.KEY, name) for name in ended]
+        await self.feed.revoke(targets, self.clock(), _REASON, str(_BY))
+        await self.apply_now()
+        for name in ended:
+            await self.journal.note(_BY, "key.revoke", name, reason=_REASON)
+        return len(ended)

@@ -1,0 +1,82 @@
+"""Short-lived keys end with what they came from."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from gateway.control.usecases import outlived as room
+from gateway.control.usecases.outlived import Outlived
+from gateway.core.attempt import Principal
+from gateway.core.reasons import DependencyDown
+from gateway.core.source import Sources, fingerprint, from_entry
+from gateway.core.token import hash_secret
+from tests.control.desk import Desk
+from tests.control.usecases.test_keys import keys_of
+
+HERE, TOKEN = "https://gw.example", hash_secret("a token")
+ENTRY = from_entry(HERE, TOKEN)
+KNOWN = Sources(HERE, {fingerprint(TOKEN): "billing"}, {}, lambda *_: None)
+GONE = replace(KNOWN, entries={})
+
+
+def outlived_of(desk: Desk, sources: Sources) -> Outlived:
+    keys = keys_of(desk)
+    return Outlived(
+        grants=desk.state,
+        feed=desk.state,
+        journal=keys.journal,
+        apply_now=keys.apply_now,
+        clock=desk.clock,
+        sources=lambda: sources,
+    )
+
+
+async def test_keys_of_what_is_gone_are_revoked_and_no_others(desk: Desk) -> None:
+    """Once: by a revocation that every replica hears of, told in the audit trail. Keys that admins issued stay."""
+    keys = keys_of(desk)
+    session = await keys.issue_session("billing", 3600.0, "container credentials", ENTRY)
+    lasting = await keys.issue(Principal("admin", "ops"), "billing")
+    assert 0 == await outlived_of(desk, KNOWN).end()
+    assert [1, 0] == [await outlived_of(desk, GONE).end() for _ in range(2)]
+    stored = [await desk.state.get(key.grant.id) for key in (session, lasting)]
+    assert [True, False] == [one is not None and one.revoked_at is not None for one in stored]
+    trail = await desk.state.trail(0, 100)
+    assert 1 == sum('"key.revoke"' in entry.text and session.grant.id in entry.text for entry in trail.entries)
+
+
+async def test_more_keys_than_a_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, in one write."""
+    monkeypatch.setattr(room, "_PAGE", 2)
+    for _ in range(5):
+        await keys_of(desk).issue_session("billing", 3600.0, "x", ENTRY)
+    assert 5 == await outlived_of(desk, GONE).end()
+
+
+async def test_the_watch_ends_them_at_the_start_and_after_each_change(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once more a little later, for a key that was being issued; a store that is away is asked again."""
+    monkeypatch.setattr(room, "_AGAIN", 0.01)
+    monkeypatch.setattr(room, "_PAUSE", 0.001)
+    asked: list[int] = []
+
+    async def end(self: Outlived) -> int:
+        asked.append(1)
+        if len(asked) == 1:
+            raise DependencyDown("grants", "away")
+        return 0
+
+    monkeypatch.setattr(Outlived, "end", end)
+    changed = asyncio.Event()
+    watch = asyncio.get_running_loop().create_task(outlived_of(desk, KNOWN).watch(changed))
+    for expected in (3, 5):
+        async with asyncio.timeout(3):
+            while len(asked) < expected:  # noqa: ASYNC110 (a list has no event)
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        assert expected == len(asked)
+        changed.set()
+    watch.cancel()

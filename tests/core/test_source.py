@@ -1,0 +1,64 @@
+"""What a key came from, and whether that is still there."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.core.attempt import Principal
+from gateway.core.grant import Grant, GrantKind
+from gateway.core.source import Source, Sources, fingerprint, from_entry, from_identity, from_sidecar
+from gateway.core.token import hash_secret
+
+HERE = "https://gw.example"
+TOKEN, NEXT = hash_secret("a token"), hash_secret("its successor")
+WHO = ("https://issuer.example", "gateway", "billing-role", "system:serviceaccount:billing:worker")
+NOW_KNOWN = Sources(
+    HERE,
+    {fingerprint(TOKEN): "billing"},
+    {("edge", fingerprint(TOKEN)): frozenset({"billing", "etl"})},
+    lambda *who: "billing" if who == WHO else None,
+)
+
+
+def key(source: Source, app: str = "billing") -> Grant:
+    return Grant(id="k_1", kind=GrantKind.KEY, hash=TOKEN, owner=Principal("app", app), issued_at=0.0, source=source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        from_entry(HERE, TOKEN),
+        from_sidecar(HERE, "edge", TOKEN),
+        from_identity(HERE, *WHO),
+        (),
+        from_entry("https://elsewhere.example", NEXT),
+        ("a kind of later days", HERE),
+    ],
+)
+def test_what_is_still_there_keeps_its_keys(source: Source) -> None:
+    """And so does what another gateway issued, or one that knew no sources yet: that is not ours to say."""
+    assert not NOW_KNOWN.outlived(key(source))
+
+
+@pytest.mark.parametrize(
+    ("source", "app"),
+    [
+        (from_entry(HERE, NEXT), "billing"),
+        (from_entry(HERE, TOKEN), "etl"),
+        (from_sidecar(HERE, "edge", NEXT), "billing"),
+        (from_sidecar(HERE, "gone", TOKEN), "billing"),
+        (from_sidecar(HERE, "edge", TOKEN), "payroll"),
+        (from_identity(HERE, *WHO), "etl"),
+        (from_identity(HERE, WHO[0], WHO[1], WHO[2], "system:serviceaccount:other:worker"), "billing"),
+    ],
+    ids=["token", "app", "sidecar's token", "sidecar", "sidecar's apps", "role's app", "subject"],
+)
+def test_what_is_gone_or_narrowed_ends_its_keys(source: Source, app: str) -> None:
+    """A removed entry, a replaced token, an app that is named no more, a role that is another's."""
+    assert NOW_KNOWN.outlived(key(source, app))
+
+
+def test_a_source_holds_no_token() -> None:
+    """A fingerprint is half of a hash of a hash, the same every time."""
+    assert (16, fingerprint(TOKEN)) == (len(fingerprint(TOKEN)), from_entry(HERE, TOKEN)[-1])
+    assert TOKEN.hex()[:16] not in from_sidecar(HERE, "edge", TOKEN)
