@@ -59,6 +59,7 @@ from gateway.data.guesses import Guesses
 from gateway.data.listener import DataServer
 from gateway.data.names import Names
 from gateway.data.renewal import Renewals
+from gateway.data.reservations import keep_reservations
 from gateway.data.routes import data_handler
 from gateway.data.shaping import Shaper
 from gateway.data.transfers import Pace, Transfers
@@ -234,6 +235,7 @@ class _App:
             *(() if self.state.issuer is not None else (("sources", self._outlived().watch(self._settings_read)),)),
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
+            ("reservations", keep_reservations(plane)),
             ("retention", self._prune()),
             ("memory", give_back()),
             ("reload", watch(self.reloader, lambda: self._reload("change"))),
@@ -319,6 +321,7 @@ class _App:
             app_tokens=self._app_tokens,
             sidecar_tokens=self._sidecar_tokens,
             sidecar_apps=lambda: self.settings.control.sidecar_apps,
+            sidecar_serves=lambda: self.settings.control.sidecar_serves,
             issuer=self.state.issuer,
             resealer=self.state.sealed,
             identity=LateIdentity(lambda: self.settings),

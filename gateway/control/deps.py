@@ -15,6 +15,7 @@ from gateway.control.usecases.keys import Sealer
 from gateway.core.grant import Grant, GrantAdmin
 from gateway.core.issued import SessionIssuer
 from gateway.core.lease import LeaseStore
+from gateway.core.pattern import NamePattern
 from gateway.core.policy import Policy
 from gateway.core.record import AuditEvent, Ledger
 from gateway.core.revocation import RevocationFeed
@@ -52,8 +53,9 @@ class ControlDeps:
 
     `apply_now` returns when this process's own revocation view has caught up with the feed. `clock` gives seconds
     since the epoch. `tokens` maps the SHA-256 of tokens to admin names, `app_tokens` to app names, `sidecar_tokens`
-    to sidecars, `sidecar_apps` a sidecar's name to the apps of which it may have keys issued. `public_url` is what
-    links begin with; `audit_required` is the declared posture of the audit trail, true is closed. These six are asked
+    to sidecars, `sidecar_apps` a sidecar's name to the apps of which it may have keys issued, `sidecar_serves` to the
+    owners whose grants it is given (an admin, who is not named there, is given all). `public_url` is what
+    links begin with; `audit_required` is the declared posture of the audit trail, true is closed. These seven are asked
     at every request, so that a reload takes effect. `issuer` makes the apps' short-lived keys where a central gateway
     does, and is None where this one does. `resealer` is None where there are no sealing keys. `profile_of` names a
     backend's profile. `ready` gives the faults that keep the gateway from serving, by name. `metrics` takes an
@@ -83,6 +85,7 @@ class ControlDeps:
     app_tokens: Callable[[], Mapping[SecretHash, str]]
     sidecar_tokens: Callable[[], Mapping[SecretHash, str]]
     sidecar_apps: Callable[[], Mapping[str, frozenset[str]]]
+    sidecar_serves: Callable[[], Mapping[str, tuple[NamePattern, ...]]]
     issuer: SessionIssuer | None
     resealer: Resealer | None
     ended: Callable[[Grant], bool]

@@ -240,12 +240,26 @@ ROWS: Final = (
         also=(403,),
     ),
     *(
-        Row("POST", f"/v1/uses/{path}", name, "sidecars", summary, sidecar_routes.UseView, body)
-        for path, name, summary, body in (
-            ("open", "openUse", "Open or join a counted use", sidecar_routes.OpenUse),
-            ("give-back", "giveUseBack", "Undo a use that moved no byte", sidecar_routes.GiveBack),
-            ("reserve", "reserveBytes", "Take from a byte budget", sidecar_routes.ReserveBytes),
-            ("settle", "settleBytes", "Replace a reservation by what moved", sidecar_routes.SettleBytes),
+        Row("POST", f"/v1/uses/{path}", name, "sidecars", summary, view, body, also=(404,))
+        for path, name, summary, view, body in (
+            ("open", "openUse", "Open or join a counted use", sidecar_routes.UseView, sidecar_routes.OpenUse),
+            ("join", "joinUse", "Whether a counted use is open", sidecar_routes.UseView, sidecar_routes.GiveBack),
+            ("usage", "readUsage", "What a link has used so far", sidecar_routes.UsageView, sidecar_routes.Used),
+            (
+                "give-back",
+                "giveUseBack",
+                "End a request that brought nothing",
+                sidecar_routes.UseView,
+                sidecar_routes.GiveBack,
+            ),
+            (
+                "reserve",
+                "reserveBytes",
+                "Reserve bytes of a budget and a use before they move",
+                sidecar_routes.RoomView,
+                sidecar_routes.ReserveBytes,
+            ),
+            ("settle", "settleBytes", "Count what moved", sidecar_routes.UseView, sidecar_routes.SettleBytes),
         )
     ),
     Row("GET", "/v1/backends", "listBackends", "policy", "The stores behind the gateway", rule_answers.BackendList),

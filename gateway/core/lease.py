@@ -1,19 +1,35 @@
-"""Owns counted uses: what a lease is and the interface of the store that counts exactly.
+"""Owns counted uses and bytes: what a lease and a reservation are, and the interface of the store that counts exactly.
 
 Refuses to own who the caller is (the lease key is made in `gateway.data.admit`).
 
 A use is a lease, not a request: it is opened before the first byte, in one atomic conditional write; ranges and
-resumes with the same lease key inside its window are free; it is given back if no byte was sent.
+resumes with the same lease key inside its window are free; it is given back if nobody had anything of it.
+
+What a request may move is reserved before it moves, so that who was let in comes through, and who cannot is refused
+before the first byte. A reservation stands while its request is heard of; what a request reserved that died with its
+gateway is free again after `RESERVED_SECONDS`, and so is the use that it had opened for nothing. The bytes that such a
+request moved since it was last heard of (a quarter of that time) are then not counted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol
 
 from gateway.core.grant import Grant, GrantState
 
-__all__ = ["LEASE_BYTES_FACTOR", "LEASE_WINDOW", "Lease", "LeaseStore", "Usage", "state_with"]
+__all__ = [
+    "LEASE_BYTES_FACTOR",
+    "LEASE_WINDOW",
+    "RESERVED_SECONDS",
+    "Lease",
+    "LeaseStore",
+    "Reservation",
+    "Room",
+    "Usage",
+    "state_with",
+]
 
 LEASE_WINDOW: Final = 3600.0
 """Seconds after its opening in which a lease covers further requests. Generous enough to resume a large download."""
@@ -21,20 +37,46 @@ LEASE_WINDOW: Final = 3600.0
 LEASE_BYTES_FACTOR: Final = 3
 """A lease moves at most this many times the object's size, so that it is no free pass."""
 
+RESERVED_SECONDS: Final = 60.0
+"""How long a reservation stands of which nothing was heard."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """An open lease. `fresh` says that this very request opened it, so that only this one may give it back."""
+    """An open lease. `fresh` says that this very request opened it."""
 
     grant_id: str
     key: str
     fresh: bool
-    moved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """By what a request is known to the counters: its grant, the lease that it shares, and a name of its own.
+
+    Without a `request` nothing stands in its name: it can neither reserve nor keep others from giving a use back.
+    """
+
+    grant_id: str
+    key: str | None = None
+    request: str = ""
+    seconds: float = RESERVED_SECONDS
+
+
+class Room(StrEnum):
+    """What became of a wish for bytes: `HELD` when they would be there if others gave back what they reserved."""
+
+    TAKEN = "taken"
+    HELD = "held"
+    SPENT = "spent"
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a grant has used so far; `moved` in bytes. `last_used_at` is in seconds since the epoch, None if never."""
+    """What a grant has used so far; `moved` in bytes, with those that are reserved.
+
+    `last_used_at` is in seconds since the epoch, None if never.
+    """
 
     uses: int = 0
     moved: int = 0
@@ -56,20 +98,44 @@ class LeaseStore(Protocol):
     Implementations raise `DependencyDown("grants")` when they cannot answer.
     """
 
-    async def open_lease(self, grant_id: str, key: str, uses: int | None, now: float, window: float) -> Lease | None:
-        """Join the open lease of this key, or open a new one if fewer than `uses` were ever opened; else None."""
+    async def open_lease(self, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
+        """Join the open lease of this key, or open a new one if fewer than `uses` were ever opened; else None.
+
+        From now on `mine` stands, with no byte reserved.
+        """
         ...
 
-    async def give_back(self, lease: Lease) -> None:
-        """Undo a fresh lease whose request moved no byte."""
+    async def give_back(self, mine: Reservation) -> None:
+        """End `mine`, which brought nothing. The last one to do so gives back the use itself, if nobody kept it."""
         ...
 
-    async def reserve_bytes(self, grant_id: str, wanted: int, budget: int) -> bool:
-        """Add `wanted` to the grant's byte count unless that would pass `budget`."""
+    async def reserve_bytes(
+        self, mine: Reservation, wanted: int, *, budget: int | None = None, cap: int | None = None
+    ) -> Room:
+        """Reserve `wanted` more, unless the grant's bytes would pass `budget` or those of its lease `cap`.
+
+        All or nothing. A lease that has ended has no room.
+        """
         ...
 
-    async def settle_bytes(self, grant_id: str, lease_key: str | None, reserved: int, moved: int, now: float) -> None:
-        """Replace a reservation by what really moved, and add it to the lease's own count."""
+    async def settle_bytes(
+        self,
+        mine: Reservation,
+        moved: int,
+        now: float,
+        *,
+        ends: bool = True,
+        keeps: bool = True,
+        bounded: bool = False,
+    ) -> None:
+        """Count `moved` bytes more, which are reserved no longer. Unless the request `ends`, the rest stands on.
+
+        `keeps` says that the use was had, and cannot be given back; `bounded` counts no more than was reserved.
+        """
+        ...
+
+    async def release_lapsed(self) -> int:
+        """Give back what requests reserved of which nothing was heard in time; returns how many those were."""
         ...
 
     async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:

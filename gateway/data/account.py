@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
-from gateway.core.lease import LEASE_WINDOW, LeaseStore
+from gateway.core.lease import LEASE_WINDOW, LeaseStore, Reservation
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.core.record import Ledger, Outcome, Record
 from gateway.core.request import ObjectRequest
@@ -184,8 +184,9 @@ class Accounts:
                 last[use] = record.at
         try:
             for (grant_id, lease_key), at in last.items():
-                await self._leases.open_lease(grant_id, lease_key, None, at, LEASE_WINDOW)
-                await self._leases.settle_bytes(grant_id, lease_key, 0, moved[grant_id, lease_key], at)
+                uncounted = Reservation(grant_id, lease_key)
+                await self._leases.open_lease(uncounted, None, at, LEASE_WINDOW)
+                await self._leases.settle_bytes(uncounted, moved[grant_id, lease_key], at)
         except DependencyDown:
             self._metrics.records_dropped(len(batch))
 

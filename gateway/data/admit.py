@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.core.attempt import Attempt, address_class
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.lease import LEASE_WINDOW, Lease
+from gateway.core.lease import LEASE_WINDOW, Lease, Reservation
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import Action, Operation, UploadStep, UploadVerb
@@ -25,11 +25,12 @@ from gateway.data.exchange import Exchange
 from gateway.data.gate import Gate, Plane
 from gateway.data.identify import Presented, TokenPresented
 from gateway.data.renewal import admit_again
+from gateway.data.reservations import open_lease, settle
 from gateway.data.transfers import Permit
 from gateway.data.unbroken import unbroken
 from gateway.wire.tus_state import UPLOAD_SECONDS, lease_key, new_upload
 
-__all__ = ["Admission", "claim", "spend"]
+__all__ = ["Admission"]
 
 _UNCOUNTED: Final = frozenset({Operation.HEAD_OBJECT, Operation.LIST_OBJECTS_V2, Operation.PREFLIGHT})
 
@@ -90,7 +91,7 @@ class Admission:
             permit.lease_key = key
             if grant.uses is not None:
                 window = 0.0 if permit.attempt.action is Action.WRITE else LEASE_WINDOW
-                await unbroken(_open_lease(self._plane, permit, grant, key, window))
+                await unbroken(open_lease(self._plane, permit, grant, key, window))
         elif grant.uses is not None or grant.budget is not None:
             await _require_rest(self._plane, grant, key, permit.attempt)
 
@@ -107,7 +108,7 @@ class Admission:
                 permit.upload = new_upload(attempt.now, self._plane.entropy(18))
                 permit.lease_key = lease_key(permit.upload)
                 if grant.uses is not None:
-                    await unbroken(_open_lease(self._plane, permit, grant, permit.lease_key, UPLOAD_SECONDS))
+                    await unbroken(open_lease(self._plane, permit, grant, permit.lease_key, UPLOAD_SECONDS))
             case UploadVerb.DISCOVER:
                 await _require_rest(self._plane, grant, "", attempt)
             case _:
@@ -122,40 +123,8 @@ class Admission:
         permit = self._permit
         self._plane.transfers.leave(permit)
         self._plane.metrics.transfers.dec()
-        if permit.lease is not None or permit.reserved:
-            await asyncio.shield(_settle(self._plane, permit))
-
-
-async def claim(plane: Plane, permit: Permit, wanted: int, whole: int | None) -> None:
-    """Reserve bytes of a budget before they move; `whole` is the object's size, for the lease's own cap.
-
-    Raises:
-        Refused: USED_UP.
-    """
-    grant, lease = permit.grant, permit.lease
-    if grant is None or not wanted:
-        return
-    if lease is not None and whole is not None:
-        plane.lent.require(lease, wanted, max(whole, wanted))
-    if grant.budget is not None:
-        await unbroken(_reserve(plane, permit, grant.id, wanted, grant.budget))
-
-
-async def _reserve(plane: Plane, permit: Permit, grant_id: str, wanted: int, budget: int) -> None:
-    if not await plane.leases.reserve_bytes(grant_id, wanted, budget):
-        raise Refused(Reason.USED_UP, "the link's byte budget is spent")
-    permit.reserved += wanted
-
-
-def spend(plane: Plane, permit: Permit, count: int, whole: int | None) -> None:
-    """Count object bytes that are about to be sent: who leaves with most of them has spent them.
-
-    Raises:
-        Refused: USED_UP when all requests of the same use have moved too much by now.
-    """
-    if permit.lease is not None and whole is not None:
-        plane.lent.move(permit.lease, count, whole)
-    permit.moved += count
+        if permit.lease is not None or permit.reservation is not None:
+            await asyncio.shield(settle(self._plane, permit))
 
 
 async def _take_rate(plane: Plane, gate: Gate, route: Route, now: float) -> Verdict | None:
@@ -175,14 +144,6 @@ async def _take_rate(plane: Plane, gate: Gate, route: Route, now: float) -> Verd
     return verdict
 
 
-async def _open_lease(plane: Plane, permit: Permit, grant: Grant, key: str, window: float) -> None:
-    """Take a use, and write down in the same breath that it has to be given back if nothing comes of it."""
-    permit.lease = await plane.leases.open_lease(grant.id, key, grant.uses, permit.attempt.now, window)
-    if permit.lease is None:
-        raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
-    plane.lent.begin(permit.lease)
-
-
 async def _require_rest(plane: Plane, grant: Grant, key: str, attempt: Attempt) -> None:
     """A look takes no use, but nobody looks through a link that is used up, unless their own use is still open."""
     usage = (await plane.leases.usage([grant.id])).get(grant.id)
@@ -191,22 +152,9 @@ async def _require_rest(plane: Plane, grant: Grant, key: str, attempt: Attempt) 
     if grant.budget is not None and usage.moved >= grant.budget:
         raise Refused(Reason.USED_UP, "the link's byte budget is spent")
     if grant.uses is not None and usage.uses >= grant.uses:
-        joined = await plane.leases.open_lease(grant.id, key, 0, attempt.now, LEASE_WINDOW)
+        joined = await plane.leases.open_lease(Reservation(grant.id, key), 0, attempt.now, LEASE_WINDOW)
         if joined is None:
             raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
-
-
-async def _settle(plane: Plane, permit: Permit) -> None:
-    """Correct the counters to what really happened. A store that is down now leaves them too high, never too low."""
-    try:
-        if permit.lease is not None and permit.lease.fresh and not permit.consumed:
-            await plane.leases.give_back(permit.lease)
-        if permit.grant is not None and (permit.reserved or permit.moved):
-            key = permit.lease.key if permit.lease is not None and permit.consumed else None
-            now = plane.clock()
-            await plane.leases.settle_bytes(permit.grant.id, key, permit.reserved, permit.moved, now)
-    except DependencyDown:
-        plane.metrics.records_dropped(1)
 
 
 def _lease_key(presented: Presented, attempt: Attempt, exchange: Exchange) -> str:

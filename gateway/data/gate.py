@@ -19,7 +19,6 @@ from gateway.data.account import Accounts
 from gateway.data.grants import Grants
 from gateway.data.guesses import Guesses, Turns
 from gateway.data.holds import Holds
-from gateway.data.lent import Lent
 from gateway.data.names import Names
 from gateway.data.password_threads import Passwords
 from gateway.data.reserve import Reserve
@@ -92,5 +91,4 @@ class Plane:
     reserve: Reserve = field(default_factory=Reserve)
     lists: Reserve = field(default_factory=Reserve)
     parts: Reserve = field(default_factory=lambda: Reserve(_PARTS_ROOM))
-    lent: Lent = field(default_factory=Lent)
     draining: bool = False

@@ -13,12 +13,12 @@ from typing import Final
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Answer
-from gateway.data.admit import claim, spend
 from gateway.data.exchange import Exchange
 from gateway.data.gate import Plane
 from gateway.data.late import LateReply
 from gateway.data.link_archive import archive_headers, wants_archive
 from gateway.data.opening import Opened
+from gateway.data.reservations import claim
 from gateway.data.transfers import Permit
 from gateway.wire.headers import response_headers
 from gateway.wire.replies import Reply, s3_ids
@@ -49,17 +49,16 @@ async def relay(plane: Plane, request: ObjectRequest, permit: Permit, opened: Op
         await _bodiless(exchange, opened, headers, permit)
         return
     whole = _whole_size(opened)
-    if opened.length is not None:
-        await claim(plane, permit, opened.length, whole)
+    claimed = 0 if opened.length is None else await claim(plane, permit, opened.length, whole)
     if opened.length is not None and opened.length <= _SMALL and not _paced(permit):
         body = await opened.body.read(_SMALL)
         _require_whole(opened, len(body))
-        spend(plane, permit, len(body), whole)
+        permit.moved += len(body)  # before it is sent: who leaves with most of it has had it
         permit.consumed = True
         await exchange.send(Reply(opened.status, tuple(headers), body))
         return
     await exchange.start(opened.status, headers, opened.length)
-    await _stream(plane, permit, opened, whole)
+    await _stream(plane, permit, opened, whole, claimed)
     _require_whole(opened, permit.moved)
     permit.consumed = True
     await exchange.finish()
@@ -97,24 +96,23 @@ async def _bodiless(exchange: Exchange, answer: Answer, headers: list[tuple[str,
     await exchange.finish()
 
 
-async def _stream(plane: Plane, permit: Permit, answer: Answer, whole: int | None) -> None:
+async def _stream(plane: Plane, permit: Permit, answer: Answer, whole: int | None, claimed: int) -> None:
     exchange, limits = permit.exchange, permit.route.limits
     piece = plane.shaper.piece(limits)
-    claimed = answer.length or 0
     async for chunk in answer.body:
         if answer.length is not None and permit.moved + len(chunk) > answer.length:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"more than {answer.length} bytes came")
-        if answer.length is None and permit.moved + len(chunk) > claimed:
-            await claim(plane, permit, _CLAIM, None)
-            claimed += _CLAIM
+        while permit.moved + len(chunk) > claimed:
+            rest = _CLAIM if answer.length is None else answer.length - claimed
+            claimed += await claim(plane, permit, rest, whole)
         permit.consumed = True
         if piece is None:
-            spend(plane, permit, len(chunk), whole)
+            permit.moved += len(chunk)
             await exchange.write(chunk)
             continue
         for start in range(0, len(chunk), piece):
             part = chunk[start : start + piece]
-            spend(plane, permit, len(part), whole)
+            permit.moved += len(part)
             await exchange.write(part)
             wait = plane.shaper.pay(limits, len(part))
             if wait > 0:

@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
-from gateway.core.lease import Lease
+from gateway.core.lease import Lease, Reservation
 from gateway.core.limits import Verdict
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import RevocationView
@@ -54,8 +54,9 @@ class Permit:
     `grant` is the one in force, as it was at the feed's position `as_of`; `ended` is why the right has ended for good;
     `version` the entity tag of what the store sends.
     `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes, `copied` those
-    that came from `source` through here; `further` is what else it touches now. `told` is the reason of a store's error
-    that was passed on. `upload` is the id of a resumable upload that this request begins.
+    that came from `source` through here; `further` is what else it touches now. `reserved` counts those that were
+    reserved in the name of `reservation`, and `counted` the moved ones of which the store has heard. `told` is the
+    reason of a store's error that was passed on. `upload` is the id of a resumable upload that this request begins.
     """
 
     exchange: Exchange
@@ -74,6 +75,8 @@ class Permit:
     further: tuple[Allowed, ...] = ()
     copied: int = 0
     reserved: int = 0
+    reservation: Reservation | None = None
+    counted: int = 0
     lease_key: str | None = None
     upload: str | None = None
     _ended: asyncio.Event | None = None

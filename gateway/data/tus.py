@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.core.lease import Lease
+from gateway.core.lease import Reservation
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import LinkPlace, UploadVerb
 from gateway.data.attempts import Tried
@@ -153,7 +153,7 @@ class _Step:
                 raise Refused(Reason.NOT_ALLOWED, "the upload is an object by now, which a link cannot delete")
             await unbroken(progress.give_up())
         if self._grant.uses is not None and not progress.state.partial:
-            await self._plane.leases.give_back(Lease(self._grant.id, lease_key(self._upload), fresh=True))
+            await self._plane.leases.give_back(Reservation(self._grant.id, lease_key(self._upload)))
         return Reply(204, _COMMON)
 
     # what the steps share

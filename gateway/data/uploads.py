@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, ObjectRequest
-from gateway.data.admit import claim
 from gateway.data.gate import Plane
 from gateway.data.renewal import confirm
+from gateway.data.reservations import claim
 from gateway.data.transfers import Permit
 from gateway.wire.checksums import BodyChecks
 from gateway.wire.chunked import ChunkedDecoder, declared_trailers

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    Field,
     PlainValidator,
     ValidationInfo,
     WithJsonSchema,
@@ -19,6 +20,7 @@ from pydantic import (
 )
 
 from gateway.core.attempt import Principal
+from gateway.core.pattern import NamePattern
 from gateway.core.posture import FailPosture
 from gateway.core.units import duration
 from gateway.settings.fields import (
@@ -32,11 +34,13 @@ from gateway.settings.fields import (
     ListenAddress,
     Network,
     Text,
+    one_or_more,
     written_as,
 )
 from gateway.settings.identity import App, IdentitySettings
 from gateway.settings.secret import SecretReader, SecretRef
 from gateway.settings.state import StateField, StateSettings
+from gateway.settings.words import Name
 
 __all__ = [
     "AdminToken",
@@ -185,10 +189,12 @@ class AdminToken(BaseModel):
 class SidecarToken(AdminToken):
     """The token of a sidecar without a store of its own: it follows revocations, resolves grants, counts uses.
 
-    `apps` are those of which it may also have short-lived keys issued. Unless they are named it gets none.
+    `apps` are those of which it may also have short-lived keys issued. Unless they are named it gets none. `serves` are
+    the owners whose links and keys it is given when it shows the hash of their secret, and for whose links it counts.
     """
 
     apps: tuple[App, ...] = ()
+    serves: Annotated[tuple[Name, ...], one_or_more(Name), Field(min_length=1)] = (NamePattern.parse("*"),)
 
 
 class AppCredential(BaseModel):
@@ -221,12 +227,19 @@ class ControlSettings(BaseModel):
                 raise ValueError(f"names a sidecar with apps {sidecar.name}, which is also the name of a token")
             if set(sidecar.apps) != {Principal("app", name) for name in self.sidecar_apps[sidecar.name]}:
                 raise ValueError(f"names two sidecars {sidecar.name}, with different apps")
+            if sidecar.serves != self.sidecar_serves[sidecar.name]:
+                raise ValueError(f"names two sidecars {sidecar.name}, which serve different owners")
         return self
 
     @property
     def sidecar_apps(self) -> dict[str, frozenset[str]]:
         """Of which apps each sidecar may have keys issued, by its name."""
         return {sidecar.name: frozenset(app.name for app in sidecar.apps) for sidecar in self.sidecars}
+
+    @property
+    def sidecar_serves(self) -> dict[str, tuple[NamePattern, ...]]:
+        """Whose grants each sidecar is given, by its name."""
+        return {sidecar.name: sidecar.serves for sidecar in self.sidecars}
 
 
 class FailSettings(BaseModel):

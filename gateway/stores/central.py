@@ -19,11 +19,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from cachetools import LRUCache
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.issued import IssuedKey
-from gateway.core.lease import Lease, Usage
+from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
 from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
@@ -43,6 +44,7 @@ ANSWER_SECONDS: Final = 3.0
 
 _LONGEST_WAIT: Final = 20.0
 _PAGE: Final = 1000
+_FOUND: Final = 200_000
 
 
 class CentralState:
@@ -52,6 +54,7 @@ class CentralState:
         self._url = url.removeprefix("central+").rstrip("/")
         self._token = token
         self._own = MemoryState(clock=clock)
+        self._found: LRUCache[str, SecretHash] = LRUCache(_FOUND)  # by their hash links are named at the central one
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -85,7 +88,9 @@ class CentralState:
         answer = await self._ask("grants", "GET", f"/v1/grants/by-hash/{secret_hash.hex()}")
         if "grant" in answer and answer["grant"] is None:
             return None
-        return _grant(answer, secret_hash)
+        grant = _grant(answer, secret_hash)
+        self._found[grant.id] = secret_hash
+        return grant
 
     async def get(self, grant_id: str) -> Grant | None:
         raise _elsewhere()
@@ -149,27 +154,57 @@ class CentralState:
 
     # leases
 
-    async def open_lease(self, grant_id: str, key: str, uses: int | None, now: float, window: float) -> Lease | None:
-        body = {"grant": grant_id, "key": key, "uses": uses, "window": window}
-        answer = await self._ask("grants", "POST", "/v1/uses/open", body)
-        if not _granted(answer):
-            return None
-        return Lease(grant_id, key, bool(answer.get("fresh")), int(answer.get("moved", 0)))
+    async def open_lease(self, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
+        if uses == 0:
+            granted = _granted(await self._use("join", mine, key=mine.key))
+            return Lease(mine.grant_id, mine.key or "", fresh=False) if granted else None
+        answer = await self._use("open", mine, key=mine.key, request=mine.request, window=window)
+        return Lease(mine.grant_id, mine.key or "", bool(answer.get("fresh"))) if _granted(answer) else None
 
-    async def give_back(self, lease: Lease) -> None:
-        if lease.fresh:
-            await self._ask("grants", "POST", "/v1/uses/give-back", {"grant": lease.grant_id, "key": lease.key})
+    async def give_back(self, mine: Reservation) -> None:
+        await self._use("give-back", mine, key=mine.key, request=mine.request)
 
-    async def reserve_bytes(self, grant_id: str, wanted: int, budget: int) -> bool:
-        body = {"grant": grant_id, "wanted": wanted, "budget": budget}
-        return _granted(await self._ask("grants", "POST", "/v1/uses/reserve", body))
+    async def reserve_bytes(
+        self, mine: Reservation, wanted: int, *, budget: int | None = None, cap: int | None = None
+    ) -> Room:
+        answer = await self._use("reserve", mine, key=mine.key, request=mine.request, wanted=wanted, cap=cap)
+        try:
+            return Room(str(answer.get("room")))
+        except ValueError as fault:
+            raise DependencyDown("grants", "the central gateway does not say whether bytes are left") from fault
 
-    async def settle_bytes(self, grant_id: str, lease_key: str | None, reserved: int, moved: int, now: float) -> None:
-        body = {"grant": grant_id, "key": lease_key, "reserved": reserved, "moved": moved}
-        await self._ask("grants", "POST", "/v1/uses/settle", body)
+    async def settle_bytes(
+        self,
+        mine: Reservation,
+        moved: int,
+        now: float,
+        *,
+        ends: bool = True,
+        keeps: bool = True,
+        bounded: bool = False,
+    ) -> None:
+        await self._use("settle", mine, key=mine.key, request=mine.request, moved=moved, ends=ends, keeps=keeps)
+
+    async def release_lapsed(self) -> int:
+        """The central gateway does it."""
+        return 0
 
     async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
-        raise _elsewhere()
+        answers = {grant_id: await self._use("usage", Reservation(grant_id)) for grant_id in grant_ids}
+        try:
+            return {
+                grant_id: Usage(int(answer["uses"]), int(answer["moved"]), answer["last_used_at"])
+                for grant_id, answer in answers.items()
+                if answer["uses"] or answer["moved"]
+            }
+        except (KeyError, TypeError, ValueError) as fault:
+            raise DependencyDown("grants", "the central gateway's counters cannot be read") from fault
+
+    async def _use(self, what: str, mine: Reservation, **fields: object) -> dict[str, Any]:
+        secret_hash = self._found.get(mine.grant_id)
+        if secret_hash is None:
+            raise DependencyDown("grants", "the link was not asked for at the central gateway")
+        return await self._ask("grants", "POST", f"/v1/uses/{what}", {"hash": secret_hash.hex(), **fields})
 
     # limits and ledger
 

@@ -12,11 +12,11 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
-from gateway.core.lease import Lease, Usage
+from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
 from gateway.core.revocation import FeedEntry
@@ -37,11 +37,19 @@ _UNUSED: Final = Usage()
 
 @dataclass(slots=True)
 class _OpenLease:
-    """`joined` says that a second request came in: from then on the use cannot be given back."""
+    """`kept` says that somebody had something of it: from then on the use cannot be given back."""
 
     expires_at: float
     moved: int = 0
-    joined: bool = False
+    kept: bool = False
+    requests: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Reserved:
+    key: str | None
+    held: int = 0
+    until: float = 0.0
 
 
 class MemoryState:
@@ -57,6 +65,7 @@ class MemoryState:
         self._feed: list[FeedEntry] = []
         self._leases: dict[tuple[str, str], _OpenLease] = {}
         self._usage: dict[str, Usage] = {}
+        self._reserved: dict[tuple[str, str], _Reserved] = {}
         self._limits = MemoryLimits()
         self._records: deque[tuple[int, Record]] = deque(maxlen=_RECORDS_KEPT)
         self._written = 0
@@ -180,42 +189,114 @@ class MemoryState:
 
     # leases
 
-    async def open_lease(self, grant_id: str, key: str, uses: int | None, now: float, window: float) -> Lease | None:
+    async def open_lease(self, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
+        grant_id, key = mine.grant_id, mine.key or ""
         known = self._leases.get((grant_id, key))
         if known is not None and known.expires_at > now:
-            known.joined = True
-            return Lease(grant_id, key, fresh=False, moved=known.moved)
+            self._stand(mine, known)
+            return Lease(grant_id, key, fresh=False)
         usage = self._usage.get(grant_id, _UNUSED)
         if uses is not None and usage.uses >= uses:
             return None
         self._forget_leases(now)
         self._usage[grant_id] = replace(usage, uses=usage.uses + 1, last_used_at=now)
-        self._leases[grant_id, key] = _OpenLease(now + window)
+        self._leases[grant_id, key] = opened = _OpenLease(now + window)
+        self._stand(mine, opened)
         return Lease(grant_id, key, fresh=True)
 
-    async def give_back(self, lease: Lease) -> None:
-        known = self._leases.get((lease.grant_id, lease.key))
-        if not lease.fresh or known is None or known.joined or known.moved:
-            return
-        del self._leases[lease.grant_id, lease.key]
-        usage = self._usage[lease.grant_id]
-        self._usage[lease.grant_id] = replace(usage, uses=usage.uses - 1)
-        if usage.uses == 1 and not usage.moved:
-            del self._usage[lease.grant_id]
+    async def give_back(self, mine: Reservation) -> None:
+        self._release(mine.grant_id, mine.request, mine.key)
 
-    async def reserve_bytes(self, grant_id: str, wanted: int, budget: int) -> bool:
-        usage = self._usage.get(grant_id, _UNUSED)
-        if usage.moved + wanted > budget:
-            return False
-        self._usage[grant_id] = replace(usage, moved=usage.moved + wanted)
-        return True
-
-    async def settle_bytes(self, grant_id: str, lease_key: str | None, reserved: int, moved: int, now: float) -> None:
-        usage = self._usage.get(grant_id, _UNUSED)
-        self._usage[grant_id] = replace(usage, moved=max(0, usage.moved + moved - reserved), last_used_at=now)
-        lease = None if lease_key is None else self._leases.get((grant_id, lease_key))
+    async def reserve_bytes(
+        self, mine: Reservation, wanted: int, *, budget: int | None = None, cap: int | None = None
+    ) -> Room:
+        usage, lease = self._usage.get(mine.grant_id, _UNUSED), self._lease(mine.grant_id, mine.key)
+        if cap is not None and lease is None:
+            return Room.SPENT
+        used = [(usage.moved, budget)] + ([(lease.moved, cap)] if lease is not None else [])
+        if any(most is not None and moved + wanted > most for moved, most in used):
+            held = [self._held(mine.grant_id), self._held(mine.grant_id, mine.key)]
+            left = zip(used, held, strict=False)
+            spent = any(most is not None and moved - free + wanted > most for (moved, most), free in left)
+            return Room.SPENT if spent else Room.HELD
+        self._usage[mine.grant_id] = replace(usage, moved=usage.moved + wanted)
         if lease is not None:
-            lease.moved += moved
+            lease.moved += wanted
+        self._stand(mine, lease).held += wanted
+        return Room.TAKEN
+
+    async def settle_bytes(
+        self,
+        mine: Reservation,
+        moved: int,
+        now: float,
+        *,
+        ends: bool = True,
+        keeps: bool = True,
+        bounded: bool = False,
+    ) -> None:
+        known = self._reserved.get((mine.grant_id, mine.request))
+        held = 0 if known is None else known.held
+        counted = min(moved, held) if bounded else moved
+        freed = held if ends else min(held, counted)
+        usage, lease = self._usage.get(mine.grant_id, _UNUSED), self._lease(mine.grant_id, mine.key)
+        self._usage[mine.grant_id] = replace(usage, moved=max(0, usage.moved + counted - freed), last_used_at=now)
+        if lease is not None:
+            lease.moved = max(0, lease.moved + counted - freed)
+            lease.kept = lease.kept or keeps
+        if known is not None:
+            known.held -= freed
+            known.until = self._clock() + mine.seconds
+        if ends:
+            self._end(mine.grant_id, mine.request)
+
+    async def release_lapsed(self) -> int:
+        now = self._clock()
+        lapsed = [(name, known.key) for name, known in self._reserved.items() if known.until <= now]
+        for (grant_id, request), key in lapsed:
+            self._release(grant_id, request, key)
+        return len(lapsed)
+
+    def _lease(self, grant_id: str, key: str | None) -> _OpenLease | None:
+        return None if key is None else self._leases.get((grant_id, key))
+
+    def _held(self, grant_id: str, key: str | None = None) -> int:
+        """What is reserved of a grant, or of one lease."""
+        return sum(
+            known.held
+            for (of, _), known in self._reserved.items()
+            if of == grant_id and (key is None or known.key == key)
+        )
+
+    def _stand(self, mine: Reservation, lease: _OpenLease | None) -> _Reserved:
+        known = self._reserved.get((mine.grant_id, mine.request), _Reserved(mine.key))
+        if mine.request:
+            known.until = self._clock() + mine.seconds
+            self._reserved[mine.grant_id, mine.request] = known
+            if lease is not None:
+                lease.requests.add(mine.request)
+        return known
+
+    def _end(self, grant_id: str, request: str) -> int:
+        """Nothing stands in this name any more; returns what it held."""
+        known = self._reserved.pop((grant_id, request), None)
+        lease = None if known is None else self._lease(grant_id, known.key)
+        if lease is not None:
+            lease.requests.discard(request)
+        return 0 if known is None else known.held
+
+    def _release(self, grant_id: str, request: str, key: str | None) -> None:
+        held, lease = self._end(grant_id, request), self._lease(grant_id, key)
+        usage = self._usage.get(grant_id, _UNUSED)
+        usage = replace(usage, moved=max(0, usage.moved - held))
+        if lease is not None:
+            lease.moved = max(0, lease.moved - held)
+            if not lease.kept and not lease.moved and not lease.requests:
+                del self._leases[grant_id, key or ""]
+                usage = replace(usage, uses=usage.uses - 1)
+        self._usage[grant_id] = usage
+        if not usage.uses and not usage.moved:
+            del self._usage[grant_id]
 
     async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
         return {grant_id: self._usage[grant_id] for grant_id in grant_ids if grant_id in self._usage}

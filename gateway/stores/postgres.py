@@ -18,7 +18,7 @@ from typing import Any, Final
 import asyncpg
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
-from gateway.core.lease import Lease, Usage
+from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
@@ -70,10 +70,8 @@ WHERE id = $13 AND version = $14 RETURNING {_COLUMNS}
 """  # noqa: S608
 _ENTER: Final = "INSERT INTO gateway_feed VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 _FEED: Final = "SELECT serial, kind, name, prefix, at, reason, by FROM gateway_feed"
-_RESERVE: Final = """
-INSERT INTO gateway_usage AS u (grant_id, uses, moved) SELECT $1, 0, $2::BIGINT WHERE $2 <= $3::BIGINT
-ON CONFLICT (grant_id) DO UPDATE SET moved = u.moved + $2 WHERE u.moved + $2 <= $3 RETURNING TRUE
-"""
+_RETURN: Final = "SELECT gateway_return($1, $2, $3, $4)"
+_LAPSED: Final = "SELECT grant_id, key, request FROM gateway_reservations WHERE until <= gateway_clock() LIMIT 200"
 _PRUNED_AT_ONCE: Final = 1000
 _PRUNE: Final = (
     """
@@ -280,21 +278,42 @@ class PostgresState:
 
     # leases
 
-    async def open_lease(self, grant_id: str, key: str, uses: int | None, now: float, window: float) -> Lease | None:
-        statement = "SELECT fresh, moved FROM gateway_open_lease($1, $2, $3, $4, $5)"
-        ((fresh, moved),) = await self._read("grants", statement, grant_id, key, uses, now, window)
-        return None if fresh is None else Lease(grant_id, key, fresh=fresh, moved=moved)
+    async def open_lease(self, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
+        statement = "SELECT gateway_join($1, $2, $3, $4, $5, $6, $7)"
+        values = (mine.grant_id, mine.key or "", mine.request, uses, now, window, mine.seconds)
+        ((fresh,),) = await self._read("grants", statement, *values)
+        return None if fresh is None else Lease(mine.grant_id, mine.key or "", fresh=fresh)
 
-    async def give_back(self, lease: Lease) -> None:
-        if lease.fresh:
-            await self._read("grants", "SELECT gateway_give_back($1, $2)", lease.grant_id, lease.key)
+    async def give_back(self, mine: Reservation) -> None:
+        await self._read("grants", _RETURN, mine.grant_id, mine.key, mine.request, False)
 
-    async def reserve_bytes(self, grant_id: str, wanted: int, budget: int) -> bool:
-        return bool(await self._read("grants", _RESERVE, grant_id, wanted, budget))
+    async def reserve_bytes(
+        self, mine: Reservation, wanted: int, *, budget: int | None = None, cap: int | None = None
+    ) -> Room:
+        statement = "SELECT gateway_reserve($1, $2, $3, $4, $5, $6, $7)"
+        values = (mine.grant_id, mine.key, mine.request, wanted, budget, cap, mine.seconds)
+        ((room,),) = await self._read("grants", statement, *values)
+        return Room(room)
 
-    async def settle_bytes(self, grant_id: str, lease_key: str | None, reserved: int, moved: int, now: float) -> None:
-        statement = "SELECT gateway_settle($1, $2, $3, $4, $5)"
-        await self._read("grants", statement, grant_id, lease_key, moved - reserved, moved, now)
+    async def settle_bytes(
+        self,
+        mine: Reservation,
+        moved: int,
+        now: float,
+        *,
+        ends: bool = True,
+        keeps: bool = True,
+        bounded: bool = False,
+    ) -> None:
+        statement = "SELECT gateway_count($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        names = (mine.grant_id, mine.key, mine.request)
+        await self._read("grants", statement, *names, moved, now, ends, keeps, bounded, mine.seconds)
+
+    async def release_lapsed(self) -> int:
+        # One at a time: who counts for a grant holds its lock, and nobody waits for one while holding another.
+        lapsed = await self._read("grants", _LAPSED)
+        done = [await self._read("grants", _RETURN, *names, True) for names in lapsed]
+        return sum(bool(returned) for ((returned,),) in done)
 
     async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
         statement = "SELECT grant_id, uses, moved, last_used_at FROM gateway_usage WHERE grant_id = ANY ($1)"

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import asyncpg
 
 from gateway.core.reasons import DependencyDown, SettingsError
-from gateway.stores.postgres_functions import LEASE_FUNCTIONS, TAKE_FUNCTION
+from gateway.stores.postgres_functions import LEASE_FUNCTIONS, RESERVATION_FUNCTIONS, TAKE_FUNCTION
 
 __all__ = ["CHANNEL", "FAILURES", "MIGRATIONS", "Dependency", "explain", "mapped", "migrate"]
 
@@ -142,7 +142,24 @@ _SEALS: Final = """
 """
 """The sealing keys that what is stored may be under; 0 stands for none. See `gateway.core.sealing`."""
 
-MIGRATIONS: Final = ("".join((_TABLES, LEASE_FUNCTIONS, TAKE_FUNCTION)), _TRAIL, _SEALS)
+_RESERVATIONS: Final = """
+    CREATE TABLE gateway_reservations (
+        grant_id TEXT COLLATE "C" NOT NULL,
+        request TEXT COLLATE "C" NOT NULL,
+        key TEXT COLLATE "C",
+        held BIGINT NOT NULL,
+        until DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (grant_id, request)
+    );
+    CREATE INDEX gateway_reservations_end ON gateway_reservations (until);
+"""
+
+MIGRATIONS: Final = (
+    "".join((_TABLES, LEASE_FUNCTIONS, TAKE_FUNCTION)),
+    _TRAIL,
+    _SEALS,
+    _RESERVATIONS + RESERVATION_FUNCTIONS,
+)
 """Forward only: number n takes a database from form n to n + 1. Never edit one that was released."""
 
 

@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
-from gateway.core.lease import Lease, Usage
+from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
@@ -256,25 +256,44 @@ class RedisState:
 
     # leases
 
-    async def open_lease(self, grant_id: str, key: str, uses: int | None, now: float, window: float) -> Lease | None:
+    async def open_lease(self, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
         allowed = "" if uses is None else uses
         linger = int((window + _LEASE_LINGERS) * 1000)
         with self._mapped("grants"):
-            answer = await self._run(scripts.OPEN_LEASE, grant_id, key, allowed, repr(now), repr(now + window), linger)
-        return None if answer is None else Lease(grant_id, key, fresh=bool(answer[0]), moved=int(answer[1]))
+            fresh = await self._count(scripts.OPEN_LEASE, mine, allowed, repr(now), repr(now + window), linger)
+        return None if fresh is None else Lease(mine.grant_id, mine.key or "", fresh=bool(fresh))
 
-    async def give_back(self, lease: Lease) -> None:
-        if lease.fresh:
-            with self._mapped("grants"):
-                await self._run(scripts.GIVE_BACK, lease.grant_id, lease.key)
-
-    async def reserve_bytes(self, grant_id: str, wanted: int, budget: int) -> bool:
+    async def give_back(self, mine: Reservation) -> None:
         with self._mapped("grants"):
-            return bool(await self._run(scripts.RESERVE, grant_id, wanted, budget))
+            await self._count(scripts.GIVE_BACK, mine)
 
-    async def settle_bytes(self, grant_id: str, lease_key: str | None, reserved: int, moved: int, now: float) -> None:
+    async def reserve_bytes(
+        self, mine: Reservation, wanted: int, *, budget: int | None = None, cap: int | None = None
+    ) -> Room:
+        most = ("" if limit is None else limit for limit in (budget, cap))
         with self._mapped("grants"):
-            await self._run(scripts.SETTLE, grant_id, lease_key or "", moved - reserved, moved, repr(now))
+            room = await self._count(scripts.RESERVE, mine, wanted, *most)
+        return Room(room.decode())
+
+    async def settle_bytes(
+        self,
+        mine: Reservation,
+        moved: int,
+        now: float,
+        *,
+        ends: bool = True,
+        keeps: bool = True,
+        bounded: bool = False,
+    ) -> None:
+        with self._mapped("grants"):
+            await self._count(scripts.SETTLE, mine, moved, repr(now), int(ends), int(keeps), int(bounded))
+
+    async def release_lapsed(self) -> int:
+        with self._mapped("grants"):
+            return int(await self._run(scripts.RELEASE, "", "", ""))
+
+    async def _count(self, script: str, mine: Reservation, *values: object) -> Any:
+        return await self._run(script, mine.grant_id, mine.key or "", mine.request, *values, repr(mine.seconds))
 
     async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
         with self._mapped("grants"):

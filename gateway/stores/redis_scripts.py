@@ -18,6 +18,7 @@ __all__ = [
     "FORGET",
     "GIVE_BACK",
     "OPEN_LEASE",
+    "RELEASE",
     "RESERVE",
     "REVOKE",
     "SAVE",
@@ -165,64 +166,157 @@ return redis.call('ZCOUNT', p .. 'sessions', '-inf', '(' .. ARGV[2])
 )
 """Forgets up to 200 short-lived keys that ended before ARGV[2]; answers how many are left to forget."""
 
-OPEN_LEASE: Final = """
-local p, id, key, uses, now, ends, linger = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local lease, usage = p .. 'lease:' .. id .. ':' .. key, p .. 'usage:' .. id
-local known = redis.call('HMGET', lease, 'ends', 'moved')
-if known[1] and tonumber(known[1]) > tonumber(now) then
-    redis.call('HSET', lease, 'joined', 1)
-    return {0, known[2]}
+_COUNTERS: Final = """
+local p, id, key, request = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local usage, lease = p .. 'usage:' .. id, p .. 'lease:' .. id .. ':' .. key
+local function clock()
+    local told = redis.call('TIME')
+    return told[1] + told[2] / 1000000
 end
-if uses ~= '' and tonumber(redis.call('HGET', usage, 'uses') or 0) >= tonumber(uses) then return false end
-redis.call('HINCRBY', usage, 'uses', 1)
-redis.call('HINCRBY', usage, 'moved', 0)
-redis.call('HSET', usage, 'last', now)
-redis.call('DEL', lease)
-redis.call('HSET', lease, 'ends', ends, 'moved', 0, 'joined', 0)
-redis.call('PEXPIRE', lease, linger)
-return {1, '0'}
-"""
-
-GIVE_BACK: Final = """
-local p, id, key = ARGV[1], ARGV[2], ARGV[3]
-local lease, usage = p .. 'lease:' .. id .. ':' .. key, p .. 'usage:' .. id
-local known = redis.call('HMGET', lease, 'joined', 'moved')
-if known[1] ~= '0' or known[2] ~= '0' then return 0 end
-redis.call('DEL', lease)
-redis.call('HINCRBY', usage, 'uses', -1)
-local left = redis.call('HMGET', usage, 'uses', 'moved')
-if left[1] == '0' and left[2] == '0' then redis.call('DEL', usage) end
-return 1
-"""
-
-RESERVE: Final = """
 local function above(one, other)
     if #one ~= #other then return #one > #other end
     return one > other
 end
-local usage, wanted, budget = ARGV[1] .. 'usage:' .. ARGV[2], ARGV[3], ARGV[4]
-if above(wanted, budget) then return 0 end
-local known = redis.call('EXISTS', usage)
-redis.call('HINCRBY', usage, 'moved', wanted)
-if not above(redis.call('HGET', usage, 'moved'), budget) then
-    redis.call('HINCRBY', usage, 'uses', 0)
-    return 1
+local function add(name, field, bytes) redis.call('HINCRBY', name, field, bytes) end
+local function less(name, field, bytes)
+    if bytes ~= '0' then redis.call('HINCRBY', name, field, '-' .. bytes) end
+    if string.sub(redis.call('HGET', name, field) or '0', 1, 1) == '-' then redis.call('HSET', name, field, 0) end
 end
-redis.call('HINCRBY', usage, 'moved', '-' .. wanted)
-if known == 0 then redis.call('DEL', usage) end
-return 0
+local function held() return redis.call('HGET', p .. 'reserved:' .. id .. ':' .. request, 'held') or '0' end
+local function stand(seconds)
+    if request == '' then return end
+    redis.call('HSETNX', p .. 'reserved:' .. id .. ':' .. request, 'key', key)
+    redis.call('HINCRBY', p .. 'reserved:' .. id .. ':' .. request, 'held', 0)
+    if key ~= '' then redis.call('SADD', p .. 'standing:' .. id .. ':' .. key, request) end
+    redis.call('ZADD', p .. 'reservations', string.format('%.6f', clock() + seconds), id .. ' ' .. request)
+end
+local function finish()
+    redis.call('DEL', p .. 'reserved:' .. id .. ':' .. request)
+    redis.call('SREM', p .. 'standing:' .. id .. ':' .. key, request)
+    redis.call('ZREM', p .. 'reservations', id .. ' ' .. request)
+end
+local function give_back()
+    local bytes = held()
+    finish()
+    less(usage, 'moved', bytes)
+    less(usage, 'held', bytes)
+    if redis.call('EXISTS', lease) == 1 then
+        less(lease, 'moved', bytes)
+        less(lease, 'held', bytes)
+        local known = redis.call('HMGET', lease, 'joined', 'moved')
+        if known[1] == '0' and known[2] == '0'
+                and redis.call('EXISTS', p .. 'standing:' .. id .. ':' .. key) == 0 then
+            redis.call('DEL', lease)
+            redis.call('HINCRBY', usage, 'uses', -1)
+        end
+    end
+    local left = redis.call('HMGET', usage, 'uses', 'moved')
+    if (left[1] or '0') == '0' and (left[2] or '0') == '0' then redis.call('DEL', usage) end
+end
 """
+"""A lease's `joined` says that its use was had and is kept. Reservations are known by the time at which they lapse."""
 
-SETTLE: Final = """
-local p, id, key, change, moved, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local usage, lease = p .. 'usage:' .. id, p .. 'lease:' .. id .. ':' .. key
-redis.call('HINCRBY', usage, 'moved', change)
-redis.call('HINCRBY', usage, 'uses', 0)
-if string.sub(redis.call('HGET', usage, 'moved'), 1, 1) == '-' then redis.call('HSET', usage, 'moved', 0) end
+OPEN_LEASE: Final = (
+    _COUNTERS
+    + """
+local uses, now, ends, linger, seconds = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local known = redis.call('HMGET', lease, 'ends', 'joined')
+if known[1] and tonumber(known[1]) > tonumber(now) then
+    if known[2] ~= '1' then stand(seconds) end
+    return 0
+end
+if uses ~= '' and tonumber(redis.call('HGET', usage, 'uses') or 0) >= tonumber(uses) then return false end
+add(usage, 'uses', 1)
+add(usage, 'moved', 0)
 redis.call('HSET', usage, 'last', now)
-if key ~= '' and redis.call('EXISTS', lease) == 1 then redis.call('HINCRBY', lease, 'moved', moved) end
+redis.call('DEL', lease)
+redis.call('HSET', lease, 'ends', ends, 'moved', 0, 'joined', 0)
+redis.call('PEXPIRE', lease, linger)
+stand(seconds)
 return 1
 """
+)
+"""Answers 1 for a fresh lease, 0 for a joined one, nil when no use is left."""
+
+GIVE_BACK: Final = _COUNTERS + "give_back()"
+
+RELEASE: Final = (
+    _COUNTERS
+    + """
+local lapsed = redis.call('ZRANGEBYSCORE', p .. 'reservations', '-inf', clock(), 'LIMIT', 0, 200)
+for _, member in ipairs(lapsed) do
+    id, request = string.match(member, '^(%S*) (.*)$')
+    key = redis.call('HGET', p .. 'reserved:' .. id .. ':' .. request, 'key') or ''
+    usage, lease = p .. 'usage:' .. id, p .. 'lease:' .. id .. ':' .. key
+    give_back()
+end
+return #lapsed
+"""
+)
+
+RESERVE: Final = (
+    _COUNTERS
+    + """
+local wanted, budget, cap, seconds = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local leased = redis.call('EXISTS', lease) == 1
+if cap ~= '' and not leased then return 'spent' end
+local counted = {{usage, budget}}
+if leased then counted = {{usage, budget}, {lease, cap}} end
+local unused = redis.call('EXISTS', usage) == 0
+local function over(name, most) return most ~= '' and above(redis.call('HGET', name, 'moved'), most) end
+local room = 'taken'
+for _, one in ipairs(counted) do
+    add(one[1], 'moved', wanted)
+    if over(one[1], one[2]) then
+        local others = redis.call('HGET', one[1], 'held') or '0'
+        if others ~= '0' then add(one[1], 'moved', '-' .. others) end
+        if over(one[1], one[2]) then room = 'spent' elseif room == 'taken' then room = 'held' end
+        add(one[1], 'moved', others)
+    end
+end
+for _, one in ipairs(counted) do
+    if room == 'taken' then add(one[1], 'held', wanted) else add(one[1], 'moved', '-' .. wanted) end
+end
+if room == 'taken' then
+    add(usage, 'uses', 0)
+    stand(seconds)
+    add(p .. 'reserved:' .. id .. ':' .. request, 'held', wanted)
+elseif unused then
+    redis.call('DEL', usage)
+end
+return room
+"""
+)
+
+SETTLE: Final = (
+    _COUNTERS
+    + """
+local moved, now, ends, keeps, bounded, seconds = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local reserved = held()
+if bounded == '1' and above(moved, reserved) then moved = reserved end
+local freed = reserved
+if ends ~= '1' and above(reserved, moved) then freed = moved end
+local counted = {usage}
+if redis.call('EXISTS', lease) == 1 then
+    counted = {usage, lease}
+    if keeps == '1' then redis.call('HSET', lease, 'joined', 1) end
+end
+for _, name in ipairs(counted) do
+    add(name, 'moved', moved)
+    less(name, 'moved', freed)
+    less(name, 'held', freed)
+end
+add(usage, 'uses', 0)
+redis.call('HSET', usage, 'last', now)
+if ends == '1' then
+    finish()
+elseif redis.call('EXISTS', p .. 'reserved:' .. id .. ':' .. request) == 1 then
+    less(p .. 'reserved:' .. id .. ':' .. request, 'held', freed)
+    stand(seconds)
+end
+return 1
+"""
+)
 
 TAKE: Final = """
 local clock = redis.call('TIME')

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
-from gateway.core.lease import Lease, Usage
+from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
@@ -190,30 +190,47 @@ class SqliteState:
 
     # leases
 
-    async def open_lease(self, grant_id: str, key: str, uses: int | None, now: float, window: float) -> Lease | None:
-        # Most requests of a download join its lease for the third time and more: nothing is left to write then.
-        joined = self._read(
-            "grants",
-            "SELECT moved FROM leases WHERE grant_id = ? AND key = ? AND expires_at > ? AND joined = 1",
-            (grant_id, key, now),
-        )
-        if joined:
-            return Lease(grant_id, key, fresh=False, moved=joined[0][0])
+    async def open_lease(self, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
+        # Most requests of a download join a lease that is kept anyway: nothing is left to write then.
+        kept = "SELECT 1 FROM leases WHERE grant_id = ? AND key = ? AND expires_at > ? AND joined = 1"
+        if self._read("grants", kept, (mine.grant_id, mine.key, now)):
+            return Lease(mine.grant_id, mine.key or "", fresh=False)
         return await self._write(
-            "grants", lambda tx: work.open_lease(tx, grant_id, key, uses=uses, now=now, window=window)
+            "grants",
+            lambda tx: work.open_lease(tx, mine, uses=uses, now=now, window=window, clock=self._clock()),
         )
 
-    async def give_back(self, lease: Lease) -> None:
-        if lease.fresh:
-            await self._write("grants", lambda tx: work.give_back(tx, lease))
+    async def give_back(self, mine: Reservation) -> None:
+        await self._write("grants", lambda tx: work.give_back(tx, mine))
 
-    async def reserve_bytes(self, grant_id: str, wanted: int, budget: int) -> bool:
-        return await self._write("grants", lambda tx: work.reserve_bytes(tx, grant_id, wanted, budget))
-
-    async def settle_bytes(self, grant_id: str, lease_key: str | None, reserved: int, moved: int, now: float) -> None:
-        await self._write(
-            "grants", lambda tx: work.settle_bytes(tx, grant_id, lease_key, reserved=reserved, moved=moved, now=now)
+    async def reserve_bytes(
+        self, mine: Reservation, wanted: int, *, budget: int | None = None, cap: int | None = None
+    ) -> Room:
+        return await self._write(
+            "grants",
+            lambda tx: work.reserve_bytes(tx, mine, wanted, budget=budget, cap=cap, clock=self._clock()),
         )
+
+    async def settle_bytes(
+        self,
+        mine: Reservation,
+        moved: int,
+        now: float,
+        *,
+        ends: bool = True,
+        keeps: bool = True,
+        bounded: bool = False,
+    ) -> None:
+        def settle(tx: sqlite3.Connection) -> None:
+            clock = self._clock()
+            work.settle_bytes(tx, mine, moved, now=now, ends=ends, keeps=keeps, bounded=bounded, clock=clock)
+
+        await self._write("grants", settle)
+
+    async def release_lapsed(self) -> int:
+        if not self._read("grants", "SELECT 1 FROM reservations WHERE until <= ? LIMIT 1", (self._clock(),)):
+            return 0
+        return await self._write("grants", lambda tx: work.release_lapsed(tx, self._clock()))
 
     async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
         statement = "SELECT uses, moved, last_used_at FROM usage WHERE grant_id = ?"

@@ -155,6 +155,18 @@ MIGRATIONS: Final = (
     CREATE TABLE seals (number INTEGER PRIMARY KEY, mark TEXT NOT NULL) STRICT;
     INSERT INTO seals SELECT 0, '' WHERE EXISTS (SELECT 1 FROM grants);
     """,
+    # What running requests have reserved. From here on a lease's `joined` says that its use was had and is kept.
+    """
+    CREATE TABLE reservations (
+        grant_id TEXT NOT NULL,
+        request TEXT NOT NULL,
+        key TEXT,
+        held INTEGER NOT NULL,
+        until REAL NOT NULL,
+        PRIMARY KEY (grant_id, request)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX reservations_end ON reservations (until);
+    """,
 )
 """Forward only: number n takes a file from `user_version` n to n + 1. Never edit one that was released."""
 

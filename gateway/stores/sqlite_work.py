@@ -13,7 +13,7 @@ from sqlite3 import Connection
 from typing import Final
 
 from gateway.core.grant import Grant
-from gateway.core.lease import Lease
+from gateway.core.lease import Lease, Reservation, Room
 from gateway.core.record import AuditEvent, Record, TrailHead
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
@@ -32,6 +32,7 @@ __all__ = [
     "note_seal",
     "open_lease",
     "prune",
+    "release_lapsed",
     "reserve_bytes",
     "revoke",
     "save",
@@ -54,24 +55,30 @@ UPDATE grants SET head = ?, hash = ?, owner = ?, not_before = ?, expires_at = ?,
 WHERE id = ? AND version = ?
 """
 _BY_ID: Final = f"SELECT {GRANT_COLUMNS} FROM grants AS g WHERE g.id = ?"  # noqa: S608 (fixed columns)
-_JOIN_LEASE: Final = """
-UPDATE leases SET joined = 1 WHERE grant_id = ? AND key = ? AND expires_at > ? RETURNING moved
-"""
+_JOIN_LEASE: Final = "SELECT joined FROM leases WHERE grant_id = ? AND key = ? AND expires_at > ?"
 _USE_ONE: Final = """
 INSERT INTO usage (grant_id, uses, moved, last_used_at) SELECT :id, 1, 0, :now WHERE :uses IS NULL OR :uses > 0
 ON CONFLICT (grant_id) DO UPDATE SET uses = uses + 1, last_used_at = :now WHERE :uses IS NULL OR usage.uses < :uses
 RETURNING uses
 """
-_RESERVE: Final = """
-INSERT INTO usage (grant_id, uses, moved) SELECT :id, 0, :wanted WHERE :wanted <= :budget
-ON CONFLICT (grant_id) DO UPDATE SET moved = moved + :wanted WHERE usage.moved + :wanted <= :budget
-RETURNING moved
+_STAND: Final = """
+INSERT INTO reservations (grant_id, request, key, held, until) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (grant_id, request) DO UPDATE SET held = held + excluded.held, until = excluded.until
+"""
+_ADD: Final = """
+INSERT INTO usage (grant_id, uses, moved) VALUES (?, 0, ?)
+ON CONFLICT (grant_id) DO UPDATE SET moved = moved + excluded.moved
+"""
+_FREE_USE: Final = """
+DELETE FROM leases WHERE grant_id = :id AND key = :key AND joined = 0 AND moved = 0
+AND NOT EXISTS (SELECT 1 FROM reservations AS r WHERE r.grant_id = :id AND r.key = :key)
 """
 _SETTLE: Final = """
 INSERT INTO usage (grant_id, uses, moved, last_used_at) VALUES (:id, 0, MAX(0, :change), :now)
 ON CONFLICT (grant_id) DO UPDATE SET moved = MAX(0, moved + :change), last_used_at = :now
 """
 _SWEPT_AT_ONCE: Final = 8
+_RELEASED_AT_ONCE: Final = 200
 _PRUNED_AT_ONCE: Final = 1000
 _PRUNE: Final = (
     "DELETE FROM records WHERE number IN (SELECT number FROM records WHERE at < ? LIMIT ?)",
@@ -161,11 +168,14 @@ def revoke(
 
 
 def open_lease(
-    connection: Connection, grant_id: str, key: str, *, uses: int | None, now: float, window: float
+    connection: Connection, mine: Reservation, *, uses: int | None, now: float, window: float, clock: float
 ) -> Lease | None:
+    grant_id, key = mine.grant_id, mine.key or ""
     joined = connection.execute(_JOIN_LEASE, (grant_id, key, now)).fetchone()
     if joined is not None:
-        return Lease(grant_id, key, fresh=False, moved=joined[0])
+        if not joined[0]:
+            _stand(connection, mine, 0, clock)
+        return Lease(grant_id, key, fresh=False)
     if connection.execute(_USE_ONE, {"id": grant_id, "uses": uses, "now": now}).fetchone() is None:
         return None
     lapsed = connection.execute(
@@ -173,30 +183,89 @@ def open_lease(
     ).fetchall()
     connection.executemany("DELETE FROM leases WHERE grant_id = ? AND key = ?", lapsed)
     connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, 0, 0)", (grant_id, key, now + window))
+    _stand(connection, mine, 0, clock)
     return Lease(grant_id, key, fresh=True)
 
 
-def give_back(connection: Connection, lease: Lease) -> None:
-    gone = connection.execute(
-        "DELETE FROM leases WHERE grant_id = ? AND key = ? AND joined = 0 AND moved = 0", (lease.grant_id, lease.key)
+def give_back(connection: Connection, mine: Reservation) -> None:
+    held = _end(connection, mine)
+    connection.execute("UPDATE usage SET moved = MAX(0, moved - ?) WHERE grant_id = ?", (held, mine.grant_id))
+    connection.execute(
+        "UPDATE leases SET moved = MAX(0, moved - ?) WHERE grant_id = ? AND key = ?", (held, mine.grant_id, mine.key)
     )
-    if gone.rowcount:
-        connection.execute("UPDATE usage SET uses = uses - 1 WHERE grant_id = ?", (lease.grant_id,))
-        connection.execute("DELETE FROM usage WHERE grant_id = ? AND uses = 0 AND moved = 0", (lease.grant_id,))
+    if connection.execute(_FREE_USE, {"id": mine.grant_id, "key": mine.key}).rowcount:
+        connection.execute("UPDATE usage SET uses = uses - 1 WHERE grant_id = ?", (mine.grant_id,))
+    connection.execute("DELETE FROM usage WHERE grant_id = ? AND uses = 0 AND moved = 0", (mine.grant_id,))
 
 
-def reserve_bytes(connection: Connection, grant_id: str, wanted: int, budget: int) -> bool:
-    return connection.execute(_RESERVE, {"id": grant_id, "wanted": wanted, "budget": budget}).fetchone() is not None
+def reserve_bytes(
+    connection: Connection, mine: Reservation, wanted: int, *, budget: int | None, cap: int | None, clock: float
+) -> Room:
+    names = (mine.grant_id, mine.key)
+    used = connection.execute("SELECT moved FROM usage WHERE grant_id = ?", names[:1]).fetchone() or (0,)
+    lease = connection.execute("SELECT moved FROM leases WHERE grant_id = ? AND key = ?", names).fetchone()
+    if cap is not None and lease is None:
+        return Room.SPENT
+    over_budget = 0 if budget is None else used[0] + wanted - budget
+    over_cap = 0 if cap is None or lease is None else lease[0] + wanted - cap
+    if over_budget > 0 or over_cap > 0:
+        held = "SELECT coalesce(sum(held), 0) FROM reservations WHERE grant_id = ?"
+        of_grant = connection.execute(held, names[:1]).fetchone()[0]
+        of_lease = connection.execute(f"{held} AND key = ?", names).fetchone()[0]
+        return Room.HELD if over_budget <= of_grant and over_cap <= of_lease else Room.SPENT
+    connection.execute(_ADD, (mine.grant_id, wanted))
+    connection.execute("UPDATE leases SET moved = moved + ? WHERE grant_id = ? AND key = ?", (wanted, *names))
+    _stand(connection, mine, wanted, clock)
+    return Room.TAKEN
 
 
 def settle_bytes(
-    connection: Connection, grant_id: str, lease_key: str | None, *, reserved: int, moved: int, now: float
+    connection: Connection,
+    mine: Reservation,
+    moved: int,
+    *,
+    now: float,
+    ends: bool,
+    keeps: bool,
+    bounded: bool,
+    clock: float,
 ) -> None:
-    connection.execute(_SETTLE, {"id": grant_id, "change": moved - reserved, "now": now})
-    if lease_key is not None:
-        connection.execute(
-            "UPDATE leases SET moved = moved + ? WHERE grant_id = ? AND key = ?", (moved, grant_id, lease_key)
-        )
+    names = (mine.grant_id, mine.request)
+    known = connection.execute("SELECT held FROM reservations WHERE grant_id = ? AND request = ?", names).fetchone()
+    held = 0 if known is None else known[0]
+    counted = min(moved, held) if bounded else moved
+    freed = held if ends else min(held, counted)
+    connection.execute(_SETTLE, {"id": mine.grant_id, "change": counted - freed, "now": now})
+    connection.execute(
+        "UPDATE leases SET moved = MAX(0, moved + ?), joined = MAX(joined, ?) WHERE grant_id = ? AND key = ?",
+        (counted - freed, int(keeps), mine.grant_id, mine.key),
+    )
+    if ends:
+        _end(connection, mine)
+    elif known is not None:
+        _stand(connection, mine, -freed, clock)
+
+
+def release_lapsed(connection: Connection, clock: float) -> int:
+    lapsed = connection.execute(
+        "SELECT grant_id, key, request FROM reservations WHERE until <= ? LIMIT ?", (clock, _RELEASED_AT_ONCE)
+    ).fetchall()
+    for row in lapsed:
+        give_back(connection, Reservation(*row))
+    return len(lapsed)
+
+
+def _stand(connection: Connection, mine: Reservation, held: int, clock: float) -> None:
+    if mine.request:
+        connection.execute(_STAND, (mine.grant_id, mine.request, mine.key, held, clock + mine.seconds))
+
+
+def _end(connection: Connection, mine: Reservation) -> int:
+    """Nothing stands in this name any more; returns what it held."""
+    ended = connection.execute(
+        "DELETE FROM reservations WHERE grant_id = ? AND request = ? RETURNING held", (mine.grant_id, mine.request)
+    ).fetchone()
+    return 0 if ended is None else int(ended[0])
 
 
 def append(connection: Connection, records: Sequence[Record]) -> None:

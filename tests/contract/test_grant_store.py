@@ -9,6 +9,7 @@ import pytest
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter, GrantKind, GrantState, Scope
+from gateway.core.lease import Reservation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.stores.redis import RedisState
@@ -231,9 +232,9 @@ async def test_states_are_disjoint_and_complete(engine: Engine) -> None:
     begun = await engine.create(link(not_before=NOW, expires_at=NOW + 0.5))
     await engine.revoke([RevocationTarget(FeedKind.LINK, revoked.id)], NOW, "", "admin:ops")
     for grant in (active, spent):
-        assert await engine.open_lease(grant.id, "k", grant.uses, NOW, 60) is not None
+        assert await engine.open_lease(Reservation(grant.id, "k"), grant.uses, NOW, 60) is not None
     for grant, moved in ((active, 9), (drained, 10)):
-        await engine.settle_bytes(grant.id, None, 0, moved, NOW)
+        await engine.settle_bytes(Reservation(grant.id), moved, NOW)
     found = {
         state: {grant.id for grant in (await engine.page(GrantFilter(now=NOW, state=state), None, 100)).grants}
         for state in GrantState

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.lease import Reservation
 from gateway.core.record import AuditEvent, Outcome, TrailHead, TrailPage
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
@@ -91,7 +92,7 @@ async def test_pruning_keeps_grants_and_revocations(engine: Engine) -> None:
         await engine.create(link(expires_at=NOW)),
     ]
     (revocation,) = await engine.revoke([RevocationTarget(FeedKind.OWNER, "app:nobody")], NOW, "", "admin:ops")
-    await engine.open_lease(lapsed.id, "k", None, NOW, 1)
+    await engine.open_lease(Reservation(lapsed.id, "k"), None, NOW, 1)
     assert await engine.prune(NOW + 50) == 0
     assert await engine.get(lapsed.id) is None
     assert await engine.find(lapsed.hash) is None

@@ -190,6 +190,7 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
         "profile_of": lambda name: "ceph",
         "sidecar_tokens": dict,
         "sidecar_apps": dict,
+        "sidecar_serves": dict,
         "issuer": None,
         "resealer": None,
         "ended": lambda grant: False,

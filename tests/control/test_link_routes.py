@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from gateway.core.grant import Grant
-from gateway.core.lease import LEASE_WINDOW
+from gateway.core.lease import LEASE_WINDOW, Reservation
 from gateway.core.record import Outcome, Record
 from gateway.core.token import LinkToken
 from tests.control.desk import START, Desk
@@ -230,7 +230,7 @@ async def test_wrong_queries_are_faults(desk: Desk, query: str) -> None:
 async def test_patch_changes_several_fields(desk: Desk) -> None:
     """One PATCH sets, clears and leaves; the counters and the token stay."""
     made = await desk.link(uses=3, label="old", expires_in=60)
-    await desk.state.open_lease(made["id"], "k", 3, desk.clock.now, LEASE_WINDOW)
+    await desk.state.open_lease(Reservation(made["id"], "k"), 3, desk.clock.now, LEASE_WINDOW)
     desk.clock.now += 100
     change = {"uses": None, "label": "new", "expires_in": "1h", "cidrs": ["192.0.2.7"], "password": "p"}
     answer = await desk.ask("PATCH", f"/v1/links/{made['id']}", change)
@@ -341,8 +341,8 @@ async def test_delete_revokes_before_it_answers(desk: Desk) -> None:
 async def test_used_up_shows(desk: Desk) -> None:
     """A link whose uses are spent says so, with its counters."""
     made = await desk.link(uses=1)
-    await desk.state.open_lease(made["id"], "k", 1, START + 9, LEASE_WINDOW)
-    await desk.state.settle_bytes(made["id"], "k", 0, 700, START + 9)
+    await desk.state.open_lease(Reservation(made["id"], "k"), 1, START + 9, LEASE_WINDOW)
+    await desk.state.settle_bytes(Reservation(made["id"], "k"), 700, START + 9)
     link = (await desk.ask("GET", f"/v1/links/{made['id']}")).json
     assert (link["state"], link["uses_used"], link["bytes_used"]) == ("used_up", 1, 700)
     assert link["last_used_at"] == "2027-01-15T08:00:09Z"

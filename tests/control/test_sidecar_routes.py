@@ -11,9 +11,14 @@ from gateway.control.api import endpoints
 from gateway.control.door import Door
 from gateway.control.routes import Endpoint
 from gateway.control.usecases.revocations import Waits
-from gateway.core.token import hash_secret
+from gateway.core.attempt import Principal
+from gateway.core.grant import Grant
+from gateway.core.lease import Reservation
+from gateway.core.pattern import NamePattern
+from gateway.core.token import SecretHash, hash_secret
 from gateway.core.trail import entry_fields
-from tests.control.desk import ADMIN, Desk, serving
+from tests.contract.sample import key, link
+from tests.control.desk import ADMIN, Desk, Reply, serving
 
 TOKEN = "a-sidecars-token-of-many-letters"
 OPENED = {
@@ -21,6 +26,8 @@ OPENED = {
     ("GET", "/v1/grants/by-hash/{hash}"),
     ("POST", "/v1/sessions"),
     ("POST", "/v1/uses/open"),
+    ("POST", "/v1/uses/join"),
+    ("POST", "/v1/uses/usage"),
     ("POST", "/v1/uses/give-back"),
     ("POST", "/v1/uses/reserve"),
     ("POST", "/v1/uses/settle"),
@@ -31,7 +38,10 @@ OPENED = {
 async def desk() -> AsyncIterator[Desk]:
     known = {hash_secret(TOKEN): "first", hash_secret(TOKEN + "2"): "second"}
     apps = {"first": frozenset({"billing"}), "second": frozenset[str]()}
-    async with serving(sidecar_tokens=lambda: known, sidecar_apps=lambda: apps) as opened:
+    serves = {"first": (NamePattern.parse("app:billing"),), "second": (NamePattern.parse("*"),)}
+    async with serving(
+        sidecar_tokens=lambda: known, sidecar_apps=lambda: apps, sidecar_serves=lambda: serves
+    ) as opened:
         yield opened
 
 
@@ -68,22 +78,117 @@ async def test_no_secret_is_handed_on_in_clear(desk: Desk) -> None:
     assert made["access_key_id"] not in answer.text
 
 
+HASH = hash_secret("a link's secret").hex()
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("open", {"grant": "l_1", "key": "a"}),
-        ("open", {"grant": "l/1", "key": "a", "window": 1}),
-        ("open", {"grant": "l_1", "key": "a", "window": -1}),
-        ("reserve", {"grant": "l_1", "wanted": -1, "budget": 1}),
-        ("reserve", {"grant": "l_1", "wanted": "1", "budget": 1}),
-        ("settle", {"grant": "l_1", "reserved": 1, "moved": 2**63}),
-        ("give-back", {"grant": "l_1"}),
+        ("open", {"key": "a"}),
+        ("open", {"key": "a", "window": 1, "hash": HASH.upper()}),
+        ("open", {"key": "a", "window": 1, "hash": "l_1"}),
+        ("open", {"key": "a", "window": 1, "uses": 5}),
+        ("open", {"key": "a", "window": -1}),
+        ("reserve", {"request": "r", "wanted": -1}),
+        ("reserve", {"request": "r", "wanted": "1"}),
+        ("reserve", {"request": "", "wanted": 1}),
+        ("reserve", {"request": "r", "wanted": 1, "budget": 5}),
+        ("settle", {"request": "r", "moved": 2**63}),
+        ("settle", {"request": "r", "moved": 1, "reserved": 5}),
+        ("usage", {"key": "a"}),
     ],
 )
 async def test_wrong_bodies_are_told(desk: Desk, path: str, body: dict[str, object]) -> None:
-    """422 names the fields; nothing is counted."""
-    assert (await desk.ask("POST", f"/v1/uses/{path}", body)).status == 422
-    assert await desk.state.usage(["l_1"]) == {}
+    """422 names the fields, limits of the sidecar's own among them; nothing is counted."""
+    stored = await desk.state.create(link(hash=SecretHash(bytes.fromhex(HASH))))
+    assert (await desk.ask("POST", f"/v1/uses/{path}", {"hash": HASH} | body)).status == 422
+    assert await desk.state.usage([stored.id]) == {}
+
+
+async def use(desk: Desk, what: str, grant: Grant | bytes, token: str = TOKEN, **fields: object) -> Reply:
+    """One row, asked by a sidecar."""
+    desk.token = token
+    named = grant.hash if isinstance(grant, Grant) else grant
+    return await desk.ask("POST", f"/v1/uses/{what}", {"hash": named.hex()} | fields)
+
+
+OPENING = {"key": "k", "request": "r", "window": 60.0}
+
+
+async def test_limits_are_the_stored_grants(desk: Desk) -> None:
+    """However many uses or bytes a sidecar would like: it is not even asked."""
+    stored = await desk.state.create(link(uses=1, budget=100))
+    assert (await use(desk, "open", stored, **OPENING)).json == {"granted": True, "fresh": True}
+    assert not (await use(desk, "open", stored, **OPENING | {"key": "other"})).json["granted"]
+    assert (await use(desk, "reserve", stored, request="r", key="k", wanted=101)).json == {"room": "spent"}
+    assert (await use(desk, "reserve", stored, request="r", key="k", wanted=100)).json == {"room": "taken"}
+    assert (await use(desk, "reserve", stored, request="s", key="k", wanted=1)).json == {"room": "held"}
+
+
+async def test_a_sidecar_settles_at_most_what_it_reserved(desk: Desk) -> None:
+    """A count cannot be lowered by it, and not raised past what was reserved, by whatever it says has moved."""
+    stored = await desk.state.create(link(budget=100))
+    assert (await use(desk, "reserve", stored, request="r", wanted=60)).json == {"room": "taken"}
+    for _ in range(3):
+        await use(desk, "settle", stored, request="invented", moved=0)
+        await use(desk, "give-back", stored, request="invented")
+    assert (await desk.state.usage([stored.id]))[stored.id].moved == 60
+    await use(desk, "settle", stored, request="r", moved=1000)
+    await use(desk, "settle", stored, request="r", moved=0)
+    assert (await use(desk, "usage", stored)).json["moved"] == 60
+    assert (await use(desk, "reserve", stored, request="s", wanted=41)).json == {"room": "spent"}
+
+
+async def test_no_sidecar_speaks_for_anothers_requests(desk: Desk) -> None:
+    """It ends neither what another sidecar holds nor what the central gateway's own requests do; its own it does."""
+    stored = await desk.state.create(link(uses=3, budget=100))
+    await desk.state.open_lease(Reservation(stored.id, "k", "r"), 3, desk.clock.now, 60.0)
+    await desk.state.reserve_bytes(Reservation(stored.id, "k", "r"), 50, budget=100)
+    assert (await use(desk, "open", stored, TOKEN + "2", **OPENING | {"key": "k2"})).json["granted"]
+    assert (await use(desk, "reserve", stored, TOKEN + "2", request="r", key="k2", wanted=50)).json["room"] == "taken"
+    for shared in ("k", "k2"):
+        for what, more in (("give-back", {}), ("settle", {"moved": 0, "keeps": False})):
+            await use(desk, what, stored, request="r", key=shared, **more)
+    used = (await desk.state.usage([stored.id]))[stored.id]
+    assert (used.uses, used.moved) == (2, 100)
+    await use(desk, "give-back", stored, TOKEN + "2", request="r", key="k2")
+    used = (await desk.state.usage([stored.id]))[stored.id]
+    assert (used.uses, used.moved) == (1, 50)
+
+
+@pytest.mark.parametrize(
+    ("what", "fields"),
+    [
+        ("open", OPENING),
+        ("join", {"key": "k"}),
+        ("usage", {}),
+        ("give-back", {"key": "k", "request": "r"}),
+        ("reserve", {"request": "r", "wanted": 1}),
+        ("settle", {"request": "r", "moved": 1}),
+    ],
+)
+async def test_who_never_saw_the_secret_reaches_nothing(desk: Desk, what: str, fields: dict[str, object]) -> None:
+    """Not by the link's public id, not by another hash, not for a link of an owner that it does not serve, and not for
+    a key: one answer for all, and no counter moves. Who knows the hash of one that it serves is answered."""
+    stored = await desk.state.create(link(uses=3, budget=100))
+    others = await desk.state.create(link(owner=Principal("app", "payroll"), uses=3, budget=100))
+    held = await desk.state.create(key())
+    for refused in (hash_secret("another"), hash_secret(stored.id), others, held):
+        answer = await use(desk, what, refused, **fields)
+        assert (answer.status, answer.json["reason"]) == (404, "unknown_token")
+    assert await desk.state.usage([stored.id, others.id, held.id]) == {}
+    assert (await use(desk, what, stored, **fields)).status == 200
+    assert (await use(desk, what, others, TOKEN + "2", **fields)).status == 200
+
+
+async def test_grants_of_owners_that_a_sidecar_does_not_serve_are_not_there(desk: Desk) -> None:
+    """Neither links nor keys; those that it serves are, and an admin is given all."""
+    mine = await desk.state.create(link())
+    others = await desk.state.create(link(owner=Principal("app", "payroll")))
+    for token, found in ((TOKEN, [True, False]), (TOKEN + "2", [True, True]), (ADMIN, [True, True])):
+        desk.token = token
+        answers = [await desk.ask("GET", f"/v1/grants/by-hash/{grant.hash.hex()}") for grant in (mine, others)]
+        assert [answer.json["grant"] is not None for answer in answers] == found
 
 
 def _session(**more: object) -> dict[str, object]:

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from gateway.core.lease import Room
 from gateway.core.limits import Verdict
 from gateway.core.pattern import NamePattern
 from gateway.core.policy import LimitRule
@@ -190,8 +191,8 @@ async def test_a_client_that_leaves_while_its_share_is_taken_has_used_nothing(ri
     token, grant = await rig.granted(uses=1, budget=10 * len(BODY))
     take, taken, told = getattr(rig.state, taking), asyncio.Event(), asyncio.Event()
 
-    async def slow(*given):
-        found = await take(*given)
+    async def slow(*given, **limits):
+        found = await take(*given, **limits)
         taken.set()
         await told.wait()
         return found
@@ -246,8 +247,8 @@ async def test_a_budget_is_exact_under_200_parallel_requests(rig: Rig) -> None:
 async def test_without_the_reservation_the_budget_would_not_hold(rig: Rig, monkeypatch) -> None:
     """Control: a budget that is only read lets more through."""
 
-    async def only_read(grant_id, wanted, budget):
-        return True
+    async def only_read(mine, wanted, **limits):
+        return Room.TAKEN
 
     monkeypatch.setattr(rig.state, "reserve_bytes", only_read)
     rig.store.hold("inside/a.txt", BODY)

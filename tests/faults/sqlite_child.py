@@ -13,6 +13,7 @@ import os
 import sys
 import time
 
+from gateway.core.lease import Reservation
 from gateway.core.limits import Demand
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.units import Rate
@@ -34,7 +35,7 @@ async def revoke(state: SqliteState, count: int | None) -> None:
 
 async def lease(state: SqliteState, grant: str, uses: int, callers: int) -> None:
     leases = await asyncio.gather(
-        *(state.open_lease(grant, f"{os.getpid()} {caller}", uses, NOW, 3600) for caller in range(callers))
+        *(state.open_lease(Reservation(grant, f"{os.getpid()} {caller}"), uses, NOW, 3600) for caller in range(callers))
     )
     sys.stdout.write(f"{sum(one is not None for one in leases)}\n")
 

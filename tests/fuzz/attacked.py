@@ -14,6 +14,7 @@ from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.core.token import hash_secret
 from gateway.core.units import Rate
+from gateway.data.guesses import Guesses
 from tests.data.harness import Rig, running
 from tests.data.scripted_store import Scripted, ScriptedStore, Seen, xml
 from tests.fuzz.jobs import HOST
@@ -86,14 +87,10 @@ def _agree(call: UpstreamCall) -> Scripted:
     return Scripted(200, headers, [CONTENT])
 
 
-class _Patient:
+class _Patient(Guesses):
     """Guesses without an end: the altered requests are many more than a guesser would get."""
 
-    def check(self, guesser: str, now: float) -> None: ...
-
     def failed(self, guesser: str, rate: Rate, now: float) -> None: ...
-
-    def forgive(self, guesser: str) -> None: ...
 
 
 @dataclass
@@ -171,7 +168,7 @@ async def attacked() -> AsyncIterator[Attacked]:
         rig.clock.now = float(int(time.time()))
         rig.plane.upstream = store
         rig.plane.upload_parts = store.upload_parts
-        rig.plane.guesses = _Patient()  # type: ignore[assignment]
+        rig.plane.guesses = _Patient()
         rig.store = store
         rig.idle.set()
 

@@ -101,7 +101,9 @@ data: {domains: [S3.Example.com], max_transfers: 7}
 control:
   tokens: [{name: ops, secret: env:T}, {name: ci@example.com, secret: env:U}]
   credentials: [{app: app:web, token: env:T}]
-  sidecars: [{name: edge, secret: env:T, apps: [app:web, app:api]}, {name: ops, secret: env:U}]
+  sidecars:
+    - {name: edge, secret: env:T, apps: [app:web, app:api]}
+    - {name: ops, secret: env:U, serves: [app:web, admin:*]}
 trusted_proxies: [10.0.0.0/8, "2001:db8::/32"]
 fail: {limits: closed, audit: closed}
 log: {level: debug, format: console, addresses: short}
@@ -112,6 +114,8 @@ records: {keep: 1y}
         U="two",
     )
     assert folder.path / "rules.d" == settings.policies
+    serves = {name: [one.text for one in found] for name, found in settings.control.sidecar_serves.items()}
+    assert {"edge": ["*"], "ops": ["app:web", "admin:*"]} == serves
     assert ("s3.example.com",) == settings.data.domains
     assert ["admin:ops", "admin:ci@example.com"] == [str(token.principal) for token in settings.control.tokens]
     assert ["one", "two"] == [token.secret.resolve() for token in settings.control.tokens]
@@ -152,6 +156,7 @@ LOCAL = "a trusted listener asks nobody who they are: it must be loopback or a U
 EVERYWHERE = f"{ADDRESS}; for every interface 0.0.0.0:PORT or [::]:PORT"
 HOST = "must be a host name like s3.example.com, without scheme, port or wildcard"
 NAME = "a name is letters, digits and . _ @ + -, at most 128 of them"
+NOBODY = "'web' names nobody: write app:NAME, app:*, admin:NAME, link:ID, anonymous or *"
 PROXIES = "would let every caller choose its own address: name the networks of your own proxies"
 DURATION = "is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"
 DATA_KEYS = "allowed: domains, listen, max_transfers, public_url, tls, trusted"
@@ -188,6 +193,14 @@ FAULTS = [
     (
         "control: {sidecars: [{name: edge, secret: env:T, apps: [app:web]}, {name: edge, secret: env:T}]}",
         "2:10: control: names two sidecars edge, with different apps",
+    ),
+    (
+        "control: {sidecars: [{name: edge, secret: env:T, serves: web}, {name: edge, secret: env:T}]}",
+        f"2:58: control.sidecars[0].serves: {NOBODY}",
+    ),
+    (
+        "control: {sidecars: [{name: edge, secret: env:T, serves: 'app:web'}, {name: edge, secret: env:T}]}",
+        "2:10: control: names two sidecars edge, which serve different owners",
     ),
     ("policies: [x]", "2:11: policies: must be the path of a directory"),
     ("trusted_proxies: [0.0.0.0/0]", f"2:19: trusted_proxies[0]: {PROXIES}"),

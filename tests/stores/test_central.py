@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.control.sidecar_routes import IssuedView
 from gateway.core.attempt import Principal
+from gateway.core.lease import Reservation, Room, Usage
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
@@ -99,22 +100,36 @@ async def _last(sidecar: CentralState) -> int:
 
 
 async def test_uses_and_bytes_are_counted_there(desk: Desk, sidecar: CentralState) -> None:
-    """The same counters as the central gateway's own."""
+    """The same counters as the central gateway's own, within the stored link's limits."""
     stored = await desk.state.create(link(uses=2, budget=100))
-    first = await sidecar.open_lease(stored.id, "a", 2, NOW, 3600.0)
-    joined = await sidecar.open_lease(stored.id, "a", 2, NOW, 3600.0)
-    assert first is not None
-    assert joined is not None
-    assert (first.fresh, joined.fresh) == (True, False)
-    other = await sidecar.open_lease(stored.id, "b", 2, NOW, 3600.0)
-    assert other is not None
-    assert await sidecar.open_lease(stored.id, "c", 2, NOW, 3600.0) is None
-    await sidecar.give_back(other)
-    assert (await desk.state.usage([stored.id]))[stored.id].uses == 1
-    assert await sidecar.reserve_bytes(stored.id, 100, 100)
-    assert not await sidecar.reserve_bytes(stored.id, 1, 100)
-    await sidecar.settle_bytes(stored.id, "a", 100, 40, NOW)
+    await sidecar.find(stored.hash)
+
+    def mine(request: str, lease: str | None) -> Reservation:
+        return Reservation(stored.id, lease, request)
+
+    opened = [await sidecar.open_lease(mine(*names), 99, NOW, 3600.0) for names in ("1a", "2a", "3b", "4c")]
+    assert [None if lease is None else lease.fresh for lease in opened] == [True, False, True, None]
+    assert await sidecar.open_lease(Reservation(stored.id, "a"), 0, NOW, 3600.0) is not None
+    assert await sidecar.open_lease(Reservation(stored.id, "c"), 0, NOW, 3600.0) is None
+    await sidecar.give_back(mine("3", "b"))
+    assert (await sidecar.usage([stored.id])).get(stored.id) == Usage(1, 0, desk.clock.now)
+    assert await sidecar.reserve_bytes(mine("1", "a"), 100, budget=10**9, cap=100) is Room.TAKEN
+    assert await sidecar.reserve_bytes(mine("2", "a"), 1, budget=10**9, cap=1000) is Room.HELD
+    await sidecar.settle_bytes(mine("1", "a"), 30, NOW, ends=False)
+    await sidecar.settle_bytes(mine("1", "a"), 10, NOW)
     assert (await desk.state.usage([stored.id]))[stored.id].moved == 40
+    assert await sidecar.reserve_bytes(mine("2", "a"), 61, budget=10**9) is Room.SPENT
+    assert await sidecar.release_lapsed() == 0
+
+
+async def test_a_link_that_was_not_asked_for_is_counted_nowhere(desk: Desk, sidecar: CentralState) -> None:
+    """By its id alone the central gateway is not even asked; one without a use yet has no counters."""
+    stored = await desk.state.create(link(uses=2))
+    with pytest.raises(DependencyDown):
+        await sidecar.open_lease(Reservation(stored.id, "a", "1"), 2, NOW, 3600.0)
+    await sidecar.find(stored.hash)
+    assert await sidecar.usage([stored.id]) == {}
+    assert await sidecar.open_lease(Reservation(stored.id, "a", "1"), 2, NOW, 3600.0) is not None
 
 
 async def test_what_changes_grants_is_refused(sidecar: CentralState) -> None:
@@ -126,7 +141,6 @@ async def test_what_changes_grants_is_refused(sidecar: CentralState) -> None:
         sidecar.save(link()),
         sidecar.count(target),
         sidecar.revoke([target], NOW, "", "admin:ops"),
-        sidecar.usage(["l_1"]),
     ):
         with pytest.raises(Refused) as caught:
             await call

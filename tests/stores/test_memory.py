@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.core.lease import Reservation
 from gateway.stores import memory
 from gateway.stores.memory import MemoryState
 from tests.contract.sample import NOW, record
@@ -11,7 +12,7 @@ async def test_lapsed_leases_leave() -> None:
     """However many callers come, about as many leases stay as are open."""
     state = MemoryState()
     for number in range(1000):
-        await state.open_lease("l_1", str(number), None, NOW + number, 10)
+        await state.open_lease(Reservation("l_1", str(number)), None, NOW + number, 10)
     assert len(state._leases) <= 25
 
 

@@ -7,6 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from gateway.core.lease import Reservation
 from gateway.core.limits import Demand
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.revocation import FeedEntry
@@ -44,7 +45,11 @@ async def test_replicas_share_uses_and_limits_exactly(url: str) -> None:
     """Four replicas at once get exactly the uses of a link and exactly the burst of a limit."""
     states = [await opened(url) for _ in range(4)]
     leases = await asyncio.gather(
-        *(state.open_lease("l_1", f"{at} {n}", 30, NOW, 60) for at, state in enumerate(states) for n in range(20))
+        *(
+            state.open_lease(Reservation("l_1", f"{at} {n}"), 30, NOW, 60)
+            for at, state in enumerate(states)
+            for n in range(20)
+        )
     )
     assert sum(lease is not None for lease in leases) == 30
     verdicts = await asyncio.gather(
@@ -66,8 +71,8 @@ async def test_opposite_orders_never_lock_up(url: str) -> None:
             *(state.take(demands if n % 2 else demands[::-1], NOW) for n in range(40)),
             *(state.revoke([RevocationTarget(FeedKind.OWNER, "app:billing")], NOW, "", "") for _ in range(20)),
             *(state.save(grant) for _ in range(20)),
-            *(state.settle_bytes("l_1", "k", 0, 1, NOW) for _ in range(20)),
-            *(state.open_lease("l_1", "k", None, NOW, 60) for _ in range(20)),
+            *(state.settle_bytes(Reservation("l_1", "k"), 1, NOW) for _ in range(20)),
+            *(state.open_lease(Reservation("l_1", "k"), None, NOW, 60) for _ in range(20)),
         )
     await state.close()
 

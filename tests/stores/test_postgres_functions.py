@@ -26,7 +26,7 @@ async def connection(postgres_url: str) -> AsyncIterator[Any]:
 async def test_one_caller_on_two_replicas_shares_a_use(connection: Any, postgres_url: str) -> None:
     """A second opening under one key waits for the first to commit and joins it: it is not told "used up"."""
     other = await asyncpg.connect(postgres_url)
-    statement = f"SELECT fresh FROM gateway_open_lease('l', 'k', 1, {NOW}, 60)"
+    statement = f"SELECT gateway_join('l', 'k', '', 1, {NOW}, 60, 60)"
     try:
         async with asyncio.timeout(10), asyncio.TaskGroup() as group, connection.transaction():
             assert await connection.fetchval(statement) is True
@@ -60,5 +60,5 @@ async def test_a_clock_that_jumped_back_heals(connection: Any) -> None:
 async def test_lapsed_leases_leave(connection: Any) -> None:
     """However many callers come, only open leases stay."""
     for number in range(60):
-        await connection.fetch("SELECT gateway_open_lease('l', $1, NULL, $2, 10)", str(number), NOW + number)
+        await connection.fetch("SELECT gateway_join('l', $1, '', NULL, $2, 10, 60)", str(number), NOW + number)
     assert await connection.fetchval("SELECT count(*) FROM gateway_leases") <= 11

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core.lease import Reservation
 from gateway.core.limits import Demand
 from gateway.core.reasons import DependencyDown
 from gateway.core.revocation_target import FeedKind, RevocationTarget
@@ -34,7 +35,11 @@ async def test_replicas_share_uses_and_limits_exactly(url: str) -> None:
     """Four replicas at once get exactly the uses of a link and exactly the burst of a limit."""
     states = [await opened(url) for _ in range(4)]
     leases = await asyncio.gather(
-        *(state.open_lease("l_1", f"{at} {n}", 30, NOW, 60) for at, state in enumerate(states) for n in range(20))
+        *(
+            state.open_lease(Reservation("l_1", f"{at} {n}"), 30, NOW, 60)
+            for at, state in enumerate(states)
+            for n in range(20)
+        )
     )
     assert sum(lease is not None for lease in leases) == 30
     verdicts = await asyncio.gather(
@@ -58,7 +63,7 @@ async def test_counters_leave_by_themselves(url: str) -> None:
     """Limits, leases and idempotency texts carry an end of their own."""
     state = await opened(url)
     await state.take([Demand("a", Rate(1000, 1.0, 10))], NOW)
-    await state.open_lease("l_1", "k", None, NOW, 60)
+    await state.open_lease(Reservation("l_1", "k"), None, NOW, 60)
     await state.create(link(), "once")
     for pattern, longest in (("*limit:*", 1), ("*lease:*", 120), ("*idempotency:*", 86400)):
         for name in await state._client.keys(pattern):
@@ -119,7 +124,7 @@ async def test_no_command_is_sent_twice(wire: Wire) -> None:
     before = wire.accepted
     wire.cut()
     with pytest.raises(DependencyDown):
-        await state.reserve_bytes("l_1", 1, 10)
+        await state.reserve_bytes(Reservation("l_1"), 1, budget=10)
     assert wire.accepted <= before + 1
     await state.close()
 
@@ -140,9 +145,9 @@ async def test_a_deaf_server_is_told_in_time(wire: Wire, monkeypatch: pytest.Mon
 async def test_forgotten_scripts_are_sent_again(url: str) -> None:
     """A server that lost its scripts (a restart, a failover) gets them again within the same call."""
     state = await opened(url)
-    await state.open_lease("l_1", "k", 1, NOW, 60)
+    await state.open_lease(Reservation("l_1", "k"), 1, NOW, 60)
     await state._client.script_flush()
-    assert await state.open_lease("l_1", "k", 1, NOW, 60) is not None
+    assert await state.open_lease(Reservation("l_1", "k"), 1, NOW, 60) is not None
     await state._client.script_flush()
     assert len(await state.revoke(LINK, NOW, "", "admin:ops")) == 1
     await state.close()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.grant import Scope
+from gateway.core.lease import Reservation
 from gateway.core.limits import Demand
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.units import Rate
@@ -42,7 +43,7 @@ async def test_a_clock_that_jumped_back_heals(state: RedisState) -> None:
 async def test_a_forgotten_key_leaves_nothing(state: RedisState) -> None:
     """After pruning, no name of the lapsed key is left but the counter of serials."""
     lapsed = await state.create(key(session_hash=link().hash, expires_at=NOW))
-    await state.open_lease(lapsed.id, "k", None, NOW, 0)
+    await state.open_lease(Reservation(lapsed.id, "k"), None, NOW, 0)
     await state.prune(NOW + 10)
     left = {name.decode().removeprefix("{gateway}:").partition(":")[0] for name in await state._client.keys("*")}
     assert left <= {"serial", "feed", "lease"}

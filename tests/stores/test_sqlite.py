@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.lease import Reservation
 from gateway.core.reasons import DependencyDown
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores import sqlite_schema
@@ -69,7 +70,7 @@ async def test_everything_survives_reopening(path: Path, state: SqliteState) -> 
     """After a restart, grants, revocations, counters and records are as they were, and serials go on."""
     grant = await state.create(link(), "once")
     (entry,) = await state.revoke([RevocationTarget(FeedKind.LINK, grant.id)], NOW, "", "admin:ops")
-    await state.open_lease("l_2", "k", 1, NOW, 60)
+    await state.open_lease(Reservation("l_2", "k"), 1, NOW, 60)
     await state.append([record("l_2")])
     await state.close()
     again = SqliteState(path)
@@ -78,7 +79,7 @@ async def test_everything_survives_reopening(path: Path, state: SqliteState) -> 
     assert found is not None
     assert found.revoked_at == NOW
     assert list(await again.revocations(0, 9)) == [entry]
-    assert await again.open_lease("l_2", "other", 1, NOW, 60) is None
+    assert await again.open_lease(Reservation("l_2", "other"), 1, NOW, 60) is None
     assert len((await again.records_of("l_2", None, 9)).records) == 1
     assert (await again.create(link())).serial > entry.serial
     await again.close()
@@ -244,11 +245,11 @@ async def test_a_damaged_file_is_told(path: Path, state: SqliteState) -> None:
 
 
 async def test_joining_a_download_writes_nothing(path: Path, state: SqliteState) -> None:
-    """From the third request of a lease on, only a read is needed."""
-    for _ in range(2):
-        await state.open_lease("l_1", "k", 1, NOW, 60)
+    """Once a use is kept, only a read is needed."""
+    await state.open_lease(Reservation("l_1", "k", "one"), 1, NOW, 60)
+    await state.settle_bytes(Reservation("l_1", "k", "one"), 7, NOW)
     before = Path(f"{path}-wal").read_bytes()
-    lease = await state.open_lease("l_1", "k", 1, NOW, 60)
+    lease = await state.open_lease(Reservation("l_1", "k", "two"), 1, NOW, 60)
     assert lease is not None
     assert not lease.fresh
     assert Path(f"{path}-wal").read_bytes() == before
@@ -257,5 +258,5 @@ async def test_joining_a_download_writes_nothing(path: Path, state: SqliteState)
 async def test_lapsed_leases_leave(state: SqliteState) -> None:
     """However many callers come, only open leases stay in the file."""
     for number in range(100):
-        await state.open_lease("l_1", str(number), None, NOW + number, 10)
+        await state.open_lease(Reservation("l_1", str(number)), None, NOW + number, 10)
     assert len(state._read("grants", "SELECT * FROM leases")) <= 11

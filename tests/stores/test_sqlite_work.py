@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.lease import Reservation
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind
 from gateway.stores import sqlite_work as work
@@ -44,7 +45,7 @@ def test_old_idempotency_texts_leave(tx: sqlite3.Connection) -> None:
 def test_pruning_takes_all_that_belongs_to_a_lapsed_key(tx: sqlite3.Connection) -> None:
     """A lapsed short-lived key leaves neither counters nor an idempotency text behind."""
     lapsed = work.create(tx, key(session_hash=link().hash, expires_at=NOW), "once", NOW)
-    work.open_lease(tx, lapsed.id, "k", uses=None, now=NOW, window=1)
+    work.open_lease(tx, Reservation(lapsed.id, "k"), uses=None, now=NOW, window=1, clock=NOW)
     work.append(tx, [record(lapsed.id, NOW)])
     assert work.prune(tx, NOW + 10) == (1, False)
     for table in ("grants", "usage", "leases", "idempotency", "records", "feed"):
