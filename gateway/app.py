@@ -53,7 +53,7 @@ from gateway.core.reasons import DependencyDown, Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.core.token import SecretHash, hash_secret
 from gateway.data.account import Accounts
-from gateway.data.gate import Plane
+from gateway.data.gate import Plane, Terms
 from gateway.data.grants import Grants
 from gateway.data.guesses import Guesses
 from gateway.data.listener import DataServer
@@ -275,7 +275,7 @@ class _App:
             await self._serve_on(trusted.listen, trusted.app, None)
 
     async def _serve_on(self, listen: ListenAddress, trusted: Principal | None, tls: ssl.SSLContext | None) -> None:
-        handler = data_handler(self.plane, trusted)
+        handler = data_handler(self.plane, Terms(trusted, self.settings.data.takes_unsigned_type(listen)))
         if self.tracing is not None:
             handler = self.tracing.served(handler)
         server = DataServer(handler, head_seconds=self.settings.deadlines.headers)

@@ -193,6 +193,7 @@ def fixed_at_start(settings: Settings) -> dict[str, object]:
         "data.listen": settings.data.listen,
         "data.trusted": settings.data.trusted,
         "data.tls": settings.data.tls is None,
+        "data.unsigned_content_type": settings.data.unsigned_content_type,
         "control.listen": settings.control.listen,
         "control.tls": settings.control.tls is None,
         "state": settings.state,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
+from gateway.core.attempt import Principal
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.policy import Policy
@@ -27,7 +28,7 @@ from gateway.data.transfers import Transfers
 from gateway.data.view import Follower
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["Gate", "PartsUpload", "Plane"]
+__all__ = ["Gate", "PartsUpload", "Plane", "Terms"]
 
 _PARTS_ROOM = 256 * 1024**2
 """Bytes: thirty-two large uploads of unknown length at once in one process, and any number of small ones."""
@@ -47,6 +48,15 @@ class PartsUpload(Protocol):
         capabilities: frozenset[Capability],
         confirm: Callable[[], Awaitable[None]],
     ) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one data listener has of its own: the app that its unsigned requests act as, and whether a signed request
+    may come with a `Content-Type` that it does not sign."""
+
+    trusted: Principal | None = None
+    unsigned_content_type: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

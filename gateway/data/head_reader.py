@@ -19,7 +19,7 @@ __all__ = ["HeadReader"]
 
 _HEAD_LIMIT: Final = 64 * 1024
 _FIELD_LIMIT: Final = 16 * 1024
-_MOST_FIELDS: Final = 128
+_MOST_FIELDS: Final = 512
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 

@@ -16,7 +16,7 @@ from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest
 from gateway.core.token import LinkToken, SecretHash, hash_secret
-from gateway.data.gate import Plane
+from gateway.data.gate import Plane, Terms
 from gateway.data.guesses import TOKEN_GUESSES
 from gateway.data.identify import (
     FormPresented,
@@ -26,7 +26,8 @@ from gateway.data.identify import (
     TrustedPresented,
 )
 from gateway.data.passwords import prove_password
-from gateway.data.verify import verify_signature, verify_signed_form
+from gateway.data.verify import leaves_type_unsigned, verify_signature, verify_signed_form
+from gateway.wire.credentials import Signed
 from gateway.wire.sigv4 import Verified
 
 __all__ = ["Resolved", "find_link", "resolve"]
@@ -45,10 +46,10 @@ class Resolved:
     verified: Verified | None = None
 
 
-async def resolve(
-    plane: Plane, presented: Presented, request: ObjectRequest, peer: Address | None, now: float
+async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other steps' answers)
+    plane: Plane, terms: Terms, presented: Presented, request: ObjectRequest, peer: Address | None, now: float
 ) -> Resolved:
-    """Find and prove.
+    """Find and prove. `terms` are those of the listener that the request came to.
 
     Raises:
         Refused: unknown (guessed too often, or not), badly signed, skewed, or without its password.
@@ -61,7 +62,7 @@ async def resolve(
             return Resolved(grant.principal, grant, as_of)
         case SignedPresented(signed):
             grant, secret = await _key(plane, signed.access_key_id, signed.session_token, peer, now)
-            return Resolved(grant.principal, grant, as_of, verify_signature(signed, request, secret, now))
+            return Resolved(grant.principal, grant, as_of, _prove(plane, terms, signed, request, secret, now))
         case FormPresented(arriving, None):
             raise Refused(Reason.CREDENTIALS_MISSING, f"a form without a policy: {arriving.form!r}")
         case FormPresented(arriving, signed_form) if signed_form is not None:
@@ -72,6 +73,20 @@ async def resolve(
             return Resolved(principal, None)
         case _:
             return Resolved(ANONYMOUS, None)
+
+
+def _prove(  # noqa: PLR0917 (as `resolve`)
+    plane: Plane, terms: Terms, signed: Signed, request: ObjectRequest, secret: str, now: float
+) -> Verified | None:
+    """What the signature proves, if the listener takes it as it is."""
+    untyped = leaves_type_unsigned(signed, request)
+    if untyped and not terms.unsigned_content_type:
+        plane.metrics.unsigned_content_type("refused")
+        raise Refused(Reason.UNSIGNED_HEADER, "content-type is present and not signed, which this listener refuses")
+    verified = verify_signature(signed, request, secret, now)
+    if untyped:
+        plane.metrics.unsigned_content_type("accepted")
+    return verified
 
 
 async def _key(

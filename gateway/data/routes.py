@@ -9,12 +9,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from gateway.core.attempt import Principal
 from gateway.core.reasons import Refused
 from gateway.data.arrival import Arrival
 from gateway.data.connection import Connection
 from gateway.data.exchange import Exchange, client_address
-from gateway.data.gate import Plane
+from gateway.data.gate import Plane, Terms
 from gateway.data.link_pages import html
 from gateway.data.serve import serve
 from gateway.telemetry.logs import new_request_id
@@ -33,8 +32,8 @@ _NOBODYS: Final = {
 _FRONT: Final = html(pages.front_page())
 
 
-def data_handler(plane: Plane, trusted: Principal | None = None) -> Callable[[Connection, Arrival], Awaitable[None]]:
-    """The handler of one data listener; `trusted` is the app that unsigned requests on it act as."""
+def data_handler(plane: Plane, terms: Terms) -> Callable[[Connection, Arrival], Awaitable[None]]:
+    """The handler of one data listener."""
 
     async def handle(connection: Connection, arrival: Arrival) -> None:
         peer = connection.peer
@@ -46,11 +45,11 @@ def data_handler(plane: Plane, trusted: Principal | None = None) -> Callable[[Co
             with suppress(Refused):  # the client has gone: nobody's answer is nobody's loss
                 await exchange.send(_NOBODYS[arrival.target])
             return
-        if trusted is None and _wants_front_page(arrival) and not _hosted(arrival, plane):
+        if terms.trusted is None and _wants_front_page(arrival) and not _hosted(arrival, plane):
             with suppress(Refused):
                 await exchange.send(_FRONT if arrival.method == "GET" else _FRONT.without_body())
             return
-        await serve(plane, exchange, trusted)
+        await serve(plane, exchange, terms)
         if not exchange.started:
             connection.abort()
 

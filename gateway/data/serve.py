@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 
-from gateway.core.attempt import Principal
 from gateway.core.request import Operation
 from gateway.data.account import Account
 from gateway.data.admit import Admission
@@ -16,7 +15,7 @@ from gateway.data.attempts import read_attempt
 from gateway.data.authorise import authorise
 from gateway.data.crossing import answer_preflight, let_in
 from gateway.data.exchange import Exchange
-from gateway.data.gate import Plane
+from gateway.data.gate import Plane, Terms
 from gateway.data.identify import identify
 from gateway.data.opening import Opening
 from gateway.data.refusal import refuse
@@ -27,7 +26,7 @@ from gateway.wire.parse import parse
 __all__ = ["serve"]
 
 
-async def serve(plane: Plane, exchange: Exchange, trusted: Principal | None) -> None:
+async def serve(plane: Plane, exchange: Exchange, terms: Terms) -> None:
     """Answer one request, whatever it is, and leave one record of it."""
     gate = plane.gate
     account = Account(exchange, plane.clock(), time.monotonic())
@@ -37,8 +36,8 @@ async def serve(plane: Plane, exchange: Exchange, trusted: Principal | None) -> 
             await answer_preflight(plane, gate, request, exchange)
             return
         let_in(gate, request, None, exchange)
-        presented = await identify(request, exchange, trusted, gate.domains)  # 2
-        resolved = await resolve(plane, presented, request, exchange.peer, account.now)  # 3
+        presented = await identify(request, exchange, terms.trusted, gate.domains)  # 2
+        resolved = await resolve(plane, terms, presented, request, exchange.peer, account.now)  # 3
         account.grant = resolved.grant
         let_in(gate, request, resolved.grant, exchange)
         tried = await read_attempt(request, presented, resolved, exchange, account.now)

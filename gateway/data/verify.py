@@ -9,11 +9,11 @@ from typing import Final
 
 from gateway.core.request import BucketPlace, ObjectRequest
 from gateway.wire import sigv2, sigv4
-from gateway.wire.credentials import Signed, SigV2Header, SigV2Query
+from gateway.wire.credentials import Signed, SigV2Header, SigV2Query, SigV4Header, SigV4Query
 from gateway.wire.form import FormPolicy, SignedForm, SizeRange, verify_form
 from gateway.wire.multipart import Form
 
-__all__ = ["verify_signature", "verify_signed_form"]
+__all__ = ["leaves_type_unsigned", "verify_signature", "verify_signed_form"]
 
 _KEYS: Final = sigv4.SigningKeys(4096)
 
@@ -29,6 +29,15 @@ def verify_signature(signed: Signed, request: ObjectRequest, secret: str, now: f
         sigv2.verify(signed, request.raw, secret, now=now, bucket_from_host=host_bucket)
         return None
     return sigv4.verify(signed, request.raw, secret, now=now, keys=_KEYS)
+
+
+def leaves_type_unsigned(signed: Signed, request: ObjectRequest) -> bool:
+    """Whether a `Content-Type` came that the signature does not speak of. SigV2 signs every one."""
+    return (
+        isinstance(signed, SigV4Header | SigV4Query)
+        and "content-type" not in signed.signed_headers
+        and request.raw.header("content-type") is not None
+    )
 
 
 def verify_signed_form(signed: SignedForm, form: Form, request: ObjectRequest, secret: str, now: float) -> SizeRange:

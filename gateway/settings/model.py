@@ -98,6 +98,9 @@ class TlsFiles(BaseModel):
     key: FilePath
 
 
+UnsignedType = Literal["accept", "refuse"]
+
+
 class TrustedListener(BaseModel):
     """A listener whose unsigned requests act as one app. Loopback or Unix socket only."""
 
@@ -105,6 +108,8 @@ class TrustedListener(BaseModel):
 
     listen: ListenAddress
     app: App
+    unsigned_content_type: UnsignedType | None = None
+    """As `data.unsigned_content_type`, which counts if this is left out."""
 
     @model_validator(mode="after")
     def _local(self) -> TrustedListener:
@@ -127,6 +132,8 @@ class DataSettings(BaseModel):
     """Listeners that act as an app without a signature; a text like `app:NAME` makes `listen` itself one."""
     max_transfers: Count = 1024
     """Requests in work at once in one process; more are answered with 503."""
+    unsigned_content_type: UnsignedType = "accept"
+    """What becomes of a signed request whose `Content-Type` is not among what it signs. S3 itself accepts it."""
     tls: TlsFiles | None = None
 
     @model_validator(mode="before")
@@ -145,6 +152,11 @@ class DataSettings(BaseModel):
     def app(self) -> Principal | None:
         """Whom the main listener's unsigned requests act as, if it is trusted."""
         return next((trusted.app for trusted in self.trusted if trusted.listen == self.listen), None)
+
+    def takes_unsigned_type(self, listen: ListenAddress) -> bool:
+        """Whether this listener lets a `Content-Type` pass that a signed request does not sign."""
+        own = next((trusted.unsigned_content_type for trusted in self.trusted if trusted.listen == listen), None)
+        return (own or self.unsigned_content_type) == "accept"
 
     @property
     def further(self) -> tuple[TrustedListener, ...]:

@@ -65,6 +65,7 @@ Direction = Literal["in", "out"]
 CacheResult = Literal["hit", "miss", "negative", "stale"]
 LimiterDecision = Literal["allowed", "refused", "skipped"]
 ReloadResult = Literal["ok", "failed"]
+UnsignedType = Literal["accepted", "refused"]
 
 
 class Metrics:
@@ -111,6 +112,11 @@ class Metrics:
         self._refusals = Tally("gateway_refusals", "Requests refused, by reason.", (self._reasons,))
         self._refusals.start((reason,) for reason in Reason)
         self._cuts = Tally("gateway_streams_cut", "Transfers cut off after their first byte.", (self._reasons,))
+        verdicts = Vocabulary("decision", ("accepted", "refused"))
+        self._unsigned_types = Tally(
+            "gateway_unsigned_content_types", "Signed requests with a Content-Type that they do not sign.", (verdicts,)
+        )
+        self._unsigned_types.start((verdict,) for verdict in verdicts)
         self._dropped = Tally("gateway_dropped_records", "Records that reached the log and not the ledger.")
 
     def _declare_upstream(self) -> None:
@@ -190,6 +196,10 @@ class Metrics:
 
     def refused(self, reason: str) -> None:
         self._refusals.add((reason,))
+
+    def unsigned_content_type(self, decision: UnsignedType) -> None:
+        """A signed request came with a `Content-Type` that its signature does not cover."""
+        self._unsigned_types.add((decision,))
 
     def cut(self, reason: str) -> None:
         self._cuts.add((reason,))

@@ -104,9 +104,26 @@ DROPPED: Final = frozenset(
         "x-amz-cf-id",
         # asks for more fields in a listing, which a store may leave out
         "x-amz-optional-object-attributes",
+        # asks for a digest to be appended to the answer's body, which S3 itself no longer does
+        "x-amz-te",
+        # what an answer carries, sent back by a proxy that made its request from one
+        "x-amz-id-2",
+        "x-amz-request-id",
     }
 )
 """Known to be without effect."""
+
+_VAIN_WHEN_EMPTY: Final = frozenset(
+    {
+        "cache-control",
+        "content-disposition",
+        "content-language",
+        "content-type",
+        "expires",
+        "x-amz-storage-class",
+        "x-amz-tagging",
+    }
+)
 
 _ASKS_NOTHING: Final = frozenset(
     {
@@ -114,13 +131,20 @@ _ASKS_NOTHING: Final = frozenset(
         ("x-amz-api-version", "2006-03-01"),
         # rclone, of every bucket that it makes sure of
         ("x-amz-bucket-object-lock-enabled", "false"),
+        # what a store without locks or keys does anyway
+        ("x-amz-bypass-governance-retention", "false"),
+        ("x-amz-object-lock-legal-hold", "off"),
+        ("x-amz-server-side-encryption-bucket-key-enabled", "false"),
     }
 )
 """Without effect with this value only."""
 
 _DROPPED: Final = DROPPED | AUTH_HEADERS
 _DROPPED_BY_LINKS: Final = frozenset({"x-amz-cf-id"})
-_LISTS: Final = frozenset({"cache-control", "content-encoding", "content-language", "if-match", "if-none-match"})
+_LISTS: Final = frozenset(
+    {"cache-control", "content-encoding", "content-language", "if-match", "if-none-match", "x-amz-trailer"}
+)
+_META_NAME: Final = re.compile(r"x-amz-meta-[!#$%&'*+.^_`|~0-9a-z-]+", re.ASCII)
 _RANGE: Final = re.compile(r"bytes=(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))", re.ASCII)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 EMPTY_CHECKSUMS: Final = frozenset(
@@ -136,7 +160,8 @@ EMPTY_CHECKSUMS: Final = frozenset(
 def accepted_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) -> dict[str, str]:
     """The headers that have a meaning, each once, without control bytes; `Range` only if it is one valid range.
 
-    `aws-chunked` is taken out of `content-encoding`: it is framing, not a property of the object.
+    `aws-chunked` is taken out of `content-encoding`: it is framing, not a property of the object. Metadata may have any
+    name that HTTP allows, and a name that comes twice has both values, as with S3. A property without a value is none.
 
     Raises:
         Refused: UNSUPPORTED_OPERATION for an `x-amz-*` header without a meaning here; BAD_ARGUMENT for a value with
@@ -149,10 +174,13 @@ def accepted_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) ->
             continue
         if not value.isprintable() and _UNPRINTABLE.search(value.replace("\t", " ")):
             raise Refused(Reason.BAD_ARGUMENT, f"the header {name} has a control byte or is not UTF-8")
-        if name in found and name not in _LISTS:
+        if name in found and name not in _LISTS and not name.startswith(KEPT_PREFIXES):
             raise Refused(Reason.BAD_REQUEST, f"the header {name} came more than once")
         found.setdefault(name, []).append(value)
-    kept = {name: ", ".join(values) for name, values in found.items()}
+    kept = {
+        name: values[0] if len(values) == 1 else ("," if name.startswith(KEPT_PREFIXES) else ", ").join(values)
+        for name, values in found.items()
+    }
     _settle(kept)
     return kept
 
@@ -160,6 +188,8 @@ def accepted_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) ->
 def _wanted(name: str, value: str, *, link: bool) -> bool:
     """Whether to keep an `x-amz-*` header that is on no list by its whole name."""
     if not link and name.startswith(KEPT_PREFIXES):
+        if not _META_NAME.fullmatch(name):
+            raise Refused(Reason.BAD_ARGUMENT, "the name of a metadata field is none that a header could have")
         return True
     if name in (_DROPPED_BY_LINKS if link else _DROPPED) or (
         not link and (name, value.strip().lower()) in _ASKS_NOTHING
@@ -176,6 +206,9 @@ def _settle(kept: dict[str, str]) -> None:
             kept["content-encoding"] = ", ".join(left)
     if "range" in kept and single_range(kept["range"]) is None:
         del kept["range"]
+    for name in _VAIN_WHEN_EMPTY & kept.keys():
+        if not kept[name]:
+            del kept[name]
 
 
 def single_range(text: str) -> tuple[int | None, int | None] | None:

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.wire.target import spaced
 
 __all__ = [
     "ALGORITHM",
@@ -37,8 +38,8 @@ __all__ = [
 MAX_EXPIRES: Final = 604800
 """Seconds. Seven days, the lifetime of a signing key and S3's own cap on `X-Amz-Expires`."""
 
-# Twice what any SDK signs; keeps the search for unsigned headers short.
-_MOST_SIGNED_HEADERS: Final = 64
+# More than the two kibibytes of metadata that S3 allows could have names.
+_MOST_SIGNED_HEADERS: Final = 512
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _S3_ONLY: Final = frozenset({"s3"})
 _V4_PARAMETERS: Final = (
@@ -66,7 +67,8 @@ _V2_HEADER: Final = re.compile(r"AWS ([!-9;-~]{1,128}):([!-~]{1,128})", re.ASCII
 _DAYS: Final = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _HTTP_DATE: Final = re.compile(
-    rf"(?:(?:{_DAYS}), )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) (?:GMT|UTC|[+-]0000)",
+    rf"(?:(?:{_DAYS}), )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) "
+    r"(?:GMT|UTC|([+-])(\d\d)([0-5]\d))",
     re.ASCII,
 )
 
@@ -182,7 +184,7 @@ def timestamp(text: str) -> int:
 
 
 def http_date(text: str) -> int:
-    """Seconds since the epoch of a `Date` header (RFC 9110, section 5.6.7, the fixed form and its zero offsets).
+    """Seconds since the epoch of a `Date` header (RFC 9110, section 5.6.7, the fixed form; RFC 5322's offsets too).
 
     Raises:
         ValueError: any other form.
@@ -190,9 +192,10 @@ def http_date(text: str) -> int:
     match = _HTTP_DATE.fullmatch(text)
     if match is None:
         raise ValueError("a date is written like Sun, 06 Nov 1994 08:49:37 GMT")
-    day, month, year, hour, minute, second = match.groups()
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups(default="0")
     moment = datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-    return int(moment.timestamp())
+    ahead = (int(hours) * 60 + int(minutes)) * 60
+    return int(moment.timestamp()) - (-ahead if sign == "-" else ahead)
 
 
 def read_credentials(raw: RawRequest, *, services: frozenset[str] = _S3_ONLY) -> Signed | None:
@@ -244,7 +247,7 @@ def _auth_parameters(query: str) -> dict[str, tuple[str, str]]:
     """Lower-cased name to (name as sent, decoded value) of the parameters that belong to authentication."""
     found: dict[str, tuple[str, str]] = {}
     for part in query.split("&"):
-        name, _, value = part.partition("=")
+        name, _, value = spaced(part).partition("=")
         if "%" in name:
             name = unquote(name)
         lowered = name.lower()

@@ -25,6 +25,7 @@ from gateway.wire.sigv4 import SKEW, SigningKeys, octets
 
 __all__ = ["Condition", "FormPolicy", "SigV2Form", "SigV4Form", "SignedForm", "SizeRange", "read_form", "verify_form"]
 
+_SIZE: Final = re.compile(r"\d{1,18}", re.ASCII)
 _EXPIRATION: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 # Fields that a policy never has to cover (the last one is a prefix, see `_needs_cover`).
 _UNCOVERED: Final = frozenset({"x-amz-signature", "file", "policy", "awsaccesskeyid", "signature"})
@@ -236,9 +237,12 @@ def _conditions(value: object) -> tuple[tuple[Condition, ...], SizeRange]:
             case dict() if len(item) == 1:
                 ((name, wanted),) = item.items()
                 conditions.append(_condition("eq", f"${name}", wanted))
-            case [str(word), int(low), int(high)] if word.lower() == "content-length-range" and _is_range(low, high):
-                minimum = max(minimum, low)
-                maximum = high if maximum is None else min(maximum, high)
+            case [str(word), low, high] if word.lower() == "content-length-range":
+                least, most = _size(low), _size(high)
+                if least > most:
+                    raise ValueError("a range of sizes ends before it begins")
+                minimum = max(minimum, least)
+                maximum = most if maximum is None else min(maximum, most)
             case [str(word), name, wanted] if word.lower() in {"eq", "starts-with"}:
                 conditions.append(_condition(word.lower(), name, wanted))
             case _:
@@ -246,12 +250,21 @@ def _conditions(value: object) -> tuple[tuple[Condition, ...], SizeRange]:
     return tuple(conditions), SizeRange(minimum, maximum)
 
 
-def _is_range(low: int, high: int) -> bool:
-    # JSON's true and false are whole numbers to Python.
-    return not isinstance(low, bool) and not isinstance(high, bool) and 0 <= low <= high
+def _size(value: object) -> int:
+    """A number of bytes; some makers of policies write every value as a text."""
+    text = _text(value)
+    if not isinstance(text, str) or not _SIZE.fullmatch(text):
+        raise ValueError("a size is not a whole number")
+    return int(text)
+
+
+def _text(value: object) -> object:
+    """A whole number as the text that a field has; anything else as it is. (JSON's true is a number to Python.)"""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _condition(operator: str, name: object, wanted: object) -> Condition:
+    wanted = _text(wanted)
     if not isinstance(name, str) or not isinstance(wanted, str) or name[:1] != "$" or len(name) < 2:
         raise ValueError("a condition names a field as $name and wants a text")
     return Condition(cast("Literal['eq', 'starts-with']", operator), name[1:].lower(), wanted)

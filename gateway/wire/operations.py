@@ -18,7 +18,16 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Operation
 
-__all__ = ["AUTH_PARAMS", "RESPONSE_OVERRIDES", "Level", "Shape", "check_values", "find_shape", "methods_of"]
+__all__ = [
+    "AUTH_PARAMS",
+    "RESPONSE_OVERRIDES",
+    "VAIN_WHEN_EMPTY",
+    "Level",
+    "Shape",
+    "check_values",
+    "find_shape",
+    "methods_of",
+]
 
 
 class Level(StrEnum):
@@ -142,17 +151,29 @@ _TABLE: Final[Mapping[tuple[str, Level, frozenset[str]], Shape]] = MappingProxyT
 _SELECTORS: Final = frozenset().union(*(marks for _, _, marks in _TABLE))
 _METHODS: Final = frozenset(method for method, _, _ in _TABLE)
 
+VAIN_WHEN_EMPTY: Final = frozenset(
+    {
+        "encoding-type",
+        "fetch-owner",
+        "max-buckets",
+        "max-keys",
+        "max-parts",
+        "max-uploads",
+        "part-number-marker",
+    }
+)
+"""Parameters that say nothing when they have no value."""
+
 _FORMS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
     {
         "list-type": re.compile("2"),
         "encoding-type": re.compile("url"),
         "fetch-owner": re.compile("true|false"),
         "partNumber": re.compile(r"(?:[1-9]\d{0,3}|10000)", re.ASCII),
-        "part-number-marker": re.compile(r"\d{1,9}", re.ASCII),
-        "max-keys": re.compile(r"\d{1,9}", re.ASCII),
-        "max-uploads": re.compile(r"\d{1,9}", re.ASCII),
-        "max-parts": re.compile(r"\d{1,9}", re.ASCII),
-        "max-buckets": re.compile(r"\d{1,9}", re.ASCII),
+        **dict.fromkeys(
+            ("part-number-marker", "max-keys", "max-uploads", "max-parts", "max-buckets"),
+            re.compile(r"\d{1,10}", re.ASCII),
+        ),
         "uploadId": re.compile(r"[\x21-\x7e]{1,1024}", re.ASCII),
         "versionId": re.compile(r"[\x21-\x7e]{1,1024}", re.ASCII),
     }

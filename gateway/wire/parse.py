@@ -27,7 +27,7 @@ from gateway.core.request import (
 )
 from gateway.core.token import without_marks
 from gateway.wire.accept import AUTH_HEADERS, EMPTY_CHECKSUMS, accepted_headers, hoisted_header
-from gateway.wire.operations import AUTH_PARAMS, IGNORED_PARAMS, Level, find_shape
+from gateway.wire.operations import AUTH_PARAMS, IGNORED_PARAMS, VAIN_WHEN_EMPTY, Level, find_shape
 from gateway.wire.target import decode, host_name, query_pairs, raw_request
 from gateway.wire.tus import read_step
 
@@ -236,7 +236,7 @@ def _split_query(raw: RawRequest) -> tuple[dict[str, str], list[tuple[str, str]]
     hoisted: list[tuple[str, str]] = []
     body = raw.header("content-length") != "0"
     for name, value in query_pairs(raw.query):
-        if name in AUTH_PARAMS or name in IGNORED_PARAMS:
+        if name in AUTH_PARAMS or name in IGNORED_PARAMS or (not value and name in VAIN_WHEN_EMPTY):
             if name == "X-Amz-Content-Sha256" and value.startswith(_STREAMING):
                 raise Refused(Reason.BAD_ARGUMENT, "a chunked body is declared in a header, not in the query")
             continue

@@ -23,6 +23,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.wire.credentials import SigV2Header, SigV2Query
 from gateway.wire.sigv4 import SKEW, octets
+from gateway.wire.target import spaced
 
 __all__ = ["SUB_RESOURCES", "presign", "verify"]
 
@@ -105,7 +106,9 @@ def verify(
     given = presented.signature.encode("utf-8", "surrogatepass")
     bare = raw.path.count("/") == 1 and len(raw.path) > 1 and bucket_from_host is None
     paths = (raw.path, raw.path + "/") if bare else (raw.path,)
-    for path, decode in product(paths, (True, False)):
+    # As sent, a plus would be signed as one and read as a space.
+    forms = (True,) if "+" in raw.query else (True, False)
+    for path, decode in product(paths, forms):
         resource = _resource(path, bucket_from_host, [_decoded(part) for part in parts] if decode else parts)
         expected = _signature(secret_key, _text(raw.method, headers, date, resource))
         if hmac.compare_digest(expected.encode(), given):
@@ -127,7 +130,7 @@ def _hoisted(parts: list[str], raw: RawRequest) -> list[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    return unquote(text, errors="surrogateescape") if "%" in text else text
+    return unquote(spaced(text), errors="surrogateescape") if "%" in text or "+" in text else text
 
 
 def _decoded(part: str) -> str:

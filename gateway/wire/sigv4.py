@@ -5,8 +5,9 @@ Refuses to own reading what was presented (`gateway.wire.credentials`), the cloc
 
 Law: the canonical request is built from what arrived. The path is un-normalised and encoded once: what was sent is
 decoded once and encoded again by S3's rule, so `a'b` and `a%27b` sign alike while `..` and `//` stay as they are. In a
-query a plus is a plus, repeated names are kept, and pairs are sorted by encoded name, then encoded value. A header
-that changes what is done must be signed or the request is refused.
+query a plus is a space (in a path it is a plus), repeated names are kept, and pairs are sorted by encoded name, then
+encoded value. A header
+that changes what is done must be signed or the request is refused. `Content-Type` is none of them, as with S3.
 Sources: the S3 API reference, "Authenticating Requests (AWS Signature Version 4)".
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,6 +27,7 @@ from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, RawRequest
 from gateway.wire.credentials import ALGORITHM, SigV4Header, SigV4Query
+from gateway.wire.target import spaced
 
 __all__ = [
     "SKEW",
@@ -54,11 +56,11 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.~-]*", re.ASCII)
 _ENCODED: Final = r"(?:[A-Za-z0-9_.~-]++|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[0189A-F][0-9A-F]))*+"
 _ENCODED_QUERY: Final = re.compile(rf"{_ENCODED}={_ENCODED}(?:&{_ENCODED}={_ENCODED})*+", re.ASCII)
 _SPACES: Final = re.compile(" {2,}")
+_BLANKS: Final = re.compile(r"[ \t]+")
+_PORT: Final = re.compile(r":\d+\Z", re.ASCII)
 _HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_COVERED: Final = frozenset({"content-type", "content-md5"})
-_COVERED_BY_QUERY: Final[frozenset[str]] = frozenset()
-# One vendor's SDK sends this header unsigned; nothing here acts on it.
-_NEVER_READ: Final = "x-amz-user-agent"
+# One vendor's SDK sends the first unsigned, a content delivery network adds the other; nothing here acts on them.
+_NEVER_READ: Final = frozenset({"x-amz-user-agent", "x-amz-cf-id"})
 
 
 class SigningKeys:
@@ -260,8 +262,8 @@ def verify(
 ) -> Verified:
     """Check freshness, coverage and signature of what `read_credentials` read from this very request.
 
-    `content-type` and `content-md5` have to be signed in header authentication; a presigned URL never covers them
-    unless its maker chose to, as with S3.
+    `content-md5` has to be signed in header authentication; a presigned URL covers it only if its maker chose to, as
+    with S3.
 
     Raises:
         Refused: CLOCK_SKEWED, NOT_YET_VALID, SIGNATURE_EXPIRED, UNSIGNED_HEADER, BAD_REQUEST or BAD_ARGUMENT (payload
@@ -270,29 +272,48 @@ def verify(
     in_query = isinstance(presented, SigV4Query)
     _check_fresh(presented, now)
     payload_hash = _pinned_hash(raw) if in_query else _declared_hash(raw)
-    values = _signed_values(presented.signed_headers, raw, _COVERED_BY_QUERY if in_query else _COVERED)
+    values = _signed_values(presented.signed_headers, raw)
     if in_query:
         values = _hoisted_values(presented.signed_headers, raw) | values
-    if len(values) != len(presented.signed_headers):
-        raise Refused(Reason.BAD_SIGNATURE, "a signed header is missing")
+    elif "content-md5" not in values and raw.header("content-md5") is not None:
+        raise Refused(Reason.UNSIGNED_HEADER, "content-md5 is present and not signed")
+    _fill_absent(values, presented.signed_headers)
     names = ";".join(presented.signed_headers)
-    lines = "\n".join([f"{name}:{values[name]}" for name in presented.signed_headers])
-    canonical = (
-        f"{raw.method}\n{_received_path(raw.path)}\n{_received_query(raw.query)}\n{lines}\n\n{names}\n{payload_hash}"
-    )
+    start = f"{raw.method}\n{_received_path(raw.path)}\n{_received_query(raw.query)}"
     scope = presented.scope
     key = keys.derive(secret_key, scope.date, scope.region, scope.service)
-    expected = _signature(key, presented.timestamp, scope.text, octets(canonical))
-    if not hmac.compare_digest(expected.encode(), presented.signature.encode("utf-8", "surrogatepass")):
-        raise Refused(Reason.BAD_SIGNATURE, "the signature is not the one of this request")
-    return Verified(
-        access_key_id=scope.access_key_id,
-        signing_key=key,
-        scope=scope.text,
-        timestamp=presented.timestamp,
-        signature=expected,
-        payload_hash=payload_hash,
-    )
+    given = presented.signature.encode("utf-8", "surrogatepass")
+    for reading in _readings(values):
+        lines = "\n".join([f"{name}:{reading[name]}" for name in presented.signed_headers])
+        canonical = f"{start}\n{lines}\n\n{names}\n{payload_hash}"
+        expected = _signature(key, presented.timestamp, scope.text, octets(canonical))
+        if hmac.compare_digest(expected.encode(), given):
+            return Verified(
+                access_key_id=scope.access_key_id,
+                signing_key=key,
+                scope=scope.text,
+                timestamp=presented.timestamp,
+                signature=expected,
+                payload_hash=payload_hash,
+            )
+    raise Refused(Reason.BAD_SIGNATURE, "the signature is not the one of this request")
+
+
+def _readings(values: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The signed headers' values in the forms in which signers read the same request; the commonest one first.
+
+    Some signers collapse tabs as they do spaces. Some name the scheme's own port with the host and their HTTP library
+    leaves it out, or the other way round; which scheme the client spoke is not known behind a proxy.
+    """
+    yield values
+    if any("\t" in value for value in values.values()):
+        yield {name: _BLANKS.sub(" ", value) for name, value in values.items()}
+    host = values["host"]
+    bare = host.removesuffix(":80").removesuffix(":443")
+    if bare != host:
+        yield values | {"host": bare}
+    elif _PORT.search(host) is None:
+        yield from (values | {"host": host + port} for port in (":80", ":443"))
 
 
 def _check_fresh(presented: SigV4Header | SigV4Query, now: float) -> None:
@@ -307,16 +328,29 @@ def _check_fresh(presented: SigV4Header | SigV4Query, now: float) -> None:
         raise Refused(Reason.SIGNATURE_EXPIRED, f"the URL expired {age - presented.expires:.0f} s ago")
 
 
-def _signed_values(names: tuple[str, ...], raw: RawRequest, covered: frozenset[str]) -> dict[str, str]:
-    """The canonical values of the signed headers, after a look at those that should have been signed."""
-    found: dict[str, list[str]] = {}
+def _signed_values(names: tuple[str, ...], raw: RawRequest) -> dict[str, str]:
+    """The canonical values of the signed headers that came, after a look at those that should have been signed."""
     signed = frozenset(names)
+    found: dict[str, list[str]] = {}
     for name, value in raw.headers:
         if name in signed:
             found.setdefault(name, []).append(_squeeze(value))
-        elif (name.startswith("x-amz-") and name != _NEVER_READ) or name in covered:
+        elif name.startswith("x-amz-") and name not in _NEVER_READ:
             raise Refused(Reason.UNSIGNED_HEADER, f"{name} is present and not signed")
     return {name: ",".join(values) for name, values in found.items()}
+
+
+def _fill_absent(values: dict[str, str], names: tuple[str, ...]) -> None:
+    """A header that was signed and did not come counts as an empty one: a signer may name what its client leaves out.
+
+    Not so for what says where the request goes and what is done.
+    """
+    if len(values) < len(names):
+        for name in names:
+            if name not in values:
+                if name == "host" or name.startswith("x-amz-"):
+                    raise Refused(Reason.BAD_SIGNATURE, f"the signed header {name} is missing")
+                values[name] = ""
 
 
 def _hoisted_values(names: tuple[str, ...], raw: RawRequest) -> dict[str, str]:
@@ -329,7 +363,7 @@ def _hoisted_values(names: tuple[str, ...], raw: RawRequest) -> dict[str, str]:
         if name.lower() in wanted:
             if name.lower() in values:
                 raise Refused(Reason.BAD_REQUEST, f"the parameter {name.lower()} came more than once")
-            values[name.lower()] = _squeeze(unquote_to_bytes(octets(value)).decode("utf-8", "surrogateescape"))
+            values[name.lower()] = _squeeze(unquote_to_bytes(octets(spaced(value))).decode("utf-8", "surrogateescape"))
     return values
 
 
@@ -374,5 +408,5 @@ def _received_query(query: str) -> str:
         return ""
     pairs = [(name, value) for name, _, value in [part.partition("=") for part in query.split("&") if part]]
     if not _ENCODED_QUERY.fullmatch(query):
-        pairs = [(_recode(name, ""), _recode(value, "")) for name, value in pairs]
+        pairs = [(_recode(spaced(name), ""), _recode(spaced(value), "")) for name, value in pairs]
     return _joined([pair for pair in pairs if pair[0] != "X-Amz-Signature"])

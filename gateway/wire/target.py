@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 
-__all__ = ["decode", "host_name", "query_pairs", "raw_request"]
+__all__ = ["decode", "host_name", "query_pairs", "raw_request", "spaced"]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _TARGET: Final = re.compile(r"[\x21\x22\x24-\x7e]+", re.ASCII)
@@ -26,7 +26,11 @@ _ABSOLUTE: Final = re.compile(r"https?://([^/?]*)([^?]*)(?:\?(.*))?", re.ASCII |
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?", re.ASCII)
 _LENGTH: Final = re.compile(r"\d{1,18}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_META: Final = "x-amz-meta-"
 _ONCE: Final = frozenset({"host", "content-length", "transfer-encoding"})
+_OBJECT_NAMES: Final = frozenset(
+    {"prefix", "delimiter", "marker", "start-after", "key-marker", "continuation-token", "cursor"}
+)
 _VERSIONS: Final = frozenset({(1, 0), (1, 1)})
 
 
@@ -70,9 +74,10 @@ def _name(name: bytes) -> str:
     text = name.decode("latin-1").lower()
     if not _TOKEN.fullmatch(text):
         raise _bad("a header name is not a token")
-    # An underscore spells the same variable as a hyphen to CGI-like readers behind other proxies.
+    # An underscore spells the same variable as a hyphen to CGI-like readers behind other proxies. Not so in the name
+    # of an object's metadata, which nobody reads: two that differ in it are two.
     alias = text.replace("_", "-")
-    if alias != text and (alias in _ONCE or alias.startswith("x-amz-")):
+    if alias != text and (alias in _ONCE or alias.startswith("x-amz-")) and not text.startswith(_META):
         raise _bad(f"the header {text} is an alias of {alias}")
     return text
 
@@ -120,9 +125,14 @@ def _split_target(target: str, host: str | None) -> tuple[str, str]:
     if absolute is None:
         raise _bad("the target is neither a path nor an absolute URL")
     authority, path, query = absolute[1], absolute[2], absolute[3]
-    if host is None or authority.lower() != host.lower():
+    if host is None or _without_port(authority) != _without_port(host):
         raise _bad("the target names another authority than the Host header")
     return path or "/", query or ""
+
+
+def _without_port(authority: str) -> str:
+    """The authority in lower case, without the port that its scheme has anyway."""
+    return authority.lower().removesuffix(":80").removesuffix(":443")
 
 
 def host_name(raw: RawRequest) -> str:
@@ -132,7 +142,7 @@ def host_name(raw: RawRequest) -> str:
 
 
 def decode(text: str, reason: Reason) -> str:
-    """Percent-decode once. A plus stays a plus, as in S3's canonical form.
+    """Percent-decode once. A plus stays a plus, as in S3's paths; see `spaced` for queries.
 
     Raises:
         Refused: with `reason`, when the bytes are not UTF-8.
@@ -143,25 +153,29 @@ def decode(text: str, reason: Reason) -> str:
         raise Refused(reason, "a percent-encoded name is not UTF-8") from None
 
 
+def spaced(text: str) -> str:
+    """A piece of a query whose pluses are the spaces that they stand for, as S3 reads them."""
+    return text.replace("+", " ") if "+" in text else text
+
+
 def query_pairs(query: str) -> list[tuple[str, str]]:
     """The decoded parameters, in order. A name without `=` has the value "".
 
+    A parameter that comes twice with the same value is one. What stands for names of objects may have any character
+    that they may have.
+
     Raises:
         Refused: BAD_ARGUMENT for a name or value that is not UTF-8 or has control bytes; BAD_REQUEST for a name that
-            comes twice (two readers would choose differently).
+            comes twice with different values (two readers would choose differently).
     """
-    pairs: list[tuple[str, str]] = []
-    seen: set[str] = set()
+    seen: dict[str, tuple[str, str]] = {}
     for part in query.split("&"):
         if not part:
             continue
-        raw_name, _, raw_value = part.partition("=")
+        raw_name, _, raw_value = spaced(part).partition("=")
         name, value = decode(raw_name, Reason.BAD_ARGUMENT), decode(raw_value, Reason.BAD_ARGUMENT)
-        if _CONTROL.search(name) or _CONTROL.search(value):
+        if _CONTROL.search(name) or ("\0" in value if name in _OBJECT_NAMES else _CONTROL.search(value)):
             raise Refused(Reason.BAD_ARGUMENT, "a query parameter has a control byte")
-        folded = name.lower()
-        if folded in seen:
+        if seen.setdefault(name.lower(), (name, value)) != (name, value):
             raise _bad("a query parameter came more than once")
-        seen.add(folded)
-        pairs.append((name, value))
-    return pairs
+    return list(seen.values())

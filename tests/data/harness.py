@@ -26,7 +26,7 @@ from gateway.core.token import ENTROPY_BYTES, LinkToken, access_key_id, grant_id
 from gateway.data.account import Accounts
 from gateway.data.arrival import Arrival
 from gateway.data.connection import Connection
-from gateway.data.gate import Gate, Plane
+from gateway.data.gate import Gate, Plane, Terms
 from gateway.data.grants import Grants
 from gateway.data.guesses import Guesses
 from gateway.data.listener import DataServer
@@ -289,6 +289,7 @@ async def running(
     given: Policy | None = None,
     *,
     trusted: Principal | None = None,
+    unsigned_content_type: bool = True,
     state: Any = None,
     posture: FailPosture | None = None,
     head_seconds: float = 10.0,
@@ -335,7 +336,8 @@ async def running(
     rig = Rig(plane, store, state, clock, metrics, records, details, Renewals(plane, monotonic=clock.monotonic))
     if load:
         await follower.load()
-    server = DataServer(rig.counted(data_handler(plane, trusted)), head_seconds=head_seconds)
+    handler = data_handler(plane, Terms(trusted, unsigned_content_type))
+    server = DataServer(rig.counted(handler), head_seconds=head_seconds)
     rig.server = server
     rig.port = await server.listen("127.0.0.1", 0)
     try:

@@ -63,6 +63,23 @@ async def test_a_trusted_listener_acts_as_its_app(app: Rig, rig: Rig) -> None:
     assert "anonymous" == (await rig.last()).principal
 
 
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_an_unsigned_type_is_the_listeners_to_accept(accepted: bool) -> None:
+    """A type that was not signed passes or is refused, by the listener's terms, and is counted; a signed one passes."""
+    async with running(unsigned_content_type=accepted) as rig:
+        made, _ = await rig.key()
+        signed = {"content-type": "text/plain"}
+        for headers, sent, status in (({}, signed, 200 if accepted else 403), (signed, signed, 200), ({}, {}, 200)):
+            target, added = rig.signed(made, "PUT", "reports/a.txt", headers=headers)
+            got = await rig.ask("PUT", target, added | sent, b"hello")
+            assert status == got.status
+        counted = rig.metrics.registry.get_sample_value
+        name = "gateway_unsigned_content_types_total"
+        assert [float(accepted), float(not accepted)] == [
+            counted(name, {"decision": decision}) for decision in ("accepted", "refused")
+        ]
+
+
 async def test_a_bucket_may_be_a_host() -> None:
     """`BUCKET.DOMAIN`, for the domains of the settings and no other."""
     async with running(trusted=APP, domains=("s3.example",)) as app:

@@ -4,15 +4,17 @@ An alteration is left out of the count exactly when it leaves the request's mean
 S3's published rules put under the signature, in their canonical form, and the body where a digest speaks for it:
 
 - SigV4: method; path decoded once; the query's decoded pairs, sorted; every signed header, every `x-amz-*` header,
-  Content-Type and Content-MD5 (the last two not with a presigned query, which never has to cover them), Host and
-  Authorization. Names fold, values are trimmed, inner spaces collapse, repeated headers are joined.
+  Content-MD5 (not with a presigned query, which never has to cover it), Host and Authorization. Names fold, values are
+  trimmed, inner spaces collapse, repeated headers are joined, and a signed header that is absent is an empty one
+  unless it is Host or an `x-amz-*` header. Content-Type is covered where it was signed.
 - SigV2: method; the bucket and path as sent; the sub-resources; Content-MD5, Content-Type, the date that counts and
   every `x-amz-*`. SigV2 covers neither the host beyond its bucket nor any other parameter.
 - A form: its bucket, and what its policy holds of each field; not the file, not its name, not `x-ignore-*`.
 - A link: the method's kind and the token.
 - A body: its bytes after all framing, its trailers, and the signatures of its chunks.
 
-`x-amz-user-agent` has no effect anywhere and is left out, as are the two forms of an empty query part.
+`x-amz-user-agent` and `x-amz-cf-id` have no effect anywhere and are left out, as are a scheme's own port and the two
+forms of an empty query part.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from tests.fuzz.signers import SUB_RESOURCES
 
 __all__ = ["meaning"]
 
+_UNREAD = frozenset({"x-amz-user-agent", "x-amz-cf-id"})
 _HEX = re.compile(rb"\s*([0-9A-Fa-f]+)\s*(?:;([^\r\n]*))?")
 _CREDENTIALS = frozenset(
     [
@@ -67,7 +70,7 @@ def meaning(sent: Sent, original: Sent) -> object:
 def _joined(sent: Sent) -> dict[str, str]:
     values: dict[str, list[str]] = {}
     for name, value in sent.headers:
-        values.setdefault(name.lower(), []).append(re.sub(" {2,}", " ", value.strip(" \t")))
+        values.setdefault(name.lower(), []).append(re.sub("[ \t]+", " ", value.strip(" \t")))
     return {name: ",".join(texts) for name, texts in values.items()}
 
 
@@ -78,13 +81,15 @@ def _authorization(value: str) -> object:
 
 def _v4(sent: Sent, original: Sent) -> Iterator[object]:
     headers = _joined(sent)
+    headers["host"] = re.sub(r":(80|443)\Z", "", headers.get("host", ""))
     yield sent.method
     yield unquote_to_bytes(sent.path)
     yield sorted(sent.pairs())
     signed = _signed_names(original)
-    always = set() if original.kind == "v4 query" else {"content-type", "content-md5"}
+    always = set() if original.kind == "v4 query" else {"content-md5"}
     covered = {*signed, *always, "host"} | {name for name in headers if name.startswith("x-amz-")}
-    yield {name: value for name, value in headers.items() if name in covered and name != "x-amz-user-agent"}
+    absent = {name: "" for name in signed if name != "host" and not name.startswith("x-amz-")}
+    yield absent | {name: value for name, value in headers.items() if name in covered and name not in _UNREAD}
     yield _authorization(headers.get("authorization", ""))
 
 
@@ -105,7 +110,7 @@ def _v2(sent: Sent, original: Sent) -> Iterator[object]:
     covered = {"content-md5", "content-type"} | {name for name in headers if name.startswith("x-amz-")}
     if original.kind == "v2" and "x-amz-date" not in headers:
         covered.add("date")
-    yield {name: value for name, value in headers.items() if name in covered and name != "x-amz-user-agent"}
+    yield {name: value for name, value in headers.items() if name in covered and name not in _UNREAD}
     yield _authorization(headers.get("authorization", ""))
 
 

@@ -60,8 +60,8 @@ class Sent:
         return replace(self, target=f"{path}?{query}" if query else path)
 
     def pairs(self) -> list[tuple[bytes, bytes]]:
-        """The query's parameters, decoded, as a signer reads them: a name alone has an empty value."""
-        split = (part.partition("=") for part in self.query.split("&") if part)
+        """The query's parameters, decoded, as S3 reads them: a name alone has an empty value, a plus is a space."""
+        split = (part.partition("=") for part in self.query.replace("+", "%20").split("&") if part)
         return [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in split]
 
     def encode(self) -> bytes:

@@ -91,6 +91,21 @@ def test_a_trusted_listener_acts_as_one_app(folder: Folder) -> None:
     ] == [(trusted.listen, trusted.app) for trusted in data.further]
 
 
+def test_each_listener_has_its_own_word_on_unsigned_types(folder: Folder) -> None:
+    """Accepted unless refused; a further listener does as the main one until it says otherwise."""
+    main, side = ListenAddress("127.0.0.1", 8080), ListenAddress("127.0.0.1", 8082)
+    further = "trusted: [{listen: '127.0.0.1:8082', app: app:web%s}]"
+    for text, expected in (
+        ("", (True, True)),
+        ("unsigned_content_type: refuse", (False, False)),
+        (further % ", unsigned_content_type: refuse", (True, False)),
+        ("unsigned_content_type: refuse, " + further % "", (False, False)),
+        ("unsigned_content_type: refuse, " + further % ", unsigned_content_type: accept", (False, True)),
+    ):
+        data = folder.settings(f"{STATE}data: {{{text}}}").data
+        assert expected == (data.takes_unsigned_type(main), data.takes_unsigned_type(side))
+
+
 def test_everything_that_can_be_said_is_read(folder: Folder) -> None:
     """Values arrive in their units."""
     settings = folder.settings(
@@ -159,7 +174,7 @@ NAME = "a name is letters, digits and . _ @ + -, at most 128 of them"
 NOBODY = "'web' names nobody: write app:NAME, app:*, admin:NAME, link:ID, anonymous or *"
 PROXIES = "would let every caller choose its own address: name the networks of your own proxies"
 DURATION = "is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"
-DATA_KEYS = "allowed: domains, listen, max_transfers, public_url, tls, trusted"
+DATA_KEYS = "allowed: domains, listen, max_transfers, public_url, tls, trusted, unsigned_content_type"
 SECTIONS = "allowed: control, data, deadlines, fail, log, policies, records, state, trusted_proxies"
 FAULTS = [
     ("data: 5", "2:7: data: must be a mapping of keys and values"),

@@ -28,8 +28,8 @@ x-amz-part-number-marker x-amz-sdk-checksum-algorithm x-amz-storage-class x-amz-
 x-amz-trailer
 """
 GOLDEN_DROPPED = """
-x-amz-acl x-amz-cf-id x-amz-expected-bucket-owner x-amz-optional-object-attributes x-amz-request-payer
-x-amz-source-expected-bucket-owner x-amz-user-agent
+x-amz-acl x-amz-cf-id x-amz-expected-bucket-owner x-amz-id-2 x-amz-optional-object-attributes x-amz-request-id
+x-amz-request-payer x-amz-source-expected-bucket-owner x-amz-te x-amz-user-agent
 """
 GOLDEN_LINKS = """
 content-encoding content-md5 content-type if-match if-modified-since if-none-match if-range if-unmodified-since range
@@ -152,3 +152,38 @@ def test_hoisted_headers() -> None:
     """A presigner's parameter is the header it was made from, whatever its capitals."""
     assert hoisted_header("X-Amz-Acl", "private") == ("x-amz-acl", "private")
     assert hoisted_header("prefix", "a") is None
+
+
+def test_metadata_has_any_name_that_http_allows() -> None:
+    """Names that differ in one character are two; a name that comes twice has both values; no other name is kept."""
+    names = [f"x-amz-meta-a{mark}b" for mark in "!#$%&'*+.^_`|~-"]
+    pairs = [(name, str(number)) for number, name in enumerate(names)]
+    assert dict(pairs) == accepted_headers(pairs)
+    assert {"x-amz-meta-a": "1,2"} == accepted_headers([("x-amz-meta-a", "1"), ("x-amz-meta-a", "2")])
+    assert {"x-amz-meta-a": ""} == accepted_headers([("x-amz-meta-a", "")])
+
+
+@pytest.mark.parametrize(
+    "name", ["x-amz-meta-", "x-amz-meta-a b", "x-amz-meta-a:b", "x-amz-meta-é", "x-amz-meta-a\r\nb"]
+)
+def test_a_name_that_no_header_could_have_is_refused(name: str) -> None:
+    """A form's field or a parameter becomes a header's name, and so must be one."""
+    with pytest.raises(Refused) as caught:
+        accepted_headers([(name, "1")])
+    assert caught.value.reason is Reason.BAD_ARGUMENT
+
+
+def test_a_property_without_a_value_is_none() -> None:
+    """An empty header says as much as an absent one, and is not stored."""
+    empty = ["cache-control", "content-disposition", "content-language", "content-type", "expires"]
+    assert {} == accepted_headers([(name, "") for name in [*empty, "x-amz-storage-class", "x-amz-tagging"]])
+    assert dict.fromkeys(empty, "x") == accepted_headers([(name, "x") for name in empty])
+
+
+def test_what_a_store_does_anyway_may_be_asked_for() -> None:
+    """Headers that ask for nothing pass, with the value that asks for nothing and no other."""
+    harmless = [("x-amz-bypass-governance-retention", "false"), ("x-amz-object-lock-legal-hold", "OFF")]
+    assert {} == accepted_headers([*harmless, ("x-amz-te", "append-md5"), ("x-amz-request-id", "1")])
+    for name, _ in harmless:
+        with pytest.raises(Refused):
+            accepted_headers([(name, "true")])

@@ -262,18 +262,46 @@ def test_an_unsigned_amz_header_is_refused(name, sign):
     assert refusal(with_header(sign("PUT", "/bucket/k"), name, "/bucket/secret")) is Reason.UNSIGNED_HEADER
 
 
-@pytest.mark.parametrize("name", ["content-type", "content-md5"])
-def test_unsigned_content_headers(name):
-    """An unsigned Content-Type or Content-MD5 is refused in header authentication, and is left to the maker of a
-    presigned URL, as S3 does."""
-    raw = with_header(peer.v4_header("PUT", "/bucket/k"), name, "x")
-    assert refusal(raw) is Reason.UNSIGNED_HEADER
-    assert check(with_header(peer.v4_query("PUT", "/bucket/k"), name, "x"))
+def test_an_unsigned_digest_is_refused_and_an_unsigned_type_is_not():
+    """An unsigned Content-MD5 is refused in header authentication, and is left to the maker of a presigned URL; a
+    Content-Type may be unsigned in both, as with S3."""
+    assert refusal(with_header(peer.v4_header("PUT", "/bucket/k"), "content-md5", "x")) is Reason.UNSIGNED_HEADER
+    assert check(with_header(peer.v4_header("PUT", "/bucket/k", headers={"content-md5": "x"}), "accept", "x"))
+    assert check(with_header(peer.v4_query("PUT", "/bucket/k"), "content-md5", "x"))
+    for sign in (peer.v4_header, peer.v4_query):
+        assert check(with_header(sign("PUT", "/bucket/k"), "content-type", "x"))
 
 
-def test_the_users_agent_may_be_unsigned():
-    """The header with which one SDK names itself is never signed by it and never acted on here."""
-    assert check(with_header(peer.v4_header("PUT", "/bucket/k"), "x-amz-user-agent", "sdk"))
+@pytest.mark.parametrize("name", ["x-amz-user-agent", "x-amz-cf-id"])
+def test_what_nobody_reads_may_be_unsigned(name):
+    """The header with which one SDK names itself, and that of a network in front, are never acted on here."""
+    assert check(with_header(peer.v4_header("PUT", "/bucket/k"), name, "sdk"))
+    assert check(with_header(peer.v4_query("PUT", "/bucket/k"), name, "sdk"))
+
+
+@pytest.mark.parametrize("sign", [peer.v4_header, peer.v4_query])
+@pytest.mark.parametrize("name", ["range", "content-type", "content-md5", "if-match"])
+def test_a_signed_header_that_did_not_come_counts_as_empty(sign, name):
+    """A signer may name a header that its client leaves out; one that it had a value for cannot be left out."""
+    empty = sign("PUT", "/bucket/k", headers={name: ""})
+    absent = replace(empty, headers=tuple(pair for pair in empty.headers if pair[0] != name))
+    assert name in read_credentials(absent).signed_headers
+    assert check(empty)
+    assert check(absent)
+    full = sign("PUT", "/bucket/k", headers={name: "x"})
+    without = replace(full, headers=tuple(pair for pair in full.headers if pair[0] != name))
+    assert refusal(without) is Reason.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("sign", [peer.v4_header, peer.v4_query])
+@pytest.mark.parametrize("name", ["host", "x-amz-meta-a", "x-amz-copy-source"])
+def test_a_signed_header_that_says_what_is_done_has_to_come(sign, name):
+    """The host and every `x-amz-*` header have to be there if they were signed, empty or not."""
+    signed = sign("PUT", "/bucket/k", headers={} if name == "host" else {name: ""})
+    without = replace(signed, headers=tuple(pair for pair in signed.headers if pair[0] != name))
+    assert name in read_credentials(without).signed_headers
+    assert check(signed)
+    assert refusal(without) is Reason.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize("name", ["content-type", "x-amz-meta-a"])
@@ -437,12 +465,41 @@ def test_a_key_is_encoded_once_and_reversibly(key):
     assert unquote(encoded) == key
 
 
-def test_a_plus_in_a_query_is_a_plus():
-    """A bare plus means a plus, in the signature as in the value."""
-    signed = peer.v4_query("GET", "/bucket", sigv4.encode_query([("prefix", "a+b")]))
-    assert "prefix=a%2Bb" in signed.query
-    assert check(replace(signed, query=signed.query.replace("%2B", "+")))
-    assert refusal(replace(signed, query=signed.query.replace("%2B", "%20"))) is Reason.BAD_SIGNATURE
+def test_a_plus_in_a_query_is_a_space():
+    """A bare plus means the space that a form-encoding library made it of, in signature and value, as with S3; what was
+    signed as a plus has to come escaped."""
+    signed = peer.v4_query("GET", "/bucket", sigv4.encode_query([("prefix", "a b+c")]))
+    assert "prefix=a%20b%2Bc" in signed.query
+    assert check(replace(signed, query=signed.query.replace("%20", "+")))
+    for other in (signed.query.replace("%2B", "+"), signed.query.replace("%2B", "%20")):
+        assert refusal(replace(signed, query=other)) is Reason.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("sign", [peer.v4_header, peer.v4_query])
+def test_the_schemes_own_port_says_nothing(sign):
+    """A host that was signed with 80 or 443 may come without it, and the other way round; another port is another."""
+    for signed, sent, alike in (
+        ("s3.example.org", "s3.example.org:443", True),
+        ("s3.example.org", "s3.example.org:80", True),
+        ("s3.example.org:443", "s3.example.org", True),
+        ("s3.example.org:80", "s3.example.org", True),
+        ("s3.example.org:9000", "s3.example.org", False),
+        ("s3.example.org", "s3.example.org:8080", False),
+        ("s3.example.org", "s3.example.com:443", False),
+    ):
+        raw = sign("GET", "/bucket/k", headers={"host": signed})
+        arrived = replace(raw, headers=tuple((n, sent if n == "host" else v) for n, v in raw.headers))
+        assert check(raw)
+        assert bool(check(arrived)) if alike else refusal(arrived) is Reason.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("sign", [peer.v4_header, peer.v4_query])
+def test_tabs_are_signed_as_they_are_or_as_blanks(sign):
+    """Signers differ in what they collapse within a value; nothing but blanks is alike."""
+    raw = sign("PUT", "/bucket/k", headers={"x-amz-meta-a": "a b c"})
+    for value, alike in (("a\tb  c", True), ("a \t b c", True), ("a bc", False), ("ab\tc", False)):
+        arrived = replace(raw, headers=tuple((n, value if n == "x-amz-meta-a" else v) for n, v in raw.headers))
+        assert bool(check(arrived)) if alike else refusal(arrived) is Reason.BAD_SIGNATURE
 
 
 def test_repeated_parameters_are_kept_and_sorted_by_value():

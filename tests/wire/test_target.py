@@ -48,6 +48,19 @@ def test_absolute_target_is_reduced_to_its_path() -> None:
     raw = raw_request("GET", "http://GW.example:8080/b/k?x=1", (HOST,))
     assert ("/b/k", "x=1") == (raw.path, raw.query)
     assert raw_request("GET", "http://gw.example:8080", (HOST,)).path == "/"
+    for authority, host in (("gw.example", b"gw.example:80"), ("gw.example:443", b"gw.example")):
+        assert "/b" == raw_request("GET", f"http://{authority}/b", ((b"Host", host),)).path
+
+
+def test_metadata_names_have_no_aliases() -> None:
+    """An underscore is refused in a name that is read here, and kept in the name of an object's metadata."""
+    names = [b"x-amz-meta-a_b", b"x-amz-meta-a-b", b"x-amz-meta-_"]
+    raw = raw_request("PUT", "/b/k", [HOST, *((name, b"1") for name in names)])
+    assert [name.decode() for name in names] == [name for name, _ in raw.headers[1:]]
+    for name in (b"x_amz_meta_a", b"x-amz_meta-a", b"x_amz-copy-source", b"content_length"):
+        with pytest.raises(Refused) as caught:
+            raw_request("PUT", "/b/k", [HOST, (name, b"1")])
+        assert caught.value.reason is Reason.BAD_REQUEST
 
 
 @pytest.mark.parametrize("version", [(0, 9), (1, 2), (2, 0), (3, 0)])
@@ -136,6 +149,16 @@ def test_query_pairs_keep_order_and_empty_values() -> None:
     assert query_pairs("b&a=1=2&&c=%26") == [("b", ""), ("a", "1=2"), ("c", "&")]
 
 
+def test_a_plus_in_a_query_is_a_space() -> None:
+    """As S3 reads it; an escaped plus is one."""
+    assert [("a b", "c +d")] == query_pairs("a+b=c+%2Bd")
+
+
+def test_the_same_said_twice_is_said_once() -> None:
+    """No reader could choose differently."""
+    assert [("a", "1 2"), ("b", "")] == query_pairs("a=1+2&b&a=1%202&b=")
+
+
 @pytest.mark.parametrize("query", ["a=1&a=2", "a&A", "a=1&%61=2"])
 def test_repeated_parameters_are_refused(query: str) -> None:
     """Two readers would take different ones of two values."""
@@ -144,7 +167,15 @@ def test_repeated_parameters_are_refused(query: str) -> None:
     assert caught.value.reason is Reason.BAD_REQUEST
 
 
-@pytest.mark.parametrize("query", ["a=%00", "a%0d%0a=1", "a=%ff", "%ff"])
+def test_names_of_objects_may_have_control_characters() -> None:
+    """What a listing gave as a name or a marker is taken back, but for NUL, which no name has."""
+    for name in ("prefix", "delimiter", "marker", "start-after", "key-marker", "continuation-token", "cursor"):
+        assert [(name, "a\x01\r\n\x7f")] == query_pairs(f"{name}=a%01%0d%0a%7f")
+        with pytest.raises(Refused):
+            query_pairs(f"{name}=a%00")
+
+
+@pytest.mark.parametrize("query", ["a=%00", "a%0d%0a=1", "a=%01", "a=%ff", "%ff"])
 def test_control_bytes_in_parameters_are_refused(query: str) -> None:
     """No parameter can bring a line break or a broken text inwards."""
     with pytest.raises(Refused) as caught:
