@@ -27,6 +27,7 @@ from gateway.data.listed import ListFollower
 from gateway.data.view import Follower
 from gateway.settings import Settings
 from gateway.settings.model import TlsFiles
+from gateway.settings.proxies import trusted_networks
 from gateway.settings.watch import Loaded, watch
 from gateway.stores.listed import RevocationFile
 from gateway.stores.state import State, open_state
@@ -175,7 +176,8 @@ def gate_of(loaded: Loaded) -> Gate:
         posture=settings.fail.posture(),
         public_url=settings.data.public_url,
         domains=settings.data.domains,
-        trusted_proxies=settings.trusted_proxies,
+        trusted_proxies=trusted_networks(settings.trusted_proxies),
+        trusted_socket="unix" in settings.trusted_proxies,
         max_transfers=settings.data.max_transfers,
     )
 

@@ -1,4 +1,5 @@
-"""Owns the command that tries each backend for real, before users do: name, connection, clock, credentials, buckets.
+"""Owns the command that tries each backend for real, before users do: name, connection, clock, credentials, buckets;
+and asks a gateway that runs with these settings whether its callers hide behind a proxy.
 
 Refuses to own signing and sockets (`gateway.backends`): every request here is made exactly as one for a user is.
 
@@ -14,7 +15,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,7 +23,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from gateway.cli.finding import Finding
 from gateway.cli.output import Exit, fail, json_option, print_json, say, table
+from gateway.cli.proxies import examine_proxies
 from gateway.cli.serve import run_loop
 from gateway.cli.values import config_option
 from gateway.core.reasons import DependencyDown, UpstreamFailed
@@ -33,22 +36,12 @@ if TYPE_CHECKING:
     from gateway.backends.upstream import StoreUpstream
     from gateway.core.backend import BackendSpec
 
-__all__ = ["Finding", "doctor", "examine", "examine_all"]
+__all__ = ["doctor", "examine", "examine_all"]
 
 _SKEW: Final = 60.0
 """Seconds. Stores refuse signatures at 900; a clock that is a minute off is on its way there."""
 
 _SMALL: Final = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one trial showed. `ok` is None where it could not be tried or does not matter."""
-
-    backend: str
-    check: str
-    ok: bool | None
-    detail: str
 
 
 @click.command()
@@ -61,6 +54,8 @@ class Finding:
 @json_option
 def doctor(backend: str | None, config: Path, *, write: bool, profiles: bool, as_json: bool) -> None:
     """Try each backend, or one: its name, connection, clock, credentials and buckets.
+
+    Without a name, also ask the gateway that runs here whether its callers come through a proxy that is not declared.
 
     Exits with 1 if anything is not as it has to be.
     """
@@ -111,6 +106,9 @@ async def examine_all(config: Path, wanted: str | None, found: list[Finding], *,
     specs = [spec for spec in backend_specs(loaded) if wanted in {None, spec.name}]
     if not specs:
         fail(f"No backend is called {wanted!r}." if wanted else "The policies name no backend.", Exit.NOT_FOUND)
+    if wanted is None:
+        control = loaded.settings.control
+        found.append(await examine_proxies(control.listen, tls=control.tls is not None))
     upstream = StoreUpstream(specs)
     try:
         for spec in specs:

@@ -98,7 +98,8 @@ def _settings(config: Path) -> str:
 
 
 def _doctor(config: Path) -> str:
-    from gateway.cli.doctor import Finding, examine_all
+    from gateway.cli.doctor import examine_all
+    from gateway.cli.finding import Finding
     from gateway.cli.serve import run_loop
 
     found: list[Finding] = []

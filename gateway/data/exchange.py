@@ -25,7 +25,7 @@ from gateway.data.connection import Connection
 from gateway.wire.answer_head import answer_head, has_no_body
 from gateway.wire.replies import Reply
 
-__all__ = ["Exchange", "client_address", "unhurried"]
+__all__ = ["Exchange", "client_address", "is_trusted", "unhurried"]
 
 _SERVER: Final = ("Server", "gateway")
 _UNADMITTED_SECONDS: Final = 10.0
@@ -33,20 +33,37 @@ _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 def client_address(
-    peer: Address | None, forwarded: list[str], trusted: tuple[IPv4Network | IPv6Network, ...]
+    peer: Address | None,
+    forwarded: list[str],
+    trusted: tuple[IPv4Network | IPv6Network, ...],
+    *,
+    trusted_socket: bool = False,
 ) -> Address | None:
     """The rightmost address that no trusted proxy added; the socket's own peer unless that is a trusted proxy.
 
-    A malformed hop ends the walk: what stands left of it was written by somebody we do not trust.
+    `trusted_socket` says that a Unix socket's peer, which has no address, is one. A malformed hop ends the walk: what
+    stands left of it was written by somebody we do not trust.
     """
     current = peer
     hops = [hop.strip() for value in forwarded for hop in value.split(",")]
-    while hops and current is not None and any(current in network for network in trusted):
+    while hops and is_trusted(current, trusted, trusted_socket=trusted_socket):
         try:
-            current = unmapped(ip_address(hops.pop().strip("[]")))
+            current = unmapped(ip_address(_without_port(hops.pop())))
         except ValueError:
             break
     return current
+
+
+def is_trusted(peer: Address | None, trusted: tuple[IPv4Network | IPv6Network, ...], *, trusted_socket: bool) -> bool:
+    """Whether this is a proxy whose word counts."""
+    return trusted_socket if peer is None else any(peer in network for network in trusted)
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies (Azure's, IIS) write the client's port behind its address, and IPv6 then in brackets."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 @asynccontextmanager

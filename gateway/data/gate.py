@@ -61,13 +61,17 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What a request is judged by: immutable, swapped whole on reload. `public_url` has no trailing slash."""
+    """What a request is judged by: immutable, swapped whole on reload.
+
+    `public_url` has no trailing slash. `trusted_socket` says that peers on a Unix socket are trusted proxies, too.
+    """
 
     policy: Policy
     posture: FailPosture
     public_url: str
     domains: tuple[str, ...] = ()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_socket: bool = False
     max_transfers: int = 1024
     region: str = "us-east-1"
 

@@ -12,7 +12,8 @@ from typing import Final
 from gateway.core.reasons import Refused
 from gateway.data.arrival import Arrival
 from gateway.data.connection import Connection
-from gateway.data.exchange import Exchange, client_address
+from gateway.data.exchange import Exchange, client_address, is_trusted
+from gateway.data.forwarding import Undeclared
 from gateway.data.gate import Plane, Terms
 from gateway.data.link_pages import html
 from gateway.data.serve import serve
@@ -32,14 +33,22 @@ _NOBODYS: Final = {
 _FRONT: Final = html(pages.front_page())
 
 
-def data_handler(plane: Plane, terms: Terms) -> Callable[[Connection, Arrival], Awaitable[None]]:
-    """The handler of one data listener."""
+def data_handler(
+    plane: Plane, terms: Terms, *, shown: Callable[[str], str] = str
+) -> Callable[[Connection, Arrival], Awaitable[None]]:
+    """The handler of one data listener; `shown` is how a peer's address may stand in the log."""
+    undeclared = Undeclared(plane.metrics, shown)
 
     async def handle(connection: Connection, arrival: Arrival) -> None:
         peer = connection.peer
         raw = arrival.raw
-        if raw is not None and plane.gate.trusted_proxies:
-            peer = client_address(peer, raw.header_values("x-forwarded-for"), plane.gate.trusted_proxies)
+        if raw is not None:
+            gate = plane.gate
+            believed = is_trusted(peer, gate.trusted_proxies, trusted_socket=gate.trusted_socket)
+            undeclared.notice(peer, raw, believed=believed)
+            if believed:
+                told = raw.header_values("x-forwarded-for")
+                peer = client_address(peer, told, gate.trusted_proxies, trusted_socket=gate.trusted_socket)
         exchange = Exchange(connection, arrival, new_request_id(), peer)
         if arrival.target in _NOBODYS and arrival.method in {"GET", "HEAD"} and not _hosted(arrival, plane):
             with suppress(Refused):  # the client has gone: nobody's answer is nobody's loss

@@ -35,6 +35,7 @@ __all__ = [
     "PrincipalName",
     "Text",
     "base_url",
+    "network",
     "one_or_more",
     "written_as",
 ]
@@ -74,7 +75,8 @@ def _byte_rate(value: object) -> int:
     return found
 
 
-def _network(value: object) -> IPv4Network | IPv6Network:
+def network(value: object) -> IPv4Network | IPv6Network:
+    """A network in CIDR form. Raises ValueError for any other value."""
     if not isinstance(value, str):
         raise ValueError("must be a network like 10.0.0.0/8, or one address")
     try:
@@ -217,7 +219,7 @@ Count = Annotated[StrictInt, Field(ge=1, le=10**9)]
 Duration = Annotated[float, PlainValidator(_duration), _schema("30d", ["string", "number"])]
 ByteSize = Annotated[int, PlainValidator(_size), _schema("5GiB", ["string", "integer"])]
 ByteRate = Annotated[int, PlainValidator(_byte_rate), _schema("200MiB/s", ["string", "integer"])]
-Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network), _schema("10.0.0.0/8")]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(network), _schema("10.0.0.0/8")]
 HostName = Annotated[str, PlainValidator(_host_name), _schema("s3.example.com")]
 BaseUrl = Annotated[str, PlainValidator(base_url), _schema("https://s3.example.com")]
 FilePath = Annotated[Path, PlainValidator(_file_path), _schema("tls/server.crt")]

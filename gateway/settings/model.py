@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     Field,
     PlainValidator,
@@ -32,12 +31,12 @@ from gateway.settings.fields import (
     FilePath,
     HostName,
     ListenAddress,
-    Network,
     Text,
     one_or_more,
     written_as,
 )
 from gateway.settings.identity import App, IdentitySettings
+from gateway.settings.proxies import Proxy
 from gateway.settings.secret import SecretReader, SecretRef
 from gateway.settings.state import StateField, StateSettings
 from gateway.settings.words import Name
@@ -71,12 +70,6 @@ def _directory(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("must be the path of a directory")
     return SecretReader.of(info).directory / value
-
-
-def _trusted_proxy(network: Network) -> Network:
-    if network.prefixlen == 0:
-        raise ValueError("would let every caller choose its own address: name the networks of your own proxies")
-    return network
 
 
 OptionalDuration = Annotated[
@@ -315,8 +308,9 @@ class Settings(BaseModel):
     state: StateField
     policies: Directory
     """The directory of policy files; relative paths start at the settings file."""
-    trusted_proxies: tuple[Annotated[Network, AfterValidator(_trusted_proxy)], ...] = ()
-    """Networks of proxies whose `X-Forwarded-For` is believed. Empty: the socket's address counts."""
+    trusted_proxies: tuple[Proxy, ...] = ()
+    """Networks of proxies whose `X-Forwarded-For` is believed, or `loopback`, `private`, `unix`. Empty: the socket's
+    address counts."""
     fail: FailSettings = FailSettings()
     log: LogSettings = LogSettings()
     deadlines: Deadlines = Deadlines()

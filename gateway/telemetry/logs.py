@@ -120,7 +120,7 @@ class Logs:
     """The log of one process. `structlog.get_logger()` anywhere, and the standard library's loggers, end here.
 
     `level` can be assigned at any time. `stream` is standard output unless given. `addresses` is how much of a caller's
-    address stands in the access log: all, its network (an IPv4 /24, an IPv6 /48), or nothing.
+    address stands in the log: all, its network (an IPv4 /24, an IPv6 /48), or nothing; `address` makes that of one.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Logs:
         self._flushing: asyncio.TimerHandle | None = None
         forms: dict[LogForm, Renderer] = {"json": _json, "ecs": _ecs, "console": _console(self._stream.isatty())}
         self._render = forms[form]
-        self._address = _ADDRESSES[addresses]
+        self.address = _ADDRESSES[addresses]
         self._minimum = LEVELS["info"]
         self.level = level
 
@@ -191,7 +191,7 @@ class Logs:
                     "bucket": scrub(record.bucket),
                     "key": scrub(record.key),
                     "backend": record.backend,
-                    "peer": self._address(record.peer),
+                    "peer": self.address(record.peer),
                     "status": record.status,
                     "outcome": record.outcome,
                     "reason": record.reason,

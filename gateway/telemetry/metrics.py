@@ -117,6 +117,9 @@ class Metrics:
             "gateway_unsigned_content_types", "Signed requests with a Content-Type that they do not sign.", (verdicts,)
         )
         self._unsigned_types.start((verdict,) for verdict in verdicts)
+        self._forwarded = Tally(
+            "gateway_forwarded_ignored", "Requests whose fields about the client's address were not believed."
+        )
         self._dropped = Tally("gateway_dropped_records", "Records that reached the log and not the ledger.")
 
     def _declare_upstream(self) -> None:
@@ -200,6 +203,10 @@ class Metrics:
     def unsigned_content_type(self, decision: UnsignedType) -> None:
         """A signed request came with a `Content-Type` that its signature does not cover."""
         self._unsigned_types.add((decision,))
+
+    def forwarded_ignored(self) -> None:
+        """One request came through a proxy that is not declared, or from somebody who plays one."""
+        self._forwarded.add()
 
     def cut(self, reason: str) -> None:
         self._cuts.add((reason,))

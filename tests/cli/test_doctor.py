@@ -10,7 +10,8 @@ import pytest
 
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
-from gateway.cli.doctor import Finding, examine
+from gateway.cli.doctor import examine
+from gateway.cli.finding import Finding
 from gateway.core.backend import BackendSpec, Credentials
 from gateway.core.route import Bucket, Capability
 from tests.cli.conftest import POLICIES, SETTINGS, reply

@@ -38,6 +38,9 @@ ADDRESSES = [
     ("10.0.0.1", ["203.0.113.9, "], "10.0.0.1"),
     ("10.0.0.1", ["203.0.113.9, ::ffff:10.0.0.2"], "203.0.113.9"),  # as a socket for both families shows them
     ("10.0.0.1", ["::ffff:203.0.113.9"], "203.0.113.9"),
+    ("10.0.0.1", ["198.51.100.1, 203.0.113.9:51234"], "203.0.113.9"),  # as Azure's gateways write it
+    ("10.0.0.1", ["[2001:db8::1]:51234, 10.0.0.2:80"], "2001:db8::1"),
+    ("10.0.0.1", ["203.0.113.9, unknown"], "10.0.0.1"),
 ]
 
 
@@ -50,6 +53,12 @@ def test_the_client_is_whom_the_last_proxy_of_ours_saw(peer: str, forwarded: lis
 def test_a_unix_socket_has_no_client_address() -> None:
     """Nobody's word is taken where there is no peer to trust."""
     assert client_address(None, ["203.0.113.9"], INSIDE) is None
+
+
+def test_a_unix_socket_that_is_trusted_has_one() -> None:
+    """The rightmost that no proxy of ours added, as behind any other proxy."""
+    hops = ["198.51.100.1, 203.0.113.9, 10.0.0.2"]
+    assert ip_address("203.0.113.9") == client_address(None, hops, INSIDE, trusted_socket=True)
 
 
 async def test_continue_is_said_when_the_body_is_wanted(rig: Rig) -> None:

@@ -1,0 +1,58 @@
+"""Owns the doctor's look at the running gateway: whether its callers hide behind a proxy that nobody declared.
+
+Refuses to own the counting (`gateway.data.forwarding`). What it reads is what Prometheus reads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gateway.cli.finding import Finding
+
+if TYPE_CHECKING:
+    from gateway.settings.fields import ListenAddress
+
+__all__ = ["examine_proxies"]
+
+_PATIENCE: Final = 3.0
+_IGNORED: Final = "gateway_forwarded_ignored_total"
+_REQUESTS: Final = 'gateway_requests_total{plane="data"'
+
+
+async def examine_proxies(listen: ListenAddress, *, tls: bool) -> Finding:
+    """Whether most requests came with fields about their client that are not believed. A few may be anybody's play."""
+    page = None if tls or listen.path else await _metrics(f"http://{_host(listen.host)}:{listen.port}/metrics")
+    if page is None:
+        return Finding("gateway", "proxies", None, "no gateway answers at control.listen, so nothing is known")
+    ignored, requests = _sum(page, _IGNORED), _sum(page, _REQUESTS)
+    if not ignored:
+        return Finding("gateway", "proxies", True, "no caller comes through a proxy that is not in trusted_proxies")
+    told = (
+        f"{ignored:.0f} of {requests:.0f} requests name a client that is not believed: to the gateway all of a proxy's "
+        "callers are one address. The log names the peers ('client address not believed'); see trusted_proxies"
+    )
+    return Finding("gateway", "proxies", False if 2 * ignored >= requests else None, told)
+
+
+def _host(host: str) -> str:
+    """Where a listener can be reached from its own host."""
+    shown = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (what it listens on)
+    return f"[{shown}]" if ":" in shown else shown
+
+
+async def _metrics(url: str) -> str | None:
+    """The metrics of whoever answers there, if anybody does."""
+    import aiohttp
+
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE)) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            return await answer.text() if answer.status == 200 else None
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return None
+
+
+def _sum(page: str, series: str) -> float:
+    return sum(float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(series))
