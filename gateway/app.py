@@ -68,6 +68,7 @@ from gateway.settings import Settings
 from gateway.settings.fields import ListenAddress
 from gateway.settings.watch import Loaded, Reloader, watch
 from gateway.stores.board import Seat
+from gateway.stores.pulse import Pulse
 from gateway.stores.state import State
 from gateway.telemetry.health import Health
 from gateway.telemetry.logs import Logs
@@ -196,6 +197,10 @@ class _App:
         await follower.load()
         self.health.check("revocations", self._view_fault)
         self.health.check("audit", self._ledger_fault)
+        self.pulse = Pulse(self.state.roles)
+        await self.pulse.beat()
+        for role in self.state.roles:
+            self.health.check(f"store of {role}", partial(self._store_fault, role))
         for name, work in self._work():
             self._keep(stack, name, work)
         await self.siblings.open()
@@ -237,6 +242,7 @@ class _App:
             ("records", plane.accounts.run()),
             ("reservations", keep_reservations(plane)),
             ("retention", self._prune()),
+            ("pulse", self.pulse.run()),
             ("memory", give_back()),
             ("reload", watch(self.reloader, lambda: self._reload("change"))),
         )
@@ -382,6 +388,11 @@ class _App:
     def _view_fault(self) -> str | None:
         age = self.plane.follower.age
         return f"the revocation view is {age:.1f} s old" if age > MAX_VIEW_AGE else None
+
+    def _store_fault(self, role: str) -> str | None:
+        """Counters that fail keep nobody out where their posture is open; records are told by `audit`."""
+        open_to_it = {"limits": self.settings.fail.limits == "open", "records": True}.get(role, False)
+        return None if open_to_it else self.pulse.fault(role)
 
     def _ledger_fault(self) -> str | None:
         return "records cannot be written" if self.plane.accounts.ledger_down else None

@@ -491,3 +491,18 @@ async def test_sealing_keys_come_and_go_and_nobody_notices(tmp_path: Path, monke
         keys(*held)
         with pytest.raises(SettingsError, match=r"state\.sealing_keys"):
             await room.run(tmp_path / "gateway.yaml", environ=ENVIRON)
+
+
+async def test_a_store_that_works_in_part_is_not_ready_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Grants that cannot be written take the gateway out of service until they can; the cause stands in /readyz."""
+    monkeypatch.setattr("gateway.stores.pulse.PERIOD", 0.01)
+    fault = Fault(monkeypatch, "grants", "probe")
+    async with serving(tmp_path) as running:
+        assert 200 == await running.readiness()
+        fault.down = True
+        await until(running.readiness, 503)
+        assert "store of grants: gone" in str((await running.api("GET", "/readyz"))[1])
+        fault.down = False
+        await until(running.readiness, 200)

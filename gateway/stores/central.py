@@ -4,9 +4,9 @@ Refuses to own durability (the central gateway's), rate limits and records (this
 settings name another place), and every change of grants: those are made at the central gateway. Short-lived keys of its
 apps are asked for there, once for each: an answer that is lost is a key that nobody has.
 
-Law: an answer is taken only from the central gateway itself and only when it is complete, so the revocation view ages
-by the same rule as with a store: when the list was not read for five seconds, nothing is decided on it. Uses and byte
-budgets are counted at the central gateway, exactly.
+Law: an answer is taken only from the central gateway itself, once, and only when it is complete, so the revocation view
+ages by the same rule as with a store: when the list was not read for five seconds, nothing is decided on it. Uses and
+byte budgets are counted at the central gateway, exactly.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ ANSWER_SECONDS: Final = 3.0
 _LONGEST_WAIT: Final = 20.0
 _PAGE: Final = 1000
 _FOUND: Final = 200_000
+_REMEMBERED: Final = 10_000
+"""Answers whose ids are known. Longer than any view may be old, at any rate at which one sidecar asks."""
 
 
 class CentralState:
@@ -56,6 +58,7 @@ class CentralState:
         self._own = MemoryState(clock=clock)
         self._found: LRUCache[str, SecretHash] = LRUCache(_FOUND)  # by their hash links are named at the central one
         self._session: aiohttp.ClientSession | None = None
+        self._answered: LRUCache[str, None] = LRUCache(_REMEMBERED)
 
     async def open(self) -> None:
         """Connect.
@@ -68,13 +71,18 @@ class CentralState:
             raise SettingsError("state: write central+https://HOST: grants and a token travel there.")
         if not self._token:
             raise SettingsError("state: a central gateway needs a token: write state: {grants: …, token: env:NAME}.")
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json", "Cache-Control": "no-cache"}
         self._session = aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
         try:
             await self.since(0, 1)
         except DependencyDown as failure:
             await self.close()
             raise SettingsError(f"state: {failure.detail}.") from None
+
+    async def probe(self) -> float | None:
+        """See `gateway.stores.pulse.Probed`."""
+        await self.since(0, 1)
+        return None
 
     async def close(self) -> None:
         """Close the connections. Later calls raise DependencyDown."""
@@ -260,6 +268,7 @@ class CentralState:
                         raise Refused(Reason.NOT_ALLOWED, await _refusal(answer))
                     if answer.status != (201 if issuing else 200):
                         raise DependencyDown(dependency, f"the central gateway answers {answer.status}")
+                    self._require_new(dependency, answer)
                     found = await answer.json()
                     if not isinstance(found, dict):
                         raise DependencyDown(dependency, "the central gateway answers with something else")
@@ -267,6 +276,16 @@ class CentralState:
             detail = f"the central gateway cannot be reached ({type(failure).__name__})"
             raise DependencyDown(dependency, detail) from failure
         return found
+
+    def _require_new(self, dependency: Dependency, answer: aiohttp.ClientResponse) -> None:
+        """The central gateway gives each answer an id: one that comes twice was kept by something on the way."""
+        name = answer.headers.get("X-Request-ID")
+        if name is None:
+            return
+        if name in self._answered:
+            detail = "an answer of the central gateway came twice: something before it keeps answers, and must not"
+            raise DependencyDown(dependency, detail)
+        self._answered[name] = None
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> str:

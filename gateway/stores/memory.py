@@ -76,6 +76,10 @@ class MemoryState:
     async def open(self) -> None:
         """Nothing to open; here for the shape that all engines share."""
 
+    async def probe(self) -> float | None:
+        """There is nothing that could fail in part."""
+        return None
+
     async def close(self) -> None:
         self._bell.ring()
 

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
+import structlog
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.lease import Lease, Reservation, Room, Usage
@@ -40,10 +41,13 @@ from gateway.stores.codec import (
     write_cursor,
 )
 from gateway.stores.limits import tightest
+from gateway.stores.postgres_probe import hears, require_rights, require_session, tick
 from gateway.stores.postgres_schema import CHANNEL, FAILURES, Dependency, explain, mapped, migrate
 from gateway.stores.select import IDEMPOTENCY_WINDOW, filter_sql, target_sql
 
 __all__ = ["PostgresState"]
+
+_log = structlog.get_logger("gateway")
 
 POLL_SECONDS: Final = 0.5
 """How often a waiting process looks although nobody announced anything: an announcement is no promise."""
@@ -53,6 +57,11 @@ ANSWER_SECONDS: Final = 5.0
 
 _PRIMARY: Final = "read-write"
 """A URL may name several hosts. A standby's feed may lag without end, and its silence would pass for a proof."""
+
+_ALONE: Final = (
+    "PostgreSQL, or a pooler before it, gave one connection and then no answer: each gateway process takes up to 11, "
+    "and 2 at its start (PgBouncer: default_pool_size, by session)"
+)
 
 # The statements are put together from fixed names; every value is a placeholder.
 _COLUMNS: Final = ", ".join(f"g.{name}" for name in GrantRow._fields)
@@ -115,13 +124,18 @@ class PostgresState:
         Raises:
             SettingsError: the server cannot be reached, refuses us, or belongs to a newer gateway.
         """
+        alone = False
         try:
-            first = await asyncpg.connect(self._url, timeout=ANSWER_SECONDS, target_session_attrs=_PRIMARY)
-            try:
+            async with self._alone() as first:
+                alone = True
+                async with asyncio.timeout(ANSWER_SECONDS), self._alone() as second:
+                    await require_session(first, second)
+                    if not await hears(first, second):
+                        _log.warning("PostgreSQL brings no announcements: replicas ask instead", seconds=POLL_SECONDS)
+                alone = False
                 await migrate(first)
+                await require_rights(first)
                 lazy, isolation = await first.fetchrow(_DURABILITY)
-            finally:
-                await first.close()
             wanted = {"synchronous_commit": "on"} if lazy else {}
             wanted |= {} if isolation == "read committed" else {"default_transaction_isolation": "read committed"}
             self._pool = await asyncpg.create_pool(
@@ -134,7 +148,23 @@ class PostgresState:
                 target_session_attrs=_PRIMARY,
             )
         except (*FAILURES, ValueError) as error:
-            raise SettingsError(f"state: {explain(error)}.") from error
+            lonely = alone and isinstance(error, TimeoutError)
+            raise SettingsError(f"state: {_ALONE if lonely else explain(error)}.") from error
+
+    async def probe(self) -> float | None:
+        """See `gateway.stores.pulse.Probed`."""
+        async with self._connection("grants") as first, self._connection("grants") as second:
+            with mapped("grants"):
+                return await tick(first, second)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[Any]:
+        """A connection outside the pool."""
+        connection = await asyncpg.connect(self._url, timeout=ANSWER_SECONDS, target_session_attrs=_PRIMARY)
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=ANSWER_SECONDS)
 
     async def close(self) -> None:
         """Give the connections back, by force if a call does not end in time. Later calls raise DependencyDown."""

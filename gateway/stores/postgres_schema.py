@@ -16,7 +16,7 @@ import asyncpg
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.stores.postgres_functions import LEASE_FUNCTIONS, RESERVATION_FUNCTIONS, TAKE_FUNCTION
 
-__all__ = ["CHANNEL", "FAILURES", "MIGRATIONS", "Dependency", "explain", "mapped", "migrate"]
+__all__ = ["CHANNEL", "FAILURES", "MIGRATIONS", "SESSION_LOST", "Dependency", "explain", "mapped", "migrate"]
 
 Dependency = Literal["grants", "revocations", "limits", "audit"]
 
@@ -163,9 +163,40 @@ MIGRATIONS: Final = (
 """Forward only: number n takes a database from form n to n + 1. Never edit one that was released."""
 
 
+SESSION_LOST: Final = "GW001"
+"""Raised by ourselves (`postgres_probe`), in a class that the standard leaves to us."""
+
+_POOLED: Final = (
+    "a pooler before it gives each transaction another connection, which prepared statements, SET and LISTEN do not "
+    "outlive: use session pooling for this database (PgBouncer: pool_mode = session), or name the server itself"
+)
+_READ_ONLY: Final = (
+    "it takes no writes, as a standby does: name the primary, or several hosts with the primary among them"
+)
+_MEANINGS: Final = {
+    SESSION_LOST: _POOLED,
+    "26000": _POOLED,
+    "42P05": _POOLED,
+    "25006": _READ_ONLY,
+    "28000": "it does not let this user in",
+    "28P01": "the password is wrong",
+    "3D000": "there is no such database",
+    "3F000": "the user of the URL may use no schema: GRANT USAGE and CREATE ON SCHEMA public",
+    "42501": "the user of the URL lacks a right on the gateway's tables: GRANT it, or name the tables' owner",
+    "42P01": "a table of the gateway's is gone",
+    "53100": "its disk is full",
+    "53300": "it has no connection left: each gateway process takes up to 11, and 2 at its start",
+}
+"""What codes of the standard, or of the server, mean here and what is to be done."""
+
+
 def explain(error: Exception) -> str:
     """What went wrong, from the SQLSTATE and never from the server's text, which may quote values."""
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return f"PostgreSQL cannot be used: {_READ_ONLY}"
     state = getattr(error, "sqlstate", None)
+    if state in _MEANINGS:
+        return f"PostgreSQL failed ({state}): {_MEANINGS[state]}"
     return f"PostgreSQL failed ({state})" if state else f"PostgreSQL cannot be reached ({type(error).__name__})"
 
 
@@ -188,7 +219,9 @@ async def migrate(connection: Any) -> None:
     """
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-        await connection.execute("CREATE TABLE IF NOT EXISTS gateway_form (version INTEGER NOT NULL)")
+        # Asked for first: whoever may not create anything may still use tables that somebody else has made.
+        if await connection.fetchval("SELECT to_regclass('gateway_form')") is None:
+            await connection.execute("CREATE TABLE gateway_form (version INTEGER NOT NULL)")
         version = await connection.fetchval("SELECT version FROM gateway_form") or 0
         if version > len(MIGRATIONS):
             raise SettingsError(

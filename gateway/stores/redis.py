@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
+import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -50,6 +51,8 @@ from gateway.stores.select import IDEMPOTENCY_WINDOW, wants
 
 __all__ = ["RedisState"]
 
+_log = structlog.get_logger("gateway")
+
 Dependency = Literal["grants", "revocations", "limits", "audit"]
 
 ANSWER_SECONDS: Final = 5.0
@@ -63,10 +66,14 @@ _BATCH: Final = 200
 
 
 class RedisState:
-    """Grants, leases, limits, feed and ledger under one prefix. `clock` gives seconds since the epoch."""
+    """Grants, leases, limits, feed and ledger under one prefix. `clock` gives seconds since the epoch.
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+    `counts_only` says that nothing but limits is kept here: what is lost then comes back by itself.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.time, counts_only: bool = False) -> None:
         self._url = url
+        self._counts_only = counts_only
         self._clock = clock
         self._client: Any = None
         self._syncs = False
@@ -80,6 +87,7 @@ class RedisState:
         Raises:
             SettingsError: the URL is wrong, or the server cannot be reached or refuses us.
         """
+        client: Any = None
         try:
             pool = BlockingConnectionPool.from_url(
                 self._url,
@@ -89,13 +97,43 @@ class RedisState:
                 socket_connect_timeout=ANSWER_SECONDS,
                 retry=Retry(NoBackoff(), 0),
             )
-            client: Any = Redis.from_pool(pool)
-            facts = await client.info("persistence")
-            if int(facts.get("aof_enabled", 0)):
-                self._syncs = await _can_sync(client)
+            client = Redis.from_pool(pool)
+            await self._require_whole(client)
         except (RedisError, OSError, TimeoutError, ValueError) as error:
             raise SettingsError(f"state: {explain(error)}.") from error
-        self._client = client
+        else:
+            self._client = client
+        finally:
+            if client is not None and client is not self._client:
+                await client.aclose()
+
+    async def _require_whole(self, client: Any) -> None:
+        """See what the server can do, and that it does all that is needed here."""
+        facts = await client.info("persistence")
+        if int(facts.get("aof_enabled", 0)):
+            self._syncs = await _can_sync(client)
+        await client.get(f"{_PREFIX}probe")  # a node of a cluster says of a plain command where the key is
+        await client.register_script(scripts.TICK)(args=[_PREFIX])
+        if (fault := await self._eviction(client)) is not None:
+            raise SettingsError(f"state: {fault}.")
+        if not self._counts_only and await _keeps_nothing(client, facts):
+            _log.warning("Redis saves nothing: grants and revocations end with its process; turn appendonly on")
+
+    async def probe(self) -> float | None:
+        """See `gateway.stores.pulse.Probed`."""
+        with self._mapped("grants"):
+            seconds, micros = await self._write(scripts.TICK)
+            if (fault := await self._eviction(self._client)) is not None:
+                raise DependencyDown("grants", fault)
+        return int(seconds) + int(micros) / 1e6
+
+    async def _eviction(self, client: Any) -> str | None:
+        """Why what is kept here may vanish; a counter that vanishes only lets a few more through."""
+        facts = await client.info("memory")
+        policy = facts.get("maxmemory_policy", "noeviction")
+        if self._counts_only or policy == "noeviction":
+            return None
+        return f"Redis drops grants and revocations once its memory is full ({policy}): set maxmemory-policy noeviction"
 
     async def close(self) -> None:
         """Close the connections. Later calls raise DependencyDown."""
@@ -407,3 +445,13 @@ async def _can_sync(client: Any) -> bool:
     except ResponseError:
         return False
     return True
+
+
+async def _keeps_nothing(client: Any, facts: Mapping[str, Any]) -> bool:
+    """Whether neither an append-only file nor snapshots are on; a server that does not say is believed to save."""
+    if int(facts.get("aof_enabled", 0)):
+        return False
+    try:
+        return str((await client.config_get("save")).get("save", "?")) == ""
+    except ResponseError:
+        return False

@@ -24,8 +24,17 @@ __all__ = [
     "SAVE",
     "SETTLE",
     "TAKE",
+    "TICK",
     "TRIM",
 ]
+
+TICK: Final = """
+redis.call('SET', ARGV[1] .. 'probe', '1')
+redis.call('DEL', ARGV[1] .. 'probe')
+local time = redis.call('TIME')
+return {time[1], time[2]}
+"""
+"""Writes something of no meaning and takes it back; answers the server's clock."""
 
 _INDEX: Final = """
 local p = ARGV[1]

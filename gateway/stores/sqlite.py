@@ -82,6 +82,12 @@ class SqliteState:
         self._writer = GroupWriter(self._file.connect, self._file.check)
         self._writer.start()
 
+    async def probe(self) -> float | None:
+        """See `gateway.stores.pulse.Probed`; the clock is this host's own."""
+        await self._write("grants", work.tick)
+        self._read("grants", "SELECT last_used_at FROM usage LIMIT 1")
+        return None
+
     async def close(self) -> None:
         """Commit what waits and close the file. Later calls raise DependencyDown."""
         if self._writer is not None:

@@ -175,8 +175,14 @@ _WRITER_WAIT: Final = 5.0
 _MIGRATION_WAIT: Final = 300
 """Seconds to wait for another process's lock. A reader waits in the event loop's thread, so shortly."""
 
+_NO_WAL: Final = (
+    "this file system cannot share memory between processes, which SQLite's log (WAL) needs: put the file on a disk of "
+    "this host, not on a network file system"
+)
+
 _TEXTS: Final = {
     "SQLITE_FULL": "the disk is full",
+    "SQLITE_PROTOCOL": _NO_WAL,
     "SQLITE_READONLY": "the file is read-only",
     "SQLITE_CORRUPT": "the file is damaged",
     "SQLITE_NOTADB": "the file is no database",
@@ -252,7 +258,9 @@ class SqliteFile:
         wait = _READER_WAIT if reader else _WRITER_WAIT
         connection = sqlite3.connect(self.path, timeout=wait, isolation_level=None, cached_statements=256)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            ((journal,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            if journal != "wal":
+                raise sqlite3.OperationalError(_NO_WAL)
             # FULL syncs the log at every commit: an acknowledged write survives a power cut (promise 3).
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA fullfsync = 1")

@@ -37,6 +37,7 @@ __all__ = [
     "revoke",
     "save",
     "settle_bytes",
+    "tick",
 ]
 
 GRANT_COLUMNS: Final = ", ".join(f"g.{name}" for name in GrantRow._fields)
@@ -119,6 +120,12 @@ def save(connection: Connection, grant: Grant, now: float) -> Grant | None:
         return None
     enter(connection, FeedEntry(0, FeedKind.CHANGED, grant.id, at=now))
     return grant_of(GrantRow(*connection.execute(_BY_ID, (grant.id,)).fetchone()))
+
+
+def tick(connection: Connection) -> None:
+    """Write something and take it back: what reaches the disk is a commit like any other."""
+    connection.execute("INSERT INTO leases VALUES ('probe', 'probe', 0, 0, 0) ON CONFLICT DO NOTHING")
+    connection.execute("DELETE FROM leases WHERE grant_id = 'probe'")
 
 
 def note_seal(connection: Connection, number: int, mark: str) -> str:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -45,6 +45,10 @@ class Engine(GrantAdmin, LeaseStore, LimitStore, RevocationFeed, Ledger, Protoco
 
     async def open(self) -> None: ...
 
+    async def probe(self) -> float | None:
+        """See `gateway.stores.pulse.Probed`."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -53,7 +57,8 @@ class State:
     """The opened stores, one field an interface; several fields may be one engine.
 
     `issuer` is the central gateway where one keeps the grants, and None where keys are made here. `sealed` is `grants`
-    itself where secrets are kept under a sealing key.
+    itself where secrets are kept under a sealing key. `roles` names each engine once, by the first of grants, limits
+    and records that it keeps.
     """
 
     grants: GrantAdmin
@@ -64,6 +69,7 @@ class State:
     engines: tuple[Engine, ...] = ()
     issuer: SessionIssuer | None = None
     sealed: SealedGrants | None = None
+    roles: Mapping[str, Engine] = field(default_factory=dict)
 
     async def close(self) -> None:
         """Close every engine, the last one opened first."""
@@ -110,7 +116,7 @@ async def open_state(
     try:
         for url in (grants, limits or grants, records or grants):
             if url not in engines:
-                engine = _engine(url, clock, token)
+                engine = _engine(url, clock, token, counts_only=url not in {grants, records or grants})
                 await engine.open()
                 engines[url] = engine
         sealed = await _sealed(engines[grants], sealing_keys)
@@ -124,7 +130,11 @@ async def open_state(
     elif _scheme(limits or grants) in _POSTGRES | _REDIS:
         counting = PatientLimits(counters)
     issuer = main if isinstance(main, SessionIssuer) else None
-    return State(sealed or main, main, counting, main, ledger, tuple(engines.values()), issuer, sealed)
+    roles = {"records": ledger, "limits": counters, "grants": main}
+    roles = {name: engine for name, engine in roles.items() if name == "grants" or engine is not main}
+    if counters is ledger and counters is not main:
+        del roles["records"]
+    return State(sealed or main, main, counting, main, ledger, tuple(engines.values()), issuer, sealed, roles)
 
 
 async def _sealed(main: Engine, keys: Sequence[tuple[int, str]]) -> SealedGrants | None:
@@ -151,7 +161,7 @@ def _scheme(url: str) -> str:
     return scheme if _SCHEME.fullmatch(scheme) else ""
 
 
-def _engine(url: str, clock: Clock, token: str) -> Engine:
+def _engine(url: str, clock: Clock, token: str, *, counts_only: bool) -> Engine:
     scheme = _scheme(url)
     if url in {"memory:", "memory://"}:
         return MemoryState(clock=clock)
@@ -160,7 +170,7 @@ def _engine(url: str, clock: Clock, token: str) -> Engine:
     if scheme in _POSTGRES:
         return _postgres(url, clock)
     if scheme in _REDIS:
-        return _redis(url, clock)
+        return _redis(url, clock, counts_only=counts_only)
     if scheme in _CENTRAL:
         return _central(url, clock, token)
     # The URL itself stays out of the message: it may hold a password.
@@ -177,12 +187,12 @@ def _postgres(url: str, clock: Clock) -> Engine:
     return PostgresState(url, clock=clock)
 
 
-def _redis(url: str, clock: Clock) -> Engine:
+def _redis(url: str, clock: Clock, *, counts_only: bool) -> Engine:
     try:
         from gateway.stores.redis import RedisState  # noqa: PLC0415 (as above)
     except ModuleNotFoundError as error:
         raise SettingsError("state: Redis needs redis-py: install gateway[redis].") from error
-    return RedisState(url, clock=clock)
+    return RedisState(url, clock=clock, counts_only=counts_only)
 
 
 def _central(url: str, clock: Clock, token: str) -> Engine:

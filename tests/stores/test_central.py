@@ -266,3 +266,33 @@ async def test_what_is_no_grant_is_the_stores_fault(found: object) -> None:
     async with following(app) as state:
         with pytest.raises(DependencyDown):
             await state.find(hash_secret("x"))
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_an_answer_that_something_kept_proves_nothing(desk: Desk, keeps: bool) -> None:
+    """Grants are resolved and the feed stands still: the view is not renewed. Passed on as it comes, it is."""
+    kept: dict[str, tuple[int, bytes, dict[str, str]]] = {}
+
+    async def relay(request: web.Request) -> web.Response:
+        path = str(request.rel_url)
+        if not keeps or path not in kept or "by-hash" in path:
+            async with desk.session.get(desk.url + path, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+                named = {name: answer.headers[name] for name in ("Content-Type", "X-Request-Id")}
+                kept[path] = answer.status, await answer.read(), named
+        status, body, named = kept[path]
+        return web.Response(status=status, body=body, headers=named)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", relay)
+    stored = await desk.state.create(link())
+    async with following(app) as sidecar:
+        assert stored == await sidecar.find(stored.hash)
+        assert 1 == len(await sidecar.since(0, 10))
+        if not keeps:
+            assert 1 == len(await sidecar.since(0, 10))
+            assert await sidecar.probe() is None
+            return
+        with pytest.raises(DependencyDown, match="something before it keeps answers"):
+            await sidecar.since(0, 10)
+        with pytest.raises(DependencyDown, match="came twice"):
+            await sidecar.probe()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,3 +137,21 @@ def test_a_grant_that_nobody_would_find_is_not_taken(tmp_path: Path, hashed: str
             with pytest.raises(sqlite3.IntegrityError):
                 connection.execute(insert, (wrong, secret))
         connection.execute(insert, (head_of(secret), secret))
+
+
+class _WithoutMemory(sqlite3.Connection):
+    """As on a file system without shared memory: SQLite keeps its old journal, and says so only when asked."""
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        return super().execute("PRAGMA journal_mode = DELETE" if "journal_mode" in statement else statement, *values)
+
+
+def test_a_file_system_without_shared_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers and the writer would shut each other out; a disk of this host is taken."""
+    real = sqlite3.connect
+    SqliteFile.prepare(tmp_path / "well.db")
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **named: real(*given, factory=_WithoutMemory, **named))
+    with pytest.raises(SettingsError, match="put the file on a disk of this host, not on a network file system"):
+        SqliteFile.prepare(tmp_path / "network.db")
+    with pytest.raises(SettingsError, match="network file system"):
+        SqliteFile.prepare(tmp_path / "well.db")
