@@ -197,10 +197,7 @@ class _App:
         await follower.load()
         self.health.check("revocations", self._view_fault)
         self.health.check("audit", self._ledger_fault)
-        self.pulse = Pulse(self.state.roles)
-        await self.pulse.beat()
-        for role in self.state.roles:
-            self.health.check(f"store of {role}", partial(self._store_fault, role))
+        await self._feel_pulse()
         for name, work in self._work():
             self._keep(stack, name, work)
         await self.siblings.open()
@@ -388,6 +385,13 @@ class _App:
     def _view_fault(self) -> str | None:
         age = self.plane.follower.age
         return f"the revocation view is {age:.1f} s old" if age > MAX_VIEW_AGE else None
+
+    async def _feel_pulse(self) -> None:
+        """What a store does only in part keeps the gateway from being ready, from the start on."""
+        self.pulse = Pulse(self.state.roles)
+        await self.pulse.beat()
+        for role in self.state.roles:
+            self.health.check(f"store of {role}", partial(self._store_fault, role))
 
     def _store_fault(self, role: str) -> str | None:
         """Counters that fail keep nobody out where their posture is open; records are told by `audit`."""

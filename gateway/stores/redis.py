@@ -17,11 +17,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
-import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.lease import Lease, Reservation, Room, Usage
@@ -46,12 +45,11 @@ from gateway.stores.codec import (
     write_cursor,
 )
 from gateway.stores.limits import tightest
+from gateway.stores.redis_probe import drops_keys, require_whole
 from gateway.stores.redis_rows import edited_fields, entry_from, explain, grant_from
 from gateway.stores.select import IDEMPOTENCY_WINDOW, wants
 
 __all__ = ["RedisState"]
-
-_log = structlog.get_logger("gateway")
 
 Dependency = Literal["grants", "revocations", "limits", "audit"]
 
@@ -98,7 +96,7 @@ class RedisState:
                 retry=Retry(NoBackoff(), 0),
             )
             client = Redis.from_pool(pool)
-            await self._require_whole(client)
+            self._syncs = await require_whole(client, _PREFIX, counts_only=self._counts_only)
         except (RedisError, OSError, TimeoutError, ValueError) as error:
             raise SettingsError(f"state: {explain(error)}.") from error
         else:
@@ -107,33 +105,13 @@ class RedisState:
             if client is not None and client is not self._client:
                 await client.aclose()
 
-    async def _require_whole(self, client: Any) -> None:
-        """See what the server can do, and that it does all that is needed here."""
-        facts = await client.info("persistence")
-        if int(facts.get("aof_enabled", 0)):
-            self._syncs = await _can_sync(client)
-        await client.get(f"{_PREFIX}probe")  # a node of a cluster says of a plain command where the key is
-        await client.register_script(scripts.TICK)(args=[_PREFIX])
-        if (fault := await self._eviction(client)) is not None:
-            raise SettingsError(f"state: {fault}.")
-        if not self._counts_only and await _keeps_nothing(client, facts):
-            _log.warning("Redis saves nothing: grants and revocations end with its process; turn appendonly on")
-
     async def probe(self) -> float | None:
         """See `gateway.stores.pulse.Probed`."""
         with self._mapped("grants"):
             seconds, micros = await self._write(scripts.TICK)
-            if (fault := await self._eviction(self._client)) is not None:
+            if not self._counts_only and (fault := await drops_keys(self._client)) is not None:
                 raise DependencyDown("grants", fault)
         return int(seconds) + int(micros) / 1e6
-
-    async def _eviction(self, client: Any) -> str | None:
-        """Why what is kept here may vanish; a counter that vanishes only lets a few more through."""
-        facts = await client.info("memory")
-        policy = facts.get("maxmemory_policy", "noeviction")
-        if self._counts_only or policy == "noeviction":
-            return None
-        return f"Redis drops grants and revocations once its memory is full ({policy}): set maxmemory-policy noeviction"
 
     async def close(self) -> None:
         """Close the connections. Later calls raise DependencyDown."""
@@ -436,22 +414,3 @@ class RedisState:
         if synced and not synced[0][0]:
             raise TimeoutError
         return answer
-
-
-async def _can_sync(client: Any) -> bool:
-    """Whether the server knows WAITAOF (Redis and Valkey from 7.2 on)."""
-    try:
-        await client.execute_command("WAITAOF", 0, 0, 1)
-    except ResponseError:
-        return False
-    return True
-
-
-async def _keeps_nothing(client: Any, facts: Mapping[str, Any]) -> bool:
-    """Whether neither an append-only file nor snapshots are on; a server that does not say is believed to save."""
-    if int(facts.get("aof_enabled", 0)):
-        return False
-    try:
-        return str((await client.config_get("save")).get("save", "?")) == ""
-    except ResponseError:
-        return False
