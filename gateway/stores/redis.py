@@ -29,11 +29,11 @@ from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import RevocationTarget
-from gateway.core.sealing import UNSEALED
 from gateway.core.token import SecretHash
 from gateway.core.trail import chained
 from gateway.stores import redis_ledger as ledger
 from gateway.stores import redis_scripts as scripts
+from gateway.stores import redis_seals as book
 from gateway.stores.bell import Bell
 from gateway.stores.codec import (
     GrantRow,
@@ -170,26 +170,15 @@ class RedisState:
 
     async def seals(self) -> Mapping[int, str]:
         with self._mapped("grants"):
-            noted = await self._client.hgetall(f"{_PREFIX}seals")
-            if not noted and await self._client.exists(f"{_PREFIX}grants"):
-                return {UNSEALED: ""}  # written before there was a book
-        return {int(number): mark.decode() for number, mark in noted.items()}
+            return await book.seals(self._client, _PREFIX)
 
     async def note_seal(self, number: int, mark: str) -> str:
-        if number != UNSEALED and await self.seals() == {UNSEALED: ""}:
-            await self.note_seal(UNSEALED, "")
         with self._mapped("grants"):
-            pipe = self._client.pipeline(transaction=False)
-            pipe.hsetnx(f"{_PREFIX}seals", str(number), mark)
-            await self._synced(pipe)
-            stands: bytes = await self._client.hget(f"{_PREFIX}seals", str(number))
-            return stands.decode()
+            return await book.note_seal(self._client, _PREFIX, number, mark, self._synced)
 
     async def forget_seal(self, number: int) -> None:
         with self._mapped("grants"):
-            pipe = self._client.pipeline(transaction=False)
-            pipe.hdel(f"{_PREFIX}seals", str(number))
-            await self._synced(pipe)
+            await book.forget_seal(self._client, _PREFIX, number, self._synced)
 
     async def _grant(self, grant_id: str) -> Grant | None:
         return grant_from(await self._client.hmget(f"{_PREFIX}grant:{grant_id}", GrantRow._fields))
