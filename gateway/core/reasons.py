@@ -32,6 +32,8 @@ class Reason(StrEnum):
     MALFORMED_FORM = "malformed_form"
     UNSUPPORTED_OPERATION = "unsupported_operation"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    HEADER_NOT_OFFERED = "header_not_offered"
+    UNREAD_BODY = "unread_body"
     MISSING_LENGTH = "missing_length"
     INCOMPLETE_BODY = "incomplete_body"
     TOO_LARGE = "too_large"
@@ -146,6 +148,17 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     ),
     Reason.UNSUPPORTED_OPERATION: PublicAnswer(501, "NotImplemented", 501, "This operation is not offered here."),
     Reason.METHOD_NOT_ALLOWED: PublicAnswer(405, "MethodNotAllowed", 405, "This method is not allowed here."),
+    Reason.HEADER_NOT_OFFERED: PublicAnswer(
+        501, "NotImplemented", 501, "A header you provided implies functionality that is not implemented."
+    ),
+    Reason.UNREAD_BODY: PublicAnswer(
+        400,
+        "InvalidRequest",
+        415,
+        "Nothing was stored: nobody reads a body like this. Send a file with PUT (curl -T FILE URL), or as a form with "
+        "a file in it (curl -F file=@FILE URL).",
+        s3_text="A request like this has no body.",
+    ),
     Reason.MISSING_LENGTH: PublicAnswer(411, "MissingContentLength", 411, "The request needs a Content-Length."),
     Reason.INCOMPLETE_BODY: PublicAnswer(400, "IncompleteBody", 400, "The body ended before its declared length."),
     Reason.TOO_LARGE: PublicAnswer(400, "EntityTooLarge", 413, "The body is larger than allowed."),

@@ -55,6 +55,8 @@ async def read_attempt(
         page = page_of(settled, presented, grant)
         form = None
         if settled.operation is Operation.POST_OBJECT and page is None:
+            if not settled.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+                raise Refused(Reason.UNREAD_BODY, "a body that is no form with a file")
             form = await ArrivingForm.read(exchange, settled.headers.get("content-type", ""))
             settled = named_by_form(settled, grant, form.form)
         attempt = link_attempt(settled, resolved, page, exchange, now)

@@ -42,6 +42,7 @@ __all__ = [
 LEASE_COOKIE: Final = "gateway_lease"
 PASSWORD_COOKIE: Final = "gateway_password"  # noqa: S105 (a cookie's name)
 _PAGE_FORM_LIMIT: Final = 8192
+_PAGE_FIELDS: Final = frozenset({"download", "password"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +168,29 @@ async def _token(request: ObjectRequest, place: LinkPlace, exchange: Exchange) -
     password = _basic_password(rest) if scheme else None
     form = None
     if is_page_form(request):
-        fields = dict(parse_qsl((await exchange.read_body(_PAGE_FORM_LIMIT)).decode("utf-8", "replace")))
+        fields = await _page_fields(exchange)
         password = fields.get("password", password)
         form = PageForm(download="download" in fields)
     cookies = _cookies(request.raw)
     return TokenPresented(token, password, cookies.get(PASSWORD_COOKIE), cookies.get(LEASE_COOKIE), form)
+
+
+async def _page_fields(exchange: Exchange) -> dict[str, str]:
+    """The fields of a form of ours.
+
+    Raises:
+        Refused: UNREAD_BODY for anything else of that type, most likely a file (`curl -d @FILE`): it would be lost.
+    """
+    try:
+        body = await exchange.read_body(_PAGE_FORM_LIMIT)
+    except Refused as refused:
+        if refused.reason is Reason.TOO_LARGE:
+            raise Refused(Reason.UNREAD_BODY, "a body that is larger than any form of ours") from None
+        raise
+    fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    if body and not (fields and fields.keys() <= _PAGE_FIELDS):
+        raise Refused(Reason.UNREAD_BODY, "a body that is no form of ours")
+    return fields
 
 
 _token_of = lru_cache(4096)(LinkToken)

@@ -50,7 +50,7 @@ def data_handler(
                 told = raw.header_values("x-forwarded-for")
                 peer = client_address(peer, told, gate.trusted_proxies, trusted_socket=gate.trusted_socket)
         exchange = Exchange(connection, arrival, new_request_id(), peer)
-        if arrival.target in _NOBODYS and arrival.method in {"GET", "HEAD"} and not _hosted(arrival, plane):
+        if arrival.target in _NOBODYS and _only_asks(arrival) and not _hosted(arrival, plane):
             with suppress(Refused):  # the client has gone: nobody's answer is nobody's loss
                 await exchange.send(_NOBODYS[arrival.target])
             return
@@ -74,6 +74,13 @@ def _wants_front_page(arrival: Arrival) -> bool:
         and "authorization" not in headers
         and prefers_html(headers.get("accept"))
     )
+
+
+def _only_asks(arrival: Arrival) -> bool:
+    """Whether there is nothing in the request but the question."""
+    headers = arrival.headers
+    bare = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+    return bare and arrival.method in {"GET", "HEAD"}
 
 
 def _hosted(arrival: Arrival, plane: Plane) -> bool:

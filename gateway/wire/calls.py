@@ -135,7 +135,10 @@ _ROWS: Final[Mapping[Operation, _Row]] = MappingProxyType(
             "PUT", ("partNumber", "uploadId"), _COPY | {"x-amz-copy-source-range"}, needs=Capability.COPY_PART
         ),
         _O.COMPLETE_MULTIPART_UPLOAD: _Row(
-            "POST", ("uploadId",), _WRITE_CONDITIONS, condition=Capability.CONDITIONAL_COMPLETE
+            "POST",
+            ("uploadId",),
+            _WRITE_CONDITIONS | {"x-amz-mp-object-size"},
+            condition=Capability.CONDITIONAL_COMPLETE,
         ),
         _O.ABORT_MULTIPART_UPLOAD: _Row("DELETE", ("uploadId",)),
         _O.LIST_PARTS: _Row("GET", ("uploadId", "part-number-marker", "max-parts")),

@@ -47,7 +47,8 @@ def check_copy(request: ObjectRequest) -> None:
     for name in _DIRECTIVES:
         if request.headers.get(name, "COPY") not in {"COPY", "REPLACE"}:
             raise Refused(Reason.BAD_ARGUMENT, f"{name} is neither COPY nor REPLACE")
-    part_range(request)
+    if part_range(request) is not None and request.operation is not Operation.UPLOAD_PART_COPY:
+        raise Refused(Reason.BAD_ARGUMENT, "a range of the source makes a part, not an object")
 
 
 def part_range(request: ObjectRequest) -> tuple[int, int] | None:

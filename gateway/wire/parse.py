@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.pattern import key_fault
 from gateway.core.reasons import Reason, Refused
@@ -30,6 +30,7 @@ from gateway.wire.accept import AUTH_HEADERS, EMPTY_CHECKSUMS, accepted_headers,
 from gateway.wire.operations import AUTH_PARAMS, IGNORED_PARAMS, VAIN_WHEN_EMPTY, Level, find_shape
 from gateway.wire.target import decode, host_name, query_pairs, raw_request
 from gateway.wire.tus import read_step
+from gateway.wire.understood import require_understood
 
 __all__ = ["LINK_METHODS", "checked_key", "copy_source", "is_link_path", "parse", "raw_request"]
 
@@ -50,6 +51,7 @@ _WITH_BODY: Final = frozenset(
         Operation.CREATE_BUCKET,
     }
 )
+_SENDING: Final = frozenset({UploadVerb.CREATE, UploadVerb.APPEND})
 _STREAMING: Final = "STREAMING-"
 _BODY_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _CHUNKED_MARKS: Final = ("x-amz-decoded-content-length", "x-amz-trailer")
@@ -140,7 +142,7 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
     segment, slash, rest = raw.path.removeprefix("/s").removeprefix("/").partition("/")
     token = without_marks(decode(segment, Reason.UNKNOWN_TOKEN))
     if raw.method == "OPTIONS" and raw.header("access-control-request-method") is not None:
-        return ObjectRequest(raw=raw, operation=Operation.PREFLIGHT, place=LinkPlace(token, None))
+        return _preflight(raw, LinkPlace(token, None))
     path = checked_key(decode(rest, Reason.BAD_KEY)) if slash else None
     pairs = query_pairs(raw.query)
     step = read_step(raw, dict(pairs).get("upload"))
@@ -150,10 +152,11 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
     params = {name: value for name, value in pairs if name in _LINK_PARAMS}
     if _says_chunked(raw):
         raise Refused(Reason.BAD_REQUEST, "aws-chunked framing on a link")
+    require_understood(raw, operation, step=False)
     headers = accepted_headers(raw.headers, link=True)
     if operation is not Operation.GET_OBJECT:
         headers.pop("range", None)
-    return ObjectRequest(
+    return _with_its_body(
         raw=raw,
         operation=operation,
         place=LinkPlace(token, path),
@@ -163,10 +166,29 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
     )
 
 
+def _preflight(raw: RawRequest, place: LinkPlace | BucketPlace, *, virtual_host: bool = False) -> ObjectRequest:
+    return _with_its_body(raw=raw, operation=Operation.PREFLIGHT, place=place, virtual_host=virtual_host)
+
+
+def _with_its_body(**parts: Any) -> ObjectRequest:
+    """The request, unless it has a body that nobody would read: it would look as if it had been taken, or signed.
+
+    Raises:
+        Refused: UNREAD_BODY.
+    """
+    request = ObjectRequest(**parts)
+    read = request.operation in _WITH_BODY if request.step is None else request.step.verb in _SENDING
+    if request.has_body and not read:
+        raise Refused(Reason.UNREAD_BODY, f"{request.operation} with a body")
+    return request
+
+
 def _upload_step(raw: RawRequest, place: LinkPlace, step: UploadStep) -> ObjectRequest:
     """A step of a resumable upload. Nothing but the protocol's own headers has a meaning; metadata names the type."""
+    require_understood(raw, _STEPS[step.verb], step=True)
+    accepted_headers(raw.headers, link=True)  # for its refusals: a step has none of the others
     whole = step.verb is UploadVerb.CREATE
-    return ObjectRequest(
+    return _with_its_body(
         raw=raw,
         operation=_STEPS[step.verb],
         place=place,
@@ -202,7 +224,7 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
     place = BucketPlace(bucket, checked_key(decode(rest, Reason.BAD_KEY)))
     if raw.method == "OPTIONS":
         # A preflight carries the whole URL of the request to come, whose parameters are not its own.
-        return ObjectRequest(raw=raw, operation=Operation.PREFLIGHT, place=place, virtual_host=virtual_host)
+        return _preflight(raw, place, virtual_host=virtual_host)
     params, hoisted = _split_query(raw)
     level = Level.SERVICE if service else Level.OBJECT if place.key else Level.BUCKET
     operation = find_shape(raw.method, level, params).operation
@@ -213,8 +235,11 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
         if operation not in _COPIES:
             raise Refused(Reason.UNSUPPORTED_OPERATION, f"{operation} with a copy source")
         operation = _COPIES[operation]
+    elif any(name.startswith("x-amz-copy-source-") for name in headers):
+        raise Refused(Reason.UNSUPPORTED_OPERATION, f"{operation} with what belongs to a copy")
+    require_understood(raw, operation, step=False)
     framing = _framing(raw)
-    request = ObjectRequest(
+    return _with_its_body(
         raw=raw,
         operation=operation,
         place=place,
@@ -224,10 +249,6 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
         framing=framing,
         virtual_host=virtual_host,
     )
-    if request.has_body and operation not in _WITH_BODY:
-        # Nobody would read it, so nobody would notice that it is not the one that was signed.
-        raise Refused(Reason.BAD_REQUEST, f"{operation} with a body")
-    return request
 
 
 def _split_query(raw: RawRequest) -> tuple[dict[str, str], list[tuple[str, str]]]:

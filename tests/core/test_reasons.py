@@ -22,7 +22,13 @@ def test_every_reason_has_a_public_answer(reason: Reason) -> None:
 def test_our_own_faults_are_told_apart_from_the_callers(reason: Reason) -> None:
     """What answers 5xx for another reason than load is logged as a warning or an error."""
     answer = TABLE[reason]
-    quiet = {Reason.UNSUPPORTED_OPERATION, Reason.NOT_SUPPORTED_BY_BACKEND, Reason.FOLDER_BODY, Reason.SHUTTING_DOWN}
+    quiet = {
+        Reason.UNSUPPORTED_OPERATION,
+        Reason.NOT_SUPPORTED_BY_BACKEND,
+        Reason.FOLDER_BODY,
+        Reason.HEADER_NOT_OFFERED,
+        Reason.SHUTTING_DOWN,
+    }
     if answer.status >= 500 and answer.code != "SlowDown" and reason not in quiet:
         assert answer.level in {"warning", "error"}
 

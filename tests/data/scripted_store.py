@@ -210,5 +210,8 @@ class ScriptedStore:
         heeded = ("if-none-match", "*") in call.headers and Capability.CONDITIONAL_COMPLETE in capabilities
         if heeded and (call.bucket, call.key) in self.objects:
             return xml("<Error><Code>PreconditionFailed</Code></Error>", 412).answer()
+        wanted, held = seen.header("if-match"), self.objects.get((call.bucket, call.key))
+        if wanted is not None and (held is None or held[1]["etag"] != wanted):
+            return xml("<Error><Code>PreconditionFailed</Code></Error>", 412).answer()
         self.hold(call.key, seen.body, call.bucket)
         return Answer(200, {"etag": self.objects[call.bucket, call.key][1]["etag"]}, 0)

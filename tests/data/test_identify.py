@@ -106,7 +106,7 @@ async def test_a_page_form_is_small(rig: Rig) -> None:
     """No more than 8 KiB of it is read."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     got = await rig.ask("POST", f"/s/{await rig.link()}", form, b"password=" + b"x" * 10_000)
-    assert 413 == got.status
+    assert 415 == got.status
 
 
 async def test_a_form_with_a_signature_beside_it_is_refused(rig: Rig) -> None:

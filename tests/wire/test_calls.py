@@ -107,6 +107,8 @@ def test_a_store_is_sent_only_this(
 ) -> None:
     """Of everything a caller can send, exactly the operation's own headers and parameters go to a store."""
     headers = EVERYTHING if method == "PUT" else tuple(pair for pair in EVERYTHING if pair != LENGTH)
+    if method not in {"GET", "HEAD"}:  # a condition that is not offered refuses a write
+        headers = tuple(pair for pair in headers if not pair[0].startswith("If-") or pair[0].lower() in names)
     call = call_for(asked(method, target, *headers))
     assert (call.method, call.bucket, call.key) == (sent, "real-bucket", "pre/fix/k")
     assert list(call.query) == query

@@ -458,7 +458,7 @@ def test_a_body_that_nobody_reads_is_refused(method: str, target: str, taken: bo
     if taken:
         assert ask(method, target, [framing]).has_body
     else:
-        assert Reason.BAD_REQUEST == refusal_of(method, target, [framing])
+        assert Reason.UNREAD_BODY == refusal_of(method, target, [framing])
         assert not ask(method, target, [("content-length", "0")]).has_body
 
 
