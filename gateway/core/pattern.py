@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["RESERVED", "NamePattern", "PathPattern", "key_fault"]
+__all__ = ["RESERVED", "NamePattern", "PathPattern", "key_fault", "prefix_fault"]
 
 _DOTS: Final = frozenset({".", ".."})
 
@@ -23,8 +23,9 @@ RESERVED: Final = ".gateway-uploads"
 def key_fault(key: str) -> str | None:
     """Why an object key is refused before any policy looks at it, or None.
 
-    Dot segments and control bytes are legal S3 names but mean different things to different parsers on the way to a
-    store; every prefix rule could be walked around with them.
+    Dot segments are legal S3 names but mean different things to different parsers on the way to a store; every prefix
+    rule could be walked around with them. Other control characters than NUL are names like any: whoever writes a key
+    into a header, a document or a log encodes it.
     """
     if len(key) > 1024 or len(key.encode("utf-8", "surrogatepass")) > 1024:
         return "is longer than 1024 bytes"
@@ -34,9 +35,15 @@ def key_fault(key: str) -> str | None:
         return "lies in the folder of unfinished uploads"
     if not key.isprintable():
         for character in key:
-            if character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff":
-                return "has a control byte or is not UTF-8"
+            if character == "\0" or "\ud800" <= character <= "\udfff":
+                return "has a NUL or is not UTF-8"
     return None
+
+
+def prefix_fault(prefix: str) -> str | None:
+    """The same for the prefix of a listing, whose last step is only the beginning of one: `docs/.` may list `.env`."""
+    above, slash, begun = prefix.rpartition("/")
+    return key_fault(f"{above}{slash}") if begun in _DOTS else key_fault(prefix)
 
 
 @dataclass(frozen=True, slots=True)

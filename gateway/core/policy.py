@@ -17,7 +17,7 @@ from typing import Final
 from gateway.core.attempt import Attempt, Principal, address_class
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.limits import Limit
-from gateway.core.pattern import key_fault
+from gateway.core.pattern import key_fault, prefix_fault
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Capability, Route
@@ -206,7 +206,8 @@ def _acting(grant: Grant | None, attempt: Attempt) -> Principal:
 
 
 def _objections(policy: Policy, relevant: _Relevant, grant: Grant | None, attempt: Attempt) -> Iterator[Objection]:
-    if (fault := key_fault(attempt.key)) is not None:
+    fault = prefix_fault(attempt.key) if attempt.action is Action.LIST else key_fault(attempt.key)
+    if fault is not None:
         yield Objection(Reason.BAD_KEY, f"the key {fault}")
     if grant is not None:
         for reason, detail in grant.objections(attempt):

@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import Action, Operation
+from gateway.core.request import Action, BucketPlace, ObjectRequest, Operation
 from gateway.core.route import UpstreamCall
 from gateway.data.attempts import Tried
 from gateway.data.authorise import authorise
@@ -151,17 +151,43 @@ async def _deleted(
     *,
     quiet: bool,
 ) -> Reply:
+    carried = [doomed for doomed in allowed if documents.xml_carries(doomed.key)]
     outcomes: list[batch.DeleteOutcome] = []
-    if allowed:
+    if carried:
         prefix = permit.route.bucket.prefix
-        body = batch.delete_document(allowed, prefix)
+        body = batch.delete_document(carried, prefix)
         found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request, body=body), body)
         if isinstance(found, Reply):
             return found
         outcomes = batch.read_deleted(found, prefix)
+    outcomes += [
+        await _delete_alone(plane, tried, permit, doomed) for doomed in allowed if not documents.xml_carries(doomed.key)
+    ]
     permit.consumed = True
     document = batch.deleted_document([*outcomes, *refused], quiet=quiet)
     return xml_reply(document, permit.exchange.request_id)
+
+
+async def _delete_alone(plane: Plane, tried: Tried, permit: Permit, doomed: batch.Doomed) -> batch.DeleteOutcome:
+    """Delete an allowed object whose name no store would read in a document: by its address."""
+    params = {} if doomed.version_id is None else {"versionId": doomed.version_id}
+    request = ObjectRequest(
+        raw=tried.request.raw,
+        operation=Operation.DELETE_OBJECT,
+        place=BucketPlace(tried.attempt.bucket, doomed.key),
+        params=params,
+    )
+    await confirm(plane, permit)
+    async with plane.upstream.open(upstream_call(replace(permit.route, key=doomed.key), request)) as answer:
+        if answer.status >= 300 and answer.status != 404:
+            return batch.DeleteOutcome.failed(doomed)
+        marked = answer.headers.get("x-amz-delete-marker") == "true"
+        return batch.DeleteOutcome(
+            key=doomed.key,
+            version_id=doomed.version_id,
+            delete_marker=marked,
+            delete_marker_version_id=answer.headers.get("x-amz-version-id") if marked else None,
+        )
 
 
 async def _get_tags(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Reply:

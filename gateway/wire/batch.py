@@ -48,6 +48,7 @@ _TAG_VALUE: Final = 256
 """Characters, as S3 counts them in tags."""
 
 _DOOMED: Final = frozenset({"Key", "VersionId"})
+_NOT_DELETED: Final = "The store did not delete the object. Please try again."
 _PART_NUMBER: Final = re.compile(r"[1-9]\d{0,4}", re.ASCII)
 _ETAG: Final = re.compile(r'"?[0-9A-Za-z+/=_.:-]{1,256}"?', re.ASCII)
 
@@ -84,6 +85,11 @@ class DeleteOutcome:
         """A key that was refused before any store heard of it."""
         answer = TABLE[reason]
         return cls(key=doomed.key, version_id=doomed.version_id, code=answer.code, message=answer.text)
+
+    @classmethod
+    def failed(cls, doomed: Doomed) -> DeleteOutcome:
+        """A key that the store did not delete."""
+        return cls(key=doomed.key, version_id=doomed.version_id, code="InternalError", message=_NOT_DELETED)
 
 
 def read_delete(body: Document) -> DeleteRequest:
@@ -141,7 +147,7 @@ def read_deleted(body: Document, real_prefix: str) -> list[DeleteOutcome]:
                 delete_marker=node.findtext("DeleteMarker") == "true",
                 delete_marker_version_id=node.findtext("DeleteMarkerVersionId"),
                 code="InternalError" if failed else "",
-                message="The store did not delete the object. Please try again." if failed else "",
+                message=_NOT_DELETED if failed else "",
             )
         )
     return outcomes

@@ -102,6 +102,7 @@ class ChunkedDecoder:
         self._line = bytearray()
         self._left = 0
         self._spare = OVERHEAD
+        self._blank_ahead = False
         self._total = 0
         self._chunk_signature = ""
         self._chunk_hash = sha256()
@@ -126,7 +127,7 @@ class ChunkedDecoder:
                     position += len(piece)
                     step = self._take(piece, out)
                 case _Step.SIZE | _Step.DATA_END | _Step.LAST_LINES:
-                    position, line = self._read_line(data, position)
+                    position, line = self._read_line(data, position, last=step is _Step.LAST_LINES)
                     if line is not None:
                         step = self._follow(step, line)
                 case _Step.DONE:
@@ -146,8 +147,12 @@ class ChunkedDecoder:
             raise Refused(Reason.INCOMPLETE_BODY, "the body ended before its closing chunk")
         return MappingProxyType(self._trailers)
 
-    def _read_line(self, data: bytes, position: int) -> tuple[int, bytes | None]:
-        """The next position, and the line without its CRLF once it is whole."""
+    def _read_line(self, data: bytes, position: int, *, last: bool) -> tuple[int, bytes | None]:
+        """The next position, and the line without its CRLF once it is whole.
+
+        One library (minio-go) ends a trailer's line with LF alone and leaves a blank line behind it, before what ends
+        the body.
+        """
         end = data.find(b"\n", position, position + _MAX_LINE)
         stop = min(len(data), position + _MAX_LINE) if end < 0 else end + 1
         self._line += data[position:stop]
@@ -160,9 +165,12 @@ class ChunkedDecoder:
         self._spare -= len(line)
         if self._spare < 0:
             raise Refused(Reason.BAD_REQUEST, "the chunks are hardly anything but framing")
-        if not line.endswith(b"\r\n"):
+        if line.endswith(b"\r\n"):
+            return stop, line[:-2]
+        if not last or line == b"\n":
             raise Refused(Reason.BAD_REQUEST, "a line between chunks does not end in CRLF")
-        return stop, line[:-2]
+        self._blank_ahead = True
+        return stop, line[:-1]
 
     def _follow(self, step: _Step, line: bytes) -> _Step:
         if step is _Step.SIZE:
@@ -173,6 +181,9 @@ class ChunkedDecoder:
             return _Step.SIZE
         if line:
             self._add_trailer(line)
+            return _Step.LAST_LINES
+        if self._blank_ahead:
+            self._blank_ahead = False
             return _Step.LAST_LINES
         self._close()
         return _Step.DONE

@@ -10,22 +10,32 @@ prefix of a listing is sent beside it and does not depend on it.
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode, b64encode
 from typing import Final
+from urllib.parse import quote, unquote
 
 from gateway.core.reasons import Reason, Refused
 
 __all__ = ["real_token", "shown_token"]
 
 _OPAQUE: Final = "t."
+_QUOTED: Final = "u."
+"""Before a token that has characters which are not safe everywhere; the whole of it is percent-encoded behind this."""
 _PLAIN: Final = "n."
 _CODED: Final = "b"
+_SAFE: Final = re.compile(r"[ -~]*", re.ASCII)
 _FURTHEST: Final = 3
 """Bytes that a store may put before the key in a coded token."""
 
 
 def shown_token(token: str, real_prefix: str) -> str:
-    """The token for a caller; "" stays ""."""
+    """The token for a caller, in visible ASCII; "" stays ""."""
+    shown = _without_prefix(token, real_prefix)
+    return shown if _SAFE.fullmatch(shown) else _QUOTED + quote(shown, safe="")
+
+
+def _without_prefix(token: str, real_prefix: str) -> str:
     if not token or not real_prefix:
         return token and _OPAQUE + token
     if token.startswith(real_prefix):
@@ -43,6 +53,8 @@ def real_token(token: str, real_prefix: str) -> str:
     Raises:
         Refused: BAD_ARGUMENT when it was made elsewhere.
     """
+    if token.startswith(_QUOTED):
+        token = unquote(token.removeprefix(_QUOTED))
     if not token or token.startswith(_OPAQUE):
         return token.removeprefix(_OPAQUE)
     if token.startswith(_PLAIN):

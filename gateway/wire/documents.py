@@ -46,6 +46,7 @@ Document = bytes | Node
 
 XMLNS: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 _INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_REFERRED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufffe\uffff]")
 
 
 # How elements stand in each other in what callers send, and how many there are at most: a thousand keys with all that
@@ -128,9 +129,21 @@ def quoted(etag: str) -> str:
 
 
 def element(name: str, content: str | Iterable[str]) -> str:
-    """One element with text, which is escaped, or with elements that are written already."""
-    inner = escape(_INVALID.sub("?", content), quote=False) if isinstance(content, str) else "".join(content)
+    """One element with text, which is escaped, or with elements that are written already.
+
+    Control characters are written as references, those too that XML 1.0 knows no way to write: so does S3.
+    """
+    if isinstance(content, str):
+        inner = escape(content, quote=False)
+        inner = inner if inner.isprintable() else _REFERRED.sub(_referred, inner)
+    else:
+        inner = "".join(content)
     return f"<{name}>{inner}</{name}>"
+
+
+def _referred(found: re.Match[str]) -> str:
+    character = found[0]
+    return "?" if character == "\0" or "\ud800" <= character <= "\udfff" else f"&#x{ord(character):x};"
 
 
 def document(root: str, content: Iterable[str], *, namespace: str = XMLNS) -> bytes:

@@ -16,11 +16,11 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
-from gateway.core.pattern import RESERVED
+from gateway.core.pattern import RESERVED, key_fault
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Operation
 from gateway.wire.continuation import shown_token
-from gateway.wire.documents import Document, document, element, quoted, read_store, xml_carries
+from gateway.wire.documents import Document, document, element, quoted, read_store
 from gateway.wire.markup import Node
 from gateway.wire.pages import Entry
 
@@ -195,8 +195,8 @@ _NAMES: Final = frozenset({"marker", "key-marker", "start-after"})
 def listing_document(operation: Operation, bucket: str, params: Mapping[str, str], listing: Listing) -> bytes:
     """Our answer to one of the four listings; `params` are the request's.
 
-    With `encoding-type=url` names are percent-encoded (slashes stay, a space is `%20`). Without it, an entry whose
-    name XML cannot carry is left out: it cannot be reached through this gateway either.
+    With `encoding-type=url` names are percent-encoded (slashes stay, a space is `%20`). Without it, control characters
+    stand as references that not every reader of XML takes, as S3 writes them.
     """
     encoded = params.get("encoding-type") == "url"
 
@@ -217,8 +217,7 @@ def listing_document(operation: Operation, bucket: str, params: Mapping[str, str
     if encoded:
         inner.append(element("EncodingType", "url"))
     owned = operation is not Operation.LIST_OBJECTS_V2 or params.get("fetch-owner") == "true"
-    found = [entry for entry in listing.found if encoded or xml_carries(entry.key)]
-    prefixes = [prefix for prefix in listing.prefixes if encoded or xml_carries(prefix)]
+    found, prefixes = listing.found, listing.prefixes
     if operation is Operation.LIST_OBJECTS_V2:
         inner.append(element("KeyCount", str(len(found) + len(prefixes))))
     inner.extend(_found_element(entry, named(entry.key), owned=owned) for entry in found)
@@ -345,7 +344,7 @@ def link_entries(listing: Listing, folder: str) -> tuple[Entry, ...]:
 
 def _reachable(name: str) -> bool:
     segments = name.removesuffix("/").split("/")
-    return bool(segments[0]) and not {".", ".."}.intersection(segments) and name.isprintable()
+    return bool(segments[0]) and key_fault(name) is None
 
 
 def link_json(path: str, entries: Sequence[Entry], cursor: str | None) -> bytes:

@@ -7,7 +7,7 @@ kilobyte becomes a gigabyte (or a local file); depth, elements, attributes and t
 is what is kept. Each byte is looked at once, so whoever feeds a reader may give way between two pieces.
 
 XML 1.0 has no way to write most control characters, but S3 does so (`&#x1;`), and so do its clients: such a reference
-is read as the character that it names.
+is read as the character that it names. Some clients write the character itself, which can be nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ _BLANKS: Final = b" \t\r\n"
 # The characters that XML cannot carry pass the parser as U+FDD1 to U+FDEF, which nobody assigns. Where a document
 # itself has one of these, or U+FDD0, it passes with a U+FDD0 before it, and so nothing is taken for anything else.
 _MARK: Final = "\ufdd0"
-_STANDING_IN: Final = re.compile(rb"&#(?:x0{0,4}([0-9A-Fa-f]{1,4})|0{0,4}([0-9]{1,5}));|\xef\xb7[\x90-\xaf]")
+_STANDING_IN: Final = re.compile(
+    rb"&#(?:x0{0,4}([0-9A-Fa-f]{1,4})|0{0,4}([0-9]{1,5}));|\xef\xb7[\x90-\xaf]|[\x01-\x08\x0b\x0c\x0e-\x1f]"
+)
+_BARE: Final = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 _STOOD_IN: Final = re.compile("\ufdd0([\ufdd0-\ufdef])|([\ufdd1-\ufdef])")
 _CONTROLS: Final = frozenset(range(1, 32)) - {9, 10, 13}
 
@@ -153,7 +156,7 @@ class Reader:
         self._broken = True
         if 0 in piece:  # the parser would take it for a sign of UTF-16
             raise self._failure("it is not UTF-8")
-        if b"&#" in piece or b"\xef\xb7" in piece:
+        if b"&#" in piece or b"\xef\xb7" in piece or _BARE.search(piece):
             piece = _STANDING_IN.sub(self._stand_in, piece)
         self._fed += len(piece)
         try:
@@ -167,6 +170,8 @@ class Reader:
         self._broken = False
 
     def _stand_in(self, found: re.Match[bytes]) -> bytes:
+        if len(found[0]) == 1:
+            return chr(0xFDD0 + found[0][0]).encode()
         if found[1] is None and found[2] is None:
             return _MARK.encode() + found[0]
         code = int(found[1], 16) if found[1] is not None else int(found[2])

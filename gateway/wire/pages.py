@@ -235,13 +235,18 @@ def _facts(facts: Sequence[tuple[str, str]]) -> str:
     return f"<dl>{rows}</dl>" if rows else ""
 
 
+def visible(name: str) -> str:
+    """A name as a person may be shown it: without characters that are not seen, or that turn the rest around."""
+    return "".join(letter if letter.isprintable() or letter == "\u3000" else "\ufffd" for letter in name)
+
+
 def _row(entry: Entry) -> str:
     # The leading "./" keeps a name with a colon from being read as a scheme.
     href = "./" + quote(entry.name, safe="/", errors="replace")
     size = shown_size(entry.size) if entry.size is not None else ""
     date = f'<time datetime="{escape(entry.modified)}">{escape(entry.modified[:10])}</time>' if entry.modified else ""
     return (
-        f'<tr><td><a href="{href}">{escape(entry.name)}</a></td>'
+        f'<tr><td><a href="{href}">{escape(visible(entry.name))}</a></td>'
         f'<td class="size">{size}</td><td class="date">{date}</td></tr>'
     )
 
@@ -252,8 +257,8 @@ def _crumbs(title: str, folders: Sequence[str]) -> str:
     names = [title, *folders]
     parts = []
     for depth, name in enumerate(names[:-1]):
-        parts.append(f'<a href="{"../" * (len(folders) - depth)}">{escape(name)}</a>')
-    parts.append(f'<span aria-current="page">{escape(names[-1])}</span>')
+        parts.append(f'<a href="{"../" * (len(folders) - depth)}">{escape(visible(name))}</a>')
+    parts.append(f'<span aria-current="page">{escape(visible(names[-1]))}</span>')
     return f'<nav aria-label="Folder">{" / ".join(parts)}</nav>'
 
 

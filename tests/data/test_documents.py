@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from hashlib import md5
 
@@ -42,6 +43,33 @@ async def test_every_key_of_a_batch_is_decided_on() -> None:
         assert b"<Key>inside/mine/a</Key>" in seen.body
         assert b"theirs" not in seen.body
         assert b"minefield" not in seen.body
+
+
+@pytest.mark.parametrize("written", ["&#x1;", "&#1;", "\x01"])
+async def test_a_key_that_no_document_carries_is_deleted_by_its_address(app: Rig, written: str) -> None:
+    """However the client wrote it; the others go together, and no other object is deleted in its stead."""
+    app.store.always = lambda call: (
+        xml("<DeleteResult><Deleted><Key>inside/b</Key></Deleted></DeleteResult>")
+        if call.method == "POST"
+        else Scripted(204)
+    )
+    got = await delete(
+        app, f"<Delete><Object><Key>a{written}</Key></Object><Object><Key>b</Key></Object></Delete>".encode()
+    )
+    assert 200 == got.status
+    assert [b"<Deleted><Key>b</Key>", b"<Deleted><Key>a&#x1;</Key>"] == re.findall(
+        rb"<Deleted><Key>.*?</Key>", got.body
+    )
+    batched, alone = app.store.seen
+    assert 1 == batched.body.count(b"<Object>")
+    assert ("DELETE", "inside/a\x01") == (alone.call.method, alone.call.key)
+
+
+async def test_a_key_that_was_not_deleted_by_its_address_is_told(app: Rig) -> None:
+    """As one of a document is."""
+    app.store.always = lambda call: Scripted(500)
+    got = await delete(app, batch("a\x01"))
+    assert (200, 1) == (got.status, got.body.count(b"<Code>InternalError</Code>"))
 
 
 async def test_a_batch_of_a_thousand_long_keys_is_read(app: Rig) -> None:

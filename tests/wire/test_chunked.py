@@ -388,3 +388,16 @@ def test_declared_trailers_are_grammar_strict(header):
     """Empty, repeated and malformed names are refused."""
     with pytest.raises(Refused):
         declared_trailers(header)
+
+
+@pytest.mark.parametrize("framing", [SIGNED_TRAILER, UNSIGNED])
+def test_a_trailer_whose_line_ends_in_lf_alone_has_a_blank_line_behind_it(framing):
+    """minio-go ends its trailer so, in both of its framings; without the blank line, or with it elsewhere, the body is
+    broken, and chunks never end their lines like that."""
+    body, trailers = encode(framing, [b"hello"], TRAILERS), TRAILERS
+    last = "".join(f"{name}:{value}\r\n" for name, value in list(trailers.items())[-1:]).encode()
+    told = body.replace(last, last.replace(b"\r\n", b"\n") + b"\r\n")
+    assert (b"hello", trailers) == decode(decoder(framing, 5, trailers), told)
+    assert (b"hello", trailers) == decode(decoder(framing, 5, trailers), *(bytes([byte]) for byte in told))
+    for broken in (body.replace(last, last.replace(b"\r\n", b"\n")), told + b"\r\n", body.replace(b"\r\n", b"\n")):
+        assert refusal(decoder(framing, 5, trailers), broken) in {Reason.BAD_REQUEST, Reason.INCOMPLETE_BODY}

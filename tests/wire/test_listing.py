@@ -122,9 +122,10 @@ def test_encoded_listings_round_trip(keys: list[str], prefixes: list[str], real:
 
 @pytest.mark.parametrize("key", ["a\x01b", "a\x0bb", "a\uffffb"])
 def test_names_that_xml_cannot_carry(key: str) -> None:
-    """They are shown encoded, and left out where the client did not ask for that; the page stays readable."""
+    """They are shown encoded, and as references where the client did not ask for that, as S3 does it."""
     listing = Listing(found=(Found(kind=FoundKind.OBJECT, key=key), Found(kind=FoundKind.OBJECT, key="k")))
-    assert texts(listing_document(Operation.LIST_OBJECTS_V2, "ours", {}, listing), "Contents/Key") == ["k"]
+    plain = listing_document(Operation.LIST_OBJECTS_V2, "ours", {}, listing)
+    assert f"<Key>a&#x{ord(key[1]):x};b</Key>".encode() in plain
     body = listing_document(Operation.LIST_OBJECTS_V2, "ours", {"encoding-type": "url"}, listing)
     assert len(texts(body, "Contents/Key")) == 2
 
@@ -291,16 +292,18 @@ def test_link_rows() -> None:
         prefixes=("a/x/", "a/../", "a//"),
         found=tuple(
             Found(kind=FoundKind.OBJECT, key=key, size=3, modified="2026-01-01T00:00:00Z")
-            for key in ("a/", "a/f.txt", "a/..", "a/\n", "a/folder/")
+            for key in ("a/", "a/f.txt", "a/..", "a/\0", "a/\n", "a/folder/")
         ),
     )
     entries = link_entries(listing, "a/")
-    assert entries == (Entry("x/"), Entry("f.txt", 3, "2026-01-01T00:00:00Z"))
+    dated = (3, "2026-01-01T00:00:00Z")
+    assert entries == (Entry("x/"), Entry("f.txt", *dated), Entry("\n", *dated))
     assert json.loads(link_json("a/", entries, "c")) == {
         "path": "a/",
         "entries": [
             {"name": "x/", "folder": True},
             {"name": "f.txt", "size": 3, "modified": "2026-01-01T00:00:00Z"},
+            {"name": "\n", "size": 3, "modified": "2026-01-01T00:00:00Z"},
         ],
         "cursor": "c",
     }

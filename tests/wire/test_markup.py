@@ -64,7 +64,16 @@ def test_a_reference_may_be_spelled_as_xml_allows(reference: bytes) -> None:
     assert read(b"<K>%b</K>" % reference).text in {"\x01", "\x1f"}
 
 
-@pytest.mark.parametrize("text", ["&#0;", "&#xd800;", "&#xffff;", "&#x110000;", "\x01", "&#x1", "&#x;", "&#x 1;"])
+def test_a_bare_control_character_is_itself() -> None:
+    """Some clients write the character and not its reference: it can be nothing else, wherever it stands."""
+    for code in sorted(set(range(1, 32)) - {9, 10, 13}):
+        character = bytes([code])
+        assert f"a{chr(code)}b" == read(b"<K>a" + character + b"b</K>").text
+    with pytest.raises(ValueError, match="not"):
+        read(b"<K\x01>a</K\x01>")
+
+
+@pytest.mark.parametrize("text", ["&#0;", "&#xd800;", "&#xffff;", "&#x110000;", "&#x1", "&#x;", "&#x 1;"])
 def test_what_names_no_character_is_refused(text: str) -> None:
     """A control character as it is, half a reference, or one to nothing."""
     with pytest.raises(ValueError, match="well formed"):
