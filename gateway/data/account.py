@@ -142,6 +142,9 @@ class Accounts:
             self._metrics.refused(record.reason)
         self._log(record, _detail(account.failure))
         if len(self._waiting) >= _KEPT:
+            if account.grant is None and record.principal in {"", "anonymous"}:
+                self._metrics.records_dropped(1)  # a flood of strangers pushes out nobody's accounts
+                return
             self._waiting.popleft()
             self._metrics.records_dropped(1)
         uncounted = permit is not None and permit.consumed and permit.lease is None and not permit.reserved

@@ -30,6 +30,9 @@ from gateway.telemetry.metrics import Metrics
 
 __all__ = ["Gate", "PartsUpload", "Plane", "Terms"]
 
+_LISTS_ROOM = 144 * 1024**2
+"""Bytes: the largest archive fits into the share that one holder may have."""
+
 _PARTS_ROOM = 256 * 1024**2
 """Bytes: thirty-two large uploads of unknown length at once in one process, and any number of small ones."""
 
@@ -103,6 +106,6 @@ class Plane:
     turns: Turns = field(default_factory=Turns)
     holds: Holds = field(default_factory=Holds)
     reserve: Reserve = field(default_factory=Reserve)
-    lists: Reserve = field(default_factory=Reserve)
+    lists: Reserve = field(default_factory=lambda: Reserve(_LISTS_ROOM))
     parts: Reserve = field(default_factory=lambda: Reserve(_PARTS_ROOM))
     draining: bool = False

@@ -60,7 +60,7 @@ async def link_archive(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -
     found: list[Found] = []
     with ExitStack() as kept:
         async for page in _pages(plane, gate, tried, permit):
-            kept.enter_context(plane.lists.hold(_MEMBER_BYTES * len(page)))
+            kept.enter_context(plane.lists.portion(permit.holders).hold(_MEMBER_BYTES * len(page)))
             found += page
             if len(found) > _MOST_MEMBERS:
                 raise Refused(Reason.TOO_LARGE, f"the folder has more than {_MOST_MEMBERS} objects")

@@ -118,7 +118,7 @@ async def sent(
     if length is None and call.query:
         raise Refused(Reason.MISSING_LENGTH, "a part needs a declared length")
     if length is None or _in_parts(permit, length):
-        with plane.parts.hold(_kept(permit) if length is None else 0):
+        with plane.parts.portion(permit.holders).hold(_kept(permit) if length is None else 0):
             answer = await plane.upload_parts(
                 replace(call, body_length=None),
                 chunks,

@@ -4,7 +4,8 @@ Refuses to own why one must end (the revocation view, the clock, `gateway.data.r
 
 Laws: a revocation cuts every transfer it ends, in the same call that makes it known; what nobody can know to be
 unrevoked is cut, and so is what its grant's time is over for (promise 2); a peer that moves less than 1 KiB/s over ten
-seconds while we wait for it is cut (promise 5).
+seconds while we wait for it is cut (promise 5). One app, link or address has at most three quarters of all that may
+run: a quarter is always for others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.attempt import Attempt
+from gateway.core.attempt import Attempt, address_class
 from gateway.core.grant import Grant
 from gateway.core.lease import Lease, Reservation
 from gateway.core.limits import Verdict
@@ -23,6 +24,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import RevocationView
 from gateway.core.route import Route
 from gateway.data.exchange import Exchange
+from gateway.data.reserve import share_of
 
 __all__ = ["Allowed", "Pace", "Permit", "Transfers"]
 
@@ -91,6 +93,20 @@ class Permit:
         if self.source is not None:
             yield self.source
         yield from self.further
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Whose share of what all have in common this takes: the app's, or the link's and its caller's address.
+
+        A trusted listener's app has nobody beside it. An address may be many people: their links have shares, too.
+        """
+        principal, peer = self.attempt.principal, self.attempt.peer
+        address = () if peer is None else (f"address {address_class(peer)}",)
+        if principal.kind == "link":
+            return (str(principal), *address)
+        if principal.kind == "anonymous":
+            return address
+        return () if self.grant is None else (str(principal),)
 
     @property
     def largest(self) -> int | None:
@@ -173,25 +189,29 @@ class Transfers:
         """
         if len(self._running) >= max_transfers:
             raise Refused(Reason.OVERLOADED, f"{max_transfers} transfers are running", retry_after=1.0)
+        share = share_of(max_transfers)
+        for holder in permit.holders:
+            if self._counts[holder] >= share:
+                raise Refused(Reason.TOO_MANY_TRANSFERS, f"{share} transfers are running for {holder}", retry_after=1.0)
         held = [limit for limit in permit.route.limits if limit.concurrent is not None]
         for limit in held:
             if limit.concurrent is not None and self._counts[limit.key] >= limit.concurrent:
                 detail = f"{limit.concurrent} transfers are running for {limit.key}"
                 verdict = Verdict(allowed=False, retry_after=1.0, remaining=0, limit=limit.concurrent, reset=1.0)
                 raise Refused(Reason.TOO_MANY_TRANSFERS, detail, retry_after=1.0, verdict=verdict)
-        for limit in held:
-            self._counts[limit.key] += 1
+        for key in (*(limit.key for limit in held), *permit.holders):
+            self._counts[key] += 1
         self._running[id(permit)] = permit
 
     def leave(self, permit: Permit) -> None:
         """Count it out again; a second time does nothing."""
         if self._running.pop(id(permit), None) is None:
             return
-        for limit in permit.route.limits:
-            if limit.concurrent is not None:
-                self._counts[limit.key] -= 1
-                if not self._counts[limit.key]:
-                    del self._counts[limit.key]
+        held = (limit.key for limit in permit.route.limits if limit.concurrent is not None)
+        for key in (*held, *permit.holders):
+            self._counts[key] -= 1
+            if not self._counts[key]:
+                del self._counts[key]
 
     def cut_revoked(self, view: RevocationView) -> int:
         """Cut what the view now calls revoked; returns how many."""

@@ -73,6 +73,7 @@ class _Step:
         self._plane = plane
         self._gate = gate
         self._permit = permit
+        self._kept_in = plane.reserve.portion(permit.holders)
         self._step = step
         self._grant = grant
         self._upload = step.upload or permit.upload or ""
@@ -104,7 +105,7 @@ class _Step:
         )
         self._require_size(0, length)
         progress = self._progress(state)
-        with self._plane.reserve.hold(self._buffered):
+        with self._kept_in.hold(self._buffered):
             await unbroken(self._created(progress, pieces))
         self._permit.consumed = True
         place = self._request.place
@@ -128,7 +129,7 @@ class _Step:
             if not state.done:
                 await unbroken(self._write_down(progress, step.length))
             if not state.done:
-                with self._plane.reserve.hold(self._buffered):
+                with self._kept_in.hold(self._buffered):
                     await unbroken(progress.append(await self._arriving(progress)))
         return Reply(204, (*self._progress_fields(progress), *_COMMON))
 
@@ -182,7 +183,7 @@ class _Step:
                 progress.state = replace(progress.state, parts_id=await self._store.begin())
             await self._store.save(progress.state)
             if pieces is not None and length:
-                await pieces.join(progress, self._plane.reserve)
+                await pieces.join(progress, self._kept_in)
             elif self._request.has_body or length == 0:
                 await progress.append(await self._arriving(progress))
         except (Refused, UpstreamFailed):
@@ -284,7 +285,7 @@ class _Step:
         source = metered(self._plane, self._permit, self._permit.exchange.body(), declared)
         if room is not None:
             source = _bounded(source, room - progress.offset)
-        reserve = self._plane.reserve
+        reserve = self._kept_in
         if checksum is None:
             return Arriving(source, declared, reserve)
         source = checked(source, checksum)

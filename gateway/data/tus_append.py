@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
-from gateway.data.reserve import Reserve
+from gateway.data.reserve import Portion, Reserve
 from gateway.data.tus_store import TusStore
 from gateway.wire.listing import Part
 from gateway.wire.tus_state import PART_BYTES, UploadState, part_bytes
@@ -62,7 +62,7 @@ class Arriving:
     """
 
     def __init__(
-        self, source: AsyncIterator[bytes], left: int | None, reserve: Reserve, *, staged: bool = False
+        self, source: AsyncIterator[bytes], left: int | None, reserve: Portion, *, staged: bool = False
     ) -> None:
         self.left = left
         self._reserve = reserve
@@ -78,7 +78,7 @@ class Arriving:
     @classmethod
     def of(cls, body: bytes) -> Arriving:
         """A body that is here already."""
-        return cls(_once(body), len(body), Reserve(len(body)))
+        return cls(_once(body), len(body), Reserve(len(body)).portion())
 
     async def at_end(self) -> bool:
         """Whether nothing follows; waits for the next bytes to know."""

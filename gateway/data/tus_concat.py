@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
-from gateway.data.reserve import Reserve
+from gateway.data.reserve import Portion
 from gateway.data.tus_append import Arriving, Progress
 from gateway.wire.listing import Part
 
@@ -52,7 +52,7 @@ class Pieces:
         """Bytes of all."""
         return sum(piece.offset for piece in self.found)
 
-    async def join(self, whole: Progress, reserve: Reserve) -> None:
+    async def join(self, whole: Progress, reserve: Portion) -> None:
         """Make them the object that `whole` is about.
 
         Raises:

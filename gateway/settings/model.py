@@ -124,7 +124,8 @@ class DataSettings(BaseModel):
     trusted: Annotated[tuple[TrustedListener, ...], written_as(App | list[TrustedListener])] = ()
     """Listeners that act as an app without a signature; a text like `app:NAME` makes `listen` itself one."""
     max_transfers: Count = 1024
-    """Requests in work at once in one process; more are answered with 503."""
+    """Requests in work at once in one process; more are answered with 503. One app, link or client address has at
+    most three quarters of them (the app of a trusted listener has all)."""
     unsigned_content_type: UnsignedType = "accept"
     """What becomes of a signed request whose `Content-Type` is not among what it signs. S3 itself accepts it."""
     tls: TlsFiles | None = None

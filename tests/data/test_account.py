@@ -131,14 +131,31 @@ async def test_a_ledger_that_is_down_loses_nothing_and_delays_nobody(rig: Rig) -
 async def test_what_waits_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the oldest records leave, and the metric says how many."""
     monkeypatch.setattr(room, "_KEPT", 2)
+    token = await rig.link()
     rig.plane.accounts._ledger = ledger = DownLedger()
     for _ in range(5):
-        await rig.ask("GET", "/s/nothing")
+        await rig.fetch(token)
     await rig.settled()
     ledger.down = False
     await rig.plane.accounts.flush()
     assert [record.request_id for record in rig.records[-2:]] == ledger.written
     assert 3 == rig.metric("gateway_dropped_records_total")
+
+
+async def test_a_flood_of_strangers_pushes_out_nobodys_records(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the bound, what no grant stands behind is what is dropped; below it, it is kept like any other."""
+    monkeypatch.setattr(room, "_KEPT", 2)
+    token = await rig.link()
+    rig.plane.accounts._ledger = ledger = DownLedger()
+    await rig.ask("GET", "/s/nothing")
+    await rig.fetch(token)
+    for _ in range(5):
+        await rig.ask("GET", "/s/nothing")
+    await rig.settled()
+    ledger.down = False
+    await rig.plane.accounts.flush()
+    assert [record.request_id for record in rig.records[:2]] == ledger.written
+    assert 5 == rig.metric("gateway_dropped_records_total")
 
 
 async def test_the_writer_writes_what_is_left_at_its_end(rig: Rig) -> None:

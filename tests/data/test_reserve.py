@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.reasons import Reason, Refused
-from gateway.data.reserve import Reserve
+from gateway.data.reserve import Reserve, share_of
 from tests.data.harness import Rig, request
 from tests.data.uploading import BODY, WRITE, checksum, created, offset, patch, patching, until_moved
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("small_parts")
 
 def test_what_is_taken_is_missing() -> None:
     """The last byte can be had, one more cannot."""
-    reserve = Reserve(10)
+    reserve = Reserve(10).portion()
     assert (True, True, False) == (reserve.take(4), reserve.take(6), reserve.take(1))
     reserve.give(1)
     assert reserve.take(1)
@@ -23,11 +23,29 @@ def test_what_is_taken_is_missing() -> None:
 def test_a_hold_gives_back_whatever_happens() -> None:
     """Also when the block raises, and nothing was taken when it was refused."""
     reserve = Reserve(10)
-    with pytest.raises(ZeroDivisionError), reserve.hold(7):
+    with pytest.raises(ZeroDivisionError), reserve.portion().hold(7):
         _ = 1 // 0
-    with pytest.raises(Refused) as caught, reserve.hold(11):
+    with pytest.raises(Refused) as caught, reserve.portion().hold(11):
         pass
     assert (Reason.OVERLOADED, 10) == (caught.value.reason, reserve.room)
+
+
+def test_a_quarter_is_always_for_others() -> None:
+    """Whatever one holder asks for; what it gives back it can have again, and without a holder all can be had."""
+    reserve = Reserve(100)
+    one, other = reserve.portion(("link:a", "address b")), reserve.portion(("link:c",))
+    assert (True, False) == (one.take(75), one.take(1))
+    assert not reserve.portion(("link:z", "address b")).take(1)
+    assert (True, False) == (other.take(25), other.take(1))
+    one.give(75)
+    assert (True, 0) == (reserve.portion().take(75), reserve.room)
+    assert "link:a" not in reserve._held
+
+
+@pytest.mark.parametrize(("whole", "share"), [(1, 1), (3, 3), (4, 3), (1024, 768)])
+def test_of_little_one_may_have_all(whole: int, share: int) -> None:
+    """Otherwise nobody could have any."""
+    assert share == share_of(whole)
 
 
 async def test_without_room_less_is_kept_and_nothing_is_lost(uploads: Rig) -> None:

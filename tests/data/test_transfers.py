@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from ipaddress import ip_address
 from types import SimpleNamespace
 
 import pytest
 
-from gateway.core.attempt import Attempt
+from gateway.core.attempt import ANONYMOUS, Attempt, Principal
 from gateway.core.limits import Limit
 from gateway.core.pattern import NamePattern
 from gateway.core.policy import LimitRule
@@ -52,6 +54,59 @@ def test_counts_go_up_and_come_back() -> None:
     for one in (second, third):
         running_.leave(one)
     assert (0, {}) == (len(running_), dict(running_._counts))
+
+
+def caller(principal: Principal, address: str | None, *, grant: bool = True) -> Permit:
+    """What somebody runs; `grant` is false for a trusted listener's app."""
+    made = permit()
+    peer = None if address is None else ip_address(address)
+    made.attempt = replace(made.attempt, principal=principal, peer=peer)
+    made.grant = SimpleNamespace() if grant else None
+    return made
+
+
+LINK, OTHER = Principal("link", "l_1"), Principal("link", "l_2")
+
+
+@pytest.mark.parametrize(
+    ("takes", "same", "other"),
+    [
+        ((LINK, "192.0.2.1"), (LINK, "192.0.2.2"), (OTHER, "192.0.2.2")),
+        ((LINK, "192.0.2.1"), (OTHER, "192.0.2.1"), (APP, "192.0.2.1")),
+        ((LINK, "2001:db8::1"), (OTHER, "2001:db8::2"), (OTHER, "2001:db8:0:1::1")),
+        ((ANONYMOUS, "192.0.2.1"), (ANONYMOUS, "192.0.2.1"), (ANONYMOUS, "192.0.2.2")),
+        ((APP, "192.0.2.1"), (APP, "192.0.2.2"), (Principal("app", "web"), "192.0.2.1")),
+    ],
+    ids=["link", "address", "network", "anonymous", "app"],
+)
+def test_one_holder_leaves_a_quarter_to_others(takes: tuple, same: tuple, other: tuple) -> None:
+    """However much one link, address or app asks for; all come back, and can be had again."""
+    running_ = transfers()
+    taken = [caller(*takes) for _ in range(9)]
+    for one in taken:
+        running_.enter(one, 12)
+    with pytest.raises(Refused) as no:
+        running_.enter(caller(*same), 12)
+    assert (Reason.TOO_MANY_TRANSFERS, 1.0) == (no.value.reason, no.value.retry_after)
+    rest = [caller(*other) for _ in range(3)]
+    for one in rest:
+        running_.enter(one, 12)
+    with pytest.raises(Refused) as full:
+        running_.enter(caller(*other), 12)
+    assert Reason.OVERLOADED == full.value.reason
+    running_.leave(taken.pop())
+    running_.enter(again := caller(*same), 12)
+    for one in (*taken, *rest, again):
+        running_.leave(one)
+    assert (0, {}) == (len(running_), dict(running_._counts))
+
+
+def test_who_has_nobody_beside_him_has_all() -> None:
+    """A trusted listener's app, and what comes over a Unix socket from nobody in particular."""
+    for principal in (APP, ANONYMOUS):
+        running_ = transfers()
+        for _ in range(12):
+            running_.enter(caller(principal, None, grant=False), 12)
 
 
 def test_a_refused_permit_counted_nothing() -> None:

@@ -173,6 +173,23 @@ async def one_use(scene: Scene, rounds: int, crowd: int = 200) -> None:
     scene.report.add("a link for one use, tried at once", figure, "exactly one", exact == rounds)
 
 
+async def one_clients_downloads(scene: Scene, rounds: int, number: int = 20) -> None:
+    """One client that asks many times at once for the whole of a link for one use, on all replicas: a use may move
+    three times the object, so that three come through whole; the others are refused before their first byte."""
+    clients, exact, broken = scene.clients, 0, 0
+    clients.fleet.put("twenty", bytes(3 * 1024 * 1024))
+    for one in range(rounds):
+        link = await clients.link(one % REPLICAS, "twenty", uses=1)
+        asked = (clients.get((one + nth) % REPLICAS, link.token, f"manager {one}") for nth in range(number))
+        statuses = [each.status for each in await asyncio.gather(*asked)]
+        exact += (statuses.count(200), statuses.count(410)) == (3, number - 3)
+        broken += sum(status not in {200, 410} for status in statuses)
+    others = f"{number} at once, {REPLICAS} replicas; {broken} answers that were neither whole nor 410"
+    figure = f"{exact} of {rounds} rounds had exactly three whole downloads ({others})"
+    name = "a link for one use, downloaded whole by one client"
+    scene.report.add(name, figure, "three whole, none cut", exact == rounds)
+
+
 async def limits_with_skewed_clocks(scene: Scene, store: RunningStore, faketime: str, seconds: float = 6.0) -> None:
     """Requests admitted by replicas whose clocks are hours apart, against what one exact counter would admit."""
     state = f'{{grants: "{scene.database.url}", limits: "{scene.counters.url}"}}'
@@ -359,6 +376,7 @@ async def measure(folder: Path, wanted: argparse.Namespace, report: Report) -> N
                 "cut": lambda: cut_to_last_byte(scene, wanted.cuts),
                 "after": lambda: left_after_cut(scene, wanted.stalled),
                 "uses": lambda: one_use(scene, wanted.rounds),
+                "downloads": lambda: one_clients_downloads(scene, wanted.rounds),
                 "limits": lambda: limits_with_skewed_clocks(scene, store, str(faketime)),
                 "database": lambda: database_faults(scene),
                 "counters": lambda: counter_faults(scene),
@@ -385,7 +403,8 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=60)
     parser.add_argument("--stalled", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--only", choices=("refuse", "cut", "after", "uses", "limits", "database", "counters"))
+    steps = ("refuse", "cut", "after", "uses", "downloads", "limits", "database", "counters")
+    parser.add_argument("--only", choices=steps)
     parser.add_argument("--out", type=Path)
     wanted = parser.parse_args()
     report, began = Report(), time.monotonic()

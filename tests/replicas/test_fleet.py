@@ -28,8 +28,9 @@ async def test_replicas_keep_their_promises(scene: Scene, monkeypatch: pytest.Mo
     await figures.cut_to_last_byte(scene, 2)
     await figures.left_after_cut(scene, 2)
     await figures.one_use(scene, 2, crowd=80)
+    await figures.one_clients_downloads(scene, 4)
     await figures.database_fault(scene, "cut off", scene.wire.cut, scene.wire.heal, reaches=True)
     monkeypatch.setattr(figures, "FAULT_SECONDS", 2.0)
     await figures.counter_fault(scene, "stopped", scene.counters.pause, scene.counters.go_on)
     assert [row for row in scene.report.rows if not row[-1]] == []
-    assert len(scene.report.rows) == 9
+    assert len(scene.report.rows) == 10
