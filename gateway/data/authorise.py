@@ -38,8 +38,8 @@ def authorise(plane: Plane, grant: Grant | None, attempt: Attempt) -> Route:
     return route
 
 
-def reauthorise(plane: Plane, grant: Grant | None, before: Allowed, now: float) -> None:
-    """Whether what was allowed may go on: the same attempt, made now, still comes to the same place.
+def reauthorise(plane: Plane, grant: Grant | None, before: Allowed, now: float) -> Route:
+    """The route of what was allowed and may go on: the same attempt, made now, still comes to the same place.
 
     Raises:
         Refused: as `authorise`; NOT_ALLOWED when the name stands for another place by now.
@@ -50,10 +50,11 @@ def reauthorise(plane: Plane, grant: Grant | None, before: Allowed, now: float) 
         route = _decided(plane.gate.policy, grant, attempt)
     except Refused as refused:
         if refused.reason is Reason.BACKEND_DRAINED:  # the last of all objections: what runs there may end by itself
-            return
+            return before.route
         raise
     if _real(route) != _real(before.route):
         raise Refused(Reason.NOT_ALLOWED, f"{attempt.bucket} stands for another place by now")
+    return route
 
 
 def _real(route: Route) -> tuple[str, str, str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -90,8 +91,14 @@ def _decide_again(plane: Plane, permit: Permit) -> None:
     if permit.ended is not None:
         raise Refused(permit.ended, "the right has ended")
     now = plane.clock()
-    for place in permit.touched:
+    own, *others = permit.touched
+    route = reauthorise(plane, permit.grant, own, now)
+    for place in others:
         reauthorise(plane, permit.grant, place, now)
+    if route.max_size != permit.route.max_size:
+        permit.route = replace(permit.route, max_size=route.max_size)
+    if permit.attempt.action is Action.WRITE and permit.largest is not None and permit.moved > permit.largest:
+        raise Refused(Reason.TOO_LARGE, f"more came already than the {permit.largest} bytes allowed now")
 
 
 def _spent(permit: Permit, usage: Usage) -> bool:

@@ -109,7 +109,7 @@ async def test_without_the_decision_the_store_would_have_heard(app: Rig, monkeyp
         return Route(rule="r", backend=plane.gate.policy.backends["lab"], bucket=route, key=attempt.key)
 
     monkeypatch.setattr("gateway.data.documents.authorise", once)
-    monkeypatch.setattr("gateway.data.renewal.reauthorise", lambda *_: None)
+    monkeypatch.setattr("gateway.data.renewal.reauthorise", lambda plane, grant, before, now: before.route)
     app.store.script(xml("<DeleteResult/>"))
     await delete(app, batch("keep/a"))
     assert b"keep/a" in app.store.seen[0].body

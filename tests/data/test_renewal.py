@@ -241,6 +241,19 @@ async def test_a_smaller_size_holds_for_what_is_on_its_way(box: Rig, kind: str) 
             assert whole == await transfer.finish()
 
 
+@pytest.mark.parametrize("kind", ["parts", "form"])
+async def test_a_rules_smaller_size_holds_for_a_body_of_untold_length(box: Rig, kind: str) -> None:
+    """What is above it already is cut; what would pass it later is refused then; what fits comes in."""
+    for size, cut, whole in ((40_000, Reason.TOO_LARGE, False), (60_000, None, False), (100_000, None, True)):
+        box.use(mine())
+        token, _ = await box.granted(prefix="box/", **FIELDS)
+        async with in_work(box, kind, token) as transfer:
+            await box.reload(policy(rule("mine", who="app:billing", max_size=size)))
+            assert [cut] == [permit.exchange.cut_reason for permit in box.plane.transfers]
+            assert whole == await transfer.finish()
+            await box.settled()
+
+
 # keys, and what else takes time
 
 
