@@ -22,6 +22,7 @@ from gateway.core.request import LinkPlace, UploadVerb
 from gateway.data.attempts import Tried
 from gateway.data.gate import Gate, Plane
 from gateway.data.holds import hold
+from gateway.data.parked import park, unpark
 from gateway.data.renewal import confirm
 from gateway.data.transfers import Permit
 from gateway.data.tus_append import Arriving, Progress, checked
@@ -104,6 +105,8 @@ class _Step:
             content_type=step.content_type,
         )
         self._require_size(0, length)
+        if step.partial:
+            await park(self._plane, self._gate, grant, self._permit.largest, length)
         progress = self._progress(state)
         with self._kept_in.hold(self._buffered):
             await unbroken(self._created(progress, pieces))
@@ -153,6 +156,8 @@ class _Step:
             if progress.state.done and not progress.state.partial:
                 raise Refused(Reason.NOT_ALLOWED, "the upload is an object by now, which a link cannot delete")
             await unbroken(progress.give_up())
+            if progress.state.partial:
+                await self._unpark(progress)
         if self._grant.uses is not None and not progress.state.partial:
             await self._plane.leases.give_back(Reservation(self._grant.id, lease_key(self._upload)))
         return Reply(204, _COMMON)
@@ -191,6 +196,11 @@ class _Step:
             raise
         if pieces is not None:
             await pieces.drop()
+            await self._unpark(*pieces.found)
+
+    async def _unpark(self, *pieces: Progress) -> None:
+        sizes = [piece.state.planned for piece in pieces]
+        await unpark(self._plane, self._grant, self._permit.largest, sizes)
 
     async def _write_down(self, progress: Progress, length: int | None) -> None:
         """Keep what is new of an upload before it goes on: its length once it is said, a later end once an hour."""
