@@ -262,6 +262,8 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "only as": item.get("etag"),
         "largest upload": size_text(item.get("max_size")),
         "overwrites": "yes" if item["overwrite"] else None,
+        "asks first": "yes" if item["confirm"] else None,
+        "one whole download": "yes" if item["once"] else None,
         "revoked": item.get("revoked_at")
         and f"{item['revoked_at']}: {item.get('revoked_reason') or 'no reason given'}",
         "rule": item.get("rule"),

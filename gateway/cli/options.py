@@ -64,6 +64,16 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option("--rate", callback=_rate, help="Requests in a period, like 10/s or 100/min."),
     click.option("--max-size", type=SIZE, help="The largest body an upload may have."),
     click.option("--overwrite/--no-overwrite", default=None, help="Whether an upload may replace an object."),
+    click.option(
+        "--confirm/--no-confirm",
+        default=None,
+        help="Whether it asks first: bytes come by its page's button or with ?download=1, to nobody who only looks.",
+    ),
+    click.option(
+        "--once/--no-once",
+        default=None,
+        help="Whether it is one whole download, after which even the same client is refused.",
+    ),
 )
 _TEXTS: Final = ("label", "filename", "content_type", "etag", "rate")
 
@@ -78,7 +88,7 @@ def link_options(command: _Command) -> _Command:
 def link_members(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a body for what was said, `none` as null."""
     body: dict[str, Any] = {name: _cleared(chosen[name]) for name in _TEXTS if chosen.get(name) is not None}
-    for name, member in (("owner", "owner"), ("overwrite", "overwrite")):
+    for name, member in (("owner", "owner"), *((name, name) for name in ("overwrite", "confirm", "once"))):
         if chosen.get(name) is not None:
             body[member] = chosen[name]
     for name, member in (("budget", "bytes"), ("max_size", "max_size")):

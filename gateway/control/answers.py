@@ -131,6 +131,8 @@ class LinkView(_GrantView):
     etag: str | None
     max_size: int | None
     overwrite: bool
+    confirm: bool
+    once: bool
     rate: str | None
     rule: str | None
 
@@ -360,6 +362,8 @@ def _link_members(held: Held, now: float) -> dict[str, object]:
         "etag": grant.etag,
         "max_size": grant.max_size,
         "overwrite": grant.overwrite,
+        "confirm": grant.confirm,
+        "once": grant.once,
         "rate": rate_text(grant.rate),
         "rule": grant.rule,
     }

@@ -60,10 +60,10 @@ __all__ = [
 Password = Annotated[StrictStr, Field(min_length=1, max_length=256)]
 LinkAction = Literal[Action.READ, Action.LIST, Action.WRITE]
 _TAKEN_AS_SENT: Final = (
-    *("not_before", "uses", "budget", "max_size", "overwrite", "rate"),
+    *("not_before", "uses", "budget", "max_size", "overwrite", "confirm", "once", "rate"),
     *("label", "owner", "filename", "content_type", "etag"),
 )
-_NEVER_NULL: Final = ("bucket", "owner", "actions", "overwrite")
+_NEVER_NULL: Final = ("bucket", "owner", "actions", "overwrite", "confirm", "once")
 
 
 class _LinkFields(Body):
@@ -87,6 +87,8 @@ class _LinkFields(Body):
     etag: EntityTag | None = None
     max_size: Size | None = None
     overwrite: StrictBool | None = None
+    confirm: StrictBool | None = None
+    once: StrictBool | None = None
     rate: RateText | None = None
 
     @classmethod
@@ -103,6 +105,8 @@ class _LinkFields(Body):
         """The grant with every field that was sent, and nothing else changed; the password is not its matter."""
         sent = self.model_fields_set
         changed: dict[str, Any] = {name: getattr(self, name) for name in _TAKEN_AS_SENT if name in sent}
+        if self.once and "uses" not in sent:
+            changed["uses"] = 1
         if self.actions is not None:
             changed["actions"] = frozenset(Action(action) for action in self.actions)
         if "cidrs" in sent:

@@ -70,6 +70,7 @@ class Grant:
 
     `serial` is its position in the feed at issue, so a revocation with a higher serial ends it.
     `uses` counts leases for reads and accepted bodies for writes; `budget` is all bytes it may ever move.
+    `confirm` has a link ask before it sends; `once` ends a use once the object was sent whole.
     `etag`, with its quotes, is the one version of the object that the link is for; None means whatever is there.
     `sealed` is a key's secret, encrypted under its id.
     `session_hash` is set for short-lived keys that must come with a session token; `source` is what one came from
@@ -92,6 +93,8 @@ class Grant:
     budget: int | None = None
     max_size: int | None = None
     overwrite: bool = False
+    confirm: bool = False
+    once: bool = False
     rate: Rate | None = None
     cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
     password: str | None = field(default=None, repr=False)

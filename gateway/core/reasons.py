@@ -69,6 +69,7 @@ class Reason(StrEnum):
     PEER_NOT_ALLOWED = "peer_not_allowed"
     PASSWORD_REQUIRED = "password_required"  # noqa: S105
     PASSWORD_WRONG = "password_wrong"  # noqa: S105
+    NOT_CONFIRMED = "not_confirmed"
     # the policy does not allow it
     NOT_ALLOWED = "not_allowed"
     DENIED_BY_RULE = "denied_by_rule"
@@ -230,6 +231,13 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         403, "AccessDenied", 401, "This link needs a password.", s3_text="A password is needed."
     ),
     Reason.PASSWORD_WRONG: PublicAnswer(403, "AccessDenied", 401, "The password is wrong."),
+    Reason.NOT_CONFIRMED: PublicAnswer(
+        403,
+        "AccessDenied",
+        403,
+        "Nothing was sent: open this link in a browser and press its button, or ask for it with ?download=1.",
+        s3_text=_DENIED,
+    ),
     Reason.NOT_ALLOWED: PublicAnswer(403, "AccessDenied", 403, _DENIED),
     Reason.DENIED_BY_RULE: PublicAnswer(403, "AccessDenied", 403, _DENIED),
     Reason.OWNER_NOT_ALLOWED: PublicAnswer(

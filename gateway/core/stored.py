@@ -34,6 +34,7 @@ _PLAIN: Final = (
     "etag",
     "rule",
 )
+_SWITCHES: Final = ("overwrite", "confirm", "once")
 
 
 class GrantRow(NamedTuple):
@@ -74,8 +75,7 @@ def document_of(grant: Grant) -> str:
         document["scope"] = [grant.scope.bucket, grant.scope.key, grant.scope.prefix]
     if grant.actions:
         document["actions"] = sorted(grant.actions)
-    if grant.overwrite:
-        document["overwrite"] = True
+    document |= {name: True for name in _SWITCHES if getattr(grant, name)}
     if grant.rate is not None:
         document["rate"] = [grant.rate.count, grant.rate.per, grant.rate.burst]
     if grant.cidrs:
@@ -105,6 +105,8 @@ def read_grant(row: GrantRow) -> Grant:
 
 def _grant_of(row: GrantRow) -> Grant:
     document: dict[str, Any] = json.loads(row.document)
+    chosen: dict[str, Any] = {name: document.get(name) for name in _PLAIN}
+    chosen |= {name: document.get(name, False) for name in _SWITCHES}
     scope, rate = document.get("scope"), document.get("rate")
     sealed, session_hash = document.get("sealed"), document.get("session_hash")
     return Grant(
@@ -119,12 +121,11 @@ def _grant_of(row: GrantRow) -> Grant:
         revoked_reason=row.revoked_reason,
         scope=None if scope is None else Scope(*scope),
         actions=frozenset(Action(action) for action in document.get("actions", ())),
-        overwrite=document.get("overwrite", False),
         rate=None if rate is None else Rate(*rate),
         cidrs=tuple(ip_network(text) for text in document.get("cidrs", ())),
         sealed=None if sealed is None else b64decode(sealed),
         session_hash=None if session_hash is None else SecretHash(bytes.fromhex(session_hash)),
         source=tuple(document.get("source", ())),
         issued_by=document.get("issued_by", ""),
-        **{name: document.get(name) for name in _PLAIN},
+        **chosen,
     )

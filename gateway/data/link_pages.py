@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from typing import Final
+from urllib.parse import quote
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, LinkPlace
@@ -42,6 +43,8 @@ async def link_page(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> R
             return await _upload(plane, tried)
         case Page.LANDING:
             return await _landing(plane, tried, permit)
+        case Page.CARD:
+            return html(pages.card_page())
         case None:
             raise ValueError("no page answers this request")
 
@@ -88,8 +91,10 @@ def _enter(plane: Plane, gate: Gate, tried: Tried) -> Reply:
     headers = [("Location", address), *LINK_HEADERS]
     if grant.password is not None:
         headers.append(("Set-Cookie", f"{PASSWORD_COOKIE}={password_proof(grant)}{attributes}"))
-    if grant.uses is not None and Action.READ in grant.actions:
-        headers[0] = ("Location", f"{address}?download=1")
+    if (grant.uses is not None or grant.confirm) and Action.READ in grant.actions:
+        archive = tried.request.params.get("archive")
+        kind = "" if archive is None else f"&archive={quote(archive, safe='')}"
+        headers[0] = ("Location", f"{address}?download=1{kind}")
         headers.append(("Set-Cookie", f"{LEASE_COOKIE}={plane.entropy(_LEASE_COOKIE_BYTES).hex()}{attributes}"))
     return Reply(303, tuple(headers))
 
@@ -120,7 +125,10 @@ async def _upload(plane: Plane, tried: Tried) -> Reply:
 
 async def _landing(plane: Plane, tried: Tried, permit: Permit) -> Reply:
     left = await _uses_left(plane, tried)
-    route = permit.route
+    grant, route = tried.grant, permit.route
+    expires_at = grant.expires_at if grant is not None else None
+    if "archive" in tried.request.params:
+        return html(pages.landing_page(name=link_title(tried), expires_at=expires_at, uses_left=left))
     look = UpstreamCall(backend=route.backend.name, method="HEAD", bucket=route.bucket.real_bucket, key=route.real_key)
     async with plane.upstream.open(look) as answer:
         if answer.status >= 300:
@@ -128,13 +136,12 @@ async def _landing(plane: Plane, tried: Tried, permit: Permit) -> Reply:
         require_pinned(answer, permit)
         size = answer.headers.get("content-length", "")
         kind = answer.headers.get("content-type")
-    grant = tried.grant
     return html(
         pages.landing_page(
             name=link_title(tried),
             size=int(size) if size.isdigit() else None,
             content_type=grant.content_type if grant is not None and grant.content_type else kind,
-            expires_at=grant.expires_at if grant is not None else None,
+            expires_at=expires_at,
             uses_left=left,
         )
     )

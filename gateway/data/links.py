@@ -2,8 +2,9 @@
 
 Refuses to own the pages' HTML (`gateway.wire.pages`) and whether the link allows anything (`gateway.core.policy`).
 
-Law: opening a page takes no use. A limited link opened in a browser shows a page whose button takes it; a fetch by a
-tool gets the bytes at once. User agents are never guessed at: only what a browser says of its own navigation counts.
+Law: only a deliberate act takes a use. Opening a page takes none. A limited link opened in a browser shows a page whose
+button takes it; a fetch by a tool gets the bytes at once, unless the link asks first. Who says that it only looks,
+looks ahead, or fills a page, gets none of it.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ from gateway.core.request import (
 from gateway.data.exchange import Exchange
 from gateway.data.identify import TokenPresented
 from gateway.data.resolve import Resolved
+from gateway.wire.headers import asks_download
 from gateway.wire.multipart import Form
 from gateway.wire.parse import checked_key
+from gateway.wire.visitor import Visit, visit_of
 
 __all__ = ["Page", "is_navigation", "link_attempt", "named_by_form", "page_of", "settle_place"]
 
 
 _OBJECT_READS: Final = {"GET": Operation.GET_OBJECT, "HEAD": Operation.HEAD_OBJECT}
+_LOOKED_AT: Final = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})
 _FOLDER_READS: Final = frozenset({Operation.GET_OBJECT, Operation.LIST_OBJECTS_V2})
 
 
@@ -45,6 +49,9 @@ class Page(Enum):
 
     LANDING = auto()
     """What is behind the link, and a button that takes a use."""
+
+    CARD = auto()
+    """For programs that make previews: nothing but that there is something."""
 
     UPLOAD = auto()
     """The form of a link that only takes files."""
@@ -123,15 +130,32 @@ def named_by_form(request: ObjectRequest, grant: Grant, form: Form) -> ObjectReq
 
 
 def page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) -> Page | None:
-    """Which page answers this request, if any."""
+    """Which page answers this request, if any.
+
+    Raises:
+        Refused: NOT_CONFIRMED for one that is not meant to take what it asks for.
+    """
     if presented.form is not None:
         return Page.ENTER
-    if not is_navigation(request):
-        return None
-    if Action.READ not in grant.actions and Action.LIST not in grant.actions:
+    navigates = is_navigation(request)
+    if navigates and Action.READ not in grant.actions and Action.LIST not in grant.actions:
         return Page.UPLOAD
-    if request.operation is Operation.GET_OBJECT and _limited(grant, presented):
+    if request.operation not in _LOOKED_AT or not (grant.confirm or grant.uses is not None):
+        return None
+    visit = visit_of(request.raw)
+    if visit is Visit.PREVIEW:
+        return Page.CARD
+    if request.operation is Operation.HEAD_OBJECT:
+        return None
+    asked, pressed = asks_download(request), presented.lease is not None
+    if visit is Visit.AHEAD or (visit is Visit.PART and not pressed and not (asked and _by_a_program(request))):
+        raise Refused(Reason.NOT_CONFIRMED, f"what is fetched as {visit.name.lower()} takes no use")
+    if pressed or (asked and grant.uses is None):
+        return None
+    if navigates:
         return Page.LANDING
+    if grant.confirm and not asked:
+        raise Refused(Reason.NOT_CONFIRMED, "the link asks first")
     return None
 
 
@@ -147,8 +171,9 @@ def link_attempt(
     match page:
         case Page.UPLOAD:
             operation, action = Operation.PUT_OBJECT, Action.WRITE
-        case Page.ENTER | Page.LANDING:
-            operation, action = Operation.HEAD_OBJECT, Action.READ
+        case Page.ENTER | Page.LANDING | Page.CARD:
+            operation = Operation.HEAD_OBJECT
+            action = Action.LIST if "archive" in request.params else Action.READ
         case _ if "archive" in request.params and request.operation is Operation.GET_OBJECT:
             operation, action = Operation.GET_OBJECT, Action.LIST
         case _:
@@ -167,6 +192,6 @@ def link_attempt(
     )
 
 
-def _limited(grant: Grant, presented: TokenPresented) -> bool:
-    """Whether a use would be taken by simply sending the bytes."""
-    return grant.uses is not None and presented.lease is None
+def _by_a_program(request: ObjectRequest) -> bool:
+    """Whether a page's own script asks; what else a page holds is fetched for whoever looks at it."""
+    return request.raw.header("sec-fetch-dest") in {None, "empty"}

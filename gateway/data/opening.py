@@ -104,10 +104,10 @@ class Opening:
 
 
 def _is_redirected(tried: Tried, permit: Permit) -> bool:
-    """Whether the client fetches the bytes by itself: never those of one version, which has to be seen here."""
+    """Whether the client fetches the bytes by itself: never those of one version, or once only: that is seen here."""
     if tried.request.operation is not Operation.GET_OBJECT or permit.route.delivery is not Delivery.REDIRECT:
         return False
-    return permit.grant is None or permit.grant.etag is None
+    return permit.grant is None or (permit.grant.etag is None and not permit.grant.once)
 
 
 async def _uploaded(plane: Plane, gate: Gate, tried: Tried, permit: Permit) -> Opened:

@@ -18,7 +18,7 @@ from gateway.data.gate import Plane
 from gateway.data.late import LateReply
 from gateway.data.link_archive import archive_headers, wants_archive
 from gateway.data.opening import Opened
-from gateway.data.reservations import claim
+from gateway.data.reservations import claim, count_whole
 from gateway.data.transfers import Permit
 from gateway.wire.headers import response_headers
 from gateway.wire.replies import Reply, s3_ids
@@ -55,6 +55,7 @@ async def relay(plane: Plane, request: ObjectRequest, permit: Permit, opened: Op
         _require_whole(opened, len(body))
         permit.moved += len(body)  # before it is sent: who leaves with most of it has had it
         permit.consumed = True
+        await count_whole(plane, permit)
         await exchange.send(Reply(opened.status, tuple(headers), body))
         return
     await exchange.start(opened.status, headers, opened.length)
@@ -108,11 +109,15 @@ async def _stream(plane: Plane, permit: Permit, answer: Answer, whole: int | Non
         permit.consumed = True
         if piece is None:
             permit.moved += len(chunk)
+            if permit.moved == answer.length:
+                await count_whole(plane, permit)
             await exchange.write(chunk)
             continue
         for start in range(0, len(chunk), piece):
             part = chunk[start : start + piece]
             permit.moved += len(part)
+            if permit.moved == answer.length:
+                await count_whole(plane, permit)
             await exchange.write(part)
             wait = plane.shaper.pay(limits, len(part))
             if wait > 0:

@@ -22,7 +22,7 @@ from gateway.data.unbroken import unbroken
 if TYPE_CHECKING:
     from gateway.data.gate import Plane
 
-__all__ = ["claim", "keep_reservations", "open_lease", "settle", "tell"]
+__all__ = ["claim", "count_whole", "keep_reservations", "open_lease", "settle", "tell"]
 
 _PIECE: Final = 1024 * 1024
 _PAUSE: Final = 0.25
@@ -54,6 +54,8 @@ async def claim(plane: Plane, permit: Permit, wanted: int, whole: int | None) ->
     cap = None if permit.lease is None or whole is None else LEASE_BYTES_FACTOR * max(whole, wanted)
     if grant.budget is None and cap is None:
         return wanted
+    if grant.once and cap is not None and await unbroken(_reserve(plane, permit, grant, 1, whole)) is Room.SPENT:
+        raise Refused(Reason.USED_UP, "the one whole download is done")
     ranged = cap is not None and wanted < (whole or 0)
     room = await unbroken(_reserve(plane, permit, grant, wanted, cap))
     for _ in range(_TRIES):
@@ -76,6 +78,14 @@ async def _reserve(plane: Plane, permit: Permit, grant: Grant, wanted: int, cap:
         permit.reservation = mine
         permit.reserved += wanted
     return room
+
+
+async def count_whole(plane: Plane, permit: Permit) -> None:
+    """Have a link that is for one whole download know of all that moved, before the last of it leaves."""
+    if permit.grant is None or not permit.grant.once or permit.reservation is None:
+        return
+    moved, permit.counted = permit.moved - permit.counted, permit.moved
+    await unbroken(plane.leases.settle_bytes(permit.reservation, moved, plane.clock(), ends=False))
 
 
 async def settle(plane: Plane, permit: Permit) -> None:

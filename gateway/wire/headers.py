@@ -22,7 +22,7 @@ from gateway.wire.media import OCTETS, SHOWN_TYPES, read_type, sandbox_of
 from gateway.wire.operations import RESPONSE_OVERRIDES
 from gateway.wire.replies import LINK_HEADERS
 
-__all__ = ["ANSWERED", "ANSWERED_BY_LINKS", "response_headers"]
+__all__ = ["ANSWERED", "ANSWERED_BY_LINKS", "asks_download", "response_headers"]
 
 ANSWERED: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -118,13 +118,14 @@ def _for_link(answer: Answer, request: ObjectRequest, filename: str, content_typ
         shown.pop("Content-Range", None)
     kind = read_type(content_type or shown.pop("Content-Type", OCTETS))
     if answer.status in _WITH_OBJECT:
-        inline = kind.essence in SHOWN_TYPES and not _forced(request)
+        inline = kind.essence in SHOWN_TYPES and not asks_download(request)
         shown["Content-Type"] = kind.shown if inline else kind.written
         shown["Content-Disposition"] = content_disposition("inline" if inline else "attachment", filename)
     return [*shown.items(), *LINK_HEADERS, ("Content-Security-Policy", sandbox_of(kind.essence))]
 
 
-def _forced(request: ObjectRequest) -> bool:
+def asks_download(request: ObjectRequest) -> bool:
+    """Whether a link's address itself says that the file is to be saved."""
     return request.params.get("download", "0") not in {"0", "false"}
 
 

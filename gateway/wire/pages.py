@@ -22,6 +22,7 @@ from gateway.core.units import format_instant
 __all__ = [
     "Entry",
     "Page",
+    "card_page",
     "front_page",
     "landing_page",
     "listing_page",
@@ -123,6 +124,12 @@ def landing_page(
     ]
     form = '<form method="post"><button type="submit">Download</button></form>'
     return _page(name, f"<section><h1>{escape(name)}</h1>{_facts(facts)}{form}</section>")
+
+
+def card_page() -> Page:
+    """What a preview shows of a link that must not be used up by it: that a file is shared, and nothing of the file."""
+    title, text = "A shared file", "Open this link to see what it holds."
+    return _page(title, f"<section><h1>{escape(title)}</h1><p>{escape(text)}</p></section>")
 
 
 def password_page(*, wrong: bool = False) -> Page:

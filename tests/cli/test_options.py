@@ -38,6 +38,8 @@ def test_what_is_not_said_is_not_sent():
         (["--cidr", "none"], "{'cidrs': []}"),
         (["--overwrite"], "{'overwrite': True}"),
         (["--no-overwrite"], "{'overwrite': False}"),
+        (["--confirm", "--once"], "{'confirm': True, 'once': True}"),
+        (["--no-confirm", "--no-once"], "{'confirm': False, 'once': False}"),
     ],
 )
 def test_none_takes_a_limit_away(arguments, body):

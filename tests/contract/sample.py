@@ -68,6 +68,8 @@ def full_link() -> Grant:
         budget=2**62,
         max_size=2**40,
         overwrite=True,
+        confirm=True,
+        once=True,
         rate=Rate(5, 0.5, 7),
         cidrs=(ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),
         password="scrypt$c2FsdA==$aGFzaA==",

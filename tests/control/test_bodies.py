@@ -42,6 +42,7 @@ VALUES: dict[str, Any] = {
     "etag": '"v1"',
     "max_size": 5,
     "overwrite": True,
+    "confirm": True,
     "rate": "1/s",
     "expires_in": 60,
 }
@@ -91,3 +92,15 @@ def test_a_prefix_is_a_folder(sent: str, kept: str) -> None:
 def test_each_target_is_what_was_named(body: dict[str, str], target: RevocationTarget) -> None:
     """A revocation means exactly what its one member names; a prefix is the start of keys, taken as it is."""
     assert NewRevocation.model_validate(body).target == target
+
+
+def test_one_whole_download_is_one_use() -> None:
+    """Saying `once` says `uses: 1`, unless uses are said, too."""
+    assert (True, 1) == _once({"once": True})
+    assert (False, 3) == _once({"once": False})
+    assert (True, 2) == _once({"once": True, "uses": 2})
+
+
+def _once(body: dict[str, Any]) -> tuple[bool, int | None]:
+    edited = EditLink.model_validate(body).applied(GRANT, 1000.0)
+    return edited.once, edited.uses

@@ -95,6 +95,19 @@ async def test_a_link_for_one_version_says_which(desk: Desk) -> None:
     assert (await desk.ask("PATCH", place, {"etag": None, "prefix": "in/"})).json["etag"] is None
 
 
+async def test_a_link_says_whether_it_asks_and_whether_it_is_for_one_download(desk: Desk) -> None:
+    """`confirm` and `once` are kept, shown and edited; without them a link does neither."""
+    plain = await desk.ask("POST", "/v1/links", {"bucket": "reports", "key": "a.pdf"})
+    assert (False, False, None) == tuple(plain.json[name] for name in ("confirm", "once", "uses"))
+    body = {"bucket": "reports", "key": "a.pdf", "confirm": True, "once": True}
+    made = await desk.ask("POST", "/v1/links", body)
+    assert (201, True, True, 1) == (made.status, *(made.json[name] for name in ("confirm", "once", "uses")))
+    place = f"/v1/links/{made.json['id']}"
+    assert 422 == (await desk.ask("PATCH", place, {"uses": 5})).status
+    edited = await desk.ask("PATCH", place, {"uses": 5, "once": False, "confirm": False})
+    assert (False, False, 5) == tuple(edited.json[name] for name in ("confirm", "once", "uses"))
+
+
 async def test_all_faults_at_once(desk: Desk) -> None:
     """A wrong body is answered with every fault and its JSON pointer, and never repeats what was sent."""
     body = {
@@ -137,6 +150,10 @@ async def test_all_faults_at_once(desk: Desk) -> None:
         {"etag": 'W/"v1"'},
         {"etag": '"v1"', "actions": ["read", "write"]},
         {"overwrite": None},
+        {"confirm": None},
+        {"once": None},
+        {"once": True, "uses": 2},
+        {"once": True, "actions": ["write"]},
         {"prefix": "", "key": ""},
         {"uses": 2**63},
     ],

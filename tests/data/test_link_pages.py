@@ -83,3 +83,17 @@ async def test_a_link_may_have_a_name_of_its_own(rig: Rig) -> None:
     got = await rig.fetch(token)
     assert "application/pdf" == got.header("content-type")
     assert "Invoice May.pdf" in (got.header("content-disposition") or "")
+
+
+async def test_a_limited_folder_is_saved_whole_by_its_page(rig: Rig) -> None:
+    """The landing page of an archive has a button, too, which leads back to the archive and takes its one use."""
+    rig.store.hold("inside/in/a.txt", b"hello")
+    token, grant = await rig.granted(prefix="in/", uses=1, actions=frozenset({Action.READ, Action.LIST}))
+    got = await rig.ask("GET", f"/s/{token}/?archive=zip", BROWSER)
+    assert (200, True) == (got.status, "<button" in got.text)
+    pressed = await rig.ask("POST", f"/s/{token}/?archive=zip", FORM, b"download=1")
+    assert (303, f"/s/{token}/?download=1&archive=zip") == (pressed.status, pressed.header("location"))
+    cookie = {"Cookie": (pressed.header("set-cookie") or "").partition(";")[0]}
+    got = await rig.ask("GET", f"/s/{token}/?download=1&archive=zip", BROWSER | cookie)
+    assert (200, "application/zip") == (got.status, got.header("content-type"))
+    assert 1 == await rig.used(grant)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gateway.core.request import Action
@@ -91,8 +93,7 @@ async def test_a_link_does_what_it_was_made_for(rig: Rig, method: str, actions, 
     [
         (BROWSER, True),
         ({"Accept": "text/html"}, True),  # an old browser, without Fetch Metadata
-        ({"Accept": "text/html", "Sec-Fetch-Mode": "no-cors"}, False),  # a picture on a page
-        ({"Accept": "*/*", "User-Agent": "Mozilla/5.0"}, False),  # agents are never guessed at
+        ({"Accept": "*/*", "User-Agent": "Mozilla/5.0"}, False),  # no browser is guessed at
         ({}, False),
     ],
 )
@@ -128,3 +129,104 @@ async def test_a_link_lives_when_it_lives(rig: Rig, fields: dict[str, float], st
     times = {name: rig.clock.now + offset for name, offset in fields.items()}
     assert status == (await rig.fetch(await rig.link(**times))).status
     assert reason == (await rig.last()).reason
+
+
+LOOKS = [
+    ({"User-Agent": "Slackbot-LinkExpanding 1.0", "Accept": "*/*"}, 200),
+    ({"User-Agent": "facebookexternalhit/1.1 Facebot Twitterbot/1.0", "Range": "bytes=0-524287"}, 200),
+    ({"User-Agent": "WhatsApp/2.23.20.0 A", **BROWSER}, 200),
+    ({**BROWSER, "Sec-Purpose": "prefetch;prerender"}, 403),
+    ({"Purpose": "prefetch"}, 403),
+    ({"X-Moz": "prefetch", "Accept": "*/*"}, 403),
+    *(
+        ({"Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest, "Sec-Fetch-Site": "cross-site", "Accept": "*/*"}, 403)
+        for mode, dest in (
+            *(("no-cors", "image"), ("no-cors", "script"), ("no-cors", "style"), ("no-cors", "video")),
+            *(("cors", "video"), ("cors", "font"), ("cors", "empty"), ("same-origin", "empty")),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("fields", [{"uses": 1}, {"confirm": True}, {"once": True, "uses": 1}])
+@pytest.mark.parametrize(("headers", "status"), LOOKS)
+async def test_who_only_looks_takes_nothing(
+    rig: Rig, headers: dict[str, str], status: int, fields: dict[str, bool | int]
+) -> None:
+    """A preview, a look ahead and a part of a page get a card that tells nothing of the file, and take no use."""
+    rig.store.hold("inside/secret-name.txt", b"hello")
+    token, grant = await rig.granted("secret-name.txt", **fields)
+    got = await rig.ask("GET", f"/s/{token}", headers)
+    assert status == got.status
+    assert "no-store" in (got.header("cache-control") or "")
+    assert "hello" not in got.text
+    assert "secret-name" not in got.text + str(got.header("content-disposition"))
+    assert [] == rig.store.seen
+    assert (0, 0) == (await rig.used(grant), await rig.moved(grant))
+    assert b"hello" == (await rig.fetch(token, "?download=1", **{"User-Agent": "curl/8.5.0"})).body
+
+
+async def test_a_card_is_no_way_round_what_ends_a_link(rig: Rig) -> None:
+    """A preview learns that a link has ended, as everybody does, and a HEAD of it is the card's."""
+    token, grant = await rig.granted(uses=1)
+    preview = {"User-Agent": "Twitterbot/1.0"}
+    assert "text/html; charset=utf-8" == (await rig.ask("HEAD", f"/s/{token}", preview)).header("content-type")
+    await rig.edit(grant, expires_at=rig.clock.now - 1)
+    assert 410 == (await rig.ask("GET", f"/s/{token}", preview)).status
+
+
+@pytest.mark.parametrize(("headers", "_status"), LOOKS)
+async def test_a_link_that_nobody_can_use_up_shows_itself(rig: Rig, headers: dict[str, str], _status: int) -> None:
+    """There is nothing to take, so previews, pictures on pages and players get the file."""
+    rig.store.hold("inside/a.txt", b"hello")
+    assert b"hello" == (await rig.ask("GET", f"/s/{await rig.link()}", headers)).body
+
+
+@pytest.mark.parametrize("agent", ["curl/8.5.0", "Wget/1.21", "aria2/1.36.0", "VLC/3.0.20", "Lavf/59", "Mozilla/5.0"])
+async def test_programs_download_by_the_plain_address(rig: Rig, agent: str) -> None:
+    """Who says nothing of itself is taken for somebody's tool: the bytes, at once, and one use."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted(uses=1)
+    assert b"hello" == (await rig.fetch(token, **{"User-Agent": agent, "Accept": "*/*"})).body
+    assert 1 == await rig.used(grant)
+
+
+async def test_the_button_makes_a_browser_a_deliberate_one(rig: Rig) -> None:
+    """Who pressed it has the lease's cookie, with which pages' parts and players of this use go on."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted(uses=1)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    pressed = await rig.ask("POST", f"/s/{token}", form, b"download=1")
+    cookie = {"Cookie": (pressed.header("set-cookie") or "").partition(";")[0]}
+    assert b"hello" == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | cookie)).body
+    player = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "video", "Sec-Fetch-Site": "same-origin"}
+    assert b"hello" == (await rig.ask("GET", f"/s/{token}", player | cookie)).body
+    assert 1 == await rig.used(grant)
+
+
+@pytest.mark.parametrize("uses", [None, 2])
+async def test_a_link_that_asks_first_sends_by_its_button_or_on_demand(rig: Rig, uses: int | None) -> None:
+    """`confirm`: the plain address shows a page, or says what to do; `?download=1` and the button send."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted(confirm=True, uses=uses)
+    refused = await rig.fetch(token)
+    assert (403, "not_confirmed") == (refused.status, json.loads(refused.body)["reason"])
+    assert "?download=1" in refused.text
+    assert "<button" in (await rig.ask("GET", f"/s/{token}", BROWSER)).text
+    assert 200 == (await rig.ask("HEAD", f"/s/{token}")).status
+    assert 0 == await rig.used(grant)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    pressed = await rig.ask("POST", f"/s/{token}", form, b"download=1")
+    cookie = {"Cookie": (pressed.header("set-cookie") or "").partition(";")[0]}
+    assert (303, f"/s/{token}?download=1") == (pressed.status, pressed.header("location"))
+    assert b"hello" == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | cookie)).body
+    assert b"hello" == (await rig.fetch(token, "?download=1")).body
+
+
+async def test_a_page_s_own_script_may_ask_by_name(rig: Rig) -> None:
+    """A program in a page that adds `?download=1` means it; an element that somebody looks at does not."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token = await rig.link(uses=1)
+    script = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "cross-site"}
+    assert 403 == (await rig.ask("GET", f"/s/{token}?download=1", script | {"Sec-Fetch-Dest": "image"})).status
+    assert b"hello" == (await rig.ask("GET", f"/s/{token}?download=1", script)).body

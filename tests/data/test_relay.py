@@ -118,7 +118,11 @@ async def test_head_tells_the_length_and_sends_nothing(rig: Rig, header: str) ->
     """HEAD and GET agree about everything but the body."""
     rig.store.hold("inside/a.txt", b"x" * 1234, content_type="text/plain")
     got = await rig.ask(header, f"/s/{await rig.link()}")
-    assert (200, "1234", "text/plain") == (got.status, got.header("content-length"), got.header("content-type"))
+    assert (200, "1234", "text/plain; charset=utf-8") == (
+        got.status,
+        got.header("content-length"),
+        got.header("content-type"),
+    )
     assert (1234 if header == "GET" else 0) == (await rig.last()).bytes_out
 
 

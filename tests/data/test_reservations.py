@@ -262,3 +262,63 @@ async def test_a_range_gives_up_waiting(rig: Rig, once: tuple[str, Grant], monke
     refused, *others = await asyncio.gather(late(), *[rig.fetch(token) for _ in range(3)])
     assert 410 == refused
     assert {200} == {one.status for one in others}
+
+
+async def whole(rig: Rig, **fields: object) -> tuple[str, Grant]:
+    """A link for one whole download."""
+    rig.store.hold("inside/a.txt", BODY)
+    return await rig.granted(uses=1, once=True, **fields)
+
+
+@pytest.mark.parametrize("size", [5, SIZE])
+async def test_one_whole_download_is_all(rig: Rig, size: int) -> None:
+    """After it even the same client is refused, at once and for every range, though its use is still open."""
+    token, grant = await whole(rig)
+    rig.store.hold("inside/a.txt", BODY[:size])
+    assert BODY[:size] == (await rig.fetch(token)).body
+    for headers in ({}, {"Range": "bytes=0-0"}, {"Range": f"bytes={size - 1}-"}):
+        assert 410 == (await rig.fetch(token, **headers)).status
+    assert (1, size) == (await rig.used(grant), await rig.moved(grant))
+
+
+async def test_an_ordinary_use_goes_on_for_its_client(rig: Rig, once: tuple[str, Grant]) -> None:
+    """Control: without `once`, the same client may have it again."""
+    assert [200, 200] == [(await rig.fetch(once[0])).status for _ in range(2)]
+
+
+async def test_what_was_broken_off_is_resumed_until_it_is_whole(rig: Rig) -> None:
+    """Ranges of the same client add up to the object, in any pieces; another client gets none of it."""
+    token, grant = await whole(rig)
+    parts = [(await rig.fetch(token, Range=f"bytes={start}-{start + 99_999}")).body for start in (0, 100_000)]
+    assert 410 == (await rig.fetch(token, **{"User-Agent": "another", "Range": "bytes=200000-"})).status
+    parts.append((await rig.fetch(token, Range="bytes=200000-")).body)
+    assert BODY == b"".join(parts)
+    assert 410 == (await rig.fetch(token, Range="bytes=0-1")).status
+    assert (1, SIZE) == (await rig.used(grant), await rig.moved(grant))
+
+
+async def test_a_download_that_broke_off_may_begin_again(rig: Rig) -> None:
+    """As long as less than the object has moved, the same client may also ask for all of it."""
+    token, _ = await whole(rig)
+    await rig.fetch(token, Range="bytes=0-199999")
+    assert BODY == (await rig.fetch(token)).body
+    assert 410 == (await rig.fetch(token)).status
+
+
+async def test_looks_at_a_whole_download_take_nothing(rig: Rig) -> None:
+    """HEAD, an answer that nothing has changed, and the page."""
+    token, grant = await whole(rig)
+    seen = await rig.ask("HEAD", f"/s/{token}")
+    assert 304 == (await rig.fetch(token, **{"If-None-Match": seen.header("etag") or ""})).status
+    assert 200 == (await rig.fetch(token, **{"Accept": "text/html", "Sec-Fetch-Mode": "navigate"})).status
+    assert 405 == (await rig.ask("OPTIONS", f"/s/{token}")).status
+    assert (0, 0) == (await rig.used(grant), await rig.moved(grant))
+    assert BODY == (await rig.fetch(token)).body
+
+
+async def test_another_replica_knows_of_a_whole_download(rig: Rig) -> None:
+    """It is counted before its last byte leaves, where all replicas count."""
+    token, _ = await whole(rig)
+    assert BODY == (await rig.fetch(token)).body
+    async with running(state=rig.state, store=rig.store) as other:
+        assert 410 == (await other.fetch(token)).status

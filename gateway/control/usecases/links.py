@@ -35,7 +35,7 @@ _TRIES: Final = 3
 
 _CHOSEN: Final = (
     *("owner", "scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite"),
-    *("rate", "cidrs", "label", "filename", "content_type", "etag"),
+    *("confirm", "once", "rate", "cidrs", "label", "filename", "content_type", "etag"),
 )
 """The fields that a body decides; two bodies are the same when these are."""
 
@@ -239,6 +239,8 @@ class Links:
             raise Refused(Reason.BAD_ARGUMENT, "the action list needs a prefix, not a key")
         if grant.etag is not None and (grant.scope.key is None or grant.actions != {Action.READ}):
             raise Refused(Reason.BAD_ARGUMENT, "an etag is for a link that reads one object, by its key")
+        if grant.once and (grant.uses != 1 or Action.READ not in grant.actions):
+            raise Refused(Reason.BAD_ARGUMENT, "once is for a link that is read, and is one use")
         objections, rule = objections_to_share(policy, grant)
         return Objected(objections) if objections else _under(rule, grant)
 

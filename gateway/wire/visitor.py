@@ -1,0 +1,62 @@
+"""Owns what a request says of its own purpose: a person's act, a look for a preview, a look ahead, a part of a page.
+
+Refuses to own what each of them gets (`gateway.data.links`).
+
+Law: only what a sender says of itself counts. It is a help and no guard: who says nothing is taken for a person, and
+who needs to be sure makes a link that asks first.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+from typing import Final
+
+from gateway.core.request import RawRequest
+
+__all__ = ["Visit", "visit_of"]
+
+
+class Visit(Enum):
+    """What a request is sent for."""
+
+    ACT = auto()
+    """By somebody, or by a program that somebody has told to."""
+
+    PREVIEW = auto()
+    """By a program that looks at what people send to each other, or at the whole web."""
+
+    AHEAD = auto()
+    """By a browser, in case somebody might open it."""
+
+    PART = auto()
+    """By a page, for a picture, a player, a script or its own use."""
+
+
+_AHEAD_HEADERS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+_AHEAD: Final = re.compile("prefetch|prerender|preview", re.IGNORECASE)
+# "bot" as a word's end; but a maker of phones is called Cubot, and robots test their own sites.
+_PREVIEW: Final = re.compile(
+    r"(?<!cu)(?<!ro)bot\b|preview|crawl|spider|unfurl|link ?(?:check|expand)|"
+    # chat and social networks; Apple's Messages calls itself by the first three, Signal by WhatsApp's name
+    r"facebookexternalhit|facebot|facebookcatalog|meta-external|whatsapp|slack|telegram|discord|skype|msteams|"
+    r"pinterest|vkshare|tumblr|flipboard|viber|kakaotalk|line-poker|snapchat|mastodon|misskey|pleroma|akkoma|"
+    r"bluesky|cardyb|synapse|mattermost|rocket\.chat|zulip|embedly|iframely|notion|trello|"
+    # search, their helpers, and models that read the web
+    r"google(?:other|imageproxy|-[a-z-]+)|feedfetcher|mediapartners|adsbot|bingpreview|microsoftpreview|slurp|"
+    r"yahoomailproxy|duckduck|baidu|yandex|applebot|chatgpt-user|oai-search|perplexity|ccbot|"
+    # mail and office programs that look at links, and scanners
+    r"existence discovery|protocol discovery|safelinks|proofpoint|urldefense|mimecast|barracuda|messagelabs|symantec|"
+    r"trend ?micro|ironport|fireeye|trellix|forcepoint|zscaler|sophos|virustotal|urlscan|phish",
+    re.IGNORECASE,
+)
+
+
+def visit_of(raw: RawRequest) -> Visit:
+    """What this request is sent for, as far as it says."""
+    if any(_AHEAD.search(raw.header(name) or "") for name in _AHEAD_HEADERS):
+        return Visit.AHEAD
+    if _PREVIEW.search(raw.header("user-agent") or ""):
+        return Visit.PREVIEW
+    mode = raw.header("sec-fetch-mode")
+    return Visit.ACT if mode in {None, "navigate"} else Visit.PART
