@@ -52,7 +52,8 @@ def test_a_grant_survives(grant: Grant) -> None:
 
 def test_no_field_of_a_grant_is_forgotten() -> None:
     """The fullest grant sets every field, so a new field that the codec leaves out is noticed here."""
-    fullest = replace(full_link(), serial=1, version=2, revoked_at=3.0, revoked_reason="why", sealed=b"sealed")
+    changed_by_stores = {"serial": 1, "version": 2, "revoked_at": 3.0, "revoked_reason": "why"}
+    fullest = replace(full_link(), sealed=b"sealed", source=("app:a", "k_1"), **changed_by_stores)
     unset = {field.name for field in fields(Grant) if not getattr(fullest, field.name)}
     assert unset == set()
     assert grant_of(row_of(fullest)) == fullest
