@@ -44,7 +44,7 @@ _PREVIEW: Final = re.compile(
     r"bluesky|cardyb|synapse|mattermost|rocket\.chat|zulip|embedly|iframely|notion|trello|"
     # search, their helpers, and models that read the web
     r"google(?:other|imageproxy|-[a-z-]+)|feedfetcher|mediapartners|adsbot|bingpreview|microsoftpreview|slurp|"
-    r"yahoomailproxy|duckduck|baidu|yandex|applebot|chatgpt-user|oai-search|perplexity|ccbot|"
+    r"yahoomailproxy|duckduck|baidu|yandex|applebot|[a-z]-user/|-search/|perplexity|"
     # mail and office programs that look at links, and scanners
     r"existence discovery|protocol discovery|safelinks|proofpoint|urldefense|mimecast|barracuda|messagelabs|symantec|"
     r"trend ?micro|ironport|fireeye|trellix|forcepoint|zscaler|sophos|virustotal|urlscan|phish",

@@ -39,7 +39,7 @@ PREVIEWS = (
     "facebookexternalhit/1.1;line-poker/1.0",
     "Snap URL Preview Service; bot; snapchat; https://developers.snap.com/robots",
     "Bluesky Cardyb/1.1",
-    "ChatGPT-User/1.0",
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Perplexity-User/1.0)",
     "SomethingNew-UrlPreview/3",
 )
 PEOPLE = (
