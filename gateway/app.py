@@ -278,7 +278,8 @@ class _App:
             await self._serve_on(trusted.listen, trusted.app, None)
 
     async def _serve_on(self, listen: ListenAddress, trusted: Principal | None, tls: ssl.SSLContext | None) -> None:
-        terms = Terms(trusted, self.settings.data.takes_unsigned_type(listen))
+        data = self.settings.data
+        terms = Terms(trusted, data.takes_unsigned_type(listen), data.believed(listen))
         handler = data_handler(self.plane, terms, shown=self.logs.address)
         if self.tracing is not None:
             handler = self.tracing.served(handler)

@@ -196,6 +196,7 @@ def fixed_at_start(settings: Settings) -> dict[str, object]:
         "data.trusted": settings.data.trusted,
         "data.tls": settings.data.tls is None,
         "data.unsigned_content_type": settings.data.unsigned_content_type,
+        "data.signatures": settings.data.signatures,
         "control.listen": settings.control.listen,
         "control.tls": settings.control.tls is None,
         "state": settings.state,

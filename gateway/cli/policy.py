@@ -29,8 +29,9 @@ def policy() -> None:
 @click.argument("on", metavar="BUCKET/KEY")
 @click.option("--from", "peer", metavar="ADDRESS", help="As if from this address.")
 @click.option("--size", type=SIZE, help="As if with a body of this size.")
+@click.option("--signature", type=click.Choice(("v2", "v4")), help="As if signed with this version.")
 @json_option
-def explain(who: str, do: str, on: str, *, peer: str | None, size: str | None, as_json: bool) -> None:
+def explain(who: str, do: str, on: str, *, as_json: bool, **as_if: str | None) -> None:
     """Say why WHO would be allowed, or refused, to DO something ON a place: all reasons.
 
     WHO is a principal or a link's id. DO is an action (read, list, write, delete, share, sign) or an S3 operation.
@@ -42,7 +43,7 @@ def explain(who: str, do: str, on: str, *, peer: str | None, size: str | None, a
     Exits with 0 if it is allowed, with 1 if not.
     """
     subject = {"link": who} if who.startswith("l_") else {"who": who}
-    more = {name: value for name, value in (("from", peer), ("size", size)) if value is not None}
+    more = {"from" if name == "peer" else name: value for name, value in as_if.items() if value is not None}
     said = control().call("POST", "/v1/policy/explain", {**subject, "do": do, "on": on, **more})
     if as_json:
         print_json(said)

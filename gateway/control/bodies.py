@@ -256,7 +256,10 @@ Do = Annotated[Any, BeforeValidator(_do), WithJsonSchema({"type": "string", "enu
 
 
 class ExplainBody(Body):
-    """The body of `POST /v1/policy/explain`. `do` is an operation like GetObject or an action like read."""
+    """The body of `POST /v1/policy/explain`. `do` is an operation like GetObject or an action like read.
+
+    `signature` is the version that the request would be signed with; left out, it is not signed.
+    """
 
     do: Do
     on: Annotated[StrictStr, Field(min_length=1, max_length=1280)]
@@ -264,6 +267,7 @@ class ExplainBody(Body):
     peer: Peer | None = Field(default=None, alias="from")
     size: Size | None = None
     link: Text | None = None
+    signature: Literal["v2", "v4"] | None = None
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -274,7 +278,14 @@ class ExplainBody(Body):
     def question(self) -> Question:
         bucket, _, key = self.on.partition("/")
         return Question(
-            do=self.do, bucket=bucket, key=key, who=self.who, link=self.link, peer=self.peer, size=self.size
+            do=self.do,
+            bucket=bucket,
+            key=key,
+            who=self.who,
+            link=self.link,
+            peer=self.peer,
+            size=self.size,
+            signature=self.signature,
         )
 
 

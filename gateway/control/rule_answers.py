@@ -57,6 +57,7 @@ class RuleView(View):
     on: list[str]
     networks: list[str]
     max_size: int | None
+    signatures: list[str]
     when: str | None
     links: dict[str, int | float | bool | list[str] | None] | None
     delivery: Delivery | None
@@ -73,6 +74,7 @@ class RuleView(View):
             on=[pattern.text for pattern in rule.on],
             networks=[str(network) for network in rule.networks],
             max_size=rule.max_size,
+            signatures=sorted(rule.signatures),
             when=None if rule.condition is None else rule.condition.text,
             links=None
             if links is None

@@ -45,12 +45,17 @@ class Principal:
 ANONYMOUS: Final = Principal("anonymous")
 
 
+SignatureVersion = Literal["v2", "v4"]
+"""Of the signatures that S3 has: SigV2 is HMAC-SHA1 over less of the request, and its URLs may live for ever."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One effect of one request as a decision sees it.
 
     For `LIST`, `key` is the prefix that would be listed. `action` None asks only whether the bucket is visible.
-    `size` is the declared body length in bytes, if any.
+    `size` is the declared body length in bytes, if any. `signature` is the version that proved who acts, None for
+    a link and for a listener that asks for no proof.
     `now` is in seconds since the epoch.
     """
 
@@ -62,6 +67,7 @@ class Attempt:
     peer: Address | None
     now: float
     size: int | None = None
+    signature: SignatureVersion | None = None
 
     def touching(self, action: Action, bucket: str, key: str) -> Attempt:
         """The same request's further effect on another key: a copy's source, one key of a batch delete."""
@@ -74,6 +80,7 @@ class Attempt:
             peer=self.peer,
             now=self.now,
             size=self.size,
+            signature=self.signature,
         )
 
 

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     CREDENTIALS_UNDATED = "credentials_undated"
     UNKNOWN_TOKEN = "unknown_token"  # noqa: S105 (a reason, not a secret)
     UNKNOWN_KEY = "unknown_key"
+    SIGNATURE_VERSION_REFUSED = "signature_version_refused"
     BAD_SIGNATURE = "bad_signature"
     UNSIGNED_HEADER = "unsigned_header"
     CLOCK_SKEWED = "clock_skewed"
@@ -194,6 +195,12 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.UNKNOWN_TOKEN: PublicAnswer(404, "NoSuchKey", 404, _GONE, s3_text="The object does not exist."),
     Reason.UNKNOWN_KEY: PublicAnswer(
         403, "InvalidAccessKeyId", 403, "The access key id does not exist in our records."
+    ),
+    Reason.SIGNATURE_VERSION_REFUSED: PublicAnswer(
+        400,
+        "InvalidRequest",
+        400,
+        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
     ),
     Reason.BAD_SIGNATURE: PublicAnswer(
         403, "SignatureDoesNotMatch", 403, "The request signature we calculated does not match the one you provided."

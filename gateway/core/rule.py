@@ -12,7 +12,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal, Protocol
 
-from gateway.core.attempt import Attempt, Principal
+from gateway.core.attempt import Attempt, Principal, SignatureVersion
 from gateway.core.grant import Grant
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.request import Action
@@ -76,7 +76,7 @@ class LinkLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule. `source` is file:line, for people."""
+    """One rule. `signatures` narrows it to these versions, "" none; `source` is file:line, for people."""
 
     name: str
     who: tuple[NamePattern, ...]
@@ -88,6 +88,7 @@ class Rule:
     links: LinkLimits | None = None
     delivery: Delivery | None = None
     condition: Condition | None = None
+    signatures: frozenset[SignatureVersion] = frozenset()
     source: str = ""
 
     def names(self, principal: Principal) -> bool:
@@ -121,7 +122,7 @@ class Rule:
     @property
     def conditional(self) -> bool:
         """Whether more than name, action and place decides if the rule speaks."""
-        return bool(self.networks) or self.max_size is not None or self.condition is not None
+        return bool(self.networks or self.signatures) or self.max_size is not None or self.condition is not None
 
     def unmet(self, attempt: Attempt, grant: Grant | None) -> str | None:
         """Which of the rule's conditions the attempt does not meet, its name and action aside."""
@@ -129,6 +130,10 @@ class Rule:
             return "is for other networks"
         if self.max_size is not None and (attempt.size or 0) > self.max_size:
             return f"is for bodies of at most {self.max_size} bytes"
+        # A link and a trusted listener sign nothing: an allow rule lets them be, a deny rule does not mean them.
+        signed = attempt.signature is not None or self.effect is Effect.DENY
+        if self.signatures and signed and attempt.signature not in self.signatures:
+            return f"is for requests signed with {' or '.join(sorted(self.signatures))}"
         if self.condition is not None:
             held = self.condition.holds(attempt, grant)
             if held is False or (held is None and self.effect is Effect.ALLOW):

@@ -77,5 +77,6 @@ async def read_attempt(
         peer=exchange.peer,
         now=now,
         size=request.content_length,
+        signature=resolved.signature,
     )
     return Tried(request, presented, grant, attempt, resolved.as_of, None, resolved.verified, form)

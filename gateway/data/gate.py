@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
-from gateway.core.attempt import Principal
+from gateway.core.attempt import Principal, SignatureVersion
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.policy import Policy
@@ -56,10 +56,11 @@ class PartsUpload(Protocol):
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What one data listener has of its own: the app that its unsigned requests act as, and whether a signed request
-    may come with a `Content-Type` that it does not sign."""
+    may come with a `Content-Type` that it does not sign, and which versions of signatures are believed."""
 
     trusted: Principal | None = None
     unsigned_content_type: bool = True
+    signatures: frozenset[SignatureVersion] = frozenset({"v2", "v4"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 
-from gateway.core.attempt import ANONYMOUS, Address, Principal, address_class
+from gateway.core.attempt import ANONYMOUS, Address, Principal, SignatureVersion, address_class
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest
@@ -26,8 +26,9 @@ from gateway.data.identify import (
     TrustedPresented,
 )
 from gateway.data.passwords import prove_password
-from gateway.data.verify import leaves_type_unsigned, verify_signature, verify_signed_form
+from gateway.data.verify import leaves_type_unsigned, verify_signature, verify_signed_form, version_of
 from gateway.wire.credentials import Signed
+from gateway.wire.form import SignedForm
 from gateway.wire.sigv4 import Verified
 
 __all__ = ["Resolved", "find_link", "resolve"]
@@ -44,6 +45,7 @@ class Resolved:
     grant: Grant | None
     as_of: int = 0
     verified: Verified | None = None
+    signature: SignatureVersion | None = None
 
 
 async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other steps' answers)
@@ -61,18 +63,29 @@ async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other ste
             grant = await _link(plane, presented, request, peer, now)
             return Resolved(grant.principal, grant, as_of)
         case SignedPresented(signed):
+            signature = _known_version(terms, signed)
             grant, secret = await _key(plane, signed.access_key_id, signed.session_token, peer, now)
-            return Resolved(grant.principal, grant, as_of, _prove(plane, terms, signed, request, secret, now))
+            verified = _prove(plane, terms, signed, request, secret, now)
+            return Resolved(grant.principal, grant, as_of, verified, signature)
         case FormPresented(arriving, None):
             raise Refused(Reason.CREDENTIALS_MISSING, f"a form without a policy: {arriving.form!r}")
         case FormPresented(arriving, signed_form) if signed_form is not None:
+            signature = _known_version(terms, signed_form)
             grant, secret = await _key(plane, signed_form.access_key_id, signed_form.session_token, peer, now)
             arriving.sizes = verify_signed_form(signed_form, arriving.form, request, secret, now)
-            return Resolved(grant.principal, grant, as_of)
+            return Resolved(grant.principal, grant, as_of, signature=signature)
         case TrustedPresented(principal):
             return Resolved(principal, None)
         case _:
             return Resolved(ANONYMOUS, None)
+
+
+def _known_version(terms: Terms, signed: Signed | SignedForm) -> SignatureVersion:
+    """The version, if this listener believes it; asked before anything is looked up."""
+    version = version_of(signed)
+    if version not in terms.signatures:
+        raise Refused(Reason.SIGNATURE_VERSION_REFUSED, f"signatures of {version} are switched off on this listener")
+    return version
 
 
 def _prove(  # noqa: PLR0917 (as `resolve`)

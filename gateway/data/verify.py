@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.core.attempt import SignatureVersion
 from gateway.core.request import BucketPlace, ObjectRequest
 from gateway.wire import sigv2, sigv4
 from gateway.wire.credentials import Signed, SigV2Header, SigV2Query, SigV4Header, SigV4Query
-from gateway.wire.form import FormPolicy, SignedForm, SizeRange, verify_form
+from gateway.wire.form import FormPolicy, SignedForm, SigV2Form, SizeRange, verify_form
 from gateway.wire.multipart import Form
 
-__all__ = ["leaves_type_unsigned", "verify_signature", "verify_signed_form"]
+__all__ = ["leaves_type_unsigned", "verify_signature", "verify_signed_form", "version_of"]
 
 _KEYS: Final = sigv4.SigningKeys(4096)
+
+
+def version_of(signed: Signed | SignedForm) -> SignatureVersion:
+    """By which rules it was signed."""
+    return "v2" if isinstance(signed, SigV2Header | SigV2Query | SigV2Form) else "v4"
 
 
 def verify_signature(signed: Signed, request: ObjectRequest, secret: str, now: float) -> sigv4.Verified | None:

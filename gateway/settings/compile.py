@@ -81,6 +81,7 @@ def _rule(entry: Entry[RuleEntry]) -> Rule:
         links=None if value.links is None else _links(value.links),
         delivery=None if value.delivery is None else Delivery(value.delivery),
         condition=value.when,
+        signatures=frozenset(value.signatures or ()),
         source=entry.where,
     )
 
@@ -107,6 +108,7 @@ def _always_wins(deny: Rule, allow: RuleEntry) -> bool:
     """Whether a deny rule meets every attempt that the allow rule could allow, judged by the patterns' texts."""
     return (
         not deny.networks
+        and not deny.signatures
         and deny.condition is None
         and deny.may.issuperset(allow.may)
         and all(any(_includes(outer, inner) for outer in deny.who) for inner in allow.who)

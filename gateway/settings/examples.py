@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gateway.core.attempt import Address, Attempt, Principal
+from gateway.core.attempt import Address, Attempt, Principal, SignatureVersion
 from gateway.core.policy import Policy, explain
 from gateway.core.reasons import Reason
 from gateway.core.request import ACTION_OF, Action, Operation
@@ -50,6 +50,7 @@ class Example:
     key: str
     peer: Address | None = None
     size: int | None = None
+    signature: SignatureVersion | None = None
     at: float = DEFAULT_AT
     expect: Literal["allow", "deny"]
     reason: str | None = None
@@ -66,6 +67,7 @@ class Example:
             peer=self.peer,
             now=self.at,
             size=self.size,
+            signature=self.signature,
         )
 
     def __str__(self) -> str:
@@ -92,6 +94,7 @@ def example_of(entry: Entry[ExampleEntry], faults: list[str]) -> Example | None:
         key=key,
         peer=value.peer,
         size=value.size,
+        signature=value.signature,
         at=DEFAULT_AT if value.at is None else value.at,
         expect=value.expect,
         reason=value.reason,

@@ -197,6 +197,9 @@ class LinksEntry(BaseModel):
     password: Literal["required"] | None = None
 
 
+Version = Literal["v2", "v4"]
+
+
 class RuleEntry(BaseModel):
     """One rule. Nothing is allowed unless a rule says so; a deny rule wins over every allow rule."""
 
@@ -214,6 +217,8 @@ class RuleEntry(BaseModel):
     links: LinksEntry | None = None
     delivery: Literal["stream", "redirect"] | None = None
     when: Condition | None = None
+    signatures: Annotated[tuple[Version, ...], one_or_more(Version), Field(min_length=1)] | None = None
+    """Of signed requests, those with these versions alone. Links and trusted listeners sign nothing."""
 
     @model_validator(mode="after")
     def _sensible(self) -> RuleEntry:
@@ -266,6 +271,8 @@ class ExampleEntry(BaseModel):
     expect: Literal["allow", "deny"]
     peer: Peer | None = Field(default=None, alias="from")
     size: ByteSize | None = None
+    signature: Version | None = None
+    """The version that it is signed with; left out, nothing is signed, as by a link."""
     at: Instant | None = None
     """When; matters to conditions that read the time."""
     reason: Text | None = None

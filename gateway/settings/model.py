@@ -92,6 +92,7 @@ class TlsFiles(BaseModel):
 
 
 UnsignedType = Literal["accept", "refuse"]
+Version = Literal["v2", "v4"]
 
 
 class TrustedListener(BaseModel):
@@ -101,6 +102,8 @@ class TrustedListener(BaseModel):
 
     listen: ListenAddress
     app: App
+    signatures: Annotated[tuple[Version, ...], Field(min_length=1)] | None = None
+    """As `data.signatures`, which counts if this is left out."""
     unsigned_content_type: UnsignedType | None = None
     """As `data.unsigned_content_type`, which counts if this is left out."""
 
@@ -126,6 +129,8 @@ class DataSettings(BaseModel):
     max_transfers: Count = 1024
     """Requests in work at once in one process; more are answered with 503. One app, link or client address has at
     most three quarters of them (the app of a trusted listener has all)."""
+    signatures: Annotated[tuple[Version, ...], Field(min_length=1)] = ("v2", "v4")
+    """Which versions of signatures are believed. SigV2 is old and weak, and some programs know no other."""
     unsigned_content_type: UnsignedType = "accept"
     """What becomes of a signed request whose `Content-Type` is not among what it signs. S3 itself accepts it."""
     tls: TlsFiles | None = None
@@ -146,6 +151,11 @@ class DataSettings(BaseModel):
     def app(self) -> Principal | None:
         """Whom the main listener's unsigned requests act as, if it is trusted."""
         return next((trusted.app for trusted in self.trusted if trusted.listen == self.listen), None)
+
+    def believed(self, listen: ListenAddress) -> frozenset[Version]:
+        """The versions of signatures that this listener believes."""
+        own = next((trusted.signatures for trusted in self.trusted if trusted.listen == listen), None)
+        return frozenset(own or self.signatures)
 
     def takes_unsigned_type(self, listen: ListenAddress) -> bool:
         """Whether this listener lets a `Content-Type` pass that a signed request does not sign."""

@@ -18,7 +18,7 @@ buckets: {reports: {backend: near}}
 """
 RULE = "rules: [{name: r, who: 'app:x', may: read, on: reports/**"
 MISFIT = "3:9: rules[0]: "
-RULE_KEYS = "allowed: delivery, effect, from, links, max_size, may, name, on, when, who"
+RULE_KEYS = "allowed: delivery, effect, from, links, max_size, may, name, on, signatures, when, who"
 WAYS = "must be exactly one of: chain, {access_key, secret_key[, session_token]}, {profile}"
 FAULTS = [
     ("backends: {near: {profile: regional}}", "1:18: backends.near: the key 'credentials' is missing"),

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from gateway.core.attempt import Principal
 from gateway.core.posture import FailPosture
 from gateway.settings.fields import ListenAddress
-from tests.settings.conftest import Folder
+from tests.settings.conftest import MINIMAL, Folder
 
 STATE = "state: memory://\n"
 
@@ -174,7 +174,7 @@ NAME = "a name is letters, digits and . _ @ + -, at most 128 of them"
 NOBODY = "'web' names nobody: write app:NAME, app:*, admin:NAME, link:ID, anonymous or *"
 PROXIES = "would let every caller choose its own address: name the networks of your own proxies"
 DURATION = "is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"
-DATA_KEYS = "allowed: domains, listen, max_transfers, public_url, tls, trusted, unsigned_content_type"
+DATA_KEYS = "allowed: domains, listen, max_transfers, public_url, signatures, tls, trusted, unsigned_content_type"
 SECTIONS = "allowed: control, data, deadlines, fail, log, policies, records, state, trusted_proxies"
 FAULTS = [
     ("data: 5", "2:7: data: must be a mapping of keys and values"),
@@ -242,3 +242,15 @@ FAULTS = [
 def test_a_wrong_value_is_told_with_its_place(folder: Folder, text: str, fault: str) -> None:
     """Line and column, path, what is wrong, and what is allowed."""
     assert [f"gateway.yaml:{fault}"] == folder.settings_faults(STATE + text, T="t")
+
+
+def test_each_listener_believes_the_versions_that_it_is_told(folder: Folder) -> None:
+    """Both where nothing is said; a further listener may differ; none at all is a fault."""
+    other = "{listen: '127.0.0.1:2', app: 'app:a', signatures: [v2]}"
+    more = f"data: {{listen: '127.0.0.1:1', signatures: [v4], trusted: [{other}]}}"
+    data = folder.settings(f"{MINIMAL}{more}\n").data
+    assert [{"v4"}, {"v2"}] == [set(data.believed(listen)) for listen in (data.listen, data.trusted[0].listen)]
+    assert {"v2", "v4"} == folder.settings(MINIMAL).data.believed(data.listen)
+    for wrong in ("[]", "[v3]", "v4"):
+        faults = folder.settings_faults(f"{MINIMAL}data: {{signatures: {wrong}}}\n")
+        assert all("data.signatures" in fault for fault in faults)

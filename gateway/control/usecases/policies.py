@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from gateway.control.usecases.journal import Journal
-from gateway.core.attempt import Address, Attempt, Principal
+from gateway.core.attempt import Address, Attempt, Principal, SignatureVersion
 from gateway.core.grant import GrantAdmin, GrantKind
 from gateway.core.policy import Explanation, Policy, decide, explain
 from gateway.core.reasons import Reason, Refused
@@ -50,6 +50,7 @@ class Question:
     link: str | None = None
     peer: Address | None = None
     size: int | None = None
+    signature: SignatureVersion | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -97,6 +98,7 @@ class Policies:
             peer=question.peer,
             now=self.clock(),
             size=question.size,
+            signature=question.signature,
         )
         return explain(self.policy(), grant, attempt)
 
