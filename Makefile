@@ -6,11 +6,12 @@
 #   make lock     renew requirements.lock and .ci/*.lock                 make clients the table of S3 clients
 #   make sbom     the bill of materials of the lock: dist/sbom.json, CycloneDX
 #   make replicas several gateways on one state, whole and broken
+#   make acceptance 200,000 genuine requests and 200,000 altered ones, with figures
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test lint format bench clients helm replicas lock clean tools
+.PHONY: acceptance demo test lint format bench clients helm replicas lock clean tools
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -36,6 +37,10 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp .tools/tools.stamp
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# Twenty minutes on two free cores; the figures go to tests/fuzz/RESULTS.md after each piece of five thousand.
+acceptance: .venv/dev.stamp
+	$(BIN)/python -m tests.fuzz.tamper --write $(ARGS)
 
 clients: .venv/dev.stamp .tools/tools.stamp
 	$(BIN)/python -m tests.clients.install

@@ -135,7 +135,7 @@ def _plain(text: str) -> str:
 
 def _decoded(part: str) -> str:
     name, _, value = part.partition("=")
-    return f"{name}={_plain(value)}" if value else name
+    return f"{_plain(name)}={_plain(value)}" if value else _plain(name)
 
 
 def _encode(text: str) -> str:

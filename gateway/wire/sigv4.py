@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
-from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
+from urllib.parse import quote, quote_from_bytes, unquote, unquote_to_bytes
 
 from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
@@ -382,7 +382,7 @@ def _pinned_hash(raw: RawRequest) -> str:
         for part in raw.query.split("&"):
             name, _, value = part.partition("=")
             if name.lower() == "x-amz-content-sha256":
-                values.append(value)
+                values.append(unquote(value))
     if len(set(values)) > 1:
         raise Refused(Reason.BAD_ARGUMENT, "two different payload hashes")
     return _checked_hash(values[0]) if values else UNSIGNED_PAYLOAD

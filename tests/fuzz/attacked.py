@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -47,8 +47,9 @@ class _Agreeing(ScriptedStore):
         chunks: AsyncIterator[bytes],
         length: int | None,
         capabilities: frozenset[Capability],
+        confirm: Callable[[], Awaitable[None]],
     ) -> Answer:
-        answer = await super().upload_parts(call, chunks, length, capabilities)
+        answer = await super().upload_parts(call, chunks, length, capabilities, confirm)
         self.effects.append(self.seen[-1])
         self.objects.clear()
         return answer
@@ -124,15 +125,15 @@ class Attacked:
     def now(self) -> float:
         return self.rig.clock.now
 
-    async def ask(self, sent: Sent) -> Said:
-        """Send one request on a connection of its own; a body that never ends is ended for it."""
+    async def ask(self, sent: Sent, hanging: float = _HANGING) -> Said:
+        """Send one request on a connection of its own; a body that never ends is ended after `hanging` seconds."""
         self.store.effects.clear()
         self.store.seen.clear()
         reader, writer = await asyncio.open_connection("127.0.0.1", self.rig.port)
         try:
             writer.write(sent.encode())
             try:
-                async with asyncio.timeout(_HANGING):
+                async with asyncio.timeout(hanging):
                     data = await _head(reader)
             except TimeoutError:
                 writer.write_eof()

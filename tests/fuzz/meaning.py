@@ -10,7 +10,7 @@ S3's published rules put under the signature, in their canonical form, and the b
 - SigV2: method; the bucket and path as sent; the sub-resources; Content-MD5, Content-Type, the date that counts and
   every `x-amz-*`. SigV2 covers neither the host beyond its bucket nor any other parameter.
 - A form: its bucket, and what its policy holds of each field; not the file, not its name, not `x-ignore-*`.
-- A link: the method's kind and the token.
+- A link: the method's kind and the token, without the marks that were pasted behind it.
 - A body: its bytes after all framing, its trailers, and the signatures of its chunks.
 
 `x-amz-user-agent` and `x-amz-cf-id` have no effect anywhere and are left out, as are a scheme's own port and the two
@@ -62,7 +62,9 @@ def meaning(sent: Sent, original: Sent) -> object:
             case "form":
                 return _form(sent, original)
             case "link":
-                return sent.method in {"GET", "HEAD"}, unquote_to_bytes(sent.path)
+                return sent.method in {"GET", "HEAD"}, re.sub(
+                    rb"[^0-9A-Za-z_\x80-\xff]+\Z", b"", unquote_to_bytes(sent.path)
+                )
     except (ValueError, IndexError, KeyError):
         return None
 
@@ -163,7 +165,7 @@ def _body(sent: Sent, original: Sent) -> object:
             body = sent.body[:length] if 0 <= length <= len(sent.body) else None
         else:
             body = b""
-        if body is None or "aws-chunked" not in (original.header("content-encoding") or ""):
+        if body is None or "aws-chunked" not in (original.header("content-encoding") or "").lower():
             return body
         pieces, rest = _chunks(body)
         signatures = [extension for _, extension in pieces]

@@ -16,6 +16,7 @@ class Sent:
     """One request. `body` is what goes over the wire, framing included; `plain` is what a store has to get of it.
 
     `covered` says whether a digest or a signature speaks for the body. `job` and `stack` name where it comes from.
+    `wanted` is the key and the metadata that have to reach a store, where the request was made with care for them.
     """
 
     method: str
@@ -27,6 +28,7 @@ class Sent:
     job: str = ""
     covered: bool = True
     plain: bytes | None = field(default=None, repr=False)
+    wanted: tuple[str, tuple[tuple[str, str], ...]] | None = None
 
     @property
     def path(self) -> str:

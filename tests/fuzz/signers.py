@@ -109,12 +109,12 @@ class Signer:
             key = _mac(key, part)
         return key
 
-    def _v4(self, sent: Sent, signed: Sequence[str], payload_hash: str) -> str:
+    def v4_signature(self, sent: Sent, signed: Sequence[str], payload_hash: str) -> str:
         path = quote_from_bytes(unquote_to_bytes(sent.path), safe="/~")
         query = "&".join(f"{uri(name)}={uri(value)}" for name, value in sorted(sent.pairs(), key=_encoded))
         values: dict[str, list[str]] = {}
         for name, value in sent.headers:
-            values.setdefault(name.lower(), []).append(" ".join(value.split(" ")).strip())
+            values.setdefault(name.lower(), []).append(value.strip(" \t"))
         lines = "".join(f"{name}:{','.join(_one_space(text) for text in values[name])}\n" for name in signed)
         canonical = "\n".join([sent.method, path, query, lines, ";".join(signed), payload_hash])
         digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
@@ -128,7 +128,7 @@ class Signer:
         sent = replace(sent, headers=(*sent.headers, *added), kind="v4")
         out = {*(name.lower() for name in unsigned), "user-agent", "connection", "transfer-encoding", "expect"}
         signed = sorted({name.lower() for name, _ in sent.headers} - out)
-        signature = self._v4(sent, signed, payload_hash)
+        signature = self.v4_signature(sent, signed, payload_hash)
         credential = f"Credential={self.pair.key}/{self.scope}, SignedHeaders={';'.join(signed)}"
         return sent.with_header("Authorization", f"AWS4-HMAC-SHA256 {credential}, Signature={signature}")
 
@@ -145,18 +145,25 @@ class Signer:
         pairs.append(("X-Amz-SignedHeaders", ";".join(signed)))
         query = "&".join([*filter(None, [sent.query]), *(f"{uri(name)}={uri(value)}" for name, value in pairs)])
         sent = replace(sent.asking(query=query), kind="v4 query", covered=payload_hash != "UNSIGNED-PAYLOAD")
-        return sent.asking(query=f"{query}&X-Amz-Signature={self._v4(sent, signed, payload_hash)}")
+        return sent.asking(query=f"{query}&X-Amz-Signature={self.v4_signature(sent, signed, payload_hash)}")
 
-    def _v2(self, sent: Sent, date: str, bucket: str) -> str:
+    def v2_signature(self, sent: Sent, date: str, bucket: str) -> str:
         amz: dict[str, list[str]] = {}
         for name, value in sent.headers:
             if name.lower().startswith("x-amz-"):
                 amz.setdefault(name.lower(), []).append(value.strip())
         lines = "".join(f"{name}:{','.join(amz[name])}\n" for name in sorted(amz))
-        parts = sorted(part for part in sent.query.split("&") if part.partition("=")[0] in SUB_RESOURCES)
-        named = [unquote_to_bytes(part).decode() for part in parts]
+        pairs = [
+            (name.decode(), value.decode(), bool(value) or ("=" in part and "%" not in part))
+            for part in sent.query.split("&")
+            if part
+            for name, value in replace(sent, target=f"/?{part}").pairs()
+        ]
+        named = [
+            f"{name}={value}" if equals else name for name, value, equals in sorted(pairs) if name in SUB_RESOURCES
+        ]
         resource = f"{'/' + bucket if bucket else ''}{sent.path}{'?' if named else ''}{'&'.join(named)}"
-        single = [sent.header(name) or "" for name in ("Content-MD5", "Content-Type")]
+        single = [(sent.header(name) or "").strip() for name in ("Content-MD5", "Content-Type")]
         text = "\n".join([sent.method, *single, date, lines + resource])
         return b64encode(hmac.new(self.pair.secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
@@ -165,13 +172,17 @@ class Signer:
         if self.pair.token is not None:
             sent = sent.with_header("x-amz-security-token", self.pair.token)
         sent = replace(sent.with_header("x-amz-date", formatdate(self.now, usegmt=True)), kind="v2")
-        return sent.with_header("Authorization", f"AWS {self.pair.key}:{self._v2(sent, '', bucket)}")
+        return sent.with_header("Authorization", f"AWS {self.pair.key}:{self.v2_signature(sent, '', bucket)}")
 
     def v2_query(self, sent: Sent, expires: int = 3600) -> Sent:
         """SigV2 in the query."""
         until = str(int(self.now) + expires)
         signed = sent if self.pair.token is None else sent.with_header("x-amz-security-token", self.pair.token)
-        pairs = [("AWSAccessKeyId", self.pair.key), ("Signature", self._v2(signed, until, "")), ("Expires", until)]
+        pairs = [
+            ("AWSAccessKeyId", self.pair.key),
+            ("Signature", self.v2_signature(signed, until, "")),
+            ("Expires", until),
+        ]
         if self.pair.token is not None:
             pairs.append(("x-amz-security-token", self.pair.token))
         query = "&".join([*filter(None, [sent.query]), *(f"{uri(name)}={uri(value)}" for name, value in pairs)])

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from gateway.wire.checksums import crc64nvme
 from tests.fuzz.botocore_stack import aws_cli, boto3_http, boto3_tls
+from tests.fuzz.free import free_header, free_query, free_v2
 from tests.fuzz.jobs import BUCKET, HOST, JOBS, READS, Job, job, key_name
 from tests.fuzz.sent import Sent, http_chunks
 from tests.fuzz.signers import Signer, aws_chunks, form_body, md5_of
@@ -205,5 +206,8 @@ CLIENTS: Sequence[Stack] = (
 
 STACKS: Sequence[Stack] = (*CLIENTS, java_chunks, v2_presign, browser_form)
 """All that are altered: every form of authentication and of body framing."""
+
+FREE: Sequence[Stack] = (free_header, free_query, free_v2)
+"""Requests of no client in particular, whose every free choice is drawn."""
 
 assert READS < set(JOBS)

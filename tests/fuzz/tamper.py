@@ -1,33 +1,38 @@
 """Genuine requests must pass and altered ones must not: counted, with seeds, against the whole data plane.
 
-`python -m tests.fuzz.tamper` runs 50,000 altered and 20,000 genuine requests and prints the figures;
+`python -m tests.fuzz.tamper` runs 200,000 altered and 200,000 genuine requests and prints the figures;
 `--altered`, `--genuine` and `--seed` change them, `--write` keeps them in RESULTS.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import uvloop
 
+from tests.data.scripted_store import Seen
 from tests.fuzz.alterations import ALTERATIONS, Alteration
 from tests.fuzz.attacked import Attacked, Said, attacked
 from tests.fuzz.meaning import meaning
 from tests.fuzz.sent import Sent
 from tests.fuzz.signers import Pair, Signer
-from tests.fuzz.stacks import CLIENTS, STACKS, Stack, link
+from tests.fuzz.stacks import CLIENTS, FREE, STACKS, Stack, link
 
 __all__ = ["Tally", "alter", "genuine", "main", "misbuild"]
 
 _KEPT: Final = 20
+_CHUNK: Final = 5_000
+_PATIENCE: Final = 5.0
 _PREFIX: Final = "inside/"
 
 
@@ -44,6 +49,7 @@ class Tally:
     statuses: Counter[int] = field(default_factory=Counter)
     by_name: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
+    seconds: float = 0
 
     def add(self, name: str, sent: Sent, said: Said) -> None:
         self.asked += 1
@@ -53,6 +59,14 @@ class Tally:
         self.refused += not said.accepted
         self.silent += said.status == 0
         self.broken += said.status >= 500 and said.status != 501
+
+    def join(self, other: Tally) -> None:
+        """Add another run's figures."""
+        for name in ("asked", "accepted", "refused", "broken", "alike", "silent", "seconds"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.statuses += other.statuses
+        self.by_name += other.by_name
+        self.examples += other.examples
 
     def keep(self, name: str, sent: Sent, said: Said) -> None:
         """Remember an example of what should not be."""
@@ -70,9 +84,10 @@ async def genuine(place: Attacked, count: int, seed: int) -> Tally:
     """Requests of every client, each of which must have its full effect: the right bytes in the right place."""
     rng, tally = random.Random(seed), Tally()
     for number in range(count):
-        stack = CLIENTS[number % len(CLIENTS)]
+        turn, free = divmod(number, 4)
+        stack = FREE[free - 1] if free else CLIENTS[turn % len(CLIENTS)]
         sent = _made(rng, stack, place)
-        said = await place.ask(sent)
+        said = await place.ask(sent, _PATIENCE)
         tally.add(stack.__name__, sent, said)
         if not _had_its_effect(sent, said):
             tally.accepted -= said.accepted
@@ -87,7 +102,16 @@ def _had_its_effect(sent: Sent, said: Said) -> bool:
     effect = said.effects[0]
     if sent.job in {"put", "meta", "part"} and effect.body != sent.plain:
         return False
+    if sent.wanted is not None and not _is_what_was_wanted(sent, effect):
+        return False
     return effect.call.method == sent.method and (not effect.call.key or effect.call.key.startswith(_PREFIX))
+
+
+def _is_what_was_wanted(sent: Sent, effect: Seen) -> bool:
+    key, metadata = sent.wanted or ("", ())
+    found = {name: value for name, value in effect.call.headers if name.startswith("x-amz-meta-")}
+    asked = {name.lower(): value.strip(" \t") for name, value in metadata}
+    return effect.call.key in {_PREFIX + key, ""} and (not metadata or found == asked)
 
 
 async def alter(
@@ -95,7 +119,7 @@ async def alter(
     count: int,
     seed: int,
     *,
-    stacks: Sequence[Stack] = (*STACKS, link),
+    stacks: Sequence[Stack] = (*STACKS, *FREE, link),
     alterations: Sequence[Alteration] = ALTERATIONS,
     until: int | None = None,
 ) -> Tally:
@@ -178,46 +202,75 @@ async def misbuild(place: Attacked, count: int, seed: int, faults: Mapping[str, 
     return tally
 
 
-def _report(title: str, tally: Tally, seconds: float) -> str:
+def _report(title: str, tally: Tally) -> str:
     lines = [f"{title}: {tally.asked:,} asked, {tally.accepted:,} accepted, {tally.refused:,} refused"]
     lines.append(f"  5xx: {tally.broken}, without an answer: {tally.silent}, alike and left out: {tally.alike:,}")
     lines.append(f"  answers: {', '.join(f'{status}: {n:,}' for status, n in sorted(tally.statuses.items()))}")
     lines.append(f"  kinds: {', '.join(f'{name} {n:,}' for name, n in sorted(tally.by_name.items()))}")
-    return "\n".join([*lines, f"  {seconds:.0f} s"])
+    return "\n".join([*lines, f"  {tally.seconds:.0f} s"])
 
 
-async def _run(altered: int, true: int, seed: int) -> tuple[str, bool]:
-    parts, sound = [f"seed {seed}"], True
+async def _run(altered: int, true: int, seed: int) -> dict[str, Tally]:
     async with attacked() as place:
-        for title, run, wanted in (
-            ("altered", alter(place, altered - altered // 10, seed), 0),
-            ("misbuilt", misbuild(place, altered // 10, seed + 1), 0),
-            ("genuine", genuine(place, true, seed + 2), true),
-        ):
-            started = time.monotonic()
-            tally = await run
-            parts.append(_report(title, tally, time.monotonic() - started))
-            parts += [f"  ! {example}" for example in tally.examples]
-            sound = sound and tally.accepted == wanted and not tally.broken
-            sys.stdout.write(
-                parts[-1] + "\n" if not tally.examples else "\n".join(parts[-len(tally.examples) - 1 :]) + "\n"
-            )
-    return "\n".join(parts), sound
+        return {
+            "altered": await _timed(alter(place, altered - altered // 10, seed)),
+            "misbuilt": await _timed(misbuild(place, altered // 10, seed + 1)),
+            "genuine": await _timed(genuine(place, true, seed + 2)),
+        }
+
+
+async def _timed(run: Awaitable[Tally]) -> Tally:
+    started = time.monotonic()
+    tally = await run
+    tally.seconds = time.monotonic() - started
+    return tally
+
+
+def _chunk(work: tuple[int, int, int]) -> dict[str, Tally]:
+    return uvloop.run(_run(*work))
+
+
+def _chunks(altered: int, true: int, seed: int) -> Iterator[tuple[int, int, int]]:
+    """The run in pieces that one process does one after another, each with a seed of its own."""
+    pieces = max(1, -(-max(altered, true) // _CHUNK))
+    for number in range(pieces):
+        shares = [whole * (number + 1) // pieces - whole * number // pieces for whole in (altered, true)]
+        yield shares[0], shares[1], seed + 3 * number
+
+
+def _figures(altered: int, true: int, seed: int, processes: int) -> Iterator[dict[str, Tally]]:
+    """The sums so far, after each piece."""
+    sums = {title: Tally() for title in ("altered", "misbuilt", "genuine")}
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for found in as_completed([pool.submit(_chunk, work) for work in _chunks(altered, true, seed)]):
+            for title, tally in found.result().items():
+                sums[title].join(tally)
+            yield sums
+
+
+def _told(sums: Mapping[str, Tally], seed: int) -> str:
+    examples = [f"  ! {example}" for tally in sums.values() for example in tally.examples]
+    return "\n".join([f"seed {seed}", *(_report(title, tally) for title, tally in sums.items()), *examples])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--altered", type=int, default=50_000)
-    parser.add_argument("--genuine", type=int, default=20_000)
+    parser.add_argument("--altered", type=int, default=200_000)
+    parser.add_argument("--genuine", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=20261122)
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="keep the figures in RESULTS.md, after each piece")
     options = parser.parse_args()
-    text, sound = uvloop.run(_run(options.altered, options.genuine, options.seed))
-    if options.write:
-        results = Path(__file__).parent / "RESULTS.md"
-        head, _, _ = results.read_text().partition("```") if results.exists() else ("", "", "")
-        results.write_text(f"{head}```\n{text}\n```\n")
-    return 0 if sound else 1
+    sums: Mapping[str, Tally] = {}
+    for sums in _figures(options.altered, options.genuine, options.seed, options.processes):
+        text = _told(sums, options.seed)
+        if options.write:
+            results = Path(__file__).parent / "RESULTS.md"
+            head, _, _ = results.read_text().partition("```") if results.exists() else ("", "", "")
+            results.write_text(f"{head}```\n{text}\n```\n")
+    sys.stdout.write(text + "\n")
+    wrong = sum(sums[title].accepted for title in ("altered", "misbuilt")) + sums["genuine"].refused
+    return 1 if wrong or any(tally.broken for tally in sums.values()) else 0
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from tests.fuzz.alterations import Alteration
 from tests.fuzz.attacked import Attacked, attacked
 from tests.fuzz.stacks import (
     CLIENTS,
+    FREE,
     STACKS,
     Stack,
     boto3_tls,
@@ -57,7 +58,7 @@ async def test_genuine_requests_pass(place: Attacked) -> None:
     """What each client stack really sends has its whole effect: the right bytes at the right name."""
     tally = await genuine(place, 900 * _TIMES, _SEED)
     assert (0, 0, []) == (tally.refused, tally.broken, tally.examples), f"seed {_SEED}"
-    assert {stack.__name__ for stack in CLIENTS} == set(tally.by_name)
+    assert {stack.__name__ for stack in (*CLIENTS, *FREE)} == set(tally.by_name)
 
 
 def _yes(*_: object, **__: object) -> bool:
@@ -68,7 +69,7 @@ def _nothing(*_: object, **__: object) -> None:
     return None
 
 
-def _all_headers_will_do(names: tuple[str, ...], raw: Any, covered: object) -> dict[str, str]:
+def _all_headers_will_do(names: tuple[str, ...], raw: Any) -> dict[str, str]:
     values: dict[str, str] = {}
     for name, value in raw.headers:
         if name in names:

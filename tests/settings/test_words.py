@@ -90,7 +90,7 @@ def test_a_backends_name_is_plain() -> None:
         (words.Patterns, "reports/a/**/b", "'reports/a/**/b': ** may stand only as the whole last segment"),
         (words.Patterns, "reports/../b", "'reports/../b': empty segments, . and .. are not allowed in a pattern"),
         (words.Patterns, [7], "must be a pattern: BUCKET/**, BUCKET/folder/**, BUCKET/folder/*.pdf or **"),
-        (words.Patterns, "reports/a\x01", "has a control byte or is not UTF-8, so no key can match it"),
+        (words.Patterns, "reports/a\0", "has a NUL or is not UTF-8, so no key can match it"),
         (words.Names, "bob", "'bob' names nobody: write app:NAME, app:*, admin:NAME, link:ID, anonymous or *"),
         (words.Names, [7], "must name somebody: app:NAME, app:*, admin:NAME, anonymous or *"),
         (words.RateText, "200", "'200' is not a rate: write a text like 200/s, 10/min, 1000/15m"),
