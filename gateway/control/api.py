@@ -3,18 +3,20 @@
 Refuses to own sockets and shutdown (`gateway.app`).
 
 Law: a row that is not public is unreachable without an admin token; where a sidecar's token is enough, the row says so.
+Whoever waits for an answer has to hold a good token until it comes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
 
 from gateway.control.deps import ControlDeps
-from gateway.control.door import Door
+from gateway.control.door import Door, bearer, named_by
 from gateway.control.key_routes import key_endpoints, revocation_endpoints
 from gateway.control.ledger_routes import ledger_endpoints
 from gateway.control.link_routes import link_endpoints
@@ -34,6 +36,10 @@ from gateway.control.usecases.policies import Policies
 from gateway.control.usecases.revocations import Revocations, Waits
 from gateway.control.usecases.sessions import Sessions
 from gateway.core.attempt import Principal
+from gateway.core.reasons import Reason, Refused
+from gateway.core.token import SecretHash
+
+_LOOK_SECONDS: Final = 0.5
 
 __all__ = ["OPERATIONS", "build_control_app", "counting", "endpoints"]
 
@@ -129,8 +135,32 @@ def endpoints(deps: ControlDeps, door: Door, waits: Waits) -> tuple[Endpoint | P
 
 def _guarded(row: Endpoint, door: Door, deps: ControlDeps) -> PublicHandler:
     async def guarded(request: web.Request) -> web.Response:
-        known = {**deps.sidecar_tokens(), **deps.tokens()} if row.sidecars else deps.tokens()
-        name = door.admit(request.headers.get("Authorization"), request.remote, known)
-        return await row.handler(request, Principal("admin", name))
+        authorization = request.headers.get("Authorization")
+        name = door.admit(authorization, request.remote, known())
+        answering = row.handler(request, Principal("admin", name))
+        if not row.waits:
+            return await answering
+        return await _while_known(answering, lambda: named_by(bearer(authorization), known()) == name)
+
+    def known() -> Mapping[SecretHash, str]:
+        return {**deps.sidecar_tokens(), **deps.tokens()} if row.sidecars else deps.tokens()
 
     return guarded
+
+
+async def _while_known(answering: Awaitable[web.Response], known: Callable[[], bool]) -> web.Response:
+    """The answer, for whoever is still known when it comes; asked twice a second, so that nobody else waits on."""
+
+    async def answered() -> web.Response:
+        return await answering
+
+    task = asyncio.get_running_loop().create_task(answered())
+    try:
+        while not (await asyncio.wait({task}, timeout=_LOOK_SECONDS))[0]:
+            if not known():
+                break
+        if not known():
+            raise Refused(Reason.CREDENTIALS_MISSING, "a valid token is needed")
+        return task.result()
+    finally:
+        task.cancel()

@@ -38,7 +38,7 @@ def revocation_endpoints(revocations: Revocations) -> tuple[Endpoint, ...]:
     desk = _RevocationDesk(revocations)
     return (
         Endpoint("POST", "/v1/revocations", desk.revoke),
-        Endpoint("GET", "/v1/revocations", desk.feed, sidecars=True),
+        Endpoint("GET", "/v1/revocations", desk.feed, sidecars=True, waits=True),
     )
 
 

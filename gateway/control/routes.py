@@ -51,12 +51,16 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One row of the API that needs an admin token, or a sidecar's where that is enough; the handler is told whose."""
+    """One row of the API that needs an admin token, or a sidecar's where that is enough; the handler is told whose.
+
+    `waits` says that its answer may be long in coming: then the token has to be good until it comes.
+    """
 
     method: str
     path: str
     handler: Handler
     sidecars: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 
+from gateway.control import api
 from gateway.control.api import endpoints
 from gateway.control.door import Door
 from gateway.control.routes import Endpoint, PublicEndpoint
 from gateway.control.usecases.revocations import Waits
+from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
 from tests.control.desk import ADMIN, APP, Desk, serving
 
@@ -45,6 +49,26 @@ async def test_tokens_are_asked_at_every_request() -> None:
     known: dict[bytes, str] = {}
     async with serving(tokens=lambda: known) as desk:
         assert (await desk.ask("GET", "/v1/links")).status == 401
+
+
+@pytest.mark.parametrize("removed", [True, False])
+async def test_who_waits_has_to_be_known_until_the_answer_comes(removed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that a reload takes away ends its long-polls, which hear of nothing more; others wait on."""
+    monkeypatch.setattr(api, "_LOOK_SECONDS", 0.01)
+    known = {hash_secret(ADMIN): "ops"}
+    async with serving(tokens=lambda: known) as desk:
+        waiting = asyncio.get_running_loop().create_task(desk.ask("GET", "/v1/revocations?after=0&wait=20"))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        if removed:
+            known.clear()
+            async with asyncio.timeout(2):
+                answer = await waiting
+            assert (401, "credentials_missing") == (answer.status, answer.json["reason"])
+            return
+        await desk.state.revoke([RevocationTarget(FeedKind.OWNER, "app:gone")], desk.clock(), "test", "admin:ops")
+        answer = await waiting
+        assert (200, 1) == (answer.status, len(answer.json["revocations"]))
 
 
 async def test_every_request_is_counted_by_its_operation() -> None:
