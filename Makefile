@@ -108,7 +108,8 @@ tools: .tools/tools.stamp .tools/kube.stamp
 
 .tools/tools.stamp: .venv/dev.stamp .ci/packages tests/servers/swift.lock tests/clients/core.lock tests/clients/package-lock.json tests/clients/tuspy.lock tests/clients/uploads/package-lock.json
 	@mkdir -p .tools
-	.ci/packages curl wget aria2 s3cmd chromium firefox-esr ffmpeg fonts-dejavu-core postgresql pgbouncer prometheus nginx wrk haproxy strace valgrind
+	.ci/packages curl wget aria2 s3cmd chromium firefox-esr ffmpeg fonts-dejavu-core postgresql pgbouncer prometheus nginx wrk haproxy strace valgrind \
+		libarchive-tools p7zip-full unzip zip default-jdk-headless
 	$(BIN)/python -m tests.servers.install
 	command -v npm >/dev/null || .ci/packages nodejs npm
 	$(BIN)/python -m tests.clients.install core node tuspy uploads

@@ -19,6 +19,7 @@ from tests.data.harness import Rig, deny, policy, request, rule
 from tests.data.scripted_store import Scripted
 
 FILES = {"b.txt": b"12345", "sub/c.bin": bytes(range(256)) * 500, "umlaut-ü.txt": b"", "zz": b"last"}
+NOTE = "about these names.txt"
 kinds = pytest.mark.parametrize("kind", ["zip", "tar"])
 
 
@@ -36,7 +37,10 @@ def unpacked(kind: str, body: bytes) -> dict[str, bytes]:
             assert None is archive.testzip()
             return {name: archive.read(name) for name in archive.namelist()}
     with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-        return {member.name: archive.extractfile(member).read() for member in archive.getmembers()}
+        return {
+            member.name + "/" * member.isdir(): b"" if member.isdir() else archive.extractfile(member).read()
+            for member in archive.getmembers()
+        }
 
 
 @kinds
@@ -45,7 +49,7 @@ async def test_everything_below_the_folder_is_in_it(rig: Rig, kind: str) -> None
     token, _ = await folder(rig)
     got = await rig.fetch(token, f"/?archive={kind}")
     assert (200, True) == (got.status, got.whole)
-    assert FILES == unpacked(kind, got.body)
+    assert FILES | {"sub/": b""} == unpacked(kind, got.body)
     assert str(len(got.body)) == got.header("content-length")
     assert f"in.{kind}" in (got.header("content-disposition") or "")
     assert (got.header("content-disposition") or "").startswith("attachment")
@@ -65,7 +69,7 @@ async def test_a_listing_of_many_pages_is_read_to_its_end(rig: Rig, kind: str) -
         return honest(seen)
 
     rig.store._honest = two_a_page
-    assert FILES == unpacked(kind, (await rig.fetch(token, f"/?archive={kind}")).body)
+    assert FILES | {"sub/": b""} == unpacked(kind, (await rig.fetch(token, f"/?archive={kind}")).body)
 
 
 @kinds
@@ -209,4 +213,45 @@ async def test_no_member_is_unpacked_elsewhere(rig: Rig, kind: str) -> None:
     for name in ("/etc/passwd", "..\\..\\up", "plain"):
         rig.store.hold(f"inside/deep/in/{name}", name.encode())
     got = await rig.fetch(await rig.link(prefix="deep/in/"), f"/?archive={kind}")
-    assert {"etc/passwd", ".._.._up", "plain"} == unpacked(kind, got.body).keys()
+    assert {"etc/passwd", ".._.._up", "plain", NOTE} == unpacked(kind, got.body).keys()
+
+
+@kinds
+async def test_a_name_that_was_changed_is_told(rig: Rig, kind: str) -> None:
+    """In the archive itself, with what it was; where nothing was changed, nothing is said."""
+    for name in ("CON.txt", "sub/a:b", "a", "A"):
+        rig.store.hold(f"inside/deep/in/{name}", name.encode())
+    found = unpacked(kind, (await rig.fetch(await rig.link(prefix="deep/in/"), f"/?archive={kind}")).body)
+    assert {"_CON.txt": b"CON.txt", "sub/a_b": b"sub/a:b"}.items() <= found.items()
+    told = found[NOTE].decode()
+    assert ['_CON.txt was "CON.txt"', 'sub/a_b was "sub/a:b"'] == [
+        line for line in told.split("\r\n") if "CON" in line or "sub" in line
+    ]
+    rig.store.objects.clear()
+    rig.store.hold("inside/deep/in/plain", b"")
+    assert ["plain"] == list(
+        unpacked(kind, (await rig.fetch(await rig.link(prefix="deep/in/"), f"/?archive={kind}")).body)
+    )
+
+
+@kinds
+@pytest.mark.parametrize("odd", ["a/../b", "./c", "d" * 1020])
+async def test_a_name_that_nobody_can_ask_for_fails_no_folder(rig: Rig, kind: str, odd: str) -> None:
+    """What somebody put into the store by another way is left out, and the note says so."""
+    rig.store.hold("inside/deep/in/plain", b"here")
+    rig.store.hold(f"inside/deep/in/{odd}", b"odd")
+    got = await rig.fetch(await rig.link(prefix="deep/in/"), f"/?archive={kind}")
+    found = unpacked(kind, got.body)
+    assert (200, True, {"plain", NOTE}) == (got.status, got.whole, set(found))
+    assert f'"{odd}"' in found[NOTE].decode()
+
+
+@kinds
+async def test_empty_folders_are_kept(rig: Rig, kind: str) -> None:
+    """A folder is an object with a slash at its end; where a store lets that have content, it is a file in it."""
+    rig.store.hold("inside/deep/in/empty/", b"")
+    rig.store.hold("inside/deep/in/full/", b"content")
+    found = unpacked(kind, (await rig.fetch(await rig.link(prefix="deep/in/"), f"/?archive={kind}")).body)
+    assert {"empty/": b"", "full/content of the folder": b"content"} == {
+        name: body for name, body in found.items() if name != NOTE
+    }

@@ -31,6 +31,8 @@ from gateway.data.head_reader import HeadReader
 from gateway.telemetry.redaction import redact_names, scrub, without_tokens
 from gateway.wire import batch, documents, listing, sigv2, sigv4, target
 from gateway.wire.accept import accepted_headers, hoisted_header, single_range
+from gateway.wire.archive import Member, TarArchive, ZipArchive
+from gateway.wire.archive_names import Names, note
 from gateway.wire.checksums import BodyChecks, crc32c, crc64nvme
 from gateway.wire.chunked import ChunkedDecoder, declared_trailers
 from gateway.wire.chunks import Chunks
@@ -410,9 +412,13 @@ def many_parameters(n: int) -> Thunk:
     return lambda: target.query_pairs(query)
 
 
-@case("wire.target:decode", 1000)
+@case("wire.target:decode wire.target:spaced", 1000)
 def a_long_escaped_name(n: int) -> Thunk:
-    return lambda: target.decode("%C3%A9" * n, Reason.BAD_KEY)
+    def run() -> None:
+        target.spaced("a+%C3" * n)
+        target.decode("%C3%A9" * n, Reason.BAD_KEY)
+
+    return run
 
 
 @case("data.head_reader:HeadReader data.arrival:Arrival", 600)
@@ -877,6 +883,41 @@ def an_answer_of_many_headers(n: int) -> Thunk:
     return run
 
 
+def alike(number: int) -> str:
+    """One of the ways to write sixteen letters in capitals and small ones."""
+    return "".join("aA"[number >> at & 1] for at in range(16))
+
+
+@case("wire.archive_names:Names wire.archive_names:note", 40)
+def names_that_are_alike(n: int) -> Thunk:
+    paths = [alike(number) for number in range(n)] + ["/" * (number % 8) + "b" for number in range(n)]
+
+    def run() -> None:
+        names = Names()
+        for path in paths:
+            names.file(path)
+        note(names.changed, paths)
+
+    return run
+
+
+@case("wire.archive:ZipArchive wire.archive:TarArchive wire.archive:Member", 20)
+def an_archive_of_many_members(n: int) -> Thunk:
+    members = [Member(f"{number}", 70_000) for number in range(n)]
+
+    def run() -> None:
+        for archive in (ZipArchive(), TarArchive()):
+            for member in members:
+                archive.add(member)
+            for member in members:
+                archive.before(member)
+                archive.within(b"x" * 70_000)
+                archive.after(member, 1)
+            archive.end()
+
+    return run
+
+
 @case("wire.media:read_type wire.media:sandbox_of wire.media:MediaType", 200, caches=(read_type,))
 def a_type_of_many_parameters(n: int) -> Thunk:
     texts = ["a/" + "b" * n, "a/b" + ";a=b " * n, "a/b" + " ;" * n + '"', 'a/b;a="' + "\\\\" * n, "a/b, " * n]
@@ -967,10 +1008,6 @@ NOT_COUNTED = {
         wire.credentials:SigV4Query wire.documents:CopyResult wire.form:SigV2Form wire.form:SigV4Form
         wire.listing:Found wire.listing:Listing wire.listing:Part wire.listing:PartsListing wire.operations:Shape
         wire.pages:Entry wire.pages:Page wire.replies:Reply wire.sigv4:Verified core.attempt:Attempt
-    """,
-    "its input is counted in requests, and tests/wire/test_archive.py builds one of a hundred thousand members": """
-        wire.archive:Member wire.archive:TarArchive wire.archive:ZipArchive
-        wire.archive:member_names
     """,
 }
 """Public names of the rooms in `tests.linear.test_linear` that no case covers."""
