@@ -8,11 +8,12 @@ from collections import Counter
 import pytest
 
 from gateway.core.grant import Grant
-from gateway.core.lease import RESERVED_SECONDS, Room
+from gateway.core.lease import RESERVED_SECONDS, Reservation, Room
 from gateway.core.reasons import DependencyDown, Reason, UpstreamFailed
 from gateway.core.request import Action
 from gateway.core.route import UpstreamCall
 from gateway.data import reservations
+from gateway.data.exchange import Exchange
 from gateway.data.reservations import tell
 from tests.data.harness import Rig, request, running
 from tests.data.scripted_store import Scripted
@@ -314,6 +315,25 @@ async def test_looks_at_a_whole_download_take_nothing(rig: Rig) -> None:
     assert 405 == (await rig.ask("OPTIONS", f"/s/{token}")).status
     assert (0, 0) == (await rig.used(grant), await rig.moved(grant))
     assert BODY == (await rig.fetch(token)).body
+
+
+async def test_a_whole_download_is_counted_before_its_last_byte_leaves(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has all of it finds the use ended, however fast it asks again, and wherever."""
+    token, grant = await whole(rig)
+    found, written = [], Exchange.write
+
+    async def write(exchange: Exchange, data: bytes) -> None:
+        [permit] = rig.plane.transfers
+        if permit.moved == SIZE:
+            another = Reservation(grant.id, permit.lease_key, "another")
+            found.append(await rig.state.reserve_bytes(another, 1, cap=SIZE))
+        await written(exchange, data)
+
+    monkeypatch.setattr(Exchange, "write", write)
+    assert BODY == (await rig.fetch(token)).body
+    assert [Room.SPENT] == found
 
 
 async def test_another_replica_knows_of_a_whole_download(rig: Rig) -> None:
