@@ -112,14 +112,15 @@ async def tell(plane: Plane) -> None:
     What may still be given back whole (`consumed` is false) counts at its end.
     """
     for permit in plane.transfers:
-        if permit.reservation is not None:
+        if permit.reservation is not None and plane.transfers.runs(permit):  # it may have ended meanwhile
             moved = permit.moved - permit.counted if permit.consumed else 0
             permit.counted += moved
             kept = permit.consumed and permit.upload is None
             try:
                 await plane.leases.settle_bytes(permit.reservation, moved, plane.clock(), ends=False, keeps=kept)
-            except DependencyDown:
+            except DependencyDown:  # and so for all others: the next round tells of them
                 permit.counted -= moved
+                return
     try:
         await plane.leases.release_lapsed()
     except DependencyDown:

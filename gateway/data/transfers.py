@@ -203,6 +203,9 @@ class Transfers:
             self._counts[key] += 1
         self._running[id(permit)] = permit
 
+    def runs(self, permit: Permit) -> bool:
+        return id(permit) in self._running
+
     def leave(self, permit: Permit) -> None:
         """Count it out again; a second time does nothing."""
         if self._running.pop(id(permit), None) is None:

@@ -245,6 +245,32 @@ async def test_a_store_that_is_down_loses_no_count(rig: Rig, once: tuple[str, Gr
     assert SIZE == await rig.moved(grant)
 
 
+async def test_what_ended_meanwhile_is_not_told_of(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round takes a while: a request that has settled by then leaves no second trace, and what runs is told of."""
+    settle, told, go = rig.state.settle_bytes, [], asyncio.Event()
+    for key in ("a", "b"):
+        rig.store.hold(f"inside/{key}", BODY)
+    tokens = [await rig.link(key, uses=1) for key in ("a", "b")]
+    rig.store.script(*[Scripted(200, {}, [BODY[:100_000], go, BODY[100_000:]], length=SIZE) for _ in tokens])
+
+    async def slowly(mine, moved, now, **more):
+        if not more.get("ends", True):
+            told.append(mine.request)
+            go.set()
+            while len(rig.plane.transfers):  # noqa: ASYNC110 (nobody tells of it)
+                await asyncio.sleep(0)
+        await settle(mine, moved, now, **more)
+
+    async def round_() -> None:
+        await reserved(rig, 2 * SIZE)
+        monkeypatch.setattr(rig.state, "settle_bytes", slowly)
+        await tell(rig.plane)
+
+    *got, _ = await asyncio.gather(*[rig.fetch(token) for token in tokens], round_())
+    assert [BODY, BODY] == [one.body for one in got]
+    assert 1 == len(told)
+
+
 async def test_a_range_gives_up_waiting(rig: Rig, once: tuple[str, Grant], monkeypatch) -> None:
     """What others hold for long is told as used up, before the first byte."""
     token, _ = once
