@@ -206,6 +206,7 @@ class _App:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: self._reload("SIGHUP"))
         await self._listen()
         self.metrics.policy_reload("ok")
+        self._warn()
 
     async def serve_until(self, stop: asyncio.Event) -> None:
         """Wait for the end, then drain: see the module's order of ending."""
@@ -434,9 +435,14 @@ class _App:
         self._forgetting = asyncio.get_running_loop().create_task(forgetting)
         self.metrics.policy_reload("ok")
         _log.info("reloaded", cause=cause)
+        self._warn()
         later = [name for name, value in fixed_at_start(self.settings).items() if value != self._fixed[name]]
         if later:
             _log.warning("changes that need a restart", settings=later)
+
+    def _warn(self) -> None:
+        for text in self.loaded.policies.warnings:
+            _log.warning("the policies may not be meant so", detail=text)
 
     async def _prune(self) -> None:
         while True:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.output import Exit, fail, json_option, print_json
+from gateway.cli.output import Exit, fail, json_option, print_json, say
 from gateway.cli.values import config_option
 from gateway.core.reasons import SettingsError
 
@@ -38,17 +38,20 @@ def check(config: Path, *, schema: str | None, as_json: bool) -> None:
 
         print_json(settings_schema() if schema == "settings" else policy_schema())
         return
-    faults, summary = reading(config)
+    warnings: list[str] = []
+    faults, summary = reading(config, warnings)
     if as_json:
-        print_json({"faults": faults, **summary})
+        print_json({"faults": faults, "warnings": warnings, **summary})
         raise click.exceptions.Exit(int(Exit.SETTINGS if faults else Exit.OK))
     if faults:
         fail("\n".join(faults), Exit.SETTINGS)
+    for warning in warnings:
+        say(f"warning: {warning}")
     click.echo(", ".join(f"{count} {name}" for name, count in summary.items()) + ": all in order")
 
 
-def reading(config: Path) -> tuple[list[str], dict[str, int]]:
-    """Every fault, and how many of what was read."""
+def reading(config: Path, warnings: list[str] | None = None) -> tuple[list[str], dict[str, int]]:
+    """Every fault, and how many of what was read; what is seldom meant is added to `warnings`."""
     from gateway.backends.profiles import PROFILES
     from gateway.settings.watch import Reloader
 
@@ -61,6 +64,8 @@ def reading(config: Path) -> tuple[list[str], dict[str, int]]:
     except SettingsError as error:
         return list(error.faults), {}
     policies = loaded.policies
+    if warnings is not None:
+        warnings.extend(policies.warnings)
     policy = policies.policy
     summary = {
         "backends": len(policy.backends),

@@ -19,6 +19,7 @@ from gateway.settings.compile import compile_draft
 from gateway.settings.examples import Example, check
 from gateway.settings.faults import in_order
 from gateway.settings.grammar import PolicyFile
+from gateway.settings.overlap import overlaps
 from gateway.settings.words import References
 
 __all__ = ["PolicySet", "check_examples", "load_policies", "policy_schema", "read_policies"]
@@ -29,7 +30,7 @@ class PolicySet:
     """One immutable policy with what is needed to serve it.
 
     `sources` are the policy files in the order they were read; `references` are the other files they name (secrets and
-    certificates), for a watcher.
+    certificates), for a watcher. `warnings` say what is allowed and seldom meant.
     """
 
     policy: Policy
@@ -37,6 +38,7 @@ class PolicySet:
     examples: tuple[Example, ...]
     sources: tuple[Path, ...]
     references: frozenset[Path] = frozenset()
+    warnings: tuple[str, ...] = ()
 
 
 def load_policies(directory: Path, profiles: Mapping[str, Profile], environ: Mapping[str, str]) -> PolicySet:
@@ -60,6 +62,7 @@ def read_policies(directory: Path, references: References) -> PolicySet:
         examples=examples,
         sources=draft.sources,
         references=frozenset(references.files),
+        warnings=tuple(overlaps(draft.buckets, {backend.name: backend for backend in backends})),
     )
 
 

@@ -71,3 +71,18 @@ def test_the_schemas_are_for_editors(terminal, arguments, key):
     done = terminal.run("check", "--schema", *arguments)
     assert done.exit_code == 0, done.output
     assert key in json.loads(done.stdout)["properties"]
+
+
+def test_a_warning_is_told_and_is_no_fault(terminal, write):
+    """Two names of one place: on standard error, with the place, and exit code 0; --json has a list for it."""
+    policies = POLICIES.replace(
+        "  reports: {backend: lab}", "  reports: {backend: lab}\n  again: {backend: lab, bucket: reports}"
+    )
+    config = str(write(SETTINGS, policies))
+    done = terminal.run("check", "--config", config)
+    assert done.exit_code == 0, done.output
+    assert "a.yaml:6:" in done.stderr
+    assert "the same place as 'reports'" in done.stderr
+    assert done.stdout.endswith("all in order\n")
+    found = json.loads(terminal.run("check", "--config", config, "--json").stdout)
+    assert (found["faults"], len(found["warnings"])) == ([], 1)
