@@ -4,6 +4,7 @@
 #   make test     the tests (SLOW=1 adds the slow ones)                  make bench   side by side with others
 #   make helm     the chart: rendered, validated, its alerts tested      make clean   remove what was installed here
 #   make lock     renew requirements.lock and .ci/*.lock                 make clients the table of S3 clients
+#   make audit    advisories about everything that is locked, with a known-bad control (exit 2: nothing could be asked)
 #   make sbom     the bill of materials of the lock: dist/sbom.json, CycloneDX
 #   make replicas several gateways on one state, whole and broken
 #   make acceptance 200,000 genuine requests and 200,000 altered ones, with figures
@@ -11,7 +12,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: acceptance demo test lint format bench clients helm replicas lock clean tools
+.PHONY: acceptance demo test lint format audit bench clients helm replicas lock clean tools
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -71,6 +72,10 @@ lock: .venv/venv.stamp
 sbom: .tools/sbom.stamp
 	@mkdir -p dist
 	.tools/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --short-PURLs --output-file dist/sbom.json requirements.lock
+
+# 0: nothing known; 1: advisories; 2: the database cannot be reached; 3: it does not know what everybody knows.
+audit:
+	@$(PYTHON) .ci/audit $(ARGS) requirements.lock .ci/dev.lock .ci/sbom.lock
 
 clean:
 	rm -rf .venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import pytest
+
+from tests.servers.process import free_ports
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PIN = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==(\S+)", re.MULTILINE)
@@ -72,3 +80,106 @@ def test_what_the_image_copies_exists() -> None:
     for path in " ".join(copied).split():
         assert (_ROOT / path).exists(), path
         assert f"!{path}" in ignore
+
+
+def test_no_lock_is_below_a_floor() -> None:
+    """Neither lock, and no version that pyproject.toml itself would be content with."""
+    document = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+    floors, project = document["tool"]["gateway"]["floors"], document["project"]
+    for name in ("requirements.lock", ".ci/dev.lock"):
+        pins = _pins(name)
+        below = {one: pins[one] for one, least in floors.items() if _version(pins[one]) < _version(least)}
+        assert {} == below, name
+    declared = [
+        *project["dependencies"],
+        *(one for extra in project["optional-dependencies"].values() for one in extra),
+    ]
+    least = {_normal(one): found[1] for one in declared if (found := re.search(r">=([0-9.]+)", one))}
+    assert {} == {
+        one: least[one] for one, floor in floors.items() if one in least and _version(least[one]) < _version(floor)
+    }
+    assert _version("3.14.10") > _version("3.14.9")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
+def test_each_floor_names_its_advisory() -> None:
+    """So that whoever wants to lower one knows what for."""
+    table = (_ROOT / "pyproject.toml").read_text().partition("[tool.gateway.floors]\n")[2].partition("\n[")[0]
+    lines = [line for line in table.splitlines() if line.strip()]
+    assert len(lines) > 10
+    assert [] == [line for line in lines if not re.search(r"# .*(CVE|PYSEC|GHSA)-", line)]
+
+
+@pytest.fixture
+def database() -> Iterator[tuple[str, dict[tuple[str, str], list[str]]]]:
+    """A database of advisories on a free port, that knows what the test puts into it."""
+    known: dict[tuple[str, str], list[str]] = {}
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
+            found = [known.get((one["package"]["name"], one["version"]), []) for one in asked]
+            body = json.dumps({"results": [{"vulns": [{"id": name} for name in ids]} if ids else {} for ids in found]})
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Tests are silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", known
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+_CONTROL = {("pyyaml", "5.3.1"): ["GHSA-8q59-q68h-6hv4"]}
+
+
+@pytest.mark.parametrize(
+    ("known", "code", "told"),
+    [
+        (_CONTROL, 0, "0 with advisories; the control was seen"),
+        ({**_CONTROL, ("aiohttp", "3.0.0"): ["CVE-1", "CVE-2"]}, 1, "aiohttp 3.0.0: CVE-1, CVE-2"),
+        ({}, 3, "the auditor could not see its control: nothing was audited"),
+        ({("aiohttp", "3.0.0"): ["CVE-1"]}, 3, "the auditor could not see its control: nothing was audited"),
+    ],
+    ids=["clean", "advisories", "blind", "half blind"],
+)
+def test_an_audit_that_is_green_was_one(database, tmp_path: Path, known, code: int, told: str) -> None:
+    """Nothing is believed of a database that does not know what everybody knows."""
+    url, holds = database
+    holds.update(known)
+    lock = tmp_path / "a.lock"
+    lock.write_text("aiohttp==3.0.0 \\\n    --hash=sha256:aa\nredis[hiredis]==8.1.0 ; python_version > '3'\n")
+    done = _audit("--service", url, lock)
+    assert (code, True) == (done.returncode, told in done.stdout + done.stderr)
+
+
+def test_an_audit_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """With a code of its own, so that a run without the network can go on, saying so."""
+    lock = tmp_path / "a.lock"
+    lock.write_text("aiohttp==3.0.0\n")
+    (port,) = free_ports(1)
+    done = _audit("--service", f"http://127.0.0.1:{port}", lock)
+    assert (2, True) == (done.returncode, "nothing was audited" in done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def _audit(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, _ROOT / ".ci/audit", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_base_of_the_image_is_named_by_its_digest() -> None:
+    """Every stage is that base or an earlier stage: a tag can be moved to another image, a digest cannot."""
+    text = (_ROOT / "Dockerfile").read_text()
+    (base,) = re.findall(r"^ARG BASE=(\S+)$", text, re.MULTILINE)
+    assert re.fullmatch(r"python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", base)
+    assert {"${BASE}"} == set(re.findall(r"^FROM (\S+)", text, re.MULTILINE))
