@@ -59,8 +59,9 @@ _SPACES: Final = re.compile(" {2,}")
 _BLANKS: Final = re.compile(r"[ \t]+")
 _PORT: Final = re.compile(r":\d+\Z", re.ASCII)
 _HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-# One vendor's SDK sends the first unsigned, a content delivery network adds the other; nothing here acts on them.
-_NEVER_READ: Final = frozenset({"x-amz-user-agent", "x-amz-cf-id"})
+# One vendor's SDK sends the first unsigned, a content delivery network adds the second; nothing here acts on them. The
+# last, which early SDKs did not name, is the end of every canonical request, whatever is named.
+_NEED_NOT_BE_NAMED: Final = frozenset({"x-amz-user-agent", "x-amz-cf-id", "x-amz-content-sha256"})
 
 
 class SigningKeys:
@@ -335,7 +336,7 @@ def _signed_values(names: tuple[str, ...], raw: RawRequest) -> dict[str, str]:
     for name, value in raw.headers:
         if name in signed:
             found.setdefault(name, []).append(_squeeze(value))
-        elif name.startswith("x-amz-") and name not in _NEVER_READ:
+        elif name.startswith("x-amz-") and name not in _NEED_NOT_BE_NAMED:
             raise Refused(Reason.UNSIGNED_HEADER, f"{name} is present and not signed")
     return {name: ",".join(values) for name, values in found.items()}
 

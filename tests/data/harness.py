@@ -146,9 +146,13 @@ class Rig:
         await self.plane.follower.catch_up()
         return token.text, stored
 
-    async def key(self, app: Principal = APP, **fields: Any) -> tuple[Credentials, Grant]:
-        """A new key of an app."""
+    async def key(
+        self, app: Principal = APP, pair: Credentials | None = None, **fields: Any
+    ) -> tuple[Credentials, Grant]:
+        """A new key of an app; by default with an id and a secret that nobody had before."""
         key_id, secret = access_key_id(os.urandom(21)), secret_access_key(os.urandom(31))
+        if pair is not None:
+            key_id, secret = pair.access_key, pair.secret_key
         sealed = Sealer().seal(key_id, secret, os.urandom(NONCE_BYTES))
         grant = Grant(
             id=grant_id("k", os.urandom(12)),

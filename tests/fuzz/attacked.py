@@ -162,9 +162,9 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def attacked() -> AsyncIterator[Attacked]:
-    """A gateway whose clock stands at this second."""
-    async with running(domains=(HOST,)) as rig:
+async def attacked(domains: tuple[str, ...] = (HOST,)) -> AsyncIterator[Attacked]:
+    """A gateway whose clock stands at this second, and whose buckets are virtual hosts of `domains`."""
+    async with running(domains=domains) as rig:
         store = _Agreeing()
         rig.clock.now = float(int(time.time()))
         rig.plane.upstream = store

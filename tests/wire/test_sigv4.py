@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import pytest
@@ -270,6 +273,23 @@ def test_an_unsigned_digest_is_refused_and_an_unsigned_type_is_not():
     assert check(with_header(peer.v4_query("PUT", "/bucket/k"), "content-md5", "x"))
     for sign in (peer.v4_header, peer.v4_query):
         assert check(with_header(sign("PUT", "/bucket/k"), "content-type", "x"))
+
+
+def test_the_payload_hash_need_not_be_named_and_is_signed_all_the_same():
+    """Early SDKs leave x-amz-content-sha256 out of SignedHeaders; it ends what is signed, so no other value passes."""
+    hashed = sha256(b"body").hexdigest()
+    stamp = datetime.fromtimestamp(NOW, UTC).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{stamp[:8]}/{REGION}/s3/aws4_request"
+    canonical = f"PUT\n/bucket/k\n\nhost:{HOST}\nx-amz-date:{stamp}\n\nhost;x-amz-date\n{hashed}"
+    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+    key = sigv4.SigningKeys().derive(PAIR.secret_key, stamp[:8], REGION, "s3")
+    given = f"Credential={PAIR.access_key}/{scope}, SignedHeaders=host;x-amz-date, Signature="
+    signed = f"AWS4-HMAC-SHA256 {given}{hmac.digest(key, text.encode(), 'sha256').hex()}"
+    headers = (("host", HOST), ("x-amz-date", stamp), ("authorization", signed))
+    raw = RawRequest("PUT", "/bucket/k", "", headers)
+    assert hashed == check(with_header(raw, "x-amz-content-sha256", hashed)).payload_hash
+    for other in (sha256(b"other").hexdigest(), "UNSIGNED-PAYLOAD"):
+        assert refusal(with_header(raw, "x-amz-content-sha256", other)) is Reason.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize("name", ["x-amz-user-agent", "x-amz-cf-id"])
