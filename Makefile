@@ -6,13 +6,14 @@
 #   make lock     renew requirements.lock and .ci/*.lock                 make clients the table of S3 clients
 #   make audit    advisories about everything that is locked, with a known-bad control (exit 2: nothing could be asked)
 #   make sbom     the bill of materials of the lock: dist/sbom.json, CycloneDX
+#   make record   the requests of client stacks, recorded again: tests/vectors/stacks
 #   make replicas several gateways on one state, whole and broken
 #   make acceptance 200,000 genuine requests and 200,000 altered ones, with figures
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: acceptance demo test lint format audit bench clients helm replicas lock clean tools
+.PHONY: acceptance demo test lint format audit bench clients record helm replicas lock clean tools
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -46,6 +47,9 @@ acceptance: .venv/dev.stamp
 clients: .venv/dev.stamp .tools/tools.stamp
 	$(BIN)/python -m tests.clients.install
 	$(BIN)/python -m tests.clients $(ARGS)
+
+record: .venv/dev.stamp
+	$(BIN)/python -m tests.vectors.record $(ARGS)
 
 helm: .venv/dev.stamp .tools/kube.stamp
 	.tools/kube/bin/yamllint --strict -c .yamllint helm/Chart.yaml helm/values.yaml helm/alerts.yaml helm/alerts_test.yaml helm/examples policies gateway.yaml

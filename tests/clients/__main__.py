@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tests.clients.run import CLIENTS, COUNT, STEPS, Outcome, Step, drive, stock
+from tests.clients.tables import TABLES, write_table
 from tests.e2e.place import Place
 from tests.servers.gateway import gateway_before
 from tests.servers.seaweedfs import seaweedfs_store
@@ -49,9 +50,24 @@ def main(wanted: list[str]) -> int:
                     _say((work / "driver.log").read_text()[-3000:])
                 (work / "big.bin").unlink()
                 (work / "back.bin").unlink(missing_ok=True)
+            tables = _tables(place, directory, wanted)
     if not wanted:
-        _RESULTS.write_text(_table(outcomes))
-    return 1 if any(outcome.faults for outcome in outcomes) else 0
+        _RESULTS.write_text(_table(outcomes) + _table_formats(tables))
+    return 1 if any(outcome.faults for outcome in outcomes) or any(not step.ok for _, _, step in tables) else 0
+
+
+def _tables(place: Place, directory: Path, wanted: list[str]) -> list[tuple[str, str, Step]]:
+    """Each table format's name, version and outcome."""
+    found = []
+    for table in TABLES:
+        if wanted and table.name not in wanted:
+            continue
+        work = directory / table.step
+        work.mkdir()
+        version, step = write_table(table, place, work)
+        found.append((table.name, version, step))
+        _say(f"{table.name} {version}: {step.said or '✔'}")
+    return found
 
 
 def _say(text: str) -> None:
@@ -66,6 +82,13 @@ def _table(outcomes: list[Outcome]) -> str:
     for outcome in outcomes:
         cells = (_cell(outcome.steps[name]) for name in STEPS)
         lines.append(f"| {outcome.client.name} | {outcome.version} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _table_formats(tables: list[tuple[str, str, Step]]) -> str:
+    lines = ["", "A table is begun, added to and read again by each engine's own S3 client.", ""]
+    lines += ["| table format | version | outcome |", "|---|---|---|"]
+    lines += [f"| {name} | {version} | {_cell(step)} |" for name, version, step in tables]
     return "\n".join(lines) + "\n"
 
 

@@ -8,26 +8,49 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 import venv
 from pathlib import Path
 
-__all__ = ["CORE", "GROUPS", "NODE", "UPLOADS", "install", "program"]
+__all__ = ["CORE", "GROUPS", "NODE", "UPLOADS", "command", "install", "program"]
 
 _HERE = Path(__file__).resolve().parent
 _PLACE = _HERE.parents[1] / ".tools" / "clients"
 CORE = ("core", "node")
-GROUPS = (*CORE, "frames", "s3fs", "tuspy", "uploads")
+GROUPS = (*CORE, "bun", "frames", "go", "s3fs", "tables", "tuspy", "uploads")
 NODE = _PLACE / "node"
 UPLOADS = _PLACE / "uploads"
-_NPM = {"node": _HERE, "uploads": _HERE / "uploads"}
+_NPM = {"node": _HERE, "bun": _HERE / "bun", "uploads": _HERE / "uploads"}
+_DEBIAN = {"go": ("golang-github-minio-minio-go-v7-dev", "golang-go")}
+"""Groups that are Debian's packages: minio-go's source with what it needs, and a compiler for it."""
 
 
 def program(group: str, name: str) -> Path:
     """Where a Python group's command is. It need not be installed yet."""
     return _PLACE / group / "bin" / name
+
+
+def command(group: str, driver: Path) -> list[str]:
+    """How a driver is run with its group."""
+    match driver.suffix:
+        case ".cjs":
+            return ["env", f"NODE_PATH={NODE / 'node_modules'}", "node", str(driver)]
+        case ".ts":
+            return [str(_PLACE / "bun/node_modules/@oven/bun-linux-x64-baseline/bin/bun"), "run", str(driver)]
+        case ".go":
+            return [str(_built(driver))]
+    return [str(program(group, "python")), "-W", "ignore", str(driver)]
+
+
+def _built(driver: Path) -> Path:
+    """The program of a Go driver, built from Debian's sources alone."""
+    made = _PLACE / driver.stem
+    settings = {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(_PLACE / "go-cache")}
+    subprocess.run(["go", "build", "-o", made, driver], env=os.environ | settings, check=True)
+    return made
 
 
 def install(*groups: str) -> None:
@@ -40,6 +63,9 @@ def install(*groups: str) -> None:
 
 
 def _install(group: str) -> None:
+    if group in _DEBIAN:
+        subprocess.run([_HERE.parents[1] / ".ci" / "packages", *_DEBIAN[group]], check=True)
+        return
     lock = _NPM[group] / "package-lock.json" if group in _NPM else _HERE / f"{group}.lock"
     place, wanted = _PLACE / group, hashlib.sha256(lock.read_bytes()).hexdigest()
     stamp = place / "lock.sha256"

@@ -15,15 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.clients.install import NODE, install, program
+from tests.clients.install import command, install
 from tests.e2e.place import Place, noise
 
-__all__ = ["CLIENTS", "COUNT", "STEPS", "Client", "Outcome", "Step", "drive", "stock"]
+__all__ = ["CLIENTS", "COUNT", "DRIVERS", "STEPS", "Client", "Outcome", "Step", "drive", "environ", "stock"]
 
 STEPS = ("put", "get", "range", "list", "multipart", "copy", "batch delete", "unicode")
 COUNT = 2500
 MANY = "many/"
-_DRIVERS = Path(__file__).parent / "drivers"
+DRIVERS = Path(__file__).parent / "drivers"
 _SMALL = 100_000
 _UNICODE = "ünïcode/日本 語 + & ='🎉.bin"
 
@@ -51,6 +51,10 @@ CLIENTS = (
     Client("obstore", "frames", "drive_obstore.py"),
     Client("minio-py", "frames", "drive_minio.py"),
     Client("AWS SDK for JavaScript", "node", "drive_js.cjs", core=True),
+    Client("AWS SDK for JavaScript 2", "node", "drive_js2.cjs", core=True),
+    Client("minio-js", "node", "drive_minio_js.cjs", core=True),
+    Client("Bun", "bun", "drive_bun.ts"),
+    Client("minio-go", "go", "drive_minio_go.go"),
 )
 
 
@@ -87,29 +91,28 @@ def stock(place: Place) -> None:
         list(pool.map(put, range(COUNT)))
 
 
-def drive(client: Client, place: Place, work: Path, size: int, **environ: str) -> Outcome:
-    """Run one client through every step. `size` in bytes is its large object's; `environ` adds to its settings."""
+def drive(client: Client, place: Place, work: Path, size: int, **settings: str) -> Outcome:
+    """Run one client through every step. `size` in bytes is its large object's; `settings` adds to its settings."""
     install(client.group)
     (work / "small.bin").write_bytes(noise(_SMALL))
     if not (work / "big.bin").exists():
         (work / "big.bin").write_bytes(noise(size))
     prefix = client.name.lower().replace(" ", "-") + "/"
-    node = client.group == "node"
-    command = ["node"] if node else [program(client.group, "python"), "-W", "ignore"]
     done = subprocess.run(
-        [*command, _DRIVERS / client.driver],
+        command(client.group, DRIVERS / client.driver),
         check=False,
         capture_output=True,
         text=True,
         timeout=600,
         cwd=work,
-        env=_environ(place, work, prefix) | environ,
+        env=environ(place, work, prefix) | settings,
     )
     (work / "driver.log").write_text(done.stderr)
     return _judged(client, done, place, prefix, work)
 
 
-def _environ(place: Place, work: Path, prefix: str) -> dict[str, str]:
+def environ(place: Place, work: Path, prefix: str) -> dict[str, str]:
+    """What every driver is told: the gateway's address, a new key, and where it works."""
     key = place.gateway.api("POST", "/v1/keys", {"app": "tests", "label": prefix})
     return {
         "PATH": os.environ["PATH"],
@@ -122,7 +125,6 @@ def _environ(place: Place, work: Path, prefix: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ALLOW_HTTP": "true",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NODE_PATH": str(NODE / "node_modules"),
         "BUCKET": place.bucket,
         "PREFIX": prefix,
         "WORK": str(work),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.run import CLIENTS, Client, drive, stock
+from tests.clients.run import CLIENTS, Client, Step, drive, stock
+from tests.clients.tables import TABLES, Table, write_table
 from tests.e2e.conftest import require
 from tests.e2e.place import Place
 from tests.servers.gateway import gateway_before
@@ -39,3 +40,11 @@ def test_every_client_moves_200_mib_too(place: Place, tmp_path: Path, client: Cl
     """The same with a large object, and with the clients that are large themselves."""
     require("npm")
     assert {} == drive(client, place, tmp_path, 200 * _MIB).faults
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_table_format_starts_grows_and_is_read(place: Place, tmp_path: Path, table: Table) -> None:
+    """A table is begun, added to and read again, each by the engine's own S3 client."""
+    _, step = write_table(table, place, tmp_path)
+    assert Step(ok=True, said="") == step

@@ -17,7 +17,18 @@ from tests.servers.gateway import gateway_before
 from tests.servers.store import RunningStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
-_TRUSTS_A_FILE = ("boto3", "aws cli", "rclone", "s3fs", "AWS SDK for JavaScript")
+_TRUSTS_A_FILE = (
+    "boto3",
+    "aws cli",
+    "rclone",
+    "s3fs",
+    "minio-py",
+    "AWS SDK for JavaScript",
+    "AWS SDK for JavaScript 2",
+    "minio-js",
+    "Bun",
+    "minio-go",
+)
 """Clients that are told of an authority by a variable."""
 
 
@@ -41,5 +52,5 @@ def test_a_client_does_everything_over_tls(place: Place, tmp_path: Path, client:
     """Every step works, with unsigned chunks and checksums in trailers where the SDK chooses them."""
     require("npm")
     authority = str(place.gateway.directory.parent / "tls.crt")
-    environ = dict.fromkeys(("AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "RCLONE_CA_CERT"), authority)
+    environ = dict.fromkeys(("AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "RCLONE_CA_CERT", "SSL_CERT_FILE"), authority)
     assert {} == drive(client, place, tmp_path, 24 * 1024 * 1024, **environ).faults

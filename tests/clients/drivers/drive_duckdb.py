@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 import duckdb_extension_httpfs
-from steps import BIG, BUCKET, COUNT, HOST, MANY, PREFIX, report
+from steps import BIG, BUCKET, COUNT, HOST, MANY, PREFIX, SECURE, report
 
 PLACE = f"s3://{BUCKET}/{PREFIX}"
 TABLE = "SELECT range AS number, 'row ' || range AS text FROM range(1000)"
@@ -13,7 +13,7 @@ TABLE = "SELECT range AS number, 'row ' || range AS text FROM range(1000)"
 base = duckdb.connect()
 base.execute(f"LOAD '{extension}'")
 base.execute(
-    f"CREATE SECRET (TYPE s3, KEY_ID '{os.environ['AWS_ACCESS_KEY_ID']}', REGION 'us-east-1', USE_SSL false,"
+    f"CREATE SECRET (TYPE s3, KEY_ID '{os.environ['AWS_ACCESS_KEY_ID']}', REGION 'us-east-1', USE_SSL {SECURE},"
     f" SECRET '{os.environ['AWS_SECRET_ACCESS_KEY']}', ENDPOINT '{HOST}', URL_STYLE 'path')"
 )
 

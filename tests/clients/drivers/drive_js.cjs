@@ -1,28 +1,17 @@
 // The AWS SDK for JavaScript v3, configured by environment variables; path style is its own setting.
 const fs = require('node:fs')
-const crypto = require('node:crypto')
 const assert = require('node:assert')
 const { pipeline } = require('node:stream/promises')
 const S3 = require('@aws-sdk/client-s3')
 const { Upload } = require('@aws-sdk/lib-storage')
 const { version } = require('@aws-sdk/client-s3/package.json')
+const { BUCKET: Bucket, COUNT, MANY, PART, PREFIX, UNICODE, WORK, digest, report, small } = require('./steps.cjs')
 
-const { BUCKET: Bucket, PREFIX, WORK, MANY, COUNT } = process.env
 const client = new S3.S3Client({ forcePathStyle: true })
-const small = fs.readFileSync(`${WORK}/small.bin`)
-const UNICODE = "ünïcode/日本 語 + & ='🎉.bin"
-
-const say = (line) => console.log(JSON.stringify(line))
 const send = (Command, input) => client.send(new Command({ Bucket, ...input }))
 const read = async (input) => Buffer.from(await (await send(S3.GetObjectCommand, input)).Body.transformToByteArray())
 
-async function digest(path) {
-  const hash = crypto.createHash('sha256')
-  await pipeline(fs.createReadStream(path), hash)
-  return hash.digest('hex')
-}
-
-const steps = {
+report(version, {
   put: () => send(S3.PutObjectCommand, { Key: PREFIX + 'put.bin', Body: small }),
   get: async () => assert(small.equals(await read({ Key: PREFIX + 'put.bin' }))),
   range: async () =>
@@ -32,11 +21,11 @@ const steps = {
     for await (const page of S3.paginateListObjectsV2({ client }, { Bucket, Prefix: MANY })) {
       for (const entry of page.Contents) found.add(entry.Key)
     }
-    assert.strictEqual(found.size, Number(COUNT))
+    assert.strictEqual(found.size, COUNT)
   },
   multipart: async () => {
     const Body = fs.createReadStream(`${WORK}/big.bin`)
-    await new Upload({ client, params: { Bucket, Key: PREFIX + 'big.bin', Body }, partSize: 8 * 1024 * 1024 }).done()
+    await new Upload({ client, params: { Bucket, Key: PREFIX + 'big.bin', Body }, partSize: PART }).done()
     const answer = await send(S3.GetObjectCommand, { Key: PREFIX + 'big.bin' })
     await pipeline(answer.Body, fs.createWriteStream(`${WORK}/back.bin`))
     assert.strictEqual(await digest(`${WORK}/back.bin`), await digest(`${WORK}/big.bin`))
@@ -54,19 +43,4 @@ const steps = {
     const found = await send(S3.ListObjectsV2Command, { Prefix: PREFIX + 'ünï' })
     assert.deepStrictEqual(found.Contents.map((entry) => entry.Key), [PREFIX + UNICODE])
   },
-}
-
-async function main() {
-  say({ version })
-  for (const [step, take] of Object.entries(steps)) {
-    try {
-      await take()
-      say({ step, ok: true, said: '' })
-    } catch (error) {
-      console.error(error)
-      say({ step, ok: false, said: `${error.name}: ${error.message}`.slice(0, 300) })
-    }
-  }
-}
-
-main()
+})

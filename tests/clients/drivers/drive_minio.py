@@ -4,15 +4,17 @@ import io
 import os
 
 import minio
+import urllib3
 from minio.commonconfig import CopySource
 from minio.deleteobjects import DeleteObject
-from steps import BIG, BUCKET, COUNT, HOST, MANY, PREFIX, SMALL, UNICODE, WORK, digest, report
+from steps import BIG, BUCKET, COUNT, HOST, MANY, PREFIX, SECURE, SMALL, UNICODE, WORK, digest, report
 
 client = minio.Minio(
     HOST,
     access_key=os.environ["AWS_ACCESS_KEY_ID"],
     secret_key=os.environ["AWS_SECRET_ACCESS_KEY"],
-    secure=False,
+    secure=SECURE,
+    http_client=urllib3.PoolManager(ca_certs=os.environ.get("SSL_CERT_FILE")),
 )
 
 

@@ -2,11 +2,11 @@
 
 import pyarrow as pa
 from pyarrow import fs
-from steps import BIG, BUCKET, COUNT, HOST, MANY, PREFIX, SMALL, UNICODE, WORK, digest, report
+from steps import BIG, BUCKET, COUNT, HOST, MANY, PREFIX, SECURE, SMALL, UNICODE, WORK, digest, report
 
 PLACE = f"{BUCKET}/{PREFIX}"
 PIECE = 16 * 1024 * 1024
-files = fs.S3FileSystem(endpoint_override=HOST, scheme="http")
+files = fs.S3FileSystem(endpoint_override=HOST, scheme="https" if SECURE else "http")
 
 
 def write(path, data):

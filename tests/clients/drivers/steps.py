@@ -10,12 +10,13 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["BIG", "BUCKET", "COUNT", "HOST", "MANY", "PREFIX", "SMALL", "UNICODE", "WORK", "digest", "report"]
+__all__ = ["BIG", "BUCKET", "COUNT", "HOST", "MANY", "PREFIX", "SECURE", "SMALL", "UNICODE", "WORK", "digest", "report"]
 
 BUCKET = os.environ["BUCKET"]
 PREFIX = os.environ["PREFIX"]
 """Where this client works; ends with a slash."""
-HOST = os.environ["AWS_ENDPOINT_URL_S3"].removeprefix("http://")
+SECURE = os.environ["AWS_ENDPOINT_URL_S3"].startswith("https:")
+HOST = os.environ["AWS_ENDPOINT_URL_S3"].partition("//")[2]
 WORK = Path(os.environ["WORK"])
 SMALL = WORK / "small.bin"
 BIG = WORK / "big.bin"
