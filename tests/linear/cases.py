@@ -15,7 +15,7 @@ from gateway.core.attempt import Attempt, Principal
 from gateway.core.backend import Credentials
 from gateway.core.generations import Generations
 from gateway.core.listed import ListText
-from gateway.core.pattern import NamePattern, PathPattern, key_fault
+from gateway.core.pattern import NamePattern, PathPattern, key_fault, prefix_fault
 from gateway.core.policy import Policy, decide
 from gateway.core.reasons import Reason
 from gateway.core.request import Action, BodyFraming, Operation, RawRequest
@@ -51,6 +51,8 @@ from gateway.wire.operations import Level, check_values, find_shape
 from gateway.wire.parse import checked_key, copy_source, is_link_path, parse
 from gateway.wire.tus import is_resumable, override, read_step
 from gateway.wire.tus_state import HEAD_BYTES, UploadState, expiry_of
+from gateway.wire.understood import require_understood
+from gateway.wire.visitor import visit_of
 from tests.linear.case import Case, Thunk, byte_by_byte, fed
 
 __all__ = ["CASES", "NOT_COUNTED"]
@@ -535,6 +537,18 @@ def one_header_many_times(n: int) -> Thunk:
     return lambda: accepted_headers(pairs)
 
 
+@case("wire.visitor:visit_of wire.understood:require_understood", 100)
+def an_agent_of_almost_everything(n: int) -> Thunk:
+    fields = [(f"upload-{number}", "v") for number in range(n)]
+    request = raw("", *fields, ("user-agent", "robot cubot link prevue " * n), ("purpose", "pre" * n), method="PUT")
+
+    def run() -> None:
+        visit_of(request)
+        require_understood(request, Operation.PUT_OBJECT, step=False)
+
+    return run
+
+
 @case("wire.accept:single_range wire.accept:hoisted_header", 3000)
 def a_long_range(n: int) -> Thunk:
     text = "bytes=" + " 1" * n + "-"
@@ -575,13 +589,14 @@ def parameters_of_no_operation(n: int) -> Thunk:
     return run
 
 
-@case("wire.parse:checked_key core.pattern:key_fault", 80)
+@case("wire.parse:checked_key core.pattern:key_fault core.pattern:prefix_fault", 80)
 def a_long_key(n: int) -> Thunk:
     keys = ["a/" * n, "é." * n, "\u202e" * n, ".gateway-uploads" + "." * n]
 
     def run() -> None:
         for key in keys:
             key_fault(key)
+            prefix_fault(key + "..")
             checked_key(key)
 
     return run
@@ -988,13 +1003,15 @@ NOT_COUNTED = {
         wire.calls:require_kept wire.calls:require_own_name
         wire.copies:copied_part wire.copies:copied_whole wire.copies:source_request wire.copies:tags_request
         wire.documents:completed_document wire.documents:copy_document wire.documents:initiated_document
-        wire.documents:post_document wire.pages:front_page wire.pages:landing_page wire.pages:listing_page
+        wire.documents:post_document wire.pages:front_page wire.pages:card_page wire.pages:landing_page
+        wire.pages:listing_page
         wire.pages:password_page wire.pages:receipt_page wire.pages:refusal_page wire.pages:upload_page
         wire.replies:page wire.replies:problem wire.replies:rate_fields wire.replies:refusal wire.replies:s3_error
         wire.replies:s3_ids wire.replies:store_error wire.tus:discovery_fields wire.tus:location
         wire.tus:version_fields
     """,
     _CONSTANT: """
+        wire.headers:asks_download
         wire.answer_head:has_no_body wire.calls:heeded_version wire.checksums:register_crc wire.operations:methods_of
         wire.pages:shown_size wire.replies:public_reason wire.replies:retry_after_field wire.replies:store_reason
         wire.replies:title_of wire.sigv4:SigningKeys wire.tus:expires_field wire.tus_state:lease_key
