@@ -48,6 +48,7 @@ __all__ = [
     "Listed",
     "Worker",
     "backend_specs",
+    "check_certificates",
     "check_list",
     "fixed_at_start",
     "gate_of",
@@ -367,12 +368,23 @@ def _tls_files(settings: Settings) -> dict[str, TlsFiles]:
     return {name: tls for name, tls in found.items() if tls is not None}
 
 
+def check_certificates(settings: Settings) -> None:
+    """Load what the listeners would, and keep nothing.
+
+    Raises:
+        SettingsError: a certificate and its key do not load.
+    """
+    for tls in _tls_files(settings).values():
+        _context(tls)
+
+
 def _context(tls: TlsFiles) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(tls.cert, tls.key, password=_no_passphrase)
     except (OSError, ValueError) as failure:
         reason = getattr(failure, "reason", None) or "cannot be read"
+        reason = "the key is not the certificate's own" if reason == "KEY_VALUES_MISMATCH" else reason
         raise SettingsError(f"{tls.cert} and {tls.key}: {reason}") from None
     return context
 

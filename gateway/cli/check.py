@@ -61,6 +61,10 @@ def reading(config: Path, warnings: list[str] | None = None) -> tuple[list[str],
             from gateway.compose import check_list
 
             check_list(loaded.settings)
+        if loaded.settings.data.tls is not None or loaded.settings.control.tls is not None:
+            from gateway.compose import check_certificates
+
+            check_certificates(loaded.settings)
     except SettingsError as error:
         return list(error.faults), {}
     policies = loaded.policies

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -86,3 +87,16 @@ def test_a_warning_is_told_and_is_no_fault(terminal, write):
     assert done.stdout.endswith("all in order\n")
     found = json.loads(terminal.run("check", "--config", config, "--json").stdout)
     assert (found["faults"], len(found["warnings"])) == ([], 1)
+
+
+@pytest.mark.parametrize(("key", "code"), [("one", 0), ("two", 5)])
+def test_a_certificate_and_a_key_that_do_not_belong_together_are_told(terminal, write, tmp_path, key, code):
+    """Before a start finds out; a pair is in order."""
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=x")
+    for name in ("one", "two"):
+        files = ("-keyout", tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.crt")
+        subprocess.run(["openssl", "req", "-x509", *curve, *files], check=True, capture_output=True)
+    tls = f"data: {{tls: {{cert: {tmp_path}/one.crt, key: {tmp_path}/{key}.key}}}}\n"
+    done = terminal.run("check", "--config", str(write(SETTINGS + tls, POLICIES)))
+    assert done.exit_code == code, done.output
+    assert ("the key is not the certificate's own" in done.stderr) is (code != 0)

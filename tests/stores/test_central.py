@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,6 +20,10 @@ from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.stores import central as module
 from gateway.stores.central import CentralState
+from gateway.stores.keyring import KeyRing
+from gateway.stores.memory import MemoryState
+from gateway.stores.seal import Sealer
+from gateway.stores.sealed import SealedGrants, count_seals
 from tests.contract.sample import NOW, full_link, key, link
 from tests.control.desk import Desk, serving
 from tests.control.usecases.test_keys import keys_of
@@ -296,3 +301,22 @@ async def test_an_answer_that_something_kept_proves_nothing(desk: Desk, keeps: b
             await sidecar.since(0, 10)
         with pytest.raises(DependencyDown, match="came twice"):
             await sidecar.probe()
+
+
+async def test_a_central_gateway_opens_what_it_hands_on() -> None:
+    """Its store holds nothing without the sealing key, which no sidecar has, and a sidecar's grants are whole."""
+    store = MemoryState()
+    grants = SealedGrants(store, KeyRing([(1, "a sealing key of enough characters")]), os.urandom)
+    tokens = {hash_secret(TOKEN): "first"}
+    async with serving(grants=grants, leases=store, feed=store, ledger=store, sidecar_tokens=lambda: tokens) as desk:
+        made = await grants.create(key(sealed=Sealer().seal("GWKID", "the secret", bytes(12))))
+        worded = await grants.create(link(password="scrypt$a$b"))
+        sidecar = CentralState(f"central+{desk.url}", TOKEN)
+        await sidecar.open()
+        found = await sidecar.find(made.hash)
+        assert found is not None
+        assert found.sealed is not None
+        assert "the secret" == Sealer().open("GWKID", found.sealed)
+        assert worded == await sidecar.find(worded.hash)
+        await sidecar.close()
+    assert {1: 2} == await count_seals(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,28 @@ async def test_sealing_keys_stand_before_the_grants_alone(tmp_path: Path) -> Non
     again = await open_state(url, sealing_keys=[(1, "a sealing key of enough characters")])
     assert stored == await again.grants.find(stored.hash)
     await again.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "library", "engine", "told"),
+    [
+        (
+            "postgresql://127.0.0.1:1/x",
+            "asyncpg",
+            "gateway.stores.postgres",
+            r"needs asyncpg: install gateway\[postgres\]",
+        ),
+        ("redis://127.0.0.1:1/0", "redis", "gateway.stores.redis", r"needs redis-py: install gateway\[redis\]"),
+    ],
+)
+async def test_an_extra_that_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, url: str, library: str, engine: str, told: str
+) -> None:
+    """With the command that brings it; with it, the server is what is missing."""
+    with pytest.raises(SettingsError, match=r"cannot be reached|does not answer"):
+        await open_state(url, accept_redis_durability=True)
+    for name in [name for name in sys.modules if name.startswith((library + ".", engine))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(SettingsError, match=told):
+        await open_state(url, accept_redis_durability=True)
