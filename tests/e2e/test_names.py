@@ -25,6 +25,7 @@ _EVERYWHERE = [
     ".hidden",
     "...three",
     "~tilde*star|pipe^caret`tick.txt",
+    "bell\x07 escape\x1b[31m delete\x7f next\x85.txt",
     "deep/" * 20 + "leaf.txt",
     "x" * 250,
     "/".join(["y" * 90] * 11),

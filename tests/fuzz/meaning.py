@@ -9,7 +9,8 @@ S3's published rules put under the signature, in their canonical form, and the b
   unless it is Host or an `x-amz-*` header. Content-Type is covered where it was signed.
 - SigV2: method; the bucket and path as sent; the sub-resources; Content-MD5, Content-Type, the date that counts and
   every `x-amz-*`. SigV2 covers neither the host beyond its bucket nor any other parameter.
-- A form: its bucket, and what its policy holds of each field; not the file, not its name, not `x-ignore-*`.
+- A form: its bucket, which its address says if no field does, and what its policy holds of each field; not the file,
+  not its name, not `x-ignore-*`.
 - A link: the method's kind and the token, without the marks that were pasted behind it.
 - A body: its bytes after all framing, its trailers, and the signatures of its chunks.
 
@@ -26,7 +27,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
-from tests.fuzz.jobs import HOST
+from tests.fuzz.jobs import BUCKET, HOST
 from tests.fuzz.sent import Sent
 from tests.fuzz.signers import SUB_RESOURCES
 
@@ -117,7 +118,7 @@ def _v2(sent: Sent, original: Sent) -> Iterator[object]:
 
 
 def _form(sent: Sent, original: Sent) -> object:
-    fields, policy = _fields(sent), _fields(original).get("policy", "")
+    fields, policy = {"bucket": BUCKET} | _fields(sent), _fields(original).get("policy", "")
     loose = {
         item[1][1:].lower(): item[2]
         for item in json.loads(b64decode(policy))["conditions"]

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from gateway.core.reasons import Reason, Refused
 from gateway.data import resolve, verify
-from gateway.wire import chunked, form, sigv2, sigv4
+from gateway.data.gate import Terms
+from gateway.wire import chunked, form, parse, sigv2, sigv4, target
 from gateway.wire.checksums import BodyChecks
 from gateway.wire.form import FormPolicy, SizeRange
 from tests.fuzz import alterations as ways
@@ -114,6 +116,36 @@ async def test_without_a_guard_wrong_requests_pass(place: Attacked, monkeypatch:
     monkeypatch.setattr(owner, guard, instead)
     tally = await misbuild(place, 40, _SEED, {name: MISBUILT[name]})
     assert tally.accepted
+
+
+def _refuse_absent(values: dict[str, str], names: tuple[str, ...]) -> None:
+    if len(values) < len(names):
+        raise Refused(Reason.BAD_SIGNATURE)
+
+
+_TOO_STRICT: dict[str, tuple[object, str, object]] = {
+    "absent headers": (sigv4, "_fill_absent", _refuse_absent),
+    "the scheme's own port": (sigv4, "_readings", lambda values: [values]),
+    "unsigned types": (resolve, "leaves_type_unsigned", _yes),
+    "aliases": (target, "_META", "x-amz-none-"),
+    "pluses": (sigv4, "spaced", lambda text: text),
+    "keys": (parse, "key_fault", lambda key: None if key.isprintable() else "is odd"),
+}
+
+
+@pytest.mark.parametrize("name", _TOO_STRICT)
+async def test_with_a_rule_too_strict_genuine_requests_are_refused(
+    place: Attacked, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Control: with any one rule tightened, the drawn requests of no client in particular find it."""
+    owner, rule, instead = _TOO_STRICT[name]
+    if name == "aliases":
+        target._name.cache_clear()
+    if name == "unsigned types":
+        monkeypatch.setattr(Terms, "unsigned_content_type", property(lambda _: False))
+    monkeypatch.setattr(owner, rule, instead)
+    tally = await genuine(place, 400, _SEED)
+    assert tally.refused
 
 
 def test_every_alteration_is_in_the_draw() -> None:
