@@ -313,7 +313,8 @@ async def test_the_cap_holds_and_is_reachable(engine: Engine, steps: list[tuple[
             room = await engine.reserve_bytes(entry(who), size, cap=cap)
             assert (room is Room.TAKEN) == (size <= spare)
             assert (room is Room.SPENT) == (size > cap - moved[who[0]])
-            left[who] = left.get(who, 0) + (size if room is Room.TAKEN else 0)
+            if room is Room.TAKEN:
+                left[who] = left.get(who, 0) + size
         elif who in left:
             if step == "move":
                 count = min(size, left[who])
