@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -139,3 +141,44 @@ async def test_what_narrows_nothing_ends_nothing(trio: Fleet, replica: int, grou
         assert [] == [(kind, name) for (kind, name, *_), good in zip(running, ends, strict=True) if not good]
         names = [one.name for kind, _, _, one in running if kind not in READING]
         assert [] == [name for name in names if not await asyncio.to_thread(stored, trio, name)]
+
+
+async def test_a_short_lived_key_ends_with_its_apps_entry(seaweedfs: RunningStore, tmp_path: Path) -> None:
+    """The entry is taken out of the settings of the gateways that issued it: refused on each of them soon after."""
+    database, entry = f'"sqlite:///{tmp_path}/shared.db"', '[{app: "app:web", token: "env:WEB_TOKEN"}]'
+    environ = {"WEB_TOKEN": "a-web-apps-token-of-many-letters"}
+    public = {"GATEWAY_DATA__PUBLIC_URL": "http://gw.example"}
+    with fleet(
+        tmp_path, seaweedfs, [database, database], control=f"credentials: {entry}", environ=environ | public
+    ) as replicas:
+        replicas.put("small", b"small")
+        async with Clients(replicas) as clients:
+            url = f"{replicas.gateways[0].control}/v1/credentials/web"
+            async with clients.session.get(url, headers={"Authorization": environ["WEB_TOKEN"]}) as answer:
+                key = await answer.json()
+        apps = [
+            boto3.client(
+                "s3",
+                endpoint_url=gateway.data,
+                region_name="us-east-1",
+                aws_access_key_id=key["AccessKeyId"],
+                aws_secret_access_key=key["SecretAccessKey"],
+                aws_session_token=key["Token"],
+            )
+            for gateway in replicas.gateways
+        ]
+        for app in apps:
+            assert b"small" == app.get_object(Bucket="lab", Key="small")["Body"].read()
+        for gateway in replicas.gateways:
+            settings = gateway.directory / "gateway.yaml"
+            settings.write_text(settings.read_text().replace(entry, "[]"))
+        deadline = time.monotonic() + 5
+        left = list(apps)
+        while left:
+            assert time.monotonic() < deadline, replicas.gateways[0].log()[-2000:]
+            try:
+                left[0].get_object(Bucket="lab", Key="small")
+            except ClientError as refused:
+                if refused.response["Error"]["Code"] == "InvalidAccessKeyId":
+                    left.pop(0)
+            await asyncio.sleep(0.05)
