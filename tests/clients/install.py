@@ -41,8 +41,14 @@ def command(group: str, driver: Path) -> list[str]:
         case ".ts":
             return [str(_PLACE / "bun/node_modules/@oven/bun-linux-x64-baseline/bin/bun"), "run", str(driver)]
         case ".go":
-            return [str(_built(driver))]
+            return ["env", f"MINIO_GO_VERSION={_packaged(_DEBIAN[group][0])}", str(_built(driver))]
     return [str(program(group, "python")), "-W", "ignore", str(driver)]
+
+
+def _packaged(package: str) -> str:
+    """The version of an installed package of Debian's, without Debian's own part."""
+    query = ["dpkg-query", "--show", "--showformat=${Version}", package]
+    return subprocess.run(query, check=True, capture_output=True, text=True).stdout.partition("-")[0]
 
 
 def _built(driver: Path) -> Path:
