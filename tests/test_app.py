@@ -281,6 +281,41 @@ async def test_a_bad_reload_changes_nothing_and_says_so(tmp_path: Path, broken: 
         assert await running.metric("gateway_config_last_reload_successful 0.0")
 
 
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("nowhere")], ids=["directory", "link"])
+async def test_a_policy_file_that_cannot_be_read_changes_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], make: Callable[[Path], None]
+) -> None:
+    """The fault names it; the other files, changed at the same time, are not taken over without it."""
+    async with serving(tmp_path) as running:
+        link = await running.link()
+        make(tmp_path / "policies" / "x.yaml")
+        running.write_policy("reports/other/**")
+        await running.hup()
+        assert 200 == await running.fetch(link)
+        assert await running.metric("gateway_config_last_reload_successful 0.0")
+    told = [json.loads(line) for line in capfd.readouterr().out.splitlines() if "reload refused" in line]
+    assert told
+    assert all(f"{tmp_path}/policies/x.yaml: is not a file" in fault for line in told for fault in line["faults"])
+
+
+async def test_buckets_that_a_reload_lays_on_one_place_are_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The reload is taken over with one warning for the pair; one that parts them again says nothing."""
+    second = "buckets: {{second: {{backend: lab, bucket: real, prefix: {prefix}}}}}\n"
+    async with serving(tmp_path) as running:
+        settings = tmp_path / "gateway.yaml"
+        settings.write_text(settings.read_text().replace("level: error", "level: warning"))
+        for prefix, warned in (("inside/deeper/", 1), ("beside/", 0)):
+            capfd.readouterr()
+            (tmp_path / "policies" / "q.yaml").write_text(second.format(prefix=prefix))
+            await running.hup()
+            assert await running.metric("gateway_config_last_reload_successful 1.0")
+            lines = [json.loads(line) for line in capfd.readouterr().out.splitlines() if "may not be meant" in line]
+            assert warned == len(lines)
+            assert all("q.yaml:1:" in line["detail"] and "overlaps" in line["detail"] for line in lines)
+
+
 async def test_a_store_that_cannot_be_opened_refuses_the_whole_reload(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

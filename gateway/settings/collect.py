@@ -1,7 +1,8 @@
 """Owns the way from policy files to entries: reading every file, checking every entry by itself, refusing twins.
 
 Refuses to own what entries mean together (`gateway.settings.compile`).
-Law: one broken entry hides no other fault. It stays known by its name, so that what refers to it is not blamed.
+Laws: one broken entry hides no other fault. It stays known by its name, so that what refers to it is not blamed. What
+is named as a policy file and is none that can be read is a fault: left out in silence, its deny rules would be gone.
 """
 
 from __future__ import annotations
@@ -85,29 +86,40 @@ def collect(directory: Path, references: References) -> Draft:
 
 
 def listing(directory: Path) -> list[tuple[Path, Path, int, int]]:
-    """The policy files of a directory, each with what tells one version of it from another.
+    """What is named as a policy file in a directory, each with what tells one version of it from another.
 
     Raises:
         SettingsError: not a directory that can be read.
     """
-    found = []
     try:
-        for path in sorted(directory.iterdir()):
-            if path.suffix in {".yaml", ".yml"} and not path.name.startswith(".") and path.is_file():
-                facts = path.stat()
-                found.append((path, path.resolve(), facts.st_mtime_ns, facts.st_size))
+        return [
+            (path, *_version(path))
+            for path in sorted(directory.iterdir())
+            if path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")
+        ]
     except OSError as error:
         raise SettingsError(f"{directory}: cannot be read as a directory of policy files: {error.strerror}") from None
-    return found
+
+
+def _version(path: Path) -> tuple[Path, int, int]:
+    try:
+        facts = path.stat()
+    except OSError:  # a link to nowhere, or gone since it was listed
+        return path, 0, 0
+    return path.resolve(), facts.st_mtime_ns, facts.st_size
 
 
 def _documents(draft: Draft) -> list[Document]:
     found = []
     for path in draft.sources:
         try:
+            if not path.is_file():  # asked before it is opened: a pipe would be waited for
+                raise SettingsError(f"{path}: is not a file: mend it, or rename it if it is no part of the policy")
             found.append(read_document(path))
         except SettingsError as error:
             draft.faults.extend(error.faults)
+        except OSError as error:
+            draft.faults.append(f"{path}: cannot be read: {error.strerror}")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,9 @@ def references(folder: Folder) -> References:
 
 
 def test_files_are_read_in_the_order_of_their_names(folder: Folder) -> None:
-    """Both endings count; other files, hidden ones and directories do not."""
+    """Both endings count; other files, hidden ones and other directories do not."""
     for name in ("b.yml", "a.yaml", "10.yaml", ".hidden.yaml", "notes.md", "c.yaml~"):
         (folder.policies / name).write_text("")
-    (folder.policies / "sub.yaml").mkdir()
     (folder.policies / "examples").mkdir()
     (folder.policies / "examples" / "x.yaml").write_text("not: read")
     assert ["10.yaml", "a.yaml", "b.yml"] == [path.name for path, *_ in listing(folder.policies)]
@@ -43,10 +43,31 @@ def test_a_mounted_configmap_is_read_once(folder: Folder) -> None:
     assert ["reports"] == [entry.name for entry in draft.buckets]
 
 
-def test_a_link_to_nowhere_is_not_a_file(folder: Folder) -> None:
-    """As between the two steps of somebody's copying."""
-    (folder.policies / "a.yaml").symlink_to("missing.yaml")
-    assert [] == listing(folder.policies)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.mkdir(),
+        lambda path: path.symlink_to("missing"),
+        lambda path: path.symlink_to(path.name),
+        lambda path: os.mkfifo(path),
+    ],
+    ids=["a directory", "a link to nowhere", "a link to itself", "a pipe"],
+)
+def test_what_is_named_as_a_policy_file_and_is_none_is_a_fault(folder: Folder, make: Callable[[Path], None]) -> None:
+    """Its deny rules are not forgotten in silence, and no other fault is; hidden, or named otherwise, it is let be."""
+    for name in (".x.yaml", "x.yaml~", "x"):
+        make(folder.policies / name)
+    assert 1 == len(folder.policy().policy.rules)
+    make(folder.policies / "x.yaml")
+    told = "x.yaml: is not a file: mend it, or rename it if it is no part of the policy"
+    assert [told] == folder.policy_faults(GOOD_POLICY)
+    assert {"a.yaml:1:8: rules: must be a list", told} == set(folder.policy_faults("rules: 5"))
+
+
+def test_a_link_that_the_system_cannot_follow_is_a_fault_of_its_own(folder: Folder) -> None:
+    """It is told by its own name, with the system's word for it, and not as a fault of the whole directory."""
+    (folder.policies / "x.yaml").symlink_to("x" * 300)
+    assert ["x.yaml: cannot be read: File name too long"] == folder.policy_faults(GOOD_POLICY)
 
 
 def test_entries_of_all_files_make_one_policy(folder: Folder) -> None:

@@ -109,6 +109,25 @@ def test_a_bad_reading_is_not_tried_again_until_something_changes(folder: Folder
     assert site.reloader.changed()
 
 
+def test_a_policy_file_that_ends_in_nothing_is_waited_for(folder: Folder) -> None:
+    """Nothing changes and it is told once; the reading is tried again when it leads somewhere, or is taken away."""
+    site = Site(folder)
+    (folder.path / "denies").write_text("rules: [{name: no, effect: deny, who: '*', may: read, on: '*/x/**'}]")
+    (folder.policies / "b.yaml").symlink_to("../denies")
+    good = site.reloader.load()
+    for mend in (lambda: (folder.path / "away").rename(folder.path / "denies"), (folder.policies / "b.yaml").unlink):
+        (folder.path / "denies").rename(folder.path / "away")
+        assert site.reloader.changed()
+        with pytest.raises(SettingsError, match=r"b\.yaml: is not a file"):
+            site.reloader.load()
+        assert good is site.reloader.last
+        assert not site.reloader.changed()
+        mend()
+        assert site.reloader.changed()
+        good = site.reloader.load()
+    assert ["billing reads"] == [rule.name for rule in good.policies.policy.rules]
+
+
 def test_files_that_come_and_go_are_changes(folder: Folder) -> None:
     """Another policy file, one less, and a secret that was missing."""
     site = Site(folder)
