@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 import uvloop
@@ -19,9 +20,33 @@ settings.register_profile("gateway", deadline=None)
 settings.load_profile("gateway")
 
 
+class _ServingLoop(uvloop.Loop):
+    """The loop that serves. Connections that a failed test left open are cut when it closes.
+
+    The traceback keeps them alive, and uvloop would wait for their end: the failure would never be told.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._opened: WeakSet[Any] = WeakSet()
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        transport, protocol = await super().create_connection(*args, **kwargs)
+        self._opened.add(transport)
+        return transport, protocol
+
+    def close(self) -> None:
+        if not self.is_closed():
+            for transport in self._opened:
+                transport.abort()
+            self.call_soon(self.stop)
+            self.run_forever()
+        super().close()
+
+
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
     """Asynchronous tests run on the loop that serves."""
-    return {"uvloop": uvloop.new_event_loop}
+    return {"uvloop": _ServingLoop}
 
 
 @pytest.fixture(scope="session")
