@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 
@@ -101,18 +102,39 @@ def test_what_applies_and_what_mismatches_are_opposites() -> None:
         replace(_RULE, networks=(ip_network("10.0.0.0/8"),)),
         replace(_RULE, networks=(ip_network("192.168.0.0/16"),)),
         replace(_RULE, max_size=10),
+        replace(_RULE, signatures=frozenset({"v2"})),
         *(
             replace(_RULE, condition=_Says(answer), effect=effect)
             for answer in (True, False, None)
             for effect in Effect
         ),
     ]
-    attempts = [_ATTEMPT, replace(_ATTEMPT, size=11), replace(_ATTEMPT, peer=None), replace(_ATTEMPT, action=None)]
+    changes = ({}, {"size": 11}, {"peer": None}, {"action": None}, {"signature": "v4"})
+    attempts = [replace(_ATTEMPT, **change) for change in changes]  # type: ignore[arg-type]
     for rule in rules:
         for attempt in attempts:
             applies = rule.beside(attempt) is None and rule.unmet(attempt, None) is None
             assert (rule.mismatch(attempt, None) is None) == applies
             assert rule.conditional or rule.unmet(attempt, None) is None
+
+
+@pytest.mark.parametrize(
+    ("effect", "signed", "applies"),
+    [
+        (Effect.ALLOW, "v4", True),
+        (Effect.ALLOW, "v2", False),
+        (Effect.ALLOW, None, True),
+        (Effect.DENY, "v4", True),
+        (Effect.DENY, "v2", False),
+        (Effect.DENY, None, False),
+    ],
+)
+def test_a_rule_for_one_version_of_signatures_is_for_no_other(effect: Effect, signed: Any, applies: bool) -> None:
+    """What signs nothing is let be by an allow rule and not meant by a deny rule."""
+    rule = replace(_RULE, effect=effect, signatures=frozenset({"v4"}))
+    told = rule.unmet(replace(_ATTEMPT, signature=signed), None)
+    assert (None if applies else "is for requests signed with v4") == told
+    assert None is replace(rule, signatures=frozenset()).unmet(replace(_ATTEMPT, signature=signed), None)
 
 
 @pytest.mark.parametrize(("answer", "effect", "applies"), [

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.core.attempt import Principal
+from gateway.core.attempt import Principal, SignatureVersion
 from gateway.core.backend import Credentials
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.pattern import NamePattern, PathPattern
@@ -294,6 +294,7 @@ async def running(
     *,
     trusted: Principal | None = None,
     unsigned_content_type: bool = True,
+    signatures: frozenset[SignatureVersion] = frozenset({"v2", "v4"}),
     state: Any = None,
     posture: FailPosture | None = None,
     head_seconds: float = 10.0,
@@ -340,7 +341,7 @@ async def running(
     rig = Rig(plane, store, state, clock, metrics, records, details, Renewals(plane, monotonic=clock.monotonic))
     if load:
         await follower.load()
-    handler = data_handler(plane, Terms(trusted, unsigned_content_type))
+    handler = data_handler(plane, Terms(trusted, unsigned_content_type, signatures))
     server = DataServer(rig.counted(handler), head_seconds=head_seconds)
     rig.server = server
     rig.port = await server.listen("127.0.0.1", 0)

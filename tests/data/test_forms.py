@@ -11,10 +11,11 @@ from botocore.auth import HmacV1PostAuth, S3SigV4PostAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
+from gateway.core.attempt import SignatureVersion
 from gateway.core.backend import Credentials
 from gateway.core.record import Outcome
 from gateway.core.request import Action
-from tests.data.harness import NOW, Rig, deny, policy, request, rule
+from tests.data.harness import NOW, Rig, deny, policy, request, rule, running
 from tests.wire import peer
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -56,6 +57,25 @@ async def test_a_signed_form_writes_its_key(rig: Rig, kind: str) -> None:
     assert (204, b"data") == (got.status, rig.store.stored("inside/up/a.txt"))
     record = await rig.last()
     assert (grant.id, "PostObject", "up/a.txt") == (record.grant_id, record.operation, record.key)
+
+
+@pytest.mark.parametrize("on", ["v4", "v2"])
+@pytest.mark.parametrize("kind", ["v4", "v2"])
+async def test_a_form_signed_in_a_version_that_is_off_is_refused(kind: str, on: SignatureVersion) -> None:
+    """By the listener's switch, before its key is looked up, or by a rule; the version that is on passes both."""
+    alone = frozenset({on})
+    async with running(signatures=alone) as rig:
+        credentials, _ = await rig.key()
+        got = await rig.ask("POST", "/reports", FORM, form(signed(credentials, kind)))
+        assert (204 if kind == on else 400) == got.status
+        assert (kind == on) == bool(rig.store.seen)
+        if kind != on:
+            assert "signature_version_refused" == (await rig.last()).reason
+    async with running(policy(rule("one version", signatures=alone))) as rig:
+        credentials, _ = await rig.key()
+        got = await rig.ask("POST", "/reports", FORM, form(signed(credentials, kind)))
+        assert (204 if kind == on else 403) == got.status
+        assert (kind == on) == bool(rig.store.seen)
 
 
 async def test_a_form_without_a_signature_is_nobodys(rig: Rig) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+from base64 import b64encode
 from collections import Counter
+from email.utils import formatdate
+from typing import Any
 
 import pytest
 
-from gateway.core.attempt import Principal
+from gateway.core.attempt import Principal, SignatureVersion
 from gateway.core.backend import Credentials
 from gateway.core.reasons import DependencyDown
 from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind
 from gateway.core.token import ENTROPY_BYTES, LinkToken, hash_secret
-from tests.data.harness import Rig
+from gateway.wire import sigv2, sigv4
+from gateway.wire.sigv4 import SigningKeys
+from tests.data.harness import Rig, running
 
 
 @pytest.fixture
@@ -58,6 +64,37 @@ async def test_a_key_is_proved_by_its_signature(rig: Rig) -> None:
     target, headers = rig.signed(wrong, "GET", "reports/a.txt")
     assert 403 == (await rig.ask("GET", target, headers)).status
     assert "bad_signature" == (await rig.last()).reason
+
+
+def _asked(rig: Rig, credentials: Credentials, version: SignatureVersion) -> list[tuple[str, dict[str, str]]]:
+    """Targets and headers of one GET, signed in each way that the version has."""
+    path, now = "/reports/a.txt", rig.clock.now
+    if version == "v4":
+        given: dict[str, Any] = {"method": "GET", "host": "gw", "path": path, "region": "us-east-1"}
+        query = sigv4.presign(credentials, SigningKeys(), **given, now=now, expires=60)
+        return [rig.signed(credentials, "GET", "reports/a.txt"), (f"{path}?{query}", {})]
+    when = formatdate(now, usegmt=True)
+    digest = hmac.digest(credentials.secret_key.encode(), f"GET\n\n\n{when}\n{path}".encode(), "sha1")
+    by_header = {"Date": when, "Authorization": f"AWS {credentials.access_key}:{b64encode(digest).decode()}"}
+    return [
+        (path, by_header),
+        (f"{path}?{sigv2.presign(credentials, method='GET', path=path, now=now, expires=60)}", {}),
+    ]
+
+
+@pytest.mark.parametrize("on", ["v4", "v2"])
+async def test_a_version_of_signatures_that_is_off_is_refused(on: SignatureVersion) -> None:
+    """In the headers and in the query, whether anybody has the key or not; the version that is on passes."""
+    async with running(signatures=frozenset({on})) as rig:
+        rig.store.hold("inside/a.txt", b"hello")
+        credentials, _ = await rig.key()
+        for target, headers in _asked(rig, credentials, on):
+            assert 200 == (await rig.ask("GET", target, headers)).status
+        for held in (credentials, Credentials("GWKNONE", "x")):
+            for target, headers in _asked(rig, held, "v2" if on == "v4" else "v4"):
+                got = await rig.ask("GET", target, headers)
+                assert (400, True) == (got.status, b"Please use AWS4-HMAC-SHA256" in got.body)
+                assert "signature_version_refused" == (await rig.last()).reason
 
 
 async def test_a_key_nobody_has_is_unknown(rig: Rig) -> None:

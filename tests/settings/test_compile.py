@@ -129,6 +129,7 @@ def test_a_limit_is_compiled_whole(folder: Folder) -> None:
         ("who: '*', may: read, on: reports/**", "who: app:x, may: [read, write], on: reports/**", False),
         ("who: '*', may: read, on: reports/**", "who: app:x, may: read, on: [reports/**, media/**]", False),
         ("who: '*', may: read, on: '**', from: 10.0.0.0/8", "who: app:x, may: read, on: reports/**", False),
+        ("who: '*', may: read, on: '**', signatures: [v2]", "who: app:x, may: read, on: reports/**", False),
         ("who: '*', may: read, on: '**', when: size > 0", "who: app:x, may: read, on: reports/**", False),
     ],
 )  # fmt: skip

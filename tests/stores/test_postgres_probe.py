@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.stores import postgres_probe
 from gateway.stores.postgres import PostgresState
+from gateway.stores.postgres_schema import SESSION_LOST
 from tests.contract.sample import link
 from tests.contract.servers import pgbouncer
 from tests.stores.cutting import Wire
@@ -58,6 +59,21 @@ async def test_a_pooler_that_shares_connections_is_refused_at_the_start(
     """Whatever its way of sharing, with a sentence that says what to do."""
     with pgbouncer(url, mode, **shared) as pooled, pytest.raises(SettingsError, match=POOLED):
         await opened(pooled)
+
+
+@pytest.mark.parametrize("behind", [1, 2, 3])
+async def test_no_number_of_connections_in_rotation_looks_like_two_of_their_own(url: str, behind: int) -> None:
+    """Two in rotation would, if the trial's two took turns evenly; two that are their own pass."""
+    for mode, passes in (("transaction", False), ("session", True)):
+        with pgbouncer(url, mode, server_round_robin="1") as pooled:
+            clients = [await asyncpg.connect(pooled) for _ in range(max(2, behind))]
+            for statement in ("BEGIN", "ROLLBACK"):  # as many transactions at once are as many connections
+                for client in clients[:behind]:
+                    await client.execute(statement)
+            told = await asyncio.gather(postgres_probe.require_session(*clients[:2]), return_exceptions=True)
+            assert [None if passes else SESSION_LOST] == [getattr(fault, "sqlstate", fault) for fault in told]
+            for client in clients:
+                await client.close()
 
 
 @pytest.mark.parametrize("more", [{}, {"server_round_robin": "1"}])
