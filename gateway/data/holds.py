@@ -15,15 +15,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from gateway.core.limits import Demand
+from gateway.core.limits import Demand, LimitStore
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.units import Rate
 from gateway.data.transfers import Permit
-
-if TYPE_CHECKING:
-    from gateway.data.gate import Gate, Plane
 
 __all__ = ["Holds", "hold"]
 
@@ -84,16 +81,20 @@ class Holds:
 
 
 @asynccontextmanager
-async def hold(plane: Plane, gate: Gate, permit: Permit, name: str) -> AsyncIterator[None]:
-    """Hold `name` for the length of the block.
+async def hold(
+    holds: Holds, limits: LimitStore, clock: Callable[[], float], permit: Permit, name: str, *, closed: bool
+) -> AsyncIterator[None]:
+    """Hold `name` for the length of the block, here and among the replicas that share `limits`.
+
+    `closed` is the limit store's posture: whether nobody holds anything while it cannot answer.
 
     Raises:
         Refused: UPLOAD_BUSY while somebody else does.
         DependencyDown: the limit store cannot answer and its posture is closed.
     """
-    await plane.holds.enter(name, permit)
+    await holds.enter(name, permit)
     try:
-        lasting = _Lasting(plane, gate, name)
+        lasting = _Lasting(limits, clock, name, closed=closed)
         await lasting.begin()
         renewing = asyncio.get_running_loop().create_task(lasting.renew())
         try:
@@ -103,18 +104,19 @@ async def hold(plane: Plane, gate: Gate, permit: Permit, name: str) -> AsyncIter
             await asyncio.wait({renewing})
             await lasting.end()
     finally:
-        plane.holds.leave(name)
+        holds.leave(name)
 
 
 class _Lasting:
     """A holding between replicas: milliseconds in a bucket that drains by one a millisecond."""
 
-    def __init__(self, plane: Plane, gate: Gate, name: str) -> None:
-        self._plane = plane
-        self._gate = gate
+    def __init__(self, limits: LimitStore, clock: Callable[[], float], name: str, *, closed: bool) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._closed = closed
         self._name = f"upload:{name}"
         self._taken = 0
-        self._since = plane.clock()
+        self._since = clock()
 
     async def begin(self) -> None:
         if not await self._take(_TAKEN):
@@ -129,17 +131,16 @@ class _Lasting:
 
     async def end(self) -> None:
         """Take out what is left, so that the next one need not wait."""
-        left = self._taken - int(1000 * max(0.0, self._plane.clock() - self._since))
+        left = self._taken - int(1000 * max(0.0, self._clock() - self._since))
         if left > 0:
             with suppress(DependencyDown):
                 await self._take(-left)
 
     async def _take(self, cost: int) -> bool:
-        plane = self._plane
         try:
-            verdict = await plane.limits.take([Demand(self._name, _RATE, cost)], plane.clock())
+            verdict = await self._limits.take([Demand(self._name, _RATE, cost)], self._clock())
         except DependencyDown:
-            if self._gate.posture.limits == "closed":
+            if self._closed:
                 raise
             return True
         if verdict.allowed:

@@ -11,6 +11,7 @@ whose upload has ended, is 404; one that expired is 410.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -118,8 +119,13 @@ class _Step:
         address = location(public, place.token_text, place.path, self._upload)
         return Reply(201, (("Location", address), *self._progress_fields(progress), *_COMMON))
 
+    def _alone(self) -> AbstractAsyncContextManager[None]:
+        """The right to be the only one who writes to this upload."""
+        plane, closed = self._plane, self._gate.posture.limits == "closed"
+        return hold(plane.holds, plane.limits, plane.clock, self._permit, self._name, closed=closed)
+
     async def append(self) -> Reply:
-        async with hold(self._plane, self._gate, self._permit, self._name):
+        async with self._alone():
             progress = await self._load()
             step, state = self._step, progress.state
             if step.verb is UploadVerb.APPEND and state.concat not in {"", "partial"}:
@@ -141,7 +147,7 @@ class _Step:
         progress = await self._load()
         if progress.complete and not progress.state.done:
             # The last byte was taken, but whoever took it did not live to finish: no client would come again.
-            async with hold(self._plane, self._gate, self._permit, self._name):
+            async with self._alone():
                 progress = await self._load()
                 await unbroken(progress.append(Arriving.of(b"")))
         state = progress.state
@@ -151,7 +157,7 @@ class _Step:
         return Reply(200, (length, *told, *self._progress_fields(progress), *_COMMON))
 
     async def end(self) -> Reply:
-        async with hold(self._plane, self._gate, self._permit, self._name):
+        async with self._alone():
             progress = await self._load()
             if progress.state.done and not progress.state.partial:
                 raise Refused(Reason.NOT_ALLOWED, "the upload is an object by now, which a link cannot delete")
