@@ -52,18 +52,18 @@ from gateway.core.attempt import Principal
 from gateway.core.reasons import DependencyDown, Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.core.token import SecretHash, hash_secret
-from gateway.data.account import Accounts
-from gateway.data.gate import Plane, Terms
-from gateway.data.grants import Grants
-from gateway.data.guesses import Guesses
-from gateway.data.listener import DataServer
-from gateway.data.names import Names
-from gateway.data.renewal import Renewals
-from gateway.data.reservations import keep_reservations
+from gateway.data.plane import DataPlane, Terms
 from gateway.data.routes import data_handler
-from gateway.data.shaping import Shaper
-from gateway.data.transfers import Pace, Transfers
-from gateway.data.view import Follower
+from gateway.data.state.bandwidth import BandwidthShaper
+from gateway.data.state.grants import Grants
+from gateway.data.state.guess_limiter import GuessLimiter
+from gateway.data.state.names import Names
+from gateway.data.state.records import Accounts
+from gateway.data.state.revocation_follower import RevocationFollower
+from gateway.data.state.transfers import Pace, Transfers
+from gateway.data.steps.renew import Renewals
+from gateway.data.steps.reserve import keep_reservations
+from gateway.server.listener import DataServer
 from gateway.settings import Settings
 from gateway.settings.fields import ListenAddress
 from gateway.settings.watch import Loaded, Reloader, watch
@@ -151,7 +151,7 @@ class _App:
         await self.upstream.start()
         self.sealer = LateSealer()
         transfers = Transfers(monotonic=monotonic, on_cut=self.metrics.cut, pace=self._pace)
-        follower = Follower(
+        follower = RevocationFollower(
             self.state.feed,
             self._take,
             monotonic=monotonic,
@@ -160,7 +160,7 @@ class _App:
             neighbours=self.seat,
         )
         self.metrics.view_age(lambda: follower.age)
-        self.plane = Plane(
+        self.plane = DataPlane(
             gate=gate_of(self.loaded),
             upstream=self.upstream if tracing is None else tracing.asking(self.upstream),
             grants=Grants(
@@ -175,8 +175,8 @@ class _App:
             leases=self.state.leases,
             limits=self.state.limits,
             transfers=transfers,
-            shaper=Shaper(monotonic),
-            guesses=Guesses(),
+            shaper=BandwidthShaper(monotonic),
+            guesses=GuessLimiter(),
             names=Names(),
             upload_parts=upload_parts_with(self.upstream),
             accounts=Accounts(

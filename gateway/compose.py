@@ -22,9 +22,9 @@ from gateway.core.revocation import FeedEntry
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.core.source import Sources, fingerprint
 from gateway.core.token import hash_secret
-from gateway.data.gate import Gate, PartsUpload
-from gateway.data.listed import ListFollower
-from gateway.data.view import Follower
+from gateway.data.plane import PartsUpload, Snapshot
+from gateway.data.state.list_follower import ListFollower
+from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.settings import Settings
 from gateway.settings.model import TlsFiles
 from gateway.settings.proxies import trusted_networks
@@ -169,10 +169,10 @@ def sources_of(settings: Settings) -> Sources:
     )
 
 
-def gate_of(loaded: Loaded) -> Gate:
+def gate_of(loaded: Loaded) -> Snapshot:
     """The snapshot that requests are judged by."""
     settings = loaded.settings
-    return Gate(
+    return Snapshot(
         policy=loaded.policies.policy,
         posture=settings.fail.posture(),
         public_url=settings.data.public_url,
@@ -183,7 +183,7 @@ def gate_of(loaded: Loaded) -> Gate:
     )
 
 
-def with_drained(gate: Gate, name: str, *, drained: bool) -> Gate:
+def with_drained(gate: Snapshot, name: str, *, drained: bool) -> Snapshot:
     """The same snapshot with one known backend out of use, or back."""
     policy = gate.policy
     backend = replace(policy.backends[name], drained=drained)
@@ -241,7 +241,7 @@ class Listed:
     file: RevocationFile
     follower: ListFollower
 
-    async def join(self, view: Follower, metrics: Metrics) -> None:
+    async def join(self, view: RevocationFollower, metrics: Metrics) -> None:
         """Read the file, and make it part of the view.
 
         Raises:

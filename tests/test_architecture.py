@@ -159,7 +159,7 @@ def test_vendors_are_named_in_the_profiles_alone() -> None:
 _WALLS = {
     "aiobotocore": {"backends"},
     "botocore": {"backends"},
-    "httptools": {"backends", "data"},
+    "httptools": {"backends", "server"},
     "asyncpg": {"stores"},
     "redis": {"stores"},
     "sqlite3": {"stores"},

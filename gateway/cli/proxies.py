@@ -1,6 +1,6 @@
 """Owns the doctor's look at the running gateway: whether its callers hide behind a proxy that nobody declared.
 
-Refuses to own the counting (`gateway.data.forwarding`). What it reads is what Prometheus reads.
+Refuses to own the counting (`gateway.data.state.forwarding`). What it reads is what Prometheus reads.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Owns how long a caller of the control API may take to say what it wants: a connection's first head, and a body.
 
-Refuses to own the endpoints, and the data listener, which watches its own connections (`gateway.data.listener`).
+Refuses to own the endpoints, and the data listener, which watches its own connections (`gateway.server.listener`).
 
 Law: nobody holds a connection by saying nothing. The process has one table of files for both listeners, and health,
 metrics and web identities are open to whoever reaches this one.

@@ -1,6 +1,6 @@
 """Owns the nouns of a decision's input: who (`Principal`), and what is tried (`Attempt`).
 
-Refuses to own how the principal was proved (`gateway.data.identify`, `gateway.data.resolve`).
+Refuses to own how the principal was proved (`gateway.data.steps.identify`, `gateway.data.steps.authenticate`).
 Law: time enters once. `Attempt.now` is stamped when the request arrives and every decision takes it as data.
 """
 

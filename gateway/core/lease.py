@@ -1,6 +1,6 @@
 """Owns counted uses and bytes: what a lease and a reservation are, and the interface of the store that counts exactly.
 
-Refuses to own who the caller is (the lease key is made in `gateway.data.admit`).
+Refuses to own who the caller is (the lease key is made in `gateway.data.steps.admit`).
 
 A use is a lease, not a request: it is opened before the first byte, in one atomic conditional write; ranges and
 resumes with the same lease key inside its window are free; it is given back if nobody had anything of it.

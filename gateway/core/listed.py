@@ -1,6 +1,7 @@
 """Owns a revocation list as a text: what a file that follows another gateway may say, and what is wrong with it.
 
-Refuses to own the file (`gateway.stores.listed`), its age and what becomes of its entries (`gateway.data.listed`).
+Refuses to own the file (`gateway.stores.listed`), its age and what becomes of its entries
+(`gateway.data.state.list_follower`).
 
 Form: the JSON of `GET /v1/revocations`, `{"revocations": [{"kind", "name", …}], "as_of": TIME}`, written by a gateway
 or by hand.

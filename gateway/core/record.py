@@ -1,6 +1,6 @@
 """Owns the one accounting line that every attempt leaves, and the audit event that every administrative act leaves.
 
-Refuses to own when they are written (`gateway.data.account`, `gateway.control`) and where (`gateway.stores`).
+Refuses to own when they are written (`gateway.data.state.records`, `gateway.control`) and where (`gateway.stores`).
 """
 
 from __future__ import annotations

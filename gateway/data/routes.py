@@ -10,13 +10,13 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.core.reasons import Refused
-from gateway.data.arrival import Arrival
-from gateway.data.connection import Connection
-from gateway.data.exchange import Exchange, client_address, is_trusted
-from gateway.data.forwarding import Undeclared
-from gateway.data.gate import Plane, Terms
-from gateway.data.link_pages import html
+from gateway.data.links.pages import html
+from gateway.data.plane import DataPlane, Terms
 from gateway.data.serve import serve
+from gateway.data.state.forwarding import Undeclared
+from gateway.server.connection import Connection
+from gateway.server.exchange import ClientExchange, client_address, is_trusted
+from gateway.server.request import IncomingRequest
 from gateway.telemetry.logs import new_request_id
 from gateway.wire import pages
 from gateway.wire.negotiate import prefers_html
@@ -34,12 +34,12 @@ _FRONT: Final = html(pages.front_page())
 
 
 def data_handler(
-    plane: Plane, terms: Terms, *, shown: Callable[[str], str] = str
-) -> Callable[[Connection, Arrival], Awaitable[None]]:
+    plane: DataPlane, terms: Terms, *, shown: Callable[[str], str] = str
+) -> Callable[[Connection, IncomingRequest], Awaitable[None]]:
     """The handler of one data listener; `shown` is how a peer's address may stand in the log."""
     undeclared = Undeclared(plane.metrics, shown)
 
-    async def handle(connection: Connection, arrival: Arrival) -> None:
+    async def handle(connection: Connection, arrival: IncomingRequest) -> None:
         peer = connection.peer
         raw = arrival.raw
         if raw is not None:
@@ -49,7 +49,7 @@ def data_handler(
             if believed:
                 told = raw.header_values("x-forwarded-for")
                 peer = client_address(peer, told, gate.trusted_proxies, trusted_socket=gate.trusted_socket)
-        exchange = Exchange(connection, arrival, new_request_id(), peer)
+        exchange = ClientExchange(connection, arrival, new_request_id(), peer)
         if arrival.target in _NOBODYS and _only_asks(arrival) and not _hosted(arrival, plane):
             with suppress(Refused):  # the client has gone: nobody's answer is nobody's loss
                 await exchange.send(_NOBODYS[arrival.target])
@@ -65,7 +65,7 @@ def data_handler(
     return handle
 
 
-def _wants_front_page(arrival: Arrival) -> bool:
+def _wants_front_page(arrival: IncomingRequest) -> bool:
     """Whether a person opened the host's own address. A program that asks it for a list of buckets signs that."""
     headers = arrival.headers
     return (
@@ -76,14 +76,14 @@ def _wants_front_page(arrival: Arrival) -> bool:
     )
 
 
-def _only_asks(arrival: Arrival) -> bool:
+def _only_asks(arrival: IncomingRequest) -> bool:
     """Whether there is nothing in the request but the question."""
     headers = arrival.headers
     bare = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
     return bare and arrival.method in {"GET", "HEAD"}
 
 
-def _hosted(arrival: Arrival, plane: Plane) -> bool:
+def _hosted(arrival: IncomingRequest, plane: DataPlane) -> bool:
     """Whether the host is a bucket's own, where every path is an object's."""
     host = arrival.headers.get("host", "").lower().partition(":")[0].removesuffix(".")
     return any(host.endswith(f".{domain}") for domain in plane.gate.domains)

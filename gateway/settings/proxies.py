@@ -1,6 +1,6 @@
 """Owns how `trusted_proxies` is written: networks, and the names that stand for some.
 
-Refuses to own whose word counts for what (`gateway.data.exchange`).
+Refuses to own whose word counts for what (`gateway.server.exchange`).
 """
 
 from __future__ import annotations

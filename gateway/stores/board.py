@@ -1,7 +1,7 @@
 """Owns the board: the words in which the processes of one host tell each other how far they have read the feed.
 
-Refuses to own the feed, what is done when another one has read further (`gateway.data.view`), and the shared memory
-itself, which is made before the processes are (`gateway.cli.serve`).
+Refuses to own the feed, what is done when another one has read further (`gateway.data.state.revocation_follower`), and
+the shared memory itself, which is made before the processes are (`gateway.cli.serve`).
 
 Law: what one process told before it answered its caller, every other one sees at its next request. So a revocation
 that one of them acknowledged is refused by all of them at once, and not when they happen to look.

@@ -1,6 +1,6 @@
 """Owns giving memory back: what many transfers at once held returns to the system once they have ended.
 
-Refuses to own how much a transfer may hold (`gateway.data.arrival`, `gateway.backends.connection`).
+Refuses to own how much a transfer may hold (`gateway.server.request`, `gateway.backends.connection`).
 
 The C library keeps what was freed for the next one to ask; between two bursts of large transfers that is most of what
 the process holds (mallopt(3), malloc_trim(3)). Where the library knows no such call, nothing is done.

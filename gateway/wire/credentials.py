@@ -1,7 +1,7 @@
 """Owns the reading of S3 credentials: what an `Authorization` header or a presigned query presents, as a value.
 
 Refuses to own whether the signature is right (`gateway.wire.sigv4`, `gateway.wire.sigv2`), who holds the key
-(`gateway.data.resolve`) and the fields of a POST form (`gateway.wire.form`).
+(`gateway.data.steps.authenticate`) and the fields of a POST form (`gateway.wire.form`).
 
 Law: None means that nothing was presented; a malformed or doubled credential raises and never falls back to another
 mechanism or to "anonymous".

@@ -1,6 +1,6 @@
 """Owns what is kept of an unfinished upload, as the bytes of one hidden object, and how its parts are cut.
 
-Refuses to own the object's place and the store's calls (`gateway.data.tus_store`).
+Refuses to own the object's place and the store's calls (`gateway.data.tus.store`).
 
 Law: the object is a head of fixed size and then the tail, the bytes that no part holds yet. So one write of it is one
 step of the upload, whole or not at all. Parts follow from what the store itself lists; a tail that begins before their

@@ -1,6 +1,6 @@
 """Owns what a request says of its own purpose: a person's act, a look for a preview, a look ahead, a part of a page.
 
-Refuses to own what each of them gets (`gateway.data.links`).
+Refuses to own what each of them gets (`gateway.data.links.request`).
 
 Law: only what a sender says of itself counts. It is a help and no guard: who says nothing is taken for a person, and
 who needs to be sure makes a link that asks first.

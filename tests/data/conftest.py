@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 
-from gateway.data import tus, tus_append, tus_concat
+from gateway.data.tus import append, concat, handler
 from gateway.wire import tus_state
 from tests.data.harness import APP, Rig, running
 from tests.data.parts_store import PartsStore
@@ -39,11 +39,11 @@ async def uploads() -> AsyncIterator[Rig]:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a thousand bytes, so that a small upload has many."""
-    for room in (tus, tus_append, tus_state):
+    for room in (handler, append, tus_state):
         monkeypatch.setattr(room, "PART_BYTES", PART)
     monkeypatch.setattr(tus_state, "_MIB", 1)
-    monkeypatch.setattr(tus_concat, "_LEAST", PART)
-    monkeypatch.setattr(tus_concat, "_COPIED", 3 * PART)
+    monkeypatch.setattr(concat, "_LEAST", PART)
+    monkeypatch.setattr(concat, "_COPIED", 3 * PART)
 
 
 @pytest.fixture

@@ -23,19 +23,19 @@ from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.route import Backend, Bucket, Capability, Cors, Delivery
 from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
 from gateway.core.token import ENTROPY_BYTES, LinkToken, access_key_id, grant_id, hash_secret, secret_access_key
-from gateway.data.account import Accounts
-from gateway.data.arrival import Arrival
-from gateway.data.connection import Connection
-from gateway.data.gate import Gate, Plane, Terms
-from gateway.data.grants import Grants
-from gateway.data.guesses import Guesses
-from gateway.data.listener import DataServer
-from gateway.data.names import Names
-from gateway.data.renewal import Renewals
+from gateway.data.plane import DataPlane, Snapshot, Terms
 from gateway.data.routes import data_handler
-from gateway.data.shaping import Shaper
-from gateway.data.transfers import Transfers
-from gateway.data.view import Follower
+from gateway.data.state.bandwidth import BandwidthShaper
+from gateway.data.state.grants import Grants
+from gateway.data.state.guess_limiter import GuessLimiter
+from gateway.data.state.names import Names
+from gateway.data.state.records import Accounts
+from gateway.data.state.revocation_follower import RevocationFollower
+from gateway.data.state.transfers import Transfers
+from gateway.data.steps.renew import Renewals
+from gateway.server.connection import Connection
+from gateway.server.listener import DataServer
+from gateway.server.request import IncomingRequest
 from gateway.stores.memory import MemoryState
 from gateway.stores.seal import NONCE_BYTES, Sealer
 from gateway.telemetry.metrics import Metrics
@@ -49,7 +49,7 @@ NOW = 1_790_000_000.0
 APP = Principal("app", "billing")
 EVERY = frozenset(name for name in Capability if not name.startswith("folds_"))
 _SIGNING = SigningKeys()
-Handler = Callable[[Connection, Arrival], Awaitable[None]]
+Handler = Callable[[Connection, IncomingRequest], Awaitable[None]]
 _ANYTHING = LinkLimits(actions=frozenset(Action))
 
 
@@ -107,7 +107,7 @@ def deny(name: str, *on: str, **more: Any) -> Rule:
 class Rig:
     """A running data listener and everything a test may look at or break."""
 
-    plane: Plane
+    plane: DataPlane
     store: ScriptedStore
     state: MemoryState
     clock: Clock
@@ -248,7 +248,7 @@ class Rig:
     def counted(self, handler: Handler) -> Handler:
         """The handler, with `idle` set while it has nothing to do."""
 
-        async def handle(connection: Connection, arrival: Arrival) -> None:
+        async def handle(connection: Connection, arrival: IncomingRequest) -> None:
             self.in_work += 1
             self.idle.clear()
             try:
@@ -320,17 +320,17 @@ async def running(
         if any(entry.revokes for entry in entries):
             plane.transfers.cut_revoked(plane.follower.view)
 
-    follower = Follower(state, take, monotonic=clock.monotonic, clock=clock.wall, metrics=metrics)
-    plane = Plane(
-        gate=Gate(policy=given or policy(), posture=posture or FailPosture(), public_url="http://gw", **gate),
+    follower = RevocationFollower(state, take, monotonic=clock.monotonic, clock=clock.wall, metrics=metrics)
+    plane = DataPlane(
+        gate=Snapshot(policy=given or policy(), posture=posture or FailPosture(), public_url="http://gw", **gate),
         upstream=store,
         grants=Grants(state, lambda: follower.view, Sealer(), monotonic=clock.monotonic, metrics=metrics),
         follower=follower,
         leases=state,
         limits=state,
         transfers=Transfers(monotonic=clock.monotonic, on_cut=metrics.cut),
-        shaper=Shaper(clock.monotonic),
-        guesses=Guesses(),
+        shaper=BandwidthShaper(clock.monotonic),
+        guesses=GuessLimiter(),
         names=Names(),
         upload_parts=store.upload_parts,
         accounts=Accounts(state, state, metrics, monotonic=time.monotonic, log=log),

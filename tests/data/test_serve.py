@@ -41,7 +41,7 @@ async def test_the_steps_are_taken_in_order(rig: Rig, monkeypatch: pytest.Monkey
 
         monkeypatch.setattr(room, name, called)
 
-    steps = ["parse", "identify", "resolve", "authorise", "Admission", "Opening", "relay"]
+    steps = ["parse", "identify", "resolve", "authorise", "Admission", "OpenAnswer", "relay"]
     for name in steps:
         watched(name)
     close = rig.plane.accounts.close

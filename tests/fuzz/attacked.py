@@ -14,7 +14,7 @@ from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.core.token import hash_secret
 from gateway.core.units import Rate
-from gateway.data.guesses import Guesses
+from gateway.data.state.guess_limiter import GuessLimiter
 from tests.data.harness import Rig, running
 from tests.data.scripted_store import Scripted, ScriptedStore, Seen, xml
 from tests.fuzz.jobs import HOST
@@ -88,7 +88,7 @@ def _agree(call: UpstreamCall) -> Scripted:
     return Scripted(200, headers, [CONTENT])
 
 
-class _Patient(Guesses):
+class _Patient(GuessLimiter):
     """Guesses without an end: the altered requests are many more than a guesser would get."""
 
     def failed(self, guesser: str, rate: Rate, now: float) -> None: ...

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.core.reasons import Reason, Refused
-from gateway.data import resolve, verify
-from gateway.data.gate import Terms
+from gateway.data.plane import Terms
+from gateway.data.steps import authenticate, verify
 from gateway.wire import chunked, form, parse, sigv2, sigv4, target
 from gateway.wire.checksums import BodyChecks
 from gateway.wire.form import FormPolicy, SizeRange
@@ -105,7 +105,7 @@ async def test_without_a_guard_altered_requests_pass(
 
 _FAULTS = {
     "a clock 16 minutes behind": (sigv4, "_check_fresh", _nothing),
-    "no session token": (resolve, "_check_session", _nothing),
+    "no session token": (authenticate, "_check_session", _nothing),
 }
 
 
@@ -126,7 +126,7 @@ def _refuse_absent(values: dict[str, str], names: tuple[str, ...]) -> None:
 _TOO_STRICT: dict[str, tuple[object, str, object]] = {
     "absent headers": (sigv4, "_fill_absent", _refuse_absent),
     "the scheme's own port": (sigv4, "_readings", lambda values: [values]),
-    "unsigned types": (resolve, "leaves_type_unsigned", _yes),
+    "unsigned types": (authenticate, "leaves_type_unsigned", _yes),
     "aliases": (target, "_META", "x-amz-none-"),
     "pluses": (sigv4, "spaced", lambda text: text),
     "keys": (parse, "key_fault", lambda key: None if key.isprintable() else "is odd"),

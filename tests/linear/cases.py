@@ -23,11 +23,11 @@ from gateway.core.route import Answer, Backend, Bucket, Cors
 from gateway.core.rule import Rule
 from gateway.core.token import LinkToken, hash_secret, without_marks
 from gateway.core.units import Rate, duration, end_instant, instant, size
-from gateway.data import identify
-from gateway.data.arrival import Arrival, Body
-from gateway.data.connection import Connection
-from gateway.data.exchange import client_address
-from gateway.data.head_reader import HeadReader
+from gateway.data.steps import identify
+from gateway.server.connection import Connection
+from gateway.server.exchange import client_address
+from gateway.server.head import HeadReader
+from gateway.server.request import IncomingBody, IncomingRequest
 from gateway.telemetry.redaction import redact_names, scrub, without_tokens
 from gateway.wire import batch, documents, listing, sigv2, sigv4, target
 from gateway.wire.accept import accepted_headers, hoisted_header, single_range
@@ -89,7 +89,7 @@ def asked(**headers: str):
 
 @case("wire.chunks:Chunks data.arrival:Body", 200)
 def chunks_of_one_byte(n: int) -> Thunk:
-    body = Body(None)
+    body = IncomingBody(None)
     wire = b"1\r\nx\r\n" * n + b"%x\r\n" % (TAIL * n) + bytes(TAIL * n)
     return lambda: body.take(wire)
 
@@ -467,7 +467,7 @@ class _Host:
         self.left_to_answer = 0
         self.done = asyncio.Event()
 
-    async def handle(self, connection: Connection, arrival: Arrival) -> None:
+    async def handle(self, connection: Connection, arrival: IncomingRequest) -> None:
         self.left_to_answer -= 1
         if not self.left_to_answer:
             self.done.set()

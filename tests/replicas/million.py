@@ -37,7 +37,7 @@ from gateway.cli.serve import spare_collector
 from gateway.core.revocation import FeedEntry, RevocationView
 from gateway.core.revocation_target import FeedKind
 from gateway.core.token import LinkToken, hash_secret
-from gateway.data.grants import Grants
+from gateway.data.state.grants import Grants
 from gateway.stores.seal import Sealer
 from gateway.stores.state import Engine
 from gateway.telemetry.metrics import Metrics

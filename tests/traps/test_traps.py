@@ -26,10 +26,12 @@ from gateway.core.backend import BackendSpec
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.record import Outcome
 from gateway.core.request import Action
-from gateway.data import connection, relay, serve
-from gateway.data.arrival import Body
-from gateway.data.exchange import Exchange
-from gateway.data.transfers import Permit
+from gateway.data import serve
+from gateway.data.state.transfers import Permit
+from gateway.data.steps import relay
+from gateway.server import connection
+from gateway.server.exchange import ClientExchange
+from gateway.server.request import IncomingBody
 from gateway.wire import target as targets
 from gateway.wire.replies import Reply
 from tests.backends.fault_server import CREDENTIALS, Peer, Seen, fault_server, reply
@@ -145,8 +147,8 @@ async def test_t3_out_of_a_real_store(app: Rig) -> None:
 
 async def test_t3_control(app: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A listener that unpacks what says it is packed gives the store other bytes than were sent, if it gets any."""
-    put = Body._put
-    monkeypatch.setattr(Body, "_put", lambda self, piece: put(self, gzip.decompress(piece)))
+    put = IncomingBody._put
+    monkeypatch.setattr(IncomingBody, "_put", lambda self, piece: put(self, gzip.decompress(piece)))
     assert ZIPPED != await _stored_zip(app)
 
 
@@ -246,12 +248,12 @@ async def test_t5_at_most_256_kib_leave_after_a_cut(rig: Rig) -> None:
 async def test_t5_control(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """An ordinary close of an ordinary socket delivers what the kernel had queued."""
 
-    def ordinary(self: Exchange, reason: Reason) -> None:
+    def ordinary(self: ClientExchange, reason: Reason) -> None:
         self.cut_reason = reason
         self._connection._transport.close()
 
     monkeypatch.setattr(connection, "_UNSENT_LIMIT", 2**31 - 1)
-    monkeypatch.setattr(Exchange, "cut", ordinary)
+    monkeypatch.setattr(ClientExchange, "cut", ordinary)
     assert await _after_the_cut(rig) > 256 * 1024
 
 
@@ -450,13 +452,13 @@ async def test_t12_a_refused_upload_costs_no_body_byte(rig: Rig) -> None:
 
 async def test_t12_control(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Said before the request is judged, as the library does, the client is told to send."""
-    read_head = Exchange.read_head
+    read_head = ClientExchange.read_head
 
-    def eager(self: Exchange):
+    def eager(self: ClientExchange):
         self.allow_body()
         return read_head(self)
 
-    monkeypatch.setattr(Exchange, "read_head", eager)
+    monkeypatch.setattr(ClientExchange, "read_head", eager)
     first, _ = await _asked_first(rig)
     assert 100 == first.status
 

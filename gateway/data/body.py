@@ -1,0 +1,109 @@
+"""Owns the bytes of an upload between the client and the store: unwrapped, checked, capped, paced, counted.
+
+Refuses to own framing and digests (`gateway.wire.chunked`, `gateway.wire.checksums`) and the store's side.
+
+Law: the last chunk is held back until every check of the whole body has passed, and the right to send it was asked for
+once more. The store was promised a length, so without that chunk it never sees a whole request, and a body that is
+found wrong at its end, or whose time is over, leaves no object behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import BodyFraming, ObjectRequest
+from gateway.data.plane import DataPlane
+from gateway.data.state.transfers import Permit
+from gateway.data.steps.renew import confirm
+from gateway.data.steps.reserve import claim
+from gateway.wire.checksums import BodyChecks
+from gateway.wire.chunked import ChunkedDecoder, declared_trailers
+from gateway.wire.sigv4 import Verified
+
+__all__ = ["metered", "plain_body", "withheld"]
+
+_CLAIM = 8 * 1024 * 1024
+
+
+async def plain_body(
+    plane: DataPlane, request: ObjectRequest, permit: Permit, verified: Verified | None
+) -> AsyncIterator[bytes]:
+    """The object's own bytes, in order, all but the last chunk as they come.
+
+    Raises:
+        Refused: INCOMPLETE_BODY, TOO_LARGE, BAD_DIGEST, BAD_CONTENT_HASH, BAD_SIGNATURE of a chunk, USED_UP.
+    """
+    trailers = declared_trailers(request.headers.get("x-amz-trailer"))
+    checks = BodyChecks.from_request(request.headers, verified.payload_hash if verified is not None else None, trailers)
+    source = permit.exchange.body()
+    if request.framing is not BodyFraming.PLAIN:
+        source = _unwrapped(source, ChunkedDecoder(request.framing, request.content_length, verified, trailers), checks)
+    else:
+        source = _checked(source, checks)
+    async for plain in withheld(plane, permit, metered(plane, permit, source, request.content_length)):
+        yield plain
+
+
+async def withheld(plane: DataPlane, permit: Permit, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, the last of them only after the whole was found right and may still be sent.
+
+    Raises:
+        Refused: the right has ended; the reason of a cut.
+        DependencyDown: nobody can know whether it has.
+    """
+    held = b""
+    async for chunk in chunks:
+        if held:
+            yield held
+        held = chunk
+    await confirm(plane, permit)
+    if permit.exchange.cut_reason is not None:
+        raise Refused(permit.exchange.cut_reason, "cut before the last byte")
+    if held:
+        yield held
+
+
+async def metered(
+    plane: DataPlane, permit: Permit, source: AsyncIterator[bytes], declared: int | None
+) -> AsyncIterator[bytes]:
+    """Count, cap and pace the plain bytes of an upload; `declared` is their length if it is known.
+
+    Raises:
+        Refused: TOO_LARGE, INCOMPLETE_BODY, USED_UP.
+    """
+    claimed = 0
+    async for plain in source:
+        total = permit.moved + len(plain)
+        cap = permit.largest
+        if cap is not None and total > cap:
+            raise Refused(Reason.TOO_LARGE, f"the body is above the allowed {cap} bytes")
+        if declared is not None and total > declared:
+            raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
+        while total > claimed:
+            step = declared if declared is not None else _CLAIM
+            await claim(plane, permit, step, None)
+            claimed += step
+        permit.moved = total  # only what was let through: a refused body spends nothing of a budget
+        yield plain
+        wait = plane.shaper.pay(permit.route.limits, len(plain))
+        if wait > 0:
+            await permit.pause(wait)
+    if declared is not None and permit.moved != declared:
+        raise Refused(Reason.INCOMPLETE_BODY, f"{permit.moved} of {declared} bytes came")
+
+
+async def _checked(source: AsyncIterator[bytes], checks: BodyChecks) -> AsyncIterator[bytes]:
+    async for chunk in source:
+        checks.update(chunk)
+        yield chunk
+    checks.finish()
+
+
+async def _unwrapped(source: AsyncIterator[bytes], decoder: ChunkedDecoder, checks: BodyChecks) -> AsyncIterator[bytes]:
+    async for chunk in source:
+        plain = b"".join(decoder.feed(chunk))  # each piece that is handed on costs as much, however small it is
+        if plain:
+            checks.update(plain)
+            yield plain
+    checks.finish(decoder.finish())

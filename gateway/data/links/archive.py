@@ -1,0 +1,207 @@
+"""Owns a folder link's whole folder as one ZIP or tar, streamed.
+
+Refuses to own the archive's own bytes (`gateway.wire.archive`).
+
+Laws: the list of members is fixed before the first byte and each is pinned by its entity tag; every member goes
+through the one authorisation function, when it is listed and when its turn comes, and while it is sent whatever ends it
+ends the archive; if one cannot be sent whole, the archive ends as a broken connection and never
+as a complete file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Final
+from zlib import crc32
+
+from gateway.core.attempt import Attempt
+from gateway.core.grant import Grant
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.request import Action, ObjectRequest, Operation
+from gateway.core.route import Answer, UpstreamCall
+from gateway.core.units import instant
+from gateway.data.call import Call
+from gateway.data.links.listing import read_page
+from gateway.data.plane import DataPlane, Snapshot
+from gateway.data.state.transfers import Allowed, Permit
+from gateway.data.steps.authorise import authorise
+from gateway.data.steps.renew import confirm
+from gateway.data.turns import in_turns
+from gateway.wire.archive import Archive, Member, TarArchive, ZipArchive
+from gateway.wire.archive_names import Names, note
+from gateway.wire.disposition import clean_filename, content_disposition
+from gateway.wire.listing import Found
+from gateway.wire.replies import LINK_HEADERS
+
+__all__ = ["archive_headers", "link_archive", "wants_archive"]
+
+_MOST_MEMBERS: Final = 100_000
+_NOTE: Final = "about these names.txt"
+_CONTENT: Final = "content of the folder"
+_UNNAMEABLE: Final = frozenset({Reason.BAD_KEY, Reason.KEY_TOO_LONG, Reason.KEY_AMBIGUOUS})
+_FOLDER_BYTES: Final = 2048
+_MEMBER_BYTES: Final = 1024
+"""What one member takes while its archive is written: name, tag, date, and its entry of the directory at the end."""
+_KINDS: Final[dict[str, type[ZipArchive | TarArchive]]] = {"zip": ZipArchive, "tar": TarArchive}
+
+
+def wants_archive(request: ObjectRequest) -> bool:
+    return "archive" in request.params
+
+
+@asynccontextmanager
+async def link_archive(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> AsyncIterator[Answer]:
+    """The archive, its length known, nothing of it read yet. What is open of it closes with the block.
+
+    Raises:
+        Refused: BAD_ARGUMENT for an unknown kind, TOO_LARGE above 100,000 members, NOT_ALLOWED if any member may not
+            be read, OVERLOADED while other archives take up the memory for lists.
+    """
+    kind = _KINDS.get(tried.request.params["archive"])
+    if kind is None:
+        raise Refused(Reason.BAD_ARGUMENT, "archive is zip or tar")
+    archive, names = kind(), Names()
+    members: list[tuple[Found, Member]] = []
+    left_out: list[str] = []
+    with ExitStack() as kept:
+        async for page in _pages(plane, tried, permit, left_out):
+            kept.enter_context(plane.lists.portion(permit.holders).hold(_MEMBER_BYTES * len(page)))
+            folders = names.folders
+            async for entry in in_turns(page):
+                member = _member(names, entry, tried.attempt.key)
+                archive.add(member)
+                members.append((entry, member))
+            kept.enter_context(plane.lists.portion(permit.holders).hold(_FOLDER_BYTES * (names.folders - folders)))
+            if len(members) > _MOST_MEMBERS:
+                raise Refused(Reason.TOO_LARGE, f"the folder has more than {_MOST_MEMBERS} objects")
+        told = note(names.changed, left_out)
+        noted = Member(names.file(_NOTE), len(told), plane.clock(), crc32(told))
+        if told:
+            archive.add(noted)
+        body = _ArchiveBody(plane, permit, archive, members, (noted, told))
+        async with aclosing(body.chunks):
+            yield Answer(200, {"content-type": archive.content_type}, archive.length, body)
+
+
+def _member(names: Names, entry: Found, folder: str) -> Member:
+    """A file, or a folder that has an object of its own. What stands in such an object is a file within it."""
+    path, size = entry.key.removeprefix(folder), entry.size or 0
+    if path.endswith("/") and not size:
+        return Member(names.folder(path), 0, _when(entry))
+    return Member(names.file(path + _CONTENT if path.endswith("/") else path), size, _when(entry))
+
+
+def archive_headers(answer: Answer, key: str, grant: Grant | None) -> list[tuple[str, str]]:
+    """An archive is always saved and never shown."""
+    kind = answer.headers["content-type"]
+    folder = grant.label if grant is not None and grant.label else key.rstrip("/").rpartition("/")[2]
+    suffix = next(maker.suffix for maker in _KINDS.values() if maker.content_type == kind)
+    named = content_disposition("attachment", clean_filename((folder or "files") + suffix))
+    return [("Content-Type", kind), ("Content-Disposition", named), *LINK_HEADERS]
+
+
+async def _pages(plane: DataPlane, tried: Call, permit: Permit, left_out: list[str]) -> AsyncIterator[list[Found]]:
+    """The members, page by page, each decided on: so many decisions in one go would keep everybody else waiting.
+
+    Those with names that nobody can ask for here go to `left_out`.
+    """
+    folder = tried.attempt.key
+    listed = replace(tried, request=replace(tried.request, operation=Operation.LIST_OBJECTS_V2))
+    while True:
+        page = await read_page(plane, listed, permit)
+        members: list[Found] = []
+        async for entry in in_turns(page.found):
+            if entry.key == folder:
+                continue  # stands for the folder itself
+            try:
+                authorise(plane, permit.grant, _reading(permit, entry))
+            except Refused as refusal:
+                if refusal.reason not in _UNNAMEABLE:
+                    raise
+                left_out.append(entry.key.removeprefix(folder))
+            else:
+                members.append(entry)
+        yield members
+        if page.cursor is None:
+            return
+        params = {**listed.request.params, "cursor": page.cursor}
+        listed = replace(listed, request=replace(listed.request, params=params))
+
+
+def _reading(permit: Permit, entry: Found) -> Attempt:
+    """What sending a member comes to."""
+    return permit.attempt.touching(Action.READ, permit.attempt.bucket, entry.key)
+
+
+def _when(entry: Found) -> float:
+    with suppress(ValueError):
+        return instant(entry.modified)
+    return 0.0
+
+
+class _ArchiveBody:
+    """The archive's bytes (`core.route.AnswerBody`), drawn member by member from the store. One reader."""
+
+    def __init__(
+        self,
+        plane: DataPlane,
+        permit: Permit,
+        archive: Archive,
+        members: list[tuple[Found, Member]],
+        noted: tuple[Member, bytes],
+    ) -> None:
+        """`noted` comes last, unless it has no bytes."""
+        self._plane = plane
+        self._permit = permit
+        self._archive = archive
+        self._members = members
+        self._noted = noted
+        self.chunks = self._drawn()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.chunks
+
+    async def _drawn(self) -> AsyncGenerator[bytes, None]:
+        archive = self._archive
+        for entry, member in self._members:
+            yield archive.before(member)
+            if member.folder:
+                yield archive.after(member, 0)
+                continue
+            checksum, size = 0, 0
+            permit = self._permit
+            permit.further = (Allowed(_reading(permit, entry), replace(permit.route, key=entry.key)),)
+            await confirm(self._plane, permit)
+            async with self._plane.upstream.open(self._call(entry)) as answer:
+                if answer.status != 200 or answer.length != member.size:
+                    raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive has changed or gone")
+                async for chunk in answer.body:
+                    checksum = crc32(chunk, checksum)
+                    size += len(chunk)
+                    yield archive.within(chunk)
+            if size != member.size:
+                raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive ended early")
+            yield archive.after(member, checksum)
+        noted, told = self._noted
+        if told:
+            yield archive.before(noted) + told + archive.after(noted, crc32(told))
+        yield archive.end()
+
+    async def read(self, limit: int) -> bytes:
+        whole = b"".join([chunk async for chunk in self])
+        if len(whole) > limit:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the archive is longer than {limit} bytes")
+        return whole
+
+    def _call(self, entry: Found) -> UpstreamCall:
+        route = self._permit.route
+        pinned = (("if-match", entry.etag),) if entry.etag else ()
+        return UpstreamCall(
+            backend=route.backend.name,
+            method="GET",
+            bucket=route.bucket.real_bucket,
+            key=route.bucket.prefix + entry.key,
+            headers=pinned,
+        )

@@ -1,0 +1,65 @@
+"""Owns what a folder link shows of its folder: HTML for people, JSON for programs, never a name above its root.
+
+Refuses to own XML (`gateway.wire.listing`) and HTML (`gateway.wire.pages`).
+"""
+
+from __future__ import annotations
+
+from gateway.core.reasons import Refused
+from gateway.core.request import LinkPlace, RawRequest
+from gateway.data.call import Call
+from gateway.data.links.pages import html, link_title
+from gateway.data.plane import DataPlane
+from gateway.data.state.transfers import Permit
+from gateway.data.turns import store_document
+from gateway.wire import pages
+from gateway.wire.calls import upstream_call
+from gateway.wire.listing import Listing, link_entries, link_json, read_listing, rename
+from gateway.wire.negotiate import prefers_html
+from gateway.wire.replies import LINK_HEADERS, Reply, store_reason
+
+__all__ = ["link_listing", "read_page"]
+
+
+async def link_listing(plane: DataPlane, tried: Call, permit: Permit) -> Reply:
+    """One page of a folder.
+
+    Raises:
+        Refused: the store's refusal, as a reason of ours.
+        UpstreamFailed: the store is away, or answered something else than a listing.
+    """
+    raw = tried.request.raw
+    if prefers_html(raw.header("accept")) and not raw.path.endswith("/"):
+        return _with_slash(raw)
+    listing = await read_page(plane, tried, permit)
+    place, folder = tried.request.place, tried.attempt.key
+    path = place.path or "" if isinstance(place, LinkPlace) else ""
+    entries = link_entries(listing, folder)
+    if not prefers_html(raw.header("accept")):
+        headers = (("Content-Type", "application/json"), *LINK_HEADERS)
+        return Reply(200, headers, b"" if raw.method == "HEAD" else link_json(path, entries, listing.cursor))
+    grant = tried.grant
+    folders = [part for part in path.split("/") if part]
+    page = pages.listing_page(
+        title=grant.label if grant is not None and grant.label else (folders[-1] if folders else link_title(tried)),
+        folders=folders,
+        entries=entries,
+        cursor=listing.cursor,
+        expires_at=grant.expires_at if grant is not None else None,
+    )
+    return html(page)
+
+
+def _with_slash(raw: RawRequest) -> Reply:
+    """The page's links are relative, so a browser has to be where they begin."""
+    query = f"?{raw.query}" if raw.query else ""
+    return Reply(308, (("Location", f"{raw.path}/{query}"), *LINK_HEADERS))
+
+
+async def read_page(plane: DataPlane, tried: Call, permit: Permit) -> Listing:
+    """One page of the store's listing below what was decided on, with our names."""
+    async with plane.upstream.open(upstream_call(permit.route, tried.request)) as answer:
+        body = await store_document(answer.body)
+    if answer.status != 200:
+        raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a listing")
+    return rename(read_listing(body), permit.route.bucket.prefix, tried.attempt.key)[0]

@@ -1,0 +1,112 @@
+"""Owns the snapshot that one request is judged by, and the running parts that all requests share.
+
+Refuses to own how either is built (`gateway.app`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import Protocol
+
+from gateway.core.attempt import Principal, SignatureVersion
+from gateway.core.lease import LeaseStore
+from gateway.core.limits import LimitStore
+from gateway.core.policy import Policy
+from gateway.core.posture import FailPosture
+from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
+from gateway.data.state.bandwidth import BandwidthShaper
+from gateway.data.state.grants import Grants
+from gateway.data.state.guess_limiter import GuessLimiter, Turns
+from gateway.data.state.memory_budget import MemoryBudget
+from gateway.data.state.names import Names
+from gateway.data.state.password_threads import Passwords
+from gateway.data.state.records import Accounts
+from gateway.data.state.revocation_follower import RevocationFollower
+from gateway.data.state.transfers import Transfers
+from gateway.data.state.upload_locks import UploadLocks
+from gateway.telemetry.metrics import Metrics
+
+__all__ = ["DataPlane", "PartsUpload", "Snapshot", "Terms"]
+
+_LISTS_ROOM = 144 * 1024**2
+"""Bytes: the largest archive fits into the share that one holder may have."""
+
+_PARTS_ROOM = 256 * 1024**2
+"""Bytes: thirty-two large uploads of unknown length at once in one process, and any number of small ones."""
+
+
+class PartsUpload(Protocol):
+    """Sends a body of unknown or excessive length as a multipart upload, aborted if anything fails.
+
+    `confirm` is called before each part and before the object appears; what it raises ends the upload.
+    """
+
+    async def __call__(
+        self,
+        call: UpstreamCall,
+        chunks: AsyncIterator[bytes],
+        length: int | None,
+        capabilities: frozenset[Capability],
+        confirm: Callable[[], Awaitable[None]],
+    ) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one data listener has of its own: the app that its unsigned requests act as, and whether a signed request
+    may come with a `Content-Type` that it does not sign, and which versions of signatures are believed."""
+
+    trusted: Principal | None = None
+    unsigned_content_type: bool = True
+    signatures: frozenset[SignatureVersion] = frozenset({"v2", "v4"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a request is judged by: immutable, swapped whole on reload.
+
+    `public_url` has no trailing slash. `trusted_socket` says that peers on a Unix socket are trusted proxies, too.
+    """
+
+    policy: Policy
+    posture: FailPosture
+    public_url: str
+    domains: tuple[str, ...] = ()
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_socket: bool = False
+    max_transfers: int = 1024
+    region: str = "us-east-1"
+
+
+@dataclass(slots=True, kw_only=True)
+class DataPlane:
+    """The parts of the data plane. Only `gate` is ever replaced.
+
+    `reserve` is the memory for bodies that have to be kept, `parts` that for uploads of unknown length, `lists` that
+    for the members of archives. `turns` are those of addresses that guess, at the grant store.
+    """
+
+    gate: Snapshot
+    upstream: Upstream
+    grants: Grants
+    follower: RevocationFollower
+    leases: LeaseStore
+    limits: LimitStore
+    transfers: Transfers
+    shaper: BandwidthShaper
+    guesses: GuessLimiter
+    names: Names
+    upload_parts: PartsUpload
+    accounts: Accounts
+    metrics: Metrics
+    clock: Callable[[], float]
+    entropy: Callable[[int], bytes]
+    passwords: Passwords = field(default_factory=Passwords)
+    turns: Turns = field(default_factory=Turns)
+    holds: UploadLocks = field(default_factory=UploadLocks)
+    reserve: MemoryBudget = field(default_factory=MemoryBudget)
+    lists: MemoryBudget = field(default_factory=lambda: MemoryBudget(_LISTS_ROOM))
+    parts: MemoryBudget = field(default_factory=lambda: MemoryBudget(_PARTS_ROOM))
+    draining: bool = False

@@ -1,0 +1,119 @@
+"""Owns a multipart form while it arrives: its fields first, then its file's bytes, never the file as a whole.
+
+Refuses to own the form's grammar (`gateway.wire.multipart`) and its signed policy (`gateway.wire.form`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from gateway.core.attempt import Attempt
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import BucketPlace, ObjectRequest
+from gateway.server.exchange import ClientExchange, unhurried
+from gateway.wire.accept import accepted_headers
+from gateway.wire.documents import post_document
+from gateway.wire.form import SizeRange
+from gateway.wire.multipart import Form, FormParser
+from gateway.wire.parse import checked_key
+from gateway.wire.replies import Reply, s3_ids
+
+__all__ = ["ArrivingForm", "form_reply", "form_request"]
+
+_STATUSES: Final = frozenset({"200", "201", "204"})
+_NOT_HEADERS: Final = ("x-amz-credential", "x-amz-algorithm", "x-amz-date", "x-amz-signature", "x-amz-security-token")
+
+
+@dataclass(slots=True)
+class ArrivingForm:
+    """A form whose fields are known. `sizes` is what its signed policy allows, None if it has none."""
+
+    form: Form
+    _parser: FormParser
+    _source: AsyncIterator[bytes]
+    _first: list[bytes]
+    sizes: SizeRange | None = None
+
+    @classmethod
+    async def read(cls, exchange: ClientExchange, content_type: str) -> ArrivingForm:
+        """Read up to the file's first byte.
+
+        Raises:
+            Refused: MALFORMED_FORM, INCOMPLETE_BODY.
+        """
+        parser = FormParser(content_type)
+        source = exchange.body()
+        async with unhurried():
+            async for chunk in source:
+                first = parser.feed(chunk)
+                if parser.form is not None:
+                    return cls(parser.form, parser, source, first)
+        return cls(parser.finish(), parser, source, [])
+
+    async def file(self) -> AsyncIterator[bytes]:
+        """The file's bytes; ends only when the whole form has arrived.
+
+        Raises:
+            Refused: MALFORMED_FORM, INCOMPLETE_BODY, TOO_LARGE and TOO_SMALL as the policy says.
+        """
+        size = 0
+        for chunk in self._first:
+            size = self._sized(size, chunk)
+            yield chunk
+        async for arrived in self._source:
+            for chunk in self._parser.feed(arrived):
+                size = self._sized(size, chunk)
+                yield chunk
+        self._parser.finish()
+        if self.sizes is not None and (reason := self.sizes.refuses(size, whole=True)) is not None:
+            raise Refused(reason, f"the form's file has {size} bytes")
+
+    def _sized(self, size: int, chunk: bytes) -> int:
+        size += len(chunk)
+        if self.sizes is not None and (reason := self.sizes.refuses(size, whole=False)) is not None:
+            raise Refused(reason, "the form's file is too large")
+        return size
+
+
+def form_request(request: ObjectRequest, form: Form) -> ObjectRequest:
+    """The request that a form on the S3 face stands for: its key, and its fields as headers by the same allow-list.
+
+    Raises:
+        Refused: MALFORMED_FORM without a key, BAD_KEY, UNSUPPORTED_OPERATION for a field that is not offered.
+    """
+    if not form.key or not isinstance(request.place, BucketPlace):
+        raise Refused(Reason.MALFORMED_FORM, "the form has no key")
+    fields = [(name.lower(), value) for name, value in form.fields if name.lower() not in _NOT_HEADERS]
+    place = BucketPlace(request.place.bucket, checked_key(form.key))
+    return replace(request, place=place, headers=accepted_headers(fields), content_length=None)
+
+
+def form_reply(
+    arriving: ArrivingForm, attempt: Attempt, answered: Mapping[str, str], url: str, request_id: str
+) -> Reply:
+    """What S3 answers to a form (API reference, POST Object): a redirect, a document, or nothing."""
+    etag = answered.get("etag", "")
+    location = quote(f"{url}/{attempt.bucket}/{attempt.key}", safe=":/")
+    shared = (*s3_ids(request_id), ("ETag", etag))
+    target = _target(arriving.form.value("success_action_redirect") or arriving.form.value("redirect") or "")
+    if target is not None:
+        added = [("bucket", attempt.bucket), ("key", attempt.key), ("etag", etag)]
+        query = urlencode([*parse_qsl(target.query, keep_blank_values=True), *added])
+        return Reply(303, (*shared, ("Location", urlunsplit(target._replace(query=query)))))
+    status = arriving.form.value("success_action_status")
+    if status == "201":
+        document = post_document(location, attempt.bucket, attempt.key, etag)
+        return Reply(201, (*shared, ("Content-Type", "application/xml"), ("Location", location)), document)
+    return Reply(int(status) if status in _STATUSES else 204, (*shared, ("Location", location)))
+
+
+def _target(address: str) -> SplitResult | None:
+    """Where a form wants its sender to go; None for what is no address, which is ignored as S3 does it."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    return parts if parts.scheme in {"http", "https"} and parts.netloc and address.isprintable() else None

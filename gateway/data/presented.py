@@ -1,0 +1,81 @@
+"""Owns the values that say what a request presented: a token, a signature, a form, a trusted listener, or nothing.
+
+Refuses to own how they are read (`gateway.data.steps.identify`) and whether they are any good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.attempt import Principal
+from gateway.core.token import LinkToken
+from gateway.data.post_form import ArrivingForm
+from gateway.wire.credentials import Signed
+from gateway.wire.form import SignedForm
+
+__all__ = [
+    "LEASE_COOKIE",
+    "PASSWORD_COOKIE",
+    "AnonymousPresented",
+    "FormPresented",
+    "PageForm",
+    "Presented",
+    "SignedPresented",
+    "TokenPresented",
+    "TrustedPresented",
+]
+
+
+LEASE_COOKIE: Final = "gateway_lease"
+
+
+PASSWORD_COOKIE: Final = "gateway_password"  # noqa: S105 (a cookie's name)
+
+
+@dataclass(frozen=True, slots=True)
+class PageForm:
+    """What a person sent from one of our own pages: a password, or the wish to download."""
+
+    download: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TokenPresented:
+    """A link's token, with what may come beside it. `lease` and `proof` are cookies of earlier answers."""
+
+    token: LinkToken
+    password: str | None = None
+    proof: str | None = None
+    lease: str | None = None
+    form: PageForm | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPresented:
+    """A signature by a gateway-issued key."""
+
+    signed: Signed
+
+
+@dataclass(frozen=True, slots=True)
+class FormPresented:
+    """A POST form on the S3 face; `signed` is None for one without a policy, which stands for nobody."""
+
+    arriving: ArrivingForm
+    signed: SignedForm | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedPresented:
+    """Nothing was presented, but the listener itself stands for an app."""
+
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class AnonymousPresented:
+    """Nothing was presented."""
+
+
+Presented = TokenPresented | SignedPresented | FormPresented | TrustedPresented | AnonymousPresented

@@ -1,0 +1,185 @@
+"""Owns CopyObject and UploadPartCopy: by the store itself where one store has both ends, else through here.
+
+Refuses to own what a copy's headers mean (`gateway.wire.copies`) and how an upload is sent (`gateway.data.s3.put`).
+
+Laws: the source is decided on like any read, by the name that is then asked for, and its revocation ends a copy that
+runs; bytes between two stores are streamed, never kept, and the copy appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Final
+
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.request import Action, ObjectRequest, Operation
+from gateway.core.route import Answer, Capability, Route
+from gateway.data.body import metered, withheld
+from gateway.data.call import Call
+from gateway.data.plane import DataPlane, Snapshot
+from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
+from gateway.data.s3.local import xml_reply
+from gateway.data.s3.put import require_heeded, sent
+from gateway.data.state.transfers import Allowed, Permit
+from gateway.data.steps.authorise import authorise
+from gateway.data.steps.renew import confirm
+from gateway.data.store_errors import check_answer, error_reply
+from gateway.data.turns import store_document
+from gateway.wire import copies, documents
+from gateway.wire.batch import Tag, read_store_tags
+from gateway.wire.calls import copy_source_header, heeded_version, require_kept, require_own_name, upstream_call
+from gateway.wire.headers import response_headers
+from gateway.wire.parse import copy_source
+from gateway.wire.replies import Reply
+
+__all__ = ["copy"]
+
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(?:\d{1,18}|\*)", re.ASCII)
+_VERSIONS: Final = frozenset({"x-amz-version-id", "x-amz-copy-source-version-id"})
+
+Fields = tuple[tuple[str, str], ...]
+
+
+async def copy(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply | KeepAliveReply:
+    """Decide on the source and copy it.
+
+    Raises:
+        Refused: what the source's decision says, NOT_SUPPORTED_BY_BACKEND, or a condition that does not hold.
+        UpstreamFailed: one of the stores is away or broken.
+    """
+    copies.check_copy(tried.request)
+    place, version = copy_source(tried.request.headers["x-amz-copy-source"])
+    reading = tried.attempt.touching(Action.READ, place.bucket, place.key)
+    source = authorise(plane, permit.grant, reading)
+    require_own_name(source)
+    version = heeded_version(source.backend.capabilities, version)
+    permit.source = Allowed(reading, source)
+    copying = _within if _one_store(tried.request, source, permit.route) else _between
+    return await answer_or_keep_alive(copying(plane, tried, permit, source, version), permit)
+
+
+def _one_store(request: ObjectRequest, source: Route, target: Route) -> bool:
+    """Whether the store can do it by itself. It would not hear of the size that a rule allows: that is counted here."""
+    if source.backend.name != target.backend.name or target.max_size is not None:
+        return False
+    capabilities = target.backend.capabilities
+    if request.operation is Operation.UPLOAD_PART_COPY:
+        return Capability.COPY_PART in capabilities
+    if target.key.endswith("/") and Capability.FOLDER_BODIES not in capabilities:
+        return False  # whether there is anything to lose is seen on its way through here
+    here = (source.bucket.real_bucket, source.real_key) == (target.bucket.real_bucket, target.real_key)
+    replacing = request.headers.get("x-amz-metadata-directive") == "REPLACE"
+    return here or not replacing or Capability.COPY_REPLACES in capabilities
+
+
+async def _within(plane: DataPlane, tried: Call, permit: Permit, source: Route, version: str | None) -> Reply:
+    named = copy_source_header(source.bucket.real_bucket, source.real_key, version)
+    call = upstream_call(permit.route, tried.request, real_copy_source=named)
+    await confirm(plane, permit)  # the store does the rest by itself
+    async with plane.upstream.open(call) as answer:
+        refused = await check_answer(answer, tried, permit)
+        if refused is not None:
+            return refused
+        found = await store_document(answer.body)
+    fault = documents.store_fault(found)
+    if fault is not None:
+        return error_reply(500, fault, tried, permit)
+    return _made(tried, permit, documents.read_copy(found), _versions(answer, tried.request))
+
+
+async def _between(plane: DataPlane, tried: Call, permit: Permit, source: Route, version: str | None) -> Reply:
+    request = tried.request
+    asked = copies.source_request(request, version)
+    async with plane.upstream.open(upstream_call(source, asked)) as found:
+        refused = await check_answer(found, tried, permit)
+        if refused is not None:
+            return refused
+        copies.require_conditions(request, found.headers)
+        length, chunks = _wanted(found, request)
+        require_kept(permit.route, length)
+        if request.operation is Operation.UPLOAD_PART_COPY:
+            written = copies.copied_part(request, length)
+        else:
+            tags = await _tags(plane, tried, source, asked, found)
+            written = copies.copied_whole(request, found.headers, length, tags)
+        call = upstream_call(permit.route, written, body_length=length or 0)
+        require_heeded(permit, call, length)
+        body = withheld(plane, permit, _moved(metered(plane, permit, chunks, length), permit))
+        async with sent(plane, call, length, body, permit) as answer:
+            refused = await check_answer(answer, tried, permit)
+            if refused is not None:
+                return refused
+            etag = documents.quoted(answer.headers.get("etag", ""))
+        # When the store wrote it, it does not say to a PUT.
+        return _made(tried, permit, documents.CopyResult(etag), _versions(answer, request, found))
+
+
+def _made(tried: Call, permit: Permit, result: documents.CopyResult, versions: Fields) -> Reply:
+    permit.consumed = True
+    document = documents.copy_document(result, part=tried.request.operation is Operation.UPLOAD_PART_COPY)
+    return xml_reply(document, permit.exchange.request_id, *versions)
+
+
+def _versions(answer: Answer, request: ObjectRequest, found: Answer | None = None) -> Fields:
+    """The version that was written and, as far as it is known, the one that was read."""
+    shown = [pair for pair in response_headers(answer, request, link=False) if pair[0].lower() in _VERSIONS]
+    read = {} if found is None else dict(response_headers(found, request, link=False))
+    if "x-amz-version-id" in read:
+        shown.append(("x-amz-copy-source-version-id", read["x-amz-version-id"]))
+    return tuple(shown)
+
+
+def _wanted(found: Answer, request: ObjectRequest) -> tuple[int | None, AsyncIterator[bytes]]:
+    """The bytes to copy and how many they are. A store without ranges sends all, from which they are taken.
+
+    Raises:
+        Refused: BAD_RANGE when the source ends before the range does.
+        UpstreamFailed: UPSTREAM_BROKE for another range than the one that was asked for.
+    """
+    wanted = copies.part_range(request)
+    if wanted is None:
+        return found.length, aiter(found.body)
+    first, last = wanted
+    length = last - first + 1
+    if found.status == 206:
+        match = _CONTENT_RANGE.fullmatch(found.headers.get("content-range", ""))
+        if match is None or int(match[1]) != first:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store sent another range of a copy's source")
+        if int(match[2]) != last or found.length not in {None, length}:
+            raise Refused(Reason.BAD_RANGE, "the source of a copy ends before the range does")
+        return length, aiter(found.body)
+    if found.length is not None and last >= found.length:
+        raise Refused(Reason.BAD_RANGE, "the source of a copy ends before the range does")
+    return length, _cut_out(found, first, last)
+
+
+async def _cut_out(found: Answer, first: int, last: int) -> AsyncIterator[bytes]:
+    at = 0
+    async for chunk in found.body:
+        piece = chunk[max(0, first - at) : last + 1 - at]
+        at += len(chunk)
+        if piece:
+            yield piece
+        if at > last:
+            return
+
+
+async def _moved(chunks: AsyncIterator[bytes], permit: Permit) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        if permit.exchange.cut_reason is not None:
+            raise Refused(permit.exchange.cut_reason, "cut while copying")
+        permit.copied += len(chunk)
+        yield chunk
+
+
+async def _tags(plane: DataPlane, tried: Call, source: Route, asked: ObjectRequest, found: Answer) -> tuple[Tag, ...]:
+    """The source's tags, if the copy keeps them and there are any."""
+    replacing = tried.request.headers.get("x-amz-tagging-directive") == "REPLACE"
+    if replacing or found.headers.get("x-amz-tagging-count", "0") == "0":
+        return ()
+    reading = copies.tags_request(asked)
+    async with plane.upstream.open(upstream_call(source, reading)) as answer:
+        if answer.status != 200:
+            raise UpstreamFailed(Reason.UPSTREAM_REFUSED, f"the tags of a copy's source: {answer.status}")
+        return read_store_tags(await store_document(answer.body))

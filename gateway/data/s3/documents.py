@@ -1,0 +1,233 @@
+"""Owns the operations whose answers are documents: listings, multipart bookkeeping, batches, tags.
+
+Refuses to own XML itself (`gateway.wire`) and copies (`gateway.data.s3.copy`).
+
+Laws: every document is read, renamed and written anew, so that a caller sees our bucket and key names and never the
+store's; every key of a batch goes through the one authorisation function before a store hears of it; a document from a
+caller is bounded, checked against what was signed, and rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+from urllib.parse import quote
+
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import Action, BucketPlace, ObjectRequest, Operation
+from gateway.core.route import UpstreamCall
+from gateway.data.body import plain_body
+from gateway.data.call import Call
+from gateway.data.plane import DataPlane, Snapshot
+from gateway.data.s3.copy import copy
+from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
+from gateway.data.s3.local import xml_reply
+from gateway.data.state.transfers import Allowed, Permit
+from gateway.data.steps.authorise import authorise
+from gateway.data.steps.renew import confirm
+from gateway.data.store_errors import check_answer, error_reply
+from gateway.data.turns import feed_in_turns, in_turns, store_document
+from gateway.wire import batch, documents, listing
+from gateway.wire.calls import heeded_version, require_own_name, upstream_call
+from gateway.wire.headers import response_headers
+from gateway.wire.markup import Node
+from gateway.wire.replies import Reply
+
+__all__ = ["DOCUMENTS"]
+
+Handler = Callable[[DataPlane, Snapshot, Call, Permit], Awaitable[Reply | KeepAliveReply]]
+
+
+async def _ask(
+    plane: DataPlane, tried: Call, permit: Permit, call: UpstreamCall, body: bytes | None = None
+) -> Reply | documents.Document:
+    """One exchange with a store whose answer is a bounded document, which may still turn out to be an error."""
+    sent = body and _once_confirmed(plane, permit, body)
+    async with plane.upstream.open(call, sent) as answer:
+        refused = await check_answer(answer, tried, permit)
+        if refused is not None:
+            return refused
+        found = await store_document(answer.body)
+    code = documents.store_fault(found)
+    return error_reply(500, code, tried, permit) if code is not None else found
+
+
+async def _once_confirmed(plane: DataPlane, permit: Permit, body: bytes) -> AsyncIterator[bytes]:
+    """A document that changes what is stored, once the store listens and the change is still allowed."""
+    await confirm(plane, permit)
+    yield body
+
+
+async def _sent_document(plane: DataPlane, tried: Call, permit: Permit, root: str) -> Node:
+    """A caller's document with this root, read as it comes, with every check that its headers and signature ask for."""
+    request = tried.request
+    if tried.request.operation is Operation.COMPLETE_MULTIPART_UPLOAD:
+        # Its x-amz-checksum-* are about the object that is being completed, not about this document.
+        kept = {name: value for name, value in request.headers.items() if not name.startswith("x-amz-checksum-")}
+        request = replace(request, headers=kept)
+    reader = documents.request_reader(root)
+    size = 0
+    async for chunk in plain_body(plane, request, permit, tried.verified):
+        size += len(chunk)
+        if size > batch.MAX_BATCH_BODY:
+            raise Refused(Reason.TOO_LARGE, f"the document is above {batch.MAX_BATCH_BODY} bytes")
+        await feed_in_turns(reader, chunk)
+    return reader.finish()
+
+
+async def _list(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
+    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+    if isinstance(found, Reply):
+        return found
+    renamed, _ = listing.rename(listing.read_listing(found), permit.route.bucket.prefix, tried.attempt.key)
+    document = listing.listing_document(tried.request.operation, tried.attempt.bucket, tried.request.params, renamed)
+    return xml_reply(document, permit.exchange.request_id)
+
+
+async def _list_parts(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
+    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+    if isinstance(found, Reply):
+        return found
+    attempt, params = tried.attempt, tried.request.params
+    document = listing.parts_document(attempt.bucket, attempt.key, params, listing.read_parts(found))
+    return xml_reply(document, permit.exchange.request_id)
+
+
+async def _create_upload(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
+    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+    if isinstance(found, Reply):
+        return found
+    upload_id = documents.read_initiated(found)
+    document = documents.initiated_document(tried.attempt.bucket, tried.attempt.key, upload_id)
+    return xml_reply(document, permit.exchange.request_id)
+
+
+async def _complete_upload(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply | KeepAliveReply:
+    parts = batch.read_complete(await _sent_document(plane, tried, permit, "CompleteMultipartUpload"))
+    return await answer_or_keep_alive(_completed(plane, gate, tried, permit, batch.complete_document(parts)), permit)
+
+
+async def _completed(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit, body: bytes) -> Reply:
+    call = upstream_call(permit.route, tried.request, body=body)
+    found = await _ask(plane, tried, permit, call, body)
+    if isinstance(found, Reply):
+        return found
+    permit.consumed = True
+    attempt = tried.attempt
+    location = f"{gate.public_url}/{attempt.bucket}/{quote(attempt.key)}"
+    etag = documents.read_completed(found)
+    document = documents.completed_document(location, attempt.bucket, attempt.key, etag)
+    return xml_reply(document, permit.exchange.request_id)
+
+
+async def _delete_batch(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply | KeepAliveReply:
+    """Delete what may be deleted; every other key gets its own AccessDenied, as S3 does."""
+    asked = batch.read_delete(await _sent_document(plane, tried, permit, "Delete"))
+    refused: list[batch.DeleteOutcome] = []
+    allowed: list[batch.Doomed] = []
+    touched: list[Allowed] = []
+    async for doomed in in_turns(asked.objects):  # a thousand decisions
+        try:
+            attempt = tried.attempt.touching(Action.DELETE, tried.attempt.bucket, doomed.key)
+            route = authorise(plane, permit.grant, attempt)
+            require_own_name(route)
+            version = heeded_version(permit.route.backend.capabilities, doomed.version_id)
+        except Refused as no:
+            refused.append(batch.DeleteOutcome.refused(doomed, no.reason))
+        else:
+            allowed.append(replace(doomed, version_id=version))
+            touched.append(Allowed(attempt, route))
+    permit.further = tuple(touched)
+    return await answer_or_keep_alive(_deleted(plane, tried, permit, allowed, refused, quiet=asked.quiet), permit)
+
+
+async def _deleted(
+    plane: DataPlane,
+    tried: Call,
+    permit: Permit,
+    allowed: list[batch.Doomed],
+    refused: list[batch.DeleteOutcome],
+    *,
+    quiet: bool,
+) -> Reply:
+    carried = [doomed for doomed in allowed if documents.xml_carries(doomed.key)]
+    outcomes: list[batch.DeleteOutcome] = []
+    if carried:
+        prefix = permit.route.bucket.prefix
+        body = batch.delete_document(carried, prefix)
+        found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request, body=body), body)
+        if isinstance(found, Reply):
+            return found
+        outcomes = batch.read_deleted(found, prefix)
+    outcomes += [
+        await _delete_alone(plane, tried, permit, doomed) for doomed in allowed if not documents.xml_carries(doomed.key)
+    ]
+    permit.consumed = True
+    document = batch.deleted_document([*outcomes, *refused], quiet=quiet)
+    return xml_reply(document, permit.exchange.request_id)
+
+
+async def _delete_alone(plane: DataPlane, tried: Call, permit: Permit, doomed: batch.Doomed) -> batch.DeleteOutcome:
+    """Delete an allowed object whose name no store would read in a document: by its address."""
+    params = {} if doomed.version_id is None else {"versionId": doomed.version_id}
+    request = ObjectRequest(
+        raw=tried.request.raw,
+        operation=Operation.DELETE_OBJECT,
+        place=BucketPlace(tried.attempt.bucket, doomed.key),
+        params=params,
+    )
+    await confirm(plane, permit)
+    async with plane.upstream.open(upstream_call(replace(permit.route, key=doomed.key), request)) as answer:
+        if answer.status >= 300 and answer.status != 404:
+            return batch.DeleteOutcome.failed(doomed)
+        marked = answer.headers.get("x-amz-delete-marker") == "true"
+        return batch.DeleteOutcome(
+            key=doomed.key,
+            version_id=doomed.version_id,
+            delete_marker=marked,
+            delete_marker_version_id=answer.headers.get("x-amz-version-id") if marked else None,
+        )
+
+
+async def _get_tags(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
+    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+    if isinstance(found, Reply):
+        return found
+    return xml_reply(batch.tags_document(batch.read_store_tags(found)), permit.exchange.request_id)
+
+
+async def _put_tags(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
+    body = batch.tags_document(batch.read_tags(await _sent_document(plane, tried, permit, "Tagging")))
+    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request, body=body), body)
+    return found if isinstance(found, Reply) else xml_reply(b"", permit.exchange.request_id)
+
+
+async def _attributes(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
+    async with plane.upstream.open(upstream_call(permit.route, tried.request)) as answer:
+        refused = await check_answer(answer, tried, permit)
+        if refused is not None:
+            return refused
+        found = await store_document(answer.body)
+    document = documents.attributes_document(documents.read_attributes(found))
+    shown = response_headers(answer, tried.request, link=False)
+    kept = tuple(pair for pair in shown if pair[0].lower() in {"last-modified", "x-amz-version-id"})
+    return xml_reply(document, permit.exchange.request_id, *kept)
+
+
+DOCUMENTS: Final[dict[Operation, Handler]] = {
+    Operation.LIST_OBJECTS: _list,
+    Operation.LIST_OBJECTS_V2: _list,
+    Operation.LIST_OBJECT_VERSIONS: _list,
+    Operation.LIST_MULTIPART_UPLOADS: _list,
+    Operation.LIST_PARTS: _list_parts,
+    Operation.CREATE_MULTIPART_UPLOAD: _create_upload,
+    Operation.COMPLETE_MULTIPART_UPLOAD: _complete_upload,
+    Operation.COPY_OBJECT: copy,
+    Operation.UPLOAD_PART_COPY: copy,
+    Operation.DELETE_OBJECTS: _delete_batch,
+    Operation.GET_OBJECT_TAGGING: _get_tags,
+    Operation.PUT_OBJECT_TAGGING: _put_tags,
+    Operation.GET_OBJECT_ATTRIBUTES: _attributes,
+}
+"""Every operation whose answer is a document, and how it is made."""

@@ -1,0 +1,146 @@
+"""Owns sending one object's bytes to a store: with a declared length in one PUT, else in parts.
+
+Refuses to own how parts are cut (`DataPlane.upload_parts`) and what the bytes have to prove (`gateway.data.body`).
+
+Law: a link that may not overwrite never does, whatever the store can do: by a conditional write where it has them,
+else by looking first while the name is reserved here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import LinkPlace
+from gateway.core.route import Answer, Capability, UpstreamCall
+from gateway.data.body import metered, plain_body, withheld
+from gateway.data.call import Call
+from gateway.data.plane import DataPlane
+from gateway.data.state.transfers import Permit
+from gateway.data.steps.renew import confirm
+from gateway.wire.calls import require_kept, upstream_call
+
+__all__ = ["open_put", "require_absent", "require_heeded", "sent"]
+
+_CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
+_PART_BYTES: Final = 8 * 1024**2
+"""What is kept of an upload whose length nobody told: a part (`DataPlane.upload_parts`), which doubles every 1000
+parts."""
+
+
+@asynccontextmanager
+async def open_put(plane: DataPlane, tried: Call, permit: Permit) -> AsyncIterator[Answer]:
+    """The store's answer to the whole object, from the request's body or from its form's file.
+
+    Raises:
+        Refused: MISSING_LENGTH, OBJECT_EXISTS, or what the body itself was refused for.
+        UpstreamFailed: as `Upstream.open`.
+    """
+    raw = tried.request.raw
+    if raw.header("content-length") is None and raw.header("transfer-encoding") is None:
+        # HTTP reads an empty body from this, S3 a client that forgot to say how much it sends.
+        raise Refused(Reason.MISSING_LENGTH, "neither a length nor chunks were declared")
+    length = tried.request.content_length if tried.form is None else None
+    require_kept(permit.route, length)
+    only_new = _must_not_overwrite(tried, permit)
+    conditional = _needed_for_conditions(permit, length) <= permit.route.backend.capabilities
+    call = upstream_call(permit.route, tried.request, body_length=length or 0, only_new=only_new and conditional)
+    if not only_new:
+        require_heeded(permit, call, length)
+    if tried.form is not None:
+        chunks = withheld(plane, permit, metered(plane, permit, tried.form.file(), None))
+    else:
+        chunks = plain_body(plane, tried.request, permit, tried.verified)
+    if not only_new:
+        async with sent(plane, call, length, chunks, permit) as answer:
+            yield answer
+        return
+    with plane.names.reserve(call):
+        if not conditional:
+            await require_absent(plane, call)
+        async with sent(plane, call, length, chunks, permit) as answer:
+            yield answer
+
+
+def _in_parts(permit: Permit, length: int | None) -> bool:
+    return length is None or length > permit.route.backend.single_put_limit
+
+
+def _needed_for_conditions(permit: Permit, length: int | None) -> set[Capability]:
+    """What the store must heed for a condition to hold: in parts, the object appears when they are completed."""
+    needed = {Capability.CONDITIONAL_WRITES}
+    return needed | {Capability.CONDITIONAL_COMPLETE} if _in_parts(permit, length) else needed
+
+
+def require_heeded(permit: Permit, call: UpstreamCall, length: int | None) -> None:
+    """Refuse a condition on the written object that its store would not heed.
+
+    Raises:
+        Refused: NOT_SUPPORTED_BY_BACKEND.
+    """
+    heeded = _needed_for_conditions(permit, length) <= permit.route.backend.capabilities
+    if not heeded and any(name in _CONDITIONS for name, _ in call.headers):
+        raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "a conditional upload in parts")
+
+
+def _must_not_overwrite(tried: Call, permit: Permit) -> bool:
+    return isinstance(tried.request.place, LinkPlace) and (permit.grant is None or not permit.grant.overwrite)
+
+
+async def require_absent(plane: DataPlane, call: UpstreamCall) -> None:
+    """Look whether the call's object is there.
+
+    Raises:
+        Refused: OBJECT_EXISTS if it is, UPSTREAM_REFUSED when the store does not say.
+    """
+    look = UpstreamCall(backend=call.backend, method="HEAD", bucket=call.bucket, key=call.key)
+    async with plane.upstream.open(look) as answer:
+        if answer.status < 300:
+            raise Refused(Reason.OBJECT_EXISTS, "the object exists and the link may not overwrite")
+        if answer.status != 404:
+            raise Refused(Reason.UPSTREAM_REFUSED, f"the store answered {answer.status} to a look at the name")
+
+
+@asynccontextmanager
+async def sent(
+    plane: DataPlane, call: UpstreamCall, length: int | None, chunks: AsyncIterator[bytes], permit: Permit
+) -> AsyncIterator[Answer]:
+    """The store's answer to these bytes: in one PUT if their length is known and the store takes that much at once.
+
+    Raises:
+        Refused: MISSING_LENGTH for a part of unknown length, OVERLOADED when no memory is left to keep parts in, and
+            whatever `chunks` raises.
+        UpstreamFailed: as `Upstream.open`.
+    """
+    if length is None and call.query:
+        raise Refused(Reason.MISSING_LENGTH, "a part needs a declared length")
+    if length is None or _in_parts(permit, length):
+        with plane.parts.portion(permit.holders).hold(_kept(permit) if length is None else 0):
+            answer = await plane.upload_parts(
+                replace(call, body_length=None),
+                chunks,
+                length,
+                permit.route.backend.capabilities,
+                partial(confirm, plane, permit),
+            )
+        permit.consumed = answer.status < 300
+        yield answer
+        return
+    if length == 0:
+        async for _ in chunks:  # runs the body's checks; there is no byte to hold back
+            pass
+    body: AsyncIterator[bytes] | bytes = chunks if length else b""
+    async with plane.upstream.open(replace(call, body_length=length), body) as answer:
+        permit.consumed = answer.status < 300
+        yield answer
+
+
+def _kept(permit: Permit) -> int:
+    """Bytes of memory for a body of unknown length: a form's file is at least no longer than the form."""
+    raw = permit.exchange.raw
+    declared = raw.header("content-length") if raw is not None and permit.source is None else None
+    return _PART_BYTES if declared is None else min(int(declared), _PART_BYTES)

@@ -1,0 +1,55 @@
+"""Owns the notice of proxies that hide their clients: fields about a client's address which are not believed.
+
+Refuses to own whose address counts (`gateway.server.exchange.client_address`).
+
+Law: who stands behind a proxy that is not in `trusted_proxies`, or that tells in another field, shares one address with
+everybody else there: one budget of guesses, one limit by address, one line in the log. Each such peer is told of once,
+and each request counted; nothing else changes, as anybody may send such fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from gateway.core.attempt import Address
+from gateway.core.request import RawRequest
+from gateway.telemetry.metrics import Metrics
+
+__all__ = ["Undeclared"]
+
+_BELIEVED: Final = "x-forwarded-for"
+_FIELDS: Final = frozenset(
+    {_BELIEVED, "forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip"}
+)
+_REMEMBERED: Final = 256
+
+_log = structlog.get_logger("gateway.data")
+
+
+class Undeclared:
+    """Remembers 256 peers; behind those nobody is told of any more. `shown` is how an address may stand in the log."""
+
+    def __init__(self, metrics: Metrics, shown: Callable[[str], str] = str) -> None:
+        self._metrics = metrics
+        self._shown = shown
+        self._told: set[Address | None] = set()
+
+    def notice(self, peer: Address | None, raw: RawRequest, *, believed: bool) -> None:
+        """`believed` says that this peer is a trusted proxy; a client that a believed field names is not asked for."""
+        found = [name for name in _FIELDS if raw.header(name) is not None]
+        if not found or (believed and _BELIEVED in found):
+            return
+        self._metrics.forwarded_ignored()
+        if peer in self._told or len(self._told) >= _REMEMBERED:
+            return
+        self._told.add(peer)
+        advice = (
+            f"have it send {_BELIEVED}"
+            if believed
+            else "all its clients are one address here: name it in trusted_proxies if it is a proxy of yours"
+        )
+        peer_text = "unix" if peer is None else self._shown(str(peer))
+        _log.warning("client address not believed", peer=peer_text, fields=sorted(found), advice=advice)

@@ -1,0 +1,131 @@
+"""Owns the bounded cache in front of the grant store, and what the feed has said of edits.
+
+Refuses to own the proof of a secret (`gateway.data.steps.authenticate`) and revocations (`gateway.core.revocation`).
+
+Laws: a known grant costs no store round trip; the feed keeps the cache honest, and an entry for "there is none" holds
+only while the feed has not moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+from cachetools import LRUCache, TTLCache
+
+from gateway.core.grant import Grant, GrantStore
+from gateway.core.reasons import Reason, Refused
+from gateway.core.revocation import FeedEntry, RevocationView
+from gateway.core.revocation_target import FeedKind
+from gateway.core.token import SecretHash
+from gateway.telemetry.metrics import Metrics
+
+__all__ = ["Grants"]
+
+_CACHED: Final = 100_000
+
+
+_CACHE_SECONDS: Final = 300.0
+
+
+_EDITS: Final = 10_000
+
+
+class Unsealer(Protocol):
+    """Opens a key's sealed secret; raises ValueError when it was sealed under another id."""
+
+    def open(self, access_key_id: str, sealed: bytes) -> str: ...
+
+
+class Grants:
+    """A bounded cache in front of the grant store."""
+
+    def __init__(
+        self,
+        store: GrantStore,
+        view: Callable[[], RevocationView],
+        unsealer: Unsealer,
+        *,
+        monotonic: Callable[[], float],
+        metrics: Metrics,
+        keep_up: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`keep_up` returns when the feed's entries that another process of this host knows have come through here."""
+        self._store = store
+        self._keep_up = keep_up
+        self._view = view
+        self._unsealer = unsealer
+        self._metrics = metrics
+        self._known: TTLCache[SecretHash, Grant] = TTLCache(_CACHED, _CACHE_SECONDS, timer=monotonic)
+        self._hashes: LRUCache[str, SecretHash] = LRUCache(_CACHED)
+        self._secrets: LRUCache[SecretHash, str] = LRUCache(_CACHED)
+        self._absent: LRUCache[SecretHash, int] = LRUCache(_CACHED)
+        self._edited: dict[str, int] = {}  # the newest positions at which grants were edited, oldest first
+        self._last_edit = self._forgotten = 0
+
+    async def find(self, secret_hash: SecretHash) -> Grant | None:
+        """The grant of a secret.
+
+        Raises:
+            DependencyDown: it is not cached, or the cache may be behind, and the store cannot answer.
+        """
+        if self._keep_up is not None:
+            await self._keep_up()
+        return await self.look_up(secret_hash)
+
+    async def look_up(self, secret_hash: SecretHash) -> Grant | None:
+        """As `find`, by what this process has heard."""
+        grant = self._known.get(secret_hash)
+        if grant is not None and self._hashes.get(grant.id) == secret_hash:  # else the feed could not reach it
+            self._metrics.grant_cache("hit")
+            return grant
+        serial = self._view().serial
+        if self._absent.get(secret_hash) == serial:
+            self._metrics.grant_cache("negative")
+            return None
+        self._metrics.grant_cache("miss")
+        grant = await self._store.find(secret_hash)
+        if grant is None:
+            self._absent[secret_hash] = serial
+        elif self.unedited(grant.id, serial):  # else an edit has passed us by: what was read may be old
+            self._known[secret_hash] = grant
+            self._hashes[grant.id] = secret_hash
+        return grant
+
+    def knows(self, secret_hash: SecretHash) -> bool:
+        """Whether `find` would ask nobody."""
+        grant = self._known.get(secret_hash)
+        if grant is not None:
+            return self._hashes.get(grant.id) == secret_hash
+        return self._absent.get(secret_hash) == self._view().serial
+
+    def unedited(self, grant_id: str, as_of: int) -> bool:
+        """Whether, as far as this process has heard, the grant is still what it was at that position of the feed."""
+        if as_of >= self._last_edit:
+            return True
+        return as_of >= self._forgotten and self._edited.get(grant_id, 0) <= as_of
+
+    def secret_of(self, grant: Grant, access_key_id: str) -> str:
+        """The secret of a key grant, for verification."""
+        secret = self._secrets.get(grant.hash)
+        if secret is None:
+            if grant.sealed is None:
+                raise Refused(Reason.UNKNOWN_KEY, "the key has no secret")
+            secret = self._secrets[grant.hash] = self._unsealer.open(access_key_id, grant.sealed)
+        return secret
+
+    def take(self, entries: Sequence[FeedEntry]) -> None:
+        """Drop what the feed says has changed."""
+        for entry in entries:
+            if entry.kind is FeedKind.CHANGED:
+                self._note_edit(entry)
+            secret_hash = self._hashes.pop(entry.name, None)
+            if secret_hash is not None:
+                self._known.pop(secret_hash, None)
+                self._secrets.pop(secret_hash, None)
+
+    def _note_edit(self, entry: FeedEntry) -> None:
+        self._edited.pop(entry.name, None)
+        self._edited[entry.name] = self._last_edit = entry.serial
+        if len(self._edited) > _EDITS:
+            self._forgotten = self._edited.pop(next(iter(self._edited)))

@@ -1,0 +1,82 @@
+"""Owns memory that requests may keep something in, all of this process together: bodies, or the lists of archives.
+
+Refuses to own the bytes. Laws: memory stays flat, however many requests run; what finds no room is not kept. One holder
+(an app, a link, an address) has at most three quarters of it: a quarter is always for others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from gateway.core.reasons import Reason, Refused
+
+__all__ = ["MemoryBudget", "Portion", "share_of"]
+
+_ROOM: Final = 128 * 1024**2
+
+
+def share_of(whole: int) -> int:
+    """The most that one holder may have of what all have in common; of very little, all."""
+    return whole - whole // 4
+
+
+class MemoryBudget:
+    """Room in bytes; given back by whoever took it, through the `Portion` that it was taken through."""
+
+    def __init__(self, room: int = _ROOM) -> None:
+        self.room = room
+        self._share = share_of(room)
+        self._held: Counter[str] = Counter()
+
+    def portion(self, holders: tuple[str, ...] = ()) -> Portion:
+        """The room as these holders have it."""
+        return Portion(self, holders)
+
+    def take(self, size: int, holders: tuple[str, ...]) -> bool:
+        if size > self.room or any(self._held[holder] + size > self._share for holder in holders):
+            return False
+        self.room -= size
+        for holder in holders:
+            self._held[holder] += size
+        return True
+
+    def give(self, size: int, holders: tuple[str, ...]) -> None:
+        self.room += size
+        for holder in holders:
+            self._held[holder] -= size
+            if not self._held[holder]:
+                del self._held[holder]
+
+
+class Portion:
+    """A part of a reserve that some holders share."""
+
+    __slots__ = ("_holders", "_reserve")
+
+    def __init__(self, reserve: MemoryBudget, holders: tuple[str, ...]) -> None:
+        self._reserve = reserve
+        self._holders = holders
+
+    def take(self, size: int) -> bool:
+        """Whether there was room, which is then taken."""
+        return self._reserve.take(size, self._holders)
+
+    def give(self, size: int) -> None:
+        self._reserve.give(size, self._holders)
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Room for the length of the block, for what cannot do without.
+
+        Raises:
+            Refused: OVERLOADED.
+        """
+        if not self.take(size):
+            raise Refused(Reason.OVERLOADED, "no memory is left to keep it in", retry_after=1.0)
+        try:
+            yield
+        finally:
+            self.give(size)

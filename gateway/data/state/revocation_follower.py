@@ -1,0 +1,171 @@
+"""Owns the follower that keeps this process's revocation view true, and its age.
+
+Refuses to own the look-up (`gateway.core.revocation`) and the cutting (`gateway.data.state.transfers`); it tells both.
+
+Laws: the view is fresh only when the feed itself said that nothing is missing; everything else lets it age, and past
+`MAX_VIEW_AGE` nothing is decided on it: nothing new begins, and `guard` has ended what runs. What another process of
+this host has read already is read before anything more is decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from gateway.core.grant import Grant
+from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, RevocationFeed, RevocationView
+from gateway.data.state.list_follower import ListFollower
+from gateway.telemetry.metrics import Metrics
+
+__all__ = ["Neighbours", "RevocationFollower"]
+
+_PAGE: Final = 10_000
+_HEARTBEAT: Final = 1.0
+_BACKOFF: Final = 0.2
+_GUARD_TICK: Final = 0.1
+_LATE: Final = 0.5
+"""Seconds by which a timer is late only if this process itself stood still; so long it may then ask the feed first."""
+
+
+class Neighbours(Protocol):
+    """The processes that serve beside this one on the same host."""
+
+    def tell(self, serial: int) -> None:
+        """Say that this process knows all entries up to `serial`."""
+        ...
+
+    def newest(self) -> int:
+        """The greatest serial that any of them, or this one, has told."""
+        ...
+
+
+class RevocationFollower:
+    """Follows one feed. `monotonic` measures the age, `clock` (epoch seconds) only the lag of an entry."""
+
+    def __init__(
+        self,
+        feed: RevocationFeed,
+        on_entries: Callable[[Sequence[FeedEntry]], None],
+        *,
+        monotonic: Callable[[], float],
+        clock: Callable[[], float],
+        metrics: Metrics,
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        self.view = RevocationView()
+        self._neighbours = neighbours
+        self._asked_for = 0
+        self._feed = feed
+        self._on_entries = on_entries
+        self._monotonic = monotonic
+        self._clock = clock
+        self._metrics = metrics
+        self._lock = asyncio.Lock()
+        self._proved_at: float | None = None
+        self._list: ListFollower | None = None
+
+    def include(self, followed: ListFollower) -> None:
+        """Make a list part of the view and of its age."""
+        self._list, self.view.listed = followed, followed.view
+
+    @property
+    def age(self) -> float:
+        """Seconds since the view was last proved complete; infinite before it ever was.
+
+        A list that is part of it counts as if its own bound were `MAX_VIEW_AGE`.
+        """
+        if self._proved_at is None:
+            return float("inf")
+        age = self._monotonic() - self._proved_at
+        return age if self._list is None else max(age, self._list.view_age)
+
+    def require_fresh(self) -> RevocationView:
+        """The view to decide on.
+
+        Raises:
+            Refused: VIEW_TOO_OLD.
+        """
+        age = self.age
+        if age > MAX_VIEW_AGE:
+            raise Refused(Reason.VIEW_TOO_OLD, f"the revocation view is {age:.1f} s old", retry_after=1.0)
+        return self.view
+
+    def require_standing(self, grant: Grant | None, bucket: str, key: str, backend: str) -> None:
+        """To be asked for every name that a request touches, not only for its own.
+
+        Raises:
+            Refused: REVOKED, VIEW_TOO_OLD.
+        """
+        view = self.require_fresh()
+        if grant is not None and view.revoked(grant, bucket, key, backend) is not None:
+            raise Refused(Reason.REVOKED, "the revocation view says so")
+
+    async def load(self) -> None:
+        """Read every revocation there is, once, before the first request is served."""
+        async with self._lock:
+            while entries := await self._feed.revocations(self.view.serial, _PAGE):
+                self.view.apply(entries)
+        await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Take in all that the feed has now. After a revoke, called before the revoke is acknowledged."""
+        async with self._lock:
+            await self._read()
+
+    async def keep_up(self) -> None:
+        """Take in what a neighbour has told, before a request is judged; hardly anything while there is nothing.
+
+        Raises:
+            DependencyDown: there is something, and the feed does not say what.
+        """
+        if self._neighbours is None:
+            return
+        newest = self._neighbours.newest()
+        if newest > self.view.serial and newest > self._asked_for:
+            async with self._lock:
+                if newest > self.view.serial:
+                    await self._read()
+                # Notices that were pruned meanwhile will not come any more: the feed was asked, and that is enough.
+                self._asked_for = max(self._asked_for, newest)
+
+    async def _read(self) -> None:
+        while True:
+            asked_at = self._monotonic()
+            entries = await self._feed.since(self.view.serial, _PAGE)
+            if entries:
+                self._take(entries)
+            if len(entries) < _PAGE:
+                self._proved_at = asked_at
+                if self._neighbours is not None:
+                    self._neighbours.tell(self.view.serial)
+                return
+
+    async def run(self) -> None:
+        """Follow until cancelled. A feed that is down lets the view age; it is asked again and again."""
+        while True:
+            try:
+                await self._feed.changed(self.view.serial, _HEARTBEAT)
+                await self.catch_up()
+            except DependencyDown:
+                await asyncio.sleep(_BACKOFF)
+
+    async def guard(self, on_too_old: Callable[[], object]) -> None:
+        """Call `on_too_old` as soon as the view is too old, and again while it stays so, until cancelled."""
+        while True:
+            wait = max(_GUARD_TICK, MAX_VIEW_AGE - self.age)
+            woken_by = self._monotonic() + wait
+            await asyncio.sleep(wait)
+            if self._monotonic() > woken_by + _LATE:
+                await asyncio.sleep(_LATE)
+            if self.age > MAX_VIEW_AGE:
+                on_too_old()
+
+    def _take(self, entries: Sequence[FeedEntry]) -> None:
+        self.view.apply(entries)
+        now = self._clock()
+        for entry in entries:
+            if entry.revokes:
+                self._metrics.revocation_lag(max(0.0, now - entry.at))
+        self._on_entries(entries)

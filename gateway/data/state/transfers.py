@@ -1,0 +1,285 @@
+"""Owns the transfers that are running: who they are for, how many, how fast, and their end by force.
+
+Refuses to own why one must end (the revocation view, the clock, `gateway.data.steps.renew`); it asks those and cuts.
+
+Laws: a revocation cuts every transfer it ends, in the same call that makes it known; what nobody can know to be
+unrevoked is cut, and so is what its grant's time is over for (promise 2); a peer that moves less than 1 KiB/s over ten
+seconds while we wait for it is cut (promise 5). One app, link or address has at most three quarters of all that may
+run: a quarter is always for others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.attempt import Attempt, address_class
+from gateway.core.grant import Grant
+from gateway.core.lease import Lease, Reservation
+from gateway.core.limits import Verdict
+from gateway.core.reasons import Reason, Refused
+from gateway.core.revocation import RevocationView
+from gateway.core.route import Route
+from gateway.data.state.memory_budget import share_of
+from gateway.server.exchange import ClientExchange
+
+__all__ = ["Allowed", "Pace", "Permit", "Transfers"]
+
+SLOW_WINDOW: Final = 10.0
+_TICK: Final = 1.0
+_END_TICK: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What is asked of clients: bytes per second at least, and seconds for a whole transfer at most (None: any)."""
+
+    slowest: int = 1024
+    longest: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """One thing that was allowed, and where it leads."""
+
+    attempt: Attempt
+    route: Route
+
+
+@dataclass(slots=True, kw_only=True)
+class Permit:
+    """The right to run one admitted request; given back when its body ends.
+
+    `grant` is the one in force, as it was at the feed's position `as_of`; `ended` is why the right has ended for good;
+    `version` the entity tag of what the store sends.
+    `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes, `copied` those
+    that came from `source` through here; `further` is what else it touches now. `reserved` counts those that were
+    reserved in the name of `reservation`, and `counted` the moved ones of which the store has heard. `told` is the
+    reason of a store's error that was passed on. `upload` is the id of a resumable upload that this request begins.
+    """
+
+    exchange: ClientExchange
+    grant: Grant | None
+    attempt: Attempt
+    route: Route
+    as_of: int = 0
+    ended: Reason | None = None
+    version: str | None = None
+    lease: Lease | None = None
+    verdict: Verdict | None = None
+    consumed: bool = False
+    told: Reason | None = None
+    moved: int = 0
+    source: Allowed | None = None
+    further: tuple[Allowed, ...] = ()
+    copied: int = 0
+    reserved: int = 0
+    reservation: Reservation | None = None
+    counted: int = 0
+    lease_key: str | None = None
+    upload: str | None = None
+    _ended: asyncio.Event | None = None
+    _slow_since: float | None = None
+    _began: float | None = None
+    _seen: int = 0
+
+    @property
+    def touched(self) -> Iterator[Allowed]:
+        """All that this is about: the request's own place, where a copy's bytes come from, an archive's member."""
+        yield Allowed(self.attempt, self.route)
+        if self.source is not None:
+            yield self.source
+        yield from self.further
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Whose share of what all have in common this takes: the app's, or the link's and its caller's address.
+
+        A trusted listener's app has nobody beside it. An address may be many people: their links have shares, too.
+        """
+        principal, peer = self.attempt.principal, self.attempt.peer
+        address = () if peer is None else (f"address {address_class(peer)}",)
+        if principal.kind == "link":
+            return (str(principal), *address)
+        if principal.kind == "anonymous":
+            return address
+        return () if self.grant is None else (str(principal),)
+
+    @property
+    def largest(self) -> int | None:
+        """The most bytes that an upload may have now."""
+        ruled, granted = self.route.max_size, self.grant.max_size if self.grant is not None else None
+        if ruled is None or granted is None:
+            return granted if ruled is None else ruled
+        return min(ruled, granted)
+
+    def cut(self, reason: Reason) -> None:
+        """Take the right back while it is used."""
+        self.exchange.cut(reason)
+        if self._ended is not None:
+            self._ended.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not past a cut.
+
+        Raises:
+            Refused: the reason of the cut.
+        """
+        if self._ended is None:
+            self._ended = asyncio.Event()
+            if self.exchange.cut_reason is not None:
+                self._ended.set()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            return
+        raise Refused(self.exchange.cut_reason or Reason.REVOKED, "cut while waiting")
+
+    def too_slow(self, now: float, pace: Pace) -> bool:
+        """Whether the client has moved less than the slowest allowed over the window, or has had its time."""
+        if self._began is None:
+            self._began = now
+        if pace.longest is not None and now - self._began > pace.longest:
+            return True
+        if not self.exchange.client_side:
+            self._slow_since = None
+            return False
+        delivered = self.exchange.delivered()
+        if self._slow_since is None or delivered - self._seen >= pace.slowest * SLOW_WINDOW:
+            self._slow_since, self._seen = now, delivered
+            return False
+        if now - self._slow_since < SLOW_WINDOW:
+            return False
+        slow = delivered - self._seen < pace.slowest * (now - self._slow_since)
+        self._slow_since, self._seen = now, delivered
+        return slow
+
+
+class Transfers:
+    """Every permit that is out. All methods are synchronous, so counts are exact within the process."""
+
+    def __init__(
+        self,
+        *,
+        monotonic: Callable[[], float],
+        on_cut: Callable[[Reason], None],
+        pace: Callable[[], Pace] = Pace,
+    ) -> None:
+        self._pace = pace
+        self._running: dict[int, Permit] = {}
+        self._counts: Counter[str] = Counter()
+        self._monotonic = monotonic
+        self._on_cut = on_cut
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def __iter__(self) -> Iterator[Permit]:
+        return iter(list(self._running.values()))
+
+    def enter(self, permit: Permit, max_transfers: int) -> None:
+        """Count a permit in.
+
+        Raises:
+            Refused: OVERLOADED or TOO_MANY_TRANSFERS; nothing was counted.
+        """
+        if len(self._running) >= max_transfers:
+            raise Refused(Reason.OVERLOADED, f"{max_transfers} transfers are running", retry_after=1.0)
+        share = share_of(max_transfers)
+        for holder in permit.holders:
+            if self._counts[holder] >= share:
+                raise Refused(Reason.TOO_MANY_TRANSFERS, f"{share} transfers are running for {holder}", retry_after=1.0)
+        held = [limit for limit in permit.route.limits if limit.concurrent is not None]
+        for limit in held:
+            if limit.concurrent is not None and self._counts[limit.key] >= limit.concurrent:
+                detail = f"{limit.concurrent} transfers are running for {limit.key}"
+                verdict = Verdict(allowed=False, retry_after=1.0, remaining=0, limit=limit.concurrent, reset=1.0)
+                raise Refused(Reason.TOO_MANY_TRANSFERS, detail, retry_after=1.0, verdict=verdict)
+        for key in (*(limit.key for limit in held), *permit.holders):
+            self._counts[key] += 1
+        self._running[id(permit)] = permit
+
+    def runs(self, permit: Permit) -> bool:
+        return id(permit) in self._running
+
+    def leave(self, permit: Permit) -> None:
+        """Count it out again; a second time does nothing."""
+        if self._running.pop(id(permit), None) is None:
+            return
+        held = (limit.key for limit in permit.route.limits if limit.concurrent is not None)
+        for key in (*held, *permit.holders):
+            self._counts[key] -= 1
+            if not self._counts[key]:
+                del self._counts[key]
+
+    def cut_revoked(self, view: RevocationView) -> int:
+        """Cut what the view now calls revoked; returns how many."""
+
+        def judge(permit: Permit) -> Reason | None:
+            if permit.grant is None:
+                return None
+            for place in permit.touched:
+                if view.revoked(permit.grant, place.attempt.bucket, place.attempt.key, place.route.backend.name):
+                    return Reason.REVOKED
+            return None
+
+        return self.cut_where(judge)
+
+    def cut_undecided(self) -> int:
+        """Cut all that a revocation might have ended while nobody could hear of it; returns how many.
+
+        Requests that act without a grant go on: no revocation ends them.
+        """
+        return self.cut_where(lambda permit: None if permit.grant is None else Reason.VIEW_TOO_OLD)
+
+    def cut_expired(self, now: float) -> int:
+        """Cut all whose grant's time is over, in seconds since the epoch; returns how many."""
+
+        def judge(permit: Permit) -> Reason | None:
+            ends = None if permit.grant is None else permit.grant.expires_at
+            return Reason.EXPIRED if ends is not None and now >= ends else None
+
+        return self.cut_where(judge)
+
+    def cut_where(self, judge: Callable[[Permit], Reason | None]) -> int:
+        """Cut every transfer for which `judge` names a reason; returns how many."""
+        number = 0
+        for permit in self:
+            reason = judge(permit)
+            if reason is not None:
+                number += self._cut(permit, reason)
+        return number
+
+    def end(self, permit: Permit, reason: Reason) -> None:
+        """Its right is over for good. Of one that has left meanwhile, nothing is cut: its connection serves another."""
+        permit.ended = reason
+        if id(permit) in self._running:
+            self._cut(permit, reason)
+
+    def _cut(self, permit: Permit, reason: Reason) -> bool:
+        if permit.exchange.cut_reason is not None:
+            return False
+        permit.cut(reason)
+        self._on_cut(reason)
+        return True
+
+    async def watch_ends(self, clock: Callable[[], float]) -> None:
+        """Cut what has expired, four times a second, until cancelled. (A timer would miss a clock that is set.)"""
+        while True:
+            await asyncio.sleep(_END_TICK)
+            self.cut_expired(clock())
+
+    async def watch(self) -> None:
+        """Cut slow clients, once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(_TICK)
+            self.cut_slow(self._monotonic())
+
+    def cut_slow(self, now: float) -> int:
+        """Cut every client that has been too slow or has taken too long; to be called once a second."""
+        pace = self._pace()
+        return self.cut_where(lambda permit: Reason.CLIENT_TOO_SLOW if permit.too_slow(now, pace) else None)

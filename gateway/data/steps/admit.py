@@ -1,0 +1,174 @@
+"""Owns step 5: revocation, rate, concurrency and uses, and the permit that comes of them.
+
+Refuses to own the permission itself (step 4) and the bytes (step 7).
+
+Laws: what was taken is given back when the body ends, whatever ended it; a use whose request brought nothing is given
+back; a part that is down refuses or lets pass as its declared posture says, never by accident.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import blake2b
+from types import TracebackType
+from typing import Final
+
+from gateway.core.attempt import Attempt, address_class
+from gateway.core.grant import Grant, GrantKind
+from gateway.core.lease import LEASE_WINDOW, Lease, Reservation
+from gateway.core.limits import Demand, Verdict
+from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.request import Action, Operation, UploadStep, UploadVerb
+from gateway.core.route import Route
+from gateway.data.call import Call
+from gateway.data.plane import DataPlane, Snapshot
+from gateway.data.presented import Presented, TokenPresented
+from gateway.data.shielded import shield
+from gateway.data.state.transfers import Permit
+from gateway.data.steps.renew import admit_again
+from gateway.data.steps.reserve import open_lease, settle
+from gateway.server.exchange import ClientExchange
+from gateway.wire.tus_state import UPLOAD_SECONDS, lease_key, new_upload
+
+__all__ = ["Admission"]
+
+_UNCOUNTED: Final = frozenset({Operation.HEAD_OBJECT, Operation.LIST_OBJECTS_V2, Operation.PREFLIGHT})
+
+
+class Admission:
+    """`async with Admission(…) as permit:` is the right to run, for as long as the block runs.
+
+    A page takes no use, and neither do HEAD and listings, which are refused all the same once no use is left. (A class,
+    as a generator would cost ten times as much.)
+
+    Raises:
+        Refused: REVOKED, VIEW_TOO_OLD, TOO_MANY_REQUESTS, TOO_MANY_TRANSFERS, OVERLOADED, USED_UP.
+        DependencyDown: a part whose posture is closed cannot answer.
+    """
+
+    __slots__ = ("_exchange", "_gate", "_permit", "_plane", "_route", "_tried")
+
+    def __init__(self, plane: DataPlane, gate: Snapshot, exchange: ClientExchange, tried: Call, route: Route) -> None:
+        self._plane = plane
+        self._gate = gate
+        self._exchange = exchange
+        self._tried = tried
+        self._route = route
+
+    async def __aenter__(self) -> Permit:
+        plane, tried, route = self._plane, self._tried, self._route
+        grant, attempt = tried.grant, tried.attempt
+        if self._gate.posture.audit == "closed" and plane.accounts.ledger_down:
+            raise DependencyDown("audit", "records cannot be written")
+        permit = self._permit = Permit(
+            exchange=self._exchange, grant=grant, attempt=attempt, route=route, as_of=tried.as_of
+        )
+        if route.limits:
+            permit.verdict = await _take_rate(plane, self._gate, route, attempt.now)
+        if route.limits or (grant is not None and not plane.grants.unedited(grant.id, tried.as_of)):
+            await admit_again(plane, permit)  # what came meanwhile had nothing to cut yet
+        # In the same turn in which it was decided on: whatever ends later finds it among the running.
+        if plane.draining:
+            raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
+        plane.transfers.enter(permit, self._gate.max_transfers)
+        plane.metrics.transfers.inc()
+        grant = permit.grant
+        if grant is not None and grant.kind is GrantKind.LINK and tried.page is None:
+            try:
+                await self._take_use(permit, grant)
+            except BaseException:
+                await self._leave()
+                raise
+        return permit
+
+    async def _take_use(self, permit: Permit, grant: Grant) -> None:
+        step = self._tried.request.step
+        if step is not None:
+            await self._take_upload(permit, grant, step)
+            return
+        key = _lease_key(self._tried.presented, permit.attempt, self._exchange)
+        if permit.attempt.operation not in _UNCOUNTED:
+            permit.lease_key = key
+            if grant.uses is not None:
+                window = 0.0 if permit.attempt.action is Action.WRITE else LEASE_WINDOW
+                await shield(open_lease(self._plane, permit, grant, key, window))
+        elif grant.uses is not None or grant.budget is not None:
+            await _require_rest(self._plane, grant, key, permit.attempt)
+
+    async def _take_upload(self, permit: Permit, grant: Grant, step: UploadStep) -> None:
+        """A resumable upload takes its use when it is created. All later steps share it: nobody knows an upload's
+        address who has not paid for it, and an address that was made up finds no upload."""
+        attempt = permit.attempt
+        match step.verb:
+            case UploadVerb.CREATE if step.partial:
+                # What joins the partial uploads takes the one use; they only need that there is one.
+                permit.upload = new_upload(attempt.now, self._plane.entropy(18))
+                await _require_rest(self._plane, grant, "", attempt)
+            case UploadVerb.CREATE:
+                permit.upload = new_upload(attempt.now, self._plane.entropy(18))
+                permit.lease_key = lease_key(permit.upload)
+                if grant.uses is not None:
+                    await shield(open_lease(self._plane, permit, grant, permit.lease_key, UPLOAD_SECONDS))
+            case UploadVerb.DISCOVER:
+                await _require_rest(self._plane, grant, "", attempt)
+            case _:
+                permit.lease = Lease(grant.id, lease_key(step.upload or ""), fresh=False)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._leave()
+
+    async def _leave(self) -> None:
+        permit = self._permit
+        self._plane.transfers.leave(permit)
+        self._plane.metrics.transfers.dec()
+        if permit.lease is not None or permit.reservation is not None:
+            await asyncio.shield(settle(self._plane, permit))
+
+
+async def _take_rate(plane: DataPlane, gate: Snapshot, route: Route, now: float) -> Verdict | None:
+    demands = [Demand(limit.key, limit.requests) for limit in route.limits if limit.requests is not None]
+    if not demands:
+        return None
+    try:
+        verdict = await plane.limits.take(demands, now)
+    except DependencyDown:
+        if gate.posture.limits == "closed":
+            raise
+        plane.metrics.limiter("skipped")
+        return None
+    plane.metrics.limiter("allowed" if verdict.allowed else "refused")
+    if not verdict.allowed:
+        raise Refused(Reason.TOO_MANY_REQUESTS, "rate limit", retry_after=verdict.retry_after, verdict=verdict)
+    return verdict
+
+
+async def _require_rest(plane: DataPlane, grant: Grant, key: str, attempt: Attempt) -> None:
+    """A look takes no use, but nobody looks through a link that is used up, unless their own use is still open."""
+    usage = (await plane.leases.usage([grant.id])).get(grant.id)
+    if usage is None:
+        return
+    if grant.budget is not None and usage.moved >= grant.budget:
+        raise Refused(Reason.USED_UP, "the link's byte budget is spent")
+    if grant.uses is not None and usage.uses >= grant.uses:
+        joined = await plane.leases.open_lease(Reservation(grant.id, key), 0, attempt.now, LEASE_WINDOW)
+        if joined is None:
+            raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
+
+
+def _lease_key(presented: Presented, attempt: Attempt, exchange: ClientExchange) -> str:
+    """Who shares one use: a browser by its cookie, anything else by link, object, address and agent.
+
+    Every write is a use of its own.
+    """
+    if attempt.action is Action.WRITE:
+        return f"w:{exchange.request_id}"
+    if isinstance(presented, TokenPresented) and presented.lease is not None:
+        who = f"cookie {presented.lease}"
+    else:
+        agent = exchange.raw.header("user-agent") if exchange.raw is not None else None
+        address = "local" if exchange.peer is None else address_class(exchange.peer)
+        who = f"agent {address} {agent or ''}"
+    shared = f"{attempt.bucket}/{attempt.key} {who}"
+    return blake2b(shared.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

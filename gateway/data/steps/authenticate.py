@@ -1,0 +1,155 @@
+"""Owns step 3: from what was presented to the grant it stands for, proved.
+
+Refuses to own the cache of grants (`gateway.data.state.grants`) and whether one reaches far enough
+(`gateway.core.policy`).
+
+Laws: compare secrets in constant time. A right secret passes however many wrong ones came from the same address: only
+an unknown token or key id is a guess, never a bad signature or a clock that is wrong.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from gateway.core.attempt import ANONYMOUS, Address, Principal, SignatureVersion, address_class
+from gateway.core.grant import Grant, GrantKind
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import ObjectRequest
+from gateway.core.token import LinkToken, SecretHash, hash_secret
+from gateway.data.plane import DataPlane, Terms
+from gateway.data.presented import FormPresented, Presented, SignedPresented, TokenPresented, TrustedPresented
+from gateway.data.state.guess_limiter import TOKEN_GUESSES
+from gateway.data.steps.password import prove_password
+from gateway.data.steps.verify import leaves_type_unsigned, verify_signature, verify_signed_form, version_of
+from gateway.wire.credentials import Signed
+from gateway.wire.form import SignedForm
+from gateway.wire.sigv4 import Verified
+
+__all__ = ["Resolved", "find_link", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Who acts and by which grant, as it was at the feed's position `as_of`.
+
+    `verified` is what a signature proved, for the body's own checks.
+    """
+
+    principal: Principal
+    grant: Grant | None
+    as_of: int = 0
+    verified: Verified | None = None
+    signature: SignatureVersion | None = None
+
+
+async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other steps' answers)
+    plane: DataPlane, terms: Terms, presented: Presented, request: ObjectRequest, peer: Address | None, now: float
+) -> Resolved:
+    """Find and prove. `terms` are those of the listener that the request came to.
+
+    Raises:
+        Refused: unknown (guessed too often, or not), badly signed, skewed, or without its password.
+        DependencyDown: the grant store cannot answer.
+    """
+    as_of = plane.follower.view.serial
+    match presented:
+        case TokenPresented():
+            grant = await _link(plane, presented, request, peer, now)
+            return Resolved(grant.principal, grant, as_of)
+        case SignedPresented(signed):
+            signature = _known_version(terms, signed)
+            grant, secret = await _key(plane, signed.access_key_id, signed.session_token, peer, now)
+            verified = _prove(plane, terms, signed, request, secret, now)
+            return Resolved(grant.principal, grant, as_of, verified, signature)
+        case FormPresented(arriving, None):
+            raise Refused(Reason.CREDENTIALS_MISSING, f"a form without a policy: {arriving.form!r}")
+        case FormPresented(arriving, signed_form) if signed_form is not None:
+            signature = _known_version(terms, signed_form)
+            grant, secret = await _key(plane, signed_form.access_key_id, signed_form.session_token, peer, now)
+            arriving.sizes = verify_signed_form(signed_form, arriving.form, request, secret, now)
+            return Resolved(grant.principal, grant, as_of, signature=signature)
+        case TrustedPresented(principal):
+            return Resolved(principal, None)
+        case _:
+            return Resolved(ANONYMOUS, None)
+
+
+def _known_version(terms: Terms, signed: Signed | SignedForm) -> SignatureVersion:
+    """The version, if this listener believes it; asked before anything is looked up."""
+    version = version_of(signed)
+    if version not in terms.signatures:
+        raise Refused(Reason.SIGNATURE_VERSION_REFUSED, f"signatures of {version} are switched off on this listener")
+    return version
+
+
+def _prove(  # noqa: PLR0917 (as `resolve`)
+    plane: DataPlane, terms: Terms, signed: Signed, request: ObjectRequest, secret: str, now: float
+) -> Verified | None:
+    """What the signature proves, if the listener takes it as it is."""
+    untyped = leaves_type_unsigned(signed, request)
+    if untyped and not terms.unsigned_content_type:
+        plane.metrics.unsigned_content_type("refused")
+        raise Refused(Reason.UNSIGNED_HEADER, "content-type is present and not signed, which this listener refuses")
+    verified = verify_signature(signed, request, secret, now)
+    if untyped:
+        plane.metrics.unsigned_content_type("accepted")
+    return verified
+
+
+async def _key(
+    plane: DataPlane, access_key_id: str, session_token: str | None, peer: Address | None, now: float
+) -> tuple[Grant, str]:
+    """The key grant of an access key id, and the secret to verify with."""
+    guesser = f"key:{_address(peer)}"
+    grant = await _look_up(plane, guesser, hash_secret(access_key_id), now)
+    if grant is None or grant.kind is not GrantKind.KEY:
+        plane.guesses.failed(guesser, TOKEN_GUESSES, now)
+        raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
+    _check_session(grant, session_token)
+    return grant, plane.grants.secret_of(grant, access_key_id)
+
+
+async def find_link(plane: DataPlane, token: LinkToken, peer: Address | None, now: float) -> Grant:
+    """The link of a token.
+
+    Raises:
+        Refused: UNKNOWN_TOKEN, TOO_MANY_GUESSES.
+        DependencyDown: the grant store cannot answer.
+    """
+    guesser = f"token:{_address(peer)}"
+    grant = await _look_up(plane, guesser, token.hash, now)
+    if grant is None or grant.kind is not GrantKind.LINK:
+        plane.guesses.failed(guesser, TOKEN_GUESSES, now)
+        raise Refused(Reason.UNKNOWN_TOKEN, "no link has this token")
+    return grant
+
+
+async def _look_up(plane: DataPlane, guesser: str, secret_hash: SecretHash, now: float) -> Grant | None:
+    """Whether it is right is found out however many were wrong before it; whoever guesses asks the store one by one."""
+    if plane.guesses.waits(guesser, now) and not plane.grants.knows(secret_hash):
+        async with plane.turns.take(guesser):
+            return await plane.grants.find(secret_hash)
+    return await plane.grants.find(secret_hash)
+
+
+async def _link(
+    plane: DataPlane, presented: TokenPresented, request: ObjectRequest, peer: Address | None, now: float
+) -> Grant:
+    grant = await find_link(plane, presented.token, peer, now)
+    if grant.password is not None and grant.lapsed(now) is None:
+        agent = request.raw.header("user-agent") or ""
+        await prove_password(plane, grant, presented.password, presented.proof, peer=peer, agent=agent, now=now)
+    return grant
+
+
+def _check_session(grant: Grant, session_token: str | None) -> None:
+    if grant.session_hash is None:
+        if session_token is not None:
+            raise Refused(Reason.BAD_SESSION_TOKEN, "this key has no session token")
+    elif session_token is None or not hmac.compare_digest(hash_secret(session_token), grant.session_hash):
+        raise Refused(Reason.BAD_SESSION_TOKEN, "the session token is missing or another one")
+
+
+def _address(peer: Address | None) -> str:
+    return "local" if peer is None else address_class(peer)

@@ -1,0 +1,164 @@
+"""Owns step 2: what kind of credential a request presents. Not whether it is any good.
+
+Refuses to own look-ups and proofs (`gateway.data.steps.authenticate`).
+
+Law: one credential a request. A reader answers "not mine" or "mine and bad"; two kinds at once are refused.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import parse_qsl
+
+from gateway.core.attempt import Principal
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import LinkPlace, ObjectRequest, Operation, RawRequest
+from gateway.core.token import LinkToken
+from gateway.data.post_form import ArrivingForm
+from gateway.data.presented import (
+    LEASE_COOKIE,
+    PASSWORD_COOKIE,
+    AnonymousPresented,
+    FormPresented,
+    PageForm,
+    Presented,
+    SignedPresented,
+    TokenPresented,
+    TrustedPresented,
+)
+from gateway.server.exchange import ClientExchange
+from gateway.wire.credentials import Signed, read_credentials
+from gateway.wire.form import read_form
+from gateway.wire.operations import RESPONSE_OVERRIDES
+from gateway.wire.target import host_name
+
+__all__ = [
+    "identify",
+    "is_page_form",
+]
+
+_PAGE_FORM_LIMIT: Final = 8192
+_PAGE_FIELDS: Final = frozenset({"download", "password"})
+
+
+async def identify(
+    request: ObjectRequest, exchange: ClientExchange, trusted: Principal | None, domains: Sequence[str] = ()
+) -> Presented:
+    """Read the one credential of a request; a page's form is read from the body, whole and small.
+
+    `trusted` is the app that the listener stands for, under loopback names and our own `domains`.
+
+    Raises:
+        Refused: UNKNOWN_TOKEN for text that cannot be a token (no look-up is spent on it), CREDENTIALS_AMBIGUOUS for
+            two kinds at once, CREDENTIALS_MALFORMED and its siblings, BAD_REQUEST for `response-*` parameters from
+            nobody.
+    """
+    if isinstance(request.place, LinkPlace):
+        return await _token(request, request.place, exchange)
+    signed = read_credentials(request.raw)
+    if request.operation is Operation.POST_OBJECT:
+        return await _form(request, exchange, signed)
+    if signed is not None:
+        return SignedPresented(signed)
+    if trusted is not None and not _may_be_a_pages(request, exchange, domains):
+        return TrustedPresented(trusted)
+    if not RESPONSE_OVERRIDES.keys().isdisjoint(request.params):
+        # As S3 has it: a stranger's link must not choose the type that somebody's object is shown as.
+        raise Refused(Reason.BAD_REQUEST, "response-* parameters need a signature")
+    return AnonymousPresented()
+
+
+def _may_be_a_pages(request: ObjectRequest, exchange: ClientExchange, domains: Sequence[str]) -> bool:
+    """Whether a browser may have sent this for some page, which must not act as the app that a listener trusts.
+
+    Pages reach ports of loopback too. An Origin or fetch metadata gives them away (Fetch standard), or else the public
+    name that they had rebound to loopback. No SDK sends the former; the latter has to be one of our own domains.
+    """
+    if exchange.peer is None:  # a Unix socket, which no page can reach
+        return False
+    raw = request.raw
+    if raw.header_values("origin") or any(site != "none" for site in raw.header_values("sec-fetch-site")):
+        return True
+    host = host_name(raw)
+    named = request.virtual_host or host in domains or host.endswith(".localhost") or "." not in host
+    return not named and not _is_address(host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+async def _form(request: ObjectRequest, exchange: ClientExchange, signed: Signed | None) -> FormPresented:
+    if signed is not None:
+        raise Refused(Reason.CREDENTIALS_AMBIGUOUS, "a form came together with a signature in header or query")
+    arriving = await ArrivingForm.read(exchange, request.headers.get("content-type", ""))
+    return FormPresented(arriving, read_form(arriving.form))
+
+
+def is_page_form(request: ObjectRequest) -> bool:
+    """Whether a link's POST comes from one of our pages rather than being an upload."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return request.operation is Operation.POST_OBJECT and kind == "application/x-www-form-urlencoded"
+
+
+async def _token(request: ObjectRequest, place: LinkPlace, exchange: ClientExchange) -> TokenPresented:
+    scheme, _, rest = (request.raw.header("authorization") or "").partition(" ")
+    if scheme and scheme.lower() != "basic":
+        raise Refused(Reason.CREDENTIALS_AMBIGUOUS, "a link's token came together with an Authorization header")
+    try:
+        token = _token_of(place.token_text)
+    except ValueError:
+        raise Refused(Reason.UNKNOWN_TOKEN, "the text is no token") from None
+    password = _basic_password(rest) if scheme else None
+    form = None
+    if is_page_form(request):
+        fields = await _page_fields(exchange)
+        password = fields.get("password", password)
+        form = PageForm(download="download" in fields)
+    cookies = _cookies(request.raw)
+    return TokenPresented(token, password, cookies.get(PASSWORD_COOKIE), cookies.get(LEASE_COOKIE), form)
+
+
+async def _page_fields(exchange: ClientExchange) -> dict[str, str]:
+    """The fields of a form of ours.
+
+    Raises:
+        Refused: UNREAD_BODY for anything else of that type, most likely a file (`curl -d @FILE`): it would be lost.
+    """
+    try:
+        body = await exchange.read_body(_PAGE_FORM_LIMIT)
+    except Refused as refused:
+        if refused.reason is Reason.TOO_LARGE:
+            raise Refused(Reason.UNREAD_BODY, "a body that is larger than any form of ours") from None
+        raise
+    fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    if body and not (fields and fields.keys() <= _PAGE_FIELDS):
+        raise Refused(Reason.UNREAD_BODY, "a body that is no form of ours")
+    return fields
+
+
+_token_of = lru_cache(4096)(LinkToken)
+"""Tokens in use are read again and again; only well-formed ones are remembered."""
+
+
+def _basic_password(text: str) -> str:
+    """The password of HTTP Basic credentials (RFC 7617); the user name is ignored."""
+    try:
+        decoded = b64decode(text.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise Refused(Reason.CREDENTIALS_MALFORMED, "the Basic credentials are malformed") from None
+    return decoded.partition(":")[2]
+
+
+def _cookies(raw: RawRequest) -> dict[str, str]:
+    pairs = (part.strip().partition("=") for value in raw.header_values("cookie") for part in value.split(";"))
+    return {name: value for name, equals, value in pairs if equals and len(value) <= 128}

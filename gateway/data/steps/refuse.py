@@ -1,0 +1,67 @@
+"""Owns what a client gets when a step said no or broke: an answer before the first byte, a cut after it.
+
+Refuses to own the wording (`gateway.core.reasons`) and the format (`gateway.wire.replies`).
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from gateway.core.grant import Grant, GrantKind
+from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
+from gateway.core.request import Action
+from gateway.data.plane import DataPlane
+from gateway.data.state.records import Account
+from gateway.server.exchange import ClientExchange
+from gateway.wire.replies import Reply, refusal
+
+__all__ = ["as_refused", "refuse"]
+
+_log = structlog.get_logger("gateway.data")
+_NO_ANSWER = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
+
+
+async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -> None:
+    """Turn the account's failure into an answer; never raises for a client that has gone."""
+    failure = account.failure
+    refused = as_refused(failure)
+    if refused.reason is Reason.INTERNAL:
+        _log.error("internal error", request_id=exchange.request_id, exc_info=failure)
+    if exchange.started or exchange.cut_reason is not None or refused.reason in _NO_ANSWER:
+        if exchange.cut_reason is None:
+            exchange.cut(refused.reason)
+            plane.metrics.cut(refused.reason)
+            exchange.cut_reason = None  # what broke is in the failure: this was no revocation
+        return
+    try:
+        await exchange.send(_reply(exchange, account, refused))
+    except Refused:
+        exchange.cut(Reason.CLIENT_GONE)
+
+
+def _reply(exchange: ClientExchange, account: Account, refused: Refused) -> Reply:
+    verdict = refused.verdict or (account.permit.verdict if account.permit is not None else None)
+    allow = _methods(account.grant) if account.grant is not None else None
+    return refusal(refused, account.request, exchange.raw, exchange.request_id, verdict=verdict, allow=allow)
+
+
+def _methods(grant: Grant) -> list[str] | None:
+    """The methods that a link's actions come to; None for a key, whose rights depend on the place."""
+    if grant.kind is not GrantKind.LINK:
+        return None
+    reading = ("GET", "HEAD") if grant.actions & {Action.READ, Action.LIST} else ()
+    writing = ("POST", "PUT") if Action.WRITE in grant.actions else ()
+    return [*reading, "OPTIONS", *writing]
+
+
+def as_refused(failure: BaseException | None) -> Refused:
+    """The refusal that a failure is answered as."""
+    match failure:
+        case Refused():
+            return failure
+        case UpstreamFailed(reason=reason, detail=detail):
+            return Refused(reason, detail)
+        case DependencyDown(detail=detail):
+            return Refused(Reason.DEPENDENCY_DOWN, detail, retry_after=1.0)
+        case _:
+            return Refused(Reason.INTERNAL)

@@ -1,0 +1,134 @@
+"""Owns step 7: a store's answer on its way to the client, counted, paced, and never made to look whole when it is not.
+
+Refuses to own what may be forwarded (`gateway.wire.headers`) and when to stop (`gateway.data.state.transfers` cuts).
+
+Laws: small bodies go in one write, large ones chunk by chunk with back-pressure; the bytes forwarded equal the bytes
+declared, or the connection is cut (T1, T14).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.request import LinkPlace, ObjectRequest, Operation
+from gateway.core.route import Answer
+from gateway.data.links.archive import archive_headers, wants_archive
+from gateway.data.plane import DataPlane
+from gateway.data.s3.keepalive import KeepAliveReply
+from gateway.data.state.transfers import Permit
+from gateway.data.steps.open import Opened
+from gateway.data.steps.reserve import claim, count_whole
+from gateway.server.exchange import ClientExchange
+from gateway.wire.headers import response_headers
+from gateway.wire.replies import Reply, s3_ids
+
+__all__ = ["relay"]
+
+_SMALL: Final = 64 * 1024
+_BODY_STATUSES: Final = frozenset({200, 206})
+_CLAIM: Final = 8 * 1024 * 1024
+
+
+async def relay(plane: DataPlane, request: ObjectRequest, permit: Permit, opened: Opened) -> None:
+    """Forward an answer, or one that we made ourselves.
+
+    Raises:
+        Refused: USED_UP, mostly before the first byte; CLIENT_GONE or the reason of a cut after it.
+        UpstreamFailed: UPSTREAM_BROKE when the store's body ends early.
+    """
+    exchange = permit.exchange
+    if isinstance(opened, KeepAliveReply):
+        await opened.deliver(request, permit)
+        return
+    if isinstance(opened, Reply):
+        await exchange.send(opened)
+        return
+    headers = _headers(request, permit, opened)
+    if request.operation is not Operation.GET_OBJECT or opened.status not in _BODY_STATUSES:
+        await _bodiless(exchange, opened, headers, permit)
+        return
+    whole = _whole_size(opened)
+    claimed = 0 if opened.length is None else await claim(plane, permit, opened.length, whole)
+    if opened.length is not None and opened.length <= _SMALL and not _paced(permit):
+        body = await opened.body.read(_SMALL)
+        _require_whole(opened, len(body))
+        permit.moved += len(body)  # before it is sent: who leaves with most of it has had it
+        permit.consumed = True
+        await count_whole(plane, permit)
+        await exchange.send(Reply(opened.status, tuple(headers), body))
+        return
+    await exchange.start(opened.status, headers, opened.length)
+    await _stream(plane, permit, opened, whole, claimed)
+    _require_whole(opened, permit.moved)
+    permit.consumed = True
+    await exchange.finish()
+
+
+def _require_whole(answer: Answer, came: int) -> None:
+    if answer.length is not None and came != answer.length:
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"{came} of {answer.length} bytes came")
+
+
+def _headers(request: ObjectRequest, permit: Permit, answer: Answer) -> list[tuple[str, str]]:
+    grant = permit.grant
+    if wants_archive(request) and request.operation is Operation.GET_OBJECT:
+        return archive_headers(answer, permit.attempt.key, grant)
+    link = isinstance(request.place, LinkPlace)
+    headers = response_headers(
+        answer,
+        request,
+        link=link,
+        key=permit.attempt.key,
+        grant_filename=grant.filename if grant is not None and link else None,
+        grant_content_type=grant.content_type if grant is not None and link else None,
+    )
+    return headers if link else [*headers, *s3_ids(permit.exchange.request_id)]
+
+
+async def _bodiless(exchange: ClientExchange, answer: Answer, headers: list[tuple[str, str]], permit: Permit) -> None:
+    """HEAD, 304, and the answers to writes: what counts is in the head."""
+    if answer.status < 300 and permit.exchange.bytes_in:
+        permit.consumed = True
+    length = (
+        answer.headers.get("content-length") if exchange.raw is not None and exchange.raw.method == "HEAD" else None
+    )
+    await exchange.start(answer.status, headers, int(length) if length is not None and length.isdigit() else 0)
+    await exchange.finish()
+
+
+async def _stream(plane: DataPlane, permit: Permit, answer: Answer, whole: int | None, claimed: int) -> None:
+    exchange, limits = permit.exchange, permit.route.limits
+    piece = plane.shaper.piece(limits)
+    async for chunk in answer.body:
+        if answer.length is not None and permit.moved + len(chunk) > answer.length:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"more than {answer.length} bytes came")
+        while permit.moved + len(chunk) > claimed:
+            rest = _CLAIM if answer.length is None else answer.length - claimed
+            claimed += await claim(plane, permit, rest, whole)
+        permit.consumed = True
+        if piece is None:
+            permit.moved += len(chunk)
+            if permit.moved == answer.length:
+                await count_whole(plane, permit)
+            await exchange.write(chunk)
+            continue
+        for start in range(0, len(chunk), piece):
+            part = chunk[start : start + piece]
+            permit.moved += len(part)
+            if permit.moved == answer.length:
+                await count_whole(plane, permit)
+            await exchange.write(part)
+            wait = plane.shaper.pay(limits, len(part))
+            if wait > 0:
+                await permit.pause(wait)
+
+
+def _paced(permit: Permit) -> bool:
+    return any(limit.bandwidth is not None for limit in permit.route.limits)
+
+
+def _whole_size(answer: Answer) -> int | None:
+    """The object's size, also when the answer is one range of it."""
+    _, _, total = answer.headers.get("content-range", "").rpartition("/")
+    return int(total) if total.isdigit() else answer.length

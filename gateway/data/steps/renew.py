@@ -1,0 +1,229 @@
+"""Owns asking again: whether what was let in may go on, after a change and before what cannot be taken back.
+
+Refuses to own the question (`gateway.data.steps.authorise`), the cutting (`gateway.data.state.transfers`) and
+revocations, which need no second question: the view answers for all that runs at once.
+
+Laws: an edit acts on what runs as a revocation does. A grant that was edited is read once for all its transfers, by the
+secret that let them in, and each is decided on again. What cannot be read again is cut when the view would be too old.
+What a store is about to hear the last byte of is asked for once more. Nothing here is asked while nothing changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from gateway.core.grant import Grant
+from gateway.core.lease import Usage
+from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.request import Action
+from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
+from gateway.core.revocation_target import FeedKind
+from gateway.core.token import SecretHash
+from gateway.data.plane import DataPlane
+from gateway.data.state.transfers import Permit
+from gateway.data.steps.authorise import authorise, reauthorise
+
+__all__ = ["Renewals", "admit_again", "confirm"]
+
+_A_TURN: Final = 50
+"""Transfers that are decided on again before others have their turn."""
+
+_AT_ONCE: Final = 16
+_BACKOFF: Final = 0.2
+
+
+async def admit_again(plane: DataPlane, permit: Permit) -> None:
+    """Decide once more on a request that had to wait before it could run, by what is in force when this returns.
+
+    Raises:
+        Refused: as `authorise`; REVOKED for a secret that was replaced meanwhile, PASSWORD_REQUIRED for a password.
+        DependencyDown: the grant was edited and cannot be read.
+    """
+    await _catch_up(plane, permit)
+    permit.route = authorise(plane, permit.grant, permit.attempt)
+
+
+async def confirm(plane: DataPlane, permit: Permit) -> None:
+    """Ask whether what runs may go on, and return in the same turn in which the answer was yes.
+
+    Raises:
+        Refused: the right has ended, and why.
+        DependencyDown: nobody can know.
+    """
+    await plane.follower.keep_up()
+    await _catch_up(plane, permit)
+    _decide_again(plane, permit)
+
+
+async def _catch_up(plane: DataPlane, permit: Permit) -> None:
+    """Let the permit stand on its grant as it is now; mostly there is nothing to do."""
+    while permit.grant is not None and not plane.grants.unedited(permit.grant.id, permit.as_of):
+        as_of = plane.follower.view.serial
+        _succeed(permit, await plane.grants.look_up(permit.grant.hash), as_of)
+
+
+def _succeed(permit: Permit, grant: Grant | None, as_of: int) -> None:
+    """The permit's grant is this one now.
+
+    Raises:
+        Refused: another secret or password, another version of the object, or no leave to overwrite any more.
+    """
+    before = permit.grant
+    if before is None or grant is None or grant.id != before.id:
+        raise Refused(Reason.REVOKED, "the secret was replaced")
+    if (grant.sealed, grant.session_hash) != (before.sealed, before.session_hash):
+        raise Refused(Reason.REVOKED, "the key's secret was replaced")
+    if grant.password not in {None, before.password}:
+        raise Refused(Reason.PASSWORD_REQUIRED, "the password was replaced")
+    if grant.etag not in {None, before.etag, permit.version}:
+        raise Refused(Reason.OBJECT_CHANGED, "the link is for another version by now")
+    if before.overwrite and not grant.overwrite and permit.attempt.action is Action.WRITE:
+        raise Refused(Reason.NOT_ALLOWED, "the link may not overwrite any more")
+    permit.grant, permit.as_of = grant, as_of
+
+
+def _decide_again(plane: DataPlane, permit: Permit) -> None:
+    """Raises Refused when anything that the permit touches would not be allowed now."""
+    if permit.ended is not None:
+        raise Refused(permit.ended, "the right has ended")
+    now = plane.clock()
+    own, *others = permit.touched
+    route = reauthorise(plane, permit.grant, own, now)
+    for place in others:
+        reauthorise(plane, permit.grant, place, now)
+    if route.max_size != permit.route.max_size:
+        permit.route = replace(permit.route, max_size=route.max_size)
+    if permit.attempt.action is Action.WRITE and permit.largest is not None and permit.moved > permit.largest:
+        raise Refused(Reason.TOO_LARGE, f"more came already than the {permit.largest} bytes allowed now")
+
+
+def _spent(permit: Permit, usage: Usage) -> bool:
+    """Whether more is taken, this transfer included, than its grant has by now."""
+    grant = permit.grant
+    uncounted = permit.lease is None
+    if grant is None or (uncounted and permit.lease_key is None):  # a look takes nothing
+        return False
+    if grant.uses is not None and usage.uses + uncounted > grant.uses:
+        return True
+    rest = max(0, permit.moved - permit.reserved)
+    return grant.budget is not None and usage.moved + rest > grant.budget
+
+
+def _fewer(before: Grant | None, after: Grant) -> bool:
+    """Whether it has fewer uses, or a smaller budget of bytes, than before."""
+    if before is None:
+        return False
+    pairs = ((before.uses, after.uses), (before.budget, after.budget))
+    return any(now is not None and (then is None or now < then) for then, now in pairs)
+
+
+class Renewals:
+    """Decides again on what runs. `monotonic` measures how long an edit may stay unread."""
+
+    def __init__(self, plane: DataPlane, *, monotonic: Callable[[], float]) -> None:
+        self._plane = plane
+        self._monotonic = monotonic
+        self._edited: dict[str, float] = {}
+        self._all = False
+        self._reading = asyncio.Lock()
+        self._news = asyncio.Event()
+
+    def note(self, entries: Sequence[FeedEntry]) -> None:
+        """Hear of edits, in the call that takes them in. What is admitted later finds them by itself."""
+        names = {entry.name for entry in entries if entry.kind is FeedKind.CHANGED}
+        if not names:
+            return
+        until = self._monotonic() + max(0.0, MAX_VIEW_AGE - self._plane.follower.age)
+        for permit in self._plane.transfers:
+            if permit.grant is not None and permit.grant.id in names:
+                self._edited.setdefault(permit.grant.id, until)
+                self._news.set()
+
+    def rules_changed(self) -> None:
+        """Hear that other rules are in force, which what is admitted later is judged by already."""
+        self._all = True
+        self._news.set()
+
+    async def settle(self) -> None:
+        """Return when every change that was noted has been acted on.
+
+        Raises:
+            DependencyDown: a grant cannot be read; it stays noted.
+        """
+        async with self._reading:
+            unread: dict[str, float] = {}
+            if self._all:
+                self._all = False
+                await self._each(list(self._plane.transfers), partial(_decide_again, self._plane))
+            while self._edited:
+                batch = dict(list(self._edited.items())[:_AT_ONCE])
+                for name in batch:
+                    del self._edited[name]
+                read = await asyncio.gather(*(self._renew(name, until) for name, until in batch.items()))
+                unread |= {name: until for (name, until), done in zip(batch.items(), read, strict=True) if not done}
+            for name, until in unread.items():
+                self._edited[name] = until
+        if unread:
+            raise DependencyDown("grants", "a grant that was edited cannot be read")
+
+    async def run(self) -> None:
+        """Act on changes as they are heard of, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                await self.settle()
+            except DependencyDown:
+                await asyncio.sleep(_BACKOFF)
+                self._news.set()
+
+    async def _renew(self, grant_id: str, until: float) -> bool:
+        """Read a grant, and decide again on what runs by it; false if it cannot be read yet."""
+        plane, groups = self._plane, dict[SecretHash, list[Permit]]()
+        for permit in plane.transfers:
+            if permit.grant is not None and permit.grant.id == grant_id:
+                groups.setdefault(permit.grant.hash, []).append(permit)
+        for secret_hash, permits in groups.items():
+            as_of = plane.follower.view.serial
+            left = max(0.0, until - self._monotonic())
+            limit = asyncio.timeout(left)
+            try:
+                async with limit:
+                    grant = await plane.grants.look_up(secret_hash)
+                    usage = await self._usage(grant, permits)
+            except (DependencyDown, TimeoutError):
+                if left and not limit.expired():
+                    return False
+                for permit in permits:
+                    plane.transfers.end(permit, Reason.VIEW_TOO_OLD)
+                continue
+            await self._each(permits, partial(self._judge, grant, as_of, usage))
+        return True
+
+    async def _usage(self, grant: Grant | None, permits: Sequence[Permit]) -> Usage | None:
+        """What is taken of a grant whose numbers have become less; None while nobody needs to know."""
+        if grant is None or not any(_fewer(permit.grant, grant) for permit in permits):
+            return None
+        return (await self._plane.leases.usage([grant.id])).get(grant.id, Usage())
+
+    def _judge(self, grant: Grant | None, as_of: int, usage: Usage | None, permit: Permit) -> None:
+        if permit.as_of >= as_of:
+            return  # it was admitted, or confirmed, by what is as new
+        _succeed(permit, grant, as_of)
+        if usage is not None and _spent(permit, usage):
+            raise Refused(Reason.USED_UP, "more is taken than the link has by now")
+        _decide_again(self._plane, permit)
+
+    async def _each(self, permits: Sequence[Permit], judge: Callable[[Permit], None]) -> None:
+        """Judge one after the other, and end what is refused; others have their turn in between."""
+        for number, permit in enumerate(permits, 1):
+            try:
+                judge(permit)
+            except Refused as refused:
+                self._plane.transfers.end(permit, refused.reason)
+            if not number % _A_TURN:
+                await asyncio.sleep(0)

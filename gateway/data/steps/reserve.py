@@ -1,0 +1,135 @@
+"""Owns what an admitted request reserves of its link: the use, and the bytes that it may still move.
+
+Refuses to own the counting (`gateway.core.lease`), who shares a use (`gateway.data.steps.admit`) and the bytes
+themselves.
+
+Laws: bytes are reserved before they move, so no more than reserved ever move. Who downloads an object whole has all of
+it reserved or is refused before the first byte: the first ones come through. A range that does not fit beside what
+others of its use have reserved (players and download managers ask for more than they take) gets a piece at a time of
+what they leave, and waits for it a while. The store hears of running requests every quarter of a reservation's time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from gateway.core.grant import Grant
+from gateway.core.lease import LEASE_BYTES_FACTOR, RESERVED_SECONDS, Reservation, Room
+from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.data.shielded import shield
+from gateway.data.state.transfers import Permit
+
+if TYPE_CHECKING:
+    from gateway.data.plane import DataPlane
+
+__all__ = ["claim", "count_whole", "keep_reservations", "open_lease", "settle", "tell"]
+
+_PIECE: Final = 1024 * 1024
+_PAUSE: Final = 0.25
+_TRIES: Final = 80
+
+
+async def open_lease(plane: DataPlane, permit: Permit, grant: Grant, key: str, window: float) -> None:
+    """Take a use, and write down in the same breath that it has to be given back if nothing comes of it.
+
+    Raises:
+        Refused: USED_UP.
+    """
+    mine = Reservation(grant.id, key, permit.exchange.request_id)
+    permit.lease = await plane.leases.open_lease(mine, grant.uses, permit.attempt.now, window)
+    if permit.lease is None:
+        raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
+    permit.reservation = mine
+
+
+async def claim(plane: DataPlane, permit: Permit, wanted: int, whole: int | None) -> int:
+    """Reserve bytes before they move; returns how many, at least one. `whole` is the object's size, for the use's cap.
+
+    Raises:
+        Refused: USED_UP, or the reason of a cut while it waits.
+    """
+    grant = permit.grant
+    if grant is None or not wanted:
+        return wanted
+    cap = None if permit.lease is None or whole is None else LEASE_BYTES_FACTOR * max(whole, wanted)
+    if grant.budget is None and cap is None:
+        return wanted
+    if grant.once and cap is not None and await shield(_reserve(plane, permit, grant, 1, whole)) is Room.SPENT:
+        raise Refused(Reason.USED_UP, "the one whole download is done")
+    ranged = cap is not None and wanted < (whole or 0)
+    room = await shield(_reserve(plane, permit, grant, wanted, cap))
+    for _ in range(_TRIES):
+        if room is not Room.HELD or not ranged:
+            break
+        wanted = min(wanted, _PIECE)
+        room = await shield(_reserve(plane, permit, grant, wanted, cap))
+        if room is Room.HELD:
+            await permit.pause(_PAUSE)
+    if room is not Room.TAKEN:
+        told = "is spent" if room is Room.SPENT else "is reserved by what runs already"
+        raise Refused(Reason.USED_UP, f"what the link, or this use of it, may move {told}")
+    return wanted
+
+
+async def _reserve(plane: DataPlane, permit: Permit, grant: Grant, wanted: int, cap: int | None) -> Room:
+    mine = permit.reservation or Reservation(grant.id, None, permit.exchange.request_id)
+    room = await plane.leases.reserve_bytes(mine, wanted, budget=grant.budget, cap=cap)
+    if room is Room.TAKEN:
+        permit.reservation = mine
+        permit.reserved += wanted
+    return room
+
+
+async def count_whole(plane: DataPlane, permit: Permit) -> None:
+    """Have a link that is for one whole download know of all that moved, before the last of it leaves."""
+    if permit.grant is None or not permit.grant.once or permit.reservation is None:
+        return
+    moved, permit.counted = permit.moved - permit.counted, permit.moved
+    await shield(plane.leases.settle_bytes(permit.reservation, moved, plane.clock(), ends=False))
+
+
+async def settle(plane: DataPlane, permit: Permit) -> None:
+    """Correct the counters to what really happened. A store that is down now leaves them too high, never too low."""
+    mine, grant = permit.reservation, permit.grant
+    if grant is None:
+        return
+    try:
+        moved, permit.counted = permit.moved - permit.counted, permit.moved
+        if mine is not None and not permit.consumed:
+            await plane.leases.give_back(mine)
+        if mine is None or not permit.consumed:
+            mine = Reservation(grant.id)
+        if moved or permit.consumed:
+            # An upload in steps keeps its use by the bytes that have moved: until then, ending it gives it back.
+            await plane.leases.settle_bytes(mine, moved, plane.clock(), keeps=permit.upload is None)
+    except DependencyDown:
+        plane.metrics.records_dropped(1)
+
+
+async def tell(plane: DataPlane) -> None:
+    """Have the store hear of all that runs; and release what nobody has spoken for any more.
+
+    What may still be given back whole (`consumed` is false) counts at its end.
+    """
+    for permit in plane.transfers:
+        if permit.reservation is not None and plane.transfers.runs(permit):  # it may have ended meanwhile
+            moved = permit.moved - permit.counted if permit.consumed else 0
+            permit.counted += moved
+            kept = permit.consumed and permit.upload is None
+            try:
+                await plane.leases.settle_bytes(permit.reservation, moved, plane.clock(), ends=False, keeps=kept)
+            except DependencyDown:  # and so for all others: the next round tells of them
+                permit.counted -= moved
+                return
+    try:
+        await plane.leases.release_lapsed()
+    except DependencyDown:
+        return
+
+
+async def keep_reservations(plane: DataPlane) -> None:
+    """Do so until cancelled."""
+    while True:
+        await asyncio.sleep(RESERVED_SECONDS / 4)
+        await tell(plane)

@@ -1,0 +1,306 @@
+"""Owns how the bytes of a resumable upload become parts and a tail, and at last the object.
+
+Refuses to own the store's calls (`gateway.data.tus.store`) and the protocol's answers (`gateway.data.tus.handler`).
+
+Laws: the offset is what the store holds: its parts without a gap, and what the tail has beyond them. When a client
+breaks off, what came of it is kept, up to one part in memory; when its right has ended, nothing is. A body with a
+checksum is kept only after its last byte was checked. The right to write is asked for once more before the last byte of
+whatever is stored, and before the object appears.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
+from gateway.data.state.memory_budget import MemoryBudget, Portion
+from gateway.data.tus.store import TusStore
+from gateway.wire.listing import Part
+from gateway.wire.tus_state import PART_BYTES, UploadState, part_bytes
+
+__all__ = ["Arriving", "Progress", "checked"]
+
+T = TypeVar("T")
+_MOST_PARTS: Final = 10_000
+
+
+async def checked(source: AsyncIterator[bytes], checksum: tuple[str, bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, the last of them only once all are known to match.
+
+    Raises:
+        Refused: CHECKSUM_MISMATCH.
+    """
+    algorithm, expected = checksum
+    digest = None if algorithm == "crc32" else hashlib.new(algorithm, usedforsecurity=False)
+    crc, held = 0, b""
+    async for chunk in source:
+        if digest is None:
+            crc = zlib.crc32(chunk, crc)
+        else:
+            digest.update(chunk)
+        if held:
+            yield held
+        held = chunk
+    found = crc.to_bytes(4, "big") if digest is None else digest.digest()
+    if not hmac.compare_digest(found, expected):
+        raise Refused(Reason.CHECKSUM_MISMATCH, f"the body does not match its {algorithm}")
+    if held:
+        yield held
+
+
+class Arriving:
+    """A body on its way to the store, cut to measure. `left` is how much is still to come, None if nobody knows.
+
+    What was taken since `forget` is kept, its first `PART_BYTES`, so that it can be stored when the rest never comes.
+    `staged` says that it counts only as a whole: its last bytes come when all are known to be right.
+    """
+
+    def __init__(
+        self, source: AsyncIterator[bytes], left: int | None, reserve: Portion, *, staged: bool = False
+    ) -> None:
+        self.left = left
+        self._reserve = reserve
+        self._keeping = not staged
+        self.staged = staged
+        self.short = False
+        self._source = source
+        self._rest = b""
+        self._ended = False
+        self._kept: list[bytes] = []
+        self.kept = 0
+
+    @classmethod
+    def of(cls, body: bytes) -> Arriving:
+        """A body that is here already."""
+        return cls(_once(body), len(body), MemoryBudget(len(body)).portion())
+
+    async def at_end(self) -> bool:
+        """Whether nothing follows; waits for the next bytes to know."""
+        if self.left == 0 or self._ended:
+            return True
+        if not self._rest:
+            self._rest = await self._next()
+        return not self._rest
+
+    async def take(self, count: int) -> AsyncIterator[bytes]:
+        """Exactly `count` bytes.
+
+        Raises:
+            Refused: INCOMPLETE_BODY, with `short` set, when the body ended well but too early; what its source raises.
+        """
+        while count:
+            chunk = self._rest or await self._next()
+            if not chunk:
+                self.short = True
+                raise Refused(Reason.INCOMPLETE_BODY, "the body ended within a part")
+            chunk, self._rest = chunk[:count], chunk[count:]
+            count -= len(chunk)
+            if self.left is not None:
+                self.left -= len(chunk)
+            self._keep(chunk[: PART_BYTES - self.kept])
+            yield chunk
+
+    def _keep(self, chunk: bytes) -> None:
+        """Only a beginning is of use: after the first chunk that finds no room, none is kept."""
+        self._keeping = self._keeping and self._reserve.take(len(chunk))
+        if self._keeping:
+            self._kept.append(chunk)
+            self.kept += len(chunk)
+
+    def forget(self) -> None:
+        """What was taken so far is stored, or lost."""
+        self._reserve.give(self.kept)
+        self._kept, self.kept, self._keeping = [], 0, not self.staged
+
+    async def replay(self) -> AsyncIterator[bytes]:
+        """What is kept."""
+        for chunk in self._kept:
+            yield chunk
+
+    async def _next(self) -> bytes:
+        async for chunk in self._source:
+            if chunk:
+                return chunk
+        self._ended = True
+        return b""
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+@dataclass(slots=True)
+class Progress:
+    """An upload as the store holds it now. `standing` raises when the right to write has ended."""
+
+    store: TusStore
+    state: UploadState
+    parts: list[Part]
+    only_new: bool
+    standing: Callable[[], Awaitable[None]]
+
+    @property
+    def stored(self) -> int:
+        """Bytes in parts."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def offset(self) -> int:
+        """How far the upload has come."""
+        if self.state.done:
+            return self.state.length or 0
+        return max(self.stored, self.state.tail_at + self.state.tail)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every byte is there, so that the object can appear."""
+        return self.state.length is not None and self.offset == self.state.length
+
+    async def append(self, arriving: Arriving) -> None:
+        """Store what arrives, and make the object appear when it was the last of it.
+
+        Raises:
+            Refused: what the body or the store was refused for; OBJECT_EXISTS.
+            UpstreamFailed: the store is away or broken.
+        """
+        try:
+            await self._append(arriving)
+        finally:
+            arriving.forget()
+
+    async def _append(self, arriving: Arriving) -> None:
+        if arriving.staged and not await arriving.at_end():
+            await self._to_tail(arriving, arriving.left or 0)
+        while not self.state.done:
+            if self.parts and self.complete and self.offset == self.stored:
+                await self._appear()
+                return
+            goal = self._goal()
+            fresh = max(0, goal - (self.offset - self.stored))
+            if fresh and await arriving.at_end():
+                return
+            if fresh and arriving.left is not None and arriving.left < fresh:
+                await self._to_tail(arriving, arriving.left)
+                return
+            await self._unit(arriving, goal, fresh)
+            if arriving.short:
+                return
+
+    async def give_up(self) -> None:
+        """Throw the upload away. A store that is away keeps the parts until its own clean-up."""
+        with suppress(Refused, UpstreamFailed):
+            if self.state.parts_id is not None:
+                await self.store.abort(self.state.parts_id)
+        with suppress(Refused, UpstreamFailed):
+            await self.store.drop(aside=self.state.partial)
+
+    def _goal(self) -> int:
+        """Bytes of the next part."""
+        size = part_bytes(len(self.parts) + 1, self.state.planned, equal=self.store.equal_parts)
+        if len(self.parts) >= _MOST_PARTS:
+            raise Refused(Reason.TOO_LARGE, f"the upload has more than {_MOST_PARTS} parts")
+        return size if self.state.length is None else min(size, self.state.length - self.stored)
+
+    async def _unit(self, arriving: Arriving, goal: int, fresh: int) -> None:
+        """One part from the tail's rest and from what arrives; or the whole object, if that is all of it."""
+        whole = not self.parts and goal == self.state.length
+        parts_id = self.state.parts_id
+        if parts_id is None and not whole:
+            parts_id = await self.begin()
+        try:
+            async with aclosing(self._bytes(goal - fresh, arriving.take(fresh))) as body:
+                if whole:
+                    await self.standing()
+                    await self.store.put_whole(body if goal else b"", goal, only_new=self.only_new)
+                else:
+                    number = len(self.parts) + 1
+                    self.parts.append(await self.store.put_part(parts_id or "", number, body, goal))
+        except (Refused, UpstreamFailed) as failure:
+            await self._rescue(arriving, failure)
+            if not arriving.short:
+                raise
+            return
+        arriving.forget()
+        if whole:
+            await self._done()
+
+    async def _to_tail(self, arriving: Arriving, count: int) -> None:
+        """Put `count` more bytes behind the tail's rest."""
+        pending = self.offset - self.stored
+        state = replace(self.state, tail_at=self.stored, tail=pending + count)
+        try:
+            async with aclosing(self._bytes(pending, arriving.take(count))) as body:
+                await self.store.save(state, body)
+        except (Refused, UpstreamFailed) as failure:
+            if not arriving.staged:
+                await self._rescue(arriving, failure)
+            if not arriving.short:
+                raise
+            return
+        arriving.forget()
+        self.state = state
+
+    async def _rescue(self, arriving: Arriving, failure: Exception) -> None:
+        """After a failure: keep what came before it, unless the upload has to end with it."""
+        ended = isinstance(failure, Refused) and failure.reason in {Reason.OBJECT_EXISTS, Reason.UPLOAD_UNKNOWN}
+        try:
+            await self.standing()
+        except (Refused, DependencyDown) as no:
+            revoked = isinstance(no, Refused) and no.reason is Reason.REVOKED
+            if not (ended or revoked):
+                return  # whoever may write again later goes on from what was told to be stored
+            ended = True
+        if ended:
+            await self.give_up()
+            return
+        if not arriving.kept:
+            return
+        pending = self.offset - self.stored
+        state = replace(self.state, tail_at=self.stored, tail=pending + arriving.kept)
+        with suppress(Refused, UpstreamFailed):  # the failure that led here is the one to be told
+            async with aclosing(self._bytes(pending, arriving.replay())) as body:
+                await self.store.save(state, body)
+            self.state = state
+
+    async def _bytes(self, pending: int, more: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """The first `pending` bytes of the tail that no part holds, and then more."""
+        held = b""
+        async with aclosing(self.store.tail(self.stored - self.state.tail_at, pending)) as tail:
+            for source in (tail, more):
+                async for chunk in source:
+                    if held:
+                        yield held
+                    held = chunk
+        await self.standing()
+        if held:
+            yield held
+
+    async def begin(self) -> str:
+        """Open the multipart upload, and write its id down before anything is in it."""
+        parts_id = await self.store.begin()
+        state = replace(self.state, parts_id=parts_id)
+        await self.store.save(state, self.store.tail(0, state.tail))
+        self.state = state
+        return parts_id
+
+    async def _appear(self) -> None:
+        """Make the parts an object."""
+        try:
+            await self.store.complete(self.state.parts_id or "", self.parts, self.standing, only_new=self.only_new)
+        except Refused as refused:
+            if refused.reason in {Reason.OBJECT_EXISTS, Reason.REVOKED}:
+                await self.give_up()
+            raise
+        await self._done()
+
+    async def _done(self) -> None:
+        """Write down that the object is there, for a client that did not hear it."""
+        self.state = replace(self.state, done=True, tail_at=0, tail=0)
+        with suppress(Refused, UpstreamFailed):  # the object is there: that is the answer, whatever is written down
+            await self.store.save(self.state)

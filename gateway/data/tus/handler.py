@@ -1,0 +1,336 @@
+"""Owns the steps of a resumable upload through a link (tus 1.0.0): discover, create, append, look, end.
+
+Refuses to own headers (`gateway.wire.tus`), bytes (`gateway.data.tus.append`) and the store (`gateway.data.tus.store`).
+
+Laws: a step is decided on like an upload of the same object, by the one authorisation function, each time anew. An
+upload belongs to one link and one object. Its creation is the one use it takes; of an upload that comes in pieces, the
+creation of the final one, while the pieces only need that there is a use to take. An address that was never given, or
+whose upload has ended, is 404; one that expired is 410.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from functools import partial
+from typing import Final
+from urllib.parse import urlsplit
+
+from gateway.core.lease import Reservation
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.request import LinkPlace, UploadVerb
+from gateway.data.body import metered
+from gateway.data.call import Call
+from gateway.data.plane import DataPlane, Snapshot
+from gateway.data.shielded import shield
+from gateway.data.state.transfers import Permit
+from gateway.data.state.upload_locks import lock_upload
+from gateway.data.steps.renew import confirm
+from gateway.data.tus.append import Arriving, Progress, checked
+from gateway.data.tus.concat import Pieces
+from gateway.data.tus.parked import park, unpark
+from gateway.data.tus.store import TusStore
+from gateway.wire.calls import require_kept
+from gateway.wire.replies import LINK_HEADERS, Reply
+from gateway.wire.tus import RESUMABLE, discovery_fields, expires_field, location
+from gateway.wire.tus_state import HEAD_BYTES, PART_BYTES, UPLOAD_SECONDS, UploadState, lease_key, part_bytes
+
+__all__ = ["resumable"]
+
+_RENEWED: Final = 3600.0
+_COMMON: Final = (RESUMABLE, *LINK_HEADERS)
+
+
+async def resumable(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
+    """The answer to one step.
+
+    Raises:
+        Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED, UPLOAD_BUSY, OFFSET_MISMATCH, CHECKSUM_MISMATCH, TOO_LARGE,
+            OBJECT_EXISTS, NOT_ALLOWED for ending what is finished; and what the body was refused for.
+        UpstreamFailed: as `Upstream.open`.
+    """
+    work = _Step(plane, gate, tried, permit)
+    match work.verb:
+        case UploadVerb.DISCOVER:
+            return Reply(204, (*discovery_fields(permit.largest), *LINK_HEADERS))
+        case UploadVerb.CREATE:
+            return await work.create()
+        case UploadVerb.APPEND:
+            return await work.append()
+        case UploadVerb.LOOK:
+            return await work.look()
+        case _:
+            return await work.end()
+
+
+class _Step:
+    """One step with all that it is judged by."""
+
+    def __init__(self, plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> None:
+        step, grant = tried.request.step, permit.grant
+        if step is None or grant is None:
+            raise ValueError("no step of a link's upload")
+        self.verb = step.verb
+        self._plane = plane
+        self._gate = gate
+        self._permit = permit
+        self._kept_in = plane.reserve.portion(permit.holders)
+        self._step = step
+        self._grant = grant
+        self._upload = step.upload or permit.upload or ""
+        self._request = tried.request
+        self._name = f"{grant.id}/{self._upload}"
+        self._store = TusStore(plane, permit.route, tried.request, self._upload)
+
+    async def create(self) -> Reply:
+        step, attempt, grant = self._step, self._permit.attempt, self._grant
+        pieces = await self._pieces()
+        length = pieces.size if pieces is not None else step.length
+        if step.partial:
+            self._store.set_aside()
+        else:
+            require_kept(self._permit.route, length)
+            if not grant.overwrite:
+                await self._store.require_absent()
+        await self._store.sweep(attempt.now)
+        state = UploadState(
+            grant=grant.id,
+            key=attempt.key,
+            at=attempt.now,
+            expires_at=self._ends,
+            planned=length,
+            length=length,
+            metadata=step.metadata,
+            concat=step.concat,
+            content_type=step.content_type,
+        )
+        self._require_size(0, length)
+        if step.partial:
+            await park(self._plane, self._gate, grant, self._permit.largest, length)
+        progress = self._progress(state)
+        with self._kept_in.hold(self._buffered):
+            await shield(self._created(progress, pieces))
+        self._permit.consumed = True
+        place = self._request.place
+        if not isinstance(place, LinkPlace):
+            raise ValueError("not a link's request")
+        public = urlsplit(self._gate.public_url).path.rstrip("/")
+        address = location(public, place.token_text, place.path, self._upload)
+        return Reply(201, (("Location", address), *self._progress_fields(progress), *_COMMON))
+
+    def _alone(self) -> AbstractAsyncContextManager[None]:
+        """The right to be the only one who writes to this upload."""
+        plane, closed = self._plane, self._gate.posture.limits == "closed"
+        return lock_upload(plane.holds, plane.limits, plane.clock, self._permit, self._name, closed=closed)
+
+    async def append(self) -> Reply:
+        async with self._alone():
+            progress = await self._load()
+            step, state = self._step, progress.state
+            if step.verb is UploadVerb.APPEND and state.concat not in {"", "partial"}:
+                raise Refused(Reason.NOT_ALLOWED, "a final upload has no bytes of its own")
+            if step.offset != progress.offset:
+                raise Refused(Reason.OFFSET_MISMATCH, f"the upload stands at {progress.offset}")
+            if step.length is not None and state.length not in {None, step.length}:
+                raise Refused(Reason.BAD_ARGUMENT, "the length of an upload does not change")
+            self._require_size(progress.offset, state.length if step.length is None else step.length)
+            if not state.done:
+                await shield(self._write_down(progress, step.length))
+            if not state.done:
+                with self._kept_in.hold(self._buffered):
+                    await shield(progress.append(await self._arriving(progress)))
+        return Reply(204, (*self._progress_fields(progress), *_COMMON))
+
+    async def look(self) -> Reply:
+        await self._plane.holds.make_room(self._name)
+        progress = await self._load()
+        if progress.complete and not progress.state.done:
+            # The last byte was taken, but whoever took it did not live to finish: no client would come again.
+            async with self._alone():
+                progress = await self._load()
+                await shield(progress.append(Arriving.of(b"")))
+        state = progress.state
+        length = ("Upload-Defer-Length", "1") if state.length is None else ("Upload-Length", str(state.length))
+        said = (("Upload-Metadata", state.metadata), ("Upload-Concat", state.concat))
+        told = tuple(pair for pair in said if pair[1])
+        return Reply(200, (length, *told, *self._progress_fields(progress), *_COMMON))
+
+    async def end(self) -> Reply:
+        async with self._alone():
+            progress = await self._load()
+            if progress.state.done and not progress.state.partial:
+                raise Refused(Reason.NOT_ALLOWED, "the upload is an object by now, which a link cannot delete")
+            await shield(progress.give_up())
+            if progress.state.partial:
+                await self._unpark(progress)
+        if self._grant.uses is not None and not progress.state.partial:
+            await self._plane.leases.give_back(Reservation(self._grant.id, lease_key(self._upload)))
+        return Reply(204, _COMMON)
+
+    # what the steps share
+
+    def _progress(self, state: UploadState, store: TusStore | None = None) -> Progress:
+        only_new = not self._grant.overwrite and not state.partial
+        return Progress(store or self._store, state, [], only_new, partial(confirm, self._plane, self._permit))
+
+    async def _pieces(self) -> Pieces | None:
+        """What a final upload joins, None for any other.
+
+        Raises:
+            Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED, and as `Pieces`.
+        """
+        if not self._step.partials:
+            return None
+        route, request = self._permit.route, self._request
+        stores = [TusStore(self._plane, route, request, upload) for upload in self._step.partials]
+        return Pieces([await self._load_from(store, await store.load()) for store in stores])
+
+    async def _created(self, progress: Progress, pieces: Pieces | None) -> None:
+        """Write the upload down, and take what came with its creation. Nobody will know of it if that fails."""
+        length = progress.state.planned
+        try:
+            if pieces is None and length is not None and length > part_bytes(1, length):
+                progress.state = replace(progress.state, parts_id=await self._store.begin())
+            await self._store.save(progress.state)
+            if pieces is not None and length:
+                await pieces.join(progress, self._kept_in)
+            elif self._request.has_body or length == 0:
+                await progress.append(await self._arriving(progress))
+        except (Refused, UpstreamFailed):
+            await progress.give_up()
+            raise
+        if pieces is not None:
+            await pieces.drop()
+            await self._unpark(*pieces.found)
+
+    async def _unpark(self, *pieces: Progress) -> None:
+        sizes = [piece.state.planned for piece in pieces]
+        await unpark(self._plane, self._grant, self._permit.largest, sizes)
+
+    async def _write_down(self, progress: Progress, length: int | None) -> None:
+        """Keep what is new of an upload before it goes on: its length once it is said, a later end once an hour."""
+        state = progress.state
+        if state.length is None and length is not None:
+            if length < progress.offset:
+                raise Refused(Reason.BAD_ARGUMENT, "the upload is longer than that already")
+            state = replace(state, length=length)
+        if self._ends - state.expires_at >= _RENEWED:
+            state = replace(state, expires_at=self._ends)
+        if state is not progress.state:
+            await self._store.save(state, self._store.tail(0, state.tail))
+            progress.state = state
+
+    @property
+    def _ends(self) -> float:
+        """When an upload that goes on now expires: after a day, and not later than its link."""
+        ends = self._permit.attempt.now + UPLOAD_SECONDS
+        return ends if self._grant.expires_at is None else min(ends, self._grant.expires_at)
+
+    async def _load(self) -> Progress:
+        """The upload as the store holds it.
+
+        Raises:
+            Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED.
+        """
+        state = await self._store.load()
+        if state is not None and state.key != self._permit.attempt.key:
+            state = None
+        return await self._load_from(self._store, state)
+
+    async def _load_from(self, store: TusStore, state: UploadState | None) -> Progress:
+        attempt = self._permit.attempt
+        if state is None or state.grant != self._grant.id:
+            raise Refused(Reason.UPLOAD_UNKNOWN, "the link has no such upload for this object")
+        if state.partial:
+            store.set_aside()
+        if state.content_type is not None:
+            # The store hears the type when the object is opened or put, which may be in any of the requests.
+            store.describe(state.content_type)
+        progress = self._progress(state, store)
+        if state.done and not state.partial:
+            return progress
+        if attempt.now >= state.expires_at:
+            await shield(progress.give_up())
+            raise Refused(Reason.UPLOAD_EXPIRED, "the upload has expired")
+        if state.parts_id is not None and not state.done:
+            parts = await store.parts(state.parts_id)
+            if parts is None:
+                return await self._without_parts(progress)
+            progress.parts = parts
+        return progress
+
+    async def _without_parts(self, progress: Progress) -> Progress:
+        """The store has no parts any more: they are the object, if that was the last thing that happened; or gone."""
+        if await progress.store.size() != progress.state.length:
+            await shield(progress.give_up())
+            raise Refused(Reason.UPLOAD_EXPIRED, "the store has thrown the parts away")
+        progress.state = replace(progress.state, done=True, tail_at=0, tail=0)
+        await progress.store.save(progress.state)
+        return progress
+
+    def _require_size(self, offset: int, length: int | None) -> None:
+        """Raises Refused TOO_LARGE for an upload that would not be allowed whole, or a body that is longer than it."""
+        most = self._permit.largest
+        if length is not None and most is not None and length > most:
+            raise Refused(Reason.TOO_LARGE, f"an upload of {length} bytes is above the allowed {most}")
+        room = length if length is not None else most
+        if room is not None and (self._declared or 0) > room - offset:
+            raise Refused(Reason.TOO_LARGE, "the body is longer than what is left of the upload")
+
+    @property
+    def _declared(self) -> int | None:
+        text = self._request.raw.header("content-length")
+        return int(text) if text is not None else None if self._request.has_body else 0
+
+    @property
+    def _buffered(self) -> int:
+        """Bytes of memory for a body that is kept until its checksum is known."""
+        small = self._declared is None or self._declared <= PART_BYTES
+        return PART_BYTES if small and self._step.checksum is not None else 0
+
+    async def _arriving(self, progress: Progress) -> Arriving:
+        """The request's body. With a checksum, a small one is here whole and checked, a large one checked on its way.
+
+        Raises:
+            Refused: CHECKSUM_MISMATCH, MISSING_LENGTH for a large body with a checksum and without a length.
+        """
+        declared, checksum = self._declared, self._step.checksum
+        most = self._permit.largest
+        room = progress.state.length if progress.state.length is not None else most
+        source = metered(self._plane, self._permit, self._permit.exchange.body(), declared)
+        if room is not None:
+            source = _bounded(source, room - progress.offset)
+        reserve = self._kept_in
+        if checksum is None:
+            return Arriving(source, declared, reserve)
+        source = checked(source, checksum)
+        if declared is not None and declared > PART_BYTES:
+            if declared + progress.offset - progress.stored > self._permit.route.backend.single_put_limit - HEAD_BYTES:
+                raise Refused(Reason.TOO_LARGE, "a body with a checksum is above what the store takes at once")
+            return Arriving(source, declared, reserve, staged=True)
+        return Arriving.of(await self._checked_whole(source))
+
+    async def _checked_whole(self, source: AsyncIterator[bytes]) -> bytes:
+        small = bytearray()
+        async for chunk in source:
+            small += chunk
+            if len(small) > PART_BYTES:
+                raise Refused(Reason.MISSING_LENGTH, "a large body with a checksum needs a Content-Length")
+        return bytes(small)
+
+    def _progress_fields(self, progress: Progress) -> tuple[tuple[str, str], ...]:
+        fields = (("Upload-Offset", str(progress.offset)),)
+        return (
+            fields
+            if progress.state.done and not progress.state.partial
+            else (*fields, expires_field(progress.state.expires_at))
+        )
+
+
+async def _bounded(source: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
+    async for chunk in source:
+        room -= len(chunk)
+        if room < 0:
+            raise Refused(Reason.TOO_LARGE, "the body is longer than what is left of the upload")
+        yield chunk

@@ -1,0 +1,337 @@
+"""Owns one client's connection: bytes in, one request at a time, bytes out, and its end.
+
+Refuses to own what a request means (`gateway.data.serve`) and the listening sockets (`gateway.server.listener`).
+
+Laws: a body is bytes, never decompressed (T3). The next request is not looked at before the answer to this one has
+ended. A request whose end is in doubt, or whose body nobody read, is the last of its connection. A connection that
+sends no whole head in time is closed (T4, promise 5). As most servers do, a client that ends its side is taken to have
+gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from fcntl import ioctl
+from ipaddress import ip_address
+from termios import TIOCOUTQ
+from typing import Final, Protocol, cast
+
+import structlog
+
+from gateway.core.attempt import Address, unmapped
+from gateway.server.head import HeadReader
+from gateway.server.request import IncomingRequest
+from gateway.wire.answer_head import CONTINUE, answer_head
+
+__all__ = ["Connection", "Host"]
+
+_UNSENT_LIMIT: Final = 128 * 1024
+"""Bytes that may wait unsent in the kernel, per socket; half of the 256 KiB that promise 2 allows after a cut."""
+
+_UNREAD_MILLISECONDS: Final = 20_000
+"""After which the kernel gives up a client that takes nothing of what is sent: the tail of an answer, which no transfer
+waits for any more (tcp(7), TCP_USER_TIMEOUT)."""
+
+_WRITE_HIGH: Final = 64 * 1024
+_HELD_LIMIT: Final = 64 * 1024
+_PIECE: Final = 4096
+_KEEP_ALIVE: Final = 75.0
+_LINGERING: Final = 2.0
+_LINGER_NONE: Final = struct.pack("ii", 1, 0)
+_NOT_ACKNOWLEDGED: Final = TIOCOUTQ
+_NOT_SENT: Final = 0x894B
+"""SIOCOUTQNSD of Linux (linux/sockios.h), which Python does not name."""
+
+_MALFORMED: Final = b"malformed request\n"
+
+_log = structlog.get_logger("gateway.data")
+
+
+class Host(Protocol):
+    """What a connection needs of the listener that it belongs to."""
+
+    loop: asyncio.AbstractEventLoop
+    handle: Callable[[Connection, IncomingRequest], Awaitable[None]]
+    head_seconds: float
+    parting: bool
+
+    def joined(self, connection: Connection) -> None: ...
+
+    def left(self, connection: Connection) -> None: ...
+
+    def date(self) -> str:
+        """The value of a Date field now (RFC 9110, 6.6.1)."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection."""
+
+    __slots__ = (
+        "_arrival",
+        "_closing",
+        "_drained",
+        "_heads",
+        "_held",
+        "_host",
+        "_last",
+        "_reading",
+        "_served",
+        "_since",
+        "_task",
+        "_transport",
+        "peer",
+    )
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._transport: asyncio.Transport | None = None
+        self._heads = HeadReader()
+        self._arrival: IncomingRequest | None = None  # from the end of its head to the end of its answer
+        self._task: asyncio.Task[None] | None = None
+        self._held = bytearray()  # what follows on the wire, for after the answer
+        self._drained: asyncio.Future[None] | None = None
+        self._closing: asyncio.TimerHandle | None = None
+        self._reading = True
+        self._served = self._last = False
+        self._since: float | None = None
+        self.peer: Address | None = None
+
+    # -- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = stream = cast("asyncio.Transport", transport)
+        stream.set_write_buffer_limits(high=_WRITE_HIGH)
+        sock = stream.get_extra_info("socket")
+        if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_LIMIT)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
+        name = stream.get_extra_info("peername")
+        if isinstance(name, tuple):
+            self.peer = unmapped(ip_address(name[0].partition("%")[0]))
+        self._since = self._host.loop.time()
+        self._host.joined(self)
+
+    def data_received(self, data: bytes) -> None:
+        arrival = self._arrival
+        if self._closing is not None:
+            return
+        if arrival is None:
+            data = self._read_head(data)
+            arrival = self._arrival
+        if data and arrival is not None:
+            self._read_on(arrival, data)
+
+    def pause_writing(self) -> None:
+        if self._drained is None:
+            self._drained = self._host.loop.create_future()
+
+    def resume_writing(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._transport = self._since = None
+        self._held.clear()
+        self._heads.close()
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
+        if self._arrival is not None:
+            self._arrival.body.break_off()
+        self.resume_writing()
+        if self._task is not None:
+            self._task.cancel()
+        self._host.left(self)
+
+    # -- reading
+
+    def _read_head(self, data: bytes) -> bytes:
+        """Begin with the request whose head ends in `data`; returns what stands behind that head."""
+        if self._served and not self._heads.begun:
+            self._since = self._host.loop.time()
+        try:
+            arrival, rest = self._heads.read_head(data)
+        except ValueError:
+            self._refuse_head()
+            return b""
+        if arrival is not None:
+            self._since = None
+            self._served = True
+            self._arrival = arrival
+            self._task = self._host.loop.create_task(self._answer(arrival))
+        return rest
+
+    def _read_held(self) -> None:
+        """What came while the last request was answered, a little at a time: it may be many requests."""
+        held = self._held
+        while held and self._arrival is None and self._closing is None:
+            piece = bytes(held[:_PIECE])
+            rest = self._read_head(piece)
+            del held[: len(piece) - len(rest)]
+        arrival = self._arrival
+        while held and arrival is not None and not arrival.body.whole and not arrival.body.broken:
+            piece = bytes(held[:_PIECE])
+            rest = arrival.body.take(piece)
+            del held[: len(piece) - len(rest)]
+
+    def _read_on(self, arrival: IncomingRequest, data: bytes) -> None:
+        """What comes while a request is being answered: its body, then what must wait."""
+        if arrival.fault is not None:
+            return
+        body = arrival.body
+        if not body.whole:
+            data = b"" if body.broken else body.take(data)
+        if data:
+            self._held += data
+        if self._reading and (body.full or len(self._held) > _HELD_LIMIT) and self._transport is not None:
+            self._reading = False
+            body.on_room = self._resume
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if not self._reading and self._transport is not None and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def _refuse_head(self) -> None:
+        """A fixed text, never the parser's own words, and the end."""
+        fields = (("Content-Type", "text/plain; charset=utf-8"), ("Server", "gateway"))
+        head = answer_head(400, fields, length=len(_MALFORMED), date=self._host.date(), connection="close")
+        self.write(head + _MALFORMED)
+        self._close(lingering=True)
+
+    # -- answering
+
+    async def _answer(self, arrival: IncomingRequest) -> None:
+        try:
+            await self._host.handle(self, arrival)
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        except Exception as failure:  # noqa: BLE001 (nobody else waits for this task)
+            _log.error("internal error", exc_info=failure)
+            self.abort()
+        finally:
+            self._arrival = self._task = None
+        if self._transport is None or self._closing is not None or self._transport.is_closing():
+            return
+        if self._last:
+            self._transport.close()
+            return
+        self._since = self._host.loop.time()
+        self._resume()
+        self._read_held()
+
+    def allow_body(self) -> None:
+        """Let a client that asked first send its body."""
+        self.write(CONTINUE)
+
+    def date(self) -> str:
+        """The value of a Date field now."""
+        return self._host.date()
+
+    @property
+    def parting(self) -> bool:
+        """Whether each answer is to end its connection."""
+        return self._host.parting
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the socket. Raises ConnectionError when there is none any more."""
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionResetError("the connection is closed")
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait while the client is behind. Raises ConnectionError when it has gone."""
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+        if self._transport is None:
+            raise ConnectionResetError("the connection was lost")
+
+    def end(self, *, keep: bool, lingering: bool) -> None:
+        """The answer is whole. Unless the connection is kept, it is closed so that the client can read that answer.
+
+        A client that still sends would lose it to a reset: if `lingering`, it is heard out for a while (RFC 9112, 9.6).
+        """
+        if not keep:
+            self._close(lingering=lingering)
+
+    def _close(self, *, lingering: bool) -> None:
+        stream = self._transport
+        if stream is None or stream.is_closing():
+            return
+        self._held.clear()
+        if not lingering:
+            stream.close()
+            return
+        if stream.can_write_eof():
+            stream.write_eof()
+        self._closing = self._host.loop.call_later(_LINGERING, stream.close)
+        self._resume()
+
+    # -- the end
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request has arrived whose answer has not ended."""
+        return self._arrival is not None
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """What is answering, if anything is."""
+        return self._task
+
+    def check(self, now: float) -> None:
+        """Called by the listener's clock: close what has been waited for too long."""
+        if self._since is None:
+            return
+        idle = self._served and not self._heads.begun
+        if now - self._since > (_KEEP_ALIVE if idle else self._host.head_seconds):
+            self.abort()
+
+    def close_when_idle(self) -> None:
+        """Close now, or when the answer in work has ended."""
+        self._last = True
+        if self._arrival is None and self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def reset(self) -> int:
+        """End the connection so that the client sees an error: linger 0, abort. Returns the bytes that never left."""
+        stream = self._transport
+        if stream is None:
+            return 0
+        unsent = self._queued(_NOT_SENT)
+        sock = stream.get_extra_info("socket")
+        if sock is not None:
+            with suppress(OSError):  # closed already: nothing is left to cut
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+        stream.abort()
+        return unsent
+
+    @property
+    def unacknowledged(self) -> int:
+        """Bytes written that the client's kernel has not confirmed."""
+        return self._queued(_NOT_ACKNOWLEDGED)
+
+    def _queued(self, queue: int) -> int:
+        """Bytes written that are still in one of the kernel's queues, or not even there."""
+        stream = self._transport
+        if stream is None:
+            return 0
+        waiting = stream.get_write_buffer_size()
+        sock = stream.get_extra_info("socket")
+        if sock is not None:
+            with suppress(OSError):  # not a TCP socket, or closed: the transport's own buffer is all there is to count
+                waiting += struct.unpack("i", ioctl(sock.fileno(), queue, b"\0\0\0\0"))[0]
+        return waiting

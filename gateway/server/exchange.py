@@ -1,0 +1,309 @@
+"""Owns the client's side of one request: what came, the body still coming, the answer going out, and the cut.
+
+Refuses to own any decision, and the socket (`gateway.server.connection`).
+
+Laws: after the head of an answer was sent, an error cuts the connection and never finishes the body (T1, T2);
+`100 Continue` is sent when somebody first wants the body, so a refused upload costs no body byte (T12);
+a cut is linger 0 plus abort, so that nothing more leaves the kernel's queue (T5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from types import TracebackType
+from typing import Final
+
+from gateway.core.attempt import Address, unmapped
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import RawRequest
+from gateway.server.connection import Connection
+from gateway.server.request import IncomingRequest
+from gateway.wire.answer_head import answer_head, has_no_body
+from gateway.wire.replies import Reply
+
+__all__ = ["ClientExchange", "client_address", "is_trusted", "unhurried"]
+
+_SERVER: Final = ("Server", "gateway")
+_UNADMITTED_SECONDS: Final = 10.0
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+def client_address(
+    peer: Address | None,
+    forwarded: list[str],
+    trusted: tuple[IPv4Network | IPv6Network, ...],
+    *,
+    trusted_socket: bool = False,
+) -> Address | None:
+    """The rightmost address that no trusted proxy added; the socket's own peer unless that is a trusted proxy.
+
+    `trusted_socket` says that a Unix socket's peer, which has no address, is one. A malformed hop ends the walk: what
+    stands left of it was written by somebody we do not trust.
+    """
+    current = peer
+    hops = [hop.strip() for value in forwarded for hop in value.split(",")]
+    while hops and is_trusted(current, trusted, trusted_socket=trusted_socket):
+        try:
+            current = unmapped(ip_address(_without_port(hops.pop())))
+        except ValueError:
+            break
+    return current
+
+
+def is_trusted(peer: Address | None, trusted: tuple[IPv4Network | IPv6Network, ...], *, trusted_socket: bool) -> bool:
+    """Whether this is a proxy whose word counts."""
+    return trusted_socket if peer is None else any(peer in network for network in trusted)
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies (Azure's, IIS) write the client's port behind its address, and IPv6 then in brackets."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+
+
+@asynccontextmanager
+async def unhurried() -> AsyncIterator[None]:
+    """A time limit for what a client sends before it is admitted; afterwards its transfer is watched.
+
+    Raises:
+        Refused: CLIENT_TOO_SLOW.
+    """
+    try:
+        async with asyncio.timeout(_UNADMITTED_SECONDS):
+            yield
+    except TimeoutError:
+        raise Refused(Reason.CLIENT_TOO_SLOW, "the body did not come in time") from None
+
+
+class _Edge:
+    """`with _Edge(exchange):` around what is sent: a client that has gone and a cut both end it as a refusal."""
+
+    __slots__ = ("_exchange",)
+
+    def __init__(self, exchange: ClientExchange) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        exchange = self._exchange
+        if isinstance(error, ConnectionError):
+            exchange.whole = False
+            raise Refused(exchange.cut_reason or Reason.CLIENT_GONE, "the client went away") from None
+        if error is None and exchange.cut_reason is not None:
+            raise Refused(exchange.cut_reason, "the exchange was cut")
+
+
+class ClientExchange:
+    """One HTTP exchange. Counts are of body bytes that really crossed the socket's edge."""
+
+    __slots__ = (
+        "_arrival",
+        "_bodiless",
+        "_chunked",
+        "_connection",
+        "_kept",
+        "_left",
+        "bytes_in",
+        "bytes_out",
+        "client_side",
+        "continued",
+        "cut_reason",
+        "extra",
+        "first_byte_at",
+        "peer",
+        "raw",
+        "request_id",
+        "started",
+        "status",
+        "whole",
+    )
+
+    def __init__(self, connection: Connection, arrival: IncomingRequest, request_id: str, peer: Address | None) -> None:
+        self._connection = connection
+        self._arrival = arrival
+        self.request_id = request_id
+        self.peer = peer
+        self.raw: RawRequest | None = arrival.raw
+        self.started = False  # whether the head of an answer was sent
+        self.status = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.first_byte_at: float | None = None
+        self.continued = False
+        self.cut_reason: Reason | None = None
+        self.extra: tuple[tuple[str, str], ...] = ()
+        self.whole = False  # whether a whole answer was handed to the socket
+        self._left: int | None = None
+        self._bodiless = False
+        self._chunked = False
+        self._kept = False
+        self.client_side = False  # whether we are waiting for the client right now
+
+    def read_head(self) -> RawRequest:
+        """Step 1's raw material.
+
+        Raises:
+            Refused: the target or the headers are malformed.
+        """
+        arrival = self._arrival
+        if arrival.raw is not None:
+            return arrival.raw
+        # Of a head that nobody could read, only its place is kept: it decides the form of the answer.
+        place = "/s/" if arrival.target.startswith("/s/") else "/"
+        self.raw = RawRequest(arrival.method, place, "", ())
+        raise arrival.fault or Refused(Reason.BAD_REQUEST, "no head")
+
+    async def send(self, reply: Reply) -> None:
+        """Answer with a whole body at once.
+
+        Raises:
+            Refused: CLIENT_GONE.
+        """
+        body = reply.body
+        with _Edge(self):
+            head = self._begin(reply.status, reply.headers, len(body))
+            if not self._bodiless:
+                self.bytes_out += len(body)
+                head += body
+            self.whole = True
+            self.client_side = True
+            self._connection.write(head)
+            await self._connection.drain()
+            self.client_side = False
+        self._end()
+
+    async def start(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
+        """Send the head of a streamed answer; `length` None means chunked."""
+        self._left = length
+        with _Edge(self):
+            self._connection.write(self._begin(status, headers, length))
+
+    async def write(self, chunk: bytes) -> None:
+        """Send body bytes and wait while the client is behind.
+
+        Raises:
+            Refused: CLIENT_GONE, or the reason this exchange was cut for.
+        """
+        if not chunk or self._bodiless:
+            return  # written as a chunk, nothing would be the end of the body
+        self.client_side = True
+        self.bytes_out += len(chunk)
+        if self._left is not None:
+            # A client may leave the moment it has everything, which is before we are told that it has.
+            self._left -= len(chunk)
+            self.whole = self._left == 0
+        with _Edge(self):
+            if self._chunked:
+                self._connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            else:
+                self._connection.write(chunk)
+            await self._connection.drain()
+        self.client_side = False
+
+    async def finish(self) -> None:
+        """End a streamed answer whose body is whole."""
+        self.whole = True
+        with _Edge(self):
+            if self._chunked:
+                self._connection.write(_LAST_CHUNK)
+            await self._connection.drain()
+        self._end()
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The request's body as it came, never more than 256 KiB ahead of the reader.
+
+        Raises:
+            Refused: INCOMPLETE_BODY, or the reason this exchange was cut for.
+        """
+        self.allow_body()
+        body = self._arrival.body
+        while True:
+            self.client_side = True
+            try:
+                chunk = await body.read()
+            except ConnectionError:
+                raise Refused(self.cut_reason or Reason.INCOMPLETE_BODY, "the client broke off its upload") from None
+            finally:
+                self.client_side = False
+            if not chunk:
+                return
+            self.bytes_in += len(chunk)
+            yield chunk
+
+    async def read_body(self, limit: int) -> bytes:
+        """A small body whole.
+
+        Raises:
+            Refused: TOO_LARGE above `limit` bytes, INCOMPLETE_BODY.
+        """
+        parts: list[bytes] = []
+        size = 0
+        async with unhurried():
+            async for chunk in self.body():
+                size += len(chunk)
+                if size > limit:
+                    raise Refused(Reason.TOO_LARGE, f"the body is above {limit} bytes")
+                parts.append(chunk)
+        return b"".join(parts)
+
+    def allow_body(self) -> None:
+        """Tell a client that asked first to send its body."""
+        if not self.continued and self._arrival.asks_first:
+            with _Edge(self):
+                self._connection.allow_body()
+        self.continued = True
+
+    def cut(self, reason: Reason) -> None:
+        """End the connection so that the client sees an error. Nothing waits for anything.
+
+        What had not left yet never will, and is taken off the count.
+        """
+        self.cut_reason = self.cut_reason or reason
+        self.bytes_out -= min(self.bytes_out, self._connection.reset())
+
+    def delivered(self) -> int:
+        """Body bytes that the client's kernel has acknowledged, to judge its speed by; and all bytes it sent us."""
+        return self.bytes_in + self.bytes_out - self._connection.unacknowledged
+
+    def _begin(self, status: int, headers: Iterable[tuple[str, str]], length: int | None) -> bytes:
+        arrival = self._arrival
+        modern = arrival.version >= (1, 1)
+        self._bodiless = has_no_body(arrival.method, status)
+        self._chunked = length is None and modern and not self._bodiless
+        # Where an answer ends with the connection, and behind a body that nobody read, nothing follows.
+        self._kept = (
+            arrival.keep_alive
+            and arrival.body.whole
+            and (self.continued or arrival.body.empty)
+            and not self._connection.parting
+            and (length is not None or self._chunked or self._bodiless)
+        )
+        told = None if self._kept == modern else "keep-alive" if self._kept else "close"
+        head = answer_head(
+            status,
+            [*headers, *self.extra, _SERVER],
+            length=length,
+            chunked=self._chunked,
+            date=self._connection.date(),
+            connection=told,
+        )
+        # Only now: in place of a head that could not be written, another answer can still be given.
+        self.status = status
+        self.started = True
+        self.first_byte_at = time.monotonic()
+        return head
+
+    def _end(self) -> None:
+        """A body that was asked for, or has begun, is still heard out; one that was never asked for will not come."""
+        arrival = self._arrival
+        waits = not self.continued and arrival.asks_first and arrival.body.empty
+        self._connection.end(keep=self._kept, lingering=not arrival.body.whole and not waits)

@@ -1,0 +1,119 @@
+"""Owns the reading of heads from a connection's bytes: where one ends, and what it says.
+
+Refuses to own the socket (`gateway.server.connection`), bodies (`gateway.server.request`), and what HTTP's rules forbid
+in a head (`gateway.wire.target`).
+
+Laws: llhttp reads every head, in its strict reading, and there is no other parser to fall back to (T15). It is never
+fed a byte of what follows a head.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import httptools
+
+from gateway.server.request import IncomingRequest
+
+__all__ = ["HeadReader"]
+
+_HEAD_LIMIT: Final = 64 * 1024
+_FIELD_LIMIT: Final = 16 * 1024
+_MOST_FIELDS: Final = 512
+_END_OF_HEAD: Final = b"\r\n\r\n"
+
+
+class HeadReader:
+    """Reads one connection's heads. The `on_` methods are called by the parser, in the turn in which it is fed."""
+
+    __slots__ = ("_arrival", "_fed", "_fields", "_kept", "_parser", "_target")
+
+    def __init__(self) -> None:
+        self._parser: httptools.HttpRequestParser | None = None
+        self._arrival: IncomingRequest | None = None
+        self._target = bytearray()
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._fed = 0
+        self._kept = b""  # the last bytes of a piece, in which the end of the head may have begun
+
+    @property
+    def begun(self) -> bool:
+        """Whether some bytes of a head have come, but not all."""
+        return self._fed > 0
+
+    def read_head(self, data: bytes) -> tuple[IncomingRequest | None, bytes]:
+        """The request whose head ends in `data`, with the bytes behind it; None while the head is not whole.
+
+        Raises:
+            ValueError: these are not the bytes of a request, or too many.
+        """
+        while data:
+            parser = self._parser
+            if parser is None:
+                parser = self._parser = httptools.HttpRequestParser(self)
+            end = self._find_end(data)
+            piece, data = (data, b"") if end < 0 else (data[:end], data[end:])
+            self._fed += len(piece)
+            if self._fed > _HEAD_LIMIT:
+                raise ValueError("a head that is too large")
+            try:
+                parser.feed_data(piece)
+            except httptools.HttpParserUpgrade:  # to what we do not speak: the request goes on as it is
+                self._parser = None
+            except httptools.HttpParserError:
+                raise ValueError("not a request") from None
+            arrival = self._arrival
+            if arrival is not None:
+                if end < 0:
+                    raise ValueError("a head whose end is in doubt")
+                if not arrival.body.whole:
+                    self._parser = None  # it waits for a body, which is none of its business
+                self._start_over()
+                return arrival, data
+        return None, b""
+
+    def close(self) -> None:
+        """Nothing more will be read."""
+        self._parser = None
+
+    def _start_over(self) -> None:
+        self._arrival = None
+        self._target = bytearray()
+        self._fields = []
+        self._fed = 0
+
+    def _find_end(self, data: bytes) -> int:
+        """Where the head ends in `data`, -1 if it does not."""
+        kept = self._kept
+        end = (kept + data).find(_END_OF_HEAD) if kept else data.find(_END_OF_HEAD)
+        if end >= 0:
+            self._kept = b""
+            return end + 4 - len(kept)
+        self._kept = (kept + data[-3:])[-3:]
+        return -1
+
+    # -- what the parser calls
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+        if len(self._target) > _FIELD_LIMIT:
+            raise ValueError("a target that is too long")
+
+    def on_header(self, name: bytes, value: bytes | None) -> None:
+        value = value or b""
+        if len(self._fields) >= _MOST_FIELDS or len(name) + len(value) > _FIELD_LIMIT:
+            raise ValueError("a head that is too large")
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        if parser is None:
+            return
+        major, _, minor = parser.get_http_version().partition(".")
+        self._arrival = IncomingRequest(
+            parser.get_method().decode("ascii"),
+            self._target.decode("latin-1"),
+            self._fields,
+            (int(major), int(minor)),
+            keep_alive=parser.should_keep_alive(),
+        )

@@ -1,0 +1,124 @@
+"""Owns the listening sockets of the data plane, the connections made to them, and the clock that watches these.
+
+Refuses to own one connection's bytes (`gateway.server.connection`) and what a request means (`gateway.data.routes`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from typing import Final
+
+from gateway.server.connection import Connection
+from gateway.server.request import IncomingRequest
+
+__all__ = ["DataServer"]
+
+_BACKLOG: Final = 1024
+_LONGEST_TICK: Final = 1.0
+
+Handle = Callable[[Connection, IncomingRequest], Awaitable[None]]
+
+
+class DataServer:
+    """Every request of its connections goes to one handler. To be made inside the event loop that it serves in.
+
+    `head_seconds` is how long a connection may take to send a whole head, and before it to agree on TLS.
+    """
+
+    def __init__(self, handle: Handle, *, head_seconds: float) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.handle = handle
+        self.head_seconds = head_seconds
+        self.parting = False
+        """Each answer ends its connection, so that no client sends a request into one that is about to close."""
+        self._connections: set[Connection] = set()
+        self._sockets: list[asyncio.Server] = []
+        self._tick = min(_LONGEST_TICK, head_seconds / 4)
+        self._clock: asyncio.TimerHandle | None = None
+        self._second = 0
+        self._date = ""
+
+    def __call__(self) -> Connection:
+        return Connection(self)
+
+    async def listen(
+        self, host: str | None, port: int, tls: ssl.SSLContext | None = None, *, reuse_port: bool | None = None
+    ) -> int:
+        """Accept connections there; returns the port. Raises OSError."""
+        server = await self.loop.create_server(
+            self,
+            host,
+            port,
+            ssl=tls,
+            ssl_handshake_timeout=self._handshake(tls),
+            backlog=_BACKLOG,
+            reuse_port=reuse_port,
+            reuse_address=True,
+        )
+        self._sockets.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def listen_on_path(self, path: str, tls: ssl.SSLContext | None = None) -> None:
+        """Accept connections on a Unix socket. Raises OSError."""
+        server = await self.loop.create_unix_server(
+            self, path, ssl=tls, ssl_handshake_timeout=self._handshake(tls), backlog=_BACKLOG
+        )
+        self._sockets.append(server)
+
+    def _handshake(self, tls: ssl.SSLContext | None) -> float | None:
+        """Seconds; without TLS the event loop wants none."""
+        return None if tls is None else self.head_seconds
+
+    def stop_listening(self) -> None:
+        """Accept nothing new, and end the connections that ask for nothing."""
+        for server in self._sockets:
+            server.close()
+        for connection in tuple(self._connections):
+            connection.close_when_idle()
+
+    async def close(self, seconds: float = 1.0) -> None:
+        """End everything; answers in work get so many seconds to notice."""
+        self.stop_listening()
+        tasks = [connection.task for connection in self._connections if connection.task is not None]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=seconds)
+        for connection in tuple(self._connections):
+            connection.abort()
+        if self._clock is not None:
+            self._clock.cancel()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is being answered."""
+        return any(connection.busy for connection in self._connections)
+
+    # -- what connections call
+
+    def joined(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        if self._clock is None:
+            self._clock = self.loop.call_later(self._tick, self._look)
+
+    def left(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+
+    def date(self) -> str:
+        """The value of a Date field now (RFC 9110, 6.6.1), made once a second."""
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._date = second, formatdate(second, usegmt=True)
+        return self._date
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        for connection in tuple(self._connections):
+            connection.check(now)
+        self._clock = self.loop.call_later(self._tick, self._look) if self._connections else None

@@ -1,0 +1,157 @@
+"""Owns one request as it arrives: what its head said, and the bytes after it, piece by piece.
+
+Refuses to own the socket (`gateway.server.connection`) and what the request means (`gateway.wire.parse`).
+
+Law: a body is whole or broken, never merely over. Who reads it learns which.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from gateway.core.reasons import Refused
+from gateway.core.request import RawRequest
+from gateway.wire.chunks import Chunks
+from gateway.wire.target import raw_request
+
+__all__ = ["BODY_AHEAD", "IncomingBody", "IncomingRequest"]
+
+BODY_AHEAD: Final = 256 * 1024
+"""Bytes of a body that may wait here for their reader before the socket is left alone."""
+
+_PIECES_AHEAD: Final = 1024
+"""The same in pieces: each takes some fifty bytes of its own, so a client that sends two at a time fills more."""
+
+
+class IncomingBody:
+    """The bytes after a head. One reader.
+
+    `left` is how many are still to come, None when their end is marked by the chunked coding. `on_room`, if it is set,
+    is called when a reader has made room after more than `BODY_AHEAD` had come.
+    """
+
+    __slots__ = ("_buffered", "_coding", "_left", "_pieces", "_waiter", "broken", "empty", "on_room", "whole")
+
+    def __init__(self, left: int | None) -> None:
+        self._pieces: deque[bytes] = deque()
+        self.on_room: Callable[[], None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._left = left or 0
+        self._coding = Chunks() if left is None else None
+        self._buffered = 0
+        self.whole = left == 0
+        self.empty = True  # as far as it has come
+        self.broken = False
+
+    @property
+    def full(self) -> bool:
+        """Whether more has come than a reader should be ahead of."""
+        return self._buffered > BODY_AHEAD or len(self._pieces) > _PIECES_AHEAD
+
+    def take(self, data: bytes) -> bytes:
+        """Keep what of `data` belongs to the body; returns what follows it. A coding that is malformed breaks off."""
+        if self._coding is not None:
+            try:
+                pieces, data = self._coding.feed(data)
+            except ValueError:
+                self.break_off()
+                return b""
+            self.whole = self._coding.whole
+            if pieces:
+                self._put(b"".join(pieces))
+            self._wake()
+            return data
+        piece, rest = (data, b"") if len(data) <= self._left else (data[: self._left], data[self._left :])
+        self._left -= len(piece)
+        self.whole = not self._left
+        self._put(piece)
+        self._wake()
+        return rest
+
+    def break_off(self) -> None:
+        """Nothing more will come, whole or not."""
+        self.broken = True
+        self._wake()
+
+    async def read(self) -> bytes:
+        """The next bytes as they came, b"" once the body is whole and read.
+
+        Raises:
+            ConnectionError: the client broke off.
+        """
+        while not self._pieces:
+            if self.whole:
+                return b""
+            if self.broken:
+                raise ConnectionError("the body broke off")
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        was_full = self.full
+        piece = self._pieces.popleft()
+        self._buffered -= len(piece)
+        if was_full and not self.full and self.on_room is not None:
+            self.on_room()
+        return piece
+
+    def _put(self, piece: bytes) -> None:
+        self.empty = False
+        self._pieces.append(piece)
+        self._buffered += len(piece)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class IncomingRequest:
+    """One request. `raw` is its head as HTTP allows it, or `fault` is why HTTP does not.
+
+    `keep_alive` is whether the client means to go on with the connection afterwards.
+    """
+
+    __slots__ = ("body", "fault", "keep_alive", "method", "raw", "target", "version")
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        fields: Iterable[tuple[bytes, bytes]],
+        version: tuple[int, int],
+        *,
+        keep_alive: bool,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.version = version
+        self.keep_alive = keep_alive
+        self.raw: RawRequest | None = None
+        self.fault: Refused | None = None
+        try:
+            self.raw = raw_request(method, target, fields, version)
+        except Refused as fault:
+            # Where such a request ends, and so where the next one begins, is as doubtful (RFC 9112, 6.3).
+            self.fault = fault
+            self.keep_alive = False
+            self.body = IncomingBody(None)
+            return
+        length = self.raw.header("content-length")
+        chunked = length is None and self.raw.header("transfer-encoding") is not None
+        self.body = IncomingBody(None if chunked else int(length or 0))
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The fields of a head that could be read, the last of each name."""
+        return {} if self.raw is None else dict(self.raw.headers)
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether the client waits for leave to send its body: from HTTP/1.0 it means nothing (RFC 9110, 10.1.1)."""
+        if self.raw is None or self.version < (1, 1):
+            return False
+        return (self.raw.header("expect") or "").lower() == "100-continue"

@@ -1,0 +1,212 @@
+"""Step 8: one record an attempt, whatever happened."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
+from gateway.core.record import Outcome
+from gateway.data.state import records as room
+from gateway.data.state.records import outcome_of
+from tests.data.harness import Rig
+from tests.data.scripted_store import Scripted, xml
+
+OUTCOMES = [
+    (None, Outcome.OK, ""),
+    (Refused(Reason.EXPIRED), Outcome.REFUSED, "expired"),
+    (Refused(Reason.CLIENT_GONE), Outcome.CLIENT_GONE, "client_gone"),
+    (Refused(Reason.INCOMPLETE_BODY), Outcome.CLIENT_GONE, "incomplete_body"),
+    (UpstreamFailed(Reason.UPSTREAM_TIMED_OUT), Outcome.UPSTREAM_FAILED, "upstream_timed_out"),
+    (DependencyDown("grants"), Outcome.ERROR, "dependency_down"),
+    (asyncio.CancelledError(), Outcome.CLIENT_GONE, "client_gone"),
+    (ZeroDivisionError(), Outcome.ERROR, "internal"),
+]
+
+
+@pytest.mark.parametrize(("failure", "outcome", "reason"), OUTCOMES)
+def test_every_failure_has_its_outcome(failure: BaseException | None, outcome: Outcome, reason: str) -> None:
+    """The table from failure to outcome."""
+    assert (outcome, reason) == outcome_of(failure, SimpleNamespace(cut_reason=None, whole=False))
+
+
+def test_who_leaves_with_everything_has_had_it() -> None:
+    """A client that hangs up the moment the last byte came is no client that went away."""
+    assert (Outcome.OK, "") == outcome_of(asyncio.CancelledError(), SimpleNamespace(cut_reason=None, whole=True))
+
+
+def test_a_cut_is_a_cut_whatever_it_broke() -> None:
+    """The reason of the cut outranks the failure that followed from it."""
+    cut = SimpleNamespace(cut_reason=Reason.REVOKED, whole=True)
+    assert {(Outcome.CUT, "revoked")} == {outcome_of(failure, cut) for failure, _, _ in OUTCOMES}
+
+
+ATTEMPTS = {
+    "malformed": ("GET /reports/%zz HTTP/1.1", Outcome.REFUSED),
+    "unknown token": ("GET /s/nothing HTTP/1.1", Outcome.REFUSED),
+    "anonymous": ("GET /reports/a HTTP/1.1", Outcome.REFUSED),
+    "preflight": ("OPTIONS /reports/a HTTP/1.1", Outcome.REFUSED),
+    "missing": ("GET /s/TOKEN HTTP/1.1", Outcome.REFUSED),
+    "store down": ("GET /s/TOKEN HTTP/1.1", Outcome.UPSTREAM_FAILED),
+    "fault": ("GET /s/TOKEN HTTP/1.1", Outcome.ERROR),
+    "fine": ("GET /s/TOKEN HTTP/1.1", Outcome.OK),
+}
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+async def test_one_attempt_leaves_one_record(rig: Rig, name: str) -> None:
+    """However early or late it ended, and however: one record, and one count of its outcome."""
+    line, outcome = ATTEMPTS[name]
+    scripts = {
+        "store down": Scripted(raises=UpstreamFailed(Reason.UPSTREAM_UNREACHABLE)),
+        "fault": Scripted(raises=ZeroDivisionError()),
+        "fine": Scripted(200, {}, [b"x"]),
+    }
+    if name in scripts:
+        rig.store.script(scripts[name])
+    async with rig.client() as client:
+        await client.send(f"{line}\r\nHost: gw\r\n\r\n".replace("TOKEN", await rig.link()).encode())
+        got = await client.answer()
+    record = await rig.last()
+    assert [outcome] == [record.outcome for record in rig.records]
+    assert got.status == record.status
+    labels = {"plane": "data", "operation": record.operation or "other", "backend": record.backend or "none"}
+    assert 1 == rig.metric("gateway_requests_total", outcome=str(outcome), **labels)
+
+
+async def test_a_client_that_leaves_leaves_a_record(rig: Rig) -> None:
+    """Hanging up while the store is slow ends the attempt as `client_gone`, and gives everything back."""
+    hold = asyncio.Event()
+    rig.store.script(Scripted(200, {}, [hold], length=70_000))
+    async with rig.client() as client:
+        await client.send(f"GET /s/{await rig.link()} HTTP/1.1\r\nHost: gw\r\n\r\n".encode())
+        await client.head()
+    [record] = await rig.recorded(1)
+    assert Outcome.CLIENT_GONE == record.outcome
+    assert (0, 0) == (len(rig.plane.transfers), rig.store.open_now)
+
+
+async def test_a_store_error_that_was_passed_on_is_a_refusal(app: Rig) -> None:
+    """The request was answered, and yet nothing was given."""
+    app.store.script(xml("<Error><Code>InvalidPart</Code></Error>", 400))
+    assert 400 == (await app.ask("GET", "/reports/a")).status
+    record = await app.last()
+    assert Outcome.REFUSED == record.outcome
+    assert record.reason
+
+
+class DownLedger:
+    """A ledger that is down until it is not."""
+
+    down = True
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    async def append(self, records):
+        if self.down:
+            raise DependencyDown("audit", "no")
+        self.written += [record.request_id for record in records]
+
+
+async def test_a_ledger_that_is_down_loses_nothing_and_delays_nobody(rig: Rig) -> None:
+    """Records wait in their order and are written when it is back."""
+    rig.store.hold("inside/a.txt", b"hello")
+    rig.plane.accounts._ledger = ledger = DownLedger()
+    token = await rig.link()
+    for _ in range(3):
+        assert 200 == (await rig.fetch(token)).status
+    await rig.settled()
+    await rig.plane.accounts.flush()
+    assert rig.plane.accounts.ledger_down
+    assert [] == ledger.written
+    ledger.down = False
+    await rig.plane.accounts.flush()
+    assert not rig.plane.accounts.ledger_down
+    assert [record.request_id for record in rig.records] == ledger.written
+
+
+async def test_what_waits_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound the oldest records leave, and the metric says how many."""
+    monkeypatch.setattr(room, "_KEPT", 2)
+    token = await rig.link()
+    rig.plane.accounts._ledger = ledger = DownLedger()
+    for _ in range(5):
+        await rig.fetch(token)
+    await rig.settled()
+    ledger.down = False
+    await rig.plane.accounts.flush()
+    assert [record.request_id for record in rig.records[-2:]] == ledger.written
+    assert 3 == rig.metric("gateway_dropped_records_total")
+
+
+async def test_a_flood_of_strangers_pushes_out_nobodys_records(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the bound, what no grant stands behind is what is dropped; below it, it is kept like any other."""
+    monkeypatch.setattr(room, "_KEPT", 2)
+    token = await rig.link()
+    rig.plane.accounts._ledger = ledger = DownLedger()
+    await rig.ask("GET", "/s/nothing")
+    await rig.fetch(token)
+    for _ in range(5):
+        await rig.ask("GET", "/s/nothing")
+    await rig.settled()
+    ledger.down = False
+    await rig.plane.accounts.flush()
+    assert [record.request_id for record in rig.records[:2]] == ledger.written
+    assert 5 == rig.metric("gateway_dropped_records_total")
+
+
+async def test_the_writer_writes_what_is_left_at_its_end(rig: Rig) -> None:
+    """A shutdown loses no record."""
+    rig.plane.accounts._ledger = ledger = DownLedger()
+    ledger.down = False
+    async with asyncio.TaskGroup() as group:
+        writer = group.create_task(rig.plane.accounts.run())
+        for _ in range(2):  # the first is written at once, the second waits for the next batch
+            await rig.ask("GET", "/s/nothing")
+            await rig.settled()
+        assert 1 == len(ledger.written)
+        writer.cancel()
+    assert 2 == len(ledger.written)
+
+
+async def test_uses_of_an_unlimited_link_are_counted_behind_the_answer(rig: Rig) -> None:
+    """Nobody waits for statistics, and yet they come: one use for one client, the bytes of all its requests."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted()
+    await rig.fetch(token)
+    await rig.fetch(token)
+    await rig.settled()
+    assert {} == await rig.state.usage([grant.id])
+    await rig.plane.accounts.flush()
+    [usage] = (await rig.state.usage([grant.id])).values()
+    assert (1, 10) == (usage.uses, usage.moved)
+
+
+async def test_a_use_is_fresh_once(rig: Rig) -> None:
+    """Ranges and resumes inside a use are recorded as part of it."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token = await rig.link(uses=2)
+    for headers in ({}, {"Range": "bytes=1-"}, {"User-Agent": "another"}):
+        await rig.fetch(token, **headers)
+        await rig.last()
+    assert [True, False, True] == [record.fresh_use for record in rig.records]
+
+
+async def test_no_record_or_detail_holds_a_secret(rig: Rig) -> None:
+    """Neither tokens nor passwords reach the log."""
+    token = await rig.link(password="scrypt$x$y")
+    await rig.ask("GET", f"/s/{token}?password=hunter2", {"Authorization": "Basic OmhudW50ZXIy"})
+    await rig.settled()
+    told = repr(rig.records) + repr(rig.details)
+    assert token not in told
+    assert "hunter2" not in told
+
+
+async def test_a_token_that_came_as_a_name_is_in_no_record(rig: Rig) -> None:
+    """A link's path without its `/s` is an object's name to us, and leaves no usable token behind."""
+    token = await rig.link()
+    assert 403 == (await rig.ask("GET", f"/reports/{token}/x")).status
+    assert "[redacted]/x" == (await rig.last()).key

@@ -1,0 +1,146 @@
+"""One client's connection, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from gateway.core.request import Action
+from gateway.server import connection as room
+from tests.data.harness import Rig, request, running
+from tests.data.scripted_store import Scripted
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GE", b"GET / HTTP/1.1\r\nHost: g", b"\r\n"])
+async def test_a_head_that_does_not_come_ends_the_connection(beginning: bytes) -> None:
+    """However little or much of it came."""
+    async with running(head_seconds=0.05) as rig, rig.client() as client:
+        if beginning:
+            await client.send(beginning)
+        assert b"200" not in await client.rest()
+        assert client.ended
+
+
+async def test_the_head_of_the_next_request_has_the_same_time(rig: Rig) -> None:
+    """After an answer, the first byte of another head starts the clock again."""
+    async with running(head_seconds=0.05) as hasty, hasty.client() as client:
+        await client.send(b"GET /robots.txt HTTP/1.1\r\nHost: gw\r\n\r\n")
+        assert 200 == (await client.answer()).status
+        await client.send(b"GET /robots.txt HT")
+        assert b"" == await client.rest()
+
+
+async def test_a_slow_store_is_not_a_slow_head() -> None:
+    """The head's time ends with the head."""
+    async with running(head_seconds=0.05) as hasty:
+        hasty.store.hold("inside/a.txt", b"hello")
+        token = await hasty.link(actions=[Action.WRITE])
+        async with hasty.client() as client:
+            await client.send(f"PUT /s/{token} HTTP/1.1\r\nHost: gw\r\nContent-Length: 5\r\n\r\nhe".encode())
+            assert [] == hasty.records
+            await asyncio.sleep(0.15)
+            await client.send(b"llo")
+            assert 409 == (await client.answer()).status
+
+
+MALFORMED = [
+    b"NONSENSE\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: gw\r\nBad Name: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: gw\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: gw\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("bytes_", MALFORMED)
+async def test_a_malformed_head_gets_a_fixed_text(rig: Rig, bytes_: bytes) -> None:
+    """400, nothing of the parser's own words, and the end of the connection."""
+    async with rig.client() as client:
+        await client.send(bytes_)
+        got = await client.answer()
+        await client.rest()
+    assert (400, b"malformed request\n", True) == (got.status, got.body, client.ended)
+
+
+@pytest.mark.parametrize("line", ["GET / HTTP/2.0", "GET / HTTP/0.9", "GET / HTTP/1.2"])
+async def test_other_versions_are_refused(rig: Rig, line: str) -> None:
+    """Only 1.0 and 1.1 are spoken."""
+    async with rig.client() as client:
+        await client.send(f"{line}\r\nHost: gw\r\n\r\n".encode())
+        assert 400 == (await client.answer()).status
+
+
+async def test_the_send_queue_of_a_connection_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TCP_NOTSENT_LOWAT bounds what waits after a cut, TCP_USER_TIMEOUT for how long an unread tail is kept."""
+    found: list[int] = []
+    options = (socket.TCP_NOTSENT_LOWAT, socket.TCP_USER_TIMEOUT)
+    made = room.Connection.connection_made
+
+    def looked_at(self, transport):
+        made(self, transport)
+        sock = transport.get_extra_info("socket")
+        found.extend(sock.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+
+    monkeypatch.setattr(room.Connection, "connection_made", looked_at)
+    await rig.ask("GET", "/robots.txt")
+    assert [128 * 1024, 20_000] == found
+
+
+async def test_bodies_are_never_decompressed(rig: Rig) -> None:
+    """Bytes that say they are gzip are stored as they came."""
+    token = await rig.link(actions=[Action.WRITE], overwrite=True)
+    not_gzip = b"these are no gzip bytes"
+    async with rig.client() as client:
+        await client.send(request("PUT", f"/s/{token}", {"Content-Encoding": "gzip"}, not_gzip))
+        assert 201 == (await client.answer()).status
+    assert not_gzip == rig.store.stored("inside/a.txt")
+
+
+async def test_what_is_sent_into_a_slow_answer_waits_outside(app: Rig) -> None:
+    """A client that goes on sending while its request is at the store fills its own memory, not ours."""
+    stuck = asyncio.Event()
+    app.store.script(Scripted(200, {}, [stuck, b"x"], length=1))
+    with socket.create_connection(("127.0.0.1", app.port)) as client:
+        client.sendall(request("GET", "/reports/a"))
+        client.setblocking(False)
+        sent = idle = 0
+        while sent < 64 * 1024**2 and idle < 200:
+            try:
+                sent += client.send(b"x" * 65536)
+                idle = 0
+            except BlockingIOError:
+                idle += 1
+            await asyncio.sleep(0)
+        stuck.set()
+    assert 200 == idle, f"{sent} bytes were taken"
+
+
+async def test_requests_that_come_at_once_are_answered_one_after_the_other(rig: Rig) -> None:
+    """With and without bodies, in pieces of the wire that know nothing of them, and each by itself."""
+    token = await rig.link(None, prefix="in/", actions=[Action.WRITE])
+    wire = b""
+    for number in range(60):
+        wire += request("PUT", f"/s/{token}/{number}", {}, b"%d" % number * 50)
+        wire += request("GET", "/robots.txt", {"X-Filling": "x" * (number * 37)})
+    async with rig.client() as client:
+        await client.send(wire)
+        answers = [(await client.answer()).status for _ in range(120)]
+    assert [201, 200] * 60 == answers
+    assert [b"%d" % number * 50 for number in range(60)] == [
+        rig.store.stored(f"inside/in/{number}") for number in range(60)
+    ]
+
+
+async def test_a_chunked_body_within_what_was_held_is_whole(rig: Rig) -> None:
+    """However long, and whatever stands behind it."""
+    token = await rig.link(None, prefix="in/", actions=[Action.WRITE])
+    head = b"PUT /s/%b/a HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\n" % token.encode()
+    body = b"64\r\n" + b"b" * 100 + b"\r\n"
+    async with rig.client() as client:
+        await client.send(
+            request("GET", "/robots.txt") + head + body * 300 + b"0\r\n\r\n" + request("GET", "/robots.txt")
+        )
+        assert [200, 201, 200] == [(await client.answer()).status for _ in range(3)]
+    assert b"b" * 30_000 == rig.store.stored("inside/in/a")

@@ -1,0 +1,232 @@
+"""The client's side of one request, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from gateway.core.reasons import Reason
+from gateway.core.record import Outcome
+from gateway.core.request import Action
+from gateway.server import connection
+from gateway.server import exchange as room
+from gateway.server.connection import Connection
+from gateway.server.exchange import ClientExchange, client_address
+from gateway.server.request import IncomingRequest
+from gateway.wire.replies import Reply
+from tests.data.harness import Rig, request
+from tests.data.scripted_store import Scripted
+
+INSIDE = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+ADDRESSES = [
+    ("192.0.2.1", ["203.0.113.9"], "192.0.2.1"),  # not a proxy of ours: what it says counts for nothing
+    ("10.0.0.1", ["203.0.113.9"], "203.0.113.9"),
+    ("10.0.0.1", ["198.51.100.1, 203.0.113.9"], "203.0.113.9"),  # the left one was written by the client
+    ("10.0.0.1", ["203.0.113.9, 10.0.0.2"], "203.0.113.9"),  # two proxies of ours
+    ("10.0.0.1", ["198.51.100.1", "203.0.113.9"], "203.0.113.9"),  # two headers are one list
+    ("10.0.0.1", ["[2001:db8::1]"], "2001:db8::1"),
+    ("fd00::1", ["2001:db8::1"], "2001:db8::1"),
+    ("10.0.0.1", [], "10.0.0.1"),
+    ("10.0.0.1", ["rubbish"], "10.0.0.1"),
+    ("10.0.0.1", ["203.0.113.9, rubbish"], "10.0.0.1"),  # a malformed hop ends the walk
+    ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+    ("10.0.0.1", ["203.0.113.9, "], "10.0.0.1"),
+    ("10.0.0.1", ["203.0.113.9, ::ffff:10.0.0.2"], "203.0.113.9"),  # as a socket for both families shows them
+    ("10.0.0.1", ["::ffff:203.0.113.9"], "203.0.113.9"),
+    ("10.0.0.1", ["198.51.100.1, 203.0.113.9:51234"], "203.0.113.9"),  # as Azure's gateways write it
+    ("10.0.0.1", ["[2001:db8::1]:51234, 10.0.0.2:80"], "2001:db8::1"),
+    ("10.0.0.1", ["203.0.113.9, unknown"], "10.0.0.1"),
+]
+
+
+@pytest.mark.parametrize(("peer", "forwarded", "expected"), ADDRESSES)
+def test_the_client_is_whom_the_last_proxy_of_ours_saw(peer: str, forwarded: list[str], expected: str) -> None:
+    """Walk from the right, past our own proxies only."""
+    assert ip_address(expected) == client_address(ip_address(peer), forwarded, INSIDE)
+
+
+def test_a_unix_socket_has_no_client_address() -> None:
+    """Nobody's word is taken where there is no peer to trust."""
+    assert client_address(None, ["203.0.113.9"], INSIDE) is None
+
+
+def test_a_unix_socket_that_is_trusted_has_one() -> None:
+    """The rightmost that no proxy of ours added, as behind any other proxy."""
+    hops = ["198.51.100.1, 203.0.113.9, 10.0.0.2"]
+    assert ip_address("203.0.113.9") == client_address(None, hops, INSIDE, trusted_socket=True)
+
+
+async def test_continue_is_said_when_the_body_is_wanted(rig: Rig) -> None:
+    """An admitted upload gets `100 Continue`, then its answer."""
+    token = await rig.link(actions=[Action.WRITE])
+    async with rig.client() as client:
+        head = f"PUT /s/{token} HTTP/1.1\r\nHost: gw\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+        await client.send(head.encode())
+        assert 100 == (await client.head()).status
+        await client.send(b"hello")
+        assert 201 == (await client.answer()).status
+    assert b"hello" == rig.store.stored("inside/a.txt")
+    assert 5 == (await rig.last()).bytes_in
+
+
+async def test_who_did_not_wait_is_heard_out(rig: Rig) -> None:
+    """A client that asked first and sends all the same reads its refusal before anything is reset."""
+    token = await rig.link()
+    head = {"Expect": "100-continue", "Content-Length": "1000000"}
+    async with rig.client() as client:
+        await client.send(request("PUT", f"/s/{token}", head, b"x" * 1000))
+        assert 405 == (await client.answer()).status
+        await client.send(b"x" * 100_000)
+        assert (b"", False) == (await client.rest(), client.reset)
+
+
+async def test_a_head_that_cannot_be_written_leaves_room_for_another_answer(rig: Rig) -> None:
+    """A field with a line break is never sent, and the client is told that something went wrong."""
+
+    async def handle(connection: Connection, arrival: IncomingRequest) -> None:
+        exchange = ClientExchange(connection, arrival, "r", None)
+        with pytest.raises(ValueError, match="line break"):
+            await exchange.send(Reply(200, (("X-Name", "a\r\nb"),)))
+        assert not exchange.started
+        await exchange.send(Reply(500))
+
+    assert rig.server is not None
+    rig.server.handle = handle
+    assert 500 == (await rig.ask("GET", "/")).status
+
+
+async def test_continue_is_said_once_and_only_to_who_asked(rig: Rig) -> None:
+    """Without `Expect` there is no interim answer."""
+    token = await rig.link(actions=[Action.WRITE])
+    async with rig.client() as client:
+        await client.send(f"PUT /s/{token} HTTP/1.1\r\nHost: gw\r\nContent-Length: 5\r\n\r\nhello".encode())
+        assert 201 == (await client.head()).status
+
+
+async def test_a_cut_is_a_reset(rig: Rig) -> None:
+    """Linger 0 and abort: the client's next read is an error, not an end."""
+    hold = asyncio.Event()
+    rig.store.script(Scripted(200, {}, [b"x" * 70_000, hold], length=100_000))
+    async with rig.client() as client:
+        await client.send(f"GET /s/{await rig.link()} HTTP/1.1\r\nHost: gw\r\n\r\n".encode())
+        await client.head()
+        [permit] = rig.plane.transfers
+        permit.cut(Reason.REVOKED)
+        await client.rest()
+        assert client.reset
+    [record] = await rig.recorded(1)
+    assert (Outcome.CUT, "revoked") == (record.outcome, record.reason)
+
+
+async def test_without_linger_a_cut_would_look_like_an_end(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: the socket option is what makes the error."""
+    monkeypatch.setattr(connection, "_LINGER_NONE", struct.pack("ii", 0, 0))
+    rig.store.script(Scripted(200, {}, [b"x" * 70_000, asyncio.Event()], length=100_000))
+    async with rig.client() as client:
+        await client.send(f"GET /s/{await rig.link()} HTTP/1.1\r\nHost: gw\r\n\r\n".encode())
+        await client.head()
+        [permit] = rig.plane.transfers
+        permit.cut(Reason.REVOKED)
+        await client.rest()
+        assert not client.reset
+
+
+async def test_a_cut_counts_what_left(rig: Rig) -> None:
+    """A client that does not read is charged for what reached it, not for what waited in our queues."""
+    rig.store.script(Scripted(200, {}, [b"x" * 262_144] * 40))
+    async with rig.client(window=4096) as client:
+        await client.send(f"GET /s/{await rig.link()} HTTP/1.1\r\nHost: gw\r\n\r\n".encode())
+        await client.head()
+        await asyncio.sleep(0.05)
+        [permit] = rig.plane.transfers
+        permit.cut(Reason.REVOKED)
+        await asyncio.sleep(0)  # the loop closes the socket in its next turn, before a client elsewhere could read on
+        seen = len(await client.rest())
+    [record] = await rig.recorded(1)
+    assert seen == record.bytes_out
+
+
+async def test_a_connection_serves_one_request_after_another(rig: Rig) -> None:
+    """Kept alive, with requests sent before the first answer came."""
+    rig.store.hold("inside/a.txt", b"hello")
+    line = f"GET /s/{await rig.link()} HTTP/1.1\r\nHost: gw\r\n\r\n".encode()
+    async with rig.client() as client:
+        await client.send(line * 3)
+        assert [b"hello"] * 3 == [(await client.answer()).body for _ in range(3)]
+
+
+async def test_a_body_that_nobody_read_ends_the_connection(rig: Rig) -> None:
+    """What follows on the wire could be the rest of the body, so it is never read as a request."""
+    token = await rig.link()
+    smuggled = f"GET /s/{token} HTTP/1.1\r\nHost: gw\r\n\r\n".encode()
+    rig.store.hold("inside/a.txt", b"hello")
+    async with rig.client() as client:
+        await client.send(f"PUT /s/{token} HTTP/1.1\r\nHost: gw\r\nContent-Length: 1000\r\n\r\n".encode() + smuggled)
+        got = await client.answer()
+        client.sock.shutdown(socket.SHUT_WR)
+        assert b"" == await client.rest()
+    assert (405, "close") == (got.status, got.header("connection"))
+    assert 1 == len(rig.records)
+
+
+FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"]
+
+
+@pytest.mark.parametrize("content_type", FORMS)
+async def test_a_form_that_does_not_come_holds_nothing(rig: Rig, monkeypatch, content_type: str) -> None:
+    """Before a request is admitted nobody counts its speed, so its form has a time limit of its own."""
+    monkeypatch.setattr(room, "_UNADMITTED_SECONDS", 0.05)
+    token = await rig.link(actions=[Action.WRITE])
+    async with rig.client() as client:
+        head = {"Content-Type": content_type, "Content-Length": "5000"}
+        await client.send(request("POST", f"/s/{token}", head, b"--b\r\n"))
+        await client.rest()
+        assert client.ended
+    assert "client_too_slow" == (await rig.recorded(1))[0].reason
+
+
+async def test_an_early_refusal_by_the_store_is_told_at_once(rig: Rig) -> None:
+    """A client that is still sending hears it, and the connection ends with it."""
+    rig.store.script(Scripted(403, before_body=True))
+    token = await rig.link(actions=[Action.WRITE])
+    async with rig.client() as client:
+        await client.send(request("PUT", f"/s/{token}", {"Content-Length": "1000000"}, b"x" * 1000))
+        got = await client.answer()
+    assert (502, "close") == (got.status, got.header("connection"))
+    assert 0 == rig.store.open_now
+
+
+async def test_the_declared_length_is_what_is_sent(rig: Rig) -> None:
+    """HTTP/1.0 clients, who know no chunks, get their answer and the end of the connection."""
+    rig.store.hold("inside/a.txt", b"hello")
+    async with rig.client() as client:
+        await client.send(f"GET /s/{await rig.link()} HTTP/1.0\r\nHost: gw\r\n\r\n".encode())
+        assert b"hello" == (await client.answer()).body
+        assert b"" == await client.receive()
+
+
+async def test_who_serves_is_not_told(rig: Rig) -> None:
+    """No library and no version in any answer."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token = await rig.link()
+    asked = [await rig.fetch(token), await rig.ask("GET", "/s/none"), await rig.ask("GET", "/robots.txt")]
+    asked.append(await rig.ask("BREW", "/reports/a"))
+    assert [["gateway"]] * 4 == [got.headers_named("server") for got in asked]
+
+
+@pytest.mark.parametrize("field", ["Transfer-Encoding: gzip, chunked", "X-Amz_Date: 1", "Host: a b"])
+async def test_after_a_doubtful_head_nothing_more_is_read(rig: Rig, field: str) -> None:
+    """Where a head is refused, the next request's beginning is a guess: the connection ends with the answer."""
+    token = await rig.link()
+    lines = [f"POST /s/{token} HTTP/1.1", *([] if field.startswith("Host") else ["Host: gw"]), field]
+    lines += [] if field.startswith("Transfer") else ["Content-Length: 0"]
+    body = "0\r\n\r\n" if field.startswith("Transfer") else ""
+    async with rig.client() as client:
+        await client.send(("\r\n".join(lines) + "\r\n\r\n" + body).encode() + request("GET", f"/s/{token}"))
+        assert 400 == (await client.answer("POST")).status
+        assert b"" == await client.rest()

@@ -1,0 +1,96 @@
+"""The listening sockets of the data plane, and the clock that watches their connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.server.listener import DataServer
+from tests.data.harness import Rig, request
+from tests.data.raw_client import RawClient
+from tests.data.scripted_store import Scripted
+
+
+async def test_an_answer_says_when_it_was_made(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the form of RFC 9110, 5.6.7, anew each second."""
+    server = rig.server
+    assert server is not None
+    for second in (1_790_000_000.2, 1_790_000_000.9, 1_790_000_001.0):
+        monkeypatch.setattr("gateway.server.listener.time.time", lambda at=second: at)
+        assert int(second) == parsedate_to_datetime(server.date()).timestamp()
+
+
+async def test_an_idle_connection_ends_with_the_listening(rig: Rig) -> None:
+    """One that is being answered goes on, and then ends too."""
+    hold = asyncio.Event()
+    rig.store.script(Scripted(200, {}, [b"x" * 70_000, hold, b"x" * 30_000], length=100_000))
+    token = await rig.link()
+    async with rig.client() as idle, rig.client() as busy:
+        await idle.send(request("GET", "/robots.txt"))
+        await idle.answer()
+        await busy.send(request("GET", f"/s/{token}"))
+        await busy.head()
+        assert rig.server is not None
+        assert rig.server.busy
+        rig.server.parting = True
+        rig.server.stop_listening()
+        assert b"" == await idle.rest()
+        hold.set()
+        assert 100_000 == len(await busy.rest())
+    assert not rig.server.busy
+
+
+async def test_a_parting_listener_tells_each_client(rig: Rig) -> None:
+    """So that none sends its next request into a connection that is about to close."""
+    assert rig.server is not None
+    rig.server.parting = True
+    async with rig.client() as client:
+        await client.send(request("GET", "/robots.txt"))
+        assert "close" == (await client.answer()).header("connection")
+        assert b"" == await client.rest()
+
+
+async def test_what_does_not_end_is_ended(rig: Rig) -> None:
+    """An answer that is still in work when the listener closes breaks off."""
+    rig.store.script(Scripted(200, {}, [b"x" * 70_000, asyncio.Event()], length=100_000))
+    async with rig.client() as client:
+        await client.send(request("GET", f"/s/{await rig.link()}"))
+        await client.head()
+        assert rig.server is not None
+        await rig.server.close(0.05)
+        assert len(await client.rest()) < 100_000
+        assert client.ended
+
+
+async def test_a_handshake_that_does_not_come_ends_the_connection(rig: Rig) -> None:
+    """Under TLS a connection that says nothing has the same time as a head."""
+    assert rig.server is not None
+    hasty = DataServer(rig.server.handle, head_seconds=0.05)
+    port = await hasty.listen("127.0.0.1", 0, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    async with RawClient(port) as client:
+        assert b"" == await client.rest()
+    await hasty.close()
+
+
+async def test_a_unix_socket_is_a_listener_too(rig: Rig, tmp_path: Path) -> None:
+    """Whoever speaks on it has no address."""
+    assert rig.server is not None
+    peers: list[object] = []
+    handle = rig.server.handle
+
+    async def looked(connection, arrival) -> None:
+        peers.append(connection.peer)
+        await handle(connection, arrival)
+
+    server = DataServer(looked, head_seconds=1.0)
+    await server.listen_on_path(str(tmp_path / "socket"))
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "socket"))
+    writer.write(request("GET", "/robots.txt"))
+    assert b"HTTP/1.1 200 OK\r\n" == await reader.readline()
+    writer.close()
+    await server.close()
+    assert [None] == peers
