@@ -427,14 +427,14 @@ def entered(rig: Rig, grant: Grant, number: int, key: str = "a.txt") -> list[Per
         exchange.cut = lambda reason, exchange=exchange: setattr(exchange, "cut_reason", reason)
         as_of = rig.plane.follower.view.serial
         permits.append(Permit(exchange=exchange, grant=grant, attempt=attempt, route=route, as_of=as_of))
-        rig.plane.transfers.enter(permits[-1], number + 2)
+        rig.plane.transfers.enter(permits[-1], 2 * number + 2)
     return permits
 
 
 async def test_a_thousand_transfers_of_a_link_are_one_look_at_it() -> None:
     """And a few in each turn, between which everybody else has theirs."""
     state = CountedReads(clock=lambda: NOW)
-    async with running(state=state, max_transfers=2000) as rig:
+    async with running(state=state) as rig:
         _, grant = await rig.granted()
         permits = entered(rig, grant, 1000)
         state.reads = turns = 0
