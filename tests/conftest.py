@@ -32,7 +32,8 @@ class _ServingLoop(uvloop.Loop):
 
     async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
         transport, protocol = await super().create_connection(*args, **kwargs)
-        self._opened.add(transport)
+        if not kwargs.get("ssl"):  # those of TLS take no weak references
+            self._opened.add(transport)
         return transport, protocol
 
     def close(self) -> None:
