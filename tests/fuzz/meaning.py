@@ -8,7 +8,8 @@ S3's published rules put under the signature, in their canonical form, and the b
   trimmed, inner spaces collapse, repeated headers are joined, and a signed header that is absent is an empty one
   unless it is Host or an `x-amz-*` header. Content-Type is covered where it was signed.
 - SigV2: method; the bucket and path as sent; the sub-resources; Content-MD5, Content-Type, the date that counts and
-  every `x-amz-*`. SigV2 covers neither the host beyond its bucket nor any other parameter.
+  every `x-amz-*`; of the first two an absent one is an empty line of what is signed. SigV2 covers neither the host
+  beyond its bucket nor any other parameter.
 - A form: its bucket, which its address says if no field does, and what its policy holds of each field; not the file,
   not its name, not `x-ignore-*`.
 - A link: the method's kind and the token, without the marks that were pasted behind it.
@@ -115,7 +116,8 @@ def _v2(sent: Sent, original: Sent) -> Iterator[object]:
     covered = {"content-md5", "content-type"} | {name for name in headers if name.startswith("x-amz-")}
     if original.kind == "v2" and "x-amz-date" not in headers:
         covered.add("date")
-    yield {name: value for name, value in headers.items() if name in covered and name not in _UNREAD}
+    absent = {"content-md5": "", "content-type": ""}
+    yield absent | {name: value for name, value in headers.items() if name in covered and name not in _UNREAD}
     yield _authorization(headers.get("authorization", ""))
 
 
