@@ -45,7 +45,7 @@ from gateway.compose import (
 )
 from gateway.control.api import OPERATIONS, build_control_app
 from gateway.control.deps import ControlDeps
-from gateway.control.heads import PatientRunner
+from gateway.control.head_timeouts import HeadTimeoutRunner
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.outlived import Outlived
 from gateway.core.attempt import Principal
@@ -67,15 +67,15 @@ from gateway.server.listener import DataServer
 from gateway.settings import Settings
 from gateway.settings.fields import ListenAddress
 from gateway.settings.watch import Loaded, Reloader, watch
-from gateway.stores.board import Seat
 from gateway.stores.pulse import Pulse
+from gateway.stores.shared_serial import Slot
 from gateway.stores.state import State
 from gateway.telemetry.health import Health
 from gateway.telemetry.logs import Logs
 from gateway.telemetry.memory import give_back
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.siblings import Siblings
 from gateway.telemetry.tracing import open_tracing
+from gateway.telemetry.worker_mesh import WorkerMesh
 
 __all__ = ["run"]
 
@@ -117,7 +117,7 @@ class _App:
 
     def __init__(self, reloader: Reloader, loaded: Loaded, worker: Worker | None) -> None:
         self.processes = 1 if worker is None else worker.count
-        self.seat = None if worker is None else Seat(worker.memory, worker.number)
+        self.seat = None if worker is None else Slot(worker.memory, worker.number)
         self.reloader = reloader
         self.settings: Settings = loaded.settings
         self.loaded = loaded
@@ -125,7 +125,7 @@ class _App:
         self.metrics = Metrics()
         meeting = None if worker is None else worker.meeting
         orders = {"drain": self._drain, "log": self._log_at}
-        self.siblings = Siblings(self.metrics, meeting, self.processes, orders)
+        self.siblings = WorkerMesh(self.metrics, meeting, self.processes, orders)
         self.health = Health()
         self._fixed = fixed_at_start(self.settings)
         self._control: web.AppRunner | None = None
@@ -263,7 +263,7 @@ class _App:
 
     async def _listen(self) -> None:
         data, certificates = self.settings.data, self._certificates.of(self.settings)
-        self._control = control = PatientRunner(
+        self._control = control = HeadTimeoutRunner(
             build_control_app(self._control_deps()), head_seconds=self.settings.deadlines.headers
         )
         await control.setup()

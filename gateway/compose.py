@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from gateway.backends import multipart
+from gateway.backends import multipart_upload
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.backend import BackendSpec
 from gateway.core.reasons import Reason, SettingsError
@@ -29,11 +29,11 @@ from gateway.settings import Settings
 from gateway.settings.model import TlsFiles
 from gateway.settings.proxies import trusted_networks
 from gateway.settings.watch import Loaded, watch
-from gateway.stores.listed import RevocationFile
+from gateway.stores.revocation_file import RevocationFile
 from gateway.stores.state import State, open_state
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.timed import timed
-from gateway.wire.checksums import Crc, register_crc
+from gateway.wire.sig.checksums import Crc, register_crc
 
 if TYPE_CHECKING:
     from gateway.control.deps import Proved
@@ -298,9 +298,9 @@ def upload_parts_with(upstream: StoreUpstream) -> PartsUpload:
         confirm: Callable[[], Awaitable[None]],
     ) -> Answer:
         conditions = tuple(pair for pair in call.headers if pair[0] in _CONDITIONS)
-        return await multipart.upload(
+        return await multipart_upload.upload(
             upstream,
-            multipart.Destination(call.backend, call.bucket, call.key),
+            multipart_upload.Destination(call.backend, call.bucket, call.key),
             chunks,
             length=length,
             headers=tuple(pair for pair in call.headers if pair[0] not in _CONDITIONS),

@@ -1,6 +1,6 @@
 """Owns one socket to a store: bytes out, one `Response` in at a time, back-pressure in both directions.
 
-Refuses to own which connection is used (`gateway.backends.pool`) and what is sent (`gateway.backends.exchange`).
+Refuses to own which connection is used (`gateway.backends.pool`) and what is sent (`gateway.backends.http_call`).
 
 Law: nothing is read from the store while nobody asks. Reading pauses as soon as bytes wait here untaken, so a stalled
 reader costs one read and no more. A byte that no request asked for ends the connection.

@@ -1,6 +1,6 @@
 """Owns the connections to one authority (host, port, TLS or not): making, keeping, handing out and ending them.
 
-Refuses to own what goes over them (`gateway.backends.exchange`).
+Refuses to own what goes over them (`gateway.backends.http_call`).
 
 Law: every connection counts against the maximum from the first packet to `connection_lost`, and exactly once. Waiters
 are served in the order they came, and a waiter that is cancelled passes on what it was given.

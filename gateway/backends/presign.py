@@ -1,6 +1,6 @@
 """Owns how a call becomes a request on the wire: addressing, the presigned query, the head's bytes.
 
-Refuses to own signatures themselves (`gateway.wire.sigv4`, `gateway.wire.sigv2`) and credentials' life.
+Refuses to own signatures themselves (`gateway.wire.sig.sigv4`, `gateway.wire.sig.sigv2`) and credentials' life.
 
 Law: what is signed and what is sent are one text. The target is built from parsed values only, encoded once; a header
 that would change what the store does is signed, and a header with a line break cannot leave.
@@ -16,7 +16,7 @@ from gateway.core.backend import BackendSpec, Credentials
 from gateway.core.profile import Addressing, SignatureVersion
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import UpstreamCall
-from gateway.wire import sigv2, sigv4
+from gateway.wire.sig import sigv2, sigv4
 
 __all__ = ["IMMEDIATE", "Presigner", "Target"]
 

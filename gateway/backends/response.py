@@ -27,7 +27,8 @@ MAX_CHUNK: Final = 262144
 """The largest chunk handed on, in bytes (`AnswerBody`'s contract)."""
 
 _OVERHEAD: Final = 1024 * 1024
-"""Bytes of chunk sizes and trailers beyond those of the body: the same law as for callers (`gateway.wire.chunks`)."""
+"""Bytes of chunk sizes and trailers beyond those of the body: the same law as for callers
+(`gateway.wire.http.chunked`)."""
 
 _LENGTH: Final = re.compile(rb"\d{1,18}")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

@@ -15,15 +15,15 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from gateway.backends.connection import Patience
-from gateway.backends.credentials import ChainCredentials, CredentialSource, StaticCredentials, load_chain
-from gateway.backends.exchange import Exchange
+from gateway.backends.credential_chain import ChainCredentials, CredentialSource, StaticCredentials, load_chain
+from gateway.backends.http_call import StoreCall
 from gateway.backends.pool import Authority, Pool, Sizing
 from gateway.backends.presign import Presigner
 from gateway.core.backend import BackendSpec, ChainSource
 from gateway.core.profile import SignatureVersion
 from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 from gateway.core.route import Answer, UpstreamCall
-from gateway.wire.credentials import MAX_EXPIRES
+from gateway.wire.sig.credentials import MAX_EXPIRES
 
 __all__ = ["StoreUpstream", "UpstreamObserver"]
 
@@ -110,7 +110,7 @@ class _Opened:
         self._upstream = upstream
         self._call = call
         self._body = body
-        self._exchange: Exchange | None = None
+        self._exchange: StoreCall | None = None
 
     async def __aenter__(self) -> Answer:
         call, observer = self._call, self._upstream.observer
@@ -121,7 +121,7 @@ class _Opened:
             before = time.perf_counter()
             authority, head = store.presigner.request(call, credentials, self._upstream.clock())
             observer.presigned(time.perf_counter() - before)
-            self._exchange = Exchange(store.pool(authority), call.method, head, self._body, call.body_length)
+            self._exchange = StoreCall(store.pool(authority), call.method, head, self._body, call.body_length)
             self._exchange.laborious = call.laborious
             answer = await self._exchange.__aenter__()
         except UpstreamFailed as failure:

@@ -30,7 +30,7 @@ from gateway.cli.serve import run_loop
 from gateway.cli.values import config_option
 from gateway.core.reasons import DependencyDown, UpstreamFailed
 from gateway.core.route import Bucket, UpstreamCall
-from gateway.wire.documents import store_fault
+from gateway.wire.s3.documents import store_fault
 
 if TYPE_CHECKING:
     from gateway.backends.upstream import StoreUpstream

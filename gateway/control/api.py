@@ -15,8 +15,8 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.control.admin_auth import Door, bearer, named_by
 from gateway.control.deps import ControlDeps
-from gateway.control.door import Door, bearer, named_by
 from gateway.control.key_routes import key_endpoints, revocation_endpoints
 from gateway.control.ledger_routes import ledger_endpoints
 from gateway.control.link_routes import link_endpoints

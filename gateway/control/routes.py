@@ -21,7 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.control.answers import View
 from gateway.control.fields import Body
-from gateway.control.heads import BODY_SECONDS
+from gateway.control.head_timeouts import BODY_SECONDS
 from gateway.core.attempt import Principal
 from gateway.core.reasons import Reason, Refused
 

@@ -14,9 +14,9 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.control.admin_auth import Door
 from gateway.control.answers import SessionView
 from gateway.control.deps import ControlDeps
-from gateway.control.door import Door
 from gateway.control.problems import REQUEST_ID
 from gateway.control.routes import PublicEndpoint, in_time, reply
 from gateway.control.usecases.sessions import SESSION_LIFE, Sessions
@@ -25,7 +25,7 @@ from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.source import from_entry, from_identity
 from gateway.core.token import hash_secret
 from gateway.core.units import format_instant
-from gateway.wire.documents import document, element
+from gateway.wire.s3.documents import document, element
 
 __all__ = ["session_endpoints"]
 

@@ -21,22 +21,22 @@ from typing import Annotated, Self
 from aiohttp import web
 from pydantic import Field
 
+from gateway.control.admin_auth import bearer
 from gateway.control.answers import View
 from gateway.control.bodies import NoQuery
 from gateway.control.deps import ControlDeps
-from gateway.control.door import bearer
 from gateway.control.fields import AppName, Body, Text
 from gateway.control.routes import Endpoint, read_body, read_query, reply
 from gateway.control.usecases.keys import Keys
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, GrantStore
+from gateway.core.grant_codec import row_of
 from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey
 from gateway.core.lease import LeaseStore, Reservation, Room, Usage
 from gateway.core.pattern import NamePattern
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
 from gateway.core.source import from_sidecar
-from gateway.core.stored import row_of
 from gateway.core.token import SecretHash, hash_secret
 
 __all__ = [

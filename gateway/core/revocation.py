@@ -67,7 +67,8 @@ class RevocationView:
     """What one process knows of the feed: look-ups in constant time, whatever the number of revocations.
 
     Mutable on purpose, and changed only by `apply`, in one synchronous call; everything else reads. `listed` is what
-    another gateway's list says beside the feed (`gateway.core.listed`): its positions are instants, not serials.
+    another gateway's list says beside the feed (`gateway.core.revocation_list`): its positions are instants, not
+    serials.
     """
 
     serial: int = 0

@@ -1,6 +1,6 @@
 """Owns the bytes of an upload between the client and the store: unwrapped, checked, capped, paced, counted.
 
-Refuses to own framing and digests (`gateway.wire.chunked`, `gateway.wire.checksums`) and the store's side.
+Refuses to own framing and digests (`gateway.wire.sig.aws_chunked`, `gateway.wire.sig.checksums`) and the store's side.
 
 Law: the last chunk is held back until every check of the whole body has passed, and the right to send it was asked for
 once more. The store was promised a length, so without that chunk it never sees a whole request, and a body that is
@@ -17,9 +17,9 @@ from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.renew import confirm
 from gateway.data.steps.reserve import claim
-from gateway.wire.checksums import BodyChecks
-from gateway.wire.chunked import ChunkedDecoder, declared_trailers
-from gateway.wire.sigv4 import Verified
+from gateway.wire.sig.aws_chunked import ChunkedDecoder, declared_trailers
+from gateway.wire.sig.checksums import BodyChecks
+from gateway.wire.sig.sigv4 import Verified
 
 __all__ = ["metered", "plain_body", "withheld"]
 

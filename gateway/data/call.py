@@ -13,7 +13,7 @@ from gateway.core.grant import Grant
 from gateway.core.request import ObjectRequest
 from gateway.data.post_form import ArrivingForm
 from gateway.data.presented import Presented
-from gateway.wire.sigv4 import Verified
+from gateway.wire.sig.sigv4 import Verified
 
 __all__ = ["Call", "LinkPage"]
 

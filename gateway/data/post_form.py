@@ -1,6 +1,7 @@
 """Owns a multipart form while it arrives: its fields first, then its file's bytes, never the file as a whole.
 
-Refuses to own the form's grammar (`gateway.wire.multipart`) and its signed policy (`gateway.wire.form`).
+Refuses to own the form's grammar (`gateway.wire.http.form_data`) and its signed policy
+(`gateway.wire.sig.post_policy`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from gateway.core.attempt import Attempt
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BucketPlace, ObjectRequest
 from gateway.server.exchange import ClientExchange, unhurried
-from gateway.wire.accept import accepted_headers
-from gateway.wire.documents import post_document
-from gateway.wire.form import SizeRange
-from gateway.wire.multipart import Form, FormParser
+from gateway.wire.http.form_data import Form, FormParser
 from gateway.wire.parse import checked_key
 from gateway.wire.replies import Reply, s3_ids
+from gateway.wire.s3.documents import post_document
+from gateway.wire.s3.request_headers import accepted_headers
+from gateway.wire.sig.post_policy import SizeRange
 
 __all__ = ["ArrivingForm", "form_reply", "form_request"]
 

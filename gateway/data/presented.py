@@ -11,8 +11,8 @@ from typing import Final
 from gateway.core.attempt import Principal
 from gateway.core.token import LinkToken
 from gateway.data.post_form import ArrivingForm
-from gateway.wire.credentials import Signed
-from gateway.wire.form import SignedForm
+from gateway.wire.sig.credentials import Signed
+from gateway.wire.sig.post_policy import SignedForm
 
 __all__ = [
     "LEASE_COOKIE",

@@ -17,9 +17,9 @@ from gateway.data.call import Call
 from gateway.data.links.pages import link_title
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
-from gateway.wire.calls import upstream_call
-from gateway.wire.disposition import clean_filename, content_disposition
+from gateway.wire.http.disposition import clean_filename, content_disposition
 from gateway.wire.replies import LINK_HEADERS, Reply, s3_ids
+from gateway.wire.s3.calls import upstream_call
 
 __all__ = ["redirected"]
 

@@ -18,8 +18,8 @@ from gateway.server.connection import Connection
 from gateway.server.exchange import ClientExchange, client_address, is_trusted
 from gateway.server.request import IncomingRequest
 from gateway.telemetry.logs import new_request_id
-from gateway.wire import pages
-from gateway.wire.negotiate import prefers_html
+from gateway.wire.http.negotiate import prefers_html
+from gateway.wire.links import pages
 from gateway.wire.replies import Reply
 
 __all__ = ["data_handler"]

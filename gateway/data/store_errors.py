@@ -13,8 +13,8 @@ from gateway.core.request import LinkPlace, Operation
 from gateway.core.route import Answer
 from gateway.data.call import Call
 from gateway.data.state.transfers import Permit
-from gateway.wire.documents import store_fault
 from gateway.wire.replies import Reply, store_error, store_reason
+from gateway.wire.s3.documents import store_fault
 
 __all__ = ["check_answer", "error_reply", "require_pinned"]
 

@@ -11,8 +11,8 @@ from time import monotonic
 from typing import Final, TypeVar
 
 from gateway.core.route import AnswerBody
-from gateway.wire.documents import Document, store_reader
-from gateway.wire.markup import PIECE, Reader
+from gateway.wire.s3.documents import Document, store_reader
+from gateway.wire.s3.xml import PIECE, Reader
 
 __all__ = ["XML_LIMIT", "feed_in_turns", "in_turns", "store_document"]
 

@@ -25,7 +25,7 @@ import structlog
 from gateway.core.attempt import Address, unmapped
 from gateway.server.head import HeadReader
 from gateway.server.request import IncomingRequest
-from gateway.wire.answer_head import CONTINUE, answer_head
+from gateway.wire.http.answer_head import CONTINUE, answer_head
 
 __all__ = ["Connection", "Host"]
 

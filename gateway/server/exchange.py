@@ -22,7 +22,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.server.connection import Connection
 from gateway.server.request import IncomingRequest
-from gateway.wire.answer_head import answer_head, has_no_body
+from gateway.wire.http.answer_head import answer_head, has_no_body
 from gateway.wire.replies import Reply
 
 __all__ = ["ClientExchange", "client_address", "is_trusted", "unhurried"]

@@ -1,7 +1,7 @@
 """Owns the reading of heads from a connection's bytes: where one ends, and what it says.
 
 Refuses to own the socket (`gateway.server.connection`), bodies (`gateway.server.request`), and what HTTP's rules forbid
-in a head (`gateway.wire.target`).
+in a head (`gateway.wire.http.target`).
 
 Laws: llhttp reads every head, in its strict reading, and there is no other parser to fall back to (T15). It is never
 fed a byte of what follows a head.

@@ -14,8 +14,8 @@ from typing import Final
 
 from gateway.core.reasons import Refused
 from gateway.core.request import RawRequest
-from gateway.wire.chunks import Chunks
-from gateway.wire.target import raw_request
+from gateway.wire.http.chunked import Chunks
+from gateway.wire.http.target import raw_request
 
 __all__ = ["BODY_AHEAD", "IncomingBody", "IncomingRequest"]
 

@@ -23,6 +23,7 @@ from cachetools import LRUCache
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.grant_codec import GrantRow, read_grant
 from gateway.core.issued import IssuedKey
 from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.core.limits import Demand, Verdict
@@ -31,7 +32,6 @@ from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Source
-from gateway.core.stored import GrantRow, read_grant
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.units import instant
 from gateway.stores.memory import MemoryState

@@ -1,6 +1,6 @@
 """Owns what every engine can hold, and how records and cursors are written as text, the same for every engine.
 
-Refuses to own tables and connections, and the form of a stored grant (`gateway.core.stored`).
+Refuses to own tables and connections, and the form of a stored grant (`gateway.core.grant_codec`).
 
 Law: a cursor is opaque to callers and is checked when it comes back.
 """
@@ -16,10 +16,10 @@ from typing import Any, Final
 import orjson
 
 from gateway.core.grant import Grant, GrantFilter
+from gateway.core.grant_codec import GrantRow, document_of, read_grant
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import Outcome, Record
 from gateway.core.revocation_target import RevocationTarget
-from gateway.core.stored import GrantRow, document_of, read_grant
 
 __all__ = [
     "LARGEST",

@@ -23,9 +23,9 @@ from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.core.trail import chained
-from gateway.stores.bell import Bell
 from gateway.stores.codec import check_filter, check_storable, check_targets, read_cursor, write_cursor
 from gateway.stores.limits import MemoryLimits
+from gateway.stores.notifier import Notifier
 from gateway.stores.select import IDEMPOTENCY_WINDOW, hit, lapsed_session, wants
 
 __all__ = ["MemoryState"]
@@ -57,7 +57,7 @@ class MemoryState:
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._bell = Bell()
+        self._bell = Notifier()
         self._grants: dict[str, Grant] = {}
         self._by_hash: dict[SecretHash, Grant] = {}  # the same grants: one look-up finds one of a million
         self._idempotency: dict[str, tuple[str, float]] = {}

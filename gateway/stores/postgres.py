@@ -27,7 +27,6 @@ from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.stores import postgres_ledger as ledger
-from gateway.stores.bell import Bell
 from gateway.stores.codec import (
     GrantRow,
     check_filter,
@@ -41,6 +40,7 @@ from gateway.stores.codec import (
     write_cursor,
 )
 from gateway.stores.limits import tightest
+from gateway.stores.notifier import Notifier
 from gateway.stores.postgres_probe import hears, require_rights, require_session, tick
 from gateway.stores.postgres_schema import CHANNEL, FAILURES, Dependency, explain, mapped, migrate
 from gateway.stores.select import IDEMPOTENCY_WINDOW, filter_sql, target_sql
@@ -113,7 +113,7 @@ class PostgresState:
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
         self._url = url
         self._clock = clock
-        self._bell = Bell()
+        self._bell = Notifier()
         self._pool: Any = None
         self._ear: Any = None
         self._ear_lock = asyncio.Lock()

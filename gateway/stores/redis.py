@@ -34,7 +34,6 @@ from gateway.core.trail import chained
 from gateway.stores import redis_ledger as ledger
 from gateway.stores import redis_scripts as scripts
 from gateway.stores import redis_seals as book
-from gateway.stores.bell import Bell
 from gateway.stores.codec import (
     GrantRow,
     check_filter,
@@ -45,6 +44,7 @@ from gateway.stores.codec import (
     write_cursor,
 )
 from gateway.stores.limits import tightest
+from gateway.stores.notifier import Notifier
 from gateway.stores.redis_probe import drops_keys, require_whole
 from gateway.stores.redis_rows import edited_fields, entry_from, explain, grant_from
 from gateway.stores.select import IDEMPOTENCY_WINDOW, wants
@@ -75,7 +75,7 @@ class RedisState:
         self._clock = clock
         self._client: Any = None
         self._syncs = False
-        self._bell = Bell()
+        self._bell = Notifier()
         self._ear = asyncio.Lock()
         self._trail_lock = asyncio.Lock()
 

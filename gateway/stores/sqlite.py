@@ -5,7 +5,7 @@ Refuses to own the file's form (`sqlite_schema`), transactions (`sqlite_work`) a
 Law: reads run in the event loop's thread, because a point read costs some ten microseconds and a change of threads
 ten times that. Writes run in the writer's thread and return when they are on the disk.
 Several processes may share the file; each learns of the others' changes within a tenth of a second
-by itself, and at once where they sit at one board (`gateway.stores.board`).
+by itself, and at once where they sit at one board (`gateway.stores.shared_serial`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.stores import sqlite_work as work
-from gateway.stores.bell import Bell
 from gateway.stores.codec import (
     GrantRow,
     check_filter,
@@ -39,6 +38,7 @@ from gateway.stores.codec import (
     storable_id,
     write_cursor,
 )
+from gateway.stores.notifier import Notifier
 from gateway.stores.select import filter_sql, target_sql
 from gateway.stores.sqlite_limits import SqliteLimits
 from gateway.stores.sqlite_schema import Dependency, SqliteFile, head_of, mapped
@@ -66,7 +66,7 @@ class SqliteState:
     def __init__(self, path: Path | str, *, clock: Callable[[], float] = time.time) -> None:
         self._path = Path(path)
         self._clock = clock
-        self._bell = Bell()
+        self._bell = Notifier()
         self._limits = SqliteLimits(Path(f"{self._path}.limits"))
         self._file: SqliteFile | None = None
         self._writer: GroupWriter | None = None

@@ -1,7 +1,7 @@
 """Owns the one reading of a request: which operation, on which place, with which parameters and body framing.
 
-Refuses to own the HTTP rules below it (`gateway.wire.target`), the tables (`gateway.wire.operations`,
-`gateway.wire.accept`), credentials, and whether anything is allowed.
+Refuses to own the HTTP rules below it (`gateway.wire.http.target`), the tables (`gateway.wire.s3.operations`,
+`gateway.wire.s3.request_headers`), credentials, and whether anything is allowed.
 
 Law: path, query and headers are understood here and nowhere else, once, before any decision. `parse` answers with a
 whole `ObjectRequest` or raises `Refused`, whatever it is given.
@@ -26,10 +26,10 @@ from gateway.core.request import (
     UploadVerb,
 )
 from gateway.core.token import without_marks
-from gateway.wire.accept import AUTH_HEADERS, EMPTY_CHECKSUMS, accepted_headers, hoisted_header
-from gateway.wire.operations import AUTH_PARAMS, IGNORED_PARAMS, VAIN_WHEN_EMPTY, Level, find_shape
-from gateway.wire.target import decode, host_name, query_pairs, raw_request
-from gateway.wire.tus import read_step
+from gateway.wire.http.target import decode, host_name, query_pairs, raw_request
+from gateway.wire.links.tus import read_step
+from gateway.wire.s3.operations import AUTH_PARAMS, IGNORED_PARAMS, VAIN_WHEN_EMPTY, Level, find_shape
+from gateway.wire.s3.request_headers import AUTH_HEADERS, EMPTY_CHECKSUMS, accepted_headers, hoisted_header
 from gateway.wire.understood import require_understood
 
 __all__ = ["LINK_METHODS", "checked_key", "copy_source", "is_link_path", "parse", "raw_request"]

@@ -22,11 +22,11 @@ from typing import Final
 from gateway.core.limits import Verdict
 from gateway.core.reasons import TABLE, Reason, Refused
 from gateway.core.request import BucketPlace, LinkPlace, ObjectRequest, RawRequest
-from gateway.wire import pages
-from gateway.wire.negotiate import prefers_html
-from gateway.wire.operations import Level, methods_of
+from gateway.wire.http.negotiate import prefers_html
+from gateway.wire.links import pages
+from gateway.wire.links.tus import version_fields
 from gateway.wire.parse import LINK_METHODS, is_link_path
-from gateway.wire.tus import version_fields
+from gateway.wire.s3.operations import Level, methods_of
 
 __all__ = [
     "LINK_HEADERS",

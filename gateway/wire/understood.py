@@ -1,8 +1,8 @@
 """Owns the headers that would make a request mean something else than it says by its method: what is not offered of
 them refuses it, before anything is stored.
 
-Refuses to own what is offered: `gateway.wire.accept` keeps S3's headers and refuses every other `x-amz-*`, and
-`gateway.wire.tus` reads an upload's.
+Refuses to own what is offered: `gateway.wire.s3.request_headers` keeps S3's headers and refuses every other `x-amz-*`,
+and `gateway.wire.links.tus` reads an upload's.
 
 Law: a piece of a file is never taken for the whole, nor a condition for none. What HTTP itself lets a recipient ignore
 is ignored: Range, If-Modified-Since, Expect, Prefer, Trailer, Upgrade, TE, and the digests that are offered for

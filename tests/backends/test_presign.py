@@ -19,7 +19,7 @@ from gateway.core.backend import BackendSpec
 from gateway.core.profile import Addressing, SignatureVersion
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import UpstreamCall
-from gateway.wire.sigv4 import encode_key
+from gateway.wire.sig.sigv4 import encode_key
 from tests.backends.fault_server import CREDENTIALS, call
 
 NOW = 1_800_000_000.0

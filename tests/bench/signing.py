@@ -19,10 +19,10 @@ from botocore.credentials import Credentials as BotocoreCredentials
 
 from gateway.core.backend import Credentials
 from gateway.core.request import BodyFraming, RawRequest
-from gateway.wire import sigv2, sigv4
-from gateway.wire.checksums import crc32c, crc64nvme
-from gateway.wire.chunked import ChunkedDecoder
-from gateway.wire.credentials import read_credentials
+from gateway.wire.sig import sigv2, sigv4
+from gateway.wire.sig.aws_chunked import ChunkedDecoder
+from gateway.wire.sig.checksums import crc32c, crc64nvme
+from gateway.wire.sig.credentials import read_credentials
 
 HOST = "s3.eu-west-2.example.org"
 PATH = "/reports/prod/2026/q3/summary.pdf"

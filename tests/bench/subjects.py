@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.core.backend import Credentials
-from gateway.wire.sigv4 import SigningKeys, sign_headers
+from gateway.wire.sig.sigv4 import SigningKeys, sign_headers
 from tests.bench.measure import LOAD_CPU, SUBJECT_CPU, pin
 from tests.servers.gateway import gateway_before
 from tests.servers.process import await_port, free_ports, running

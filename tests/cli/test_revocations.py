@@ -9,7 +9,7 @@ import pytest
 
 from gateway.cli.client import Control
 from gateway.cli.revocations import _wait
-from gateway.core.listed import ListText
+from gateway.core.revocation_list import ListText
 
 
 def read(text: str) -> tuple[list[str], ListText]:

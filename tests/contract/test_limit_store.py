@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.limits import Demand
 from gateway.core.units import Rate
-from gateway.stores.bell import Bell
+from gateway.stores.notifier import Notifier
 from gateway.stores.state import Engine
 
 SLOW = Rate(1, 3600.0, 3)
@@ -117,5 +117,5 @@ async def test_time_refills(engine: Engine) -> None:
     assert (await engine.take([Demand("a", rate)], time.time())).allowed
     refused = await engine.take([Demand("a", rate)], time.time())
     assert not refused.allowed
-    await Bell.wait(asyncio.Event(), refused.retry_after + 0.001)
+    await Notifier.wait(asyncio.Event(), refused.retry_after + 0.001)
     assert (await engine.take([Demand("a", rate)], time.time())).allowed

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from gateway.control import api
+from gateway.control.admin_auth import Door
 from gateway.control.api import endpoints
-from gateway.control.door import Door
 from gateway.control.routes import Endpoint, PublicEndpoint
 from gateway.control.usecases.revocations import Waits
 from gateway.core.revocation_target import FeedKind, RevocationTarget

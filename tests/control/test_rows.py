@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.control.admin_auth import Door
 from gateway.control.api import endpoints
-from gateway.control.door import Door
 from gateway.control.rows import ROWS
 from gateway.control.usecases.revocations import Waits
 from tests.control.desk import Desk

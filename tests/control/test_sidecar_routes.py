@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.control.admin_auth import Door
 from gateway.control.api import endpoints
-from gateway.control.door import Door
 from gateway.control.routes import Endpoint
 from gateway.control.usecases.revocations import Waits
 from gateway.core.attempt import Principal

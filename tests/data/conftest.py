@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from gateway.data.tus import append, concat, handler
-from gateway.wire import tus_state
+from gateway.wire.links import tus_state
 from tests.data.harness import APP, Rig, running
 from tests.data.parts_store import PartsStore
 from tests.data.uploading import PART

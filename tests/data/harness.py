@@ -39,7 +39,7 @@ from gateway.server.request import IncomingRequest
 from gateway.stores.memory import MemoryState
 from gateway.stores.seal import NONCE_BYTES, Sealer
 from gateway.telemetry.metrics import Metrics
-from gateway.wire.sigv4 import UNSIGNED_PAYLOAD, SigningKeys, encode_key, encode_query, sign_headers
+from gateway.wire.sig.sigv4 import UNSIGNED_PAYLOAD, SigningKeys, encode_key, encode_query, sign_headers
 from tests.data.raw_client import Got, RawClient
 from tests.data.scripted_store import ScriptedStore
 

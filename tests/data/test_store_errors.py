@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from gateway.backends import multipart
+from gateway.backends import multipart_upload
 from gateway.compose import upload_parts_with
 from gateway.core.route import Delivery, UpstreamCall
-from gateway.wire.batch import CompletedPart, complete_document
+from gateway.wire.s3.batch_delete import CompletedPart, complete_document
 from tests.data.harness import APP, Rig, policy, running
 from tests.data.parts_store import PartsStore
 from tests.data.scripted_store import Scripted, xml
@@ -75,7 +75,7 @@ LATE = (
 async def test_a_late_refusal_is_one_refusal_on_every_path(document: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that a store reports with status 200 when parts are completed is read alike for an upload that is sent
     in parts, a resumable one and an app's own: as the condition that did not hold."""
-    monkeypatch.setattr(multipart, "PART_SIZE", PART)
+    monkeypatch.setattr(multipart_upload, "PART_SIZE", PART)
 
     def late(call: UpstreamCall) -> Scripted | None:
         completing = call.method == "POST" and "uploadId" in dict(call.query)

@@ -12,7 +12,7 @@ import pytest
 from gateway.core.reasons import UpstreamFailed
 from gateway.data import turns
 from gateway.data.turns import feed_in_turns, in_turns, store_document
-from gateway.wire.markup import Node, Reader
+from gateway.wire.s3.xml import Node, Reader
 
 
 class _Others:

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
-from gateway.wire.media import read_type
+from gateway.wire.http.media import read_type
 from tests.e2e.hostile import MARK, NAMES, Payload, payloads, pdf
 from tests.e2e.place import Place
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from gateway.wire.checksums import crc64nvme
+from gateway.wire.sig.checksums import crc64nvme
 from tests.fuzz.botocore_stack import aws_cli, boto3_http, boto3_tls
 from tests.fuzz.free import free_header, free_query, free_v2
 from tests.fuzz.jobs import BUCKET, HOST, JOBS, READS, Job, job, key_name

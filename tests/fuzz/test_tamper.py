@@ -11,9 +11,11 @@ import pytest
 from gateway.core.reasons import Reason, Refused
 from gateway.data.plane import Terms
 from gateway.data.steps import authenticate, verify
-from gateway.wire import chunked, form, parse, sigv2, sigv4, target
-from gateway.wire.checksums import BodyChecks
-from gateway.wire.form import FormPolicy, SizeRange
+from gateway.wire import parse
+from gateway.wire.http import target
+from gateway.wire.sig import aws_chunked, post_policy, sigv2, sigv4
+from gateway.wire.sig.checksums import BodyChecks
+from gateway.wire.sig.post_policy import FormPolicy, SizeRange
 from tests.fuzz import alterations as ways
 from tests.fuzz.alterations import Alteration
 from tests.fuzz.attacked import Attacked, attacked
@@ -84,11 +86,11 @@ _CONTROLS: dict[str, tuple[object, str, Callable[..., object], Sequence[Stack], 
     "SigV2 compares": (sigv2.hmac, "compare_digest", _yes, [s3cmd, v2_presign], [ways.path_byte]),
     "unsigned headers": (sigv4, "_signed_values", _all_headers_will_do, [minio_py, boto3_tls], [ways.added_header]),
     "unsigned parameters": (sigv2, "_hoisted", lambda parts, raw: [], [s3cmd], [ways.added_param]),
-    "chunk signatures": (chunked.ChunkedDecoder, "_check", _nothing, [java_chunks], [ways.chunk_text]),
+    "chunk signatures": (aws_chunked.ChunkedDecoder, "_check", _nothing, [java_chunks], [ways.chunk_text]),
     "checksums": (BodyChecks, "finish", _nothing, [minio_py, pyarrow], [ways.body_byte]),
     "a form's signature": (verify, "verify_form", _nothing, [browser_form], [ways.chunk_text]),
     "a form's policy": (FormPolicy, "check", lambda *_, **__: SizeRange(), [browser_form], [ways.chunk_text]),
-    "form compares": (form.hmac, "compare_digest", _yes, [browser_form], [ways.chunk_text]),
+    "form compares": (post_policy.hmac, "compare_digest", _yes, [browser_form], [ways.chunk_text]),
 }
 
 

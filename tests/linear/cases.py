@@ -14,11 +14,11 @@ from gateway.backends.response import Response
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.backend import Credentials
 from gateway.core.generations import Generations
-from gateway.core.listed import ListText
 from gateway.core.pattern import NamePattern, PathPattern, key_fault, prefix_fault
 from gateway.core.policy import Policy, decide
 from gateway.core.reasons import Reason
 from gateway.core.request import Action, BodyFraming, Operation, RawRequest
+from gateway.core.revocation_list import ListText
 from gateway.core.route import Answer, Backend, Bucket, Cors
 from gateway.core.rule import Rule
 from gateway.core.token import LinkToken, hash_secret, without_marks
@@ -29,30 +29,32 @@ from gateway.server.exchange import client_address
 from gateway.server.head import HeadReader
 from gateway.server.request import IncomingBody, IncomingRequest
 from gateway.telemetry.redaction import redact_names, scrub, without_tokens
-from gateway.wire import batch, documents, listing, sigv2, sigv4, target
-from gateway.wire.accept import accepted_headers, hoisted_header, single_range
-from gateway.wire.archive import Member, TarArchive, ZipArchive
-from gateway.wire.archive_names import Names, note
-from gateway.wire.checksums import BodyChecks, crc32c, crc64nvme
-from gateway.wire.chunked import ChunkedDecoder, declared_trailers
-from gateway.wire.chunks import Chunks
-from gateway.wire.continuation import real_token, shown_token
-from gateway.wire.copies import check_copy, part_range, require_conditions
-from gateway.wire.cors import actual_headers, preflight_headers
-from gateway.wire.credentials import Scope, http_date, read_credentials, timestamp
-from gateway.wire.disposition import clean_filename, content_disposition
-from gateway.wire.form import Condition, FormPolicy, SizeRange, read_form, verify_form
-from gateway.wire.headers import response_headers
-from gateway.wire.markup import Reader
-from gateway.wire.media import read_type, sandbox_of
-from gateway.wire.multipart import Form, FormParser
-from gateway.wire.negotiate import prefers_html, prefers_json
-from gateway.wire.operations import Level, check_values, find_shape
+from gateway.wire.http import target
+from gateway.wire.http.chunked import Chunks
+from gateway.wire.http.cors import actual_headers, preflight_headers
+from gateway.wire.http.disposition import clean_filename, content_disposition
+from gateway.wire.http.form_data import Form, FormParser
+from gateway.wire.http.media import read_type, sandbox_of
+from gateway.wire.http.negotiate import prefers_html, prefers_json
+from gateway.wire.links.archive import Member, TarArchive, ZipArchive
+from gateway.wire.links.archive_names import Names, note
+from gateway.wire.links.tus import is_resumable, override, read_step
+from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
+from gateway.wire.links.visitor import visit_of
 from gateway.wire.parse import checked_key, copy_source, is_link_path, parse
-from gateway.wire.tus import is_resumable, override, read_step
-from gateway.wire.tus_state import HEAD_BYTES, UploadState, expiry_of
+from gateway.wire.s3 import batch_delete, documents, listing
+from gateway.wire.s3.continuation import real_token, shown_token
+from gateway.wire.s3.copy_headers import check_copy, part_range, require_conditions
+from gateway.wire.s3.operations import Level, check_values, find_shape
+from gateway.wire.s3.request_headers import accepted_headers, hoisted_header, single_range
+from gateway.wire.s3.response_headers import response_headers
+from gateway.wire.s3.xml import Reader
+from gateway.wire.sig import sigv2, sigv4
+from gateway.wire.sig.aws_chunked import ChunkedDecoder, declared_trailers
+from gateway.wire.sig.checksums import BodyChecks, crc32c, crc64nvme
+from gateway.wire.sig.credentials import Scope, http_date, read_credentials, timestamp
+from gateway.wire.sig.post_policy import Condition, FormPolicy, SizeRange, read_form, verify_form
 from gateway.wire.understood import require_understood
-from gateway.wire.visitor import visit_of
 from tests.linear.case import Case, Thunk, byte_by_byte, fed
 
 __all__ = ["CASES", "NOT_COUNTED"]
@@ -87,20 +89,20 @@ def asked(**headers: str):
 # -- bodies in chunks
 
 
-@case("wire.chunks:Chunks data.arrival:Body", 200)
+@case("wire.http.chunked:Chunks server.request:IncomingBody", 200)
 def chunks_of_one_byte(n: int) -> Thunk:
     body = IncomingBody(None)
     wire = b"1\r\nx\r\n" * n + b"%x\r\n" % (TAIL * n) + bytes(TAIL * n)
     return lambda: body.take(wire)
 
 
-@case("wire.chunks:Chunks", 150)
+@case("wire.http.chunked:Chunks", 150)
 def trailers_and_extensions(n: int) -> Thunk:
     chunks, wire = Chunks(), b"1;a=b;c=d\r\nx\r\n" * n + b"0\r\n" + b"a:b\r\n" * n + b"\r\n"
     return lambda: chunks.feed(wire)
 
 
-@case("wire.chunks:Chunks", 600)
+@case("wire.http.chunked:Chunks", 600)
 def a_trailer_byte_by_byte(n: int) -> Thunk:
     return byte_by_byte(Chunks(), b"0\r\na: " + b"x" * n)
 
@@ -110,25 +112,25 @@ def chunked(framing: BodyFraming, length: int) -> ChunkedDecoder:
     return ChunkedDecoder(framing, length, None if framing is BodyFraming.UNSIGNED_CHUNKS_TRAILER else verified)
 
 
-@case("wire.chunked:ChunkedDecoder", 150)
+@case("wire.sig.aws_chunked:ChunkedDecoder", 150)
 def unsigned_chunks_of_one_byte(n: int) -> Thunk:
     decoder = chunked(BodyFraming.UNSIGNED_CHUNKS_TRAILER, 65 * n)
     return fed(decoder, b"1\r\nx\r\n" * n + b"%x\r\n" % (TAIL * n) + bytes(TAIL * n), 10**9)
 
 
-@case("wire.chunked:ChunkedDecoder", 600)
+@case("wire.sig.aws_chunked:ChunkedDecoder", 600)
 def a_signed_chunk_byte_by_byte(n: int) -> Thunk:
     head = b"%x;chunk-signature=%b\r\n" % (n, b"0" * 64)
     return byte_by_byte(chunked(BodyFraming.SIGNED_CHUNKS, n), head + b"x" * (n - 1))
 
 
-@case("wire.chunked:declared_trailers", 300)
+@case("wire.sig.aws_chunked:declared_trailers", 300)
 def many_trailers_declared(n: int) -> Thunk:
     text = ",".join(f"t{number}" for number in range(n))
     return lambda: declared_trailers(text)
 
 
-@case("wire.checksums:BodyChecks wire.checksums:crc32c wire.checksums:crc64nvme", 3000)
+@case("wire.sig.checksums:BodyChecks wire.sig.checksums:crc32c wire.sig.checksums:crc64nvme", 3000)
 def a_body_with_checksums(n: int) -> Thunk:
     checks = BodyChecks.from_request({"x-amz-checksum-sha1": b64encode(bytes(20)).decode()}, "0" * 64)
     data = bytes(n)
@@ -154,43 +156,43 @@ def field(name: str, value: str = "v") -> bytes:
 FILE = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
 
 
-@case("wire.multipart:FormParser", 60)
+@case("wire.http.form_data:FormParser", 60)
 def many_fields_at_once(n: int) -> Thunk:
     fields = b"".join(field(str(number)) for number in range(n))
     return fed(FormParser(BOUNDARY), fields + FILE + bytes(4096 * n), 10**9)
 
 
-@case("wire.multipart:FormParser", 400)
+@case("wire.http.form_data:FormParser", 400)
 def a_field_byte_by_byte(n: int) -> Thunk:
     return byte_by_byte(FormParser(BOUNDARY), field("a", "\r\n--edg" * (n // 7)))
 
 
-@case("wire.multipart:FormParser", 400)
+@case("wire.http.form_data:FormParser", 400)
 def a_head_byte_by_byte(n: int) -> Thunk:
     return byte_by_byte(FormParser(BOUNDARY), b"--edge\r\nA: " + b"\r\n\r" * (n // 3))
 
 
-@case("wire.multipart:FormParser", 3000)
+@case("wire.http.form_data:FormParser", 3000)
 def a_file_of_almost_boundaries(n: int) -> Thunk:
     parser = FormParser(BOUNDARY)
     parser.feed(FILE)
     return fed(parser, b"\r\n--edg" * n)
 
 
-@case("wire.multipart:FormParser", 400)
+@case("wire.http.form_data:FormParser", 400)
 def a_file_byte_by_byte(n: int) -> Thunk:
     parser = FormParser(BOUNDARY)
     parser.feed(FILE)
     return byte_by_byte(parser, b"\r\n--edg" * (n // 7))
 
 
-@case("wire.multipart:FormParser", 150)
+@case("wire.http.form_data:FormParser", 150)
 def a_disposition_of_many_parameters(n: int) -> Thunk:
     parameters = "".join(f'; p{number}="\\\\"' for number in range(n))
     return fed(FormParser(BOUNDARY), f"--edge\r\nContent-Disposition: form-data{parameters};\r\n\r\n".encode())
 
 
-@case("wire.multipart:FormParser", 500)
+@case("wire.http.form_data:FormParser", 500)
 def a_boundary_among_many_parameters(n: int) -> Thunk:
     return lambda: FormParser("multipart/form-data" + "; a=b" * n)
 
@@ -200,19 +202,22 @@ def policy_of(conditions: list[object]) -> str:
     return b64encode(json.dumps(document).encode()).decode()
 
 
-@case("wire.form:FormPolicy", 100)
+@case("wire.sig.post_policy:FormPolicy", 100)
 def a_policy_of_many_conditions(n: int) -> Thunk:
     text = policy_of([["starts-with", f"$x{number}", ""] for number in range(n)])
     return lambda: FormPolicy.parse(text)
 
 
-@case("wire.form:FormPolicy", 250)
+@case("wire.sig.post_policy:FormPolicy", 250)
 def a_policy_of_many_levels(n: int) -> Thunk:
     text = b64encode(b"[" * n * 8).decode()
     return lambda: FormPolicy.parse(text)
 
 
-@case("wire.form:FormPolicy wire.form:Condition wire.form:SizeRange wire.multipart:Form", 100)
+@case(
+    "wire.sig.post_policy:FormPolicy wire.sig.post_policy:Condition wire.sig.post_policy:SizeRange wire.http.form_data:Form",
+    100,
+)
 def a_form_held_against_its_policy(n: int) -> Thunk:
     fields = (("key", "k"), *((f"x{number}", "v") for number in range(n)))
     conditions = tuple(Condition("starts-with", f"x{number}", "") for number in range(n))
@@ -220,7 +225,7 @@ def a_form_held_against_its_policy(n: int) -> Thunk:
     return lambda: policy.check(Form(fields, "f", None), bucket="b", now=0)
 
 
-@case("wire.form:read_form wire.form:verify_form", 200)
+@case("wire.sig.post_policy:read_form wire.sig.post_policy:verify_form", 200)
 def a_signed_form_of_many_fields(n: int) -> Thunk:
     signed = (("policy", "p" * n * 40), ("AWSAccessKeyId", "A"), ("signature", "s"))
     form = Form((*((f"x{number}", "v") for number in range(n)), *signed), "f", None)
@@ -251,7 +256,7 @@ def document_case(name: str, count: int, make: Callable[[int], bytes], **how: ob
 
         return run
 
-    case("wire.markup:Reader wire.markup:Node", count, name)(build)
+    case("wire.s3.xml:Reader wire.s3.xml:Node", count, name)(build)
 
 
 SPINE = {"spine": ("Delete", "Object"), "roots": {"Delete"}}
@@ -268,59 +273,62 @@ document_case("references", 500, lambda n: sent("D", b"&#x1;&amp;", n))
 document_case("characters that stand in", 500, lambda n: sent("D", b"\xef\xb7\x90\xef", n))
 
 
-@case("wire.markup:Reader", 200)
+@case("wire.s3.xml:Reader", 200)
 def a_tag_little_by_little(n: int) -> Thunk:
     return fed(Reader(), b"<D " + b" " * 40 * n, 40)
 
 
-@case("wire.markup:Reader", 2000)
+@case("wire.s3.xml:Reader", 2000)
 def blanks_byte_by_byte(n: int) -> Thunk:
     return byte_by_byte(Reader(), b" " * n)
 
 
-@case("wire.batch:read_delete wire.documents:read_request wire.documents:request_reader", 60)
+@case("wire.s3.batch_delete:read_delete wire.s3.documents:read_request wire.s3.documents:request_reader", 60)
 def a_batch_of_many_keys(n: int) -> Thunk:
     body = sent("Delete", b"<Object><Key>k</Key><VersionId>v</VersionId></Object>", n)
-    return lambda: batch.read_delete(body)
+    return lambda: batch_delete.read_delete(body)
 
 
-@case("wire.batch:delete_document wire.batch:deleted_document wire.documents:element wire.documents:document", 80)
+@case(
+    "wire.s3.batch_delete:delete_document wire.s3.batch_delete:deleted_document wire.s3.documents:element wire.s3.documents:document",
+    80,
+)
 def answers_to_many_keys(n: int) -> Thunk:
-    doomed = [batch.Doomed("k<&\x01", "v")] * n
-    refused = [batch.DeleteOutcome.refused(each, Reason.NOT_ALLOWED) for each in doomed]
+    doomed = [batch_delete.Doomed("k<&\x01", "v")] * n
+    refused = [batch_delete.DeleteOutcome.refused(each, Reason.NOT_ALLOWED) for each in doomed]
 
     def run() -> None:
-        batch.delete_document(doomed, "p/")
-        batch.deleted_document(refused, quiet=False)
+        batch_delete.delete_document(doomed, "p/")
+        batch_delete.deleted_document(refused, quiet=False)
 
     return run
 
 
-@case("wire.batch:read_deleted wire.documents:read_store wire.documents:store_reader", 50)
+@case("wire.s3.batch_delete:read_deleted wire.s3.documents:read_store wire.s3.documents:store_reader", 50)
 def a_store_that_deleted_many(n: int) -> Thunk:
     body = sent("DeleteResult", b"<Deleted><Key>k</Key><x/><y/></Deleted>", n)
-    return lambda: batch.read_deleted(body, "")
+    return lambda: batch_delete.read_deleted(body, "")
 
 
-@case("wire.batch:read_complete wire.batch:complete_document", 50)
+@case("wire.s3.batch_delete:read_complete wire.s3.batch_delete:complete_document", 50)
 def an_upload_of_many_parts(n: int) -> Thunk:
     parts = b"".join(b"<Part><PartNumber>%d</PartNumber><ETag>e</ETag></Part>" % (at + 1) for at in range(n))
     body = sent("CompleteMultipartUpload", parts, 1)
-    return lambda: batch.complete_document(batch.read_complete(body))
+    return lambda: batch_delete.complete_document(batch_delete.read_complete(body))
 
 
-@case("wire.batch:read_tags wire.batch:read_store_tags wire.batch:tags_document", 15)
+@case("wire.s3.batch_delete:read_tags wire.s3.batch_delete:read_store_tags wire.s3.batch_delete:tags_document", 15)
 def many_tags(n: int) -> Thunk:
     body = sent("Tagging", b"<Tag><Key>k</Key><Value>v</Value></Tag>", n, b"<TagSet>%b</TagSet>")
 
     def run() -> None:
-        batch.tags_document(batch.read_store_tags(body))
-        batch.read_tags(body)
+        batch_delete.tags_document(batch_delete.read_store_tags(body))
+        batch_delete.read_tags(body)
 
     return run
 
 
-@case("wire.documents:store_fault wire.documents:read_attributes wire.documents:attributes_document", 40)
+@case("wire.s3.documents:store_fault wire.s3.documents:read_attributes wire.s3.documents:attributes_document", 40)
 def an_object_of_many_parts(n: int) -> Thunk:
     parts = b"<Part><PartNumber>1</PartNumber><Size>1</Size></Part>" * n
     body = sent("GetObjectAttributesResponse", parts, 1, b"<ObjectParts>%b</ObjectParts>")
@@ -332,7 +340,7 @@ def an_object_of_many_parts(n: int) -> Thunk:
     return run
 
 
-@case("wire.documents:quoted wire.documents:xml_carries", 3000)
+@case("wire.s3.documents:quoted wire.s3.documents:xml_carries", 3000)
 def an_entity_tag_of_quotes(n: int) -> Thunk:
     text = ' "' * n + "x" + '" ' * n
 
@@ -347,7 +355,7 @@ def smaller(root: str, *names: str) -> bytes:
     return sent(root, b"".join(b"<%b>x</%b>" % (name.encode(), name.encode()) for name in names), 1)
 
 
-@case("wire.documents:read_copy wire.documents:read_initiated wire.documents:read_completed", 100)
+@case("wire.s3.documents:read_copy wire.s3.documents:read_initiated wire.s3.documents:read_completed", 100)
 def results_among_other_elements(n: int) -> Thunk:
     others = [f"o{number}" for number in range(n)]
 
@@ -360,8 +368,8 @@ def results_among_other_elements(n: int) -> Thunk:
 
 
 @case(
-    "wire.listing:read_listing wire.listing:rename wire.listing:listing_document wire.listing:link_entries "
-    "wire.listing:link_json",
+    "wire.s3.listing:read_listing wire.s3.listing:rename wire.s3.listing:listing_document wire.s3.listing:link_entries "
+    "wire.s3.listing:link_json",
     24,
 )
 def a_page_of_many_names(n: int) -> Thunk:
@@ -377,7 +385,7 @@ def a_page_of_many_names(n: int) -> Thunk:
     return run
 
 
-@case("wire.listing:read_parts wire.listing:parts_document", 50)
+@case("wire.s3.listing:read_parts wire.s3.listing:parts_document", 50)
 def a_page_of_many_parts(n: int) -> Thunk:
     body = sent("ListPartsResult", b"<Part><PartNumber>1</PartNumber><Size>1</Size></Part>", n)
     return lambda: listing.parts_document("b", "k", {}, listing.read_parts(body))
@@ -386,13 +394,13 @@ def a_page_of_many_parts(n: int) -> Thunk:
 # -- heads
 
 
-@case("wire.target:raw_request wire.parse:raw_request", 100)
+@case("wire.http.target:raw_request wire.parse:raw_request", 100)
 def a_head_of_many_fields(n: int) -> Thunk:
     fields = [(b"host", b"gw"), *((b"x-%d" % number, b"a b\t" * 8) for number in range(n))]
     return lambda: target.raw_request("GET", "/", fields)
 
 
-@case("wire.target:raw_request wire.target:host_name", 3000)
+@case("wire.http.target:raw_request wire.http.target:host_name", 3000)
 def a_long_target(n: int) -> Thunk:
     text = "http://gw/" + "%41" * n + "?" + "%42" * n
 
@@ -402,19 +410,19 @@ def a_long_target(n: int) -> Thunk:
     return run
 
 
-@case("wire.target:raw_request", 5000)
+@case("wire.http.target:raw_request", 5000)
 def a_field_of_blanks(n: int) -> Thunk:
     fields = [(b"host", b"gw"), (b"a", b" \t" * n + b"x" + b" " * n), (b"content-length", b"1" * n)]
     return lambda: target.raw_request("GET", "/", fields)
 
 
-@case("wire.target:query_pairs wire.target:decode", 300)
+@case("wire.http.target:query_pairs wire.http.target:decode", 300)
 def many_parameters(n: int) -> Thunk:
     query = "&".join(f"a{number}=%41%42" for number in range(n))
     return lambda: target.query_pairs(query)
 
 
-@case("wire.target:decode wire.target:spaced", 1000)
+@case("wire.http.target:decode wire.http.target:spaced", 1000)
 def a_long_escaped_name(n: int) -> Thunk:
     def run() -> None:
         target.spaced("a+%C3" * n)
@@ -423,7 +431,7 @@ def a_long_escaped_name(n: int) -> Thunk:
     return run
 
 
-@case("data.head_reader:HeadReader data.arrival:Arrival", 600)
+@case("server.head:HeadReader server.request:IncomingRequest", 600)
 def a_request_byte_by_byte(n: int) -> Thunk:
     reader, wire = HeadReader(), b"GET /" + b"a" * n + b" HTTP/1.1\r\nHost: gw\r\n\r\n"
 
@@ -434,7 +442,7 @@ def a_request_byte_by_byte(n: int) -> Thunk:
     return run
 
 
-@case("data.head_reader:HeadReader", 30)
+@case("server.head:HeadReader", 30)
 def a_request_of_many_fields(n: int) -> Thunk:
     reader = HeadReader()
     wire = b"GET / HTTP/1.1\r\nHost: gw\r\n" + b"".join(b"x%d: y\r\n" % at for at in range(n)) + b"\r\n"
@@ -480,7 +488,7 @@ class _Host:
         return ""
 
 
-@case("data.connection:Connection", 40)
+@case("server.connection:Connection", 40)
 def requests_that_come_at_once(n: int) -> Thunk:
     loop = asyncio.new_event_loop()
     host = _Host(loop)
@@ -498,13 +506,13 @@ def requests_that_come_at_once(n: int) -> Thunk:
     return lambda: loop.run_until_complete(answer())
 
 
-@case("data.exchange:client_address", 100)
+@case("server.exchange:client_address", 100)
 def many_hops(n: int) -> Thunk:
     hops = ["10.0.0.1, " * n + "10.0.0.1"] * 2
     return lambda: client_address(ip_address("10.0.0.2"), hops, (ip_network("10.0.0.0/8"),))
 
 
-@case("data.identify:identify", 1000, "cookies and passwords")
+@case("data.steps.identify:identify", 1000, "cookies and passwords")
 def _(n: int) -> Thunk:
     cookies = raw("", ("cookie", "; ".join(f"c{number}=v" for number in range(n))))
     basic = b64encode(b":" * n).decode()
@@ -516,7 +524,7 @@ def _(n: int) -> Thunk:
     return run
 
 
-@case("data.identify:is_page_form wire.negotiate:prefers_html wire.negotiate:prefers_json", 100)
+@case("data.steps.identify:is_page_form wire.http.negotiate:prefers_html wire.http.negotiate:prefers_json", 100)
 def an_accept_of_many_types(n: int) -> Thunk:
     text = ",".join(f"a/b{number};q=0.{'1' * 20};level=1" for number in range(n))
     request = replace(parse(raw()), operation=Operation.POST_OBJECT, headers={"content-type": ";" * n})
@@ -529,7 +537,7 @@ def an_accept_of_many_types(n: int) -> Thunk:
     return run
 
 
-@case("wire.accept:accepted_headers", 100)
+@case("wire.s3.request_headers:accepted_headers", 100)
 def one_header_many_times(n: int) -> Thunk:
     pairs = [("if-match", f'"{number}"' * 8) for number in range(n)]
     pairs += [(f"x-amz-meta-{number}", "v") for number in range(n)]
@@ -537,7 +545,7 @@ def one_header_many_times(n: int) -> Thunk:
     return lambda: accepted_headers(pairs)
 
 
-@case("wire.visitor:visit_of wire.understood:require_understood", 100)
+@case("wire.links.visitor:visit_of wire.understood:require_understood", 100)
 def an_agent_of_almost_everything(n: int) -> Thunk:
     fields = [(f"upload-{number}", "v") for number in range(n)]
     request = raw("", *fields, ("user-agent", "robot cubot link prevue " * n), ("purpose", "pre" * n), method="PUT")
@@ -549,7 +557,7 @@ def an_agent_of_almost_everything(n: int) -> Thunk:
     return run
 
 
-@case("wire.accept:single_range wire.accept:hoisted_header", 3000)
+@case("wire.s3.request_headers:single_range wire.s3.request_headers:hoisted_header", 3000)
 def a_long_range(n: int) -> Thunk:
     text = "bytes=" + " 1" * n + "-"
 
@@ -560,7 +568,7 @@ def a_long_range(n: int) -> Thunk:
     return run
 
 
-@case("wire.parse:parse wire.operations:find_shape wire.operations:check_values", 150)
+@case("wire.parse:parse wire.s3.operations:find_shape wire.s3.operations:check_values", 150)
 def many_hoisted_headers(n: int) -> Thunk:
     hoisted = "&".join(f"X-Amz-Meta-{number}=v" for number in range(n))
     request = raw(hoisted, *((f"x-amz-meta-h{number}", "v") for number in range(n)), ("content-length", "0"))
@@ -578,7 +586,7 @@ def a_deep_path(n: int) -> Thunk:
     return run
 
 
-@case("wire.operations:find_shape wire.operations:check_values", 200)
+@case("wire.s3.operations:find_shape wire.s3.operations:check_values", 200)
 def parameters_of_no_operation(n: int) -> Thunk:
     params = {f"a{number}": "1" for number in range(n)} | {"versionId": "v" * n}
 
@@ -608,7 +616,7 @@ def a_long_copy_source(n: int) -> Thunk:
     return lambda: copy_source(text)
 
 
-@case("wire.copies:require_conditions wire.copies:check_copy wire.copies:part_range", 500)
+@case("wire.s3.copy_headers:require_conditions wire.s3.copy_headers:check_copy wire.s3.copy_headers:part_range", 500)
 def a_copy_on_many_conditions(n: int) -> Thunk:
     request = asked(
         x_amz_copy_source_if_match=",".join(['W/"x"'] * n), x_amz_copy_source_range="bytes=" + "1" * n + "-2"
@@ -621,7 +629,7 @@ def a_copy_on_many_conditions(n: int) -> Thunk:
     return run
 
 
-@case("wire.copies:part_range", 1000)
+@case("wire.s3.copy_headers:part_range", 1000)
 def a_range_of_many_digits(n: int) -> Thunk:
     request = asked(x_amz_copy_source_range="bytes=" + "1" * n + "-2")
     return lambda: part_range(request)
@@ -630,7 +638,7 @@ def a_range_of_many_digits(n: int) -> Thunk:
 CORS = Cors(("https://*.example",), ("GET", "PUT"), ("x-amz-*", "content-*"))
 
 
-@case("wire.cors:preflight_headers wire.cors:actual_headers", 60)
+@case("wire.http.cors:preflight_headers wire.http.cors:actual_headers", 60)
 def a_preflight_for_many_headers(n: int) -> Thunk:
     origin = ("origin", "https://" + "a" * n + ".example")
     names = ("access-control-request-headers", ",".join(["x-amz-a"] * n))
@@ -643,7 +651,7 @@ def a_preflight_for_many_headers(n: int) -> Thunk:
     return run
 
 
-@case("wire.tus:read_step wire.tus:is_resumable wire.tus:override", 50)
+@case("wire.links.tus:read_step wire.links.tus:is_resumable wire.links.tus:override", 50)
 def many_pairs_of_metadata(n: int) -> Thunk:
     metadata = ",".join(f"k{number} AAAA" for number in range(n))
     fields = (("tus-resumable", "1.0.0"), ("upload-length", "1"), ("upload-metadata", metadata))
@@ -657,7 +665,7 @@ def many_pairs_of_metadata(n: int) -> Thunk:
     return run
 
 
-@case("wire.tus_state:UploadState wire.tus_state:expiry_of", 300)
+@case("wire.links.tus_state:UploadState wire.links.tus_state:expiry_of", 300)
 def a_record_of_many_fields(n: int) -> Thunk:
     head = json.dumps({f"f{number}": 1 for number in range(n)}).encode().ljust(HEAD_BYTES)
 
@@ -668,7 +676,7 @@ def a_record_of_many_fields(n: int) -> Thunk:
     return run
 
 
-@case("wire.continuation:real_token wire.continuation:shown_token", 2000)
+@case("wire.s3.continuation:real_token wire.s3.continuation:shown_token", 2000)
 def a_long_token(n: int) -> Thunk:
     store = b64encode(b"prefix/" * n).decode()
 
@@ -686,7 +694,7 @@ def authorization(names: str = "host") -> str:
     return f"AWS4-HMAC-SHA256 Credential=A/20260102/r/s3/aws4_request, SignedHeaders={names}, Signature={'0' * 64}"
 
 
-@case("wire.credentials:read_credentials wire.credentials:Scope wire.credentials:timestamp", 500)
+@case("wire.sig.credentials:read_credentials wire.sig.credentials:Scope wire.sig.credentials:timestamp", 500)
 def an_authorization_of_many_parts(n: int) -> Thunk:
     many = raw("", ("authorization", "AWS4-HMAC-SHA256 " + ",".join(f"a{number}=b" for number in range(n))))
     texts = ["A" * n + "/20260102/r/s3/aws4_request", "/" * n]
@@ -703,13 +711,13 @@ def an_authorization_of_many_parts(n: int) -> Thunk:
     return run
 
 
-@case("wire.credentials:read_credentials wire.credentials:http_date", 300)
+@case("wire.sig.credentials:read_credentials wire.sig.credentials:http_date", 300)
 def a_query_of_many_parameters(n: int) -> Thunk:
     request = raw("&".join(f"%41{number}=%42" for number in range(n)))
     return lambda: read_credentials(request)
 
 
-@case("wire.credentials:read_credentials", 300)
+@case("wire.sig.credentials:read_credentials", 300)
 def many_signed_headers(n: int) -> Thunk:
     names = ";".join(["host", *sorted(f"x-{number:05}" for number in range(n))])
     request = raw("", ("authorization", authorization(names)), ("x-amz-date", STAMP))
@@ -719,7 +727,7 @@ def many_signed_headers(n: int) -> Thunk:
 KEYS = Credentials("A", "secret")
 
 
-@case("wire.sigv4:verify wire.sigv4:octets", 30)
+@case("wire.sig.sigv4:verify wire.sig.sigv4:octets", 30)
 def a_signature_over_many_headers(n: int) -> Thunk:
     names = [f"x-amz-meta-{number:05}" for number in range(min(n, 60))]
     fields = [(names[number % len(names)], "a  b " * 4) for number in range(n)]
@@ -739,7 +747,7 @@ def presigned(n: int) -> RawRequest:
     return raw(query)
 
 
-@case("wire.sigv4:verify", 100)
+@case("wire.sig.sigv4:verify", 100)
 def a_signature_over_many_parameters(n: int) -> Thunk:
     request = presigned(n)
     presented = read_credentials(request)
@@ -747,7 +755,7 @@ def a_signature_over_many_parameters(n: int) -> Thunk:
     return lambda: sigv4.verify(presented, request, "secret", now=DAY, keys=sigv4.SigningKeys())  # type: ignore[arg-type]
 
 
-@case("wire.sigv4:presign wire.sigv4:sign_headers wire.sigv4:encode_query wire.sigv4:encode_key", 100)
+@case("wire.sig.sigv4:presign wire.sig.sigv4:sign_headers wire.sig.sigv4:encode_query wire.sig.sigv4:encode_key", 100)
 def signing_much(n: int) -> Thunk:
     headers = [(f"x-amz-meta-{number}", "v") for number in range(n)]
 
@@ -761,7 +769,7 @@ def signing_much(n: int) -> Thunk:
     return run
 
 
-@case("wire.sigv2:verify wire.sigv2:presign", 60)
+@case("wire.sig.sigv2:verify wire.sig.sigv2:presign", 60)
 def an_older_signature_over_much(n: int) -> Thunk:
     query = sigv2.presign(
         KEYS, method="GET", path="/bkt/k", now=DAY, expires=60, query=[(f"x-amz-meta-{at}", "é") for at in range(n)]
@@ -857,14 +865,14 @@ def long_quantities(n: int) -> Thunk:
     return run
 
 
-@case("core.listed:ListText", 100)
+@case("core.revocation_list:ListText", 100)
 def a_list_of_many_entries(n: int) -> Thunk:
     entries = [{"kind": "link", "name": f"l_{number}"} for number in range(n)]
     text = ListText(json.dumps({"revocations": entries}, indent=1), "list", DAY)
     return lambda: list(text.entries())
 
 
-@case("core.listed:ListText", 100)
+@case("core.revocation_list:ListText", 100)
 def a_list_of_many_faults(n: int) -> Thunk:
     faults = ",\n".join('{"kind": 1}' for _ in range(n)) + "],\n" + ",\n".join('"a": 1' for _ in range(n))
     text = ListText('{"revocations": [' + faults + "}", "list", DAY)
@@ -874,7 +882,9 @@ def a_list_of_many_faults(n: int) -> Thunk:
 # -- what goes out
 
 
-@case("wire.disposition:clean_filename wire.disposition:content_disposition", 250, caches=(content_disposition,))
+@case(
+    "wire.http.disposition:clean_filename wire.http.disposition:content_disposition", 250, caches=(content_disposition,)
+)
 def a_name_of_dots_and_spaces(n: int) -> Thunk:
     names = ["a" + ". " * n + "b", "." * n, "\u202e" * n + "a." + "x" * n, '"' * n]
 
@@ -886,7 +896,7 @@ def a_name_of_dots_and_spaces(n: int) -> Thunk:
     return run
 
 
-@case("wire.headers:response_headers", 100)
+@case("wire.s3.response_headers:response_headers", 100)
 def an_answer_of_many_headers(n: int) -> Thunk:
     headers = {f"x-amz-meta-{number}": "é\x01" * 4 for number in range(n)} | {"content-type": "a/" + "b" * n + " ;"}
     answer, request = Answer(200, headers, 0), parse(raw())
@@ -903,7 +913,7 @@ def alike(number: int) -> str:
     return "".join("aA"[number >> at & 1] for at in range(16))
 
 
-@case("wire.archive_names:Names wire.archive_names:note", 40)
+@case("wire.links.archive_names:Names wire.links.archive_names:note", 40)
 def names_that_are_alike(n: int) -> Thunk:
     paths = [alike(number) for number in range(n)] + ["/" * (number % 8) + "b" for number in range(n)]
 
@@ -916,7 +926,7 @@ def names_that_are_alike(n: int) -> Thunk:
     return run
 
 
-@case("wire.archive:ZipArchive wire.archive:TarArchive wire.archive:Member", 20)
+@case("wire.links.archive:ZipArchive wire.links.archive:TarArchive wire.links.archive:Member", 20)
 def an_archive_of_many_members(n: int) -> Thunk:
     members = [Member(f"{number}", 70_000) for number in range(n)]
 
@@ -933,7 +943,7 @@ def an_archive_of_many_members(n: int) -> Thunk:
     return run
 
 
-@case("wire.media:read_type wire.media:sandbox_of wire.media:MediaType", 200, caches=(read_type,))
+@case("wire.http.media:read_type wire.http.media:sandbox_of wire.http.media:MediaType", 200, caches=(read_type,))
 def a_type_of_many_parameters(n: int) -> Thunk:
     texts = ["a/" + "b" * n, "a/b" + ";a=b " * n, "a/b" + " ;" * n + '"', 'a/b;a="' + "\\\\" * n, "a/b, " * n]
 
@@ -999,32 +1009,32 @@ _VALUES = "holds what was read"
 
 NOT_COUNTED = {
     _WRITTEN: """
-        wire.answer_head:answer_head wire.calls:copy_source_header wire.calls:upstream_call wire.calls:whole_instead
-        wire.calls:require_kept wire.calls:require_own_name
-        wire.copies:copied_part wire.copies:copied_whole wire.copies:source_request wire.copies:tags_request
-        wire.documents:completed_document wire.documents:copy_document wire.documents:initiated_document
-        wire.documents:post_document wire.pages:front_page wire.pages:card_page wire.pages:landing_page
-        wire.pages:listing_page
-        wire.pages:password_page wire.pages:receipt_page wire.pages:refusal_page wire.pages:upload_page
+        wire.http.answer_head:answer_head wire.s3.calls:copy_source_header wire.s3.calls:upstream_call wire.s3.calls:whole_instead
+        wire.s3.calls:require_kept wire.s3.calls:require_own_name
+        wire.s3.copy_headers:copied_part wire.s3.copy_headers:copied_whole wire.s3.copy_headers:source_request wire.s3.copy_headers:tags_request
+        wire.s3.documents:completed_document wire.s3.documents:copy_document wire.s3.documents:initiated_document
+        wire.s3.documents:post_document wire.links.pages:front_page wire.links.pages:card_page wire.links.pages:landing_page
+        wire.links.pages:listing_page
+        wire.links.pages:password_page wire.links.pages:receipt_page wire.links.pages:refusal_page wire.links.pages:upload_page
         wire.replies:page wire.replies:problem wire.replies:rate_fields wire.replies:refusal wire.replies:s3_error
-        wire.replies:s3_ids wire.replies:store_error wire.tus:discovery_fields wire.tus:location
-        wire.tus:version_fields
+        wire.replies:s3_ids wire.replies:store_error wire.links.tus:discovery_fields wire.links.tus:location
+        wire.links.tus:version_fields
     """,
     _CONSTANT: """
-        wire.headers:asks_download
-        wire.answer_head:has_no_body wire.calls:heeded_version wire.checksums:register_crc wire.operations:methods_of
-        wire.pages:shown_size wire.replies:public_reason wire.replies:retry_after_field wire.replies:store_reason
-        wire.replies:title_of wire.sigv4:SigningKeys wire.tus:expires_field wire.tus_state:lease_key
-        wire.tus_state:new_upload wire.tus_state:part_bytes core.token:access_key_id core.token:grant_id
+        wire.s3.response_headers:asks_download
+        wire.http.answer_head:has_no_body wire.s3.calls:heeded_version wire.sig.checksums:register_crc wire.s3.operations:methods_of
+        wire.links.pages:shown_size wire.replies:public_reason wire.replies:retry_after_field wire.replies:store_reason
+        wire.replies:title_of wire.sig.sigv4:SigningKeys wire.links.tus:expires_field wire.links.tus_state:lease_key
+        wire.links.tus_state:new_upload wire.links.tus_state:part_bytes core.token:access_key_id core.token:grant_id
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
         core.attempt:unmapped
     """,
     _VALUES: """
-        wire.batch:CompletedPart wire.batch:DeleteOutcome wire.batch:DeleteRequest wire.batch:Doomed wire.batch:Tag
-        wire.credentials:SigV2Header wire.credentials:SigV2Query wire.credentials:SigV4Header
-        wire.credentials:SigV4Query wire.documents:CopyResult wire.form:SigV2Form wire.form:SigV4Form
-        wire.listing:Found wire.listing:Listing wire.listing:Part wire.listing:PartsListing wire.operations:Shape
-        wire.pages:Entry wire.pages:Page wire.replies:Reply wire.sigv4:Verified core.attempt:Attempt
+        wire.s3.batch_delete:CompletedPart wire.s3.batch_delete:DeleteOutcome wire.s3.batch_delete:DeleteRequest wire.s3.batch_delete:Doomed wire.s3.batch_delete:Tag
+        wire.sig.credentials:SigV2Header wire.sig.credentials:SigV2Query wire.sig.credentials:SigV4Header
+        wire.sig.credentials:SigV4Query wire.s3.documents:CopyResult wire.sig.post_policy:SigV2Form wire.sig.post_policy:SigV4Form
+        wire.s3.listing:Found wire.s3.listing:Listing wire.s3.listing:Part wire.s3.listing:PartsListing wire.s3.operations:Shape
+        wire.links.pages:Entry wire.links.pages:Page wire.replies:Reply wire.sig.sigv4:Verified core.attempt:Attempt
     """,
 }
 """Public names of the rooms in `tests.linear.test_linear` that no case covers."""

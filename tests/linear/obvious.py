@@ -10,7 +10,7 @@ __all__ = ["OBVIOUS"]
 
 
 def slices_of_the_rest(n: int) -> Thunk:
-    """What `gateway.wire.chunks` did: each chunk leaves a copy of all that stands behind it."""
+    """What `gateway.wire.http.chunked` did: each chunk leaves a copy of all that stands behind it."""
     wire = b"1\r\nx\r\n" * n + b"%x\r\n" % (64 * n) + bytes(64 * n)
 
     def run() -> None:
@@ -31,7 +31,7 @@ def a_pattern_that_backtracks(n: int) -> Thunk:
 
 
 def a_text_that_is_added_to(n: int) -> Thunk:
-    """What `gateway.wire.multipart` did with a field that came byte by byte: the search began anew each time."""
+    """What `gateway.wire.http.form_data` did with a field that came byte by byte: the search began anew each time."""
 
     def run() -> None:
         buffer = b""

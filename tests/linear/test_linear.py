@@ -27,9 +27,13 @@ from tests.linear.obvious import OBVIOUS
 
 _MOST: Final = 5.0
 _ROOMS: Final = (
-    *(f"wire.{module.name}" for module in pkgutil.iter_modules(gateway.wire.__path__)),
-    *("core.attempt", "core.generations", "core.listed", "core.pattern", "core.token", "core.units"),
-    *("backends.response", "data.head_reader", "data.arrival", "data.connection", "telemetry.redaction"),
+    *(
+        module.name.removeprefix("gateway.")
+        for module in pkgutil.walk_packages(gateway.wire.__path__, "gateway.wire.")
+        if not module.ispkg
+    ),
+    *("core.attempt", "core.generations", "core.revocation_list", "core.pattern", "core.token", "core.units"),
+    *("backends.response", "server.head", "server.request", "server.connection", "telemetry.redaction"),
 )
 """Where bytes of strangers and of stores are read."""
 

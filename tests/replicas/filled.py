@@ -14,10 +14,10 @@ from redis.asyncio import Redis
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.grant_codec import document_of
 from gateway.core.request import Action
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind
-from gateway.core.stored import document_of
 from gateway.core.token import ENTROPY_BYTES, LinkToken, hash_secret
 from gateway.stores import redis_scripts
 from gateway.stores.memory import MemoryState

@@ -12,7 +12,7 @@ from gateway.core.lease import Reservation
 from gateway.core.limits import Demand
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.units import Rate
-from gateway.stores.bell import Bell
+from gateway.stores.notifier import Notifier
 from gateway.stores.redis import RedisState
 from tests.contract.sample import NOW, key, link
 
@@ -35,8 +35,8 @@ async def test_a_clock_that_jumped_back_heals(state: RedisState) -> None:
     refused = await state.take(demand, NOW)
     assert not refused.allowed
     assert refused.retry_after <= 0.051
-    rung = Bell().listen()
-    await Bell.wait(rung, 0.06)
+    rung = Notifier().listen()
+    await Notifier.wait(rung, 0.06)
     assert (await state.take(demand, NOW)).allowed
 
 

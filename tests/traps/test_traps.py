@@ -32,7 +32,7 @@ from gateway.data.steps import relay
 from gateway.server import connection
 from gateway.server.exchange import ClientExchange
 from gateway.server.request import IncomingBody
-from gateway.wire import target as targets
+from gateway.wire.http import target as targets
 from gateway.wire.replies import Reply
 from tests.backends.fault_server import CREDENTIALS, Peer, Seen, fault_server, reply
 from tests.data.harness import APP, Rig, request, running

@@ -17,7 +17,7 @@ from gateway.core.policy import Explanation, Policy, decide, explain
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ACTION_OF, Action, Operation
 from gateway.core.route import Upstream, UpstreamCall
-from gateway.wire.calls import require_kept, require_own_name
+from gateway.wire.s3.calls import require_kept, require_own_name
 
 __all__ = ["SIGNABLE", "Policies", "Question", "Signature"]
 

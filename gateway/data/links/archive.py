@@ -1,6 +1,6 @@
 """Owns a folder link's whole folder as one ZIP or tar, streamed.
 
-Refuses to own the archive's own bytes (`gateway.wire.archive`).
+Refuses to own the archive's own bytes (`gateway.wire.links.archive`).
 
 Laws: the list of members is fixed before the first byte and each is pinned by its entity tag; every member goes
 through the one authorisation function, when it is listed and when its turn comes, and while it is sent whatever ends it
@@ -29,11 +29,11 @@ from gateway.data.state.transfers import Allowed, Permit
 from gateway.data.steps.authorise import authorise
 from gateway.data.steps.renew import confirm
 from gateway.data.turns import in_turns
-from gateway.wire.archive import Archive, Member, TarArchive, ZipArchive
-from gateway.wire.archive_names import Names, note
-from gateway.wire.disposition import clean_filename, content_disposition
-from gateway.wire.listing import Found
+from gateway.wire.http.disposition import clean_filename, content_disposition
+from gateway.wire.links.archive import Archive, Member, TarArchive, ZipArchive
+from gateway.wire.links.archive_names import Names, note
 from gateway.wire.replies import LINK_HEADERS
+from gateway.wire.s3.listing import Found
 
 __all__ = ["archive_headers", "link_archive", "wants_archive"]
 

@@ -1,6 +1,6 @@
 """Owns what a folder link shows of its folder: HTML for people, JSON for programs, never a name above its root.
 
-Refuses to own XML (`gateway.wire.listing`) and HTML (`gateway.wire.pages`).
+Refuses to own XML (`gateway.wire.s3.listing`) and HTML (`gateway.wire.links.pages`).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from gateway.data.links.pages import html, link_title
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.turns import store_document
-from gateway.wire import pages
-from gateway.wire.calls import upstream_call
-from gateway.wire.listing import Listing, link_entries, link_json, read_listing, rename
-from gateway.wire.negotiate import prefers_html
+from gateway.wire.http.negotiate import prefers_html
+from gateway.wire.links import pages
 from gateway.wire.replies import LINK_HEADERS, Reply, store_reason
+from gateway.wire.s3.calls import upstream_call
+from gateway.wire.s3.listing import Listing, link_entries, link_json, read_listing, rename
 
 __all__ = ["link_listing", "read_page"]
 

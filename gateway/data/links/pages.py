@@ -1,6 +1,6 @@
 """Owns the pages that a link shows to a person: landing, upload form, and the way back from a form.
 
-Refuses to own HTML (`gateway.wire.pages`) and when a page is shown (`gateway.data.links.request`).
+Refuses to own HTML (`gateway.wire.links.pages`) and when a page is shown (`gateway.data.links.request`).
 
 Law: showing a page takes no use and moves no byte of the object.
 """
@@ -20,8 +20,8 @@ from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.password import password_proof
 from gateway.data.store_errors import require_pinned
-from gateway.wire import pages
-from gateway.wire.negotiate import prefers_html, prefers_json
+from gateway.wire.http.negotiate import prefers_html, prefers_json
+from gateway.wire.links import pages
 from gateway.wire.replies import LINK_HEADERS, Reply, store_reason
 
 __all__ = ["html", "link_page", "link_receipt", "link_title"]

@@ -1,6 +1,7 @@
 """Owns what is special about a link: where its path leads, and when a person gets a page instead of bytes.
 
-Refuses to own the pages' HTML (`gateway.wire.pages`) and whether the link allows anything (`gateway.core.policy`).
+Refuses to own the pages' HTML (`gateway.wire.links.pages`) and whether the link allows anything
+(`gateway.core.policy`).
 
 Law: only a deliberate act takes a use. Opening a page takes none. A limited link opened in a browser shows a page whose
 button takes it; a fetch by a tool gets the bytes at once, unless the link asks first. Who says that it only looks,
@@ -28,10 +29,10 @@ from gateway.data.call import LinkPage
 from gateway.data.presented import TokenPresented
 from gateway.data.steps.authenticate import Resolved
 from gateway.server.exchange import ClientExchange
-from gateway.wire.headers import asks_download
-from gateway.wire.multipart import Form
+from gateway.wire.http.form_data import Form
+from gateway.wire.links.visitor import Visit, visit_of
 from gateway.wire.parse import checked_key
-from gateway.wire.visitor import Visit, visit_of
+from gateway.wire.s3.response_headers import asks_download
 
 __all__ = ["is_navigation", "link_attempt", "named_by_form", "page_of", "settle_place"]
 

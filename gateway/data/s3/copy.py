@@ -1,6 +1,7 @@
 """Owns CopyObject and UploadPartCopy: by the store itself where one store has both ends, else through here.
 
-Refuses to own what a copy's headers mean (`gateway.wire.copies`) and how an upload is sent (`gateway.data.s3.put`).
+Refuses to own what a copy's headers mean (`gateway.wire.s3.copy_headers`) and how an upload is sent
+(`gateway.data.s3.put`).
 
 Laws: the source is decided on like any read, by the name that is then asked for, and its revocation ends a copy that
 runs; bytes between two stores are streamed, never kept, and the copy appears whole or not at all.
@@ -26,12 +27,12 @@ from gateway.data.steps.authorise import authorise
 from gateway.data.steps.renew import confirm
 from gateway.data.store_errors import check_answer, error_reply
 from gateway.data.turns import store_document
-from gateway.wire import copies, documents
-from gateway.wire.batch import Tag, read_store_tags
-from gateway.wire.calls import copy_source_header, heeded_version, require_kept, require_own_name, upstream_call
-from gateway.wire.headers import response_headers
 from gateway.wire.parse import copy_source
 from gateway.wire.replies import Reply
+from gateway.wire.s3 import copy_headers, documents
+from gateway.wire.s3.batch_delete import Tag, read_store_tags
+from gateway.wire.s3.calls import copy_source_header, heeded_version, require_kept, require_own_name, upstream_call
+from gateway.wire.s3.response_headers import response_headers
 
 __all__ = ["copy"]
 
@@ -48,7 +49,7 @@ async def copy(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) ->
         Refused: what the source's decision says, NOT_SUPPORTED_BY_BACKEND, or a condition that does not hold.
         UpstreamFailed: one of the stores is away or broken.
     """
-    copies.check_copy(tried.request)
+    copy_headers.check_copy(tried.request)
     place, version = copy_source(tried.request.headers["x-amz-copy-source"])
     reading = tried.attempt.touching(Action.READ, place.bucket, place.key)
     source = authorise(plane, permit.grant, reading)
@@ -90,19 +91,19 @@ async def _within(plane: DataPlane, tried: Call, permit: Permit, source: Route, 
 
 async def _between(plane: DataPlane, tried: Call, permit: Permit, source: Route, version: str | None) -> Reply:
     request = tried.request
-    asked = copies.source_request(request, version)
+    asked = copy_headers.source_request(request, version)
     async with plane.upstream.open(upstream_call(source, asked)) as found:
         refused = await check_answer(found, tried, permit)
         if refused is not None:
             return refused
-        copies.require_conditions(request, found.headers)
+        copy_headers.require_conditions(request, found.headers)
         length, chunks = _wanted(found, request)
         require_kept(permit.route, length)
         if request.operation is Operation.UPLOAD_PART_COPY:
-            written = copies.copied_part(request, length)
+            written = copy_headers.copied_part(request, length)
         else:
             tags = await _tags(plane, tried, source, asked, found)
-            written = copies.copied_whole(request, found.headers, length, tags)
+            written = copy_headers.copied_whole(request, found.headers, length, tags)
         call = upstream_call(permit.route, written, body_length=length or 0)
         require_heeded(permit, call, length)
         body = withheld(plane, permit, _moved(metered(plane, permit, chunks, length), permit))
@@ -137,7 +138,7 @@ def _wanted(found: Answer, request: ObjectRequest) -> tuple[int | None, AsyncIte
         Refused: BAD_RANGE when the source ends before the range does.
         UpstreamFailed: UPSTREAM_BROKE for another range than the one that was asked for.
     """
-    wanted = copies.part_range(request)
+    wanted = copy_headers.part_range(request)
     if wanted is None:
         return found.length, aiter(found.body)
     first, last = wanted
@@ -178,7 +179,7 @@ async def _tags(plane: DataPlane, tried: Call, source: Route, asked: ObjectReque
     replacing = tried.request.headers.get("x-amz-tagging-directive") == "REPLACE"
     if replacing or found.headers.get("x-amz-tagging-count", "0") == "0":
         return ()
-    reading = copies.tags_request(asked)
+    reading = copy_headers.tags_request(asked)
     async with plane.upstream.open(upstream_call(source, reading)) as answer:
         if answer.status != 200:
             raise UpstreamFailed(Reason.UPSTREAM_REFUSED, f"the tags of a copy's source: {answer.status}")

@@ -28,11 +28,11 @@ from gateway.data.steps.authorise import authorise
 from gateway.data.steps.renew import confirm
 from gateway.data.store_errors import check_answer, error_reply
 from gateway.data.turns import feed_in_turns, in_turns, store_document
-from gateway.wire import batch, documents, listing
-from gateway.wire.calls import heeded_version, require_own_name, upstream_call
-from gateway.wire.headers import response_headers
-from gateway.wire.markup import Node
 from gateway.wire.replies import Reply
+from gateway.wire.s3 import batch_delete, documents, listing
+from gateway.wire.s3.calls import heeded_version, require_own_name, upstream_call
+from gateway.wire.s3.response_headers import response_headers
+from gateway.wire.s3.xml import Node
 
 __all__ = ["DOCUMENTS"]
 
@@ -70,8 +70,8 @@ async def _sent_document(plane: DataPlane, tried: Call, permit: Permit, root: st
     size = 0
     async for chunk in plain_body(plane, request, permit, tried.verified):
         size += len(chunk)
-        if size > batch.MAX_BATCH_BODY:
-            raise Refused(Reason.TOO_LARGE, f"the document is above {batch.MAX_BATCH_BODY} bytes")
+        if size > batch_delete.MAX_BATCH_BODY:
+            raise Refused(Reason.TOO_LARGE, f"the document is above {batch_delete.MAX_BATCH_BODY} bytes")
         await feed_in_turns(reader, chunk)
     return reader.finish()
 
@@ -104,8 +104,10 @@ async def _create_upload(plane: DataPlane, gate: Snapshot, tried: Call, permit: 
 
 
 async def _complete_upload(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply | KeepAliveReply:
-    parts = batch.read_complete(await _sent_document(plane, tried, permit, "CompleteMultipartUpload"))
-    return await answer_or_keep_alive(_completed(plane, gate, tried, permit, batch.complete_document(parts)), permit)
+    parts = batch_delete.read_complete(await _sent_document(plane, tried, permit, "CompleteMultipartUpload"))
+    return await answer_or_keep_alive(
+        _completed(plane, gate, tried, permit, batch_delete.complete_document(parts)), permit
+    )
 
 
 async def _completed(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit, body: bytes) -> Reply:
@@ -123,9 +125,9 @@ async def _completed(plane: DataPlane, gate: Snapshot, tried: Call, permit: Perm
 
 async def _delete_batch(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply | KeepAliveReply:
     """Delete what may be deleted; every other key gets its own AccessDenied, as S3 does."""
-    asked = batch.read_delete(await _sent_document(plane, tried, permit, "Delete"))
-    refused: list[batch.DeleteOutcome] = []
-    allowed: list[batch.Doomed] = []
+    asked = batch_delete.read_delete(await _sent_document(plane, tried, permit, "Delete"))
+    refused: list[batch_delete.DeleteOutcome] = []
+    allowed: list[batch_delete.Doomed] = []
     touched: list[Allowed] = []
     async for doomed in in_turns(asked.objects):  # a thousand decisions
         try:
@@ -134,7 +136,7 @@ async def _delete_batch(plane: DataPlane, gate: Snapshot, tried: Call, permit: P
             require_own_name(route)
             version = heeded_version(permit.route.backend.capabilities, doomed.version_id)
         except Refused as no:
-            refused.append(batch.DeleteOutcome.refused(doomed, no.reason))
+            refused.append(batch_delete.DeleteOutcome.refused(doomed, no.reason))
         else:
             allowed.append(replace(doomed, version_id=version))
             touched.append(Allowed(attempt, route))
@@ -146,29 +148,31 @@ async def _deleted(
     plane: DataPlane,
     tried: Call,
     permit: Permit,
-    allowed: list[batch.Doomed],
-    refused: list[batch.DeleteOutcome],
+    allowed: list[batch_delete.Doomed],
+    refused: list[batch_delete.DeleteOutcome],
     *,
     quiet: bool,
 ) -> Reply:
     carried = [doomed for doomed in allowed if documents.xml_carries(doomed.key)]
-    outcomes: list[batch.DeleteOutcome] = []
+    outcomes: list[batch_delete.DeleteOutcome] = []
     if carried:
         prefix = permit.route.bucket.prefix
-        body = batch.delete_document(carried, prefix)
+        body = batch_delete.delete_document(carried, prefix)
         found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request, body=body), body)
         if isinstance(found, Reply):
             return found
-        outcomes = batch.read_deleted(found, prefix)
+        outcomes = batch_delete.read_deleted(found, prefix)
     outcomes += [
         await _delete_alone(plane, tried, permit, doomed) for doomed in allowed if not documents.xml_carries(doomed.key)
     ]
     permit.consumed = True
-    document = batch.deleted_document([*outcomes, *refused], quiet=quiet)
+    document = batch_delete.deleted_document([*outcomes, *refused], quiet=quiet)
     return xml_reply(document, permit.exchange.request_id)
 
 
-async def _delete_alone(plane: DataPlane, tried: Call, permit: Permit, doomed: batch.Doomed) -> batch.DeleteOutcome:
+async def _delete_alone(
+    plane: DataPlane, tried: Call, permit: Permit, doomed: batch_delete.Doomed
+) -> batch_delete.DeleteOutcome:
     """Delete an allowed object whose name no store would read in a document: by its address."""
     params = {} if doomed.version_id is None else {"versionId": doomed.version_id}
     request = ObjectRequest(
@@ -180,9 +184,9 @@ async def _delete_alone(plane: DataPlane, tried: Call, permit: Permit, doomed: b
     await confirm(plane, permit)
     async with plane.upstream.open(upstream_call(replace(permit.route, key=doomed.key), request)) as answer:
         if answer.status >= 300 and answer.status != 404:
-            return batch.DeleteOutcome.failed(doomed)
+            return batch_delete.DeleteOutcome.failed(doomed)
         marked = answer.headers.get("x-amz-delete-marker") == "true"
-        return batch.DeleteOutcome(
+        return batch_delete.DeleteOutcome(
             key=doomed.key,
             version_id=doomed.version_id,
             delete_marker=marked,
@@ -194,11 +198,11 @@ async def _get_tags(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permi
     found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
     if isinstance(found, Reply):
         return found
-    return xml_reply(batch.tags_document(batch.read_store_tags(found)), permit.exchange.request_id)
+    return xml_reply(batch_delete.tags_document(batch_delete.read_store_tags(found)), permit.exchange.request_id)
 
 
 async def _put_tags(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
-    body = batch.tags_document(batch.read_tags(await _sent_document(plane, tried, permit, "Tagging")))
+    body = batch_delete.tags_document(batch_delete.read_tags(await _sent_document(plane, tried, permit, "Tagging")))
     found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request, body=body), body)
     return found if isinstance(found, Reply) else xml_reply(b"", permit.exchange.request_id)
 

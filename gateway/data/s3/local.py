@@ -16,8 +16,8 @@ from gateway.core.request import Operation
 from gateway.core.units import format_instant
 from gateway.data.call import Call
 from gateway.data.plane import Snapshot
-from gateway.wire.documents import document, element
 from gateway.wire.replies import Reply, s3_error, s3_ids
+from gateway.wire.s3.documents import document, element
 
 __all__ = ["LOCAL", "local_answer", "xml_reply"]
 

@@ -22,7 +22,7 @@ from gateway.data.call import Call
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.renew import confirm
-from gateway.wire.calls import require_kept, upstream_call
+from gateway.wire.s3.calls import require_kept, upstream_call
 
 __all__ = ["open_put", "require_absent", "require_heeded", "sent"]
 

@@ -1,6 +1,6 @@
 """Owns the follower of a revocation list that somebody else keeps, beside the feed of the state.
 
-Refuses to own the reading (`gateway.stores.listed`) and the look-up (`gateway.core.revocation`).
+Refuses to own the reading (`gateway.stores.revocation_file`) and the look-up (`gateway.core.revocation`).
 
 Laws: revocations are facts, so what was listed once stays in force until the process ends, whatever later lists leave
 out. A list is as old as it says, and past the operator's bound nothing is decided without a newer one: its age enters

@@ -28,7 +28,7 @@ from gateway.data.state.transfers import Permit
 from gateway.data.steps.renew import admit_again
 from gateway.data.steps.reserve import open_lease, settle
 from gateway.server.exchange import ClientExchange
-from gateway.wire.tus_state import UPLOAD_SECONDS, lease_key, new_upload
+from gateway.wire.links.tus_state import UPLOAD_SECONDS, lease_key, new_upload
 
 __all__ = ["Admission"]
 

@@ -22,9 +22,9 @@ from gateway.data.presented import FormPresented, Presented, SignedPresented, To
 from gateway.data.state.guess_limiter import TOKEN_GUESSES
 from gateway.data.steps.password import prove_password
 from gateway.data.steps.verify import leaves_type_unsigned, verify_signature, verify_signed_form, version_of
-from gateway.wire.credentials import Signed
-from gateway.wire.form import SignedForm
-from gateway.wire.sigv4 import Verified
+from gateway.wire.sig.credentials import Signed
+from gateway.wire.sig.post_policy import SignedForm
+from gateway.wire.sig.sigv4 import Verified
 
 __all__ = ["Resolved", "find_link", "resolve"]
 

@@ -1,7 +1,7 @@
 """Owns cross-origin requests: preflights, and the headers that every other answer gets for a browser's sake.
 
-Refuses to own the matching (`gateway.wire.cors`) and any permission: a preflight opens nothing, it only says what a
-page may then try with a credential of its own.
+Refuses to own the matching (`gateway.wire.http.cors`) and any permission: a preflight opens nothing, it only says what
+a page may then try with a credential of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gateway.core.token import LinkToken
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.steps.authenticate import find_link
 from gateway.server.exchange import ClientExchange
-from gateway.wire.cors import actual_headers, preflight_headers
+from gateway.wire.http.cors import actual_headers, preflight_headers
 from gateway.wire.replies import LINK_HEADERS, Reply
 
 __all__ = ["answer_preflight", "set_cors_headers"]

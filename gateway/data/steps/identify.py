@@ -32,10 +32,10 @@ from gateway.data.presented import (
     TrustedPresented,
 )
 from gateway.server.exchange import ClientExchange
-from gateway.wire.credentials import Signed, read_credentials
-from gateway.wire.form import read_form
-from gateway.wire.operations import RESPONSE_OVERRIDES
-from gateway.wire.target import host_name
+from gateway.wire.http.target import host_name
+from gateway.wire.s3.operations import RESPONSE_OVERRIDES
+from gateway.wire.sig.credentials import Signed, read_credentials
+from gateway.wire.sig.post_policy import read_form
 
 __all__ = [
     "identify",

@@ -26,8 +26,8 @@ from gateway.data.s3.put import open_put
 from gateway.data.state.transfers import Permit
 from gateway.data.store_errors import check_answer
 from gateway.data.tus.handler import resumable
-from gateway.wire.calls import upstream_call, whole_instead
 from gateway.wire.replies import Reply
+from gateway.wire.s3.calls import upstream_call, whole_instead
 
 __all__ = ["OpenAnswer", "Opened"]
 

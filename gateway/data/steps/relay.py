@@ -1,6 +1,7 @@
 """Owns step 7: a store's answer on its way to the client, counted, paced, and never made to look whole when it is not.
 
-Refuses to own what may be forwarded (`gateway.wire.headers`) and when to stop (`gateway.data.state.transfers` cuts).
+Refuses to own what may be forwarded (`gateway.wire.s3.response_headers`) and when to stop
+(`gateway.data.state.transfers` cuts).
 
 Laws: small bodies go in one write, large ones chunk by chunk with back-pressure; the bytes forwarded equal the bytes
 declared, or the connection is cut (T1, T14).
@@ -20,8 +21,8 @@ from gateway.data.state.transfers import Permit
 from gateway.data.steps.open import Opened
 from gateway.data.steps.reserve import claim, count_whole
 from gateway.server.exchange import ClientExchange
-from gateway.wire.headers import response_headers
 from gateway.wire.replies import Reply, s3_ids
+from gateway.wire.s3.response_headers import response_headers
 
 __all__ = ["relay"]
 

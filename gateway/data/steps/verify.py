@@ -1,6 +1,6 @@
 """Owns the choice of verifier for a presented signature.
 
-Refuses to own the arithmetic (`gateway.wire.sigv4`, `gateway.wire.sigv2`).
+Refuses to own the arithmetic (`gateway.wire.sig.sigv4`, `gateway.wire.sig.sigv2`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from typing import Final
 
 from gateway.core.attempt import SignatureVersion
 from gateway.core.request import BucketPlace, ObjectRequest
-from gateway.wire import sigv2, sigv4
-from gateway.wire.credentials import Signed, SigV2Header, SigV2Query, SigV4Header, SigV4Query
-from gateway.wire.form import FormPolicy, SignedForm, SigV2Form, SizeRange, verify_form
-from gateway.wire.multipart import Form
+from gateway.wire.http.form_data import Form
+from gateway.wire.sig import sigv2, sigv4
+from gateway.wire.sig.credentials import Signed, SigV2Header, SigV2Query, SigV4Header, SigV4Query
+from gateway.wire.sig.post_policy import FormPolicy, SignedForm, SigV2Form, SizeRange, verify_form
 
 __all__ = ["leaves_type_unsigned", "verify_signature", "verify_signed_form", "version_of"]
 

@@ -21,8 +21,8 @@ from typing import Final, TypeVar
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.data.state.memory_budget import MemoryBudget, Portion
 from gateway.data.tus.store import TusStore
-from gateway.wire.listing import Part
-from gateway.wire.tus_state import PART_BYTES, UploadState, part_bytes
+from gateway.wire.links.tus_state import PART_BYTES, UploadState, part_bytes
+from gateway.wire.s3.listing import Part
 
 __all__ = ["Arriving", "Progress", "checked"]
 

@@ -1,6 +1,6 @@
 """Owns the joining of finished partial uploads into one object, in the order in which the final upload names them.
 
-Refuses to own headers (`gateway.wire.tus`), and whether the final upload may be (`gateway.data.tus.handler`).
+Refuses to own headers (`gateway.wire.links.tus`), and whether the final upload may be (`gateway.data.tus.handler`).
 
 Laws: the store joins by itself where it can and the pieces are large enough, else their bytes go through here, and
 nothing is kept. The object appears as that of any upload does: whole, after the right to write was asked for once more,
@@ -18,7 +18,7 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused
 from gateway.data.state.memory_budget import Portion
 from gateway.data.tus.append import Arriving, Progress
-from gateway.wire.listing import Part
+from gateway.wire.s3.listing import Part
 
 __all__ = ["Pieces"]
 

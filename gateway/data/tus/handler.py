@@ -1,6 +1,7 @@
 """Owns the steps of a resumable upload through a link (tus 1.0.0): discover, create, append, look, end.
 
-Refuses to own headers (`gateway.wire.tus`), bytes (`gateway.data.tus.append`) and the store (`gateway.data.tus.store`).
+Refuses to own headers (`gateway.wire.links.tus`), bytes (`gateway.data.tus.append`) and the store
+(`gateway.data.tus.store`).
 
 Laws: a step is decided on like an upload of the same object, by the one authorisation function, each time anew. An
 upload belongs to one link and one object. Its creation is the one use it takes; of an upload that comes in pieces, the
@@ -31,10 +32,10 @@ from gateway.data.tus.append import Arriving, Progress, checked
 from gateway.data.tus.concat import Pieces
 from gateway.data.tus.parked import park, unpark
 from gateway.data.tus.store import TusStore
-from gateway.wire.calls import require_kept
+from gateway.wire.links.tus import RESUMABLE, discovery_fields, expires_field, location
+from gateway.wire.links.tus_state import HEAD_BYTES, PART_BYTES, UPLOAD_SECONDS, UploadState, lease_key, part_bytes
 from gateway.wire.replies import LINK_HEADERS, Reply
-from gateway.wire.tus import RESUMABLE, discovery_fields, expires_field, location
-from gateway.wire.tus_state import HEAD_BYTES, PART_BYTES, UPLOAD_SECONDS, UploadState, lease_key, part_bytes
+from gateway.wire.s3.calls import require_kept
 
 __all__ = ["resumable"]
 

@@ -17,7 +17,7 @@ from gateway.core.grant import Grant
 from gateway.core.limits import Demand
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.units import Rate
-from gateway.wire.tus_state import UPLOAD_SECONDS
+from gateway.wire.links.tus_state import UPLOAD_SECONDS
 
 if TYPE_CHECKING:
     from gateway.data.plane import DataPlane, Snapshot

@@ -1,6 +1,6 @@
 """Owns the store's side of a resumable upload: its record with the tail, its parts, and its end.
 
-Refuses to own the record's form (`gateway.wire.tus_state`) and what a client may do (`gateway.data.tus.handler`).
+Refuses to own the record's form (`gateway.wire.links.tus_state`) and what a client may do (`gateway.data.tus.handler`).
 
 Laws: nothing of an upload is kept on this machine, so any replica goes on with it. The record lies in the reserved
 folder at the root of the upload's bucket, which no caller can name and no listing shows. An upload that may not
@@ -21,12 +21,12 @@ from gateway.core.request import ObjectRequest, Operation
 from gateway.core.route import Answer, Capability, Route, UpstreamCall
 from gateway.data.plane import DataPlane
 from gateway.data.s3.put import require_absent
-from gateway.wire.batch import CompletedPart, complete_document
-from gateway.wire.calls import copy_source_header, upstream_call
-from gateway.wire.documents import read_completed, read_copy, read_initiated, store_fault
-from gateway.wire.listing import Part, read_listing, read_parts
+from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
 from gateway.wire.replies import store_reason
-from gateway.wire.tus_state import HEAD_BYTES, UploadState, expiry_of
+from gateway.wire.s3.batch_delete import CompletedPart, complete_document
+from gateway.wire.s3.calls import copy_source_header, upstream_call
+from gateway.wire.s3.documents import read_completed, read_copy, read_initiated, store_fault
+from gateway.wire.s3.listing import Part, read_listing, read_parts
 
 __all__ = ["TusStore"]
 

@@ -17,8 +17,8 @@ from gateway.core.reasons import DependencyDown
 from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind
 from gateway.core.token import ENTROPY_BYTES, LinkToken, hash_secret
-from gateway.wire import sigv2, sigv4
-from gateway.wire.sigv4 import SigningKeys
+from gateway.wire.sig import sigv2, sigv4
+from gateway.wire.sig.sigv4 import SigningKeys
 from tests.data.harness import Rig, running
 
 

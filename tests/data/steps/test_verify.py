@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.data.steps.verify import verify_signature
-from gateway.wire.credentials import read_credentials
 from gateway.wire.parse import parse
+from gateway.wire.sig.credentials import read_credentials
 from tests.wire import peer
 from tests.wire.peer import NOW, PAIR
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.core.reasons import Reason
 from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Capability, UpstreamCall
-from gateway.wire.tus_state import HEAD_BYTES
+from gateway.wire.links.tus_state import HEAD_BYTES
 from tests.data.harness import EVERY, Rig, policy, request
 from tests.data.scripted_store import Scripted
 from tests.data.uploading import (

@@ -1,0 +1,208 @@
+"""Owns one request and its answer on pooled connections: sending, early answers, the few allowed repeats, giving back.
+
+Refuses to own addressing and signing (`gateway.backends.presign`): it gets finished bytes.
+
+Law: a write is sent once. Only a request that is safe, has no body, and died on a kept connection before one byte of
+answer is repeated, once, on a new connection. An upload's last byte leaves only after its source has ended
+well, so a source that fails can never look like a whole body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Final
+
+from gateway.backends.connection import Connection
+from gateway.backends.pool import Pool
+from gateway.backends.response import Response
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.route import Answer, AnswerBody, EmptyBody
+
+__all__ = ["StoreCall", "StreamedBody"]
+
+_EMPTY: Final = EmptyBody()
+
+Source = AsyncIterator[bytes] | bytes | None
+
+
+class StreamedBody:
+    """The body of an answer as it arrives (`core.route.AnswerBody`). One reader."""
+
+    __slots__ = ("_connection", "_response")
+
+    def __init__(self, response: Response, connection: Connection) -> None:
+        self._response = response
+        self._connection = connection
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        response = self._response
+        while not response.chunks:
+            if response.complete:
+                raise StopAsyncIteration
+            response.raise_failure()
+            await self._connection.progress()
+        return response.pop()
+
+    async def read(self, limit: int) -> bytes:
+        response = self._response
+        while not response.complete and response.received <= limit:
+            response.raise_failure()
+            await self._connection.progress()
+        if response.received > limit:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the body is longer than {limit} bytes")
+        whole = b"".join(response.chunks)
+        response.chunks.clear()
+        response.buffered = 0
+        return whole
+
+
+class StoreCall:
+    """`async with Exchange(…) as answer:` sends `head` and `source`, and answers with the store's head.
+
+    `length` is the declared length of `source`, None without a body. Bytes are handed to the socket as they are; an
+    iterator is drawn from as the socket takes it, while the answer is already being waited for.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_head",
+        "_length",
+        "_method",
+        "_pool",
+        "_response",
+        "_sender",
+        "_sent",
+        "_source",
+        "_source_fault",
+        "laborious",
+    )
+
+    def __init__(self, pool: Pool, method: str, head: bytes, source: Source = None, length: int | None = None) -> None:
+        self._pool = pool
+        self._method = method
+        self._head = head
+        self._source = source
+        self._length = length
+        self._connection: Connection | None = None
+        self._response: Response | None = None
+        self._sender: asyncio.Task[None] | None = None
+        self._sent = False
+        self._source_fault: BaseException | None = None
+        self.laborious = False  # whether the store may take its time before the head
+
+    async def __aenter__(self) -> Answer:
+        safe = self._method in {"GET", "HEAD"} and self._source is None
+        connection = self._pool.take(write=not safe) or await self._pool.acquire()
+        reused = connection.uses > 0
+        try:
+            return await self._try(connection)
+        except UpstreamFailed as failure:
+            dropped = failure.reason is Reason.UPSTREAM_BROKE and not (self._response and self._response.started)
+            if not (safe and reused and dropped):
+                raise
+        return await self._try(await self._pool.acquire(fresh=True))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end()
+
+    async def _try(self, connection: Connection) -> Answer:
+        self._connection = connection
+        self._response = response = Response(bodiless=self._method == "HEAD")
+        connection.begin(response, laborious=self.laborious)
+        try:
+            self._send(connection)
+            while not response.head_done and response.failure is None:
+                await connection.progress()
+                if self._source_fault is not None:
+                    raise self._source_fault
+            response.raise_failure()
+            # Asked of this exchange, not of the connection: with a whole answer that may be somebody else's by now.
+            if not self._sent:
+                # The store has spoken before it heard all: a refusal counts, and this connection ends with it.
+                await self._stop_sending()
+                if response.status < 300:
+                    raise UpstreamFailed(Reason.UPSTREAM_BROKE, "success was answered before the body was sent")
+        except BaseException:
+            await self._end()
+            raise
+        body: AnswerBody = _EMPTY if response.length == 0 else StreamedBody(response, connection)
+        return Answer(response.status, response.headers, response.length, body)
+
+    def _send(self, connection: Connection) -> None:
+        source = self._source
+        if source is None:
+            connection.write(self._head)
+            self._all_sent(connection)
+        elif isinstance(source, bytes):
+            if len(source) != self._length:
+                raise ValueError("the body is not as long as declared")
+            if len(source) <= 65536:
+                connection.write(self._head + source)
+            else:
+                connection.write(self._head)
+                connection.write(source)
+            self._all_sent(connection)
+        else:
+            loop = asyncio.get_running_loop()
+            self._sender = loop.create_task(self._guarded(connection, source))
+
+    async def _guarded(self, connection: Connection, source: AsyncIterator[bytes]) -> None:
+        """The sending task: whatever ends it early ends the connection before the last byte."""
+        try:
+            await self._pour(connection, source)
+        except BaseException as error:
+            connection.abort()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            self._source_fault = error
+            connection.interrupt()
+
+    async def _pour(self, connection: Connection, source: AsyncIterator[bytes]) -> None:
+        declared = self._length or 0
+        left = declared
+        # The head waits for the first bytes: some stores take a head that nothing follows for an empty object.
+        held = self._head
+        async for chunk in source:
+            if not chunk:
+                continue
+            left -= len(chunk)
+            if left < 0:
+                raise Refused(Reason.INCOMPLETE_BODY, f"the body is longer than the declared {declared} bytes")
+            held = held + chunk if held else chunk
+            if not left:
+                continue
+            connection.write(held)
+            held = b""
+            await connection.drain()
+            if connection.closed:
+                return
+        if left:
+            raise Refused(Reason.INCOMPLETE_BODY, f"the body ended {left} bytes before its declared {declared}")
+        connection.write(held)
+        self._all_sent(connection)
+
+    def _all_sent(self, connection: Connection) -> None:
+        self._sent = True
+        connection.sent()
+
+    async def _stop_sending(self) -> None:
+        sender, self._sender = self._sender, None
+        if sender is not None and not sender.done():
+            sender.cancel()
+            await asyncio.wait({sender})
+
+    async def _end(self) -> None:
+        """Give everything back: an answer read to its end has returned its connection already."""
+        connection, response = self._connection, self._response
+        if connection is not None and response is not None and connection.response is response:
+            connection.abort()
+        if self._sender is not None:
+            await self._stop_sending()
+        self._source_fault = None  # its traceback leads back here

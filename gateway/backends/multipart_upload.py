@@ -1,0 +1,332 @@
+"""Owns uploads too large for one PUT, or of unknown length: parts, completion, and cleaning up after a failure.
+
+Refuses to own which uploads go this way, and checking what is uploaded: a source that raises ends the upload.
+
+Law: completed once, or aborted. Nothing is completed unless every part was taken and the source ended well. With a
+known length the parts are streamed and nothing is kept; with an unknown one exactly one part is kept in memory,
+because a PUT has to declare its length.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.route import Answer, Upstream, UpstreamCall
+from gateway.wire.s3.batch_delete import CompletedPart, complete_document
+from gateway.wire.s3.calls import DEFAULT_TYPE
+from gateway.wire.s3.documents import read_completed, read_initiated, store_fault
+
+__all__ = ["MAX_PARTS", "PART_SIZE", "Destination", "part_size", "upload"]
+
+PART_SIZE: Final = 8 * 1024**2
+"""Bytes. The usual default of S3 clients, above the 5 MiB that every store demands."""
+
+MAX_PARTS: Final = 10_000
+"""S3's limit on the parts of one upload."""
+
+_STREAMED_PART: Final = 64 * 1024**2
+_MIB: Final = 1024**2
+_KEPT_PIECE: Final = 64 * 1024
+_ANSWER_LIMIT: Final = 1024**2
+_FAILED: Final = 500
+"""The status of a failure that a store reports in the body of a success."""
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A real place: backend, real bucket and real key."""
+
+    backend: str
+    bucket: str
+    key: str
+
+
+def part_size(number: int, *, length: int | None = None, equal: bool = False) -> int:
+    """Bytes of part `number` (from 1).
+
+    With a known length all parts are equal and `MAX_PARTS` are enough. With an unknown one they double after every
+    thousand, which reaches 7.8 TiB, unless the store wants them `equal`.
+    """
+    if length is not None:
+        least = -(-length // MAX_PARTS)
+        return max(_STREAMED_PART, -(-least // _MIB) * _MIB)
+    return PART_SIZE if equal else PART_SIZE << (number - 1) // 1000
+
+
+async def upload(
+    upstream: Upstream,
+    place: Destination,
+    chunks: AsyncIterator[bytes],
+    *,
+    length: int | None = None,
+    headers: Headers = (),
+    conditions: Headers = (),
+    equal_parts: bool = False,
+    confirm: Callable[[], Awaitable[None]] | None = None,
+) -> Answer:
+    """Upload all of `chunks`; `length` in bytes if known.
+
+    `confirm` raises when the object may not appear any more: it is asked before each part, and again once the store
+    listens for the completion. With the last chunk of a source that goes up at once, the source asks by itself.
+
+    `headers` describe the object. `conditions` (`if-match`, `if-none-match`) go with the step that makes the object
+    appear; the caller has asked the profile whether the store heeds them.
+
+    The answer is as to one PUT: the store's to the step that made the object appear, with the object's ETag, or the
+    refusal of whichever step it refused, whose status is never a success; then nothing is left of the upload.
+
+    Raises:
+        Refused: INCOMPLETE_BODY when the source does not have the declared length, TOO_LARGE above `MAX_PARTS`; and
+            whatever the source raises.
+        UpstreamFailed: UPSTREAM_BROKE for a document that is none, and the failures of `Upstream.open`.
+    """
+    source = _Source(chunks, length)
+    first = part_size(1, length=length, equal=equal_parts)
+    kept = None if length is not None else await source.keep(first)
+    whole = length if length is not None and length <= first else None
+    if kept is not None and source.ended:
+        whole = kept.size
+    work = _Work(upstream, place, conditions, confirm)
+    if whole is not None:
+        return await work.put_whole(source.last(whole) if kept is None else kept.replay(), whole, headers)
+    opened = await work.create(headers)
+    if isinstance(opened, Answer):
+        return opened
+    try:
+        answer = await work.put_parts(opened, _cut(source, kept, length, equal=equal_parts))
+        if answer is None:
+            answer = await work.complete(opened)
+    except BaseException:
+        await _finish(work.abort(opened))
+        raise
+    if answer.status >= 300:
+        await _finish(work.abort(opened))
+    return answer
+
+
+async def _cut(
+    source: _Source, kept: _Kept | None, length: int | None, *, equal: bool
+) -> AsyncIterator[tuple[int, AsyncIterator[bytes], int]]:
+    """Number, bytes and size of each part. The bytes of one have to be taken before the next is asked for."""
+    number = 0
+    while kept is not None or source.left:
+        number += 1
+        if number > MAX_PARTS:
+            raise Refused(Reason.TOO_LARGE, f"the upload has more than {MAX_PARTS} parts")
+        if kept is not None:
+            yield number, kept.replay(), kept.size
+            kept = None if source.ended else await source.keep(part_size(number + 1, equal=equal))
+            kept = kept if kept is None or kept.size else None
+        else:
+            size = min(part_size(number, length=length), source.left)
+            yield number, source.last(size) if size == source.left else source.slice(size), size
+
+
+async def _finish(cleanup: asyncio.Future[None]) -> None:
+    """Wait for a cleanup that goes on even if this task is cancelled meanwhile."""
+    try:
+        await asyncio.shield(cleanup)
+    except asyncio.CancelledError:
+        await asyncio.wait({cleanup})
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """One part in memory."""
+
+    chunks: tuple[bytes, ...]
+    size: int
+
+    async def replay(self) -> AsyncIterator[bytes]:
+        for chunk in self.chunks:
+            yield chunk
+
+
+class _Source:
+    """The caller's chunks, cut at part boundaries."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], length: int | None) -> None:
+        self._chunks = chunks
+        self._rest: deque[bytes] = deque()
+        self.left = length or 0
+        self.taken = 0
+        self.ended = False
+
+    async def _next(self) -> bytes:
+        """The next bytes, b"" at the end."""
+        if self._rest:
+            return self._rest.popleft()
+        async for chunk in self._chunks:
+            if chunk:
+                return chunk
+        self.ended = True
+        return b""
+
+    async def slice(self, size: int) -> AsyncIterator[bytes]:
+        """Exactly `size` bytes, fewer only if the source ends."""
+        while size:
+            chunk = await self._next()
+            if not chunk:
+                return
+            if len(chunk) > size:
+                self._rest.appendleft(chunk[size:])
+                chunk = chunk[:size]
+            size -= len(chunk)
+            self.left = max(0, self.left - len(chunk))
+            self.taken += len(chunk)
+            yield chunk
+
+    async def last(self, size: int) -> AsyncIterator[bytes]:
+        """As `slice`, and then the source has to end."""
+        async for chunk in self.slice(size):
+            yield chunk
+        if await self._next():
+            raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
+
+    async def keep(self, size: int) -> _Kept:
+        """Up to `size` bytes in memory; sets `ended` if nothing follows them."""
+        chunks = tuple([chunk async for chunk in _joined(self.slice(size))])
+        if not self.ended and not self._rest:
+            following = await self._next()
+            if following:
+                self._rest.append(following)
+        return _Kept(chunks, sum(map(len, chunks)))
+
+
+async def _joined(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in larger pieces: each that is kept takes memory of its own, however small it is."""
+    waiting = bytearray()
+    async for chunk in chunks:
+        if not waiting and len(chunk) >= _KEPT_PIECE:
+            yield chunk
+            continue
+        waiting += chunk
+        if len(waiting) >= _KEPT_PIECE:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)
+
+
+class _Work:
+    """The calls of one upload."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        place: Destination,
+        conditions: Headers,
+        confirm: Callable[[], Awaitable[None]] | None,
+    ) -> None:
+        self._upstream = upstream
+        self._place = place
+        self._conditions = conditions
+        self._confirm = confirm
+        self._parts: list[CompletedPart] = []
+
+    def _call(
+        self, method: str, query: Headers = (), headers: Headers = (), body_length: int | None = None
+    ) -> UpstreamCall:
+        place = self._place
+        return UpstreamCall(
+            backend=place.backend,
+            method=method,
+            bucket=place.bucket,
+            key=place.key,
+            query=query,
+            headers=headers,
+            body_length=body_length,
+        )
+
+    async def put_whole(self, body: AsyncIterator[bytes], size: int, headers: Headers) -> Answer:
+        async with self._upstream.open(self._call("PUT", (), headers + self._conditions, size), body) as answer:
+            found, refused = await _read(answer)
+            return refused or Answer(answer.status, answer.headers, len(found))
+
+    async def create(self, headers: Headers) -> str | Answer:
+        """The store's id of the upload, or its refusal."""
+        if not any(name == "content-type" for name, _ in headers):
+            headers = (*headers, ("content-type", DEFAULT_TYPE))
+        async with self._upstream.open(self._call("POST", (("uploads", ""),), headers, 0), b"") as answer:
+            found, refused = await _read(answer)
+            return refused or read_initiated(found)
+
+    async def put_parts(
+        self, upload_id: str, parts: AsyncIterator[tuple[int, AsyncIterator[bytes], int]]
+    ) -> Answer | None:
+        """None if the store has taken every part, else its refusal of one."""
+        async for number, body, size in parts:
+            if self._confirm is not None:
+                await self._confirm()
+            query = (("partNumber", str(number)), ("uploadId", upload_id))
+            async with self._upstream.open(self._call("PUT", query, (), size), body) as answer:
+                _, refused = await _read(answer)
+                etag = answer.headers.get("etag")
+            if refused is not None:
+                return refused
+            if not etag:
+                raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the store gives part {number} no ETag")
+            self._parts.append(CompletedPart(number, etag))
+        return None
+
+    async def complete(self, upload_id: str) -> Answer:
+        text = complete_document(self._parts)
+        headers = (*self._conditions, ("content-type", "application/xml"))
+        call = replace(self._call("POST", (("uploadId", upload_id),), headers, len(text)), laborious=True)
+        async with self._upstream.open(call, self._confirmed(text)) as answer:
+            found, refused = await _read(answer)
+            if refused is not None:
+                return refused
+            etag = read_completed(found)
+        if not etag:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store gives the completed upload no ETag")
+        # What is left out describes the completing document, not the object.
+        about = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        return Answer(answer.status, {**about, "etag": etag}, 0)
+
+    async def _confirmed(self, text: bytes) -> AsyncIterator[bytes]:
+        if self._confirm is not None:
+            await self._confirm()
+        yield text
+
+    def abort(self, upload_id: str) -> asyncio.Task[None]:
+        """A task that throws the parts away; a store that cannot be reached now keeps them until its own clean-up."""
+
+        async def run() -> None:
+            try:
+                async with self._upstream.open(self._call("DELETE", (("uploadId", upload_id),))) as answer:
+                    await answer.body.read(_ANSWER_LIMIT)
+            except UpstreamFailed:
+                return
+
+        return asyncio.get_running_loop().create_task(run())
+
+
+async def _read(answer: Answer) -> tuple[bytes, Answer | None]:
+    """The body, and the refusal that it is. S3 may answer 200 and report the failure in the body."""
+    body = await answer.body.read(_ANSWER_LIMIT)
+    if answer.status < 300 and store_fault(body) is None:
+        return body, None
+    status = answer.status if answer.status >= 300 else _FAILED
+    return body, Answer(status, answer.headers, len(body), _Read(body))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A body that was read already."""
+
+    content: bytes
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.content
+
+    async def read(self, limit: int) -> bytes:
+        return self.content[:limit]

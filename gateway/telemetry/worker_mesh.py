@@ -1,0 +1,119 @@
+"""Owns what the processes of one gateway say to each other: their numbers, for one page, and an operator's orders.
+
+Refuses to own how numbers are put together (`gateway.telemetry.merging`), starting processes (`gateway.cli`), and what
+an order does (`gateway.app`).
+
+Laws: the page is whole or there is none. A sum without one of the processes would look like counters that were reset,
+and every rate over it would be wrong twice. An order is obeyed by whoever answers, and whoever gave it is told by how
+many.
+
+Each process answers on a Unix socket in a directory that only the gateway's own user may enter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from prometheus_client.exposition import choose_encoder
+
+from gateway.telemetry.merging import families_from, families_text, merged
+from gateway.telemetry.metrics import Metrics
+
+__all__ = ["WorkerMesh"]
+
+_ANSWER_SECONDS: Final = 2.0
+_PAGE: Final = "page"
+_OBEYED: Final = b"obeyed"
+_NO_ORDERS: Final[Mapping[str, Callable[..., None]]] = MappingProxyType({})
+
+
+class WorkerMesh:
+    """The processes of one gateway, `count` of them, that meet in `directory`; None for a process on its own.
+
+    `orders` are what one may be told to do, by name; each raises LookupError when it cannot.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        directory: Path | None,
+        count: int,
+        orders: Mapping[str, Callable[..., None]] = _NO_ORDERS,
+    ) -> None:
+        self._orders = orders
+        self._metrics = metrics
+        self._directory = directory
+        self._count = count
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Answer the others from now on."""
+        if self._directory is not None:
+            self._server = await asyncio.start_unix_server(self._answer, str(self._directory / f"{os.getpid()}.sock"))
+
+    async def close(self) -> None:
+        if self._server is not None and self._directory is not None:
+            self._server.close()
+            (self._directory / f"{os.getpid()}.sock").unlink(missing_ok=True)
+
+    async def page(self, accept: str) -> tuple[str, bytes] | None:
+        """The content type and text for this Accept header; None when not every process answers."""
+        if self._directory is None:
+            return self._metrics.render(accept)
+        others = self._others()
+        if len(others) + 1 != self._count:
+            return None
+        try:
+            texts = await asyncio.gather(*(_ask(other, _PAGE) for other in others))
+            pages = [families_from(text) for text in texts]
+        except (OSError, TimeoutError, ValueError):
+            return None
+        encoder, content_type = choose_encoder(accept)
+        return content_type, encoder(merged([self._metrics.registry.collect(), *pages]))
+
+    async def order(self, name: str, *words: str | float | bool | None) -> int:
+        """Have all do something, this process first; returns how many have done it.
+
+        Raises:
+            LookupError: this one cannot.
+        """
+        self._orders[name](*words)
+        answers = await asyncio.gather(*(_ask(other, name, *words) for other in self._others()), return_exceptions=True)
+        return 1 + answers.count(_OBEYED)
+
+    def _others(self) -> list[Path]:
+        if self._directory is None:
+            return []
+        return [socket for socket in self._directory.glob("*.sock") if socket.name != f"{os.getpid()}.sock"]
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                name, *words = json.loads(await reader.readline())
+            if name == _PAGE:
+                writer.write(families_text(self._metrics.registry))
+            else:
+                self._orders[name](*words)
+                writer.write(_OBEYED)
+            await writer.drain()
+        except (OSError, TimeoutError, ValueError, LookupError):
+            return  # whoever asked sees an answer that is none
+        finally:
+            writer.close()
+
+
+async def _ask(socket: Path, *words: Any) -> bytes:
+    """Raises OSError or TimeoutError when there is no answer."""
+    async with asyncio.timeout(_ANSWER_SECONDS):
+        reader, writer = await asyncio.open_unix_connection(str(socket))
+        try:
+            writer.write(json.dumps(words).encode() + b"\n")
+            return await reader.read()
+        finally:
+            writer.close()

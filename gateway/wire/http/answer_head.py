@@ -1,0 +1,73 @@
+"""Owns the head of an answer as bytes: status line, fields, framing (RFC 9112, 4 to 6).
+
+Refuses to own which fields an answer has (`gateway.wire.s3.response_headers`, `gateway.wire.replies`).
+
+Laws: a field is one line, and a value that would end its line early is a fault of ours and is never sent. Nothing with
+a body leaves without a type, without `nosniff`, or without a policy for who opens it as a page: where an answer brings
+none, it is the one that lets nothing run and nothing load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Final
+
+__all__ = ["CONTINUE", "answer_head", "has_no_body"]
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+_NO_LENGTH: Final = frozenset({204, 304})
+_TYPE: Final = frozenset({"Content-Type", "content-type"})
+_NOSNIFF: Final = "X-Content-Type-Options"
+_POLICY: Final = "Content-Security-Policy"
+
+
+def has_no_body(method: str, status: int) -> bool:
+    """Whether an answer ends with its head, whatever its fields say (RFC 9112, 6.3)."""
+    return method == "HEAD" or status in _NO_LENGTH
+
+
+def answer_head(
+    status: int,
+    fields: Iterable[tuple[str, str]],
+    *,
+    length: int | None,
+    date: str,
+    chunked: bool = False,
+    connection: str | None = None,
+) -> bytes:
+    """The bytes up to the empty line.
+
+    `length` in bytes is told unless it is None or the status forbids it; `connection` is told if it is not None. A body
+    without a type of its own is declared as bytes (RFC 9110, 8.3), one without a policy of its own is sandboxed. Values
+    are sent as UTF-8, bytes that came as surrogates as they came.
+
+    Raises:
+        ValueError: a name or a value has a line break or a NUL.
+    """
+    lines = []
+    typed = sniffed = opened = length == 0 or status in _NO_LENGTH
+    for name, value in fields:
+        lines.append(f"{name}: {value}\r\n")
+        typed = typed or name in _TYPE
+        sniffed = sniffed or name == _NOSNIFF
+        opened = opened or name == _POLICY
+    if not typed:
+        lines.append("Content-Type: application/octet-stream\r\n")
+    if not sniffed:
+        lines.append(f"{_NOSNIFF}: nosniff\r\n")
+    if not opened:
+        lines.append(f"{_POLICY}: default-src 'none'; sandbox\r\n")
+    if chunked:
+        lines.append("Transfer-Encoding: chunked\r\n")
+    elif length is not None and status not in _NO_LENGTH:
+        lines.append(f"Content-Length: {length}\r\n")
+    if connection is not None:
+        lines.append(f"Connection: {connection}\r\n")
+    text = "".join(lines)
+    if text.count("\r") != len(lines) or text.count("\n") != len(lines) or "\0" in text:
+        raise ValueError("a field of an answer has a line break or a NUL")
+    line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
+    return f"{line}{text}Date: {date}\r\n\r\n".encode("utf-8", "surrogateescape")

@@ -1,0 +1,135 @@
+"""Owns media types: their one reading (RFC 9110, 8.3.1), how they are written, and what a browser may make of them.
+
+Refuses to own the other headers of an answer (`gateway.wire.s3.response_headers`).
+
+Law: the type that is judged is the type that is written. What does not read as one type is written as bytes, and what
+is on no list here is shown to no one: it is sandboxed, wherever it is opened.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+__all__ = ["OCTETS", "PASSIVE_TYPES", "PLAYED_TYPES", "SHOWN_TYPES", "MediaType", "read_type", "sandbox_of"]
+
+OCTETS: Final = "application/octet-stream"
+
+PLAYED_TYPES: Final = frozenset(
+    {
+        "audio/3gpp",
+        "audio/aac",
+        "audio/aacp",
+        "audio/flac",
+        "audio/m4a",
+        "audio/mp3",
+        "audio/mp4",
+        "audio/mpeg",
+        "audio/ogg",
+        "audio/opus",
+        "audio/vnd.wave",
+        "audio/wav",
+        "audio/wave",
+        "audio/webm",
+        "audio/x-flac",
+        "audio/x-m4a",
+        "audio/x-wav",
+        "video/3gpp",
+        "video/mp4",
+        "video/ogg",
+        "video/quicktime",
+        "video/webm",
+        "video/x-m4v",
+        "video/x-matroska",
+    }
+)
+"""Sound and films, under the names that common tools give them. A browser's player fetches ranges by itself."""
+
+PASSIVE_TYPES: Final = PLAYED_TYPES | {
+    "image/apng",
+    "image/avif",
+    "image/bmp",
+    "image/gif",
+    "image/jpeg",
+    "image/jpg",
+    "image/png",
+    "image/vnd.microsoft.icon",
+    "image/webp",
+    "image/x-icon",
+    "text/plain",
+}
+"""Types that hold nothing that a browser runs."""
+
+SHOWN_TYPES: Final = PASSIVE_TYPES | {"application/pdf"}
+"""Types that a link shows in place. A PDF's own scripts run in its viewer, which has no page, no origin and no net."""
+
+_BARE: Final = "default-src 'none'; sandbox"
+# A browser shows pictures and text in a page of its own making, with styles.
+_SHOWN: Final = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
+# In an opaque origin a player's ranges would be another origin's, which it must not mix. No script may run in this one
+# either: only `allow-scripts` would let it.
+_PLAYED: Final = (
+    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox allow-same-origin"
+)
+
+_WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_ESSENCE: Final = re.compile(rf"{_WORD}/{_WORD}", re.ASCII)
+_PARAMETER: Final = rf'({_WORD})=({_WORD}|"(?:[\t !#-\[\]-~]|\\[\t -~])*+")'
+_PARAMETERS: Final = re.compile(rf"(?:[ \t]*+;[ \t]*+(?:{_PARAMETER})?+)*+", re.ASCII)
+_EACH: Final = re.compile(_PARAMETER, re.ASCII)
+# Those in which no byte below 0x80 means anything but ASCII, or whose browser support is for text alone. Not UTF-7,
+# ISO-2022 or HZ, which hide markup from whoever looks at the bytes.
+_CHARSET: Final = re.compile(
+    r"utf-?8|utf-16(?:le|be)?|us-ascii|iso-8859-\d{1,2}|windows-125\d|koi8-[ru]|shift_jis|euc-(?:jp|kr)"
+    r"|gb(?:k|2312|18030)|big5",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """One type. `essence` is in small letters; `written` is the value of a header that says this type and no other."""
+
+    essence: str
+    written: str
+    charset: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """As it is written where a browser shows it: text says its encoding, so that no browser guesses one."""
+        if self.essence != "text/plain" or (self.charset is not None and _CHARSET.fullmatch(self.charset)):
+            return self.written
+        return "text/plain; charset=utf-8"
+
+
+_UNREAD: Final = MediaType(OCTETS, OCTETS)
+
+
+@lru_cache(512)
+def read_type(value: str) -> MediaType:
+    """The type that a value names, bytes if it names none or several.
+
+    Parameters that do not read, or of which one comes twice, are left out: nobody else is to read them otherwise.
+    """
+    essence, semicolon, rest = value.strip(" \t").partition(";")
+    essence = essence.rstrip(" \t")
+    if not _ESSENCE.fullmatch(essence):
+        return _UNREAD
+    written, folded = essence, essence.lower()
+    if not _PARAMETERS.fullmatch(semicolon + rest):
+        return MediaType(folded, written)
+    found = [(name.lower(), text) for name, text in _EACH.findall(semicolon + rest)]
+    given = dict(found)
+    if len(given) < len(found):
+        return MediaType(folded, written)
+    charset = given.get("charset")
+    return MediaType(folded, value.strip(" \t"), charset.strip('"') if charset is not None else None)
+
+
+def sandbox_of(essence: str) -> str:
+    """The content security policy for a body of this type. None of them lets a script run."""
+    if essence in PLAYED_TYPES:
+        return _PLAYED
+    return _SHOWN if essence in PASSIVE_TYPES else _BARE

@@ -1,0 +1,181 @@
+"""Owns the request line and the headers as bytes: what HTTP itself allows, the target's two halves, percent-decoding.
+
+Refuses to own what a path means (`gateway.wire.parse`) and which headers matter (`gateway.wire.s3.request_headers`).
+
+Law: nothing is repaired. A request that two parsers could read differently is refused here, before anybody has
+decided anything, and every name is decoded exactly once, from the raw target.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import RawRequest
+
+__all__ = ["decode", "host_name", "query_pairs", "raw_request", "spaced"]
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_TARGET: Final = re.compile(r"[\x21\x22\x24-\x7e]+", re.ASCII)
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)
+_ABSOLUTE: Final = re.compile(r"https?://([^/?]*)([^?]*)(?:\?(.*))?", re.ASCII | re.IGNORECASE)
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?", re.ASCII)
+_LENGTH: Final = re.compile(r"\d{1,18}", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_META: Final = "x-amz-meta-"
+_ONCE: Final = frozenset({"host", "content-length", "transfer-encoding"})
+_OBJECT_NAMES: Final = frozenset(
+    {"prefix", "delimiter", "marker", "start-after", "key-marker", "continuation-token", "cursor"}
+)
+_VERSIONS: Final = frozenset({(1, 0), (1, 1)})
+
+
+def _bad(detail: str) -> Refused:
+    return Refused(Reason.BAD_REQUEST, detail)
+
+
+def raw_request(
+    method: str, target: str, headers: Iterable[tuple[bytes, bytes]], version: tuple[int, int] = (1, 1)
+) -> RawRequest:
+    """The request as it came, once HTTP's own rules hold.
+
+    Header values are decoded as UTF-8 with `surrogateescape`, so that a signature check can get its bytes back.
+    The rules are those of RFC 9112 (3.2 target and Host, 6.1 Transfer-Encoding, 6.3 lengths) in their strict reading.
+
+    Raises:
+        Refused: BAD_REQUEST.
+    """
+    if tuple(version) not in _VERSIONS:
+        raise _bad("the protocol version is neither 1.0 nor 1.1")
+    if not _TOKEN.fullmatch(method):
+        raise _bad("the method is not a token")
+    pairs = tuple([_header(name, value) for name, value in headers])
+    _check_framing(pairs, version)
+    host = _check_host(pairs, version)
+    path, query = _split_target(target, host)
+    return RawRequest(method, path, query, pairs, (version[0], version[1]))
+
+
+def _header(name: bytes, value: bytes) -> tuple[str, str]:
+    decoded = value.decode("utf-8", "surrogateescape").strip(" \t")
+    text = _name(name)
+    if not decoded.isprintable() and _CONTROL.search(decoded):
+        raise _bad(f"the header {text} has a control byte")
+    return text, decoded
+
+
+@lru_cache(1024)
+def _name(name: bytes) -> str:
+    """A header's name in lower case. Names repeat from request to request; only right ones are remembered."""
+    text = name.decode("latin-1").lower()
+    if not _TOKEN.fullmatch(text):
+        raise _bad("a header name is not a token")
+    # An underscore spells the same variable as a hyphen to CGI-like readers behind other proxies. Not so in the name
+    # of an object's metadata, which nobody reads: two that differ in it are two.
+    alias = text.replace("_", "-")
+    if alias != text and (alias in _ONCE or alias.startswith("x-amz-")) and not text.startswith(_META):
+        raise _bad(f"the header {text} is an alias of {alias}")
+    return text
+
+
+def _check_framing(pairs: tuple[tuple[str, str], ...], version: tuple[int, int]) -> None:
+    seen = dict(pairs)
+    if len(seen) != len(pairs):
+        names = [name for name, _ in pairs]
+        for name in _ONCE & seen.keys():
+            if names.count(name) > 1:
+                raise _bad(f"{name} came more than once")
+    length, coding = seen.get("content-length"), seen.get("transfer-encoding")
+    if length is not None and not _LENGTH.fullmatch(length):
+        raise _bad("content-length is not a number")
+    if coding is None:
+        return
+    if length is not None:
+        raise _bad("content-length and transfer-encoding together")
+    if version == (1, 0):
+        raise _bad("transfer-encoding on HTTP/1.0")
+    if coding.lower() != "chunked":
+        raise _bad("transfer-encoding is not chunked")
+
+
+def _check_host(pairs: tuple[tuple[str, str], ...], version: tuple[int, int]) -> str | None:
+    host = next((value for name, value in pairs if name == "host"), None)
+    if host is None:
+        if version == (1, 1):
+            raise _bad("HTTP/1.1 without Host")
+        return None
+    if not _HOST.fullmatch(host):
+        raise _bad("the Host header is not a host")
+    return host
+
+
+def _split_target(target: str, host: str | None) -> tuple[str, str]:
+    if not _TARGET.fullmatch(target):
+        raise _bad("the target is empty, or has a fragment, a control, a space or a non-ASCII byte")
+    if _BAD_ESCAPE.search(target):
+        raise _bad("the target has a malformed percent escape")
+    if target.startswith("/"):
+        path, _, query = target.partition("?")
+        return path, query
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        raise _bad("the target is neither a path nor an absolute URL")
+    authority, path, query = absolute[1], absolute[2], absolute[3]
+    if host is None or _without_port(authority) != _without_port(host):
+        raise _bad("the target names another authority than the Host header")
+    return path or "/", query or ""
+
+
+def _without_port(authority: str) -> str:
+    """The authority in lower case, without the port that its scheme has anyway."""
+    return authority.lower().removesuffix(":80").removesuffix(":443")
+
+
+def host_name(raw: RawRequest) -> str:
+    """The Host header's name in lower case, without port and closing dot; "" if there is none."""
+    match = _HOST.fullmatch(raw.header("host") or "")
+    return match[1].lower().removesuffix(".") if match else ""
+
+
+def decode(text: str, reason: Reason) -> str:
+    """Percent-decode once. A plus stays a plus, as in S3's paths; see `spaced` for queries.
+
+    Raises:
+        Refused: with `reason`, when the bytes are not UTF-8.
+    """
+    try:
+        return unquote_to_bytes(text).decode("utf-8")
+    except UnicodeError:
+        raise Refused(reason, "a percent-encoded name is not UTF-8") from None
+
+
+def spaced(text: str) -> str:
+    """A piece of a query whose pluses are the spaces that they stand for, as S3 reads them."""
+    return text.replace("+", " ") if "+" in text else text
+
+
+def query_pairs(query: str) -> list[tuple[str, str]]:
+    """The decoded parameters, in order. A name without `=` has the value "".
+
+    A parameter that comes twice with the same value is one. What stands for names of objects may have any character
+    that they may have.
+
+    Raises:
+        Refused: BAD_ARGUMENT for a name or value that is not UTF-8 or has control bytes; BAD_REQUEST for a name that
+            comes twice with different values (two readers would choose differently).
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    for part in query.split("&"):
+        if not part:
+            continue
+        raw_name, _, raw_value = spaced(part).partition("=")
+        name, value = decode(raw_name, Reason.BAD_ARGUMENT), decode(raw_value, Reason.BAD_ARGUMENT)
+        if _CONTROL.search(name) or ("\0" in value if name in _OBJECT_NAMES else _CONTROL.search(value)):
+            raise Refused(Reason.BAD_ARGUMENT, "a query parameter has a control byte")
+        if seen.setdefault(name.lower(), (name, value)) != (name, value):
+            raise _bad("a query parameter came more than once")
+    return list(seen.values())

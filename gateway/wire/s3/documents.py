@@ -1,0 +1,260 @@
+"""Owns XML as S3 uses it: which documents are read, a writer that leaves nothing unescaped, and the small documents
+that are made or read whole.
+
+Refuses to own the parsing (`gateway.wire.s3.xml`), listings (`gateway.wire.s3.listing`) and the batch documents
+(`gateway.wire.s3.batch_delete`).
+
+Law: what a store wrote is read into values and written anew; its bytes never pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.wire.s3.xml import Node, Reader
+
+__all__ = [
+    "CopyResult",
+    "Document",
+    "attributes_document",
+    "completed_document",
+    "copy_document",
+    "document",
+    "element",
+    "initiated_document",
+    "post_document",
+    "quoted",
+    "read_attributes",
+    "read_completed",
+    "read_copy",
+    "read_initiated",
+    "read_request",
+    "read_store",
+    "request_reader",
+    "store_fault",
+    "store_reader",
+    "xml_carries",
+]
+
+Document = bytes | Node
+"""A document, or what was read of it already."""
+
+XMLNS: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
+_INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_REFERRED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufffe\uffff]")
+
+
+# How elements stand in each other in what callers send, and how many there are at most: a thousand keys with all that
+# may be said of each, ten thousand parts with their checksums, ten tags and some that are too many.
+_SENT: Final = {
+    "Delete": (("Delete", "Object"), 8_000),
+    "CompleteMultipartUpload": (("CompleteMultipartUpload", "Part"), 90_010),
+    "Tagging": (("Tagging", "TagSet", "Tag"), 256),
+}
+# The name that the first AWS SDK for JavaScript 3 gave the document, which S3 took.
+_ALSO: Final = {"CompleteMultipartUpload": {"CompletedMultipartUpload"}}
+
+
+def request_reader(root: str) -> Reader:
+    """A reader of a caller's document with this root. It raises `Refused` with MALFORMED_XML."""
+    spine, most = _SENT[root]
+    return Reader({root} | _ALSO.get(root, set()), spine=spine, most=most, failure=_malformed)
+
+
+def store_reader(*roots: str) -> Reader:
+    """A reader of a store's document with one of these roots, or any. It raises UpstreamFailed(UPSTREAM_BROKE)."""
+    return Reader(roots, failure=_not_understood)
+
+
+def read_request(body: Document, root: str) -> Node:
+    """A caller's document with this root, namespaces taken off.
+
+    Raises:
+        Refused: MALFORMED_XML.
+    """
+    return body if isinstance(body, Node) else _read(body, request_reader(root))
+
+
+def read_store(body: Document, *roots: str) -> Node:
+    """A store's document with one of these roots, namespaces taken off.
+
+    Raises:
+        UpstreamFailed: UPSTREAM_BROKE when it is anything else.
+    """
+    if not isinstance(body, Node):
+        return _read(body, store_reader(*roots))
+    if body.tag not in roots:
+        raise _not_understood(f"its root is not {' or '.join(sorted(roots))}")
+    return body
+
+
+def store_fault(body: Document) -> str | None:
+    """The `Code` of a store's error document, None if it is none.
+
+    Also for answers with status 200: a copy or a completion that fails late says so in the body.
+    """
+    try:
+        return read_store(body, "Error").findtext("Code", "")
+    except UpstreamFailed:
+        return None
+
+
+def _read(body: bytes, reader: Reader) -> Node:
+    reader.feed(body)
+    return reader.finish()
+
+
+def _malformed(fault: str) -> Refused:
+    return Refused(Reason.MALFORMED_XML, fault)
+
+
+def _not_understood(fault: str) -> UpstreamFailed:
+    return UpstreamFailed(Reason.UPSTREAM_BROKE, f"the store's document is not understood: {fault}")
+
+
+def xml_carries(text: str) -> bool:
+    """Whether XML 1.0 has a way to write this text (it has none for most control characters)."""
+    return _INVALID.search(text) is None
+
+
+def quoted(etag: str) -> str:
+    """An entity tag with its quotes, which some stores leave out of documents; "" stays ""."""
+    bare = etag.strip().strip('"')
+    return f'"{bare}"' if bare else ""
+
+
+def element(name: str, content: str | Iterable[str]) -> str:
+    """One element with text, which is escaped, or with elements that are written already.
+
+    Control characters are written as references, those too that XML 1.0 knows no way to write: so does S3.
+    """
+    if isinstance(content, str):
+        inner = escape(content, quote=False)
+        inner = inner if inner.isprintable() else _REFERRED.sub(_referred, inner)
+    else:
+        inner = "".join(content)
+    return f"<{name}>{inner}</{name}>"
+
+
+def _referred(found: re.Match[str]) -> str:
+    character = found[0]
+    return "?" if character == "\0" or "\ud800" <= character <= "\udfff" else f"&#x{ord(character):x};"
+
+
+def document(root: str, content: Iterable[str], *, namespace: str = XMLNS) -> bytes:
+    """A whole document in S3's namespace or another, in UTF-8."""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{namespace}">{"".join(content)}</{root}>'.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """What a store says of a copied object or part. `etag` has its quotes; `modified` is RFC 3339, "" if unsaid."""
+
+    etag: str
+    modified: str = ""
+
+
+def read_copy(body: Document) -> CopyResult:
+    """Raises UpstreamFailed for anything but a copy's result; ask `store_fault` first."""
+    root = read_store(body, "CopyObjectResult", "CopyPartResult")
+    return CopyResult(quoted(root.findtext("ETag", "")), root.findtext("LastModified", ""))
+
+
+def copy_document(result: CopyResult, *, part: bool) -> bytes:
+    """The same as our own answer to CopyObject or UploadPartCopy."""
+    inner = (element(name, text) for name, text in (("LastModified", result.modified), ("ETag", result.etag)) if text)
+    return document("CopyPartResult" if part else "CopyObjectResult", inner)
+
+
+def read_initiated(body: Document) -> str:
+    """The upload id of a multipart upload that a store opened.
+
+    Raises:
+        UpstreamFailed: there is none.
+    """
+    # Without "Result" in the name it comes from stores built on one popular library.
+    root = read_store(body, "InitiateMultipartUploadResult", "InitiateMultipartUpload")
+    upload_id = root.findtext("UploadId", "")
+    if not upload_id:
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store opened an upload without an id")
+    return upload_id
+
+
+def initiated_document(bucket: str, key: str, upload_id: str) -> bytes:
+    """Our answer to CreateMultipartUpload, with our names."""
+    return document(
+        "InitiateMultipartUploadResult",
+        (element("Bucket", bucket), element("Key", key), element("UploadId", upload_id)),
+    )
+
+
+def read_completed(body: Document) -> str:
+    """The entity tag of a completed upload, with its quotes. Raises UpstreamFailed; ask `store_fault` first."""
+    return quoted(read_store(body, "CompleteMultipartUploadResult").findtext("ETag", ""))
+
+
+def completed_document(location: str, bucket: str, key: str, etag: str) -> bytes:
+    """Our answer to CompleteMultipartUpload, with our names; `location` is the object's address here."""
+    inner = (("Location", location), ("Bucket", bucket), ("Key", key), ("ETag", etag))
+    return document("CompleteMultipartUploadResult", (element(name, text) for name, text in inner))
+
+
+def post_document(location: str, bucket: str, key: str, etag: str) -> bytes:
+    """The answer to a form upload that asked for status 201."""
+    inner = (("Location", location), ("Bucket", bucket), ("Key", key), ("ETag", etag))
+    return document("PostResponse", (element(name, text) for name, text in inner))
+
+
+_ATTRIBUTES: Final = ("ETag", "StorageClass", "ObjectSize")
+_CHECKSUMS: Final = (
+    "ChecksumCRC32",
+    "ChecksumCRC32C",
+    "ChecksumCRC64NVME",
+    "ChecksumSHA1",
+    "ChecksumSHA256",
+    "ChecksumType",
+)
+_PARTS: Final = ("PartsCount", "TotalPartsCount", "PartNumberMarker", "NextPartNumberMarker", "MaxParts", "IsTruncated")
+
+
+def read_attributes(body: Document) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
+    """What a store says of an object's attributes, by name: plain texts under "", and the groups that have members.
+
+    The parts' own checksums come as repeated groups named `Part`. Raises UpstreamFailed for another document.
+    """
+    root = read_store(body, "GetObjectAttributesResponse", "GetObjectAttributesOutput")
+    groups = [("", _texts(root, _ATTRIBUTES))]
+    checksum, parts = root.find("Checksum"), root.find("ObjectParts")
+    if checksum is not None:
+        groups.append(("Checksum", _texts(checksum, _CHECKSUMS)))
+    if parts is not None:
+        groups.append(("ObjectParts", _texts(parts, _PARTS)))
+        groups.extend(("Part", _texts(part, ("PartNumber", "Size", *_CHECKSUMS))) for part in parts.findall("Part"))
+    return groups
+
+
+def attributes_document(groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> bytes:
+    """Our answer to GetObjectAttributes."""
+    inner: list[str] = []
+    parts = [element("Part", _elements(pairs)) for name, pairs in groups if name == "Part"]
+    for name, pairs in groups:
+        if not name:
+            inner.extend(_elements(pairs))
+        elif name == "ObjectParts":
+            inner.append(element(name, (*_elements(pairs), *parts)))
+        elif name != "Part":
+            inner.append(element(name, _elements(pairs)))
+    return document("GetObjectAttributesResponse", inner)
+
+
+def _texts(node: Node, names: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, text) for name in names if (text := node.findtext(name)) is not None]
+
+
+def _elements(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return [element(name, text) for name, text in pairs]

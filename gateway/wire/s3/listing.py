@@ -1,0 +1,358 @@
+"""Owns listings: a store's pages read into values, renamed to our names, and written again for S3 clients and links.
+
+Refuses to own which prefix may be listed and how many pages are fetched.
+
+Laws: a real bucket, a real prefix and a store's owner never leave. A key that does not lie below the prefix that was
+decided on is dropped and counted, whatever the store thought it was asked. Nothing is made up for a store: what it
+left out is left out, and a page that is cut short without a word on how to go on is no page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+from urllib.parse import quote, unquote_plus
+
+from gateway.core.pattern import RESERVED, key_fault
+from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.request import Operation
+from gateway.wire.links.pages import Entry
+from gateway.wire.s3.continuation import shown_token
+from gateway.wire.s3.documents import Document, document, element, quoted, read_store
+from gateway.wire.s3.xml import Node
+
+__all__ = [
+    "Found",
+    "FoundKind",
+    "Listing",
+    "Part",
+    "PartsListing",
+    "link_entries",
+    "link_json",
+    "listing_document",
+    "parts_document",
+    "read_listing",
+    "read_parts",
+    "rename",
+]
+
+_OWNER: Final = element("Owner", (element("ID", "gateway"), element("DisplayName", "gateway")))
+"""Clients of the first listing version want an owner; the store's account is not theirs to see."""
+_MOST: Final = 1000
+_MOST_ENTRIES: Final = 5000
+"""A page has a thousand at most; some stores count its folders apart."""
+
+
+class FoundKind(StrEnum):
+    """The element that an entry has in S3's documents."""
+
+    OBJECT = "Contents"
+    VERSION = "Version"
+    DELETE_MARKER = "DeleteMarker"
+    UPLOAD = "Upload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One entry. `modified` is RFC 3339 (for an upload: when it was begun); `size` in bytes; `etag` has its quotes."""
+
+    kind: FoundKind
+    key: str
+    modified: str = ""
+    size: int | None = None
+    etag: str = ""
+    storage_class: str = ""
+    version_id: str = ""
+    latest: bool | None = None
+    upload_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One page in the store's order. `next_key` and `next_id` continue by names, `next_token` by the store's token."""
+
+    found: tuple[Found, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    truncated: bool = False
+    next_key: str = ""
+    next_id: str = ""
+    next_token: str = ""
+
+    @property
+    def cursor(self) -> str | None:
+        """What `continuation-token` (or a link's `cursor`) takes to go on; None at the end."""
+        return (self.next_token or self.next_key or None) if self.truncated else None
+
+
+def read_listing(body: Document) -> Listing:
+    """A store's answer to any of the four listings of a bucket, with the store's names.
+
+    Raises:
+        UpstreamFailed: it is another document, or more is to come and it does not say from where.
+    """
+    root = read_store(body, "ListBucketResult", "ListVersionsResult", "ListMultipartUploadsResult")
+    if len(root.children) > _MOST_ENTRIES:
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"a page of a listing has more than {_MOST_ENTRIES} entries")
+    encoded = root.findtext("EncodingType") == "url"
+    kinds = {kind.value: kind for kind in FoundKind}
+    found = tuple(_found(node, kinds[node.tag], encoded=encoded) for node in root if node.tag in kinds)
+    prefixes = tuple(_name(node, "Prefix", encoded=encoded) for node in root.findall("CommonPrefixes"))
+    truncated = root.findtext("IsTruncated", "").strip() == "true"
+    next_key = _name(root, "NextMarker", encoded=encoded) or _name(root, "NextKeyMarker", encoded=encoded)
+    next_id = root.findtext("NextVersionIdMarker", "") or root.findtext("NextUploadIdMarker", "")
+    next_token = root.findtext("NextContinuationToken", "")
+    if truncated and root.tag == "ListBucketResult" and root.find("KeyCount") is None and not (next_key or next_token):
+        # Without a delimiter, the first listing version leaves it to the client to take the last name. No other does.
+        next_key = max((*(entry.key for entry in found), *prefixes), default="")
+    if truncated and not (next_key or next_id or next_token):
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's page is cut short and does not say how to go on")
+    return Listing(
+        found=found,
+        prefixes=prefixes,
+        truncated=truncated,
+        next_key=next_key,
+        next_id=next_id,
+        next_token=next_token,
+    )
+
+
+def _found(node: Node, kind: FoundKind, *, encoded: bool) -> Found:
+    size = node.findtext("Size", "").strip()
+    return Found(
+        kind=kind,
+        key=_name(node, "Key", encoded=encoded),
+        modified=node.findtext("LastModified", "") or node.findtext("Initiated", ""),
+        size=int(size) if size.isascii() and size.isdigit() else None,
+        etag=quoted(node.findtext("ETag", "")),
+        storage_class=node.findtext("StorageClass", ""),
+        version_id=node.findtext("VersionId", ""),
+        latest=None if (latest := node.findtext("IsLatest")) is None else latest.strip() == "true",
+        upload_id=node.findtext("UploadId", ""),
+    )
+
+
+def _name(node: Node, name: str, *, encoded: bool) -> str:
+    text = node.findtext(name, "")
+    return unquote_plus(text) if encoded else text
+
+
+def rename(listing: Listing, real_prefix: str, wanted: str = "") -> tuple[Listing, int]:
+    """The listing with our names, and how many entries were dropped because they are none of ours.
+
+    `real_prefix` is the bucket's at the store; `wanted` is the prefix that was decided on, in our names.
+
+    Raises:
+        UpstreamFailed: the page goes on outside of our prefix, where nobody may follow it.
+    """
+    if listing.next_key and not listing.next_token and not listing.next_key.startswith(real_prefix):
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's page goes on outside of the prefix that was asked for")
+    below = real_prefix + wanted
+    cut = len(real_prefix)
+    found = tuple(
+        replace(entry, key=entry.key[cut:])
+        for entry in listing.found
+        if entry.key.startswith(below) and not _reserved(entry.key)
+    )
+    prefixes = tuple(prefix[cut:] for prefix in listing.prefixes if prefix.startswith(below) and not _reserved(prefix))
+    dropped = len(listing.found) - len(found) + len(listing.prefixes) - len(prefixes)
+    renamed = replace(
+        listing,
+        found=found,
+        prefixes=prefixes,
+        next_key=listing.next_key[cut:] if listing.next_key.startswith(real_prefix) else "",
+        next_token=shown_token(listing.next_token, real_prefix),
+    )
+    if _reserved(renamed.next_key):
+        # The page ends among what no listing shows: the next one begins behind that folder ("0" follows the slash).
+        steps = renamed.next_key.split("/")
+        renamed = replace(renamed, next_key="/".join(steps[: steps.index(RESERVED) + 1]) + "0", next_id="")
+    return renamed, dropped
+
+
+def _reserved(name: str) -> bool:
+    return RESERVED in name and RESERVED in name.split("/")
+
+
+_ROOTS: Final[Mapping[Operation, str]] = {
+    Operation.LIST_OBJECTS: "ListBucketResult",
+    Operation.LIST_OBJECTS_V2: "ListBucketResult",
+    Operation.LIST_OBJECT_VERSIONS: "ListVersionsResult",
+    Operation.LIST_MULTIPART_UPLOADS: "ListMultipartUploadsResult",
+}
+_ECHOED: Final[Mapping[Operation, tuple[tuple[str, str], ...]]] = {
+    Operation.LIST_OBJECTS: (("marker", "Marker"),),
+    Operation.LIST_OBJECTS_V2: (("continuation-token", "ContinuationToken"), ("start-after", "StartAfter")),
+    Operation.LIST_OBJECT_VERSIONS: (("key-marker", "KeyMarker"), ("version-id-marker", "VersionIdMarker")),
+    Operation.LIST_MULTIPART_UPLOADS: (("key-marker", "KeyMarker"), ("upload-id-marker", "UploadIdMarker")),
+}
+_ALWAYS_ECHOED: Final = frozenset({"Marker", "KeyMarker", "VersionIdMarker", "UploadIdMarker"})
+_NAMES: Final = frozenset({"marker", "key-marker", "start-after"})
+
+
+def listing_document(operation: Operation, bucket: str, params: Mapping[str, str], listing: Listing) -> bytes:
+    """Our answer to one of the four listings; `params` are the request's.
+
+    With `encoding-type=url` names are percent-encoded (slashes stay, a space is `%20`). Without it, control characters
+    stand as references that not every reader of XML takes, as S3 writes them.
+    """
+    encoded = params.get("encoding-type") == "url"
+
+    def named(text: str) -> str:
+        return quote(text, safe="/") if encoded else text
+
+    inner = [element("Bucket" if operation is Operation.LIST_MULTIPART_UPLOADS else "Name", bucket)]
+    inner.append(element("Prefix", named(params.get("prefix", ""))))
+    for parameter, name in _ECHOED[operation]:
+        if parameter in params or name in _ALWAYS_ECHOED:
+            value = params.get(parameter, "")
+            inner.append(element(name, named(value) if parameter in _NAMES else value))
+    inner.extend(_continuation(operation, listing, named(listing.next_key), delimiter="delimiter" in params))
+    most = "max-uploads" if operation is Operation.LIST_MULTIPART_UPLOADS else "max-keys"
+    inner.append(element("MaxUploads" if most == "max-uploads" else "MaxKeys", str(_shown_most(params.get(most)))))
+    if params.get("delimiter"):
+        inner.append(element("Delimiter", named(params["delimiter"])))
+    if encoded:
+        inner.append(element("EncodingType", "url"))
+    owned = operation is not Operation.LIST_OBJECTS_V2 or params.get("fetch-owner") == "true"
+    found, prefixes = listing.found, listing.prefixes
+    if operation is Operation.LIST_OBJECTS_V2:
+        inner.append(element("KeyCount", str(len(found) + len(prefixes))))
+    inner.extend(_found_element(entry, named(entry.key), owned=owned) for entry in found)
+    inner.extend(element("CommonPrefixes", (element("Prefix", named(prefix)),)) for prefix in prefixes)
+    return document(_ROOTS[operation], inner)
+
+
+def _shown_most(text: str | None) -> int:
+    return _MOST if text is None else min(_MOST, int(text))
+
+
+def _continuation(operation: Operation, listing: Listing, next_key: str, *, delimiter: bool) -> list[str]:
+    inner = [element("IsTruncated", "true" if listing.truncated else "false")]
+    if not listing.truncated:
+        return inner
+    match operation:
+        case Operation.LIST_OBJECTS_V2:
+            inner.append(element("NextContinuationToken", listing.cursor or ""))
+        case Operation.LIST_OBJECTS if delimiter or not listing.found:  # without a last name there is nothing else
+            inner.append(element("NextMarker", next_key))
+        case Operation.LIST_OBJECT_VERSIONS:
+            inner += _given(("NextKeyMarker", next_key), ("NextVersionIdMarker", listing.next_id))
+        case Operation.LIST_MULTIPART_UPLOADS:
+            # One store goes on by upload ids alone. A key beside them would skip every upload of a later name.
+            inner += _given(("NextKeyMarker", next_key), ("NextUploadIdMarker", listing.next_id))
+        case _:
+            pass
+    return inner
+
+
+def _given(*pairs: tuple[str, str]) -> list[str]:
+    """The elements for what the store has said."""
+    return [element(name, text) for name, text in pairs if text]
+
+
+def _found_element(entry: Found, name: str, *, owned: bool) -> str:
+    inner = [element("Key", name)]
+    if entry.kind is FoundKind.UPLOAD:
+        inner += _given(("UploadId", entry.upload_id), ("Initiated", entry.modified))
+        inner += [element("Initiator", (element("ID", "gateway"), element("DisplayName", "gateway")))]
+    else:
+        latest = "" if entry.latest is None else str(entry.latest).lower()
+        size = "" if entry.size is None else str(entry.size)
+        inner += _given(("VersionId", entry.version_id), ("IsLatest", latest), ("LastModified", entry.modified))
+        inner += _given(("ETag", entry.etag), ("Size", size))
+    if owned:
+        inner.append(_OWNER)
+    inner += _given(("StorageClass", entry.storage_class))
+    return element(entry.kind.value, inner)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One stored part. `size` in bytes, `modified` RFC 3339, `etag` with its quotes."""
+
+    number: int
+    size: int
+    etag: str
+    modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartsListing:
+    """One page of ListParts, in ascending order. `next_marker` continues after it, "" at the end."""
+
+    parts: tuple[Part, ...]
+    next_marker: str = ""
+    storage_class: str = ""
+
+
+def read_parts(body: Document) -> PartsListing:
+    """A store's answer to ListParts. Of a part that came more than once, as some stores tell it, the latest counts.
+
+    Raises:
+        UpstreamFailed: it is another document, or more is to come and it does not say from where.
+    """
+    root = read_store(body, "ListPartsResult")
+    parts: dict[int, Part] = {}
+    for node in root.findall("Part"):
+        number, size = node.findtext("PartNumber", "").strip(), node.findtext("Size", "").strip()
+        if number.isascii() and number.isdigit() and size.isascii() and size.isdigit():
+            part = Part(int(number), int(size), quoted(node.findtext("ETag", "")), node.findtext("LastModified", ""))
+            former = parts.get(part.number)
+            if former is None or former.modified < part.modified:
+                parts[part.number] = part
+    shown = tuple(parts[number] for number in sorted(parts))
+    marker = ""
+    if root.findtext("IsTruncated", "").strip() == "true":
+        marker = root.findtext("NextPartNumberMarker", "").strip() or (str(shown[-1].number) if shown else "")
+        if not marker:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's parts are cut short without a part")
+    return PartsListing(shown, marker, root.findtext("StorageClass", ""))
+
+
+def parts_document(bucket: str, key: str, params: Mapping[str, str], listing: PartsListing) -> bytes:
+    """Our answer to ListParts, with our names; `params` are the request's."""
+    name = quote(key, safe="/") if params.get("encoding-type") == "url" else key
+    inner = [element("Bucket", bucket), element("Key", name), element("UploadId", params.get("uploadId", ""))]
+    inner += [element("Initiator", (element("ID", "gateway"), element("DisplayName", "gateway"))), _OWNER]
+    inner += _given(("StorageClass", listing.storage_class))
+    inner.append(element("PartNumberMarker", params.get("part-number-marker", "0")))
+    inner += _given(("NextPartNumberMarker", listing.next_marker))
+    inner.append(element("MaxParts", str(_shown_most(params.get("max-parts")))))
+    inner.append(element("IsTruncated", "true" if listing.next_marker else "false"))
+    for part in listing.parts:
+        members = _given(("PartNumber", str(part.number)), ("LastModified", part.modified), ("ETag", part.etag))
+        inner.append(element("Part", [*members, element("Size", str(part.size))]))
+    return document("ListPartsResult", inner)
+
+
+def link_entries(listing: Listing, folder: str) -> tuple[Entry, ...]:
+    """The rows of a link's listing of `folder` (in our names), folders first, with names relative to it.
+
+    The folder's own placeholder object is no row; nor is a name that the link could not be asked for.
+    """
+    folders = [Entry(prefix.removeprefix(folder)) for prefix in listing.prefixes]
+    objects = [
+        Entry(entry.key.removeprefix(folder), entry.size, entry.modified)
+        for entry in listing.found
+        if entry.key != folder and not entry.key.endswith("/")
+    ]
+    return tuple(entry for entry in (*folders, *objects) if _reachable(entry.name))
+
+
+def _reachable(name: str) -> bool:
+    segments = name.removesuffix("/").split("/")
+    return bool(segments[0]) and key_fault(name) is None
+
+
+def link_json(path: str, entries: Sequence[Entry], cursor: str | None) -> bytes:
+    """A link's listing for programs: `{path, entries: [{name, size, modified} | {name, folder}], cursor}`."""
+    rows = [
+        {"name": entry.name, "folder": True}
+        if entry.folder
+        else {"name": entry.name, "size": entry.size, "modified": entry.modified}
+        for entry in entries
+    ]
+    return json.dumps({"path": path, "entries": rows, "cursor": cursor}, ensure_ascii=False).encode() + b"\n"

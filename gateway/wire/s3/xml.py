@@ -1,0 +1,244 @@
+"""Owns the reading of XML as a stream: a document's bytes go in piece by piece, a small tree comes out.
+
+Refuses to own what documents mean (`gateway.wire.s3.documents`, `gateway.wire.s3.batch_delete`,
+`gateway.wire.s3.listing`) and writing.
+
+Laws: reading ends at the first thing that is not expected. A document type is never read, because entities are how a
+kilobyte becomes a gigabyte (or a local file); depth, elements, attributes and the length of one tag are bounded, and so
+is what is kept. Each byte is looked at once, so whoever feeds a reader may give way between two pieces.
+
+XML 1.0 has no way to write most control characters, but S3 does so (`&#x1;`), and so do its clients: such a reference
+is read as the character that it names. Some clients write the character itself, which can be nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final, overload
+from xml.parsers import expat
+
+__all__ = ["PIECE", "Node", "Reader"]
+
+PIECE: Final = 16 * 1024
+"""Bytes that are parsed at once: a millisecond of work."""
+
+_LONGEST_TAG: Final = 32 * 1024
+_DEEPEST: Final = 16
+_MOST_ELEMENTS: Final = 40_000
+"""Twice what a page of a thousand versions has, with every field that a store may tell."""
+
+_SPARE_ATTRIBUTES: Final = 16
+_LONGEST_REFERENCE: Final = 12
+_BLANKS: Final = b" \t\r\n"
+
+# The characters that XML cannot carry pass the parser as U+FDD1 to U+FDEF, which nobody assigns. Where a document
+# itself has one of these, or U+FDD0, it passes with a U+FDD0 before it, and so nothing is taken for anything else.
+_MARK: Final = "\ufdd0"
+_STANDING_IN: Final = re.compile(
+    rb"&#(?:x0{0,4}([0-9A-Fa-f]{1,4})|0{0,4}([0-9]{1,5}));|\xef\xb7[\x90-\xaf]|[\x01-\x08\x0b\x0c\x0e-\x1f]"
+)
+_BARE: Final = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
+_STOOD_IN: Final = re.compile("\ufdd0([\ufdd0-\ufdef])|([\ufdd1-\ufdef])")
+_CONTROLS: Final = frozenset(range(1, 32)) - {9, 10, 13}
+
+
+class Node:
+    """One element, its namespace taken off. `text` is its own where it has no elements, else ""."""
+
+    __slots__ = ("children", "tag", "text")
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.text = ""
+        self.children: list[Node] | tuple[()] = ()
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.children)
+
+    def find(self, tag: str) -> Node | None:
+        """The first element of this name."""
+        return next((child for child in self.children if child.tag == tag), None)
+
+    def findall(self, path: str) -> list[Node]:
+        """All elements of this name; with `A/B`, those named B in all those named A."""
+        tag, slash, rest = path.partition("/")
+        found = [child for child in self.children if child.tag == tag]
+        return [inner for child in found for inner in child.findall(rest)] if slash else found
+
+    @overload
+    def findtext(self, tag: str, default: str) -> str: ...
+
+    @overload
+    def findtext(self, tag: str) -> str | None: ...
+
+    def findtext(self, tag: str, default: str | None = None) -> str | None:
+        """The text of the first element of this name, `default` if there is none."""
+        found = self.find(tag)
+        return default if found is None else found.text
+
+
+class Reader:
+    """Reads one document.
+
+    `roots` are the names that its root may have, any if there are none. With a `spine`, only the root and elements of
+    its further names, each in the one before it, have elements inside. `most` bounds the elements. `failure` makes the
+    exception that is raised for a document that is not expected.
+    """
+
+    __slots__ = (
+        "_attributes",
+        "_broken",
+        "_elements",
+        "_failure",
+        "_fed",
+        "_most",
+        "_open",
+        "_parser",
+        "_root",
+        "_roots",
+        "_sections",
+        "_spine",
+        "_stand_ins",
+        "_text",
+        "_waiting",
+    )
+
+    def __init__(
+        self,
+        roots: Collection[str] = (),
+        *,
+        spine: Sequence[str] = (),
+        most: int = _MOST_ELEMENTS,
+        failure: Callable[[str], Exception] = ValueError,
+    ) -> None:
+        self._roots = roots
+        self._spine = spine
+        self._most = most
+        self._failure = failure
+        self._waiting = bytearray()
+        self._fed = 0
+        self._elements = self._attributes = 0
+        self._sections = self._stand_ins = False
+        self._broken = False
+        self._open: list[Node] = []
+        self._root: Node | None = None
+        self._text: list[str] = []
+        # The encoding is given, whatever the document declares.
+        parser = self._parser = expat.ParserCreate("utf-8")
+        parser.buffer_text = True
+        parser.ordered_attributes = True
+        parser.StartDoctypeDeclHandler = self._refuse_type
+        parser.StartElementHandler = self._begin
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._add
+        parser.StartCdataSectionHandler = self._begin_section
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes. What is parsed is whole pieces; the rest waits."""
+        if not self._fed and not self._waiting:
+            data = data.lstrip(_BLANKS)  # some stores send blanks to keep a connection alive
+        self._waiting += data
+        while len(self._waiting) >= 2 * PIECE:
+            self._parse(_cut(self._waiting))
+
+    def finish(self) -> Node:
+        """The whole document."""
+        while self._waiting:
+            self._parse(_cut(self._waiting))
+        self._parse(b"", last=True)
+        if self._root is None or (self._sections and self._stand_ins):
+            raise self._failure("it is not well formed")
+        return self._root
+
+    def _parse(self, piece: bytes, *, last: bool = False) -> None:
+        if self._broken:
+            raise self._failure("it was refused already")
+        self._broken = True
+        if 0 in piece:  # the parser would take it for a sign of UTF-16
+            raise self._failure("it is not UTF-8")
+        if b"&#" in piece or b"\xef\xb7" in piece or _BARE.search(piece):
+            piece = _STANDING_IN.sub(self._stand_in, piece)
+        self._fed += len(piece)
+        try:
+            self._parser.Parse(piece, last)
+        except expat.ExpatError:
+            raise self._failure("it is not well formed") from None
+        except ValueError as fault:
+            raise self._failure(str(fault)) from None
+        if self._fed - self._parser.CurrentByteIndex > _LONGEST_TAG:
+            raise self._failure("one of its tags is too long")
+        self._broken = False
+
+    def _stand_in(self, found: re.Match[bytes]) -> bytes:
+        if len(found[0]) == 1:
+            return chr(0xFDD0 + found[0][0]).encode()
+        if found[1] is None and found[2] is None:
+            return _MARK.encode() + found[0]
+        code = int(found[1], 16) if found[1] is not None else int(found[2])
+        if code in _CONTROLS:
+            self._stand_ins = True
+            return chr(0xFDD0 + code).encode()
+        if 0xFDD0 <= code <= 0xFDEF:
+            return (_MARK + chr(code)).encode()
+        return found[0]
+
+    # -- what the parser calls
+
+    def _refuse_type(self, *_: object) -> None:
+        raise ValueError("it has a document type declaration")
+
+    def _begin_section(self) -> None:
+        self._sections = True
+
+    def _begin(self, name: str, attributes: Sequence[str]) -> None:
+        self._elements += 1
+        self._attributes += len(attributes) // 2
+        if self._elements > self._most or self._attributes > self._elements + _SPARE_ATTRIBUTES:
+            raise ValueError("it has too many elements or attributes")
+        node = Node(name.rpartition(":")[2])
+        depth = len(self._open)
+        if not depth:
+            if self._roots and node.tag not in self._roots:
+                raise ValueError(f"its root is not {' or '.join(sorted(self._roots))}")
+            self._root = node
+        else:
+            self._within(node, depth)
+        self._open.append(node)
+        self._text.clear()
+
+    def _within(self, node: Node, depth: int) -> None:
+        above = self._open[-1]
+        if depth >= _DEEPEST or (self._spine and not self._in_spine(above.tag, depth)):
+            raise ValueError("an element stands where none is expected")
+        if isinstance(above.children, tuple):
+            above.children = []
+        above.children.append(node)
+
+    def _in_spine(self, name: str, depth: int) -> bool:
+        """Whether elements may stand in this one. A root that was let in stands for the first name."""
+        return depth <= len(self._spine) and (depth == 1 or name == self._spine[depth - 1])
+
+    def _end(self, name: str) -> None:
+        node = self._open.pop()
+        if not node.children:
+            node.text = _STOOD_IN.sub(_stood_in, "".join(self._text))
+        self._text.clear()
+
+    def _add(self, text: str) -> None:
+        self._text.append(text)
+
+
+def _cut(waiting: bytearray) -> bytes:
+    """Take the next piece off, which ends within no reference and no character that may have to be replaced."""
+    end = min(PIECE, len(waiting))
+    if end < len(waiting):
+        reference, character = waiting.rfind(b"&", end - _LONGEST_REFERENCE, end), waiting.rfind(b"\xef", end - 2, end)
+        end = min(at for at in (reference, character, end) if at >= 0)
+    piece = bytes(waiting[:end])
+    del waiting[:end]
+    return piece
+
+
+def _stood_in(found: re.Match[str]) -> str:
+    return found[1] or chr(ord(found[2]) - 0xFDD0)

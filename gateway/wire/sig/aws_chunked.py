@@ -1,0 +1,265 @@
+"""Owns the aws-chunked body framing: plain bytes out of the three `STREAMING-…` forms, with every signature checked.
+
+Refuses to own sockets, HTTP's own chunked coding (the server has taken it off) and digests
+(`gateway.wire.sig.checksums`).
+
+Law: not one byte of a signed chunk leaves before that chunk's signature was found right; the closing chunk and the
+trailer are checked like any other; nothing may be missing, added or left over. What only frames the body may exceed it
+by no more than in HTTP's own coding (`gateway.wire.http.chunked`). The first fault is final.
+Source: the S3 API reference, "Signature calculations for the Authorization header: transferring payload in multiple
+chunks" and its companion on trailing headers.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Final
+
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import BodyFraming
+from gateway.wire.http.chunked import OVERHEAD
+from gateway.wire.sig.sigv4 import Verified
+
+__all__ = ["MAX_SIGNED_CHUNK", "ChunkedDecoder", "Trailers", "declared_trailers"]
+
+MAX_SIGNED_CHUNK: Final = 16 * 1024 * 1024
+"""Bytes. A signed chunk is held back until it is checked, so its size is memory; SDKs use 64 KiB to 1 MiB."""
+
+_MAX_LINE: Final = 512
+_MAX_TRAILERS: Final = 8
+_EMPTY_SHA256: Final = sha256(b"").hexdigest()
+_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})")
+_SIGNED_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16});chunk-signature=([0-9a-f]{64})")
+_TRAILER_LINE: Final = re.compile(rb"([A-Za-z0-9-]{1,64}):[ \t]*([!-~](?:[ -~]*[!-~])?)[ \t]*")
+_TRAILER_NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+_SIGNATURE_TRAILER: Final = "x-amz-trailer-signature"
+
+
+Trailers = Mapping[str, str]
+"""What came after the body, by lower-cased name; the trailers' signature is checked and not among them."""
+
+
+class _Step(Enum):
+    SIZE = auto()
+    DATA = auto()
+    DATA_END = auto()
+    LAST_LINES = auto()
+    DONE = auto()
+    BROKEN = auto()
+
+
+def declared_trailers(header: str | None) -> tuple[str, ...]:
+    """The names in an `x-amz-trailer` header, lower-cased.
+
+    Raises:
+        Refused: BAD_REQUEST for an empty, malformed or repeated name.
+    """
+    if header is None:
+        return ()
+    names = tuple(name.strip(" \t").lower() for name in header.split(","))
+    if not all(map(_TRAILER_NAME.fullmatch, names)) or len(set(names)) != len(names):
+        raise Refused(Reason.BAD_REQUEST, "x-amz-trailer is malformed")
+    return names
+
+
+class ChunkedDecoder:
+    """One body. `decoded_length` is `x-amz-decoded-content-length` in bytes.
+
+    `verified` is what the request's own signature proved; without it only unsigned chunks can be read. Memory is
+    bounded by `MAX_SIGNED_CHUNK`, and by the piece fed for unsigned chunks.
+
+    Raises:
+        Refused: at construction, BAD_REQUEST for signed chunks in a request that was not signed with SigV4,
+            MISSING_LENGTH without a decoded length.
+    """
+
+    def __init__(
+        self,
+        framing: BodyFraming,
+        decoded_length: int | None,
+        verified: Verified | None,
+        trailer_names: Sequence[str] = (),
+    ) -> None:
+        if framing is BodyFraming.PLAIN:
+            raise ValueError("a plain body has no chunks")
+        self._signed = framing is not BodyFraming.UNSIGNED_CHUNKS_TRAILER
+        if self._signed and verified is None:
+            raise Refused(Reason.BAD_REQUEST, "signed chunks in a request without a SigV4 signature")
+        if decoded_length is None:
+            raise Refused(Reason.MISSING_LENGTH, "aws-chunked without x-amz-decoded-content-length")
+        if framing is BodyFraming.SIGNED_CHUNKS and trailer_names:
+            raise Refused(Reason.BAD_REQUEST, "x-amz-trailer with a form that has no trailer")
+        self._trailer_signed = framing is BodyFraming.SIGNED_CHUNKS_TRAILER
+        self._verified = verified
+        self._previous = verified.signature if verified is not None else ""
+        self._decoded_length = decoded_length
+        self._declared = frozenset(trailer_names)
+        self._step = _Step.SIZE
+        self._line = bytearray()
+        self._left = 0
+        self._spare = OVERHEAD
+        self._blank_ahead = False
+        self._total = 0
+        self._chunk_signature = ""
+        self._chunk_hash = sha256()
+        self._held = bytearray()
+        self._trailers: dict[str, str] = {}
+        self._trailer_signature: str | None = None
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The plain bytes that the next piece of the body sets free, possibly none.
+
+        Raises:
+            Refused: BAD_REQUEST (framing), BAD_SIGNATURE, TOO_LARGE (a signed chunk), INCOMPLETE_BODY (more bytes
+                than declared). Nothing can be fed afterwards.
+        """
+        step, self._step = self._step, _Step.BROKEN
+        out: list[bytes] = []
+        position = 0
+        while position < len(data):
+            match step:
+                case _Step.DATA:
+                    piece = data[position : position + self._left]
+                    position += len(piece)
+                    step = self._take(piece, out)
+                case _Step.SIZE | _Step.DATA_END | _Step.LAST_LINES:
+                    position, line = self._read_line(data, position, last=step is _Step.LAST_LINES)
+                    if line is not None:
+                        step = self._follow(step, line)
+                case _Step.DONE:
+                    raise Refused(Reason.BAD_REQUEST, "bytes after the end of the body")
+                case _Step.BROKEN:
+                    raise Refused(Reason.BAD_REQUEST, "the body was refused already")
+        self._step = step
+        return out
+
+    def finish(self) -> Trailers:
+        """To be called when the body's bytes have ended.
+
+        Raises:
+            Refused: INCOMPLETE_BODY for a body that ended early or is shorter than declared.
+        """
+        if self._step is not _Step.DONE:
+            raise Refused(Reason.INCOMPLETE_BODY, "the body ended before its closing chunk")
+        return MappingProxyType(self._trailers)
+
+    def _read_line(self, data: bytes, position: int, *, last: bool) -> tuple[int, bytes | None]:
+        """The next position, and the line without its CRLF once it is whole.
+
+        One library (minio-go) ends a trailer's line with LF alone and leaves a blank line behind it, before what ends
+        the body.
+        """
+        end = data.find(b"\n", position, position + _MAX_LINE)
+        stop = min(len(data), position + _MAX_LINE) if end < 0 else end + 1
+        self._line += data[position:stop]
+        if len(self._line) >= _MAX_LINE:
+            raise Refused(Reason.BAD_REQUEST, "a line between chunks is too long")
+        if end < 0:
+            return stop, None
+        line = bytes(self._line)
+        self._line.clear()
+        self._spare -= len(line)
+        if self._spare < 0:
+            raise Refused(Reason.BAD_REQUEST, "the chunks are hardly anything but framing")
+        if line.endswith(b"\r\n"):
+            return stop, line[:-2]
+        if not last or line == b"\n":
+            raise Refused(Reason.BAD_REQUEST, "a line between chunks does not end in CRLF")
+        self._blank_ahead = True
+        return stop, line[:-1]
+
+    def _follow(self, step: _Step, line: bytes) -> _Step:
+        if step is _Step.SIZE:
+            return self._begin_chunk(line)
+        if step is _Step.DATA_END:
+            if line:
+                raise Refused(Reason.BAD_REQUEST, "a chunk is longer than its size")
+            return _Step.SIZE
+        if line:
+            self._add_trailer(line)
+            return _Step.LAST_LINES
+        if self._blank_ahead:
+            self._blank_ahead = False
+            return _Step.LAST_LINES
+        self._close()
+        return _Step.DONE
+
+    def _begin_chunk(self, line: bytes) -> _Step:
+        match = (_SIGNED_SIZE_LINE if self._signed else _SIZE_LINE).fullmatch(line)
+        if match is None:
+            raise Refused(Reason.BAD_REQUEST, "a chunk's first line is malformed")
+        size = int(match[1], 16)
+        if self._signed:
+            self._chunk_signature = match[2].decode()
+            self._chunk_hash = sha256()
+            if size > MAX_SIGNED_CHUNK:
+                raise Refused(Reason.TOO_LARGE, f"a signed chunk of {size} bytes")
+        self._left = size
+        self._total += size
+        if self._total > self._decoded_length:
+            raise Refused(Reason.INCOMPLETE_BODY, "the chunks hold more than x-amz-decoded-content-length")
+        if size:
+            return _Step.DATA
+        if self._signed:
+            self._check_chunk()
+        return _Step.LAST_LINES
+
+    def _take(self, piece: bytes, out: list[bytes]) -> _Step:
+        self._left -= len(piece)
+        self._spare = min(self._spare + len(piece), OVERHEAD)
+        if not self._signed:
+            out.append(piece)
+            return _Step.DATA if self._left else _Step.DATA_END
+        self._held += piece
+        self._chunk_hash.update(piece)
+        if self._left:
+            return _Step.DATA
+        self._check_chunk()
+        out.append(bytes(self._held))
+        self._held.clear()
+        return _Step.DATA_END
+
+    def _check_chunk(self) -> None:
+        self._check(
+            "AWS4-HMAC-SHA256-PAYLOAD", f"{_EMPTY_SHA256}\n{self._chunk_hash.hexdigest()}", self._chunk_signature
+        )
+
+    def _check(self, kind: str, content: str, given: str) -> None:
+        """Compare one link of the chain of signatures and step on to it."""
+        if self._verified is None:
+            raise Refused(Reason.BAD_SIGNATURE, "no signature to hang a chunk on")
+        text = f"{kind}\n{self._verified.timestamp}\n{self._verified.scope}\n{self._previous}\n{content}"
+        expected = hmac.digest(self._verified.signing_key, text.encode(), "sha256").hex()
+        if not hmac.compare_digest(expected, given):
+            raise Refused(Reason.BAD_SIGNATURE, "a chunk's or the trailer's signature is wrong")
+        self._previous = expected
+
+    def _add_trailer(self, line: bytes) -> None:
+        match = _TRAILER_LINE.fullmatch(line)
+        if match is None:
+            raise Refused(Reason.BAD_REQUEST, "a trailer is malformed")
+        name, value = match[1].decode().lower(), match[2].decode()
+        if self._trailer_signature is not None:
+            raise Refused(Reason.BAD_REQUEST, "a trailer after the trailer's signature")
+        if name == _SIGNATURE_TRAILER and self._trailer_signed:
+            self._trailer_signature = value
+        elif name not in self._declared or name in self._trailers or len(self._trailers) >= _MAX_TRAILERS:
+            raise Refused(Reason.BAD_REQUEST, f"the trailer {name} was not declared, or came twice")
+        else:
+            self._trailers[name] = value
+
+    def _close(self) -> None:
+        if self._total != self._decoded_length:
+            raise Refused(Reason.INCOMPLETE_BODY, "the chunks hold less than x-amz-decoded-content-length")
+        missing = self._declared - self._trailers.keys()
+        if missing:
+            raise Refused(Reason.BAD_REQUEST, f"declared and missing: {', '.join(sorted(missing))}")
+        if self._trailer_signed:
+            lines = "".join([f"{name}:{value}\n" for name, value in self._trailers.items()])
+            content = sha256(lines.encode()).hexdigest()
+            self._check("AWS4-HMAC-SHA256-TRAILER", content, self._trailer_signature or "")

@@ -1,0 +1,385 @@
+"""Owns the reading of S3 credentials: what an `Authorization` header or a presigned query presents, as a value.
+
+Refuses to own whether the signature is right (`gateway.wire.sig.sigv4`, `gateway.wire.sig.sigv2`), who holds the key
+(`gateway.data.steps.authenticate`) and the fields of a POST form (`gateway.wire.sig.post_policy`).
+
+Law: None means that nothing was presented; a malformed or doubled credential raises and never falls back to another
+mechanism or to "anonymous".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final
+from urllib.parse import unquote
+
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import RawRequest
+from gateway.wire.http.target import spaced
+
+__all__ = [
+    "ALGORITHM",
+    "MAX_EXPIRES",
+    "Scope",
+    "SigV2Header",
+    "SigV2Query",
+    "SigV4Header",
+    "SigV4Query",
+    "Signed",
+    "http_date",
+    "read_credentials",
+    "timestamp",
+]
+
+MAX_EXPIRES: Final = 604800
+"""Seconds. Seven days, the lifetime of a signing key and S3's own cap on `X-Amz-Expires`."""
+
+# More than the two kibibytes of metadata that S3 allows could have names.
+_MOST_SIGNED_HEADERS: Final = 512
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
+_S3_ONLY: Final = frozenset({"s3"})
+_V4_PARAMETERS: Final = (
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Signature",
+)
+# `X-Amz-Date` and the session token are no marks: SigV2 presigners carry them over from headers, in lower case.
+_V4_MARKS: Final = frozenset(name.lower() for name in _V4_PARAMETERS) - {"x-amz-date"}
+_V2_PARAMETERS: Final = ("AWSAccessKeyId", "Signature", "Expires")
+_V2_MARKS: Final = frozenset(name.lower() for name in _V2_PARAMETERS)
+_SESSION_TOKEN: Final = "x-amz-security-token"  # noqa: S105 (a header's name)
+_SPELLING: Final = {name.lower(): name for name in (*_V4_PARAMETERS, *_V2_PARAMETERS)}
+_ONCE: Final = frozenset({"authorization", "x-amz-date", "x-amz-content-sha256", _SESSION_TOKEN})
+
+_SCOPE: Final = re.compile(r"([!-.0-~]{1,128})/(\d{8})/([A-Za-z0-9._-]{1,64})/([a-z0-9]{1,32})/aws4_request", re.ASCII)
+_HEADER_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_TIMESTAMP: Final = re.compile(r"(\d{8})T([01]\d|2[0-3])([0-5]\d)([0-5]\d)Z", re.ASCII)
+_EXPIRES: Final = re.compile(r"[1-9]\d{0,5}", re.ASCII)
+_EPOCH: Final = re.compile(r"\d{1,12}", re.ASCII)
+_V2_HEADER: Final = re.compile(r"AWS ([!-9;-~]{1,128}):([!-~]{1,128})", re.ASCII)
+_DAYS: Final = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_HTTP_DATE: Final = re.compile(
+    rf"(?:(?:{_DAYS}), )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) "
+    r"(?:GMT|UTC|([+-])(\d\d)([0-5]\d))",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The credential scope of SigV4: for which day, region and service a signature counts."""
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def parse(text: str) -> Scope:
+        """Raises ValueError for anything but `KEY/YYYYMMDD/REGION/SERVICE/aws4_request`."""
+        match = _SCOPE.fullmatch(text)
+        if match is None:
+            raise ValueError("the credential is not KEY/DATE/REGION/SERVICE/aws4_request")
+        return Scope(*match.groups())
+
+    @property
+    def text(self) -> str:
+        """The scope as it stands in a string to sign, without the access key id."""
+        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SigV4Header:
+    """SigV4 in the `Authorization` header. `signed_at` is `timestamp` in seconds since the epoch."""
+
+    scope: Scope
+    signed_headers: tuple[str, ...]
+    signature: str
+    timestamp: str
+    signed_at: int
+    session_token: str | None = None
+
+    @property
+    def access_key_id(self) -> str:
+        return self.scope.access_key_id
+
+    def __repr__(self) -> str:
+        return f"SigV4Header({self.scope!r}, {self.timestamp!r}, …)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SigV4Query:
+    """SigV4 in a presigned query. `expires` is a lifetime in seconds, at most `MAX_EXPIRES`."""
+
+    scope: Scope
+    signed_headers: tuple[str, ...]
+    signature: str
+    timestamp: str
+    signed_at: int
+    expires: int
+    session_token: str | None = None
+
+    @property
+    def access_key_id(self) -> str:
+        return self.scope.access_key_id
+
+    def __repr__(self) -> str:
+        return f"SigV4Query({self.scope!r}, {self.timestamp!r}, {self.expires}, …)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SigV2Header:
+    """SigV2 in the `Authorization` header. `signed_at` is the request's own date in seconds since the epoch."""
+
+    access_key_id: str
+    signature: str
+    signed_at: int
+    session_token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"SigV2Header({self.access_key_id!r}, …)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SigV2Query:
+    """SigV2 in a presigned query. `expires_at` is the text of an instant in seconds since the epoch."""
+
+    access_key_id: str
+    signature: str
+    expires_at: str
+    session_token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"SigV2Query({self.access_key_id!r}, {self.expires_at}, …)"
+
+
+Signed = SigV4Header | SigV4Query | SigV2Header | SigV2Query
+
+
+@lru_cache(maxsize=64)
+def _midnight(date: str) -> int:
+    return int(datetime(int(date[:4]), int(date[4:6]), int(date[6:]), tzinfo=UTC).timestamp())
+
+
+def timestamp(text: str) -> int:
+    """Seconds since the epoch of `YYYYMMDDTHHMMSSZ`, the only form SigV4 signs.
+
+    Raises:
+        ValueError: any other form, or a day that no calendar has.
+    """
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise ValueError("a timestamp is written YYYYMMDDTHHMMSSZ")
+    date, hours, minutes, seconds = match.groups()
+    return _midnight(date) + int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+
+
+def http_date(text: str) -> int:
+    """Seconds since the epoch of a `Date` header (RFC 9110, section 5.6.7, the fixed form; RFC 5322's offsets too).
+
+    Raises:
+        ValueError: any other form.
+    """
+    match = _HTTP_DATE.fullmatch(text)
+    if match is None:
+        raise ValueError("a date is written like Sun, 06 Nov 1994 08:49:37 GMT")
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups(default="0")
+    moment = datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+    ahead = (int(hours) * 60 + int(minutes)) * 60
+    return int(moment.timestamp()) - (-ahead if sign == "-" else ahead)
+
+
+def read_credentials(raw: RawRequest, *, services: frozenset[str] = _S3_ONLY) -> Signed | None:
+    """What the request presents, None if it presents no S3 credential at all.
+
+    `services` are the names a SigV4 scope may carry.
+
+    Raises:
+        Refused: CREDENTIALS_MALFORMED or CREDENTIALS_QUERY_MALFORMED for what breaks the grammar,
+            CREDENTIALS_AMBIGUOUS for two mechanisms, or one of them twice.
+    """
+    header = _single(raw)
+    query = _auth_parameters(raw.query) if "=" in raw.query else {}
+    in_query_v4 = not _V4_MARKS.isdisjoint(query)
+    in_query_v2 = not _V2_MARKS.isdisjoint(query)
+    if in_query_v4 + in_query_v2 + ("authorization" in header) > 1:
+        raise Refused(Reason.CREDENTIALS_AMBIGUOUS, "more than one way of authentication in one request")
+    try:
+        if in_query_v4:
+            return _read_v4_query(_spelled(query), header, services)
+        if in_query_v2:
+            return _read_v2_query(query, header)
+    except ValueError as fault:
+        raise Refused(Reason.CREDENTIALS_QUERY_MALFORMED, str(fault)) from None
+    if "authorization" not in header:
+        return None
+    try:
+        if header["authorization"].startswith(ALGORITHM):
+            return _read_v4_header(header, raw, services)
+        return _read_v2_header(header, raw)
+    except ValueError as fault:
+        raise Refused(Reason.CREDENTIALS_MALFORMED, str(fault)) from None
+
+
+def _single(raw: RawRequest) -> dict[str, str]:
+    """The headers that authentication reads, each of which may come once."""
+    found: dict[str, str] = {}
+    for name, value in raw.headers:
+        if name in _ONCE:
+            if name in found:
+                ambiguous = name == "authorization"
+                reason = Reason.CREDENTIALS_AMBIGUOUS if ambiguous else Reason.CREDENTIALS_MALFORMED
+                raise Refused(reason, f"{name} came more than once")
+            found[name] = value
+    return found
+
+
+def _auth_parameters(query: str) -> dict[str, tuple[str, str]]:
+    """Lower-cased name to (name as sent, decoded value) of the parameters that belong to authentication."""
+    found: dict[str, tuple[str, str]] = {}
+    for part in query.split("&"):
+        name, _, value = spaced(part).partition("=")
+        if "%" in name:
+            name = unquote(name)
+        lowered = name.lower()
+        if lowered in _SPELLING or lowered == _SESSION_TOKEN:
+            if lowered in found:
+                raise Refused(Reason.CREDENTIALS_QUERY_MALFORMED, f"{lowered} came more than once")
+            found[lowered] = (name, unquote(value) if "%" in value else value)
+    return found
+
+
+def _spelled(query: dict[str, tuple[str, str]]) -> dict[str, str]:
+    """Insists on the exact spelling, so that no other layer can read the same query differently."""
+    for lowered, (name, _) in query.items():
+        if name != (_SPELLING.get(lowered) or "X-Amz-Security-Token"):
+            raise ValueError(f"{lowered} is not spelled as S3 spells it")
+    return dict(query.values())
+
+
+def _session_token(in_query: str | None, header: dict[str, str]) -> str | None:
+    in_header = header.get(_SESSION_TOKEN)
+    if in_query is not None and in_header is not None:
+        raise ValueError("the session token came in the query and in a header")
+    token = in_query if in_query is not None else in_header
+    if token == "":
+        raise ValueError("the session token is empty")
+    return token
+
+
+def _read_v4_query(query: dict[str, str], header: dict[str, str], services: frozenset[str]) -> SigV4Query:
+    missing = [name for name in _V4_PARAMETERS if not query.get(name)]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} missing or empty")
+    if query["X-Amz-Algorithm"] != ALGORITHM:
+        raise ValueError("the algorithm is not AWS4-HMAC-SHA256")
+    expires = query["X-Amz-Expires"]
+    if not _EXPIRES.fullmatch(expires) or int(expires) > MAX_EXPIRES:
+        raise ValueError(f"X-Amz-Expires is not a whole number from 1 to {MAX_EXPIRES}")
+    scope = Scope.parse(query["X-Amz-Credential"])
+    moment = query["X-Amz-Date"]
+    return SigV4Query(
+        scope=scope,
+        signed_headers=_signed_headers(query["X-Amz-SignedHeaders"]),
+        signature=query["X-Amz-Signature"],
+        timestamp=moment,
+        signed_at=_dated(scope, moment, services),
+        expires=int(expires),
+        session_token=_session_token(query.get("X-Amz-Security-Token"), header),
+    )
+
+
+def _read_v4_header(header: dict[str, str], raw: RawRequest, services: frozenset[str]) -> SigV4Header:
+    algorithm, _, rest = header["authorization"].partition(" ")
+    parts: dict[str, str] = {}
+    for part in rest.split(","):
+        name, _, value = part.strip(" ").partition("=")
+        if name in parts or not value:
+            raise ValueError("a part of the Authorization header is doubled or empty")
+        parts[name] = value
+    if algorithm != ALGORITHM or parts.keys() != {"Credential", "SignedHeaders", "Signature"}:
+        raise ValueError("the Authorization header does not have the three parts of AWS4-HMAC-SHA256")
+    scope = Scope.parse(parts["Credential"])
+    moment = header.get("x-amz-date")
+    if moment is None:
+        moment = _as_timestamp(raw.header_values("date"))
+    return SigV4Header(
+        scope=scope,
+        signed_headers=_signed_headers(parts["SignedHeaders"]),
+        signature=parts["Signature"],
+        timestamp=moment,
+        signed_at=_dated(scope, moment, services),
+        session_token=_session_token(None, header),
+    )
+
+
+def _as_timestamp(dates: list[str]) -> str:
+    """The signing time of a request that has a `Date` instead of `x-amz-date`."""
+    return datetime.fromtimestamp(_signing_time(dates), UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _signing_time(dates: list[str]) -> int:
+    """The one date of a request that is signed in its header; a missing or odd one is S3's AccessDenied."""
+    try:
+        [date] = dates
+        return timestamp(date) if _TIMESTAMP.fullmatch(date) else http_date(date)
+    except ValueError as fault:
+        detail = str(fault) if len(dates) == 1 else "neither x-amz-date nor exactly one Date header"
+        raise Refused(Reason.CREDENTIALS_UNDATED, detail) from None
+
+
+def _dated(scope: Scope, moment: str, services: frozenset[str]) -> int:
+    if scope.service not in services:
+        raise ValueError(f"the credential is for another service than {', '.join(sorted(services))}")
+    if scope.date != moment[:8]:
+        raise ValueError("the day of the credential is not the day of the request")
+    return timestamp(moment)
+
+
+@lru_cache(maxsize=256)
+def _signed_headers(text: str) -> tuple[str, ...]:
+    names = text.split(";")
+    if len(names) > _MOST_SIGNED_HEADERS:
+        raise ValueError("SignedHeaders has too many names")
+    if not all(map(_HEADER_NAME.fullmatch, names)):
+        raise ValueError("SignedHeaders has an empty name or one that is no lower-case header name")
+    if any(first >= second for first, second in pairwise(names)):
+        raise ValueError("SignedHeaders is not sorted or repeats a name")
+    if "host" not in names:
+        raise ValueError("SignedHeaders lacks host")
+    return tuple(names)
+
+
+def _read_v2_header(header: dict[str, str], raw: RawRequest) -> SigV2Header:
+    match = _V2_HEADER.fullmatch(header["authorization"])
+    if match is None:
+        raise ValueError("the Authorization header has no scheme that S3 knows, or breaks its grammar")
+    moment = header.get("x-amz-date")
+    signed_at = _signing_time([moment] if moment is not None else raw.header_values("date"))
+    return SigV2Header(match[1], match[2], signed_at, _session_token(None, header))
+
+
+def _read_v2_query(query: dict[str, tuple[str, str]], header: dict[str, str]) -> SigV2Query:
+    token = query.pop(_SESSION_TOKEN, None)
+    if token is not None and token[0] != _SESSION_TOKEN:
+        raise ValueError("the session token of SigV2 is spelled in lower case")
+    values = _spelled({name: pair for name, pair in query.items() if name in _V2_MARKS})
+    if any(not values.get(name) for name in _V2_PARAMETERS):
+        raise ValueError("AWSAccessKeyId, Signature or Expires is missing or empty")
+    if not _EPOCH.fullmatch(values["Expires"]):
+        raise ValueError("Expires is not a number of seconds since the epoch")
+    return SigV2Query(
+        access_key_id=values["AWSAccessKeyId"],
+        signature=values["Signature"],
+        expires_at=values["Expires"],
+        session_token=_session_token(token[1] if token else None, header),
+    )

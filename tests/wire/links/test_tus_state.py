@@ -1,0 +1,52 @@
+"""What is kept of an unfinished upload: read back as it was written, or not at all."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.reasons import UpstreamFailed
+from gateway.wire.links.tus_state import HEAD_BYTES, PART_BYTES, UploadState, part_bytes
+
+STATE = UploadState(grant="l_x", key="inside/a", at=1.5, expires_at=2.5, planned=10, length=10, tail_at=3, tail=4)
+
+
+def test_a_state_comes_back() -> None:
+    """Head and size are enough."""
+    assert HEAD_BYTES == len(STATE.head())
+    assert STATE == UploadState.parse(STATE.head(), HEAD_BYTES + 4)
+
+
+@pytest.mark.parametrize("key", ["é" * 512, '"' * 1024, "\U0001f600" * 256])
+def test_the_longest_names_fit(key: str) -> None:
+    """The longest key, metadata and upload id together."""
+    state = UploadState(grant="g" * 64, key=key, at=1e9, expires_at=1e9, metadata='"' * 2048, parts_id="i" * 1024)
+    assert state == UploadState.parse(state.head(), HEAD_BYTES)
+
+
+@pytest.mark.parametrize("head", [b"", b"{}", b"[]", b"null", b'{"grant": 1, "odd": 2}', STATE.head()[:100]])
+def test_what_is_damaged_is_not_read(head: bytes) -> None:
+    """Half a state, or somebody else's object, is a fault of the store."""
+    with pytest.raises(UpstreamFailed):
+        UploadState.parse(head, HEAD_BYTES + 4)
+
+
+def test_a_tail_of_another_length_is_damage() -> None:
+    """Control: the size belongs to the state."""
+    with pytest.raises(UpstreamFailed):
+        UploadState.parse(STATE.head(), HEAD_BYTES + 5)
+
+
+@given(st.integers(0, 5 * 1024**4))
+def test_ten_thousand_parts_are_enough(length: int) -> None:
+    """Up to S3's largest object, no part is too small and there are never too many."""
+    size = part_bytes(1, length)
+    assert PART_BYTES <= size
+    assert -(-length // size) <= 10_000
+
+
+def test_an_unknown_length_reaches_as_far() -> None:
+    """Growing parts hold S3's largest object; equal ones hold 78 GiB."""
+    assert 5 * 1024**4 < sum(part_bytes(number, None) for number in range(1, 10_001))
+    assert {PART_BYTES} == {part_bytes(number, None, equal=True) for number in (1, 5000, 10_000)}

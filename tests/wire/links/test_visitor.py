@@ -1,0 +1,105 @@
+"""What a request says of its own purpose."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.wire.links.visitor import Visit, visit_of
+from gateway.wire.parse import raw_request
+
+PREVIEWS = (
+    "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+    "Slack-ImgProxy (+https://api.slack.com/robots)",
+    "Twitterbot/1.0",
+    "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+    "meta-externalagent/1.1 (+https://developers.facebook.com/docs/sharing/webmasters/crawler)",
+    "WhatsApp/2.23.20.0 A",
+    "TelegramBot (like TwitterBot)",
+    "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)",
+    "LinkedInBot/1.0 (compatible; Mozilla/5.0; Apache-HttpClient +http://www.linkedin.com)",
+    "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5 skype-url-preview@microsoft.com",
+    (
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_1) AppleWebKit/601.2.4 (KHTML, like Gecko) Version/9.0.1 "
+        "Safari/601.2.4 facebookexternalhit/1.1 Facebot Twitterbot/1.0"
+    ),
+    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+    "Mozilla/5.0 (compatible; Google-PageRenderer Google (+https://developers.google.com/+/web/snippet/))",
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+    "Mozilla/5.0 (Windows NT 6.1) BingPreview/1.0b",
+    "Microsoft Office Existence Discovery",
+    "Mozilla/5.0 (compatible; Applebot/0.1)",
+    "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html",
+    "Pinterest/0.2 (+https://www.pinterest.com/bot.html)",
+    "Synapse (bot; +https://github.com/matrix-org/synapse)",
+    "http.rb/5.1.1 (Mastodon/4.2.1; +https://mastodon.example/) Bot",
+    "Mattermost-Bot/1.1",
+    "Barracuda Sentinel (EE)",
+    "Mozilla/5.0 (compatible; Proofpoint URL Defense)",
+    "facebookexternalhit/1.1;line-poker/1.0",
+    "Snap URL Preview Service; bot; snapchat; https://developers.snap.com/robots",
+    "Bluesky Cardyb/1.1",
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Perplexity-User/1.0)",
+    "SomethingNew-UrlPreview/3",
+)
+PEOPLE = (
+    "",
+    "curl/8.5.0",
+    "Wget/1.21.3",
+    "aria2/1.36.0",
+    "VLC/3.0.20 LibVLC/3.0.20",
+    "Lavf/59.27.100",
+    "mpv 0.35.1",
+    "python-requests/2.32.3",
+    "Go-http-client/2.0",
+    "okhttp/4.12.0",
+    "AppleCoreMedia/1.0.0.21F90 (iPhone; U; CPU OS 17_5 like Mac OS X; en_us)",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Mozilla/5.0 (Linux; Android 9; CUBOT P40 Build/PPR1) AppleWebKit/537.36 Chrome/120.0 Mobile Safari/537.36",
+    "robot framework/7",
+    "Microsoft-WebDAV-MiniRedir/10.0.19045",
+    "rclone/v1.65.0",
+    "JDownloader/2.0",
+)
+
+
+def visit(**headers: str) -> Visit:
+    pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return visit_of(raw_request("GET", "/s/x", [(b"Host", b"gw"), *pairs]))
+
+
+@pytest.mark.parametrize("agent", PREVIEWS)
+def test_who_makes_previews_says_so(agent: str) -> None:
+    """Chats, networks, search and mail scanners that name themselves, whatever they accept."""
+    assert Visit.PREVIEW is visit(user_agent=agent, accept="*/*")
+
+
+@pytest.mark.parametrize("agent", PEOPLE)
+def test_people_and_their_programs_are_taken_for_that(agent: str) -> None:
+    """Browsers, players, download managers and libraries; a phone of the wrong name, too."""
+    assert Visit.ACT is visit(user_agent=agent, accept="*/*")
+    assert Visit.ACT is visit(user_agent=agent, sec_fetch_mode="navigate", sec_fetch_dest="document")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Sec-Purpose", "prefetch"),
+        ("Sec-Purpose", "prefetch;prerender"),
+        ("Sec-Purpose", "prefetch;anonymous-client-ip"),
+        ("Purpose", "prefetch"),
+        ("Purpose", "Preview"),
+        ("X-Purpose", "preview"),
+        ("X-Moz", "prefetch"),
+    ],
+)
+def test_a_look_ahead_says_so(name: str, value: str) -> None:
+    """In each spelling that browsers have had; a navigation it may be all the same."""
+    assert Visit.AHEAD is visit(**{name: value, "Sec-Fetch-Mode": "navigate", "Accept": "text/html"})
+    assert Visit.ACT is visit(**{name: "else"})
+
+
+@pytest.mark.parametrize("mode", ["no-cors", "cors", "same-origin", "websocket"])
+def test_a_part_of_a_page_says_so(mode: str) -> None:
+    """By its fetch mode."""
+    assert Visit.PART is visit(**{"Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": "image", "Sec-Fetch-Site": "cross-site"})
