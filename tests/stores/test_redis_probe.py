@@ -107,7 +107,8 @@ async def test_a_user_without_scripts_or_keys_is_told(url: str) -> None:
 
 async def test_a_node_of_a_cluster_is_refused(tmp_path: Path) -> None:
     """Its keys may be anywhere; the sentence says so, whether it has this slot's keys elsewhere or nowhere."""
-    with valkey_server(tmp_path / "node", "--cluster-enabled", "yes") as url:
+    (meeting,) = free_ports(1)  # else it is ten thousand above the server's own, which may be none
+    with valkey_server(tmp_path / "node", "--cluster-enabled", "yes", "--cluster-port", str(meeting)) as url:
         assert "one node of a cluster" in await refused(url)
 
 
