@@ -16,7 +16,7 @@ from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError,
 
 CONTRACT = {
     "link": {"create", "ls", "show", "edit", "extend", "revoke", "rotate", "log", "qr", "download"},
-    "key": {"create", "ls", "revoke"},
+    "key": {"create", "ls", "reseal", "revoke"},
     "policy": {"explain", "test"},
     "backend": {"ls", "drain", "resume"},
     "revocations": {"export"},
