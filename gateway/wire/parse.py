@@ -227,6 +227,8 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
         return _preflight(raw, place, virtual_host=virtual_host)
     params, hoisted = _split_query(raw)
     level = Level.SERVICE if service else Level.OBJECT if place.key else Level.BUCKET
+    if raw.method == "GET" and level is Level.BUCKET:
+        params.pop("metadata", None)  # minio-go would like it in a listing, and does without
     operation = find_shape(raw.method, level, params).operation
     if operation is Operation.POST_OBJECT and raw.query:
         raise Refused(Reason.UNSUPPORTED_OPERATION, "a form's fields say everything; its address has no parameters")

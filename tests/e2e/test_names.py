@@ -62,7 +62,7 @@ def test_a_name_that_a_store_folds_is_refused_there_and_served_elsewhere(
         assert key.encode() == (tmp_path / "one").read_bytes()
 
 
-@pytest.mark.parametrize("key", ["../x", "a/../b", "a/./b", "..", "nul\0byte", "new\nline", "x" * 1025])
+@pytest.mark.parametrize("key", ["../x", "a/../b", "a/./b", "..", "nul\0byte", "x" * 1025])
 def test_a_name_that_parsers_disagree_on_has_no_link(weed: Place, key: str) -> None:
     """Dot segments, control bytes and oversized names are refused when the link is made."""
     with pytest.raises(AssertionError, match=r": 4(00|03|22) "):

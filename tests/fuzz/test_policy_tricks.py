@@ -187,6 +187,8 @@ def test_unknown_sub_resources_are_refused_and_touch_nothing(scene: Scene, key: 
             query = (name, f"{name}=", f"versionId=null&{name}")[number % 3]
             sent = door.asked(method, key, query, body=b"overwritten" if method in {"PUT", "POST"} else b"")
             got = door.ask(door.signed(sent, number))
+            if (method, key, name) == ("GET", "", "metadata"):
+                continue  # a listing, in which minio-go would like metadata
             assert got[9:10] == b"4" or got[9:12] == b"501", (method, query, got[:200])
     assert scene.before == scene.protected()
 

@@ -52,17 +52,18 @@ class Stage:
 
 
 def stages(text: str) -> list[Stage]:
-    """A Dockerfile's stages, comments left out."""
+    """A Dockerfile's stages, comments left out; one that only names the base is told by those that begin with it."""
     found: list[Stage] = []
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     for line in "\n".join(lines).replace("\\\n", " ").splitlines():
         instruction, _, rest = line.strip().partition(" ")
         if instruction == "FROM":
             base, _, name = rest.partition(" AS ")
-            found.append(Stage(base, name))
+            named = {stage.name: stage.base for stage in found if not stage.steps}
+            found.append(Stage(named.get(base, base), name))
         elif instruction:
             found[-1].steps.append((instruction, rest.strip()))
-    return found
+    return [stage for stage in found if stage.steps]
 
 
 def _clean_root(root: Path) -> None:

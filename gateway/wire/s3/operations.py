@@ -87,12 +87,11 @@ IGNORED_PARAMS: Final = frozenset(
         "content-md5",
         "content-type",
         "Version",
-        "metadata",
     }
 )
 """Without effect on S3 itself: the SDKs' operation label, and headers that two SDKs copy to the query (JavaScript 2 in
 capitals, botocore's SigV2 presigner in small letters). What was signed is the header, which has to come as well. Then
-the API's version, which Libcloud says with every request, and the metadata that minio-go would like in a listing."""
+the API's version, which Libcloud says with every request."""
 
 _PAGE: Final = frozenset({"prefix", "delimiter", "encoding-type"})
 _OVERRIDES: Final = frozenset(RESPONSE_OVERRIDES)
