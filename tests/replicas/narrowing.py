@@ -82,9 +82,17 @@ class Begun:
     length: int = 0
 
     async def until_cut(self, within: float) -> float | None:
-        """When the connection was reset or ended, without a byte more from this side; None if it goes on."""
+        """When the connection was reset or ended, without a byte more from this side; None if it goes on.
+
+        A reader goes on not reading: in the second that the news may take, a fast one would have all there is.
+        """
         loop = asyncio.get_running_loop()
         try:
+            if self.kind in READING:
+                async with asyncio.timeout(within):
+                    while not self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # noqa: ASYNC110 (no event for it)
+                        await asyncio.sleep(0.01)
+                return time.monotonic()
             async with asyncio.timeout(within):
                 while await loop.sock_recv(self.sock, 65536):
                     pass
