@@ -60,6 +60,21 @@ def test_every_trap_that_is_cited_is_described() -> None:
     assert {} == {trap: path for trap, path in cited.items() if trap not in described}
 
 
+def test_what_one_module_says_of_another_is_there() -> None:
+    """A dotted name in a docstring or comment is a module's, or that of something in it."""
+    gone = []
+    for path in _CODE:
+        for name in re.findall(r"`(gateway(?:\.\w+)+)`", path.read_text()):
+            module, rest = _ROOT, name.split(".")
+            while rest and ((module / rest[0]).is_dir() or (module / f"{rest[0]}.py").exists()):
+                module /= rest.pop(0)
+            source = module.with_suffix(".py")
+            there = not rest or (source.exists() and re.search(rf"\b{rest[0]}\b", source.read_text()))
+            if not there and name != "gateway.yaml":
+                gone.append(f"{path.relative_to(_ROOT)}: {name}")
+    assert [] == gone
+
+
 def test_the_plan_names_files_that_are_there() -> None:
     """`room/file.py` in the plan of the house is one below gateway/."""
     named = re.findall(r"`((?:\w+/)+\w+\.py)`", (_ROOT / "docs/architecture.md").read_text())

@@ -51,7 +51,7 @@ class ConditionFault:
 
 @dataclass(slots=True, eq=False)
 class CelCondition:
-    """A checked expression. Implements `gateway.core.policy.Condition`."""
+    """A checked expression. Implements `gateway.core.rule.Condition`."""
 
     text: str
     _expression: Any = field(repr=False)

@@ -22,21 +22,6 @@ from gateway.wire.sig.sigv4 import SigningKeys
 from tests.data.harness import Rig, running
 
 
-@pytest.fixture
-def look_ups(rig: Rig) -> list[bytes]:
-    """The hashes that the grant store was asked for."""
-    found: list[bytes] = []
-    store = rig.plane.grants._store
-
-    class Counted:
-        async def find(self, secret_hash):
-            found.append(secret_hash)
-            return await store.find(secret_hash)
-
-    rig.plane.grants._store = Counted()
-    return found
-
-
 async def test_grants_down_is_503_but_not_for_what_is_known(rig: Rig) -> None:
     """A cached link goes on working, kept honest by the feed; an unknown one cannot be judged."""
     rig.store.hold("inside/a.txt", b"hello")
