@@ -33,6 +33,7 @@ from gateway.stores.revocation_file import RevocationFile
 from gateway.stores.state import State, open_state
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.timed import timed
+from gateway.wire.s3.multipart import Destination
 from gateway.wire.sig.checksums import Crc, register_crc
 
 if TYPE_CHECKING:
@@ -300,7 +301,7 @@ def upload_parts_with(upstream: StoreUpstream) -> PartsUpload:
         conditions = tuple(pair for pair in call.headers if pair[0] in _CONDITIONS)
         return await multipart_upload.upload(
             upstream,
-            multipart_upload.Destination(call.backend, call.bucket, call.key),
+            Destination(call.backend, call.bucket, call.key),
             chunks,
             length=length,
             headers=tuple(pair for pair in call.headers if pair[0] not in _CONDITIONS),

@@ -12,52 +12,35 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import Answer, Upstream, UpstreamCall
-from gateway.wire.s3.batch_delete import CompletedPart, complete_document
-from gateway.wire.s3.calls import DEFAULT_TYPE
-from gateway.wire.s3.documents import read_completed, read_initiated, store_fault
+from gateway.wire.s3.documents import store_fault
+from gateway.wire.s3.multipart import (
+    MAX_PARTS,
+    PART_SIZE,
+    CompletedPart,
+    Destination,
+    Headers,
+    abort_call,
+    complete_call,
+    complete_document,
+    create_call,
+    part_call,
+    part_size,
+    read_completed,
+    read_initiated,
+)
 
-__all__ = ["MAX_PARTS", "PART_SIZE", "Destination", "part_size", "upload"]
-
-PART_SIZE: Final = 8 * 1024**2
-"""Bytes. The usual default of S3 clients, above the 5 MiB that every store demands."""
-
-MAX_PARTS: Final = 10_000
-"""S3's limit on the parts of one upload."""
+__all__ = ["upload"]
 
 _STREAMED_PART: Final = 64 * 1024**2
-_MIB: Final = 1024**2
 _KEPT_PIECE: Final = 64 * 1024
 _ANSWER_LIMIT: Final = 1024**2
 _FAILED: Final = 500
 """The status of a failure that a store reports in the body of a success."""
-
-Headers = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """A real place: backend, real bucket and real key."""
-
-    backend: str
-    bucket: str
-    key: str
-
-
-def part_size(number: int, *, length: int | None = None, equal: bool = False) -> int:
-    """Bytes of part `number` (from 1).
-
-    With a known length all parts are equal and `MAX_PARTS` are enough. With an unknown one they double after every
-    thousand, which reaches 7.8 TiB, unless the store wants them `equal`.
-    """
-    if length is not None:
-        least = -(-length // MAX_PARTS)
-        return max(_STREAMED_PART, -(-least // _MIB) * _MIB)
-    return PART_SIZE if equal else PART_SIZE << (number - 1) // 1000
 
 
 async def upload(
@@ -88,7 +71,7 @@ async def upload(
         UpstreamFailed: UPSTREAM_BROKE for a document that is none, and the failures of `Upstream.open`.
     """
     source = _Source(chunks, length)
-    first = part_size(1, length=length, equal=equal_parts)
+    first = _part_size(1, length, equal=equal_parts)
     kept = None if length is not None else await source.keep(first)
     whole = length if length is not None and length <= first else None
     if kept is not None and source.ended:
@@ -122,11 +105,16 @@ async def _cut(
             raise Refused(Reason.TOO_LARGE, f"the upload has more than {MAX_PARTS} parts")
         if kept is not None:
             yield number, kept.replay(), kept.size
-            kept = None if source.ended else await source.keep(part_size(number + 1, equal=equal))
+            kept = None if source.ended else await source.keep(_part_size(number + 1, None, equal=equal))
             kept = kept if kept is None or kept.size else None
         else:
-            size = min(part_size(number, length=length), source.left)
+            size = min(_part_size(number, length, equal=equal), source.left)
             yield number, source.last(size) if size == source.left else source.slice(size), size
+
+
+def _part_size(number: int, length: int | None, *, equal: bool) -> int:
+    least = PART_SIZE if length is None else _STREAMED_PART
+    return part_size(number, length=length, least=least, equal=equal)
 
 
 async def _finish(cleanup: asyncio.Future[None]) -> None:
@@ -232,30 +220,23 @@ class _Work:
         self._confirm = confirm
         self._parts: list[CompletedPart] = []
 
-    def _call(
-        self, method: str, query: Headers = (), headers: Headers = (), body_length: int | None = None
-    ) -> UpstreamCall:
+    async def put_whole(self, body: AsyncIterator[bytes], size: int, headers: Headers) -> Answer:
         place = self._place
-        return UpstreamCall(
+        call = UpstreamCall(
             backend=place.backend,
-            method=method,
+            method="PUT",
             bucket=place.bucket,
             key=place.key,
-            query=query,
-            headers=headers,
-            body_length=body_length,
+            headers=headers + self._conditions,
+            body_length=size,
         )
-
-    async def put_whole(self, body: AsyncIterator[bytes], size: int, headers: Headers) -> Answer:
-        async with self._upstream.open(self._call("PUT", (), headers + self._conditions, size), body) as answer:
+        async with self._upstream.open(call, body) as answer:
             found, refused = await _read(answer)
             return refused or Answer(answer.status, answer.headers, len(found))
 
     async def create(self, headers: Headers) -> str | Answer:
         """The store's id of the upload, or its refusal."""
-        if not any(name == "content-type" for name, _ in headers):
-            headers = (*headers, ("content-type", DEFAULT_TYPE))
-        async with self._upstream.open(self._call("POST", (("uploads", ""),), headers, 0), b"") as answer:
+        async with self._upstream.open(create_call(self._place, headers), b"") as answer:
             found, refused = await _read(answer)
             return refused or read_initiated(found)
 
@@ -266,8 +247,7 @@ class _Work:
         async for number, body, size in parts:
             if self._confirm is not None:
                 await self._confirm()
-            query = (("partNumber", str(number)), ("uploadId", upload_id))
-            async with self._upstream.open(self._call("PUT", query, (), size), body) as answer:
+            async with self._upstream.open(part_call(self._place, upload_id, number, size), body) as answer:
                 _, refused = await _read(answer)
                 etag = answer.headers.get("etag")
             if refused is not None:
@@ -279,8 +259,7 @@ class _Work:
 
     async def complete(self, upload_id: str) -> Answer:
         text = complete_document(self._parts)
-        headers = (*self._conditions, ("content-type", "application/xml"))
-        call = replace(self._call("POST", (("uploadId", upload_id),), headers, len(text)), laborious=True)
+        call = complete_call(self._place, upload_id, text, self._conditions)
         async with self._upstream.open(call, self._confirmed(text)) as answer:
             found, refused = await _read(answer)
             if refused is not None:
@@ -302,7 +281,7 @@ class _Work:
 
         async def run() -> None:
             try:
-                async with self._upstream.open(self._call("DELETE", (("uploadId", upload_id),))) as answer:
+                async with self._upstream.open(abort_call(self._place, upload_id)) as answer:
                     await answer.body.read(_ANSWER_LIMIT)
             except UpstreamFailed:
                 return

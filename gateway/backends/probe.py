@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from gateway.backends.multipart_upload import Destination, upload
+from gateway.backends.multipart_upload import upload
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.backend import BackendSpec
 from gateway.core.profile import Addressing
@@ -25,6 +25,7 @@ from gateway.wire.s3.batch_delete import Tag, read_store_tags, tags_document
 from gateway.wire.s3.calls import copy_source_header
 from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.listing import read_listing
+from gateway.wire.s3.multipart import Destination
 
 __all__ = ["Finding", "probe"]
 

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.backends import multipart_upload
-from gateway.backends.multipart_upload import MAX_PARTS, PART_SIZE, Destination, part_size, upload
+from gateway.backends.multipart_upload import upload
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import Answer, UpstreamCall
+from gateway.wire.s3 import multipart
+from gateway.wire.s3.multipart import PART_SIZE, Destination
 from tests.backends.test_upstream import opened, spec_of
 from tests.servers.store import RunningStore
 
@@ -88,7 +88,7 @@ class MemoryUpstream:
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multipart_upload, "PART_SIZE", 10)
     monkeypatch.setattr(multipart_upload, "_STREAMED_PART", 10)
-    monkeypatch.setattr(multipart_upload, "_MIB", 1)
+    monkeypatch.setattr(multipart, "_MIB", 1)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -196,24 +196,6 @@ async def test_cancelling_aborts_the_upload(small_parts: None) -> None:
     with pytest.raises(asyncio.CancelledError):
         await user
     assert "abort" == store.steps[-1]
-
-
-@given(st.integers(1, 5 * 1024**4))
-def test_known_lengths_fit_the_number_of_parts(length: int) -> None:
-    """Up to 5 TiB ten thousand equal parts suffice, none below what stores demand."""
-    size = part_size(1, length=length)
-    assert -(-length // size) <= MAX_PARTS
-    assert size >= 5 * MIB
-    assert size == part_size(MAX_PARTS, length=length)
-
-
-def test_unknown_lengths_reach_five_tebibytes() -> None:
-    """Growing parts never shrink, start small, and together are enough."""
-    sizes = [part_size(number) for number in range(1, MAX_PARTS + 1)]
-    assert PART_SIZE == sizes[0]
-    assert sorted(sizes) == sizes
-    assert sum(sizes) >= 5 * 1024**4
-    assert {PART_SIZE} == {part_size(number, equal=True) for number in (1, 5000, MAX_PARTS)}
 
 
 @pytest.mark.e2e

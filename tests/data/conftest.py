@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from gateway.data.tus import append, concat, handler
-from gateway.wire.links import tus_state
+from gateway.wire.s3 import multipart
 from tests.data.harness import APP, Rig, running
 from tests.data.parts_store import PartsStore
 from tests.data.uploading import PART
@@ -39,9 +39,9 @@ async def uploads() -> AsyncIterator[Rig]:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a thousand bytes, so that a small upload has many."""
-    for room in (handler, append, tus_state):
-        monkeypatch.setattr(room, "PART_BYTES", PART)
-    monkeypatch.setattr(tus_state, "_MIB", 1)
+    for room in (handler, append):
+        monkeypatch.setattr(room, "PART_SIZE", PART)
+    monkeypatch.setattr(multipart, "_MIB", 1)
     monkeypatch.setattr(concat, "_LEAST", PART)
     monkeypatch.setattr(concat, "_COPIED", 3 * PART)
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.backends import multipart_upload
 from gateway.compose import upload_parts_with
 from gateway.core.route import Delivery, UpstreamCall
-from gateway.wire.s3.batch_delete import CompletedPart, complete_document
+from gateway.wire.s3.multipart import CompletedPart, complete_document
 from tests.data.harness import APP, Rig, policy, running
 from tests.data.parts_store import PartsStore
 from tests.data.scripted_store import Scripted, xml

@@ -42,7 +42,7 @@ from gateway.wire.links.tus import is_resumable, override, read_step
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
 from gateway.wire.links.visitor import visit_of
 from gateway.wire.parse import checked_key, copy_source, is_link_path, parse
-from gateway.wire.s3 import batch_delete, documents, listing
+from gateway.wire.s3 import batch_delete, documents, listing, multipart
 from gateway.wire.s3.continuation import real_token, shown_token
 from gateway.wire.s3.copy_headers import check_copy, part_range, require_conditions
 from gateway.wire.s3.operations import Level, check_values, find_shape
@@ -310,11 +310,11 @@ def a_store_that_deleted_many(n: int) -> Thunk:
     return lambda: batch_delete.read_deleted(body, "")
 
 
-@case("wire.s3.batch_delete:read_complete wire.s3.batch_delete:complete_document", 50)
+@case("wire.s3.multipart:read_complete wire.s3.multipart:complete_document", 50)
 def an_upload_of_many_parts(n: int) -> Thunk:
     parts = b"".join(b"<Part><PartNumber>%d</PartNumber><ETag>e</ETag></Part>" % (at + 1) for at in range(n))
     body = sent("CompleteMultipartUpload", parts, 1)
-    return lambda: batch_delete.complete_document(batch_delete.read_complete(body))
+    return lambda: multipart.complete_document(multipart.read_complete(body))
 
 
 @case("wire.s3.batch_delete:read_tags wire.s3.batch_delete:read_store_tags wire.s3.batch_delete:tags_document", 15)
@@ -355,14 +355,14 @@ def smaller(root: str, *names: str) -> bytes:
     return sent(root, b"".join(b"<%b>x</%b>" % (name.encode(), name.encode()) for name in names), 1)
 
 
-@case("wire.s3.documents:read_copy wire.s3.documents:read_initiated wire.s3.documents:read_completed", 100)
+@case("wire.s3.documents:read_copy wire.s3.multipart:read_initiated wire.s3.multipart:read_completed", 100)
 def results_among_other_elements(n: int) -> Thunk:
     others = [f"o{number}" for number in range(n)]
 
     def run() -> None:
         documents.read_copy(smaller("CopyObjectResult", *others, "ETag"))
-        documents.read_initiated(smaller("InitiateMultipartUploadResult", *others, "UploadId"))
-        documents.read_completed(smaller("CompleteMultipartUploadResult", *others, "ETag"))
+        multipart.read_initiated(smaller("InitiateMultipartUploadResult", *others, "UploadId"))
+        multipart.read_completed(smaller("CompleteMultipartUploadResult", *others, "ETag"))
 
     return run
 
@@ -385,10 +385,10 @@ def a_page_of_many_names(n: int) -> Thunk:
     return run
 
 
-@case("wire.s3.listing:read_parts wire.s3.listing:parts_document", 50)
+@case("wire.s3.multipart:read_parts wire.s3.multipart:parts_document", 50)
 def a_page_of_many_parts(n: int) -> Thunk:
     body = sent("ListPartsResult", b"<Part><PartNumber>1</PartNumber><Size>1</Size></Part>", n)
-    return lambda: listing.parts_document("b", "k", {}, listing.read_parts(body))
+    return lambda: multipart.parts_document("b", "k", {}, multipart.read_parts(body))
 
 
 # -- heads
@@ -1012,7 +1012,9 @@ NOT_COUNTED = {
         wire.http.answer_head:answer_head wire.s3.calls:copy_source_header wire.s3.calls:upstream_call wire.s3.calls:whole_instead
         wire.s3.calls:require_kept wire.s3.calls:require_own_name
         wire.s3.copy_headers:copied_part wire.s3.copy_headers:copied_whole wire.s3.copy_headers:source_request wire.s3.copy_headers:tags_request
-        wire.s3.documents:completed_document wire.s3.documents:copy_document wire.s3.documents:initiated_document
+        wire.s3.multipart:completed_document wire.s3.documents:copy_document wire.s3.multipart:initiated_document
+        wire.s3.multipart:abort_call wire.s3.multipart:complete_call wire.s3.multipart:create_call
+        wire.s3.multipart:part_call wire.s3.multipart:parts_call wire.s3.documents:given
         wire.s3.documents:post_document wire.links.pages:front_page wire.links.pages:card_page wire.links.pages:landing_page
         wire.links.pages:listing_page
         wire.links.pages:password_page wire.links.pages:receipt_page wire.links.pages:refusal_page wire.links.pages:upload_page
@@ -1025,15 +1027,15 @@ NOT_COUNTED = {
         wire.http.answer_head:has_no_body wire.s3.calls:heeded_version wire.sig.checksums:register_crc wire.s3.operations:methods_of
         wire.links.pages:shown_size wire.replies:public_reason wire.replies:retry_after_field wire.replies:store_reason
         wire.replies:title_of wire.sig.sigv4:SigningKeys wire.links.tus:expires_field wire.links.tus_state:lease_key
-        wire.links.tus_state:new_upload wire.links.tus_state:part_bytes core.token:access_key_id core.token:grant_id
+        wire.links.tus_state:new_upload wire.s3.multipart:part_size wire.s3.documents:page_size core.token:access_key_id core.token:grant_id
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
         core.attempt:unmapped
     """,
     _VALUES: """
-        wire.s3.batch_delete:CompletedPart wire.s3.batch_delete:DeleteOutcome wire.s3.batch_delete:DeleteRequest wire.s3.batch_delete:Doomed wire.s3.batch_delete:Tag
+        wire.s3.multipart:CompletedPart wire.s3.batch_delete:DeleteOutcome wire.s3.batch_delete:DeleteRequest wire.s3.batch_delete:Doomed wire.s3.batch_delete:Tag
         wire.sig.credentials:SigV2Header wire.sig.credentials:SigV2Query wire.sig.credentials:SigV4Header
         wire.sig.credentials:SigV4Query wire.s3.documents:CopyResult wire.sig.post_policy:SigV2Form wire.sig.post_policy:SigV4Form
-        wire.s3.listing:Found wire.s3.listing:Listing wire.s3.listing:Part wire.s3.listing:PartsListing wire.s3.operations:Shape
+        wire.s3.listing:Found wire.s3.listing:Listing wire.s3.multipart:Part wire.s3.multipart:PartsListing wire.s3.multipart:Destination wire.s3.operations:Shape
         wire.links.pages:Entry wire.links.pages:Page wire.replies:Reply wire.sig.sigv4:Verified core.attempt:Attempt
     """,
 }

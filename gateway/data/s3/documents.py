@@ -29,7 +29,7 @@ from gateway.data.steps.renew import confirm
 from gateway.data.store_errors import check_answer, error_reply
 from gateway.data.turns import feed_in_turns, in_turns, store_document
 from gateway.wire.replies import Reply
-from gateway.wire.s3 import batch_delete, documents, listing
+from gateway.wire.s3 import batch_delete, documents, listing, multipart
 from gateway.wire.s3.calls import heeded_version, require_own_name, upstream_call
 from gateway.wire.s3.response_headers import response_headers
 from gateway.wire.s3.xml import Node
@@ -70,8 +70,8 @@ async def _sent_document(plane: DataPlane, tried: Call, permit: Permit, root: st
     size = 0
     async for chunk in plain_body(plane, request, permit, tried.verified):
         size += len(chunk)
-        if size > batch_delete.MAX_BATCH_BODY:
-            raise Refused(Reason.TOO_LARGE, f"the document is above {batch_delete.MAX_BATCH_BODY} bytes")
+        if size > documents.MAX_REQUEST_DOCUMENT:
+            raise Refused(Reason.TOO_LARGE, f"the document is above {documents.MAX_REQUEST_DOCUMENT} bytes")
         await feed_in_turns(reader, chunk)
     return reader.finish()
 
@@ -90,7 +90,7 @@ async def _list_parts(plane: DataPlane, gate: Snapshot, tried: Call, permit: Per
     if isinstance(found, Reply):
         return found
     attempt, params = tried.attempt, tried.request.params
-    document = listing.parts_document(attempt.bucket, attempt.key, params, listing.read_parts(found))
+    document = multipart.parts_document(attempt.bucket, attempt.key, params, multipart.read_parts(found))
     return xml_reply(document, permit.exchange.request_id)
 
 
@@ -98,15 +98,15 @@ async def _create_upload(plane: DataPlane, gate: Snapshot, tried: Call, permit: 
     found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
     if isinstance(found, Reply):
         return found
-    upload_id = documents.read_initiated(found)
-    document = documents.initiated_document(tried.attempt.bucket, tried.attempt.key, upload_id)
+    upload_id = multipart.read_initiated(found)
+    document = multipart.initiated_document(tried.attempt.bucket, tried.attempt.key, upload_id)
     return xml_reply(document, permit.exchange.request_id)
 
 
 async def _complete_upload(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply | KeepAliveReply:
-    parts = batch_delete.read_complete(await _sent_document(plane, tried, permit, "CompleteMultipartUpload"))
+    parts = multipart.read_complete(await _sent_document(plane, tried, permit, "CompleteMultipartUpload"))
     return await answer_or_keep_alive(
-        _completed(plane, gate, tried, permit, batch_delete.complete_document(parts)), permit
+        _completed(plane, gate, tried, permit, multipart.complete_document(parts)), permit
     )
 
 
@@ -118,8 +118,8 @@ async def _completed(plane: DataPlane, gate: Snapshot, tried: Call, permit: Perm
     permit.consumed = True
     attempt = tried.attempt
     location = f"{gate.public_url}/{attempt.bucket}/{quote(attempt.key)}"
-    etag = documents.read_completed(found)
-    document = documents.completed_document(location, attempt.bucket, attempt.key, etag)
+    etag = multipart.read_completed(found)
+    document = multipart.completed_document(location, attempt.bucket, attempt.key, etag)
     return xml_reply(document, permit.exchange.request_id)
 
 

@@ -23,13 +23,11 @@ from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.renew import confirm
 from gateway.wire.s3.calls import require_kept, upstream_call
+from gateway.wire.s3.multipart import PART_SIZE
 
 __all__ = ["open_put", "require_absent", "require_heeded", "sent"]
 
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
-_PART_BYTES: Final = 8 * 1024**2
-"""What is kept of an upload whose length nobody told: a part (`DataPlane.upload_parts`), which doubles every 1000
-parts."""
 
 
 @asynccontextmanager
@@ -140,7 +138,8 @@ async def sent(
 
 
 def _kept(permit: Permit) -> int:
-    """Bytes of memory for a body of unknown length: a form's file is at least no longer than the form."""
+    """Bytes of memory for a body of unknown length: a part, or the form that holds the file where that is less."""
+
     raw = permit.exchange.raw
     declared = raw.header("content-length") if raw is not None and permit.source is None else None
-    return _PART_BYTES if declared is None else min(int(declared), _PART_BYTES)
+    return PART_SIZE if declared is None else min(int(declared), PART_SIZE)

@@ -16,18 +16,17 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.data.state.memory_budget import MemoryBudget, Portion
 from gateway.data.tus.store import TusStore
-from gateway.wire.links.tus_state import PART_BYTES, UploadState, part_bytes
-from gateway.wire.s3.listing import Part
+from gateway.wire.links.tus_state import UploadState
+from gateway.wire.s3.multipart import MAX_PARTS, PART_SIZE, Part, part_size
 
 __all__ = ["Arriving", "Progress", "checked"]
 
 T = TypeVar("T")
-_MOST_PARTS: Final = 10_000
 
 
 async def checked(source: AsyncIterator[bytes], checksum: tuple[str, bytes]) -> AsyncIterator[bytes]:
@@ -57,7 +56,7 @@ async def checked(source: AsyncIterator[bytes], checksum: tuple[str, bytes]) -> 
 class Arriving:
     """A body on its way to the store, cut to measure. `left` is how much is still to come, None if nobody knows.
 
-    What was taken since `forget` is kept, its first `PART_BYTES`, so that it can be stored when the rest never comes.
+    What was taken since `forget` is kept, its first `PART_SIZE`, so that it can be stored when the rest never comes.
     `staged` says that it counts only as a whole: its last bytes come when all are known to be right.
     """
 
@@ -103,7 +102,7 @@ class Arriving:
             count -= len(chunk)
             if self.left is not None:
                 self.left -= len(chunk)
-            self._keep(chunk[: PART_BYTES - self.kept])
+            self._keep(chunk[: PART_SIZE - self.kept])
             yield chunk
 
     def _keep(self, chunk: bytes) -> None:
@@ -202,9 +201,10 @@ class Progress:
 
     def _goal(self) -> int:
         """Bytes of the next part."""
-        size = part_bytes(len(self.parts) + 1, self.state.planned, equal=self.store.equal_parts)
-        if len(self.parts) >= _MOST_PARTS:
-            raise Refused(Reason.TOO_LARGE, f"the upload has more than {_MOST_PARTS} parts")
+        number, equal = len(self.parts) + 1, self.store.equal_parts
+        size = part_size(number, length=self.state.planned, least=PART_SIZE, equal=equal)
+        if len(self.parts) >= MAX_PARTS:
+            raise Refused(Reason.TOO_LARGE, f"the upload has more than {MAX_PARTS} parts")
         return size if self.state.length is None else min(size, self.state.length - self.stored)
 
     async def _unit(self, arriving: Arriving, goal: int, fresh: int) -> None:

@@ -18,7 +18,7 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused
 from gateway.data.state.memory_budget import Portion
 from gateway.data.tus.append import Arriving, Progress
-from gateway.wire.s3.listing import Part
+from gateway.wire.s3.multipart import MAX_PARTS, Part
 
 __all__ = ["Pieces"]
 
@@ -27,8 +27,6 @@ _LEAST: Final = 5 * 1024**2
 
 _COPIED: Final = 1024**3
 """Bytes that are copied at once: S3 allows five times as many, which takes its time."""
-
-_MOST_PARTS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ class Pieces:
             edges = [piece.offset * number // count for number in range(count + 1)]
             ranges = [(first, end - 1) for first, end in itertools.pairwise(edges)]
             cuts += [(piece, one if count > 1 else None) for one in ranges]
-        return cuts if len(cuts) <= _MOST_PARTS else []
+        return cuts if len(cuts) <= MAX_PARTS else []
 
     async def _copy(self, whole: Progress) -> None:
         parts_id = await whole.begin()

@@ -33,9 +33,10 @@ from gateway.data.tus.concat import Pieces
 from gateway.data.tus.parked import park, unpark
 from gateway.data.tus.store import TusStore
 from gateway.wire.links.tus import RESUMABLE, discovery_fields, expires_field, location
-from gateway.wire.links.tus_state import HEAD_BYTES, PART_BYTES, UPLOAD_SECONDS, UploadState, lease_key, part_bytes
+from gateway.wire.links.tus_state import HEAD_BYTES, UPLOAD_SECONDS, UploadState, lease_key
 from gateway.wire.replies import LINK_HEADERS, Reply
 from gateway.wire.s3.calls import require_kept
+from gateway.wire.s3.multipart import PART_SIZE, part_size
 
 __all__ = ["resumable"]
 
@@ -191,7 +192,7 @@ class _Step:
         """Write the upload down, and take what came with its creation. Nobody will know of it if that fails."""
         length = progress.state.planned
         try:
-            if pieces is None and length is not None and length > part_bytes(1, length):
+            if pieces is None and length is not None and length > part_size(1, length=length, least=PART_SIZE):
                 progress.state = replace(progress.state, parts_id=await self._store.begin())
             await self._store.save(progress.state)
             if pieces is not None and length:
@@ -287,8 +288,8 @@ class _Step:
     @property
     def _buffered(self) -> int:
         """Bytes of memory for a body that is kept until its checksum is known."""
-        small = self._declared is None or self._declared <= PART_BYTES
-        return PART_BYTES if small and self._step.checksum is not None else 0
+        small = self._declared is None or self._declared <= PART_SIZE
+        return PART_SIZE if small and self._step.checksum is not None else 0
 
     async def _arriving(self, progress: Progress) -> Arriving:
         """The request's body. With a checksum, a small one is here whole and checked, a large one checked on its way.
@@ -306,7 +307,7 @@ class _Step:
         if checksum is None:
             return Arriving(source, declared, reserve)
         source = checked(source, checksum)
-        if declared is not None and declared > PART_BYTES:
+        if declared is not None and declared > PART_SIZE:
             if declared + progress.offset - progress.stored > self._permit.route.backend.single_put_limit - HEAD_BYTES:
                 raise Refused(Reason.TOO_LARGE, "a body with a checksum is above what the store takes at once")
             return Arriving(source, declared, reserve, staged=True)
@@ -316,7 +317,7 @@ class _Step:
         small = bytearray()
         async for chunk in source:
             small += chunk
-            if len(small) > PART_BYTES:
+            if len(small) > PART_SIZE:
                 raise Refused(Reason.MISSING_LENGTH, "a large body with a checksum needs a Content-Length")
         return bytes(small)
 

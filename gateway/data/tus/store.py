@@ -23,10 +23,22 @@ from gateway.data.plane import DataPlane
 from gateway.data.s3.put import require_absent
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
 from gateway.wire.replies import store_reason
-from gateway.wire.s3.batch_delete import CompletedPart, complete_document
-from gateway.wire.s3.calls import copy_source_header, upstream_call
-from gateway.wire.s3.documents import read_completed, read_copy, read_initiated, store_fault
-from gateway.wire.s3.listing import Part, read_listing, read_parts
+from gateway.wire.s3.calls import copy_source_header, require_own_name, upstream_call
+from gateway.wire.s3.documents import read_copy, store_fault
+from gateway.wire.s3.listing import read_listing
+from gateway.wire.s3.multipart import (
+    CompletedPart,
+    Destination,
+    Part,
+    abort_call,
+    complete_call,
+    complete_document,
+    part_call,
+    parts_call,
+    read_completed,
+    read_initiated,
+    read_parts,
+)
 
 __all__ = ["TusStore"]
 
@@ -139,15 +151,16 @@ class TusStore:
 
     async def begin(self) -> str:
         """Open a multipart upload; returns the store's id of it."""
-        return read_initiated(await self._asked(Operation.CREATE_MULTIPART_UPLOAD, {"uploads": ""}))
+        call = self._call(Operation.CREATE_MULTIPART_UPLOAD, {"uploads": ""})
+        return read_initiated(await self._asked(call, b""))
 
     async def parts(self, parts_id: str) -> list[Part] | None:
         """The parts that the store holds, from the first one on without a gap; None if it knows no such upload."""
         found: list[Part] = []
-        params = {"uploadId": parts_id}
+        marker = ""
         while True:
             try:
-                page = read_parts(await self._asked(Operation.LIST_PARTS, params))
+                page = read_parts(await self._asked(parts_call(self._place, parts_id, marker)))
             except Refused as refused:
                 if refused.reason is Reason.UPLOAD_UNKNOWN:
                     return None
@@ -155,12 +168,11 @@ class TusStore:
             found += page.parts
             if not page.next_marker:
                 break
-            params = {"uploadId": parts_id, "part-number-marker": page.next_marker}
+            marker = page.next_marker
         return [part for place, part in enumerate(found, 1) if part.number == place]
 
     async def put_part(self, parts_id: str, number: int, body: AsyncIterator[bytes], size: int) -> Part:
-        call = self._call(Operation.UPLOAD_PART, {"partNumber": str(number), "uploadId": parts_id}, size)
-        async with self._plane.upstream.open(call, body) as answer:
+        async with self._plane.upstream.open(part_call(self._place, parts_id, number, size), body) as answer:
             await _require_success(answer)
             return Part(number, size, answer.headers.get("etag", ""))
 
@@ -176,12 +188,7 @@ class TusStore:
             step=None,
         )
         call = upstream_call(self._route, request, real_copy_source=source)
-        async with self._plane.upstream.open(call, b"") as answer:
-            found = await answer.body.read(_DOCUMENT_LIMIT)
-            code = store_fault(found) if found else None
-            if answer.status >= 300 or code:
-                raise _refused(answer.status, code or "")
-        return read_copy(found).etag
+        return read_copy(await self._asked(call, b"")).etag
 
     async def content(self, size: int) -> AsyncGenerator[bytes, None]:
         """All that a finished partial upload has set aside.
@@ -210,9 +217,8 @@ class TusStore:
         conditional = Capability.CONDITIONAL_COMPLETE in self._capabilities
         text = complete_document([CompletedPart(part.number, part.etag) for part in parts])
         async with self._guarded(only_new=only_new, conditional=conditional) as headers:
-            request = replace(self._request, headers=headers)
-            params = {"uploadId": parts_id}
-            found = await self._asked(Operation.COMPLETE_MULTIPART_UPLOAD, params, text, request, standing)
+            call = complete_call(self._place, parts_id, text, tuple(headers.items()))
+            found = await self._asked(call, _after(standing, text))
         read_completed(found)
 
     async def put_whole(self, body: AsyncIterator[bytes] | bytes, size: int, *, only_new: bool) -> None:
@@ -231,7 +237,7 @@ class TusStore:
     async def abort(self, parts_id: str) -> None:
         """Let the store throw the parts away; it may have done so already."""
         with suppress(Refused):
-            await self._asked(Operation.ABORT_MULTIPART_UPLOAD, {"uploadId": parts_id})
+            await self._asked(abort_call(self._place, parts_id))
 
     async def require_absent(self) -> None:
         """Raises Refused OBJECT_EXISTS if there is an object of the upload's name."""
@@ -292,25 +298,22 @@ class TusStore:
         params: dict[str, str],
         size: int | None = None,
         request: ObjectRequest | None = None,
-        body: bytes | None = None,
     ) -> UpstreamCall:
         meant = replace(request or self._request, operation=operation, params=params, step=None)
-        return upstream_call(self._route, meant, body=body, body_length=size)
+        return upstream_call(self._route, meant, body_length=size)
 
-    async def _asked(
-        self,
-        operation: Operation,
-        params: dict[str, str],
-        body: bytes | None = None,
-        request: ObjectRequest | None = None,
-        standing: Callable[[], Awaitable[None]] | None = None,
-    ) -> bytes:
-        """The document that a call is answered with. Its own body is sent once `standing` has not raised."""
-        call = self._call(operation, params, None, request, body)
-        sent: bytes | AsyncIterator[bytes] | None = b"" if body is None and call.body_length == 0 else body
-        if body is not None and standing is not None:
-            sent = _after(standing, body)
-        async with self._plane.upstream.open(call, sent) as answer:
+    @property
+    def _place(self) -> Destination:
+        require_own_name(self._route)
+        return Destination(self._route.backend.name, self._route.bucket.real_bucket, self._route.real_key)
+
+    async def _asked(self, call: UpstreamCall, body: bytes | AsyncIterator[bytes] | None = None) -> bytes:
+        """The document that a call is answered with.
+
+        Raises:
+            Refused: the store's own error, also one that came with status 200.
+        """
+        async with self._plane.upstream.open(call, body) as answer:
             found = await answer.body.read(_DOCUMENT_LIMIT)
             code = store_fault(found) if found else None
             if answer.status >= 300 or code:

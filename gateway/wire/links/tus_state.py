@@ -1,4 +1,4 @@
-"""Owns what is kept of an unfinished upload, as the bytes of one hidden object, and how its parts are cut.
+"""Owns what is kept of an unfinished upload, as the bytes of one hidden object.
 
 Refuses to own the object's place and the store's calls (`gateway.data.tus.store`).
 
@@ -17,27 +17,20 @@ from gateway.core.reasons import Reason, UpstreamFailed
 
 __all__ = [
     "HEAD_BYTES",
-    "PART_BYTES",
     "UPLOAD_SECONDS",
     "UploadState",
     "expiry_of",
     "lease_key",
     "new_upload",
-    "part_bytes",
 ]
 
 HEAD_BYTES: Final = 8192
 """Bytes before the tail: room for the longest key, metadata and upload id."""
 
-PART_BYTES: Final = 8 * 1024**2
-"""A part of an ordinary upload: above the 5 MiB that stores demand, and 10,000 of them make 78 GiB."""
-
 UPLOAD_SECONDS: Final = 24 * 3600
 """How long an upload may rest, unless its link ends before."""
 
 _ID_BYTES: Final = 18
-_MOST_PARTS: Final = 10_000
-_MIB: Final = 1024**2
 
 
 def new_upload(now: float, entropy: bytes) -> str:
@@ -59,18 +52,6 @@ def expiry_of(upload: str) -> float:
 def lease_key(upload: str) -> str:
     """Under which the one use that an upload takes is counted."""
     return f"t:{upload}"
-
-
-def part_bytes(number: int, length: int | None, *, equal: bool = False) -> int:
-    """Bytes of part `number` (from 1), for an upload whose length was known at its creation, or was not.
-
-    With a length, all parts but the last are equal. Without one they double after every thousand, which reaches
-    7.8 TiB, unless the store wants them `equal`.
-    """
-    if length is not None:
-        least = -(-length // _MOST_PARTS)
-        return max(PART_BYTES, -(-least // _MIB) * _MIB)
-    return PART_BYTES if equal else PART_BYTES << (number - 1) // 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

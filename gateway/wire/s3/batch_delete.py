@@ -1,4 +1,4 @@
-"""Owns the documents that callers send in a body: DeleteObjects, CompleteMultipartUpload, object tags.
+"""Owns the documents that callers send in a body: DeleteObjects and object tags.
 
 Refuses to own what may be done with each key: every key of a batch is decided on its own.
 
@@ -8,28 +8,22 @@ from the values.
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.reasons import TABLE, Reason, Refused
-from gateway.wire.s3.documents import Document, document, element, quoted, read_request, read_store
+from gateway.wire.s3.documents import Document, document, element, read_request, read_store
 from gateway.wire.s3.xml import Node
 
 __all__ = [
-    "MAX_BATCH_BODY",
     "MAX_BATCH_KEYS",
-    "CompletedPart",
     "DeleteOutcome",
     "DeleteRequest",
     "Doomed",
     "Tag",
-    "complete_document",
     "delete_document",
     "deleted_document",
-    "read_complete",
     "read_delete",
     "read_deleted",
     "read_store_tags",
@@ -39,9 +33,6 @@ __all__ = [
 
 MAX_BATCH_KEYS: Final = 1000
 """S3's own limit for DeleteObjects."""
-MAX_BATCH_BODY: Final = 2 * 1024 * 1024
-"""Bytes. A thousand keys of 1024 bytes with their elements, and ten thousand parts, fit well."""
-MAX_PARTS: Final = 10_000
 MAX_TAGS: Final = 10
 _TAG_KEY: Final = 128
 _TAG_VALUE: Final = 256
@@ -49,8 +40,6 @@ _TAG_VALUE: Final = 256
 
 _DOOMED: Final = frozenset({"Key", "VersionId"})
 _NOT_DELETED: Final = "The store did not delete the object. Please try again."
-_PART_NUMBER: Final = re.compile(r"[1-9]\d{0,4}", re.ASCII)
-_ETAG: Final = re.compile(r'"?[0-9A-Za-z+/=_.:-]{1,256}"?', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +87,7 @@ def read_delete(body: Document) -> DeleteRequest:
     Raises:
         Refused: MALFORMED_XML for another document, no keys, or more than a thousand; TOO_LARGE.
     """
-    root = _bounded(body, "Delete")
+    root = read_request(body, "Delete")
     asked = root.findall("Object")
     if not 1 <= len(asked) <= MAX_BATCH_KEYS:
         raise Refused(Reason.MALFORMED_XML, "a batch has 1 to 1000 keys")
@@ -175,48 +164,6 @@ def deleted_document(outcomes: Iterable[DeleteOutcome], *, quiet: bool) -> bytes
 
 
 @dataclass(frozen=True, slots=True)
-class CompletedPart:
-    number: int
-    etag: str
-
-
-def read_complete(body: Document) -> tuple[CompletedPart, ...]:
-    """The parts that CompleteMultipartUpload names, in ascending order.
-
-    Checksums beside the entity tags are left out: no store was given them (see `gateway.wire.s3.calls`).
-
-    Raises:
-        Refused: MALFORMED_XML for another document, no parts, bad numbers or entity tags; BAD_PART_ORDER for an order
-            that is not ascending; TOO_LARGE.
-    """
-    root = _bounded(body, "CompleteMultipartUpload")
-    parts = tuple(_completed_part(node) for node in root.findall("Part"))
-    if not 1 <= len(parts) <= MAX_PARTS:
-        raise Refused(Reason.MALFORMED_XML, "an upload has 1 to 10000 parts")
-    if any(later.number <= earlier.number for earlier, later in itertools.pairwise(parts)):
-        raise Refused(Reason.BAD_PART_ORDER, "the parts are not in ascending order")
-    return parts
-
-
-def _completed_part(node: Node) -> CompletedPart:
-    number, etag = node.findtext("PartNumber", "").strip(), node.findtext("ETag", "").strip()
-    if not _PART_NUMBER.fullmatch(number) or int(number) > MAX_PARTS or not _ETAG.fullmatch(etag):
-        raise Refused(Reason.MALFORMED_XML, "a part has no valid number or entity tag")
-    return CompletedPart(int(number), etag)
-
-
-def complete_document(parts: Sequence[CompletedPart]) -> bytes:
-    """The body for a store."""
-    return document(
-        "CompleteMultipartUpload",
-        (
-            element("Part", (element("PartNumber", str(part.number)), element("ETag", quoted(part.etag))))
-            for part in parts
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Tag:
     key: str
     value: str
@@ -229,7 +176,7 @@ def read_tags(body: Document) -> tuple[Tag, ...]:
         Refused: MALFORMED_XML for another document; BAD_TAG for an empty or repeated tag key, a key above 128 or a
             value above 256 characters, or more than ten tags; TOO_LARGE.
     """
-    tags = _tags(_bounded(body, "Tagging"))
+    tags = _tags(read_request(body, "Tagging"))
     if len(tags) > MAX_TAGS or len({tag.key for tag in tags}) < len(tags):
         raise Refused(Reason.BAD_TAG, "an object has at most ten tags with different keys")
     if any(not 1 <= len(tag.key) <= _TAG_KEY or len(tag.value) > _TAG_VALUE for tag in tags):
@@ -250,9 +197,3 @@ def tags_document(tags: Sequence[Tag]) -> bytes:
 
 def _tags(root: Node) -> tuple[Tag, ...]:
     return tuple(Tag(node.findtext("Key", ""), node.findtext("Value", "")) for node in root.findall("TagSet/Tag"))
-
-
-def _bounded(body: Document, root: str) -> Node:
-    if isinstance(body, bytes) and len(body) > MAX_BATCH_BODY:
-        raise Refused(Reason.TOO_LARGE, "the document is above two mebibytes")
-    return read_request(body, root)

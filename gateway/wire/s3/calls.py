@@ -20,9 +20,10 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Capability, Route, UpstreamCall
 from gateway.wire.s3.continuation import real_token
+from gateway.wire.s3.documents import MAX_PAGE
+from gateway.wire.s3.multipart import DEFAULT_TYPE
 
 __all__ = [
-    "DEFAULT_TYPE",
     "PROPERTIES",
     "copy_source_header",
     "heeded_version",
@@ -68,13 +69,6 @@ _COPY: Final = frozenset(
 )
 _DIRECTIVES: Final = frozenset({"x-amz-metadata-directive", "x-amz-tagging-directive"})
 _META: Final = "x-amz-meta-"
-DEFAULT_TYPE: Final = "binary/octet-stream"
-"""What S3 says of an object whose type nobody gave. It is named, since stores make one up otherwise: from the object's
-first bytes, from its name, or from the document that completes an upload in parts."""
-
-_MOST: Final = 1000
-"""Entries of one page."""
-
 _MARKS: Final = frozenset({"attributes", "delete", "tagging", "uploads"})
 
 _HEADER_NEEDS: Final[Mapping[str, Capability]] = MappingProxyType(
@@ -198,9 +192,6 @@ def upstream_call(
     row = _ROWS.get(request.operation)
     if row is None:
         raise Refused(Reason.INTERNAL, f"{request.operation} is not for a store")
-    if not row.bucket_level and not route.key:
-        # The same call without a key would be about the real bucket itself: DELETE removes it, GET lists it.
-        raise Refused(Reason.BAD_KEY, f"{request.operation} without a key")
     if (request.operation in _COPIES) != (real_copy_source is not None):
         raise Refused(Reason.INTERNAL, "a copy needs its decided source, and nothing else has one")
     capabilities = route.backend.capabilities
@@ -236,8 +227,12 @@ def require_own_name(route: Route) -> None:
     """The name reaches an object of its own. Only for calls about one object: a prefix is no name.
 
     Raises:
-        Refused: KEY_AMBIGUOUS for a name that its store would take for the one without the slash at its end.
+        Refused: BAD_KEY for no name; KEY_AMBIGUOUS for one that its store would take for that without the slash at its
+            end.
     """
+    if not route.key:
+        # The same call without a key would be about the real bucket itself: DELETE removes it, GET lists it.
+        raise Refused(Reason.BAD_KEY, "a call about an object, without a key")
     if route.key.endswith("/") and Capability.FOLDS_FOLDERS in route.backend.capabilities:
         raise Refused(Reason.KEY_AMBIGUOUS, "the store drops the slash at the end of a name")
 
@@ -346,7 +341,7 @@ def _query(row: _Row, route: Route, request: ObjectRequest) -> tuple[tuple[str, 
         params = {name: value for name, value in params.items() if name != "versionId"}
     if request.operation is Operation.LIST_PARTS:
         # Always said, as a store may have another default than the one that our answer shows.
-        params = {**params, "max-parts": str(min(_MOST, int(params.get("max-parts", _MOST))))}
+        params = {**params, "max-parts": str(min(MAX_PAGE, int(params.get("max-parts", MAX_PAGE))))}
     return tuple((name, "" if name in _MARKS else params[name]) for name in row.query if name in params)
 
 
@@ -363,7 +358,7 @@ def _list_query(route: Route, request: ObjectRequest) -> list[tuple[str, str]]:
     # Always asked for, whatever the caller wants: XML cannot carry every key otherwise. Not in listings of uploads,
     # where one store says that it encoded and did not.
     common = [*place, ("encoding-type", "url")]
-    most = str(min(_MOST, int(params.get("max-keys", params.get("max-uploads", _MOST)))))
+    most = str(min(MAX_PAGE, int(params.get("max-keys", params.get("max-uploads", MAX_PAGE)))))
     match request.operation:
         case Operation.LIST_OBJECTS_V2 if Capability.LIST_V2 in route.backend.capabilities:
             token = real_token(params.get("continuation-token", params.get("cursor", "")), route.bucket.prefix)

@@ -1,8 +1,8 @@
 """Owns XML as S3 uses it: which documents are read, a writer that leaves nothing unescaped, and the small documents
 that are made or read whole.
 
-Refuses to own the parsing (`gateway.wire.s3.xml`), listings (`gateway.wire.s3.listing`) and the batch documents
-(`gateway.wire.s3.batch_delete`).
+Refuses to own the parsing (`gateway.wire.s3.xml`), listings (`gateway.wire.s3.listing`), the batch documents
+(`gateway.wire.s3.batch_delete`) and uploads in parts (`gateway.wire.s3.multipart`).
 
 Law: what a store wrote is read into values and written anew; its bytes never pass.
 """
@@ -19,20 +19,21 @@ from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.wire.s3.xml import Node, Reader
 
 __all__ = [
+    "MAX_PAGE",
+    "MAX_REQUEST_DOCUMENT",
+    "OWNER",
     "CopyResult",
     "Document",
     "attributes_document",
-    "completed_document",
     "copy_document",
     "document",
     "element",
-    "initiated_document",
+    "given",
+    "page_size",
     "post_document",
     "quoted",
     "read_attributes",
-    "read_completed",
     "read_copy",
-    "read_initiated",
     "read_request",
     "read_store",
     "request_reader",
@@ -44,6 +45,10 @@ __all__ = [
 Document = bytes | Node
 """A document, or what was read of it already."""
 
+MAX_REQUEST_DOCUMENT: Final = 2 * 1024 * 1024
+"""Bytes of what a caller sends. A thousand keys of 1024 bytes with their elements, and ten thousand parts, fit well."""
+MAX_PAGE: Final = 1000
+"""Entries of one page of a listing: S3's own limit."""
 XMLNS: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 _INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _REFERRED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufffe\uffff]")
@@ -75,8 +80,10 @@ def read_request(body: Document, root: str) -> Node:
     """A caller's document with this root, namespaces taken off.
 
     Raises:
-        Refused: MALFORMED_XML.
+        Refused: MALFORMED_XML; TOO_LARGE above `MAX_REQUEST_DOCUMENT`.
     """
+    if isinstance(body, bytes) and len(body) > MAX_REQUEST_DOCUMENT:
+        raise Refused(Reason.TOO_LARGE, "the document is above two mebibytes")
     return body if isinstance(body, Node) else _read(body, request_reader(root))
 
 
@@ -151,6 +158,20 @@ def document(root: str, content: Iterable[str], *, namespace: str = XMLNS) -> by
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{namespace}">{"".join(content)}</{root}>'.encode()
 
 
+OWNER: Final = element("Owner", (element("ID", "gateway"), element("DisplayName", "gateway")))
+"""Clients of the first listing version want an owner; the store's account is not theirs to see."""
+
+
+def given(*pairs: tuple[str, str]) -> list[str]:
+    """The elements for what the store has said."""
+    return [element(name, text) for name, text in pairs if text]
+
+
+def page_size(text: str | None) -> int:
+    """Entries of a page, as its request asks for them."""
+    return MAX_PAGE if text is None else min(MAX_PAGE, int(text))
+
+
 @dataclass(frozen=True, slots=True)
 class CopyResult:
     """What a store says of a copied object or part. `etag` has its quotes; `modified` is RFC 3339, "" if unsaid."""
@@ -169,39 +190,6 @@ def copy_document(result: CopyResult, *, part: bool) -> bytes:
     """The same as our own answer to CopyObject or UploadPartCopy."""
     inner = (element(name, text) for name, text in (("LastModified", result.modified), ("ETag", result.etag)) if text)
     return document("CopyPartResult" if part else "CopyObjectResult", inner)
-
-
-def read_initiated(body: Document) -> str:
-    """The upload id of a multipart upload that a store opened.
-
-    Raises:
-        UpstreamFailed: there is none.
-    """
-    # Without "Result" in the name it comes from stores built on one popular library.
-    root = read_store(body, "InitiateMultipartUploadResult", "InitiateMultipartUpload")
-    upload_id = root.findtext("UploadId", "")
-    if not upload_id:
-        raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store opened an upload without an id")
-    return upload_id
-
-
-def initiated_document(bucket: str, key: str, upload_id: str) -> bytes:
-    """Our answer to CreateMultipartUpload, with our names."""
-    return document(
-        "InitiateMultipartUploadResult",
-        (element("Bucket", bucket), element("Key", key), element("UploadId", upload_id)),
-    )
-
-
-def read_completed(body: Document) -> str:
-    """The entity tag of a completed upload, with its quotes. Raises UpstreamFailed; ask `store_fault` first."""
-    return quoted(read_store(body, "CompleteMultipartUploadResult").findtext("ETag", ""))
-
-
-def completed_document(location: str, bucket: str, key: str, etag: str) -> bytes:
-    """Our answer to CompleteMultipartUpload, with our names; `location` is the object's address here."""
-    inner = (("Location", location), ("Bucket", bucket), ("Key", key), ("ETag", etag))
-    return document("CompleteMultipartUploadResult", (element(name, text) for name, text in inner))
 
 
 def post_document(location: str, bucket: str, key: str, etag: str) -> bytes:

@@ -21,27 +21,20 @@ from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Operation
 from gateway.wire.links.pages import Entry
 from gateway.wire.s3.continuation import shown_token
-from gateway.wire.s3.documents import Document, document, element, quoted, read_store
+from gateway.wire.s3.documents import OWNER, Document, document, element, given, page_size, quoted, read_store
 from gateway.wire.s3.xml import Node
 
 __all__ = [
     "Found",
     "FoundKind",
     "Listing",
-    "Part",
-    "PartsListing",
     "link_entries",
     "link_json",
     "listing_document",
-    "parts_document",
     "read_listing",
-    "read_parts",
     "rename",
 ]
 
-_OWNER: Final = element("Owner", (element("ID", "gateway"), element("DisplayName", "gateway")))
-"""Clients of the first listing version want an owner; the store's account is not theirs to see."""
-_MOST: Final = 1000
 _MOST_ENTRIES: Final = 5000
 """A page has a thousand at most; some stores count its folders apart."""
 
@@ -211,7 +204,7 @@ def listing_document(operation: Operation, bucket: str, params: Mapping[str, str
             inner.append(element(name, named(value) if parameter in _NAMES else value))
     inner.extend(_continuation(operation, listing, named(listing.next_key), delimiter="delimiter" in params))
     most = "max-uploads" if operation is Operation.LIST_MULTIPART_UPLOADS else "max-keys"
-    inner.append(element("MaxUploads" if most == "max-uploads" else "MaxKeys", str(_shown_most(params.get(most)))))
+    inner.append(element("MaxUploads" if most == "max-uploads" else "MaxKeys", str(page_size(params.get(most)))))
     if params.get("delimiter"):
         inner.append(element("Delimiter", named(params["delimiter"])))
     if encoded:
@@ -225,10 +218,6 @@ def listing_document(operation: Operation, bucket: str, params: Mapping[str, str
     return document(_ROOTS[operation], inner)
 
 
-def _shown_most(text: str | None) -> int:
-    return _MOST if text is None else min(_MOST, int(text))
-
-
 def _continuation(operation: Operation, listing: Listing, next_key: str, *, delimiter: bool) -> list[str]:
     inner = [element("IsTruncated", "true" if listing.truncated else "false")]
     if not listing.truncated:
@@ -239,93 +228,29 @@ def _continuation(operation: Operation, listing: Listing, next_key: str, *, deli
         case Operation.LIST_OBJECTS if delimiter or not listing.found:  # without a last name there is nothing else
             inner.append(element("NextMarker", next_key))
         case Operation.LIST_OBJECT_VERSIONS:
-            inner += _given(("NextKeyMarker", next_key), ("NextVersionIdMarker", listing.next_id))
+            inner += given(("NextKeyMarker", next_key), ("NextVersionIdMarker", listing.next_id))
         case Operation.LIST_MULTIPART_UPLOADS:
             # One store goes on by upload ids alone. A key beside them would skip every upload of a later name.
-            inner += _given(("NextKeyMarker", next_key), ("NextUploadIdMarker", listing.next_id))
+            inner += given(("NextKeyMarker", next_key), ("NextUploadIdMarker", listing.next_id))
         case _:
             pass
     return inner
 
 
-def _given(*pairs: tuple[str, str]) -> list[str]:
-    """The elements for what the store has said."""
-    return [element(name, text) for name, text in pairs if text]
-
-
 def _found_element(entry: Found, name: str, *, owned: bool) -> str:
     inner = [element("Key", name)]
     if entry.kind is FoundKind.UPLOAD:
-        inner += _given(("UploadId", entry.upload_id), ("Initiated", entry.modified))
+        inner += given(("UploadId", entry.upload_id), ("Initiated", entry.modified))
         inner += [element("Initiator", (element("ID", "gateway"), element("DisplayName", "gateway")))]
     else:
         latest = "" if entry.latest is None else str(entry.latest).lower()
         size = "" if entry.size is None else str(entry.size)
-        inner += _given(("VersionId", entry.version_id), ("IsLatest", latest), ("LastModified", entry.modified))
-        inner += _given(("ETag", entry.etag), ("Size", size))
+        inner += given(("VersionId", entry.version_id), ("IsLatest", latest), ("LastModified", entry.modified))
+        inner += given(("ETag", entry.etag), ("Size", size))
     if owned:
-        inner.append(_OWNER)
-    inner += _given(("StorageClass", entry.storage_class))
+        inner.append(OWNER)
+    inner += given(("StorageClass", entry.storage_class))
     return element(entry.kind.value, inner)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One stored part. `size` in bytes, `modified` RFC 3339, `etag` with its quotes."""
-
-    number: int
-    size: int
-    etag: str
-    modified: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PartsListing:
-    """One page of ListParts, in ascending order. `next_marker` continues after it, "" at the end."""
-
-    parts: tuple[Part, ...]
-    next_marker: str = ""
-    storage_class: str = ""
-
-
-def read_parts(body: Document) -> PartsListing:
-    """A store's answer to ListParts. Of a part that came more than once, as some stores tell it, the latest counts.
-
-    Raises:
-        UpstreamFailed: it is another document, or more is to come and it does not say from where.
-    """
-    root = read_store(body, "ListPartsResult")
-    parts: dict[int, Part] = {}
-    for node in root.findall("Part"):
-        number, size = node.findtext("PartNumber", "").strip(), node.findtext("Size", "").strip()
-        if number.isascii() and number.isdigit() and size.isascii() and size.isdigit():
-            part = Part(int(number), int(size), quoted(node.findtext("ETag", "")), node.findtext("LastModified", ""))
-            former = parts.get(part.number)
-            if former is None or former.modified < part.modified:
-                parts[part.number] = part
-    shown = tuple(parts[number] for number in sorted(parts))
-    marker = ""
-    if root.findtext("IsTruncated", "").strip() == "true":
-        marker = root.findtext("NextPartNumberMarker", "").strip() or (str(shown[-1].number) if shown else "")
-        if not marker:
-            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's parts are cut short without a part")
-    return PartsListing(shown, marker, root.findtext("StorageClass", ""))
-
-
-def parts_document(bucket: str, key: str, params: Mapping[str, str], listing: PartsListing) -> bytes:
-    """Our answer to ListParts, with our names; `params` are the request's."""
-    name = quote(key, safe="/") if params.get("encoding-type") == "url" else key
-    inner = [element("Bucket", bucket), element("Key", name), element("UploadId", params.get("uploadId", ""))]
-    inner += [element("Initiator", (element("ID", "gateway"), element("DisplayName", "gateway"))), _OWNER]
-    inner += _given(("StorageClass", listing.storage_class))
-    inner.append(element("PartNumberMarker", params.get("part-number-marker", "0")))
-    inner += _given(("NextPartNumberMarker", listing.next_marker))
-    inner.append(element("MaxParts", str(_shown_most(params.get("max-parts")))))
-    inner.append(element("IsTruncated", "true" if listing.next_marker else "false"))
-    for part in listing.parts:
-        members = _given(("PartNumber", str(part.number)), ("LastModified", part.modified), ("ETag", part.etag))
-        inner.append(element("Part", [*members, element("Size", str(part.size))]))
-    return document("ListPartsResult", inner)
 
 
 def link_entries(listing: Listing, folder: str) -> tuple[Entry, ...]:

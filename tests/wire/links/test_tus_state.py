@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.core.reasons import UpstreamFailed
-from gateway.wire.links.tus_state import HEAD_BYTES, PART_BYTES, UploadState, part_bytes
+from gateway.wire.links.tus_state import HEAD_BYTES, UploadState
 
 STATE = UploadState(grant="l_x", key="inside/a", at=1.5, expires_at=2.5, planned=10, length=10, tail_at=3, tail=4)
 
@@ -36,17 +34,3 @@ def test_a_tail_of_another_length_is_damage() -> None:
     """Control: the size belongs to the state."""
     with pytest.raises(UpstreamFailed):
         UploadState.parse(STATE.head(), HEAD_BYTES + 5)
-
-
-@given(st.integers(0, 5 * 1024**4))
-def test_ten_thousand_parts_are_enough(length: int) -> None:
-    """Up to S3's largest object, no part is too small and there are never too many."""
-    size = part_bytes(1, length)
-    assert PART_BYTES <= size
-    assert -(-length // size) <= 10_000
-
-
-def test_an_unknown_length_reaches_as_far() -> None:
-    """Growing parts hold S3's largest object; equal ones hold 78 GiB."""
-    assert 5 * 1024**4 < sum(part_bytes(number, None) for number in range(1, 10_001))
-    assert {PART_BYTES} == {part_bytes(number, None, equal=True) for number in (1, 5000, 10_000)}

@@ -6,21 +6,18 @@ import pytest
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.wire.s3.batch_delete import (
-    MAX_BATCH_BODY,
-    CompletedPart,
     DeleteOutcome,
     Doomed,
     Tag,
-    complete_document,
     delete_document,
     deleted_document,
-    read_complete,
     read_delete,
     read_deleted,
     read_store_tags,
     read_tags,
     tags_document,
 )
+from gateway.wire.s3.documents import MAX_REQUEST_DOCUMENT
 
 
 def batch(*keys: str, more: str = "") -> bytes:
@@ -45,7 +42,7 @@ def test_delete_is_read() -> None:
         (batch(*["k"] * 1001), Reason.MALFORMED_XML),
         (b"<Deleted/>", Reason.MALFORMED_XML),
         (b'<!DOCTYPE d [<!ENTITY a "k">]>' + batch("&a;"), Reason.MALFORMED_XML),
-        (b" " * MAX_BATCH_BODY + batch("k"), Reason.TOO_LARGE),
+        (b" " * MAX_REQUEST_DOCUMENT + batch("k"), Reason.TOO_LARGE),
         (batch(more="<Object><Key>k</Key><ETag>e</ETag></Object>"), Reason.UNSUPPORTED_OPERATION),
     ],
 )
@@ -100,49 +97,6 @@ def test_results_of_a_store_come_back_with_our_names() -> None:
 def parts(*pairs: tuple[object, str]) -> bytes:
     inner = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>" for number, etag in pairs)
     return f"<CompleteMultipartUpload>{inner}</CompleteMultipartUpload>".encode()
-
-
-def test_completion_is_read_and_rebuilt() -> None:
-    """Numbers and entity tags go on, with quotes; checksums, which no store was given, do not."""
-    body = parts((1, "&quot;e1&quot;"), (10000, "e2"))
-    read = read_complete(body.replace(b"</Part>", b"<ChecksumCRC32>c</ChecksumCRC32></Part>"))
-    assert read == (CompletedPart(1, '"e1"'), CompletedPart(10000, "e2"))
-    rebuilt = complete_document(read)
-    assert b"Checksum" not in rebuilt
-    assert read_complete(rebuilt) == (CompletedPart(1, '"e1"'), CompletedPart(10000, '"e2"'))
-
-
-def test_a_completion_may_have_the_name_that_an_early_sdk_gave_it() -> None:
-    """The first AWS SDK for JavaScript 3 names the root CompletedMultipartUpload, as S3 let it."""
-    body = parts((1, "e1")).replace(b"CompleteM", b"CompletedM")
-    assert (CompletedPart(1, "e1"),) == read_complete(body)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        parts(),
-        parts((0, "e")),
-        parts((10001, "e")),
-        parts(("x", "e")),
-        parts((1, "")),
-        parts((1, "a b")),
-        b"<Other/>",
-    ],
-)
-def test_bad_completions_are_refused(body: bytes) -> None:
-    """A list of parts that S3 would not take never reaches a store."""
-    with pytest.raises(Refused) as caught:
-        read_complete(body)
-    assert caught.value.reason is Reason.MALFORMED_XML
-
-
-@pytest.mark.parametrize("body", [parts((2, "e"), (1, "e")), parts((1, "e"), (1, "f"))])
-def test_parts_out_of_order_are_told_as_such(body: bytes) -> None:
-    """A part that comes twice, or before a smaller number, is S3's InvalidPartOrder and no malformed document."""
-    with pytest.raises(Refused) as caught:
-        read_complete(body)
-    assert caught.value.reason is Reason.BAD_PART_ORDER
 
 
 def test_tags_round_trip() -> None:

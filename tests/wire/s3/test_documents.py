@@ -15,22 +15,19 @@ from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.wire.s3.documents import (
     CopyResult,
     attributes_document,
-    completed_document,
     copy_document,
     document,
     element,
-    initiated_document,
     post_document,
     quoted,
     read_attributes,
-    read_completed,
     read_copy,
-    read_initiated,
     read_request,
     read_store,
     store_fault,
     xml_carries,
 )
+from gateway.wire.s3.multipart import completed_document, initiated_document, read_completed, read_initiated
 
 HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 SPACE = b' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -139,17 +136,6 @@ def test_results_have_our_names() -> None:
 def test_entity_tags_have_their_quotes(etag: str, told: str) -> None:
     """Clients compare them with the header's, where they are never bare."""
     assert quoted(etag) == told
-
-
-def test_upload_of_another_root() -> None:
-    """Some stores leave "Result" out of the document's name."""
-    assert read_initiated(b"<InitiateMultipartUpload><UploadId>u</UploadId></InitiateMultipartUpload>") == "u"
-
-
-def test_upload_without_an_id_is_a_broken_answer() -> None:
-    """Parts could never be sent to it."""
-    with pytest.raises(UpstreamFailed):
-        read_initiated(b"<InitiateMultipartUploadResult/>")
 
 
 @pytest.mark.parametrize("part", [True, False])

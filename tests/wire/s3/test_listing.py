@@ -16,16 +16,13 @@ from gateway.wire.s3.listing import (
     Found,
     FoundKind,
     Listing,
-    Part,
-    PartsListing,
     link_entries,
     link_json,
     listing_document,
-    parts_document,
     read_listing,
-    read_parts,
     rename,
 )
+from gateway.wire.s3.multipart import read_parts
 
 SPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 V2 = f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -179,20 +176,6 @@ def test_uploads() -> None:
     assert (read_listing(written).next_key, read_listing(written).next_id) == ("k", "u1")
 
 
-def test_parts() -> None:
-    """Parts are read and written with our names; a part without number or size is none."""
-    body = (
-        b"<ListPartsResult><Bucket>real</Bucket><Key>pre/k</Key><IsTruncated>true</IsTruncated>"
-        b"<NextPartNumberMarker>1</NextPartNumberMarker><Part><PartNumber>1</PartNumber><Size>5</Size><ETag>e</ETag>"
-        b"<LastModified>t</LastModified></Part><Part><PartNumber>x</PartNumber></Part></ListPartsResult>"
-    )
-    listing = read_parts(body)
-    assert listing == PartsListing((Part(1, 5, '"e"', "t"),), next_marker="1")
-    written = parts_document("ours", "a<b", {"uploadId": "u"}, listing)
-    assert read_parts(written) == listing
-    assert texts(written, "Bucket") + texts(written, "Key") + texts(written, "UploadId") == ["ours", "a<b", "u"]
-
-
 _ENTRY = "<Key>pre/k</Key>"
 _OPTIONAL = {
     Operation.LIST_OBJECTS_V2: ("ListBucketResult", "Contents", ("LastModified", "ETag", "Size", "StorageClass")),
@@ -252,30 +235,6 @@ def test_a_page_that_does_not_say_how_to_go_on_is_no_page(inner: str) -> None:
         rename(read_listing(inner.format("<IsTruncated>true</IsTruncated>").encode()), "pre/")
     if "other" not in inner:
         assert not rename(read_listing(inner.format("<IsTruncated>false</IsTruncated>").encode()), "pre/")[0].truncated
-
-
-def test_a_part_that_was_sent_again_is_one_part() -> None:
-    """Some stores list what was replaced, too: the latest is the part, and what follows keeps its place."""
-    rows = [(1, 5, "2026-01-02T00:00:00Z"), (1, 9, "2026-01-01T00:00:00Z"), (2, 4, "2026-01-01T00:00:00Z")]
-    inner = "".join(
-        f"<Part><PartNumber>{number}</PartNumber><Size>{size}</Size><LastModified>{at}</LastModified></Part>"
-        for number, size, at in rows
-    )
-    for body in (inner, inner.replace("2026-01-02", "2026-01-00")):
-        found = read_parts(f"<ListPartsResult>{body}</ListPartsResult>".encode()).parts
-        latest = 5 if body == inner else 9
-        assert [(1, latest), (2, 4)] == [(part.number, part.size) for part in found]
-
-
-def test_parts_that_are_cut_short_go_on_behind_the_last() -> None:
-    """S3 continues behind the last part that it showed; a page without a part leads nowhere."""
-    cut = "<IsTruncated>true</IsTruncated>"
-    part = "<Part><PartNumber>3</PartNumber><Size>1</Size></Part>"
-    listing = read_parts(f"<ListPartsResult>{cut}{part}</ListPartsResult>".encode())
-    assert "3" == listing.next_marker
-    assert [] == texts(parts_document("ours", "k", {"uploadId": "u"}, listing), "StorageClass")
-    with pytest.raises(UpstreamFailed):
-        read_parts(f"<ListPartsResult>{cut}</ListPartsResult>".encode())
 
 
 @pytest.mark.parametrize("body", [b"", b"<Error><Code>NoSuchKey</Code></Error>", b"<html/>"])
