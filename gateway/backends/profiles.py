@@ -12,11 +12,11 @@ from typing import Final
 
 from gateway.core.profile import Addressing, Profile
 from gateway.core.route import Capability
+from gateway.core.units import WEEK
 
 __all__ = ["PROFILES"]
 
 _C = Capability
-_WEEK: Final = 604800
 _GIB: Final = 1024**3
 
 _KEEPS: Final = frozenset(
@@ -43,7 +43,7 @@ _TABLE: Final = (
         regions=MappingProxyType({"us-east-1": "https://s3.wasabisys.com"}),
         addressing=Addressing.VIRTUAL,
         capabilities=_COMMON,
-        max_expires=_WEEK,
+        max_expires=WEEK,
         notes="Each step of a multipart upload has to start before its URL expires; a URL may be used many times.",
     ),
     Profile(
@@ -52,7 +52,7 @@ _TABLE: Final = (
         endpoint="https://storage-eb4.cegedim.cloud",
         addressing=Addressing.PATH,
         capabilities=_PLAIN | {_C.COPY_PART, _C.TAGGING, _C.VERSIONS},
-        max_expires=_WEEK,
+        max_expires=WEEK,
         notes="Upload URLs work in path style only. Form posts are not stated, so they are translated here.",
     ),
     Profile(
@@ -71,7 +71,7 @@ _TABLE: Final = (
         region="us-west",
         addressing=Addressing.VIRTUAL,
         capabilities=_PLAIN | {_C.COPY_PART},
-        max_expires=_WEEK,
+        max_expires=WEEK,
         notes="Hosts are known for us-west and eu-central.",
     ),
     Profile(
@@ -81,7 +81,7 @@ _TABLE: Final = (
         region="eu-west-2",
         addressing=Addressing.PATH,
         capabilities=_PLAIN | {_C.COPY_PART, _C.TAGGING, _C.VERSIONS},
-        max_expires=_WEEK,
+        max_expires=WEEK,
         notes="No form posts. A signed Content-Type has to be sent exactly as it was signed.",
     ),
     Profile(
@@ -90,7 +90,7 @@ _TABLE: Final = (
         endpoint="https://s3.{region}.amazonaws.com",
         addressing=Addressing.VIRTUAL,
         capabilities=_FULL,
-        max_expires=_WEEK,
+        max_expires=WEEK,
     ),
     Profile(
         name="minio",
@@ -98,7 +98,7 @@ _TABLE: Final = (
         endpoint=None,
         addressing=Addressing.PATH,
         capabilities=_FULL,
-        max_expires=_WEEK,
+        max_expires=WEEK,
         single_put_limit=5 * 1024 * _GIB,
     ),
     Profile(
@@ -108,7 +108,7 @@ _TABLE: Final = (
         region="default",
         addressing=Addressing.PATH,
         capabilities=_COMMON,
-        max_expires=_WEEK,
+        max_expires=WEEK,
         notes="Conditional writes and checksum headers came with recent releases and are not relied on.",
     ),
     Profile(
@@ -118,7 +118,7 @@ _TABLE: Final = (
         region="auto",
         addressing=Addressing.PATH,
         capabilities=_PLAIN | {_C.CONDITIONAL_WRITES, _C.COPY_PART, _C.EQUAL_PARTS},
-        max_expires=_WEEK,
+        max_expires=WEEK,
         single_put_limit=5 * _GIB - 5 * 1024**2,
         notes="The endpoint names the account. All parts of an upload but the last have one size. No form posts.",
     ),
@@ -129,7 +129,7 @@ _TABLE: Final = (
         region="auto",
         addressing=Addressing.PATH,
         capabilities=(_PLAIN - {_C.BATCH_DELETE}) | {_C.POST_FORMS},
-        max_expires=_WEEK,
+        max_expires=WEEK,
         single_put_limit=5 * 1024 * _GIB,
         notes="Needs an interoperability key. Objects stored with Content-Encoding: gzip may come unpacked.",
     ),
@@ -140,7 +140,7 @@ _TABLE: Final = (
         region="us-west-004",
         addressing=Addressing.PATH,
         capabilities=_PLAIN | {_C.COPY_PART, _C.VERSIONS},
-        max_expires=_WEEK,
+        max_expires=WEEK,
         notes="No form posts and no tags.",
     ),
     Profile(
@@ -150,7 +150,7 @@ _TABLE: Final = (
         region="garage",
         addressing=Addressing.PATH,
         capabilities=_PLAIN | {_C.COPY_PART, _C.POST_FORMS, _C.CHECKSUM_HEADERS},
-        max_expires=_WEEK,
+        max_expires=WEEK,
         notes="No versions and no tags. The region in a signature has to be the configured one.",
     ),
     Profile(
@@ -159,7 +159,7 @@ _TABLE: Final = (
         endpoint=None,
         addressing=Addressing.PATH,
         capabilities=(_FULL | {_C.FOLDS_SLASHES}) - {_C.FOLDER_BODIES, _C.EMPTY_METADATA},
-        max_expires=_WEEK,
+        max_expires=WEEK,
         notes="Three spellings of a key reach one object: leading and double slashes and backslashes are folded. "
         "Content under a name that ends with a slash is lost, and so is metadata without a value. A folder that others "
         "lie in can be read as an empty object. Uploads are listed by their ids.",
@@ -170,7 +170,7 @@ _TABLE: Final = (
         endpoint=None,
         addressing=Addressing.PATH,
         capabilities=_PLAIN | {_C.CONDITIONAL_COMPLETE, _C.COPY_PART, _C.VERSIONS},
-        max_expires=_WEEK,
+        max_expires=WEEK,
         notes="Of the conditional writes, only If-None-Match: * works. No form posts, tags or object attributes.",
     ),
     Profile(
@@ -181,7 +181,7 @@ _TABLE: Final = (
         capabilities=frozenset(
             {_C.LIST_V2, _C.BATCH_DELETE, _C.FOLDS_UNICODE, _C.FOLDS_FOLDERS, _C.FOLDER_BODIES, _C.EMPTY_METADATA}
         ),
-        max_expires=_WEEK,
+        max_expires=WEEK,
         notes="Serves a folder. Ranges come with status 200, preconditions are ignored, metadata may be lost, Expires "
         "always is. An object cannot have the name of a folder. The ETag of an upload in parts is another one later.",
     ),
@@ -191,7 +191,7 @@ _TABLE: Final = (
         endpoint=None,
         addressing=Addressing.PATH,
         capabilities=_PLAIN - {_C.FOLDER_BODIES},
-        max_expires=_WEEK,
+        max_expires=WEEK,
         notes="Assumes what all have in common; `gateway doctor` shows what this one really does.",
     ),
 )

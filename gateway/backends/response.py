@@ -17,6 +17,7 @@ from typing import Final
 import httptools
 
 from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.wire.http.fields import CONTROL
 
 __all__ = ["MAX_CHUNK", "MAX_HEAD", "Response"]
 
@@ -31,7 +32,6 @@ _OVERHEAD: Final = 1024 * 1024
 (`gateway.wire.http.chunked`)."""
 
 _LENGTH: Final = re.compile(rb"\d{1,18}")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _KEEP_ALIVE: Final = re.compile(r"timeout=(\d{1,6})", re.ASCII | re.IGNORECASE)
 
 
@@ -239,7 +239,7 @@ class Response:
                 value = raw_value.decode("utf-8")
             except UnicodeDecodeError:
                 value = raw_value.decode("latin-1")
-            if not value.isprintable() and _CONTROL.search(value):
+            if not value.isprintable() and CONTROL.search(value):
                 continue
             found.setdefault(name, []).append(value)
         self.headers |= {name: ", ".join(values) for name, values in found.items()}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.core.route import Capability
+from gateway.core.units import WEEK
 
 __all__ = ["Addressing", "Profile", "SignatureVersion"]
 
@@ -44,7 +45,7 @@ class Profile:
     addressing: Addressing = Addressing.PATH
     signature: SignatureVersion = SignatureVersion.V4
     capabilities: frozenset[Capability] = frozenset()
-    max_expires: int | None = 604800
+    max_expires: int | None = WEEK
     single_put_limit: int = 5 * 1024**3
     notes: str = ""
 

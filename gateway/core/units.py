@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["Rate", "duration", "end_instant", "format_duration", "format_instant", "instant", "size"]
+__all__ = ["WEEK", "Rate", "duration", "end_instant", "format_duration", "format_instant", "instant", "size"]
 
-_DURATION_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
+WEEK: Final = 604_800
+"""Seconds. The longest that a presigned URL of a vendor may live."""
+
+_DURATION_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": WEEK, "y": 31536000}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])", re.ASCII)
 _DURATION_WHOLE: Final = re.compile(r"(?:\d++(?:\.\d++)?(?:ms|[smhdwy]))++", re.ASCII)
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)

@@ -14,12 +14,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from gateway.wire.http.fields import FIELD_NAME
+
 __all__ = ["OVERHEAD", "Chunks"]
 
 OVERHEAD: Final = 512 * 1024
 """Bytes of framing beyond those of the body: a hundred thousand chunks of one byte pass, and of five any number."""
 
-_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TOKEN: Final = FIELD_NAME.encode()
 _EXTENSION: Final = rb';%b(?:=(?:%b|"[\t\x20\x21\x23-\x5b\x5d-\x7e]*"))?' % (_TOKEN, _TOKEN)
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16}|0{17,64})(?:%b)*\r\n" % _EXTENSION)
 _TRAILER: Final = re.compile(rb"(%b):[\t\x20-\x7e\x80-\xff]*\r\n" % _TOKEN)

@@ -16,17 +16,16 @@ from urllib.parse import unquote_to_bytes
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.wire.http.fields import CONTROL, FIELD_NAME, META_PREFIX
 
 __all__ = ["decode", "host_name", "query_pairs", "raw_request", "spaced"]
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_TOKEN: Final = re.compile(FIELD_NAME, re.ASCII)
 _TARGET: Final = re.compile(r"[\x21\x22\x24-\x7e]+", re.ASCII)
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)
 _ABSOLUTE: Final = re.compile(r"https?://([^/?]*)([^?]*)(?:\?(.*))?", re.ASCII | re.IGNORECASE)
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?", re.ASCII)
 _LENGTH: Final = re.compile(r"\d{1,18}", re.ASCII)
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_META: Final = "x-amz-meta-"
 _ONCE: Final = frozenset({"host", "content-length", "transfer-encoding"})
 _OBJECT_NAMES: Final = frozenset(
     {"prefix", "delimiter", "marker", "start-after", "key-marker", "continuation-token", "cursor"}
@@ -63,7 +62,7 @@ def raw_request(
 def _header(name: bytes, value: bytes) -> tuple[str, str]:
     decoded = value.decode("utf-8", "surrogateescape").strip(" \t")
     text = _name(name)
-    if not decoded.isprintable() and _CONTROL.search(decoded):
+    if not decoded.isprintable() and CONTROL.search(decoded):
         raise _bad(f"the header {text} has a control byte")
     return text, decoded
 
@@ -77,7 +76,7 @@ def _name(name: bytes) -> str:
     # An underscore spells the same variable as a hyphen to CGI-like readers behind other proxies. Not so in the name
     # of an object's metadata, which nobody reads: two that differ in it are two.
     alias = text.replace("_", "-")
-    if alias != text and (alias in _ONCE or alias.startswith("x-amz-")) and not text.startswith(_META):
+    if alias != text and (alias in _ONCE or alias.startswith("x-amz-")) and not text.startswith(META_PREFIX):
         raise _bad(f"the header {text} is an alias of {alias}")
     return text
 
@@ -174,7 +173,7 @@ def query_pairs(query: str) -> list[tuple[str, str]]:
             continue
         raw_name, _, raw_value = spaced(part).partition("=")
         name, value = decode(raw_name, Reason.BAD_ARGUMENT), decode(raw_value, Reason.BAD_ARGUMENT)
-        if _CONTROL.search(name) or ("\0" in value if name in _OBJECT_NAMES else _CONTROL.search(value)):
+        if CONTROL.search(name) or ("\0" in value if name in _OBJECT_NAMES else CONTROL.search(value)):
             raise Refused(Reason.BAD_ARGUMENT, "a query parameter has a control byte")
         if seen.setdefault(name.lower(), (name, value)) != (name, value):
             raise _bad("a query parameter came more than once")

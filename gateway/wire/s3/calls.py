@@ -19,6 +19,7 @@ from urllib.parse import quote
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Capability, Route, UpstreamCall
+from gateway.wire.http.fields import META_PREFIX
 from gateway.wire.s3.continuation import real_token
 from gateway.wire.s3.documents import MAX_PAGE
 from gateway.wire.s3.multipart import DEFAULT_TYPE
@@ -68,7 +69,6 @@ _COPY: Final = frozenset(
     }
 )
 _DIRECTIVES: Final = frozenset({"x-amz-metadata-directive", "x-amz-tagging-directive"})
-_META: Final = "x-amz-meta-"
 _MARKS: Final = frozenset({"attributes", "delete", "tagging", "uploads"})
 
 _HEADER_NEEDS: Final[Mapping[str, Capability]] = MappingProxyType(
@@ -302,7 +302,7 @@ def _check_needs(row: _Row, request: ObjectRequest, capabilities: frozenset[Capa
 def _object_headers(row: _Row, request: ObjectRequest, capabilities: frozenset[Capability]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
-        if name not in row.headers and not (row.meta and name.startswith(_META)):
+        if name not in row.headers and not (row.meta and name.startswith(META_PREFIX)):
             continue
         needed = _HEADER_NEEDS.get(name)
         if needed is None or needed in capabilities:

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest, Operation
+from gateway.wire.http.fields import META_PREFIX
 from gateway.wire.s3.batch_delete import Tag
 from gateway.wire.s3.calls import PROPERTIES
 from gateway.wire.sig.credentials import http_date
@@ -32,7 +33,6 @@ __all__ = [
 ]
 
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-(\d{1,18})", re.ASCII)
-_META: Final = "x-amz-meta-"
 _CONDITION: Final = "x-amz-copy-source-if-"
 _OF_THE_COPY: Final = frozenset({"if-match", "if-none-match", "x-amz-storage-class"})
 _DIRECTIVES: Final = ("x-amz-metadata-directive", "x-amz-tagging-directive")
@@ -133,7 +133,7 @@ def copied_whole(
     given = request.headers
     replacing = given.get("x-amz-metadata-directive") == "REPLACE"
     described = given if replacing else found
-    headers = {name: value for name, value in described.items() if name in PROPERTIES or name.startswith(_META)}
+    headers = {name: value for name, value in described.items() if name in PROPERTIES or name.startswith(META_PREFIX)}
     headers |= {name: given[name] for name in _OF_THE_COPY if name in given}
     if given.get("x-amz-tagging-directive") == "REPLACE":
         headers |= {name: given[name] for name in ("x-amz-tagging",) if name in given}

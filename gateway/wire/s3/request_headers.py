@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
+from gateway.wire.http.fields import META_NAME, META_PREFIX, UNPRINTABLE
 
 __all__ = [
     "AUTH_HEADERS",
@@ -72,7 +73,7 @@ KEPT: Final = frozenset(
 )
 """Kept on S3 paths, beside `x-amz-meta-*`."""
 
-KEPT_PREFIXES: Final = ("x-amz-meta-",)
+KEPT_PREFIXES: Final = (META_PREFIX,)
 
 KEPT_BY_LINKS: Final = frozenset(
     {
@@ -144,9 +145,7 @@ _DROPPED_BY_LINKS: Final = frozenset({"x-amz-cf-id"})
 _LISTS: Final = frozenset(
     {"cache-control", "content-encoding", "content-language", "if-match", "if-none-match", "x-amz-trailer"}
 )
-_META_NAME: Final = re.compile(r"x-amz-meta-[!#$%&'*+.^_`|~0-9a-z-]+", re.ASCII)
 _RANGE: Final = re.compile(r"bytes=(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))", re.ASCII)
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 EMPTY_CHECKSUMS: Final = frozenset(
     {
         ("x-amz-checksum-crc32", "AAAAAA=="),
@@ -172,7 +171,7 @@ def accepted_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) ->
     for name, value in pairs:
         if name not in known and not (name.startswith("x-amz-") and _wanted(name, value, link=link)):
             continue
-        if not value.isprintable() and _UNPRINTABLE.search(value.replace("\t", " ")):
+        if not value.isprintable() and UNPRINTABLE.search(value.replace("\t", " ")):
             raise Refused(Reason.BAD_ARGUMENT, f"the header {name} has a control byte or is not UTF-8")
         if name in found and name not in _LISTS and not name.startswith(KEPT_PREFIXES):
             raise Refused(Reason.BAD_REQUEST, f"the header {name} came more than once")
@@ -188,7 +187,7 @@ def accepted_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) ->
 def _wanted(name: str, value: str, *, link: bool) -> bool:
     """Whether to keep an `x-amz-*` header that is on no list by its whole name."""
     if not link and name.startswith(KEPT_PREFIXES):
-        if not _META_NAME.fullmatch(name):
+        if not META_NAME.fullmatch(name):
             raise Refused(Reason.BAD_ARGUMENT, "the name of a metadata field is none that a header could have")
         return True
     if name in (_DROPPED_BY_LINKS if link else _DROPPED) or (

@@ -9,7 +9,6 @@ error: whoever stored an object must not be able to make it undownloadable, nor 
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -18,6 +17,7 @@ from typing import Final
 from gateway.core.request import LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Answer
 from gateway.wire.http.disposition import content_disposition
+from gateway.wire.http.fields import META_NAME, UNPRINTABLE
 from gateway.wire.http.media import OCTETS, SHOWN_TYPES, read_type, sandbox_of
 from gateway.wire.replies import LINK_HEADERS
 from gateway.wire.s3.operations import RESPONSE_OVERRIDES
@@ -71,8 +71,6 @@ ANSWERED_BY_LINKS: Final = frozenset(
 )
 
 _NOSNIFF: Final = ("X-Content-Type-Options", "nosniff")
-_META_NAME: Final = re.compile(r"x-amz-meta-[!#$%&'*+.^_`|~0-9a-z-]+", re.ASCII)
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _READS: Final = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})
 _WITH_OBJECT: Final = frozenset({200, 206})
 
@@ -99,7 +97,7 @@ def response_headers(
     if reading:
         for parameter, name in RESPONSE_OVERRIDES.items():
             if parameter in request.params:
-                shown[name] = _UNPRINTABLE.sub("", request.params[parameter])
+                shown[name] = UNPRINTABLE.sub("", request.params[parameter])
     guards = [_NOSNIFF]
     if reading or "content-type" in shown:
         # A document opened straight from a presigned URL shares this origin with every link's page.
@@ -135,13 +133,13 @@ def _last_part(request: ObjectRequest, key: str) -> str:
 
 
 def _printable(value: str) -> bool:
-    return value.isprintable() or _UNPRINTABLE.search(value) is None
+    return value.isprintable() or UNPRINTABLE.search(value) is None
 
 
 def _shown(name: str, value: str) -> str | None:
     """The value as it may be written, or None if the header is not for callers."""
     meta = name not in ANSWERED
-    if meta and _META_NAME.fullmatch(name) is None:
+    if meta and META_NAME.fullmatch(name) is None:
         return None
     if _printable(value):
         return value

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.core.units import WEEK
 from gateway.wire.http.target import spaced
 
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
     "timestamp",
 ]
 
-MAX_EXPIRES: Final = 604800
+MAX_EXPIRES: Final = WEEK
 """Seconds. Seven days, the lifetime of a signing key and S3's own cap on `X-Amz-Expires`."""
 
 # More than the two kibibytes of metadata that S3 allows could have names.
