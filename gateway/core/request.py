@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 __all__ = [
     "ACTION_OF",
@@ -151,6 +151,9 @@ class LinkPlace:
 
     token_text: str
     path: str | None
+
+    bucket: ClassVar[str] = ""
+    """The path names none: the link's grant does."""
 
     def __repr__(self) -> str:
         return f"LinkPlace(…, {self.path!r})"

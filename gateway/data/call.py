@@ -1,25 +1,38 @@
-"""Owns one request as far as it is understood before it is decided on: the value that the later steps are given.
+"""Owns what a request is once its credential is known: an S3 call or a link's call, settled for all later steps.
 
-Refuses to own how it is read (`gateway.data.steps.attempt`).
+Refuses to own how it is read (`gateway.data.steps.attempt`), and the decision on it.
+
+Law: no later step asks again which face a request came by, where it leads or what it gets: the type answers, and what
+differs between the two faces is a method of both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import ClassVar, Final, NoReturn
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
-from gateway.core.request import ObjectRequest
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import LinkPlace, ObjectRequest, Operation
+from gateway.core.route import Answer
 from gateway.data.post_form import ArrivingForm
-from gateway.data.presented import Presented
+from gateway.data.state.transfers import Permit
+from gateway.wire.http.disposition import clean_filename, content_disposition
+from gateway.wire.replies import LINK_HEADERS, Reply, s3_ids, store_error, store_reason
+from gateway.wire.s3.response_headers import response_headers
 from gateway.wire.sig.sigv4 import Verified
 
-__all__ = ["Call", "LinkPage"]
+__all__ = ["Call", "LinkAnswer", "LinkCall", "S3Call"]
+
+_WRITES: Final = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT})
+
+Fields = tuple[tuple[str, str], ...]
 
 
-class LinkPage(Enum):
-    """What a person gets instead of an object's bytes."""
+class LinkAnswer(Enum):
+    """What a link's request gets when that is something else than its operation says."""
 
     ENTER = auto()
     """Back from one of our forms: set cookies, go on to the object."""
@@ -33,20 +46,113 @@ class LinkPage(Enum):
     UPLOAD = auto()
     """The form of a link that only takes files."""
 
+    ARCHIVE = auto()
+    """A whole folder as one file."""
+
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """An attempt with all that led to it. `page` is set when a person gets a page instead of bytes.
+class LinkCall:
+    """A request through a link. `request` has the place and the operation that its path means under this link.
 
     `grant` is the one that was presented, as it was at the feed's position `as_of`: what may be done with it now is the
-    permit's to know.
+    permit's to know. `takes_use` is false for a page. `lease` is the cookie of an earlier answer.
     """
 
     request: ObjectRequest
-    presented: Presented
+    place: LinkPlace
+    grant: Grant
+    attempt: Attempt
+    as_of: int
+    answer: LinkAnswer | Operation
+    takes_use: bool
+    lease: str | None = None
+    form: ArrivingForm | None = None
+
+    verified: ClassVar[None] = None
+
+    @property
+    def title(self) -> str:
+        """What a person would call what the link leads to; never the bucket or the path above it."""
+        name = self.grant.filename or self.attempt.key.rstrip("/").rpartition("/")[2]
+        return name or self.grant.label or "Files"
+
+    def own_fields(self, request_id: str) -> Fields:
+        """The headers of every answer on this face."""
+        return LINK_HEADERS
+
+    def overrides(self) -> list[tuple[str, str]]:
+        """The parameters by which a store that answers in our place shows the object as we would."""
+        return [("response-content-disposition", content_disposition("attachment", clean_filename(self.title)))]
+
+    def answer_headers(self, answer: Answer, permit: Permit) -> list[tuple[str, str]]:
+        """What a client is shown of a store's answer. The head of an archive is ours already."""
+        if self.answer is LinkAnswer.ARCHIVE:
+            return [*answer.headers.items(), *LINK_HEADERS]
+        grant = permit.grant or self.grant
+        return response_headers(
+            answer,
+            self.request,
+            link=True,
+            key=self.attempt.key,
+            grant_filename=grant.filename,
+            grant_content_type=grant.content_type,
+        )
+
+    def only_new(self, permit: Permit) -> bool:
+        """Whether a write may not replace what is there."""
+        return permit.grant is None or not permit.grant.overwrite
+
+    def error_reply(self, status: int, code: str, permit: Permit) -> NoReturn:
+        """A store's error, as a refusal of ours.
+
+        Raises:
+            Refused: always.
+        """
+        reason = store_reason(status, code, link=True)
+        if reason is Reason.PRECONDITION_FAILED and self.request.operation in _WRITES:
+            reason = Reason.OBJECT_EXISTS
+        raise Refused(reason, f"the store answered {status} {code}")
+
+
+@dataclass(frozen=True, slots=True)
+class S3Call:
+    """A request on the S3 face, by a key or by nobody. `verified` is what its signature proved of the body.
+
+    `grant` is a key's, as it was at the feed's position `as_of`; None for who acts without one.
+    """
+
+    request: ObjectRequest
     grant: Grant | None
     attempt: Attempt
     as_of: int = 0
-    page: LinkPage | None = None
     verified: Verified | None = None
     form: ArrivingForm | None = None
+
+    takes_use: ClassVar[bool] = False
+    lease: ClassVar[None] = None
+
+    def own_fields(self, request_id: str) -> Fields:
+        """The headers of every answer on this face."""
+        return s3_ids(request_id)
+
+    def overrides(self) -> list[tuple[str, str]]:
+        """The parameters by which a store that answers in our place shows the object as we would."""
+        return [(name, value) for name, value in self.request.params.items() if name.startswith("response-")]
+
+    def answer_headers(self, answer: Answer, permit: Permit) -> list[tuple[str, str]]:
+        """What a client is shown of a store's answer."""
+        headers = response_headers(answer, self.request, link=False, key=self.attempt.key)
+        headers += s3_ids(permit.exchange.request_id)
+        return headers
+
+    def only_new(self, permit: Permit) -> bool:
+        """Whether a write may not replace what is there; its own conditions say so here."""
+        return False
+
+    def error_reply(self, status: int, code: str, permit: Permit) -> Reply:
+        """A store's error in our words; also for errors that came with status 200."""
+        permit.told = store_reason(status, code, link=False)
+        return store_error(status, code, self.request, permit.exchange.request_id)
+
+
+Call = LinkCall | S3Call

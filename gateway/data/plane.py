@@ -15,7 +15,7 @@ from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.policy import Policy
 from gateway.core.posture import FailPosture
-from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
+from gateway.core.route import Answer, Capability, Cors, Upstream, UpstreamCall
 from gateway.data.state.bandwidth import BandwidthShaper
 from gateway.data.state.grants import Grants
 from gateway.data.state.guess_limiter import GuessLimiter, Turns
@@ -78,6 +78,11 @@ class Snapshot:
     trusted_socket: bool = False
     max_transfers: int = 1024
     region: str = "us-east-1"
+
+    def cors_of(self, bucket: str) -> tuple[Cors, ...]:
+        """The cross-origin rules of a bucket of this name; of none there are none."""
+        found = self.policy.buckets.get(bucket)
+        return found.cors if found is not None else ()
 
 
 @dataclass(slots=True, kw_only=True)

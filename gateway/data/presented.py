@@ -1,6 +1,7 @@
-"""Owns the values that say what a request presented: a token, a signature, a form, a trusted listener, or nothing.
+"""Owns the values that say what a request presented (a token, a signature, a form, a trusted listener, or nothing),
+and what that stands for once it is proved.
 
-Refuses to own how they are read (`gateway.data.steps.identify`) and whether they are any good.
+Refuses to own how they are read (`gateway.data.steps.identify`) and proved (`gateway.data.steps.authenticate`).
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.attempt import Principal
+from gateway.core.attempt import Principal, SignatureVersion
+from gateway.core.grant import Grant, Scope
+from gateway.core.request import LinkPlace
 from gateway.core.token import LinkToken
 from gateway.data.post_form import ArrivingForm
 from gateway.wire.sig.credentials import Signed
 from gateway.wire.sig.post_policy import SignedForm
+from gateway.wire.sig.sigv4 import Verified
 
 __all__ = [
     "LEASE_COOKIE",
@@ -21,6 +25,9 @@ __all__ = [
     "FormPresented",
     "PageForm",
     "Presented",
+    "Resolved",
+    "ResolvedCaller",
+    "ResolvedLink",
     "SignedPresented",
     "TokenPresented",
     "TrustedPresented",
@@ -45,6 +52,7 @@ class TokenPresented:
     """A link's token, with what may come beside it. `lease` and `proof` are cookies of earlier answers."""
 
     token: LinkToken
+    place: LinkPlace
     password: str | None = None
     proof: str | None = None
     lease: str | None = None
@@ -79,3 +87,31 @@ class AnonymousPresented:
 
 
 Presented = TokenPresented | SignedPresented | FormPresented | TrustedPresented | AnonymousPresented
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedLink:
+    """The link that a token stands for, as it was at the feed's position `as_of`, and where it leads."""
+
+    grant: Grant
+    scope: Scope
+    presented: TokenPresented
+    as_of: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedCaller:
+    """Who acts on the S3 face, and by which key, as that was at the feed's position `as_of`.
+
+    `verified` is what a signature proved, for the body's own checks.
+    """
+
+    principal: Principal
+    grant: Grant | None = None
+    as_of: int = 0
+    verified: Verified | None = None
+    signature: SignatureVersion | None = None
+    form: ArrivingForm | None = None
+
+
+Resolved = ResolvedLink | ResolvedCaller

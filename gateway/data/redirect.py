@@ -12,35 +12,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from gateway.core.request import LinkPlace
 from gateway.data.call import Call
-from gateway.data.links.pages import link_title
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
-from gateway.wire.http.disposition import clean_filename, content_disposition
-from gateway.wire.replies import LINK_HEADERS, Reply, s3_ids
+from gateway.wire.replies import Reply
 from gateway.wire.s3.calls import upstream_call
 
-__all__ = ["redirected"]
+__all__ = ["redirect"]
 
 _SECONDS: Final = 15
 
 
-def redirected(plane: DataPlane, tried: Call, permit: Permit) -> Reply:
+def redirect(plane: DataPlane, call: Call, permit: Permit) -> Reply:
     """The redirect; taking it is a use, because nobody sees whether it is followed."""
-    call = upstream_call(permit.route, tried.request)
-    overrides = [(name, value) for name, value in tried.request.params.items() if name.startswith("response-")]
-    if isinstance(tried.request.place, LinkPlace):
-        overrides = [
-            ("response-content-disposition", content_disposition("attachment", clean_filename(link_title(tried))))
-        ]
+    store_call = upstream_call(permit.route, call.request)
     # Conditions and ranges travel with the client's own request; only what is in the URL is signed.
-    call = replace(call, query=(*call.query, *overrides), headers=())
+    store_call = replace(store_call, query=(*store_call.query, *call.overrides()), headers=())
     permit.consumed = True
-    own = LINK_HEADERS if isinstance(tried.request.place, LinkPlace) else s3_ids(permit.exchange.request_id)
     headers = (
-        ("Location", plane.upstream.presign(call, _SECONDS)),
+        ("Location", plane.upstream.presign(store_call, _SECONDS)),
         ("Gateway-Lost", "revocation, counting, bandwidth"),
-        *own,
+        *call.own_fields(permit.exchange.request_id),
     )
     return Reply(307, headers)

@@ -12,15 +12,16 @@ from gateway.core.request import Operation
 from gateway.data.plane import DataPlane, Terms
 from gateway.data.state.records import Account
 from gateway.data.steps.admit import Admission
-from gateway.data.steps.attempt import read_attempt
+from gateway.data.steps.attempt import read_call
 from gateway.data.steps.authenticate import resolve
 from gateway.data.steps.authorise import authorise
-from gateway.data.steps.cors import answer_preflight, set_cors_headers
+from gateway.data.steps.cors import answer_preflight
 from gateway.data.steps.identify import identify
-from gateway.data.steps.open import OpenAnswer
+from gateway.data.steps.open import open_answer
 from gateway.data.steps.refuse import refuse
 from gateway.data.steps.relay import relay
 from gateway.server.exchange import ClientExchange
+from gateway.wire.http.cors import actual_headers
 from gateway.wire.parse import parse
 
 __all__ = ["serve"]
@@ -35,18 +36,17 @@ async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> Non
         if request.operation is Operation.PREFLIGHT:
             await answer_preflight(plane, gate, request, exchange)
             return
-        set_cors_headers(gate, request, None, exchange)
+        exchange.extra = actual_headers(gate.cors_of(request.place.bucket), request.raw)
         presented = await identify(request, exchange, terms.trusted, gate.domains)  # 2
         resolved = await resolve(plane, terms, presented, request, exchange.peer, account.now)  # 3
         account.grant = resolved.grant
-        set_cors_headers(gate, request, resolved.grant, exchange)
-        tried = await read_attempt(request, presented, resolved, exchange, account.now)
-        account.attempt = tried.attempt
-        account.route = authorise(plane, tried.grant, tried.attempt)  # 4
-        async with Admission(plane, gate, exchange, tried, account.route) as permit:  # 5
+        call = await read_call(gate, request, resolved, exchange, account.now)
+        account.attempt = call.attempt
+        account.route = authorise(plane, call.grant, call.attempt)  # 4
+        async with Admission(plane, gate, exchange, call, account.route) as permit:  # 5
             account.permit = permit
-            async with OpenAnswer(plane, gate, tried, permit) as opened:  # 6
-                await relay(plane, tried.request, permit, opened)  # 7
+            opened = await open_answer(plane, gate, call, permit)  # 6
+            await relay(plane, call, permit, opened)  # 7
     except Exception as failure:  # noqa: BLE001 (the one place where every failure becomes an answer or a cut)
         account.failure = failure
         await refuse(plane, exchange, account)

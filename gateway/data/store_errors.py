@@ -9,18 +9,16 @@ import re
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import LinkPlace, Operation
 from gateway.core.route import Answer
 from gateway.data.call import Call
 from gateway.data.state.transfers import Permit
-from gateway.wire.replies import Reply, store_error, store_reason
+from gateway.wire.replies import Reply
 from gateway.wire.s3.documents import store_fault
 
-__all__ = ["check_answer", "error_reply", "require_pinned"]
+__all__ = ["check_answer", "require_pinned"]
 
 _ERROR_LIMIT: Final = 64 * 1024
 _UNSATISFIED: Final = re.compile(r"bytes \*/\d{1,20}", re.ASCII)
-_UPLOADS: Final = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT})
 
 
 def require_pinned(answer: Answer, permit: Permit) -> None:
@@ -35,7 +33,7 @@ def require_pinned(answer: Answer, permit: Permit) -> None:
         raise Refused(Reason.OBJECT_CHANGED, f"the link is for {pinned}")
 
 
-async def check_answer(answer: Answer, tried: Call, permit: Permit) -> Reply | None:
+async def check_answer(answer: Answer, call: Call, permit: Permit) -> Reply | None:
     """None if the store did what was asked; else its error in our words.
 
     Raises:
@@ -48,21 +46,5 @@ async def check_answer(answer: Answer, tried: Call, permit: Permit) -> Reply | N
     if answer.status == 416 and _UNSATISFIED.fullmatch(unsatisfied):
         # RFC 9110, 15.5.17: it tells a resuming client how long the object is now.
         permit.exchange.extra += (("Content-Range", unsatisfied),)
-    found = None if tried.request.raw.method == "HEAD" else store_fault(await answer.body.read(_ERROR_LIMIT))
-    return error_reply(answer.status, found or "", tried, permit)
-
-
-def error_reply(status: int, code: str, tried: Call, permit: Permit) -> Reply:
-    """The reply to a store's error code; also for errors that came with status 200.
-
-    Raises:
-        Refused: on a link path.
-    """
-    link = isinstance(tried.request.place, LinkPlace)
-    reason = store_reason(status, code, link=link)
-    if link:
-        if reason is Reason.PRECONDITION_FAILED and tried.request.operation in _UPLOADS:
-            reason = Reason.OBJECT_EXISTS
-        raise Refused(reason, f"the store answered {status} {code}")
-    permit.told = reason
-    return store_error(status, code, tried.request, permit.exchange.request_id)
+    found = None if call.request.raw.method == "HEAD" else store_fault(await answer.body.read(_ERROR_LIMIT))
+    return call.error_reply(answer.status, found or "", permit)

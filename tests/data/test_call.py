@@ -2,25 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import get_type_hints
 
 import pytest
 
-from gateway.core.attempt import ANONYMOUS, Attempt
-from gateway.core.request import BucketPlace, ObjectRequest, Operation
-from gateway.data.call import Call
-from gateway.data.presented import AnonymousPresented
+from gateway.core.attempt import ANONYMOUS, Attempt, Principal
+from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.request import Action, BucketPlace, LinkPlace, ObjectRequest, Operation
+from gateway.core.token import hash_secret
+from gateway.data.call import LinkAnswer, LinkCall, S3Call
 from gateway.wire.parse import raw_request
 
+LINK = Grant(
+    id="l1",
+    kind=GrantKind.LINK,
+    hash=hash_secret("secret"),
+    owner=Principal("app", "billing"),
+    issued_at=0.0,
+    scope=Scope("reports", prefix="2026/"),
+    actions=frozenset({Action.READ}),
+)
 
-def test_no_step_changes_what_was_understood() -> None:
-    """A later step that knows more makes a value of its own."""
-    raw = raw_request("GET", "/reports/a", [(b"Host", b"gw")])
-    request = ObjectRequest(raw=raw, operation=Operation.GET_OBJECT, place=BucketPlace("reports", "a"))
-    attempt = Attempt(
-        principal=ANONYMOUS, operation=Operation.GET_OBJECT, action=None, bucket="reports", key="a", peer=None, now=0.0
+
+def attempt(key: str) -> Attempt:
+    return Attempt(
+        principal=ANONYMOUS, operation=Operation.GET_OBJECT, action=None, bucket="reports", key=key, peer=None, now=0.0
     )
-    call = Call(request, AnonymousPresented(), None, attempt)
+
+
+def understood(place: BucketPlace | LinkPlace) -> ObjectRequest:
+    raw = raw_request("GET", "/reports/a", [(b"Host", b"gw")])
+    return ObjectRequest(raw=raw, operation=Operation.GET_OBJECT, place=place)
+
+
+def s3_call() -> S3Call:
+    return S3Call(understood(BucketPlace("reports", "a")), None, attempt("a"))
+
+
+def link_call(grant: Grant = LINK, key: str = "2026/a.pdf") -> LinkCall:
+    place = LinkPlace("token", "a.pdf")
+    return LinkCall(understood(place), place, grant, attempt(key), 0, Operation.GET_OBJECT, takes_use=True)
+
+
+@pytest.mark.parametrize("call", [s3_call(), link_call()], ids=["s3", "link"])
+def test_no_step_changes_what_was_understood(call: S3Call | LinkCall) -> None:
+    """A later step that knows more makes a value of its own."""
     for field in fields(call):
         with pytest.raises(FrozenInstanceError):
             setattr(call, field.name, None)
+
+
+def test_a_links_call_has_its_grant() -> None:
+    """No later step has to ask whether there is one; only a call of the S3 face may do without."""
+    assert Grant is get_type_hints(LinkCall)["grant"]
+    assert Grant | None == get_type_hints(S3Call)["grant"]
+
+
+def test_both_faces_answer_the_same_questions() -> None:
+    """What differs between a link and the S3 face is a method of both, so that no step asks which of them it has."""
+    asked = {"own_fields", "overrides", "answer_headers", "error_reply", "only_new", "takes_use", "verified", "lease"}
+    assert all(hasattr(kind, name) for kind in (LinkCall, S3Call) for name in asked)
+
+
+@pytest.mark.parametrize(
+    ("filename", "label", "key", "title"),
+    [
+        ("Q1.pdf", "Reports", "2026/a.pdf", "Q1.pdf"),
+        (None, "Reports", "2026/a.pdf", "a.pdf"),
+        (None, "Reports", "2026/in/", "in"),
+        (None, "Reports", "", "Reports"),
+        (None, None, "", "Files"),
+    ],
+)
+def test_a_title_is_what_a_person_would_say(filename: str | None, label: str | None, key: str, title: str) -> None:
+    """The link's own name for the file, else the last part of the key, else the link's label."""
+    assert title == link_call(replace(LINK, filename=filename, label=label), key).title
+
+
+def test_a_page_is_an_answer_of_a_link_alone() -> None:
+    """Pages and archives are no operations of S3: nothing that a signed request says leads to one."""
+    assert set(LinkAnswer).isdisjoint(Operation)

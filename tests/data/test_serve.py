@@ -29,7 +29,7 @@ async def test_a_link_gives_its_object_and_leaves_one_record(rig: Rig) -> None:
 
 
 async def test_the_steps_are_taken_in_order(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parse, identify, resolve, decide, admit, open, relay, account: each once, each after the one before."""
+    """Parse, identify, resolve (and read the call), decide, admit, open, relay, account: each once, in this order."""
     taken: list[str] = []
 
     def watched(name: str) -> None:
@@ -41,7 +41,7 @@ async def test_the_steps_are_taken_in_order(rig: Rig, monkeypatch: pytest.Monkey
 
         monkeypatch.setattr(room, name, called)
 
-    steps = ["parse", "identify", "resolve", "authorise", "Admission", "OpenAnswer", "relay"]
+    steps = ["parse", "identify", "resolve", "read_call", "authorise", "Admission", "open_answer", "relay"]
     for name in steps:
         watched(name)
     close = rig.plane.accounts.close

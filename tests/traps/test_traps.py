@@ -26,7 +26,7 @@ from gateway.core.backend import BackendSpec
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.record import Outcome
 from gateway.core.request import Action
-from gateway.data import serve
+from gateway.data import call, serve
 from gateway.data.state.transfers import Permit
 from gateway.data.steps import relay
 from gateway.server import connection
@@ -496,7 +496,7 @@ async def test_t13_hostile_metadata_does_not_make_an_object_undownloadable(app: 
 
 async def test_t13_control(app: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Passed on as they are, the same values leave the client without its object."""
-    monkeypatch.setattr(relay, "response_headers", lambda answer, *_, **__: list(answer.headers.items()))
+    monkeypatch.setattr(call, "response_headers", lambda answer, *_, **__: list(answer.headers.items()))
     app.store.script(Scripted(200, {"x-amz-meta-note": HOSTILE["CR and LF"]}, [b"hello"]))
     got = await app.ask("GET", "/reports/a")
     assert 200 != got.status or b"hello" != got.body

@@ -17,12 +17,11 @@ from typing import Final
 from zlib import crc32
 
 from gateway.core.attempt import Attempt
-from gateway.core.grant import Grant
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.request import Action, ObjectRequest, Operation
+from gateway.core.request import Action, Operation
 from gateway.core.route import Answer, UpstreamCall
 from gateway.core.units import instant
-from gateway.data.call import Call
+from gateway.data.call import LinkCall
 from gateway.data.links.listing import read_page
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Allowed, Permit
@@ -32,10 +31,9 @@ from gateway.data.turns import in_turns
 from gateway.wire.http.disposition import clean_filename, content_disposition
 from gateway.wire.links.archive import Archive, Member, TarArchive, ZipArchive
 from gateway.wire.links.archive_names import Names, note
-from gateway.wire.replies import LINK_HEADERS
 from gateway.wire.s3.listing import Found
 
-__all__ = ["archive_headers", "link_archive", "wants_archive"]
+__all__ = ["open_archive"]
 
 _MOST_MEMBERS: Final = 100_000
 _NOTE: Final = "about these names.txt"
@@ -47,30 +45,38 @@ _MEMBER_BYTES: Final = 1024
 _KINDS: Final[dict[str, type[ZipArchive | TarArchive]]] = {"zip": ZipArchive, "tar": TarArchive}
 
 
-def wants_archive(request: ObjectRequest) -> bool:
-    return "archive" in request.params
+async def open_archive(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Answer:
+    """The archive, open until the permit ends.
+
+    Raises:
+        Refused: as `_opened`.
+    """
+    opened = _opened(plane, call, permit)
+    answer = await opened.__aenter__()
+    permit.held = opened
+    return answer
 
 
 @asynccontextmanager
-async def link_archive(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> AsyncIterator[Answer]:
+async def _opened(plane: DataPlane, call: LinkCall, permit: Permit) -> AsyncIterator[Answer]:
     """The archive, its length known, nothing of it read yet. What is open of it closes with the block.
 
     Raises:
         Refused: BAD_ARGUMENT for an unknown kind, TOO_LARGE above 100,000 members, NOT_ALLOWED if any member may not
             be read, OVERLOADED while other archives take up the memory for lists.
     """
-    kind = _KINDS.get(tried.request.params["archive"])
+    kind = _KINDS.get(call.request.params["archive"])
     if kind is None:
         raise Refused(Reason.BAD_ARGUMENT, "archive is zip or tar")
     archive, names = kind(), Names()
     members: list[tuple[Found, Member]] = []
     left_out: list[str] = []
     with ExitStack() as kept:
-        async for page in _pages(plane, tried, permit, left_out):
+        async for page in _pages(plane, call, permit, left_out):
             kept.enter_context(plane.lists.portion(permit.holders).hold(_MEMBER_BYTES * len(page)))
             folders = names.folders
             async for entry in in_turns(page):
-                member = _member(names, entry, tried.attempt.key)
+                member = _member(names, entry, call.attempt.key)
                 archive.add(member)
                 members.append((entry, member))
             kept.enter_context(plane.lists.portion(permit.holders).hold(_FOLDER_BYTES * (names.folders - folders)))
@@ -82,7 +88,7 @@ async def link_archive(plane: DataPlane, gate: Snapshot, tried: Call, permit: Pe
             archive.add(noted)
         body = _ArchiveBody(plane, permit, archive, members, (noted, told))
         async with aclosing(body.chunks):
-            yield Answer(200, {"content-type": archive.content_type}, archive.length, body)
+            yield Answer(200, _head(kind, call, permit), archive.length, body)
 
 
 def _member(names: Names, entry: Found, folder: str) -> Member:
@@ -93,22 +99,21 @@ def _member(names: Names, entry: Found, folder: str) -> Member:
     return Member(names.file(path + _CONTENT if path.endswith("/") else path), size, _when(entry))
 
 
-def archive_headers(answer: Answer, key: str, grant: Grant | None) -> list[tuple[str, str]]:
+def _head(kind: type[ZipArchive | TarArchive], call: LinkCall, permit: Permit) -> dict[str, str]:
     """An archive is always saved and never shown."""
-    kind = answer.headers["content-type"]
-    folder = grant.label if grant is not None and grant.label else key.rstrip("/").rpartition("/")[2]
-    suffix = next(maker.suffix for maker in _KINDS.values() if maker.content_type == kind)
-    named = content_disposition("attachment", clean_filename((folder or "files") + suffix))
-    return [("Content-Type", kind), ("Content-Disposition", named), *LINK_HEADERS]
+    label = (permit.grant or call.grant).label
+    folder = label or call.attempt.key.rstrip("/").rpartition("/")[2] or "files"
+    named = content_disposition("attachment", clean_filename(folder + kind.suffix))
+    return {"Content-Type": kind.content_type, "Content-Disposition": named}
 
 
-async def _pages(plane: DataPlane, tried: Call, permit: Permit, left_out: list[str]) -> AsyncIterator[list[Found]]:
+async def _pages(plane: DataPlane, call: LinkCall, permit: Permit, left_out: list[str]) -> AsyncIterator[list[Found]]:
     """The members, page by page, each decided on: so many decisions in one go would keep everybody else waiting.
 
     Those with names that nobody can ask for here go to `left_out`.
     """
-    folder = tried.attempt.key
-    listed = replace(tried, request=replace(tried.request, operation=Operation.LIST_OBJECTS_V2))
+    folder = call.attempt.key
+    listed = replace(call, request=replace(call.request, operation=Operation.LIST_OBJECTS_V2))
     while True:
         page = await read_page(plane, listed, permit)
         members: list[Found] = []

@@ -6,10 +6,10 @@ Refuses to own XML (`gateway.wire.s3.listing`) and HTML (`gateway.wire.links.pag
 from __future__ import annotations
 
 from gateway.core.reasons import Refused
-from gateway.core.request import LinkPlace, RawRequest
-from gateway.data.call import Call
-from gateway.data.links.pages import html, link_title
-from gateway.data.plane import DataPlane
+from gateway.core.request import RawRequest
+from gateway.data.call import LinkCall
+from gateway.data.links.pages import html
+from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.data.turns import store_document
 from gateway.wire.http.negotiate import prefers_html
@@ -18,34 +18,33 @@ from gateway.wire.replies import LINK_HEADERS, Reply, store_reason
 from gateway.wire.s3.calls import upstream_call
 from gateway.wire.s3.listing import Listing, link_entries, link_json, read_listing, rename
 
-__all__ = ["link_listing", "read_page"]
+__all__ = ["answer_listing", "read_page"]
 
 
-async def link_listing(plane: DataPlane, tried: Call, permit: Permit) -> Reply:
+async def answer_listing(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     """One page of a folder.
 
     Raises:
         Refused: the store's refusal, as a reason of ours.
         UpstreamFailed: the store is away, or answered something else than a listing.
     """
-    raw = tried.request.raw
+    raw = call.request.raw
     if prefers_html(raw.header("accept")) and not raw.path.endswith("/"):
         return _with_slash(raw)
-    listing = await read_page(plane, tried, permit)
-    place, folder = tried.request.place, tried.attempt.key
-    path = place.path or "" if isinstance(place, LinkPlace) else ""
-    entries = link_entries(listing, folder)
+    listing = await read_page(plane, call, permit)
+    path = call.place.path or ""
+    entries = link_entries(listing, call.attempt.key)
     if not prefers_html(raw.header("accept")):
         headers = (("Content-Type", "application/json"), *LINK_HEADERS)
         return Reply(200, headers, b"" if raw.method == "HEAD" else link_json(path, entries, listing.cursor))
-    grant = tried.grant
+    grant = call.grant
     folders = [part for part in path.split("/") if part]
     page = pages.listing_page(
-        title=grant.label if grant is not None and grant.label else (folders[-1] if folders else link_title(tried)),
+        title=grant.label or (folders[-1] if folders else call.title),
         folders=folders,
         entries=entries,
         cursor=listing.cursor,
-        expires_at=grant.expires_at if grant is not None else None,
+        expires_at=grant.expires_at,
     )
     return html(page)
 
@@ -56,10 +55,10 @@ def _with_slash(raw: RawRequest) -> Reply:
     return Reply(308, (("Location", f"{raw.path}/{query}"), *LINK_HEADERS))
 
 
-async def read_page(plane: DataPlane, tried: Call, permit: Permit) -> Listing:
+async def read_page(plane: DataPlane, call: LinkCall, permit: Permit) -> Listing:
     """One page of the store's listing below what was decided on, with our names."""
-    async with plane.upstream.open(upstream_call(permit.route, tried.request)) as answer:
+    async with plane.upstream.open(upstream_call(permit.route, call.request)) as answer:
         body = await store_document(answer.body)
     if answer.status != 200:
         raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a listing")
-    return rename(read_listing(body), permit.route.bucket.prefix, tried.attempt.key)[0]
+    return rename(read_listing(body), permit.route.bucket.prefix, call.attempt.key)[0]

@@ -8,13 +8,16 @@ Law: showing a page takes no use and moves no byte of the object.
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
+from gateway.core.grant import Grant
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import Action, LinkPlace
+from gateway.core.request import Action, Operation
 from gateway.core.route import Answer, UpstreamCall
-from gateway.data.call import Call, LinkPage
+from gateway.data.call import LinkAnswer, LinkCall
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE
 from gateway.data.state.transfers import Permit
@@ -24,28 +27,11 @@ from gateway.wire.http.negotiate import prefers_html, prefers_json
 from gateway.wire.links import pages
 from gateway.wire.replies import LINK_HEADERS, Reply, store_reason
 
-__all__ = ["html", "link_page", "link_receipt", "link_title"]
+__all__ = ["PAGES", "answer_receipt", "html"]
 
 _LEASE_COOKIE_BYTES: Final = 16
 
-
-async def link_page(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
-    """The page that answers this request.
-
-    Raises:
-        Refused: OBJECT_GONE for a landing page whose object is not there, OBJECT_CHANGED for one that is another now.
-    """
-    match tried.page:
-        case LinkPage.ENTER:
-            return _enter(plane, gate, tried)
-        case LinkPage.UPLOAD:
-            return await _upload(plane, tried)
-        case LinkPage.LANDING:
-            return await _landing(plane, tried, permit)
-        case LinkPage.CARD:
-            return html(pages.card_page())
-        case None:
-            raise ValueError("no page answers this request")
+Page = Callable[[DataPlane, Snapshot, LinkCall, Permit], Awaitable[Reply]]
 
 
 def html(page: pages.Page) -> Reply:
@@ -53,19 +39,10 @@ def html(page: pages.Page) -> Reply:
     return Reply(200, (*page.headers, *LINK_HEADERS), page.body)
 
 
-def link_title(tried: Call) -> str:
-    """What a person would call what the link leads to; never the bucket or the path above it."""
-    grant, key = tried.grant, tried.attempt.key
-    if grant is not None and grant.filename:
-        return grant.filename
-    name = key.rstrip("/").rpartition("/")[2]
-    return name or (grant.label if grant is not None and grant.label else "Files")
-
-
-def link_receipt(tried: Call, permit: Permit, answer: Answer) -> Reply:
+def answer_receipt(call: LinkCall, permit: Permit, answer: Answer) -> Reply:
     """What the sender of a file gets: a page, a document, or one line, as they asked for."""
-    name, size = link_title(tried), permit.moved
-    raw = tried.request.raw
+    name, size = call.title, permit.moved
+    raw = call.request.raw
     etag = answer.headers.get("etag")
     headers = (*LINK_HEADERS, ("ETag", etag)) if etag is not None else LINK_HEADERS
     if prefers_html(raw.header("accept")):
@@ -78,29 +55,31 @@ def link_receipt(tried: Call, permit: Permit, answer: Answer) -> Reply:
     return Reply(201, (*headers, ("Content-Type", "text/plain; charset=utf-8")), line.encode("utf-8", "replace"))
 
 
-def _enter(plane: DataPlane, gate: Snapshot, tried: Call) -> Reply:
-    grant, place = tried.grant, tried.request.place
-    if grant is None or not isinstance(place, LinkPlace):
-        raise Refused(Reason.BAD_REQUEST, "a form without a link")
+async def _answer_form(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+    """Back from one of our forms: the cookies that it earned, and on to the object."""
+    grant, place = call.grant, call.place
     attributes = f"; Path=/s/{place.token_text}; HttpOnly; SameSite=Lax"
     if gate.public_url.startswith("https:"):
         attributes += "; Secure"
-    _, slash, path = tried.request.raw.path.removeprefix("/s/").partition("/")
+    _, slash, path = call.request.raw.path.removeprefix("/s/").partition("/")
     address = f"/s/{place.token_text}{slash}{path}"  # without what was pasted behind the token: cookies go there alone
     headers = [("Location", address), *LINK_HEADERS]
     if grant.password is not None:
         headers.append(("Set-Cookie", f"{PASSWORD_COOKIE}={password_proof(grant)}{attributes}"))
     if (grant.uses is not None or grant.confirm) and Action.READ in grant.actions:
-        archive = tried.request.params.get("archive")
+        archive = call.request.params.get("archive")
         kind = "" if archive is None else f"&archive={quote(archive, safe='')}"
         headers[0] = ("Location", f"{address}?download=1{kind}")
         headers.append(("Set-Cookie", f"{LEASE_COOKIE}={plane.entropy(_LEASE_COOKIE_BYTES).hex()}{attributes}"))
     return Reply(303, tuple(headers))
 
 
-async def _uses_left(plane: DataPlane, tried: Call) -> int | None:
-    grant = tried.grant
-    if grant is None or grant.uses is None:
+async def _show_card(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+    return html(pages.card_page())
+
+
+async def _uses_left(plane: DataPlane, grant: Grant) -> int | None:
+    if grant.uses is None:
         return None
     usage = (await plane.leases.usage([grant.id])).get(grant.id)
     left = grant.uses - (usage.uses if usage is not None else 0)
@@ -109,25 +88,29 @@ async def _uses_left(plane: DataPlane, tried: Call) -> int | None:
     return left
 
 
-async def _upload(plane: DataPlane, tried: Call) -> Reply:
-    grant = tried.grant
+async def _show_upload_form(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+    grant = call.grant
     return html(
         pages.upload_page(
-            title=grant.label if grant is not None and grant.label else "Send files",
-            max_size=grant.max_size if grant is not None else None,
-            expires_at=grant.expires_at if grant is not None else None,
-            uses_left=await _uses_left(plane, tried),
-            overwrite=grant is not None and grant.overwrite,
+            title=grant.label or "Send files",
+            max_size=grant.max_size,
+            expires_at=grant.expires_at,
+            uses_left=await _uses_left(plane, grant),
+            overwrite=grant.overwrite,
         )
     )
 
 
-async def _landing(plane: DataPlane, tried: Call, permit: Permit) -> Reply:
-    left = await _uses_left(plane, tried)
-    grant, route = tried.grant, permit.route
-    expires_at = grant.expires_at if grant is not None else None
-    if "archive" in tried.request.params:
-        return html(pages.landing_page(name=link_title(tried), expires_at=expires_at, uses_left=left))
+async def _show_landing(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+    """What is behind the link.
+
+    Raises:
+        Refused: OBJECT_GONE when its object is not there, OBJECT_CHANGED when it is another now.
+    """
+    grant, route = call.grant, permit.route
+    left = await _uses_left(plane, grant)
+    if "archive" in call.request.params:
+        return html(pages.landing_page(name=call.title, expires_at=grant.expires_at, uses_left=left))
     look = UpstreamCall(backend=route.backend.name, method="HEAD", bucket=route.bucket.real_bucket, key=route.real_key)
     async with plane.upstream.open(look) as answer:
         if answer.status >= 300:
@@ -137,10 +120,21 @@ async def _landing(plane: DataPlane, tried: Call, permit: Permit) -> Reply:
         kind = answer.headers.get("content-type")
     return html(
         pages.landing_page(
-            name=link_title(tried),
+            name=call.title,
             size=int(size) if size.isdigit() else None,
-            content_type=grant.content_type if grant is not None and grant.content_type else kind,
-            expires_at=expires_at,
+            content_type=grant.content_type or kind,
+            expires_at=grant.expires_at,
             uses_left=left,
         )
     )
+
+
+PAGES: Final[Mapping[LinkAnswer | Operation, Page]] = MappingProxyType(
+    {
+        LinkAnswer.ENTER: _answer_form,
+        LinkAnswer.LANDING: _show_landing,
+        LinkAnswer.CARD: _show_card,
+        LinkAnswer.UPLOAD: _show_upload_form,
+    }
+)
+"""Every page that a link shows, and how it is made."""

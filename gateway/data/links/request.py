@@ -25,16 +25,16 @@ from gateway.core.request import (
     UploadStep,
     UploadVerb,
 )
-from gateway.data.call import LinkPage
-from gateway.data.presented import TokenPresented
-from gateway.data.steps.authenticate import Resolved
+from gateway.data.call import LinkAnswer, LinkCall
+from gateway.data.post_form import ArrivingForm
+from gateway.data.presented import ResolvedLink, TokenPresented
 from gateway.server.exchange import ClientExchange
 from gateway.wire.http.form_data import Form
 from gateway.wire.links.visitor import Visit, visit_of
 from gateway.wire.parse import checked_key
 from gateway.wire.s3.response_headers import asks_download
 
-__all__ = ["is_navigation", "link_attempt", "named_by_form", "page_of", "settle_place"]
+__all__ = ["is_navigation", "read_link_call"]
 
 
 _OBJECT_READS: Final = {"GET": Operation.GET_OBJECT, "HEAD": Operation.HEAD_OBJECT}
@@ -49,32 +49,62 @@ def is_navigation(request: ObjectRequest) -> bool:
     return request.raw.method == "GET" and accepts_html and mode in {None, "navigate"}
 
 
-def settle_place(request: ObjectRequest, grant: Grant) -> ObjectRequest:
-    """The request with the operation that its path means under this link.
+async def read_link_call(
+    request: ObjectRequest, resolved: ResolvedLink, exchange: ClientExchange, now: float
+) -> LinkCall:
+    """What using this link here would do.
 
     Raises:
-        Refused: OUT_OF_SCOPE for a path below a link to one object; BAD_REQUEST for an upload without a name.
+        Refused: OUT_OF_SCOPE for a path below a link to one object; BAD_REQUEST for an upload without a name;
+            NOT_CONFIRMED; UNREAD_BODY for a body that is no form with a file.
     """
-    scope, place = grant.scope, request.place
-    if scope is None or not isinstance(place, LinkPlace):
-        return request
+    presented, grant, scope = resolved.presented, resolved.grant, resolved.scope
+    place, operation = _settle_place(request, presented.place, scope)
+    if operation is not request.operation or place is not request.place:
+        request = replace(request, operation=operation, place=place)
+    page = _page_of(request, presented, grant)
+    form = None
+    if operation is Operation.POST_OBJECT and page is None:
+        kind = request.headers.get("content-type", "")
+        if not kind.lower().startswith("multipart/form-data"):
+            raise Refused(Reason.UNREAD_BODY, "a body that is no form with a file")
+        form = await ArrivingForm.read(exchange, kind)
+        place = _place_of_file(place, scope, form.form)
+        request = _file_request(request, place, form.form)
+    answer, operation, action = _meaning(request, page, grant)
+    attempt = Attempt(
+        principal=grant.principal,
+        operation=operation,
+        action=action,
+        bucket=scope.bucket,
+        key=scope.key if scope.key is not None else (scope.prefix or "") + (place.path or ""),
+        peer=exchange.peer,
+        now=now,
+        size=request.content_length,
+    )
+    return LinkCall(request, place, grant, attempt, resolved.as_of, answer, page is None, presented.lease, form)
+
+
+def _settle_place(request: ObjectRequest, place: LinkPlace, scope: Scope) -> tuple[LinkPlace, Operation]:
+    """Where the path leads under this link, and what is asked of it there."""
+    operation = request.operation
     if request.step is not None:
-        return replace(request, place=LinkPlace(place.token_text, _upload_path(place.path, scope, request.step)))
+        return LinkPlace(place.token_text, _upload_path(place.path, scope, request.step)), operation
     if scope.key is not None:
         if place.path:
             raise Refused(Reason.OUT_OF_SCOPE, "a path below a link to one object")
-        if request.operation is Operation.LIST_OBJECTS_V2:  # a slash behind the token, as people paste it
-            return replace(request, operation=_OBJECT_READS[request.raw.method])
-        return request
-    if "archive" in request.params and request.operation in _FOLDER_READS and _is_folder(place):
+        if operation is Operation.LIST_OBJECTS_V2:  # a slash behind the token, as people paste it
+            return place, _OBJECT_READS[request.raw.method]
+        return place, operation
+    if "archive" in request.params and operation in _FOLDER_READS and _is_folder(place):
         # One use and one answer with a body, like an object; which keys it holds is decided one by one.
-        return replace(request, operation=Operation.GET_OBJECT, place=LinkPlace(place.token_text, place.path or ""))
+        return LinkPlace(place.token_text, place.path or ""), Operation.GET_OBJECT
     if not place.path:
-        if request.operation in {Operation.GET_OBJECT, Operation.HEAD_OBJECT}:
-            return replace(request, operation=Operation.LIST_OBJECTS_V2, place=LinkPlace(place.token_text, ""))
-        if request.operation is Operation.PUT_OBJECT:
+        if operation in _LOOKED_AT:
+            return LinkPlace(place.token_text, ""), Operation.LIST_OBJECTS_V2
+        if operation is Operation.PUT_OBJECT:
             raise Refused(Reason.BAD_REQUEST, "an upload to a folder link needs a name: PUT /s/TOKEN/NAME")
-    return request
+    return place, operation
 
 
 def _upload_path(path: str | None, scope: Scope, step: UploadStep) -> str | None:
@@ -94,42 +124,61 @@ def _is_folder(place: LinkPlace) -> bool:
     return not place.path or place.path.endswith("/")
 
 
-def named_by_form(request: ObjectRequest, grant: Grant, form: Form) -> ObjectRequest:
-    """A form upload through a link, with the place where its file goes; the file's own type goes with it.
+def _place_of_file(place: LinkPlace, scope: Scope, form: Form) -> LinkPlace:
+    """Where the file of a form goes.
 
     Raises:
         Refused: BAD_REQUEST for a folder link when the form names no file.
     """
-    place, scope = request.place, grant.scope
-    headers = dict(request.headers)
-    headers.pop("content-type", None)
+    if scope.key is not None:
+        return place
+    if not form.filename:
+        raise Refused(Reason.BAD_REQUEST, "the form names no file")
+    folder = (place.path or "").rpartition("/")[0]
+    return LinkPlace(place.token_text, checked_key(f"{folder}/{form.filename}" if folder else form.filename))
+
+
+def _file_request(request: ObjectRequest, place: LinkPlace, form: Form) -> ObjectRequest:
+    """A form upload through a link: the file's own type goes with it, the form's length does not."""
+    headers = {name: value for name, value in request.headers.items() if name != "content-type"}
     if form.content_type is not None:
         headers["content-type"] = form.content_type
-    if isinstance(place, LinkPlace) and scope is not None and scope.key is None:
-        if not form.filename:
-            raise Refused(Reason.BAD_REQUEST, "the form names no file")
-        folder = (place.path or "").rpartition("/")[0]
-        path = checked_key(f"{folder}/{form.filename}" if folder else form.filename)
-        place = LinkPlace(place.token_text, path)
-    return replace(request, place=place, headers=headers, content_length=None)  # it was the form's, not the file's
+    return replace(request, place=place, headers=headers, content_length=None)
 
 
-def page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) -> LinkPage | None:
+def _meaning(
+    request: ObjectRequest, page: LinkAnswer | None, grant: Grant
+) -> tuple[LinkAnswer | Operation, Operation, Action]:
+    """What the request gets, and what policy decides on: a page asks for what lies behind it."""
+    operation, archive = request.operation, "archive" in request.params
+    if page is None:
+        if archive and operation is Operation.GET_OBJECT:
+            return LinkAnswer.ARCHIVE, operation, Action.LIST
+        return operation, operation, ACTION_OF[operation] or Action.READ
+    if page is LinkAnswer.UPLOAD:
+        return page, Operation.PUT_OBJECT, Action.WRITE
+    action = Action.LIST if archive else Action.READ
+    if page is LinkAnswer.ENTER and Action.READ not in grant.actions:
+        action = min(grant.actions)
+    return page, Operation.HEAD_OBJECT, action
+
+
+def _page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) -> LinkAnswer | None:
     """Which page answers this request, if any.
 
     Raises:
         Refused: NOT_CONFIRMED for one that is not meant to take what it asks for.
     """
     if presented.form is not None:
-        return LinkPage.ENTER
+        return LinkAnswer.ENTER
     navigates = is_navigation(request)
     if navigates and Action.READ not in grant.actions and Action.LIST not in grant.actions:
-        return LinkPage.UPLOAD
+        return LinkAnswer.UPLOAD
     if request.operation not in _LOOKED_AT or not (grant.confirm or grant.uses is not None):
         return None
     visit = visit_of(request.raw)
     if visit is Visit.PREVIEW:
-        return LinkPage.CARD
+        return LinkAnswer.CARD
     if request.operation is Operation.HEAD_OBJECT:
         return None
     asked, pressed = asks_download(request), presented.lease is not None
@@ -138,43 +187,10 @@ def page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) -> 
     if pressed or (asked and grant.uses is None):
         return None
     if navigates:
-        return LinkPage.LANDING
+        return LinkAnswer.LANDING
     if grant.confirm and not asked:
         raise Refused(Reason.NOT_CONFIRMED, "the link asks first")
     return None
-
-
-def link_attempt(
-    request: ObjectRequest, resolved: Resolved, page: LinkPage | None, exchange: ClientExchange, now: float
-) -> Attempt:
-    """What using this link here would do."""
-    grant = resolved.grant
-    if grant is None or grant.scope is None or not isinstance(request.place, LinkPlace):
-        raise ValueError("not a link's request")
-    scope, path = grant.scope, request.place.path or ""
-    key = scope.key if scope.key is not None else (scope.prefix or "") + path
-    match page:
-        case LinkPage.UPLOAD:
-            operation, action = Operation.PUT_OBJECT, Action.WRITE
-        case LinkPage.ENTER | LinkPage.LANDING | LinkPage.CARD:
-            operation = Operation.HEAD_OBJECT
-            action = Action.LIST if "archive" in request.params else Action.READ
-        case _ if "archive" in request.params and request.operation is Operation.GET_OBJECT:
-            operation, action = Operation.GET_OBJECT, Action.LIST
-        case _:
-            operation, action = request.operation, ACTION_OF[request.operation] or Action.READ
-    if page is LinkPage.ENTER and Action.READ not in grant.actions:
-        action = min(grant.actions)
-    return Attempt(
-        principal=resolved.principal,
-        operation=operation,
-        action=action,
-        bucket=scope.bucket,
-        key=key,
-        peer=exchange.peer,
-        now=now,
-        size=request.content_length,
-    )
 
 
 def _by_a_program(request: ObjectRequest) -> bool:

@@ -17,7 +17,7 @@ from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import Action, ObjectRequest, Operation
 from gateway.core.route import Answer, Capability, Route
 from gateway.data.body import metered, withheld
-from gateway.data.call import Call
+from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
 from gateway.data.s3.local import xml_reply
@@ -25,7 +25,7 @@ from gateway.data.s3.put import require_heeded, sent
 from gateway.data.state.transfers import Allowed, Permit
 from gateway.data.steps.authorise import authorise
 from gateway.data.steps.renew import confirm
-from gateway.data.store_errors import check_answer, error_reply
+from gateway.data.store_errors import check_answer
 from gateway.data.turns import store_document
 from gateway.wire.parse import copy_source
 from gateway.wire.replies import Reply
@@ -42,22 +42,22 @@ _VERSIONS: Final = frozenset({"x-amz-version-id", "x-amz-copy-source-version-id"
 Fields = tuple[tuple[str, str], ...]
 
 
-async def copy(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply | KeepAliveReply:
+async def copy(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply | KeepAliveReply:
     """Decide on the source and copy it.
 
     Raises:
         Refused: what the source's decision says, NOT_SUPPORTED_BY_BACKEND, or a condition that does not hold.
         UpstreamFailed: one of the stores is away or broken.
     """
-    copy_headers.check_copy(tried.request)
-    place, version = copy_source(tried.request.headers["x-amz-copy-source"])
-    reading = tried.attempt.touching(Action.READ, place.bucket, place.key)
+    copy_headers.check_copy(call.request)
+    place, version = copy_source(call.request.headers["x-amz-copy-source"])
+    reading = call.attempt.touching(Action.READ, place.bucket, place.key)
     source = authorise(plane, permit.grant, reading)
     require_own_name(source)
     version = heeded_version(source.backend.capabilities, version)
     permit.source = Allowed(reading, source)
-    copying = _within if _one_store(tried.request, source, permit.route) else _between
-    return await answer_or_keep_alive(copying(plane, tried, permit, source, version), permit)
+    copying = _within if _one_store(call.request, source, permit.route) else _between
+    return await answer_or_keep_alive(copying(plane, call, permit, source, version), permit)
 
 
 def _one_store(request: ObjectRequest, source: Route, target: Route) -> bool:
@@ -74,26 +74,26 @@ def _one_store(request: ObjectRequest, source: Route, target: Route) -> bool:
     return here or not replacing or Capability.COPY_REPLACES in capabilities
 
 
-async def _within(plane: DataPlane, tried: Call, permit: Permit, source: Route, version: str | None) -> Reply:
+async def _within(plane: DataPlane, call: S3Call, permit: Permit, source: Route, version: str | None) -> Reply:
     named = copy_source_header(source.bucket.real_bucket, source.real_key, version)
-    call = upstream_call(permit.route, tried.request, real_copy_source=named)
+    store_call = upstream_call(permit.route, call.request, real_copy_source=named)
     await confirm(plane, permit)  # the store does the rest by itself
-    async with plane.upstream.open(call) as answer:
-        refused = await check_answer(answer, tried, permit)
+    async with plane.upstream.open(store_call) as answer:
+        refused = await check_answer(answer, call, permit)
         if refused is not None:
             return refused
         found = await store_document(answer.body)
     fault = documents.store_fault(found)
     if fault is not None:
-        return error_reply(500, fault, tried, permit)
-    return _made(tried, permit, documents.read_copy(found), _versions(answer, tried.request))
+        return call.error_reply(500, fault, permit)
+    return _made(call, permit, documents.read_copy(found), _versions(answer, call.request))
 
 
-async def _between(plane: DataPlane, tried: Call, permit: Permit, source: Route, version: str | None) -> Reply:
-    request = tried.request
+async def _between(plane: DataPlane, call: S3Call, permit: Permit, source: Route, version: str | None) -> Reply:
+    request = call.request
     asked = copy_headers.source_request(request, version)
     async with plane.upstream.open(upstream_call(source, asked)) as found:
-        refused = await check_answer(found, tried, permit)
+        refused = await check_answer(found, call, permit)
         if refused is not None:
             return refused
         copy_headers.require_conditions(request, found.headers)
@@ -102,23 +102,23 @@ async def _between(plane: DataPlane, tried: Call, permit: Permit, source: Route,
         if request.operation is Operation.UPLOAD_PART_COPY:
             written = copy_headers.copied_part(request, length)
         else:
-            tags = await _tags(plane, tried, source, asked, found)
+            tags = await _tags(plane, call, source, asked, found)
             written = copy_headers.copied_whole(request, found.headers, length, tags)
-        call = upstream_call(permit.route, written, body_length=length or 0)
-        require_heeded(permit, call, length)
+        store_call = upstream_call(permit.route, written, body_length=length or 0)
+        require_heeded(permit, store_call, length)
         body = withheld(plane, permit, _moved(metered(plane, permit, chunks, length), permit))
-        async with sent(plane, call, length, body, permit) as answer:
-            refused = await check_answer(answer, tried, permit)
+        async with sent(plane, store_call, length, body, permit) as answer:
+            refused = await check_answer(answer, call, permit)
             if refused is not None:
                 return refused
             etag = documents.quoted(answer.headers.get("etag", ""))
         # When the store wrote it, it does not say to a PUT.
-        return _made(tried, permit, documents.CopyResult(etag), _versions(answer, request, found))
+        return _made(call, permit, documents.CopyResult(etag), _versions(answer, request, found))
 
 
-def _made(tried: Call, permit: Permit, result: documents.CopyResult, versions: Fields) -> Reply:
+def _made(call: S3Call, permit: Permit, result: documents.CopyResult, versions: Fields) -> Reply:
     permit.consumed = True
-    document = documents.copy_document(result, part=tried.request.operation is Operation.UPLOAD_PART_COPY)
+    document = documents.copy_document(result, part=call.request.operation is Operation.UPLOAD_PART_COPY)
     return xml_reply(document, permit.exchange.request_id, *versions)
 
 
@@ -174,9 +174,9 @@ async def _moved(chunks: AsyncIterator[bytes], permit: Permit) -> AsyncIterator[
         yield chunk
 
 
-async def _tags(plane: DataPlane, tried: Call, source: Route, asked: ObjectRequest, found: Answer) -> tuple[Tag, ...]:
+async def _tags(plane: DataPlane, call: S3Call, source: Route, asked: ObjectRequest, found: Answer) -> tuple[Tag, ...]:
     """The source's tags, if the copy keeps them and there are any."""
-    replacing = tried.request.headers.get("x-amz-tagging-directive") == "REPLACE"
+    replacing = call.request.headers.get("x-amz-tagging-directive") == "REPLACE"
     if replacing or found.headers.get("x-amz-tagging-count", "0") == "0":
         return ()
     reading = copy_headers.tags_request(asked)

@@ -18,15 +18,14 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, BucketPlace, ObjectRequest, Operation
 from gateway.core.route import UpstreamCall
 from gateway.data.body import plain_body
-from gateway.data.call import Call
+from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
-from gateway.data.s3.copy import copy
 from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
 from gateway.data.s3.local import xml_reply
 from gateway.data.state.transfers import Allowed, Permit
 from gateway.data.steps.authorise import authorise
 from gateway.data.steps.renew import confirm
-from gateway.data.store_errors import check_answer, error_reply
+from gateway.data.store_errors import check_answer
 from gateway.data.turns import feed_in_turns, in_turns, store_document
 from gateway.wire.replies import Reply
 from gateway.wire.s3 import batch_delete, documents, listing, multipart
@@ -36,21 +35,21 @@ from gateway.wire.s3.xml import Node
 
 __all__ = ["DOCUMENTS"]
 
-Handler = Callable[[DataPlane, Snapshot, Call, Permit], Awaitable[Reply | KeepAliveReply]]
+Handler = Callable[[DataPlane, Snapshot, S3Call, Permit], Awaitable[Reply | KeepAliveReply]]
 
 
 async def _ask(
-    plane: DataPlane, tried: Call, permit: Permit, call: UpstreamCall, body: bytes | None = None
+    plane: DataPlane, call: S3Call, permit: Permit, store_call: UpstreamCall, body: bytes | None = None
 ) -> Reply | documents.Document:
     """One exchange with a store whose answer is a bounded document, which may still turn out to be an error."""
     sent = body and _once_confirmed(plane, permit, body)
-    async with plane.upstream.open(call, sent) as answer:
-        refused = await check_answer(answer, tried, permit)
+    async with plane.upstream.open(store_call, sent) as answer:
+        refused = await check_answer(answer, call, permit)
         if refused is not None:
             return refused
         found = await store_document(answer.body)
     code = documents.store_fault(found)
-    return error_reply(500, code, tried, permit) if code is not None else found
+    return call.error_reply(500, code, permit) if code is not None else found
 
 
 async def _once_confirmed(plane: DataPlane, permit: Permit, body: bytes) -> AsyncIterator[bytes]:
@@ -59,16 +58,16 @@ async def _once_confirmed(plane: DataPlane, permit: Permit, body: bytes) -> Asyn
     yield body
 
 
-async def _sent_document(plane: DataPlane, tried: Call, permit: Permit, root: str) -> Node:
+async def _sent_document(plane: DataPlane, call: S3Call, permit: Permit, root: str) -> Node:
     """A caller's document with this root, read as it comes, with every check that its headers and signature ask for."""
-    request = tried.request
-    if tried.request.operation is Operation.COMPLETE_MULTIPART_UPLOAD:
+    request = call.request
+    if call.request.operation is Operation.COMPLETE_MULTIPART_UPLOAD:
         # Its x-amz-checksum-* are about the object that is being completed, not about this document.
         kept = {name: value for name, value in request.headers.items() if not name.startswith("x-amz-checksum-")}
         request = replace(request, headers=kept)
     reader = documents.request_reader(root)
     size = 0
-    async for chunk in plain_body(plane, request, permit, tried.verified):
+    async for chunk in plain_body(plane, request, permit, call.verified):
         size += len(chunk)
         if size > documents.MAX_REQUEST_DOCUMENT:
             raise Refused(Reason.TOO_LARGE, f"the document is above {documents.MAX_REQUEST_DOCUMENT} bytes")
@@ -76,62 +75,60 @@ async def _sent_document(plane: DataPlane, tried: Call, permit: Permit, root: st
     return reader.finish()
 
 
-async def _list(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
-    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+async def _list(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
     if isinstance(found, Reply):
         return found
-    renamed, _ = listing.rename(listing.read_listing(found), permit.route.bucket.prefix, tried.attempt.key)
-    document = listing.listing_document(tried.request.operation, tried.attempt.bucket, tried.request.params, renamed)
+    renamed, _ = listing.rename(listing.read_listing(found), permit.route.bucket.prefix, call.attempt.key)
+    document = listing.listing_document(call.request.operation, call.attempt.bucket, call.request.params, renamed)
     return xml_reply(document, permit.exchange.request_id)
 
 
-async def _list_parts(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
-    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+async def _list_parts(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
     if isinstance(found, Reply):
         return found
-    attempt, params = tried.attempt, tried.request.params
+    attempt, params = call.attempt, call.request.params
     document = multipart.parts_document(attempt.bucket, attempt.key, params, multipart.read_parts(found))
     return xml_reply(document, permit.exchange.request_id)
 
 
-async def _create_upload(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
-    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+async def _create_upload(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
     if isinstance(found, Reply):
         return found
     upload_id = multipart.read_initiated(found)
-    document = multipart.initiated_document(tried.attempt.bucket, tried.attempt.key, upload_id)
+    document = multipart.initiated_document(call.attempt.bucket, call.attempt.key, upload_id)
     return xml_reply(document, permit.exchange.request_id)
 
 
-async def _complete_upload(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply | KeepAliveReply:
-    parts = multipart.read_complete(await _sent_document(plane, tried, permit, "CompleteMultipartUpload"))
-    return await answer_or_keep_alive(
-        _completed(plane, gate, tried, permit, multipart.complete_document(parts)), permit
-    )
+async def _complete_upload(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply | KeepAliveReply:
+    parts = multipart.read_complete(await _sent_document(plane, call, permit, "CompleteMultipartUpload"))
+    return await answer_or_keep_alive(_completed(plane, gate, call, permit, multipart.complete_document(parts)), permit)
 
 
-async def _completed(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit, body: bytes) -> Reply:
-    call = upstream_call(permit.route, tried.request, body=body)
-    found = await _ask(plane, tried, permit, call, body)
+async def _completed(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit, body: bytes) -> Reply:
+    store_call = upstream_call(permit.route, call.request, body=body)
+    found = await _ask(plane, call, permit, store_call, body)
     if isinstance(found, Reply):
         return found
     permit.consumed = True
-    attempt = tried.attempt
+    attempt = call.attempt
     location = f"{gate.public_url}/{attempt.bucket}/{quote(attempt.key)}"
     etag = multipart.read_completed(found)
     document = multipart.completed_document(location, attempt.bucket, attempt.key, etag)
     return xml_reply(document, permit.exchange.request_id)
 
 
-async def _delete_batch(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply | KeepAliveReply:
+async def _delete_batch(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply | KeepAliveReply:
     """Delete what may be deleted; every other key gets its own AccessDenied, as S3 does."""
-    asked = batch_delete.read_delete(await _sent_document(plane, tried, permit, "Delete"))
+    asked = batch_delete.read_delete(await _sent_document(plane, call, permit, "Delete"))
     refused: list[batch_delete.DeleteOutcome] = []
     allowed: list[batch_delete.Doomed] = []
     touched: list[Allowed] = []
     async for doomed in in_turns(asked.objects):  # a thousand decisions
         try:
-            attempt = tried.attempt.touching(Action.DELETE, tried.attempt.bucket, doomed.key)
+            attempt = call.attempt.touching(Action.DELETE, call.attempt.bucket, doomed.key)
             route = authorise(plane, permit.grant, attempt)
             require_own_name(route)
             version = heeded_version(permit.route.backend.capabilities, doomed.version_id)
@@ -141,12 +138,12 @@ async def _delete_batch(plane: DataPlane, gate: Snapshot, tried: Call, permit: P
             allowed.append(replace(doomed, version_id=version))
             touched.append(Allowed(attempt, route))
     permit.further = tuple(touched)
-    return await answer_or_keep_alive(_deleted(plane, tried, permit, allowed, refused, quiet=asked.quiet), permit)
+    return await answer_or_keep_alive(_deleted(plane, call, permit, allowed, refused, quiet=asked.quiet), permit)
 
 
 async def _deleted(
     plane: DataPlane,
-    tried: Call,
+    call: S3Call,
     permit: Permit,
     allowed: list[batch_delete.Doomed],
     refused: list[batch_delete.DeleteOutcome],
@@ -158,12 +155,12 @@ async def _deleted(
     if carried:
         prefix = permit.route.bucket.prefix
         body = batch_delete.delete_document(carried, prefix)
-        found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request, body=body), body)
+        found = await _ask(plane, call, permit, upstream_call(permit.route, call.request, body=body), body)
         if isinstance(found, Reply):
             return found
         outcomes = batch_delete.read_deleted(found, prefix)
     outcomes += [
-        await _delete_alone(plane, tried, permit, doomed) for doomed in allowed if not documents.xml_carries(doomed.key)
+        await _delete_alone(plane, call, permit, doomed) for doomed in allowed if not documents.xml_carries(doomed.key)
     ]
     permit.consumed = True
     document = batch_delete.deleted_document([*outcomes, *refused], quiet=quiet)
@@ -171,14 +168,14 @@ async def _deleted(
 
 
 async def _delete_alone(
-    plane: DataPlane, tried: Call, permit: Permit, doomed: batch_delete.Doomed
+    plane: DataPlane, call: S3Call, permit: Permit, doomed: batch_delete.Doomed
 ) -> batch_delete.DeleteOutcome:
     """Delete an allowed object whose name no store would read in a document: by its address."""
     params = {} if doomed.version_id is None else {"versionId": doomed.version_id}
     request = ObjectRequest(
-        raw=tried.request.raw,
+        raw=call.request.raw,
         operation=Operation.DELETE_OBJECT,
-        place=BucketPlace(tried.attempt.bucket, doomed.key),
+        place=BucketPlace(call.attempt.bucket, doomed.key),
         params=params,
     )
     await confirm(plane, permit)
@@ -194,27 +191,27 @@ async def _delete_alone(
         )
 
 
-async def _get_tags(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
-    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request))
+async def _get_tags(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
     if isinstance(found, Reply):
         return found
     return xml_reply(batch_delete.tags_document(batch_delete.read_store_tags(found)), permit.exchange.request_id)
 
 
-async def _put_tags(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
-    body = batch_delete.tags_document(batch_delete.read_tags(await _sent_document(plane, tried, permit, "Tagging")))
-    found = await _ask(plane, tried, permit, upstream_call(permit.route, tried.request, body=body), body)
+async def _put_tags(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    body = batch_delete.tags_document(batch_delete.read_tags(await _sent_document(plane, call, permit, "Tagging")))
+    found = await _ask(plane, call, permit, upstream_call(permit.route, call.request, body=body), body)
     return found if isinstance(found, Reply) else xml_reply(b"", permit.exchange.request_id)
 
 
-async def _attributes(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
-    async with plane.upstream.open(upstream_call(permit.route, tried.request)) as answer:
-        refused = await check_answer(answer, tried, permit)
+async def _attributes(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    async with plane.upstream.open(upstream_call(permit.route, call.request)) as answer:
+        refused = await check_answer(answer, call, permit)
         if refused is not None:
             return refused
         found = await store_document(answer.body)
     document = documents.attributes_document(documents.read_attributes(found))
-    shown = response_headers(answer, tried.request, link=False)
+    shown = response_headers(answer, call.request, link=False)
     kept = tuple(pair for pair in shown if pair[0].lower() in {"last-modified", "x-amz-version-id"})
     return xml_reply(document, permit.exchange.request_id, *kept)
 
@@ -227,8 +224,6 @@ DOCUMENTS: Final[dict[Operation, Handler]] = {
     Operation.LIST_PARTS: _list_parts,
     Operation.CREATE_MULTIPART_UPLOAD: _create_upload,
     Operation.COMPLETE_MULTIPART_UPLOAD: _complete_upload,
-    Operation.COPY_OBJECT: copy,
-    Operation.UPLOAD_PART_COPY: copy,
     Operation.DELETE_OBJECTS: _delete_batch,
     Operation.GET_OBJECT_TAGGING: _get_tags,
     Operation.PUT_OBJECT_TAGGING: _put_tags,

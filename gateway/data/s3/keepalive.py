@@ -15,11 +15,12 @@ from typing import Any, Final
 
 from gateway.core.reasons import Refused, UpstreamFailed
 from gateway.core.request import ObjectRequest
+from gateway.core.route import Answer
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.refuse import as_refused
 from gateway.wire.replies import Reply, refusal, s3_ids
 
-__all__ = ["KeepAliveReply", "answer_or_keep_alive"]
+__all__ = ["KeepAliveReply", "Opened", "answer_or_keep_alive"]
 
 KEEPALIVE_SECONDS = 5.0
 """Seconds before the head, and between two signs of life; clients commonly give up after sixty."""
@@ -60,6 +61,10 @@ class KeepAliveReply:
             refused = as_refused(failure)
             permit.told = refused.reason
             return refusal(refused, request, permit.exchange.raw, permit.exchange.request_id)
+
+
+Opened = Answer | Reply | KeepAliveReply
+"""What step 6 may open: a store's answer, one of ours, or one that is still being made."""
 
 
 async def answer_or_keep_alive(work: Coroutine[Any, Any, Reply], permit: Permit) -> Reply | KeepAliveReply:

@@ -7,52 +7,26 @@ SDKs ask these first; a store would answer with its own names and regions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import Final
 
 from gateway.core.reasons import Reason
 from gateway.core.request import Operation
 from gateway.core.units import format_instant
-from gateway.data.call import Call
-from gateway.data.plane import Snapshot
+from gateway.data.call import S3Call
+from gateway.data.plane import DataPlane, Snapshot
+from gateway.data.state.transfers import Permit
 from gateway.wire.replies import Reply, s3_error, s3_ids
 from gateway.wire.s3.documents import document, element
 
-__all__ = ["LOCAL", "local_answer", "xml_reply"]
+__all__ = ["LOCAL", "xml_reply"]
 
-LOCAL: Final = frozenset(
-    {
-        Operation.LIST_BUCKETS,
-        Operation.HEAD_BUCKET,
-        Operation.CREATE_BUCKET,
-        Operation.GET_BUCKET_LOCATION,
-        Operation.GET_BUCKET_VERSIONING,
-    }
-)
+Handler = Callable[[DataPlane, Snapshot, S3Call, Permit], Awaitable[Reply]]
 
 _CREATED: Final = 1141171200.0
 """Buckets here have no date of creation, but SDKs want one: that of S3 itself, 2006-03-01."""
-
-
-def local_answer(gate: Snapshot, tried: Call, request_id: str) -> Reply:
-    """The answer to one of `LOCAL`."""
-    attempt = tried.attempt
-    region = ("x-amz-bucket-region", gate.region)
-    match tried.request.operation:
-        case Operation.HEAD_BUCKET:
-            return Reply(200, (*s3_ids(request_id), region))
-        case Operation.CREATE_BUCKET:
-            return s3_error(Reason.BUCKET_EXISTS, request_id, f"/{attempt.bucket}")
-        case Operation.GET_BUCKET_LOCATION:
-            # S3 writes its oldest region as the empty text.
-            text = "" if gate.region == "us-east-1" else gate.region
-            return xml_reply(document("LocationConstraint", (escape(text),)), request_id, region)
-        case Operation.GET_BUCKET_VERSIONING:
-            return xml_reply(document("VersioningConfiguration", ()), request_id)
-        case _:
-            names = [bucket.name for bucket in gate.policy.visible_buckets(attempt.principal)]
-            return xml_reply(_buckets_document(names, str(attempt.principal)), request_id)
 
 
 def xml_reply(document: bytes, request_id: str, *more: tuple[str, str]) -> Reply:
@@ -65,3 +39,43 @@ def _buckets_document(names: Sequence[str], owner: str) -> bytes:
     buckets = (element("Bucket", (element("Name", name), date)) for name in names)
     who = element("Owner", (element("ID", owner), element("DisplayName", owner)))
     return document("ListAllMyBucketsResult", (who, element("Buckets", buckets)))
+
+
+async def _list_buckets(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    who = call.attempt.principal
+    names = [bucket.name for bucket in gate.policy.visible_buckets(who)]
+    return xml_reply(_buckets_document(names, str(who)), permit.exchange.request_id)
+
+
+async def _head_bucket(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    return Reply(200, (*s3_ids(permit.exchange.request_id), _region(gate)))
+
+
+async def _create_bucket(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    return s3_error(Reason.BUCKET_EXISTS, permit.exchange.request_id, f"/{call.attempt.bucket}")
+
+
+async def _get_location(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    # S3 writes its oldest region as the empty text.
+    text = "" if gate.region == "us-east-1" else escape(gate.region)
+    return xml_reply(document("LocationConstraint", (text,)), permit.exchange.request_id, _region(gate))
+
+
+async def _get_versioning(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    return xml_reply(document("VersioningConfiguration", ()), permit.exchange.request_id)
+
+
+def _region(gate: Snapshot) -> tuple[str, str]:
+    return "x-amz-bucket-region", gate.region
+
+
+LOCAL: Final[Mapping[Operation, Handler]] = MappingProxyType(
+    {
+        Operation.LIST_BUCKETS: _list_buckets,
+        Operation.HEAD_BUCKET: _head_bucket,
+        Operation.CREATE_BUCKET: _create_bucket,
+        Operation.GET_BUCKET_LOCATION: _get_location,
+        Operation.GET_BUCKET_VERSIONING: _get_versioning,
+    }
+)
+"""Every operation that is answered here, and how."""

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import LinkPlace
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.data.body import metered, plain_body, withheld
 from gateway.data.call import Call
@@ -31,36 +30,36 @@ _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 
 
 @asynccontextmanager
-async def open_put(plane: DataPlane, tried: Call, permit: Permit) -> AsyncIterator[Answer]:
+async def open_put(plane: DataPlane, call: Call, permit: Permit) -> AsyncIterator[Answer]:
     """The store's answer to the whole object, from the request's body or from its form's file.
 
     Raises:
         Refused: MISSING_LENGTH, OBJECT_EXISTS, or what the body itself was refused for.
         UpstreamFailed: as `Upstream.open`.
     """
-    raw = tried.request.raw
+    raw = call.request.raw
     if raw.header("content-length") is None and raw.header("transfer-encoding") is None:
         # HTTP reads an empty body from this, S3 a client that forgot to say how much it sends.
         raise Refused(Reason.MISSING_LENGTH, "neither a length nor chunks were declared")
-    length = tried.request.content_length if tried.form is None else None
+    length = call.request.content_length if call.form is None else None
     require_kept(permit.route, length)
-    only_new = _must_not_overwrite(tried, permit)
+    only_new = call.only_new(permit)
     conditional = _needed_for_conditions(permit, length) <= permit.route.backend.capabilities
-    call = upstream_call(permit.route, tried.request, body_length=length or 0, only_new=only_new and conditional)
+    store_call = upstream_call(permit.route, call.request, body_length=length or 0, only_new=only_new and conditional)
     if not only_new:
-        require_heeded(permit, call, length)
-    if tried.form is not None:
-        chunks = withheld(plane, permit, metered(plane, permit, tried.form.file(), None))
+        require_heeded(permit, store_call, length)
+    if call.form is not None:
+        chunks = withheld(plane, permit, metered(plane, permit, call.form.file(), None))
     else:
-        chunks = plain_body(plane, tried.request, permit, tried.verified)
+        chunks = plain_body(plane, call.request, permit, call.verified)
     if not only_new:
-        async with sent(plane, call, length, chunks, permit) as answer:
+        async with sent(plane, store_call, length, chunks, permit) as answer:
             yield answer
         return
-    with plane.names.reserve(call):
+    with plane.names.reserve(store_call):
         if not conditional:
-            await require_absent(plane, call)
-        async with sent(plane, call, length, chunks, permit) as answer:
+            await require_absent(plane, store_call)
+        async with sent(plane, store_call, length, chunks, permit) as answer:
             yield answer
 
 
@@ -74,28 +73,24 @@ def _needed_for_conditions(permit: Permit, length: int | None) -> set[Capability
     return needed | {Capability.CONDITIONAL_COMPLETE} if _in_parts(permit, length) else needed
 
 
-def require_heeded(permit: Permit, call: UpstreamCall, length: int | None) -> None:
+def require_heeded(permit: Permit, store_call: UpstreamCall, length: int | None) -> None:
     """Refuse a condition on the written object that its store would not heed.
 
     Raises:
         Refused: NOT_SUPPORTED_BY_BACKEND.
     """
     heeded = _needed_for_conditions(permit, length) <= permit.route.backend.capabilities
-    if not heeded and any(name in _CONDITIONS for name, _ in call.headers):
+    if not heeded and any(name in _CONDITIONS for name, _ in store_call.headers):
         raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "a conditional upload in parts")
 
 
-def _must_not_overwrite(tried: Call, permit: Permit) -> bool:
-    return isinstance(tried.request.place, LinkPlace) and (permit.grant is None or not permit.grant.overwrite)
-
-
-async def require_absent(plane: DataPlane, call: UpstreamCall) -> None:
+async def require_absent(plane: DataPlane, store_call: UpstreamCall) -> None:
     """Look whether the call's object is there.
 
     Raises:
         Refused: OBJECT_EXISTS if it is, UPSTREAM_REFUSED when the store does not say.
     """
-    look = UpstreamCall(backend=call.backend, method="HEAD", bucket=call.bucket, key=call.key)
+    look = UpstreamCall(backend=store_call.backend, method="HEAD", bucket=store_call.bucket, key=store_call.key)
     async with plane.upstream.open(look) as answer:
         if answer.status < 300:
             raise Refused(Reason.OBJECT_EXISTS, "the object exists and the link may not overwrite")
@@ -105,7 +100,7 @@ async def require_absent(plane: DataPlane, call: UpstreamCall) -> None:
 
 @asynccontextmanager
 async def sent(
-    plane: DataPlane, call: UpstreamCall, length: int | None, chunks: AsyncIterator[bytes], permit: Permit
+    plane: DataPlane, store_call: UpstreamCall, length: int | None, chunks: AsyncIterator[bytes], permit: Permit
 ) -> AsyncIterator[Answer]:
     """The store's answer to these bytes: in one PUT if their length is known and the store takes that much at once.
 
@@ -114,12 +109,12 @@ async def sent(
             whatever `chunks` raises.
         UpstreamFailed: as `Upstream.open`.
     """
-    if length is None and call.query:
+    if length is None and store_call.query:
         raise Refused(Reason.MISSING_LENGTH, "a part needs a declared length")
     if length is None or _in_parts(permit, length):
         with plane.parts.portion(permit.holders).hold(_kept(permit) if length is None else 0):
             answer = await plane.upload_parts(
-                replace(call, body_length=None),
+                replace(store_call, body_length=None),
                 chunks,
                 length,
                 permit.route.backend.capabilities,
@@ -132,7 +127,7 @@ async def sent(
         async for _ in chunks:  # runs the body's checks; there is no byte to hold back
             pass
     body: AsyncIterator[bytes] | bytes = chunks if length else b""
-    async with plane.upstream.open(replace(call, body_length=length), body) as answer:
+    async with plane.upstream.open(replace(store_call, body_length=length), body) as answer:
         permit.consumed = answer.status < 300
         yield answer
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +23,7 @@ from gateway.core.lease import Lease, Reservation
 from gateway.core.limits import Verdict
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import RevocationView
-from gateway.core.route import Route
+from gateway.core.route import Answer, Route
 from gateway.data.state.memory_budget import share_of
 from gateway.server.exchange import ClientExchange
 
@@ -59,6 +60,7 @@ class Permit:
     that came from `source` through here; `further` is what else it touches now. `reserved` counts those that were
     reserved in the name of `reservation`, and `counted` the moved ones of which the store has heard. `told` is the
     reason of a store's error that was passed on. `upload` is the id of a resumable upload that this request begins.
+    `held` is what is open of a store for it.
     """
 
     exchange: ClientExchange
@@ -81,6 +83,7 @@ class Permit:
     counted: int = 0
     lease_key: str | None = None
     upload: str | None = None
+    held: AbstractAsyncContextManager[Answer] | None = None
     _ended: asyncio.Event | None = None
     _slow_since: float | None = None
     _began: float | None = None

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final
 
 from gateway.core.attempt import Attempt, address_class
-from gateway.core.grant import Grant, GrantKind
+from gateway.core.grant import Grant
 from gateway.core.lease import LEASE_WINDOW, Lease, Reservation
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, Reason, Refused
@@ -22,7 +22,6 @@ from gateway.core.request import Action, Operation, UploadStep, UploadVerb
 from gateway.core.route import Route
 from gateway.data.call import Call
 from gateway.data.plane import DataPlane, Snapshot
-from gateway.data.presented import Presented, TokenPresented
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.renew import admit_again
@@ -46,26 +45,26 @@ class Admission:
         DependencyDown: a part whose posture is closed cannot answer.
     """
 
-    __slots__ = ("_exchange", "_gate", "_permit", "_plane", "_route", "_tried")
+    __slots__ = ("_call", "_exchange", "_gate", "_permit", "_plane", "_route")
 
-    def __init__(self, plane: DataPlane, gate: Snapshot, exchange: ClientExchange, tried: Call, route: Route) -> None:
+    def __init__(self, plane: DataPlane, gate: Snapshot, exchange: ClientExchange, call: Call, route: Route) -> None:
         self._plane = plane
         self._gate = gate
         self._exchange = exchange
-        self._tried = tried
+        self._call = call
         self._route = route
 
     async def __aenter__(self) -> Permit:
-        plane, tried, route = self._plane, self._tried, self._route
-        grant, attempt = tried.grant, tried.attempt
+        plane, call, route = self._plane, self._call, self._route
+        grant, attempt = call.grant, call.attempt
         if self._gate.posture.audit == "closed" and plane.accounts.ledger_down:
             raise DependencyDown("audit", "records cannot be written")
         permit = self._permit = Permit(
-            exchange=self._exchange, grant=grant, attempt=attempt, route=route, as_of=tried.as_of
+            exchange=self._exchange, grant=grant, attempt=attempt, route=route, as_of=call.as_of
         )
         if route.limits:
             permit.verdict = await _take_rate(plane, self._gate, route, attempt.now)
-        if route.limits or (grant is not None and not plane.grants.unedited(grant.id, tried.as_of)):
+        if route.limits or (grant is not None and not plane.grants.unedited(grant.id, call.as_of)):
             await admit_again(plane, permit)  # what came meanwhile had nothing to cut yet
         # In the same turn in which it was decided on: whatever ends later finds it among the running.
         if plane.draining:
@@ -73,7 +72,7 @@ class Admission:
         plane.transfers.enter(permit, self._gate.max_transfers)
         plane.metrics.transfers.inc()
         grant = permit.grant
-        if grant is not None and grant.kind is GrantKind.LINK and tried.page is None:
+        if grant is not None and call.takes_use:
             try:
                 await self._take_use(permit, grant)
             except BaseException:
@@ -82,11 +81,11 @@ class Admission:
         return permit
 
     async def _take_use(self, permit: Permit, grant: Grant) -> None:
-        step = self._tried.request.step
+        step = self._call.request.step
         if step is not None:
             await self._take_upload(permit, grant, step)
             return
-        key = _lease_key(self._tried.presented, permit.attempt, self._exchange)
+        key = _lease_key(self._call.lease, permit.attempt, self._exchange)
         if permit.attempt.operation not in _UNCOUNTED:
             permit.lease_key = key
             if grant.uses is not None:
@@ -117,7 +116,13 @@ class Admission:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._leave()
+        permit = self._permit
+        held, permit.held = permit.held, None
+        try:
+            if held is not None:
+                await held.__aexit__(kind, error, trace)
+        finally:
+            await self._leave()
 
     async def _leave(self) -> None:
         permit = self._permit
@@ -157,15 +162,15 @@ async def _require_rest(plane: DataPlane, grant: Grant, key: str, attempt: Attem
             raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
 
 
-def _lease_key(presented: Presented, attempt: Attempt, exchange: ClientExchange) -> str:
+def _lease_key(cookie: str | None, attempt: Attempt, exchange: ClientExchange) -> str:
     """Who shares one use: a browser by its cookie, anything else by link, object, address and agent.
 
     Every write is a use of its own.
     """
     if attempt.action is Action.WRITE:
         return f"w:{exchange.request_id}"
-    if isinstance(presented, TokenPresented) and presented.lease is not None:
-        who = f"cookie {presented.lease}"
+    if cookie is not None:
+        who = f"cookie {cookie}"
     else:
         agent = exchange.raw.header("user-agent") if exchange.raw is not None else None
         address = "local" if exchange.peer is None else address_class(exchange.peer)

@@ -1,6 +1,6 @@
-"""Owns the passage from a request and who sent it to the attempt that policy decides on.
+"""Owns the passage from a request and who sent it to the call that policy decides on.
 
-Refuses to own the decision.
+Refuses to own what is special about a link (`gateway.data.links.request`), and the decision.
 """
 
 from __future__ import annotations
@@ -8,39 +8,30 @@ from __future__ import annotations
 from gateway.core.attempt import Attempt
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ACTION_OF, BucketPlace, ObjectRequest, Operation
-from gateway.data.call import Call
-from gateway.data.links.request import link_attempt, named_by_form, page_of, settle_place
-from gateway.data.post_form import ArrivingForm, form_request
-from gateway.data.presented import FormPresented, Presented, TokenPresented
-from gateway.data.steps.authenticate import Resolved
+from gateway.data.call import Call, S3Call
+from gateway.data.links.request import read_link_call
+from gateway.data.plane import Snapshot
+from gateway.data.post_form import form_request
+from gateway.data.presented import Resolved, ResolvedLink
 from gateway.server.exchange import ClientExchange
+from gateway.wire.http.cors import actual_headers
 
-__all__ = ["read_attempt"]
+__all__ = ["read_call"]
 
 
-async def read_attempt(
-    request: ObjectRequest, presented: Presented, resolved: Resolved, exchange: ClientExchange, now: float
+async def read_call(
+    gate: Snapshot, request: ObjectRequest, resolved: Resolved, exchange: ClientExchange, now: float
 ) -> Call:
-    """What this request tries, and where.
+    """What this request asks for, and where.
 
     Raises:
         Refused: OUT_OF_SCOPE, BAD_REQUEST for a path that means nothing under its link.
     """
-    grant = resolved.grant
-    if isinstance(presented, TokenPresented):
-        if grant is None:
-            raise Refused(Reason.UNKNOWN_TOKEN, "a token without a grant")
-        settled = settle_place(request, grant)
-        page = page_of(settled, presented, grant)
-        form = None
-        if settled.operation is Operation.POST_OBJECT and page is None:
-            if not settled.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-                raise Refused(Reason.UNREAD_BODY, "a body that is no form with a file")
-            form = await ArrivingForm.read(exchange, settled.headers.get("content-type", ""))
-            settled = named_by_form(settled, grant, form.form)
-        attempt = link_attempt(settled, resolved, page, exchange, now)
-        return Call(settled, presented, grant, attempt, resolved.as_of, page, form=form)
-    form = presented.arriving if isinstance(presented, FormPresented) else None
+    if isinstance(resolved, ResolvedLink):
+        # Only its grant says which bucket's rules a link's answers follow, a refusal's too.
+        exchange.extra = actual_headers(gate.cors_of(resolved.scope.bucket), request.raw)
+        return await read_link_call(request, resolved, exchange, now)
+    form = resolved.form
     if form is not None:
         request = form_request(request, form.form)
     place = request.place
@@ -58,4 +49,4 @@ async def read_attempt(
         size=request.content_length,
         signature=resolved.signature,
     )
-    return Call(request, presented, grant, attempt, resolved.as_of, None, resolved.verified, form)
+    return S3Call(request, resolved.grant, attempt, resolved.as_of, resolved.verified, form)

@@ -10,15 +10,23 @@ an unknown token or key id is a guess, never a bad signature or a clock that is 
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 
-from gateway.core.attempt import ANONYMOUS, Address, Principal, SignatureVersion, address_class
+from gateway.core.attempt import ANONYMOUS, Address, SignatureVersion, address_class
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest
-from gateway.core.token import LinkToken, SecretHash, hash_secret
+from gateway.core.token import SecretHash, hash_secret
 from gateway.data.plane import DataPlane, Terms
-from gateway.data.presented import FormPresented, Presented, SignedPresented, TokenPresented, TrustedPresented
+from gateway.data.presented import (
+    FormPresented,
+    Presented,
+    Resolved,
+    ResolvedCaller,
+    ResolvedLink,
+    SignedPresented,
+    TokenPresented,
+    TrustedPresented,
+)
 from gateway.data.state.guess_limiter import TOKEN_GUESSES
 from gateway.data.steps.password import prove_password
 from gateway.data.steps.verify import leaves_type_unsigned, verify_signature, verify_signed_form, version_of
@@ -26,21 +34,7 @@ from gateway.wire.sig.credentials import Signed
 from gateway.wire.sig.post_policy import SignedForm
 from gateway.wire.sig.sigv4 import Verified
 
-__all__ = ["Resolved", "find_link", "resolve"]
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """Who acts and by which grant, as it was at the feed's position `as_of`.
-
-    `verified` is what a signature proved, for the body's own checks.
-    """
-
-    principal: Principal
-    grant: Grant | None
-    as_of: int = 0
-    verified: Verified | None = None
-    signature: SignatureVersion | None = None
+__all__ = ["find_link", "resolve"]
 
 
 async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other steps' answers)
@@ -52,27 +46,26 @@ async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other ste
         Refused: unknown (guessed too often, or not), badly signed, skewed, or without its password.
         DependencyDown: the grant store cannot answer.
     """
+    if isinstance(presented, TokenPresented):
+        return await _link(plane, presented, request, peer, now)
     as_of = plane.follower.view.serial
     match presented:
-        case TokenPresented():
-            grant = await _link(plane, presented, request, peer, now)
-            return Resolved(grant.principal, grant, as_of)
         case SignedPresented(signed):
             signature = _known_version(terms, signed)
             grant, secret = await _key(plane, signed.access_key_id, signed.session_token, peer, now)
             verified = _prove(plane, terms, signed, request, secret, now)
-            return Resolved(grant.principal, grant, as_of, verified, signature)
-        case FormPresented(arriving, None):
-            raise Refused(Reason.CREDENTIALS_MISSING, f"a form without a policy: {arriving.form!r}")
-        case FormPresented(arriving, signed_form) if signed_form is not None:
+            return ResolvedCaller(grant.principal, grant, as_of, verified, signature)
+        case FormPresented(arriving, signed_form):
+            if signed_form is None:
+                raise Refused(Reason.CREDENTIALS_MISSING, f"a form without a policy: {arriving.form!r}")
             signature = _known_version(terms, signed_form)
             grant, secret = await _key(plane, signed_form.access_key_id, signed_form.session_token, peer, now)
             arriving.sizes = verify_signed_form(signed_form, arriving.form, request, secret, now)
-            return Resolved(grant.principal, grant, as_of, signature=signature)
+            return ResolvedCaller(grant.principal, grant, as_of, signature=signature, form=arriving)
         case TrustedPresented(principal):
-            return Resolved(principal, None)
+            return ResolvedCaller(principal)
         case _:
-            return Resolved(ANONYMOUS, None)
+            return ResolvedCaller(ANONYMOUS)
 
 
 def _known_version(terms: Terms, signed: Signed | SignedForm) -> SignatureVersion:
@@ -110,7 +103,7 @@ async def _key(
     return grant, plane.grants.secret_of(grant, access_key_id)
 
 
-async def find_link(plane: DataPlane, token: LinkToken, peer: Address | None, now: float) -> Grant:
+async def find_link(plane: DataPlane, presented: TokenPresented, peer: Address | None, now: float) -> ResolvedLink:
     """The link of a token.
 
     Raises:
@@ -118,11 +111,12 @@ async def find_link(plane: DataPlane, token: LinkToken, peer: Address | None, no
         DependencyDown: the grant store cannot answer.
     """
     guesser = f"token:{_address(peer)}"
-    grant = await _look_up(plane, guesser, token.hash, now)
-    if grant is None or grant.kind is not GrantKind.LINK:
+    as_of = plane.follower.view.serial
+    grant = await _look_up(plane, guesser, presented.token.hash, now)
+    if grant is None or grant.scope is None:
         plane.guesses.failed(guesser, TOKEN_GUESSES, now)
         raise Refused(Reason.UNKNOWN_TOKEN, "no link has this token")
-    return grant
+    return ResolvedLink(grant, grant.scope, presented, as_of)
 
 
 async def _look_up(plane: DataPlane, guesser: str, secret_hash: SecretHash, now: float) -> Grant | None:
@@ -135,12 +129,13 @@ async def _look_up(plane: DataPlane, guesser: str, secret_hash: SecretHash, now:
 
 async def _link(
     plane: DataPlane, presented: TokenPresented, request: ObjectRequest, peer: Address | None, now: float
-) -> Grant:
-    grant = await find_link(plane, presented.token, peer, now)
+) -> ResolvedLink:
+    found = await find_link(plane, presented, peer, now)
+    grant = found.grant
     if grant.password is not None and grant.lapsed(now) is None:
         agent = request.raw.header("user-agent") or ""
         await prove_password(plane, grant, presented.password, presented.proof, peer=peer, agent=agent, now=now)
-    return grant
+    return found
 
 
 def _check_session(grant: Grant, session_token: str | None) -> None:

@@ -125,7 +125,7 @@ async def _token(request: ObjectRequest, place: LinkPlace, exchange: ClientExcha
         password = fields.get("password", password)
         form = PageForm(download="download" in fields)
     cookies = _cookies(request.raw)
-    return TokenPresented(token, password, cookies.get(PASSWORD_COOKIE), cookies.get(LEASE_COOKIE), form)
+    return TokenPresented(token, place, password, cookies.get(PASSWORD_COOKIE), cookies.get(LEASE_COOKIE), form)
 
 
 async def _page_fields(exchange: ClientExchange) -> dict[str, str]:

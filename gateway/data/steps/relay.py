@@ -12,17 +12,15 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.core.reasons import Reason, UpstreamFailed
-from gateway.core.request import LinkPlace, ObjectRequest, Operation
+from gateway.core.request import Operation
 from gateway.core.route import Answer
-from gateway.data.links.archive import archive_headers, wants_archive
+from gateway.data.call import Call
 from gateway.data.plane import DataPlane
-from gateway.data.s3.keepalive import KeepAliveReply
+from gateway.data.s3.keepalive import KeepAliveReply, Opened
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.open import Opened
 from gateway.data.steps.reserve import claim, count_whole
 from gateway.server.exchange import ClientExchange
-from gateway.wire.replies import Reply, s3_ids
-from gateway.wire.s3.response_headers import response_headers
+from gateway.wire.replies import Reply
 
 __all__ = ["relay"]
 
@@ -31,7 +29,7 @@ _BODY_STATUSES: Final = frozenset({200, 206})
 _CLAIM: Final = 8 * 1024 * 1024
 
 
-async def relay(plane: DataPlane, request: ObjectRequest, permit: Permit, opened: Opened) -> None:
+async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) -> None:
     """Forward an answer, or one that we made ourselves.
 
     Raises:
@@ -40,13 +38,13 @@ async def relay(plane: DataPlane, request: ObjectRequest, permit: Permit, opened
     """
     exchange = permit.exchange
     if isinstance(opened, KeepAliveReply):
-        await opened.deliver(request, permit)
+        await opened.deliver(call.request, permit)
         return
     if isinstance(opened, Reply):
         await exchange.send(opened)
         return
-    headers = _headers(request, permit, opened)
-    if request.operation is not Operation.GET_OBJECT or opened.status not in _BODY_STATUSES:
+    headers = call.answer_headers(opened, permit)
+    if call.request.operation is not Operation.GET_OBJECT or opened.status not in _BODY_STATUSES:
         await _bodiless(exchange, opened, headers, permit)
         return
     whole = _whole_size(opened)
@@ -69,22 +67,6 @@ async def relay(plane: DataPlane, request: ObjectRequest, permit: Permit, opened
 def _require_whole(answer: Answer, came: int) -> None:
     if answer.length is not None and came != answer.length:
         raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"{came} of {answer.length} bytes came")
-
-
-def _headers(request: ObjectRequest, permit: Permit, answer: Answer) -> list[tuple[str, str]]:
-    grant = permit.grant
-    if wants_archive(request) and request.operation is Operation.GET_OBJECT:
-        return archive_headers(answer, permit.attempt.key, grant)
-    link = isinstance(request.place, LinkPlace)
-    headers = response_headers(
-        answer,
-        request,
-        link=link,
-        key=permit.attempt.key,
-        grant_filename=grant.filename if grant is not None and link else None,
-        grant_content_type=grant.content_type if grant is not None and link else None,
-    )
-    return headers if link else [*headers, *s3_ids(permit.exchange.request_id)]
 
 
 async def _bodiless(exchange: ClientExchange, answer: Answer, headers: list[tuple[str, str]], permit: Permit) -> None:

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 from gateway.core.lease import Reservation
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.request import LinkPlace, UploadVerb
+from gateway.core.request import UploadVerb
 from gateway.data.body import metered
-from gateway.data.call import Call
+from gateway.data.call import LinkCall
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
@@ -38,13 +38,13 @@ from gateway.wire.replies import LINK_HEADERS, Reply
 from gateway.wire.s3.calls import require_kept
 from gateway.wire.s3.multipart import PART_SIZE, part_size
 
-__all__ = ["resumable"]
+__all__ = ["answer_step"]
 
 _RENEWED: Final = 3600.0
 _COMMON: Final = (RESUMABLE, *LINK_HEADERS)
 
 
-async def resumable(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> Reply:
+async def answer_step(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     """The answer to one step.
 
     Raises:
@@ -52,7 +52,7 @@ async def resumable(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permi
             OBJECT_EXISTS, NOT_ALLOWED for ending what is finished; and what the body was refused for.
         UpstreamFailed: as `Upstream.open`.
     """
-    work = _Step(plane, gate, tried, permit)
+    work = _Step(plane, gate, call, permit)
     match work.verb:
         case UploadVerb.DISCOVER:
             return Reply(204, (*discovery_fields(permit.largest), *LINK_HEADERS))
@@ -69,10 +69,10 @@ async def resumable(plane: DataPlane, gate: Snapshot, tried: Call, permit: Permi
 class _Step:
     """One step with all that it is judged by."""
 
-    def __init__(self, plane: DataPlane, gate: Snapshot, tried: Call, permit: Permit) -> None:
-        step, grant = tried.request.step, permit.grant
-        if step is None or grant is None:
-            raise ValueError("no step of a link's upload")
+    def __init__(self, plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> None:
+        step, grant = call.request.step, permit.grant or call.grant
+        if step is None:
+            raise ValueError("no step of a resumable upload")
         self.verb = step.verb
         self._plane = plane
         self._gate = gate
@@ -81,9 +81,10 @@ class _Step:
         self._step = step
         self._grant = grant
         self._upload = step.upload or permit.upload or ""
-        self._request = tried.request
+        self._request = call.request
+        self._place = call.place
         self._name = f"{grant.id}/{self._upload}"
-        self._store = TusStore(plane, permit.route, tried.request, self._upload)
+        self._store = TusStore(plane, permit.route, call.request, self._upload)
 
     async def create(self) -> Reply:
         step, attempt, grant = self._step, self._permit.attempt, self._grant
@@ -114,11 +115,8 @@ class _Step:
         with self._kept_in.hold(self._buffered):
             await shield(self._created(progress, pieces))
         self._permit.consumed = True
-        place = self._request.place
-        if not isinstance(place, LinkPlace):
-            raise ValueError("not a link's request")
         public = urlsplit(self._gate.public_url).path.rstrip("/")
-        address = location(public, place.token_text, place.path, self._upload)
+        address = location(public, self._place.token_text, self._place.path, self._upload)
         return Reply(201, (("Location", address), *self._progress_fields(progress), *_COMMON))
 
     def _alone(self) -> AbstractAsyncContextManager[None]:

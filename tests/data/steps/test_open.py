@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from gateway.core.request import Operation
+from gateway.data.call import LinkAnswer
+from gateway.data.steps.open import LINK_ANSWERS, S3_ANSWERS
+from gateway.wire import parse
 from tests.data.harness import Rig
 
 BODY = b"0123456789"
@@ -47,3 +51,14 @@ async def test_a_delete_is_one_call_and_an_empty_answer(app: Rig) -> None:
     app.store.hold("inside/a", BODY)
     got = await app.ask("DELETE", "/reports/a")
     assert (204, None) == (got.status, app.store.stored("inside/a"))
+
+
+def test_every_operation_of_the_s3_face_has_a_row() -> None:
+    """What is parsed is answered; a preflight alone is answered before."""
+    assert set(Operation) - {Operation.PREFLIGHT} == S3_ANSWERS.keys()
+
+
+def test_all_that_a_link_may_get_has_a_row() -> None:
+    """Every page, the archive, and every operation that a link's path or a step of an upload means."""
+    paths = {parse._link_operation(method, path) for method in parse.LINK_METHODS for path in (None, "", "a")}
+    assert {*LinkAnswer, *paths, *parse._STEPS.values()} == LINK_ANSWERS.keys()
