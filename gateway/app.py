@@ -63,9 +63,9 @@ from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.data.state.transfers import Pace, Transfers
 from gateway.data.steps.renew import Renewals
 from gateway.data.steps.reserve import keep_reservations
+from gateway.schema.addresses import ListenAddress
 from gateway.server.listener import DataServer
 from gateway.settings import Settings
-from gateway.settings.fields import ListenAddress
 from gateway.settings.watch import Loaded, Reloader, watch
 from gateway.stores.pulse import Pulse
 from gateway.stores.shared_serial import Slot

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.cli.finding import Finding
 
 if TYPE_CHECKING:
-    from gateway.settings.fields import ListenAddress
+    from gateway.schema.addresses import ListenAddress
 
 __all__ = ["examine_proxies"]
 

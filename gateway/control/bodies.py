@@ -12,34 +12,15 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr, WithJsonSchema
 
-from gateway.control.fields import (
-    AnyPrefix,
-    AppName,
-    Body,
-    BucketName,
-    ContentType,
-    Count,
-    Cursor,
-    Duration,
-    End,
-    EntityTag,
-    Filename,
-    Instant,
-    Key,
-    Network,
-    Owner,
-    Peer,
-    Prefix,
-    PresignedLife,
-    RateText,
-    Size,
-    Text,
-    Who,
-)
+from gateway.control.body import Body
 from gateway.control.usecases.policies import Question
 from gateway.core.grant import Grant, GrantState, Scope
 from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.schema.addresses import Network, Peer
+from gateway.schema.names import ActorName, AnyPrefix, BucketName, Key, LinkPrefix, Owner, Who
+from gateway.schema.quantities import ByteLimit, ByteSize, Duration, End, Instant, PresignedLife, RequestRate, Uses
+from gateway.schema.texts import ContentType, Cursor, EntityTag, Filename, Text
 
 __all__ = [
     "EditLink",
@@ -71,13 +52,13 @@ class _LinkFields(Body):
 
     bucket: BucketName | None = None
     key: Key | None = None
-    prefix: Prefix | None = None
+    prefix: LinkPrefix | None = None
     actions: Annotated[list[LinkAction], Field(min_length=1, max_length=8)] | None = None
     expires_in: Duration | None = None
     expires_at: End | None = None
     not_before: Instant | None = None
-    uses: Count | None = None
-    budget: Size | None = Field(default=None, alias="bytes")
+    uses: Uses | None = None
+    budget: ByteLimit | None = Field(default=None, alias="bytes")
     password: Password | None = None
     cidrs: Annotated[list[Network], Field(max_length=64)] | None = None
     label: Text | None = None
@@ -85,11 +66,11 @@ class _LinkFields(Body):
     filename: Filename | None = None
     content_type: ContentType | None = None
     etag: EntityTag | None = None
-    max_size: Size | None = None
+    max_size: ByteLimit | None = None
     overwrite: StrictBool | None = None
     confirm: StrictBool | None = None
     once: StrictBool | None = None
-    rate: RateText | None = None
+    rate: RequestRate | None = None
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -149,7 +130,7 @@ class EditLink(_LinkFields):
 class NewKey(Body):
     """The body of `POST /v1/keys`. `session` asks for a session token that must come with every use."""
 
-    app: AppName
+    app: ActorName
     label: Text | None = None
     expires_in: Duration | None = None
     session: StrictBool = False
@@ -265,7 +246,7 @@ class ExplainBody(Body):
     on: Annotated[StrictStr, Field(min_length=1, max_length=1280)]
     who: Who | None = None
     peer: Peer | None = Field(default=None, alias="from")
-    size: Size | None = None
+    size: ByteSize | None = None
     link: Text | None = None
     signature: Literal["v2", "v4"] | None = None
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.control.bodies import RecordQuery
-from gateway.control.fields import Body
+from gateway.control.body import Body
 from gateway.control.ledger_answers import LedgerPageView, TrailView
 from gateway.control.routes import Endpoint, read_query, reply
 from gateway.core.attempt import Principal

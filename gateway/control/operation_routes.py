@@ -13,12 +13,13 @@ from pydantic import Field, StrictBool
 
 from gateway.control.answers import View
 from gateway.control.bodies import NoQuery
-from gateway.control.fields import Body, Duration
+from gateway.control.body import Body
 from gateway.control.ledger_answers import Instant
 from gateway.control.routes import Endpoint, read_body, read_query, reply
 from gateway.control.usecases.operations import Operations
 from gateway.core.attempt import Principal
 from gateway.core.units import format_instant
+from gateway.schema.quantities import Duration
 
 __all__ = ["DrainBody", "DrainView", "LogBody", "LogView", "operation_endpoints"]
 

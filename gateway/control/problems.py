@@ -19,7 +19,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from gateway.control.answers import FaultView, ObjectionView, ProblemView
-from gateway.control.fields import faults_of
+from gateway.control.body import faults_of
 from gateway.core.policy import Objection
 from gateway.core.reasons import TABLE, DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.wire.replies import title_of

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.control.answers import View
-from gateway.control.fields import Body
+from gateway.control.body import Body
 from gateway.control.head_timeouts import BODY_SECONDS
 from gateway.core.attempt import Principal
 from gateway.core.reasons import Reason, Refused

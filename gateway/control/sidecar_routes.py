@@ -24,8 +24,8 @@ from pydantic import Field
 from gateway.control.admin_auth import bearer
 from gateway.control.answers import View
 from gateway.control.bodies import NoQuery
+from gateway.control.body import Body
 from gateway.control.deps import ControlDeps
-from gateway.control.fields import AppName, Body, Text
 from gateway.control.routes import Endpoint, read_body, read_query, reply
 from gateway.control.usecases.keys import Keys
 from gateway.core.attempt import Principal
@@ -38,6 +38,8 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
 from gateway.core.source import from_sidecar
 from gateway.core.token import SecretHash, hash_secret
+from gateway.schema.names import ActorName
+from gateway.schema.texts import Text
 
 __all__ = [
     "FoundView",
@@ -78,7 +80,7 @@ def _columns(grant: Grant) -> list[str | int | float | None]:
 class NewSession(Body):
     """A short-lived key that a sidecar hands to its app; `expires_in` in seconds."""
 
-    app: AppName
+    app: ActorName
     label: Text
     expires_in: Annotated[float, Field(ge=SHORTEST_SESSION, le=LONGEST_SESSION, allow_inf_nan=False, strict=True)]
 

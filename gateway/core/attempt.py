@@ -14,11 +14,15 @@ from typing import Final, Literal, cast, get_args
 
 from gateway.core.request import Action, Operation
 
-__all__ = ["Address", "Attempt", "Principal", "address_class", "unmapped"]
+__all__ = ["PRINCIPAL_NAME", "Address", "Attempt", "Principal", "address_class", "unmapped"]
 
 Address = IPv4Address | IPv6Address
 PrincipalKind = Literal["app", "link", "admin", "anonymous"]
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
+
+PRINCIPAL_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}"
+"""What an app, an admin or a link may be called."""
+
+_NAME: Final = re.compile(PRINCIPAL_NAME, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

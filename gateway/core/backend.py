@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from gateway.core.names import REGION
 from gateway.core.profile import Addressing, Profile, SignatureVersion
 from gateway.core.route import Backend, Capability
 
 __all__ = ["BackendSpec", "ChainSource", "Credentials"]
 
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9a-fA-F:.]+", re.ASCII)
-_REGION: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_REGION: Final = re.compile(REGION, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["WEEK", "Rate", "duration", "end_instant", "format_duration", "format_instant", "instant", "size"]
+__all__ = [
+    "LONGEST",
+    "WEEK",
+    "Rate",
+    "duration",
+    "end_instant",
+    "format_duration",
+    "format_instant",
+    "instant",
+    "size",
+]
 
 WEEK: Final = 604_800
 """Seconds. The longest that a presigned URL of a vendor may live."""

@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.core.names import backend_name_fault, bucket_name_fault
 from gateway.core.reasons import SettingsError
 from gateway.settings.faults import did_you_mean, validation_faults
 from gateway.settings.grammar import (
@@ -24,8 +25,8 @@ from gateway.settings.grammar import (
     LimitEntry,
     RuleEntry,
 )
+from gateway.settings.references import References
 from gateway.settings.source import Document, NodePath, Plain, read_document
-from gateway.settings.words import References, backend_name_fault, bucket_name_fault
 
 __all__ = ["Draft", "Entry", "collect", "listing"]
 

@@ -7,6 +7,7 @@ Law: a rule that no attempt could ever be decided by is a fault.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from gateway.core.backend import BackendSpec
 from gateway.core.pattern import NamePattern, PathPattern
@@ -61,11 +62,17 @@ def _limit(entry: Entry[LimitEntry]) -> LimitRule:
     return LimitRule(
         who=value.who,
         per=value.per,
-        requests=None if value.requests is None else Rate.parse(value.requests, value.burst),
+        requests=_rate(value),
         bandwidth=value.bandwidth,
         concurrent=value.concurrent,
         source=entry.where,
     )
+
+
+def _rate(value: LimitEntry) -> Rate | None:
+    if value.requests is None or value.burst is None:
+        return value.requests
+    return replace(value.requests, burst=value.burst)
 
 
 def _rule(entry: Entry[RuleEntry]) -> Rule:

@@ -1,6 +1,6 @@
 """Owns `when:`: a CEL expression over one attempt, type-checked when it is loaded.
 
-Refuses to own what a condition decides (`gateway.core.policy`) and where its text stands (`gateway.settings.compile`).
+Refuses to own what a condition decides (`gateway.core.policy`) and where its text stands (`gateway.settings.source`).
 Law: only a truth value counts. The engine returns an evaluation error as a value that Python takes for true, so
 the type is asked first: an error, or anything that is not a truth value, is None, which never allows and always denies.
 """
@@ -13,13 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
 from gateway.core.request import Action
+from gateway.settings.faults import INSIDE_TEXT
 
-__all__ = ["VARIABLES", "CelCondition", "ConditionFault", "compile_condition"]
+__all__ = ["VARIABLES", "CelCondition", "Condition", "ConditionFault", "compile_condition"]
 
 VARIABLES: Final[Mapping[str, str]] = {
     "principal": "STRING",
@@ -120,3 +124,21 @@ def _fault_of(message: str) -> ConditionFault:
     if match is None:
         return ConditionFault("is not a valid expression")
     return ConditionFault(match[3].replace(" (in container '')", ""), int(match[1]), int(match[2]))
+
+
+def _condition(value: object) -> CelCondition:
+    if isinstance(value, bool):  # YAML reads a bare `true` as a truth value; an expression is always a text
+        value = "true" if value else "false"
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be a CEL expression, like size < 1000000")
+    compiled = compile_condition(value)
+    if isinstance(compiled, CelCondition):
+        return compiled
+    raise PydanticCustomError(
+        INSIDE_TEXT, "{text}", {"text": compiled.text, "line": compiled.line, "column": compiled.column}
+    )
+
+
+Condition = Annotated[
+    CelCondition, PlainValidator(_condition), WithJsonSchema({"type": "string", "examples": ["size < 1000000"]})
+]

@@ -9,44 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    StrictBool,
+    WithJsonSchema,
+    model_validator,
+)
 
 from gateway.core.profile import Addressing, SignatureVersion
-from gateway.core.request import Action
+from gateway.core.request import Action, Operation
 from gateway.core.route import Capability
 from gateway.core.rule import Effect
-from gateway.settings.fields import (
-    ENTRY,
-    Authorities,
-    BaseUrl,
-    ByteRate,
-    ByteSize,
-    Count,
-    Duration,
-    Network,
-    PrincipalName,
-    Text,
-    one_or_more,
-)
+from gateway.schema.addresses import BaseUrl, Network, Origin, Peer
+from gateway.schema.names import Folder, PrincipalPattern, Region, StoredBucket, Who
+from gateway.schema.quantities import ByteRate, ByteSize, Count, Duration, Instant, RequestRate, Uses
+from gateway.schema.texts import HeaderName, Note, Text
+from gateway.settings.conditions import Condition
+from gateway.settings.entry import ENTRY, one_or_more
+from gateway.settings.faults import did_you_mean
+from gateway.settings.files import Authorities
+from gateway.settings.references import BackendRef, ExamplePlace, Patterns, PrincipalPatterns, ProfileRef
 from gateway.settings.secret import SecretRef
-from gateway.settings.words import (
-    BackendRef,
-    Condition,
-    Doing,
-    ExamplePlace,
-    HeaderName,
-    Instant,
-    Name,
-    Names,
-    Origin,
-    Patterns,
-    Peer,
-    Prefix,
-    ProfileRef,
-    RateText,
-    RealBucket,
-    Region,
-)
 
 __all__ = [
     "SECTIONS",
@@ -176,9 +163,9 @@ class BucketEntry(BaseModel):
     model_config = ENTRY
 
     backend: BackendRef
-    bucket: RealBucket | None = None
+    bucket: StoredBucket | None = None
     """The real bucket; the same name if left out."""
-    prefix: Prefix = ""
+    prefix: Folder = ""
     """Where in the real bucket it begins; ends with a slash."""
     cors: tuple[CorsEntry, ...] = ()
     delivery: Literal["stream", "redirect"] = "stream"
@@ -191,7 +178,7 @@ class LinksEntry(BaseModel):
 
     actions: Annotated[tuple[LinkAction, ...], one_or_more(LinkAction), Field(min_length=1)] = (Action.READ,)
     max_expires: Duration | None = None
-    max_uses: Count | None = None
+    max_uses: Uses | None = None
     max_size: ByteSize | None = None
     """For upload links."""
     password: Literal["required"] | None = None
@@ -206,7 +193,7 @@ class RuleEntry(BaseModel):
     model_config = ENTRY
 
     name: Text
-    who: Names
+    who: PrincipalPatterns
     may: Annotated[tuple[Action, ...], one_or_more(Action), Field(min_length=1)]
     on: Patterns
     effect: Effect = Effect.ALLOW
@@ -244,9 +231,9 @@ class LimitEntry(BaseModel):
 
     model_config = ENTRY
 
-    who: Name
+    who: PrincipalPattern
     per: Literal["principal", "address", "link"] = "principal"
-    requests: RateText | None = None
+    requests: RequestRate | None = None
     burst: Count | None = None
     bandwidth: ByteRate | None = None
     concurrent: Count | None = None
@@ -260,12 +247,28 @@ class LimitEntry(BaseModel):
         return self
 
 
+_DOINGS: Final[dict[str, Operation | Action]] = {
+    **{operation.value: operation for operation in Operation},
+    "share": Action.SHARE,
+    "sign": Action.SIGN,
+}
+
+
+def _doing(value: object) -> Operation | Action:
+    if not isinstance(value, str) or value not in _DOINGS:
+        raise ValueError(f"must be an S3 operation, share or sign{did_you_mean(str(value), _DOINGS)}")
+    return _DOINGS[value]
+
+
+Doing = Annotated[Operation | Action, PlainValidator(_doing), WithJsonSchema({"enum": list(_DOINGS)})]
+
+
 class ExampleEntry(BaseModel):
     """An attempt and the decision it must get."""
 
     model_config = ENTRY
 
-    who: PrincipalName
+    who: Who
     do: Doing
     on: ExamplePlace
     expect: Literal["allow", "deny"]
@@ -275,7 +278,7 @@ class ExampleEntry(BaseModel):
     """The version that it is signed with; left out, nothing is signed, as by a link."""
     at: Instant | None = None
     """When; matters to conditions that read the time."""
-    reason: Text | None = None
+    reason: Note | None = None
     """For people; shown when the example fails."""
 
 

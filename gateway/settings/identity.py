@@ -12,19 +12,15 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
-from gateway.core.attempt import Principal
-from gateway.settings.fields import ENTRY, Authorities, Text, one_or_more
-from gateway.settings.secret import SecretReader, SecretRef
+from gateway.schema.names import App
+from gateway.schema.texts import Text
+from gateway.settings.entry import ENTRY, one_or_more
+from gateway.settings.files import Authorities, named_file
+from gateway.settings.secret import SecretRef
 
-__all__ = ["App", "IdentityRole", "IdentitySettings"]
+__all__ = ["IdentityRole", "IdentitySettings"]
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def _app(value: object) -> Principal:
-    if not isinstance(value, str) or not value.startswith("app:"):
-        raise ValueError("must name an app: write app:NAME")
-    return Principal.parse(value)
 
 
 def _issuer(value: str) -> str:
@@ -37,12 +33,7 @@ def _jwks(value: object, info: ValidationInfo) -> str | Path:
     if not isinstance(value, str) or not value:
         raise ValueError("must be the https URL or the file of a JSON Web Key Set")
     if "://" not in value:
-        reader = SecretReader.of(info)
-        path = reader.directory / value
-        reader.files.add(path)
-        if not path.is_file():
-            raise ValueError(f"there is no file {path}")
-        return path
+        return named_file(value, info)
     parts = urlsplit(value)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOCAL):
         raise ValueError("must be an https URL: keys that anybody on the way can replace prove nothing")
@@ -57,7 +48,6 @@ def _subject(value: str) -> str:
     return value
 
 
-App = Annotated[Principal, PlainValidator(_app), WithJsonSchema({"type": "string", "pattern": "^app:.+$"})]
 Subject = Annotated[Text, AfterValidator(_subject)]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.core.reasons import SettingsError
+from gateway.schema.addresses import ListenAddress
 from gateway.settings.faults import in_order, validation_faults
-from gateway.settings.fields import ListenAddress
 from gateway.settings.model import Settings
 from gateway.settings.overrides import apply_overrides
 from gateway.settings.secret import SecretReader

@@ -6,40 +6,27 @@ Law: a `Settings` that exists is complete and valid, holds no file handle and ne
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     Field,
-    PlainValidator,
-    ValidationInfo,
-    WithJsonSchema,
     model_validator,
 )
 
 from gateway.core.attempt import Principal
 from gateway.core.pattern import NamePattern
 from gateway.core.posture import FailPosture
-from gateway.core.units import duration
-from gateway.settings.fields import (
-    ENTRY,
-    BaseUrl,
-    ByteRate,
-    Count,
-    Duration,
-    FilePath,
-    HostName,
-    ListenAddress,
-    Text,
-    one_or_more,
-    written_as,
-)
-from gateway.settings.identity import App, IdentitySettings
+from gateway.schema.addresses import BaseUrl, HostName, ListenAddress
+from gateway.schema.names import ActorName, App
+from gateway.schema.quantities import ByteRate, Count, Duration, DurationOrNone
+from gateway.settings.entry import ENTRY, written_as
+from gateway.settings.files import Directory, FilePath
+from gateway.settings.identity import IdentitySettings
 from gateway.settings.proxies import Proxy
-from gateway.settings.secret import SecretReader, SecretRef
+from gateway.settings.references import PrincipalPatterns
+from gateway.settings.secret import SecretRef
 from gateway.settings.state import StateField, StateSettings
-from gateway.settings.words import Name
 
 __all__ = [
     "AdminToken",
@@ -56,30 +43,6 @@ __all__ = [
     "TlsFiles",
     "TrustedListener",
 ]
-
-
-def _optional_duration(value: object) -> float | None:
-    if value is None or value == "none":
-        return None
-    if not isinstance(value, str | int | float):
-        raise ValueError("must be a duration like 1h, or none")
-    return duration(value)
-
-
-def _directory(value: object, info: ValidationInfo) -> Path:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be the path of a directory")
-    return SecretReader.of(info).directory / value
-
-
-OptionalDuration = Annotated[
-    float | None,
-    PlainValidator(_optional_duration),
-    WithJsonSchema({"type": ["string", "number", "null"], "examples": ["none", "1h"]}),
-]
-
-
-Directory = Annotated[Path, PlainValidator(_directory), WithJsonSchema({"type": "string", "examples": ["policies/"]})]
 
 
 class TlsFiles(BaseModel):
@@ -186,20 +149,12 @@ class AdminToken(BaseModel):
 
     model_config = ENTRY
 
-    name: Text
+    name: ActorName
     secret: SecretRef
 
     @property
     def principal(self) -> Principal:
-        return Principal.parse(f"admin:{self.name}")
-
-    @model_validator(mode="after")
-    def _named(self) -> AdminToken:
-        try:
-            Principal.parse(f"admin:{self.name}")
-        except ValueError:
-            raise ValueError("a name is letters, digits and . _ @ + -, at most 128 of them") from None
-        return self
+        return Principal("admin", self.name)
 
 
 class SidecarToken(AdminToken):
@@ -210,7 +165,7 @@ class SidecarToken(AdminToken):
     """
 
     apps: tuple[App, ...] = ()
-    serves: Annotated[tuple[Name, ...], one_or_more(Name), Field(min_length=1)] = (NamePattern.parse("*"),)
+    serves: PrincipalPatterns = (NamePattern.parse("*"),)
 
 
 class AppCredential(BaseModel):
@@ -293,9 +248,9 @@ class Deadlines(BaseModel):
     """A body that moves more slowly than this is cut, in both directions."""
     connect: Duration = 5.0
     """To reach a store."""
-    total: OptionalDuration = None
+    total: DurationOrNone = None
     """For a whole transfer, however fast; `none` is no limit."""
-    notice: OptionalDuration = None
+    notice: DurationOrNone = None
     """Between being told to stop, which makes `/readyz` fail, and accepting nothing more: load balancers look away."""
     drain: Duration = 30.0
     """For transfers in work after that."""

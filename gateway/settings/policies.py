@@ -20,7 +20,7 @@ from gateway.settings.examples import Example, check
 from gateway.settings.faults import in_order
 from gateway.settings.grammar import PolicyFile
 from gateway.settings.overlap import overlaps
-from gateway.settings.words import References
+from gateway.settings.references import References
 
 __all__ = ["PolicySet", "check_examples", "load_policies", "policy_schema", "read_policies"]
 

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from gateway.settings.fields import network
+from gateway.schema.addresses import network
 
 __all__ = ["Proxy", "trusted_networks"]
 

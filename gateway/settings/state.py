@@ -7,7 +7,6 @@ Redis keeps grants only where the operator has said in writing that losing the l
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -21,7 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.settings.fields import ENTRY, Duration, written_as
+from gateway.schema.quantities import Duration
+from gateway.settings.entry import ENTRY, written_as
+from gateway.settings.files import LaterFile
 from gateway.settings.secret import SecretReader, SecretRef, is_reference
 
 __all__ = ["ListSettings", "SealingKey", "StateField", "StateSettings", "StateUrl"]
@@ -89,18 +90,12 @@ def _same_as_grants(validated: dict[str, Any]) -> StateUrl:
     return found
 
 
-def _list_path(value: object, info: ValidationInfo) -> Path:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be the path of a file")
-    return SecretReader.of(info).directory.absolute() / value
-
-
 class ListSettings(BaseModel):
     """A file in which another gateway's revocations are listed, in the form of `GET /v1/revocations`."""
 
     model_config = ENTRY
 
-    file: Annotated[Path, PlainValidator(_list_path), WithJsonSchema({"type": "string", "examples": ["revoked.json"]})]
+    file: LaterFile
     """Watched, and read again when it changes. Relative paths start at the settings file."""
     max_age: Duration
     """How old the list may be, by its `as_of` or else the file's time of writing, before everything is refused."""

@@ -21,8 +21,8 @@ from gateway.settings.faults import in_order
 from gateway.settings.load import policies_directory, read_settings
 from gateway.settings.model import Settings
 from gateway.settings.policies import PolicySet, check_examples, read_policies
+from gateway.settings.references import References
 from gateway.settings.secret import SecretReader
-from gateway.settings.words import References
 
 __all__ = ["Loaded", "Reloader", "Watched", "watch"]
 

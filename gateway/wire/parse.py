@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from gateway.core.names import is_bucket_name
 from gateway.core.pattern import key_fault
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import (
@@ -36,7 +37,6 @@ __all__ = ["LINK_METHODS", "checked_key", "copy_source", "is_link_path", "parse"
 
 LINK_METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
 _LINK_PARAMS: Final = frozenset({"download", "archive", "cursor"})
-_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _DIGITS: Final = re.compile(r"\d{1,18}", re.ASCII)
 _VERSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}", re.ASCII)
 _COPIES: Final = {Operation.PUT_OBJECT: Operation.COPY_OBJECT, Operation.UPLOAD_PART: Operation.UPLOAD_PART_COPY}
@@ -108,7 +108,7 @@ def copy_source(text: str) -> tuple[BucketPlace, str | None]:
     if re.search(r"%(?![0-9A-Fa-f]{2})", path):
         raise Refused(Reason.BAD_ARGUMENT, "the copy source has a malformed percent escape")
     bucket, _, key = decode(path, Reason.BAD_KEY).removeprefix("/").partition("/")
-    if not _BUCKET.fullmatch(bucket) or not key:
+    if not is_bucket_name(bucket) or not key:
         raise Refused(Reason.BAD_ARGUMENT, "the copy source is not BUCKET/KEY")
     return BucketPlace(bucket, checked_key(key)), version
 
@@ -219,7 +219,7 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
     if len(bucket) == 1:
         raise Refused(Reason.BAD_BUCKET_NAME, "one-letter paths are reserved")
     service = not bucket and not rest and raw.path == "/"
-    if not service and not _BUCKET.fullmatch(bucket):
+    if not service and not is_bucket_name(bucket):
         raise Refused(Reason.BAD_BUCKET_NAME, "the path does not start with a possible bucket name")
     place = BucketPlace(bucket, checked_key(decode(rest, Reason.BAD_KEY)))
     if raw.method == "OPTIONS":

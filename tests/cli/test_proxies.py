@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from gateway.cli.proxies import examine_proxies
-from gateway.settings.fields import ListenAddress
+from gateway.schema.addresses import ListenAddress
 
 
 @pytest.mark.parametrize(

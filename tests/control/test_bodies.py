@@ -74,7 +74,7 @@ def test_the_end_is_relative_to_the_edit() -> None:
 @pytest.mark.parametrize(("sent", "kept"), [("a", "a/"), ("a/", "a/"), ("", ""), ("a/b", "a/b/")])
 def test_a_prefix_is_a_folder(sent: str, kept: str) -> None:
     """A prefix gets the slash that keeps it from its siblings."""
-    assert NewLink.model_validate({"bucket": "b", "prefix": sent}).scope == Scope("b", prefix=kept)
+    assert NewLink.model_validate({"bucket": "bbb", "prefix": sent}).scope == Scope("bbb", prefix=kept)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_a_prefix_is_a_folder(sent: str, kept: str) -> None:
         ({"owner": "app:a"}, RevocationTarget(FeedKind.OWNER, "app:a")),
         ({"backend": "lab"}, RevocationTarget(FeedKind.BACKEND, "lab")),
         ({"policy": "a rule"}, RevocationTarget(FeedKind.POLICY, "a rule")),
-        ({"bucket": "b", "prefix": ""}, RevocationTarget(FeedKind.PREFIX, "b")),
-        ({"bucket": "b", "prefix": "x/y"}, RevocationTarget(FeedKind.PREFIX, "b", "x/y")),
+        ({"bucket": "bbb", "prefix": ""}, RevocationTarget(FeedKind.PREFIX, "bbb")),
+        ({"bucket": "bbb", "prefix": "x/y"}, RevocationTarget(FeedKind.PREFIX, "bbb", "x/y")),
     ],
 )
 def test_each_target_is_what_was_named(body: dict[str, str], target: RevocationTarget) -> None:

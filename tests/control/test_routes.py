@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from gateway.control.answers import StatusView
 from gateway.control.bodies import LinkQuery, NoQuery
-from gateway.control.fields import faults_of
+from gateway.control.body import faults_of
 from gateway.control.routes import path_id, read_query, reply
 from gateway.core.reasons import Reason, Refused
 

@@ -11,7 +11,7 @@ import pytest
 from gateway.core.reasons import SettingsError
 from gateway.settings import collect as room
 from gateway.settings.collect import collect, listing
-from gateway.settings.words import References
+from gateway.settings.references import References
 from tests.settings.conftest import GOOD_POLICY, PROFILES, Folder
 
 

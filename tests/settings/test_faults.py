@@ -8,8 +8,8 @@ import pytest
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, ValidationError
 from pydantic_core import PydanticCustomError
 
+from gateway.settings.entry import ENTRY
 from gateway.settings.faults import INSIDE_TEXT, did_you_mean, in_order, validation_faults
-from gateway.settings.fields import ENTRY
 from gateway.settings.source import parse_document
 
 

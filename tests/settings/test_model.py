@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from gateway.core.attempt import Principal
 from gateway.core.posture import FailPosture
-from gateway.settings.fields import ListenAddress
+from gateway.schema.addresses import ListenAddress
 from tests.settings.conftest import MINIMAL, Folder
 
 STATE = "state: memory://\n"
@@ -191,7 +191,7 @@ FAULTS = [
     ("data: {listen: '0.0.0.0:80', trusted: app:x}", f"2:39: data.trusted: {LOCAL}"),
     ("data: {trusted: [{listen: '192.0.2.1:80', app: app:x}]}", f"2:18: data.trusted[0]: {LOCAL}"),
     ("control: {tokens: [{name: ops}]}", "2:20: control.tokens[0]: the key 'secret' is missing"),
-    ("control: {tokens: [{name: 'a b', secret: env:T}]}", f"2:20: control.tokens[0]: {NAME}"),
+    ("control: {tokens: [{name: 'a b', secret: env:T}]}", f"2:27: control.tokens[0].name: {NAME}"),
     ("control: {tokens: [{name: ops, secret: env:NO}]}", "2:40: control.tokens[0].secret: the variable NO is not set"),
     (
         "control: {credentials: [{app: web, token: env:T}]}",

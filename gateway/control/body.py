@@ -1,0 +1,75 @@
+"""Owns the body that reports every fault at once, and the form of a fault.
+
+Refuses to own which fields a body has (`gateway.control.bodies`) and their types (`gateway.schema`).
+
+Law: a fault names its place with a JSON pointer (RFC 6901). It repeats no text of a kind that secrets have, and of what
+else was sent only what is short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+__all__ = ["Body", "Fault", "faults_of"]
+
+_SENTENCES: Final = {
+    "extra_forbidden": "is not known here",
+    "missing": "is needed",
+    "model_type": "send an object",
+    "model_attributes_type": "send an object",
+}
+"""Where pydantic would speak of its own types."""
+
+Fault = tuple[str, str]
+"""A JSON pointer and a sentence."""
+
+
+class Body(BaseModel):
+    """A body or a query of which every field is known. All faults of one input are raised together."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False)
+
+    @classmethod
+    def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Faults between fields: the name of the field to blame, and a sentence. Looks at what was sent, untyped."""
+        yield from ()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_faults(cls, value: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        between = []
+        if isinstance(value, Mapping):
+            between = [_error((name,) if name else (), text) for name, text in cls.conflicts(value)]
+        try:
+            made = handler(value)
+        except ValidationError as error:
+            inside = [_error(fault["loc"], _sentence(fault)) for fault in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(cls.__name__, inside + between, hide_input=True) from None
+        if between:
+            raise ValidationError.from_exception_data(cls.__name__, between, hide_input=True)
+        return made
+
+
+def _error(loc: tuple[int | str, ...], text: str) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("fault", "{text}", {"text": text}), loc=loc, input=None)
+
+
+def _sentence(fault: Any) -> str:
+    if fault["type"] in _SENTENCES:
+        return _SENTENCES[fault["type"]]
+    return str(fault["ctx"]["error"]) if fault["type"] == "value_error" else str(fault["msg"])
+
+
+def faults_of(error: ValidationError) -> tuple[Fault, ...]:
+    """Every fault as a JSON pointer into the input, and a sentence."""
+    return tuple(
+        (
+            "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in fault["loc"]),
+            _sentence(fault),
+        )
+        for fault in error.errors(include_url=False, include_input=False)
+    )

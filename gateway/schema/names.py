@@ -1,0 +1,143 @@
+"""Owns the types of names: of principals, buckets, regions, folders and objects.
+
+Refuses to own whether anything has the name (`gateway.settings.references`, `gateway.control.usecases`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, PlainValidator, StrictStr, WithJsonSchema
+
+from gateway.core.attempt import PRINCIPAL_NAME, Principal
+from gateway.core.names import BUCKET, REGION, STORED_BUCKET, bucket_name_fault
+from gateway.core.pattern import NamePattern, key_fault, prefix_fault
+
+__all__ = [
+    "ActorName",
+    "AnyPrefix",
+    "App",
+    "BucketName",
+    "Folder",
+    "Key",
+    "LinkPrefix",
+    "Owner",
+    "PrincipalPattern",
+    "Region",
+    "StoredBucket",
+    "Who",
+]
+
+_LONGEST_KEY: Final = 1024
+_LONGEST_PRINCIPAL: Final = 160
+
+
+def _who(value: object) -> Principal:
+    if not isinstance(value, str) or len(value) > _LONGEST_PRINCIPAL:
+        raise ValueError("must be a principal: app:NAME, link:ID, admin:NAME or anonymous")
+    return Principal.parse(value)
+
+
+def _owner(value: object) -> Principal:
+    found = _who(value)
+    if found.kind not in {"app", "admin"}:
+        raise ValueError("a link is owned by an app or an admin")
+    return found
+
+
+def _app(value: object) -> Principal:
+    if not isinstance(value, str) or not value.startswith("app:"):
+        raise ValueError("must name an app: write app:NAME")
+    return _who(value)
+
+
+def _pattern(value: object) -> NamePattern:
+    if not isinstance(value, str):
+        raise ValueError("must name somebody: app:NAME, app:*, admin:NAME, anonymous or *")
+    return NamePattern.parse(value)
+
+
+def _bucket(value: str) -> str:
+    if (fault := bucket_name_fault(value)) is not None:
+        raise ValueError(fault)
+    return value
+
+
+def _key(value: str) -> str:
+    if (fault := key_fault(value)) is not None:
+        raise ValueError(f"the name {fault}")
+    return value
+
+
+def _any_prefix(value: str) -> str:
+    if (fault := prefix_fault(value)) is not None:
+        raise ValueError(f"the prefix {fault}")
+    return value
+
+
+def _link_prefix(value: str) -> str:
+    """A prefix means a folder: without its slash it would reach its siblings."""
+    return _key(value if not value or value.endswith("/") else value + "/")
+
+
+def _folder(value: str) -> str:
+    if value == "":
+        return value
+    if not value.endswith("/"):
+        raise ValueError(f"must end with a slash (did you mean '{value}/'?): without it, it would reach its siblings")
+    if value.startswith("/") or "//" in value:
+        raise ValueError("must not begin with a slash or have an empty segment")
+    if (fault := key_fault(value)) is not None:
+        raise ValueError(f"{fault}, which no key may have")
+    return value
+
+
+def _matching(pattern: str, sentence: str) -> Callable[[str], str]:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(sentence)
+        return value
+
+    return check
+
+
+def _principals(pattern: str, description: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"description": description, "type": "string", "pattern": f"^{pattern}$", "examples": ["app:billing"]}
+    )
+
+
+Who = Annotated[
+    Principal, PlainValidator(_who), _principals(f"((app|admin|link):{PRINCIPAL_NAME}|anonymous)", "A principal.")
+]
+Owner = Annotated[
+    Principal, PlainValidator(_owner), _principals(f"(app|admin):{PRINCIPAL_NAME}", "An app or an admin.")
+]
+App = Annotated[Principal, PlainValidator(_app), _principals(f"app:{PRINCIPAL_NAME}", "An app.")]
+ActorName = Annotated[
+    StrictStr,
+    AfterValidator(_matching(PRINCIPAL_NAME, "a name is letters, digits and . _ @ + -, at most 128 of them")),
+    WithJsonSchema({"type": "string", "pattern": f"^{PRINCIPAL_NAME}$"}),
+]
+"""What stands behind the colon of a principal."""
+
+PrincipalPattern = Annotated[NamePattern, PlainValidator(_pattern), WithJsonSchema({"type": "string"})]
+
+BucketName = Annotated[StrictStr, AfterValidator(_bucket), WithJsonSchema({"type": "string", "pattern": f"^{BUCKET}$"})]
+"""A bucket of ours."""
+
+StoredBucket = Annotated[StrictStr, AfterValidator(_matching(STORED_BUCKET, "must be the name of a bucket"))]
+"""A bucket as its store calls it."""
+
+Region = Annotated[StrictStr, AfterValidator(_matching(REGION, "must be a region like us-east-1"))]
+Key = Annotated[StrictStr, Field(min_length=1, max_length=_LONGEST_KEY), AfterValidator(_key)]
+LinkPrefix = Annotated[StrictStr, Field(max_length=_LONGEST_KEY), AfterValidator(_link_prefix)]
+AnyPrefix = Annotated[StrictStr, Field(max_length=_LONGEST_KEY), AfterValidator(_any_prefix)]
+"""The beginning of names, whether a folder or not."""
+
+Folder = Annotated[StrictStr, AfterValidator(_folder)]
+"""Written by an operator, so a slash that is left out is asked about and not added."""

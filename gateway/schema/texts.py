@@ -1,0 +1,70 @@
+"""Owns the types of texts for people and for headers: labels, file names, media types, entity tags, names of headers.
+
+Refuses to own texts with a grammar of the gateway's own (`gateway.schema.names`, `gateway.schema.quantities`).
+
+Law: a text shows as what it is. No control character ends a line in it and no mark turns its direction around; blanks
+and joiners, which file names and emoji of real people have, stay.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, StrictStr
+
+__all__ = ["ContentType", "Cursor", "EntityTag", "Filename", "HeaderName", "Note", "Text"]
+
+_ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e]{1,128}"|[\x21\x23-\x7e]{1,128}')
+_MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:;[ ]?[\x20-\x7e]+)?", re.ASCII)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
+_JOINERS: Final = frozenset("\u200c\u200d")
+"""Of the formatting characters, those that spelling needs: Persian has one, families of emoji the other."""
+
+
+def _shows(character: str) -> bool:
+    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable() and not all(map(_shows, value)):
+        raise ValueError("has characters that cannot be printed")
+    return value
+
+
+def _filename(value: str) -> str:
+    if not _printable(value).strip(". ") or "/" in value or "\\" in value:
+        raise ValueError("a file name has no slashes and is more than dots")
+    return value
+
+
+def _media_type(value: str) -> str:
+    if not _MEDIA_TYPE.fullmatch(value):
+        raise ValueError("not a media type: write one like application/pdf")
+    return value
+
+
+def _entity_tag(value: str) -> str:
+    if not _ENTITY_TAG.fullmatch(value):
+        raise ValueError(
+            'not the ETag of an object: write it as the store gives it, like "9a0364b9e99bb480dd25e1f0284c8555"'
+        )
+    return value if value.startswith('"') else f'"{value}"'
+
+
+def _header_name(value: str) -> str:
+    if not _TOKEN.fullmatch(value):
+        raise ValueError("must be the name of a header")
+    return value
+
+
+Text = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Note = Annotated[StrictStr, Field(min_length=1, max_length=200)]
+"""For people alone, in as many lines as they like."""
+
+Filename = Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_filename)]
+ContentType = Annotated[StrictStr, Field(max_length=255), AfterValidator(_media_type)]
+EntityTag = Annotated[StrictStr, Field(max_length=130), AfterValidator(_entity_tag)]
+HeaderName = Annotated[StrictStr, AfterValidator(_header_name)]
+Cursor = Annotated[StrictStr, Field(min_length=1, max_length=512), AfterValidator(_printable)]

@@ -1,0 +1,62 @@
+"""Owns the types of paths: files that have to be there, certificate authorities, directories.
+
+Refuses to own what stands in a file. Laws: relative paths start at the settings file, and every file that is named,
+there or not, is noted for the watcher.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+
+from gateway.settings.secret import SecretReader
+
+__all__ = ["Authorities", "Directory", "FilePath", "LaterFile", "named_file"]
+
+
+def _path(value: object, info: ValidationInfo, kind: str) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"must be the path of a {kind}")
+    return SecretReader.of(info).directory / value
+
+
+def named_file(value: object, info: ValidationInfo) -> Path:
+    """The path of a file that is there. Raises ValueError for anything else."""
+    path = _path(value, info, "file")
+    SecretReader.of(info).files.add(path)
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
+
+
+def _authorities(value: object, info: ValidationInfo) -> Path:
+    """Read here, so that a file which no connection could be made with is a fault where it is named."""
+    path = named_file(value, info)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError:
+        raise ValueError(f"the file {path} holds no certificate authorities in PEM") from None
+    return path
+
+
+def _later(value: object, info: ValidationInfo) -> Path:
+    return _path(value, info, "file").absolute()
+
+
+def _directory(value: object, info: ValidationInfo) -> Path:
+    return _path(value, info, "directory")
+
+
+def _text(example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "examples": [example]})
+
+
+FilePath = Annotated[Path, PlainValidator(named_file), _text("tls/server.crt")]
+Authorities = Annotated[Path, PlainValidator(_authorities), _text("tls/ca.crt")]
+LaterFile = Annotated[Path, PlainValidator(_later), _text("revoked.json")]
+"""A file that whoever opens it asks for."""
+
+Directory = Annotated[Path, PlainValidator(_directory), _text("policies/")]
