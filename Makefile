@@ -8,12 +8,13 @@
 #   make sbom     the bill of materials of the lock: dist/sbom.json, CycloneDX
 #   make record   the requests of client stacks, recorded again: tests/vectors/stacks
 #   make replicas several gateways on one state, whole and broken
+#   make ops      rolling restarts and corrupted reloads at their full lengths, with figures
 #   make acceptance 200,000 genuine requests and 200,000 altered ones, with figures
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: acceptance demo test lint format audit bench clients record helm replicas lock clean tools
+.PHONY: acceptance demo test lint format audit bench clients record helm ops replicas lock clean tools
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -50,6 +51,11 @@ clients: .venv/dev.stamp .tools/tools.stamp
 
 record: .venv/dev.stamp
 	$(BIN)/python -m tests.vectors.record $(ARGS)
+
+# Rolling restarts, corrupted reloads and the image's steps at their full lengths; as root. Twenty minutes.
+ops: .venv/dev.stamp .tools/tools.stamp
+	.ci/packages debootstrap
+	$(BIN)/python -m tests.ops $(ARGS)
 
 helm: .venv/dev.stamp .tools/kube.stamp
 	.tools/kube/bin/yamllint --strict -c .yamllint helm/Chart.yaml helm/values.yaml helm/alerts.yaml helm/alerts_test.yaml helm/examples policies gateway.yaml

@@ -277,3 +277,11 @@ def test_no_file_names_the_place_it_was_written_in() -> None:
                 if _FOREIGN.search(line):
                     found.append(f"{_name(path)}:{number}: {line.strip()[:100]}")
     assert [] == found
+
+
+def test_a_single_test_starts_without_what_it_does_not_ask_for() -> None:
+    """What every test shares imports no client of a store: a newcomer's one test starts in less than two seconds."""
+    dear = "{'boto3', 'botocore', 'aiobotocore', 'schemathesis', 'playwright', 'gateway.app'}"
+    program = f"import sys, tests.conftest; sys.exit(', '.join({dear} & sys.modules.keys()))"
+    found = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=False)
+    assert "" == found.stderr.strip()

@@ -7,9 +7,6 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 __all__ = ["RunningStore"]
 
 _numbers = itertools.count(1)
@@ -27,6 +24,9 @@ class RunningStore:
 
     def client(self, **changes: Any) -> Any:
         """A boto3 client (SigV4, path style, checksums only when required); `changes` go to its `Config`."""
+        import boto3
+        from botocore.config import Config
+
         settings: dict[str, Any] = {
             "signature_version": "s3v4",
             "s3": {"addressing_style": "path"},
