@@ -14,10 +14,11 @@ from cryptography.x509.oid import NameOID
 __all__ = ["certificate"]
 
 
-def certificate(directory: Path) -> tuple[Path, Path]:
-    """The files of a certificate for 127.0.0.1, which is its own authority, and of its key."""
+def certificate(directory: Path, *hosts: str) -> tuple[Path, Path]:
+    """The files of a certificate for 127.0.0.1 and these hosts, which is its own authority, and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a gateway")])
+    names = [x509.IPAddress(ip_address("127.0.0.1")), *map(x509.DNSName, hosts)]
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
@@ -27,7 +28,7 @@ def certificate(directory: Path) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())

