@@ -15,14 +15,13 @@ import secrets
 import signal
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from aiohttp import web
 
 from gateway import __version__
 from gateway.backends.profiles import PROFILES
@@ -43,15 +42,14 @@ from gateway.compose import (
     upload_parts_with,
     with_drained,
 )
-from gateway.control.api import OPERATIONS, build_control_app
-from gateway.control.deps import ControlDeps
-from gateway.control.head_timeouts import HeadTimeoutRunner
+from gateway.control.deps import Callers, ControlDeps, Live, Process, Stores
+from gateway.control.serve import ControlPlane
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.outlived import Outlived
 from gateway.core.attempt import Principal
 from gateway.core.reasons import DependencyDown, Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
-from gateway.core.token import SecretHash, hash_secret
+from gateway.core.token import hash_secret
 from gateway.data.plane import DataPlane, Terms
 from gateway.data.routes import data_handler
 from gateway.data.state.bandwidth import BandwidthShaper
@@ -128,7 +126,8 @@ class _App:
         self.siblings = WorkerMesh(self.metrics, meeting, self.processes, orders)
         self.health = Health()
         self._fixed = fixed_at_start(self.settings)
-        self._control: web.AppRunner | None = None
+        self._control: tuple[ControlPlane, DataServer] | None = None
+        self._callers = _callers_of(self.settings)
         self._servers: list[DataServer] = []
         self._certificates = Certificates(self.metrics.certificate_ends)
         self._settings_read = asyncio.Event()
@@ -142,7 +141,7 @@ class _App:
         self.tracing = tracing = open_tracing(os.environ)
         if tracing is not None:
             stack.push_async_callback(asyncio.to_thread, tracing.close)
-        self.metrics.know(backends=self.loaded.policies.policy.backends, operations=OPERATIONS.values())
+        self.metrics.know(backends=self.loaded.policies.policy.backends)
         monotonic = time.monotonic  # not the loop's: uvloop's clock stands still within one turn
         self.state: State = await open_stores(self.settings, self.metrics, processes=self.processes)
         stack.push_async_callback(self.state.close)
@@ -263,17 +262,9 @@ class _App:
 
     async def _listen(self) -> None:
         data, certificates = self.settings.data, self._certificates.of(self.settings)
-        self._control = control = HeadTimeoutRunner(
-            build_control_app(self._control_deps()), head_seconds=self.settings.deadlines.headers
-        )
-        await control.setup()
-        listen, tls = self.settings.control.listen, certificates["control"]
-        site = (
-            web.UnixSite(control, listen.path, ssl_context=tls)
-            if listen.path
-            else web.TCPSite(control, listen.host, listen.port, ssl_context=tls, reuse_port=self._shared)
-        )
-        await self._bind(listen, site.start)
+        plane = ControlPlane(self._control_deps())
+        self._control = plane, DataServer(plane.handle, head_seconds=self.settings.deadlines.headers)
+        await self._bind(self._control[1], self.settings.control.listen, certificates["control"])
         await self._serve_on(data.listen, data.app, certificates["data"])
         for trusted in data.further:
             await self._serve_on(trusted.listen, trusted.app, None)
@@ -286,20 +277,17 @@ class _App:
             handler = self.tracing.served(handler)
         server = DataServer(handler, head_seconds=self.settings.deadlines.headers)
         self._servers.append(server)
-        if listen.path:
-            await self._bind(listen, partial(server.listen_on_path, listen.path, tls))
-        else:
-            await self._bind(listen, partial(server.listen, listen.host, listen.port, tls, reuse_port=self._shared))
+        await self._bind(server, listen, tls)
 
-    @property
-    def _shared(self) -> bool | None:
-        return True if self.processes > 1 else None
-
-    async def _bind(self, listen: ListenAddress, start: Callable[[], Awaitable[object]]) -> None:
-        if listen.path and self.processes > 1:
+    async def _bind(self, server: DataServer, listen: ListenAddress, tls: ssl.SSLContext | None) -> None:
+        shared = True if self.processes > 1 else None
+        if listen.path and shared:
             raise SettingsError(f"{listen}: several processes cannot share a Unix socket: listen on an address")
         try:
-            await start()
+            if listen.path:
+                await server.listen_on_path(listen.path, tls)
+            else:
+                await server.listen(listen.host, listen.port, tls, reuse_port=shared)
         except OSError as failure:
             raise SettingsError(f"cannot listen on {listen}: {failure.strerror or failure}") from None
 
@@ -307,53 +295,59 @@ class _App:
         for server in self._servers:
             await server.close()
         if self._control is not None:
-            await self._control.cleanup()
+            plane, server = self._control
+            plane.end_waits()
+            await server.close()
+            await plane.finish()
 
     def _control_deps(self) -> ControlDeps:
         return ControlDeps(
-            grants=self.state.grants,
-            leases=self.state.leases,
-            feed=self.state.feed,
-            ledger=self.state.ledger,
+            stores=self._stores(),
+            live=self._live(),
+            process=Process(
+                ready=self.health.faults,
+                metrics=self.siblings.page,
+                know=lambda operations: self.metrics.know(operations=operations),
+                count=self.metrics.control_request,
+                tell=self.logs.audit_log,
+                drain=lambda name, drained: self.siblings.order("drain", name, drained),
+                log_at=lambda level, seconds: self.siblings.order("log", level, seconds),
+                processes=self.processes,
+                version=__version__,
+            ),
+        )
+
+    def _stores(self) -> Stores:
+        state = self.state
+        return Stores(
+            grants=state.grants,
+            leases=state.leases,
+            feed=state.feed,
+            ledger=state.ledger,
+            sealer=self.sealer,
+            resealer=state.sealed,
+            issuer=state.issuer,
+        )
+
+    def _live(self) -> Live:
+        return Live(
             policy=lambda: self.plane.gate.policy,
+            callers=lambda: self._callers,
+            public_url=lambda: self.settings.data.public_url,
+            audit_required=lambda: self.settings.fail.audit == "closed",
             apply_now=self._apply_now,
             ended=lambda grant: self.plane.follower.view.revoked(grant, "", "", "") is not None,
+            profile_of=lambda name: self.upstream.store(name).spec.profile.name,
             clock=time.time,
             entropy=secrets.token_bytes,
-            public_url=lambda: self.settings.data.public_url,
-            sealer=self.sealer,
             upstream=self.upstream,
-            tokens=self._admin_tokens,
-            app_tokens=self._app_tokens,
-            sidecar_tokens=self._sidecar_tokens,
-            sidecar_apps=lambda: self.settings.control.sidecar_apps,
-            sidecar_serves=lambda: self.settings.control.sidecar_serves,
-            issuer=self.state.issuer,
-            resealer=self.state.sealed,
             identity=LateIdentity(lambda: self.settings),
-            ready=self.health.faults,
-            metrics=self.siblings.page,
-            profile_of=lambda name: self.upstream.store(name).spec.profile.name,
-            audit_required=lambda: self.settings.fail.audit == "closed",
-            count=self.metrics.control_request,
-            tell=self.logs.audit_log,
-            drain=lambda name, drained: self.siblings.order("drain", name, drained),
-            log_at=lambda level, seconds: self.siblings.order("log", level, seconds),
-            processes=self.processes,
-            version=__version__,
         )
 
     def _outlived(self) -> Outlived:
-        return Outlived(
-            grants=self.state.grants,
-            feed=self.state.feed,
-            journal=Journal(
-                self.state.ledger, time.time, lambda: self.settings.fail.audit == "closed", self.logs.audit_log
-            ),
-            apply_now=self._apply_now,
-            clock=time.time,
-            sources=lambda: sources_of(self.settings),
-        )
+        stores, live = self._stores(), self._live()
+        journal = Journal(stores.ledger, live.clock, live.audit_required, self.logs.audit_log)
+        return Outlived(stores, live, journal, lambda: sources_of(self.settings))
 
     def _drain(self, name: str, drained: bool) -> None:  # noqa: FBT001 (an operator's word)
         """Out of use, or back, until a reload. What runs goes on. Raises KeyError if there is none of this name."""
@@ -374,15 +368,6 @@ class _App:
 
     def _pace(self) -> Pace:
         return Pace(self.settings.deadlines.min_rate, self.settings.deadlines.total)
-
-    def _admin_tokens(self) -> Mapping[SecretHash, str]:
-        return {hash_secret(token.secret.resolve()): token.name for token in self.settings.control.tokens}
-
-    def _sidecar_tokens(self) -> Mapping[SecretHash, str]:
-        return {hash_secret(token.secret.resolve()): token.name for token in self.settings.control.sidecars}
-
-    def _app_tokens(self) -> Mapping[SecretHash, str]:
-        return {hash_secret(entry.token.resolve()): entry.app.name for entry in self.settings.control.credentials}
 
     def _view_fault(self) -> str | None:
         age = self.plane.follower.age
@@ -426,7 +411,7 @@ class _App:
             self.metrics.policy_reload("failed")
             _log.error("reload refused: nothing has changed", cause=cause, faults=list(failure.faults))
             return
-        self.loaded, self.settings = loaded, loaded.settings
+        self.loaded, self.settings, self._callers = loaded, loaded.settings, _callers_of(loaded.settings)
         self.metrics.know(backends=loaded.policies.policy.backends)
         self.plane.gate = gate_of(loaded)
         self._log_as_set()
@@ -453,3 +438,14 @@ class _App:
             except DependencyDown as failure:
                 _log.warning("old records could not be pruned, or old seals not be counted", detail=failure.detail)
             await asyncio.sleep(_PRUNE_SECONDS)
+
+
+def _callers_of(settings: Settings) -> Callers:
+    control = settings.control
+    return Callers(
+        admins={hash_secret(token.secret.resolve()): token.name for token in control.tokens},
+        sidecars={hash_secret(sidecar.secret.resolve()): sidecar.name for sidecar in control.sidecars},
+        apps={hash_secret(entry.token.resolve()): entry.app.name for entry in control.credentials},
+        sidecar_apps=control.sidecar_apps,
+        sidecar_serves=control.sidecar_serves,
+    )

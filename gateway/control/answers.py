@@ -9,10 +9,11 @@ Times are RFC 3339 in UTC, sizes are bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.control.endpoint import json_reply
 from gateway.control.usecases.links import Held, HeldPage, IssuedLink
 from gateway.control.usecases.policies import Signature
 from gateway.control.usecases.revocations import Revoked
@@ -21,6 +22,7 @@ from gateway.core.issued import IssuedKey
 from gateway.core.revocation import FeedEntry
 from gateway.core.sealing import Resealed
 from gateway.core.units import Rate, format_instant
+from gateway.wire.replies import Reply
 
 __all__ = [
     "FaultView",
@@ -37,9 +39,10 @@ __all__ = [
     "RevokedView",
     "SessionView",
     "SignatureView",
-    "StatusView",
     "View",
+    "When",
     "rate_text",
+    "view_reply",
 ]
 
 When = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -67,8 +70,9 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
 
-class StatusView(View):
-    status: Literal["ok"] = "ok"
+def view_reply(view: View, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    """A view as JSON, fields under their public names."""
+    return json_reply(view.model_dump(mode="json", by_alias=True), status, headers)
 
 
 class FaultView(View):
@@ -86,7 +90,7 @@ class ObjectionView(View):
 
 
 class ProblemView(View):
-    """RFC 9457, with our reason and the id of the request."""
+    """RFC 9457, with our reason and the id of the request; written by `gateway.control.problems`."""
 
     type: str = "about:blank"
     title: str
@@ -251,7 +255,8 @@ class KeyPageView(View):
 
 
 class RevokedView(View):
-    """`revoked` is the number of living grants that ended, or would end; `serial` is null for a dry run.
+    """`revoked` is the number of living grants that ended, or would end; `serial` is null where nothing
+    was written: a dry run, or what had ended before.
 
     `known` is false for a name that neither the policy nor any grant has. It is recorded all the same: another gateway
     that follows this one may know it.

@@ -36,6 +36,7 @@ __all__ = [
     "ReasonQuery",
     "RecordQuery",
     "ResealBody",
+    "TrailQuery",
 ]
 
 Password = Annotated[StrictStr, Field(min_length=1, max_length=256)]
@@ -301,6 +302,13 @@ class KeyQuery(Body):
     label: Text | None = None
     cursor: Cursor | None = None
     limit: Limit = 100
+
+
+class TrailQuery(Body):
+    """`after` is the number of the last entry that the caller has."""
+
+    after: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    limit: Limit = 1000
 
 
 class ResealBody(Body):

@@ -1,4 +1,4 @@
-"""Owns what the control plane needs from outside, in one value that the composition root fills.
+"""Owns what the control plane needs from outside, in one value of three parts that the composition root fills.
 
 Refuses to own any of the parts.
 
@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from gateway.control.usecases.keys import Sealer
 from gateway.core.grant import Grant, GrantAdmin
 from gateway.core.issued import SessionIssuer
 from gateway.core.lease import LeaseStore
@@ -20,10 +19,10 @@ from gateway.core.policy import Policy
 from gateway.core.record import AuditEvent, Ledger
 from gateway.core.revocation import RevocationFeed
 from gateway.core.route import Upstream
-from gateway.core.sealing import Resealer
+from gateway.core.sealing import Resealer, Sealer
 from gateway.core.token import SecretHash
 
-__all__ = ["ControlDeps", "IdentityVerifier", "Proved"]
+__all__ = ["Callers", "ControlDeps", "IdentityVerifier", "Live", "Process", "Proved", "Stores"]
 
 
 class Proved(NamedTuple):
@@ -48,52 +47,86 @@ class IdentityVerifier(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ControlDeps:
-    """Everything the control listener is built from.
+class Callers:
+    """Who is believed: the SHA-256 of each token, and whose it is. One immutable value, swapped whole at a reload.
 
-    `apply_now` returns when this process's own revocation view has caught up with the feed. `clock` gives seconds
-    since the epoch. `tokens` maps the SHA-256 of tokens to admin names, `app_tokens` to app names, `sidecar_tokens`
-    to sidecars, `sidecar_apps` a sidecar's name to the apps of which it may have keys issued, `sidecar_serves` to the
-    owners whose grants it is given (an admin, who is not named there, is given all). `public_url` is what
-    links begin with; `audit_required` is the declared posture of the audit trail, true is closed. These seven are asked
-    at every request, so that a reload takes effect. `issuer` makes the apps' short-lived keys where a central gateway
-    does, and is None where this one does. `resealer` is None where there are no sealing keys. `profile_of` names a
-    backend's profile. `ready` gives the faults that keep the gateway from serving, by name. `metrics` takes an
-    Accept header and gives a content type and a text, or None when a process of this gateway does not answer.
-    `count` hears of every request that ended: the name of its operation, its status, and its seconds; `tell` hears
-    of every administrative act. `drain` takes a known backend out of use, or back; `log_at` changes the level of the
-    log, for so many seconds where they are given; a reload undoes both. `processes` is how many serve at this
-    listener's address; both answer how many of these have changed. `ended` says that this process's revocation view
-    ends a key wherever it is used.
+    `sidecar_apps` maps a sidecar's name to the apps of which it may have keys issued, `sidecar_serves` to the owners
+    whose grants it is given (an admin, who is not named there, is given all).
+    """
+
+    admins: Mapping[SecretHash, str]
+    sidecars: Mapping[SecretHash, str]
+    apps: Mapping[SecretHash, str]
+    sidecar_apps: Mapping[str, frozenset[str]]
+    sidecar_serves: Mapping[str, tuple[NamePattern, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Where things are kept.
+
+    `issuer` makes the apps' short-lived keys where a central gateway does, and is None where this one does. `resealer`
+    is None where there are no sealing keys.
     """
 
     grants: GrantAdmin
     leases: LeaseStore
     feed: RevocationFeed
     ledger: Ledger
+    sealer: Sealer
+    resealer: Resealer | None
+    issuer: SessionIssuer | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What is in force. It is asked at every request, so that a reload and a revocation take effect.
+
+    `apply_now` returns when this process's own revocation view has caught up with the feed; `ended` says that this view
+    ends a key wherever it is used. `clock` gives seconds since the epoch. `public_url` is what links begin with;
+    `audit_required` is the declared posture of the audit trail, true is closed. `profile_of` names a backend's profile.
+    """
+
     policy: Callable[[], Policy]
+    callers: Callable[[], Callers]
+    public_url: Callable[[], str]
+    audit_required: Callable[[], bool]
     apply_now: Callable[[], Awaitable[None]]
+    ended: Callable[[Grant], bool]
+    profile_of: Callable[[str], str]
     clock: Callable[[], float]
     entropy: Callable[[int], bytes]
-    public_url: Callable[[], str]
-    sealer: Sealer
     upstream: Upstream
-    tokens: Callable[[], Mapping[SecretHash, str]]
+    identity: IdentityVerifier | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """The running process: what it tells, and what an operator changes in it.
+
+    `ready` gives the faults that keep the gateway from serving, by name. `metrics` takes an Accept header and gives a
+    content type and a text, or None when a process of this gateway does not answer. `know` is given the names of the
+    API's operations, before `count` hears of a request that ended: the name of its operation, its status, its seconds;
+    `tell` hears of every administrative act. `drain` takes a known backend out of use, or back; `log_at` changes the
+    level of the log, for so many seconds where they are given; a reload undoes both. `processes` is how many serve at
+    this listener's address; both answer how many of these have changed.
+    """
+
     ready: Callable[[], Mapping[str, str]]
     metrics: Callable[[str], Awaitable[tuple[str, bytes] | None]]
-    profile_of: Callable[[str], str]
-    app_tokens: Callable[[], Mapping[SecretHash, str]]
-    sidecar_tokens: Callable[[], Mapping[SecretHash, str]]
-    sidecar_apps: Callable[[], Mapping[str, frozenset[str]]]
-    sidecar_serves: Callable[[], Mapping[str, tuple[NamePattern, ...]]]
-    issuer: SessionIssuer | None
-    resealer: Resealer | None
-    ended: Callable[[Grant], bool]
-    identity: IdentityVerifier | None
-    audit_required: Callable[[], bool]
+    know: Callable[[frozenset[str]], None]
     count: Callable[[str, int, float], None]
     tell: Callable[[AuditEvent], None]
     drain: Callable[[str, bool], Awaitable[int]]
     log_at: Callable[[str, float | None], Awaitable[int]]
     processes: int
     version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlDeps:
+    """Everything the control listener is built from."""
+
+    stores: Stores
+    live: Live
+    process: Process

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field
 
-from gateway.control.answers import View
+from gateway.control.answers import View, When
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import AuditEntry, Record, RecordPage, TrailHead, TrailPage
 from gateway.core.trail import entry_fields
@@ -18,7 +18,6 @@ from gateway.core.units import format_instant
 
 __all__ = ["AuditEntryView", "HeadView", "LedgerPageView", "LedgerRecordView", "RecordPageView", "TrailView"]
 
-Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 _SHOWN: Final = tuple(each.name for each in fields(Record))
 Digest = Annotated[str, Field(description="SHA-256 in lower-case hex")]
 
@@ -39,7 +38,7 @@ class AuditEntryView(View):
 
     number: int
     before: Digest
-    at: Instant
+    at: When
     actor: str
     act: str
     target: str
@@ -70,7 +69,7 @@ class RecordView(View):
     """A use of a link. What no UTF-8 text can hold is shown as `?`."""
 
     request_id: str
-    at: Instant
+    at: When
     duration: float
     principal: str
     operation: str

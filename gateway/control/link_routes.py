@@ -1,4 +1,4 @@
-"""Owns the endpoints of links: `/v1/links…`.
+"""Owns what the endpoints of links do: `/v1/links…`.
 
 Refuses to own what a link is (`gateway.control.usecases.links`).
 """
@@ -6,111 +6,85 @@ Refuses to own what a link is (`gateway.control.usecases.links`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
-from aiohttp import web
-
-from gateway.control.answers import LinkPageView, LinkView, MadeLinkView
-from gateway.control.bodies import EditLink, LinkQuery, NewLink, NoQuery, ReasonQuery, RecordQuery
-from gateway.control.deps import ControlDeps
+from gateway.control.answers import LinkPageView, LinkView, MadeLinkView, view_reply
+from gateway.control.api import Api
+from gateway.control.bodies import EditLink, LinkQuery, NewLink, ReasonQuery, RecordQuery
+from gateway.control.endpoint import Call
 from gateway.control.ledger_answers import RecordPageView
 from gateway.control.problems import forbidden, problem
-from gateway.control.routes import Endpoint, path_id, read_body, read_query, reply
-from gateway.control.usecases.links import KEEP, Conflict, Held, Links, Objected
-from gateway.core.attempt import Principal
+from gateway.control.usecases.links import KEEP, Conflict, Held, IssuedLink, Objected
 from gateway.core.grant import GrantFilter
 from gateway.core.reasons import Reason, Refused
+from gateway.wire.replies import Reply
 
-__all__ = ["link_endpoints"]
+__all__ = ["create_link", "edit_link", "list_links", "list_records", "revoke_link", "rotate_link", "show_link"]
 
 _IDEMPOTENCY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _ETAG: Final = re.compile(r'"(\d{1,18})"', re.ASCII)
 
 
-def link_endpoints(links: Links, deps: ControlDeps) -> tuple[Endpoint, ...]:
-    """The rows of links."""
-    desk = _LinkDesk(links, deps)
-    return (
-        Endpoint("POST", "/v1/links", desk.create),
-        Endpoint("GET", "/v1/links", desk.page),
-        Endpoint("GET", "/v1/links/{id}", desk.inspect),
-        Endpoint("PATCH", "/v1/links/{id}", desk.edit),
-        Endpoint("DELETE", "/v1/links/{id}", desk.revoke),
-        Endpoint("POST", "/v1/links/{id}/rotate", desk.rotate),
-        Endpoint("GET", "/v1/links/{id}/records", desk.records),
+async def create_link(api: Api, call: Call[None, NewLink]) -> Reply:
+    idempotency = call.raw.header("idempotency-key")
+    if idempotency is not None and not _IDEMPOTENCY.fullmatch(idempotency):
+        raise Refused(Reason.BAD_REQUEST, "an Idempotency-Key has 1 to 255 visible ASCII characters")
+    body = call.body
+    made = await api.links.issue(call.caller, body.scope, body.applied, body.password, idempotency)
+    if isinstance(made, Objected):
+        return forbidden(call.request_id, made.objections)
+    if isinstance(made, Conflict):
+        detail = f"this Idempotency-Key made the link {made.link_id}, which is not what this body asks for"
+        return problem(call.request_id, 409, Reason.BAD_ARGUMENT, detail)
+    location = ("Location", f"/v1/links/{made.held.grant.id}")
+    return _show_made(api, made, 200 if made.token is None else 201, location)
+
+
+async def list_links(api: Api, call: Call[LinkQuery, None]) -> Reply:
+    query, now = call.query, api.deps.live.clock()
+    wanted = GrantFilter(
+        now=now, owner=query.owner, bucket=query.bucket, prefix=query.prefix, label=query.label, state=query.state
     )
+    return view_reply(LinkPageView.of(await api.links.page(wanted, query.cursor, query.limit), now))
 
 
-@dataclass(frozen=True, slots=True)
-class _LinkDesk:
-    links: Links
-    deps: ControlDeps
-
-    async def create(self, request: web.Request, actor: Principal) -> web.Response:
-        read_query(request, NoQuery)
-        idempotency = request.headers.get("Idempotency-Key")
-        if idempotency is not None and not _IDEMPOTENCY.fullmatch(idempotency):
-            raise Refused(Reason.BAD_REQUEST, "an Idempotency-Key has 1 to 255 visible ASCII characters")
-        body = await read_body(request, NewLink)
-        made = await self.links.issue(actor, body.scope, body.applied, body.password, idempotency)
-        if isinstance(made, Objected):
-            return forbidden(request, made.objections)
-        if isinstance(made, Conflict):
-            detail = f"this Idempotency-Key made the link {made.link_id}, which is not what this body asks for"
-            return problem(request, 409, Reason.BAD_ARGUMENT, detail)
-        view = MadeLinkView.made(made, self.deps.clock(), self.deps.public_url())
-        answer = reply(view, 200 if made.token is None else 201)
-        answer.headers["Location"] = f"/v1/links/{view.id}"
-        return _tagged(answer, made.held)
-
-    async def page(self, request: web.Request, actor: Principal) -> web.Response:
-        query = read_query(request, LinkQuery)
-        now = self.deps.clock()
-        wanted = GrantFilter(
-            now=now,
-            owner=query.owner,
-            bucket=query.bucket,
-            prefix=query.prefix,
-            label=query.label,
-            state=query.state,
-        )
-        return reply(LinkPageView.of(await self.links.page(wanted, query.cursor, query.limit), now))
-
-    async def inspect(self, request: web.Request, actor: Principal) -> web.Response:
-        read_query(request, NoQuery)
-        return self._shown(await self.links.inspect(path_id(request)))
-
-    async def edit(self, request: web.Request, actor: Principal) -> web.Response:
-        read_query(request, NoQuery)
-        body = await read_body(request, EditLink)
-        version = _version(request.headers.get("If-Match"))
-        password = body.password if "password" in body.model_fields_set else KEEP
-        held = await self.links.edit(actor, path_id(request), body.applied, password, version)
-        if isinstance(held, Objected):
-            return forbidden(request, held.objections)
-        return self._shown(held)
-
-    async def revoke(self, request: web.Request, actor: Principal) -> web.Response:
-        reason = read_query(request, ReasonQuery).reason
-        return self._shown(await self.links.revoke(actor, path_id(request), reason))
-
-    async def rotate(self, request: web.Request, actor: Principal) -> web.Response:
-        read_query(request, NoQuery)
-        issued = await self.links.rotate(actor, path_id(request))
-        return _tagged(reply(MadeLinkView.made(issued, self.deps.clock(), self.deps.public_url())), issued.held)
-
-    async def records(self, request: web.Request, actor: Principal) -> web.Response:
-        query = read_query(request, RecordQuery)
-        return reply(RecordPageView.of(await self.links.records(path_id(request), query.cursor, query.limit)))
-
-    def _shown(self, held: Held) -> web.Response:
-        return _tagged(reply(LinkView.of(held, self.deps.clock())), held)
+async def show_link(api: Api, call: Call[None, None]) -> Reply:
+    return _show(api, await api.links.inspect(call.path_id()))
 
 
-def _tagged(answer: web.Response, held: Held) -> web.Response:
-    answer.headers["ETag"] = f'"{held.grant.version}"'
-    return answer
+async def edit_link(api: Api, call: Call[None, EditLink]) -> Reply:
+    body, version = call.body, _version(call.raw.header("if-match"))
+    password = body.password if "password" in body.model_fields_set else KEEP
+    held = await api.links.edit(call.caller, call.path_id(), body.applied, password, version)
+    return forbidden(call.request_id, held.objections) if isinstance(held, Objected) else _show(api, held)
+
+
+async def revoke_link(api: Api, call: Call[ReasonQuery, None]) -> Reply:
+    held = await api.links.inspect(call.path_id())
+    ended = await api.revocations.end(call.caller, held.grant, call.query.reason)
+    return _show(api, replace(held, grant=ended.grant))
+
+
+async def rotate_link(api: Api, call: Call[None, None]) -> Reply:
+    return _show_made(api, await api.links.rotate(call.caller, call.path_id()))
+
+
+async def list_records(api: Api, call: Call[RecordQuery, None]) -> Reply:
+    return view_reply(RecordPageView.of(await api.links.records(call.path_id(), call.query.cursor, call.query.limit)))
+
+
+def _show(api: Api, held: Held) -> Reply:
+    return view_reply(LinkView.of(held, api.deps.live.clock()), headers=(_etag(held),))
+
+
+def _show_made(api: Api, made: IssuedLink, status: int = 200, *headers: tuple[str, str]) -> Reply:
+    view = MadeLinkView.made(made, api.deps.live.clock(), api.deps.live.public_url())
+    return view_reply(view, status, (*headers, _etag(made.held)))
+
+
+def _etag(held: Held) -> tuple[str, str]:
+    return "ETag", f'"{held.grant.version}"'
 
 
 def _version(if_match: str | None) -> int | None:

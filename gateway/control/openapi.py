@@ -1,4 +1,4 @@
-"""Owns the description of the control API: a hand-kept OpenAPI 3.1 skeleton, filled with the models' own schemas.
+"""Owns the description of the control API (OpenAPI 3.1), made of its rows and of the models' own schemas.
 
 Refuses to own the models (`gateway.control.bodies`, `gateway.control.answers`) and which operations there are
 (`gateway.control.rows`).
@@ -8,17 +8,20 @@ Law: nothing is described twice; what a model says of its fields is taken from t
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any, Final
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 
-from gateway.control import answers
-from gateway.control.rows import ROWS, Row
+from gateway.control.answers import ProblemView
+from gateway.control.endpoint import Endpoint
+from gateway.control.guard import Access
 
 __all__ = ["describe"]
 
 
+_BY_TOKEN: Final = frozenset({Access.ADMIN, Access.SIDECAR})
 _REF: Final = "#/components/schemas/{model}"
 _PHRASES: Final = {
     200: "Done",
@@ -41,10 +44,13 @@ _PHRASES: Final = {
 }
 
 
-def describe(version: str) -> dict[str, Any]:
+Row = Endpoint[Any, Any]
+
+
+def describe(rows: Sequence[Row], version: str) -> dict[str, Any]:
     """The whole document."""
     paths: dict[str, dict[str, Any]] = {}
-    for row in ROWS:
+    for row in rows:
         paths.setdefault(row.path, {})[row.method.lower()] = _operation(row)
     return {
         "openapi": "3.1.0",
@@ -66,16 +72,17 @@ def describe(version: str) -> dict[str, Any]:
                 "admin": {"type": "http", "scheme": "bearer"},
                 "app": {"type": "apiKey", "in": "header", "name": "Authorization"},
             },
-            "schemas": _schemas(),
+            "schemas": _schemas(rows),
         },
     }
 
 
-def _schemas() -> dict[str, Any]:
-    asked = {model for row in ROWS for model in (row.body,) if model is not None}
-    answered = {model for row in ROWS for model in (row.answer,) if model is not None} | {answers.ProblemView}
+def _schemas(rows: Sequence[Row]) -> dict[str, Any]:
+    asked = {row.body for row in rows if row.body is not None}
+    answered = {row.answer for row in rows if row.answer is not None} | {ProblemView}
     models = [(model, "validation") for model in asked] + [(model, "serialization") for model in answered]
-    _, document = models_json_schema(sorted(models, key=lambda pair: pair[0].__name__), ref_template=_REF)  # type: ignore[arg-type]
+    adapters = [(model.__name__, mode, TypeAdapter(model)) for model, mode in models]
+    _, document = TypeAdapter.json_schemas(sorted(adapters, key=lambda known: known[0]), ref_template=_REF)  # type: ignore[arg-type]
     schemas: dict[str, Any] = document["$defs"]
     return schemas
 
@@ -92,8 +99,8 @@ def _operation(row: Row) -> dict[str, Any]:
         fields = {name: {"type": "string"} for name in row.form}
         schema = {"type": "object", "properties": fields, "required": list(row.form[:-1])}
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": schema}}}
-    if row.proof != "admin":
-        operation["security"] = [{"app": []}] if row.proof == "app" else []
+    if row.access not in _BY_TOKEN:
+        operation["security"] = [{"app": []}] if row.access is Access.APP else []
     return operation
 
 
@@ -101,8 +108,7 @@ def _parameters(row: Row) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     found.extend(
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in ("id", "app", "hash", "name")
-        if "{" + name + "}" in row.path
+        for name in re.findall(r"{(\w+)}", row.path)
     )
     found.extend({"name": name, "in": "header", "schema": {"type": "string"}} for name in row.headers)
     if row.query is not None:
@@ -125,7 +131,7 @@ def _plain(schema: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
 
 
 def _responses(row: Row) -> dict[str, Any]:
-    refusals = {400, 401, 422, 429, 503} if row.proof == "admin" else {400}
+    refusals = {400, 401, 422, 429, 503} if row.access in _BY_TOKEN else {400}
     if row.body is not None or row.form:
         refusals |= {408, 413}
     if row.body is not None:
@@ -146,11 +152,11 @@ def _content(row: Row) -> dict[str, Any]:
 
 
 def _problem(status: int, row: Row) -> dict[str, Any]:
-    content: dict[str, Any] = {"application/problem+json": {"schema": _ref(answers.ProblemView)}}
+    content: dict[str, Any] = {"application/problem+json": {"schema": _ref(ProblemView)}}
     if row.form:
         content |= {row.media: {"schema": {"type": "string"}}}
     return {"description": _PHRASES[status], "content": content}
 
 
-def _ref(model: type[BaseModel]) -> dict[str, Any]:
+def _ref(model: type) -> dict[str, Any]:
     return {"$ref": _REF.format(model=model.__name__)}

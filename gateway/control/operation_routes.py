@@ -1,27 +1,23 @@
-"""Owns the endpoints that change a running process: `PUT /v1/backends/{name}`, `PUT /v1/log`.
+"""Owns what the endpoints that change a running process do: `PUT /v1/backends/{name}`, `PUT /v1/log`.
 
 Refuses to own what the changes are (`gateway.control.usecases.operations`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from aiohttp import web
 from pydantic import Field, StrictBool
 
-from gateway.control.answers import View
-from gateway.control.bodies import NoQuery
+from gateway.control.answers import View, When, view_reply
+from gateway.control.api import Api
 from gateway.control.body import Body
-from gateway.control.ledger_answers import Instant
-from gateway.control.routes import Endpoint, read_body, read_query, reply
-from gateway.control.usecases.operations import Operations
-from gateway.core.attempt import Principal
+from gateway.control.endpoint import Call
 from gateway.core.units import format_instant
 from gateway.schema.quantities import Duration
+from gateway.wire.replies import Reply
 
-__all__ = ["DrainBody", "DrainView", "LogBody", "LogView", "operation_endpoints"]
+__all__ = ["DrainBody", "DrainView", "LogBody", "LogView", "drain_backend", "set_log_level"]
 
 Level = Literal["debug", "info", "warning", "error"]
 Lasts = Literal["until the gateway is reloaded or ends"]
@@ -56,35 +52,20 @@ class LogView(View):
     """The level in force; `until` is null where only a reload or the gateway's end brings the old one back."""
 
     level: Level
-    until: Annotated[Instant | None, Field(description="When the settings' level is back")]
+    until: Annotated[When | None, Field(description="When the settings' level is back")]
     processes: Processes
     changed: Changed
 
 
-def operation_endpoints(operations: Operations, processes: int) -> tuple[Endpoint, ...]:
-    """The rows that change a running gateway of so many processes."""
-    desk = _OperationDesk(operations, processes)
-    return (
-        Endpoint("PUT", "/v1/backends/{name}", desk.drain),
-        Endpoint("PUT", "/v1/log", desk.log),
-    )
+async def drain_backend(api: Api, call: Call[None, DrainBody]) -> Reply:
+    name, drained = call.values["name"], call.body.drained
+    changed = await api.operations.set_drained(call.caller, name, drained=drained)
+    processes = api.deps.process.processes
+    return view_reply(DrainView(name=name, drained=drained, processes=processes, changed=changed))
 
 
-@dataclass(frozen=True, slots=True)
-class _OperationDesk:
-    operations: Operations
-    processes: int
-
-    async def drain(self, request: web.Request, actor: Principal) -> web.Response:
-        read_query(request, NoQuery)
-        body = await read_body(request, DrainBody)
-        name = request.match_info["name"]
-        changed = await self.operations.set_drained(actor, name, drained=body.drained)
-        return reply(DrainView(name=name, drained=body.drained, processes=self.processes, changed=changed))
-
-    async def log(self, request: web.Request, actor: Principal) -> web.Response:
-        read_query(request, NoQuery)
-        body = await read_body(request, LogBody)
-        level = await self.operations.set_log_level(actor, body.level, body.seconds)
-        ends = None if level.until is None else format_instant(level.until)
-        return reply(LogView(level=body.level, until=ends, processes=self.processes, changed=level.changed))
+async def set_log_level(api: Api, call: Call[None, LogBody]) -> Reply:
+    level = await api.operations.set_log_level(call.caller, call.body.level, call.body.seconds)
+    until = None if level.until is None else format_instant(level.until)
+    processes = api.deps.process.processes
+    return view_reply(LogView(level=call.body.level, until=until, processes=processes, changed=level.changed))

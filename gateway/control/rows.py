@@ -1,297 +1,144 @@
-"""Owns the list of the control API's operations: their names, models, statuses and the proof that each asks for.
+"""Owns the table of the control API: what may be asked, by whom, and what answers.
 
-Refuses to own the models (`gateway.control.bodies`, `gateway.control.answers`) and the document that is made of the
-list (`gateway.control.openapi`).
+Refuses to own what the handlers do (`gateway.control.*_routes`) and the models (`gateway.control.bodies`, the answers).
 
-Law: every endpoint has one row here and every row an endpoint; a test compares the two.
+Law: an endpoint is a row here, with its handler. Router, guard, description and metrics are made of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from functools import cache
+from typing import Any, Final
 
-from pydantic import BaseModel
+import orjson
 
-from gateway.control import (
-    answers,
-    bodies,
-    ledger_answers,
-    ledger_routes,
-    operation_routes,
-    rule_answers,
-    sidecar_routes,
-)
+from gateway.control import answers, bodies, ledger_answers, rule_answers
+from gateway.control import key_routes as keys
+from gateway.control import ledger_routes as ledger
+from gateway.control import link_routes as links
+from gateway.control import operation_routes as operations
+from gateway.control import rule_routes as rules
+from gateway.control import session_routes as sessions
+from gateway.control import sidecar_routes as sidecars
+from gateway.control.api import Api
+from gateway.control.endpoint import Call, Endpoint
+from gateway.control.guard import Access
+from gateway.control.openapi import describe
+from gateway.control.probes import PROBES
+from gateway.wire.replies import Reply
 
-__all__ = ["ROWS", "Row"]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One operation: its models, the statuses it can answer beside the common ones, and the proof it asks for."""
-
-    method: str
-    path: str
-    name: str
-    tag: str
-    summary: str
-    answer: type[BaseModel] | None = None
-    body: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
-    status: int = 200
-    also: tuple[int, ...] = ()
-    proof: Literal["admin", "app", "none"] = "admin"
-    media: str = "application/json"
-    form: tuple[str, ...] = ()
-    headers: tuple[str, ...] = ()
-
+__all__ = ["ROWS"]
 
 _LINK: Final = "/v1/links/{id}"
 _KEY: Final = "/v1/keys/{id}"
+_ROLE_FORM: Final = ("Action", "RoleArn", "RoleSessionName", "WebIdentityToken", "DurationSeconds")
+_STS: Final = "AssumeRoleWithWebIdentity of the STS query API"
+ADMIN, SIDECAR, APP, PUBLIC = Access.ADMIN, Access.SIDECAR, Access.APP, Access.PUBLIC
 
-ROWS: Final = (
-    Row("GET", "/healthz", "healthy", "operation", "Whether the process lives", answers.StatusView, proof="none"),
-    Row(
-        "GET",
-        "/readyz",
-        "ready",
-        "operation",
-        "Whether it can serve, or every fault that keeps it from serving",
-        answers.StatusView,
-        also=(503,),
-        proof="none",
-    ),
-    Row("GET", "/metrics", "metrics", "operation", "For Prometheus", also=(503,), proof="none", media="text/plain"),
-    Row("GET", "/v1/openapi.json", "description", "operation", "This document", proof="none"),
-    Row(
-        "PUT",
-        "/v1/log",
-        "setLogLevel",
-        "operation",
-        "How much this process logs, for a time or until a reload",
-        operation_routes.LogView,
-        operation_routes.LogBody,
-    ),
-    Row(
-        "GET",
-        "/v1/credentials/{app}",
-        "containerCredentials",
-        "sessions",
-        "Short-lived keys for an app's SDK, in the container-credentials shape",
-        answers.SessionView,
-        also=(401, 403, 429, 503),
-        proof="app",
-    ),
-    *(
-        Row(
-            "POST",
-            path,
-            name,
-            "sessions",
-            "AssumeRoleWithWebIdentity of the STS query API",
-            also=(403, 503),
-            proof="none",
-            media="text/xml",
-            form=("Action", "RoleArn", "RoleSessionName", "WebIdentityToken", "DurationSeconds"),
-        )
-        for path, name in (("/sts", "assumeRole"), ("/sts/", "assumeRoleBelow"))
-    ),
-    Row(
-        "POST",
-        "/v1/links",
-        "createLink",
-        "links",
-        "Make a link; its token is shown once",
-        answers.MadeLinkView,
-        bodies.NewLink,
-        status=201,
-        also=(200, 403, 404, 409),
-        headers=("Idempotency-Key",),
-    ),
-    Row("GET", "/v1/links", "listLinks", "links", "Links, newest first", answers.LinkPageView, query=bodies.LinkQuery),
-    Row("GET", _LINK, "showLink", "links", "One link with its counters", answers.LinkView, also=(404,)),
-    Row(
-        "PATCH",
-        _LINK,
-        "editLink",
-        "links",
-        "Change anything but the secret, several fields at once",
-        answers.LinkView,
-        bodies.EditLink,
-        also=(403, 404, 409, 412),
-        headers=("If-Match",),
-    ),
-    Row(
-        "DELETE",
-        _LINK,
-        "revokeLink",
-        "links",
-        "Revoke a link; in force when the answer arrives",
-        answers.LinkView,
-        query=bodies.ReasonQuery,
-        also=(404,),
-    ),
-    Row(
-        "POST",
-        _LINK + "/rotate",
-        "rotateLink",
-        "links",
-        "A new token for the same link; the old one ends",
-        answers.MadeLinkView,
-        also=(404, 409, 412),
-    ),
-    Row(
-        "GET",
-        _LINK + "/records",
-        "listRecords",
-        "links",
-        "The uses of a link, newest first",
-        ledger_answers.RecordPageView,
-        query=bodies.RecordQuery,
-        also=(404,),
-    ),
-    Row(
-        "POST",
-        "/v1/keys",
-        "createKey",
-        "keys",
-        "Make a key for an app; its secrets are shown once",
-        answers.MadeKeyView,
-        bodies.NewKey,
-        status=201,
-    ),
-    Row("GET", "/v1/keys", "listKeys", "keys", "Keys, newest first", answers.KeyPageView, query=bodies.KeyQuery),
-    Row("GET", _KEY, "showKey", "keys", "One key", answers.KeyView, also=(404,)),
-    Row(
-        "DELETE",
-        _KEY,
-        "revokeKey",
-        "keys",
-        "Revoke a key; in force when the answer arrives",
-        answers.KeyView,
-        query=bodies.ReasonQuery,
-        also=(404,),
-    ),
-    Row(
-        "POST",
-        "/v1/reseal",
-        "resealKeys",
-        "keys",
-        "Bring one batch of stored secrets, of keys and passwords, under the first of state.sealing_keys",
-        answers.ResealedView,
-        bodies.ResealBody,
-    ),
-    Row(
-        "POST",
-        "/v1/revocations",
-        "revoke",
-        "revocations",
-        "Revoke all that a target names, in one write",
-        answers.RevokedView,
-        bodies.NewRevocation,
-        also=(404,),
-    ),
-    Row(
-        "GET",
-        "/v1/revocations",
-        "listRevocations",
-        "revocations",
-        "Revocations in order; with `after`, waits for the next one",
-        answers.FeedView,
-        query=bodies.FeedQuery,
-        also=(304,),
-        headers=("If-None-Match",),
-    ),
-    Row(
-        "GET",
-        "/v1/audit",
-        "readTrail",
-        "audit",
-        "The audit trail in order, each entry with the digest of the one before",
-        ledger_answers.TrailView,
-        query=ledger_routes.TrailQuery,
-    ),
-    Row(
-        "GET",
-        "/v1/records",
-        "exportRecords",
-        "audit",
-        "Every record that is kept, in the store's order",
-        ledger_answers.LedgerPageView,
-        query=bodies.RecordQuery,
-    ),
-    Row(
-        "GET",
-        "/v1/grants/by-hash/{hash}",
-        "findGrant",
-        "sidecars",
-        "The stored grant of a secret's SHA-256, or null; a sidecar's token is enough",
-        sidecar_routes.FoundView,
-    ),
-    Row(
-        "POST",
-        "/v1/sessions",
-        "issueSession",
-        "sidecars",
-        "A short-lived key of an app that the settings name for the sidecar that asks; its secrets are shown once",
-        sidecar_routes.IssuedView,
-        sidecar_routes.NewSession,
-        status=201,
-        also=(403,),
-    ),
-    *(
-        Row("POST", f"/v1/uses/{path}", name, "sidecars", summary, view, body, also=(404,))
-        for path, name, summary, view, body in (
-            ("open", "openUse", "Open or join a counted use", sidecar_routes.UseView, sidecar_routes.OpenUse),
-            ("join", "joinUse", "Whether a counted use is open", sidecar_routes.UseView, sidecar_routes.GiveBack),
-            ("usage", "readUsage", "What a link has used so far", sidecar_routes.UsageView, sidecar_routes.Used),
-            (
-                "give-back",
-                "giveUseBack",
-                "End a request that brought nothing",
-                sidecar_routes.UseView,
-                sidecar_routes.GiveBack,
-            ),
-            (
-                "reserve",
-                "reserveBytes",
-                "Reserve bytes of a budget and a use before they move",
-                sidecar_routes.RoomView,
-                sidecar_routes.ReserveBytes,
-            ),
-            ("settle", "settleBytes", "Count what moved", sidecar_routes.UseView, sidecar_routes.SettleBytes),
-        )
-    ),
-    Row("GET", "/v1/backends", "listBackends", "policy", "The stores behind the gateway", rule_answers.BackendList),
-    Row(
-        "PUT",
-        "/v1/backends/{name}",
-        "drainBackend",
-        "operation",
-        "Take a backend out of use, or back, until a reload; running transfers go on",
-        operation_routes.DrainView,
-        operation_routes.DrainBody,
-        also=(404,),
-    ),
-    Row("GET", "/v1/policy", "showPolicy", "policy", "The rules in force", rule_answers.PolicyView),
-    Row(
-        "POST",
-        "/v1/policy/explain",
-        "explain",
-        "policy",
-        "Why an attempt would be allowed or refused, all reasons",
-        rule_answers.ExplanationView,
-        bodies.ExplainBody,
-        also=(404,),
-    ),
-    Row(
-        "POST",
-        "/v1/presign",
-        "presign",
-        "policy",
-        "A presigned URL of the real store, where the policy lets the caller sign",
-        answers.SignatureView,
-        bodies.PresignBody,
-        also=(403, 404, 501, 502),
-    ),
+
+async def show_description(api: Api, call: Call[None, None]) -> Reply:
+    return Reply(200, (("Content-Type", "application/json"),), _description(api.deps.process.version))
+
+
+@cache
+def _description(version: str) -> bytes:
+    return orjson.dumps(describe(ROWS, version))
+
+
+# fmt: off
+ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
+    *PROBES,
+    Endpoint("GET", "/v1/openapi.json", PUBLIC, show_description, "description", "operation", "This document"),
+    Endpoint("PUT", "/v1/log", ADMIN, operations.set_log_level, "setLogLevel", "operation",
+             "How much this process logs, for a time or until a reload",
+             body=operations.LogBody, answer=operations.LogView),
+    Endpoint("PUT", "/v1/backends/{name}", ADMIN, operations.drain_backend, "drainBackend", "operation",
+             "Take a backend out of use, or back, until a reload; running transfers go on",
+             body=operations.DrainBody, answer=operations.DrainView, also=(404,)),
+
+    Endpoint("GET", "/v1/credentials/{app}", APP, sessions.show_credentials, "containerCredentials", "sessions",
+             "Short-lived keys for an app's SDK, in the container-credentials shape",
+             answer=answers.SessionView, also=(401, 403, 429, 503)),
+    Endpoint("POST", "/sts", PUBLIC, sessions.assume_role, "assumeRole", "sessions", _STS,
+             form=_ROLE_FORM, media="text/xml", also=(403, 503)),
+    Endpoint("POST", "/sts/", PUBLIC, sessions.assume_role, "assumeRoleBelow", "sessions", _STS,
+             form=_ROLE_FORM, media="text/xml", also=(403, 503)),
+
+    Endpoint("POST", "/v1/links", ADMIN, links.create_link, "createLink", "links",
+             "Make a link; its token is shown once", headers=("Idempotency-Key",),
+             body=bodies.NewLink, answer=answers.MadeLinkView, status=201, also=(200, 403, 404, 409)),
+    Endpoint("GET", "/v1/links", ADMIN, links.list_links, "listLinks", "links",
+             "Links, newest first", query=bodies.LinkQuery, answer=answers.LinkPageView),
+    Endpoint("GET", _LINK, ADMIN, links.show_link, "showLink", "links",
+             "One link with its counters", answer=answers.LinkView, also=(404,)),
+    Endpoint("PATCH", _LINK, ADMIN, links.edit_link, "editLink", "links",
+             "Change anything but the secret, several fields at once", headers=("If-Match",),
+             body=bodies.EditLink, answer=answers.LinkView, also=(403, 404, 409, 412)),
+    Endpoint("DELETE", _LINK, ADMIN, links.revoke_link, "revokeLink", "links",
+             "Revoke a link; in force when the answer arrives",
+             query=bodies.ReasonQuery, answer=answers.LinkView, also=(404,)),
+    Endpoint("POST", _LINK + "/rotate", ADMIN, links.rotate_link, "rotateLink", "links",
+             "A new token for the same link; the old one ends", answer=answers.MadeLinkView, also=(404, 409, 412)),
+    Endpoint("GET", _LINK + "/records", ADMIN, links.list_records, "listRecords", "links",
+             "The uses of a link, newest first",
+             query=bodies.RecordQuery, answer=ledger_answers.RecordPageView, also=(404,)),
+
+    Endpoint("POST", "/v1/keys", ADMIN, keys.create_key, "createKey", "keys",
+             "Make a key for an app; its secrets are shown once",
+             body=bodies.NewKey, answer=answers.MadeKeyView, status=201),
+    Endpoint("GET", "/v1/keys", ADMIN, keys.list_keys, "listKeys", "keys",
+             "Keys, newest first", query=bodies.KeyQuery, answer=answers.KeyPageView),
+    Endpoint("GET", _KEY, ADMIN, keys.show_key, "showKey", "keys", "One key", answer=answers.KeyView, also=(404,)),
+    Endpoint("DELETE", _KEY, ADMIN, keys.revoke_key, "revokeKey", "keys",
+             "Revoke a key; in force when the answer arrives",
+             query=bodies.ReasonQuery, answer=answers.KeyView, also=(404,)),
+    Endpoint("POST", "/v1/reseal", ADMIN, keys.reseal_keys, "resealKeys", "keys",
+             "Bring one batch of stored secrets, of keys and passwords, under the first of state.sealing_keys",
+             body=bodies.ResealBody, answer=answers.ResealedView),
+
+    Endpoint("POST", "/v1/revocations", ADMIN, keys.revoke_matching, "revoke", "revocations",
+             "Revoke all that a target names, in one write",
+             body=bodies.NewRevocation, answer=answers.RevokedView, also=(404,)),
+    Endpoint("GET", "/v1/revocations", SIDECAR, keys.list_revocations, "listRevocations", "revocations",
+             "Revocations in order; with `after`, waits for the next one", headers=("If-None-Match",),
+             query=bodies.FeedQuery, answer=answers.FeedView, also=(304,), waits=True),
+
+    Endpoint("GET", "/v1/audit", ADMIN, ledger.read_trail, "readTrail", "audit",
+             "The audit trail in order, each entry with the digest of the one before",
+             query=bodies.TrailQuery, answer=ledger_answers.TrailView),
+    Endpoint("GET", "/v1/records", ADMIN, ledger.export_records, "exportRecords", "audit",
+             "Every record that is kept, in the store's order",
+             query=bodies.RecordQuery, answer=ledger_answers.LedgerPageView),
+
+    Endpoint("GET", "/v1/grants/by-hash/{hash}", SIDECAR, sidecars.find_grant, "findGrant", "sidecars",
+             "The stored grant of a secret's SHA-256, or null; a sidecar's token is enough",
+             answer=sidecars.FoundView),
+    Endpoint("POST", "/v1/sessions", SIDECAR, sidecars.issue_session, "issueSession", "sidecars",
+             "A short-lived key of an app that the settings name for the sidecar that asks; its secrets are shown once",
+             body=sidecars.NewSession, answer=sidecars.IssuedView, status=201, also=(403,)),
+    Endpoint("POST", "/v1/uses/open", SIDECAR, sidecars.open_use, "openUse", "sidecars",
+             "Open or join a counted use", body=sidecars.OpenUse, answer=sidecars.UseView, also=(404,)),
+    Endpoint("POST", "/v1/uses/join", SIDECAR, sidecars.join_use, "joinUse", "sidecars",
+             "Whether a counted use is open", body=sidecars.GiveBack, answer=sidecars.UseView, also=(404,)),
+    Endpoint("POST", "/v1/uses/usage", SIDECAR, sidecars.read_usage, "readUsage", "sidecars",
+             "What a link has used so far", body=sidecars.Used, answer=sidecars.UsageView, also=(404,)),
+    Endpoint("POST", "/v1/uses/give-back", SIDECAR, sidecars.give_use_back, "giveUseBack", "sidecars",
+             "End a request that brought nothing", body=sidecars.GiveBack, answer=sidecars.UseView, also=(404,)),
+    Endpoint("POST", "/v1/uses/reserve", SIDECAR, sidecars.reserve_bytes, "reserveBytes", "sidecars",
+             "Reserve bytes of a budget and a use before they move",
+             body=sidecars.ReserveBytes, answer=sidecars.RoomView, also=(404,)),
+    Endpoint("POST", "/v1/uses/settle", SIDECAR, sidecars.settle_bytes, "settleBytes", "sidecars",
+             "Count what moved", body=sidecars.SettleBytes, answer=sidecars.UseView, also=(404,)),
+
+    Endpoint("GET", "/v1/backends", ADMIN, rules.list_backends, "listBackends", "policy",
+             "The stores behind the gateway", answer=rule_answers.BackendList),
+    Endpoint("GET", "/v1/policy", ADMIN, rules.show_policy, "showPolicy", "policy",
+             "The rules in force", answer=rule_answers.PolicyView),
+    Endpoint("POST", "/v1/policy/explain", ADMIN, rules.explain_attempt, "explain", "policy",
+             "Why an attempt would be allowed or refused, all reasons",
+             body=bodies.ExplainBody, answer=rule_answers.ExplanationView, also=(404,)),
+    Endpoint("POST", "/v1/presign", ADMIN, rules.presign, "presign", "policy",
+             "A presigned URL of the real store, where the policy lets the caller sign",
+             body=bodies.PresignBody, answer=answers.SignatureView, also=(403, 404, 501, 502)),
 )
+# fmt: on

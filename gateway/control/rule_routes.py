@@ -1,64 +1,41 @@
-"""Owns the endpoints about what is loaded, and of signing: `/v1/backends`, `/v1/policy…`, `/v1/presign`.
+"""Owns what the endpoints about what is loaded do, and of signing: `/v1/backends`, `/v1/policy…`, `/v1/presign`.
 
 Refuses to own the decision (`gateway.core.policy`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from aiohttp import web
-
-from gateway.control.answers import SignatureView
-from gateway.control.bodies import ExplainBody, NoQuery, PresignBody
-from gateway.control.deps import ControlDeps
-from gateway.control.routes import Endpoint, read_body, read_query, reply
+from gateway.control.answers import SignatureView, view_reply
+from gateway.control.api import Api
+from gateway.control.bodies import ExplainBody, PresignBody
+from gateway.control.endpoint import Call
 from gateway.control.rule_answers import BackendList, ExplanationView, PolicyView
-from gateway.control.usecases.policies import Policies
-from gateway.core.attempt import Principal
+from gateway.wire.replies import Reply
 
-__all__ = ["rule_endpoints"]
+__all__ = ["explain_attempt", "list_backends", "presign", "show_policy"]
 
 
-def rule_endpoints(policies: Policies, deps: ControlDeps) -> tuple[Endpoint, ...]:
-    """The rows about rules."""
-    desk = _RuleDesk(policies, deps)
-    return (
-        Endpoint("GET", "/v1/backends", desk.backends),
-        Endpoint("GET", "/v1/policy", desk.rules),
-        Endpoint("POST", "/v1/policy/explain", desk.explain),
-        Endpoint("POST", "/v1/presign", desk.presign),
+async def list_backends(api: Api, call: Call[None, None]) -> Reply:
+    return view_reply(BackendList.of(api.deps.live.policy(), api.deps.live.profile_of))
+
+
+async def show_policy(api: Api, call: Call[None, None]) -> Reply:
+    return view_reply(PolicyView.of(api.deps.live.policy()))
+
+
+async def explain_attempt(api: Api, call: Call[None, ExplainBody]) -> Reply:
+    return view_reply(ExplanationView.of(await api.policies.explain(call.body.question)))
+
+
+async def presign(api: Api, call: Call[None, PresignBody]) -> Reply:
+    body = call.body
+    signature = await api.policies.presign(
+        call.caller,
+        body.who or call.caller,
+        method=body.method,
+        bucket=body.bucket,
+        key=body.key,
+        headers=tuple(sorted(body.headers.items())),
+        expires_in=int(body.expires_in),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _RuleDesk:
-    policies: Policies
-    deps: ControlDeps
-
-    async def backends(self, request: web.Request, actor: Principal) -> web.Response:
-        read_query(request, NoQuery)
-        return reply(BackendList.of(self.deps.policy(), self.deps.profile_of))
-
-    async def rules(self, request: web.Request, actor: Principal) -> web.Response:
-        read_query(request, NoQuery)
-        return reply(PolicyView.of(self.deps.policy()))
-
-    async def explain(self, request: web.Request, actor: Principal) -> web.Response:
-        read_query(request, NoQuery)
-        body = await read_body(request, ExplainBody)
-        return reply(ExplanationView.of(await self.policies.explain(body.question)))
-
-    async def presign(self, request: web.Request, actor: Principal) -> web.Response:
-        read_query(request, NoQuery)
-        body = await read_body(request, PresignBody)
-        signature = await self.policies.presign(
-            actor,
-            body.who or actor,
-            method=body.method,
-            bucket=body.bucket,
-            key=body.key,
-            headers=tuple(sorted(body.headers.items())),
-            expires_in=int(body.expires_in),
-        )
-        return reply(SignatureView.of(signature, body.method, body.headers))
+    return view_reply(SignatureView.of(signature, body.method, body.headers))

@@ -9,26 +9,23 @@ AssumeRoleWithWebIdentity of the STS query API, version 2011-06-15 (a form in, X
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 
-from aiohttp import web
-
-from gateway.control.admin_auth import Door
-from gateway.control.answers import SessionView
-from gateway.control.deps import ControlDeps
-from gateway.control.problems import REQUEST_ID
-from gateway.control.routes import PublicEndpoint, in_time, reply
-from gateway.control.usecases.sessions import SESSION_LIFE, Sessions
+from gateway.control.answers import SessionView, view_reply
+from gateway.control.api import Api
+from gateway.control.endpoint import Call
+from gateway.control.usecases.sessions import SESSION_LIFE
 from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.source import from_entry, from_identity
-from gateway.core.token import hash_secret
 from gateway.core.units import format_instant
+from gateway.wire.replies import Reply
 from gateway.wire.s3.documents import document, element
 
-__all__ = ["session_endpoints"]
+__all__ = ["assume_role", "show_credentials"]
 
+Form = Mapping[str, str]
 _ROLE: Final = re.compile(r"arn:[a-z-]+:iam::\d{0,12}:role/(?:[\w+=,.@-]+/)*([\w+=,.@-]{1,64})", re.ASCII)
 _SESSION_NAME: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _XMLNS: Final = "https://sts.amazonaws.com/doc/2011-06-15/"
@@ -36,78 +33,56 @@ _LONGEST_TOKEN: Final = 20_000
 """Characters of a WebIdentityToken in the STS API."""
 
 
-def session_endpoints(sessions: Sessions, door: Door, deps: ControlDeps) -> tuple[PublicEndpoint, ...]:
-    """The rows of sessions. They ask for no admin token, but for the app's own proof."""
-    desk = _SessionDesk(sessions, door, deps)
-    return (
-        PublicEndpoint("GET", "/v1/credentials/{app}", desk.container),
-        PublicEndpoint("POST", "/sts", desk.assume),
-        PublicEndpoint("POST", "/sts/", desk.assume),
-    )
+async def show_credentials(api: Api, call: Call[None, None]) -> Reply:
+    """The app's current session; one uniform 401 for unknown apps, wrong tokens and other apps' tokens."""
+    try:
+        source = from_entry(api.deps.live.public_url(), call.proof)
+        return view_reply(SessionView.of(await api.sessions.current(call.caller.name, source)))
+    except DependencyDown as failure:
+        if api.deps.stores.issuer is None:
+            raise
+        told = f"this app's keys are issued by a central gateway, and none can be had: {failure.detail}"
+        raise Refused(Reason.DEPENDENCY_DOWN, told, retry_after=1.0) from failure
 
 
-@dataclass(frozen=True, slots=True)
-class _SessionDesk:
-    sessions: Sessions
-    door: Door
-    deps: ControlDeps
-
-    async def container(self, request: web.Request) -> web.Response:
-        """The app's current session; one uniform 401 for unknown apps, wrong tokens and other apps' tokens."""
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-        app = request.match_info["app"]
-        known = {digest: name for digest, name in self.deps.app_tokens().items() if name == app}
-        self.door.match(token, request.remote, known)
-        try:
-            source = from_entry(self.deps.public_url(), hash_secret(token))
-            return reply(SessionView.of(await self.sessions.current(app, source)))
-        except DependencyDown as failure:
-            if self.deps.issuer is None:
-                raise
-            told = f"this app's keys are issued by a central gateway, and none can be had: {failure.detail}"
-            raise Refused(Reason.DEPENDENCY_DOWN, told, retry_after=1.0) from failure
-
-    async def assume(self, request: web.Request) -> web.Response:
-        """AssumeRoleWithWebIdentity."""
-        if request.content_type != "application/x-www-form-urlencoded" or "Content-Encoding" in request.headers:
-            return _fault(request, 400, "MalformedInput", "send a form")
-        form = {name: value for name, value in (await in_time(request.post())).items() if isinstance(value, str)}
-        if form.get("Action") != "AssumeRoleWithWebIdentity":
-            return _fault(request, 400, "InvalidAction", "only AssumeRoleWithWebIdentity is offered")
-        if self.deps.identity is None:
-            return _fault(request, 400, "IDPCommunicationError", "no identity provider is configured")
-        role, token, seconds = (
-            _ROLE.fullmatch(form.get("RoleArn", "")),
-            form.get("WebIdentityToken", ""),
-            _seconds(form),
-        )
-        named = _SESSION_NAME.fullmatch(form.get("RoleSessionName", ""))
-        if role is None or named is None or seconds is None or not 4 <= len(token) <= _LONGEST_TOKEN:
-            return _fault(request, 400, "ValidationError", "RoleArn, RoleSessionName, token or duration is not valid")
-        try:
-            proved = await self.deps.identity.prove(token, role[1])
-        except DependencyDown:
-            return _fault(request, 400, "IDPCommunicationError", "the identity provider cannot be reached")
-        if proved is None:
-            return self._rejected(request)
-        source = from_identity(self.deps.public_url(), proved.issuer, proved.audience, role[1], proved.subject)
-        try:
-            key = await self.sessions.begin(proved.app, seconds, f"web identity {named[0]}", source)
-        except Refused as refusal:
-            return _fault(request, 403, "AccessDenied", refusal.detail)
-        except DependencyDown as failure:
-            return _fault(request, 503, "ServiceUnavailable", f"no key can be issued now: {failure.detail}")
-        return _assumed(request, key, form["RoleArn"], named[0])
-
-    def _rejected(self, request: web.Request) -> web.Response:
-        try:
-            self.door.charge(request.remote)
-        except Refused:
-            return _fault(request, 400, "Throttling", "too many tokens were not valid")
-        return _fault(request, 400, "InvalidIdentityToken", "the token does not give access to this role")
+async def assume_role(api: Api, call: Call[None, Form | None]) -> Reply:
+    """AssumeRoleWithWebIdentity."""
+    form, live = call.body, api.deps.live
+    if form is None:
+        return _fault(call, 400, "MalformedInput", "send a form")
+    if form.get("Action") != "AssumeRoleWithWebIdentity":
+        return _fault(call, 400, "InvalidAction", "only AssumeRoleWithWebIdentity is offered")
+    if live.identity is None:
+        return _fault(call, 400, "IDPCommunicationError", "no identity provider is configured")
+    role, session = _ROLE.fullmatch(form.get("RoleArn", "")), _SESSION_NAME.fullmatch(form.get("RoleSessionName", ""))
+    token, seconds = form.get("WebIdentityToken", ""), _seconds(form)
+    if role is None or session is None or seconds is None or not 4 <= len(token) <= _LONGEST_TOKEN:
+        return _fault(call, 400, "ValidationError", "RoleArn, RoleSessionName, token or duration is not valid")
+    try:
+        proved = await live.identity.prove(token, role[1])
+    except DependencyDown:
+        return _fault(call, 400, "IDPCommunicationError", "the identity provider cannot be reached")
+    if proved is None:
+        return _reject_token(api, call)
+    source = from_identity(live.public_url(), proved.issuer, proved.audience, role[1], proved.subject)
+    try:
+        key = await api.sessions.begin(proved.app, seconds, f"web identity {session[0]}", source)
+    except Refused as refusal:
+        return _fault(call, 403, "AccessDenied", refusal.detail)
+    except DependencyDown as failure:
+        return _fault(call, 503, "ServiceUnavailable", f"no key can be issued now: {failure.detail}")
+    return _show_role(call, key, form["RoleArn"], session[0])
 
 
-def _seconds(form: dict[str, str]) -> float | None:
+def _reject_token(api: Api, call: Call[None, Form | None]) -> Reply:
+    try:
+        api.guard.charge(call.peer)
+    except Refused:
+        return _fault(call, 400, "Throttling", "too many tokens were not valid")
+    return _fault(call, 400, "InvalidIdentityToken", "the token does not give access to this role")
+
+
+def _seconds(form: Form) -> float | None:
     """DurationSeconds, None if it is wrong."""
     text = form.get("DurationSeconds", str(int(SESSION_LIFE)))
     if not re.fullmatch(r"\d{1,6}", text, re.ASCII) or not SHORTEST_SESSION <= int(text) <= LONGEST_SESSION:
@@ -115,7 +90,7 @@ def _seconds(form: dict[str, str]) -> float | None:
     return float(text)
 
 
-def _assumed(request: web.Request, key: IssuedKey, arn: str, name: str) -> web.Response:
+def _show_role(call: Call[None, Form | None], key: IssuedKey, arn: str, name: str) -> Reply:
     credentials = (
         element("AccessKeyId", key.access_key_id),
         element("SecretAccessKey", key.secret_access_key),
@@ -128,17 +103,17 @@ def _assumed(request: web.Request, key: IssuedKey, arn: str, name: str) -> web.R
         element("AssumedRoleUser", user),
         element("SubjectFromWebIdentityToken", str(key.grant.owner)),
     )
-    metadata = element("ResponseMetadata", (element("RequestId", request[REQUEST_ID]),))
+    metadata = element("ResponseMetadata", (element("RequestId", call.request_id),))
     inner = (element("AssumeRoleWithWebIdentityResult", result), metadata)
     return _xml(200, document("AssumeRoleWithWebIdentityResponse", inner, namespace=_XMLNS))
 
 
-def _fault(request: web.Request, status: int, code: str, text: str) -> web.Response:
+def _fault(call: Call[None, Form | None], status: int, code: str, text: str) -> Reply:
     blamed = "Receiver" if status >= 500 else "Sender"
     error = element("Error", (element("Type", blamed), element("Code", code), element("Message", text)))
-    inner = (error, element("RequestId", request[REQUEST_ID]))
+    inner = (error, element("RequestId", call.request_id))
     return _xml(status, document("ErrorResponse", inner, namespace=_XMLNS))
 
 
-def _xml(status: int, body: bytes) -> web.Response:
-    return web.Response(status=status, body=body, content_type="text/xml", charset="utf-8")
+def _xml(status: int, body: bytes) -> Reply:
+    return Reply(status, (("Content-Type", "text/xml; charset=utf-8"),), body)

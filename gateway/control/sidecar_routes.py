@@ -1,4 +1,4 @@
-"""Owns the endpoints that sidecars without a store live on: grants by the hash of their secret, uses, apps' keys.
+"""Owns what the endpoints of sidecars without a store do: grants by the hash of their secret, uses, apps' keys.
 
 Refuses to own the revocation list that they follow (`key_routes`) and what a sidecar does with all this
 (`gateway.stores.central`).
@@ -14,32 +14,26 @@ only short-lived ones.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
-from aiohttp import web
 from pydantic import Field
 
-from gateway.control.admin_auth import bearer
-from gateway.control.answers import View
-from gateway.control.bodies import NoQuery
+from gateway.control.answers import View, view_reply
+from gateway.control.api import Api
 from gateway.control.body import Body
-from gateway.control.deps import ControlDeps
-from gateway.control.routes import Endpoint, read_body, read_query, reply
-from gateway.control.usecases.keys import Keys
+from gateway.control.endpoint import Call
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantKind, GrantStore
+from gateway.core.grant import Grant, GrantKind
 from gateway.core.grant_codec import row_of
 from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey
-from gateway.core.lease import LeaseStore, Reservation, Room, Usage
-from gateway.core.pattern import NamePattern
+from gateway.core.lease import Reservation, Room, Usage
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
 from gateway.core.source import from_sidecar
-from gateway.core.token import SecretHash, hash_secret
+from gateway.core.token import SecretHash
 from gateway.schema.names import ActorName
 from gateway.schema.texts import Text
+from gateway.wire.replies import Reply
 
 __all__ = [
     "FoundView",
@@ -53,7 +47,14 @@ __all__ = [
     "UsageView",
     "UseView",
     "Used",
-    "sidecar_endpoints",
+    "find_grant",
+    "give_use_back",
+    "issue_session",
+    "join_use",
+    "open_use",
+    "read_usage",
+    "reserve_bytes",
+    "settle_bytes",
 ]
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
@@ -107,6 +108,9 @@ class Used(Body):
     """A link by its secret's hash, in hex: who names it was shown the secret."""
 
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+AnyUse = TypeVar("AnyUse", bound=Used)
 
 
 class OpenUse(Used):
@@ -164,119 +168,93 @@ class UsageView(View):
     last_used_at: float | None
 
 
-def sidecar_endpoints(keys: Keys, deps: ControlDeps) -> tuple[Endpoint, ...]:
-    """The rows for sidecars; a sidecar's token is enough for them."""
-    desk = _SidecarDesk(
-        deps.grants, deps.leases, keys, deps.sidecar_apps, deps.sidecar_serves, deps.public_url, deps.clock
+async def find_grant(api: Api, call: Call[None, None]) -> Reply:
+    try:
+        digest = bytes.fromhex(call.values["hash"])
+    except ValueError:
+        digest = b""
+    if len(digest) != 32:
+        raise Refused(Reason.BAD_ARGUMENT, "a hash is 64 hex digits")
+    return view_reply(FoundView.of(await _served(api, call.caller, digest)))
+
+
+async def issue_session(api: Api, call: Call[None, NewSession]) -> Reply:
+    """A session key of an app. An admin, too, has to be named for it: `POST /v1/keys` asks for no such word."""
+    live, actor, body = api.deps.live, call.caller, call.body
+    if body.app not in live.callers().sidecar_apps.get(actor.name, frozenset()):
+        told = f"keys of app:{body.app} are not issued to {actor.name}: its entry in control.sidecars does not name it"
+        raise Refused(Reason.NOT_ALLOWED, told)
+    source = from_sidecar(live.public_url(), actor.name, call.proof)
+    key = await api.keys.issue(
+        actor, body.app, label=body.label, expires_in=body.expires_in, session=True, source=source
     )
-    return (
-        Endpoint("GET", "/v1/grants/by-hash/{hash}", desk.find, sidecars=True),
-        Endpoint("POST", "/v1/sessions", desk.issue, sidecars=True),
-        Endpoint("POST", "/v1/uses/open", desk.open, sidecars=True),
-        Endpoint("POST", "/v1/uses/join", desk.join, sidecars=True),
-        Endpoint("POST", "/v1/uses/usage", desk.usage, sidecars=True),
-        Endpoint("POST", "/v1/uses/give-back", desk.give_back, sidecars=True),
-        Endpoint("POST", "/v1/uses/reserve", desk.reserve, sidecars=True),
-        Endpoint("POST", "/v1/uses/settle", desk.settle, sidecars=True),
-    )
+    return view_reply(IssuedView.of(key), 201)
 
 
-@dataclass(frozen=True, slots=True)
-class _SidecarDesk:
-    grants: GrantStore
-    leases: LeaseStore
-    keys: Keys
-    apps: Callable[[], Mapping[str, frozenset[str]]]
-    serves: Callable[[], Mapping[str, tuple[NamePattern, ...]]]
-    address: Callable[[], str]
-    clock: Callable[[], float]
+async def open_use(api: Api, call: Call[None, OpenUse]) -> Reply:
+    grant = await _link(api, call)
+    mine = _reservation(call.caller, grant, call.body.key, call.body.request)
+    lease = await api.deps.stores.leases.open_lease(mine, grant.uses, api.deps.live.clock(), call.body.window)
+    return view_reply(UseView(granted=lease is not None, fresh=lease is not None and lease.fresh))
 
-    async def find(self, request: web.Request, actor: Principal) -> web.Response:
-        read_query(request, NoQuery)
-        try:
-            digest = bytes.fromhex(request.match_info["hash"])
-        except ValueError:
-            digest = b""
-        if len(digest) != 32:
-            raise Refused(Reason.BAD_ARGUMENT, "a hash is 64 hex digits")
-        return reply(FoundView.of(self._allowed(await self.grants.find(SecretHash(digest)), actor)))
 
-    async def issue(self, request: web.Request, actor: Principal) -> web.Response:
-        """A session key of an app. An admin, too, has to be named for it: `POST /v1/keys` asks for no such word."""
-        body = await read_body(request, NewSession)
-        if body.app not in self.apps().get(actor.name, frozenset()):
-            told = (
-                f"keys of app:{body.app} are not issued to {actor.name}: its entry in control.sidecars does not name it"
-            )
-            raise Refused(Reason.NOT_ALLOWED, told)
-        source = from_sidecar(self.address(), actor.name, hash_secret(bearer(request.headers.get("Authorization"))))
-        key = await self.keys.issue(
-            actor, body.app, label=body.label, expires_in=body.expires_in, session=True, source=source
-        )
-        return reply(IssuedView.of(key), status=201)
+async def join_use(api: Api, call: Call[None, GiveBack]) -> Reply:
+    """Whether a use of this key is open: nothing is opened."""
+    mine = Reservation((await _link(api, call)).id, call.body.key)
+    lease = await api.deps.stores.leases.open_lease(mine, 0, api.deps.live.clock(), 0.0)
+    return view_reply(UseView(granted=lease is not None))
 
-    async def open(self, request: web.Request, actor: Principal) -> web.Response:
-        body = await read_body(request, OpenUse)
-        grant = await self._link(body, actor)
-        mine = _named(actor, grant, body.key, body.request)
-        lease = await self.leases.open_lease(mine, grant.uses, self.clock(), body.window)
-        return reply(UseView(granted=lease is not None, fresh=lease is not None and lease.fresh))
 
-    async def join(self, request: web.Request, actor: Principal) -> web.Response:
-        """Whether a use of this key is open: nothing is opened."""
-        body = await read_body(request, GiveBack)
-        grant = await self._link(body, actor)
-        lease = await self.leases.open_lease(Reservation(grant.id, body.key), 0, self.clock(), 0.0)
-        return reply(UseView(granted=lease is not None))
+async def give_use_back(api: Api, call: Call[None, GiveBack]) -> Reply:
+    grant = await _link(api, call)
+    await api.deps.stores.leases.give_back(_reservation(call.caller, grant, call.body.key, call.body.request))
+    return view_reply(UseView(granted=True))
 
-    async def give_back(self, request: web.Request, actor: Principal) -> web.Response:
-        body = await read_body(request, GiveBack)
-        grant = await self._link(body, actor)
-        await self.leases.give_back(_named(actor, grant, body.key, body.request))
-        return reply(UseView(granted=True))
 
-    async def reserve(self, request: web.Request, actor: Principal) -> web.Response:
-        body = await read_body(request, ReserveBytes)
-        grant = await self._link(body, actor)
-        mine = _named(actor, grant, body.key, body.request)
-        return reply(
-            RoomView(room=await self.leases.reserve_bytes(mine, body.wanted, budget=grant.budget, cap=body.cap))
-        )
+async def reserve_bytes(api: Api, call: Call[None, ReserveBytes]) -> Reply:
+    grant, body = await _link(api, call), call.body
+    mine = _reservation(call.caller, grant, body.key, body.request)
+    room = await api.deps.stores.leases.reserve_bytes(mine, body.wanted, budget=grant.budget, cap=body.cap)
+    return view_reply(RoomView(room=room))
 
-    async def settle(self, request: web.Request, actor: Principal) -> web.Response:
-        body = await read_body(request, SettleBytes)
-        grant = await self._link(body, actor)
-        mine = _named(actor, grant, body.key, body.request)
-        # Uploads without a budget reserve nothing: what they say is for the records, and counts against nothing.
-        bounded = grant.budget is not None or (grant.uses is not None and Action.WRITE not in grant.actions)
-        moved, keeps = body.moved, body.keeps
-        await self.leases.settle_bytes(mine, moved, self.clock(), ends=body.ends, keeps=keeps, bounded=bounded)
-        return reply(UseView(granted=True))
 
-    async def usage(self, request: web.Request, actor: Principal) -> web.Response:
-        body = await read_body(request, Used)
-        grant = await self._link(body, actor)
-        found = (await self.leases.usage([grant.id])).get(grant.id, Usage())
-        return reply(UsageView(uses=found.uses, moved=found.moved, last_used_at=found.last_used_at))
+async def settle_bytes(api: Api, call: Call[None, SettleBytes]) -> Reply:
+    grant, body = await _link(api, call), call.body
+    mine = _reservation(call.caller, grant, body.key, body.request)
+    # Uploads without a budget reserve nothing: what they say is for the records, and counts against nothing.
+    bounded = grant.budget is not None or (grant.uses is not None and Action.WRITE not in grant.actions)
+    now = api.deps.live.clock()
+    await api.deps.stores.leases.settle_bytes(mine, body.moved, now, ends=body.ends, keeps=body.keeps, bounded=bounded)
+    return view_reply(UseView(granted=True))
 
-    async def _link(self, body: Used, actor: Principal) -> Grant:
-        """The stored link, with its own limits. One answer for what there is not and for what is not this sidecar's.
 
-        Raises:
-            Refused: UNKNOWN_TOKEN.
-        """
-        grant = self._allowed(await self.grants.find(SecretHash(bytes.fromhex(body.hash))), actor)
-        if grant is None or grant.kind is not GrantKind.LINK:
-            raise Refused(Reason.UNKNOWN_TOKEN, "no link that this sidecar serves has this hash")
+async def read_usage(api: Api, call: Call[None, Used]) -> Reply:
+    grant = await _link(api, call)
+    found = (await api.deps.stores.leases.usage([grant.id])).get(grant.id, Usage())
+    return view_reply(UsageView(uses=found.uses, moved=found.moved, last_used_at=found.last_used_at))
+
+
+async def _link(api: Api, call: Call[None, AnyUse]) -> Grant:
+    """The stored link, with its own limits. One answer for what there is not and for what is not this sidecar's.
+
+    Raises:
+        Refused: UNKNOWN_TOKEN.
+    """
+    grant = await _served(api, call.caller, bytes.fromhex(call.body.hash))
+    if grant is None or grant.kind is not GrantKind.LINK:
+        raise Refused(Reason.UNKNOWN_TOKEN, "no link that this sidecar serves has this hash")
+    return grant
+
+
+async def _served(api: Api, actor: Principal, digest: bytes) -> Grant | None:
+    """The grant of this hash, if its owner is one whom this caller serves."""
+    grant = await api.deps.stores.grants.find(SecretHash(digest))
+    served = api.deps.live.callers().sidecar_serves.get(actor.name)
+    if grant is None or served is None:
         return grant
-
-    def _allowed(self, grant: Grant | None, actor: Principal) -> Grant | None:
-        served = self.serves().get(actor.name)
-        if grant is None or served is None:
-            return grant
-        return grant if any(pattern.matches(str(grant.owner)) for pattern in served) else None
+    return grant if any(pattern.matches(str(grant.owner)) for pattern in served) else None
 
 
-def _named(actor: Principal, grant: Grant, key: str | None, request: str) -> Reservation:
+def _reservation(actor: Principal, grant: Grant, key: str | None, request: str) -> Reservation:
     """By what a sidecar's request is known here: no sidecar can speak for the requests of another."""
     return Reservation(grant.id, key, f"{actor.name}/{request}" if request else "")

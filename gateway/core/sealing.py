@@ -1,4 +1,4 @@
-"""Owns how a wrapped secret tells its sealing key, and the interfaces of the book of such keys and of a reseal.
+"""Owns how a wrapped secret tells its sealing key, and the interfaces of sealing, resealing and the book of such keys.
 
 Refuses to own ciphers and keys (`gateway.stores.keyring`).
 
@@ -11,7 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
-__all__ = ["NONCE_BYTES", "UNSEALED", "WRAPPED_HEAD", "Resealed", "Resealer", "SealBook", "number_of", "wrapped_head"]
+__all__ = [
+    "NONCE_BYTES",
+    "UNSEALED",
+    "WRAPPED_HEAD",
+    "Resealed",
+    "Resealer",
+    "SealBook",
+    "Sealer",
+    "number_of",
+    "wrapped_head",
+]
 
 NONCE_BYTES: Final = 12
 """The nonce of AES-GCM."""
@@ -36,6 +46,14 @@ def wrapped_head(number: int) -> bytes:
 def number_of(stored: bytes) -> int:
     """Under which key a stored secret is; `UNSEALED` for one that is not wrapped."""
     return int.from_bytes(stored[len(_FORM) : WRAPPED_HEAD]) if stored.startswith(_FORM) else UNSEALED
+
+
+class Sealer(Protocol):
+    """Keeps a key's secret so that only who presents the access key id can open it."""
+
+    def seal(self, access_key_id: str, secret: str, nonce: bytes) -> bytes: ...
+
+    def open(self, access_key_id: str, sealed: bytes) -> str: ...
 
 
 @runtime_checkable

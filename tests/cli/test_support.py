@@ -52,7 +52,7 @@ def test_a_bundle_is_whole(bundle):
     assert [] == json.loads(parts["check.json"])["faults"]
     assert "connection" in {finding["check"] for finding in json.loads(parts["doctor.json"])["findings"]}
     assert "gateway_up" in parts["metrics.txt"]
-    assert "revoke" in {entry["act"] for entry in json.loads(parts["audit.json"])["entries"]}
+    assert "link.revoke" in {entry["act"] for entry in json.loads(parts["audit.json"])["entries"]}
     assert {"archive", "lab"} == {one["name"] for one in json.loads(parts["backends.json"])["backends"]}
 
 

@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
-from aiohttp import web
 
-from gateway.control.api import build_control_app
-from gateway.control.deps import ControlDeps
+from gateway.control.api import Api
+from gateway.control.deps import Callers, ControlDeps, Live, Process, Stores
+from gateway.control.serve import ControlPlane
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.policy import Policy
 from gateway.core.reasons import DependencyDown
@@ -23,6 +23,7 @@ from gateway.core.route import Answer, Backend, Bucket, UpstreamCall
 from gateway.core.rule import Effect, LinkLimits, Rule
 from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
+from gateway.server.listener import DataServer
 from gateway.stores.memory import MemoryState
 from gateway.stores.seal import Sealer
 
@@ -120,6 +121,7 @@ class Desk:
     view: RevocationView
     deps: ControlDeps
     stop: Callable[[], Awaitable[None]]
+    api: Api
     faults: dict[str, str] = field(default_factory=dict)
     token: str | None = ADMIN
 
@@ -162,58 +164,79 @@ async def _changed(*_: object) -> int:
     return 0
 
 
+CALLERS: Final[dict[str, Any]] = {
+    "admins": {hash_secret(ADMIN): "ops", hash_secret(ADMIN + "2"): "night"},
+    "apps": {hash_secret(APP): "billing", hash_secret(APP + "2"): "other"},
+    "sidecars": {},
+    "sidecar_apps": {},
+    "sidecar_serves": {},
+}
+HEAD_SECONDS: Final = 5.0
+
+
 @asynccontextmanager
 async def serving(**changes: Any) -> AsyncIterator[Desk]:
-    """A desk with other dependencies where the test says so."""
+    """A desk with other dependencies where the test says so; what is said of callers is asked at every request."""
     clock, upstream, view, faults = StillClock(), PresignOnly(), RevocationView(), {}
     state = MemoryState(clock=clock)
 
     async def apply_now() -> None:
         view.apply(await state.since(view.serial, 10_000))
 
-    parts: dict[str, Any] = {
-        "grants": state,
-        "leases": state,
-        "feed": state,
-        "ledger": state,
-        "policy": lambda: POLICY,
-        "apply_now": apply_now,
-        "clock": clock,
-        "entropy": CountedEntropy(),
-        "public_url": lambda: "https://files.example",
-        "sealer": Sealer(),
-        "upstream": upstream,
-        "tokens": lambda: {hash_secret(ADMIN): "ops", hash_secret(ADMIN + "2"): "night"},
-        "app_tokens": lambda: {hash_secret(APP): "billing", hash_secret(APP + "2"): "other"},
-        "ready": lambda: faults,
-        "metrics": _page,
-        "profile_of": lambda name: "ceph",
-        "sidecar_tokens": dict,
-        "sidecar_apps": dict,
-        "sidecar_serves": dict,
-        "issuer": None,
-        "resealer": None,
-        "ended": lambda grant: False,
-        "identity": None,
-        "audit_required": lambda: False,
-        "count": lambda operation, status, seconds: None,
-        "tell": lambda event: None,
-        "drain": _changed,
-        "log_at": _changed,
-        "processes": 1,
-        "version": "0",
+    parts: dict[type, dict[str, Any]] = {
+        Stores: {
+            "grants": state,
+            "leases": state,
+            "feed": state,
+            "ledger": state,
+            "sealer": Sealer(),
+            "issuer": None,
+            "resealer": None,
+        },
+        Live: {
+            "policy": lambda: POLICY,
+            "apply_now": apply_now,
+            "clock": clock,
+            "entropy": CountedEntropy(),
+            "public_url": lambda: "https://files.example",
+            "upstream": upstream,
+            "profile_of": lambda name: "ceph",
+            "ended": lambda grant: False,
+            "identity": None,
+            "audit_required": lambda: False,
+        },
+        Process: {
+            "ready": lambda: faults,
+            "metrics": _page,
+            "know": lambda names: None,
+            "count": lambda operation, status, seconds: None,
+            "tell": lambda event: None,
+            "drain": _changed,
+            "log_at": _changed,
+            "processes": 1,
+            "version": "0",
+        },
     }
-    deps = ControlDeps(**(parts | changes))
-    runner = web.AppRunner(build_control_app(deps))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
+    asked = {name: changes.pop(name) for name in CALLERS.keys() & changes}
+    parts[Live]["callers"] = lambda: Callers(**CALLERS | {name: value() for name, value in asked.items()})
+    for members in parts.values():
+        members |= {name: changes.pop(name) for name in members.keys() & changes}
+    assert {} == changes, "nothing of this name is needed"
+    deps = ControlDeps(**{kind.__name__.lower(): kind(**members) for kind, members in parts.items()})
+    plane = ControlPlane(deps)
+    server = DataServer(plane.handle, head_seconds=HEAD_SECONDS)
+
+    async def stop() -> None:
+        plane.end_waits()
+        await server.close()
+        await plane.finish()
+
+    port = await server.listen("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession() as session:
-            yield Desk(f"http://127.0.0.1:{port}", session, state, clock, upstream, view, deps, runner.cleanup, faults)
+            yield Desk(f"http://127.0.0.1:{port}", session, state, clock, upstream, view, deps, stop, plane.api, faults)
     finally:
-        await runner.cleanup()
+        await stop()
 
 
 __all__ = ["ADMIN", "APP", "POLICY", "START", "Desk", "FailingLedger", "serving"]

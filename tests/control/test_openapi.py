@@ -10,6 +10,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from gateway.control.openapi import describe
+from gateway.control.rows import ROWS
 from tests.control.desk import ADMIN, Desk
 
 
@@ -18,7 +19,7 @@ async def test_the_document_is_valid(desk: Desk) -> None:
     document = (await desk.ask("GET", "/v1/openapi.json")).json
     validate(document)
     assert document["openapi"] == "3.1.0"
-    assert document == describe("0")
+    assert document == describe(ROWS, "0")
 
 
 async def test_schemathesis_finds_nothing(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

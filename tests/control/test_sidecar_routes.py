@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.control.admin_auth import Door
-from gateway.control.api import endpoints
-from gateway.control.routes import Endpoint
-from gateway.control.usecases.revocations import Waits
+from gateway.control.guard import Access
+from gateway.control.rows import ROWS
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
 from gateway.core.lease import Reservation
@@ -39,9 +37,7 @@ async def desk() -> AsyncIterator[Desk]:
     known = {hash_secret(TOKEN): "first", hash_secret(TOKEN + "2"): "second"}
     apps = {"first": frozenset({"billing"}), "second": frozenset[str]()}
     serves = {"first": (NamePattern.parse("app:billing"),), "second": (NamePattern.parse("*"),)}
-    async with serving(
-        sidecar_tokens=lambda: known, sidecar_apps=lambda: apps, sidecar_serves=lambda: serves
-    ) as opened:
+    async with serving(sidecars=lambda: known, sidecar_apps=lambda: apps, sidecar_serves=lambda: serves) as opened:
         yield opened
 
 
@@ -49,8 +45,8 @@ async def test_a_sidecars_token_opens_these_rows_only(desk: Desk) -> None:
     """Asked over HTTP, row by row: 401 everywhere else."""
     desk.token = TOKEN
     opened = set()
-    for row in endpoints(desk.deps, Door(desk.clock), Waits()):
-        if isinstance(row, Endpoint):
+    for row in ROWS:
+        if row.access in {Access.ADMIN, Access.SIDECAR}:
             path = re.sub(r"\{\w+\}", "x", row.path.replace("{hash}", "00" * 32))
             answer = await desk.ask(row.method, path, {} if row.method != "GET" else None)
             if answer.status not in {401, 429}:

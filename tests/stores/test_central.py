@@ -26,7 +26,6 @@ from gateway.stores.seal import Sealer
 from gateway.stores.sealed import SealedGrants, count_seals
 from tests.contract.sample import NOW, full_link, key, link
 from tests.control.desk import Desk, serving
-from tests.control.usecases.test_keys import keys_of
 
 TOKEN = "a-sidecars-token-of-many-letters"
 
@@ -49,7 +48,7 @@ async def following(app: web.Application) -> AsyncIterator[CentralState]:
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
     apps = {"first": frozenset({"billing"})}
-    async with serving(sidecar_tokens=lambda: {hash_secret(TOKEN): "first"}, sidecar_apps=lambda: apps) as opened:
+    async with serving(sidecars=lambda: {hash_secret(TOKEN): "first"}, sidecar_apps=lambda: apps) as opened:
         yield opened
 
 
@@ -157,7 +156,7 @@ async def test_keys_of_an_app_are_issued_there(desk: Desk, sidecar: CentralState
     issued = await sidecar.issue_session("billing", 900.0, "container credentials", ())
     assert await desk.state.find(hash_secret(issued.access_key_id)) == issued.grant
     assert issued.grant.expires_at == desk.clock.now + 900
-    assert desk.deps.sealer.open(issued.access_key_id, issued.grant.sealed or b"") == issued.secret_access_key
+    assert desk.deps.stores.sealer.open(issued.access_key_id, issued.grant.sealed or b"") == issued.secret_access_key
     assert issued.grant.session_hash == hash_secret(issued.session_token or "")
     with pytest.raises(Refused) as caught:
         await sidecar.issue_session("payroll", 900.0, "container credentials", ())
@@ -171,7 +170,7 @@ async def test_keys_of_an_app_are_issued_there(desk: Desk, sidecar: CentralState
 )
 async def test_what_is_no_session_is_the_stores_fault(desk: Desk, wrong: str) -> None:
     """A key that is not what was asked for is not handed out, and only the gateway itself can refuse."""
-    good = await keys_of(desk).issue(Principal("admin", "first"), "billing", expires_in=900.0, session=True)
+    good = await desk.api.keys.issue(Principal("admin", "first"), "billing", expires_in=900.0, session=True)
     whole = IssuedView.of(good).model_dump()
     tokenless, endless = replace(good.grant, session_hash=None), replace(good.grant, expires_at=None)
     answers = {
@@ -308,7 +307,7 @@ async def test_a_central_gateway_opens_what_it_hands_on() -> None:
     store = MemoryState()
     grants = SealedGrants(store, KeyRing([(1, "a sealing key of enough characters")]), os.urandom)
     tokens = {hash_secret(TOKEN): "first"}
-    async with serving(grants=grants, leases=store, feed=store, ledger=store, sidecar_tokens=lambda: tokens) as desk:
+    async with serving(grants=grants, leases=store, feed=store, ledger=store, sidecars=lambda: tokens) as desk:
         made = await grants.create(key(sealed=Sealer().seal("GWKID", "the secret", bytes(12))))
         worded = await grants.create(link(password="scrypt$a$b"))
         sidecar = CentralState(f"central+{desk.url}", TOKEN)

@@ -1,6 +1,7 @@
-"""Owns the life of a key: issue, inspect, list, revoke; and the change of the key that all of them are sealed under.
+"""Owns the life of a key: issue, inspect, list; and the change of the key that all of them are sealed under.
 
-Refuses to own how a secret is sealed (an injected sealer) and who may ask (`gateway.control.api`).
+Refuses to own its end (`revocations`), how a secret is sealed (an injected sealer) and who may ask
+(`gateway.control.guard`).
 
 Law: the secret leaves this module once. It is stored only sealed under the access key id, which itself is stored
 only as a hash, so that a copy of the store opens nothing; under a sealing key too, where there is one.
@@ -8,51 +9,34 @@ only as a hash, so that a copy of the store opens nothing; under a sealing key t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
+from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.links import Held, HeldPage, held_page
+from gateway.control.usecases.links import Held, HeldPage, hold, list_held
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind
+from gateway.core.grant import Grant, GrantFilter, GrantKind
 from gateway.core.issued import IssuedKey
-from gateway.core.lease import LeaseStore, Usage
 from gateway.core.reasons import Reason, Refused
-from gateway.core.revocation import RevocationFeed
-from gateway.core.revocation_target import FeedKind, RevocationTarget
-from gateway.core.sealing import Resealed, Resealer
+from gateway.core.sealing import Resealed
 from gateway.core.source import Source
 from gateway.core.token import ENTROPY_BYTES, access_key_id, grant_id, hash_secret, secret_access_key
 
-__all__ = ["Keys", "Sealer"]
+__all__ = ["Keys"]
 
 NONCE_BYTES: Final = 12
 """The nonce of AES-GCM and ChaCha20-Poly1305."""
 _SECRET_BYTES: Final = 31
 
 
-class Sealer(Protocol):
-    """Keeps a key's secret so that only who presents the access key id can open it."""
-
-    def seal(self, access_key_id: str, secret: str, nonce: bytes) -> bytes: ...
-
-    def open(self, access_key_id: str, sealed: bytes) -> str: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Keys:
-    """The key use cases. `apply_now` lets this process's own revocation view catch up with the feed."""
+    """The key use cases."""
 
-    grants: GrantAdmin
-    leases: LeaseStore
-    feed: RevocationFeed
+    stores: Stores
+    live: Live
     journal: Journal
-    apply_now: Callable[[], Awaitable[None]]
-    clock: Callable[[], float]
-    entropy: Callable[[int], bytes]
-    sealer: Sealer
-    resealer: Resealer | None = None
 
     async def issue(
         self,
@@ -68,25 +52,25 @@ class Keys:
 
         With a `source` it ends when that does.
         """
-        now = self.clock()
-        public = access_key_id(self.entropy(ENTROPY_BYTES))
-        secret = secret_access_key(self.entropy(_SECRET_BYTES))
-        token = "gs_" + secret_access_key(self.entropy(_SECRET_BYTES)) if session else None
+        now = self.live.clock()
+        public = access_key_id(self.live.entropy(ENTROPY_BYTES))
+        secret = secret_access_key(self.live.entropy(_SECRET_BYTES))
+        token = "gs_" + secret_access_key(self.live.entropy(_SECRET_BYTES)) if session else None
         grant = Grant(
-            id=grant_id("k", self.entropy(12)),
+            id=grant_id("k", self.live.entropy(12)),
             kind=GrantKind.KEY,
             hash=hash_secret(public),
             owner=Principal("app", app),
             issued_at=now,
             expires_at=None if expires_in is None else now + expires_in,
             label=label,
-            sealed=self.sealer.seal(public, secret, self.entropy(NONCE_BYTES)),
+            sealed=self.stores.sealer.seal(public, secret, self.live.entropy(NONCE_BYTES)),
             session_hash=None if token is None else hash_secret(token),
             source=source,
             issued_by=str(actor),
         )
-        stored = await self.grants.create(grant)
-        await self.apply_now()
+        stored = await self.stores.grants.create(grant)
+        await self.live.apply_now()
         await self.journal.note(actor, "key.create", stored.id, owner=str(stored.owner))
         return IssuedKey(stored, public, secret, token)
 
@@ -97,28 +81,14 @@ class Keys:
 
     async def inspect(self, key_id: str) -> Held:
         """Raises Refused(UNKNOWN_KEY) if there is no such key."""
-        grant = await self.grants.get(key_id)
+        grant = await self.stores.grants.get(key_id)
         if grant is None or grant.kind is not GrantKind.KEY:
             raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
-        usage = await self.leases.usage([key_id])
-        return Held(grant, usage.get(key_id, Usage()))
+        return await hold(self.stores, grant)
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> HeldPage:
         """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
-        return await held_page(self.grants, self.leases, replace(wanted, kind=GrantKind.KEY), cursor, limit)
-
-    async def revoke(self, actor: Principal, key_id: str, reason: str) -> Held:
-        """End the key, durably and in this process before it returns; a revoked key stays as it is.
-
-        Every call is noted: the one before may have ended the key and failed at the audit trail.
-        """
-        held = await self.inspect(key_id)
-        if held.grant.revoked_at is None:
-            target = RevocationTarget(FeedKind.KEY, key_id)
-            await self.feed.revoke([target], self.clock(), reason, str(actor))
-        await self.apply_now()
-        await self.journal.note(actor, "key.revoke", key_id, reason=reason)
-        return await self.inspect(key_id)
+        return await list_held(self.stores, replace(wanted, kind=GrantKind.KEY), cursor, limit)
 
     async def reseal(self, actor: Principal, cursor: str | None, limit: int) -> Resealed:
         """Bring one batch of grants under the sealing key in force; doing it again changes nothing.
@@ -127,13 +97,13 @@ class Keys:
             Refused: there are no sealing keys here, or the cursor was not given by an earlier batch.
             DependencyDown: the store cannot answer; what was resealed stays so.
         """
-        if self.resealer is None:
+        if self.stores.resealer is None:
             raise Refused(Reason.BAD_ARGUMENT, "no sealing keys are set here: see state.sealing_keys")
         try:
-            done = await self.resealer.reseal(cursor, limit)
+            done = await self.stores.resealer.reseal(cursor, limit)
         except ValueError:
             raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier batch") from None
-        await self.apply_now()
+        await self.live.apply_now()
         if done.resealed or done.unreadable or done.cursor is None:
             counts = {name: str(getattr(done, name)) for name in ("examined", "resealed", "unreadable")}
             await self.journal.note(actor, "key.reseal", "state", **counts)

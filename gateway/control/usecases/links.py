@@ -1,6 +1,6 @@
-"""Owns the life of a link: issue, inspect, list, edit, rotate, revoke.
+"""Owns the life of a link: issue, inspect, list, edit, rotate.
 
-Refuses to own bodies and URLs of the API, and the judgement itself (`gateway.core.policy`).
+Refuses to own its end (`revocations`), bodies and URLs of the API, and the judgement itself (`gateway.core.policy`).
 
 Law: no link is stored that its owner's policy would not let them share at this moment, edits included; the token
 leaves this module once, in the answer to the call that made it.
@@ -9,26 +9,37 @@ leaves this module once, in the answer to the call that made it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal
 
+from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind, GrantState, Scope
-from gateway.core.lease import LeaseStore, Usage, state_with
+from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState, Scope
+from gateway.core.lease import Usage, state_with
 from gateway.core.password import SALT_BYTES, hash_password, password_matches
-from gateway.core.policy import Objection, Policy, objections_to_share
+from gateway.core.policy import Objection, objections_to_share
 from gateway.core.reasons import Reason, Refused
-from gateway.core.record import Ledger, RecordPage
+from gateway.core.record import RecordPage
 from gateway.core.request import Action
-from gateway.core.revocation import RevocationFeed
-from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.rule import Rule
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 
-__all__ = ["KEEP", "Change", "Conflict", "Held", "HeldPage", "IssuedLink", "Keep", "Links", "Objected", "held_page"]
+__all__ = [
+    "KEEP",
+    "Change",
+    "Conflict",
+    "Held",
+    "HeldPage",
+    "IssuedLink",
+    "Keep",
+    "Links",
+    "Objected",
+    "hold",
+    "list_held",
+]
 
 _TRIES: Final = 3
 """How often an edit without a stated version is tried again when somebody else was faster."""
@@ -93,19 +104,13 @@ class Conflict:
     link_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Links:
-    """The link use cases. `apply_now` lets this process's own revocation view catch up with the feed."""
+    """The link use cases."""
 
-    grants: GrantAdmin
-    leases: LeaseStore
-    feed: RevocationFeed
-    ledger: Ledger
+    stores: Stores
+    live: Live
     journal: Journal
-    policy: Callable[[], Policy]
-    apply_now: Callable[[], Awaitable[None]]
-    clock: Callable[[], float]
-    entropy: Callable[[int], bytes]
 
     async def issue(
         self, actor: Principal, scope: Scope, change: Change, password: str | None, idempotency: str | None
@@ -116,30 +121,30 @@ class Links:
             Refused: the bucket is unknown, or the times make no sense.
             DependencyDown: a store cannot answer.
         """
-        now = self.clock()
-        token = LinkToken.mint(self.entropy(ENTROPY_BYTES))
-        bare = _bare(grant_id("l", self.entropy(12)), token.hash, actor, scope, now)
-        wanted = replace(change(bare, now), password=await self._hashed(password))
-        judged = self._judged(wanted, now, None)
-        if isinstance(judged, Objected):
-            return judged
-        stored = await self.grants.create(judged, idempotency and f"link {actor} {idempotency}")
+        now = self.live.clock()
+        token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
+        bare = _new_link(grant_id("l", self.live.entropy(12)), token.hash, actor, scope, now)
+        wanted = replace(change(bare, now), password=await self._hash_password(password))
+        decided = self._decide(wanted, now, None)
+        if isinstance(decided, Objected):
+            return decided
+        stored = await self.stores.grants.create(decided, idempotency and f"link {actor} {idempotency}")
         if stored.hash != token.hash:
-            again = change(_bare(stored.id, stored.hash, actor, scope, stored.issued_at), stored.issued_at)
-            if not _same(stored, again) or not await _password_same(password, stored.password):
+            again = change(_new_link(stored.id, stored.hash, actor, scope, stored.issued_at), stored.issued_at)
+            if not _same_choice(stored, again) or not await _password_same_choice(password, stored.password):
                 return Conflict(stored.id)
-            return IssuedLink(await self._held(stored), None)
-        await self.apply_now()
+            return IssuedLink(await hold(self.stores, stored), None)
+        await self.live.apply_now()
         await self.journal.note(actor, "link.create", stored.id, owner=str(stored.owner), rule=stored.rule or "")
         return IssuedLink(Held(stored, Usage()), token)
 
     async def inspect(self, link_id: str) -> Held:
         """Raises Refused(UNKNOWN_TOKEN) if there is no such link."""
-        return await self._held(await self._get(link_id))
+        return await hold(self.stores, await self._get(link_id))
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> HeldPage:
         """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
-        return await held_page(self.grants, self.leases, replace(wanted, kind=GrantKind.LINK), cursor, limit)
+        return await list_held(self.stores, replace(wanted, kind=GrantKind.LINK), cursor, limit)
 
     async def edit(
         self,
@@ -154,57 +159,44 @@ class Links:
         Raises:
             Refused: UNKNOWN_TOKEN, REVOKED, PRECONDITION_FAILED if the stored version is not `version`.
         """
-        hashed = KEEP if password is KEEP else await self._hashed(password)
+        hashed = KEEP if password is KEEP else await self._hash_password(password)
         for _ in range(1 if version is not None else _TRIES):
             grant = await self._editable(link_id, version)
-            now = self.clock()
+            now = self.live.clock()
             wanted = change(grant, now)
             wanted = wanted if hashed is KEEP else replace(wanted, password=hashed)
-            judged = self._judged(wanted, now, grant.expires_at)
-            if isinstance(judged, Objected):
-                return judged
-            saved = await self.grants.save(judged)
+            decided = self._decide(wanted, now, grant.expires_at)
+            if isinstance(decided, Objected):
+                return decided
+            saved = await self.stores.grants.save(decided)
             if saved is not None:
-                await self.apply_now()
+                await self.live.apply_now()
                 await self.journal.note(actor, "link.edit", link_id, version=str(saved.version))
-                return await self._held(saved)
+                return await hold(self.stores, saved)
         raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
 
     async def rotate(self, actor: Principal, link_id: str) -> IssuedLink:
         """Give the link a new token; the old one ends with the write. Raises as `edit` does."""
         for _ in range(_TRIES):
             grant = await self._editable(link_id, None)
-            token = LinkToken.mint(self.entropy(ENTROPY_BYTES))
-            saved = await self.grants.save(replace(grant, hash=token.hash))
+            token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
+            saved = await self.stores.grants.save(replace(grant, hash=token.hash))
             if saved is not None:
-                await self.apply_now()
+                await self.live.apply_now()
                 await self.journal.note(actor, "link.rotate", link_id, version=str(saved.version))
-                return IssuedLink(await self._held(saved), token)
+                return IssuedLink(await hold(self.stores, saved), token)
         raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
-
-    async def revoke(self, actor: Principal, link_id: str, reason: str) -> Held:
-        """End the link, durably and in this process before it returns; a revoked link stays as it is.
-
-        Every call is noted: the one before may have ended the link and failed at the audit trail.
-        """
-        grant = await self._get(link_id)
-        if grant.revoked_at is None:
-            target = RevocationTarget(FeedKind.LINK, link_id)
-            await self.feed.revoke([target], self.clock(), reason, str(actor))
-        await self.apply_now()
-        await self.journal.note(actor, "link.revoke", link_id, reason=reason)
-        return await self.inspect(link_id)
 
     async def records(self, link_id: str, cursor: str | None, limit: int) -> RecordPage:
         """The link's uses, newest first. Raises Refused for an unknown link or a foreign cursor."""
         await self._get(link_id)
         try:
-            return await self.ledger.records_of(link_id, cursor, limit)
+            return await self.stores.ledger.records_of(link_id, cursor, limit)
         except ValueError:
             raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
 
     async def _get(self, link_id: str) -> Grant:
-        grant = await self.grants.get(link_id)
+        grant = await self.stores.grants.get(link_id)
         if grant is None or grant.kind is not GrantKind.LINK:
             raise Refused(Reason.UNKNOWN_TOKEN, "no link has this id")
         return grant
@@ -217,18 +209,14 @@ class Links:
             raise Refused(Reason.REVOKED, "a revoked link stays revoked: create a new one")
         return grant
 
-    async def _held(self, grant: Grant) -> Held:
-        usage = await self.leases.usage([grant.id])
-        return Held(grant, usage.get(grant.id, Usage()))
-
-    async def _hashed(self, password: str | None) -> str | None:
+    async def _hash_password(self, password: str | None) -> str | None:
         if password is None:
             return None
-        return await asyncio.to_thread(hash_password, password, self.entropy(SALT_BYTES))
+        return await asyncio.to_thread(hash_password, password, self.live.entropy(SALT_BYTES))
 
-    def _judged(self, grant: Grant, now: float, before: float | None) -> Grant | Objected:
+    def _decide(self, grant: Grant, now: float, before: float | None) -> Grant | Objected:
         """The grant with the share rule that allows it, or why there is none. An end `before` the edit may stay."""
-        policy = self.policy()
+        policy = self.live.policy()
         if grant.scope is None or grant.scope.bucket not in policy.buckets:
             raise Refused(Reason.UNKNOWN_BUCKET, "no bucket has this name")
         if grant.expires_at is not None and grant.expires_at <= now and grant.expires_at != before:
@@ -245,19 +233,22 @@ class Links:
         return Objected(objections) if objections else _under(rule, grant)
 
 
-async def held_page(
-    grants: GrantAdmin, leases: LeaseStore, wanted: GrantFilter, cursor: str | None, limit: int
-) -> HeldPage:
+async def hold(stores: Stores, grant: Grant) -> Held:
+    """A grant with its counters."""
+    return Held(grant, (await stores.leases.usage([grant.id])).get(grant.id, Usage()))
+
+
+async def list_held(stores: Stores, wanted: GrantFilter, cursor: str | None, limit: int) -> HeldPage:
     """A page of grants with their counters.
 
     Raises:
         Refused: BAD_ARGUMENT for a cursor that was not given by an earlier page.
     """
     try:
-        page = await grants.page(wanted, cursor, limit)
+        page = await stores.grants.page(wanted, cursor, limit)
     except ValueError:
         raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
-    usage = await leases.usage([grant.id for grant in page.grants])
+    usage = await stores.leases.usage([grant.id for grant in page.grants])
     return HeldPage(tuple(Held(grant, usage.get(grant.id, Usage())) for grant in page.grants), page.cursor)
 
 
@@ -265,7 +256,7 @@ def _under(rule: Rule | None, grant: Grant) -> Grant:
     return replace(grant, rule=rule.name if rule is not None else None)
 
 
-def _bare(link_id: str, secret: SecretHash, actor: Principal, scope: Scope, now: float) -> Grant:
+def _new_link(link_id: str, secret: SecretHash, actor: Principal, scope: Scope, now: float) -> Grant:
     """A link that reads, owned by who makes it, before its body is applied."""
     return Grant(
         id=link_id,
@@ -279,11 +270,11 @@ def _bare(link_id: str, secret: SecretHash, actor: Principal, scope: Scope, now:
     )
 
 
-def _same(stored: Grant, wanted: Grant) -> bool:
+def _same_choice(stored: Grant, wanted: Grant) -> bool:
     return all(getattr(stored, name) == getattr(wanted, name) for name in _CHOSEN)
 
 
-async def _password_same(password: str | None, stored: str | None) -> bool:
+async def _password_same_choice(password: str | None, stored: str | None) -> bool:
     if password is None or stored is None:
         return password is None and stored is None
     return await asyncio.to_thread(password_matches, password, stored)

@@ -8,12 +8,11 @@ last, or to hold in every replica, is written in the files. Each leaves an audit
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from gateway.control.deps import Live, Process
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
-from gateway.core.policy import Policy
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import format_instant
 
@@ -28,15 +27,13 @@ class LevelSet:
     changed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Operations:
-    """The use cases of running a gateway. `drain` and `log_at` answer how many of its processes have changed."""
+    """The use cases of running a gateway."""
 
+    process: Process
+    live: Live
     journal: Journal
-    policy: Callable[[], Policy]
-    clock: Callable[[], float]
-    drain: Callable[[str, bool], Awaitable[int]]
-    log_at: Callable[[str, float | None], Awaitable[int]]
 
     async def set_drained(self, actor: Principal, name: str, *, drained: bool) -> int:
         """Refuse new requests for a backend, or take them again; running transfers go on. How many have changed.
@@ -45,9 +42,9 @@ class Operations:
             Refused: UNKNOWN_BUCKET, no backend has this name.
             DependencyDown: the audit trail is down and its posture closed; the change stands.
         """
-        if name not in self.policy().backends:
+        if name not in self.live.policy().backends:
             raise Refused(Reason.UNKNOWN_BUCKET, "no backend has this name")
-        changed = await self.drain(name, drained)
+        changed = await self.process.drain(name, drained)
         await self.journal.note(actor, "drain" if drained else "resume", f"backend {name}")
         return changed
 
@@ -57,7 +54,7 @@ class Operations:
         Raises:
             DependencyDown: the audit trail is down and its posture closed; the change stands.
         """
-        changed = await self.log_at(level, seconds)
-        until = None if seconds is None else self.clock() + seconds
+        changed = await self.process.log_at(level, seconds)
+        until = None if seconds is None else self.live.clock() + seconds
         await self.journal.note(actor, "log level", level, until="" if until is None else format_instant(until))
         return LevelSet(until, changed)

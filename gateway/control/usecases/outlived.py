@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
-from gateway.core.grant import GrantAdmin, GrantFilter, GrantKind, GrantState
+from gateway.core.grant import GrantFilter, GrantKind, GrantState
 from gateway.core.reasons import DependencyDown
-from gateway.core.revocation import RevocationFeed
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Sources
 
@@ -34,15 +34,13 @@ _BY: Final = Principal("admin", "settings")
 _REASON: Final = "what the key came from has ended"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Outlived:
-    """`sources` is what the settings in force name; `apply_now` lets this process catch up with the feed."""
+    """`sources` is what the settings in force name."""
 
-    grants: GrantAdmin
-    feed: RevocationFeed
+    stores: Stores
+    live: Live
     journal: Journal
-    apply_now: Callable[[], Awaitable[None]]
-    clock: Callable[[], float]
     sources: Callable[[], Sources]
 
     async def watch(self, changed: asyncio.Event) -> None:
@@ -74,11 +72,11 @@ class Outlived:
         Raises:
             DependencyDown: a store cannot answer; what was revoked stays so.
         """
-        wanted = GrantFilter(now=self.clock(), kind=GrantKind.KEY, state=GrantState.ACTIVE)
+        wanted = GrantFilter(now=self.live.clock(), kind=GrantKind.KEY, state=GrantState.ACTIVE)
         cursor: str | None = None
         ended: list[str] = []
         while True:
-            page = await self.grants.page(wanted, cursor, _PAGE)
+            page = await self.stores.grants.page(wanted, cursor, _PAGE)
             sources = self.sources()
             ended += [grant.id for grant in page.grants if grant.source and sources.outlived(grant)]
             if (cursor := page.cursor) is None:
@@ -86,8 +84,8 @@ class Outlived:
         if not ended:
             return 0
         targets = [RevocationTarget(FeedKind.KEY, name) for name in ended]
-        await self.feed.revoke(targets, self.clock(), _REASON, str(_BY))
-        await self.apply_now()
+        await self.stores.feed.revoke(targets, self.live.clock(), _REASON, str(_BY))
+        await self.live.apply_now()
         for name in ended:
             await self.journal.note(_BY, "key.revoke", name, reason=_REASON)
         return len(ended)

@@ -5,18 +5,18 @@ Refuses to own the answer itself (`gateway.core.policy`) and the signature (`cor
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Address, Attempt, Principal, SignatureVersion
-from gateway.core.grant import GrantAdmin, GrantKind
-from gateway.core.policy import Explanation, Policy, decide, explain
+from gateway.core.grant import GrantKind
+from gateway.core.policy import Explanation, decide, explain
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ACTION_OF, Action, Operation
-from gateway.core.route import Upstream, UpstreamCall
+from gateway.core.route import UpstreamCall
 from gateway.wire.s3.calls import require_kept, require_own_name
 
 __all__ = ["SIGNABLE", "Policies", "Question", "Signature"]
@@ -64,15 +64,13 @@ class Signature:
         return f"Signature(…, {self.expires_at})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Policies:
     """The policy use cases."""
 
-    grants: GrantAdmin
+    stores: Stores
+    live: Live
     journal: Journal
-    policy: Callable[[], Policy]
-    upstream: Upstream
-    clock: Callable[[], float]
 
     async def explain(self, question: Question) -> Explanation:
         """What the data plane would say, all reasons included; revocations by generation and counters are left out.
@@ -82,13 +80,13 @@ class Policies:
         """
         grant = None
         if question.link is not None:
-            grant = await self.grants.get(question.link)
+            grant = await self.stores.grants.get(question.link)
             if grant is None or grant.kind is not GrantKind.LINK:
                 raise Refused(Reason.UNKNOWN_TOKEN, "no link has this id")
         who = grant.principal if grant is not None else question.who
         if who is None:
             raise Refused(Reason.BAD_ARGUMENT, "name who, or a link")
-        operation, action = _meant(question.do)
+        operation, action = _operation_of(question.do)
         attempt = Attempt(
             principal=who,
             operation=operation,
@@ -96,11 +94,11 @@ class Policies:
             bucket=question.bucket,
             key=question.key,
             peer=question.peer,
-            now=self.clock(),
+            now=self.live.clock(),
             size=question.size,
             signature=question.signature,
         )
-        return explain(self.policy(), grant, attempt)
+        return explain(self.live.policy(), grant, attempt)
 
     async def presign(
         self,
@@ -121,7 +119,7 @@ class Policies:
             DependencyDown: the audit trail is down and its posture closed.
         """
         operation = SIGNABLE[method]
-        now = self.clock()
+        now = self.live.clock()
         attempt = Attempt(
             principal=who,
             operation=operation,
@@ -131,8 +129,8 @@ class Policies:
             peer=None,
             now=now,
         )
-        route = decide(self.policy(), None, attempt)
-        decide(self.policy(), None, attempt.touching(Action.SIGN, bucket, key))
+        route = decide(self.live.policy(), None, attempt)
+        decide(self.live.policy(), None, attempt.touching(Action.SIGN, bucket, key))
         require_own_name(route)
         if operation is Operation.PUT_OBJECT:
             require_kept(route, None)
@@ -143,18 +141,18 @@ class Policies:
             key=route.real_key,
             headers=headers,
         )
-        url = self.upstream.presign(call, expires_in)
+        url = self.live.upstream.presign(call, expires_in)
         await self.journal.note(actor, "presign", f"{bucket}/{key}", who=str(who), method=method)
-        return Signature(url, now + _life(url, expires_in))
+        return Signature(url, now + _lifetime(url, expires_in))
 
 
-def _life(url: str, asked: int) -> int:
+def _lifetime(url: str, asked: int) -> int:
     """Seconds for which the URL works: profiles cap what was asked, and SigV4 writes it into the URL."""
     written = parse_qs(urlsplit(url).query).get("X-Amz-Expires", [str(asked)])[0]
     return min(asked, int(written))
 
 
-def _meant(do: Operation | Action) -> tuple[Operation, Action | None]:
+def _operation_of(do: Operation | Action) -> tuple[Operation, Action | None]:
     if isinstance(do, Action):
         return _TYPICAL[do], do
     return do, ACTION_OF[do]

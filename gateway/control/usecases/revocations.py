@@ -1,4 +1,4 @@
-"""Owns revoking many grants at once, and reading the list of revocations.
+"""Owns the end of grants, of one or of many at once, and reading the list of revocations.
 
 Refuses to own what a revocation ends (`gateway.core.revocation`) and how it travels (`gateway.stores`).
 
@@ -11,20 +11,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
+from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantKind
-from gateway.core.policy import Policy
+from gateway.core.grant import Grant, GrantFilter, GrantKind
 from gateway.core.reasons import Reason, Refused
-from gateway.core.revocation import FeedEntry, RevocationFeed
+from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import LinkToken, hash_secret, without_marks
 from gateway.core.units import format_instant
 
-__all__ = ["Revocations", "Revoked", "Waits"]
+__all__ = ["Ended", "Revocations", "Revoked", "Waits"]
 
 _PAGE: Final = 500
 _Read = Callable[[int, int], Awaitable[Sequence[FeedEntry]]]
@@ -32,7 +32,7 @@ _Read = Callable[[int, int], Awaitable[Sequence[FeedEntry]]]
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """How many living grants it ended, or would end, and the feed's serial from then on (None for a dry run).
+    """How many living grants it ended, or would end, and the feed's serial from then on (None if nothing was written).
 
     `known` tells a name that has nothing left to end from one that was mistyped.
     """
@@ -40,6 +40,14 @@ class Revoked:
     count: int
     serial: int | None
     known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A revoked grant, and the feed's serial of its end; None if that was before."""
+
+    grant: Grant
+    serial: int | None
 
 
 class Waits:
@@ -69,17 +77,27 @@ class Waits:
                 limit.reschedule(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Revocations:
-    """The revocation use cases. `apply_now` lets this process's own revocation view catch up with the feed."""
+    """The revocation use cases."""
 
-    grants: GrantAdmin
-    feed: RevocationFeed
+    stores: Stores
+    live: Live
     journal: Journal
-    policy: Callable[[], Policy]
-    apply_now: Callable[[], Awaitable[None]]
-    clock: Callable[[], float]
-    waits: Waits = field(default_factory=Waits)
+    waits: Waits
+
+    async def end(self, actor: Principal, grant: Grant, reason: str) -> Ended:
+        """End one link or key, durably and in this process before it returns; a revoked one stays as it is.
+
+        Every call is noted: the one before may have ended the grant and failed at the audit trail.
+        """
+        serial = None
+        if grant.revoked_at is None:
+            [entry] = await self.stores.feed.revoke([_alone(grant)], self.live.clock(), reason, str(actor))
+            grant, serial = replace(grant, revoked_at=entry.at, revoked_reason=entry.reason), entry.serial
+        await self.live.apply_now()
+        await self.journal.note(actor, f"{grant.kind}.revoke", grant.id, reason=reason)
+        return Ended(grant, serial)
 
     async def revoke(
         self,
@@ -100,7 +118,12 @@ class Revocations:
             Refused: a link or key target that does not exist; an instant that has not come yet.
             DependencyDown: a store cannot answer; nothing is revoked unless it was durable.
         """
-        target = await self._known(target)
+        one = await self._one(target)
+        if one is not None:
+            target = _alone(one)
+            if issued_before is None and not dry_run:
+                ended = await self.end(actor, one, reason)
+                return Revoked(int(ended.serial is not None), ended.serial)
         targets = [target]
         if issued_before is not None:
             targets = [_alone(grant) async for grant in self._older(target, issued_before)]
@@ -109,12 +132,12 @@ class Revocations:
             targets += [_alone(grant) async for grant in self._links_on(target.name)]
             count = len(targets) - 1
         else:
-            count = await self.grants.count(target)
+            count = await self.stores.grants.count(target)
         known = count > 0 or await self._named_here(target)
         if dry_run or not targets:
             return Revoked(count, None, known)
-        entries = await self.feed.revoke(targets, self.clock(), reason, str(actor))
-        await self.apply_now()
+        entries = await self.stores.feed.revoke(targets, self.live.clock(), reason, str(actor))
+        await self.live.apply_now()
         name = f"{target.kind} {target.name}" + (f"/{target.prefix}" if target.kind is FeedKind.PREFIX else "")
         since = {} if issued_before is None else {"issued_before": format_instant(issued_before)}
         await self.journal.note(actor, "revoke", name, reason=reason, count=str(count), **since)
@@ -125,7 +148,7 @@ class Revocations:
 
         With `notices`, entries of every kind.
         """
-        read = self.feed.since if notices else self.feed.revocations
+        read = self.stores.feed.since if notices else self.stores.feed.revocations
         found = await read(serial, limit)
         if found or seconds <= 0:
             return found
@@ -138,15 +161,15 @@ class Revocations:
     async def _first_after(self, read: _Read, serial: int, limit: int, seconds: float) -> Sequence[FeedEntry]:
         cursor = serial
         while True:
-            while passed := await self.feed.since(cursor, _PAGE):
+            while passed := await self.stores.feed.since(cursor, _PAGE):
                 cursor = passed[-1].serial
             if found := await read(serial, limit):
                 return found
-            await self.feed.changed(cursor, seconds)
+            await self.stores.feed.changed(cursor, seconds)
 
     async def _named_here(self, target: RevocationTarget) -> bool:
         """Whether the policy, or for an owner some grant that ended, has the name. What it revokes is the same."""
-        policy = self.policy()
+        policy = self.live.policy()
         match target.kind:
             case FeedKind.BACKEND:
                 return target.name in policy.backends
@@ -157,42 +180,47 @@ class Revocations:
             case FeedKind.OWNER:
                 if any(pattern.text == target.name for rule in policy.rules for pattern in rule.who):
                     return True
-                owned = GrantFilter(now=self.clock(), owner=Principal.parse(target.name))
-                return bool((await self.grants.page(owned, None, 1)).grants)
+                owned = GrantFilter(now=self.live.clock(), owner=Principal.parse(target.name))
+                return bool((await self.stores.grants.page(owned, None, 1)).grants)
             case _:
                 return True  # a link and a key were found, or the call has been refused
 
-    async def _known(self, target: RevocationTarget) -> RevocationTarget:
-        """The grant's id for a link named by its leaked token or URL, and for a key named by its access key id."""
+    async def _one(self, target: RevocationTarget) -> Grant | None:
+        """The grant that the target names, None if it may name many.
+
+        A link may be named by its leaked token or URL, a key by its access key id.
+        """
         if target.kind is FeedKind.LINK:
             grant = await self._by_link(target.name)
             if grant is None or grant.kind is not GrantKind.LINK:
                 raise Refused(Reason.UNKNOWN_TOKEN, "no such link")
-            return replace(target, name=grant.id)
+            return grant
         if target.kind is FeedKind.KEY:
-            grant = await self.grants.get(target.name) or await self.grants.find(hash_secret(target.name))
+            grant = await self.stores.grants.get(target.name) or await self.stores.grants.find(hash_secret(target.name))
             if grant is None or grant.kind is not GrantKind.KEY:
                 raise Refused(Reason.UNKNOWN_KEY, "no such key")
-            return replace(target, name=grant.id)
-        return target
+            return grant
+        return None
 
     async def _by_link(self, text: str) -> Grant | None:
         _, _, tail = text.rpartition("/s/")
         try:
             token = LinkToken(without_marks(tail.partition("/")[0].partition("?")[0]))
         except ValueError:
-            return await self.grants.get(text)
-        return await self.grants.find(token.hash)
+            return await self.stores.grants.get(text)
+        return await self.stores.grants.find(token.hash)
 
     async def _links_on(self, backend: str) -> AsyncIterator[Grant]:
-        for bucket in self.policy().buckets.values():
+        for bucket in self.live.policy().buckets.values():
             if bucket.backend == backend:
-                async for grant in self._all(GrantFilter(now=self.clock(), kind=GrantKind.LINK, bucket=bucket.name)):
+                async for grant in self._all(
+                    GrantFilter(now=self.live.clock(), kind=GrantKind.LINK, bucket=bucket.name)
+                ):
                     yield grant
 
     async def _older(self, target: RevocationTarget, instant: float) -> AsyncIterator[Grant]:
         """What the target names and was issued before the instant, keys that ended by themselves left out."""
-        now = self.clock()
+        now = self.live.clock()
         if instant > now:
             raise Refused(Reason.BAD_ARGUMENT, "issued_before lies in the future: leave it out to revoke everything")
         async for grant in self._named(target, now):
@@ -202,7 +230,7 @@ class Revocations:
     async def _named(self, target: RevocationTarget, now: float) -> AsyncIterator[Grant]:
         match target.kind:
             case FeedKind.LINK | FeedKind.KEY:
-                grant = await self.grants.get(target.name)
+                grant = await self.stores.grants.get(target.name)
                 if grant is not None and grant.revoked_at is None:
                     yield grant
             case FeedKind.OWNER:
@@ -219,7 +247,7 @@ class Revocations:
         """Every grant that fits and is not revoked."""
         cursor: str | None = None
         while True:
-            page = await self.grants.page(wanted, cursor, _PAGE)
+            page = await self.stores.grants.page(wanted, cursor, _PAGE)
             for grant in page.grants:
                 if grant.revoked_at is None:
                     yield grant

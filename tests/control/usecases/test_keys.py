@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.keys import Keys
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter
 from gateway.core.reasons import Reason, Refused
@@ -14,22 +12,9 @@ from tests.control.desk import Desk
 OPS = Principal("admin", "ops")
 
 
-def keys_of(desk: Desk) -> Keys:
-    return Keys(
-        grants=desk.state,
-        leases=desk.state,
-        feed=desk.state,
-        journal=Journal(desk.state, desk.clock, lambda: False, lambda _: None),
-        apply_now=desk.deps.apply_now,
-        clock=desk.clock,
-        entropy=desk.deps.entropy,
-        sealer=desk.deps.sealer,
-    )
-
-
 async def test_an_issued_keys_repr_hides_its_secrets(desk: Desk) -> None:
     """A log line of the result shows no secret."""
-    key = await keys_of(desk).issue(OPS, "billing", session=True)
+    key = await desk.api.keys.issue(OPS, "billing", session=True)
     assert key.session_token is not None
     for secret in (key.access_key_id, key.secret_access_key, key.session_token):
         assert secret not in repr(key)
@@ -37,7 +22,7 @@ async def test_an_issued_keys_repr_hides_its_secrets(desk: Desk) -> None:
 
 async def test_no_two_keys_share_anything(desk: Desk) -> None:
     """Ids, secrets, tokens and sealed texts are all new."""
-    one, two = [await keys_of(desk).issue(OPS, "billing", session=True) for _ in range(2)]
+    one, two = [await desk.api.keys.issue(OPS, "billing", session=True) for _ in range(2)]
     first = {one.grant.id, one.access_key_id, one.secret_access_key, one.session_token, one.grant.sealed}
     assert first.isdisjoint(
         {two.grant.id, two.access_key_id, two.secret_access_key, two.session_token, two.grant.sealed}
@@ -47,5 +32,5 @@ async def test_no_two_keys_share_anything(desk: Desk) -> None:
 async def test_foreign_cursors_are_faults(desk: Desk) -> None:
     """A cursor that no page gave is the caller's fault."""
     with pytest.raises(Refused) as refused:
-        await keys_of(desk).page(GrantFilter(now=0.0), "nonsense", 10)
+        await desk.api.keys.page(GrantFilter(now=0.0), "nonsense", 10)
     assert refused.value.reason is Reason.BAD_ARGUMENT

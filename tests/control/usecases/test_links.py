@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.links import Held, IssuedLink, Links
+from gateway.control.usecases.links import Held, IssuedLink
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantState, Scope
 from gateway.core.lease import Usage
@@ -14,20 +13,6 @@ from tests.control.desk import Desk
 from tests.control.test_bodies import GRANT
 
 OPS = Principal("admin", "ops")
-
-
-def links_of(desk: Desk) -> Links:
-    return Links(
-        grants=desk.state,
-        leases=desk.state,
-        feed=desk.state,
-        ledger=desk.state,
-        journal=Journal(desk.state, desk.clock, lambda: False, lambda _: None),
-        policy=desk.deps.policy,
-        apply_now=desk.deps.apply_now,
-        clock=desk.clock,
-        entropy=desk.deps.entropy,
-    )
 
 
 def _same(grant: Grant, now: float) -> Grant:
@@ -51,7 +36,7 @@ def test_the_state_knows_the_counters(usage: Usage, state: GrantState) -> None:
 
 async def test_an_issued_links_repr_hides_its_token(desk: Desk) -> None:
     """A log line of the result shows no secret."""
-    issued = await links_of(desk).issue(OPS, Scope("reports", key="a"), _same, None, None)
+    issued = await desk.api.links.issue(OPS, Scope("reports", key="a"), _same, None, None)
     assert isinstance(issued, IssuedLink)
     assert issued.token is not None
     assert issued.token.text not in repr(issued)
@@ -59,7 +44,7 @@ async def test_an_issued_links_repr_hides_its_token(desk: Desk) -> None:
 
 async def test_the_view_has_caught_up_before_each_call_returns(desk: Desk) -> None:
     """After every change, this process's view knows the feed's last entry."""
-    links = links_of(desk)
+    links = desk.api.links
     issued = await links.issue(OPS, Scope("reports", key="a"), _same, None, None)
     assert isinstance(issued, IssuedLink)
     serials = [desk.view.serial]
@@ -68,14 +53,14 @@ async def test_the_view_has_caught_up_before_each_call_returns(desk: Desk) -> No
         serials.append(desk.view.serial)
     await links.edit(OPS, issued.held.grant.id, _same)
     serials.append(desk.view.serial)
-    await links.revoke(OPS, issued.held.grant.id, "x")
+    await desk.api.revocations.end(OPS, issued.held.grant, "x")
     serials.append(desk.view.serial)
     assert serials == [1, 2, 2, 3, 4]
 
 
 async def test_an_edit_gives_up_after_three_lost_races(desk: Desk) -> None:
     """A link that others change all the time is not changed blindly."""
-    links = links_of(desk)
+    links = desk.api.links
     issued = await links.issue(OPS, Scope("reports", key="a"), _same, None, None)
     assert isinstance(issued, IssuedLink)
     tries = []

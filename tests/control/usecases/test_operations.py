@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.control.usecases.journal import Journal
@@ -21,13 +23,9 @@ async def test_a_change_stands_although_the_trail_is_down(desk: Desk) -> None:
         done.append((name, drained))
         return 1
 
-    operations = Operations(
-        journal=Journal(FailingLedger(), desk.clock, lambda: True, lambda _: None),  # type: ignore[arg-type]
-        policy=desk.deps.policy,
-        clock=desk.clock,
-        drain=drain,
-        log_at=desk.deps.log_at,
-    )
+    process = replace(desk.deps.process, drain=drain)
+    journal = Journal(FailingLedger(), desk.clock, lambda: True, lambda _: None)  # type: ignore[arg-type]
+    operations = Operations(process, desk.deps.live, journal)
     with pytest.raises(DependencyDown):
         await operations.set_drained(OPS, "archive", drained=True)
     assert done == [("archive", True)]

@@ -14,7 +14,6 @@ from gateway.core.reasons import DependencyDown
 from gateway.core.source import Sources, fingerprint, from_entry
 from gateway.core.token import hash_secret
 from tests.control.desk import Desk
-from tests.control.usecases.test_keys import keys_of
 
 HERE, TOKEN = "https://gw.example", hash_secret("a token")
 ENTRY = from_entry(HERE, TOKEN)
@@ -23,20 +22,12 @@ GONE = replace(KNOWN, entries={})
 
 
 def outlived_of(desk: Desk, sources: Sources) -> Outlived:
-    keys = keys_of(desk)
-    return Outlived(
-        grants=desk.state,
-        feed=desk.state,
-        journal=keys.journal,
-        apply_now=keys.apply_now,
-        clock=desk.clock,
-        sources=lambda: sources,
-    )
+    return Outlived(desk.deps.stores, desk.deps.live, desk.api.keys.journal, lambda: sources)
 
 
 async def test_keys_of_what_is_gone_are_revoked_and_no_others(desk: Desk) -> None:
     """Once: by a revocation that every replica hears of, told in the audit trail. Keys that admins issued stay."""
-    keys = keys_of(desk)
+    keys = desk.api.keys
     session = await keys.issue_session("billing", 3600.0, "container credentials", ENTRY)
     lasting = await keys.issue(Principal("admin", "ops"), "billing")
     assert 0 == await outlived_of(desk, KNOWN).end()
@@ -51,7 +42,7 @@ async def test_more_keys_than_a_page(desk: Desk, monkeypatch: pytest.MonkeyPatch
     """All of them, in one write."""
     monkeypatch.setattr(room, "_PAGE", 2)
     for _ in range(5):
-        await keys_of(desk).issue_session("billing", 3600.0, "x", ENTRY)
+        await desk.api.keys.issue_session("billing", 3600.0, "x", ENTRY)
     assert 5 == await outlived_of(desk, GONE).end()
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.policies import SIGNABLE, Policies, Question
+from gateway.control.usecases.policies import SIGNABLE, Question
 from gateway.core.attempt import Principal
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ACTION_OF, Action, Operation
@@ -14,20 +13,10 @@ from tests.control.desk import Desk
 SIGNER = Principal("app", "signer")
 
 
-def policies_of(desk: Desk) -> Policies:
-    return Policies(
-        grants=desk.state,
-        journal=Journal(desk.state, desk.clock, lambda: False, lambda _: None),
-        policy=desk.deps.policy,
-        upstream=desk.upstream,
-        clock=desk.clock,
-    )
-
-
 @pytest.mark.parametrize("method", SIGNABLE)
 async def test_a_signature_needs_both_rights(desk: Desk, method: str) -> None:
     """To sign and to do what the URL does are two rights; without either nothing is signed or written."""
-    call = policies_of(desk).presign(
+    call = desk.api.policies.presign(
         SIGNER, SIGNER, method=method, bucket="reports", key="signed/a", headers=(), expires_in=60
     )
     if ACTION_OF[SIGNABLE[method]] in {Action.READ, Action.WRITE}:
@@ -45,11 +34,11 @@ async def test_a_signature_needs_both_rights(desk: Desk, method: str) -> None:
 async def test_every_doing_can_be_asked_about(desk: Desk, do: Operation | Action) -> None:
     """No operation and no action breaks `explain`, and an answer without a rule has an objection."""
     question = Question(do=do, bucket="reports", key="invoices/1", who=Principal("app", "billing"))
-    explanation = await policies_of(desk).explain(question)
+    explanation = await desk.api.policies.explain(question)
     assert explanation.allowed is not bool(explanation.objections)
 
 
 async def test_nobody_is_no_question(desk: Desk) -> None:
     """A question names somebody or a link."""
     with pytest.raises(Refused):
-        await policies_of(desk).explain(Question(do=Action.READ, bucket="reports", key="a"))
+        await desk.api.policies.explain(Question(do=Action.READ, bucket="reports", key="a"))

@@ -13,13 +13,12 @@ from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.source import from_entry
 from gateway.core.token import hash_secret
 from tests.control.desk import Desk
-from tests.control.usecases.test_keys import keys_of
 
 ENTRY = from_entry("https://gw.example", hash_secret("an app's token"))
 
 
 def _sessions(desk: Desk, ended: Callable[[Grant], bool] = lambda grant: False) -> Sessions:
-    return Sessions(desk.state, keys_of(desk), desk.clock, ended)
+    return Sessions(desk.state, desk.api.keys, desk.clock, ended)
 
 
 def _take_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +97,7 @@ async def test_what_is_stored_as_revoked_is_not_kept_for_an_outage(desk: Desk, m
     """Once it was seen to be revoked, a store that fails after that brings it back no more."""
     sessions = _sessions(desk)
     first = await sessions.current("one", ENTRY)
-    await keys_of(desk).revoke(first.grant.owner, first.grant.id, "leaked")
+    await desk.api.revocations.end(first.grant.owner, first.grant, "leaked")
 
     async def down(*_: object) -> None:
         raise DependencyDown("grants", "down")

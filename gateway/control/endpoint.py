@@ -1,0 +1,116 @@
+"""Owns the shape of an endpoint, one row of the control API, and of the call that its handler is given.
+
+Refuses to own which rows there are (`gateway.control.rows`) and how a request becomes a call (`gateway.control.serve`).
+
+Law: a row says who may call it, and has no default for that. Router, guard, description and metrics read the same row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import orjson
+
+from gateway.control.api import Api
+from gateway.control.guard import Access
+from gateway.core.attempt import Address, Principal
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import RawRequest
+from gateway.core.token import SecretHash
+from gateway.wire.http.target import decode
+from gateway.wire.replies import Reply
+
+__all__ = ["Call", "Endpoint", "Found", "Router", "json_reply"]
+
+Query = TypeVar("Query")
+Body = TypeVar("Body")
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+Fields = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Query, Body]):
+    """One request whose caller is known and whose query and body are read, as the row says.
+
+    `proof` is the hash of the token that let the caller in, empty where none was asked for. `values` are the decoded
+    parts of the path that the row names; `peer` is None on a Unix socket. Where a form is expected and something else
+    came, `body` is None.
+    """
+
+    request_id: str
+    raw: RawRequest
+    peer: Address | None
+    caller: Principal
+    proof: SecretHash
+    values: Mapping[str, str]
+    query: Query
+    body: Body
+
+    def path_id(self) -> str:
+        """The `{id}` of the path. Raises Refused(UNKNOWN_TOKEN) for a text that can be no id."""
+        found = self.values["id"]
+        if not _ID.fullmatch(found):
+            raise Refused(Reason.UNKNOWN_TOKEN, "nothing has this id")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[Query, Body]):
+    """One row: its handler, who may call it, its models, the statuses it can answer beside the common ones.
+
+    `name` is what the description and the metrics call it. `query` None knows no parameter, `body` None reads none;
+    `form` names the fields of a body that is a form. `waits` says that its answer may be long in coming: then the
+    caller has to be known until it comes, and nobody waits for one who has gone.
+    """
+
+    method: str
+    path: str
+    access: Access
+    handler: Callable[[Api, Call[Query, Body]], Awaitable[Reply]]
+    name: str
+    tag: str
+    summary: str
+    query: type[Query] | None = None
+    body: type[Body] | None = None
+    form: tuple[str, ...] = ()
+    answer: type | None = None
+    status: int = 200
+    also: tuple[int, ...] = ()
+    media: str = "application/json"
+    headers: tuple[str, ...] = ()
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows of one path by their methods, and what the path says in the places that they leave open."""
+
+    methods: Mapping[str, Endpoint[Any, Any]]
+    values: Mapping[str, str]
+
+
+class Router:
+    """Finds the rows of a path. A row's `{name}` stands for one part between slashes, which is not empty."""
+
+    def __init__(self, rows: Iterable[Endpoint[Any, Any]]) -> None:
+        self._paths: dict[tuple[str, ...], dict[str, Endpoint[Any, Any]]] = {}
+        for row in rows:
+            self._paths.setdefault(tuple(row.path.split("/")), {})[row.method] = row
+
+    def find(self, path: str) -> Found | None:
+        """What stands at a path whose parts are still percent-encoded. Raises Refused(BAD_REQUEST): no UTF-8."""
+        parts = [decode(part, Reason.BAD_REQUEST) for part in path.split("/")]
+        for template, methods in self._paths.items():
+            if len(template) == len(parts):
+                pairs = list(zip(template, parts, strict=True))
+                if all(said == part or (said.startswith("{") and part) for said, part in pairs):
+                    return Found(methods, {said[1:-1]: part for said, part in pairs if said.startswith("{")})
+        return None
+
+
+def json_reply(answer: object, status: int = 200, headers: Fields = ()) -> Reply:
+    """An answer in JSON."""
+    return Reply(status, (("Content-Type", "application/json"), *headers), orjson.dumps(answer))

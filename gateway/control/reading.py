@@ -1,0 +1,94 @@
+"""Owns the reading of a request's query and body into the models that its row names.
+
+Refuses to own the models (`gateway.control.bodies`) and who may send them (`gateway.control.guard`).
+
+Law: a parameter or field that nobody knows is a fault, and all faults are told at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+import orjson
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from gateway.control.bodies import NoQuery
+from gateway.control.body import Body, faults_of
+from gateway.control.endpoint import Endpoint
+from gateway.control.guard import Access
+from gateway.control.problems import problem
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import RawRequest
+from gateway.server.exchange import ClientExchange
+from gateway.wire.replies import Reply
+
+__all__ = ["BODY_LIMIT", "read_input", "read_query"]
+
+BODY_LIMIT: Final = 64 * 1024
+"""Bytes of a request body; the largest legal one (64 networks, a long key) is a tenth of it."""
+
+AnyQuery = TypeVar("AnyQuery", bound=Body)
+
+
+async def read_input(row: Endpoint[Any, Any], raw: RawRequest, exchange: ClientExchange) -> tuple[Any, Any] | Reply:
+    """The query and the body as the row knows them, or the problem with them. Who shows no token may add parameters.
+
+    Raises:
+        Refused: BAD_REQUEST for broken JSON, TOO_LARGE, CLIENT_TOO_SLOW.
+    """
+    query = body = None
+    try:
+        if row.access in {Access.ADMIN, Access.SIDECAR}:
+            query = read_query(raw.query, row.query or NoQuery)
+        media = (raw.header("content-type") or "").partition(";")[0].strip().lower()
+        plain = raw.header("content-encoding") is None
+        if row.form and media == "application/x-www-form-urlencoded" and plain:
+            body = dict(parse_qsl((await exchange.read_body(BODY_LIMIT)).decode("utf-8", "replace")))
+        elif row.body is not None:
+            if media != "application/json" or not plain:
+                detail = "send application/json, not compressed"
+                return problem(exchange.request_id, 415, Reason.BAD_REQUEST, detail)
+            body = row.body.model_validate(_parse(await exchange.read_body(BODY_LIMIT)))
+    except ValidationError as error:
+        return _describe_faults(exchange.request_id, error)
+    return query, body
+
+
+def read_query(query: str, model: type[AnyQuery]) -> AnyQuery:
+    """The typed query of a target.
+
+    Raises:
+        ValidationError: with every unknown, doubled or wrong parameter.
+        Refused: BAD_REQUEST, a name or value is not UTF-8.
+    """
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+    except UnicodeError:
+        raise Refused(Reason.BAD_REQUEST, "a parameter is not UTF-8") from None
+    sent: dict[str, str] = {}
+    for name, value in pairs:
+        if name in sent:
+            doubled = PydanticCustomError("fault", "{text}", {"text": "may be given once"})
+            line = InitErrorDetails(type=doubled, loc=(name,), input=None)
+            raise ValidationError.from_exception_data(model.__name__, [line], hide_input=True)
+        sent[name] = value
+    return model.model_validate(sent)
+
+
+def _parse(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise Refused(Reason.BAD_REQUEST, "the body is not JSON") from None
+
+
+def _describe_faults(request_id: str, error: ValidationError) -> Reply:
+    part = "query" if error.title.endswith("Query") else "body"
+    errors = tuple(
+        {"detail": text, "parameter": pointer.lstrip("/")} if part == "query" else {"detail": text, "pointer": pointer}
+        for pointer, text in faults_of(error)
+    )
+    count = f"{len(errors)} faults" if len(errors) > 1 else "a fault"
+    return problem(request_id, 422, Reason.BAD_ARGUMENT, f"the {part} has {count}", errors=errors)

@@ -1,0 +1,144 @@
+"""Owns the way of a request of the control API, in one function: find the row, ask who calls, read, act, count.
+
+Refuses to own the rows (`gateway.control.rows`) and the reading of HTTP (`gateway.server`).
+
+Laws: nobody's body or query is read before the row's guard has let them in. An act that has begun is finished, and
+noted in the audit trail, although its caller has gone. The rows that need models of bodies and answers are loaded at
+the first request that is none of the probes', in a thread: ten megabytes that a gateway without operators never needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, Final
+
+from gateway.control.api import Api
+from gateway.control.deps import ControlDeps
+from gateway.control.endpoint import Call, Endpoint, Router
+from gateway.control.probes import PROBES
+from gateway.control.problems import describe_failure, problem
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import RawRequest
+from gateway.server.connection import Connection
+from gateway.server.exchange import ClientExchange
+from gateway.server.request import IncomingRequest
+from gateway.wire.replies import Reply
+
+__all__ = ["ControlPlane"]
+
+_RECHECK_SECONDS: Final = 0.5
+_END_SECONDS: Final = 10.0
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
+_SAFE: Final = (
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+)
+
+ReadInput = Callable[[Endpoint[Any, Any], RawRequest, ClientExchange], Awaitable[tuple[Any, Any] | Reply]]
+
+
+class ControlPlane:
+    """What a listener hands its requests to. It listens nowhere by itself."""
+
+    def __init__(self, deps: ControlDeps) -> None:
+        self.api = Api(deps)
+        self._process = deps.process
+        self._entropy = deps.live.entropy
+        self._router = Router(PROBES)
+        self._read: ReadInput = _read_nothing
+        self._acts: set[asyncio.Task[Reply]] = set()
+        self._process.know(frozenset(row.name for row in PROBES))
+
+    async def handle(self, connection: Connection, arrival: IncomingRequest) -> None:
+        """Answer one request."""
+        began = time.perf_counter()
+        sent = arrival.headers.get("x-request-id", "")
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else self._entropy(12).hex()
+        exchange = ClientExchange(connection, arrival, request_id, connection.peer)
+        name, reply = await self._answer(exchange)
+        self._process.count(name, reply.status, time.perf_counter() - began)
+        with suppress(Refused):  # the client has gone
+            headers = (*reply.headers, ("X-Request-Id", request_id), *_SAFE)
+            await exchange.send(Reply(reply.status, headers, reply.body))
+
+    async def _answer(self, exchange: ClientExchange) -> tuple[str, Reply]:
+        """The name of the operation, "" for what is none, and the answer."""
+        request_id, name = exchange.request_id, ""
+        try:
+            raw = exchange.read_head()
+            found = self._router.find(raw.path)
+            if found is None and self._read is _read_nothing:
+                await self._load()
+                found = self._router.find(raw.path)
+            if found is None:
+                return name, problem(request_id, 404, Reason.UNSUPPORTED_OPERATION, "nothing stands at this path")
+            row = found.methods.get(raw.method)
+            if row is None:
+                allow = (("Allow", ", ".join(sorted(found.methods))),)
+                return name, problem(request_id, 405, Reason.METHOD_NOT_ALLOWED, "not by this method", headers=allow)
+            name = row.name
+            authorization = raw.header("authorization")
+            caller, proof = self.api.guard.admit(row.access, authorization, exchange.peer, found.values)
+            read = await self._read(row, raw, exchange)
+            if isinstance(read, Reply):
+                return name, read
+            call = Call(request_id, raw, exchange.peer, caller, proof, found.values, *read)
+            if row.waits:
+                return name, await self._while_known(row, call)
+            return name, await self._finished(_act(row, self.api, call))
+        except Exception as failure:  # noqa: BLE001 (the last line of defence: nothing inner may reach a caller)
+            return name, describe_failure(request_id, failure)
+
+    async def _load(self) -> None:
+        rows = (await asyncio.to_thread(import_module, "gateway.control.rows")).ROWS
+        reading = import_module("gateway.control.reading")
+        self._process.know(frozenset(row.name for row in rows))
+        self._router, self._read = Router(rows), reading.read_input
+
+    async def _finished(self, act: Coroutine[Any, Any, Reply]) -> Reply:
+        """The answer of an act that goes on when whoever waits for it is cancelled."""
+        task = asyncio.get_running_loop().create_task(act)
+        self._acts.add(task)
+        task.add_done_callback(self._acts.discard)
+        return await asyncio.shield(task)
+
+    async def _while_known(self, row: Endpoint[Any, Any], call: Call[Any, Any]) -> Reply:
+        """The answer, for whoever is still known when it comes; checked twice a second, so that nobody else waits."""
+        task = asyncio.get_running_loop().create_task(_act(row, self.api, call))
+        guard = self.api.guard
+        try:
+            while not (await asyncio.wait({task}, timeout=_RECHECK_SECONDS))[0]:
+                if not guard.still_admits(row.access, call.caller, call.proof):
+                    break
+            if not guard.still_admits(row.access, call.caller, call.proof):
+                raise Refused(Reason.CREDENTIALS_MISSING, "a valid token is needed")
+            return task.result()
+        finally:
+            task.cancel()
+
+    def end_waits(self) -> None:
+        """Answer the calls that wait for something to happen, now and from now on."""
+        self.api.waits.end()
+
+    async def finish(self) -> None:
+        """Return when every act that has begun is done."""
+        if self._acts:
+            await asyncio.wait(self._acts, timeout=_END_SECONDS)
+
+
+async def _read_nothing(row: Endpoint[Any, Any], raw: RawRequest, exchange: ClientExchange) -> tuple[None, None]:
+    """Probes have neither query nor body."""
+    return None, None
+
+
+async def _act(row: Endpoint[Any, Any], api: Api, call: Call[Any, Any]) -> Reply:
+    try:
+        return await row.handler(api, call)
+    except Exception as failure:  # noqa: BLE001 (nobody may wait for it any more, and the log still tells of it)
+        return describe_failure(call.request_id, failure)
