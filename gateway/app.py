@@ -13,10 +13,10 @@ import asyncio
 import os
 import secrets
 import signal
-import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -24,58 +24,51 @@ from typing import Any, Final
 import structlog
 
 from gateway import __version__
+from gateway.backends.multipart_upload import upload_call
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
-from gateway.compose import (
-    Certificates,
-    Counted,
-    LateIdentity,
-    LateSealer,
-    Worker,
-    backend_specs,
-    fixed_at_start,
-    gate_of,
-    open_list,
-    open_stores,
-    register_fast_checksums,
-    sources_of,
-    upload_parts_with,
-    with_drained,
-)
 from gateway.control.deps import Callers, ControlDeps, Live, Process, Stores
+from gateway.control.identity import Identity
 from gateway.control.serve import ControlPlane
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.outlived import Outlived
-from gateway.core.attempt import Principal
+from gateway.core.identity import IdentityRules
 from gateway.core.reasons import DependencyDown, Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.core.token import hash_secret
-from gateway.data.plane import DataPlane, Terms
+from gateway.data.plane import DataPlane, Snapshot, Terms
 from gateway.data.routes import data_handler
+from gateway.data.s3.fast_crc import register_fast_checksums
 from gateway.data.state.bandwidth import BandwidthShaper
 from gateway.data.state.grants import Grants
 from gateway.data.state.guess_limiter import GuessLimiter
+from gateway.data.state.list_follower import ListFollower
 from gateway.data.state.names import Names
 from gateway.data.state.records import Accounts
 from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.data.state.transfers import Pace, Transfers
 from gateway.data.steps.renew import Renewals
 from gateway.data.steps.reserve import keep_reservations
-from gateway.schema.addresses import ListenAddress
-from gateway.server.listener import DataServer
+from gateway.listeners import Listeners
+from gateway.processes import Worker
+from gateway.server.tls import check_certificates
 from gateway.settings import Settings
+from gateway.settings.proxies import trusted_networks
+from gateway.settings.sources import sources_of
 from gateway.settings.watch import Loaded, Reloader, watch
 from gateway.stores.pulse import Pulse
-from gateway.stores.shared_serial import Slot
-from gateway.stores.state import State
+from gateway.stores.revocation_file import RevocationFile
+from gateway.stores.seal import Sealer
+from gateway.stores.state import State, open_state
 from gateway.telemetry.health import Health
 from gateway.telemetry.logs import Logs
 from gateway.telemetry.memory import give_back
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.timed import timed
 from gateway.telemetry.tracing import open_tracing
 from gateway.telemetry.worker_mesh import WorkerMesh
 
-__all__ = ["run"]
+__all__ = ["check_files", "run"]
 
 _log = structlog.get_logger("gateway")
 _PRUNE_SECONDS: Final = 3600.0
@@ -110,12 +103,23 @@ async def run(
         await app.serve_until(ended)
 
 
+def check_files(settings: Settings) -> None:
+    """Read what a start would open beside the settings themselves, and take nothing.
+
+    Raises:
+        SettingsError: a certificate does not load, or the list of revocations is wrong or too old to serve with.
+    """
+    check_certificates(settings.tls.values())
+    if (listed := settings.state.revocations) is not None:
+        RevocationFile(listed.file, clock=time.time).check(listed.max_age)
+
+
 class _App:
     """One process of the gateway: what it is made of, and the order in which that starts and ends."""
 
     def __init__(self, reloader: Reloader, loaded: Loaded, worker: Worker | None) -> None:
         self.processes = 1 if worker is None else worker.count
-        self.seat = None if worker is None else Slot(worker.memory, worker.number)
+        self.slot = None if worker is None else worker.slot
         self.reloader = reloader
         self.settings: Settings = loaded.settings
         self.loaded = loaded
@@ -125,11 +129,8 @@ class _App:
         orders = {"drain": self._drain, "log": self._log_at}
         self.siblings = WorkerMesh(self.metrics, meeting, self.processes, orders)
         self.health = Health()
-        self._fixed = fixed_at_start(self.settings)
-        self._control: tuple[ControlPlane, DataServer] | None = None
+        self._fixed = self.settings.fixed_at_start
         self._callers = _callers_of(self.settings)
-        self._servers: list[DataServer] = []
-        self._certificates = Certificates(self.metrics.certificate_ends)
         self._settings_read = asyncio.Event()
         self._level_back: asyncio.TimerHandle | None = None
 
@@ -138,29 +139,73 @@ class _App:
         self.logs.install()
         stack.callback(self.logs.flush)
         stack.callback(self._log_as_set)
-        self.tracing = tracing = open_tracing(os.environ)
-        if tracing is not None:
-            stack.push_async_callback(asyncio.to_thread, tracing.close)
+        self.tracing = open_tracing(os.environ)
+        if self.tracing is not None:
+            stack.push_async_callback(asyncio.to_thread, self.tracing.close)
         self.metrics.know(backends=self.loaded.policies.policy.backends)
+        self.listeners = Listeners(
+            shared=self.processes > 1,
+            head_seconds=self.settings.deadlines.headers,
+            tls=self.settings.tls,
+            certificate_ends=self.metrics.certificate_ends,
+        )
+        await self._open_state(stack)
+        await self._open_plane(stack)
+        for name, work in self._work():
+            self._keep(stack, name, work)
+        await self.siblings.open()
+        stack.push_async_callback(self.siblings.close)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: self._reload("SIGHUP"))
+        await self._open_listeners(stack)
+        self.metrics.policy_reload("ok")
+        self._warn()
+
+    async def _open_state(self, stack: AsyncExitStack) -> None:
+        """The stores, with every call timed. What one does only in part keeps the gateway from being ready."""
+        wanted, metrics = self.settings.state, self.metrics
+        state = await open_state(
+            wanted.grants.url,
+            limits=wanted.limits.url if wanted.limits != wanted.grants else None,
+            records=wanted.records.url if wanted.records != wanted.grants else None,
+            processes=self.processes,
+            accept_redis_durability=wanted.accept_redis_durability,
+            token=wanted.token.resolve() if wanted.token is not None else "",
+            sealing_keys=[(one.id, one.key.resolve()) for one in wanted.sealing_keys],
+        )
+        stack.push_async_callback(state.close)
+        self.state: State = replace(
+            state,
+            grants=timed(state.grants, metrics),
+            leases=timed(state.leases, metrics),
+            feed=timed(state.feed, metrics),
+            limits=timed(state.limits, metrics),
+            ledger=timed(state.ledger, metrics),
+            issuer=timed(state.issuer, metrics) if state.issuer is not None else None,
+        )
+        self.pulse = Pulse(state.roles)
+        await self.pulse.beat()
+        for role in state.roles:
+            self.health.check(f"store of {role}", partial(self._store_fault, role))
+
+    async def _open_plane(self, stack: AsyncExitStack) -> None:
+        """The data plane: its parts, and what it knows of revocations before the first request."""
         monotonic = time.monotonic  # not the loop's: uvloop's clock stands still within one turn
-        self.state: State = await open_stores(self.settings, self.metrics, processes=self.processes)
-        stack.push_async_callback(self.state.close)
-        self.upstream = StoreUpstream(backend_specs(self.loaded), clock=time.time, on_event=Counted(self.metrics))
+        self.upstream = StoreUpstream(self.loaded.backends, clock=time.time, on_event=self.metrics)
         stack.push_async_callback(self.upstream.close)
         await self.upstream.start()
-        self.sealer = LateSealer()
-        transfers = Transfers(monotonic=monotonic, on_cut=self.metrics.cut, pace=self._pace)
+        self.sealer = Sealer()
         follower = RevocationFollower(
             self.state.feed,
             self._take,
             monotonic=monotonic,
             clock=time.time,
             metrics=self.metrics,
-            neighbours=self.seat,
+            neighbours=self.slot,
         )
         self.metrics.view_age(lambda: follower.age)
+        tracing, log = self.tracing, self.logs.access_log
         self.plane = DataPlane(
-            gate=gate_of(self.loaded),
+            gate=_snapshot(self.loaded),
             upstream=self.upstream if tracing is None else tracing.asking(self.upstream),
             grants=Grants(
                 self.state.grants,
@@ -168,44 +213,56 @@ class _App:
                 self.sealer,
                 monotonic=monotonic,
                 metrics=self.metrics,
-                keep_up=None if self.seat is None else follower.keep_up,
+                keep_up=None if self.slot is None else follower.keep_up,
             ),
             follower=follower,
             leases=self.state.leases,
             limits=self.state.limits,
-            transfers=transfers,
+            transfers=Transfers(monotonic=monotonic, on_cut=self.metrics.cut, pace=self._pace),
             shaper=BandwidthShaper(monotonic),
             guesses=GuessLimiter(),
             names=Names(),
-            upload_parts=upload_parts_with(self.upstream),
+            upload_parts=partial(upload_call, self.upstream),
             accounts=Accounts(
                 self.state.ledger,
                 self.state.leases,
                 self.metrics,
                 monotonic=monotonic,
-                log=self.logs.access_log if tracing is None else tracing.told(self.logs.access_log),
+                log=log if tracing is None else tracing.told(log),
             ),
             metrics=self.metrics,
             clock=time.time,
             entropy=secrets.token_bytes,
         )
         self.renewals = Renewals(self.plane, monotonic=monotonic)
-        self._list = open_list(self.settings, self._take)
-        if self._list is not None:
-            await self._list.join(follower, self.metrics)
+        await self._open_list()
         await follower.load()
         self.health.check("revocations", self._view_fault)
         self.health.check("audit", self._ledger_fault)
-        await self._feel_pulse()
-        for name, work in self._work():
-            self._keep(stack, name, work)
-        await self.siblings.open()
-        stack.push_async_callback(self.siblings.close)
-        stack.push_async_callback(self._close_listeners)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: self._reload("SIGHUP"))
-        await self._listen()
-        self.metrics.policy_reload("ok")
-        self._warn()
+
+    async def _open_list(self) -> None:
+        """The list of revocations that somebody else keeps, as a part of the view."""
+        self._list: ListFollower | None = None
+        if (listed := self.settings.state.revocations) is None:
+            return
+        self._list_file = RevocationFile(listed.file, clock=time.time)
+        self._list = follower = ListFollower(self._list_file, listed.max_age, self._take, clock=time.time)
+        self._list_file.settle()
+        await follower.load()
+        self.plane.follower.include(follower)
+        self.metrics.list_age(lambda: follower.age)
+
+    async def _open_listeners(self, stack: AsyncExitStack) -> None:
+        data = self.settings.data
+        stack.push_async_callback(self.listeners.close)
+        await self.listeners.open_control(self.settings.control.listen, ControlPlane(self._control_deps()))
+        main = ((data.listen, data.app, True),)
+        for listen, app, tls in (*main, *((one.listen, one.app, False) for one in data.further)):
+            terms = Terms(app, data.takes_unsigned_type(listen), data.believed(listen))
+            handler = data_handler(self.plane, terms, shown=self.logs.address)
+            if self.tracing is not None:
+                handler = self.tracing.served(handler)
+            await self.listeners.open_data(listen, handler, tls=tls)
 
     async def serve_until(self, stop: asyncio.Event) -> None:
         """Wait for the end, then drain: see the module's order of ending."""
@@ -213,14 +270,12 @@ class _App:
         _log.info("serving", version=__version__, data=str(self.settings.data.listen))
         await stop.wait()
         self.health.draining = True
-        for server in self._servers:
-            server.parting = True
+        self.listeners.part()
         _log.info("draining", transfers=len(self.plane.transfers))
         await asyncio.sleep(self.settings.deadlines.notice or 0)
-        for server in self._servers:  # the control listener answers to the last
-            server.stop_listening()
+        self.listeners.stop_data()
         deadline = loop.time() + self.settings.deadlines.drain
-        while any(server.busy for server in self._servers) and loop.time() < deadline:  # noqa: ASYNC110 (others end)
+        while self.listeners.busy and loop.time() < deadline:  # noqa: ASYNC110 (others end)
             await asyncio.sleep(_DRAIN_TICK)
         self.plane.draining = True
         cut = self.plane.transfers.cut_where(lambda _: Reason.SHUTTING_DOWN)
@@ -229,7 +284,7 @@ class _App:
     def _work(self) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
         plane = self.plane
         return (
-            *(() if self._list is None else self._list.work()),
+            *(() if self._list is None else self._list_work(self._list)),
             ("revocations", plane.follower.run()),
             ("view", plane.follower.guard(plane.transfers.cut_undecided)),
             ("renewals", self.renewals.run()),
@@ -243,6 +298,13 @@ class _App:
             ("memory", give_back()),
             ("reload", watch(self.reloader, lambda: self._reload("change"))),
         )
+
+    def _list_work(self, follower: ListFollower) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
+        def changed() -> None:
+            self._list_file.settle()
+            follower.note()
+
+        return ("revocation list", follower.run()), ("list's watch", watch(self._list_file, changed))
 
     def _keep(self, stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run something for as long as the app runs. If it breaks, readiness says so."""
@@ -259,46 +321,6 @@ class _App:
                 _log.error("a task had failed", task=name, exc_info=failure)
 
         stack.push_async_callback(end)
-
-    async def _listen(self) -> None:
-        data, certificates = self.settings.data, self._certificates.of(self.settings)
-        plane = ControlPlane(self._control_deps())
-        self._control = plane, DataServer(plane.handle, head_seconds=self.settings.deadlines.headers)
-        await self._bind(self._control[1], self.settings.control.listen, certificates["control"])
-        await self._serve_on(data.listen, data.app, certificates["data"])
-        for trusted in data.further:
-            await self._serve_on(trusted.listen, trusted.app, None)
-
-    async def _serve_on(self, listen: ListenAddress, trusted: Principal | None, tls: ssl.SSLContext | None) -> None:
-        data = self.settings.data
-        terms = Terms(trusted, data.takes_unsigned_type(listen), data.believed(listen))
-        handler = data_handler(self.plane, terms, shown=self.logs.address)
-        if self.tracing is not None:
-            handler = self.tracing.served(handler)
-        server = DataServer(handler, head_seconds=self.settings.deadlines.headers)
-        self._servers.append(server)
-        await self._bind(server, listen, tls)
-
-    async def _bind(self, server: DataServer, listen: ListenAddress, tls: ssl.SSLContext | None) -> None:
-        shared = True if self.processes > 1 else None
-        if listen.path and shared:
-            raise SettingsError(f"{listen}: several processes cannot share a Unix socket: listen on an address")
-        try:
-            if listen.path:
-                await server.listen_on_path(listen.path, tls)
-            else:
-                await server.listen(listen.host, listen.port, tls, reuse_port=shared)
-        except OSError as failure:
-            raise SettingsError(f"cannot listen on {listen}: {failure.strerror or failure}") from None
-
-    async def _close_listeners(self) -> None:
-        for server in self._servers:
-            await server.close()
-        if self._control is not None:
-            plane, server = self._control
-            plane.end_waits()
-            await server.close()
-            await plane.finish()
 
     def _control_deps(self) -> ControlDeps:
         return ControlDeps(
@@ -341,8 +363,12 @@ class _App:
             clock=time.time,
             entropy=secrets.token_bytes,
             upstream=self.upstream,
-            identity=LateIdentity(lambda: self.settings),
+            identity=Identity(self._identity_rules, time.time),
         )
+
+    def _identity_rules(self) -> IdentityRules | None:
+        found = self.settings.control.identity
+        return None if found is None else found.rules
 
     def _outlived(self) -> Outlived:
         stores, live = self._stores(), self._live()
@@ -351,7 +377,7 @@ class _App:
 
     def _drain(self, name: str, drained: bool) -> None:  # noqa: FBT001 (an operator's word)
         """Out of use, or back, until a reload. What runs goes on. Raises KeyError if there is none of this name."""
-        self.plane.gate = with_drained(self.plane.gate, name, drained=drained)
+        self.plane.gate = self.plane.gate.with_drained(name, drained=drained)
         _log.warning("backend drained" if drained else "backend resumed", backend=name)
 
     def _log_at(self, level: str, seconds: float | None) -> None:
@@ -372,13 +398,6 @@ class _App:
     def _view_fault(self) -> str | None:
         age = self.plane.follower.age
         return f"the revocation view is {age:.1f} s old" if age > MAX_VIEW_AGE else None
-
-    async def _feel_pulse(self) -> None:
-        """What a store does only in part keeps the gateway from being ready, from the start on."""
-        self.pulse = Pulse(self.state.roles)
-        await self.pulse.beat()
-        for role in self.state.roles:
-            self.health.check(f"store of {role}", partial(self._store_fault, role))
 
     def _store_fault(self, role: str) -> str | None:
         """Counters that fail keep nobody out where their posture is open; records are told by `audit`."""
@@ -404,16 +423,16 @@ class _App:
         """Read the files again and take all of them over, or nothing."""
         try:
             loaded = self.reloader.load()
-            self._certificates.renew(loaded.settings)
+            self.listeners.renew(loaded.settings.tls)
             # Before the gate names them: no request may be let through to a backend that is not there yet.
-            forgetting = self.upstream.replace(backend_specs(loaded))
+            forgetting = self.upstream.replace(loaded.backends)
         except SettingsError as failure:
             self.metrics.policy_reload("failed")
             _log.error("reload refused: nothing has changed", cause=cause, faults=list(failure.faults))
             return
         self.loaded, self.settings, self._callers = loaded, loaded.settings, _callers_of(loaded.settings)
         self.metrics.know(backends=loaded.policies.policy.backends)
-        self.plane.gate = gate_of(loaded)
+        self.plane.gate = _snapshot(loaded)
         self._log_as_set()
         self.renewals.rules_changed()
         self._settings_read.set()
@@ -421,7 +440,7 @@ class _App:
         self.metrics.policy_reload("ok")
         _log.info("reloaded", cause=cause)
         self._warn()
-        later = [name for name, value in fixed_at_start(self.settings).items() if value != self._fixed[name]]
+        later = [name for name, value in self.settings.fixed_at_start.items() if value != self._fixed[name]]
         if later:
             _log.warning("changes that need a restart", settings=later)
 
@@ -438,6 +457,20 @@ class _App:
             except DependencyDown as failure:
                 _log.warning("old records could not be pruned, or old seals not be counted", detail=failure.detail)
             await asyncio.sleep(_PRUNE_SECONDS)
+
+
+def _snapshot(loaded: Loaded) -> Snapshot:
+    """What requests are judged by."""
+    settings = loaded.settings
+    return Snapshot(
+        policy=loaded.policies.policy,
+        posture=settings.fail.posture(),
+        public_url=settings.data.public_url,
+        domains=settings.data.domains,
+        trusted_proxies=trusted_networks(settings.trusted_proxies),
+        trusted_socket="unix" in settings.trusted_proxies,
+        max_transfers=settings.data.max_transfers,
+    )
 
 
 def _callers_of(settings: Settings) -> Callers:

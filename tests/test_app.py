@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,8 +22,10 @@ import pytest
 import structlog
 
 from gateway import app as room
+from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.reasons import DependencyDown, SettingsError
+from gateway.settings.watch import Reloader
 from gateway.stores.memory import MemoryState
 from tests.backends.fault_server import Peer, fault_server, reply
 from tests.data.harness import request
@@ -165,6 +168,28 @@ async def serving(directory: Path, more: str = "") -> AsyncIterator[Running]:
             waiting.cancel()
             store.hold.set()
             running.stop.set()
+
+
+def test_a_snapshot_has_everything_that_requests_are_judged_by(tmp_path: Path) -> None:
+    """The policy, the posture and the listener's own settings."""
+    more = "trusted_proxies: [10.0.0.0/8, unix]\nfail: {limits: closed, audit: closed}"
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "p.yaml").write_text(POLICY.format(store=1, on="reports/**"))
+    text = SETTINGS.format(data=1, control=2, more=more)
+    (tmp_path / "gateway.yaml").write_text(text.replace("data: {", "data: {domains: [s3.example], max_transfers: 7, "))
+    gate = room._snapshot(Reloader(tmp_path / "gateway.yaml", ENVIRON, PROFILES).load())
+    assert {"lab"} == set(gate.policy.backends)
+    assert ("closed", "closed") == (gate.posture.limits, gate.posture.audit)
+    assert ("http://127.0.0.1:1", ("s3.example",), 7) == (gate.public_url, gate.domains, gate.max_transfers)
+    assert ((ip_network("10.0.0.0/8"),), True) == (gate.trusted_proxies, gate.trusted_socket)
+
+
+async def test_every_call_to_the_state_is_timed(tmp_path: Path) -> None:
+    """Whichever engine answers."""
+    async with serving(tmp_path) as running:
+        await running.fetch(await running.link())
+        page = (await running.api("GET", "/metrics"))[1]
+        assert 'gateway_store_operation_duration_seconds_count{operation="take"} 1.0' in page
 
 
 async def test_ready_means_that_both_listeners_answer(tmp_path: Path) -> None:

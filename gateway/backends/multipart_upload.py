@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.route import Answer, Upstream, UpstreamCall
+from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
 from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.multipart import (
     MAX_PARTS,
@@ -34,8 +34,9 @@ from gateway.wire.s3.multipart import (
     read_initiated,
 )
 
-__all__ = ["upload"]
+__all__ = ["upload", "upload_call"]
 
+_CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 _STREAMED_PART: Final = 64 * 1024**2
 _KEPT_PIECE: Final = 64 * 1024
 _ANSWER_LIMIT: Final = 1024**2
@@ -92,6 +93,27 @@ async def upload(
     if answer.status >= 300:
         await _finish(work.abort(opened))
     return answer
+
+
+async def upload_call(  # noqa: PLR0917 (the plane's own form: `PartsUpload`)
+    upstream: Upstream,
+    call: UpstreamCall,
+    chunks: AsyncIterator[bytes],
+    length: int | None,
+    capabilities: frozenset[Capability],
+    confirm: Callable[[], Awaitable[None]],
+) -> Answer:
+    """`upload` in place of a PUT that a store would not take: its conditions go where the object appears."""
+    return await upload(
+        upstream,
+        Destination(call.backend, call.bucket, call.key),
+        chunks,
+        length=length,
+        headers=tuple(pair for pair in call.headers if pair[0] not in _CONDITIONS),
+        conditions=tuple(pair for pair in call.headers if pair[0] in _CONDITIONS),
+        equal_parts=Capability.EQUAL_PARTS in capabilities,
+        confirm=confirm,
+    )
 
 
 async def _cut(

@@ -57,14 +57,10 @@ def reading(config: Path, warnings: list[str] | None = None) -> tuple[list[str],
 
     try:
         loaded = Reloader(config, os.environ, PROFILES).load()
-        if loaded.settings.state.revocations is not None:
-            from gateway.compose import check_list
+        if loaded.settings.state.revocations is not None or loaded.settings.tls:
+            from gateway.app import check_files
 
-            check_list(loaded.settings)
-        if loaded.settings.data.tls is not None or loaded.settings.control.tls is not None:
-            from gateway.compose import check_certificates
-
-            check_certificates(loaded.settings)
+            check_files(loaded.settings)
     except SettingsError as error:
         return list(error.faults), {}
     policies = loaded.policies

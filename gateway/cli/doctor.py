@@ -99,11 +99,10 @@ async def examine_all(config: Path, wanted: str | None, found: list[Finding], *,
     """
     from gateway.backends.profiles import PROFILES
     from gateway.backends.upstream import StoreUpstream
-    from gateway.compose import backend_specs
     from gateway.settings.watch import Reloader
 
     loaded = Reloader(config, os.environ, PROFILES).load()
-    specs = [spec for spec in backend_specs(loaded) if wanted in {None, spec.name}]
+    specs = [spec for spec in loaded.backends if wanted in {None, spec.name}]
     if not specs:
         fail(f"No backend is called {wanted!r}." if wanted else "The policies name no backend.", Exit.NOT_FOUND)
     if wanted is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import mmap
 import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -21,7 +20,7 @@ from gateway.cli.values import config_option
 from gateway.core.reasons import SettingsError
 
 if TYPE_CHECKING:
-    from gateway.compose import Worker
+    from gateway.processes import Worker
 
 __all__ = ["run_loop", "serve", "spare_collector"]
 
@@ -60,13 +59,11 @@ def serve(config: Path, workers: int) -> None:
     if workers == 1:
         _serve(config)
         return
-    from tempfile import TemporaryDirectory
-
     from gateway.cli.workers import supervise
+    from gateway.processes import places_of_workers
 
-    memory = mmap.mmap(-1, 8 * workers)  # shared with what is forked, and no file
-    with TemporaryDirectory(prefix="gateway-") as meeting:
-        code = supervise(lambda number: _code_of(config, number, workers, Path(meeting), memory), workers)
+    with places_of_workers(workers) as places:
+        code = supervise(lambda number: _code_of(config, places[number]), workers)
     raise click.exceptions.Exit(code)
 
 
@@ -83,12 +80,10 @@ def spare_collector() -> None:
     gc.set_threshold(_YOUNG)
 
 
-def _code_of(config: Path, number: int, count: int, meeting: Path, memory: mmap.mmap) -> int:
+def _code_of(config: Path, worker: Worker) -> int:
     """The exit code of one worker, its failure told."""
-    from gateway.compose import Worker
-
     try:
-        _serve(config, Worker(number, count, meeting, memory))
+        _serve(config, worker)
     except SettingsError as error:
         say("\n".join(error.faults))
         return int(Exit.SETTINGS)

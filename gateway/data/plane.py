@@ -6,7 +6,7 @@ Refuses to own how either is built (`gateway.app`).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
@@ -83,6 +83,11 @@ class Snapshot:
         """The cross-origin rules of a bucket of this name; of none there are none."""
         found = self.policy.buckets.get(bucket)
         return found.cors if found is not None else ()
+
+    def with_drained(self, name: str, *, drained: bool) -> Snapshot:
+        """The same with one known backend out of use, or back. Raises KeyError if there is none of this name."""
+        backend = replace(self.policy.backends[name], drained=drained)
+        return replace(self, policy=replace(self.policy, backends={**self.policy.backends, name: backend}))
 
 
 @dataclass(slots=True, kw_only=True)

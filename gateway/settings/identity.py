@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
+from gateway.core.identity import IdentityRules, Role
 from gateway.schema.names import App
 from gateway.schema.texts import Text
 from gateway.settings.entry import ENTRY, one_or_more
@@ -82,3 +83,14 @@ class IdentitySettings(BaseModel):
     """Certificate authorities to trust for `jwks` instead of the system's, PEM."""
     bearer: SecretRef | None = None
     """A token to show where the keys are fetched, for clusters that show them to known callers only."""
+
+    @property
+    def rules(self) -> IdentityRules:
+        return IdentityRules(
+            issuer=self.issuer,
+            audience=self.audience,
+            jwks=str(self.jwks),
+            roles={name: Role(role.app.name, role.subjects) for name, role in self.roles.items()},
+            ca_file=None if self.ca_file is None else str(self.ca_file),
+            bearer=None if self.bearer is None else self.bearer.resolve(),
+        )

@@ -282,6 +282,29 @@ class Settings(BaseModel):
     deadlines: Deadlines = Deadlines()
     records: RecordSettings = RecordSettings()
 
+    @property
+    def tls(self) -> dict[str, TlsFiles]:
+        """The certificates of those of the two listeners that have one, by `data` and `control`."""
+        found = {"data": self.data.tls, "control": self.control.tls}
+        return {name: tls for name, tls in found.items() if tls is not None}
+
+    @property
+    def fixed_at_start(self) -> dict[str, object]:
+        """What a reload cannot change, by its name."""
+        return {
+            "data.listen": self.data.listen,
+            "data.trusted": self.data.trusted,
+            "data.tls": self.data.tls is None,
+            "data.unsigned_content_type": self.data.unsigned_content_type,
+            "data.signatures": self.data.signatures,
+            "control.listen": self.control.listen,
+            "control.tls": self.control.tls is None,
+            "state": self.state,
+            "log.format": self.log.format,
+            "log.addresses": self.log.addresses,
+            "deadlines.headers": self.deadlines.headers,
+        }
+
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, value: Any) -> Any:

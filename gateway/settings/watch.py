@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from gateway.core.backend import BackendSpec
 from gateway.core.profile import Profile
 from gateway.core.reasons import SettingsError
 from gateway.settings.collect import listing
@@ -38,6 +39,12 @@ class Loaded:
 
     settings: Settings
     policies: PolicySet
+
+    @property
+    def backends(self) -> list[BackendSpec]:
+        """The policies' backends with the settings' deadlines."""
+        timeout = self.settings.deadlines.connect
+        return [replace(spec, connect_timeout=timeout) for spec in self.policies.backends]
 
 
 class Reloader:

@@ -75,13 +75,18 @@ class RevocationFile:
         self._begun = found.begun
         return found.as_of
 
-    def check(self) -> float:
-        """Read it and take nothing; returns when the list was complete.
+    def check(self, max_age: float) -> None:
+        """Read it and take nothing.
 
         Raises:
-            SettingsError: as `read`.
+            SettingsError: as `read`, or it is more than `max_age` seconds old.
         """
-        return self._read().as_of
+        age = self._clock() - self._read().as_of
+        if age > max_age:
+            raise SettingsError(
+                f"{self.path}: is {age:.0f} s old, which is more than state.revocations.max_age: everything would be "
+                "refused"
+            )
 
     # what a watch asks
 

@@ -9,14 +9,12 @@ hash, and it holds 168 random bits.
 
 from __future__ import annotations
 
-from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from typing import TYPE_CHECKING, Final
 
 from gateway.core.reasons import DependencyDown
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 __all__ = ["NONCE_BYTES", "Sealer"]
 
@@ -46,6 +44,8 @@ class Sealer:
             DependencyDown: it does not open, so the store is damaged: the caller named the right id, or no grant
                 would have been found.
         """
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 (seven megabytes, and many serve links alone)
+
         nonce, text = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
         if sealed[:1] != _FORM or len(nonce) != NONCE_BYTES:
             raise DependencyDown("grants", "a sealed secret has an unknown form")
@@ -56,5 +56,9 @@ class Sealer:
 
 
 def _cipher(access_key_id: str) -> AESGCM:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (as above)
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
     derivation = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=_PURPOSE)
     return AESGCM(derivation.derive(access_key_id.encode()))

@@ -214,10 +214,14 @@ class Metrics:
     def records_dropped(self, count: int) -> None:
         self._dropped.add((), count)
 
-    def upstream_answered(self, backend: str, status: int, seconds: float) -> None:
+    def answered(self, backend: str, status: int, seconds: float) -> None:
         """A store answered with this status, or with 0: not at all. Rare codes are counted by their class."""
         self._answers.add((backend, _STATUS_TEXT.get(status) or f"{status // 100}xx"))
         self._answer_times.observe((backend,), seconds)
+
+    def failed(self, backend: str, reason: Reason) -> None:
+        """A store did not answer."""
+        self.answered(backend, 0, 0.0)
 
     def presigned(self, seconds: float) -> None:
         self._presigns.observe((), seconds)

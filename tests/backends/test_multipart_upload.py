@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from gateway.backends import multipart_upload
-from gateway.backends.multipart_upload import upload
+from gateway.backends.multipart_upload import upload, upload_call
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.route import Answer, UpstreamCall
+from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.wire.s3 import multipart
 from gateway.wire.s3.multipart import PART_SIZE, Destination
 from tests.backends.test_upstream import opened, spec_of
+from tests.data.scripted_store import ScriptedStore, xml
 from tests.servers.store import RunningStore
 
 MIB = 1024**2
@@ -227,3 +228,40 @@ async def test_a_part_is_kept_in_few_pieces() -> None:
     kept = await source.keep(150_000)
     assert (150_000, True) == (kept.size, len(kept.chunks) < 5)
     assert b"x" * 150_000 == b"".join([chunk async for chunk in kept.replay()])
+
+
+async def test_parts_heed_conditions_where_the_object_appears() -> None:
+    """Not at the beginning, where they would say nothing about the end; other headers describe the object."""
+    store = ScriptedStore()
+    store.script(
+        xml("<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"),
+    )
+
+    def answered(call: UpstreamCall) -> Any:
+        query = dict(call.query)
+        if "partNumber" in query:
+            answer = xml("")
+            answer.headers["etag"] = '"p"'
+            return answer
+        if "uploadId" in query:
+            return xml("<CompleteMultipartUploadResult><ETag>&quot;e-2&quot;</ETag></CompleteMultipartUploadResult>")
+        return None
+
+    store.always = answered
+    headers = (("content-type", "text/plain"), ("if-none-match", "*"))
+    call = UpstreamCall(backend="b", method="PUT", bucket="r", key="k", headers=headers)
+    body = chunks(*(b"x" * 1024**2 for _ in range(9)))
+    asked: list[int] = []
+
+    async def confirm() -> None:
+        asked.append(len(store.seen))
+
+    answer = await upload_call(store, call, body, None, frozenset(Capability), confirm)
+    assert [1, 2, 4] == asked, "before each part, and when the store listens for the completion"
+    assert (200, '"e-2"') == (answer.status, answer.headers["etag"])
+    begun, *parts, completed = store.seen
+    assert (("text/plain", None), (None, "*")) == (
+        (begun.header("content-type"), begun.header("if-none-match")),
+        (parts[0].header("content-type"), completed.header("if-none-match")),
+    )
+    assert 9 * 1024**2 == sum(len(part.body) for part in parts)

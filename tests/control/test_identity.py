@@ -15,7 +15,8 @@ from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
-from gateway.control.identity import Identity, IdentityRules, Role
+from gateway.control.identity import Identity
+from gateway.core.identity import IdentityRules, Role
 from gateway.core.reasons import DependencyDown
 
 NOW = 1_800_000_000.0
@@ -60,7 +61,7 @@ def clock() -> Clock:
 def rules(tmp_path: Path) -> IdentityRules:
     """An issuer whose keys lie in a file."""
     (tmp_path / "jwks.json").write_text(key_set(RSA, EC, ED, SECRET))
-    return IdentityRules(ISSUER, "gateway", tmp_path / "jwks.json", ROLES)
+    return IdentityRules(ISSUER, "gateway", str(tmp_path / "jwks.json"), ROLES)
 
 
 async def app_for(identity: Identity, text: str, role: str) -> str | None:
@@ -175,8 +176,7 @@ async def test_a_changed_token_is_refused(identity: Identity) -> None:
 
 async def test_a_lone_key_needs_no_id(rules: IdentityRules, clock: Clock) -> None:
     """An issuer with one key may leave the id out of its tokens."""
-    assert isinstance(rules.jwks, Path)
-    rules.jwks.write_text(key_set(EC))
+    Path(rules.jwks).write_text(key_set(EC))
     lone = Identity(lambda: rules, clock)
     assert "billing" == await app_for(lone, token(EC, "ES256", header={"kid": None}), "billing")
     assert None is await app_for(lone, token(RSA, "RS256", header={"kid": None}), "billing")
@@ -192,10 +192,9 @@ async def test_new_keys_are_found_and_old_ones_forgotten(
     rules: IdentityRules, clock: Clock, identity: Identity
 ) -> None:
     """An unknown key id leads to a look at the keys, at most every half minute; a withdrawn key ends with the next."""
-    assert isinstance(rules.jwks, Path)
     new = RSAKey.generate_key(2048, {"kid": "new"})
     assert "billing" == await app_for(identity, token(), "billing")
-    rules.jwks.write_text(key_set(new))
+    Path(rules.jwks).write_text(key_set(new))
     assert None is await app_for(identity, token(new), "billing")
     clock.now += 30
     assert "billing" == await app_for(identity, token(new), "billing")
@@ -206,9 +205,8 @@ async def test_keys_outlive_a_short_silence_of_the_issuer(
     rules: IdentityRules, clock: Clock, identity: Identity
 ) -> None:
     """For an hour after they were fetched; then there is no answer instead of a wrong one."""
-    assert isinstance(rules.jwks, Path)
     assert "billing" == await app_for(identity, token(), "billing")
-    rules.jwks.unlink()
+    Path(rules.jwks).unlink()
     clock.now += 3599
     assert "billing" == await app_for(identity, token(exp=clock.now + 60), "billing")
     for _ in range(2):
@@ -228,17 +226,16 @@ async def test_a_changed_rule_holds_at_once(rules: IdentityRules, clock: Clock, 
     assert None is await app_for(identity, token(), "billing")
     successor = RSAKey.generate_key(2048, {"kid": "one"})
     (tmp_path / "next.json").write_text(key_set(successor))
-    current[0] = replace(rules, jwks=tmp_path / "next.json")
+    current[0] = replace(rules, jwks=str(tmp_path / "next.json"))
     assert "billing" == await app_for(identity, token(successor), "billing")
     assert None is await app_for(identity, token(), "billing")
 
 
 async def test_a_key_of_an_unknown_kind_spoils_no_other(rules: IdentityRules, clock: Clock) -> None:
     """An issuer may sign for others in ways that we do not know; RFC 7517 has us pass those keys over."""
-    assert isinstance(rules.jwks, Path)
-    known = json.loads(rules.jwks.read_text())["keys"]
+    known = json.loads(Path(rules.jwks).read_text())["keys"]
     strange = [{"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA", "kid": "new"}, {"kty": "RSA", "kid": "bare"}, "text"]
-    rules.jwks.write_text(json.dumps({"keys": strange + known}))
+    Path(rules.jwks).write_text(json.dumps({"keys": strange + known}))
     identity = Identity(lambda: rules, clock)
     assert "billing" == await app_for(identity, token(), "billing")
 

@@ -32,3 +32,16 @@ async def test_another_gate_is_for_the_next_request(app: Rig) -> None:
     async with app.client() as client:
         await client.send(request("GET", "/reports/a") * 2)
         assert [200, 403] == [(await client.answer()).status for _ in range(2)]
+
+
+async def test_draining_changes_one_backend_of_a_new_snapshot(rig: Rig) -> None:
+    """Requests that hold the old snapshot are judged as before."""
+    before = rig.plane.gate
+    [name, *others] = before.policy.backends
+    drained = before.with_drained(name, drained=True)
+    assert drained.policy.backends[name].drained
+    assert not before.policy.backends[name].drained
+    assert all(drained.policy.backends[other] == before.policy.backends[other] for other in others)
+    assert before == drained.with_drained(name, drained=False)
+    with pytest.raises(KeyError):
+        before.with_drained("nobody", drained=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
 import pytest
 
 from gateway.backends import multipart_upload
-from gateway.compose import upload_parts_with
+from gateway.backends.multipart_upload import upload_call
 from gateway.core.route import Delivery, UpstreamCall
 from gateway.wire.s3.multipart import CompletedPart, complete_document
 from tests.data.harness import APP, Rig, policy, running
@@ -82,7 +83,7 @@ async def test_a_late_refusal_is_one_refusal_on_every_path(document: str, monkey
         return xml(document) if completing else None
 
     async with running(store=PartsStore(), trusted=APP) as rig:
-        rig.plane.upload_parts = upload_parts_with(rig.store)
+        rig.plane.upload_parts = partial(upload_call, rig.store)
         rig.store.always = late
         token = await rig.link(actions=WRITE)
         chunked = {"Transfer-Encoding": "chunked"}

@@ -338,3 +338,13 @@ async def test_a_change_while_nobody_watched_is_seen(folder: Folder) -> None:
     (folder.policies / "a.yaml").write_text(renamed("early"))
     async with site.watched():
         await site.settled(lambda: site.rules == ["early"])
+
+
+def test_backends_have_the_deadlines_of_the_settings(folder: Folder) -> None:
+    """How long a store may take to be reached is one setting for all of them, and a reload changes it."""
+    site = Site(folder)
+    site.reload()
+    folder.settings_file.write_text(MINIMAL + "deadlines: {connect: 3s}\n")
+    site.reload()
+    assert [5.0, 3.0] == [loaded.backends[0].connect_timeout for loaded in site.loaded]
+    assert site.loaded[0].policies.backends[0].name == site.loaded[1].backends[0].name

@@ -119,5 +119,7 @@ def test_a_replaced_link_is_a_change(file: RevocationFile, tmp_path: Path) -> No
 def test_a_check_takes_nothing(file: RevocationFile) -> None:
     """What was checked is still new to the next read."""
     write(file.path, link(1))
-    assert NOW - 9 == file.check()
+    file.check(10)
+    with pytest.raises(SettingsError, match=r"more than state\.revocations\.max_age"):
+        file.check(8)
     assert 0 == file.count

@@ -1,0 +1,45 @@
+"""Owns what several processes of one gateway on this host share: their number, a directory and a piece of memory.
+
+Refuses to own starting and ending them (`gateway.cli.workers`), what they tell each other in the directory
+(`gateway.telemetry.worker_mesh`) and what stands in the memory (`gateway.stores.shared_serial`).
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from gateway.stores.shared_serial import Slot
+
+__all__ = ["Worker", "places_of_workers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One of `count` processes that share the listeners and the state on this host, by its `number` from 0.
+
+    In `meeting`, a directory of their own, they tell each other their metrics and orders; in `memory`, which holds
+    eight bytes for each, how far they have read the feed.
+    """
+
+    number: int
+    count: int
+    meeting: Path
+    memory: mmap.mmap
+
+    @property
+    def slot(self) -> Slot:
+        """Where this one writes how far it has read, and sees how far the others have."""
+        return Slot(self.memory, self.number)
+
+
+@contextmanager
+def places_of_workers(count: int) -> Iterator[list[Worker]]:
+    """What each of `count` processes is, made before they are forked. The directory goes with the context."""
+    memory = mmap.mmap(-1, 8 * count)  # shared with what is forked, and no file
+    with TemporaryDirectory(prefix="gateway-") as meeting:
+        yield [Worker(number, count, Path(meeting), memory) for number in range(count)]

@@ -1,0 +1,123 @@
+"""The listeners' certificates: loaded, renewed while they serve, and their end told."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateway.core.reasons import SettingsError
+from gateway.server.tls import Certificates, check_certificates
+
+
+@dataclass(frozen=True)
+class Files:
+    cert: Path
+    key: Path
+
+
+def certificate(directory: Path, name: str = "a", days: int = 30, password: bytes | None = None) -> Files:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(int.from_bytes(os.urandom(8)))
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )
+    cert, private = directory / "tls.crt", directory / "tls.key"
+    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    sealed = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption_algorithm=sealed)
+    )
+    return Files(cert, private)
+
+
+def _shown_by(context: ssl.SSLContext) -> str:
+    """The name in the certificate that a new handshake gets, without a socket."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = client.wrap_bio(to_client, to_server)
+    theirs = context.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for side in (ours, theirs):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    shown = x509.load_der_x509_certificate(ours.getpeercert(binary_form=True) or b"")
+    return str(shown.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+
+def test_without_files_there_is_no_context() -> None:
+    """And nothing is told about ends."""
+    ends: list[float] = []
+    assert {} == Certificates(ends.append).load({})
+    assert [] == ends
+
+
+def test_a_certificate_is_loaded_and_its_end_is_told(tmp_path: Path) -> None:
+    """In seconds since the epoch, for an alert in time: the first end of all."""
+    near, far = tmp_path / "near", tmp_path / "far"
+    near.mkdir()
+    far.mkdir()
+    ends: list[float] = []
+    contexts = Certificates(ends.append).load(
+        {"data": certificate(near, days=30), "control": certificate(far, days=60)}
+    )
+    assert "a" == _shown_by(contexts["data"])
+    assert 29 < (ends[0] - datetime.now(UTC).timestamp()) / 86400 < 31
+
+
+def test_a_renewed_certificate_is_for_new_handshakes(tmp_path: Path) -> None:
+    """The listener's own context changes; nobody has to start again, and no listener gets TLS by a reload."""
+    certificates = Certificates(lambda _: None)
+    context = certificates.load({"data": certificate(tmp_path, "old")})["data"]
+    certificates.renew({"data": certificate(tmp_path, "new"), "control": Files(tmp_path / "x", tmp_path / "y")})
+    assert "new" == _shown_by(context)
+
+
+@pytest.mark.parametrize("fault", ["not a certificate", "another key", "a passphrase"])
+def test_a_bad_renewal_changes_nothing(tmp_path: Path, fault: str) -> None:
+    """A SettingsError, and the old certificate is still shown."""
+    files = certificate(tmp_path, "old")
+    certificates = Certificates(lambda _: None)
+    context = certificates.load({"data": files})["data"]
+    match fault:
+        case "not a certificate":
+            files.cert.write_text("nonsense")
+        case "another key":
+            old = files.cert.read_bytes()
+            certificate(tmp_path, "new")
+            files.cert.write_bytes(old)
+        case _:
+            certificate(tmp_path, "new", password=b"open sesame")
+    with pytest.raises(SettingsError, match="tls"):
+        certificates.renew({"data": files})
+    assert "old" == _shown_by(context)
+
+
+def test_a_bad_certificate_is_an_error_at_the_start(tmp_path: Path) -> None:
+    """Before any port is opened, and when the settings are checked."""
+    files = certificate(tmp_path)
+    check_certificates([files])
+    files.key.write_text("nonsense")
+    with pytest.raises(SettingsError, match="tls"):
+        Certificates(lambda _: None).load({"data": files})
+    with pytest.raises(SettingsError, match="tls"):
+        check_certificates([files])
