@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 __all__ = [
     "ACTION_OF",
     "Action",
+    "AuthFields",
     "BodyFraming",
     "BucketPlace",
     "LinkPlace",
@@ -146,6 +147,29 @@ class RawRequest:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class AuthFields:
+    """What of a request belongs to authentication, found by the one reading of it and not understood yet.
+
+    Both in the order in which they came, with repetitions: headers by their lower-cased names, parameters of the query
+    by their names as spelled and decoded.
+    """
+
+    headers: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return "AuthFields(…)"
+
+    @property
+    def authorization(self) -> str:
+        """The `Authorization` header, the first of several; "" without one."""
+        return next((value for name, value in self.headers if name == "authorization"), "")
+
+
+_NO_AUTH: Final = AuthFields()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class LinkPlace:
     """`/s/{token}` (`path` None), `/s/{token}/` (`path` ""), or `/s/{token}/a/b` (`path` "a/b", decoded once)."""
 
@@ -208,7 +232,8 @@ class UploadStep:
 class ObjectRequest:
     """A request that was understood. An instance that exists has a known operation and only allow-listed parts.
 
-    `params` are the operation's own query parameters, decoded, without anything that belongs to authentication.
+    `params` are the operation's own query parameters, decoded, without anything that belongs to authentication, which
+    is in `auth`.
     `headers` are the allow-listed request headers, lower-cased, each at most once, free of control bytes.
     `content_length` is the length of the object's bytes (decoded), None when it was not declared.
     """
@@ -222,6 +247,7 @@ class ObjectRequest:
     framing: BodyFraming = BodyFraming.PLAIN
     virtual_host: bool = False
     step: UploadStep | None = None
+    auth: AuthFields = _NO_AUTH
 
     @property
     def has_body(self) -> bool:

@@ -1,7 +1,8 @@
 """Owns the one reading of a request: which operation, on which place, with which parameters and body framing.
 
 Refuses to own the HTTP rules below it (`gateway.wire.http.target`), the tables (`gateway.wire.s3.operations`,
-`gateway.wire.s3.request_headers`), credentials, and whether anything is allowed.
+`gateway.wire.s3.request_headers`), what the fields of authentication present (`gateway.wire.sig.credentials`, which
+is given them from here), and whether anything is allowed.
 
 Law: path, query and headers are understood here and nowhere else, once, before any decision. `parse` answers with a
 whole `ObjectRequest` or raises `Refused`, whatever it is given.
@@ -31,6 +32,7 @@ from gateway.wire.http.target import decode, host_name, query_pairs, raw_request
 from gateway.wire.links.tus import read_step
 from gateway.wire.s3.operations import AUTH_PARAMS, IGNORED_PARAMS, VAIN_WHEN_EMPTY, Level, find_shape
 from gateway.wire.s3.request_headers import AUTH_HEADERS, EMPTY_CHECKSUMS, accepted_headers, hoisted_header
+from gateway.wire.sig.credentials import auth_fields
 from gateway.wire.understood import require_understood
 
 __all__ = ["LINK_METHODS", "checked_key", "copy_source", "is_link_path", "parse", "raw_request"]
@@ -163,6 +165,7 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
         params=params,
         headers=headers,
         content_length=_declared_length(raw),
+        auth=auth_fields(raw.headers, ()),
     )
 
 
@@ -195,6 +198,7 @@ def _upload_step(raw: RawRequest, place: LinkPlace, step: UploadStep) -> ObjectR
         headers={"content-type": step.content_type} if step.content_type is not None else {},
         content_length=step.length if whole else _declared_length(raw),
         step=step,
+        auth=auth_fields(raw.headers, ()),
     )
 
 
@@ -225,7 +229,8 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
     if raw.method == "OPTIONS":
         # A preflight carries the whole URL of the request to come, whose parameters are not its own.
         return _preflight(raw, place, virtual_host=virtual_host)
-    params, hoisted = _split_query(raw)
+    pairs = query_pairs(raw.query)
+    params, hoisted = _split_query(raw, pairs)
     level = Level.SERVICE if service else Level.OBJECT if place.key else Level.BUCKET
     if raw.method == "GET" and level is Level.BUCKET:
         params.pop("metadata", None)  # minio-go would like it in a listing, and does without
@@ -250,15 +255,16 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
         content_length=_content_length(raw, headers, framing),
         framing=framing,
         virtual_host=virtual_host,
+        auth=auth_fields(raw.headers, pairs),
     )
 
 
-def _split_query(raw: RawRequest) -> tuple[dict[str, str], list[tuple[str, str]]]:
+def _split_query(raw: RawRequest, pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """The operation's own parameters, and the headers that a presigner moved into the query."""
     params: dict[str, str] = {}
     hoisted: list[tuple[str, str]] = []
     body = raw.header("content-length") != "0"
-    for name, value in query_pairs(raw.query):
+    for name, value in pairs:
         if name in AUTH_PARAMS or name in IGNORED_PARAMS or (not value and name in VAIN_WHEN_EMPTY):
             if name == "X-Amz-Content-Sha256" and value.startswith(_STREAMING):
                 raise Refused(Reason.BAD_ARGUMENT, "a chunked body is declared in a header, not in the query")

@@ -19,10 +19,11 @@ from botocore.credentials import Credentials as BotocoreCredentials
 
 from gateway.core.backend import Credentials
 from gateway.core.request import BodyFraming, RawRequest
+from gateway.wire.http.target import query_pairs
 from gateway.wire.sig import sigv2, sigv4
 from gateway.wire.sig.aws_chunked import ChunkedDecoder
 from gateway.wire.sig.checksums import crc32c, crc64nvme
-from gateway.wire.sig.credentials import read_credentials
+from gateway.wire.sig.credentials import Signed, auth_fields, read_credentials
 
 HOST = "s3.eu-west-2.example.org"
 PATH = "/reports/prod/2026/q3/summary.pdf"
@@ -61,15 +62,19 @@ def _presign_v2() -> str:
     return sigv2.presign(PAIR, method="GET", path=PATH, now=time.time(), expires=3600)
 
 
+def _presented(raw: RawRequest) -> Signed | None:
+    return read_credentials(auth_fields(raw.headers, query_pairs(raw.query)))
+
+
 def _verifier(raw: RawRequest) -> Callable[[], object]:
     def verify() -> object:
-        return sigv4.verify(read_credentials(raw), raw, PAIR.secret_key, now=time.time(), keys=KEYS)
+        return sigv4.verify(_presented(raw), raw, PAIR.secret_key, now=time.time(), keys=KEYS)
 
     return verify
 
 
 def _verifier_v2(raw: RawRequest) -> Callable[[], object]:
-    return lambda: sigv2.verify(read_credentials(raw), raw, PAIR.secret_key, now=time.time())
+    return lambda: sigv2.verify(_presented(raw), raw, PAIR.secret_key, now=time.time())
 
 
 def _signer(kind: Callable[[], object], method: str) -> Callable[[], object]:

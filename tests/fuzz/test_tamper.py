@@ -129,7 +129,7 @@ _TOO_STRICT: dict[str, tuple[object, str, object]] = {
     "absent headers": (sigv4, "_fill_absent", _refuse_absent),
     "the scheme's own port": (sigv4, "_readings", lambda values: [values]),
     "unsigned types": (authenticate, "leaves_type_unsigned", _yes),
-    "aliases": (target, "_META", "x-amz-none-"),
+    "aliases": (target, "META_PREFIX", "x-amz-none-"),
     "pluses": (sigv4, "spaced", lambda text: text),
     "keys": (parse, "key_fault", lambda key: None if key.isprintable() else "is odd"),
 }

@@ -17,7 +17,7 @@ from gateway.core.generations import Generations
 from gateway.core.pattern import NamePattern, PathPattern, key_fault, prefix_fault
 from gateway.core.policy import Policy, decide
 from gateway.core.reasons import Reason
-from gateway.core.request import Action, BodyFraming, Operation, RawRequest
+from gateway.core.request import Action, AuthFields, BodyFraming, Operation, RawRequest
 from gateway.core.revocation_list import ListText
 from gateway.core.route import Answer, Backend, Bucket, Cors
 from gateway.core.rule import Rule
@@ -52,7 +52,7 @@ from gateway.wire.s3.xml import Reader
 from gateway.wire.sig import sigv2, sigv4
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, declared_trailers
 from gateway.wire.sig.checksums import BodyChecks, crc32c, crc64nvme
-from gateway.wire.sig.credentials import Scope, http_date, read_credentials, timestamp
+from gateway.wire.sig.credentials import Scope, auth_fields, http_date, read_credentials, timestamp
 from gateway.wire.sig.post_policy import Condition, FormPolicy, SizeRange, read_form, verify_form
 from gateway.wire.understood import require_understood
 from tests.linear.case import Case, Thunk, byte_by_byte, fed
@@ -690,6 +690,10 @@ def a_long_token(n: int) -> Thunk:
 # -- proofs
 
 
+def auth_of(request: RawRequest) -> AuthFields:
+    return auth_fields(request.headers, target.query_pairs(request.query))
+
+
 def authorization(names: str = "host") -> str:
     return f"AWS4-HMAC-SHA256 Credential=A/20260102/r/s3/aws4_request, SignedHeaders={names}, Signature={'0' * 64}"
 
@@ -706,22 +710,22 @@ def an_authorization_of_many_parts(n: int) -> Thunk:
                     read(text)
                 except ValueError:
                     continue
-        read_credentials(many)
+        read_credentials(auth_of(many))
 
     return run
 
 
-@case("wire.sig.credentials:read_credentials wire.sig.credentials:http_date", 300)
+@case("wire.sig.credentials:read_credentials wire.sig.credentials:auth_fields wire.sig.credentials:http_date", 300)
 def a_query_of_many_parameters(n: int) -> Thunk:
     request = raw("&".join(f"%41{number}=%42" for number in range(n)))
-    return lambda: read_credentials(request)
+    return lambda: read_credentials(auth_of(request))
 
 
 @case("wire.sig.credentials:read_credentials", 300)
 def many_signed_headers(n: int) -> Thunk:
     names = ";".join(["host", *sorted(f"x-{number:05}" for number in range(n))])
     request = raw("", ("authorization", authorization(names)), ("x-amz-date", STAMP))
-    return lambda: read_credentials(request)
+    return lambda: read_credentials(auth_of(request))
 
 
 KEYS = Credentials("A", "secret")
@@ -734,7 +738,7 @@ def a_signature_over_many_headers(n: int) -> Thunk:
     signed = ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"), ("x-amz-date", STAMP)
     listed = ";".join(sorted(["host", "x-amz-content-sha256", "x-amz-date", *names]))
     request = raw("", *signed, *fields, ("authorization", authorization(listed)))
-    presented = read_credentials(request)
+    presented = read_credentials(auth_of(request))
     assert presented is not None
     return lambda: sigv4.verify(presented, request, "secret", now=DAY, keys=sigv4.SigningKeys())  # type: ignore[arg-type]
 
@@ -750,7 +754,7 @@ def presigned(n: int) -> RawRequest:
 @case("wire.sig.sigv4:verify", 100)
 def a_signature_over_many_parameters(n: int) -> Thunk:
     request = presigned(n)
-    presented = read_credentials(request)
+    presented = read_credentials(auth_of(request))
     assert presented is not None
     return lambda: sigv4.verify(presented, request, "secret", now=DAY, keys=sigv4.SigningKeys())  # type: ignore[arg-type]
 
@@ -775,7 +779,7 @@ def an_older_signature_over_much(n: int) -> Thunk:
         KEYS, method="GET", path="/bkt/k", now=DAY, expires=60, query=[(f"x-amz-meta-{at}", "é") for at in range(n)]
     )
     request = raw(query, *((f"x-amz-a{at}", "v") for at in range(n)), *[("x-amz-b", "v" * 20)] * n)
-    presented = read_credentials(request)
+    presented = read_credentials(auth_of(request))
     assert presented is not None
     return lambda: sigv2.verify(presented, request, "other", now=DAY)  # type: ignore[arg-type]
 

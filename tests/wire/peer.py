@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from botocore.auth import HmacV1Auth, HmacV1QueryAuth, S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -15,6 +15,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 
 from gateway.core.backend import Credentials
 from gateway.core.request import RawRequest
+from gateway.wire.sig.credentials import Signed, auth_fields, read_credentials
 
 NOW = 1_790_000_000
 REGION = "eu-west-2"
@@ -49,6 +50,11 @@ def arrived(request: AWSRequest) -> RawRequest:
     if not any(name == "host" for name, _ in headers):
         headers.insert(0, ("host", parts.netloc))
     return RawRequest(request.method, parts.path, parts.query, tuple(headers))
+
+
+def presented(raw: RawRequest) -> Signed | None:
+    """What a request presents, also one that the parser would refuse for something else."""
+    return read_credentials(auth_fields(raw.headers, parse_qsl(raw.query, keep_blank_values=True)))
 
 
 def _request(method: str, path: str, query: str, headers: dict[str, str], body: bytes = b"") -> AWSRequest:

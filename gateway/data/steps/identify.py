@@ -60,7 +60,7 @@ async def identify(
     """
     if isinstance(request.place, LinkPlace):
         return await _token(request, request.place, exchange)
-    signed = read_credentials(request.raw)
+    signed = read_credentials(request.auth)
     if request.operation is Operation.POST_OBJECT:
         return await _form(request, exchange, signed)
     if signed is not None:
@@ -111,7 +111,7 @@ def is_page_form(request: ObjectRequest) -> bool:
 
 
 async def _token(request: ObjectRequest, place: LinkPlace, exchange: ClientExchange) -> TokenPresented:
-    scheme, _, rest = (request.raw.header("authorization") or "").partition(" ")
+    scheme, _, rest = request.auth.authorization.partition(" ")
     if scheme and scheme.lower() != "basic":
         raise Refused(Reason.CREDENTIALS_AMBIGUOUS, "a link's token came together with an Authorization header")
     try:

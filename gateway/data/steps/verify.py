@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.core.attempt import SignatureVersion
-from gateway.core.request import BucketPlace, ObjectRequest
+from gateway.core.request import ObjectRequest
 from gateway.wire.http.form_data import Form
 from gateway.wire.sig import sigv2, sigv4
 from gateway.wire.sig.credentials import Signed, SigV2Header, SigV2Query, SigV4Header, SigV4Query
@@ -31,7 +31,7 @@ def verify_signature(signed: Signed, request: ObjectRequest, secret: str, now: f
         Refused: BAD_SIGNATURE, CLOCK_SKEWED, SIGNATURE_EXPIRED, UNSIGNED_HEADER.
     """
     if isinstance(signed, SigV2Header | SigV2Query):
-        host_bucket = request.place.bucket if request.virtual_host and isinstance(request.place, BucketPlace) else None
+        host_bucket = request.place.bucket if request.virtual_host else None
         sigv2.verify(signed, request.raw, secret, now=now, bucket_from_host=host_bucket)
         return None
     return sigv4.verify(signed, request.raw, secret, now=now, keys=_KEYS)
@@ -53,5 +53,4 @@ def verify_signed_form(signed: SignedForm, form: Form, request: ObjectRequest, s
         Refused: BAD_SIGNATURE, FORM_POLICY_VIOLATED, MALFORMED_FORM.
     """
     verify_form(signed, secret, now=now, keys=_KEYS)
-    bucket = request.place.bucket if isinstance(request.place, BucketPlace) else ""
-    return FormPolicy.parse(signed.policy).check(form, bucket=bucket, now=now)
+    return FormPolicy.parse(signed.policy).check(form, bucket=request.place.bucket, now=now)

@@ -160,14 +160,15 @@ def spaced(text: str) -> str:
 def query_pairs(query: str) -> list[tuple[str, str]]:
     """The decoded parameters, in order. A name without `=` has the value "".
 
-    A parameter that comes twice with the same value is one. What stands for names of objects may have any character
-    that they may have.
+    A parameter that comes twice with the same value is there twice: whoever reads it by name has one. What stands for
+    names of objects may have any character that they may have.
 
     Raises:
         Refused: BAD_ARGUMENT for a name or value that is not UTF-8 or has control bytes; BAD_REQUEST for a name that
             comes twice with different values (two readers would choose differently).
     """
     seen: dict[str, tuple[str, str]] = {}
+    pairs: list[tuple[str, str]] = []
     for part in query.split("&"):
         if not part:
             continue
@@ -175,6 +176,8 @@ def query_pairs(query: str) -> list[tuple[str, str]]:
         name, value = decode(raw_name, Reason.BAD_ARGUMENT), decode(raw_value, Reason.BAD_ARGUMENT)
         if CONTROL.search(name) or ("\0" in value if name in _OBJECT_NAMES else CONTROL.search(value)):
             raise Refused(Reason.BAD_ARGUMENT, "a query parameter has a control byte")
-        if seen.setdefault(name.lower(), (name, value)) != (name, value):
+        pair = (name, value)
+        if seen.setdefault(name.lower(), pair) != pair:
             raise _bad("a query parameter came more than once")
-    return list(seen.values())
+        pairs.append(pair)
+    return pairs

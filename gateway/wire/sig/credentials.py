@@ -1,4 +1,4 @@
-"""Owns the reading of S3 credentials: what an `Authorization` header or a presigned query presents, as a value.
+"""Owns the reading of S3 credentials: which fields of a request are theirs, and what those present, as a value.
 
 Refuses to own whether the signature is right (`gateway.wire.sig.sigv4`, `gateway.wire.sig.sigv2`), who holds the key
 (`gateway.data.steps.authenticate`) and the fields of a POST form (`gateway.wire.sig.post_policy`).
@@ -10,17 +10,16 @@ mechanism or to "anonymous".
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
-from urllib.parse import unquote
 
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import RawRequest
+from gateway.core.request import AuthFields
 from gateway.core.units import WEEK
-from gateway.wire.http.target import spaced
 
 __all__ = [
     "ALGORITHM",
@@ -31,6 +30,7 @@ __all__ = [
     "SigV4Header",
     "SigV4Query",
     "Signed",
+    "auth_fields",
     "http_date",
     "read_credentials",
     "timestamp",
@@ -58,6 +58,8 @@ _V2_MARKS: Final = frozenset(name.lower() for name in _V2_PARAMETERS)
 _SESSION_TOKEN: Final = "x-amz-security-token"  # noqa: S105 (a header's name)
 _SPELLING: Final = {name.lower(): name for name in (*_V4_PARAMETERS, *_V2_PARAMETERS)}
 _ONCE: Final = frozenset({"authorization", "x-amz-date", "x-amz-content-sha256", _SESSION_TOKEN})
+_HEADERS: Final = _ONCE | {"date"}
+_PARAMETERS: Final = frozenset({*_SPELLING, _SESSION_TOKEN})
 
 _SCOPE: Final = re.compile(r"([!-.0-~]{1,128})/(\d{8})/([A-Za-z0-9._-]{1,64})/([a-z0-9]{1,32})/aws4_request", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
@@ -72,6 +74,8 @@ _HTTP_DATE: Final = re.compile(
     r"(?:GMT|UTC|([+-])(\d\d)([0-5]\d))",
     re.ASCII,
 )
+
+Pairs = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +203,14 @@ def http_date(text: str) -> int:
     return int(moment.timestamp()) - (-ahead if sign == "-" else ahead)
 
 
-def read_credentials(raw: RawRequest, *, services: frozenset[str] = _S3_ONLY) -> Signed | None:
-    """What the request presents, None if it presents no S3 credential at all.
+def auth_fields(headers: Pairs, query: Pairs) -> AuthFields:
+    """Those of a request's headers and decoded parameters that belong to authentication."""
+    found = [pair for pair in query if pair[0].lower() in _PARAMETERS] if query else ()
+    return AuthFields(tuple([pair for pair in headers if pair[0] in _HEADERS]), tuple(found))
+
+
+def read_credentials(auth: AuthFields, *, services: frozenset[str] = _S3_ONLY) -> Signed | None:
+    """What a request presents by its fields of authentication, None if it presents no S3 credential at all.
 
     `services` are the names a SigV4 scope may carry.
 
@@ -208,8 +218,8 @@ def read_credentials(raw: RawRequest, *, services: frozenset[str] = _S3_ONLY) ->
         Refused: CREDENTIALS_MALFORMED or CREDENTIALS_QUERY_MALFORMED for what breaks the grammar,
             CREDENTIALS_AMBIGUOUS for two mechanisms, or one of them twice.
     """
-    header = _single(raw)
-    query = _auth_parameters(raw.query) if "=" in raw.query else {}
+    header = _single(auth)
+    query = _parameters(auth)
     in_query_v4 = not _V4_MARKS.isdisjoint(query)
     in_query_v2 = not _V2_MARKS.isdisjoint(query)
     if in_query_v4 + in_query_v2 + ("authorization" in header) > 1:
@@ -225,16 +235,16 @@ def read_credentials(raw: RawRequest, *, services: frozenset[str] = _S3_ONLY) ->
         return None
     try:
         if header["authorization"].startswith(ALGORITHM):
-            return _read_v4_header(header, raw, services)
-        return _read_v2_header(header, raw)
+            return _read_v4_header(header, auth, services)
+        return _read_v2_header(header, auth)
     except ValueError as fault:
         raise Refused(Reason.CREDENTIALS_MALFORMED, str(fault)) from None
 
 
-def _single(raw: RawRequest) -> dict[str, str]:
+def _single(auth: AuthFields) -> dict[str, str]:
     """The headers that authentication reads, each of which may come once."""
     found: dict[str, str] = {}
-    for name, value in raw.headers:
+    for name, value in auth.headers:
         if name in _ONCE:
             if name in found:
                 ambiguous = name == "authorization"
@@ -244,18 +254,14 @@ def _single(raw: RawRequest) -> dict[str, str]:
     return found
 
 
-def _auth_parameters(query: str) -> dict[str, tuple[str, str]]:
-    """Lower-cased name to (name as sent, decoded value) of the parameters that belong to authentication."""
+def _parameters(auth: AuthFields) -> dict[str, tuple[str, str]]:
+    """Lower-cased name to (name as spelled, value), each of which may come once."""
     found: dict[str, tuple[str, str]] = {}
-    for part in query.split("&"):
-        name, _, value = spaced(part).partition("=")
-        if "%" in name:
-            name = unquote(name)
+    for name, value in auth.query:
         lowered = name.lower()
-        if lowered in _SPELLING or lowered == _SESSION_TOKEN:
-            if lowered in found:
-                raise Refused(Reason.CREDENTIALS_QUERY_MALFORMED, f"{lowered} came more than once")
-            found[lowered] = (name, unquote(value) if "%" in value else value)
+        if lowered in found:
+            raise Refused(Reason.CREDENTIALS_QUERY_MALFORMED, f"{lowered} came more than once")
+        found[lowered] = (name, value)
     return found
 
 
@@ -299,7 +305,7 @@ def _read_v4_query(query: dict[str, str], header: dict[str, str], services: froz
     )
 
 
-def _read_v4_header(header: dict[str, str], raw: RawRequest, services: frozenset[str]) -> SigV4Header:
+def _read_v4_header(header: dict[str, str], auth: AuthFields, services: frozenset[str]) -> SigV4Header:
     algorithm, _, rest = header["authorization"].partition(" ")
     parts: dict[str, str] = {}
     for part in rest.split(","):
@@ -312,7 +318,7 @@ def _read_v4_header(header: dict[str, str], raw: RawRequest, services: frozenset
     scope = Scope.parse(parts["Credential"])
     moment = header.get("x-amz-date")
     if moment is None:
-        moment = _as_timestamp(raw.header_values("date"))
+        moment = _as_timestamp(_dates(auth))
     return SigV4Header(
         scope=scope,
         signed_headers=_signed_headers(parts["SignedHeaders"]),
@@ -321,6 +327,10 @@ def _read_v4_header(header: dict[str, str], raw: RawRequest, services: frozenset
         signed_at=_dated(scope, moment, services),
         session_token=_session_token(None, header),
     )
+
+
+def _dates(auth: AuthFields) -> list[str]:
+    return [value for name, value in auth.headers if name == "date"]
 
 
 def _as_timestamp(dates: list[str]) -> str:
@@ -360,12 +370,12 @@ def _signed_headers(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read_v2_header(header: dict[str, str], raw: RawRequest) -> SigV2Header:
+def _read_v2_header(header: dict[str, str], auth: AuthFields) -> SigV2Header:
     match = _V2_HEADER.fullmatch(header["authorization"])
     if match is None:
         raise ValueError("the Authorization header has no scheme that S3 knows, or breaks its grammar")
     moment = header.get("x-amz-date")
-    signed_at = _signing_time([moment] if moment is not None else raw.header_values("date"))
+    signed_at = _signing_time([moment] if moment is not None else _dates(auth))
     return SigV2Header(match[1], match[2], signed_at, _session_token(None, header))
 
 

@@ -3,8 +3,9 @@
 Refuses to own reading what was presented (`gateway.wire.sig.credentials`) and the clock (an argument).
 
 Law: SigV2 signs the method, `Content-MD5`, `Content-Type`, a date, every `x-amz-*` header, the path as sent and a
-closed list of sub-resources. It does not cover the host nor any other query parameter: that is its weakness and no
-reader can mend it, so policy has to judge what is asked, as for every request.
+closed list of sub-resources, all as they were written, which is why they are read from the raw request here. It does
+not cover the host nor any other query parameter: that is its weakness and no reader can mend it, so policy has to judge
+what is asked, as for every request.
 Source: the S3 developer guide, "Signing and Authenticating REST Requests (Signature Version 2)".
 """
 

@@ -6,8 +6,9 @@ Refuses to own reading what was presented (`gateway.wire.sig.credentials`), the 
 Law: the canonical request is built from what arrived. The path is un-normalised and encoded once: what was sent is
 decoded once and encoded again by S3's rule, so `a'b` and `a%27b` sign alike while `..` and `//` stay as they are. In a
 query a plus is a space (in a path it is a plus), repeated names are kept, and pairs are sorted by encoded name, then
-encoded value. A header
-that changes what is done must be signed or the request is refused. `Content-Type` is none of them, as with S3.
+encoded value. A header that changes what is done must be signed or the request is refused. `Content-Type` is none of
+them, as with S3. Headers and query are therefore read here once more: what was signed is how they were written, in
+which order and how often, and that is what the one reading of a request (`gateway.wire.parse`) does away with.
 Sources: the S3 API reference, "Authenticating Requests (AWS Signature Version 4)".
 """
 

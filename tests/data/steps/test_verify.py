@@ -10,7 +10,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.data.steps.verify import verify_signature
 from gateway.wire.parse import parse
-from gateway.wire.sig.credentials import read_credentials
 from tests.wire import peer
 from tests.wire.peer import NOW, PAIR
 
@@ -24,7 +23,7 @@ SIGNERS = {
 
 
 def verified(raw: RawRequest, secret: str = PAIR.secret_key, now: float = NOW):
-    signed = read_credentials(raw)
+    signed = peer.presented(raw)
     assert signed is not None
     return verify_signature(signed, parse(raw), secret, now)
 

@@ -6,6 +6,7 @@ import itertools
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -13,13 +14,15 @@ from hypothesis import strategies as st
 
 from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import RawRequest
+from gateway.core.request import AuthFields
+from gateway.wire.parse import parse, raw_request
 from gateway.wire.sig.credentials import (
     Scope,
     SigV2Header,
     SigV2Query,
     SigV4Header,
     SigV4Query,
+    auth_fields,
     http_date,
     read_credentials,
     timestamp,
@@ -37,11 +40,11 @@ V2_QUERY = "AWSAccessKeyId=AKIDEXAMPLE&Expires=1440938160&Signature=c2lnbmF0dXJl
 DATE = ("x-amz-date", "20150830T123600Z")
 
 
-def request(query: str = "", *headers: tuple[str, str]) -> RawRequest:
-    return RawRequest("GET", "/b/k", query, (("host", "h"), *headers))
+def request(query: str = "", *headers: tuple[str, str]) -> AuthFields:
+    return auth_fields((("host", "h"), *headers), parse_qsl(query, keep_blank_values=True))
 
 
-def refusal(raw: RawRequest) -> Reason:
+def refusal(raw: AuthFields) -> Reason:
     with pytest.raises(Refused) as caught:
         read_credentials(raw)
     return caught.value.reason
@@ -319,3 +322,27 @@ def test_garbage_is_refused_and_nothing_else(query, headers):
     except Refused:
         return
     assert presented is None or presented.access_key_id
+
+
+def test_the_parser_hands_on_what_it_read():
+    """Headers and parameters of authentication, with repetitions, and nothing else: nobody reads the request again."""
+    target = f"/bucket/k?versionId=1&{V4_QUERY}&X-Amz-Date=20150830T123600Z"
+    headers = [(b"Host", b"h"), (b"Authorization", b"a"), (b"Date", b"d"), (b"Accept", b"*/*"), (b"x-amz-date", b"x")]
+    auth = parse(raw_request("GET", target, headers)).auth
+    assert (("authorization", "a"), ("date", "d"), ("x-amz-date", "x")) == auth.headers
+    assert (*parse_qsl(V4_QUERY), ("X-Amz-Date", "20150830T123600Z")) == auth.query
+
+
+@pytest.mark.parametrize("query", ["X-Amz-Signature=a&X-Amz-Signature=a", "Signature", "X-Amz-Signature"])
+def test_half_a_credential_is_never_nobodys(query):
+    """The same parameter twice, and one without a value, are malformed: who sends them is not taken for a stranger."""
+    auth = parse(raw_request("GET", f"/bucket/k?{query}", [(b"Host", b"h")])).auth
+    with pytest.raises(Refused) as no:
+        read_credentials(auth)
+    assert Reason.CREDENTIALS_QUERY_MALFORMED is no.value.reason
+
+
+def test_no_field_of_authentication_is_in_a_repr():
+    """Nor in that of the request."""
+    request = parse(raw_request("GET", f"/bucket/k?{V4_QUERY}", [(b"Host", b"h"), (b"Authorization", b"secret")]))
+    assert not {"secret", SIGNATURE, "AKIDEXAMPLE"} & set(re.findall(r"\w+", repr(request)))

@@ -13,7 +13,6 @@ from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.wire.sig import sigv2
-from gateway.wire.sig.credentials import read_credentials
 from gateway.wire.sig.sigv4 import encode_key
 from tests.wire import peer
 from tests.wire.peer import HOST, NOW, PAIR
@@ -35,7 +34,7 @@ def text_of(query: dict[str, str]) -> str:
 
 
 def check(raw: RawRequest, *, pair: Credentials = PAIR, now: float = NOW, bucket: str | None = None) -> bool:
-    sigv2.verify(read_credentials(raw), raw, pair.secret_key, now=now, bucket_from_host=bucket)
+    sigv2.verify(peer.presented(raw), raw, pair.secret_key, now=now, bucket_from_host=bucket)
     return True
 
 
@@ -93,7 +92,7 @@ def test_published_header_figures(vector):
     headers = tuple(tuple(item) for item in vector["headers"])
     raw = RawRequest(vector["method"], vector["path"], vector["query"], (*headers, authorization))
     pair = Credentials(V2["access_key"], V2["secret_key"])
-    now = read_credentials(raw).signed_at
+    now = peer.presented(raw).signed_at
     assert check(raw, pair=pair, now=now, bucket=vector["bucket"])
     assert refusal(raw, pair=pair, now=now, bucket="elsewhere") is Reason.BAD_SIGNATURE
 
@@ -142,14 +141,14 @@ def test_any_changed_character_is_refused(method, path, headers, in_query, data)
     said = [{pair for pair in r.query.split("&") if unquote(pair.partition("=")[0]) not in spare} for r in (raw, other)]
     same_query = {unquote(pair) for pair in said[0]} == {unquote(pair) for pair in said[1]}
     touched_spare = in_query and part == "query" and any(f"{name}=" in raw.query for name in spare)
-    assert read_credentials(other).access_key_id != PAIR.access_key or same_query or touched_spare
+    assert peer.presented(other).access_key_id != PAIR.access_key or same_query or touched_spare
 
 
 @given(st.text(max_size=60), st.booleans())
 def test_a_signature_of_any_length_and_any_text_is_refused(text, in_query):
     """A wrong signature of any shape is a refusal and never an error."""
     raw = peer.v2_query("GET", "/bucket/k") if in_query else peer.v2_header("GET", "/bucket/k")
-    presented = replace(read_credentials(raw), signature=text)
+    presented = replace(peer.presented(raw), signature=text)
     with pytest.raises(Refused) as caught:
         sigv2.verify(presented, raw, PAIR.secret_key, now=NOW)
     assert caught.value.reason is Reason.BAD_SIGNATURE
@@ -180,7 +179,7 @@ def test_an_amz_date_takes_the_dates_place():
     signature = peer.HmacV1Auth(peer.botocore_pair(PAIR)).sign_string(text)
     authorization = ("authorization", f"AWS {PAIR.access_key}:{signature}")
     raw = RawRequest("GET", "/bucket/k", "", (("x-amz-date", moment), authorization))
-    now = read_credentials(raw).signed_at
+    now = peer.presented(raw).signed_at
     assert check(raw, now=now)
     assert check(replace(raw, headers=(*raw.headers, ("date", "Mon, 21 Sep 2026 10:00:00 GMT"))), now=now)
     assert refusal(raw, now=now + 901) is Reason.CLOCK_SKEWED

@@ -18,7 +18,7 @@ from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.wire.sig import sigv4
-from gateway.wire.sig.credentials import read_credentials, timestamp
+from gateway.wire.sig.credentials import timestamp
 from tests.wire import peer
 from tests.wire.peer import HOST, NOW, PAIR, REGION
 
@@ -49,7 +49,7 @@ PAIRS = st.builds(
 
 
 def check(raw: RawRequest, *, pair: Credentials = PAIR, now: float = NOW, **options) -> sigv4.Verified:
-    return sigv4.verify(read_credentials(raw), raw, pair.secret_key, now=now, keys=KEYS, **options)
+    return sigv4.verify(peer.presented(raw), raw, pair.secret_key, now=now, keys=KEYS, **options)
 
 
 def refusal(raw: RawRequest, **options) -> Reason:
@@ -158,7 +158,7 @@ def test_published_query_figures(vector):
 
 def tampered(raw: RawRequest, data: st.DataObject) -> RawRequest:
     """The request with one character of one signed part replaced by another one."""
-    signed = set(read_credentials(raw).signed_headers) | {"authorization"}
+    signed = set(peer.presented(raw).signed_headers) | {"authorization"}
     headers = [index for index, (name, _) in enumerate(raw.headers) if name in signed]
     part = data.draw(st.sampled_from(["method", "path", "query", *headers]))
     text = raw.headers[part][1] if isinstance(part, int) else getattr(raw, part)
@@ -195,7 +195,7 @@ def test_any_changed_character_is_refused(method, path, query, headers, in_query
 def test_a_signature_of_any_length_and_any_text_is_refused(text, in_query):
     """A wrong signature of any shape is a refusal and never an error."""
     raw = peer.v4_query("GET", "/bucket/k") if in_query else peer.v4_header("GET", "/bucket/k")
-    presented = replace(read_credentials(raw), signature=text)
+    presented = replace(peer.presented(raw), signature=text)
     with pytest.raises(Refused) as caught:
         sigv4.verify(presented, raw, PAIR.secret_key, now=NOW, keys=KEYS)
     assert caught.value.reason is Reason.BAD_SIGNATURE
@@ -247,8 +247,8 @@ def test_a_presigned_url_from_the_future_is_refused():
 def test_the_day_of_the_scope_is_bound_to_the_date():
     """A scope of another day with an x-amz-date of today never reaches the signature check."""
     raw = peer.v4_header("GET", "/bucket/k", now=NOW)
-    other = replace(read_credentials(raw).scope, date="20200101")
-    header = raw.header("authorization").replace(read_credentials(raw).scope.text, other.text)
+    other = replace(peer.presented(raw).scope, date="20200101")
+    header = raw.header("authorization").replace(peer.presented(raw).scope.text, other.text)
     changed = replace(raw, headers=tuple((n, header if n == "authorization" else v) for n, v in raw.headers))
     assert refusal(changed) is Reason.CREDENTIALS_MALFORMED
 
@@ -305,7 +305,7 @@ def test_a_signed_header_that_did_not_come_counts_as_empty(sign, name):
     """A signer may name a header that its client leaves out; one that it had a value for cannot be left out."""
     empty = sign("PUT", "/bucket/k", headers={name: ""})
     absent = replace(empty, headers=tuple(pair for pair in empty.headers if pair[0] != name))
-    assert name in read_credentials(absent).signed_headers
+    assert name in peer.presented(absent).signed_headers
     assert check(empty)
     assert check(absent)
     full = sign("PUT", "/bucket/k", headers={name: "x"})
@@ -319,7 +319,7 @@ def test_a_signed_header_that_says_what_is_done_has_to_come(sign, name):
     """The host and every `x-amz-*` header have to be there if they were signed, empty or not."""
     signed = sign("PUT", "/bucket/k", headers={} if name == "host" else {name: ""})
     without = replace(signed, headers=tuple(pair for pair in signed.headers if pair[0] != name))
-    assert name in read_credentials(without).signed_headers
+    assert name in peer.presented(without).signed_headers
     assert check(signed)
     assert refusal(without) is Reason.BAD_SIGNATURE
 
@@ -351,7 +351,7 @@ def test_a_signed_header_may_come_in_the_query_alone():
         expires=60,
     )
     raw = RawRequest("PUT", "/bucket/k", query, (("host", HOST),))
-    assert {"host", "x-amz-acl", "x-amz-meta-a"} == set(read_credentials(raw).signed_headers)
+    assert {"host", "x-amz-acl", "x-amz-meta-a"} == set(peer.presented(raw).signed_headers)
     assert check(raw)
     for changed in (
         query.replace("bucket-owner-full-control", "public-read"),
