@@ -9,12 +9,13 @@
 #   make record   the requests of client stacks, recorded again: tests/vectors/stacks
 #   make replicas several gateways on one state, whole and broken
 #   make ops      rolling restarts and corrupted reloads at their full lengths, with figures
+#   make profile  what a request costs, step by step            make bench-check   whether one costs more than the last time
 #   make acceptance 200,000 genuine requests and 200,000 altered ones, with figures
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: acceptance demo test lint format audit bench clients record helm ops replicas lock clean tools
+.PHONY: acceptance demo test lint format audit bench bench-check profile clients record helm ops replicas lock clean tools
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -40,6 +41,13 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp .tools/tools.stamp
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# By counts of instructions, which a busy machine does not change: exit code 1 when a request needs 3 % more than the last time.
+bench-check: .venv/dev.stamp .tools/tools.stamp
+	@$(BIN)/python -m tests.bench.instructions $(ARGS)
+
+profile: .venv/dev.stamp .tools/tools.stamp
+	@$(BIN)/python -m tests.bench.costs $(ARGS)
 
 # Twenty minutes on two free cores; the figures go to tests/fuzz/RESULTS.md after each piece of five thousand.
 acceptance: .venv/dev.stamp
@@ -123,7 +131,8 @@ tools: .tools/tools.stamp .tools/kube.stamp
 
 .tools/tools.stamp: .venv/dev.stamp .ci/packages tests/servers/swift.lock tests/clients/core.lock tests/clients/package-lock.json tests/clients/tuspy.lock tests/clients/uploads/package-lock.json
 	@mkdir -p .tools
-	.ci/packages curl wget aria2 s3cmd chromium firefox-esr ffmpeg fonts-dejavu-core postgresql pgbouncer prometheus nginx wrk haproxy strace valgrind \
+	.ci/packages curl wget aria2 s3cmd chromium firefox-esr ffmpeg fonts-dejavu-core postgresql pgbouncer prometheus nginx wrk haproxy strace valgrind gcc libc6-dev \
+		libfaketime libnginx-mod-http-js \
 		libarchive-tools p7zip-full unzip zip default-jdk-headless
 	$(BIN)/python -m tests.servers.install
 	command -v npm >/dev/null || .ci/packages nodejs npm

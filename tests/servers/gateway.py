@@ -7,7 +7,7 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,11 +121,16 @@ def gateway_before(
     bucket_more: str = "",
     rules: str = _RULES,
     environ: Mapping[str, str] | None = None,
+    interpreter: Sequence[str] = (sys.executable,),
+    module: str = "gateway",
+    arguments: Sequence[str] = (),
+    within: float = 30.0,
 ) -> Iterator[RunningGateway]:
     """`gateway serve` in front of these stores.
 
     `more` is added to gateway.yaml, `bucket_more` to every bucket's entry (`, cors: [...]`), `environ` to the
     environment, where it may replace settings. `rules` stand in the policy instead of "the tests do everything".
+    `interpreter` runs `module` (something that measures may stand around either), which is given `arguments` too.
     """
     data, control = free_ports(2)
     variables = {"E2E_ADMIN_TOKEN": secrets.token_urlsafe(24), **(environ or {})}
@@ -145,7 +150,7 @@ def gateway_before(
     directory.joinpath("policies", "e2e.yaml").write_text("\n".join(policy) + rules)
     settings = directory / "gateway.yaml"
     settings.write_text(_SETTINGS.format(data=data, control=control, more=more))
-    command = [sys.executable, "-m", "gateway", "serve", "--config", settings]
+    command = [*interpreter, "-m", module, "serve", "--config", settings, *arguments]
     with running(command, directory / "gateway.log", variables, directory) as child:
         gateway = RunningGateway(
             f"http://127.0.0.1:{data}",
@@ -155,7 +160,7 @@ def gateway_before(
             child.pid,
             buckets,
         )
-        _await_ready(gateway, control, child.poll)
+        _await_ready(gateway, control, child.poll, within)
         yield gateway
 
 

@@ -1,0 +1,106 @@
+"""Owns the gateway under callgrind: instructions of one window of requests after another, warm, start not counted.
+
+Refuses to own what is sent and what is done with the counts (`tests.bench.instructions`, `tests.bench.costs`).
+
+Law: what is counted does not depend on how busy the machine is. A process under callgrind is forty times slower, and
+slower still on a busy machine, so its clock is slowed a hundred times: what comes by the clock comes hardly at all.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.store import Stand
+from tests.servers.gateway import RunningGateway, gateway_before
+
+__all__ = ["ENVIRON", "Counting", "counted_gateway"]
+
+ENVIRON = {"PYTHONPATH": str(Path.cwd()), "PYTHONHASHSEED": "1", "PYTHONDONTWRITEBYTECODE": ""}
+_RATE = 0.01
+_TOTAL = re.compile(r"^totals: (\d+)", re.MULTILINE)
+
+
+@dataclass
+class Counting:
+    """A gateway whose instructions are counted since `begin`, in windows that end with `window`."""
+
+    gateway: RunningGateway
+    output: Path
+    windows: int = field(default=0)
+
+    def switch_on(self) -> None:
+        self._tell("--instr=on")
+
+    def begin(self) -> None:
+        self.switch_on()
+        self.window()
+
+    def window(self) -> int:
+        """Instructions of all threads since the last window ended."""
+        self._tell("--dump")
+        self.windows += 1
+        return self.total(self.windows)
+
+    def total(self, dump: int) -> int:
+        """The instructions of one dump, which is then thrown away."""
+        total = 0
+        for part in self.output.parent.glob(f"{self.output.name}.{dump}"):
+            total += sum(int(found) for found in _TOTAL.findall(part.read_text()))
+            part.unlink()
+        return total
+
+    def behind(self) -> None:
+        """Return when what is done in batches behind the answers is done: a tenth of a second of the slow clock."""
+        time.sleep(0.12 / _RATE)
+
+    def _tell(self, order: str) -> None:
+        told = subprocess.run(
+            ["callgrind_control", order, str(self.gateway.pid)], check=True, capture_output=True, text=True, timeout=120
+        )
+        if "OK" not in told.stdout:
+            raise RuntimeError(told.stdout + told.stderr)
+
+
+def _slow_clock() -> dict[str, str]:
+    [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"+0 x{_RATE}"}
+
+
+@contextmanager
+def counted_gateway(
+    stands: Sequence[Stand],
+    place: Path,
+    module: str = "gateway",
+    tree: Path | None = None,
+    options: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Counting]:
+    """`python -m MODULE serve` under callgrind, from the checkout in `tree`; counting has not begun."""
+    output = place / "counts"
+    prefix = [
+        "setarch",
+        "-R",  # addresses are the same in each run
+        "valgrind",
+        "--tool=callgrind",
+        f"--callgrind-out-file={output}",
+        "--instr-atstart=no",
+        *options,
+        sys.executable,
+    ]
+    variables = ENVIRON | ({"PYTHONPATH": str(tree)} if tree else {}) | _slow_clock() | dict(environ or {})
+    with gateway_before(
+        list(stands),  # type: ignore[arg-type]
+        place / "home",
+        environ=variables,
+        interpreter=prefix,
+        module=module,
+        within=240,
+    ) as gateway:
+        yield Counting(gateway, output)

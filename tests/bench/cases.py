@@ -1,0 +1,90 @@
+"""Owns the requests that are counted one by one: what `make bench-check` and `make profile` send to one gateway.
+
+Refuses to own counting. Each case is a few messages that are sent in turn, warm, on one connection.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gateway.core.backend import Credentials
+from tests.bench.requests import Message, framed, plain, presigned, signed
+from tests.servers.gateway import RunningGateway
+
+__all__ = ["CASES", "SMALL", "Case", "Place", "place_before"]
+
+SMALL, LARGE = 4096, 8 * 1024**2
+_KEYS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the requests need of a gateway: addresses, and a key to sign with."""
+
+    gateway: RunningGateway
+    pair: Credentials
+    folder: str
+
+    def key(self, name: str) -> str:
+        return f"{self.gateway.data}/generic/{name}"
+
+    def link(self, name: str, **more: object) -> str:
+        return self.gateway.link("generic", name, **more).url
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`requests` in a window are sent from what `build` makes. `behind` counts what is done after the answers."""
+
+    build: Callable[[Place], list[Message]]
+    requests: int = 10
+    behind: bool = False
+
+
+def place_before(gateway: RunningGateway) -> Place:
+    """A fresh key and a fresh link to a folder."""
+    key = gateway.api("POST", "/v1/keys", {"app": "bench", "expires_in": 86400})
+    pair = Credentials(key["access_key_id"], key["secret_access_key"])
+    return Place(gateway, pair, gateway.link("generic", prefix="").url)
+
+
+def _names() -> list[str]:
+    return [f"{SMALL}-{number}" for number in range(_KEYS)]
+
+
+def _put_link(place: Place, size: int) -> list[Message]:
+    return [plain("PUT", place.link(f"{size}-put", actions=["write"], overwrite=True), os.urandom(size))]
+
+
+CASES: dict[str, Case] = {
+    "GET 4 KiB, link": Case(lambda place: [plain("GET", place.link(f"{SMALL}-a"))]),
+    "GET 4 KiB, 100 links": Case(
+        lambda place: [plain("GET", place.link(f"{SMALL}-{number}")) for number in range(_KEYS)]
+    ),
+    "GET 4 KiB, 100 keys of a folder's link": Case(
+        lambda place: [plain("GET", f"{place.folder}/{name}") for name in _names()]
+    ),
+    "GET 4 KiB, SigV4": Case(lambda place: [signed("GET", place.key(f"{SMALL}-a"), place.pair)]),
+    "GET 4 KiB, SigV4, 100 keys": Case(lambda place: [signed("GET", place.key(name), place.pair) for name in _names()]),
+    "GET 4 KiB, presigned": Case(lambda place: [plain("GET", presigned("GET", place.key(f"{SMALL}-a"), place.pair))]),
+    "PUT 4 KiB, link": Case(lambda place: _put_link(place, SMALL)),
+    "PUT 4 KiB, SigV4": Case(lambda place: [signed("PUT", place.key(f"{SMALL}-p"), place.pair, os.urandom(SMALL))]),
+    "PUT 4 KiB, aws-chunked": Case(lambda place: [framed(place.key(f"{SMALL}-p"), place.pair, os.urandom(SMALL))]),
+    "GET 4 KiB, link, behind the answer": Case(lambda place: [plain("GET", place.link(f"{SMALL}-b"))], behind=True),
+    "GET 8 MiB, link": Case(lambda place: [plain("GET", place.link(f"{LARGE}-a"))], requests=1),
+    "PUT 8 MiB, link": Case(lambda place: _put_link(place, LARGE), requests=1),
+    "PUT 8 MiB, aws-chunked": Case(
+        lambda place: [framed(place.key(f"{LARGE}-p"), place.pair, os.urandom(LARGE))], requests=3
+    ),
+}
+
+
+def address(url: str) -> tuple[str, int]:
+    """Where a URL's server listens."""
+    place = urlsplit(url)
+    assert place.hostname is not None
+    assert place.port is not None
+    return place.hostname, place.port

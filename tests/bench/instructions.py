@@ -1,0 +1,136 @@
+"""Instructions of a request, compared with the last ones: `make bench-check`, or `python -m tests.bench.instructions`.
+
+The gateway runs under callgrind, so the figures are the same on a busy machine and on a quiet one; they are those of
+user code, not of the kernel. They hold for one build of one interpreter, and `instructions.json` keeps them by its
+name. Exit code 0: nothing needs more than 3 % more. 1: something does. 2: there is nothing to compare with.
+
+`--write` keeps what was counted. `--control` runs a gateway with a useless loop in each request, which must be told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+from tests.bench.callgrind import Counting, counted_gateway
+from tests.bench.cases import CASES, Case, Place, place_before
+from tests.bench.connection import Connection
+from tests.bench.machine import interpreter, libraries
+from tests.bench.store import standing
+
+__all__ = ["ALLOWED", "Compared", "compare", "count"]
+
+ALLOWED = 0.03
+_WINDOWS = 10
+_STORED = Path(__file__).with_name("instructions.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One case beside what it was; `before` is None for a case that is new."""
+
+    name: str
+    before: int | None
+    now: int
+
+    @property
+    def change(self) -> float:
+        return 0.0 if self.before is None else self.now / self.before - 1
+
+    @property
+    def grown(self) -> bool:
+        return self.before is not None and self.now > self.before * (1 + ALLOWED)
+
+    def __str__(self) -> str:
+        verdict = "new" if self.before is None else f"{self.change:+.1%}"
+        return f"{self.name:42}{self.before or 0:>12,}{self.now:>12,}  {verdict}{'  TOO MANY' if self.grown else ''}"
+
+
+def compare(before: Mapping[str, int], now: Mapping[str, int]) -> list[Compared]:
+    """Every case that was counted now."""
+    return [Compared(name, before.get(name), counted) for name, counted in now.items()]
+
+
+def count(cases: Mapping[str, Case], module: str = "gateway", tree: Path | None = None) -> Iterator[tuple[str, int]]:
+    """Instructions of one request of each case, all threads."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        place = Path(name)
+        with standing(place) as (stand, _), counted_gateway([stand], place, module, tree) as counting:
+            before = place_before(counting.gateway)
+            counting.begin()
+            for title, case in cases.items():
+                yield title, (_count_all if case.behind else _count)(counting, before, case)
+
+
+def _count(counting: Counting, place: Place, case: Case) -> int:
+    """What the answer waits for: the least of some windows, since a batch of records falls into one or the other."""
+    with _warmed(counting, place, case) as ask:
+        return round(min(ask() for _ in range(_WINDOWS)) / case.requests)
+
+
+def _count_all(counting: Counting, place: Place, case: Case) -> int:
+    """What is done behind the answers: everything until it is quiet, less what the answers wait for."""
+    with _warmed(counting, place, case) as ask:
+        counting.behind()
+        counting.window()
+        counts = [ask() for _ in range(_WINDOWS)]
+        counting.behind()
+        total = sum(counts) + counting.window()
+        return round((total - _WINDOWS * min(counts)) / _WINDOWS / case.requests)
+
+
+@contextmanager
+def _warmed(counting: Counting, place: Place, case: Case) -> Iterator[Callable[[], int]]:
+    """What asks for one window of requests and returns its instructions, everything warm."""
+    messages = case.build(place)
+    turn = cycle(messages)
+    with Connection(messages[0].host, messages[0].port) as connection:
+
+        def ask(requests: int = case.requests) -> int:
+            for message in islice(turn, requests):
+                connection.ask(message)
+            return counting.window()
+
+        ask(max(3 * case.requests, len(messages)))
+        yield ask
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="count cases whose name this expression finds")
+    parser.add_argument("--write", action="store_true", help="keep what was counted")
+    parser.add_argument("--control", action="store_true", help="with a useless loop in each request")
+    parser.add_argument("--tree", type=Path, help="another checkout, whose gateway is counted")
+    options = parser.parse_args()
+    chosen = {name: case for name, case in CASES.items() if re.search(options.only, name)}
+    stored = json.loads(_STORED.read_text()) if _STORED.exists() else {}
+    who = interpreter()
+    before = stored.get(who, {}).get("instructions", {})
+    sys.stdout.write(f"{who}\n{'instructions of a request':42}{'before':>12}{'now':>12}\n")
+    now, found = {}, []
+    for name, counted in count(chosen, "tests.bench.slowed" if options.control else "gateway", options.tree):
+        now[name] = counted
+        [compared] = compare(before, {name: counted})
+        found.append(compared)
+        sys.stdout.write(f"{compared}\n")
+        sys.stdout.flush()
+    if options.write:
+        stored[who] = {"instructions": before | now, "libraries": libraries()}
+        _STORED.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n")
+        return 0
+    if not before:
+        sys.stdout.write("Nothing was counted with this interpreter yet: `make bench-check ARGS=--write` keeps this.\n")
+        return 2
+    return 1 if any(compared.grown for compared in found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Owns the names of what everything ran on: the interpreter and how it was built, the processors, the libraries."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import sysconfig
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["interpreter", "libraries", "machine"]
+
+_LIBRARIES = ("uvloop", "httptools", "awscrt", "aiohttp", "cryptography", "orjson")
+
+
+def interpreter() -> str:
+    """Version, kind of build and machine: counts of instructions can be compared where these are the same."""
+    variables = {name: str(value) for name, value in sysconfig.get_config_vars().items()}
+    return f"Python {platform.python_version()}, {build(variables, sys.base_prefix)}, {platform.machine()}"
+
+
+def build(variables: Mapping[str, str], prefix: str) -> str:
+    """How an interpreter was optimised when it was built, by what its configuration tells."""
+    told = " ".join(variables.get(name, "") for name in ("CONFIG_ARGS", "PY_CORE_CFLAGS", "PY_CFLAGS", "PY_LDFLAGS"))
+    guided = "--enable-optimizations" in told or "-fprofile-use" in told
+    linked = "--with-lto" in told or "-flto" in told
+    if prefix == "/usr" and not guided:
+        return "the distribution's build"  # Debian optimises, and takes the traces of it out of the configuration
+    names = [name for name, found in (("PGO", guided), ("LTO", linked)) if found]
+    return f"build with {' and '.join(names)}" if names else "plain build (no PGO, no LTO)"
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what does part of the work of a request."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> str:
+    """Processors, kernel and load, in one line."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), platform.machine())
+    return (
+        f"{len(os.sched_getaffinity(0))} CPUs ({model}), Linux {platform.release()}, "
+        f"load average {os.getloadavg()[0]:.1f}"
+    )

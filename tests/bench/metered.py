@@ -1,0 +1,106 @@
+"""The gateway with a meter around the parts of a request: `python -m tests.bench.metered serve …`.
+
+BENCH_METER names a file. SIGUSR1 begins anew; SIGUSR2 writes there what was found since. With BENCH_COUNT set, each
+mark is a system call that callgrind dumps at, and what is written is whose turn ended with each dump.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import gateway.app  # noqa: F401 (everything that takes a name has taken it)
+from gateway.cli import main
+from tests.bench import meter
+from tests.bench.meter import EMPTY, PROBE, Meter
+from tests.bench.parts import PARTS
+from tests.bench.patching import replace
+
+
+class _Clock:
+    """CPU time of the thread in nanoseconds, by path."""
+
+    probes = 5000
+
+    def __init__(self) -> None:
+        self._spent: dict[meter.Path, int] = {}
+        self._last = 0
+
+    def mark(self, path: meter.Path) -> None:
+        now = time.thread_time_ns()
+        self._spent[path] = self._spent.get(path, 0) + now - self._last
+        self._last = time.thread_time_ns()
+
+    def begin(self) -> None:
+        self._spent.clear()
+        self._last = time.thread_time_ns()
+
+    def found(self) -> Any:
+        return list(self._spent.items())
+
+
+class _Dumps:
+    """One dump of callgrind at each mark; only whose it is has to be remembered."""
+
+    probes = 3
+
+    def __init__(self) -> None:
+        self._order: list[meter.Path] = []
+        self._dumps = self._first = 0
+        self._running = False
+
+    def mark(self, path: meter.Path) -> None:
+        if self._running:
+            os.getpgrp()
+            self._dumps += 1
+            self._order.append(path)
+
+    def begin(self) -> None:
+        self._running = True
+        self.mark(())
+        self._order.clear()
+        self._first = self._dumps + 1
+
+    def found(self) -> Any:
+        self._running = False
+        return [(number, path) for number, path in enumerate(self._order, self._first)]
+
+
+def start() -> None:
+    """Put the meter around every part, and have the signals ask for it."""
+    clock = _Dumps() if "BENCH_COUNT" in os.environ else _Clock()
+    measured = Meter(clock.mark)
+    for part, names in PARTS.items():
+        for name in names:
+            try:
+                replace(name, lambda original, part=part: measured.around(part, original))
+            except (AttributeError, ImportError) as failure:
+                sys.stderr.write(f"{part}: {name} is not measured: {failure}\n")
+
+    def begin(*_: object) -> None:
+        measured.entered.clear()
+        clock.begin()
+
+    def tell(*_: object) -> None:
+        measured.mark()
+        probe = Meter(lambda path: clock.mark((PROBE, *path)))
+        empty = probe.around(EMPTY, lambda: None)
+        for _number in range(clock.probes):
+            empty()
+        entered = [*measured.entered.items(), ((PROBE, EMPTY), clock.probes)]
+        output = Path(os.environ["BENCH_METER"])
+        output.with_suffix(".new").write_text(json.dumps({"found": clock.found(), "entered": entered}))
+        output.with_suffix(".new").replace(output)
+
+    signal.signal(signal.SIGUSR1, begin)
+    signal.signal(signal.SIGUSR2, tell)
+
+
+if __name__ == "__main__":
+    start()
+    main()

@@ -1,0 +1,109 @@
+"""Owns the requests that are sent, to the byte: plain, signed in headers, presigned, and framed as SDKs frame a body.
+
+Refuses to own sending them (`tests.bench.load`, `tests.bench.connection`).
+
+`CHUNK` is the chunk of the SDKs for Go and JavaScript (64 KiB); boto3's are larger, and cost less.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from awscrt import checksums
+
+from gateway.core.backend import Credentials
+from gateway.wire.sig.sigv4 import SigningKeys, presign, sign_headers
+
+__all__ = ["CHUNK", "Message", "framed", "plain", "presigned", "signed"]
+
+CHUNK = 64 * 1024
+_AGENT = ("User-Agent", "bench/1.0")
+_KEYS = SigningKeys()
+_REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One request as it stands on the wire; sent to `host` and `port`."""
+
+    host: str
+    port: int
+    head: bytes
+    body: bytes = b""
+
+    @property
+    def data(self) -> bytes:
+        return self.head + self.body
+
+
+def plain(method: str, url: str, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()) -> Message:
+    """A request that nothing is added to."""
+    place = urlsplit(url)
+    assert place.hostname is not None
+    assert place.port is not None
+    target = place.path + (f"?{place.query}" if place.query else "")
+    fields = [("Host", place.netloc), _AGENT, *headers]
+    if body or method in {"PUT", "POST"}:
+        fields.append(("Content-Length", str(len(body))))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+    return Message(place.hostname, place.port, f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode(), body)
+
+
+def signed(
+    method: str,
+    url: str,
+    pair: Credentials,
+    body: bytes = b"",
+    headers: tuple[tuple[str, str], ...] = (),
+    payload_hash: str = "",
+) -> Message:
+    """The same, signed by SigV4 in its headers, the body's SHA-256 among them unless another `payload_hash` is told."""
+    place = urlsplit(url)
+    added = sign_headers(
+        pair,
+        _KEYS,
+        method=method,
+        host=place.netloc,
+        path=place.path,
+        headers=headers,
+        region=_REGION,
+        now=time.time(),
+        payload_hash=payload_hash or hashlib.sha256(body).hexdigest(),
+    )
+    return plain(method, url, body, (*headers, *added))
+
+
+def presigned(method: str, url: str, pair: Credentials) -> str:
+    """A URL that carries its signature, for an hour."""
+    place = urlsplit(url)
+    query = presign(
+        pair,
+        _KEYS,
+        method=method,
+        host=place.netloc,
+        path=place.path,
+        region=_REGION,
+        now=time.time(),
+        expires=3600,
+    )
+    return f"{url}?{query}"
+
+
+def framed(url: str, pair: Credentials, body: bytes) -> Message:
+    """An upload as SDKs send it: signed, the body in aws-chunked framing, its CRC64NVME in a trailer."""
+    headers = (
+        ("content-encoding", "aws-chunked"),
+        ("x-amz-decoded-content-length", str(len(body))),
+        ("x-amz-trailer", "x-amz-checksum-crc64nvme"),
+    )
+    whole = b"".join(
+        b"%x\r\n%b\r\n" % (len(piece), piece)
+        for piece in (body[start : start + CHUNK] for start in range(0, len(body), CHUNK))
+    )
+    sum_ = base64.b64encode(checksums.crc64nvme(body).to_bytes(8, "big"))
+    whole += b"0\r\nx-amz-checksum-crc64nvme:%b\r\n\r\n" % sum_
+    return signed("PUT", url, pair, whole, headers, "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
