@@ -41,7 +41,7 @@ class Patience:
     body: float = 30.0
 
 
-LABOUR: Final = 20
+SLOW_HEAD_FACTOR: Final = 20
 """Times longer that a store may work before it answers a copy, a completion or a batch: ten minutes by default."""
 
 
@@ -146,9 +146,9 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- what an exchange calls
 
-    def begin(self, response: Response, *, laborious: bool = False) -> None:
+    def begin(self, response: Response, *, slow_head: bool = False) -> None:
         """Expect this answer to the request that is about to be written."""
-        self._head_patience = self._patience.head * (LABOUR if laborious else 1)
+        self._head_patience = self._patience.head * (SLOW_HEAD_FACTOR if slow_head else 1)
         self.response = response
         self.request_sent = False
         self.keep_alive_seconds = None

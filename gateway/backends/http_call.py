@@ -79,7 +79,7 @@ class StoreCall:
         "_sent",
         "_source",
         "_source_fault",
-        "laborious",
+        "slow_head",
     )
 
     def __init__(self, pool: Pool, method: str, head: bytes, source: Source = None, length: int | None = None) -> None:
@@ -93,7 +93,7 @@ class StoreCall:
         self._sender: asyncio.Task[None] | None = None
         self._sent = False
         self._source_fault: BaseException | None = None
-        self.laborious = False  # whether the store may take its time before the head
+        self.slow_head = False  # whether the store may take its time before the head
 
     async def __aenter__(self) -> Answer:
         safe = self._method in {"GET", "HEAD"} and self._source is None
@@ -115,7 +115,7 @@ class StoreCall:
     async def _try(self, connection: Connection) -> Answer:
         self._connection = connection
         self._response = response = Response(bodiless=self._method == "HEAD")
-        connection.begin(response, laborious=self.laborious)
+        connection.begin(response, slow_head=self.slow_head)
         try:
             self._send(connection)
             while not response.head_done and response.failure is None:

@@ -122,7 +122,7 @@ class _Opened:
             authority, head = store.presigner.request(call, credentials, self._upstream.clock())
             observer.presigned(time.perf_counter() - before)
             self._exchange = StoreCall(store.pool(authority), call.method, head, self._body, call.body_length)
-            self._exchange.laborious = call.laborious
+            self._exchange.slow_head = call.slow_head
             answer = await self._exchange.__aenter__()
         except UpstreamFailed as failure:
             observer.failed(call.backend, failure.reason)

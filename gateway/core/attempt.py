@@ -14,7 +14,7 @@ from typing import Final, Literal, cast, get_args
 
 from gateway.core.request import Action, Operation
 
-__all__ = ["PRINCIPAL_NAME", "Address", "Attempt", "Principal", "address_class", "unmapped"]
+__all__ = ["PRINCIPAL_NAME", "Address", "Attempt", "Principal", "address_class", "unmap"]
 
 Address = IPv4Address | IPv6Address
 PrincipalKind = Literal["app", "link", "admin", "anonymous"]
@@ -88,7 +88,7 @@ class Attempt:
         )
 
 
-def unmapped(address: Address) -> Address:
+def unmap(address: Address) -> Address:
     """The IPv4 address that a socket for both families wraps in an IPv6 one (RFC 4291, 2.5.5.2), or the address."""
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 

@@ -130,7 +130,7 @@ class UpstreamCall:
     """One S3 request to a real store, before addressing, signing and sockets.
 
     `query` and `headers` are decoded values, built from parsed parts only. `body_length` is None when there is no
-    body at all. `key` is "" for a bucket-level call. `laborious` says that the store works before it answers: its head
+    body at all. `key` is "" for a bucket-level call. `slow_head` says that the store works before it answers: its head
     may take its time.
     """
 
@@ -141,7 +141,7 @@ class UpstreamCall:
     query: tuple[tuple[str, str], ...] = _NO_QUERY
     headers: tuple[tuple[str, str], ...] = ()
     body_length: int | None = None
-    laborious: bool = False
+    slow_head: bool = False
 
 
 class AnswerBody(Protocol):

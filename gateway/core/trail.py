@@ -20,13 +20,13 @@ from typing import Any, Final
 
 from gateway.core.record import AuditEntry, AuditEvent, TrailHead
 
-__all__ = ["Inspection", "chained", "entry_fields", "entry_of", "head_of"]
+__all__ = ["Inspection", "chain_event", "entry_fields", "entry_of", "head_of"]
 
 _FIELDS: Final = frozenset({"number", "before", "at", "actor", "act", "target", "detail"})
 _HEAD: Final = re.compile(r"(\d{1,18}):([0-9a-f]{64})", re.ASCII)
 
 
-def chained(event: AuditEvent, head: TrailHead) -> AuditEntry:
+def chain_event(event: AuditEvent, head: TrailHead) -> AuditEntry:
     """The event as the trail's next entry after `head`."""
     text = _canonical(
         {

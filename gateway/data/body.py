@@ -17,7 +17,7 @@ from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.renew import confirm
 from gateway.data.steps.reserve import claim
-from gateway.wire.sig.aws_chunked import ChunkedDecoder, declared_trailers
+from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks
 from gateway.wire.sig.sigv4 import Verified
 
@@ -34,7 +34,7 @@ async def plain_body(
     Raises:
         Refused: INCOMPLETE_BODY, TOO_LARGE, BAD_DIGEST, BAD_CONTENT_HASH, BAD_SIGNATURE of a chunk, USED_UP.
     """
-    trailers = declared_trailers(request.headers.get("x-amz-trailer"))
+    trailers = read_trailers(request.headers.get("x-amz-trailer"))
     checks = BodyChecks.from_request(request.headers, verified.payload_hash if verified is not None else None, trailers)
     source = permit.exchange.body()
     if request.framing is not BodyFraming.PLAIN:

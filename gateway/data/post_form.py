@@ -14,12 +14,12 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, url
 from gateway.core.attempt import Attempt
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BucketPlace, ObjectRequest
-from gateway.server.exchange import ClientExchange, unhurried
+from gateway.server.exchange import ClientExchange, head_deadline
 from gateway.wire.http.form_data import Form, FormParser
-from gateway.wire.parse import checked_key
+from gateway.wire.parse import check_key
 from gateway.wire.replies import Reply, s3_ids
 from gateway.wire.s3.documents import post_document
-from gateway.wire.s3.request_headers import accepted_headers
+from gateway.wire.s3.request_headers import accept_headers
 from gateway.wire.sig.post_policy import SizeRange
 
 __all__ = ["ArrivingForm", "form_reply", "form_request"]
@@ -47,7 +47,7 @@ class ArrivingForm:
         """
         parser = FormParser(content_type)
         source = exchange.body()
-        async with unhurried():
+        async with head_deadline():
             async for chunk in source:
                 first = parser.feed(chunk)
                 if parser.form is not None:
@@ -88,8 +88,8 @@ def form_request(request: ObjectRequest, form: Form) -> ObjectRequest:
     if not form.key or not isinstance(request.place, BucketPlace):
         raise Refused(Reason.MALFORMED_FORM, "the form has no key")
     fields = [(name.lower(), value) for name, value in form.fields if name.lower() not in _NOT_HEADERS]
-    place = BucketPlace(request.place.bucket, checked_key(form.key))
-    return replace(request, place=place, headers=accepted_headers(fields), content_length=None)
+    place = BucketPlace(request.place.bucket, check_key(form.key))
+    return replace(request, place=place, headers=accept_headers(fields), content_length=None)
 
 
 def form_reply(

@@ -22,7 +22,7 @@ from typing import Final, Protocol, cast
 
 import structlog
 
-from gateway.core.attempt import Address, unmapped
+from gateway.core.attempt import Address, unmap
 from gateway.server.head import HeadReader
 from gateway.server.request import IncomingRequest
 from gateway.wire.http.answer_head import CONTINUE, answer_head
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         name = stream.get_extra_info("peername")
         if isinstance(name, tuple):
-            self.peer = unmapped(ip_address(name[0].partition("%")[0]))
+            self.peer = unmap(ip_address(name[0].partition("%")[0]))
         self._since = self._host.loop.time()
         self._host.joined(self)
 

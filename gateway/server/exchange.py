@@ -17,7 +17,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import TracebackType
 from typing import Final
 
-from gateway.core.attempt import Address, unmapped
+from gateway.core.attempt import Address, unmap
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.server.connection import Connection
@@ -25,7 +25,7 @@ from gateway.server.request import IncomingRequest
 from gateway.wire.http.answer_head import answer_head, has_no_body
 from gateway.wire.replies import Reply
 
-__all__ = ["ClientExchange", "client_address", "is_trusted", "unhurried"]
+__all__ = ["ClientExchange", "client_address", "head_deadline", "is_trusted"]
 
 _SERVER: Final = ("Server", "gateway")
 _UNADMITTED_SECONDS: Final = 10.0
@@ -48,7 +48,7 @@ def client_address(
     hops = [hop.strip() for value in forwarded for hop in value.split(",")]
     while hops and is_trusted(current, trusted, trusted_socket=trusted_socket):
         try:
-            current = unmapped(ip_address(_without_port(hops.pop())))
+            current = unmap(ip_address(_without_port(hops.pop())))
         except ValueError:
             break
     return current
@@ -67,7 +67,7 @@ def _without_port(hop: str) -> str:
 
 
 @asynccontextmanager
-async def unhurried() -> AsyncIterator[None]:
+async def head_deadline() -> AsyncIterator[None]:
     """A time limit for what a client sends before it is admitted; afterwards its transfer is watched.
 
     Raises:
@@ -247,7 +247,7 @@ class ClientExchange:
         """
         parts: list[bytes] = []
         size = 0
-        async with unhurried():
+        async with head_deadline():
             async for chunk in self.body():
                 size += len(chunk)
                 if size > limit:

@@ -22,7 +22,7 @@ from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, Trai
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
-from gateway.core.trail import chained
+from gateway.core.trail import chain_event
 from gateway.stores.codec import check_filter, check_storable, check_targets, read_cursor, write_cursor
 from gateway.stores.limits import MemoryLimits
 from gateway.stores.notifier import Notifier
@@ -341,7 +341,7 @@ class MemoryState:
         return RecordPage([record for _, record in left[:limit]], more)
 
     async def audit(self, event: AuditEvent) -> None:
-        entry = chained(event, self._head)
+        entry = chain_event(event, self._head)
         self._audit.append(entry)
         self._head = TrailHead(entry.number, entry.digest)
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from gateway.core.record import AuditEntry, AuditEvent, RecordPage, TrailHead, TrailPage
-from gateway.core.trail import chained
+from gateway.core.trail import chain_event
 from gateway.stores.codec import read_cursor, record_from, storable_id, write_cursor
 
 __all__ = ["add_to_trail", "export", "records_of", "trail"]
@@ -22,7 +22,7 @@ async def add_to_trail(tx: Any, event: AuditEvent) -> None:
     """Chain the event to the trail's last entry; `tx` is a connection inside a transaction."""
     # The lock on this row is what makes one chain of many writers.
     head = TrailHead(*await tx.fetchrow("SELECT number, digest FROM gateway_trail_head FOR UPDATE"))
-    entry = chained(event, head)
+    entry = chain_event(event, head)
     await tx.execute("INSERT INTO gateway_trail VALUES ($1, $2, $3)", entry.number, entry.text, entry.digest)
     await tx.execute("UPDATE gateway_trail_head SET number = $1, digest = $2", entry.number, entry.digest)
 

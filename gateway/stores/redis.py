@@ -30,7 +30,7 @@ from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import RevocationTarget
 from gateway.core.token import SecretHash
-from gateway.core.trail import chained
+from gateway.core.trail import chain_event
 from gateway.stores import redis_ledger as ledger
 from gateway.stores import redis_scripts as scripts
 from gateway.stores import redis_seals as book
@@ -353,7 +353,7 @@ class RedisState:
                 added = False
                 while not added:
                     head = await ledger.trail_head(self._client, _PREFIX)
-                    entry = chained(event, head)
+                    entry = chain_event(event, head)
                     added = await self._write(scripts.CHAIN, head.digest, entry.number, entry.text, entry.digest)
 
     async def trail(self, after: int, limit: int) -> TrailPage:

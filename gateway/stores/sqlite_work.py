@@ -17,7 +17,7 @@ from gateway.core.lease import Lease, Reservation, Room
 from gateway.core.record import AuditEvent, Record, TrailHead
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
-from gateway.core.trail import chained
+from gateway.core.trail import chain_event
 from gateway.stores.codec import GrantRow, document_of, grant_of, record_text
 from gateway.stores.select import IDEMPOTENCY_WINDOW, target_sql
 from gateway.stores.sqlite_schema import head_of
@@ -284,7 +284,7 @@ def append(connection: Connection, records: Sequence[Record]) -> None:
 
 def audit(connection: Connection, event: AuditEvent) -> None:
     found = connection.execute("SELECT number, digest FROM trail_head").fetchone()
-    entry = chained(event, TrailHead() if found is None else TrailHead(*found))
+    entry = chain_event(event, TrailHead() if found is None else TrailHead(*found))
     connection.execute("INSERT INTO trail VALUES (?, ?, ?)", (entry.number, entry.text, entry.digest))
     change = "INSERT INTO trail_head VALUES (?, ?)" if found is None else "UPDATE trail_head SET number = ?, digest = ?"
     connection.execute(change, (entry.number, entry.digest))

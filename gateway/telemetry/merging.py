@@ -15,7 +15,7 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.registry import Collector
 
-__all__ = ["families_from", "families_text", "merged"]
+__all__ = ["families_from", "families_text", "merge_pages"]
 
 Choose = Callable[[float, float], float]
 
@@ -57,7 +57,7 @@ def _family(name: str, documentation: str, kind: str, samples: list[tuple[str, d
     return family
 
 
-def merged(pages: Iterable[Iterable[Metric]]) -> CollectorRegistry:
+def merge_pages(pages: Iterable[Iterable[Metric]]) -> CollectorRegistry:
     """One registry with the numbers of all pages."""
     found: dict[str, _Sum] = {}
     for page in pages:

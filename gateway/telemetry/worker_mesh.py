@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from prometheus_client.exposition import choose_encoder
 
-from gateway.telemetry.merging import families_from, families_text, merged
+from gateway.telemetry.merging import families_from, families_text, merge_pages
 from gateway.telemetry.metrics import Metrics
 
 __all__ = ["WorkerMesh"]
@@ -75,7 +75,7 @@ class WorkerMesh:
         except (OSError, TimeoutError, ValueError):
             return None
         encoder, content_type = choose_encoder(accept)
-        return content_type, encoder(merged([self._metrics.registry.collect(), *pages]))
+        return content_type, encoder(merge_pages([self._metrics.registry.collect(), *pages]))
 
     async def order(self, name: str, *words: str | float | bool | None) -> int:
         """Have all do something, this process first; returns how many have done it.

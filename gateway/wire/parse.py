@@ -31,11 +31,11 @@ from gateway.core.token import without_marks
 from gateway.wire.http.target import decode, host_name, query_pairs, raw_request
 from gateway.wire.links.tus import read_step
 from gateway.wire.s3.operations import AUTH_PARAMS, IGNORED_PARAMS, VAIN_WHEN_EMPTY, Level, find_shape
-from gateway.wire.s3.request_headers import AUTH_HEADERS, EMPTY_CHECKSUMS, accepted_headers, hoisted_header
+from gateway.wire.s3.request_headers import AUTH_HEADERS, EMPTY_CHECKSUMS, accept_headers, hoist_header
 from gateway.wire.sig.credentials import auth_fields
 from gateway.wire.understood import require_understood
 
-__all__ = ["LINK_METHODS", "checked_key", "copy_source", "is_link_path", "parse", "raw_request"]
+__all__ = ["LINK_METHODS", "check_key", "copy_source", "is_link_path", "parse", "raw_request"]
 
 LINK_METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
 _LINK_PARAMS: Final = frozenset({"download", "archive", "cursor"})
@@ -112,10 +112,10 @@ def copy_source(text: str) -> tuple[BucketPlace, str | None]:
     bucket, _, key = decode(path, Reason.BAD_KEY).removeprefix("/").partition("/")
     if not is_bucket_name(bucket) or not key:
         raise Refused(Reason.BAD_ARGUMENT, "the copy source is not BUCKET/KEY")
-    return BucketPlace(bucket, checked_key(key)), version
+    return BucketPlace(bucket, check_key(key)), version
 
 
-def checked_key(key: str) -> str:
+def check_key(key: str) -> str:
     """The key itself, if it is acceptable. For keys from paths, copy sources, forms and batch deletes alike.
 
     Raises:
@@ -145,7 +145,7 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
     token = without_marks(decode(segment, Reason.UNKNOWN_TOKEN))
     if raw.method == "OPTIONS" and raw.header("access-control-request-method") is not None:
         return _preflight(raw, LinkPlace(token, None))
-    path = checked_key(decode(rest, Reason.BAD_KEY)) if slash else None
+    path = check_key(decode(rest, Reason.BAD_KEY)) if slash else None
     pairs = query_pairs(raw.query)
     step = read_step(raw, dict(pairs).get("upload"))
     if step is not None:
@@ -155,7 +155,7 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
     if _says_chunked(raw):
         raise Refused(Reason.BAD_REQUEST, "aws-chunked framing on a link")
     require_understood(raw, operation, step=False)
-    headers = accepted_headers(raw.headers, link=True)
+    headers = accept_headers(raw.headers, link=True)
     if operation is not Operation.GET_OBJECT:
         headers.pop("range", None)
     return _with_its_body(
@@ -189,7 +189,7 @@ def _with_its_body(**parts: Any) -> ObjectRequest:
 def _upload_step(raw: RawRequest, place: LinkPlace, step: UploadStep) -> ObjectRequest:
     """A step of a resumable upload. Nothing but the protocol's own headers has a meaning; metadata names the type."""
     require_understood(raw, _STEPS[step.verb], step=True)
-    accepted_headers(raw.headers, link=True)  # for its refusals: a step has none of the others
+    accept_headers(raw.headers, link=True)  # for its refusals: a step has none of the others
     whole = step.verb is UploadVerb.CREATE
     return _with_its_body(
         raw=raw,
@@ -225,7 +225,7 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
     service = not bucket and not rest and raw.path == "/"
     if not service and not is_bucket_name(bucket):
         raise Refused(Reason.BAD_BUCKET_NAME, "the path does not start with a possible bucket name")
-    place = BucketPlace(bucket, checked_key(decode(rest, Reason.BAD_KEY)))
+    place = BucketPlace(bucket, check_key(decode(rest, Reason.BAD_KEY)))
     if raw.method == "OPTIONS":
         # A preflight carries the whole URL of the request to come, whose parameters are not its own.
         return _preflight(raw, place, virtual_host=virtual_host)
@@ -237,7 +237,7 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
     operation = find_shape(raw.method, level, params).operation
     if operation is Operation.POST_OBJECT and raw.query:
         raise Refused(Reason.UNSUPPORTED_OPERATION, "a form's fields say everything; its address has no parameters")
-    headers = accepted_headers((*raw.headers, *_added(raw, hoisted)))
+    headers = accept_headers((*raw.headers, *_added(raw, hoisted)))
     if "x-amz-copy-source" in headers:
         if operation not in _COPIES:
             raise Refused(Reason.UNSUPPORTED_OPERATION, f"{operation} with a copy source")
@@ -269,7 +269,7 @@ def _split_query(raw: RawRequest, pairs: Sequence[tuple[str, str]]) -> tuple[dic
             if name == "X-Amz-Content-Sha256" and value.startswith(_STREAMING):
                 raise Refused(Reason.BAD_ARGUMENT, "a chunked body is declared in a header, not in the query")
             continue
-        header = hoisted_header(name, value)
+        header = hoist_header(name, value)
         if header is None:
             params[name] = value
         elif header[0] in AUTH_HEADERS:

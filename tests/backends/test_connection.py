@@ -101,12 +101,12 @@ async def test_a_former_reader_does_not_lose_the_next_ones_wake_up() -> None:
     await asyncio.wait_for(second, 1)
 
 
-@pytest.mark.parametrize(("laborious", "late"), [(False, 311.0), (True, 501.0)])
-async def test_a_store_that_works_may_take_its_time(laborious: bool, late: float) -> None:
+@pytest.mark.parametrize(("slow_head", "late"), [(False, 311.0), (True, 501.0)])
+async def test_a_store_that_works_may_take_its_time(slow_head: bool, late: float) -> None:
     """The head of a copy or a batch is waited for twenty times as long, and not for ever."""
     connection, _, _ = made()
     response = Response()
-    connection.begin(response, laborious=laborious)
+    connection.begin(response, slow_head=slow_head)
     connection.sent()
     connection.check(300.0)
     connection.check(late - 2)

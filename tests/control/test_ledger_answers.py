@@ -7,13 +7,13 @@ import pytest
 from gateway.control.ledger_answers import AuditEntryView, LedgerRecordView
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import AuditEntry, AuditEvent, TrailHead
-from gateway.core.trail import chained, entry_of
+from gateway.core.trail import chain_event, entry_of
 from tests.contract.sample import record
 
 
 def test_an_entry_keeps_its_digest() -> None:
     """What is answered is what was chained, to the microsecond and the last letter."""
-    entry = chained(
+    entry = chain_event(
         AuditEvent(at=1.000001, actor="admin:ops", act="revoke", target="l_1", detail={"ü": "\x00"}), TrailHead()
     )
     assert entry_of(AuditEntryView.of(entry).model_dump(mode="json")) == entry

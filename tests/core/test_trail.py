@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.record import AuditEntry, AuditEvent, TrailHead
-from gateway.core.trail import Inspection, chained, entry_fields, entry_of, head_of
+from gateway.core.trail import Inspection, chain_event, entry_fields, entry_of, head_of
 
 TEXTS = st.text(max_size=12)
 
@@ -31,7 +31,7 @@ def trail_of(said: list[AuditEvent]) -> list[AuditEntry]:
     entries: list[AuditEntry] = []
     head = TrailHead()
     for event in said:
-        entry = chained(event, head)
+        entry = chain_event(event, head)
         entries.append(entry)
         head = TrailHead(entry.number, entry.digest)
     return entries
@@ -80,7 +80,7 @@ def spoilt(data: st.DataObject, entries: list[AuditEntry]) -> list[AuditEntry]:
             order[place], order[other] = order[other], order[place]
             return order
         case "insert":
-            made = chained(data.draw(events()), TrailHead(entries[place].number, entries[place].digest))
+            made = chain_event(data.draw(events()), TrailHead(entries[place].number, entries[place].digest))
             return [*entries[: place + 1], made, *entries[place + 1 :]]
         case "repeat":
             return [*entries[: place + 1], entries[place], *entries[place + 1 :]]

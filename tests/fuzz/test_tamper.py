@@ -130,7 +130,7 @@ _TOO_STRICT: dict[str, tuple[object, str, object]] = {
     "the scheme's own port": (sigv4, "_readings", lambda values: [values]),
     "unsigned types": (authenticate, "leaves_type_unsigned", _yes),
     "aliases": (target, "META_PREFIX", "x-amz-none-"),
-    "pluses": (sigv4, "spaced", lambda text: text),
+    "pluses": (sigv4, "decode_plus", lambda text: text),
     "keys": (parse, "key_fault", lambda key: None if key.isprintable() else "is odd"),
 }
 

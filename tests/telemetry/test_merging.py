@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.telemetry.merging import families_from, families_text, merged
+from gateway.telemetry.merging import families_from, families_text, merge_pages
 from gateway.telemetry.metrics import Metrics
 from tests.telemetry.test_metrics import used
 
@@ -17,7 +17,7 @@ def value(registry, name, **labels):
 
 
 def joined(*metrics: Metrics):
-    return merged(families_from(families_text(one.registry)) for one in metrics)
+    return merge_pages(families_from(families_text(one.registry)) for one in metrics)
 
 
 def test_one_process_is_itself():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, BucketPlace, LinkPlace, ObjectRequest, Operation
-from gateway.wire.parse import checked_key, copy_source, parse, raw_request
+from gateway.wire.parse import check_key, copy_source, parse, raw_request
 
 DOMAINS = ("s3.gw.example", "gw.example")
 
@@ -119,7 +119,7 @@ def test_encoding_a_key_once_gives_it_back(key: str) -> None:
     except UnicodeEncodeError:
         return
     try:
-        checked_key(key)
+        check_key(key)
     except Refused:
         assert refusal_of("GET", "/bucket/" + encoded) in {Reason.BAD_KEY, Reason.KEY_TOO_LONG}
     else:
@@ -437,7 +437,7 @@ def test_parse_answers_or_refuses(method: str, target: str, headers: list[tuple[
         return
     assert request.operation in Operation
     key = request.place.key if isinstance(request.place, BucketPlace) else request.place.path or ""
-    assert checked_key(key) == key
+    assert check_key(key) == key
     assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]", "".join(request.headers.values()))
 
 

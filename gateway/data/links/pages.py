@@ -51,7 +51,7 @@ def answer_receipt(call: LinkCall, permit: Permit, answer: Answer) -> Reply:
     if prefers_json(raw.header("accept")):
         receipt = {"name": name, "size": size, "etag": etag, "request_id": permit.exchange.request_id}
         return Reply(201, (*headers, ("Content-Type", "application/json")), json.dumps(receipt).encode() + b"\n")
-    line = f"received {name} ({pages.shown_size(size)})\n"
+    line = f"received {name} ({pages.format_size(size)})\n"
     return Reply(201, (*headers, ("Content-Type", "text/plain; charset=utf-8")), line.encode("utf-8", "replace"))
 
 

@@ -31,7 +31,7 @@ from gateway.data.presented import ResolvedLink, TokenPresented
 from gateway.server.exchange import ClientExchange
 from gateway.wire.http.form_data import Form
 from gateway.wire.links.visitor import Visit, visit_of
-from gateway.wire.parse import checked_key
+from gateway.wire.parse import check_key
 from gateway.wire.s3.response_headers import asks_download
 
 __all__ = ["is_navigation", "read_link_call"]
@@ -117,7 +117,7 @@ def _upload_path(path: str | None, scope: Scope, step: UploadStep) -> str | None
         return path  # the address of a partial upload is the folder's: it has no name of its own
     if step.filename is None:
         raise Refused(Reason.BAD_REQUEST, "an upload to a folder link needs a filename in its metadata")
-    return checked_key(f"{path or ''}{step.filename}")
+    return check_key(f"{path or ''}{step.filename}")
 
 
 def _is_folder(place: LinkPlace) -> bool:
@@ -135,7 +135,7 @@ def _place_of_file(place: LinkPlace, scope: Scope, form: Form) -> LinkPlace:
     if not form.filename:
         raise Refused(Reason.BAD_REQUEST, "the form names no file")
     folder = (place.path or "").rpartition("/")[0]
-    return LinkPlace(place.token_text, checked_key(f"{folder}/{form.filename}" if folder else form.filename))
+    return LinkPlace(place.token_text, check_key(f"{folder}/{form.filename}" if folder else form.filename))
 
 
 def _file_request(request: ObjectRequest, place: LinkPlace, form: Form) -> ObjectRequest:

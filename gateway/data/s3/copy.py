@@ -31,7 +31,7 @@ from gateway.wire.parse import copy_source
 from gateway.wire.replies import Reply
 from gateway.wire.s3 import copy_headers, documents
 from gateway.wire.s3.batch_delete import Tag, read_store_tags
-from gateway.wire.s3.calls import copy_source_header, heeded_version, require_kept, require_own_name, upstream_call
+from gateway.wire.s3.calls import copy_source_header, require_kept, require_own_name, require_version, upstream_call
 from gateway.wire.s3.response_headers import response_headers
 
 __all__ = ["copy"]
@@ -54,7 +54,7 @@ async def copy(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -
     reading = call.attempt.touching(Action.READ, place.bucket, place.key)
     source = authorise(plane, permit.grant, reading)
     require_own_name(source)
-    version = heeded_version(source.backend.capabilities, version)
+    version = require_version(source.backend.capabilities, version)
     permit.source = Allowed(reading, source)
     copying = _within if _one_store(call.request, source, permit.route) else _between
     return await answer_or_keep_alive(copying(plane, call, permit, source, version), permit)
@@ -100,10 +100,10 @@ async def _between(plane: DataPlane, call: S3Call, permit: Permit, source: Route
         length, chunks = _wanted(found, request)
         require_kept(permit.route, length)
         if request.operation is Operation.UPLOAD_PART_COPY:
-            written = copy_headers.copied_part(request, length)
+            written = copy_headers.part_upload(request, length)
         else:
             tags = await _tags(plane, call, source, asked, found)
-            written = copy_headers.copied_whole(request, found.headers, length, tags)
+            written = copy_headers.whole_upload(request, found.headers, length, tags)
         store_call = upstream_call(permit.route, written, body_length=length or 0)
         require_heeded(permit, store_call, length)
         body = withheld(plane, permit, _moved(metered(plane, permit, chunks, length), permit))

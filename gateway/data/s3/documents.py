@@ -29,7 +29,7 @@ from gateway.data.store_errors import check_answer
 from gateway.data.turns import feed_in_turns, in_turns, store_document
 from gateway.wire.replies import Reply
 from gateway.wire.s3 import batch_delete, documents, listing, multipart
-from gateway.wire.s3.calls import heeded_version, require_own_name, upstream_call
+from gateway.wire.s3.calls import require_own_name, require_version, upstream_call
 from gateway.wire.s3.response_headers import response_headers
 from gateway.wire.s3.xml import Node
 
@@ -131,7 +131,7 @@ async def _delete_batch(plane: DataPlane, gate: Snapshot, call: S3Call, permit: 
             attempt = call.attempt.touching(Action.DELETE, call.attempt.bucket, doomed.key)
             route = authorise(plane, permit.grant, attempt)
             require_own_name(route)
-            version = heeded_version(permit.route.backend.capabilities, doomed.version_id)
+            version = require_version(permit.route.backend.capabilities, doomed.version_id)
         except Refused as no:
             refused.append(batch_delete.DeleteOutcome.refused(doomed, no.reason))
         else:

@@ -18,7 +18,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.wire.http.fields import CONTROL, FIELD_NAME, META_PREFIX
 
-__all__ = ["decode", "host_name", "query_pairs", "raw_request", "spaced"]
+__all__ = ["decode", "decode_plus", "host_name", "query_pairs", "raw_request"]
 
 _TOKEN: Final = re.compile(FIELD_NAME, re.ASCII)
 _TARGET: Final = re.compile(r"[\x21\x22\x24-\x7e]+", re.ASCII)
@@ -141,7 +141,7 @@ def host_name(raw: RawRequest) -> str:
 
 
 def decode(text: str, reason: Reason) -> str:
-    """Percent-decode once. A plus stays a plus, as in S3's paths; see `spaced` for queries.
+    """Percent-decode once. A plus stays a plus, as in S3's paths; see `decode_plus` for queries.
 
     Raises:
         Refused: with `reason`, when the bytes are not UTF-8.
@@ -152,7 +152,7 @@ def decode(text: str, reason: Reason) -> str:
         raise Refused(reason, "a percent-encoded name is not UTF-8") from None
 
 
-def spaced(text: str) -> str:
+def decode_plus(text: str) -> str:
     """A piece of a query whose pluses are the spaces that they stand for, as S3 reads them."""
     return text.replace("+", " ") if "+" in text else text
 
@@ -172,7 +172,7 @@ def query_pairs(query: str) -> list[tuple[str, str]]:
     for part in query.split("&"):
         if not part:
             continue
-        raw_name, _, raw_value = spaced(part).partition("=")
+        raw_name, _, raw_value = decode_plus(part).partition("=")
         name, value = decode(raw_name, Reason.BAD_ARGUMENT), decode(raw_value, Reason.BAD_ARGUMENT)
         if CONTROL.search(name) or ("\0" in value if name in _OBJECT_NAMES else CONTROL.search(value)):
             raise Refused(Reason.BAD_ARGUMENT, "a query parameter has a control byte")

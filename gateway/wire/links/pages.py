@@ -23,13 +23,13 @@ __all__ = [
     "Entry",
     "Page",
     "card_page",
+    "format_size",
     "front_page",
     "landing_page",
     "listing_page",
     "password_page",
     "receipt_page",
     "refusal_page",
-    "shown_size",
     "upload_page",
 ]
 
@@ -117,7 +117,7 @@ def landing_page(
 ) -> Page:
     """What a link leads to, and a button that posts. `expires_at` in seconds since the epoch, `size` in bytes."""
     facts = [
-        ("Size", shown_size(size) if size is not None else ""),
+        ("Size", format_size(size) if size is not None else ""),
         ("Type", content_type or ""),
         ("Available until", _shown_instant(expires_at)),
         ("Downloads left", str(uses_left) if uses_left is not None else ""),
@@ -185,7 +185,7 @@ def upload_page(
 ) -> Page:
     """A form that works without script. It shows the limits before anything is sent, and no existing file."""
     facts = [
-        ("Largest file", shown_size(max_size) if max_size is not None else ""),
+        ("Largest file", format_size(max_size) if max_size is not None else ""),
         ("Open until", _shown_instant(expires_at)),
         ("Uploads left", str(uses_left) if uses_left is not None else ""),
     ]
@@ -199,7 +199,7 @@ def upload_page(
 
 def receipt_page(*, name: str, size: int, request_id: str) -> Page:
     """What the uploader sees once the bytes are stored."""
-    facts = [("File", name), ("Size", shown_size(size)), ("Receipt", request_id)]
+    facts = [("File", name), ("Size", format_size(size)), ("Receipt", request_id)]
     again = '<p><a href="">Send another file</a></p>'
     return _page("Received", f'<section role="status"><h1>Received</h1>{_facts(facts)}{again}</section>')
 
@@ -217,7 +217,7 @@ def refusal_page(status: int, text: str, request_id: str) -> Page:
     return _page(title, f"<section><h1>{escape(title)}</h1><p>{escape(text)}</p>{note}</section>")
 
 
-def shown_size(size: int) -> str:
+def format_size(size: int) -> str:
     """Bytes for people, in powers of 1024: `0 bytes`, `1.5 KiB`, `12 GiB`."""
     if size < 1024:
         return "1 byte" if size == 1 else f"{size} bytes"
@@ -250,7 +250,7 @@ def visible(name: str) -> str:
 def _row(entry: Entry) -> str:
     # The leading "./" keeps a name with a colon from being read as a scheme.
     href = "./" + quote(entry.name, safe="/", errors="replace")
-    size = shown_size(entry.size) if entry.size is not None else ""
+    size = format_size(entry.size) if entry.size is not None else ""
     date = f'<time datetime="{escape(entry.modified)}">{escape(entry.modified[:10])}</time>' if entry.modified else ""
     return (
         f'<tr><td><a href="{href}">{escape(visible(entry.name))}</a></td>'

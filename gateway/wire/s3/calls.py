@@ -20,16 +20,16 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Capability, Route, UpstreamCall
 from gateway.wire.http.fields import META_PREFIX
-from gateway.wire.s3.continuation import real_token
+from gateway.wire.s3.continuation import unwrap_token
 from gateway.wire.s3.documents import MAX_PAGE
 from gateway.wire.s3.multipart import DEFAULT_TYPE
 
 __all__ = [
     "PROPERTIES",
     "copy_source_header",
-    "heeded_version",
     "require_kept",
     "require_own_name",
+    "require_version",
     "upstream_call",
     "whole_instead",
 ]
@@ -157,7 +157,7 @@ No checksum goes with the parts of a multipart upload: a store wants them for al
 come as trailers of a chunked body are known too late. They are verified here.
 """
 _COPIES: Final = frozenset({_O.COPY_OBJECT, _O.UPLOAD_PART_COPY})
-_LABORIOUS: Final = _COPIES | {_O.COMPLETE_MULTIPART_UPLOAD, _O.DELETE_OBJECTS}
+_SLOW: Final = _COPIES | {_O.COMPLETE_MULTIPART_UPLOAD, _O.DELETE_OBJECTS}
 """A store moves bytes, or a thousand objects, before it answers these."""
 
 _TYPED: Final = frozenset({_O.PUT_OBJECT, _O.POST_OBJECT, _O.CREATE_MULTIPART_UPLOAD})
@@ -219,7 +219,7 @@ def upstream_call(
         query=_query(row, route, request),
         headers=tuple(sorted(headers.items())),
         body_length=_length(row, request, body, body_length),
-        laborious=request.operation in _LABORIOUS,
+        slow_head=request.operation in _SLOW,
     )
 
 
@@ -253,7 +253,7 @@ def copy_source_header(real_bucket: str, real_key: str, version: str | None = No
     return source if version is None else f"{source}?versionId={quote(version, safe='')}"
 
 
-def heeded_version(capabilities: frozenset[Capability], version: str | None) -> str | None:
+def require_version(capabilities: frozenset[Capability], version: str | None) -> str | None:
     """The version id to tell a store. One without versions knows only "null", and need not be told.
 
     Raises:
@@ -337,7 +337,7 @@ def _query(row: _Row, route: Route, request: ObjectRequest) -> tuple[tuple[str, 
             *((name, value) for name, value in _list_query(route, request) if value),
         )
     params = request.params
-    if "versionId" in params and heeded_version(route.backend.capabilities, params["versionId"]) is None:
+    if "versionId" in params and require_version(route.backend.capabilities, params["versionId"]) is None:
         params = {name: value for name, value in params.items() if name != "versionId"}
     if request.operation is Operation.LIST_PARTS:
         # Always said, as a store may have another default than the one that our answer shows.
@@ -361,7 +361,7 @@ def _list_query(route: Route, request: ObjectRequest) -> list[tuple[str, str]]:
     most = str(min(MAX_PAGE, int(params.get("max-keys", params.get("max-uploads", MAX_PAGE)))))
     match request.operation:
         case Operation.LIST_OBJECTS_V2 if Capability.LIST_V2 in route.backend.capabilities:
-            token = real_token(params.get("continuation-token", params.get("cursor", "")), route.bucket.prefix)
+            token = unwrap_token(params.get("continuation-token", params.get("cursor", "")), route.bucket.prefix)
             owner = params.get("fetch-owner", "")
             own = [("list-type", "2"), ("continuation-token", token), ("start-after", real("start-after"))]
             return [*own, *common, ("max-keys", most), ("fetch-owner", owner)]

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 
 from gateway.core.reasons import Reason, Refused
 
-__all__ = ["real_token", "shown_token"]
+__all__ = ["unwrap_token", "wrap_token"]
 
 _OPAQUE: Final = "t."
 _QUOTED: Final = "u."
@@ -29,7 +29,7 @@ _FURTHEST: Final = 3
 """Bytes that a store may put before the key in a coded token."""
 
 
-def shown_token(token: str, real_prefix: str) -> str:
+def wrap_token(token: str, real_prefix: str) -> str:
     """The token for a caller, in visible ASCII; "" stays ""."""
     shown = _without_prefix(token, real_prefix)
     return shown if _SAFE.fullmatch(shown) else _QUOTED + quote(shown, safe="")
@@ -47,8 +47,8 @@ def _without_prefix(token: str, real_prefix: str) -> str:
     return f"{_CODED}{at}.{b64encode(raw[:at] + raw[at + len(prefix) :]).decode()}"
 
 
-def real_token(token: str, real_prefix: str) -> str:
-    """The store's token for one that `shown_token` made; "" stays "".
+def unwrap_token(token: str, real_prefix: str) -> str:
+    """The store's token for one that `wrap_token` made; "" stays "".
 
     Raises:
         Refused: BAD_ARGUMENT when it was made elsewhere.

@@ -24,12 +24,12 @@ from gateway.wire.sig.credentials import http_date
 
 __all__ = [
     "check_copy",
-    "copied_part",
-    "copied_whole",
     "part_range",
+    "part_upload",
     "require_conditions",
     "source_request",
     "tags_request",
+    "whole_upload",
 ]
 
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-(\d{1,18})", re.ASCII)
@@ -126,7 +126,7 @@ def _newer(found: Mapping[str, str], moment: str, *, unknown: bool) -> bool:
         return unknown
 
 
-def copied_whole(
+def whole_upload(
     request: ObjectRequest, found: Mapping[str, str], length: int | None, tags: Sequence[Tag]
 ) -> ObjectRequest:
     """The upload that CopyObject comes to: `found` are the source's headers, `tags` its tags if they are kept."""
@@ -142,6 +142,6 @@ def copied_whole(
     return replace(request, operation=Operation.PUT_OBJECT, headers=headers, content_length=length)
 
 
-def copied_part(request: ObjectRequest, length: int | None) -> ObjectRequest:
+def part_upload(request: ObjectRequest, length: int | None) -> ObjectRequest:
     """The upload that UploadPartCopy comes to."""
     return replace(request, operation=Operation.UPLOAD_PART, headers={}, content_length=length)

@@ -20,7 +20,7 @@ from gateway.core.pattern import RESERVED, key_fault
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Operation
 from gateway.wire.links.pages import Entry
-from gateway.wire.s3.continuation import shown_token
+from gateway.wire.s3.continuation import wrap_token
 from gateway.wire.s3.documents import OWNER, Document, document, element, given, page_size, quoted, read_store
 from gateway.wire.s3.xml import Node
 
@@ -156,7 +156,7 @@ def rename(listing: Listing, real_prefix: str, wanted: str = "") -> tuple[Listin
         found=found,
         prefixes=prefixes,
         next_key=listing.next_key[cut:] if listing.next_key.startswith(real_prefix) else "",
-        next_token=shown_token(listing.next_token, real_prefix),
+        next_token=wrap_token(listing.next_token, real_prefix),
     )
     if _reserved(renamed.next_key):
         # The page ends among what no listing shows: the next one begins behind that folder ("0" follows the slash).

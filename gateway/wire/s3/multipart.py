@@ -114,7 +114,7 @@ def complete_call(place: Destination, upload_id: str, body: bytes, conditions: H
     """Make the parts that `complete_document` names an object. The answer is for `read_completed`."""
     digest = b64encode(md5(body, usedforsecurity=False).digest()).decode()
     headers = (*conditions, ("content-md5", digest), ("content-type", "application/xml"))
-    return _call(place, "POST", (("uploadId", upload_id),), headers, len(body), laborious=True)
+    return _call(place, "POST", (("uploadId", upload_id),), headers, len(body), slow_head=True)
 
 
 def abort_call(place: Destination, upload_id: str) -> UpstreamCall:
@@ -129,7 +129,7 @@ def _call(
     headers: Headers = (),
     body_length: int | None = None,
     *,
-    laborious: bool = False,
+    slow_head: bool = False,
 ) -> UpstreamCall:
     return UpstreamCall(
         backend=place.backend,
@@ -139,7 +139,7 @@ def _call(
         query=query,
         headers=headers,
         body_length=body_length,
-        laborious=laborious,
+        slow_head=slow_head,
     )
 
 

@@ -24,8 +24,8 @@ __all__ = [
     "KEPT",
     "KEPT_BY_LINKS",
     "KEPT_PREFIXES",
-    "accepted_headers",
-    "hoisted_header",
+    "accept_headers",
+    "hoist_header",
     "single_range",
 ]
 
@@ -156,7 +156,7 @@ EMPTY_CHECKSUMS: Final = frozenset(
 """What one SDK's presigner adds to an upload's query: the checksum of the empty body that it had at hand."""
 
 
-def accepted_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) -> dict[str, str]:
+def accept_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) -> dict[str, str]:
     """The headers that have a meaning, each once, without control bytes; `Range` only if it is one valid range.
 
     `aws-chunked` is taken out of `content-encoding`: it is framing, not a property of the object. Metadata may have any
@@ -226,7 +226,7 @@ def single_range(text: str) -> tuple[int | None, int | None] | None:
     return int(first), int(last) if last else None
 
 
-def hoisted_header(name: str, value: str) -> tuple[str, str] | None:
+def hoist_header(name: str, value: str) -> tuple[str, str] | None:
     """The header that a query parameter of a presigned URL stands for, or None if it is none.
 
     SDK presigners move `x-amz-*` headers into the query, in whatever capitals they had.

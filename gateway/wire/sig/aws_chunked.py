@@ -25,7 +25,7 @@ from gateway.core.request import BodyFraming
 from gateway.wire.http.chunked import OVERHEAD
 from gateway.wire.sig.sigv4 import Verified
 
-__all__ = ["MAX_SIGNED_CHUNK", "ChunkedDecoder", "Trailers", "declared_trailers"]
+__all__ = ["MAX_SIGNED_CHUNK", "ChunkedDecoder", "Trailers", "read_trailers"]
 
 MAX_SIGNED_CHUNK: Final = 16 * 1024 * 1024
 """Bytes. A signed chunk is held back until it is checked, so its size is memory; SDKs use 64 KiB to 1 MiB."""
@@ -53,7 +53,7 @@ class _Step(Enum):
     BROKEN = auto()
 
 
-def declared_trailers(header: str | None) -> tuple[str, ...]:
+def read_trailers(header: str | None) -> tuple[str, ...]:
     """The names in an `x-amz-trailer` header, lower-cased.
 
     Raises:

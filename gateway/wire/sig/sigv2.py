@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote
 from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
-from gateway.wire.http.target import spaced
+from gateway.wire.http.target import decode_plus
 from gateway.wire.sig.credentials import SigV2Header, SigV2Query
 from gateway.wire.sig.sigv4 import SKEW, octets
 
@@ -131,7 +131,7 @@ def _hoisted(parts: list[str], raw: RawRequest) -> list[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    return unquote(spaced(text), errors="surrogateescape") if "%" in text or "+" in text else text
+    return unquote(decode_plus(text), errors="surrogateescape") if "%" in text or "+" in text else text
 
 
 def _decoded(part: str) -> str:

@@ -27,7 +27,7 @@ from urllib.parse import quote, quote_from_bytes, unquote, unquote_to_bytes
 from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, RawRequest
-from gateway.wire.http.target import spaced
+from gateway.wire.http.target import decode_plus
 from gateway.wire.sig.credentials import ALGORITHM, SigV4Header, SigV4Query
 
 __all__ = [
@@ -365,7 +365,8 @@ def _hoisted_values(names: tuple[str, ...], raw: RawRequest) -> dict[str, str]:
         if name.lower() in wanted:
             if name.lower() in values:
                 raise Refused(Reason.BAD_REQUEST, f"the parameter {name.lower()} came more than once")
-            values[name.lower()] = _squeeze(unquote_to_bytes(octets(spaced(value))).decode("utf-8", "surrogateescape"))
+            decoded = unquote_to_bytes(octets(decode_plus(value)))
+            values[name.lower()] = _squeeze(decoded.decode("utf-8", "surrogateescape"))
     return values
 
 
@@ -410,5 +411,5 @@ def _received_query(query: str) -> str:
         return ""
     pairs = [(name, value) for name, _, value in [part.partition("=") for part in query.split("&") if part]]
     if not _ENCODED_QUERY.fullmatch(query):
-        pairs = [(_recode(spaced(name), ""), _recode(spaced(value), "")) for name, value in pairs]
+        pairs = [(_recode(decode_plus(name), ""), _recode(decode_plus(value), "")) for name, value in pairs]
     return _joined([pair for pair in pairs if pair[0] != "X-Amz-Signature"])

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from gateway.wire.links.pages import (
     Entry,
     Page,
+    format_size,
     landing_page,
     listing_page,
     password_page,
     receipt_page,
     refusal_page,
-    shown_size,
     upload_page,
 )
 
@@ -180,4 +180,4 @@ def test_upload_page_tells_the_limits_first() -> None:
 )
 def test_shown_size(size: int, text: str) -> None:
     """Sizes are told in powers of 1024 with at most two digits that matter."""
-    assert shown_size(size) == text
+    assert format_size(size) == text

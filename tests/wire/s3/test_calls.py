@@ -125,11 +125,11 @@ def test_an_upload_in_parts_has_a_type() -> None:
 def test_what_a_store_works_on_is_waited_for() -> None:
     """Copies, completions and batches; nothing that is answered at once."""
     slow = asked("POST", "/ours/k?uploadId=u", LENGTH), asked("POST", "/ours?delete", LENGTH)
-    assert all(call_for(request).laborious for request in slow)
+    assert all(call_for(request).slow_head for request in slow)
     copying = asked("PUT", "/ours/k", ("x-amz-copy-source", "/ours/a"))
-    assert upstream_call(route("k"), copying, real_copy_source="b/a").laborious
-    assert not call_for(asked("GET", "/ours/k")).laborious
-    assert not call_for(asked("PUT", "/ours/k", LENGTH)).laborious
+    assert upstream_call(route("k"), copying, real_copy_source="b/a").slow_head
+    assert not call_for(asked("GET", "/ours/k")).slow_head
+    assert not call_for(asked("PUT", "/ours/k", LENGTH)).slow_head
 
 
 def test_copies_name_the_decided_source() -> None:

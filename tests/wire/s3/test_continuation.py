@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.reasons import Reason, Refused
-from gateway.wire.s3.continuation import real_token, shown_token
+from gateway.wire.s3.continuation import unwrap_token, wrap_token
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -18,14 +18,14 @@ TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
 def test_tokens_come_back(token: str, prefix: str) -> None:
     """Whatever a store's token is, it is the same again when the caller returns it."""
     for theirs in (token, prefix + token, b64encode((prefix + token).encode()).decode()):
-        assert real_token(shown_token(theirs, prefix), prefix) == theirs
+        assert unwrap_token(wrap_token(theirs, prefix), prefix) == theirs
 
 
 @pytest.mark.parametrize("head", [b"", b"]", b"v1:"])
 def test_no_token_shows_the_real_prefix(head: bytes) -> None:
     """A token made of the last key is shown without the real prefix, plain or in base64."""
-    assert shown_token("secret/a/b", "secret/") == "n.a/b"
-    shown = shown_token(b64encode(head + b"secret/a/b[cache:1]").decode(), "secret/")
+    assert wrap_token("secret/a/b", "secret/") == "n.a/b"
+    shown = wrap_token(b64encode(head + b"secret/a/b[cache:1]").decode(), "secret/")
     assert b64decode(shown.partition(".")[2]) == head + b"a/b[cache:1]"
 
 
@@ -33,5 +33,5 @@ def test_no_token_shows_the_real_prefix(head: bytes) -> None:
 def test_other_tokens_are_refused(token: str) -> None:
     """A token that was not made here is an invalid argument, as at S3."""
     with pytest.raises(Refused) as caught:
-        real_token(token, "pre/")
+        unwrap_token(token, "pre/")
     assert caught.value.reason is Reason.BAD_ARGUMENT

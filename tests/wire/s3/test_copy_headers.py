@@ -12,12 +12,12 @@ from gateway.wire.parse import parse, raw_request
 from gateway.wire.s3.batch_delete import Tag
 from gateway.wire.s3.copy_headers import (
     check_copy,
-    copied_part,
-    copied_whole,
     part_range,
+    part_upload,
     require_conditions,
     source_request,
     tags_request,
+    whole_upload,
 )
 
 FOUND = {
@@ -124,17 +124,17 @@ def test_what_a_copy_keeps() -> None:
     """COPY takes the source's description, REPLACE the request's; conditions and class are the copy's own."""
     asked = {"Content_Type": "a/b", "x_amz_meta_b": "2", "if_none_match": "*", "x_amz_storage_class": "WARM"}
     own = {"if-none-match": "*", "x-amz-storage-class": "WARM"}
-    kept = copied_whole(copying(**asked), FOUND, 5, [Tag("a b", "&")])
+    kept = whole_upload(copying(**asked), FOUND, 5, [Tag("a b", "&")])
     assert {"content-type": "text/x", "x-amz-meta-a": "1", "x-amz-tagging": "a+b=%26"} | own == kept.headers
     assert (Operation.PUT_OBJECT, 5) == (kept.operation, kept.content_length)
     replaced = copying(
         **asked, x_amz_metadata_directive="REPLACE", x_amz_tagging_directive="REPLACE", x_amz_tagging="c=d"
     )
-    taken = copied_whole(replaced, FOUND, 5, [])
+    taken = whole_upload(replaced, FOUND, 5, [])
     assert {"content-type": "a/b", "x-amz-meta-b": "2", "x-amz-tagging": "c=d"} | own == taken.headers
 
 
 def test_a_part_has_no_description() -> None:
     """Its object's was given when the upload began."""
-    part = copied_part(copying("/bucket/k?partNumber=1&uploadId=u", Content_Type="a/b"), 5)
+    part = part_upload(copying("/bucket/k?partNumber=1&uploadId=u", Content_Type="a/b"), 5)
     assert (Operation.UPLOAD_PART, {}, 5) == (part.operation, part.headers, part.content_length)

@@ -165,7 +165,7 @@ def test_calls_name_the_upload_and_nothing_else() -> None:
     ] == [(call.method, dict(call.query), call.body_length) for call in calls]
     assert {"x-amz-meta-a": "1", "content-type": DEFAULT_TYPE} == dict(calls[0].headers)
     assert {"if-none-match", "content-md5", "content-type"} == set(dict(calls[3].headers))
-    assert [False, False, False, True, False] == [call.laborious for call in calls]
+    assert [False, False, False, True, False] == [call.slow_head for call in calls]
 
 
 def test_a_type_that_is_given_is_the_type() -> None:

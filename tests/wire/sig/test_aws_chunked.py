@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming
 from gateway.wire.http.chunked import OVERHEAD
-from gateway.wire.sig.aws_chunked import MAX_SIGNED_CHUNK, ChunkedDecoder, declared_trailers
+from gateway.wire.sig.aws_chunked import MAX_SIGNED_CHUNK, ChunkedDecoder, read_trailers
 from gateway.wire.sig.sigv4 import SigningKeys, Verified
 from tests.wire import peer
 
@@ -379,15 +379,15 @@ def test_a_decoded_length_is_needed():
 
 def test_declared_trailers_are_read():
     """The names of x-amz-trailer are read in lower case."""
-    assert declared_trailers(None) == ()
-    assert declared_trailers(" X-Amz-Checksum-CRC32 , a") == ("x-amz-checksum-crc32", "a")
+    assert read_trailers(None) == ()
+    assert read_trailers(" X-Amz-Checksum-CRC32 , a") == ("x-amz-checksum-crc32", "a")
 
 
 @pytest.mark.parametrize("header", ["", ",", "a,", "a,,b", "a b", "a,A", "ä"])
 def test_declared_trailers_are_grammar_strict(header):
     """Empty, repeated and malformed names are refused."""
     with pytest.raises(Refused):
-        declared_trailers(header)
+        read_trailers(header)
 
 
 @pytest.mark.parametrize("framing", [SIGNED_TRAILER, UNSIGNED])
