@@ -19,6 +19,7 @@ from typing import Final, cast
 
 from gateway.backends.response import Response
 from gateway.core.reasons import Reason
+from gateway.eager import Signal
 
 __all__ = ["READ_SIZE", "SLOWEST", "Connection", "Patience"]
 
@@ -61,9 +62,9 @@ class Connection(asyncio.BufferedProtocol):
         "_paused",
         "_phase",
         "_poll",
+        "_progress",
         "_scratch",
         "_transport",
-        "_waiter",
         "_written",
         "closed",
         "idle_since",
@@ -81,7 +82,7 @@ class Connection(asyncio.BufferedProtocol):
         self._patience = patience
         self._head_patience = patience.head
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._progress = Signal()
         self._drained: asyncio.Future[None] | None = None
         self._paused = False
         self._mark_time = 0.0
@@ -118,7 +119,7 @@ class Connection(asyncio.BufferedProtocol):
             self._finish(response)
         elif response.buffered:
             self._pause()
-        self._wake()
+        self._progress.give()
 
     def eof_received(self) -> bool:
         self.abort()
@@ -128,12 +129,12 @@ class Connection(asyncio.BufferedProtocol):
         self.closed = True
         if self.response is not None:
             self.response.ended()
-        self._wake()
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
         if self.on_lost is not None:
             self.on_lost(self)
         self._transport = self.on_done = self.on_lost = None  # each of them knows us
+        self._progress.give()
 
     def pause_writing(self) -> None:
         if self._drained is None:
@@ -176,17 +177,11 @@ class Connection(asyncio.BufferedProtocol):
             self._paused = False
             if self._transport is not None and not self.closed:
                 self._transport.resume_reading()
-        self._waiter = waiter = self._loop.create_future()
-        try:
-            await waiter
-        finally:
-            # Between the wake-up and now the connection may have gone to somebody else, who waits in this place.
-            if self._waiter is waiter:
-                self._waiter = None
+        await self._progress
 
     def interrupt(self) -> None:
         """Wake whoever waits: something outside of the connection happened."""
-        self._wake()
+        self._progress.give()
 
     def abort(self) -> None:
         """Close at once; unsent bytes are thrown away, so that the store never sees a whole request.
@@ -228,7 +223,7 @@ class Connection(asyncio.BufferedProtocol):
     def _late(self, response: Response, now: float) -> str:
         """What the store owes and has not given in time. Whatever is not owed moves the mark along."""
         if response.head_done:
-            owed, moved, patience = self._waiter is not None, response.received, self._patience.body
+            owed, moved, patience = self._progress.awaited, response.received, self._patience.body
             late = f"the body stalled after {response.received} bytes"
         elif self._drained is not None:
             owed, moved, patience = True, self._written - self._pending(), self._patience.body
@@ -259,8 +254,3 @@ class Connection(asyncio.BufferedProtocol):
         if not self._paused and self._transport is not None and not self.closed:
             self._paused = True
             self._transport.pause_reading()
-
-    def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)

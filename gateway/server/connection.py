@@ -23,6 +23,7 @@ from typing import Final, Protocol, cast
 import structlog
 
 from gateway.core.attempt import Address, unmap
+from gateway.eager import EagerTask
 from gateway.server.head import HeadReader
 from gateway.server.request import IncomingRequest
 from gateway.wire.http.answer_head import CONTINUE, answer_head
@@ -92,7 +93,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._heads = HeadReader()
         self._arrival: IncomingRequest | None = None  # from the end of its head to the end of its answer
-        self._task: asyncio.Task[None] | None = None
+        self._task: EagerTask | None = None
         self._held = bytearray()  # what follows on the wire, for after the answer
         self._drained: asyncio.Future[None] | None = None
         self._closing: asyncio.TimerHandle | None = None
@@ -121,11 +122,12 @@ class Connection(asyncio.Protocol):
         arrival = self._arrival
         if self._closing is not None:
             return
-        if arrival is None:
-            data = self._read_head(data)
-            arrival = self._arrival
-        if data and arrival is not None:
+        if arrival is not None:
             self._read_on(arrival, data)
+        elif self._held:  # whose turn comes first
+            self._held += data
+        else:
+            self._begin(data)
 
     def pause_writing(self) -> None:
         if self._drained is None:
@@ -143,17 +145,30 @@ class Connection(asyncio.Protocol):
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
-        if self._arrival is not None:
-            self._arrival.body.break_off()
+        self._host.left(self)
         self.resume_writing()
         if self._task is not None:
             self._task.cancel()
-        self._host.left(self)
+        if self._arrival is not None:
+            self._arrival.body.break_off()
 
     # -- reading
 
+    def _begin(self, data: bytes) -> None:
+        """Read on in a head, and answer the request if that is its end."""
+        rest = self._read_head(data)
+        arrival = self._arrival
+        if arrival is not None:
+            if rest:
+                self._read_on(arrival, rest)
+            self._start(arrival)
+
+    def _start(self, arrival: IncomingRequest) -> None:
+        self._task = task = EagerTask(self._host.loop, self._answer(arrival))
+        task.start()
+
     def _read_head(self, data: bytes) -> bytes:
-        """Begin with the request whose head ends in `data`; returns what stands behind that head."""
+        """Read on in a head, which may end in `data`; returns what stands behind it then."""
         if self._served and not self._heads.begun:
             self._since = self._host.loop.time()
         try:
@@ -165,7 +180,6 @@ class Connection(asyncio.Protocol):
             self._since = None
             self._served = True
             self._arrival = arrival
-            self._task = self._host.loop.create_task(self._answer(arrival))
         return rest
 
     def _read_held(self) -> None:
@@ -180,6 +194,8 @@ class Connection(asyncio.Protocol):
             piece = bytes(held[:_PIECE])
             rest = arrival.body.take(piece)
             del held[: len(piece) - len(rest)]
+        if arrival is not None:
+            self._start(arrival)
 
     def _read_on(self, arrival: IncomingRequest, data: bytes) -> None:
         """What comes while a request is being answered: its body, then what must wait."""
@@ -194,6 +210,7 @@ class Connection(asyncio.Protocol):
             self._reading = False
             body.on_room = self._resume
             self._transport.pause_reading()
+        body.tell()
 
     def _resume(self) -> None:
         if not self._reading and self._transport is not None and not self._transport.is_closing():
@@ -227,7 +244,8 @@ class Connection(asyncio.Protocol):
             return
         self._since = self._host.loop.time()
         self._resume()
-        self._read_held()
+        if self._held:  # in a turn of its own: others come in between, however much was sent at once
+            self._host.loop.call_soon(self._read_held)
 
     def allow_body(self) -> None:
         """Let a client that asked first send its body."""
@@ -284,7 +302,7 @@ class Connection(asyncio.Protocol):
         return self._arrival is not None
 
     @property
-    def task(self) -> asyncio.Task[None] | None:
+    def task(self) -> EagerTask | None:
         """What is answering, if anything is."""
         return self._task
 

@@ -7,13 +7,13 @@ Law: a body is whole or broken, never merely over. Who reads it learns which.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from gateway.core.reasons import Refused
 from gateway.core.request import RawRequest
+from gateway.eager import Signal
 from gateway.wire.http.chunked import Chunks
 from gateway.wire.http.target import raw_request
 
@@ -33,12 +33,12 @@ class IncomingBody:
     is called when a reader has made room after more than `BODY_AHEAD` had come.
     """
 
-    __slots__ = ("_buffered", "_coding", "_left", "_pieces", "_waiter", "broken", "empty", "on_room", "whole")
+    __slots__ = ("_buffered", "_came", "_coding", "_left", "_pieces", "broken", "empty", "on_room", "whole")
 
     def __init__(self, left: int | None) -> None:
         self._pieces: deque[bytes] = deque()
         self.on_room: Callable[[], None] | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._came = Signal()
         self._left = left or 0
         self._coding = Chunks() if left is None else None
         self._buffered = 0
@@ -52,29 +52,34 @@ class IncomingBody:
         return self._buffered > BODY_AHEAD or len(self._pieces) > _PIECES_AHEAD
 
     def take(self, data: bytes) -> bytes:
-        """Keep what of `data` belongs to the body; returns what follows it. A coding that is malformed breaks off."""
+        """Keep what of `data` belongs to the body; returns what follows it. A coding that is malformed breaks off.
+
+        Who waits for it hears of it by `tell`.
+        """
         if self._coding is not None:
             try:
                 pieces, data = self._coding.feed(data)
             except ValueError:
-                self.break_off()
+                self.broken = True
                 return b""
             self.whole = self._coding.whole
             if pieces:
                 self._put(b"".join(pieces))
-            self._wake()
             return data
         piece, rest = (data, b"") if len(data) <= self._left else (data[: self._left], data[self._left :])
         self._left -= len(piece)
         self.whole = not self._left
         self._put(piece)
-        self._wake()
         return rest
 
     def break_off(self) -> None:
         """Nothing more will come, whole or not."""
         self.broken = True
-        self._wake()
+        self.tell()
+
+    def tell(self) -> None:
+        """Let a waiting reader go on with what was taken: the last thing that is done in a turn."""
+        self._came.give()
 
     async def read(self) -> bytes:
         """The next bytes as they came, b"" once the body is whole and read.
@@ -87,11 +92,7 @@ class IncomingBody:
                 return b""
             if self.broken:
                 raise ConnectionError("the body broke off")
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._came
         was_full = self.full
         piece = self._pieces.popleft()
         self._buffered -= len(piece)
@@ -103,10 +104,6 @@ class IncomingBody:
         self.empty = False
         self._pieces.append(piece)
         self._buffered += len(piece)
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
 
 class IncomingRequest:

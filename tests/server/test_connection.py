@@ -9,6 +9,7 @@ import pytest
 
 from gateway.core.request import Action
 from gateway.server import connection as room
+from gateway.server.request import IncomingRequest
 from tests.data.harness import Rig, request, running
 from tests.data.scripted_store import Scripted
 
@@ -144,3 +145,37 @@ async def test_a_chunked_body_within_what_was_held_is_whole(rig: Rig) -> None:
         )
         assert [200, 201, 200] == [(await client.answer()).status for _ in range(3)]
     assert b"b" * 30_000 == rig.store.stored("inside/in/a")
+
+
+async def test_many_requests_sent_at_once_give_way_to_others(rig: Rig) -> None:
+    """Between any two of them the loop has a turn for everybody else."""
+    assert rig.server is not None
+    handle, turns, seen = rig.server.handle, 0, list[int]()
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def noting(connection: room.Connection, arrival: IncomingRequest) -> None:
+        seen.append(turns)
+        await handle(connection, arrival)
+
+    rig.server.handle = noting
+    running = asyncio.get_running_loop().create_task(others())
+    async with rig.client() as client:
+        await client.send(b"GET /robots.txt HTTP/1.1\r\nHost: gw\r\n\r\n" * 50)
+        assert [200] * 50 == [(await client.answer()).status for _ in range(50)]
+    running.cancel()
+    assert (50, 50) == (len(seen), len(set(seen)))
+
+
+async def test_what_comes_while_a_request_waits_its_turn_stays_behind_it(rig: Rig) -> None:
+    """Requests are answered in the order in which they were sent, however their bytes were cut into pieces."""
+    wire = b"".join(f"GET /{name} HTTP/1.1\r\nHost: gw\r\n\r\n".encode() for name in ("robots.txt", "favicon.ico") * 10)
+    async with rig.client() as client:
+        for start in range(0, len(wire), 61):
+            await client.send(wire[start : start + 61])
+            await asyncio.sleep(0)
+        assert [200, 204] * 10 == [(await client.answer()).status for _ in range(20)]

@@ -49,6 +49,7 @@ async def test_a_reader_waits_for_more() -> None:
     reading = asyncio.get_running_loop().create_task(body.read())
     await asyncio.sleep(0)
     body.take(b"more")
+    body.tell()
     assert b"more" == await reading
 
 

@@ -1,0 +1,178 @@
+"""Owns the tasks that requests run in: begun at once, gone on with in the very turn in which what they wait for comes.
+
+Refuses to own what is waited for, and what is done with it.
+
+Laws: asyncio's current task is this one while its coroutine runs, so that timeouts, cancellation and whatever else asks
+for a task work as in any other. No coroutine runs inside of another task's
+turn. What is waited for in vain (a `Signal` that never comes) holds nothing but the two of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import CancelledError
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Final, cast
+
+__all__ = ["EagerTask", "Signal"]
+
+_Entering = Callable[[asyncio.AbstractEventLoop, object], None]
+
+# Documented for other implementations of tasks (docs.python.org, asyncio, "Extending"); stubs know asyncio's own only.
+_enter_task: Final = cast("_Entering", asyncio.tasks._enter_task)  # noqa: SLF001
+_leave_task: Final = cast("_Entering", asyncio.tasks._leave_task)  # noqa: SLF001
+_current_task: Final = cast("Callable[[asyncio.AbstractEventLoop | None], object]", asyncio.current_task)
+
+
+class Signal:
+    """Something that comes again and again, and that one task at a time waits for: `await signal`."""
+
+    __slots__ = ("_waiter",)
+
+    def __init__(self) -> None:
+        self._waiter: EagerTask | asyncio.Future[None] | None = None
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody waits for it now."""
+        return self._waiter is not None
+
+    def give(self) -> None:
+        """It has come: who waits goes on, at once if that is an eager task. To be called last in a turn."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is None:
+            return
+        if type(waiter) is EagerTask:
+            waiter.go_on()
+        elif not waiter.done():
+            waiter.set_result(None)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if type(_current_task(None)) is EagerTask:
+            yield self  # which has it wait here
+            return
+        self._waiter = waiter = asyncio.get_running_loop().create_future()
+        try:
+            yield from waiter
+        finally:
+            # Between the wake-up and now somebody else may have begun to wait in this place.
+            if self._waiter is waiter:
+                self._waiter = None
+
+    def enter(self, task: EagerTask) -> None:
+        self._waiter = task
+
+    def leave(self) -> None:
+        self._waiter = None
+
+
+class EagerTask(asyncio.Future[None]):
+    """A task whose coroutine runs up to its first wait within `start`, and whose own waits cost no turn of the loop."""
+
+    __slots__ = ("_awaited", "_cancel_requests", "_cancelled_next", "_coroutine", "_serving_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
+        super().__init__(loop=loop)
+        self._serving_loop = loop
+        self._coroutine: Coroutine[Any, Any, None] | None = coroutine
+        self._awaited: Signal | asyncio.Future[Any] | None = None
+        self._cancelled_next = False
+        self._cancel_requests = 0
+
+    def start(self) -> None:
+        """Begin, once."""
+        self._step()
+
+    def go_on(self) -> None:
+        """What it waits for has come."""
+        self._awaited = None
+        self._step()
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """As `asyncio.Task.cancel`: the coroutine gets a CancelledError where it waits, in a turn of its own."""
+        if self.done():
+            return False
+        self._cancel_requests += 1
+        awaited = self._awaited
+        if isinstance(awaited, asyncio.Future) and awaited.cancel():
+            return True
+        self._cancelled_next = True
+        if type(awaited) is Signal:
+            awaited.leave()
+            self._awaited = None
+            self._serving_loop.call_soon(self._step)
+        return True
+
+    def cancelling(self) -> int:
+        """As `asyncio.Task.cancelling`."""
+        return self._cancel_requests
+
+    def uncancel(self) -> int:
+        """As `asyncio.Task.uncancel`."""
+        self._cancel_requests = max(0, self._cancel_requests - 1)
+        return self._cancel_requests
+
+    def get_coro(self) -> Coroutine[Any, Any, None] | None:
+        """As `asyncio.Task.get_coro`."""
+        return self._coroutine
+
+    def _step(self, error: BaseException | None = None) -> None:
+        """Run the coroutine until it waits again, or ends."""
+        loop, coroutine = self._serving_loop, self._coroutine
+        if coroutine is None:
+            return
+        if _current_task(loop) is not None:
+            loop.call_soon(self._step, error)
+            return
+        if self._cancelled_next:
+            self._cancelled_next = False
+            error = error if isinstance(error, CancelledError) else CancelledError()
+        _enter_task(loop, self)
+        try:
+            awaited = coroutine.send(None) if error is None else coroutine.throw(error)
+        except StopIteration:
+            self._end()
+            self.set_result(None)
+            return
+        except CancelledError:
+            self._end()
+            super().cancel()
+            return
+        except BaseException as failure:
+            self._end()
+            self.set_exception(failure)
+            if isinstance(failure, Exception):
+                return
+            raise
+        finally:
+            error = None  # its traceback holds this frame
+            _leave_task(loop, self)
+        self._wait_for(awaited)
+
+    def _wait_for(self, awaited: Any) -> None:
+        if type(awaited) is Signal:
+            self._awaited = awaited
+            awaited.enter(self)
+        elif awaited is None:  # it only gives way
+            self._serving_loop.call_soon(self._step)
+            return
+        else:
+            awaited._asyncio_future_blocking = False  # noqa: SLF001 (how futures and tasks of any kind agree)
+            awaited.add_done_callback(self._woken)
+            self._awaited = awaited
+        if self._cancelled_next:  # asked for while it ran
+            self._cancelled_next = False
+            self._cancel_requests -= 1
+            self.cancel()
+
+    def _woken(self, future: asyncio.Future[Any]) -> None:
+        self._awaited = None
+        try:
+            future.result()
+        except BaseException as error:  # noqa: BLE001 (it is the coroutine's to judge)
+            self._step(error)
+        else:
+            self._step()
+
+    def _end(self) -> None:
+        self._coroutine = None
