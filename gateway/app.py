@@ -234,7 +234,7 @@ class _App:
             clock=time.time,
             entropy=secrets.token_bytes,
         )
-        self.renewals = Renewals(self.plane, monotonic=monotonic)
+        self.renewals = self.plane.renewals = Renewals(self.plane, monotonic=monotonic)
         await self._open_list()
         await follower.load()
         self.health.check("revocations", self._view_fault)
@@ -292,7 +292,7 @@ class _App:
             *(() if self.state.issuer is not None else (("sources", self._outlived().watch(self._settings_read)),)),
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
-            ("reservations", keep_reservations(plane)),
+            ("reservations", keep_reservations(plane.leases, plane.transfers, plane.clock)),
             ("retention", self._prune()),
             ("pulse", self.pulse.run()),
             ("memory", give_back()),

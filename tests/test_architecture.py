@@ -9,7 +9,7 @@ import sys
 import tomllib
 from collections.abc import Collection, Iterator
 from functools import cache
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -229,25 +229,44 @@ def test_only_who_answers_names_a_status() -> None:
     assert [] == [(_name(path), found[0]) for path in silent for found in named.finditer(_code(path))]
 
 
-def test_no_module_relies_on_another_having_been_imported_before() -> None:
-    """The imports that run at import time have no cycle, so every module imports alone and in any order."""
+def test_no_imports_go_in_a_circle() -> None:
+    """Not even those inside a function or for types alone: of two modules, one can be understood without the other."""
+    assert list(TopologicalSorter(_imports_of_ours()).static_order())
+
+
+def test_a_circle_for_types_alone_would_be_found() -> None:
+    """Control: two modules that name each other only where types are checked."""
+    with pytest.raises(CycleError):
+        list(TopologicalSorter(_imports_of_ours() | {"gateway.core.units": {"gateway.app"}}).static_order())
+
+
+def test_the_data_plane_has_at_most_eight_floors() -> None:
+    """From its door to its lowest part, no chain of imports within it is longer."""
+    graph = {name: wanted for name, wanted in _imports_of_ours().items() if name.startswith("gateway.data.")}
+    floors: dict[str, int] = {}
+    for name in TopologicalSorter(graph).static_order():
+        floors[name] = 1 + max((floors[below] for below in graph.get(name, ()) if below in graph), default=0)
+    assert [] == [name for name in graph if floors[name] > 8]
+
+
+@cache
+def _imports_of_ours() -> dict[str, set[str]]:
+    """Each module with those of ours that it names, wherever in it."""
     modules = {_module(path): path for path in _SOURCES}
-    graph = {name: set(_at_import(path, modules.keys())) - {name} for name, path in modules.items()}
-    assert list(TopologicalSorter(graph).static_order())
+    return {name: set(_named(path, modules.keys())) - {name} for name, path in modules.items()}
 
 
-def _module(path: Path) -> str:
-    return ".".join(path.relative_to(_ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
-def _at_import(path: Path, ours: Collection[str]) -> Iterator[str]:
-    """Which of our modules a file needs before its own body has run."""
-    for node in ast.parse(path.read_text()).body:
+def _named(path: Path, ours: Collection[str]) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in ours)
         elif isinstance(node, ast.ImportFrom) and node.module in ours:
             whole = [f"{node.module}.{alias.name}" for alias in node.names]
             yield from (name if name in ours else node.module for name in whole)
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(_ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def test_every_module_imports() -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from gateway.core.units import Rate
 
-__all__ = ["Demand", "Limit", "LimitStore", "Verdict", "gcra"]
+__all__ = ["Demand", "Limit", "LimitStore", "Verdict", "gcra", "share_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +85,8 @@ class LimitStore(Protocol):
         `now` is a hint: a shared store uses its own clock, so that replicas with other clocks share one truth.
         """
         ...
+
+
+def share_of(whole: int) -> int:
+    """The most that one holder may have of what all have in common; of very little, all."""
+    return whole - whole // 4

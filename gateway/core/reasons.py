@@ -14,7 +14,16 @@ from typing import Final, Literal
 
 from gateway.core.limits import Verdict
 
-__all__ = ["TABLE", "DependencyDown", "PublicAnswer", "Reason", "Refused", "SettingsError", "UpstreamFailed"]
+__all__ = [
+    "TABLE",
+    "DependencyDown",
+    "PublicAnswer",
+    "Reason",
+    "Refused",
+    "SettingsError",
+    "UpstreamFailed",
+    "as_refused",
+]
 
 
 class Reason(StrEnum):
@@ -356,3 +365,16 @@ class SettingsError(Exception):
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+def as_refused(failure: BaseException | None) -> Refused:
+    """The refusal that a failure is answered as."""
+    match failure:
+        case Refused():
+            return failure
+        case UpstreamFailed(reason=reason, detail=detail):
+            return Refused(reason, detail)
+        case DependencyDown(detail=detail):
+            return Refused(Reason.DEPENDENCY_DOWN, detail, retry_after=1.0)
+        case _:
+            return Refused(Reason.INTERNAL)

@@ -15,7 +15,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, ObjectRequest
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.renew import confirm
 from gateway.data.steps.reserve import claim
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks
@@ -57,7 +56,7 @@ async def withheld(plane: DataPlane, permit: Permit, chunks: AsyncIterator[bytes
         if held:
             yield held
         held = chunk
-    await confirm(plane, permit)
+    await plane.renewals.confirm(permit)
     if permit.exchange.cut_reason is not None:
         raise Refused(permit.exchange.cut_reason, "cut before the last byte")
     if held:
@@ -82,7 +81,7 @@ async def metered(
             raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
         while total > claimed:
             step = declared if declared is not None else _CLAIM
-            await claim(plane, permit, step, None)
+            await claim(plane.leases, permit, step, None)
             claimed += step
         permit.moved = total  # only what was let through: a refused body spends nothing of a budget
         yield plain

@@ -24,11 +24,11 @@ from gateway.data.state.names import Names
 from gateway.data.state.password_threads import Passwords
 from gateway.data.state.records import Accounts
 from gateway.data.state.revocation_follower import RevocationFollower
-from gateway.data.state.transfers import Transfers
+from gateway.data.state.transfers import Permit, Transfers
 from gateway.data.state.upload_locks import UploadLocks
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["DataPlane", "PartsUpload", "Snapshot", "Terms"]
+__all__ = ["DataPlane", "PartsUpload", "Renewing", "Snapshot", "Terms"]
 
 _LISTS_ROOM = 144 * 1024**2
 """Bytes: the largest archive fits into the share that one holder may have."""
@@ -51,6 +51,18 @@ class PartsUpload(Protocol):
         capabilities: frozenset[Capability],
         confirm: Callable[[], Awaitable[None]],
     ) -> Answer: ...
+
+
+class Renewing(Protocol):
+    """Asks again whether a request may run (`gateway.data.steps.renew`)."""
+
+    async def admit_again(self, permit: Permit) -> None:
+        """To be asked of what had to wait before it could run."""
+        ...
+
+    async def confirm(self, permit: Permit) -> None:
+        """To be asked of what runs, before what cannot be taken back."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +107,8 @@ class DataPlane:
     """The parts of the data plane. Only `gate` is ever replaced.
 
     `reserve` is the memory for bodies that have to be kept, `parts` that for uploads of unknown length, `lists` that
-    for the members of archives. `turns` are those of addresses that guess, at the grant store.
+    for the members of archives. `turns` are those of addresses that guess, at the grant store. `renewals` knows the
+    plane and is therefore set once both are there; without it no request runs.
     """
 
     gate: Snapshot
@@ -120,3 +133,4 @@ class DataPlane:
     lists: MemoryBudget = field(default_factory=lambda: MemoryBudget(_LISTS_ROOM))
     parts: MemoryBudget = field(default_factory=lambda: MemoryBudget(_PARTS_ROOM))
     draining: bool = False
+    renewals: Renewing = field(init=False)

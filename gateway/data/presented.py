@@ -6,7 +6,9 @@ Refuses to own how they are read (`gateway.data.steps.identify`) and proved (`ga
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from gateway.core.attempt import Principal, SignatureVersion
@@ -31,6 +33,7 @@ __all__ = [
     "SignedPresented",
     "TokenPresented",
     "TrustedPresented",
+    "password_proof",
 ]
 
 
@@ -115,3 +118,8 @@ class ResolvedCaller:
 
 
 Resolved = ResolvedLink | ResolvedCaller
+
+
+def password_proof(grant: Grant) -> str:
+    """The cookie that stands for a proved password; another password makes another proof."""
+    return hmac.new((grant.password or "").encode(), f"proof:{grant.id}".encode(), sha256).hexdigest()

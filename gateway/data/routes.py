@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.core.reasons import Refused
-from gateway.data.links.pages import html
 from gateway.data.plane import DataPlane, Terms
 from gateway.data.serve import serve
 from gateway.data.state.forwarding import Undeclared
@@ -20,7 +19,7 @@ from gateway.server.request import IncomingRequest
 from gateway.telemetry.logs import new_request_id
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.links import pages
-from gateway.wire.replies import Reply
+from gateway.wire.replies import Reply, page_reply
 
 __all__ = ["data_handler"]
 
@@ -30,7 +29,7 @@ _NOBODYS: Final = {
 }
 
 
-_FRONT: Final = html(pages.front_page())
+_FRONT: Final = page_reply(pages.front_page())
 
 
 def data_handler(

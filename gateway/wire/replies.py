@@ -32,6 +32,7 @@ __all__ = [
     "LINK_HEADERS",
     "Reply",
     "page",
+    "page_reply",
     "problem",
     "public_reason",
     "rate_fields",
@@ -42,6 +43,7 @@ __all__ = [
     "store_error",
     "store_reason",
     "title_of",
+    "xml_reply",
 ]
 
 Fields = tuple[tuple[str, str], ...]
@@ -126,6 +128,16 @@ def page(reason: Reason, request_id: str, *, headers: Fields = ()) -> Reply:
     else:
         written = pages.refusal_page(answer.link_status, answer.text, request_id)
     return Reply(answer.link_status, (*written.headers, *LINK_HEADERS, *headers), written.body)
+
+
+def page_reply(page: pages.Page) -> Reply:
+    """A link's page with the headers that every answer of a link has."""
+    return Reply(200, (*page.headers, *LINK_HEADERS), page.body)
+
+
+def xml_reply(document: bytes, request_id: str, *more: tuple[str, str]) -> Reply:
+    """A document of ours as an answer of the S3 face."""
+    return Reply(200, (("Content-Type", "application/xml"), *s3_ids(request_id), *more), document)
 
 
 def refusal(

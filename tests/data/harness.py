@@ -338,7 +338,8 @@ async def running(
         clock=clock.wall,
         entropy=os.urandom,
     )
-    rig = Rig(plane, store, state, clock, metrics, records, details, Renewals(plane, monotonic=clock.monotonic))
+    plane.renewals = renewals = Renewals(plane, monotonic=clock.monotonic)
+    rig = Rig(plane, store, state, clock, metrics, records, details, renewals)
     if load:
         await follower.load()
     handler = data_handler(plane, Terms(trusted, unsigned_content_type, signatures))

@@ -26,7 +26,6 @@ from gateway.data.links.listing import read_page
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Allowed, Permit
 from gateway.data.steps.authorise import authorise
-from gateway.data.steps.renew import confirm
 from gateway.data.turns import in_turns
 from gateway.wire.http.disposition import clean_filename, content_disposition
 from gateway.wire.links.archive import Archive, Member, TarArchive, ZipArchive
@@ -178,7 +177,7 @@ class _ArchiveBody:
             checksum, size = 0, 0
             permit = self._permit
             permit.further = (Allowed(_reading(permit, entry), replace(permit.route, key=entry.key)),)
-            await confirm(self._plane, permit)
+            await self._plane.renewals.confirm(permit)
             async with self._plane.upstream.open(self._call(entry)) as answer:
                 if answer.status != 200 or answer.length != member.size:
                     raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive has changed or gone")

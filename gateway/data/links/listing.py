@@ -8,13 +8,12 @@ from __future__ import annotations
 from gateway.core.reasons import Refused
 from gateway.core.request import RawRequest
 from gateway.data.call import LinkCall
-from gateway.data.links.pages import html
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.data.turns import store_document
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.links import pages
-from gateway.wire.replies import LINK_HEADERS, Reply, store_reason
+from gateway.wire.replies import LINK_HEADERS, Reply, page_reply, store_reason
 from gateway.wire.s3.calls import upstream_call
 from gateway.wire.s3.listing import Listing, link_entries, link_json, read_listing, rename
 
@@ -46,7 +45,7 @@ async def answer_listing(plane: DataPlane, gate: Snapshot, call: LinkCall, permi
         cursor=listing.cursor,
         expires_at=grant.expires_at,
     )
-    return html(page)
+    return page_reply(page)
 
 
 def _with_slash(raw: RawRequest) -> Reply:

@@ -19,24 +19,18 @@ from gateway.core.request import Action, Operation
 from gateway.core.route import Answer, UpstreamCall
 from gateway.data.call import LinkAnswer, LinkCall
 from gateway.data.plane import DataPlane, Snapshot
-from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE
+from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.password import password_proof
 from gateway.data.store_errors import require_pinned
 from gateway.wire.http.negotiate import prefers_html, prefers_json
 from gateway.wire.links import pages
-from gateway.wire.replies import LINK_HEADERS, Reply, store_reason
+from gateway.wire.replies import LINK_HEADERS, Reply, page_reply, store_reason
 
-__all__ = ["PAGES", "answer_receipt", "html"]
+__all__ = ["PAGES", "answer_receipt"]
 
 _LEASE_COOKIE_BYTES: Final = 16
 
 Page = Callable[[DataPlane, Snapshot, LinkCall, Permit], Awaitable[Reply]]
-
-
-def html(page: pages.Page) -> Reply:
-    """A page with the headers that every answer of a link has."""
-    return Reply(200, (*page.headers, *LINK_HEADERS), page.body)
 
 
 def answer_receipt(call: LinkCall, permit: Permit, answer: Answer) -> Reply:
@@ -75,7 +69,7 @@ async def _answer_form(plane: DataPlane, gate: Snapshot, call: LinkCall, permit:
 
 
 async def _show_card(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
-    return html(pages.card_page())
+    return page_reply(pages.card_page())
 
 
 async def _uses_left(plane: DataPlane, grant: Grant) -> int | None:
@@ -90,7 +84,7 @@ async def _uses_left(plane: DataPlane, grant: Grant) -> int | None:
 
 async def _show_upload_form(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     grant = call.grant
-    return html(
+    return page_reply(
         pages.upload_page(
             title=grant.label or "Send files",
             max_size=grant.max_size,
@@ -110,7 +104,7 @@ async def _show_landing(plane: DataPlane, gate: Snapshot, call: LinkCall, permit
     grant, route = call.grant, permit.route
     left = await _uses_left(plane, grant)
     if "archive" in call.request.params:
-        return html(pages.landing_page(name=call.title, expires_at=grant.expires_at, uses_left=left))
+        return page_reply(pages.landing_page(name=call.title, expires_at=grant.expires_at, uses_left=left))
     look = UpstreamCall(backend=route.backend.name, method="HEAD", bucket=route.bucket.real_bucket, key=route.real_key)
     async with plane.upstream.open(look) as answer:
         if answer.status >= 300:
@@ -118,7 +112,7 @@ async def _show_landing(plane: DataPlane, gate: Snapshot, call: LinkCall, permit
         require_pinned(answer, permit)
         size = answer.headers.get("content-length", "")
         kind = answer.headers.get("content-type")
-    return html(
+    return page_reply(
         pages.landing_page(
             name=call.title,
             size=int(size) if size.isdigit() else None,

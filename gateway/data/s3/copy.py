@@ -1,7 +1,7 @@
 """Owns CopyObject and UploadPartCopy: by the store itself where one store has both ends, else through here.
 
 Refuses to own what a copy's headers mean (`gateway.wire.s3.copy_headers`) and how an upload is sent
-(`gateway.data.s3.put`).
+(`gateway.data.s3.send`).
 
 Laws: the source is decided on like any read, by the name that is then asked for, and its revocation ends a copy that
 runs; bytes between two stores are streamed, never kept, and the copy appears whole or not at all.
@@ -20,15 +20,13 @@ from gateway.data.body import metered, withheld
 from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
-from gateway.data.s3.local import xml_reply
-from gateway.data.s3.put import require_heeded, sent
+from gateway.data.s3.send import require_heeded, send
 from gateway.data.state.transfers import Allowed, Permit
 from gateway.data.steps.authorise import authorise
-from gateway.data.steps.renew import confirm
 from gateway.data.store_errors import check_answer
 from gateway.data.turns import store_document
 from gateway.wire.parse import copy_source
-from gateway.wire.replies import Reply
+from gateway.wire.replies import Reply, xml_reply
 from gateway.wire.s3 import copy_headers, documents
 from gateway.wire.s3.batch_delete import Tag, read_store_tags
 from gateway.wire.s3.calls import copy_source_header, require_kept, require_own_name, require_version, upstream_call
@@ -77,7 +75,7 @@ def _one_store(request: ObjectRequest, source: Route, target: Route) -> bool:
 async def _within(plane: DataPlane, call: S3Call, permit: Permit, source: Route, version: str | None) -> Reply:
     named = copy_source_header(source.bucket.real_bucket, source.real_key, version)
     store_call = upstream_call(permit.route, call.request, real_copy_source=named)
-    await confirm(plane, permit)  # the store does the rest by itself
+    await plane.renewals.confirm(permit)  # the store does the rest by itself
     async with plane.upstream.open(store_call) as answer:
         refused = await check_answer(answer, call, permit)
         if refused is not None:
@@ -107,7 +105,7 @@ async def _between(plane: DataPlane, call: S3Call, permit: Permit, source: Route
         store_call = upstream_call(permit.route, written, body_length=length or 0)
         require_heeded(permit, store_call, length)
         body = withheld(plane, permit, _moved(metered(plane, permit, chunks, length), permit))
-        async with sent(plane, store_call, length, body, permit) as answer:
+        async with send(plane, store_call, length, body, permit) as answer:
             refused = await check_answer(answer, call, permit)
             if refused is not None:
                 return refused

@@ -21,13 +21,11 @@ from gateway.data.body import plain_body
 from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
-from gateway.data.s3.local import xml_reply
 from gateway.data.state.transfers import Allowed, Permit
 from gateway.data.steps.authorise import authorise
-from gateway.data.steps.renew import confirm
 from gateway.data.store_errors import check_answer
 from gateway.data.turns import feed_in_turns, in_turns, store_document
-from gateway.wire.replies import Reply
+from gateway.wire.replies import Reply, xml_reply
 from gateway.wire.s3 import batch_delete, documents, listing, multipart
 from gateway.wire.s3.calls import require_own_name, require_version, upstream_call
 from gateway.wire.s3.response_headers import response_headers
@@ -54,7 +52,7 @@ async def _ask(
 
 async def _once_confirmed(plane: DataPlane, permit: Permit, body: bytes) -> AsyncIterator[bytes]:
     """A document that changes what is stored, once the store listens and the change is still allowed."""
-    await confirm(plane, permit)
+    await plane.renewals.confirm(permit)
     yield body
 
 
@@ -178,7 +176,7 @@ async def _delete_alone(
         place=BucketPlace(call.attempt.bucket, doomed.key),
         params=params,
     )
-    await confirm(plane, permit)
+    await plane.renewals.confirm(permit)
     async with plane.upstream.open(upstream_call(replace(permit.route, key=doomed.key), request)) as answer:
         if answer.status >= 300 and answer.status != 404:
             return batch_delete.DeleteOutcome.failed(doomed)

@@ -13,11 +13,10 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-from gateway.core.reasons import Refused, UpstreamFailed
+from gateway.core.reasons import Refused, UpstreamFailed, as_refused
 from gateway.core.request import ObjectRequest
 from gateway.core.route import Answer
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.refuse import as_refused
 from gateway.wire.replies import Reply, refusal, s3_ids
 
 __all__ = ["KeepAliveReply", "Opened", "answer_or_keep_alive"]

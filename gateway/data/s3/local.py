@@ -18,20 +18,15 @@ from gateway.core.units import format_instant
 from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
-from gateway.wire.replies import Reply, s3_error, s3_ids
+from gateway.wire.replies import Reply, s3_error, s3_ids, xml_reply
 from gateway.wire.s3.documents import document, element
 
-__all__ = ["LOCAL", "xml_reply"]
+__all__ = ["LOCAL"]
 
 Handler = Callable[[DataPlane, Snapshot, S3Call, Permit], Awaitable[Reply]]
 
 _CREATED: Final = 1141171200.0
 """Buckets here have no date of creation, but SDKs want one: that of S3 itself, 2006-03-01."""
-
-
-def xml_reply(document: bytes, request_id: str, *more: tuple[str, str]) -> Reply:
-    """A document of ours as an answer of the S3 face."""
-    return Reply(200, (("Content-Type", "application/xml"), *s3_ids(request_id), *more), document)
 
 
 def _buckets_document(names: Sequence[str], owner: str) -> bytes:

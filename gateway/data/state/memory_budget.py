@@ -11,16 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from gateway.core.limits import share_of
 from gateway.core.reasons import Reason, Refused
 
-__all__ = ["MemoryBudget", "Portion", "share_of"]
+__all__ = ["MemoryBudget", "Portion"]
 
 _ROOM: Final = 128 * 1024**2
-
-
-def share_of(whole: int) -> int:
-    """The most that one holder may have of what all have in common; of very little, all."""
-    return whole - whole // 4
 
 
 class MemoryBudget:

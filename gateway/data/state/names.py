@@ -1,6 +1,7 @@
-"""Owns which objects are being written right now, in this process, so that a name is given out once.
+"""Owns that a name which may not be overwritten is given out once: whose object is being written right now in this
+process, and the question whether its store has one already.
 
-Refuses to own whether an object exists (`gateway.data.s3.put` asks the store).
+Refuses to own conditional writes, which need neither (`gateway.data.s3.put`, `gateway.data.tus.store`).
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway.core.reasons import Reason, Refused
-from gateway.core.route import UpstreamCall
+from gateway.core.route import Upstream, UpstreamCall
 
-__all__ = ["Names"]
+__all__ = ["Names", "require_absent"]
 
 
 class Names:
@@ -35,3 +36,17 @@ class Names:
             yield
         finally:
             self._taken.discard(name)
+
+
+async def require_absent(upstream: Upstream, call: UpstreamCall) -> None:
+    """Look whether the call's object is there.
+
+    Raises:
+        Refused: OBJECT_EXISTS if it is, UPSTREAM_REFUSED when the store does not say.
+    """
+    look = UpstreamCall(backend=call.backend, method="HEAD", bucket=call.bucket, key=call.key)
+    async with upstream.open(look) as answer:
+        if answer.status < 300:
+            raise Refused(Reason.OBJECT_EXISTS, "the object exists and the link may not overwrite")
+        if answer.status != 404:
+            raise Refused(Reason.UPSTREAM_REFUSED, f"the store answered {answer.status} to a look at the name")

@@ -20,11 +20,10 @@ from typing import Final
 from gateway.core.attempt import Attempt, address_class
 from gateway.core.grant import Grant
 from gateway.core.lease import Lease, Reservation
-from gateway.core.limits import Verdict
+from gateway.core.limits import Verdict, share_of
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import RevocationView
 from gateway.core.route import Answer, Route
-from gateway.data.state.memory_budget import share_of
 from gateway.server.exchange import ClientExchange
 
 __all__ = ["Allowed", "Pace", "Permit", "Transfers"]

@@ -24,7 +24,6 @@ from gateway.data.call import Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.renew import admit_again
 from gateway.data.steps.reserve import open_lease, settle
 from gateway.server.exchange import ClientExchange
 from gateway.wire.links.tus_state import UPLOAD_SECONDS, lease_key, new_upload
@@ -65,7 +64,7 @@ class Admission:
         if route.limits:
             permit.verdict = await _take_rate(plane, self._gate, route, attempt.now)
         if route.limits or (grant is not None and not plane.grants.unedited(grant.id, call.as_of)):
-            await admit_again(plane, permit)  # what came meanwhile had nothing to cut yet
+            await plane.renewals.admit_again(permit)  # what came meanwhile had nothing to cut yet
         # In the same turn in which it was decided on: whatever ends later finds it among the running.
         if plane.draining:
             raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
@@ -90,7 +89,7 @@ class Admission:
             permit.lease_key = key
             if grant.uses is not None:
                 window = 0.0 if permit.attempt.action is Action.WRITE else LEASE_WINDOW
-                await shield(open_lease(self._plane, permit, grant, key, window))
+                await shield(open_lease(self._plane.leases, permit, grant, key, window))
         elif grant.uses is not None or grant.budget is not None:
             await _require_rest(self._plane, grant, key, permit.attempt)
 
@@ -107,7 +106,7 @@ class Admission:
                 permit.upload = new_upload(attempt.now, self._plane.entropy(18))
                 permit.lease_key = lease_key(permit.upload)
                 if grant.uses is not None:
-                    await shield(open_lease(self._plane, permit, grant, permit.lease_key, UPLOAD_SECONDS))
+                    await shield(open_lease(self._plane.leases, permit, grant, permit.lease_key, UPLOAD_SECONDS))
             case UploadVerb.DISCOVER:
                 await _require_rest(self._plane, grant, "", attempt)
             case _:
@@ -129,7 +128,14 @@ class Admission:
         self._plane.transfers.leave(permit)
         self._plane.metrics.transfers.dec()
         if permit.lease is not None or permit.reservation is not None:
-            await asyncio.shield(settle(self._plane, permit))
+            await asyncio.shield(_settle(self._plane, permit))
+
+
+async def _settle(plane: DataPlane, permit: Permit) -> None:
+    try:
+        await settle(plane.leases, permit, plane.clock())
+    except DependencyDown:
+        plane.metrics.records_dropped(1)
 
 
 async def _take_rate(plane: DataPlane, gate: Snapshot, route: Route, now: float) -> Verdict | None:

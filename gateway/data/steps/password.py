@@ -12,7 +12,7 @@ this process: who floods one link delays no other, and no other work.
 from __future__ import annotations
 
 import hmac
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Final
 
 from gateway.core.attempt import Address, address_class
@@ -20,8 +20,9 @@ from gateway.core.grant import Grant
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import Rate
 from gateway.data.plane import DataPlane
+from gateway.data.presented import password_proof
 
-__all__ = ["CLIENT_GUESSES", "password_proof", "prove_password"]
+__all__ = ["CLIENT_GUESSES", "prove_password"]
 
 CLIENT_GUESSES: Final = Rate(10, 60.0, 10)
 _ADDRESS_GUESSES: Final = Rate(40, 60.0, 40)
@@ -57,8 +58,3 @@ async def prove_password(
         raise Refused(Reason.PASSWORD_WRONG, "the password does not match")
     guesses.forgive(client)
     guesses.take_back(everybody, _ADDRESS_GUESSES, now)
-
-
-def password_proof(grant: Grant) -> str:
-    """The cookie that stands for a proved password; another password makes another proof."""
-    return hmac.new((grant.password or "").encode(), f"proof:{grant.id}".encode(), sha256).hexdigest()

@@ -8,14 +8,14 @@ from __future__ import annotations
 import structlog
 
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
+from gateway.core.reasons import Reason, Refused, as_refused
 from gateway.core.request import Action
 from gateway.data.plane import DataPlane
 from gateway.data.state.records import Account
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply, refusal
 
-__all__ = ["as_refused", "refuse"]
+__all__ = ["refuse"]
 
 _log = structlog.get_logger("gateway.data")
 _NO_ANSWER = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
@@ -52,16 +52,3 @@ def _methods(grant: Grant) -> list[str] | None:
     reading = ("GET", "HEAD") if grant.actions & {Action.READ, Action.LIST} else ()
     writing = ("POST", "PUT") if Action.WRITE in grant.actions else ()
     return [*reading, "OPTIONS", *writing]
-
-
-def as_refused(failure: BaseException | None) -> Refused:
-    """The refusal that a failure is answered as."""
-    match failure:
-        case Refused():
-            return failure
-        case UpstreamFailed(reason=reason, detail=detail):
-            return Refused(reason, detail)
-        case DependencyDown(detail=detail):
-            return Refused(Reason.DEPENDENCY_DOWN, detail, retry_after=1.0)
-        case _:
-            return Refused(Reason.INTERNAL)

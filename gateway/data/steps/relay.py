@@ -48,13 +48,13 @@ async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) ->
         await _bodiless(exchange, opened, headers, permit)
         return
     whole = _whole_size(opened)
-    claimed = 0 if opened.length is None else await claim(plane, permit, opened.length, whole)
+    claimed = 0 if opened.length is None else await claim(plane.leases, permit, opened.length, whole)
     if opened.length is not None and opened.length <= _SMALL and not _paced(permit):
         body = await opened.body.read(_SMALL)
         _require_whole(opened, len(body))
         permit.moved += len(body)  # before it is sent: who leaves with most of it has had it
         permit.consumed = True
-        await count_whole(plane, permit)
+        await count_whole(plane.leases, permit, plane.clock())
         await exchange.send(Reply(opened.status, tuple(headers), body))
         return
     await exchange.start(opened.status, headers, opened.length)
@@ -88,19 +88,19 @@ async def _stream(plane: DataPlane, permit: Permit, answer: Answer, whole: int |
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"more than {answer.length} bytes came")
         while permit.moved + len(chunk) > claimed:
             rest = _CLAIM if answer.length is None else answer.length - claimed
-            claimed += await claim(plane, permit, rest, whole)
+            claimed += await claim(plane.leases, permit, rest, whole)
         permit.consumed = True
         if piece is None:
             permit.moved += len(chunk)
             if permit.moved == answer.length:
-                await count_whole(plane, permit)
+                await count_whole(plane.leases, permit, plane.clock())
             await exchange.write(chunk)
             continue
         for start in range(0, len(chunk), piece):
             part = chunk[start : start + piece]
             permit.moved += len(part)
             if permit.moved == answer.length:
-                await count_whole(plane, permit)
+                await count_whole(plane.leases, permit, plane.clock())
             await exchange.write(part)
             wait = plane.shaper.pay(limits, len(part))
             if wait > 0:

@@ -27,36 +27,13 @@ from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import authorise, reauthorise
 
-__all__ = ["Renewals", "admit_again", "confirm"]
+__all__ = ["Renewals"]
 
 _A_TURN: Final = 50
 """Transfers that are decided on again before others have their turn."""
 
 _AT_ONCE: Final = 16
 _BACKOFF: Final = 0.2
-
-
-async def admit_again(plane: DataPlane, permit: Permit) -> None:
-    """Decide once more on a request that had to wait before it could run, by what is in force when this returns.
-
-    Raises:
-        Refused: as `authorise`; REVOKED for a secret that was replaced meanwhile, PASSWORD_REQUIRED for a password.
-        DependencyDown: the grant was edited and cannot be read.
-    """
-    await _catch_up(plane, permit)
-    permit.route = authorise(plane, permit.grant, permit.attempt)
-
-
-async def confirm(plane: DataPlane, permit: Permit) -> None:
-    """Ask whether what runs may go on, and return in the same turn in which the answer was yes.
-
-    Raises:
-        Refused: the right has ended, and why.
-        DependencyDown: nobody can know.
-    """
-    await plane.follower.keep_up()
-    await _catch_up(plane, permit)
-    _decide_again(plane, permit)
 
 
 async def _catch_up(plane: DataPlane, permit: Permit) -> None:
@@ -131,6 +108,27 @@ class Renewals:
         self._all = False
         self._reading = asyncio.Lock()
         self._news = asyncio.Event()
+
+    async def admit_again(self, permit: Permit) -> None:
+        """Decide once more on a request that had to wait before it could run, by what is in force when this returns.
+
+        Raises:
+            Refused: as `authorise`; REVOKED for a secret that was replaced meanwhile, PASSWORD_REQUIRED for a password.
+            DependencyDown: the grant was edited and cannot be read.
+        """
+        await _catch_up(self._plane, permit)
+        permit.route = authorise(self._plane, permit.grant, permit.attempt)
+
+    async def confirm(self, permit: Permit) -> None:
+        """Ask whether what runs may go on, and return in the same turn in which the answer was yes.
+
+        Raises:
+            Refused: the right has ended, and why.
+            DependencyDown: nobody can know.
+        """
+        await self._plane.follower.keep_up()
+        await _catch_up(self._plane, permit)
+        _decide_again(self._plane, permit)
 
     def note(self, entries: Sequence[FeedEntry]) -> None:
         """Hear of edits, in the call that takes them in. What is admitted later finds them by itself."""

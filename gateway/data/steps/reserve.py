@@ -12,38 +12,36 @@ what they leave, and waits for it a while. The store hears of running requests e
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from gateway.core.grant import Grant
-from gateway.core.lease import LEASE_BYTES_FACTOR, RESERVED_SECONDS, Reservation, Room
+from gateway.core.lease import LEASE_BYTES_FACTOR, RESERVED_SECONDS, LeaseStore, Reservation, Room
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.data.shielded import shield
-from gateway.data.state.transfers import Permit
+from gateway.data.state.transfers import Permit, Transfers
 
-if TYPE_CHECKING:
-    from gateway.data.plane import DataPlane
-
-__all__ = ["claim", "count_whole", "keep_reservations", "open_lease", "settle", "tell"]
+__all__ = ["claim", "count_whole", "keep_reservations", "open_lease", "report", "settle"]
 
 _PIECE: Final = 1024 * 1024
 _PAUSE: Final = 0.25
 _TRIES: Final = 80
 
 
-async def open_lease(plane: DataPlane, permit: Permit, grant: Grant, key: str, window: float) -> None:
+async def open_lease(leases: LeaseStore, permit: Permit, grant: Grant, key: str, window: float) -> None:
     """Take a use, and write down in the same breath that it has to be given back if nothing comes of it.
 
     Raises:
         Refused: USED_UP.
     """
     mine = Reservation(grant.id, key, permit.exchange.request_id)
-    permit.lease = await plane.leases.open_lease(mine, grant.uses, permit.attempt.now, window)
+    permit.lease = await leases.open_lease(mine, grant.uses, permit.attempt.now, window)
     if permit.lease is None:
         raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
     permit.reservation = mine
 
 
-async def claim(plane: DataPlane, permit: Permit, wanted: int, whole: int | None) -> int:
+async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | None) -> int:
     """Reserve bytes before they move; returns how many, at least one. `whole` is the object's size, for the use's cap.
 
     Raises:
@@ -55,15 +53,15 @@ async def claim(plane: DataPlane, permit: Permit, wanted: int, whole: int | None
     cap = None if permit.lease is None or whole is None else LEASE_BYTES_FACTOR * max(whole, wanted)
     if grant.budget is None and cap is None:
         return wanted
-    if grant.once and cap is not None and await shield(_reserve(plane, permit, grant, 1, whole)) is Room.SPENT:
+    if grant.once and cap is not None and await shield(_reserve(leases, permit, grant, 1, whole)) is Room.SPENT:
         raise Refused(Reason.USED_UP, "the one whole download is done")
     ranged = cap is not None and wanted < (whole or 0)
-    room = await shield(_reserve(plane, permit, grant, wanted, cap))
+    room = await shield(_reserve(leases, permit, grant, wanted, cap))
     for _ in range(_TRIES):
         if room is not Room.HELD or not ranged:
             break
         wanted = min(wanted, _PIECE)
-        room = await shield(_reserve(plane, permit, grant, wanted, cap))
+        room = await shield(_reserve(leases, permit, grant, wanted, cap))
         if room is Room.HELD:
             await permit.pause(_PAUSE)
     if room is not Room.TAKEN:
@@ -72,64 +70,65 @@ async def claim(plane: DataPlane, permit: Permit, wanted: int, whole: int | None
     return wanted
 
 
-async def _reserve(plane: DataPlane, permit: Permit, grant: Grant, wanted: int, cap: int | None) -> Room:
+async def _reserve(leases: LeaseStore, permit: Permit, grant: Grant, wanted: int, cap: int | None) -> Room:
     mine = permit.reservation or Reservation(grant.id, None, permit.exchange.request_id)
-    room = await plane.leases.reserve_bytes(mine, wanted, budget=grant.budget, cap=cap)
+    room = await leases.reserve_bytes(mine, wanted, budget=grant.budget, cap=cap)
     if room is Room.TAKEN:
         permit.reservation = mine
         permit.reserved += wanted
     return room
 
 
-async def count_whole(plane: DataPlane, permit: Permit) -> None:
+async def count_whole(leases: LeaseStore, permit: Permit, now: float) -> None:
     """Have a link that is for one whole download know of all that moved, before the last of it leaves."""
     if permit.grant is None or not permit.grant.once or permit.reservation is None:
         return
     moved, permit.counted = permit.moved - permit.counted, permit.moved
-    await shield(plane.leases.settle_bytes(permit.reservation, moved, plane.clock(), ends=False))
+    await shield(leases.settle_bytes(permit.reservation, moved, now, ends=False))
 
 
-async def settle(plane: DataPlane, permit: Permit) -> None:
-    """Correct the counters to what really happened. A store that is down now leaves them too high, never too low."""
+async def settle(leases: LeaseStore, permit: Permit, now: float) -> None:
+    """Correct the counters to what really happened.
+
+    Raises:
+        DependencyDown: the store cannot hear of it: its counters stay too high, never too low.
+    """
     mine, grant = permit.reservation, permit.grant
     if grant is None:
         return
-    try:
-        moved, permit.counted = permit.moved - permit.counted, permit.moved
-        if mine is not None and not permit.consumed:
-            await plane.leases.give_back(mine)
-        if mine is None or not permit.consumed:
-            mine = Reservation(grant.id)
-        if moved or permit.consumed:
-            # An upload in steps keeps its use by the bytes that have moved: until then, ending it gives it back.
-            await plane.leases.settle_bytes(mine, moved, plane.clock(), keeps=permit.upload is None)
-    except DependencyDown:
-        plane.metrics.records_dropped(1)
+    moved, permit.counted = permit.moved - permit.counted, permit.moved
+    if mine is not None and not permit.consumed:
+        await leases.give_back(mine)
+    if mine is None or not permit.consumed:
+        mine = Reservation(grant.id)
+    if moved or permit.consumed:
+        # An upload in steps keeps its use by the bytes that have moved: until then, ending it gives it back.
+        await leases.settle_bytes(mine, moved, now, keeps=permit.upload is None)
 
 
-async def tell(plane: DataPlane) -> None:
-    """Have the store hear of all that runs; and release what nobody has spoken for any more.
+async def report(leases: LeaseStore, transfers: Transfers, clock: Callable[[], float]) -> None:
+    """Have the store hear of all that runs; and release what nobody has reported for too long.
 
     What may still be given back whole (`consumed` is false) counts at its end.
     """
-    for permit in plane.transfers:
-        if permit.reservation is not None and plane.transfers.runs(permit):  # it may have ended meanwhile
+    for permit in transfers:
+        if permit.reservation is not None and transfers.runs(permit):  # it may have ended meanwhile
             moved = permit.moved - permit.counted if permit.consumed else 0
             permit.counted += moved
             kept = permit.consumed and permit.upload is None
             try:
-                await plane.leases.settle_bytes(permit.reservation, moved, plane.clock(), ends=False, keeps=kept)
-            except DependencyDown:  # and so for all others: the next round tells of them
+                await leases.settle_bytes(permit.reservation, moved, clock(), ends=False, keeps=kept)
+            except DependencyDown:  # and so for all others: the next round reports them
                 permit.counted -= moved
                 return
     try:
-        await plane.leases.release_lapsed()
+        await leases.release_lapsed()
     except DependencyDown:
         return
 
 
-async def keep_reservations(plane: DataPlane) -> None:
+async def keep_reservations(leases: LeaseStore, transfers: Transfers, clock: Callable[[], float]) -> None:
     """Do so until cancelled."""
     while True:
         await asyncio.sleep(RESERVED_SECONDS / 4)
-        await tell(plane)
+        await report(leases, transfers, clock)

@@ -27,7 +27,6 @@ from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
 from gateway.data.state.upload_locks import lock_upload
-from gateway.data.steps.renew import confirm
 from gateway.data.tus.append import Arriving, Progress, checked
 from gateway.data.tus.concat import Pieces
 from gateway.data.tus.parked import park, unpark
@@ -84,7 +83,7 @@ class _Step:
         self._request = call.request
         self._place = call.place
         self._name = f"{grant.id}/{self._upload}"
-        self._store = TusStore(plane, permit.route, call.request, self._upload)
+        self._store = self._store_of(self._upload)
 
     async def create(self) -> Reply:
         step, attempt, grant = self._step, self._permit.attempt, self._grant
@@ -170,9 +169,12 @@ class _Step:
 
     # what the steps share
 
+    def _store_of(self, upload: str) -> TusStore:
+        return TusStore(self._plane.upstream, self._plane.names, self._permit.route, self._request, upload)
+
     def _progress(self, state: UploadState, store: TusStore | None = None) -> Progress:
         only_new = not self._grant.overwrite and not state.partial
-        return Progress(store or self._store, state, [], only_new, partial(confirm, self._plane, self._permit))
+        return Progress(store or self._store, state, [], only_new, partial(self._plane.renewals.confirm, self._permit))
 
     async def _pieces(self) -> Pieces | None:
         """What a final upload joins, None for any other.
@@ -182,8 +184,7 @@ class _Step:
         """
         if not self._step.partials:
             return None
-        route, request = self._permit.route, self._request
-        stores = [TusStore(self._plane, route, request, upload) for upload in self._step.partials]
+        stores = [self._store_of(upload) for upload in self._step.partials]
         return Pieces([await self._load_from(store, await store.load()) for store in stores])
 
     async def _created(self, progress: Progress, pieces: Pieces | None) -> None:

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gateway.core.grant import Grant
 from gateway.core.limits import Demand
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.units import Rate
+from gateway.data.plane import DataPlane, Snapshot
 from gateway.wire.links.tus_state import UPLOAD_SECONDS
-
-if TYPE_CHECKING:
-    from gateway.data.plane import DataPlane, Snapshot
 
 __all__ = ["park", "unpark"]
 

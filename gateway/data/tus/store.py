@@ -18,9 +18,8 @@ from typing import Final
 from gateway.core.pattern import RESERVED
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import ObjectRequest, Operation
-from gateway.core.route import Answer, Capability, Route, UpstreamCall
-from gateway.data.plane import DataPlane
-from gateway.data.s3.put import require_absent
+from gateway.core.route import Answer, Capability, Route, Upstream, UpstreamCall
+from gateway.data.state.names import Names, require_absent
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
 from gateway.wire.replies import store_reason
 from gateway.wire.s3.calls import copy_source_header, require_own_name, upstream_call
@@ -54,8 +53,9 @@ _GRACE: Final = 3600
 class TusStore:
     """The calls for one upload, along the route that was decided. `upload` is its id."""
 
-    def __init__(self, plane: DataPlane, route: Route, request: ObjectRequest, upload: str) -> None:
-        self._plane = plane
+    def __init__(self, upstream: Upstream, names: Names, route: Route, request: ObjectRequest, upload: str) -> None:
+        self._upstream = upstream
+        self._names = names
         self._route = route
         self._request = request
         self._record = f"{route.bucket.prefix}{RESERVED}/{upload}"
@@ -86,7 +86,7 @@ class TusStore:
         """The record, None if there is none."""
         ranged = (("range", f"bytes=0-{HEAD_BYTES - 1}"),) if Capability.RANGES in self._capabilities else ()
         head = bytearray()
-        async with self._plane.upstream.open(self._hidden("GET", headers=ranged)) as answer:
+        async with self._upstream.open(self._hidden("GET", headers=ranged)) as answer:
             if answer.status == 404:
                 return None
             await _require_success(answer)
@@ -110,7 +110,7 @@ class TusStore:
         known = self._etag if Capability.CONDITIONAL_WRITES in self._capabilities else None
         headers = (("if-match", known),) if known is not None else ()
         call = self._hidden("PUT", headers=headers, body_length=HEAD_BYTES + state.tail)
-        async with self._plane.upstream.open(call, _joined(state.head(), tail)) as answer:
+        async with self._upstream.open(call, _joined(state.head(), tail)) as answer:
             if answer.status in {409, 412}:
                 raise Refused(Reason.UPLOAD_BUSY, "the upload's record was replaced by another request")
             await _require_success(answer)
@@ -124,7 +124,7 @@ class TusStore:
         ranged = Capability.RANGES in self._capabilities
         headers = (("range", f"bytes={first}-{first + count - 1}"),) if ranged else ()
         left = count
-        async with self._plane.upstream.open(self._hidden("GET", headers=headers)) as answer:
+        async with self._upstream.open(self._hidden("GET", headers=headers)) as answer:
             await _require_success(answer)
             before = 0 if answer.status == 206 else first
             async for chunk in answer.body:
@@ -140,10 +140,10 @@ class TusStore:
     async def drop(self, *, aside: bool = False) -> None:
         """Remove the record, and first what a partial upload has set `aside`."""
         if aside:
-            async with self._plane.upstream.open(self._call(Operation.DELETE_OBJECT, {})) as answer:
+            async with self._upstream.open(self._call(Operation.DELETE_OBJECT, {})) as answer:
                 if answer.status != 404:
                     await _require_success(answer)
-        async with self._plane.upstream.open(self._hidden("DELETE")) as answer:
+        async with self._upstream.open(self._hidden("DELETE")) as answer:
             if answer.status != 404:
                 await _require_success(answer)
 
@@ -172,7 +172,7 @@ class TusStore:
         return [part for place, part in enumerate(found, 1) if part.number == place]
 
     async def put_part(self, parts_id: str, number: int, body: AsyncIterator[bytes], size: int) -> Part:
-        async with self._plane.upstream.open(part_call(self._place, parts_id, number, size), body) as answer:
+        async with self._upstream.open(part_call(self._place, parts_id, number, size), body) as answer:
             await _require_success(answer)
             return Part(number, size, answer.headers.get("etag", ""))
 
@@ -198,7 +198,7 @@ class TusStore:
         """
         if not size:
             return
-        async with self._plane.upstream.open(self._call(Operation.GET_OBJECT, {})) as answer:
+        async with self._upstream.open(self._call(Operation.GET_OBJECT, {})) as answer:
             await _require_success(answer)
             async for chunk in answer.body:
                 size -= len(chunk)
@@ -231,7 +231,7 @@ class TusStore:
         async with self._guarded(only_new=only_new, conditional=conditional) as headers:
             request = replace(self._request, headers={**self._request.headers, **headers})
             call = self._call(Operation.PUT_OBJECT, {}, size, request)
-            async with self._plane.upstream.open(call, body) as answer:
+            async with self._upstream.open(call, body) as answer:
                 await _require_success(answer)
 
     async def abort(self, parts_id: str) -> None:
@@ -241,11 +241,11 @@ class TusStore:
 
     async def require_absent(self) -> None:
         """Raises Refused OBJECT_EXISTS if there is an object of the upload's name."""
-        await require_absent(self._plane, self._call(Operation.HEAD_OBJECT, {}))
+        await require_absent(self._upstream, self._call(Operation.HEAD_OBJECT, {}))
 
     async def size(self) -> int | None:
         """The size of the object of the upload's name, None if there is none."""
-        async with self._plane.upstream.open(self._call(Operation.HEAD_OBJECT, {})) as answer:
+        async with self._upstream.open(self._call(Operation.HEAD_OBJECT, {})) as answer:
             size = answer.headers.get("content-length", "")
             return int(size) if answer.status < 300 and size.isdigit() else None
 
@@ -258,7 +258,7 @@ class TusStore:
             backend=self._route.backend.name, method="GET", bucket=self._route.bucket.real_bucket, key="", query=query
         )
         with suppress(Refused, UpstreamFailed):
-            async with self._plane.upstream.open(call) as answer:
+            async with self._upstream.open(call) as answer:
                 await _require_success(answer)
                 found = read_listing(await answer.body.read(_DOCUMENT_LIMIT)).found
             old = [name for entry in found if expiry_of(name := entry.key.removeprefix(folder)) + _GRACE < now]
@@ -267,11 +267,11 @@ class TusStore:
                 await self._end_other(upload, now)
 
     async def _end_other(self, upload: str, now: float) -> None:
-        other = TusStore(self._plane, self._route, self._request, upload)
+        other = TusStore(self._upstream, self._names, self._route, self._request, upload)
         state = await other.load()
         if state is None or state.expires_at + _GRACE >= now:
             return
-        placed = TusStore(self._plane, replace(self._route, key=state.key), self._request, upload)
+        placed = TusStore(self._upstream, self._names, replace(self._route, key=state.key), self._request, upload)
         if state.partial:
             placed.set_aside()
         if state.parts_id is not None and not state.done:
@@ -313,7 +313,7 @@ class TusStore:
         Raises:
             Refused: the store's own error, also one that came with status 200.
         """
-        async with self._plane.upstream.open(call, body) as answer:
+        async with self._upstream.open(call, body) as answer:
             found = await answer.body.read(_DOCUMENT_LIMIT)
             code = store_fault(found) if found else None
             if answer.status >= 300 or code:
@@ -325,7 +325,7 @@ class TusStore:
         """The condition that the object's appearance is sent with, or the name reserved and looked at."""
         async with AsyncExitStack() as stack:
             if only_new and not conditional:
-                stack.enter_context(self._plane.names.reserve(self._call(Operation.HEAD_OBJECT, {})))
+                stack.enter_context(self._names.reserve(self._call(Operation.HEAD_OBJECT, {})))
                 await self.require_absent()
             try:
                 yield {"if-none-match": "*"} if only_new and conditional else {}

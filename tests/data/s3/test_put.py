@@ -150,14 +150,6 @@ async def test_the_s3_face_overwrites_as_s3_does(app: Rig) -> None:
     assert b"new" == app.store.stored("inside/a")
 
 
-async def test_above_the_stores_limit_it_goes_in_parts(app: Rig) -> None:
-    """Without the client knowing."""
-    app.use(policy(single_put_limit=10))
-    assert 200 == (await app.ask("PUT", "/reports/a", body=b"x" * 11)).status
-    assert b"x" * 11 == app.store.stored("inside/a")
-    assert None is app.store.calls("PUT")[0].call.body_length
-
-
 CHUNKED = {"Transfer-Encoding": "chunked"}
 NEW = b"3\r\nnew\r\n0\r\n\r\n"
 HALF = EVERY - {Capability.CONDITIONAL_COMPLETE}
@@ -174,21 +166,6 @@ async def test_in_parts_nothing_is_overwritten_either(rig: Rig, capabilities) ->
     assert (201, b"new") == (got.status, rig.store.stored("inside/b.txt"))
 
 
-@pytest.mark.parametrize(("capabilities", "status"), [(EVERY, 200), (HALF, 501)])
-async def test_a_condition_that_would_be_ignored_is_refused(app: Rig, capabilities, status: int) -> None:
-    """The S3 face's own conditions, too, hold in parts or are not promised."""
-    app.use(policy(capabilities=capabilities))
-    assert status == (await app.ask("PUT", "/reports/a", CHUNKED | {"If-None-Match": "*"}, NEW)).status
-    assert 200 == (await app.ask("PUT", "/reports/b", {"If-None-Match": "*"}, b"new")).status
-
-
-async def test_a_part_needs_a_length(app: Rig) -> None:
-    """A part of a multipart upload cannot itself be cut into parts."""
-    chunked = b"5\r\nhello\r\n0\r\n\r\n"
-    got = await app.ask("PUT", "/reports/a?partNumber=1&uploadId=u", {"Transfer-Encoding": "chunked"}, chunked)
-    assert 411 == got.status
-
-
 def _fail_inside(names: Names, call: UpstreamCall) -> None:
     with names.reserve(call):
         raise ZeroDivisionError
@@ -202,29 +179,3 @@ async def test_an_upload_says_how_it_ends(app: Rig) -> None:
         got = await client.answer("PUT")
     assert (411, True) == (got.status, b"MissingContentLength" in got.body)
     assert ([], b"old") == (app.store.seen, app.store.stored("inside/a.txt"))
-
-
-async def test_uploads_of_unknown_length_have_a_bound_together(rig: Rig) -> None:
-    """A part of each is kept in memory: what finds no room is refused, and the room is given back."""
-    token = await rig.link(actions=[Action.WRITE], overwrite=True)
-    chunked = request("PUT", f"/s/{token}", {"Transfer-Encoding": "chunked"}, b"5\r\nhello\r\n0\r\n\r\n")
-    room, part = rig.plane.parts.room, 8 * 1024**2
-    for free, status in ((room, 201), (part, 201), (part - 1, 503)):
-        rig.plane.parts.room = free
-        async with rig.client() as client:
-            await client.send(chunked)
-            assert status == (await client.answer()).status
-        await rig.settled()
-        assert free == rig.plane.parts.room
-    assert 201 == (await rig.ask("PUT", f"/s/{token}", body=b"of known length")).status
-
-
-async def test_a_small_form_needs_a_small_room(rig: Rig) -> None:
-    """Its file is no longer than itself."""
-    token = await rig.link(actions=[Action.WRITE])
-    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
-    body = head + b"hello\r\n--b--\r\n"
-    rig.plane.parts.room = len(body)
-    form = {"Content-Type": "multipart/form-data; boundary=b"}
-    assert 201 == (await rig.ask("POST", f"/s/{token}", form, body)).status
-    assert b"hello" == rig.store.stored("inside/a.txt")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.core.limits import share_of
 from gateway.core.reasons import Reason, Refused
-from gateway.data.state.memory_budget import MemoryBudget, share_of
+from gateway.data.state.memory_budget import MemoryBudget
 from tests.data.harness import Rig, request
 from tests.data.uploading import BODY, WRITE, checksum, created, offset, patch, patching, until_moved
 

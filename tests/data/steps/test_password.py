@@ -11,7 +11,7 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.core.password import SALT_BYTES, hash_password
-from gateway.data.steps.password import password_proof
+from gateway.data.presented import password_proof
 from tests.data.harness import Rig
 
 

@@ -24,7 +24,6 @@ from gateway.core.token import hash_secret
 from gateway.data.state.transfers import Permit
 from gateway.data.steps import renew
 from gateway.data.steps.authorise import authorise
-from gateway.data.steps.renew import confirm
 from gateway.stores.memory import MemoryState
 from tests.data.harness import APP, NOW, Rig, deny, policy, request, rule, running
 from tests.data.parts_store import PartsStore
@@ -519,9 +518,9 @@ async def test_what_may_go_on_is_confirmed_and_what_may_not_is_refused(rig: Rig)
     [permit] = entered(rig, grant, 1)
     await rig.state.save(replace(grant, max_size=10))
     await rig.plane.follower.catch_up()
-    await confirm(rig.plane, permit)
+    await rig.renewals.confirm(permit)
     assert 10 == permit.largest
     await rig.revoke(FeedKind.OWNER, str(APP))
     with pytest.raises(Refused) as no:
-        await confirm(rig.plane, permit)
+        await rig.renewals.confirm(permit)
     assert Reason.REVOKED == no.value.reason

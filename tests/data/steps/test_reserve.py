@@ -13,7 +13,7 @@ from gateway.core.reasons import DependencyDown, Reason, UpstreamFailed
 from gateway.core.request import Action
 from gateway.core.route import UpstreamCall
 from gateway.data.steps import reserve
-from gateway.data.steps.reserve import tell
+from gateway.data.steps.reserve import report
 from gateway.server.exchange import ClientExchange
 from tests.data.harness import Rig, request, running
 from tests.data.scripted_store import Scripted
@@ -162,7 +162,7 @@ async def test_requests_that_all_brought_nothing_give_the_use_back(rig: Rig, onc
     assert 200 == (await rig.fetch(token, User_Agent="another")).status
 
 
-async def _silence(plane, permit) -> None:
+async def _silence(*_: object) -> None:
     return None
 
 
@@ -179,11 +179,11 @@ async def test_what_a_dead_replica_held_is_free_after_a_minute(
     assert (1, 410) == (await rig.used(grant), (await rig.fetch(token, User_Agent="second")).status)
     rig.clock.tick(RESERVED_SECONDS / 2)
     await rig.plane.follower.catch_up()
-    await tell(rig.plane)
+    await report(rig.plane.leases, rig.plane.transfers, rig.plane.clock)
     assert 1 == await rig.used(grant)
     rig.clock.tick(RESERVED_SECONDS / 2)
     await rig.plane.follower.catch_up()
-    await tell(rig.plane)
+    await report(rig.plane.leases, rig.plane.transfers, rig.plane.clock)
     assert (0, 0) == (await rig.used(grant), await rig.moved(grant))
     assert BODY == (await rig.fetch(token, User_Agent="second")).body
 
@@ -200,7 +200,7 @@ async def test_what_runs_keeps_what_it_reserved(rig: Rig, once: tuple[str, Grant
         for _ in range(5):
             rig.clock.tick(RESERVED_SECONDS / 2)
             await rig.plane.follower.catch_up()
-            await tell(rig.plane)
+            await report(rig.plane.leases, rig.plane.transfers, rig.plane.clock)
             held = await rig.state.usage([grant.id])
             assert SIZE == held[grant.id].moved
         assert 200 == (await rig.fetch(token)).status
@@ -217,7 +217,7 @@ async def test_an_upload_that_fails_late_gives_its_use_back(rig: Rig) -> None:
     async with rig.client() as client:
         await client.send(request("PUT", f"/s/{token}", {"Content-Length": str(SIZE)}, BODY[:1000]))
         await reserved(rig, 1)
-        await tell(rig.plane)
+        await report(rig.plane.leases, rig.plane.transfers, rig.plane.clock)
     await rig.recorded(1)
     assert 0 == await rig.used(grant)
     assert 201 == (await rig.ask("PUT", f"/s/{token}", body=BODY)).status
@@ -239,7 +239,7 @@ async def test_a_store_that_is_down_loses_no_count(rig: Rig, once: tuple[str, Gr
         with monkeypatch.context() as broken:
             for name in ("settle_bytes", "release_lapsed"):
                 broken.setattr(rig.state, name, down)
-            await tell(rig.plane)
+            await report(rig.plane.leases, rig.plane.transfers, rig.plane.clock)
         go.set()
         await client.rest_of(SIZE - 100_000)
     assert SIZE == await rig.moved(grant)
@@ -264,7 +264,7 @@ async def test_what_ended_meanwhile_is_not_told_of(rig: Rig, monkeypatch: pytest
     async def round_() -> None:
         await reserved(rig, 2 * SIZE)
         monkeypatch.setattr(rig.state, "settle_bytes", slowly)
-        await tell(rig.plane)
+        await report(rig.plane.leases, rig.plane.transfers, rig.plane.clock)
 
     *got, _ = await asyncio.gather(*[rig.fetch(token) for token in tokens], round_())
     assert [BODY, BODY] == [one.body for one in got]
