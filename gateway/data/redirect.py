@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.data.call import Call
-from gateway.data.plane import DataPlane
+from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.wire.replies import Reply
 from gateway.wire.s3.calls import upstream_call
@@ -23,7 +23,7 @@ __all__ = ["redirect"]
 _SECONDS: Final = 15
 
 
-def redirect(plane: DataPlane, call: Call, permit: Permit) -> Reply:
+async def redirect(plane: DataPlane, gate: Snapshot, call: Call, permit: Permit) -> Reply:
     """The redirect; taking it is a use, because nobody sees whether it is followed."""
     store_call = upstream_call(permit.route, call.request)
     # Conditions and ranges travel with the client's own request; only what is in the URL is signed.

@@ -36,7 +36,8 @@ async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> Non
         if request.operation is Operation.PREFLIGHT:
             await answer_preflight(plane, gate, request, exchange)
             return
-        exchange.extra = actual_headers(gate.cors_of(request.place.bucket), request.raw)
+        if request.place.bucket:  # a link's is known with its grant
+            exchange.extra = actual_headers(gate.cors_of(request.place.bucket), request.raw)
         presented = await identify(request, exchange, terms.trusted, gate.domains)  # 2
         resolved = await resolve(plane, terms, presented, request, exchange.peer, account.now)  # 3
         account.grant = resolved.grant

@@ -65,10 +65,9 @@ async def _relay(plane: DataPlane, gate: Snapshot, call: Call, permit: Permit) -
     return await check_answer(answer, call, permit) or answer
 
 
-async def _get_object(plane: DataPlane, gate: Snapshot, call: Call, permit: Permit) -> Opened:
-    if permit.route.delivery is Delivery.REDIRECT and _may_fetch_alone(permit):
-        return redirect(plane, call, permit)
-    return await _relay(plane, gate, call, permit)
+def _get_object(plane: DataPlane, gate: Snapshot, call: Call, permit: Permit) -> Awaitable[Opened]:
+    redirecting = permit.route.delivery is Delivery.REDIRECT and _may_fetch_alone(permit)
+    return (redirect if redirecting else _relay)(plane, gate, call, permit)
 
 
 def _may_fetch_alone(permit: Permit) -> bool:
