@@ -56,7 +56,7 @@ from gateway.settings import Settings
 from gateway.settings.proxies import trusted_networks
 from gateway.settings.sources import sources_of
 from gateway.settings.watch import Loaded, Reloader, watch
-from gateway.stores.pulse import Pulse
+from gateway.stores.monitor import StoreMonitor
 from gateway.stores.revocation_file import RevocationFile
 from gateway.stores.seal import Sealer
 from gateway.stores.state import State, open_state
@@ -182,8 +182,8 @@ class _App:
             ledger=timed(state.ledger, metrics),
             issuer=timed(state.issuer, metrics) if state.issuer is not None else None,
         )
-        self.pulse = Pulse(state.roles)
-        await self.pulse.beat()
+        self.monitor = StoreMonitor({role: engine.probe for role, engine in state.roles.items()})
+        await self.monitor.check()
         for role in state.roles:
             self.health.check(f"store of {role}", partial(self._store_fault, role))
 
@@ -294,7 +294,7 @@ class _App:
             ("records", plane.accounts.run()),
             ("reservations", keep_reservations(plane.leases, plane.transfers, plane.clock)),
             ("retention", self._prune()),
-            ("pulse", self.pulse.run()),
+            ("store monitor", self.monitor.run()),
             ("memory", give_back()),
             ("reload", watch(self.reloader, lambda: self._reload("change"))),
         )
@@ -402,7 +402,7 @@ class _App:
     def _store_fault(self, role: str) -> str | None:
         """Counters that fail keep nobody out where their posture is open; records are told by `audit`."""
         open_to_it = {"limits": self.settings.fail.limits == "open", "records": True}.get(role, False)
-        return None if open_to_it else self.pulse.fault(role)
+        return None if open_to_it else self.monitor.fault(role)
 
     def _ledger_fault(self) -> str | None:
         return "records cannot be written" if self.plane.accounts.ledger_down else None
@@ -452,7 +452,7 @@ class _App:
         while True:
             try:
                 if self.state.sealed is not None:
-                    await self.state.sealed.tell_old_seals()
+                    await self.state.sealed.log_old_seals()
                 await self.state.ledger.prune(time.time() - self.settings.records.keep)
             except DependencyDown as failure:
                 _log.warning("old records could not be pruned, or old seals not be counted", detail=failure.detail)

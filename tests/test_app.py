@@ -26,7 +26,8 @@ from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.settings.watch import Reloader
-from gateway.stores.memory import MemoryState
+from gateway.stores.limits import MemoryLimits
+from gateway.stores.memory import MemoryFeed, MemoryGrants, MemoryLedger, MemoryTables
 from tests.backends.fault_server import Peer, fault_server, reply
 from tests.data.harness import request
 from tests.data.raw_client import RawClient
@@ -400,14 +401,14 @@ async def test_draining_finishes_what_runs(tmp_path: Path) -> None:
 async def test_what_does_not_end_in_time_is_cut(tmp_path: Path) -> None:
     """With an error for the client, and a record of it."""
     written: list = []
-    append = MemoryState.append
+    append = MemoryLedger.append
 
     async def kept(self, records):
         written.extend(records)
         await append(self, records)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MemoryState, "append", kept)
+        patch.setattr(MemoryLedger, "append", kept)
         async with serving(tmp_path, "deadlines: {drain: 100ms}") as running:
             link = await running.link("slow")
             async with RawClient(running.data) as client:
@@ -444,10 +445,10 @@ async def test_wrong_files_open_nothing(tmp_path: Path) -> None:
 class Fault:
     """Methods of the state that cannot answer while `down`. To be made before the process starts."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, dependency: str, *names: str) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, store: type, dependency: str, *names: str) -> None:
         self.down = False
         for name in names:
-            patch.setattr(MemoryState, name, self._wrapped(dependency, getattr(MemoryState, name)))
+            patch.setattr(store, name, self._wrapped(dependency, getattr(store, name)))
 
     def _wrapped(self, dependency: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def perhaps(*arguments: Any, **named: Any) -> Any:
@@ -461,7 +462,7 @@ class Fault:
 @pytest.mark.parametrize(("posture", "status"), [("open", 200), ("closed", 503)])
 async def test_limits_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, posture: str, status: int) -> None:
     """As the settings declare."""
-    fault = Fault(monkeypatch, "limits", "take")
+    fault = Fault(monkeypatch, MemoryLimits, "limits", "take")
     async with serving(tmp_path, f"fail: {{limits: {posture}}}") as running:
         link = await running.link()
         fault.down = True
@@ -471,7 +472,7 @@ async def test_limits_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, post
 
 async def test_grants_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 for who is not known, while those in the cache go on."""
-    fault = Fault(monkeypatch, "grants", "find")
+    fault = Fault(monkeypatch, MemoryGrants, "grants", "find")
     async with serving(tmp_path) as running:
         known, unknown = await running.link(), await running.link()
         assert 200 == await running.fetch(known)
@@ -484,7 +485,7 @@ async def test_the_feed_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ahead = 0.0
     shifted = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead, time=time.time)
     monkeypatch.setattr(room, "time", shifted)
-    fault = Fault(monkeypatch, "revocations", "since", "changed")
+    fault = Fault(monkeypatch, MemoryFeed, "revocations", "since", "changed")
     async with serving(tmp_path) as running:
         link = await running.link()
         fault.down = True
@@ -500,7 +501,7 @@ async def test_the_feed_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(("posture", "status"), [("open", 200), ("closed", 503)])
 async def test_the_ledger_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, posture: str, status: int) -> None:
     """Closed refuses once a record could not be written, readiness says so, and it heals by itself."""
-    fault = Fault(monkeypatch, "audit", "append")
+    fault = Fault(monkeypatch, MemoryLedger, "audit", "append")
     async with serving(tmp_path, f"fail: {{audit: {posture}}}") as running:
         link = await running.link()
         fault.down = True
@@ -557,8 +558,8 @@ async def test_a_store_that_works_in_part_is_not_ready_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Grants that cannot be written take the gateway out of service until they can; the cause stands in /readyz."""
-    monkeypatch.setattr("gateway.stores.pulse.PERIOD", 0.01)
-    fault = Fault(monkeypatch, "grants", "probe")
+    monkeypatch.setattr("gateway.stores.monitor.PERIOD_SECONDS", 0.01)
+    fault = Fault(monkeypatch, MemoryTables, "grants", "probe")
     async with serving(tmp_path) as running:
         assert 200 == await running.readiness()
         fault.down = True

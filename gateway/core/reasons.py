@@ -16,6 +16,7 @@ from gateway.core.limits import Verdict
 
 __all__ = [
     "TABLE",
+    "Dependency",
     "DependencyDown",
     "PublicAnswer",
     "Reason",
@@ -350,10 +351,14 @@ class UpstreamFailed(Exception):
         self.detail = detail
 
 
+Dependency = Literal["grants", "revocations", "limits", "audit"]
+"""The parts of ours that may be down, by the names that `fail` in the settings has for them."""
+
+
 class DependencyDown(Exception):
     """One of our own parts (grants, feed, limiter, ledger) cannot answer. The fail posture decides what follows."""
 
-    def __init__(self, dependency: Literal["grants", "revocations", "limits", "audit"], detail: str = "") -> None:
+    def __init__(self, dependency: Dependency, detail: str = "") -> None:
         super().__init__(dependency, detail)
         self.dependency = dependency
         self.detail = detail

@@ -26,18 +26,16 @@ from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.grant_codec import GrantRow, read_grant
 from gateway.core.issued import IssuedKey
 from gateway.core.lease import Lease, Reservation, Room, Usage
-from gateway.core.limits import Demand, Verdict
-from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
-from gateway.core.record import AuditEvent, Record, RecordPage, TrailPage
+from gateway.core.reasons import Dependency, DependencyDown, Reason, Refused, SettingsError
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Source
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.units import instant
-from gateway.stores.memory import MemoryState
-from gateway.stores.sqlite_schema import Dependency
+from gateway.stores.engine import Engine
+from gateway.stores.memory import open_memory
 
-__all__ = ["CentralState"]
+__all__ = ["open_central"]
 
 ANSWER_SECONDS: Final = 3.0
 """Longest wait for an answer, so that two fit into the age of a view."""
@@ -49,40 +47,52 @@ _REMEMBERED: Final = 10_000
 """Answers whose ids are known. Longer than any view may be old, at any rate at which one sidecar asks."""
 
 
-class CentralState:
-    """Grants, uses and the feed of the gateway at `url` (its control API); `token` is a sidecar's token there."""
+async def open_central(url: str, token: str, *, clock: Callable[[], float] = time.time) -> Engine:
+    """Follow the gateway at `url` (its control API); `token` is a sidecar's token there.
 
-    def __init__(self, url: str, token: str, *, clock: Callable[[], float] = time.time) -> None:
-        self._url = url.removeprefix("central+").rstrip("/")
-        self._token = token
-        self._own = MemoryState(clock=clock)
-        self._found: LRUCache[str, SecretHash] = LRUCache(_FOUND)  # by their hash links are named at the central one
-        self._session: aiohttp.ClientSession | None = None
+    Raises:
+        SettingsError: the URL or the token is wrong, or the gateway cannot be reached.
+    """
+    address = url.removeprefix("central+").rstrip("/")
+    parts = urlsplit(address)
+    if parts.scheme != "https" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise SettingsError("state: write central+https://HOST: grants and a token travel there.")
+    if not token:
+        raise SettingsError("state: a central gateway needs a token: write state: {grants: …, token: env:NAME}.")
+    client = CentralClient(address, token)
+    feed = CentralFeed(client)
+
+    async def probe() -> None:
+        await feed.since(0, 1)
+
+    try:
+        await probe()
+    except DependencyDown as failure:
+        await client.close()
+        raise SettingsError(f"state: {failure.detail}.") from None
+    own = open_memory(clock=clock)
+    return Engine(
+        grants=CentralGrants(client),
+        leases=CentralLeases(client),
+        limits=own.limits,
+        feed=feed,
+        ledger=own.ledger,
+        issuer=CentralIssuer(client),
+        probe=probe,
+        close=client.close,
+    )
+
+
+class CentralClient:
+    """One HTTP session with the central gateway, that the stores share."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.hashes: LRUCache[str, SecretHash] = LRUCache(_FOUND)
+        """Of the grants that were found, by their ids: by its hash a grant is named at the central gateway."""
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "Cache-Control": "no-cache"}
+        self._url = url
+        self._session: aiohttp.ClientSession | None = aiohttp.ClientSession(headers=headers)
         self._answered: LRUCache[str, None] = LRUCache(_REMEMBERED)
-
-    async def open(self) -> None:
-        """Connect.
-
-        Raises:
-            SettingsError: the URL or the token is wrong, or the gateway cannot be reached.
-        """
-        parts = urlsplit(self._url)
-        if parts.scheme != "https" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-            raise SettingsError("state: write central+https://HOST: grants and a token travel there.")
-        if not self._token:
-            raise SettingsError("state: a central gateway needs a token: write state: {grants: …, token: env:NAME}.")
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json", "Cache-Control": "no-cache"}
-        self._session = aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
-        try:
-            await self.since(0, 1)
-        except DependencyDown as failure:
-            await self.close()
-            raise SettingsError(f"state: {failure.detail}.") from None
-
-    async def probe(self) -> float | None:
-        """See `gateway.stores.pulse.Probed`."""
-        await self.since(0, 1)
-        return None
 
     async def close(self) -> None:
         """Close the connections. Later calls raise DependencyDown."""
@@ -90,154 +100,7 @@ class CentralState:
         if session is not None:
             await session.close()
 
-    # grants
-
-    async def find(self, secret_hash: SecretHash) -> Grant | None:
-        answer = await self._ask("grants", "GET", f"/v1/grants/by-hash/{secret_hash.hex()}")
-        if "grant" in answer and answer["grant"] is None:
-            return None
-        grant = _grant(answer, secret_hash)
-        self._found[grant.id] = secret_hash
-        return grant
-
-    async def get(self, grant_id: str) -> Grant | None:
-        raise _elsewhere()
-
-    async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
-        raise _elsewhere()
-
-    async def save(self, grant: Grant) -> Grant | None:
-        raise _elsewhere()
-
-    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
-        raise _elsewhere()
-
-    async def count(self, target: RevocationTarget) -> int:
-        raise _elsewhere()
-
-    async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
-        """See `gateway.core.issued.SessionIssuer`: there it is this sidecar that the key comes from."""
-        body = {"app": app, "expires_in": seconds, "label": label}
-        answer = await self._ask("grants", "POST", "/v1/sessions", body, issuing=True)
-        public, secret, token = (
-            str(answer.get(name, "")) for name in ("access_key_id", "secret_access_key", "session_token")
-        )
-        grant = _grant(answer, hash_secret(public))
-        proven = grant.session_hash == hash_secret(token) and grant.expires_at is not None
-        if grant.owner != Principal("app", app) or not proven or not secret:
-            raise DependencyDown("grants", "the central gateway answers with another grant")
-        return IssuedKey(grant, public, secret, token)
-
-    # feed
-
-    async def revoke(self, targets: Sequence[RevocationTarget], at: float, reason: str, by: str) -> Sequence[FeedEntry]:
-        raise _elsewhere()
-
-    async def since(self, serial: int, limit: int) -> Sequence[FeedEntry]:
-        return await self._entries(serial, limit, notices="true")
-
-    async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
-        return await self._entries(serial, limit, notices="false")
-
-    async def changed(self, serial: int, seconds: float) -> None:
-        wait = min(seconds, _LONGEST_WAIT)
-        query = f"?after={serial}&notices=true&limit=1&wait={wait}"
-        await self._ask("revocations", "GET", f"/v1/revocations{query}", more_seconds=wait)
-
-    async def _entries(self, serial: int, limit: int, *, notices: str) -> list[FeedEntry]:
-        found: list[FeedEntry] = []
-        while len(found) < limit:
-            wanted = min(limit - len(found), _PAGE)
-            query = f"?after={serial}&notices={notices}&limit={wanted}&wait=0"
-            answer = await self._ask("revocations", "GET", f"/v1/revocations{query}")
-            try:
-                page = [_entry(fields) for fields in answer["revocations"]]
-            except (KeyError, TypeError, ValueError) as fault:
-                raise DependencyDown("revocations", "the central gateway's list cannot be read") from fault
-            found += page
-            if len(page) < wanted:
-                break
-            serial = found[-1].serial
-        return found
-
-    # leases
-
-    async def open_lease(self, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
-        if uses == 0:
-            granted = _granted(await self._use("join", mine, key=mine.key))
-            return Lease(mine.grant_id, mine.key or "", fresh=False) if granted else None
-        answer = await self._use("open", mine, key=mine.key, request=mine.request, window=window)
-        return Lease(mine.grant_id, mine.key or "", bool(answer.get("fresh"))) if _granted(answer) else None
-
-    async def give_back(self, mine: Reservation) -> None:
-        await self._use("give-back", mine, key=mine.key, request=mine.request)
-
-    async def reserve_bytes(
-        self, mine: Reservation, wanted: int, *, budget: int | None = None, cap: int | None = None
-    ) -> Room:
-        answer = await self._use("reserve", mine, key=mine.key, request=mine.request, wanted=wanted, cap=cap)
-        try:
-            return Room(str(answer.get("room")))
-        except ValueError as fault:
-            raise DependencyDown("grants", "the central gateway does not say whether bytes are left") from fault
-
-    async def settle_bytes(
-        self,
-        mine: Reservation,
-        moved: int,
-        now: float,
-        *,
-        ends: bool = True,
-        keeps: bool = True,
-        bounded: bool = False,
-    ) -> None:
-        await self._use("settle", mine, key=mine.key, request=mine.request, moved=moved, ends=ends, keeps=keeps)
-
-    async def release_lapsed(self) -> int:
-        """The central gateway does it."""
-        return 0
-
-    async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
-        answers = {grant_id: await self._use("usage", Reservation(grant_id)) for grant_id in grant_ids}
-        try:
-            return {
-                grant_id: Usage(int(answer["uses"]), int(answer["moved"]), answer["last_used_at"])
-                for grant_id, answer in answers.items()
-                if answer["uses"] or answer["moved"]
-            }
-        except (KeyError, TypeError, ValueError) as fault:
-            raise DependencyDown("grants", "the central gateway's counters cannot be read") from fault
-
-    async def _use(self, what: str, mine: Reservation, **fields: object) -> dict[str, Any]:
-        secret_hash = self._found.get(mine.grant_id)
-        if secret_hash is None:
-            raise DependencyDown("grants", "the link was not asked for at the central gateway")
-        return await self._ask("grants", "POST", f"/v1/uses/{what}", {"hash": secret_hash.hex(), **fields})
-
-    # limits and ledger
-
-    async def take(self, demands: Sequence[Demand], now: float) -> Verdict:
-        return await self._own.take(demands, now)
-
-    async def append(self, records: Sequence[Record]) -> None:
-        await self._own.append(records)
-
-    async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
-        return await self._own.records_of(grant_id, cursor, limit)
-
-    async def export(self, cursor: str | None, limit: int) -> RecordPage:
-        return await self._own.export(cursor, limit)
-
-    async def audit(self, event: AuditEvent) -> None:
-        await self._own.audit(event)
-
-    async def trail(self, after: int, limit: int) -> TrailPage:
-        return await self._own.trail(after, limit)
-
-    async def prune(self, before: float) -> int:
-        return await self._own.prune(before)
-
-    async def _ask(
+    async def ask(
         self,
         dependency: Dependency,
         method: str,
@@ -286,6 +149,151 @@ class CentralState:
             detail = "an answer of the central gateway came twice: something before it keeps answers, and must not"
             raise DependencyDown(dependency, detail)
         self._answered[name] = None
+
+
+class CentralGrants:
+    """A `GrantAdmin` that finds grants, and refuses every change."""
+
+    def __init__(self, client: CentralClient) -> None:
+        self._client = client
+
+    async def find(self, secret_hash: SecretHash) -> Grant | None:
+        answer = await self._client.ask("grants", "GET", f"/v1/grants/by-hash/{secret_hash.hex()}")
+        if "grant" in answer and answer["grant"] is None:
+            return None
+        grant = _grant(answer, secret_hash)
+        self._client.hashes[grant.id] = secret_hash
+        return grant
+
+    async def get(self, grant_id: str) -> Grant | None:
+        raise _elsewhere()
+
+    async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
+        raise _elsewhere()
+
+    async def save(self, grant: Grant) -> Grant | None:
+        raise _elsewhere()
+
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        raise _elsewhere()
+
+    async def count(self, target: RevocationTarget) -> int:
+        raise _elsewhere()
+
+
+class CentralIssuer:
+    """A `SessionIssuer`: to the central gateway, the keys come from this sidecar."""
+
+    def __init__(self, client: CentralClient) -> None:
+        self._client = client
+
+    async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
+        body = {"app": app, "expires_in": seconds, "label": label}
+        answer = await self._client.ask("grants", "POST", "/v1/sessions", body, issuing=True)
+        public, secret, token = (
+            str(answer.get(name, "")) for name in ("access_key_id", "secret_access_key", "session_token")
+        )
+        grant = _grant(answer, hash_secret(public))
+        proven = grant.session_hash == hash_secret(token) and grant.expires_at is not None
+        if grant.owner != Principal("app", app) or not proven or not secret:
+            raise DependencyDown("grants", "the central gateway answers with another grant")
+        return IssuedKey(grant, public, secret, token)
+
+
+class CentralFeed:
+    """A `RevocationFeed` that reads."""
+
+    def __init__(self, client: CentralClient) -> None:
+        self._client = client
+
+    async def revoke(self, targets: Sequence[RevocationTarget], at: float, reason: str, by: str) -> Sequence[FeedEntry]:
+        raise _elsewhere()
+
+    async def since(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        return await self._entries(serial, limit, notices="true")
+
+    async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        return await self._entries(serial, limit, notices="false")
+
+    async def changed(self, serial: int, seconds: float) -> None:
+        wait = min(seconds, _LONGEST_WAIT)
+        query = f"?after={serial}&notices=true&limit=1&wait={wait}"
+        await self._client.ask("revocations", "GET", f"/v1/revocations{query}", more_seconds=wait)
+
+    async def _entries(self, serial: int, limit: int, *, notices: str) -> list[FeedEntry]:
+        found: list[FeedEntry] = []
+        while len(found) < limit:
+            wanted = min(limit - len(found), _PAGE)
+            query = f"?after={serial}&notices={notices}&limit={wanted}&wait=0"
+            answer = await self._client.ask("revocations", "GET", f"/v1/revocations{query}")
+            try:
+                page = [_entry(fields) for fields in answer["revocations"]]
+            except (KeyError, TypeError, ValueError) as fault:
+                raise DependencyDown("revocations", "the central gateway's list cannot be read") from fault
+            found += page
+            if len(page) < wanted:
+                break
+            serial = found[-1].serial
+        return found
+
+
+class CentralLeases:
+    """A `LeaseStore`."""
+
+    def __init__(self, client: CentralClient) -> None:
+        self._client = client
+
+    async def open_lease(self, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
+        if uses == 0:
+            granted = _granted(await self._use("join", mine, key=mine.key))
+            return Lease(mine.grant_id, mine.key or "", fresh=False) if granted else None
+        answer = await self._use("open", mine, key=mine.key, request=mine.request, window=window)
+        return Lease(mine.grant_id, mine.key or "", bool(answer.get("fresh"))) if _granted(answer) else None
+
+    async def give_back(self, mine: Reservation) -> None:
+        await self._use("give-back", mine, key=mine.key, request=mine.request)
+
+    async def reserve_bytes(
+        self, mine: Reservation, wanted: int, *, budget: int | None = None, cap: int | None = None
+    ) -> Room:
+        answer = await self._use("reserve", mine, key=mine.key, request=mine.request, wanted=wanted, cap=cap)
+        try:
+            return Room(str(answer.get("room")))
+        except ValueError as fault:
+            raise DependencyDown("grants", "the central gateway does not say whether bytes are left") from fault
+
+    async def settle_bytes(
+        self,
+        mine: Reservation,
+        moved: int,
+        now: float,
+        *,
+        ends: bool = True,
+        keeps: bool = True,
+        bounded: bool = False,
+    ) -> None:
+        await self._use("settle", mine, key=mine.key, request=mine.request, moved=moved, ends=ends, keeps=keeps)
+
+    async def release_lapsed(self) -> int:
+        """The central gateway does it."""
+        return 0
+
+    async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
+        answers = {grant_id: await self._use("usage", Reservation(grant_id)) for grant_id in grant_ids}
+        try:
+            return {
+                grant_id: Usage(int(answer["uses"]), int(answer["moved"]), answer["last_used_at"])
+                for grant_id, answer in answers.items()
+                if answer["uses"] or answer["moved"]
+            }
+        except (KeyError, TypeError, ValueError) as fault:
+            raise DependencyDown("grants", "the central gateway's counters cannot be read") from fault
+
+    async def _use(self, what: str, mine: Reservation, **fields: object) -> dict[str, Any]:
+        secret_hash = self._client.hashes.get(mine.grant_id)
+        if secret_hash is None:
+            raise DependencyDown("grants", "the link was not asked for at the central gateway")
+        return await self._client.ask("grants", "POST", f"/v1/uses/{what}", {"hash": secret_hash.hex(), **fields})
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> str:

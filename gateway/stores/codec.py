@@ -15,13 +15,15 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.core.grant import Grant, GrantFilter
+from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.grant_codec import GrantRow, document_of, read_grant
 from gateway.core.reasons import DependencyDown
-from gateway.core.record import Outcome, Record
+from gateway.core.record import Outcome, Record, RecordPage
 from gateway.core.revocation_target import RevocationTarget
 
 __all__ = [
+    "EDITED_COLUMNS",
+    "GRANT_COLUMNS",
     "LARGEST",
     "GrantRow",
     "check_filter",
@@ -29,10 +31,13 @@ __all__ = [
     "check_targets",
     "check_texts",
     "document_of",
+    "edited_values",
     "grant_of",
+    "grant_page",
     "read_cursor",
     "read_place",
     "record_from",
+    "record_page",
     "record_text",
     "storable_id",
     "write_cursor",
@@ -41,6 +46,25 @@ __all__ = [
 
 LARGEST: Final = 2**63 - 1
 """What the integer columns of SQLite and PostgreSQL hold."""
+
+GRANT_COLUMNS: Final = ", ".join(f"g.{name}" for name in GrantRow._fields)
+"""What SQL selects of `grants AS g` to make a grant."""
+
+EDITED_COLUMNS: Final = (
+    "hash",
+    "owner",
+    "not_before",
+    "expires_at",
+    "uses",
+    "budget",
+    "bucket",
+    "root",
+    "label",
+    "rule",
+    "session",
+    "document",
+)
+"""What an edit replaces in a table of grants, in the order of `edited_values`."""
 
 
 def check_storable(grant: Grant, idempotency: str | None = None) -> None:
@@ -91,6 +115,31 @@ def grant_of(row: GrantRow) -> Grant:
         raise DependencyDown("grants", f"the stored grant {row.id} cannot be read: {type(error).__name__}") from error
 
 
+def edited_values(grant: Grant) -> tuple[object, ...]:
+    """The values of `EDITED_COLUMNS`."""
+    scope = grant.scope
+    return (
+        grant.hash,
+        str(grant.owner),
+        grant.not_before,
+        grant.expires_at,
+        grant.uses,
+        grant.budget,
+        None if scope is None else scope.bucket,
+        None if scope is None else scope.root,
+        grant.label,
+        grant.rule,
+        grant.session_hash is not None,
+        document_of(grant),
+    )
+
+
+def grant_page(found: Sequence[Grant], limit: int) -> GrantPage:
+    """The page of what was found, which is one more than `limit` where the list goes on."""
+    more = write_cursor("g", found[limit - 1].serial) if len(found) > limit else None
+    return GrantPage(found[:limit], more)
+
+
 _RECORD_FIELDS: Final = tuple(field.name for field in fields(Record))
 
 
@@ -110,6 +159,12 @@ def record_from(text: str) -> Record:
         return Record(**{**document, "outcome": Outcome(document["outcome"])})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DependencyDown("audit", f"a stored record cannot be read: {type(error).__name__}") from error
+
+
+def record_page(letter: str, rows: Sequence[Sequence[Any]], limit: int) -> RecordPage:
+    """Like `grant_page`: each row is a position in the list of this letter and, last, the record's text."""
+    more = write_cursor(letter, *rows[limit - 1][:-1]) if len(rows) > limit else None
+    return RecordPage([record_from(row[-1]) for row in rows[:limit]], more)
 
 
 def write_cursor(letter: str, *position: int | float) -> str:

@@ -17,22 +17,185 @@ from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.lease import Lease, Reservation, Room, Usage
-from gateway.core.limits import Demand, Verdict
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.core.trail import chain_event
-from gateway.stores.codec import check_filter, check_storable, check_targets, read_cursor, write_cursor
+from gateway.stores.codec import check_filter, check_storable, check_targets, grant_page, read_cursor, write_cursor
+from gateway.stores.engine import Engine
 from gateway.stores.limits import MemoryLimits
 from gateway.stores.notifier import Notifier
 from gateway.stores.select import IDEMPOTENCY_WINDOW, hit, lapsed_session, wants
 
-__all__ = ["MemoryState"]
+__all__ = ["MemoryFeed", "MemoryGrants", "MemoryLeases", "MemoryLedger", "MemoryTables", "open_memory"]
 
 _RECORDS_KEPT: Final = 50_000
 _AUDIT_KEPT: Final = 50_000
 _UNUSED: Final = Usage()
+
+
+def open_memory(*, clock: Callable[[], float] = time.time) -> Engine:
+    """An empty engine. `clock` gives seconds since the epoch."""
+    tables = MemoryTables(clock)
+    return Engine(
+        grants=MemoryGrants(tables),
+        leases=MemoryLeases(tables),
+        limits=MemoryLimits(),
+        feed=MemoryFeed(tables),
+        ledger=MemoryLedger(tables),
+        seals=MemorySeals(),
+        probe=tables.probe,
+        close=tables.close,
+    )
+
+
+class MemoryTables:
+    """What several of the stores in memory read or change."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self.notifier = Notifier()
+        self.grants: dict[str, Grant] = {}
+        self.by_hash: dict[SecretHash, Grant] = {}  # the same grants: one look-up finds one of a million
+        self.usage: dict[str, Usage] = {}
+        self.feed: list[FeedEntry] = []
+        self._serial = 0
+
+    async def probe(self) -> None:
+        """There is nothing that could fail in part."""
+
+    async def close(self) -> None:
+        self.notifier.notify()
+
+    def put(self, grant: Grant) -> None:
+        self.grants[grant.id] = self.by_hash[grant.hash] = grant
+
+    def add_entry(
+        self, kind: FeedKind, name: str, prefix: str = "", *, at: float, reason: str = "", by: str = ""
+    ) -> FeedEntry:
+        """Add an entry to the feed; its serial is given here."""
+        self._serial += 1
+        entry = FeedEntry(self._serial, kind, name, prefix, at, reason, by)
+        self.feed.append(entry)
+        return entry
+
+
+class MemoryGrants:
+    """A `GrantAdmin`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+        self._idempotency: dict[str, tuple[str, float]] = {}
+
+    async def find(self, secret_hash: SecretHash) -> Grant | None:
+        return self._tables.by_hash.get(secret_hash)
+
+    async def get(self, grant_id: str) -> Grant | None:
+        return self._tables.grants.get(grant_id)
+
+    async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
+        check_storable(grant, idempotency)
+        now = self._tables.clock()
+        self._idempotency = {
+            text: (grant_id, at) for text, (grant_id, at) in self._idempotency.items() if at > now - IDEMPOTENCY_WINDOW
+        }
+        known = self._tables.grants.get(self._idempotency.get(idempotency or "", ("", 0.0))[0])
+        if known is not None:
+            return known
+        if grant.id in self._tables.grants or grant.hash in self._tables.by_hash:
+            raise ValueError("a grant with this id or secret exists")
+        entry = self._tables.add_entry(FeedKind.ISSUED, grant.id, at=grant.issued_at, by=grant.issued_by)
+        stored = replace(grant, serial=entry.serial, version=1)
+        self._tables.put(stored)
+        if idempotency is not None:
+            self._idempotency[idempotency] = (stored.id, now)
+        self._tables.notifier.notify()
+        return stored
+
+    async def save(self, grant: Grant) -> Grant | None:
+        check_storable(grant)
+        known = self._tables.grants.get(grant.id)
+        if known is None or known.version != grant.version:
+            return None
+        if self._tables.by_hash.get(grant.hash, known).id != grant.id:
+            raise ValueError("a grant with this secret exists")
+        stored = replace(
+            grant,
+            version=known.version + 1,
+            kind=known.kind,
+            serial=known.serial,
+            issued_at=known.issued_at,
+            revoked_at=known.revoked_at,
+            revoked_reason=known.revoked_reason,
+        )
+        del self._tables.by_hash[known.hash]
+        self._tables.put(stored)
+        self._tables.add_entry(FeedKind.CHANGED, stored.id, at=self._tables.clock())
+        self._tables.notifier.notify()
+        return stored
+
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        check_filter(wanted)
+        below = None if cursor is None else read_cursor("g", cursor, 1)[0]
+        found: list[Grant] = []
+        # Insertion order is serial order, because only `create` inserts and serials only grow.
+        for grant in reversed(self._tables.grants.values()):
+            usage = self._tables.usage.get(grant.id, _UNUSED)
+            if (below is None or grant.serial < below) and wants(wanted, grant, usage):
+                found.append(grant)
+            if len(found) > limit:
+                break
+        return grant_page(found, limit)
+
+    async def count(self, target: RevocationTarget) -> int:
+        return sum(grant.revoked_at is None and hit(grant, target) for grant in self._tables.grants.values())
+
+
+class MemorySeals:
+    """A `SealBook`."""
+
+    def __init__(self) -> None:
+        self._seals: dict[int, str] = {}
+
+    async def seals(self) -> Mapping[int, str]:
+        return dict(self._seals)
+
+    async def note_seal(self, number: int, mark: str) -> str:
+        return self._seals.setdefault(number, mark)
+
+    async def forget_seal(self, number: int) -> None:
+        self._seals.pop(number, None)
+
+
+class MemoryFeed:
+    """A `RevocationFeed`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+
+    async def revoke(self, targets: Sequence[RevocationTarget], at: float, reason: str, by: str) -> Sequence[FeedEntry]:
+        check_targets(targets, reason, by)
+        entries = []
+        for target in targets:
+            entries.append(self._tables.add_entry(target.kind, target.name, target.prefix, at=at, reason=reason, by=by))
+            for grant in [one for one in self._tables.grants.values() if one.revoked_at is None and hit(one, target)]:
+                self._tables.put(replace(grant, revoked_at=at, revoked_reason=reason))
+        self._tables.notifier.notify()
+        return entries
+
+    async def since(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        start = bisect_right(self._tables.feed, serial, key=lambda entry: entry.serial)
+        return self._tables.feed[start : start + limit]
+
+    async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
+        start = bisect_right(self._tables.feed, serial, key=lambda entry: entry.serial)
+        return [entry for entry in self._tables.feed[start:] if entry.revokes][:limit]
+
+    async def changed(self, serial: int, seconds: float) -> None:
+        event = self._tables.notifier.listen()
+        if not self._tables.feed or self._tables.feed[-1].serial <= serial:
+            await self._tables.notifier.wait(event, seconds)
 
 
 @dataclass(slots=True)
@@ -52,160 +215,27 @@ class _Reserved:
     until: float = 0.0
 
 
-class MemoryState:
-    """Grants, leases, limits, feed and ledger in memory. `clock` gives seconds since the epoch."""
+class MemoryLeases:
+    """A `LeaseStore`."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._bell = Notifier()
-        self._grants: dict[str, Grant] = {}
-        self._by_hash: dict[SecretHash, Grant] = {}  # the same grants: one look-up finds one of a million
-        self._idempotency: dict[str, tuple[str, float]] = {}
-        self._serial = 0
-        self._feed: list[FeedEntry] = []
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
         self._leases: dict[tuple[str, str], _OpenLease] = {}
-        self._usage: dict[str, Usage] = {}
         self._reserved: dict[tuple[str, str], _Reserved] = {}
-        self._limits = MemoryLimits()
-        self._records: deque[tuple[int, Record]] = deque(maxlen=_RECORDS_KEPT)
-        self._written = 0
-        self._audit: deque[AuditEntry] = deque(maxlen=_AUDIT_KEPT)
-        self._head = TrailHead()
-        self._seals: dict[int, str] = {}
-
-    async def open(self) -> None:
-        """Nothing to open; here for the shape that all engines share."""
-
-    async def probe(self) -> float | None:
-        """There is nothing that could fail in part."""
-        return None
-
-    async def close(self) -> None:
-        self._bell.ring()
-
-    # grants
-
-    async def find(self, secret_hash: SecretHash) -> Grant | None:
-        return self._by_hash.get(secret_hash)
-
-    async def get(self, grant_id: str) -> Grant | None:
-        return self._grants.get(grant_id)
-
-    async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
-        check_storable(grant, idempotency)
-        now = self._clock()
-        self._idempotency = {
-            text: (grant_id, at) for text, (grant_id, at) in self._idempotency.items() if at > now - IDEMPOTENCY_WINDOW
-        }
-        if idempotency is not None and idempotency in self._idempotency:
-            return self._grants[self._idempotency[idempotency][0]]
-        if grant.id in self._grants or grant.hash in self._by_hash:
-            raise ValueError("a grant with this id or secret exists")
-        entry = self._enter(FeedKind.ISSUED, grant.id, at=grant.issued_at, by=grant.issued_by)
-        stored = replace(grant, serial=entry.serial, version=1)
-        self._keep(stored)
-        if idempotency is not None:
-            self._idempotency[idempotency] = (stored.id, now)
-        self._bell.ring()
-        return stored
-
-    async def save(self, grant: Grant) -> Grant | None:
-        check_storable(grant)
-        known = self._grants.get(grant.id)
-        if known is None or known.version != grant.version:
-            return None
-        if self._by_hash.get(grant.hash, known).id != grant.id:
-            raise ValueError("a grant with this secret exists")
-        stored = replace(
-            grant,
-            version=known.version + 1,
-            kind=known.kind,
-            serial=known.serial,
-            issued_at=known.issued_at,
-            revoked_at=known.revoked_at,
-            revoked_reason=known.revoked_reason,
-        )
-        del self._by_hash[known.hash]
-        self._keep(stored)
-        self._enter(FeedKind.CHANGED, stored.id, at=self._clock())
-        self._bell.ring()
-        return stored
-
-    def _keep(self, grant: Grant) -> None:
-        self._grants[grant.id] = self._by_hash[grant.hash] = grant
-
-    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
-        check_filter(wanted)
-        below = None if cursor is None else read_cursor("g", cursor, 1)[0]
-        found: list[Grant] = []
-        # Insertion order is serial order, because only `create` inserts and serials only grow.
-        for grant in reversed(self._grants.values()):
-            if (below is None or grant.serial < below) and wants(wanted, grant, self._usage.get(grant.id, _UNUSED)):
-                if len(found) == limit:
-                    return GrantPage(found, write_cursor("g", found[-1].serial))
-                found.append(grant)
-        return GrantPage(found, None)
-
-    async def count(self, target: RevocationTarget) -> int:
-        return sum(grant.revoked_at is None and hit(grant, target) for grant in self._grants.values())
-
-    async def seals(self) -> Mapping[int, str]:
-        return dict(self._seals)
-
-    async def note_seal(self, number: int, mark: str) -> str:
-        return self._seals.setdefault(number, mark)
-
-    async def forget_seal(self, number: int) -> None:
-        self._seals.pop(number, None)
-
-    # feed
-
-    async def revoke(self, targets: Sequence[RevocationTarget], at: float, reason: str, by: str) -> Sequence[FeedEntry]:
-        check_targets(targets, reason, by)
-        entries = []
-        for target in targets:
-            entries.append(self._enter(target.kind, target.name, target.prefix, at=at, reason=reason, by=by))
-            for grant in [known for known in self._grants.values() if known.revoked_at is None and hit(known, target)]:
-                self._keep(replace(grant, revoked_at=at, revoked_reason=reason))
-        self._bell.ring()
-        return entries
-
-    async def since(self, serial: int, limit: int) -> Sequence[FeedEntry]:
-        start = bisect_right(self._feed, serial, key=lambda entry: entry.serial)
-        return self._feed[start : start + limit]
-
-    async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
-        start = bisect_right(self._feed, serial, key=lambda entry: entry.serial)
-        return [entry for entry in self._feed[start:] if entry.revokes][:limit]
-
-    async def changed(self, serial: int, seconds: float) -> None:
-        rung = self._bell.listen()
-        if not self._feed or self._feed[-1].serial <= serial:
-            await self._bell.wait(rung, seconds)
-
-    def _enter(
-        self, kind: FeedKind, name: str, prefix: str = "", *, at: float, reason: str = "", by: str = ""
-    ) -> FeedEntry:
-        self._serial += 1
-        entry = FeedEntry(self._serial, kind, name, prefix, at, reason, by)
-        self._feed.append(entry)
-        return entry
-
-    # leases
 
     async def open_lease(self, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
         grant_id, key = mine.grant_id, mine.key or ""
         known = self._leases.get((grant_id, key))
         if known is not None and known.expires_at > now:
-            self._stand(mine, known)
+            self._hold(mine, known)
             return Lease(grant_id, key, fresh=False)
-        usage = self._usage.get(grant_id, _UNUSED)
+        usage = self._tables.usage.get(grant_id, _UNUSED)
         if uses is not None and usage.uses >= uses:
             return None
         self._forget_leases(now)
-        self._usage[grant_id] = replace(usage, uses=usage.uses + 1, last_used_at=now)
+        self._tables.usage[grant_id] = replace(usage, uses=usage.uses + 1, last_used_at=now)
         self._leases[grant_id, key] = opened = _OpenLease(now + window)
-        self._stand(mine, opened)
+        self._hold(mine, opened)
         return Lease(grant_id, key, fresh=True)
 
     async def give_back(self, mine: Reservation) -> None:
@@ -214,7 +244,7 @@ class MemoryState:
     async def reserve_bytes(
         self, mine: Reservation, wanted: int, *, budget: int | None = None, cap: int | None = None
     ) -> Room:
-        usage, lease = self._usage.get(mine.grant_id, _UNUSED), self._lease(mine.grant_id, mine.key)
+        usage, lease = self._tables.usage.get(mine.grant_id, _UNUSED), self._lease(mine.grant_id, mine.key)
         if cap is not None and lease is None:
             return Room.SPENT
         used = [(usage.moved, budget)] + ([(lease.moved, cap)] if lease is not None else [])
@@ -223,10 +253,10 @@ class MemoryState:
             left = zip(used, held, strict=False)
             spent = any(most is not None and moved - free + wanted > most for (moved, most), free in left)
             return Room.SPENT if spent else Room.HELD
-        self._usage[mine.grant_id] = replace(usage, moved=usage.moved + wanted)
+        self._tables.usage[mine.grant_id] = replace(usage, moved=usage.moved + wanted)
         if lease is not None:
             lease.moved += wanted
-        self._stand(mine, lease).held += wanted
+        self._hold(mine, lease).held += wanted
         return Room.TAKEN
 
     async def settle_bytes(
@@ -243,19 +273,21 @@ class MemoryState:
         held = 0 if known is None else known.held
         counted = min(moved, held) if bounded else moved
         freed = held if ends else min(held, counted)
-        usage, lease = self._usage.get(mine.grant_id, _UNUSED), self._lease(mine.grant_id, mine.key)
-        self._usage[mine.grant_id] = replace(usage, moved=max(0, usage.moved + counted - freed), last_used_at=now)
+        usage, lease = self._tables.usage.get(mine.grant_id, _UNUSED), self._lease(mine.grant_id, mine.key)
+        self._tables.usage[mine.grant_id] = replace(
+            usage, moved=max(0, usage.moved + counted - freed), last_used_at=now
+        )
         if lease is not None:
             lease.moved = max(0, lease.moved + counted - freed)
             lease.kept = lease.kept or keeps
         if known is not None:
             known.held -= freed
-            known.until = self._clock() + mine.seconds
+            known.until = self._tables.clock() + mine.seconds
         if ends:
             self._end(mine.grant_id, mine.request)
 
     async def release_lapsed(self) -> int:
-        now = self._clock()
+        now = self._tables.clock()
         lapsed = [(name, known.key) for name, known in self._reserved.items() if known.until <= now]
         for (grant_id, request), key in lapsed:
             self._release(grant_id, request, key)
@@ -272,10 +304,10 @@ class MemoryState:
             if of == grant_id and (key is None or known.key == key)
         )
 
-    def _stand(self, mine: Reservation, lease: _OpenLease | None) -> _Reserved:
+    def _hold(self, mine: Reservation, lease: _OpenLease | None) -> _Reserved:
         known = self._reserved.get((mine.grant_id, mine.request), _Reserved(mine.key))
         if mine.request:
-            known.until = self._clock() + mine.seconds
+            known.until = self._tables.clock() + mine.seconds
             self._reserved[mine.grant_id, mine.request] = known
             if lease is not None:
                 lease.requests.add(mine.request)
@@ -291,19 +323,19 @@ class MemoryState:
 
     def _release(self, grant_id: str, request: str, key: str | None) -> None:
         held, lease = self._end(grant_id, request), self._lease(grant_id, key)
-        usage = self._usage.get(grant_id, _UNUSED)
+        usage = self._tables.usage.get(grant_id, _UNUSED)
         usage = replace(usage, moved=max(0, usage.moved - held))
         if lease is not None:
             lease.moved = max(0, lease.moved - held)
             if not lease.kept and not lease.moved and not lease.requests:
                 del self._leases[grant_id, key or ""]
                 usage = replace(usage, uses=usage.uses - 1)
-        self._usage[grant_id] = usage
+        self._tables.usage[grant_id] = usage
         if not usage.uses and not usage.moved:
-            del self._usage[grant_id]
+            del self._tables.usage[grant_id]
 
     async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
-        return {grant_id: self._usage[grant_id] for grant_id in grant_ids if grant_id in self._usage}
+        return {grant_id: self._tables.usage[grant_id] for grant_id in grant_ids if grant_id in self._tables.usage}
 
     def _forget_leases(self, now: float) -> None:
         # Two looks for one new lease: the oldest first, so nothing lapsed stays for long and no call gets slow.
@@ -312,10 +344,16 @@ class MemoryState:
             if lease.expires_at > now:
                 self._leases[key] = lease
 
-    # limits and ledger
 
-    async def take(self, demands: Sequence[Demand], now: float) -> Verdict:
-        return await self._limits.take(demands, now)
+class MemoryLedger:
+    """A `Ledger`."""
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+        self._records: deque[tuple[int, Record]] = deque(maxlen=_RECORDS_KEPT)
+        self._written = 0
+        self._trail: deque[AuditEntry] = deque(maxlen=_AUDIT_KEPT)
+        self._head = TrailHead()
 
     async def append(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -342,18 +380,18 @@ class MemoryState:
 
     async def audit(self, event: AuditEvent) -> None:
         entry = chain_event(event, self._head)
-        self._audit.append(entry)
+        self._trail.append(entry)
         self._head = TrailHead(entry.number, entry.digest)
 
     async def trail(self, after: int, limit: int) -> TrailPage:
-        return TrailPage([entry for entry in self._audit if entry.number > after][:limit], self._head)
+        return TrailPage([entry for entry in self._trail if entry.number > after][:limit], self._head)
 
     async def prune(self, before: float) -> int:
         kept = [entry for entry in self._records if entry[1].at >= before]
         forgotten = len(self._records) - len(kept)
         self._records = deque(kept, maxlen=_RECORDS_KEPT)
-        self._feed = [entry for entry in self._feed if entry.revokes or entry.at >= before]
-        for grant in [grant for grant in self._grants.values() if lapsed_session(grant, before)]:
-            del self._grants[grant.id], self._by_hash[grant.hash]
-            self._usage.pop(grant.id, None)
+        self._tables.feed = [entry for entry in self._tables.feed if entry.revokes or entry.at >= before]
+        for grant in [grant for grant in self._tables.grants.values() if lapsed_session(grant, before)]:
+            del self._tables.grants[grant.id], self._tables.by_hash[grant.hash]
+            self._tables.usage.pop(grant.id, None)
         return forgotten

@@ -6,29 +6,48 @@ Refuses to own what changed: who wakes looks it up.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 __all__ = ["Notifier"]
 
 
 class Notifier:
-    """Rings once for everybody who listened before."""
+    """Wakes everybody who listened before."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
+        self._event = asyncio.Event()
 
-    def ring(self) -> None:
-        self._rung.set()
-        self._rung = asyncio.Event()
+    def notify(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
 
     def listen(self) -> asyncio.Event:
-        """What the next ring sets. Take it before looking, so that no change falls between the look and the wait."""
-        return self._rung
+        """What the next `notify` sets. Take it before looking: then no change falls between the look and the wait."""
+        return self._event
 
     @staticmethod
-    async def wait(rung: asyncio.Event, seconds: float) -> None:
-        """Return at the ring, or after `seconds`."""
+    async def wait(event: asyncio.Event, seconds: float) -> None:
+        """Return when the event is set, or after `seconds`."""
         try:
             async with asyncio.timeout(seconds):
-                await rung.wait()
+                await event.wait()
         except TimeoutError:
             return
+
+    async def wait_beyond(
+        self, serial: int, seconds: float, newest: Callable[[], Awaitable[int]], poll_seconds: float
+    ) -> None:
+        """Return once somebody notified, the `newest` serial is above this one, or after `seconds`.
+
+        `newest` is asked every `poll_seconds`: other processes notify nobody here.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            event = self.listen()
+            left = deadline - loop.time()
+            if await newest() > serial or left <= 0:
+                return
+            await self.wait(event, min(left, poll_seconds))
+            if event.is_set():  # who waits looks at the feed anyway: a look of our own would only cost time
+                return

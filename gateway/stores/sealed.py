@@ -39,31 +39,32 @@ _TRIES: Final = 3
 
 
 class SealedGrants:
-    """A `GrantAdmin` before another one. `entropy` makes nonces."""
+    """A `GrantAdmin` before another one, whose sealing keys are in `book`. `entropy` makes nonces."""
 
-    def __init__(self, store: GrantAdmin, ring: KeyRing, entropy: Callable[[int], bytes]) -> None:
+    def __init__(self, store: GrantAdmin, book: SealBook, ring: KeyRing, entropy: Callable[[int], bytes]) -> None:
         self._store = store
+        self._book = book
         self._ring = ring
         self._entropy = entropy
 
     async def find(self, secret_hash: SecretHash) -> Grant | None:
         grant = await self._store.find(secret_hash)
-        return None if grant is None else self._opened(grant)
+        return None if grant is None else self._open(grant)
 
     async def get(self, grant_id: str) -> Grant | None:
         grant = await self._store.get(grant_id)
-        return None if grant is None else self._shown(grant)
+        return None if grant is None else self._show(grant)
 
     async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
-        return self._shown(await self._store.create(self._sealed(grant), idempotency))
+        return self._show(await self._store.create(self._seal(grant), idempotency))
 
     async def save(self, grant: Grant) -> Grant | None:
-        saved = await self._store.save(self._sealed(grant))
-        return None if saved is None else self._shown(saved)
+        saved = await self._store.save(self._seal(grant))
+        return None if saved is None else self._show(saved)
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         page = await self._store.page(wanted, cursor, limit)
-        return GrantPage([self._shown(grant) for grant in page.grants], page.cursor)
+        return GrantPage([self._show(grant) for grant in page.grants], page.cursor)
 
     async def count(self, target: RevocationTarget) -> int:
         return await self._store.count(target)
@@ -77,7 +78,7 @@ class SealedGrants:
             if not _numbers(grant) - {self._ring.newest}:
                 continue
             try:
-                opened = self._opened(grant)
+                opened = self._open(grant)
             except DependencyDown as fault:
                 unreadable += 1
                 _log.error("a grant's secret cannot be sealed anew", grant=grant.id, detail=fault.detail)
@@ -86,14 +87,13 @@ class SealedGrants:
         more = None if page.cursor is None else write_place("s", page.cursor, "")
         return Resealed(len(page.grants), done, unreadable, more)
 
-    async def tell_old_seals(self) -> None:
+    async def log_old_seals(self) -> None:
         """Log how many grants a reseal would still change, where the book says that there may be any."""
-        book = self._store
-        if not isinstance(book, SealBook) or set(await book.seals()) <= {self._ring.newest}:
+        if set(await self._book.seals()) <= {self._ring.newest}:
             return
         found = await count_seals(self._store)
         if not found[UNSEALED]:
-            await book.forget_seal(UNSEALED)
+            await self._book.forget_seal(UNSEALED)
         old = sum(found.values()) - found[self._ring.newest]
         if old:
             _log.warning(
@@ -105,15 +105,15 @@ class SealedGrants:
     async def _save_again(self, grant: Grant) -> bool:
         """Store the grant under the key in force; False if somebody else did, or it is gone."""
         for _ in range(_TRIES):
-            if await self._store.save(self._sealed(grant)) is not None:
+            if await self._store.save(self._seal(grant)) is not None:
                 return True
             again = await self._store.get(grant.id)
             if again is None or not _numbers(again) - {self._ring.newest}:
                 return False
-            grant = self._opened(again)
+            grant = self._open(again)
         raise DependencyDown("grants", "it was changed again and again meanwhile")
 
-    def _sealed(self, grant: Grant) -> Grant:
+    def _seal(self, grant: Grant) -> Grant:
         """The grant as it is stored. What is still wrapped, since it could not be opened, stays as it is."""
         sealed, password = grant.sealed, grant.password
         if sealed is not None and number_of(sealed) == UNSEALED:
@@ -123,7 +123,7 @@ class SealedGrants:
             password = _MARK + b64encode(wrapped).decode()
         return replace(grant, sealed=sealed, password=password)
 
-    def _opened(self, grant: Grant) -> Grant:
+    def _open(self, grant: Grant) -> Grant:
         """The grant as it is used. Raises DependencyDown for what does not open."""
         sealed, password = grant.sealed, _wrapped(grant.password)
         if sealed is not None and number_of(sealed) != UNSEALED:
@@ -132,37 +132,37 @@ class SealedGrants:
             grant = replace(grant, password=self._ring.unwrap(password, f"password {grant.id}").decode())
         return grant
 
-    def _shown(self, grant: Grant) -> Grant:
+    def _show(self, grant: Grant) -> Grant:
         """The grant as it is listed and edited."""
         with suppress(DependencyDown):
-            return self._opened(grant)
+            return self._open(grant)
         return grant
 
 
-async def check_seals(store: GrantAdmin, ring: KeyRing | None) -> None:
+async def check_seals(store: GrantAdmin, book: SealBook | None, ring: KeyRing | None) -> None:
     """Note the keys of the settings, and see that none is missing or another one.
 
     Raises:
         SettingsError: what is stored needs a key that the settings do not hold.
         DependencyDown: the store cannot answer.
     """
-    if not isinstance(store, SealBook):
+    if book is None:
         if ring is not None:
             raise SettingsError("state.sealing_keys: grants are at a central gateway: it has the keys, and needs them.")
         return
-    known = await store.seals()
+    known = await book.seals()
     if ring is None and UNSEALED not in known:
-        await store.note_seal(UNSEALED, "")
+        await book.note_seal(UNSEALED, "")
     marks = {} if ring is None else ring.marks
     for number, mark in marks.items():
-        if await store.note_seal(number, mark) != mark:
+        if await book.note_seal(number, mark) != mark:
             raise SettingsError(
                 f"state.sealing_keys: key {number} is not the one that this number stood for: what is stored is "
                 "sealed under another. Bring that one back, or give the new one a number of its own."
             )
     missing = set(known) - set(marks) - {UNSEALED}
     if missing:
-        await _forget_unused(store, store, missing)
+        await _forget_unused(store, book, missing)
 
 
 async def _forget_unused(store: GrantAdmin, book: SealBook, missing: set[int]) -> None:
@@ -170,9 +170,9 @@ async def _forget_unused(store: GrantAdmin, book: SealBook, missing: set[int]) -
     found = await count_seals(store)
     lost = {number: found[number] for number in sorted(missing) if found[number]}
     if lost:
-        told = ", ".join(f"key {number} ({count} of the stored grants)" for number, count in lost.items())
+        named = ", ".join(f"key {number} ({count} of the stored grants)" for number, count in lost.items())
         raise SettingsError(
-            f"state.sealing_keys: what is stored is sealed under {told}, which the settings do not hold. Name it "
+            f"state.sealing_keys: what is stored is sealed under {named}, which the settings do not hold. Name it "
             "again behind the first key, start, and run `gateway key reseal` before it is taken out."
         )
     for number in missing:

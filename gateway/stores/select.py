@@ -15,13 +15,23 @@ from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.lease import Usage, state_with
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 
-__all__ = ["IDEMPOTENCY_WINDOW", "filter_sql", "hit", "lapsed_session", "target_sql", "wants"]
+__all__ = ["IDEMPOTENCY_WINDOW", "filter_sql", "hit", "lapsed_session", "placing", "target_sql", "wants"]
 
 IDEMPOTENCY_WINDOW: Final = 86400.0
 """Seconds for which the text of an `Idempotency-Key` is remembered."""
 
 Place = Callable[[object], str]
 _UNREVOKED: Final = "g.revoked_at IS NULL"
+
+
+def placing(mark: str, values: list[object]) -> Place:
+    """A `place` that adds to `values` and returns `mark` with the value's number, like `?1` or `$1`."""
+
+    def place(value: object) -> str:
+        values.append(value)
+        return f"{mark}{len(values)}"
+
+    return place
 
 
 def wants(wanted: GrantFilter, grant: Grant, usage: Usage) -> bool:

@@ -1,12 +1,13 @@
-"""Owns the board: the words in which the processes of one host tell each other how far they have read the feed.
+"""Owns the shared memory in which the processes of one host say how far each of them has read the feed.
 
-Refuses to own the feed, what is done when another one has read further (`gateway.data.state.revocation_follower`), and
-the shared memory itself, which is made before the processes are (`gateway.cli.serve`).
+Refuses to own the feed, what is done when another process has read further
+(`gateway.data.state.revocation_follower`), and making the memory, which happens before the processes fork
+(`gateway.cli.serve`).
 
-Law: what one process told before it answered its caller, every other one sees at its next request. So a revocation
-that one of them acknowledged is refused by all of them at once, and not when they happen to look.
+Law: what one process announced before it answered its caller, every other one sees at its next request. So a
+revocation that one of them acknowledged is refused by all of them at once, and not when they next poll.
 
-The words are memory that forked processes share, and no file: nothing is left behind, and no disk can fail under it.
+The memory is that of forked processes and no file: nothing is left behind, and no disk can fail under it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ __all__ = ["Slot"]
 
 
 class Slot:
-    """The place of one process, numbered from 0, in memory of eight bytes a process that they all share.
+    """The word of one process, numbered from 0, in memory of eight bytes a process that they all share.
 
     A word is aligned and written as a whole, and only its own process writes it.
     """

@@ -13,7 +13,8 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from gateway.core.grant import GrantAdmin
@@ -23,13 +24,11 @@ from gateway.core.limits import LimitStore
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.record import Ledger
 from gateway.core.revocation import RevocationFeed
-from gateway.stores.limits import MemoryLimits
-from gateway.stores.memory import MemoryState
-from gateway.stores.patience import PatientLimits
+from gateway.stores.engine import Engine
+from gateway.stores.limits_breaker import LimitsBreaker
 from gateway.stores.sealed import SealedGrants, check_seals
-from gateway.stores.sqlite import SqliteState
 
-__all__ = ["Engine", "State", "open_state"]
+__all__ = ["State", "open_state"]
 
 Clock = Callable[[], float]
 
@@ -40,21 +39,9 @@ _CENTRAL: Final = frozenset({"central+https", "central+http"})
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)
 
 
-class Engine(GrantAdmin, LeaseStore, LimitStore, RevocationFeed, Ledger, Protocol):
-    """What every engine is: all five stores, opened and closed as one."""
-
-    async def open(self) -> None: ...
-
-    async def probe(self) -> float | None:
-        """See `gateway.stores.pulse.Probed`."""
-        ...
-
-    async def close(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class State:
-    """The opened stores, one field an interface; several fields may be one engine.
+    """The opened stores, one field an interface; several may be of one engine.
 
     `issuer` is the central gateway where one keeps the grants, and None where keys are made here. `sealed` is `grants`
     itself where secrets are kept under a sealing key. `roles` names each engine once, by the first of grants, limits
@@ -98,7 +85,7 @@ async def open_state(
 
     Raises:
         SettingsError: a URL is wrong, its library is not installed, the engine cannot be opened, what it holds is
-            sealed under a key that is not given, or Redis would hold the grants without the operator's word for it.
+            sealed under a key that is not given, or Redis would hold the grants and nobody accepted that.
     """
     if _scheme(grants) in _REDIS and not accept_redis_durability:
         raise SettingsError(
@@ -116,39 +103,45 @@ async def open_state(
     try:
         for url in (grants, limits or grants, records or grants):
             if url not in engines:
-                engine = _engine(url, clock, token, counts_only=url not in {grants, records or grants})
-                await engine.open()
-                engines[url] = engine
-        sealed = await _sealed(engines[grants], sealing_keys)
+                counts_only = url not in {grants, records or grants}
+                engines[url] = await _open(url, clock, token, processes, counts_only=counts_only)
+        main, counters, ledger = engines[grants], engines[limits or grants], engines[records or grants]
+        sealed = await _seal(main, sealing_keys)
     except BaseException:
         await _close(engines.values())
         raise
-    main, counters, ledger = engines[grants], engines[limits or grants], engines[records or grants]
-    counting: LimitStore = counters
-    if processes == 1 and isinstance(counters, SqliteState):
-        counting = MemoryLimits()
-    elif _scheme(limits or grants) in _POSTGRES | _REDIS:
-        counting = PatientLimits(counters)
-    issuer = main if isinstance(main, SessionIssuer) else None
+    networked = _scheme(limits or grants) in _POSTGRES | _REDIS
     roles = {"records": ledger, "limits": counters, "grants": main}
     roles = {name: engine for name, engine in roles.items() if name == "grants" or engine is not main}
     if counters is ledger and counters is not main:
         del roles["records"]
-    return State(sealed or main, main, counting, main, ledger, tuple(engines.values()), issuer, sealed, roles)
+    return State(
+        grants=sealed or main.grants,
+        leases=main.leases,
+        limits=LimitsBreaker(counters.limits) if networked else counters.limits,
+        feed=main.feed,
+        ledger=ledger.ledger,
+        engines=tuple(engines.values()),
+        issuer=main.issuer,
+        sealed=sealed,
+        roles=roles,
+    )
 
 
-async def _sealed(main: Engine, keys: Sequence[tuple[int, str]]) -> SealedGrants | None:
+async def _seal(main: Engine, keys: Sequence[tuple[int, str]]) -> SealedGrants | None:
     """What stands before the grants where there are sealing keys."""
     ring = None
     if keys:
-        from gateway.stores.keyring import KeyRing  # noqa: PLC0415 (seven megabytes: only who has keys needs it)
+        from gateway.stores.keyring import KeyRing
 
         ring = KeyRing(keys)
     try:
-        await check_seals(main, ring)
+        await check_seals(main.grants, main.seals, ring)
     except DependencyDown as failure:
         raise SettingsError(f"state: {failure.detail}.") from None
-    return None if ring is None else SealedGrants(main, ring, secrets.token_bytes)
+    return (
+        None if ring is None or main.seals is None else SealedGrants(main.grants, main.seals, ring, secrets.token_bytes)
+    )
 
 
 async def _close(engines: Iterable[Engine]) -> None:
@@ -161,50 +154,43 @@ def _scheme(url: str) -> str:
     return scheme if _SCHEME.fullmatch(scheme) else ""
 
 
-def _engine(url: str, clock: Clock, token: str, *, counts_only: bool) -> Engine:
+async def _open(url: str, clock: Clock, token: str, processes: int, *, counts_only: bool) -> Engine:
+    """The engine of a URL. Each is imported when it is named, and no other: they are a good part of the start."""
     scheme = _scheme(url)
     if url in {"memory:", "memory://"}:
-        return MemoryState(clock=clock)
+        from gateway.stores.memory import open_memory
+
+        return open_memory(clock=clock)
     if scheme == "sqlite":
-        return SqliteState(_sqlite_path(url), clock=clock)
+        from gateway.stores.sqlite.engine import open_sqlite
+
+        return await open_sqlite(_sqlite_path(url), clock=clock, processes=processes)
     if scheme in _POSTGRES:
-        return _postgres(url, clock)
+        try:
+            from gateway.stores.postgres.engine import open_postgres
+        except ModuleNotFoundError as error:
+            raise SettingsError("state: PostgreSQL needs asyncpg: install gateway[postgres].") from error
+        return await open_postgres(url, clock=clock)
     if scheme in _REDIS:
-        return _redis(url, clock, counts_only=counts_only)
+        try:
+            from gateway.stores.redis.engine import open_redis
+        except ModuleNotFoundError as error:
+            raise SettingsError("state: Redis needs redis-py: install gateway[redis].") from error
+        return await open_redis(url, clock=clock, counts_only=counts_only)
     if scheme in _CENTRAL:
-        return _central(url, clock, token)
+        from gateway.stores.central import open_central
+
+        return await open_central(url, token, clock=clock)
     # The URL itself stays out of the message: it may hold a password.
     raise SettingsError(
         f"state: {scheme or 'this'} is no known kind of store: write memory:, sqlite:///FILE, postgresql://… or redis://…"
     )
 
 
-def _postgres(url: str, clock: Clock) -> Engine:
-    try:
-        from gateway.stores.postgres import PostgresState  # noqa: PLC0415 (an extra: only who names it needs it)
-    except ModuleNotFoundError as error:
-        raise SettingsError("state: PostgreSQL needs asyncpg: install gateway[postgres].") from error
-    return PostgresState(url, clock=clock)
-
-
-def _redis(url: str, clock: Clock, *, counts_only: bool) -> Engine:
-    try:
-        from gateway.stores.redis import RedisState  # noqa: PLC0415 (as above)
-    except ModuleNotFoundError as error:
-        raise SettingsError("state: Redis needs redis-py: install gateway[redis].") from error
-    return RedisState(url, clock=clock, counts_only=counts_only)
-
-
-def _central(url: str, clock: Clock, token: str) -> Engine:
-    from gateway.stores.central import CentralState  # noqa: PLC0415 (an HTTP client: only who names it needs it)
-
-    return CentralState(url, token, clock=clock)
-
-
-def _sqlite_path(url: str) -> str:
+def _sqlite_path(url: str) -> Path:
     path = unquote(url.removeprefix(_SQLITE))
     if not url.startswith(_SQLITE) or not path or urlsplit(url).query:
         raise SettingsError(
             "state: a SQLite URL is sqlite:///FILE (relative) or sqlite:////DIR/FILE, with nothing after."
         )
-    return path
+    return Path(path)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from gateway.stores.memory import MemoryState
-from gateway.stores.postgres import PostgresState
-from gateway.stores.redis import RedisState
-from gateway.stores.sqlite import SqliteState
-from gateway.stores.state import Engine
+from gateway.stores.engine import Engine
+from gateway.stores.memory import open_memory
+from gateway.stores.postgres.engine import open_postgres
+from gateway.stores.redis.engine import open_redis
+from gateway.stores.sqlite.engine import open_sqlite
 from tests.contract.sample import FakeClock
 from tests.contract.servers import postgres_server, valkey_server
 
@@ -65,20 +65,19 @@ async def engine(
         await empty_postgres(url)
     if engine_name == "valkey":
         await empty_valkey(url)
-    engine = _made(engine_name, url, clock, tmp_path)
-    await engine.open()
+    engine = await _open(engine_name, url, clock, tmp_path)
     yield engine
     await engine.close()
 
 
-def _made(engine_name: str, url: str, clock: FakeClock, folder: Path) -> Engine:
-    made: dict[str, Callable[[], Engine]] = {
-        "memory": lambda: MemoryState(clock=clock),
-        "sqlite": lambda: SqliteState(folder / "gateway.db", clock=clock),
-        "postgres": lambda: PostgresState(url, clock=clock),
-        "valkey": lambda: RedisState(url, clock=clock),
-    }
-    return made[engine_name]()
+async def _open(engine_name: str, url: str, clock: FakeClock, folder: Path) -> Engine:
+    if engine_name == "sqlite":
+        return await open_sqlite(folder / "gateway.db", clock=clock, processes=2)
+    if engine_name == "postgres":
+        return await open_postgres(url, clock=clock)
+    if engine_name == "valkey":
+        return await open_redis(url, clock=clock)
+    return open_memory(clock=clock)
 
 
 @pytest.fixture
@@ -90,7 +89,6 @@ async def rival(
         yield engine
         return
     url = request.getfixturevalue(f"{engine_name}_url") if engine_name in SERVERS else ""
-    other = _made(engine_name, url, clock, tmp_path)
-    await other.open()
+    other = await _open(engine_name, url, clock, tmp_path)
     yield other
     await other.close()

@@ -13,7 +13,7 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, Scope
 from gateway.core.revocation import FeedEntry, RevocationView
 from gateway.core.revocation_target import FeedKind, RevocationTarget
-from gateway.stores.state import Engine
+from gateway.stores.engine import Engine
 from tests.contract.sample import NOW, key, link
 
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -22,25 +22,25 @@ FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthChec
 async def followed(engine: Engine, serial: int = 0, step: int = 2) -> list[FeedEntry]:
     """Everything after a serial, read in small steps."""
     seen: list[FeedEntry] = []
-    while entries := await engine.since(seen[-1].serial if seen else serial, step):
+    while entries := await engine.feed.since(seen[-1].serial if seen else serial, step):
         seen += entries
     return seen
 
 
 async def revoke(engine: Engine, *targets: RevocationTarget) -> list[FeedEntry]:
-    return list(await engine.revoke(targets, NOW + 1, "why", "admin:ops"))
+    return list(await engine.feed.revoke(targets, NOW + 1, "why", "admin:ops"))
 
 
 async def test_an_empty_feed_says_so(engine: Engine) -> None:
     """An empty answer is the proof of being up to date."""
-    assert list(await engine.since(0, 10)) == []
-    assert list(await engine.revocations(0, 10)) == []
+    assert list(await engine.feed.since(0, 10)) == []
+    assert list(await engine.feed.revocations(0, 10)) == []
 
 
 async def test_the_feed_tells_all_in_order(engine: Engine) -> None:
     """Creating, editing and revoking each leave their entries, oldest first, with rising serials."""
-    grant = await engine.create(link())
-    await engine.save(replace(grant, label="new"))
+    grant = await engine.grants.create(link())
+    await engine.grants.save(replace(grant, label="new"))
     entries = await revoke(
         engine, RevocationTarget(FeedKind.LINK, grant.id), RevocationTarget(FeedKind.PREFIX, "reports", "billing/ü")
     )
@@ -59,30 +59,30 @@ async def test_the_feed_tells_all_in_order(engine: Engine) -> None:
 
 async def test_a_failed_edit_tells_nothing(engine: Engine) -> None:
     """What changed nothing leaves no entry."""
-    grant = await engine.create(link())
-    await engine.save(replace(grant, version=9))
+    grant = await engine.grants.create(link())
+    await engine.grants.save(replace(grant, version=9))
     with pytest.raises(ValueError):
-        await engine.create(grant)
+        await engine.grants.create(grant)
     assert [entry.kind for entry in await followed(engine)] == [FeedKind.ISSUED]
 
 
 async def test_revocations_are_the_revoking_entries(engine: Engine) -> None:
     """The revocation list leaves out what only invalidates caches, and pages by serial."""
-    await engine.create(link())
+    await engine.grants.create(link())
     first, second = await revoke(
         engine, RevocationTarget(FeedKind.BACKEND, "archive"), RevocationTarget(FeedKind.POLICY, "a rule")
     )
-    await engine.create(link())
-    assert list(await engine.revocations(0, 10)) == [first, second]
-    assert list(await engine.revocations(0, 1)) == [first]
-    assert list(await engine.revocations(first.serial, 10)) == [second]
-    assert list(await engine.revocations(second.serial, 10)) == []
+    await engine.grants.create(link())
+    assert list(await engine.feed.revocations(0, 10)) == [first, second]
+    assert list(await engine.feed.revocations(0, 1)) == [first]
+    assert list(await engine.feed.revocations(first.serial, 10)) == [second]
+    assert list(await engine.feed.revocations(second.serial, 10)) == []
 
 
 async def test_since_starts_after_the_serial(engine: Engine) -> None:
     """No entry is told twice and none is left out."""
-    grants = [await engine.create(link()) for _ in range(5)]
-    told = await engine.since(grants[1].serial, 2)
+    grants = [await engine.grants.create(link()) for _ in range(5)]
+    told = await engine.feed.since(grants[1].serial, 2)
     assert [entry.name for entry in told] == [grants[2].id, grants[3].id]
 
 
@@ -130,40 +130,40 @@ def cast_of_grants() -> list[Grant]:
 @pytest.mark.parametrize("case", TARGETS)
 async def test_a_revocation_marks_exactly_what_it_means(engine: Engine, case: str) -> None:
     """The grants that the target means are marked with time and reason; the dry run counts the same ones."""
-    stored = [await engine.create(grant) for grant in cast_of_grants()]
-    assert await engine.count(TARGETS[case]) == len(ENDED[case])
+    stored = [await engine.grants.create(grant) for grant in cast_of_grants()]
+    assert await engine.grants.count(TARGETS[case]) == len(ENDED[case])
     await revoke(engine, TARGETS[case])
-    now = [await engine.get(grant.id) for grant in stored]
+    now = [await engine.grants.get(grant.id) for grant in stored]
     assert {grant.id for grant in now if grant is not None and grant.revoked_at is not None} == ENDED[case]
     assert {(grant.revoked_at, grant.revoked_reason) for grant in now if grant and grant.id in ENDED[case]} <= {
         (NOW + 1, "why")
     }
-    assert await engine.count(TARGETS[case]) == 0
+    assert await engine.grants.count(TARGETS[case]) == 0
     for grant in now:
         assert grant is not None
-        assert await engine.find(grant.hash) == grant
+        assert await engine.grants.find(grant.hash) == grant
 
 
 async def test_a_first_revocation_is_kept(engine: Engine) -> None:
     """A second revocation leaves the time and the reason of the first."""
-    grant = await engine.create(link())
+    grant = await engine.grants.create(link())
     await revoke(engine, RevocationTarget(FeedKind.LINK, grant.id))
-    await engine.revoke([RevocationTarget(FeedKind.OWNER, str(grant.owner))], NOW + 9, "later", "admin:ops")
-    kept = await engine.get(grant.id)
+    await engine.feed.revoke([RevocationTarget(FeedKind.OWNER, str(grant.owner))], NOW + 9, "later", "admin:ops")
+    kept = await engine.grants.get(grant.id)
     assert kept is not None
     assert (kept.revoked_at, kept.revoked_reason) == (NOW + 1, "why")
 
 
 async def test_what_is_issued_after_is_not_revoked(engine: Engine) -> None:
     """A generation ends what was there before; what comes after lives, in the store and in the view."""
-    before = await engine.create(link())
+    before = await engine.grants.create(link())
     await revoke(engine, RevocationTarget(FeedKind.OWNER, "app:billing"))
-    after = await engine.create(link())
+    after = await engine.grants.create(link())
     view = RevocationView()
     view.apply(await followed(engine))
     assert view.revoked(before, "reports", "billing/a", "archive") is FeedKind.OWNER
     assert view.revoked(after, "reports", "billing/a", "archive") is None
-    kept = await engine.get(after.id)
+    kept = await engine.grants.get(after.id)
     assert kept is not None
     assert kept.revoked_at is None
 
@@ -189,12 +189,12 @@ async def test_parallel_writers_get_different_serials(engine: Engine) -> None:
     async def follow() -> None:
         while len(seen) < 60:
             last = seen[-1].serial if seen else 0
-            await engine.changed(last, 1)
-            seen.extend(await engine.since(last, 7))
+            await engine.feed.changed(last, 1)
+            seen.extend(await engine.feed.since(last, 7))
 
     async def write(number: int) -> None:
         if number % 2:
-            await engine.create(link())
+            await engine.grants.create(link())
         else:
             await revoke(engine, RevocationTarget(FeedKind.LINK, f"l_other{number}"))
 
@@ -206,17 +206,17 @@ async def test_parallel_writers_get_different_serials(engine: Engine) -> None:
 
 async def test_changed_returns_at_once_when_behind(engine: Engine) -> None:
     """Who is behind does not wait."""
-    grant = await engine.create(link())
+    grant = await engine.grants.create(link())
     async with asyncio.timeout(5):
-        await engine.changed(grant.serial - 1, 60)
+        await engine.feed.changed(grant.serial - 1, 60)
 
 
 async def test_changed_returns_at_a_change(engine: Engine) -> None:
     """Who waits is woken by the next entry, long before the time is over."""
-    grant = await engine.create(link())
+    grant = await engine.grants.create(link())
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         for _ in range(3):
-            group.create_task(engine.changed(grant.serial, 60))
+            group.create_task(engine.feed.changed(grant.serial, 60))
         await asyncio.sleep(0)
         await revoke(engine, RevocationTarget(FeedKind.LINK, grant.id))
 
@@ -224,28 +224,28 @@ async def test_changed_returns_at_a_change(engine: Engine) -> None:
 async def test_changed_returns_after_its_time(engine: Engine) -> None:
     """Without a change, the wait ends when it was told to."""
     async with asyncio.timeout(5):
-        await engine.changed(10**9, 0.01)
+        await engine.feed.changed(10**9, 0.01)
 
 
 async def test_pruned_notices_leave_no_itch(engine: Engine) -> None:
     """When the newest entries were only notices and are pruned, nobody is told again and again to look."""
-    await engine.create(link())
-    await engine.prune(NOW + 1)
-    assert list(await engine.since(0, 9)) == []
+    await engine.grants.create(link())
+    await engine.ledger.prune(NOW + 1)
+    assert list(await engine.feed.since(0, 9)) == []
     loop = asyncio.get_running_loop()
     start = loop.time()
-    await engine.changed(0, 0.05)
+    await engine.feed.changed(0, 0.05)
     assert loop.time() - start >= 0.045
 
 
 async def test_a_missed_edit_leaves_no_itch(engine: Engine) -> None:
     """An edit that lost and a repeated creation wake nobody for nothing."""
-    grant = await engine.create(link(), "once")
-    await engine.create(link(), "once")
-    await engine.save(replace(grant, version=9))
+    grant = await engine.grants.create(link(), "once")
+    await engine.grants.create(link(), "once")
+    await engine.grants.save(replace(grant, version=9))
     loop = asyncio.get_running_loop()
     start = loop.time()
-    await engine.changed(grant.serial, 0.05)
+    await engine.feed.changed(grant.serial, 0.05)
     assert loop.time() - start >= 0.045
 
 
@@ -268,7 +268,7 @@ async def test_store_and_view_agree(engine: Engine, steps: list[tuple[str, str, 
     for step, prefix, owner in steps:
         if step == "link":
             owned = Principal("app", f"{bucket}.{owner}")
-            grants.append(await engine.create(link(scope=Scope(bucket, prefix=prefix), owner=owned)))
+            grants.append(await engine.grants.create(link(scope=Scope(bucket, prefix=prefix), owner=owned)))
         elif step == "prefix":
             await revoke(engine, RevocationTarget(FeedKind.PREFIX, bucket, prefix))
         else:
@@ -278,7 +278,7 @@ async def test_store_and_view_agree(engine: Engine, steps: list[tuple[str, str, 
     view.apply(reversed(entries[cut:]))
     view.apply(entries)
     for grant in grants:
-        kept = await engine.get(grant.id)
+        kept = await engine.grants.get(grant.id)
         assert kept is not None
         root = grant.scope.root if grant.scope is not None else ""
         assert (kept.revoked_at is not None) == (view.revoked(grant, bucket, root + "x", "archive") is not None), grant

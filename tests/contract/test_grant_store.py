@@ -12,64 +12,64 @@ from gateway.core.grant import GrantFilter, GrantKind, GrantState, Scope
 from gateway.core.lease import Reservation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
-from gateway.stores.redis import RedisState
-from gateway.stores.state import Engine
+from gateway.stores.engine import Engine
+from gateway.stores.redis.grants import RedisGrants
 from tests.contract.sample import NOW, FakeClock, full_link, key, link
 
 
 async def test_a_grant_comes_back_as_it_was_stored(engine: Engine) -> None:
     """Every field survives the way to the store and back, by secret and by id."""
     wanted = full_link()
-    stored = await engine.create(wanted)
+    stored = await engine.grants.create(wanted)
     assert stored == replace(wanted, serial=stored.serial)
-    assert await engine.find(wanted.hash) == stored
-    assert await engine.get(wanted.id) == stored
+    assert await engine.grants.find(wanted.hash) == stored
+    assert await engine.grants.get(wanted.id) == stored
 
 
 async def test_a_key_comes_back_as_it_was_stored(engine: Engine) -> None:
     """A key keeps its sealed secret byte for byte."""
-    stored = await engine.create(key(sealed=bytes(range(256))))
-    assert await engine.find(stored.hash) == stored
+    stored = await engine.grants.create(key(sealed=bytes(range(256))))
+    assert await engine.grants.find(stored.hash) == stored
     assert stored.sealed == bytes(range(256))
 
 
 async def test_an_unknown_secret_finds_nothing(engine: Engine) -> None:
     """None means that there is none."""
-    await engine.create(link())
-    assert await engine.find(hash_secret("never issued")) is None
-    assert await engine.get("l_never") is None
+    await engine.grants.create(link())
+    assert await engine.grants.find(hash_secret("never issued")) is None
+    assert await engine.grants.get("l_never") is None
 
 
 async def test_serials_grow_and_start_above_zero(engine: Engine) -> None:
     """Grants get their serials from the feed's counter, each above all before."""
-    first = await engine.create(link())
-    (revocation,) = await engine.revoke([RevocationTarget(FeedKind.LINK, "l_other")], NOW, "", "admin:ops")
-    second = await engine.create(link(serial=999))
+    first = await engine.grants.create(link())
+    (revocation,) = await engine.feed.revoke([RevocationTarget(FeedKind.LINK, "l_other")], NOW, "", "admin:ops")
+    second = await engine.grants.create(link(serial=999))
     assert 0 < first.serial < revocation.serial < second.serial
 
 
 async def test_a_taken_id_or_secret_is_refused(engine: Engine) -> None:
     """Two grants never share an id or a secret, and the first one is untouched."""
-    first = await engine.create(link())
+    first = await engine.grants.create(link())
     with pytest.raises(ValueError, match="exists"):
-        await engine.create(link(first.id, hash=hash_secret("another")))
+        await engine.grants.create(link(first.id, hash=hash_secret("another")))
     with pytest.raises(ValueError, match="exists"):
-        await engine.create(link(hash=first.hash))
-    assert await engine.get(first.id) == first
+        await engine.grants.create(link(hash=first.hash))
+    assert await engine.grants.get(first.id) == first
 
 
 @pytest.mark.parametrize("bad", [{"label": "a\x00b"}, {"label": "\ud800"}, {"uses": 2**63}, {"budget": -1}])
 async def test_what_some_engine_cannot_hold_is_refused_by_all(engine: Engine, bad: dict[str, object]) -> None:
     """A text with NUL or a lone surrogate and a count above 63 bits are the caller's fault, on every engine."""
     with pytest.raises(ValueError):
-        await engine.create(link(**bad))
+        await engine.grants.create(link(**bad))
 
 
 @pytest.mark.parametrize("text", ["\x00", "\ud800", "ü", "", "x" * 5000])
 async def test_a_strange_name_is_nobodys(engine: Engine, text: str) -> None:
     """What comes from a URL may hold anything, and simply is not there."""
-    assert await engine.get(text) is None
-    assert list((await engine.records_of(text, None, 9)).records) == []
+    assert await engine.grants.get(text) is None
+    assert list((await engine.ledger.records_of(text, None, 9)).records) == []
 
 
 @pytest.mark.parametrize("text", ["\x00", "\ud800"])
@@ -77,92 +77,92 @@ async def test_a_filter_that_matches_nothing_ever_is_refused(engine: Engine, tex
     """A text that no engine could hold is the caller's fault, in a filter as in a grant."""
     for fields in ({"label": text}, {"bucket": text}, {"prefix": text}):
         with pytest.raises(ValueError):
-            await engine.page(GrantFilter(now=NOW, **fields), None, 9)
+            await engine.grants.page(GrantFilter(now=NOW, **fields), None, 9)
     with pytest.raises(ValueError):
-        await engine.create(link(), text)
+        await engine.grants.create(link(), text)
     with pytest.raises(ValueError):
-        await engine.revoke([RevocationTarget(FeedKind.LINK, text)], NOW, "", "admin:ops")
+        await engine.feed.revoke([RevocationTarget(FeedKind.LINK, text)], NOW, "", "admin:ops")
 
 
 async def test_an_idempotency_text_gives_the_earlier_grant(engine: Engine) -> None:
     """The same text stores nothing twice, and the differing secret tells the caller."""
-    first = await engine.create(link(), "order 17")
+    first = await engine.grants.create(link(), "order 17")
     again = link()
-    assert await engine.create(again, "order 17") == first
-    assert await engine.get(again.id) is None
-    assert (await engine.create(again, "order 18")).id == again.id
+    assert await engine.grants.create(again, "order 17") == first
+    assert await engine.grants.get(again.id) is None
+    assert (await engine.grants.create(again, "order 18")).id == again.id
 
 
 async def test_an_idempotency_text_is_forgotten_after_a_day(engine: Engine, clock: FakeClock) -> None:
     """After 24 hours the text is free again."""
-    first = await engine.create(link(), "order 17")
-    if isinstance(engine, RedisState):
+    first = await engine.grants.create(link(), "order 17")
+    if isinstance(engine.grants, RedisGrants):
         # This server forgets by its own clock, so it can only be asked when.
-        (name,) = await engine._client.keys("*idempotency*")
-        assert 86300 < await engine._client.ttl(name) <= 86400
+        (name,) = await engine.grants._server._client.keys("*idempotency*")
+        assert 86300 < await engine.grants._server._client.ttl(name) <= 86400
         return
     clock.now += 86399
-    assert await engine.create(link(), "order 17") == first
+    assert await engine.grants.create(link(), "order 17") == first
     clock.now += 2
-    assert await engine.create(link(), "order 17") != first
+    assert await engine.grants.create(link(), "order 17") != first
 
 
 async def test_parallel_creates_with_one_text_store_one_grant(engine: Engine) -> None:
     """A client that retries while its first call still runs gets one grant."""
-    stored = await asyncio.gather(*(engine.create(link(), "one") for _ in range(10)))
+    stored = await asyncio.gather(*(engine.grants.create(link(), "one") for _ in range(10)))
     assert len({grant.id for grant in stored}) == 1
-    assert len((await engine.page(GrantFilter(now=NOW), None, 100)).grants) == 1
+    assert len((await engine.grants.page(GrantFilter(now=NOW), None, 100)).grants) == 1
 
 
 async def test_save_replaces_and_counts_the_version(engine: Engine) -> None:
     """An edit with the current version is stored with the next one."""
-    first = await engine.create(full_link())
+    first = await engine.grants.create(full_link())
     edited = replace(first, label=None, expires_at=None, owner=Principal("app", "other"), uses=None, overwrite=False)
-    saved = await engine.save(edited)
+    saved = await engine.grants.save(edited)
     assert saved == replace(edited, version=2)
-    assert await engine.find(first.hash) == saved
+    assert await engine.grants.find(first.hash) == saved
 
 
 async def test_save_with_an_old_version_changes_nothing(engine: Engine) -> None:
     """Of two edits that read the same version, the second one is told so."""
-    first = await engine.create(link())
-    assert await engine.save(replace(first, label="mine")) is not None
-    assert await engine.save(replace(first, label="theirs")) is None
-    assert await engine.save(link("l_never")) is None
-    kept = await engine.get(first.id)
+    first = await engine.grants.create(link())
+    assert await engine.grants.save(replace(first, label="mine")) is not None
+    assert await engine.grants.save(replace(first, label="theirs")) is None
+    assert await engine.grants.save(link("l_never")) is None
+    kept = await engine.grants.get(first.id)
     assert kept is not None
     assert kept.label == "mine"
 
 
 async def test_parallel_saves_have_one_winner(engine: Engine) -> None:
     """Optimistic locking holds under parallel callers."""
-    first = await engine.create(link())
-    saved = await asyncio.gather(*(engine.save(replace(first, label=str(number))) for number in range(10)))
+    first = await engine.grants.create(link())
+    saved = await asyncio.gather(*(engine.grants.save(replace(first, label=str(number))) for number in range(10)))
     assert sum(grant is not None for grant in saved) == 1
 
 
 async def test_a_rotated_secret_ends_the_old_one(engine: Engine) -> None:
     """After a rotation only the new secret finds the link."""
-    first = await engine.create(link())
-    saved = await engine.save(replace(first, hash=hash_secret("the new secret")))
-    assert await engine.find(hash_secret("the new secret")) == saved
-    assert await engine.find(first.hash) is None
+    first = await engine.grants.create(link())
+    saved = await engine.grants.save(replace(first, hash=hash_secret("the new secret")))
+    assert await engine.grants.find(hash_secret("the new secret")) == saved
+    assert await engine.grants.find(first.hash) is None
 
 
 async def test_a_rotation_to_a_taken_secret_is_refused(engine: Engine) -> None:
     """A rotation never takes over another grant's secret."""
-    first, second = await engine.create(link()), await engine.create(link())
+    first, second = await engine.grants.create(link()), await engine.grants.create(link())
     with pytest.raises(ValueError, match="exists"):
-        await engine.save(replace(first, hash=second.hash))
-    assert await engine.find(second.hash) == second
-    assert await engine.find(first.hash) == first
+        await engine.grants.save(replace(first, hash=second.hash))
+    assert await engine.grants.find(second.hash) == second
+    assert await engine.grants.find(first.hash) == first
 
 
 async def test_an_edit_never_takes_a_revocation_back(engine: Engine) -> None:
     """An edit that was read before a revocation keeps the revocation, the serial and the time of issue."""
-    first = await engine.create(link())
-    await engine.revoke([RevocationTarget(FeedKind.LINK, first.id)], NOW + 5, "leaked", "admin:ops")
-    saved = await engine.save(replace(first, label="edited", serial=first.serial + 100, issued_at=0.0))
+    first = await engine.grants.create(link())
+    await engine.feed.revoke([RevocationTarget(FeedKind.LINK, first.id)], NOW + 5, "leaked", "admin:ops")
+    saved = await engine.grants.save(replace(first, label="edited", serial=first.serial + 100, issued_at=0.0))
     assert saved is not None
     assert (saved.revoked_at, saved.revoked_reason, saved.label) == (NOW + 5, "leaked", "edited")
     assert (saved.serial, saved.issued_at) == (first.serial, first.issued_at)
@@ -170,13 +170,13 @@ async def test_an_edit_never_takes_a_revocation_back(engine: Engine) -> None:
 
 async def test_pages_are_newest_first_and_complete(engine: Engine) -> None:
     """Following the cursors shows every grant once, although new ones appear meanwhile."""
-    made = [await engine.create(link()) for _ in range(7)]
+    made = [await engine.grants.create(link()) for _ in range(7)]
     seen: list[str] = []
     cursor = None
     while True:
-        page = await engine.page(GrantFilter(now=NOW), cursor, 3)
+        page = await engine.grants.page(GrantFilter(now=NOW), cursor, 3)
         seen += [grant.id for grant in page.grants]
-        await engine.create(link())
+        await engine.grants.create(link())
         cursor = page.cursor
         if cursor is None:
             break
@@ -186,27 +186,29 @@ async def test_pages_are_newest_first_and_complete(engine: Engine) -> None:
 async def test_a_full_last_page_has_no_cursor(engine: Engine) -> None:
     """A cursor promises at least one more grant."""
     for _ in range(3):
-        await engine.create(link())
-    assert (await engine.page(GrantFilter(now=NOW), None, 3)).cursor is None
+        await engine.grants.create(link())
+    assert (await engine.grants.page(GrantFilter(now=NOW), None, 3)).cursor is None
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "....", "WyJyIiwxXQ", "WyJnIl0", "WyJnIiwiMSJd", "é", "WyJnIiwxZTQwMF0"])
 async def test_a_foreign_cursor_is_refused(engine: Engine, cursor: str) -> None:
     """A cursor that this list did not give is the caller's fault."""
     with pytest.raises(ValueError, match="cursor"):
-        await engine.page(GrantFilter(now=NOW), cursor, 3)
+        await engine.grants.page(GrantFilter(now=NOW), cursor, 3)
 
 
 async def test_filters_narrow(engine: Engine) -> None:
     """Each field of a filter narrows the list, and all of them together."""
-    invoice = await engine.create(link(scope=Scope("reports", key="billing/invoices/1.pdf"), label="one"))
-    folder = await engine.create(link(scope=Scope("reports", prefix="billing/"), owner=Principal("app", "other")))
-    beside = await engine.create(link(scope=Scope("reports", prefix="billing-old/")))
-    place = await engine.create(link(scope=Scope("archive", prefix="")))
-    access = await engine.create(key(label="one"))
+    invoice = await engine.grants.create(link(scope=Scope("reports", key="billing/invoices/1.pdf"), label="one"))
+    folder = await engine.grants.create(
+        link(scope=Scope("reports", prefix="billing/"), owner=Principal("app", "other"))
+    )
+    beside = await engine.grants.create(link(scope=Scope("reports", prefix="billing-old/")))
+    place = await engine.grants.create(link(scope=Scope("archive", prefix="")))
+    access = await engine.grants.create(key(label="one"))
 
     async def found(**fields: object) -> set[str]:
-        page = await engine.page(GrantFilter(now=NOW, **fields), None, 100)  # type: ignore[arg-type]
+        page = await engine.grants.page(GrantFilter(now=NOW, **fields), None, 100)  # type: ignore[arg-type]
         return {grant.id for grant in page.grants}
 
     assert await found() == {invoice.id, folder.id, beside.id, place.id, access.id}
@@ -223,20 +225,20 @@ async def test_filters_narrow(engine: Engine) -> None:
 
 async def test_states_are_disjoint_and_complete(engine: Engine) -> None:
     """Every grant is in exactly one state; a link whose uses or bytes are spent is used up."""
-    active = await engine.create(link(uses=2, budget=10))
-    expired = await engine.create(link(expires_at=NOW, not_before=NOW + 9))
-    pending = await engine.create(link(not_before=NOW + 1, expires_at=NOW + 2))
-    revoked = await engine.create(link(expires_at=NOW - 1))
-    spent = await engine.create(link(uses=1))
-    drained = await engine.create(link(budget=10))
-    begun = await engine.create(link(not_before=NOW, expires_at=NOW + 0.5))
-    await engine.revoke([RevocationTarget(FeedKind.LINK, revoked.id)], NOW, "", "admin:ops")
+    active = await engine.grants.create(link(uses=2, budget=10))
+    expired = await engine.grants.create(link(expires_at=NOW, not_before=NOW + 9))
+    pending = await engine.grants.create(link(not_before=NOW + 1, expires_at=NOW + 2))
+    revoked = await engine.grants.create(link(expires_at=NOW - 1))
+    spent = await engine.grants.create(link(uses=1))
+    drained = await engine.grants.create(link(budget=10))
+    begun = await engine.grants.create(link(not_before=NOW, expires_at=NOW + 0.5))
+    await engine.feed.revoke([RevocationTarget(FeedKind.LINK, revoked.id)], NOW, "", "admin:ops")
     for grant in (active, spent):
-        assert await engine.open_lease(Reservation(grant.id, "k"), grant.uses, NOW, 60) is not None
+        assert await engine.leases.open_lease(Reservation(grant.id, "k"), grant.uses, NOW, 60) is not None
     for grant, moved in ((active, 9), (drained, 10)):
-        await engine.settle_bytes(Reservation(grant.id), moved, NOW)
+        await engine.leases.settle_bytes(Reservation(grant.id), moved, NOW)
     found = {
-        state: {grant.id for grant in (await engine.page(GrantFilter(now=NOW, state=state), None, 100)).grants}
+        state: {grant.id for grant in (await engine.grants.page(GrantFilter(now=NOW, state=state), None, 100)).grants}
         for state in GrantState
     }
     assert found == {

@@ -26,7 +26,7 @@ _names = itertools.count(1)
 
 
 def sealed(engine: Any, *keys: tuple[int, str]) -> SealedGrants:
-    return SealedGrants(engine, KeyRing(keys), secrets.token_bytes)
+    return SealedGrants(engine.grants, engine.seals, KeyRing(keys), secrets.token_bytes)
 
 
 def a_key() -> Grant:
@@ -39,12 +39,12 @@ def a_link() -> Grant:
 
 async def test_the_first_mark_of_a_number_stands(engine: Any, rival: Any) -> None:
     """Whoever comes later learns of it, in this gateway and in another; a forgotten number is free again."""
-    assert "aa" == await engine.note_seal(1, "aa")
-    assert "aa" == await rival.note_seal(1, "bb")
-    assert {1: "aa"} == await rival.seals()
-    await engine.forget_seal(1)
-    assert {} == await rival.seals()
-    assert "bb" == await rival.note_seal(1, "bb")
+    assert "aa" == await engine.seals.note_seal(1, "aa")
+    assert "aa" == await rival.seals.note_seal(1, "bb")
+    assert {1: "aa"} == await rival.seals.seals()
+    await engine.seals.forget_seal(1)
+    assert {} == await rival.seals.seals()
+    assert "bb" == await rival.seals.note_seal(1, "bb")
 
 
 @pytest.mark.parametrize("made", [a_key, a_link, link], ids=["key", "link with password", "plain link"])
@@ -65,9 +65,9 @@ async def test_below_no_secret_is_without_the_sealing_key(engine: Any) -> None:
 
     The same without a sealing key shows that the attack is one.
     """
-    for grants, safe in ((sealed(engine, FIRST), True), (engine, False)):
+    for grants, safe in ((sealed(engine, FIRST), True), (engine.grants, False)):
         made_key, made_link = await grants.create(a_key()), await grants.create(a_link())
-        stolen_key, stolen_link = await engine.get(made_key.id), await engine.get(made_link.id)
+        stolen_key, stolen_link = await engine.grants.get(made_key.id), await engine.grants.get(made_link.id)
         assert (not safe) == password_matches("open", stolen_link.password)
         try:
             opened = Sealer().open(KEY_ID, stolen_key.sealed)
@@ -82,25 +82,25 @@ async def test_an_edit_after_a_rotation_moves_the_grant_to_the_new_key(engine: A
     grants = sealed(engine, SECOND, FIRST)
     saved = await grants.save(replace(stored, label="x"))
     assert saved is not None
-    assert {2: 1} == await count_seals(engine)
+    assert {2: 1} == await count_seals(engine.grants)
     await grants.save(replace(saved, password=None))
-    assert {} == await count_seals(engine)
+    assert {} == await count_seals(engine.grants)
 
 
 async def test_a_reseal_brings_all_under_the_first_key_and_can_be_broken_off(engine: Any) -> None:
     """Rows of before sealing keys, of an older key, revoked ones too; batch by batch, and again without effect."""
-    made = [await engine.create(a_key()), await engine.create(a_link())]
+    made = [await engine.grants.create(a_key()), await engine.grants.create(a_link())]
     made += [await sealed(engine, FIRST).create(one()) for one in (a_key, a_link, link)]
-    await engine.revoke([RevocationTarget(FeedKind.KEY, made[0].id)], NOW, "", "admin:ops")
+    await engine.feed.revoke([RevocationTarget(FeedKind.KEY, made[0].id)], NOW, "", "admin:ops")
     grants = sealed(engine, SECOND, FIRST)
-    assert {UNSEALED: 2, 1: 2} == await count_seals(engine)
+    assert {UNSEALED: 2, 1: 2} == await count_seals(engine.grants)
     first = await grants.reseal(None, 2)
     assert (2, 1, 0) == (first.examined, first.resealed, first.unreadable)  # the newest: a plain link, and a link
     again = await grants.reseal(None, 2)
     assert (2, 0, 0) == (again.examined, again.resealed, again.unreadable)
     rest = await grants.reseal(first.cursor, 10)
     assert (3, 3, None) == (rest.examined, rest.resealed, rest.cursor)
-    assert {2: 4} == await count_seals(engine)
+    assert {2: 4} == await count_seals(engine.grants)
     after = sealed(engine, SECOND)
     for one in made:
         found = await after.find(one.hash)
@@ -128,21 +128,21 @@ async def test_what_does_not_open_is_listed_and_revoked_and_never_used(engine: A
 
 async def test_a_start_needs_every_key_that_is_in_use(engine: Any) -> None:
     """A missing one, one of another value and none at all are refused; a key that nothing is under may go."""
-    await check_seals(engine, KeyRing([FIRST]))
+    await check_seals(engine.grants, engine.seals, KeyRing([FIRST]))
     stored = await sealed(engine, FIRST).create(a_key())
     for ring in (None, KeyRing([SECOND])):
         with pytest.raises(SettingsError, match=r"sealed under key 1 \(1 of the stored grants\)"):
-            await check_seals(engine, ring)
+            await check_seals(engine.grants, engine.seals, ring)
     with pytest.raises(SettingsError, match="key 1 is not the one"):
-        await check_seals(engine, KeyRing([(1, SECOND[1])]))
-    await check_seals(engine, KeyRing([SECOND, FIRST]))
+        await check_seals(engine.grants, engine.seals, KeyRing([(1, SECOND[1])]))
+    await check_seals(engine.grants, engine.seals, KeyRing([SECOND, FIRST]))
     await sealed(engine, SECOND, FIRST).reseal(None, 10)
-    await check_seals(engine, KeyRing([SECOND]))
-    assert {2} == set(await engine.seals()) - {UNSEALED}
-    assert number_of((await engine.get(stored.id)).sealed) == 2
+    await check_seals(engine.grants, engine.seals, KeyRing([SECOND]))
+    assert {2} == set(await engine.seals.seals()) - {UNSEALED}
+    assert number_of((await engine.grants.get(stored.id)).sealed) == 2
 
 
 async def test_a_gateway_without_keys_leaves_its_trace(engine: Any) -> None:
     """So that one with keys knows that there may be rows to reseal."""
-    await check_seals(engine, None)
-    assert {UNSEALED: ""} == await engine.seals()
+    await check_seals(engine.grants, engine.seals, None)
+    assert {UNSEALED: ""} == await engine.seals.seals()

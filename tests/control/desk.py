@@ -24,7 +24,8 @@ from gateway.core.rule import Effect, LinkLimits, Rule
 from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
 from gateway.server.listener import DataServer
-from gateway.stores.memory import MemoryState
+from gateway.stores.engine import Engine
+from gateway.stores.memory import open_memory
 from gateway.stores.seal import Sealer
 
 ADMIN = "an-admin-token-of-many-letters"
@@ -115,7 +116,7 @@ class Desk:
 
     url: str
     session: aiohttp.ClientSession
-    state: MemoryState
+    state: Engine
     clock: StillClock
     upstream: PresignOnly
     view: RevocationView
@@ -139,7 +140,7 @@ class Desk:
         return answer.json
 
     def audited(self) -> list[str]:
-        return [entry_fields(entry)["act"] for entry in self.state._audit]
+        return [entry_fields(entry)["act"] for entry in self.state.ledger._trail]
 
 
 @dataclass(frozen=True)
@@ -178,17 +179,17 @@ HEAD_SECONDS: Final = 5.0
 async def serving(**changes: Any) -> AsyncIterator[Desk]:
     """A desk with other dependencies where the test says so; what is said of callers is asked at every request."""
     clock, upstream, view, faults = StillClock(), PresignOnly(), RevocationView(), {}
-    state = MemoryState(clock=clock)
+    state = open_memory(clock=clock)
 
     async def apply_now() -> None:
-        view.apply(await state.since(view.serial, 10_000))
+        view.apply(await state.feed.since(view.serial, 10_000))
 
     parts: dict[type, dict[str, Any]] = {
         Stores: {
-            "grants": state,
-            "leases": state,
-            "feed": state,
-            "ledger": state,
+            "grants": state.grants,
+            "leases": state.leases,
+            "feed": state.feed,
+            "ledger": state.ledger,
             "sealer": Sealer(),
             "issuer": None,
             "resealer": None,

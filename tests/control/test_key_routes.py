@@ -10,7 +10,7 @@ import pytest
 from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
 from gateway.stores.keyring import KeyRing
-from gateway.stores.memory import MemoryState
+from gateway.stores.memory import open_memory
 from gateway.stores.seal import Sealer
 from gateway.stores.sealed import SealedGrants, count_seals
 from tests.contract import sample
@@ -25,7 +25,7 @@ async def test_a_key_is_shown_once_and_stored_sealed(desk: Desk) -> None:
     assert answer.headers["Location"] == f"/v1/keys/{key['id']}"
     assert key["session_token"] is None
     assert key["expires_at"] == "2027-01-15T09:00:00Z"
-    grant = await desk.state.find(hash_secret(key["access_key_id"]))
+    grant = await desk.state.grants.find(hash_secret(key["access_key_id"]))
     assert grant is not None
     assert grant.sealed is not None
     assert Sealer().open(key["access_key_id"], grant.sealed) == key["secret_access_key"]
@@ -45,7 +45,7 @@ async def test_a_key_is_shown_once_and_stored_sealed(desk: Desk) -> None:
 async def test_a_session_key_comes_with_its_token(desk: Desk) -> None:
     """A session key's token is stored as a hash only."""
     key = (await desk.ask("POST", "/v1/keys", {"app": "billing", "session": True})).json
-    grant = await desk.state.find(hash_secret(key["access_key_id"]))
+    grant = await desk.state.grants.find(hash_secret(key["access_key_id"]))
     assert grant is not None
     assert grant.session_hash == hash_secret(key["session_token"])
 
@@ -65,7 +65,7 @@ async def test_a_key_is_revoked(desk: Desk) -> None:
     key = (await desk.ask("POST", "/v1/keys", {"app": "billing"})).json
     answer = await desk.ask("DELETE", f"/v1/keys/{key['id']}")
     assert answer.json["state"] == "revoked"
-    grant = await desk.state.get(key["id"])
+    grant = await desk.state.grants.get(key["id"])
     assert grant is not None
     assert desk.view.revoked(grant, "reports", "a", "archive") is not None
     assert (await desk.ask("DELETE", f"/v1/keys/{key['id']}")).json == answer.json
@@ -110,7 +110,7 @@ async def test_a_backends_links_end_and_are_counted(desk: Desk) -> None:
     assert (await desk.ask("POST", "/v1/revocations", {"backend": "archive"})).json["revoked"] == 2
     for link, state in ((one, "revoked"), (two, "revoked"), (drafts, "active")):
         assert (await desk.ask("GET", f"/v1/links/{link['id']}")).json["state"] == state
-    grant = await desk.state.get(key["id"])
+    grant = await desk.state.grants.get(key["id"])
     assert grant is not None
     assert desk.view.revoked(grant, "reports", "x", "archive") is not None
     assert desk.view.revoked(grant, "drafts", "x", "lab") is None
@@ -135,7 +135,7 @@ async def test_leaked_texts_are_recognised(desk: Desk) -> None:
     for form in ("id", "access_key_id"):
         key = (await desk.ask("POST", "/v1/keys", {"app": "billing"})).json
         assert (await desk.ask("POST", "/v1/revocations", {"key": key[form]})).json["revoked"] == 1
-    for event in desk.state._audit:
+    for event in desk.state.ledger._trail:
         assert "gl_" not in repr(event)
         assert "GWK" not in repr(event)
     for body in ({"link": "l_x"}, {"key": "k_x"}, {"link": "https://x.example/s/gl_" + "1" * 34}):
@@ -158,7 +158,7 @@ async def test_leaked_texts_are_recognised(desk: Desk) -> None:
 async def test_exactly_one_target(desk: Desk, body: dict[str, object]) -> None:
     """No target, two targets or half a target revoke nothing."""
     assert (await desk.ask("POST", "/v1/revocations", body)).status == 422
-    assert await desk.state.revocations(0, 10) == []
+    assert await desk.state.feed.revocations(0, 10) == []
 
 
 async def test_the_list_has_an_etag(desk: Desk) -> None:
@@ -202,17 +202,20 @@ async def test_the_long_poll_waits_for_a_revocation(desk: Desk) -> None:
 
 async def test_a_reseal_goes_batch_by_batch_and_leaves_its_trace() -> None:
     """Counts and a cursor in the answer, one entry in the trail; the grants look as before."""
-    store = MemoryState()
-    grants = SealedGrants(store, KeyRing([(7, "a sealing key of enough characters")]), os.urandom)
-    async with serving(grants=grants, resealer=grants, leases=store, feed=store, ledger=store) as desk:
-        made = [await store.create(sample.link(password="scrypt$a$b")) for _ in range(3)]
+    store = open_memory()
+    ring = KeyRing([(7, "a sealing key of enough characters")])
+    grants = SealedGrants(store.grants, store.seals, ring, os.urandom)
+    async with serving(
+        grants=grants, resealer=grants, leases=store.leases, feed=store.feed, ledger=store.ledger
+    ) as desk:
+        made = [await store.grants.create(sample.link(password="scrypt$a$b")) for _ in range(3)]
         first = (await desk.ask("POST", "/v1/reseal", {"limit": 2})).json
         assert (2, 2, 0) == (first["examined"], first["resealed"], first["unreadable"])
         rest = (await desk.ask("POST", "/v1/reseal", {"cursor": first["cursor"]})).json
         assert {"examined": 1, "resealed": 1, "unreadable": 0, "cursor": None} == rest
-        assert {7: 3} == await count_seals(store)
+        assert {7: 3} == await count_seals(store.grants)
         assert "scrypt$a$b" == (await grants.find(made[0].hash)).password  # type: ignore[union-attr]
-        acts = [entry_fields(entry) for entry in (await store.trail(0, 10)).entries]
+        acts = [entry_fields(entry) for entry in (await store.ledger.trail(0, 10)).entries]
         assert [("key.reseal", "2"), ("key.reseal", "1")] == [(act["act"], act["detail"]["resealed"]) for act in acts]
         assert 422 == (await desk.ask("POST", "/v1/reseal", {"cursor": "garbage"})).status
 

@@ -25,7 +25,7 @@ async def test_the_trail_can_be_checked_by_its_reader(desk: Desk) -> None:
 async def test_a_damaged_entry_is_no_answer(desk: Desk) -> None:
     """It is the store's fault, told with its number and nothing of what is in it."""
     await desk.link()
-    desk.state._audit[0] = replace(desk.state._audit[0], text='{"number": 1, "actor": "somebody"}')
+    desk.state.ledger._trail[0] = replace(desk.state.ledger._trail[0], text='{"number": 1, "actor": "somebody"}')
     answer = await desk.ask("GET", "/v1/audit")
     assert answer.status == 503
     assert "somebody" not in answer.text
@@ -33,7 +33,7 @@ async def test_a_damaged_entry_is_no_answer(desk: Desk) -> None:
 
 async def test_records_of_every_grant_are_exported(desk: Desk) -> None:
     """Also those that no grant stands for, and keys that no UTF-8 text can hold."""
-    await desk.state.append([record("l_1"), record(None, key="a\ud800b"), record("l_2")])
+    await desk.state.ledger.append([record("l_1"), record(None, key="a\ud800b"), record("l_2")])
     first = (await desk.ask("GET", "/v1/records?limit=2")).json
     rest = (await desk.ask("GET", f"/v1/records?limit=2&cursor={first['cursor']}")).json
     assert [entry["grant_id"] for entry in first["records"] + rest["records"]] == ["l_1", None, "l_2"]

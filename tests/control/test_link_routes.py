@@ -35,7 +35,7 @@ async def test_create_shows_the_token_once(desk: Desk) -> None:
 async def test_a_stored_link_has_the_hash_only(desk: Desk) -> None:
     """Neither the token nor the password is stored in clear."""
     made = await desk.link(password="open sesame")
-    stored = await desk.state.find(LinkToken(made["token"]).hash)
+    stored = await desk.state.grants.find(LinkToken(made["token"]).hash)
     assert stored is not None
     assert stored.id == made["id"]
     assert made["token"] not in repr(stored)
@@ -247,7 +247,7 @@ async def test_wrong_queries_are_faults(desk: Desk, query: str) -> None:
 async def test_patch_changes_several_fields(desk: Desk) -> None:
     """One PATCH sets, clears and leaves; the counters and the token stay."""
     made = await desk.link(uses=3, label="old", expires_in=60)
-    await desk.state.open_lease(Reservation(made["id"], "k"), 3, desk.clock.now, LEASE_WINDOW)
+    await desk.state.leases.open_lease(Reservation(made["id"], "k"), 3, desk.clock.now, LEASE_WINDOW)
     desk.clock.now += 100
     change = {"uses": None, "label": "new", "expires_in": "1h", "cidrs": ["192.0.2.7"], "password": "p"}
     answer = await desk.ask("PATCH", f"/v1/links/{made['id']}", change)
@@ -261,7 +261,7 @@ async def test_patch_changes_several_fields(desk: Desk) -> None:
     assert link["password"] is True
     assert link["state"] == "active"
     assert link["key"] == "a.pdf"
-    assert await desk.state.find(LinkToken(made["token"]).hash) is not None
+    assert await desk.state.grants.find(LinkToken(made["token"]).hash) is not None
     cleared = await desk.ask("PATCH", f"/v1/links/{made['id']}", {"password": None, "expires_at": None, "cidrs": None})
     assert cleared.json["password"] is False
     assert cleared.json["expires_at"] is None
@@ -301,17 +301,17 @@ async def test_if_match(desk: Desk) -> None:
 async def test_a_lost_race_is_tried_again(desk: Desk) -> None:
     """Without If-Match, an edit that meets another one is applied on top of it."""
     made = await desk.link()
-    real, raced = desk.state.save, []
+    real, raced = desk.state.grants.save, []
 
     async def save(grant: Grant) -> Grant | None:
         if not raced:
             raced.append(True)
-            stored = await desk.state.get(grant.id)
+            stored = await desk.state.grants.get(grant.id)
             assert stored is not None
             await real(dataclasses.replace(stored, filename="theirs"))
         return await real(grant)
 
-    desk.state.save = save  # type: ignore[method-assign]
+    desk.state.grants.save = save  # type: ignore[method-assign]
     link = (await desk.ask("PATCH", f"/v1/links/{made['id']}", {"label": "ours"})).json
     assert (link["label"], link["filename"]) == ("ours", "theirs")
 
@@ -332,8 +332,8 @@ async def test_rotate_ends_the_old_token(desk: Desk) -> None:
     answer = await desk.ask("POST", f"/v1/links/{made['id']}/rotate")
     assert answer.status == 200
     assert answer.json["id"] == made["id"]
-    assert await desk.state.find(LinkToken(made["token"]).hash) is None
-    assert await desk.state.find(LinkToken(answer.json["token"]).hash) is not None
+    assert await desk.state.grants.find(LinkToken(made["token"]).hash) is None
+    assert await desk.state.grants.find(LinkToken(answer.json["token"]).hash) is not None
 
 
 async def test_delete_revokes_before_it_answers(desk: Desk) -> None:
@@ -345,7 +345,7 @@ async def test_delete_revokes_before_it_answers(desk: Desk) -> None:
     assert answer.json["state"] == "revoked"
     assert answer.json["revoked_at"] == "2027-01-15T08:00:00Z"
     assert answer.json["revoked_reason"] == "leaked"
-    grant = await desk.state.get(made["id"])
+    grant = await desk.state.grants.get(made["id"])
     assert grant is not None
     assert desk.view.revoked(grant, "reports", "a.pdf", "archive") is not None
     desk.clock.now += 5
@@ -358,8 +358,8 @@ async def test_delete_revokes_before_it_answers(desk: Desk) -> None:
 async def test_used_up_shows(desk: Desk) -> None:
     """A link whose uses are spent says so, with its counters."""
     made = await desk.link(uses=1)
-    await desk.state.open_lease(Reservation(made["id"], "k"), 1, START + 9, LEASE_WINDOW)
-    await desk.state.settle_bytes(Reservation(made["id"], "k"), 700, START + 9)
+    await desk.state.leases.open_lease(Reservation(made["id"], "k"), 1, START + 9, LEASE_WINDOW)
+    await desk.state.leases.settle_bytes(Reservation(made["id"], "k"), 700, START + 9)
     link = (await desk.ask("GET", f"/v1/links/{made['id']}")).json
     assert (link["state"], link["uses_used"], link["bytes_used"]) == ("used_up", 1, 700)
     assert link["last_used_at"] == "2027-01-15T08:00:09Z"
@@ -384,7 +384,7 @@ async def test_records(desk: Desk) -> None:
             outcome=Outcome.OK,
             bytes_out=10,
         )
-        await desk.state.append([record])
+        await desk.state.ledger.append([record])
     path = f"/v1/links/{made['id']}/records"
     page = (await desk.ask("GET", f"{path}?limit=2")).json
     assert [record["request_id"] for record in page["records"]] == ["r2", "r1"]

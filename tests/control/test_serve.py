@@ -69,7 +69,7 @@ async def test_who_waits_has_to_be_known_until_the_answer_comes(removed: bool, m
                 answer = await waiting
             assert (401, "credentials_missing") == (answer.status, answer.json["reason"])
             return
-        await desk.state.revoke([RevocationTarget(FeedKind.OWNER, "app:gone")], desk.clock(), "test", "admin:ops")
+        await desk.state.feed.revoke([RevocationTarget(FeedKind.OWNER, "app:gone")], desk.clock(), "test", "admin:ops")
         answer = await waiting
         assert (200, 1) == (answer.status, len(answer.json["revocations"]))
 
@@ -89,7 +89,7 @@ async def test_who_acted_is_recorded(desk: Desk) -> None:
     """The audit trail names the admin whose token was used."""
     desk.token = ADMIN + "2"
     await desk.link()
-    assert [entry_fields(entry)["actor"] for entry in desk.state._audit] == ["admin:night"]
+    assert [entry_fields(entry)["actor"] for entry in desk.state.ledger._trail] == ["admin:night"]
 
 
 async def test_unknown_paths_and_methods_are_problems(desk: Desk) -> None:
@@ -129,7 +129,7 @@ async def test_an_unexpected_error_says_no_more_than_internal(desk: Desk, caplog
     async def broken(*_: object) -> None:
         raise RuntimeError("the secret inner detail")
 
-    desk.state.get = broken  # type: ignore[method-assign,assignment]
+    desk.state.grants.get = broken  # type: ignore[method-assign,assignment]
     answer = await desk.ask("GET", "/v1/links/l_1")
     assert answer.status == 500
     assert answer.json["reason"] == "internal"
@@ -214,14 +214,14 @@ async def test_a_head_that_two_readers_could_read_differently_is_a_problem(desk:
 async def test_an_act_is_finished_and_noted_although_its_caller_has_gone() -> None:
     """A link that is made and stands in no trail would be worse than one that nobody hears of."""
     async with serving() as desk:
-        begun, go_on, real = asyncio.Event(), asyncio.Event(), desk.state.create
+        begun, go_on, real = asyncio.Event(), asyncio.Event(), desk.state.grants.create
 
         async def create(*arguments: Any) -> Any:
             begun.set()
             await go_on.wait()
             return await real(*arguments)
 
-        desk.state.create = create  # type: ignore[method-assign]
+        desk.state.grants.create = create  # type: ignore[method-assign]
         _, writer = await connect(desk)
         writer.write(HEAD.replace(b"17", b"18") + b'{"app": "billing"}')
         async with asyncio.timeout(5):
@@ -246,7 +246,7 @@ async def test_nobody_waits_for_a_caller_who_has_gone() -> None:
             finally:
                 ended.set()
 
-        desk.state.changed = changed  # type: ignore[method-assign]
+        desk.state.feed.changed = changed  # type: ignore[method-assign]
         _, writer = await connect(desk)
         authorization = f"Authorization: Bearer {ADMIN}\r\n\r\n".encode()
         writer.write(b"GET /v1/revocations?wait=60 HTTP/1.1\r\nHost: x\r\n" + authorization)

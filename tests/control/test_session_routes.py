@@ -26,7 +26,7 @@ async def test_an_app_gets_a_session_and_the_same_again(desk: Desk) -> None:
     first = (await desk.ask("GET", "/v1/credentials/billing", headers=headers)).json
     assert set(first) == {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}
     assert first["Expiration"] == "2027-01-15T09:00:00Z"
-    grant = await desk.state.find(hash_secret(first["AccessKeyId"]))
+    grant = await desk.state.grants.find(hash_secret(first["AccessKeyId"]))
     assert grant is not None
     assert str(grant.owner) == "app:billing"
     assert grant.session_hash == hash_secret(first["Token"])
@@ -52,7 +52,7 @@ async def test_a_revoked_session_is_not_handed_out(desk: Desk) -> None:
     await desk.ask("POST", "/v1/revocations", {"owner": "app:billing"})
     second = (await desk.ask("GET", "/v1/credentials/billing", headers=headers)).json
     assert second["AccessKeyId"] != first["AccessKeyId"]
-    grant = await desk.state.find(hash_secret(second["AccessKeyId"]))
+    grant = await desk.state.grants.find(hash_secret(second["AccessKeyId"]))
     assert grant is not None
     assert desk.view.revoked(grant, "reports", "x", "archive") is None
 
@@ -96,7 +96,7 @@ async def test_boto3_assumes_a_role() -> None:
             _assume, f"{desk.url}/sts", "a-good-token", "billing-role", DurationSeconds=900
         )
         credentials = answer["Credentials"]
-        grant = await desk.state.find(hash_secret(credentials["AccessKeyId"]))
+        grant = await desk.state.grants.find(hash_secret(credentials["AccessKeyId"]))
         assert grant is not None
         assert str(grant.owner) == "app:billing"
         assert grant.session_hash == hash_secret(credentials["SessionToken"])

@@ -96,9 +96,9 @@ HASH = hash_secret("a link's secret").hex()
 )
 async def test_wrong_bodies_are_told(desk: Desk, path: str, body: dict[str, object]) -> None:
     """422 names the fields, limits of the sidecar's own among them; nothing is counted."""
-    stored = await desk.state.create(link(hash=SecretHash(bytes.fromhex(HASH))))
+    stored = await desk.state.grants.create(link(hash=SecretHash(bytes.fromhex(HASH))))
     assert (await desk.ask("POST", f"/v1/uses/{path}", {"hash": HASH} | body)).status == 422
-    assert await desk.state.usage([stored.id]) == {}
+    assert await desk.state.leases.usage([stored.id]) == {}
 
 
 async def use(desk: Desk, what: str, grant: Grant | bytes, token: str = TOKEN, **fields: object) -> Reply:
@@ -113,7 +113,7 @@ OPENING = {"key": "k", "request": "r", "window": 60.0}
 
 async def test_limits_are_the_stored_grants(desk: Desk) -> None:
     """However many uses or bytes a sidecar would like: it is not even asked."""
-    stored = await desk.state.create(link(uses=1, budget=100))
+    stored = await desk.state.grants.create(link(uses=1, budget=100))
     assert (await use(desk, "open", stored, **OPENING)).json == {"granted": True, "fresh": True}
     assert not (await use(desk, "open", stored, **OPENING | {"key": "other"})).json["granted"]
     assert (await use(desk, "reserve", stored, request="r", key="k", wanted=101)).json == {"room": "spent"}
@@ -123,12 +123,12 @@ async def test_limits_are_the_stored_grants(desk: Desk) -> None:
 
 async def test_a_sidecar_settles_at_most_what_it_reserved(desk: Desk) -> None:
     """A count cannot be lowered by it, and not raised past what was reserved, by whatever it says has moved."""
-    stored = await desk.state.create(link(budget=100))
+    stored = await desk.state.grants.create(link(budget=100))
     assert (await use(desk, "reserve", stored, request="r", wanted=60)).json == {"room": "taken"}
     for _ in range(3):
         await use(desk, "settle", stored, request="invented", moved=0)
         await use(desk, "give-back", stored, request="invented")
-    assert (await desk.state.usage([stored.id]))[stored.id].moved == 60
+    assert (await desk.state.leases.usage([stored.id]))[stored.id].moved == 60
     await use(desk, "settle", stored, request="r", moved=1000)
     await use(desk, "settle", stored, request="r", moved=0)
     assert (await use(desk, "usage", stored)).json["moved"] == 60
@@ -137,18 +137,18 @@ async def test_a_sidecar_settles_at_most_what_it_reserved(desk: Desk) -> None:
 
 async def test_no_sidecar_speaks_for_anothers_requests(desk: Desk) -> None:
     """It ends neither what another sidecar holds nor what the central gateway's own requests do; its own it does."""
-    stored = await desk.state.create(link(uses=3, budget=100))
-    await desk.state.open_lease(Reservation(stored.id, "k", "r"), 3, desk.clock.now, 60.0)
-    await desk.state.reserve_bytes(Reservation(stored.id, "k", "r"), 50, budget=100)
+    stored = await desk.state.grants.create(link(uses=3, budget=100))
+    await desk.state.leases.open_lease(Reservation(stored.id, "k", "r"), 3, desk.clock.now, 60.0)
+    await desk.state.leases.reserve_bytes(Reservation(stored.id, "k", "r"), 50, budget=100)
     assert (await use(desk, "open", stored, TOKEN + "2", **OPENING | {"key": "k2"})).json["granted"]
     assert (await use(desk, "reserve", stored, TOKEN + "2", request="r", key="k2", wanted=50)).json["room"] == "taken"
     for shared in ("k", "k2"):
         for what, more in (("give-back", {}), ("settle", {"moved": 0, "keeps": False})):
             await use(desk, what, stored, request="r", key=shared, **more)
-    used = (await desk.state.usage([stored.id]))[stored.id]
+    used = (await desk.state.leases.usage([stored.id]))[stored.id]
     assert (used.uses, used.moved) == (2, 100)
     await use(desk, "give-back", stored, TOKEN + "2", request="r", key="k2")
-    used = (await desk.state.usage([stored.id]))[stored.id]
+    used = (await desk.state.leases.usage([stored.id]))[stored.id]
     assert (used.uses, used.moved) == (1, 50)
 
 
@@ -166,21 +166,21 @@ async def test_no_sidecar_speaks_for_anothers_requests(desk: Desk) -> None:
 async def test_who_never_saw_the_secret_reaches_nothing(desk: Desk, what: str, fields: dict[str, object]) -> None:
     """Not by the link's public id, not by another hash, not for a link of an owner that it does not serve, and not for
     a key: one answer for all, and no counter moves. Who knows the hash of one that it serves is answered."""
-    stored = await desk.state.create(link(uses=3, budget=100))
-    others = await desk.state.create(link(owner=Principal("app", "payroll"), uses=3, budget=100))
-    held = await desk.state.create(key())
+    stored = await desk.state.grants.create(link(uses=3, budget=100))
+    others = await desk.state.grants.create(link(owner=Principal("app", "payroll"), uses=3, budget=100))
+    held = await desk.state.grants.create(key())
     for refused in (hash_secret("another"), hash_secret(stored.id), others, held):
         answer = await use(desk, what, refused, **fields)
         assert (answer.status, answer.json["reason"]) == (404, "unknown_token")
-    assert await desk.state.usage([stored.id, others.id, held.id]) == {}
+    assert await desk.state.leases.usage([stored.id, others.id, held.id]) == {}
     assert (await use(desk, what, stored, **fields)).status == 200
     assert (await use(desk, what, others, TOKEN + "2", **fields)).status == 200
 
 
 async def test_grants_of_owners_that_a_sidecar_does_not_serve_are_not_there(desk: Desk) -> None:
     """Neither links nor keys; those that it serves are, and an admin is given all."""
-    mine = await desk.state.create(link())
-    others = await desk.state.create(link(owner=Principal("app", "payroll")))
+    mine = await desk.state.grants.create(link())
+    others = await desk.state.grants.create(link(owner=Principal("app", "payroll")))
     for token, found in ((TOKEN, [True, False]), (TOKEN + "2", [True, True]), (ADMIN, [True, True])):
         desk.token = token
         answers = [await desk.ask("GET", f"/v1/grants/by-hash/{grant.hash.hex()}") for grant in (mine, others)]
@@ -196,13 +196,13 @@ async def test_a_sidecar_has_keys_of_its_apps_issued(desk: Desk) -> None:
     desk.token = TOKEN
     answer = await desk.ask("POST", "/v1/sessions", _session())
     assert answer.status == 201, answer.text
-    grant = await desk.state.find(hash_secret(answer.json["access_key_id"]))
+    grant = await desk.state.grants.find(hash_secret(answer.json["access_key_id"]))
     assert grant is not None
     assert (str(grant.owner), grant.issued_by, grant.label) == ("app:billing", "admin:first", "container credentials")
     assert grant.expires_at == desk.clock.now + 3600
     assert grant.session_hash == hash_secret(answer.json["session_token"])
     assert answer.json["grant"][0] == grant.id
-    event = entry_fields(desk.state._audit[-1])
+    event = entry_fields(desk.state.ledger._trail[-1])
     assert (event["act"], event["actor"], event["target"]) == ("key.create", "admin:first", grant.id)
 
 

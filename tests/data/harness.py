@@ -36,7 +36,8 @@ from gateway.data.steps.renew import Renewals
 from gateway.server.connection import Connection
 from gateway.server.listener import DataServer
 from gateway.server.request import IncomingRequest
-from gateway.stores.memory import MemoryState
+from gateway.stores.engine import Engine
+from gateway.stores.memory import open_memory
 from gateway.stores.seal import NONCE_BYTES, Sealer
 from gateway.telemetry.metrics import Metrics
 from gateway.wire.sig.sigv4 import UNSIGNED_PAYLOAD, SigningKeys, encode_key, encode_query, sign_headers
@@ -109,7 +110,7 @@ class Rig:
 
     plane: DataPlane
     store: ScriptedStore
-    state: MemoryState
+    state: Engine
     clock: Clock
     metrics: Metrics
     records: list[Record]
@@ -142,7 +143,7 @@ class Rig:
             scope=scope,
             **settings,
         )
-        stored = await self.state.create(grant)
+        stored = await self.state.grants.create(grant)
         await self.plane.follower.catch_up()
         return token.text, stored
 
@@ -163,18 +164,18 @@ class Rig:
             sealed=sealed,
             **fields,
         )
-        stored = await self.state.create(grant)
+        stored = await self.state.grants.create(grant)
         await self.plane.follower.catch_up()
         return Credentials(key_id, secret), stored
 
     async def revoke(self, kind: FeedKind, name: str, prefix: str = "") -> None:
         """As the control plane does it: recorded, then known here, before it returns."""
-        await self.state.revoke([RevocationTarget(kind, name, prefix)], self.clock.now, "test", "admin:test")
+        await self.state.feed.revoke([RevocationTarget(kind, name, prefix)], self.clock.now, "test", "admin:test")
         await self.plane.follower.catch_up()
 
     async def edit(self, grant: Grant, **fields: Any) -> Grant:
         """As the control plane does it: stored, then in force here, for what runs too, before it returns."""
-        saved = await self.state.save(replace(grant, **fields))
+        saved = await self.state.grants.save(replace(grant, **fields))
         await self.plane.follower.catch_up()
         await self.renewals.settle()
         assert saved is not None
@@ -266,12 +267,12 @@ class Rig:
 
     async def used(self, grant: Grant) -> int:
         await self.settled()
-        found = await self.state.usage([grant.id])
+        found = await self.state.leases.usage([grant.id])
         return found[grant.id].uses if grant.id in found else 0
 
     async def moved(self, grant: Grant) -> int:
         await self.settled()
-        found = await self.state.usage([grant.id])
+        found = await self.state.leases.usage([grant.id])
         return found[grant.id].moved if grant.id in found else 0
 
     def metric(self, name: str, **labels: str) -> float:
@@ -305,7 +306,7 @@ async def running(
     """A listener on a free port. Nothing runs in the background: a test says when the feed is read, who is slow."""
     clock, metrics, store = Clock(), Metrics(), store or ScriptedStore()
     metrics.know(backends=("lab", "away"))
-    state = state or MemoryState(clock=clock.wall)
+    state = state or open_memory(clock=clock.wall)
     records: list[Record] = []
     details: list[str] = []
 
@@ -320,20 +321,20 @@ async def running(
         if any(entry.revokes for entry in entries):
             plane.transfers.cut_revoked(plane.follower.view)
 
-    follower = RevocationFollower(state, take, monotonic=clock.monotonic, clock=clock.wall, metrics=metrics)
+    follower = RevocationFollower(state.feed, take, monotonic=clock.monotonic, clock=clock.wall, metrics=metrics)
     plane = DataPlane(
         gate=Snapshot(policy=given or policy(), posture=posture or FailPosture(), public_url="http://gw", **gate),
         upstream=store,
-        grants=Grants(state, lambda: follower.view, Sealer(), monotonic=clock.monotonic, metrics=metrics),
+        grants=Grants(state.grants, lambda: follower.view, Sealer(), monotonic=clock.monotonic, metrics=metrics),
         follower=follower,
-        leases=state,
-        limits=state,
+        leases=state.leases,
+        limits=state.limits,
         transfers=Transfers(monotonic=clock.monotonic, on_cut=metrics.cut),
         shaper=BandwidthShaper(clock.monotonic),
         guesses=GuessLimiter(),
         names=Names(),
         upload_parts=store.upload_parts,
-        accounts=Accounts(state, state, metrics, monotonic=time.monotonic, log=log),
+        accounts=Accounts(state.ledger, state.leases, metrics, monotonic=time.monotonic, log=log),
         metrics=metrics,
         clock=clock.wall,
         entropy=os.urandom,

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from gateway.core.revocation import FeedEntry
-from gateway.stores.sqlite import SqliteState
+from gateway.stores.sqlite.engine import open_sqlite
 
 _LONGEST = 0.15
 """Seconds from the first acknowledgement to the kill, at most."""
@@ -42,10 +42,9 @@ def acknowledged_before_kill(path: Path, chance: random.Random) -> list[str]:
 
 async def stored(path: Path) -> list[FeedEntry]:
     """The whole revocation list of a file."""
-    state = SqliteState(path)
-    await state.open()
+    state = await open_sqlite(path)
     entries: list[FeedEntry] = []
-    while page := await state.revocations(entries[-1].serial if entries else 0, 10_000):
+    while page := await state.feed.revocations(entries[-1].serial if entries else 0, 10_000):
         entries += page
     await state.close()
     return entries

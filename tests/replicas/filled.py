@@ -19,13 +19,13 @@ from gateway.core.request import Action
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind
 from gateway.core.token import ENTROPY_BYTES, LinkToken, hash_secret
-from gateway.stores import redis_scripts
-from gateway.stores.memory import MemoryState
-from gateway.stores.redis import _PREFIX
-from gateway.stores.redis_rows import edited_fields
-from gateway.stores.sqlite_schema import SqliteFile
-from gateway.stores.sqlite_work import create
-from gateway.stores.state import Engine, open_state
+from gateway.stores.engine import Engine
+from gateway.stores.memory import open_memory
+from gateway.stores.redis.grants import CREATE, edited_fields
+from gateway.stores.redis.server import PREFIX
+from gateway.stores.sqlite.grants import insert_grant
+from gateway.stores.sqlite.schema import SqliteFile
+from gateway.stores.state import open_state
 from tests.replicas.servers import postgres, valkey
 
 __all__ = ["ENGINES", "filled", "grant", "revocations", "sqlite_file", "token"]
@@ -74,7 +74,7 @@ def sqlite_file(path: Path, count: int, *, key: str | None = None, revoked: int 
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN")
         for number in range(count):
-            create(connection, grant(number, key), None, ISSUED)
+            insert_grant(connection, grant(number, key), None, ISSUED)
         connection.executemany(
             "INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?, ?, 1)",
             (
@@ -92,9 +92,9 @@ def sqlite_file(path: Path, count: int, *, key: str | None = None, revoked: int 
 async def filled(engine: str, count: int, folder: Path) -> AsyncIterator[Engine]:
     """An opened store of its own, on a server of its own where it needs one."""
     if engine == "memory":
-        state = MemoryState()
+        state = open_memory()
         for number in range(count):
-            await state.create(grant(number))
+            await state.grants.create(grant(number))
         yield state
     elif engine == "SQLite":
         path = folder / f"{count}.db"
@@ -145,12 +145,12 @@ async def _fill_postgres(url: str, count: int) -> None:
 
 async def _fill_valkey(url: str, count: int) -> None:
     async with Redis.from_url(url) as client:
-        script = await client.script_load(redis_scripts.CREATE)
+        script = await client.script_load(CREATE)
         numbers = iter(range(count))
         while page := list(islice(numbers, _PAGE)):
             pipe = client.pipeline(transaction=False)
             for one in map(grant, page):
-                fixed = (_PREFIX, one.id, one.hash.hex(), "", 0, repr(one.issued_at), "")
+                fixed = (PREFIX, one.id, one.hash.hex(), "", 0, repr(one.issued_at), "")
                 pipe.evalsha(script, 0, *fixed, "kind", "link", *edited_fields(one))
             await pipe.execute()
         while (await client.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110 (the server tells nobody)

@@ -38,8 +38,8 @@ from gateway.core.revocation import FeedEntry, RevocationView
 from gateway.core.revocation_target import FeedKind
 from gateway.core.token import LinkToken, hash_secret
 from gateway.data.state.grants import Grants
+from gateway.stores.engine import Engine
 from gateway.stores.seal import Sealer
-from gateway.stores.state import Engine
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.timed import timed
 from tests.replicas.filled import ENGINES, filled, grant, revocations, sqlite_file, token
@@ -99,7 +99,8 @@ class Looker:
         metrics = Metrics()
         self._view = view
         self._count = count
-        self._grants = Grants(timed(store, metrics), lambda: view, Sealer(), monotonic=time.monotonic, metrics=metrics)
+        grants = timed(store.grants, metrics)
+        self._grants = Grants(grants, lambda: view, Sealer(), monotonic=time.monotonic, metrics=metrics)
 
     def any(self) -> LinkToken:
         return token(random.randrange(self._count))

@@ -9,8 +9,8 @@ import pytest
 
 from gateway.core.grant import Grant
 from gateway.core.revocation import RevocationView
-from gateway.stores.memory import MemoryState
-from gateway.stores.sqlite import SqliteState
+from gateway.stores.engine import Engine
+from gateway.stores.sqlite.engine import open_sqlite
 from tests.replicas.filled import ENGINES, filled, grant, revocations, sqlite_file, token
 from tests.replicas.million import Looker
 
@@ -23,23 +23,23 @@ async def test_every_link_is_found_as_it_was_meant(engine: str, tmp_path: Path) 
     async with filled(engine, COUNT, tmp_path) as store:
         for number in range(COUNT):
             expected = replace(grant(number), serial=number + 1)
-            assert await store.find(token(number).hash) == expected == await store.get(expected.id)
-        assert await store.find(token(COUNT).hash) is None
-        made = await store.create(grant(COUNT))
-        assert (await store.find(token(COUNT).hash), made.serial) == (made, COUNT + 1)
+            assert await store.grants.find(token(number).hash) == expected == await store.grants.get(expected.id)
+        assert await store.grants.find(token(COUNT).hash) is None
+        made = await store.grants.create(grant(COUNT))
+        assert (await store.grants.find(token(COUNT).hash), made.serial) == (made, COUNT + 1)
 
 
 async def test_a_look_up_is_a_miss_each_time(tmp_path: Path) -> None:
     """The cache that is in between forgets the link again; else the second look would be at memory."""
     asked: list[bytes] = []
 
-    class Asked(MemoryState):
+    class Asked(Engine):
         async def find(self, secret_hash: bytes) -> Grant | None:  # type: ignore[override]
             asked.append(secret_hash)
             return await super().find(secret_hash)
 
     store = Asked()
-    await store.create(grant(0))
+    await store.grants.create(grant(0))
     looker = Looker(store, RevocationView(), 1)
     assert await looker.look(token(0).text) > 0
     assert await looker.look(looker.any().text) > 0
@@ -50,15 +50,14 @@ async def test_revocations_come_after_the_links(tmp_path: Path) -> None:
     """They are as many as was said, newer than every link, and mean none of them."""
     path = tmp_path / "gateway.db"
     sqlite_file(path, COUNT, key="small", revoked=COUNT)
-    store = SqliteState(path)
-    await store.open()
-    entries = await store.revocations(0, 10 * COUNT)
+    store = await open_sqlite(path)
+    entries = await store.feed.revocations(0, 10 * COUNT)
     assert list(entries) == list(revocations(COUNT, COUNT + 1))
     view = RevocationView()
     view.apply(entries)
     assert len(view) == COUNT
     for number in range(COUNT):
-        found = await store.find(token(number).hash)
+        found = await store.grants.find(token(number).hash)
         assert found is not None
         assert found.serial < entries[0].serial
         assert view.revoked(found, "lab", "small", "lab") is None

@@ -19,9 +19,10 @@ from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.stores import central as module
-from gateway.stores.central import CentralState
+from gateway.stores.central import open_central
+from gateway.stores.engine import Engine
 from gateway.stores.keyring import KeyRing
-from gateway.stores.memory import MemoryState
+from gateway.stores.memory import open_memory
 from gateway.stores.seal import Sealer
 from gateway.stores.sealed import SealedGrants, count_seals
 from tests.contract.sample import NOW, full_link, key, link
@@ -31,17 +32,16 @@ TOKEN = "a-sidecars-token-of-many-letters"
 
 
 @asynccontextmanager
-async def following(app: web.Application) -> AsyncIterator[CentralState]:
+async def following(app: web.Application) -> AsyncIterator[Engine]:
     """An engine that follows what this application pretends to be."""
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    state = CentralState(f"central+http://127.0.0.1:{runner.addresses[0][1]}", TOKEN)
     try:
-        await state.open()
+        state = await open_central(f"central+http://127.0.0.1:{runner.addresses[0][1]}", TOKEN)
         yield state
-    finally:
         await state.close()
+    finally:
         await runner.cleanup()
 
 
@@ -53,113 +53,114 @@ async def desk() -> AsyncIterator[Desk]:
 
 
 @pytest.fixture
-async def sidecar(desk: Desk) -> AsyncIterator[CentralState]:
-    state = CentralState(f"central+{desk.url}", TOKEN)
-    await state.open()
+async def sidecar(desk: Desk) -> AsyncIterator[Engine]:
+    state = await open_central(f"central+{desk.url}", TOKEN)
     yield state
     await state.close()
 
 
 @pytest.mark.parametrize("grant", [link(), key(), full_link()], ids=["link", "key", "full"])
-async def test_a_grant_is_resolved_whole(desk: Desk, sidecar: CentralState, grant: Any) -> None:
+async def test_a_grant_is_resolved_whole(desk: Desk, sidecar: Engine, grant: Any) -> None:
     """Every field, a key's sealed secret included; what does not exist is None."""
-    stored = await desk.state.create(replace(grant, id=grant.id + "x", hash=hash_secret(f"{grant.id} once more")))
-    assert await sidecar.find(stored.hash) == stored
-    assert await sidecar.find(hash_secret("nobody's")) is None
+    stored = await desk.state.grants.create(
+        replace(grant, id=grant.id + "x", hash=hash_secret(f"{grant.id} once more"))
+    )
+    assert await sidecar.grants.find(stored.hash) == stored
+    assert await sidecar.grants.find(hash_secret("nobody's")) is None
 
 
-async def test_the_feed_is_the_central_one(desk: Desk, sidecar: CentralState) -> None:
+async def test_the_feed_is_the_central_one(desk: Desk, sidecar: Engine) -> None:
     """All entries in order for the cache, the revoking ones for the first load; an end is an empty answer."""
-    stored = await desk.state.create(link())
-    (revoked,) = await desk.state.revoke([RevocationTarget(FeedKind.LINK, stored.id)], NOW, "leaked", "admin:ops")
-    entries = await sidecar.since(0, 10)
+    stored = await desk.state.grants.create(link())
+    (revoked,) = await desk.state.feed.revoke([RevocationTarget(FeedKind.LINK, stored.id)], NOW, "leaked", "admin:ops")
+    entries = await sidecar.feed.since(0, 10)
     assert [(entry.serial, entry.kind) for entry in entries] == [
         (stored.serial, FeedKind.ISSUED),
         (revoked.serial, FeedKind.LINK),
     ]
-    assert list(await sidecar.revocations(0, 10)) == [revoked]
-    assert list(await sidecar.since(revoked.serial, 10)) == []
-    assert len(await sidecar.since(0, 1)) == 1
+    assert list(await sidecar.feed.revocations(0, 10)) == [revoked]
+    assert list(await sidecar.feed.since(revoked.serial, 10)) == []
+    assert len(await sidecar.feed.since(0, 1)) == 1
 
 
-async def test_long_lists_come_in_pages(desk: Desk, sidecar: CentralState, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_lists_come_in_pages(desk: Desk, sidecar: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each entry once, in order, however many the answer may hold."""
     monkeypatch.setattr(module, "_PAGE", 3)
     targets = [RevocationTarget(FeedKind.OWNER, f"app:a{number}") for number in range(10)]
-    written = await desk.state.revoke(targets, NOW, "", "admin:ops")
-    assert list(await sidecar.since(0, 100)) == list(written)
-    assert list(await sidecar.since(0, 7)) == list(written)[:7]
+    written = await desk.state.feed.revoke(targets, NOW, "", "admin:ops")
+    assert list(await sidecar.feed.since(0, 100)) == list(written)
+    assert list(await sidecar.feed.since(0, 7)) == list(written)[:7]
 
 
-async def test_a_change_ends_the_wait(desk: Desk, sidecar: CentralState) -> None:
+async def test_a_change_ends_the_wait(desk: Desk, sidecar: Engine) -> None:
     """At once, not at the end of the wait; without one the wait ends by itself."""
     async with asyncio.timeout(5):
-        waiting = asyncio.gather(sidecar.changed(0, 10.0), desk.state.create(link()))
+        waiting = asyncio.gather(sidecar.feed.changed(0, 10.0), desk.state.grants.create(link()))
         await waiting
-        await sidecar.changed(await _last(sidecar), 0.05)
+        await sidecar.feed.changed(await _last(sidecar), 0.05)
 
 
-async def _last(sidecar: CentralState) -> int:
-    return (await sidecar.since(0, 100))[-1].serial
+async def _last(sidecar: Engine) -> int:
+    return (await sidecar.feed.since(0, 100))[-1].serial
 
 
-async def test_uses_and_bytes_are_counted_there(desk: Desk, sidecar: CentralState) -> None:
+async def test_uses_and_bytes_are_counted_there(desk: Desk, sidecar: Engine) -> None:
     """The same counters as the central gateway's own, within the stored link's limits."""
-    stored = await desk.state.create(link(uses=2, budget=100))
-    await sidecar.find(stored.hash)
+    stored = await desk.state.grants.create(link(uses=2, budget=100))
+    await sidecar.grants.find(stored.hash)
 
     def mine(request: str, lease: str | None) -> Reservation:
         return Reservation(stored.id, lease, request)
 
-    opened = [await sidecar.open_lease(mine(*names), 99, NOW, 3600.0) for names in ("1a", "2a", "3b", "4c")]
+    opened = [await sidecar.leases.open_lease(mine(*names), 99, NOW, 3600.0) for names in ("1a", "2a", "3b", "4c")]
     assert [None if lease is None else lease.fresh for lease in opened] == [True, False, True, None]
-    assert await sidecar.open_lease(Reservation(stored.id, "a"), 0, NOW, 3600.0) is not None
-    assert await sidecar.open_lease(Reservation(stored.id, "c"), 0, NOW, 3600.0) is None
-    await sidecar.give_back(mine("3", "b"))
-    assert (await sidecar.usage([stored.id])).get(stored.id) == Usage(1, 0, desk.clock.now)
-    assert await sidecar.reserve_bytes(mine("1", "a"), 100, budget=10**9, cap=100) is Room.TAKEN
-    assert await sidecar.reserve_bytes(mine("2", "a"), 1, budget=10**9, cap=1000) is Room.HELD
-    await sidecar.settle_bytes(mine("1", "a"), 30, NOW, ends=False)
-    await sidecar.settle_bytes(mine("1", "a"), 10, NOW)
-    assert (await desk.state.usage([stored.id]))[stored.id].moved == 40
-    assert await sidecar.reserve_bytes(mine("2", "a"), 61, budget=10**9) is Room.SPENT
-    assert await sidecar.release_lapsed() == 0
+    assert await sidecar.leases.open_lease(Reservation(stored.id, "a"), 0, NOW, 3600.0) is not None
+    assert await sidecar.leases.open_lease(Reservation(stored.id, "c"), 0, NOW, 3600.0) is None
+    await sidecar.leases.give_back(mine("3", "b"))
+    assert (await sidecar.leases.usage([stored.id])).get(stored.id) == Usage(1, 0, desk.clock.now)
+    assert await sidecar.leases.reserve_bytes(mine("1", "a"), 100, budget=10**9, cap=100) is Room.TAKEN
+    assert await sidecar.leases.reserve_bytes(mine("2", "a"), 1, budget=10**9, cap=1000) is Room.HELD
+    await sidecar.leases.settle_bytes(mine("1", "a"), 30, NOW, ends=False)
+    await sidecar.leases.settle_bytes(mine("1", "a"), 10, NOW)
+    assert (await desk.state.leases.usage([stored.id]))[stored.id].moved == 40
+    assert await sidecar.leases.reserve_bytes(mine("2", "a"), 61, budget=10**9) is Room.SPENT
+    assert await sidecar.leases.release_lapsed() == 0
 
 
-async def test_a_link_that_was_not_asked_for_is_counted_nowhere(desk: Desk, sidecar: CentralState) -> None:
+async def test_a_link_that_was_not_asked_for_is_counted_nowhere(desk: Desk, sidecar: Engine) -> None:
     """By its id alone the central gateway is not even asked; one without a use yet has no counters."""
-    stored = await desk.state.create(link(uses=2))
+    stored = await desk.state.grants.create(link(uses=2))
     with pytest.raises(DependencyDown):
-        await sidecar.open_lease(Reservation(stored.id, "a", "1"), 2, NOW, 3600.0)
-    await sidecar.find(stored.hash)
-    assert await sidecar.usage([stored.id]) == {}
-    assert await sidecar.open_lease(Reservation(stored.id, "a", "1"), 2, NOW, 3600.0) is not None
+        await sidecar.leases.open_lease(Reservation(stored.id, "a", "1"), 2, NOW, 3600.0)
+    await sidecar.grants.find(stored.hash)
+    assert await sidecar.leases.usage([stored.id]) == {}
+    assert await sidecar.leases.open_lease(Reservation(stored.id, "a", "1"), 2, NOW, 3600.0) is not None
 
 
-async def test_what_changes_grants_is_refused(sidecar: CentralState) -> None:
+async def test_what_changes_grants_is_refused(sidecar: Engine) -> None:
     """With the reason that callers are told: not here."""
     target = RevocationTarget(FeedKind.LINK, "l_1")
     for call in (
-        sidecar.get("l_1"),
-        sidecar.create(link()),
-        sidecar.save(link()),
-        sidecar.count(target),
-        sidecar.revoke([target], NOW, "", "admin:ops"),
+        sidecar.grants.get("l_1"),
+        sidecar.grants.create(link()),
+        sidecar.grants.save(link()),
+        sidecar.grants.count(target),
+        sidecar.feed.revoke([target], NOW, "", "admin:ops"),
     ):
         with pytest.raises(Refused) as caught:
             await call
         assert caught.value.reason is Reason.UNSUPPORTED_OPERATION
 
 
-async def test_keys_of_an_app_are_issued_there(desk: Desk, sidecar: CentralState) -> None:
+async def test_keys_of_an_app_are_issued_there(desk: Desk, sidecar: Engine) -> None:
     """Stored at the central gateway, handed on whole; another app's are refused with the central gateway's words."""
-    issued = await sidecar.issue_session("billing", 900.0, "container credentials", ())
-    assert await desk.state.find(hash_secret(issued.access_key_id)) == issued.grant
+    issued = await sidecar.issuer.issue_session("billing", 900.0, "container credentials", ())
+    assert await desk.state.grants.find(hash_secret(issued.access_key_id)) == issued.grant
     assert issued.grant.expires_at == desk.clock.now + 900
     assert desk.deps.stores.sealer.open(issued.access_key_id, issued.grant.sealed or b"") == issued.secret_access_key
     assert issued.grant.session_hash == hash_secret(issued.session_token or "")
     with pytest.raises(Refused) as caught:
-        await sidecar.issue_session("payroll", 900.0, "container credentials", ())
+        await sidecar.issuer.issue_session("payroll", 900.0, "container credentials", ())
     assert caught.value.reason is Reason.NOT_ALLOWED
     assert "app:payroll" in caught.value.detail
 
@@ -196,7 +197,7 @@ async def test_what_is_no_session_is_the_stores_fault(desk: Desk, wrong: str) ->
     app.router.add_get("/v1/revocations", feed)
     async with following(app) as state:
         with pytest.raises(DependencyDown):
-            await state.issue_session(
+            await state.issuer.issue_session(
                 "payroll" if wrong == "another app" else "billing", 900.0, "container credentials", ()
             )
 
@@ -210,14 +211,15 @@ async def test_wrong_beginnings_are_told(desk: Desk) -> None:
         ("central+http://127.0.0.1:1", TOKEN),
     ):
         with pytest.raises(SettingsError):
-            await CentralState(url, token).open()
+            await open_central(url, token)
 
 
 async def test_a_closed_engine_is_down(desk: Desk) -> None:
     """And never an empty answer, which would be a proof."""
-    state = CentralState(f"central+{desk.url}", TOKEN)
+    state = await open_central(f"central+{desk.url}", TOKEN)
+    await state.close()
     with pytest.raises(DependencyDown):
-        await state.since(0, 10)
+        await state.feed.since(0, 10)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +253,7 @@ async def test_a_bad_answer_is_no_proof(status: int, body: str) -> None:
     async with following(app) as state:
         good = False
         with pytest.raises(DependencyDown):
-            await state.since(0, 10)
+            await state.feed.since(0, 10)
 
 
 @pytest.mark.parametrize("found", [[1, 2], "x", [None] * 10])
@@ -269,7 +271,7 @@ async def test_what_is_no_grant_is_the_stores_fault(found: object) -> None:
     app.router.add_get("/v1/revocations", feed)
     async with following(app) as state:
         with pytest.raises(DependencyDown):
-            await state.find(hash_secret("x"))
+            await state.grants.find(hash_secret("x"))
 
 
 @pytest.mark.parametrize("keeps", [False, True])
@@ -288,34 +290,34 @@ async def test_an_answer_that_something_kept_proves_nothing(desk: Desk, keeps: b
 
     app = web.Application()
     app.router.add_get("/{path:.*}", relay)
-    stored = await desk.state.create(link())
+    stored = await desk.state.grants.create(link())
     async with following(app) as sidecar:
-        assert stored == await sidecar.find(stored.hash)
-        assert 1 == len(await sidecar.since(0, 10))
+        assert stored == await sidecar.grants.find(stored.hash)
+        assert 1 == len(await sidecar.feed.since(0, 10))
         if not keeps:
-            assert 1 == len(await sidecar.since(0, 10))
+            assert 1 == len(await sidecar.feed.since(0, 10))
             assert await sidecar.probe() is None
             return
         with pytest.raises(DependencyDown, match="something before it keeps answers"):
-            await sidecar.since(0, 10)
+            await sidecar.feed.since(0, 10)
         with pytest.raises(DependencyDown, match="came twice"):
             await sidecar.probe()
 
 
 async def test_a_central_gateway_opens_what_it_hands_on() -> None:
     """Its store holds nothing without the sealing key, which no sidecar has, and a sidecar's grants are whole."""
-    store = MemoryState()
-    grants = SealedGrants(store, KeyRing([(1, "a sealing key of enough characters")]), os.urandom)
+    store = open_memory()
+    grants = SealedGrants(store.grants, store.seals, KeyRing([(1, "a sealing key of enough characters")]), os.urandom)
     tokens = {hash_secret(TOKEN): "first"}
-    async with serving(grants=grants, leases=store, feed=store, ledger=store, sidecars=lambda: tokens) as desk:
+    stores = {"leases": store.leases, "feed": store.feed, "ledger": store.ledger}
+    async with serving(grants=grants, **stores, sidecars=lambda: tokens) as desk:
         made = await grants.create(key(sealed=Sealer().seal("GWKID", "the secret", bytes(12))))
         worded = await grants.create(link(password="scrypt$a$b"))
-        sidecar = CentralState(f"central+{desk.url}", TOKEN)
-        await sidecar.open()
-        found = await sidecar.find(made.hash)
+        sidecar = await open_central(f"central+{desk.url}", TOKEN)
+        found = await sidecar.grants.find(made.hash)
         assert found is not None
         assert found.sealed is not None
         assert "the secret" == Sealer().open("GWKID", found.sealed)
-        assert worded == await sidecar.find(worded.hash)
+        assert worded == await sidecar.grants.find(worded.hash)
         await sidecar.close()
-    assert {1: 2} == await count_seals(store)
+    assert {1: 2} == await count_seals(store.grants)

@@ -14,7 +14,7 @@ from gateway.core.grant import Grant
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.sealing import UNSEALED
 from gateway.stores.keyring import KeyRing
-from gateway.stores.memory import MemoryState
+from gateway.stores.memory import MemoryGrants, MemoryTables, open_memory
 from gateway.stores.sealed import SealedGrants, check_seals, count_seals
 from tests.contract.sample import link
 
@@ -28,46 +28,46 @@ def logged() -> Iterator[list[Any]]:
 
 
 def sealed(store: Any, *keys: tuple[int, str]) -> SealedGrants:
-    return SealedGrants(store, KeyRing(keys), secrets.token_bytes)
+    return SealedGrants(store.grants, store.seals, KeyRing(keys), secrets.token_bytes)
 
 
 async def test_old_seals_are_told_until_there_are_none(logged: list[Any]) -> None:
     """With counts and with what to do; a book that knows of nothing old costs no look at any grant."""
-    store = MemoryState()
-    await check_seals(store, None)
-    await store.create(link(password="scrypt$a$b"))
-    await check_seals(store, KeyRing([FIRST]))
+    store = open_memory()
+    await check_seals(store.grants, store.seals, None)
+    await store.grants.create(link(password="scrypt$a$b"))
+    await check_seals(store.grants, store.seals, KeyRing([FIRST]))
     await sealed(store, FIRST).create(link(password="scrypt$a$b"))
-    await check_seals(store, KeyRing([SECOND, FIRST]))
+    await check_seals(store.grants, store.seals, KeyRing([SECOND, FIRST]))
     grants = sealed(store, SECOND, FIRST)
-    await grants.tell_old_seals()
+    await grants.log_old_seals()
     assert [(1, 1)] == [(line["unsealed"], line["older"]) for line in logged]
     assert "gateway key reseal" in logged[0]["event"]
     await grants.reseal(None, 10)
-    await grants.tell_old_seals()
+    await grants.log_old_seals()
     assert 1 == len(logged)
-    assert {1, 2} == set(await store.seals())
-    await check_seals(store, KeyRing([SECOND]))
-    store.page = None  # type: ignore[assignment,method-assign]
-    await sealed(store, SECOND).tell_old_seals()
+    assert {1, 2} == set(await store.seals.seals())
+    await check_seals(store.grants, store.seals, KeyRing([SECOND]))
+    store.grants.page = None  # type: ignore[assignment,method-assign]
+    await sealed(store, SECOND).log_old_seals()
 
 
 async def test_a_sealed_password_that_was_damaged_is_not_taken_for_a_plain_one(logged: list[Any]) -> None:
     """It proves nothing and stays as it is."""
-    store = MemoryState()
-    stored = await store.create(link(password="sealed$!"))
+    store = open_memory()
+    stored = await store.grants.create(link(password="sealed$!"))
     with pytest.raises(DependencyDown):
         await sealed(store, FIRST).find(stored.hash)
     assert 1 == (await sealed(store, FIRST).reseal(None, 10)).unreadable
-    assert stored == await store.get(stored.id)
+    assert stored == await store.grants.get(stored.id)
     assert stored.id == logged[0]["grant"]
 
 
-class Changing(MemoryState):
+class Changing(MemoryGrants):
     """Somebody else is faster, so many times."""
 
     def __init__(self, times: int) -> None:
-        super().__init__()
+        super().__init__(MemoryTables())
         self.times = times
 
     async def save(self, grant: Grant) -> Grant | None:
@@ -80,39 +80,39 @@ class Changing(MemoryState):
 @pytest.mark.parametrize("times", [0, 1, 2])
 async def test_a_change_meanwhile_is_not_written_away(times: int) -> None:
     """The reseal reads again; the password is the newer one, under the key in force."""
-    store = Changing(times)
-    stored = await store.create(link(password="scrypt$a$b"))
+    store = replace(open_memory(), grants=Changing(times))
+    stored = await store.grants.create(link(password="scrypt$a$b"))
     assert 1 == (await sealed(store, FIRST).reseal(None, 10)).resealed
     found = await sealed(store, FIRST).find(stored.hash)
     assert found is not None
     assert ("scrypt$c$d" if times else "scrypt$a$b") == found.password
-    assert {1: 1} == await count_seals(store)
+    assert {1: 1} == await count_seals(store.grants)
 
 
 async def test_what_changes_all_the_time_is_told() -> None:
     """Instead of trying for ever."""
-    store = Changing(100)
-    await store.create(link(password="scrypt$a$b"))
+    store = replace(open_memory(), grants=Changing(100))
+    await store.grants.create(link(password="scrypt$a$b"))
     with pytest.raises(DependencyDown, match="again and again"):
         await sealed(store, FIRST).reseal(None, 10)
 
 
 async def test_a_central_gateway_keeps_the_keys() -> None:
     """A store without a book is no place for sealing keys, and without them it asks for nothing."""
-    await check_seals(object(), None)  # type: ignore[arg-type]
+    await check_seals(open_memory().grants, None, None)
     with pytest.raises(SettingsError, match="central gateway"):
-        await check_seals(object(), KeyRing([FIRST]))  # type: ignore[arg-type]
+        await check_seals(open_memory().grants, None, KeyRing([FIRST]))
 
 
 async def test_a_cursor_of_another_list_is_refused() -> None:
     """As everywhere."""
     with pytest.raises(ValueError, match="cursor"):
-        await sealed(MemoryState(), FIRST).reseal("Z2FyYmFnZQ", 10)
+        await sealed(open_memory(), FIRST).reseal("Z2FyYmFnZQ", 10)
 
 
 async def test_rows_of_before_are_counted_as_unsealed() -> None:
     """A plain link has nothing to seal."""
-    store = MemoryState()
-    await store.create(link())
-    await store.create(link(password="scrypt$a$b"))
-    assert {UNSEALED: 1} == await count_seals(store)
+    store = open_memory()
+    await store.grants.create(link())
+    await store.grants.create(link(password="scrypt$a$b"))
+    assert {UNSEALED: 1} == await count_seals(store.grants)

@@ -9,11 +9,17 @@ import pytest
 
 from gateway.core.reasons import SettingsError
 from gateway.stores.limits import MemoryLimits
-from gateway.stores.memory import MemoryState
-from gateway.stores.patience import PatientLimits
-from gateway.stores.postgres import PostgresState
-from gateway.stores.redis import RedisState
-from gateway.stores.sqlite import SqliteState
+from gateway.stores.limits_breaker import LimitsBreaker
+from gateway.stores.memory import MemoryFeed, MemoryGrants, MemoryLeases, MemoryLedger
+from gateway.stores.postgres.feed import PostgresFeed
+from gateway.stores.postgres.grants import PostgresGrants
+from gateway.stores.postgres.leases import PostgresLeases
+from gateway.stores.postgres.ledger import PostgresLedger
+from gateway.stores.redis.grants import RedisGrants
+from gateway.stores.redis.limits import RedisLimits
+from gateway.stores.sqlite.feed import SqliteFeed
+from gateway.stores.sqlite.ledger import SqliteLedger
+from gateway.stores.sqlite.limits import SqliteLimits
 from gateway.stores.state import open_state
 from tests.contract.sample import link
 
@@ -22,7 +28,9 @@ from tests.contract.sample import link
 async def test_memory_is_all_five(url: str) -> None:
     """One engine in memory is every store."""
     state = await open_state(url)
-    assert {type(one) for one in (state.grants, state.leases, state.limits, state.feed, state.ledger)} == {MemoryState}
+    kinds = {type(one) for one in (state.grants, state.leases, state.limits, state.feed, state.ledger)}
+    assert {MemoryGrants, MemoryLeases, MemoryLimits, MemoryFeed, MemoryLedger} == kinds
+    assert len(state.engines) == 1
     await state.close()
 
 
@@ -47,8 +55,7 @@ async def test_one_process_counts_in_memory(tmp_path: Path) -> None:
     assert isinstance(alone.limits, MemoryLimits)
     await alone.close()
     several = await open_state(url, processes=2)
-    assert isinstance(several.limits, SqliteState)
-    assert several.limits is several.grants
+    assert isinstance(several.limits, SqliteLimits)
     await several.close()
 
 
@@ -56,12 +63,12 @@ async def test_each_store_is_opened_once(tmp_path: Path, valkey_url: str) -> Non
     """Limits and records go where the grants are unless they name another store; equal URLs are one engine."""
     grants, records = f"sqlite:///{tmp_path}/gateway.db", f"sqlite:///{tmp_path}/records.db"
     state = await open_state(grants, limits=valkey_url, records=records)
-    assert state.grants is state.leases is state.feed
-    assert isinstance(state.limits, PatientLimits)  # counters in the network are not waited for long
-    assert any(isinstance(engine, RedisState) for engine in state.engines)
-    assert isinstance(state.ledger, SqliteState)
-    assert state.ledger is not state.grants
-    assert len(state.engines) == 3
+    main, counters, ledger = state.engines
+    assert (main.grants, main.leases, main.feed) == (state.grants, state.leases, state.feed)
+    assert isinstance(state.limits, LimitsBreaker)  # counters in the network are not waited for long
+    assert isinstance(counters.limits, RedisLimits)
+    assert isinstance(state.ledger, SqliteLedger)
+    assert state.ledger is ledger.ledger
     await state.close()
     same = await open_state(grants, limits=valkey_url, records=grants)
     assert len(same.engines) == 2
@@ -71,8 +78,9 @@ async def test_each_store_is_opened_once(tmp_path: Path, valkey_url: str) -> Non
 async def test_postgres_is_all_five(postgres_url: str) -> None:
     """One PostgreSQL database is every store."""
     state = await open_state(postgres_url)
-    assert {type(one) for one in (state.grants, state.leases, state.feed, state.ledger)} == {PostgresState}
-    assert isinstance(state.limits, PatientLimits)
+    kinds = {type(one) for one in (state.grants, state.leases, state.feed, state.ledger)}
+    assert {PostgresGrants, PostgresLeases, PostgresFeed, PostgresLedger} == kinds
+    assert isinstance(state.limits, LimitsBreaker)
     assert len(state.engines) == 1
     await state.close()
 
@@ -82,7 +90,7 @@ async def test_redis_needs_the_operators_word(valkey_url: str) -> None:
     with pytest.raises(SettingsError, match="accept_redis_durability"):
         await open_state(valkey_url)
     state = await open_state(valkey_url, accept_redis_durability=True)
-    assert isinstance(state.grants, RedisState)
+    assert isinstance(state.grants, RedisGrants)
     await state.close()
 
 
@@ -144,7 +152,7 @@ async def test_sealing_keys_stand_before_the_grants_alone(tmp_path: Path) -> Non
     state = await open_state(url, sealing_keys=[(1, "a sealing key of enough characters")])
     stored = await state.grants.create(link(password="scrypt$salt$hash"))
     assert state.grants is state.sealed
-    assert isinstance(state.feed, SqliteState)
+    assert isinstance(state.feed, SqliteFeed)
     assert "scrypt$salt$hash" == stored.password
     await state.close()
     assert b"scrypt$salt$hash" not in (tmp_path / "gateway.db").read_bytes()

@@ -30,7 +30,7 @@ async def test_a_closed_posture_refuses() -> None:
         answer = await desk.ask("POST", "/v1/revocations", {"owner": "app:billing"})
         assert answer.status == 503
         assert answer.json["reason"] == "dependency_down"
-        assert len(await desk.state.revocations(0, 10)) == 1
+        assert len(await desk.state.feed.revocations(0, 10)) == 1
 
 
 async def test_a_revocation_that_is_repeated_leaves_the_event_that_the_first_could_not() -> None:
@@ -45,4 +45,4 @@ async def test_a_revocation_that_is_repeated_leaves_the_event_that_the_first_cou
         ledger.down = False
         assert [200, 200] == [(await desk.ask("DELETE", place)).status for place in places]
         assert ["key.revoke", "link.revoke"] == ledger.acts
-        assert 2 == len(await desk.state.revocations(0, 10))
+        assert 2 == len(await desk.state.feed.revocations(0, 10))

@@ -68,7 +68,7 @@ async def test_an_edit_gives_up_after_three_lost_races(desk: Desk) -> None:
     async def lost(grant: Grant) -> None:
         tries.append(grant)
 
-    desk.state.save = lost  # type: ignore[method-assign,assignment]
+    desk.state.grants.save = lost  # type: ignore[method-assign,assignment]
     for call in (links.edit(OPS, issued.held.grant.id, _same), links.rotate(OPS, issued.held.grant.id)):
         with pytest.raises(Refused) as refused:
             await call

@@ -32,9 +32,9 @@ async def test_keys_of_what_is_gone_are_revoked_and_no_others(desk: Desk) -> Non
     lasting = await keys.issue(Principal("admin", "ops"), "billing")
     assert 0 == await outlived_of(desk, KNOWN).end()
     assert [1, 0] == [await outlived_of(desk, GONE).end() for _ in range(2)]
-    stored = [await desk.state.get(key.grant.id) for key in (session, lasting)]
+    stored = [await desk.state.grants.get(key.grant.id) for key in (session, lasting)]
     assert [True, False] == [one is not None and one.revoked_at is not None for one in stored]
-    trail = await desk.state.trail(0, 100)
+    trail = await desk.state.ledger.trail(0, 100)
     assert 1 == sum('"key.revoke"' in entry.text and session.grant.id in entry.text for entry in trail.entries)
 
 

@@ -18,7 +18,7 @@ ENTRY = from_entry("https://gw.example", hash_secret("an app's token"))
 
 
 def _sessions(desk: Desk, ended: Callable[[Grant], bool] = lambda grant: False) -> Sessions:
-    return Sessions(desk.state, desk.api.keys, desk.clock, ended)
+    return Sessions(desk.state.grants, desk.api.keys, desk.clock, ended)
 
 
 def _take_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +28,7 @@ def _take_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         raise DependencyDown("grants", "down")
 
     for name in ("find", "create"):
-        monkeypatch.setattr(desk.state, name, down)
+        monkeypatch.setattr(desk.state.grants, name, down)
 
 
 async def test_apps_do_not_share_sessions(desk: Desk) -> None:
@@ -50,15 +50,15 @@ async def test_a_session_always_has_half_its_life_left(desk: Desk) -> None:
 async def test_a_failure_is_not_kept(desk: Desk) -> None:
     """When the store is down nothing is handed out, and the next call tries again."""
     sessions = _sessions(desk)
-    real = desk.state.create
+    real = desk.state.grants.create
 
     async def down(*_: object) -> None:
         raise DependencyDown("grants", "down")
 
-    desk.state.create = down  # type: ignore[method-assign,assignment]
+    desk.state.grants.create = down  # type: ignore[method-assign,assignment]
     with pytest.raises(DependencyDown):
         await sessions.current("one", ENTRY)
-    desk.state.create = real  # type: ignore[method-assign]
+    desk.state.grants.create = real  # type: ignore[method-assign]
     assert (await sessions.current("one", ENTRY)).grant.id
 
 
@@ -102,7 +102,7 @@ async def test_what_is_stored_as_revoked_is_not_kept_for_an_outage(desk: Desk, m
     async def down(*_: object) -> None:
         raise DependencyDown("grants", "down")
 
-    monkeypatch.setattr(desk.state, "create", down)
+    monkeypatch.setattr(desk.state.grants, "create", down)
     for _ in range(2):
         with pytest.raises(DependencyDown):
             await sessions.current("one", ENTRY)
@@ -134,7 +134,7 @@ async def test_who_does_not_answer_is_not_waited_for_long(desk: Desk, monkeypatc
         asked += 1
         await asyncio.get_running_loop().create_future()
 
-    monkeypatch.setattr(desk.state, "find", hang)
+    monkeypatch.setattr(desk.state.grants, "find", hang)
     async with asyncio.timeout(5):
         assert [first] * 9 == [await sessions.current("one", ENTRY) for _ in range(9)]
         assert 1 == asked

@@ -52,7 +52,7 @@ async def test_a_new_link_works_at_once_after_a_negative_answer(rig: Rig) -> Non
     token = LinkToken.mint(b"e" * ENTROPY_BYTES)
     assert 404 == (await rig.fetch(token.text)).status
     _, other = await rig.granted()
-    await rig.state.create(replace(other, id="l_new", hash=token.hash))
+    await rig.state.grants.create(replace(other, id="l_new", hash=token.hash))
     await rig.plane.follower.catch_up()
     assert 200 == (await rig.fetch(token.text)).status
 
@@ -74,7 +74,7 @@ async def test_what_a_neighbour_told_comes_before_the_cache(rig: Rig, monkeypatc
     monkeypatch.setattr(follower, "_neighbours", words)
     monkeypatch.setattr(rig.plane.grants, "_keep_up", follower.keep_up)
     assert 200 == (await rig.fetch(token)).status
-    [entry] = await rig.state.revoke([RevocationTarget(FeedKind.LINK, grant.id)], 0.0, "", "admin:ops")
+    [entry] = await rig.state.feed.revoke([RevocationTarget(FeedKind.LINK, grant.id)], 0.0, "", "admin:ops")
     assert 200 == (await rig.fetch(token)).status  # as nobody has answered the caller yet
     words.tell(entry.serial)
     assert 410 == (await rig.fetch(token)).status

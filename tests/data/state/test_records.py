@@ -179,9 +179,9 @@ async def test_uses_of_an_unlimited_link_are_counted_behind_the_answer(rig: Rig)
     await rig.fetch(token)
     await rig.fetch(token)
     await rig.settled()
-    assert {} == await rig.state.usage([grant.id])
+    assert {} == await rig.state.leases.usage([grant.id])
     await rig.plane.accounts.flush()
-    [usage] = (await rig.state.usage([grant.id])).values()
+    [usage] = (await rig.state.leases.usage([grant.id])).values()
     assert (1, 10) == (usage.uses, usage.moved)
 
 

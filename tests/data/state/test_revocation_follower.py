@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.data.state.revocation_follower import RevocationFollower
-from gateway.stores.memory import MemoryState
+from gateway.stores.memory import open_memory
 from gateway.telemetry.metrics import Metrics
 from tests.data.harness import NOW, Rig, running
 
@@ -37,27 +38,34 @@ async def test_a_view_that_was_never_proved_decides_nothing() -> None:
         assert Reason.VIEW_TOO_OLD == no.value.reason
 
 
-class DownFeed(MemoryState):
+class DownFeed:
     """A feed that is down when the test says so."""
 
     down = False
 
+    def __init__(self, feed):
+        self._feed = feed
+
+    def __getattr__(self, name):
+        return getattr(self._feed, name)
+
     async def changed(self, serial, seconds):
         if self.down:
             raise DependencyDown("revocations", "gone")
-        await super().changed(serial, 0.01)
+        await self._feed.changed(serial, 0.01)
 
     async def since(self, serial, limit):
         if self.down:
             raise DependencyDown("revocations", "gone")
-        return await super().since(serial, limit)
+        return await self._feed.since(serial, limit)
 
 
 async def test_a_feed_that_is_down_lets_the_view_age_and_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The follower never ends; the age grows; one answer makes it fresh."""
     monkeypatch.setattr("gateway.data.state.revocation_follower._BACKOFF", 0.01)
-    feed = DownFeed(clock=lambda: NOW)
-    async with running(state=feed) as rig, asyncio.TaskGroup() as group:
+    state = open_memory(clock=lambda: NOW)
+    feed = DownFeed(state.feed)
+    async with running(state=replace(state, feed=feed)) as rig, asyncio.TaskGroup() as group:
         follower = group.create_task(rig.plane.follower.run())
         feed.down = True
         await asyncio.sleep(0.05)
@@ -71,13 +79,13 @@ async def test_a_feed_that_is_down_lets_the_view_age_and_is_asked_again(monkeypa
 
 async def test_the_age_counts_from_the_question_not_from_the_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow feed proves only what it knew when it was asked."""
-    since = rig.state.since
+    since = rig.state.feed.since
 
     async def slow(serial, limit):
         rig.clock.tick(3)
         return await since(serial, limit)
 
-    monkeypatch.setattr(rig.state, "since", slow)
+    monkeypatch.setattr(rig.state.feed, "since", slow)
     await rig.plane.follower.catch_up()
     assert 3 == rig.plane.follower.age
 
@@ -85,12 +93,12 @@ async def test_the_age_counts_from_the_question_not_from_the_answer(rig: Rig, mo
 async def test_loading_reads_revocations_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are, all are known before the first request."""
     monkeypatch.setattr("gateway.data.state.revocation_follower._PAGE", 3)
-    state = MemoryState(clock=lambda: NOW)
+    state = open_memory(clock=lambda: NOW)
     async with running(state=state, load=False) as rig:
         tokens = [(await rig.granted())[1] for _ in range(2)]
         for number in range(10):
-            await state.revoke([_target(FeedKind.LINK, f"l_{number}")], NOW, "", "")
-        await state.revoke([_target(FeedKind.LINK, tokens[0].id)], NOW, "", "")
+            await state.feed.revoke([_target(FeedKind.LINK, f"l_{number}")], NOW, "", "")
+        await state.feed.revoke([_target(FeedKind.LINK, tokens[0].id)], NOW, "", "")
         await rig.plane.follower.load()
         view = rig.plane.follower.require_fresh()
         assert FeedKind.LINK == view.revoked(tokens[0], "reports", "a.txt", "lab")
@@ -133,19 +141,19 @@ class CountedFeed(DownFeed):
         return await super().since(serial, limit)
 
 
-def beside(feed: MemoryState, words: Words) -> RevocationFollower:
+def beside(feed: CountedFeed, words: Words) -> RevocationFollower:
     return RevocationFollower(
         feed, lambda _: None, monotonic=lambda: 0.0, clock=lambda: NOW, metrics=Metrics(), neighbours=words
     )
 
 
-async def revoke(feed: MemoryState, name: str) -> None:
+async def revoke(feed: CountedFeed, name: str) -> None:
     await feed.revoke([RevocationTarget(FeedKind.OWNER, name)], NOW, "", "admin:ops")
 
 
 async def test_what_a_neighbour_has_read_is_read_before_the_next_decision() -> None:
     """One process takes a revocation in and says so; the other then knows it too, having asked the feed once."""
-    feed, words = CountedFeed(clock=lambda: NOW), Words()
+    feed, words = CountedFeed(open_memory(clock=lambda: NOW).feed), Words()
     mine, other = beside(feed, words), beside(feed, words)
     await revoke(feed, "app:billing")
     await other.keep_up()
@@ -158,7 +166,7 @@ async def test_what_a_neighbour_has_read_is_read_before_the_next_decision() -> N
 
 async def test_a_feed_that_is_down_does_not_hide_what_a_neighbour_told() -> None:
     """Something was told that cannot be read: nothing is decided before it can."""
-    feed, words = CountedFeed(clock=lambda: NOW), Words()
+    feed, words = CountedFeed(open_memory(clock=lambda: NOW).feed), Words()
     other = beside(feed, words)
     await revoke(feed, "app:billing")
     words.tell(1)
@@ -173,7 +181,7 @@ async def test_a_feed_that_is_down_does_not_hide_what_a_neighbour_told() -> None
 
 async def test_what_the_feed_has_forgotten_is_asked_for_once() -> None:
     """A notice may be pruned before this process came to read it: the feed says that nothing is missing."""
-    feed, words = CountedFeed(clock=lambda: NOW), Words()
+    feed, words = CountedFeed(open_memory(clock=lambda: NOW).feed), Words()
     other = beside(feed, words)
     words.tell(7)
     for _ in range(3):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,7 @@ from gateway.core.reasons import DependencyDown, Reason, UpstreamFailed
 from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind
 from gateway.core.units import Rate
-from gateway.stores.memory import MemoryState
+from gateway.stores.memory import open_memory
 from tests.data.harness import APP, NOW, Rig, policy, request, rule, running
 from tests.data.scripted_store import Scripted
 
@@ -112,7 +113,7 @@ async def test_without_giving_back_the_use_would_be_lost(rig: Rig, once: tuple, 
     async def keep(lease):
         return None
 
-    monkeypatch.setattr(rig.state, "give_back", keep)
+    monkeypatch.setattr(rig.state.leases, "give_back", keep)
     rig.store.script(Scripted(404))
     await rig.fetch(token)
     assert 1 == await rig.used(grant)
@@ -189,7 +190,7 @@ async def test_a_client_that_leaves_while_its_share_is_taken_has_used_nothing(ri
     """The store has counted already, but nobody has heard of it yet: it is given back all the same."""
     rig.store.hold("inside/a.txt", BODY)
     token, grant = await rig.granted(uses=1, budget=10 * len(BODY))
-    take, taken, told = getattr(rig.state, taking), asyncio.Event(), asyncio.Event()
+    take, taken, told = getattr(rig.state.leases, taking), asyncio.Event(), asyncio.Event()
 
     async def slow(*given, **limits):
         found = await take(*given, **limits)
@@ -197,7 +198,7 @@ async def test_a_client_that_leaves_while_its_share_is_taken_has_used_nothing(ri
         await told.wait()
         return found
 
-    monkeypatch.setattr(rig.state, taking, slow)
+    monkeypatch.setattr(rig.state.leases, taking, slow)
     assert rig.server is not None
     gone, left = asyncio.Event(), rig.server.left
     monkeypatch.setattr(rig.server, "left", lambda connection: (left(connection), gone.set()))
@@ -215,7 +216,7 @@ async def test_what_ends_while_the_limiter_is_asked_is_not_missed(monkeypatch, e
     async with running(policy(limits=(limited(requests=Rate(100, 1.0, 100)),))) as rig:
         rig.store.hold("inside/a.txt", BODY)
         token, grant = await rig.granted()
-        take = rig.state.take
+        take = rig.state.limits.take
 
         async def meanwhile(demands, now):
             if end == "revoked":
@@ -226,7 +227,7 @@ async def test_what_ends_while_the_limiter_is_asked_is_not_missed(monkeypatch, e
                 rig.plane.draining = True
             return await take(demands, now)
 
-        monkeypatch.setattr(rig.state, "take", meanwhile)
+        monkeypatch.setattr(rig.state.limits, "take", meanwhile)
         assert (await rig.fetch(token)).status in {410, 503}
         assert end == (await rig.last()).reason
         assert [] == rig.store.seen
@@ -250,7 +251,7 @@ async def test_without_the_reservation_the_budget_would_not_hold(rig: Rig, monke
     async def only_read(mine, wanted, **limits):
         return Room.TAKEN
 
-    monkeypatch.setattr(rig.state, "reserve_bytes", only_read)
+    monkeypatch.setattr(rig.state.leases, "reserve_bytes", only_read)
     rig.store.hold("inside/a.txt", BODY)
     token = await rig.link(budget=500)
     got = await asyncio.gather(*(rig.fetch(token) for _ in range(60)))
@@ -308,7 +309,7 @@ async def test_a_link_shares_its_owners_rate_and_has_its_own(rig: Rig) -> None:
     assert [200, 429] == [(await rig.fetch(await rig.link())).status for _ in range(2)]
 
 
-class DownLimits(MemoryState):
+class DownLimits:
     """Limits that cannot answer."""
 
     async def take(self, demands, now) -> Verdict:
@@ -319,7 +320,7 @@ class DownLimits(MemoryState):
 async def test_limits_down_does_what_the_posture_says(posture: str, status: int) -> None:
     """Open lets pass and says so in a metric; closed refuses."""
     given = policy(limits=(limited(requests=Rate(1, 1.0, 1)),))
-    state = DownLimits(clock=lambda: NOW)
+    state = replace(open_memory(clock=lambda: NOW), limits=DownLimits())
     async with running(given, trusted=APP, state=state, posture=FailPosture(limits=posture)) as app:
         app.store.hold("inside/a", BODY)
         assert status == (await app.ask("GET", "/reports/a")).status
@@ -345,7 +346,7 @@ async def test_leases_down_is_503_for_who_needs_one(rig: Rig, once: tuple, monke
     async def down(*_):
         raise DependencyDown("grants", "gone")
 
-    monkeypatch.setattr(rig.state, "open_lease", down)
+    monkeypatch.setattr(rig.state.leases, "open_lease", down)
     assert 503 == (await rig.fetch(once[0])).status
     assert 200 == (await rig.fetch(await rig.link())).status
 
@@ -356,7 +357,7 @@ async def test_a_counter_that_cannot_be_settled_stays_too_high(rig: Rig, once: t
     async def down(*_):
         raise DependencyDown("grants", "gone")
 
-    monkeypatch.setattr(rig.state, "give_back", down)
+    monkeypatch.setattr(rig.state.leases, "give_back", down)
     rig.store.script(Scripted(404))
     assert 404 == (await rig.fetch(once[0])).status
     assert 1 == await rig.used(once[1])

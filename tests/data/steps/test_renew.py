@@ -24,7 +24,8 @@ from gateway.core.token import hash_secret
 from gateway.data.state.transfers import Permit
 from gateway.data.steps import renew
 from gateway.data.steps.authorise import authorise
-from gateway.stores.memory import MemoryState
+from gateway.stores.engine import Engine
+from gateway.stores.memory import open_memory
 from tests.data.harness import APP, NOW, Rig, deny, policy, request, rule, running
 from tests.data.parts_store import PartsStore
 from tests.data.scripted_store import Scripted
@@ -183,7 +184,7 @@ async def test_the_last_byte_waits_for_one_more_question(box: Rig, kind: str) ->
     for fields in ({"hash": hash_secret(kind)}, {"expires_at": NOW}, {"actions": {Action.READ}}):
         token, grant = await box.granted(prefix="box/", **FIELDS)
         async with in_work(box, kind, token) as transfer:
-            await box.state.save(replace(grant, **fields))
+            await box.state.grants.save(replace(grant, **fields))
             await box.plane.follower.catch_up()
             assert [None] == [permit.exchange.cut_reason for permit in box.plane.transfers]
             assert not await transfer.finish()
@@ -395,17 +396,28 @@ async def test_without_a_look_at_the_newest_edit_the_old_grant_would_count(rig: 
 # many at once, and a store that does not answer
 
 
-class CountedReads(MemoryState):
-    """A store of state that counts how often a grant is looked for, and is away when a test says so."""
+class CountedReads:
+    """A store of grants that counts how often one is looked for, and is away when a test says so."""
 
     reads = 0
     away = False
+
+    def __init__(self, grants):
+        self._grants = grants
+
+    def __getattr__(self, name):
+        return getattr(self._grants, name)
 
     async def find(self, secret_hash):
         self.reads += 1
         if self.away:
             raise DependencyDown("grants", "away")
-        return await super().find(secret_hash)
+        return await self._grants.find(secret_hash)
+
+
+def counted() -> Engine:
+    state = open_memory(clock=lambda: NOW)
+    return replace(state, grants=CountedReads(state.grants))
 
 
 def entered(rig: Rig, grant: Grant, number: int, key: str = "a.txt") -> list[Permit]:
@@ -432,11 +444,11 @@ def entered(rig: Rig, grant: Grant, number: int, key: str = "a.txt") -> list[Per
 
 async def test_a_thousand_transfers_of_a_link_are_one_look_at_it() -> None:
     """And a few in each turn, between which everybody else has theirs."""
-    state = CountedReads(clock=lambda: NOW)
+    state = counted()
     async with running(state=state) as rig:
         _, grant = await rig.granted()
         permits = entered(rig, grant, 1000)
-        state.reads = turns = 0
+        state.grants.reads = turns = 0
 
         async def others() -> None:
             nonlocal turns
@@ -446,21 +458,22 @@ async def test_a_thousand_transfers_of_a_link_are_one_look_at_it() -> None:
 
         beside = asyncio.get_running_loop().create_task(others())
         await rig.edit(grant, label="new")
-        assert (1, [None]) == (state.reads, list({permit.exchange.cut_reason for permit in permits}))
+        assert (1, [None]) == (state.grants.reads, list({permit.exchange.cut_reason for permit in permits}))
         assert turns >= 1000 / renew._A_TURN
         await rig.edit(grant, label="newer", version=2, actions={Action.LIST})
         beside.cancel()
-        assert (2, {Reason.METHOD_NOT_ALLOWED}) == (state.reads, {permit.exchange.cut_reason for permit in permits})
+        cut = {permit.exchange.cut_reason for permit in permits}
+        assert (2, {Reason.METHOD_NOT_ALLOWED}) == (state.grants.reads, cut)
 
 
 async def test_what_was_edited_and_cannot_be_read_ends_when_the_view_would_be_too_old() -> None:
     """Until then it goes on, and so does everything else; if the grant is read in time, it stays."""
     for comes_back in (True, False):
-        state = CountedReads(clock=lambda: NOW)
+        state = counted()
         async with running(state=state) as rig:
             _, grant = await rig.granted()
             [permit, other] = entered(rig, grant, 1) + entered(rig, (await rig.granted("b.txt"))[1], 1, "b.txt")
-            state.away = True
+            state.grants.away = True
             with pytest.raises(DependencyDown):
                 await rig.edit(grant, label="new")
             rig.clock.tick(4.9)
@@ -468,7 +481,7 @@ async def test_what_was_edited_and_cannot_be_read_ends_when_the_view_would_be_to
             with pytest.raises(DependencyDown):
                 await rig.renewals.settle()
             assert None is permit.exchange.cut_reason
-            state.away = not comes_back
+            state.grants.away = not comes_back
             rig.clock.tick(0.2)
             await rig.plane.follower.catch_up()
             await rig.renewals.settle()
@@ -480,12 +493,12 @@ async def test_what_was_edited_and_cannot_be_read_ends_when_the_view_would_be_to
 
 async def test_a_store_that_never_answers_is_waited_for_no_longer(monkeypatch) -> None:
     """The edit is read until the view would be too old; the same holds when nothing comes back at all."""
-    state = CountedReads(clock=lambda: NOW)
+    state = counted()
     async with running(state=state) as rig:
         _, grant = await rig.granted()
         [permit] = entered(rig, grant, 1)
         monkeypatch.setattr(renew, "MAX_VIEW_AGE", 0.05)
-        monkeypatch.setattr(state, "find", lambda secret_hash: asyncio.Event().wait())
+        monkeypatch.setattr(state.grants, "find", lambda secret_hash: asyncio.Event().wait())
         rig.renewals._monotonic = asyncio.get_running_loop().time
         await rig.edit(grant, label="new")
         assert Reason.VIEW_TOO_OLD == permit.exchange.cut_reason
@@ -505,7 +518,7 @@ async def test_the_watch_of_edits_goes_on_by_itself(rig: Rig) -> None:
     _, grant = await rig.granted()
     [permit] = entered(rig, grant, 1)
     watch = asyncio.get_running_loop().create_task(rig.renewals.run())
-    await rig.state.save(replace(grant, cidrs=(ip_network("192.0.2.0/24"),)))
+    await rig.state.grants.save(replace(grant, cidrs=(ip_network("192.0.2.0/24"),)))
     await rig.plane.follower.catch_up()
     await until(lambda: permit.exchange.cut_reason)
     assert Reason.PEER_NOT_ALLOWED == permit.exchange.cut_reason
@@ -516,7 +529,7 @@ async def test_what_may_go_on_is_confirmed_and_what_may_not_is_refused(rig: Rig)
     """`confirm` takes the newest grant for the permit's own, whatever it was admitted by."""
     _, grant = await rig.granted(max_size=100)
     [permit] = entered(rig, grant, 1)
-    await rig.state.save(replace(grant, max_size=10))
+    await rig.state.grants.save(replace(grant, max_size=10))
     await rig.plane.follower.catch_up()
     await rig.renewals.confirm(permit)
     assert 10 == permit.largest

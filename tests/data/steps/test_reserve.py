@@ -57,7 +57,7 @@ async def test_without_reservations_nobody_would_get_it(
     async def looked(mine, wanted, **limits):
         return Room.TAKEN
 
-    monkeypatch.setattr(rig.state, "reserve_bytes", looked)
+    monkeypatch.setattr(rig.state.leases, "reserve_bytes", looked)
     got = await downloads(rig, once[0], 20)
     assert 3 * SIZE < sum(len(one.body) for one in got)
 
@@ -146,7 +146,7 @@ async def test_nothing_is_reserved_for_a_look(rig: Rig, once: tuple[str, Grant],
     async def none(mine, wanted, **limits):
         raise AssertionError("reserved")
 
-    monkeypatch.setattr(rig.state, "reserve_bytes", none)
+    monkeypatch.setattr(rig.state.leases, "reserve_bytes", none)
     assert 200 == (await rig.ask("HEAD", f"/s/{token}")).status
     assert 304 == (await rig.fetch(token, If_None_Match=etag)).status
     assert 200 == (await rig.fetch(token, Accept="text/html", Sec_Fetch_Mode="navigate")).status
@@ -201,7 +201,7 @@ async def test_what_runs_keeps_what_it_reserved(rig: Rig, once: tuple[str, Grant
             rig.clock.tick(RESERVED_SECONDS / 2)
             await rig.plane.follower.catch_up()
             await report(rig.plane.leases, rig.plane.transfers, rig.plane.clock)
-            held = await rig.state.usage([grant.id])
+            held = await rig.state.leases.usage([grant.id])
             assert SIZE == held[grant.id].moved
         assert 200 == (await rig.fetch(token)).status
         assert 200 == (await rig.fetch(token)).status
@@ -238,7 +238,7 @@ async def test_a_store_that_is_down_loses_no_count(rig: Rig, once: tuple[str, Gr
         await client.rest_of(100_000)
         with monkeypatch.context() as broken:
             for name in ("settle_bytes", "release_lapsed"):
-                broken.setattr(rig.state, name, down)
+                broken.setattr(rig.state.leases, name, down)
             await report(rig.plane.leases, rig.plane.transfers, rig.plane.clock)
         go.set()
         await client.rest_of(SIZE - 100_000)
@@ -247,7 +247,7 @@ async def test_a_store_that_is_down_loses_no_count(rig: Rig, once: tuple[str, Gr
 
 async def test_what_ended_meanwhile_is_not_told_of(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A round takes a while: a request that has settled by then leaves no second trace, and what runs is told of."""
-    settle, told, go = rig.state.settle_bytes, [], asyncio.Event()
+    settle, told, go = rig.state.leases.settle_bytes, [], asyncio.Event()
     for key in ("a", "b"):
         rig.store.hold(f"inside/{key}", BODY)
     tokens = [await rig.link(key, uses=1) for key in ("a", "b")]
@@ -263,7 +263,7 @@ async def test_what_ended_meanwhile_is_not_told_of(rig: Rig, monkeypatch: pytest
 
     async def round_() -> None:
         await reserved(rig, 2 * SIZE)
-        monkeypatch.setattr(rig.state, "settle_bytes", slowly)
+        monkeypatch.setattr(rig.state.leases, "settle_bytes", slowly)
         await report(rig.plane.leases, rig.plane.transfers, rig.plane.clock)
 
     *got, _ = await asyncio.gather(*[rig.fetch(token) for token in tokens], round_())
@@ -354,7 +354,7 @@ async def test_a_whole_download_is_counted_before_its_last_byte_leaves(
         [permit] = rig.plane.transfers
         if permit.moved == SIZE:
             another = Reservation(grant.id, permit.lease_key, "another")
-            found.append(await rig.state.reserve_bytes(another, 1, cap=SIZE))
+            found.append(await rig.state.leases.reserve_bytes(another, 1, cap=SIZE))
         await written(exchange, data)
 
     monkeypatch.setattr(ClientExchange, "write", write)

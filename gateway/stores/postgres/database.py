@@ -1,0 +1,115 @@
+"""Owns the connections to PostgreSQL that the stores in it share, and how they are opened and closed.
+
+Refuses to own tables (`schema`), trials (`probe`) and every query (the stores beside it).
+
+Law: whoever writes to the feed first takes the one row of serials and holds it until the commit, so serials become
+visible in their order and no reader can pass one that is still to come. A commit that was acknowledged is on disk:
+`synchronous_commit` is never off here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+
+from gateway.core.reasons import Dependency, DependencyDown
+from gateway.core.revocation import MAX_VIEW_AGE
+from gateway.stores.notifier import Notifier
+from gateway.stores.postgres.errors import FAILURES, map_errors
+
+__all__ = ["ANSWER_SECONDS", "CHANNEL", "PostgresDatabase", "connect"]
+
+ANSWER_SECONDS: Final = MAX_VIEW_AGE
+"""Longest wait for a connection or an answer: past it, a view is too old anyway."""
+
+CHANNEL: Final = "gateway_feed"
+"""Where every commit that wrote to the feed is announced."""
+
+_PRIMARY: Final = "read-write"
+"""A URL may name several hosts. A standby's feed may lag without end, and its silence would pass for a proof."""
+
+_DURABILITY: Final = """
+SELECT current_setting('synchronous_commit') = 'off', current_setting('default_transaction_isolation')
+"""
+
+
+async def connect(url: str) -> Any:
+    """A connection outside the pool. Raises one of `FAILURES`."""
+    return await asyncpg.connect(url, timeout=ANSWER_SECONDS, target_session_attrs=_PRIMARY)
+
+
+class PostgresDatabase:
+    """An opened database. `clock` gives seconds since the epoch; `notifier` wakes who waits for the feed."""
+
+    def __init__(self, url: str, pool: Any, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.notifier = Notifier()
+        self._url = url
+        self._pool = pool
+        self._listener: Any = None
+        self._listening = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, url: str, first: Any, clock: Callable[[], float]) -> PostgresDatabase:
+        """Make the pool; `first` is a connection that tells what sessions are set to. Raises one of `FAILURES`."""
+        lazy, isolation = await first.fetchrow(_DURABILITY)
+        wanted = {"synchronous_commit": "on"} if lazy else {}
+        wanted |= {} if isolation == "read committed" else {"default_transaction_isolation": "read committed"}
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=10,
+            timeout=ANSWER_SECONDS,
+            command_timeout=ANSWER_SECONDS,
+            server_settings=wanted,
+            target_session_attrs=_PRIMARY,
+        )
+        return cls(url, pool, clock)
+
+    async def close(self) -> None:
+        """Give the connections back, by force if a call does not end in time. Later calls raise DependencyDown."""
+        pool, listener, self._pool, self._listener = self._pool, self._listener, None, None
+        opened = [one for one in (listener, pool) if one is not None]
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                for one in opened:
+                    await one.close()
+        except FAILURES:
+            for one in opened:
+                one.terminate()
+        self.notifier.notify()
+
+    @asynccontextmanager
+    async def connection(self, dependency: Dependency) -> AsyncIterator[Any]:
+        """A connection of the pool. What fails on it is DependencyDown."""
+        if self._pool is None:
+            raise DependencyDown(dependency, "the store is not open")
+        with map_errors(dependency):
+            async with self._pool.acquire(timeout=ANSWER_SECONDS) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing_feed(self, dependency: Dependency, entries: int) -> AsyncIterator[tuple[Any, int]]:
+        """A transaction that holds the feed, with the last of the serials that were taken for it."""
+        take = "UPDATE gateway_serial SET last = last + $1 RETURNING last"
+        async with self.connection(dependency) as connection, connection.transaction():
+            yield connection, await connection.fetchval(take, entries)
+
+    async def read(self, dependency: Dependency, statement: str, *values: object) -> list[Any]:
+        """The rows of one statement, which may also change something."""
+        async with self.connection(dependency) as connection:
+            found: list[Any] = await connection.fetch(statement, *values)
+        return found
+
+    async def listen(self) -> None:
+        """Hold one connection that hears announcements; make a new one if it was lost."""
+        async with self._listening:
+            if self._pool is None or (self._listener is not None and not self._listener.is_closed()):
+                return
+            with map_errors("revocations"):
+                self._listener = await connect(self._url)
+                await self._listener.add_listener(CHANNEL, lambda *_: self.notifier.notify())

@@ -1,0 +1,74 @@
+"""Owns what the PostgreSQL driver's errors mean, and the wall at which they end.
+
+Refuses to own what is done about them (the fail posture).
+
+Law: a message is made from the SQLSTATE and never from the server's text, which may quote values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import asyncpg
+
+from gateway.core.reasons import Dependency, DependencyDown
+
+__all__ = ["FAILURES", "SESSION_LOST", "explain", "map_errors"]
+
+FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+"""What the driver raises when the server refuses, or cannot be had."""
+
+SESSION_LOST: Final = "GW001"
+"""Raised by `probe`, in a class that the standard leaves to applications."""
+
+_POOLED: Final = (
+    "a pooler before it gives each transaction another connection, which prepared statements, SET and LISTEN do not "
+    "outlive: use session pooling for this database (PgBouncer: pool_mode = session), or name the server itself"
+)
+_READ_ONLY: Final = (
+    "it takes no writes, as a standby does: name the primary, or several hosts with the primary among them"
+)
+_MEANINGS: Final = {
+    SESSION_LOST: _POOLED,
+    "26000": _POOLED,
+    "42P05": _POOLED,
+    "25006": _READ_ONLY,
+    "28000": "it does not let this user in",
+    "28P01": "the password is wrong",
+    "3D000": "there is no such database",
+    "3F000": "the user of the URL may use no schema: GRANT USAGE and CREATE ON SCHEMA public",
+    "42501": "the user of the URL lacks a right on the gateway's tables: GRANT it, or name the tables' owner",
+    "42P01": "a table of the gateway's is gone",
+    "53100": "its disk is full",
+    "53300": "it has no connection left: each gateway process takes up to 11, and 2 at its start",
+}
+"""What codes of the standard, or of the server, mean here and what is to be done."""
+
+
+def explain(error: Exception) -> str:
+    """What went wrong and what is to be done."""
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return f"PostgreSQL cannot be used: {_READ_ONLY}"
+    state = getattr(error, "sqlstate", None)
+    if state in _MEANINGS:
+        return f"PostgreSQL failed ({state}): {_MEANINGS[state]}"
+    return f"PostgreSQL failed ({state})" if state else f"PostgreSQL cannot be reached ({type(error).__name__})"
+
+
+@contextmanager
+def map_errors(dependency: Dependency) -> Iterator[None]:
+    """The driver's errors go no further: they become `DependencyDown`, a broken uniqueness a ValueError."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        raise ValueError("a grant with this id or secret exists") from error
+    except FAILURES as error:
+        raise DependencyDown(dependency, explain(error)) from error

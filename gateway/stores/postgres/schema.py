@@ -1,0 +1,145 @@
+"""Owns the PostgreSQL tables and their migrations.
+
+Refuses to own queries and the functions inside the server (the stores beside it).
+
+Law: a database that a newer gateway has migrated is never used. Gateways that start together migrate one at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gateway.core.reasons import SettingsError
+from gateway.stores.postgres.leases import LEASE_FUNCTIONS
+from gateway.stores.postgres.limits import TAKE_FUNCTION
+
+__all__ = ["MIGRATIONS", "migrate"]
+
+_MIGRATION_LOCK: Final = 0x67_61_74_65
+"""An advisory lock's number: nothing more than the letters "gate"."""
+
+_TABLES: Final = """
+    CREATE TABLE gateway_serial (last BIGINT NOT NULL);
+    INSERT INTO gateway_serial VALUES (0);
+    CREATE TABLE gateway_grants (
+        serial BIGINT PRIMARY KEY,
+        id TEXT COLLATE "C" NOT NULL UNIQUE,
+        hash BYTEA NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        owner TEXT COLLATE "C" NOT NULL,
+        version BIGINT NOT NULL,
+        issued_at DOUBLE PRECISION NOT NULL,
+        not_before DOUBLE PRECISION,
+        expires_at DOUBLE PRECISION,
+        uses BIGINT,
+        budget BIGINT,
+        bucket TEXT COLLATE "C",
+        root TEXT COLLATE "C",
+        label TEXT COLLATE "C",
+        rule TEXT COLLATE "C",
+        session BOOLEAN NOT NULL,
+        revoked_at DOUBLE PRECISION,
+        revoked_reason TEXT,
+        document TEXT NOT NULL
+    );
+    CREATE INDEX gateway_grants_owner ON gateway_grants (owner);
+    CREATE INDEX gateway_grants_bucket ON gateway_grants (bucket);
+    CREATE INDEX gateway_grants_rule ON gateway_grants (rule) WHERE rule IS NOT NULL;
+    CREATE INDEX gateway_grants_session ON gateway_grants (expires_at) WHERE session;
+    CREATE TABLE gateway_seals (number INTEGER PRIMARY KEY, mark TEXT NOT NULL);
+    CREATE TABLE gateway_feed (
+        serial BIGINT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        prefix TEXT NOT NULL,
+        at DOUBLE PRECISION NOT NULL,
+        reason TEXT NOT NULL,
+        by TEXT NOT NULL,
+        revokes BOOLEAN NOT NULL
+    );
+    CREATE INDEX gateway_feed_revoking ON gateway_feed (serial) WHERE revokes;
+    CREATE INDEX gateway_feed_notices ON gateway_feed (at) WHERE NOT revokes;
+    CREATE TABLE gateway_idempotency (
+        text TEXT COLLATE "C" PRIMARY KEY,
+        grant_id TEXT COLLATE "C" NOT NULL REFERENCES gateway_grants (id) ON DELETE CASCADE,
+        at DOUBLE PRECISION NOT NULL
+    );
+    CREATE INDEX gateway_idempotency_at ON gateway_idempotency (at);
+    CREATE INDEX gateway_idempotency_grant ON gateway_idempotency (grant_id);
+    CREATE TABLE gateway_usage (
+        grant_id TEXT COLLATE "C" PRIMARY KEY,
+        uses BIGINT NOT NULL,
+        moved BIGINT NOT NULL,
+        last_used_at DOUBLE PRECISION
+    );
+    CREATE TABLE gateway_leases (
+        grant_id TEXT COLLATE "C" NOT NULL,
+        key TEXT COLLATE "C" NOT NULL,
+        expires_at DOUBLE PRECISION NOT NULL,
+        moved BIGINT NOT NULL,
+        kept BOOLEAN NOT NULL,
+        PRIMARY KEY (grant_id, key)
+    );
+    CREATE INDEX gateway_leases_end ON gateway_leases (expires_at);
+    CREATE TABLE gateway_reservations (
+        grant_id TEXT COLLATE "C" NOT NULL,
+        request TEXT COLLATE "C" NOT NULL,
+        key TEXT COLLATE "C",
+        held BIGINT NOT NULL,
+        until DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (grant_id, request)
+    );
+    CREATE INDEX gateway_reservations_end ON gateway_reservations (until);
+    CREATE TABLE gateway_records (
+        number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        grant_id TEXT COLLATE "C",
+        at DOUBLE PRECISION NOT NULL,
+        document TEXT NOT NULL
+    );
+    CREATE INDEX gateway_records_of ON gateway_records (grant_id, at, number) WHERE grant_id IS NOT NULL;
+    CREATE INDEX gateway_records_at ON gateway_records (at);
+    CREATE TABLE gateway_trail (number BIGINT PRIMARY KEY, text TEXT NOT NULL, digest TEXT NOT NULL);
+    CREATE TABLE gateway_trail_head (number BIGINT NOT NULL, digest TEXT NOT NULL);
+    INSERT INTO gateway_trail_head VALUES (0, repeat('0', 64));
+    CREATE UNLOGGED TABLE gateway_limits (
+        key TEXT COLLATE "C" PRIMARY KEY,
+        backlog DOUBLE PRECISION NOT NULL,
+        at BIGINT NOT NULL,
+        ends BIGINT NOT NULL
+    );
+    CREATE INDEX gateway_limits_ends ON gateway_limits (ends);
+    CREATE FUNCTION gateway_announce() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_notify('gateway_feed', '');
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER gateway_announce AFTER INSERT ON gateway_feed
+    FOR EACH STATEMENT EXECUTE FUNCTION gateway_announce();
+"""
+"""A lease is `kept` once somebody had something of its use, which is then never given back."""
+
+MIGRATIONS: Final = ("".join((_TABLES, LEASE_FUNCTIONS, TAKE_FUNCTION)),)
+"""Forward only: number n takes a database from form n to n + 1. Never edit one that was released."""
+
+
+async def migrate(connection: Any) -> None:
+    """Bring the tables up to date, in one transaction.
+
+    Raises:
+        SettingsError: a newer gateway has migrated this database.
+    """
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+        # Asked for first: whoever may not create anything may still use tables that somebody else has made.
+        if await connection.fetchval("SELECT to_regclass('gateway_form')") is None:
+            await connection.execute("CREATE TABLE gateway_form (version INTEGER NOT NULL)")
+        version = await connection.fetchval("SELECT version FROM gateway_form") or 0
+        if version > len(MIGRATIONS):
+            raise SettingsError(
+                f"state: a newer gateway has migrated this database (form {version}, this one knows {len(MIGRATIONS)})."
+            )
+        for migration in MIGRATIONS[version:]:
+            await connection.execute(migration)
+        if version < len(MIGRATIONS):
+            await connection.execute("DELETE FROM gateway_form")
+            await connection.execute("INSERT INTO gateway_form VALUES ($1)", len(MIGRATIONS))

@@ -1,0 +1,203 @@
+"""Owns the grants in Redis: a hash each, and sets that find them by owner, rule and bucket.
+
+Refuses to own connections (`server`), indexes (`scripts`) and revoking (`feed`). A field that is not set is an empty
+text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.lease import Usage
+from gateway.core.reasons import DependencyDown
+from gateway.core.revocation_target import RevocationTarget
+from gateway.core.token import SecretHash
+from gateway.stores.codec import (
+    GrantRow,
+    check_filter,
+    check_storable,
+    document_of,
+    grant_of,
+    grant_page,
+    read_cursor,
+    storable_id,
+)
+from gateway.stores.redis.leases import read_usage
+from gateway.stores.redis.scripts import HITS, INDEX
+from gateway.stores.redis.server import PREFIX, RedisServer
+from gateway.stores.select import IDEMPOTENCY_WINDOW, wants
+
+__all__ = ["CREATE", "RedisGrants", "edited_fields"]
+
+_BATCH: Final = 200
+
+CREATE: Final = (
+    INDEX
+    + """
+local id, hash, idempotency, seconds = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local at, by = ARGV[6], ARGV[7]
+if idempotency ~= '' then
+    local known = redis.call('GET', p .. 'idempotency:' .. idempotency)
+    if known and redis.call('EXISTS', p .. 'grant:' .. known) == 1 then return known end
+end
+if redis.call('EXISTS', p .. 'grant:' .. id, p .. 'hash:' .. hash) > 0 then return false end
+local serial = add_entry('issued', id, '', at, '', by)
+redis.call('HSET', p .. 'grant:' .. id, 'id', id, 'serial', serial, 'version', 1, 'issued_at', at,
+    'revoked_at', '', 'revoked_reason', '', unpack(ARGV, 8))
+redis.call('SET', p .. 'hash:' .. hash, id)
+redis.call('ZADD', p .. 'grants', serial, id)
+each_index(id, 'SADD')
+index_session(id)
+if idempotency ~= '' then redis.call('SET', p .. 'idempotency:' .. idempotency, id, 'EX', seconds) end
+return id
+"""
+)
+"""Answers the grant's id, the earlier one's for a known idempotency text, nil if the id or the secret is taken."""
+
+_SAVE: Final = (
+    INDEX
+    + """
+local id, version, hash, now = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local key = p .. 'grant:' .. id
+if redis.call('HGET', key, 'version') ~= version then return 0 end
+local holder = redis.call('GET', p .. 'hash:' .. hash)
+if holder and holder ~= id then return -1 end
+redis.call('DEL', p .. 'hash:' .. redis.call('HGET', key, 'hash'))
+each_index(id, 'SREM')
+redis.call('HSET', key, unpack(ARGV, 6))
+redis.call('HINCRBY', key, 'version', 1)
+redis.call('SET', p .. 'hash:' .. hash, id)
+each_index(id, 'SADD')
+index_session(id)
+add_entry('changed', id, '', now, '', '')
+return 1
+"""
+)
+"""Answers 1, 0 for another version or no grant, -1 for a secret that another grant has."""
+
+_COUNT: Final = (
+    INDEX
+    + HITS
+    + """
+return hits(ARGV[2], ARGV[3], ARGV[4], function() end)
+"""
+)
+
+
+class RedisGrants:
+    """A `GrantAdmin`."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+
+    async def find(self, secret_hash: SecretHash) -> Grant | None:
+        with self._server.reach("grants") as client:
+            grant_id = await client.get(f"{PREFIX}hash:{secret_hash.hex()}")
+        return None if grant_id is None else await self._read(grant_id.decode())
+
+    async def get(self, grant_id: str) -> Grant | None:
+        return await self._read(grant_id) if storable_id(grant_id) else None
+
+    async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
+        check_storable(grant, idempotency)
+        text = "" if idempotency is None else hashlib.sha256(idempotency.encode()).hexdigest()
+        fixed = (grant.id, grant.hash.hex(), text, int(IDEMPOTENCY_WINDOW), repr(grant.issued_at), grant.issued_by)
+        values = (*fixed, "kind", str(grant.kind), *edited_fields(grant))
+        known = await self._server.write("grants", CREATE, *values)
+        if known is None:
+            raise ValueError("a grant with this id or secret exists")
+        return await self._require(known.decode())
+
+    async def save(self, grant: Grant) -> Grant | None:
+        check_storable(grant)
+        fixed = (grant.id, grant.version, grant.hash.hex(), repr(self._server.clock()))
+        done = await self._server.write("grants", _SAVE, *fixed, *edited_fields(grant))
+        if done < 0:
+            raise ValueError("a grant with this secret exists")
+        return await self._require(grant.id) if done else None
+
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        check_filter(wanted)
+        below = "+inf" if cursor is None else f"({int(read_cursor('g', cursor, 1)[0])}"
+        found: list[Grant] = []
+        async for grant, usage in self._newest(below):
+            if wants(wanted, grant, usage):
+                found.append(grant)
+            if len(found) > limit:
+                break
+        return grant_page(found, limit)
+
+    async def count(self, target: RevocationTarget) -> int:
+        return int(await self._server.run("grants", _COUNT, str(target.kind), target.name, target.prefix))
+
+    async def _read(self, grant_id: str) -> Grant | None:
+        with self._server.reach("grants") as client:
+            return _grant_from(await client.hmget(f"{PREFIX}grant:{grant_id}", GrantRow._fields))
+
+    async def _require(self, grant_id: str) -> Grant:
+        grant = await self._read(grant_id)
+        if grant is None:
+            raise DependencyDown("grants", "a grant vanished while it was written")
+        return grant
+
+    async def _newest(self, below: str) -> AsyncIterator[tuple[Grant, Usage]]:
+        """All grants with their counters, newest first, in batches."""
+        while True:
+            with self._server.reach("grants") as client:
+                found = await client.zrange(
+                    f"{PREFIX}grants", below, "-inf", desc=True, byscore=True, offset=0, num=_BATCH, withscores=True
+                )
+                if not found:
+                    return
+                names = [name.decode() for name, _ in found]
+                pipe = client.pipeline(transaction=False)
+                for name in names:
+                    pipe.hmget(f"{PREFIX}grant:{name}", GrantRow._fields)
+                rows = await pipe.execute()
+                usages = await read_usage(client, names)
+            for name, row in zip(names, rows, strict=True):
+                grant = _grant_from(row)
+                if grant is not None:
+                    yield grant, usages.get(name, Usage())
+            below = f"({int(found[-1][1])}"
+
+
+def edited_fields(grant: Grant) -> list[object]:
+    """The fields that an edit replaces, as pairs of name and value."""
+    scope = grant.scope
+    lapses = grant.session_hash is not None and grant.expires_at is not None
+    fields = {
+        "hash": grant.hash.hex(),
+        "owner": str(grant.owner),
+        "rule": grant.rule or "",
+        "bucket": "" if scope is None else scope.bucket,
+        "root": "" if scope is None else scope.root,
+        "session": repr(grant.expires_at) if lapses else "",
+        "document": document_of(grant),
+    }
+    return [word for pair in fields.items() for word in pair]
+
+
+def _grant_from(row: Sequence[bytes | None]) -> Grant | None:
+    if row[0] is None:
+        return None
+    texts = [(value or b"").decode() for value in row]
+    named = dict(zip(GrantRow._fields, texts, strict=True))
+    revoked = named["revoked_at"] != ""
+    return grant_of(
+        GrantRow(
+            id=named["id"],
+            kind=named["kind"],
+            hash=bytes.fromhex(named["hash"]),
+            owner=named["owner"],
+            issued_at=float(named["issued_at"]),
+            serial=int(named["serial"]),
+            version=int(named["version"]),
+            revoked_at=float(named["revoked_at"]) if revoked else None,
+            revoked_reason=named["revoked_reason"] if revoked else None,
+            document=named["document"],
+        )
+    )

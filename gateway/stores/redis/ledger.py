@@ -1,0 +1,163 @@
+"""Owns the records and the audit trail in Redis: a sorted set of records for each grant, a stream of the trail.
+
+Refuses to own connections (`server`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
+from gateway.core.trail import chain_event
+from gateway.stores.codec import (
+    read_cursor,
+    read_place,
+    record_from,
+    record_page,
+    record_text,
+    storable_id,
+    write_place,
+)
+from gateway.stores.redis.feed import read_feed
+from gateway.stores.redis.scripts import INDEX
+from gateway.stores.redis.server import PREFIX, RedisServer
+
+__all__ = ["RedisLedger"]
+
+_BATCH: Final = 200
+
+_ADD_TO_TRAIL: Final = """
+local p, before, number, text, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local head = redis.call('HGET', p .. 'trail-head', 'digest') or string.rep('0', 64)
+if head ~= before then return 0 end
+redis.call('XADD', p .. 'trail', number .. '-0', 'text', text, 'digest', digest)
+redis.call('HSET', p .. 'trail-head', 'number', number, 'digest', digest)
+return 1
+"""
+"""Adds an entry to the audit trail if its head is still the one that the entry follows; answers 0 if not."""
+
+_PRUNE_RECORDS: Final = """
+local p, id, before = ARGV[1], ARGV[2], ARGV[3]
+local gone = redis.call('ZREMRANGEBYSCORE', p .. 'records:' .. id, '-inf', '(' .. before)
+if redis.call('EXISTS', p .. 'records:' .. id) == 0 then redis.call('SREM', p .. 'recorded', id) end
+return gone
+"""
+
+_PRUNE_SESSIONS: Final = (
+    INDEX
+    + """
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. 'sessions', '-inf', '(' .. ARGV[2], 'LIMIT', 0, 200)) do
+    each_index(id, 'SREM')
+    redis.call('ZREM', p .. 'sessions', id)
+    redis.call('ZREM', p .. 'grants', id)
+    local hash = redis.call('HGET', p .. 'grant:' .. id, 'hash')
+    if hash then redis.call('DEL', p .. 'hash:' .. hash) end
+    redis.call('DEL', p .. 'grant:' .. id, p .. 'usage:' .. id)
+end
+return redis.call('ZCOUNT', p .. 'sessions', '-inf', '(' .. ARGV[2])
+"""
+)
+"""Forgets up to 200 short-lived keys that ended before ARGV[2]; answers how many are left to forget."""
+
+
+class RedisLedger:
+    """A `Ledger`."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+        self._adding = asyncio.Lock()
+
+    async def append(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
+        with self._server.reach("audit") as client:
+            last = await client.incrby(f"{PREFIX}record", len(records))
+            pipe = client.pipeline(transaction=True)
+            for number, record in enumerate(records, last - len(records) + 1):
+                # Equal instants are ordered by the text, so it begins with a number of fixed width.
+                member = f"{number:020d}{record_text(record)}"
+                pipe.zadd(f"{PREFIX}records:{record.grant_id or ''}", {member: record.at})
+                pipe.sadd(f"{PREFIX}recorded", record.grant_id or "")
+            await pipe.execute()
+
+    async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
+        if not storable_id(grant_id):
+            return RecordPage([], None)
+        at, number = read_cursor("r", cursor, 2) if cursor is not None else ("+inf", 0)
+        found: list[tuple[float, int, str]] = []
+        offset = 0
+        while len(found) <= limit:
+            with self._server.reach("audit") as client:
+                rows = await client.zrange(
+                    f"{PREFIX}records:{grant_id}",
+                    at if cursor is None else repr(float(at)),
+                    "-inf",
+                    desc=True,
+                    byscore=True,
+                    offset=offset,
+                    num=limit + 1,
+                    withscores=True,
+                )
+            offset += len(rows)
+            places = [(score, int(member[:20]), member[20:].decode()) for member, score in rows]
+            found += [place for place in places if cursor is None or place[:2] < (at, number)]
+            if len(rows) <= limit:  # the end; a record that comes now would move the offset
+                break
+        return record_page("r", found, limit)
+
+    async def export(self, cursor: str | None, limit: int) -> RecordPage:
+        # Grant by grant: there is no list of all records.
+        after = ("", "") if cursor is None else read_place("e", cursor)
+        found: list[tuple[str, str, str]] = []
+        with self._server.reach("audit") as client:
+            names = sorted(name.decode() for name in await client.smembers(f"{PREFIX}recorded"))
+            for name in names[bisect_left(names, after[0]) :]:
+                members = sorted(await client.zrange(f"{PREFIX}records:{name}", 0, -1))
+                places = ((name, member[:20].decode(), member[20:].decode()) for member in members)
+                found += [place for place in places if place[:2] > after]
+                if len(found) > limit:
+                    break
+        more = write_place("e", *found[limit - 1][:2]) if len(found) > limit else None
+        return RecordPage([record_from(text) for _, _, text in found[:limit]], more)
+
+    async def audit(self, event: AuditEvent) -> None:
+        async with self._adding:  # the writers of one process need not race each other
+            added = False
+            while not added:
+                head = await self._head()
+                entry = chain_event(event, head)
+                values = (head.digest, entry.number, entry.text, entry.digest)
+                added = await self._server.write("audit", _ADD_TO_TRAIL, *values)
+
+    async def trail(self, after: int, limit: int) -> TrailPage:
+        head = await self._head()
+        with self._server.reach("audit") as client:
+            found = await client.xrange(f"{PREFIX}trail", min=f"({after}-0", count=limit)
+        return TrailPage([_audit_entry(name, fields) for name, fields in found], head)
+
+    async def prune(self, before: float) -> int:
+        forgotten = 0
+        with self._server.reach("audit") as client:
+            for name in await client.smembers(f"{PREFIX}recorded"):
+                forgotten += await self._server.run("audit", _PRUNE_RECORDS, name, repr(before))
+            while await self._server.run("audit", _PRUNE_SESSIONS, repr(before)):
+                pass
+            after = 0
+            while entries := await read_feed(client, "feed", after, _BATCH):
+                after = entries[-1].serial
+                old = [f"{entry.serial}-0" for entry in entries if not entry.revokes and entry.at < before]
+                if old:
+                    await client.xdel(f"{PREFIX}feed", *old)
+        return forgotten
+
+    async def _head(self) -> TrailHead:
+        with self._server.reach("audit") as client:
+            number, digest = await client.hmget(f"{PREFIX}trail-head", "number", "digest")
+        return TrailHead() if number is None else TrailHead(int(number), digest.decode())
+
+
+def _audit_entry(name: bytes, fields: dict[bytes, bytes]) -> AuditEntry:
+    return AuditEntry(int(name.partition(b"-")[0]), fields[b"text"].decode(), fields[b"digest"].decode())

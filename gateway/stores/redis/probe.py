@@ -1,0 +1,75 @@
+"""Owns finding out whether a Redis or Valkey server does everything that the engine needs.
+
+Refuses to own connections and the wall for errors (`server`), which these functions are called behind.
+
+Law: what is tried is behaviour: a script that writes. Only what would be lost later is asked for: eviction, saving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import ResponseError
+
+from gateway.core.reasons import SettingsError
+from gateway.stores.redis.server import PREFIX
+
+__all__ = ["TRIAL", "eviction_fault", "require_working"]
+
+_log = structlog.get_logger("gateway")
+
+TRIAL: Final = """
+redis.call('SET', ARGV[1] .. 'probe', '1')
+redis.call('DEL', ARGV[1] .. 'probe')
+local time = redis.call('TIME')
+return {time[1], time[2]}
+"""
+"""Writes something of no meaning and takes it back; answers the server's clock."""
+
+
+async def require_working(client: Any, *, counts_only: bool) -> bool:
+    """See that the server can do its work here; returns whether it syncs writes when it is told to wait for it.
+
+    Raises:
+        SettingsError: it drops keys that must not be lost.
+        redis.exceptions.RedisError: it cannot; `explain` says what to do.
+    """
+    facts = await client.info("persistence")
+    saves = bool(int(facts.get("aof_enabled", 0)))
+    await client.get(f"{PREFIX}probe")  # a node of a cluster says of a plain command where the key is
+    await client.register_script(TRIAL)(args=[PREFIX])
+    if counts_only:
+        return saves and await _can_sync(client)
+    if (fault := await eviction_fault(client)) is not None:
+        raise SettingsError(f"state: {fault}.")
+    if not saves and await _makes_no_snapshots(client):
+        _log.warning("Redis saves nothing: grants and revocations end with its process; turn appendonly on")
+    return saves and await _can_sync(client)
+
+
+async def eviction_fault(client: Any) -> str | None:
+    """Why grants that are kept there may vanish."""
+    facts: Mapping[str, Any] = await client.info("memory")
+    policy = facts.get("maxmemory_policy", "noeviction")
+    if policy == "noeviction":
+        return None
+    return f"Redis drops grants and revocations once its memory is full ({policy}): set maxmemory-policy noeviction"
+
+
+async def _can_sync(client: Any) -> bool:
+    """Whether the server knows WAITAOF (Redis and Valkey from 7.2 on)."""
+    try:
+        await client.execute_command("WAITAOF", 0, 0, 1)
+    except ResponseError:
+        return False
+    return True
+
+
+async def _makes_no_snapshots(client: Any) -> bool:
+    """False for a server that does not say: managed ones keep their settings to themselves."""
+    try:
+        return str((await client.config_get("save")).get("save", "?")) == ""
+    except ResponseError:
+        return False

@@ -1,0 +1,59 @@
+"""Owns what several scripts of the Redis engine have in common: the indexes of grants, and the feed's entries.
+
+Refuses to own whole scripts, each of which stands beside its caller.
+
+Law: a script reads and writes in one go, so its conditions hold. Every key begins with ARGV[1], which carries a hash
+tag: all of a gateway's keys live on one node. Byte counts are compared as texts, because Lua's numbers lose bytes
+above 2**53.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["HITS", "INDEX"]
+
+INDEX: Final = """
+local p = ARGV[1]
+local function each_index(id, act)
+    local grant = redis.call('HMGET', p .. 'grant:' .. id, 'owner', 'rule', 'bucket')
+    for place, name in ipairs({'owner:', 'rule:', 'bucket:'}) do
+        if grant[place] and grant[place] ~= '' then redis.call(act, p .. name .. grant[place], id) end
+    end
+end
+local function index_session(id)
+    local expires = redis.call('HGET', p .. 'grant:' .. id, 'session')
+    if expires and expires ~= '' then redis.call('ZADD', p .. 'sessions', expires, id)
+    else redis.call('ZREM', p .. 'sessions', id) end
+end
+local function add_entry(kind, name, prefix, at, reason, by)
+    local serial = redis.call('INCR', p .. 'serial')
+    local streams = {'feed'}
+    if kind ~= 'issued' and kind ~= 'changed' then streams = {'feed', 'revocations'} end
+    for _, stream in ipairs(streams) do
+        redis.call('XADD', p .. stream, serial .. '-0', 'kind', kind, 'name', name, 'prefix', prefix,
+            'at', at, 'reason', reason, 'by', by)
+    end
+    return serial
+end
+"""
+
+HITS: Final = """
+local function hits(kind, name, prefix, act)
+    local ids = {}
+    if kind == 'link' or kind == 'key' then
+        if redis.call('HGET', p .. 'grant:' .. name, 'kind') == kind then ids = {name} end
+    elseif kind == 'owner' then ids = redis.call('SMEMBERS', p .. 'owner:' .. name)
+    elseif kind == 'policy' then ids = redis.call('SMEMBERS', p .. 'rule:' .. name)
+    elseif kind == 'prefix' then ids = redis.call('SMEMBERS', p .. 'bucket:' .. name) end
+    local found = 0
+    for _, id in ipairs(ids) do
+        local grant = redis.call('HMGET', p .. 'grant:' .. id, 'revoked_at', 'root')
+        if grant[1] == '' and (kind ~= 'prefix' or string.sub(grant[2], 1, #prefix) == prefix) then
+            found = found + 1
+            act(id)
+        end
+    end
+    return found
+end
+"""

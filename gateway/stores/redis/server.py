@@ -1,0 +1,102 @@
+"""Owns the connections to a Redis or Valkey server that the stores in it share, and the wall for its errors.
+
+Refuses to own trials (`probe`), and every command and script (the stores beside it).
+
+Law: a failover may lose what was acknowledged; nothing here can change that. Where the server keeps an append-only
+file, changes of grants and revocations wait until it is synced on the node that answered. Commands are never repeated
+by the client, because most of them count something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from gateway.core.reasons import Dependency, DependencyDown
+from gateway.core.revocation import MAX_VIEW_AGE
+from gateway.stores.notifier import Notifier
+from gateway.stores.redis.errors import explain
+
+__all__ = ["ANSWER_SECONDS", "FAILURES", "PREFIX", "RedisServer", "connect"]
+
+ANSWER_SECONDS: Final = MAX_VIEW_AGE
+"""Longest wait for a connection or an answer: past it, a view is too old anyway."""
+
+PREFIX: Final = "{gateway}:"
+"""What every key begins with. The hash tag keeps all of them on one node."""
+
+FAILURES: Final = (RedisError, OSError, TimeoutError)
+"""What the client raises when the server refuses, or cannot be had."""
+
+_SYNC_MILLISECONDS: Final = 3000
+
+
+def connect(url: str) -> Any:
+    """A client of many connections. Raises ValueError for a wrong URL."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=64,
+        timeout=ANSWER_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Redis.from_pool(pool)
+
+
+class RedisServer:
+    """A server that was tried. `clock` gives seconds since the epoch; `notifier` wakes who waits for the feed.
+
+    `syncs` says that it can be asked whether a write is on its disk.
+    """
+
+    def __init__(self, client: Any, clock: Callable[[], float], *, syncs: bool) -> None:
+        self.clock = clock
+        self.notifier = Notifier()
+        self._client = client
+        self._syncs = syncs
+
+    async def close(self) -> None:
+        """Close the connections. Later calls raise DependencyDown."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+        self.notifier.notify()
+
+    @contextmanager
+    def reach(self, dependency: Dependency) -> Iterator[Any]:
+        """The client. What fails inside is DependencyDown."""
+        if self._client is None:
+            raise DependencyDown(dependency, "the store is not open")
+        try:
+            yield self._client
+        except FAILURES as error:
+            raise DependencyDown(dependency, explain(error)) from error
+
+    async def run(self, dependency: Dependency, script: str, *values: object) -> Any:
+        """Run a script; its first argument is the prefix."""
+        with self.reach(dependency) as client:
+            return await client.register_script(script)(args=[PREFIX, *values])
+
+    async def write(self, dependency: Dependency, script: str, *values: object) -> Any:
+        """Run a script and wait until its effects are synced, on one connection."""
+        with self.reach(dependency) as client:
+            pipe = client.pipeline(transaction=False)
+            await client.register_script(script)(args=[PREFIX, *values], client=pipe)
+            return await self.sync(dependency, pipe)
+
+    async def sync(self, dependency: Dependency, pipe: Any) -> Any:
+        """Execute a pipeline of one command and wait until its effects are synced; returns its answer."""
+        with self.reach(dependency):
+            if self._syncs:
+                pipe.execute_command("WAITAOF", 1, 0, _SYNC_MILLISECONDS)
+            answer, *synced = await pipe.execute()
+            if synced and not synced[0][0]:
+                raise TimeoutError
+            return answer

@@ -1,0 +1,124 @@
+"""Owns the grants in a SQLite file.
+
+Refuses to own connections and threads (`database`), and revoking (`feed`).
+
+Law: whoever runs one of the functions on a transaction holds the write lock, so a condition read there still holds
+when its change is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from sqlite3 import Connection
+from typing import Final
+
+from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.token import SecretHash
+from gateway.stores.codec import (
+    EDITED_COLUMNS,
+    GRANT_COLUMNS,
+    GrantRow,
+    check_filter,
+    check_storable,
+    edited_values,
+    grant_of,
+    grant_page,
+    read_cursor,
+    storable_id,
+)
+from gateway.stores.select import IDEMPOTENCY_WINDOW, filter_sql, placing, target_sql
+from gateway.stores.sqlite.database import SqliteDatabase
+from gateway.stores.sqlite.feed import add_entry
+from gateway.stores.sqlite.schema import head_of
+
+__all__ = ["SqliteGrants", "insert_grant"]
+
+# The statements are put together from fixed names; every value is a placeholder.
+_GRANTS: Final = f"SELECT {GRANT_COLUMNS} FROM grants AS g"  # noqa: S608
+_BY_ID: Final = f"{_GRANTS} WHERE g.id = ?"
+_FIXED: Final = ("head", "serial", "id", "kind", "version", "issued_at")
+_INSERT: Final = f"""
+INSERT INTO grants ({", ".join(_FIXED + EDITED_COLUMNS)}) VALUES ({", ".join("?" for _ in _FIXED + EDITED_COLUMNS)})
+"""  # noqa: S608
+_UPDATE: Final = f"""
+UPDATE grants SET head = ?, {", ".join(f"{name} = ?" for name in EDITED_COLUMNS)}, version = version + 1
+WHERE id = ? AND version = ?
+"""  # noqa: S608
+
+
+class SqliteGrants:
+    """A `GrantAdmin`."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def find(self, secret_hash: SecretHash) -> Grant | None:
+        return self._read(f"{_GRANTS} WHERE g.head = ? AND g.hash = ?", head_of(secret_hash), secret_hash)
+
+    async def get(self, grant_id: str) -> Grant | None:
+        return self._read(_BY_ID, grant_id) if storable_id(grant_id) else None
+
+    async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
+        check_storable(grant, idempotency)
+        stored = await self._database.write(
+            "grants", lambda tx: insert_grant(tx, grant, idempotency, self._database.clock())
+        )
+        self._database.notifier.notify()
+        return stored
+
+    async def save(self, grant: Grant) -> Grant | None:
+        check_storable(grant)
+        stored = await self._database.write("grants", lambda tx: _update_grant(tx, grant, self._database.clock()))
+        self._database.notifier.notify()
+        return stored
+
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
+        check_filter(wanted)
+        values: list[object] = []
+        place = placing("?", values)
+        conditions = filter_sql(wanted, place)
+        if cursor is not None:
+            conditions.append(f"g.serial < {place(read_cursor('g', cursor, 1)[0])}")
+        where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
+        rows = await self._database.scan(
+            "grants",
+            f"{_GRANTS} LEFT JOIN usage AS u ON u.grant_id = g.id "
+            f"WHERE {where} ORDER BY g.serial DESC LIMIT {limit + 1:d}",
+            values,
+        )
+        return grant_page([grant_of(GrantRow(*row)) for row in rows], limit)
+
+    async def count(self, target: RevocationTarget) -> int:
+        values: list[object] = []
+        which = target_sql(target, placing("?", values))
+        rows = await self._database.scan("grants", f"SELECT count(*) FROM grants AS g WHERE {which}", values)  # noqa: S608
+        return int(rows[0][0])
+
+    def _read(self, statement: str, *values: object) -> Grant | None:
+        rows = self._database.read("grants", statement, values)
+        return grant_of(GrantRow(*rows[0])) if rows else None
+
+
+def insert_grant(tx: Connection, grant: Grant, idempotency: str | None, now: float) -> Grant:
+    """See `GrantAdmin.create`."""
+    tx.execute("DELETE FROM idempotency WHERE at <= ?", (now - IDEMPOTENCY_WINDOW,))
+    if idempotency is not None:
+        known = tx.execute("SELECT grant_id FROM idempotency WHERE text = ?", (idempotency,)).fetchone()
+        if known is not None:
+            return grant_of(GrantRow(*tx.execute(_BY_ID, known).fetchone()))
+    issued = add_entry(tx, FeedEntry(0, FeedKind.ISSUED, grant.id, at=grant.issued_at, by=grant.issued_by))
+    fixed = (head_of(grant.hash), issued.serial, grant.id, str(grant.kind), 1, grant.issued_at)
+    tx.execute(_INSERT, (*fixed, *edited_values(grant)))
+    if idempotency is not None:
+        tx.execute("INSERT INTO idempotency VALUES (?, ?, ?)", (idempotency, grant.id, now))
+    return replace(grant, serial=issued.serial, version=1)
+
+
+def _update_grant(tx: Connection, grant: Grant, now: float) -> Grant | None:
+    changed = tx.execute(_UPDATE, (head_of(grant.hash), *edited_values(grant), grant.id, grant.version))
+    if changed.rowcount == 0:
+        return None
+    add_entry(tx, FeedEntry(0, FeedKind.CHANGED, grant.id, at=now))
+    return grant_of(GrantRow(*tx.execute(_BY_ID, (grant.id,)).fetchone()))

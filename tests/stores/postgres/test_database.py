@@ -1,0 +1,115 @@
+"""A server that goes away, durability that is never off."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from gateway.core.limits import Demand
+from gateway.core.reasons import DependencyDown, SettingsError
+from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.units import Rate
+from gateway.stores.postgres import database
+from gateway.stores.postgres.engine import open_postgres
+from tests.contract.sample import NOW, link
+from tests.stores.cutting import Wire
+
+LINK = [RevocationTarget(FeedKind.LINK, "l_1")]
+
+
+async def test_a_lost_server_is_told_and_comes_back(wire: Wire) -> None:
+    """While the server is away every call is a DependencyDown; once it is back, the same store works on."""
+    state = await open_postgres(wire.url)
+    grant = await state.grants.create(link())
+    await state.feed.changed(0, 0)
+    wire.cut()
+    for dependency, call in (
+        ("grants", state.grants.find(grant.hash)),
+        ("revocations", state.feed.revoke(LINK, NOW, "", "")),
+        ("revocations", state.feed.since(0, 9)),
+        ("revocations", state.feed.changed(99, 0.1)),
+        ("limits", state.limits.take([Demand("a", Rate(1, 1.0, 1))], NOW)),
+        ("audit", state.ledger.append([])),
+    ):
+        with pytest.raises(DependencyDown) as caught:
+            await call
+        assert caught.value.dependency == dependency
+    wire.heal()
+    assert await state.grants.find(grant.hash) == grant
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(state.feed.changed(grant.serial, 60))
+        await state.feed.revoke(LINK, NOW, "", "")
+    await state.close()
+
+
+async def test_a_deaf_server_is_told_in_time(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes the connection and never answers costs no more than the answer's time."""
+    monkeypatch.setattr(database, "ANSWER_SECONDS", 0.2)
+    state = await open_postgres(wire.url)
+    wire.deafen()
+    async with asyncio.timeout(5):
+        with pytest.raises(DependencyDown):
+            await state.grants.find(link().hash)
+    wire.heal()
+    assert await state.grants.find(link().hash) is None
+    await state.close()
+
+
+async def test_closing_never_waits_for_ever(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that went deaf does not keep the gateway from ending."""
+    monkeypatch.setattr(database, "ANSWER_SECONDS", 0.2)
+    state = await open_postgres(wire.url)
+    await state.feed.changed(0, 0)
+    wire.deafen()
+    async with asyncio.timeout(5):
+        await state.close()
+
+
+async def test_a_lazy_database_is_made_to_sync(url: str) -> None:
+    """Where the database was told to commit lazily or to isolate otherwise, our sessions do not."""
+    plain = await asyncpg.connect(url)
+    await plain.execute("ALTER ROLE gateway SET synchronous_commit = off")
+    await plain.execute("ALTER ROLE gateway SET default_transaction_isolation = 'serializable'")
+    try:
+        state = await open_postgres(url)
+        for setting, value in (("synchronous_commit", "on"), ("default_transaction_isolation", "read committed")):
+            rows = await state.feed._database.read("grants", "SELECT current_setting($1)", setting)
+            assert [row[0] for row in rows] == [value]
+        await state.close()
+    finally:
+        await plain.execute("ALTER ROLE gateway RESET ALL")
+        await plain.close()
+
+
+async def test_a_closed_store_says_so(url: str) -> None:
+    """After closing, calls are DependencyDown."""
+    state = await open_postgres(url)
+    await state.close()
+    with pytest.raises(DependencyDown):
+        await state.grants.find(link().hash)
+
+
+async def test_a_standby_proves_nothing(url: str) -> None:
+    """A server that takes no writes, as after a failover, is not asked: what it has may be old."""
+    state = await open_postgres(url)
+    assert [] == await state.feed.since(0, 10)
+    other = await asyncpg.connect(url)
+    name = await other.fetchval("SELECT quote_ident(current_database())")
+    await other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await other.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    )
+    try:
+        for _ in range(3):  # the first finds its connection cut, the others would find a new one
+            with pytest.raises(DependencyDown):
+                await state.feed.since(0, 10)
+        with pytest.raises(SettingsError, match="takes no writes, as a standby does: name the primary"):
+            await open_postgres(url)
+    finally:
+        await other.execute("SET default_transaction_read_only = off")
+        await other.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        await other.close()
+        await state.close()

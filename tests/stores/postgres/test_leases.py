@@ -1,0 +1,43 @@
+"""Uses that replicas share, and leases that leave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from gateway.stores.postgres.schema import migrate
+from tests.contract.sample import NOW
+
+
+@pytest.fixture
+async def connection(postgres_url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(postgres_url)
+    await migrate(connection)
+    yield connection
+    await connection.close()
+
+
+async def test_one_caller_on_two_replicas_shares_a_use(connection: Any, postgres_url: str) -> None:
+    """A second opening under one key waits for the first to commit and joins it: it is not told "used up"."""
+    other = await asyncpg.connect(postgres_url)
+    statement = f"SELECT gateway_open_lease('l', 'k', '', 1, {NOW}, 60, 60)"
+    try:
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group, connection.transaction():
+            assert await connection.fetchval(statement) is True
+            second = group.create_task(other.fetchval(statement))
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert not second.done()
+        assert second.result() is False
+    finally:
+        other.terminate()
+
+
+async def test_lapsed_leases_leave(connection: Any) -> None:
+    """However many callers come, only open leases stay."""
+    for number in range(60):
+        await connection.fetch("SELECT gateway_open_lease('l', $1, '', NULL, $2, 10, 60)", str(number), NOW + number)
+    assert await connection.fetchval("SELECT count(*) FROM gateway_leases") <= 11

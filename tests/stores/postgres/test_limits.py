@@ -1,0 +1,65 @@
+"""Counters that replicas share, that leave once they ended, and that survive a clock that jumped back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from gateway.core.lease import Reservation
+from gateway.core.limits import Demand
+from gateway.core.units import Rate
+from gateway.stores.postgres.engine import open_postgres
+from gateway.stores.postgres.schema import migrate
+from tests.contract.sample import NOW
+
+TAKE = "SELECT allowed, wait FROM gateway_take($1, $2, $3, $4)"
+
+
+@pytest.fixture
+async def connection(postgres_url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(postgres_url)
+    await migrate(connection)
+    yield connection
+    await connection.close()
+
+
+async def test_replicas_share_uses_and_limits_exactly(url: str) -> None:
+    """Four replicas at once get exactly the uses of a link and exactly the burst of a limit."""
+    states = [await open_postgres(url) for _ in range(4)]
+    leases = await asyncio.gather(
+        *(
+            state.leases.open_lease(Reservation("l_1", f"{at} {n}"), 30, NOW, 60)
+            for at, state in enumerate(states)
+            for n in range(20)
+        )
+    )
+    assert sum(lease is not None for lease in leases) == 30
+    verdicts = await asyncio.gather(
+        *(state.limits.take([Demand("a", Rate(1, 3600.0, 25))], NOW) for state in states for _ in range(20))
+    )
+    assert sum(verdict.allowed for verdict in verdicts) == 25
+    for state in states:
+        await state.close()
+
+
+async def test_limits_that_ended_leave(connection: Any) -> None:
+    """Strangers who came once are forgotten as others come."""
+    for number in range(60):
+        await connection.fetch(TAKE, [f"stranger {number}"], [0.01], [1], [1])
+    assert await connection.fetchval("SELECT count(*) FROM gateway_limits") <= 5
+
+
+async def test_a_clock_that_jumped_back_heals(connection: Any) -> None:
+    """A counter from the future keeps its backlog, and drains from now on instead of from then."""
+    await connection.fetch(TAKE, ["a"], [50_000.0], [1], [1])
+    await connection.execute("UPDATE gateway_limits SET at = at + 3600000000")
+    ((allowed, wait),) = await connection.fetch(TAKE, ["a"], [50_000.0], [1], [1])
+    assert not allowed
+    assert wait <= 50_001
+    await connection.execute("SELECT pg_sleep(0.06)")
+    ((allowed, _),) = await connection.fetch(TAKE, ["a"], [50_000.0], [1], [1])
+    assert allowed

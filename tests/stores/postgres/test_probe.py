@@ -1,0 +1,175 @@
+"""What a server, or a pooler before it, does only in part is found at the start, and while it runs. Real ones."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.core.reasons import DependencyDown, SettingsError
+from gateway.stores.engine import Engine
+from gateway.stores.postgres import probe as postgres_probe
+from gateway.stores.postgres.engine import open_postgres
+from gateway.stores.postgres.errors import SESSION_LOST
+from tests.contract.sample import link
+from tests.contract.servers import pgbouncer
+from tests.stores.cutting import Wire
+
+POOLED = r"a pooler before it gives each transaction another connection.*pool_mode = session"
+
+
+@pytest.fixture
+async def admin(url: str) -> AsyncIterator[Any]:
+    """A connection that may do everything."""
+    connection = await asyncpg.connect(url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(params=["", "alone", "in rotation"])
+def shared(request: pytest.FixtureRequest) -> dict[str, str]:
+    """How a pooler shares: the connection used last, a single one, or all of them in turn."""
+    options: dict[str, dict[str, str]] = {
+        "alone": {"default_pool_size": "1"},
+        "in rotation": {"server_round_robin": "1"},
+    }
+    return options.get(request.param, {})
+
+
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+async def test_a_pooler_that_shares_connections_is_refused_at_the_start(
+    url: str, mode: str, shared: dict[str, str]
+) -> None:
+    """Whatever its way of sharing, with a sentence that says what to do."""
+    with pgbouncer(url, mode, **shared) as pooled, pytest.raises(SettingsError, match=POOLED):
+        await open_postgres(pooled)
+
+
+@pytest.mark.parametrize("behind", [1, 2, 3])
+async def test_no_number_of_connections_in_rotation_looks_like_two_of_their_own(url: str, behind: int) -> None:
+    """Two in rotation would, if the trial's two took turns evenly; two that are their own pass."""
+    for mode, passes in (("transaction", False), ("session", True)):
+        with pgbouncer(url, mode, server_round_robin="1") as pooled:
+            clients = [await asyncpg.connect(pooled) for _ in range(max(2, behind))]
+            for statement in ("BEGIN", "ROLLBACK"):  # as many transactions at once are as many connections
+                for client in clients[:behind]:
+                    await client.execute(statement)
+            told = await asyncio.gather(postgres_probe.require_session(*clients[:2]), return_exceptions=True)
+            assert [None if passes else SESSION_LOST] == [getattr(fault, "sqlstate", fault) for fault in told]
+            for client in clients:
+                await client.close()
+
+
+@pytest.mark.parametrize("more", [{}, {"server_round_robin": "1"}])
+async def test_a_pooler_that_keeps_sessions_is_as_good_as_the_server(url: str, more: dict[str, str]) -> None:
+    """Everything works, announcements too, and again after each trial."""
+    with pgbouncer(url, "session", **more) as pooled, capture_logs() as logged:
+        state = await open_postgres(pooled)
+        stored = await state.grants.create(link())
+        assert stored == await state.grants.find(stored.hash)
+        for _ in range(3):
+            assert (await state.probe() or 0) > 1e9
+        await state.close()
+    assert [] == logged
+
+
+async def test_a_pooler_with_one_session_is_told_from_one_that_is_away(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first connection is there, the second never comes: that is a pool that is too small."""
+    monkeypatch.setattr("gateway.stores.postgres.database.ANSWER_SECONDS", 0.5)
+    told = pytest.raises(SettingsError, match=r"gave one connection and then no answer.*default_pool_size")
+    with pgbouncer(url, "session", default_pool_size="1") as pooled, told:
+        await open_postgres(pooled)
+
+
+async def test_a_pooler_that_begins_to_share_is_found_while_it_runs(wire: Wire, url: str) -> None:
+    """And so is its end; no statement of the gateway's need have failed."""
+    state = await open_postgres(wire.url)
+    assert "" == await told(state)
+    with pgbouncer(url, "transaction") as pooled:
+        wire.lead_to(pooled)
+        await told(state)  # only that its connections are cut
+        assert re.search(POOLED, await told(state))
+    wire.lead_to(url)
+    async with asyncio.timeout(10):
+        while await told(state):
+            pass
+    await state.close()
+
+
+async def told(state: Engine) -> str:
+    """What a trial says against the server."""
+    try:
+        await state.probe()
+    except DependencyDown as failure:
+        return failure.detail
+    return ""
+
+
+@pytest.fixture
+def guest(url: str) -> str:
+    """The URL of a user who owns nothing."""
+    place = urlsplit(url)
+    return place._replace(netloc=f"guest@{place.hostname}:{place.port}").geturl()
+
+
+async def test_a_user_who_lacks_a_right_is_told_which(url: str, admin: Any, guest: str) -> None:
+    """Each right on each table is needed; with all of them, tables may be another's, and nothing need be creatable."""
+    await (await open_postgres(url)).close()
+    await admin.execute("DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN; GRANT USAGE ON SCHEMA public TO guest")
+    try:
+        with pytest.raises(SettingsError, match="lacks a right on the gateway's tables"):
+            await open_postgres(guest)
+        await admin.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO guest")
+        state = await open_postgres(guest)
+        await state.grants.create(link())
+        await state.probe()
+        for needed in postgres_probe._NEEDED:
+            table, _, rights = needed.partition(":")
+            for right in rights.split(","):
+                await admin.execute(f"REVOKE {right} ON {table} FROM guest")
+                with pytest.raises(SettingsError, match=rf"{right} on {table}|lacks a right"):
+                    await open_postgres(guest)
+                await admin.execute(f"GRANT {right} ON {table} TO guest")
+        await admin.execute("REVOKE INSERT ON gateway_leases FROM guest")
+        with pytest.raises(DependencyDown, match="lacks a right on the gateway's tables"):
+            await state.probe()
+        await state.close()
+    finally:
+        await admin.execute("DROP OWNED BY guest; DROP ROLE guest")
+
+
+async def test_announcements_that_do_not_come_are_told_and_replicas_ask(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking is half a second slower and within every promise, so it is a warning."""
+    monkeypatch.setattr(postgres_probe, "_HEARD_SECONDS", 0.1)
+    real = asyncpg.Connection.add_listener
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", lambda self, name, heard: real(self, "another", heard))
+    with capture_logs() as logged:
+        await (await open_postgres(url)).close()
+    assert ["PostgreSQL brings no announcements: replicas ask instead"] == [line["event"] for line in logged]
+
+
+async def test_a_server_that_is_too_old_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it fails at some statement that it does not know."""
+    await (await open_postgres(url)).close()
+    monkeypatch.setattr(postgres_probe, "_OLDEST", 99)
+    with pytest.raises(SettingsError, match="99 or newer is needed"):
+        await open_postgres(url)
+
+
+async def test_a_trial_leaves_nothing_behind(url: str, admin: Any) -> None:
+    """However often it is made."""
+    state = await open_postgres(url)
+    for _ in range(3):
+        await state.probe()
+    assert 0 == await admin.fetchval("SELECT count(*) FROM gateway_leases")
+    await state.close()

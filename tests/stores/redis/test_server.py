@@ -1,0 +1,79 @@
+"""A server that goes away, synced writes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.core.lease import Reservation
+from gateway.core.limits import Demand
+from gateway.core.reasons import DependencyDown
+from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.units import Rate
+from gateway.stores.redis import server
+from gateway.stores.redis.engine import open_redis
+from tests.contract.sample import NOW, link
+from tests.stores.cutting import Wire
+
+LINK = [RevocationTarget(FeedKind.LINK, "l_1")]
+
+
+async def test_writes_are_synced_where_the_server_can(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server with an append-only file is asked to sync each change; if it does not, nothing is acknowledged."""
+    state = await open_redis(url)
+    assert state.feed._server._syncs
+    await state.feed._server._client.config_set("appendfsync", "no")
+    monkeypatch.setattr(server, "_SYNC_MILLISECONDS", 20)
+    try:
+        with pytest.raises(DependencyDown) as caught:
+            await state.feed.revoke(LINK, NOW, "", "admin:ops")
+        assert caught.value.dependency == "revocations"
+    finally:
+        await state.feed._server._client.config_set("appendfsync", "always")
+        await state.close()
+
+
+async def test_a_lost_server_is_told_and_comes_back(wire: Wire) -> None:
+    """While the server is away every call is a DependencyDown; once it is back, the same store works on."""
+    state = await open_redis(wire.url)
+    grant = await state.grants.create(link())
+    wire.cut()
+    for dependency, call in (
+        ("grants", state.grants.find(grant.hash)),
+        ("revocations", state.feed.revoke(LINK, NOW, "", "")),
+        ("revocations", state.feed.since(0, 9)),
+        ("revocations", state.feed.changed(99, 0.1)),
+        ("limits", state.limits.take([Demand("a", Rate(1, 1.0, 1))], NOW)),
+    ):
+        with pytest.raises(DependencyDown) as caught:
+            await call
+        assert caught.value.dependency == dependency
+    wire.heal()
+    assert await state.grants.find(grant.hash) == grant
+    await state.close()
+
+
+async def test_no_command_is_sent_twice(wire: Wire) -> None:
+    """A command whose answer was lost is not repeated by the client: it may have counted already."""
+    state = await open_redis(wire.url)
+    await state.leases.usage(["l_1"])
+    before = wire.accepted
+    wire.cut()
+    with pytest.raises(DependencyDown):
+        await state.leases.reserve_bytes(Reservation("l_1"), 1, budget=10)
+    assert wire.accepted <= before + 1
+    await state.close()
+
+
+async def test_a_deaf_server_is_told_in_time(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes the connection and never answers costs no more than the answer's time."""
+    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.2)
+    state = await open_redis(wire.url)
+    wire.deafen()
+    async with asyncio.timeout(5):
+        with pytest.raises(DependencyDown):
+            await state.grants.find(link().hash)
+    wire.heal()
+    assert await state.grants.find(link().hash) is None
+    await state.close()

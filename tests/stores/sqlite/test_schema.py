@@ -1,0 +1,130 @@
+"""The file's form: made once, moved forward only, refused when it is not ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.reasons import DependencyDown, SettingsError
+from gateway.core.token import hash_secret
+from gateway.stores.sqlite.schema import MIGRATIONS, SqliteFile, explain, head_of, map_errors
+
+
+def version_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def test_a_new_file_has_the_newest_form(tmp_path: Path) -> None:
+    """Preparing makes the tables, and preparing again changes nothing."""
+    path = tmp_path / "gateway.db"
+    SqliteFile.prepare(path)
+    with closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    assert version_of(path) == len(MIGRATIONS)
+    assert {"grants", "feed", "usage", "leases", "records", "trail", "idempotency"} <= {name for name, _ in tables}
+    assert all("STRICT" in sql for name, sql in tables if not name.startswith("sqlite_"))
+    SqliteFile.prepare(path)
+    with closing(sqlite3.connect(path)) as connection:
+        again = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    assert again == tables
+
+
+def test_a_newer_file_is_refused(tmp_path: Path) -> None:
+    """A file that a newer gateway wrote is named as such and left as it is."""
+    path = tmp_path / "gateway.db"
+    SqliteFile.prepare(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    before = path.read_bytes()
+    with pytest.raises(SettingsError, match="a newer gateway wrote this file"):
+        SqliteFile.prepare(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [(b"no database at all " * 300, "is no database"), (b"SQLite format 3\x00" + b"\xff" * 4080, "gateway.db")],
+)
+def test_another_file_is_refused(tmp_path: Path, content: bytes, fault: str) -> None:
+    """A file that is no database of ours is a fault of the settings, and is not overwritten."""
+    path = tmp_path / "gateway.db"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=fault):
+        SqliteFile.prepare(path)
+    assert path.read_bytes() == content
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    """The message names the path that cannot be made."""
+    with pytest.raises(SettingsError, match="nowhere"):
+        SqliteFile.prepare(tmp_path / "nowhere" / "gateway.db")
+    with pytest.raises(SettingsError):
+        SqliteFile.prepare(tmp_path)
+
+
+def test_every_commit_is_synced(tmp_path: Path) -> None:
+    """A writer's connection syncs the log at every commit, keeps foreign keys and uses the write-ahead log."""
+    file = SqliteFile.prepare(tmp_path / "gateway.db")
+    with closing(file.connect()) as connection:
+        found = [
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("synchronous", "foreign_keys", "journal_mode")
+        ]
+    assert found == [2, 1, "wal"]
+
+
+def test_a_reader_cannot_write(tmp_path: Path) -> None:
+    """A reader's connection refuses to write, whatever it is asked."""
+    file = SqliteFile.prepare(tmp_path / "gateway.db")
+    with closing(file.connect(reader=True)) as connection, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("DELETE FROM feed")
+
+
+def test_errors_are_told_by_code() -> None:
+    """The text of an error comes from its code; a broken uniqueness is the caller's fault."""
+    error = sqlite3.OperationalError("near 'a secret value': some text")
+    error.sqlite_errorname = "SQLITE_IOERR_WRITE"
+    assert explain(error) == "the disk reports an error (SQLITE_IOERR_WRITE)"
+    with pytest.raises(DependencyDown) as caught, map_errors("audit"):
+        raise error
+    assert (caught.value.dependency, "secret" in str(caught.value)) == ("audit", False)
+    with pytest.raises(ValueError, match="exists"), map_errors("grants"):
+        raise sqlite3.IntegrityError
+
+
+@pytest.mark.parametrize("hashed", ["x", "y"])
+def test_a_grant_that_nobody_would_find_is_not_taken(tmp_path: Path, hashed: str) -> None:
+    """A grant is stored only where its hash leads to."""
+    insert = (
+        "INSERT INTO grants (head, serial, id, hash, kind, owner, version, issued_at, session, document) "
+        "VALUES (?, 1, 'l_1', ?, 'link', 'app:a', 1, 0.0, 0, '{}')"
+    )
+    secret = hash_secret(hashed)
+    with closing(SqliteFile.prepare(tmp_path / "gateway.db").connect()) as connection:
+        for wrong in (None, 1, head_of(secret) + 1):
+            with pytest.raises(sqlite3.IntegrityError):
+                connection.execute(insert, (wrong, secret))
+        connection.execute(insert, (head_of(secret), secret))
+
+
+class _WithoutMemory(sqlite3.Connection):
+    """As on a file system without shared memory: SQLite keeps its old journal, and says so only when asked."""
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        return super().execute("PRAGMA journal_mode = DELETE" if "journal_mode" in statement else statement, *values)
+
+
+def test_a_file_system_without_shared_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers and the writer would shut each other out; a disk of this host is taken."""
+    real = sqlite3.connect
+    SqliteFile.prepare(tmp_path / "well.db")
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **named: real(*given, factory=_WithoutMemory, **named))
+    with pytest.raises(SettingsError, match="put the file on a disk of this host, not on a network file system"):
+        SqliteFile.prepare(tmp_path / "network.db")
+    with pytest.raises(SettingsError, match="network file system"):
+        SqliteFile.prepare(tmp_path / "well.db")
