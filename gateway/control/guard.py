@@ -106,6 +106,6 @@ class Guard:
             case Access.SIDECAR:
                 return {**callers.sidecars, **callers.admins}
             case Access.APP:
-                return {digest: name for digest, name in callers.apps.items() if name == values["app"]}
+                return {digest: name for digest, name in callers.apps.items() if name == values.get("app")}
             case _:
                 return {}
