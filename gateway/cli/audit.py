@@ -35,7 +35,7 @@ def audit() -> None:
 def export(out: IO[str]) -> None:
     """Write the whole audit trail as JSON lines; the last line is its head."""
     head = TrailHead()
-    for entries, found in _pages():
+    for entries, found in _read_pages():
         for fields in entries:
             out.write(json.dumps(fields, sort_keys=True) + "\n")
         head = found or head
@@ -59,7 +59,7 @@ def verify(*, exported: IO[str] | None, noted: str | None, as_json: bool) -> Non
     inspection = Inspection(known=known)
     faults: list[str] = []
     head: TrailHead | None = None
-    for entries, found in _pages() if exported is None else _lines(exported):
+    for entries, found in _read_pages() if exported is None else _read_export(exported):
         for fields in entries:
             try:
                 faults += inspection.faults([entry_of(fields)])
@@ -91,20 +91,20 @@ def records(out: IO[str]) -> None:
     say(f"{count} records")
 
 
-def _pages() -> Iterator[tuple[list[dict[str, Any]], TrailHead | None]]:
+def _read_pages() -> Iterator[tuple[list[dict[str, Any]], TrailHead | None]]:
     """The gateway's trail up to the head that it has when the last page is read."""
     api, after = control(), 0
     while True:
         answer = api.call("GET", "/v1/audit", query={"after": after})
         entries = answer.get("entries", [])
-        head = _head(answer.get("head"))
+        head = _read_head(answer.get("head"))
         yield entries, head
         if not entries:
             return
         after = int(entries[-1]["number"])
 
 
-def _lines(exported: IO[str]) -> Iterator[tuple[list[dict[str, Any]], TrailHead | None]]:
+def _read_export(exported: IO[str]) -> Iterator[tuple[list[dict[str, Any]], TrailHead | None]]:
     """An export's entries; the head comes with its last line, which must be the last."""
     head: TrailHead | None = None
     for number, line in enumerate(exported, 1):
@@ -115,14 +115,14 @@ def _lines(exported: IO[str]) -> Iterator[tuple[list[dict[str, Any]], TrailHead 
         if not isinstance(said, dict):
             fail(f"line {number} is no JSON object.", Exit.FAILED)
         if said.keys() == {"head"}:
-            head = _head(said["head"])
+            head = _read_head(said["head"])
             yield [], head
         else:
             head = None
             yield [said], head
 
 
-def _head(said: Any) -> TrailHead | None:
+def _read_head(said: Any) -> TrailHead | None:
     match said:
         case {"number": int(number), "digest": str(digest)}:
             return TrailHead(number, digest)

@@ -14,7 +14,7 @@ from gateway.cli.output import Exit, fail, json_option, print_json, say
 from gateway.cli.values import config_option
 from gateway.core.reasons import SettingsError
 
-__all__ = ["check", "reading"]
+__all__ = ["check", "read_files"]
 
 
 @click.command()
@@ -39,7 +39,7 @@ def check(config: Path, *, schema: str | None, as_json: bool) -> None:
         print_json(settings_schema() if schema == "settings" else policy_schema())
         return
     warnings: list[str] = []
-    faults, summary = reading(config, warnings)
+    faults, summary = read_files(config, warnings)
     if as_json:
         print_json({"faults": faults, "warnings": warnings, **summary})
         raise click.exceptions.Exit(int(Exit.SETTINGS if faults else Exit.OK))
@@ -50,7 +50,7 @@ def check(config: Path, *, schema: str | None, as_json: bool) -> None:
     click.echo(", ".join(f"{count} {name}" for name, count in summary.items()) + ": all in order")
 
 
-def reading(config: Path, warnings: list[str] | None = None) -> tuple[list[str], dict[str, int]]:
+def read_files(config: Path, warnings: list[str] | None = None) -> tuple[list[str], dict[str, int]]:
     """Every fault, and how many of what was read; what is seldom meant is added to `warnings`."""
     from gateway.backends.profiles import PROFILES
     from gateway.settings.watch import Reloader

@@ -19,7 +19,7 @@ from gateway.core.reasons import DependencyDown
 if TYPE_CHECKING:
     from http.client import HTTPConnection
 
-__all__ = ["DEFAULT_URL", "Control", "connect", "control", "control_as_set"]
+__all__ = ["DEFAULT_URL", "Control", "connect", "control", "control_without_token"]
 
 DEFAULT_URL: Final = "http://127.0.0.1:8081"
 _PAGE: Final = 200
@@ -44,7 +44,7 @@ def connect(url: str, timeout: float) -> HTTPConnection:
     return kind(host, port, timeout=timeout)
 
 
-def path_part(text: str) -> str:
+def escape_segment(text: str) -> str:
     """One segment of a path, escaped."""
     return quote(text, safe="")
 
@@ -79,12 +79,12 @@ class Control:
             status, text = self.ask(method, path, body, query=query)
         except (OSError, HTTPException) as error:
             fail(
-                f"No gateway answers at {self.url} ({_cause(error)}): is it running, is GATEWAY_URL right?",
+                f"No gateway answers at {self.url} ({_describe_cause(error)}): is it running, is GATEWAY_URL right?",
                 Exit.UNREACHABLE,
             )
         if status == 404 and missing is not None:
             return missing
-        return self._understood(status, text)
+        return self._read_answer(status, text)
 
     def reach(self, method: str, path: str, *, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Like `call`, for those who try again.
@@ -98,10 +98,12 @@ class Control:
         try:
             status, text = self.ask(method, path, query=query)
         except (OSError, HTTPException) as error:
-            raise DependencyDown("revocations", f"No gateway answers at {self.url} ({_cause(error)})") from error
-        if status == 429 or status >= 500 or _object(text) is None:
+            raise DependencyDown(
+                "revocations", f"No gateway answers at {self.url} ({_describe_cause(error)})"
+            ) from error
+        if status == 429 or status >= 500 or _parse_object(text) is None:
             raise DependencyDown("revocations", f"{self.url} answered {status}")
-        return self._understood(status, text)
+        return self._read_answer(status, text)
 
     def ask(
         self,
@@ -150,15 +152,15 @@ class Control:
         answers = [self.call("POST", "/v1/revocations", {**target, **more}, missing={}) for target in targets]
         return [int(answer["revoked"]) if answer.get("known", bool(answer)) else None for answer in answers]
 
-    def _understood(self, status: int, text: bytes) -> dict[str, Any]:
-        value = _object(text)
+    def _read_answer(self, status: int, text: bytes) -> dict[str, Any]:
+        value = _parse_object(text)
         if value is None:
             fail(f"{self.url} answered {status} with something that is no answer of the control API.", Exit.UNREACHABLE)
         if status < 300:
             return value
         if status == 401:
             fail("The gateway does not know this admin token: set GATEWAY_ADMIN_TOKEN.")
-        return fail(_told(value, status), Exit.NOT_FOUND if status == 404 else Exit.FAILED)
+        return fail(_describe_problem(value, status), Exit.NOT_FOUND if status == 404 else Exit.FAILED)
 
 
 def control() -> Control:
@@ -169,10 +171,10 @@ def control() -> Control:
     """
     if not os.environ.get("GATEWAY_ADMIN_TOKEN", "").strip():
         fail("Set GATEWAY_ADMIN_TOKEN to the gateway's admin token.", Exit.USAGE)
-    return control_as_set()
+    return control_without_token()
 
 
-def control_as_set(timeout: float = 30.0) -> Control:
+def control_without_token(timeout: float = 30.0) -> Control:
     """The same, where a missing token is nothing that keeps from asking.
 
     Raises:
@@ -184,7 +186,7 @@ def control_as_set(timeout: float = 30.0) -> Control:
     return Control(os.environ.get("GATEWAY_URL") or DEFAULT_URL, token, timeout)
 
 
-def _object(text: bytes) -> dict[str, Any] | None:
+def _parse_object(text: bytes) -> dict[str, Any] | None:
     """The JSON object of an answer, `{}` for an empty one, None for anything else."""
     try:
         value = json.loads(text) if text else {}
@@ -193,7 +195,7 @@ def _object(text: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _told(problem: Mapping[str, Any], status: int) -> str:
+def _describe_problem(problem: Mapping[str, Any], status: int) -> str:
     """What a problem document says, in one sentence: its faults where it names some, else its detail."""
     faults = problem.get("errors")
     if status == 422 and isinstance(faults, list) and faults:
@@ -202,7 +204,7 @@ def _told(problem: Mapping[str, Any], status: int) -> str:
     return str(problem.get("detail") or problem.get("title") or f"the gateway answered {status}")
 
 
-def _cause(error: Exception) -> str:
+def _describe_cause(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, OSError) and error.strerror:

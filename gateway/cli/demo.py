@@ -23,7 +23,7 @@ from urllib.parse import quote, urlsplit
 
 import click
 
-from gateway.cli.client import Control, connect, path_part
+from gateway.cli.client import Control, connect, escape_segment
 from gateway.cli.output import fail, json_option, print_json, say
 from gateway.cli.serve import run_loop
 
@@ -78,13 +78,13 @@ def demo(*, once: bool, port: int | None, home: Path | None, as_json: bool) -> N
     Starts a real S3 store and the gateway, puts a sample object, creates a link, and prints what to try. Ctrl-C ends
     it and removes what it made, unless --dir names a place to keep it.
     """
-    with _place(home) as place:
-        ports = _free_ports(port)
+    with _open_directory(home) as place:
+        ports = _choose_ports(port)
         run_loop(lambda: _run(place, ports, once=once, as_json=as_json))
 
 
 @contextmanager
-def _place(named: Path | None) -> Iterator[Path]:
+def _open_directory(named: Path | None) -> Iterator[Path]:
     """Where the demo lives. A directory of other people's files is refused, one of our own making is removed."""
     if named is not None:
         settings = named / "gateway.yaml"
@@ -100,14 +100,14 @@ def _place(named: Path | None) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def _free_ports(wanted: int | None) -> tuple[int, int]:
+def _choose_ports(wanted: int | None) -> tuple[int, int]:
     """The data and the control port: as asked for, else the usual ones, else any that are free."""
-    data = _port(wanted or _PORTS[0], fixed=wanted is not None)
-    control = _port(_PORTS[1] if data != _PORTS[1] else 0, fixed=False)
+    data = _find_port(wanted or _PORTS[0], fixed=wanted is not None)
+    control = _find_port(_PORTS[1] if data != _PORTS[1] else 0, fixed=False)
     return data, control
 
 
-def _port(first: int, *, fixed: bool) -> int:
+def _find_port(first: int, *, fixed: bool) -> int:
     for candidate in (first,) if fixed else (first, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -120,7 +120,7 @@ def _port(first: int, *, fixed: bool) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tour:
+class _Demo:
     """A running demo, as its user sees it."""
 
     home: Path
@@ -134,12 +134,12 @@ class _Tour:
     def prepare(self) -> dict[str, Any]:
         """Put the sample through an upload link; the answer is a new link to it."""
         common = {"bucket": _BUCKET, "key": _KEY, "label": "demo"}
-        door = self.api.call(
+        upload_link = self.api.call(
             "POST", "/v1/links", {**common, "actions": ["write"], "uses": 1, "expires_in": "10m", "overwrite": True}
         )
-        status, said = _exchange("PUT", str(door["url"]), _SAMPLE)
+        status, said = _send("PUT", str(upload_link["url"]), _SAMPLE)
         if status >= 300:
-            fail(f"The sample could not be put into the store: the upload was answered {status}, {_line(said)}.")
+            fail(f"The sample could not be put into the store: the upload was answered {status}, {_summarise(said)}.")
         return self.api.call("POST", "/v1/links", {**common, "actions": ["read"], "expires_in": "30d"})
 
     def show(self, link: dict[str, Any]) -> None:
@@ -182,17 +182,17 @@ Ctrl-C ends it."""
         url = str(link["url"])
         if not quiet:
             click.echo(url)
-        status, body = _exchange("GET", url)
+        status, body = _send("GET", url)
         if (status, body) != (200, _SAMPLE):
             fail(
                 f"The download was answered {status} with {len(body)} bytes, not 200 with the {len(_SAMPLE)} put there."
             )
         say(f"downloaded {len(body)} bytes through the link, the same that were put")
-        self.api.call("DELETE", f"/v1/links/{path_part(str(link['id']))}")
-        status, body = _exchange("GET", url)
+        self.api.call("DELETE", f"/v1/links/{escape_segment(str(link['id']))}")
+        status, body = _send("GET", url)
         if status != 410:
             fail(f"The revoked link was answered {status}, not 410.")
-        say(f"revoked it; now it is answered {status}: {_line(body)}")
+        say(f"revoked it; now it is answered {status}: {_summarise(body)}")
 
 
 async def _run(home: Path, ports: tuple[int, int], *, once: bool, as_json: bool) -> None:
@@ -223,7 +223,7 @@ async def _run(home: Path, ports: tuple[int, int], *, once: bool, as_json: bool)
                 stop.set()
 
 
-def _write(home: Path, ports: tuple[int, int], store: EmbeddedStore) -> _Tour:
+def _write(home: Path, ports: tuple[int, int], store: EmbeddedStore) -> _Demo:
     """The files of the demo, secrets for their owner alone."""
     token = secrets.token_urlsafe(24)
     for name in ("policies", "secrets"):
@@ -237,10 +237,10 @@ def _write(home: Path, ports: tuple[int, int], store: EmbeddedStore) -> _Tour:
     (home / "gateway.yaml").write_text(_SETTINGS.format(mark=_MARK, data=data, control=control, database=database))
     policy = _POLICY.format(mark=_MARK, profile=store.profile, endpoint=store.endpoint, bucket=_BUCKET, key=_KEY)
     (home / "policies" / "demo.yaml").write_text(policy)
-    return _Tour(home, Control(f"http://127.0.0.1:{control}", token, _TIMEOUT), f"http://127.0.0.1:{data}")
+    return _Demo(home, Control(f"http://127.0.0.1:{control}", token, _TIMEOUT), f"http://127.0.0.1:{data}")
 
 
-def _exchange(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+def _send(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
     """One request through a link: the status and the whole body."""
     from http.client import HTTPException
 
@@ -253,7 +253,7 @@ def _exchange(method: str, url: str, body: bytes | None = None) -> tuple[int, by
         return fail(f"The link did not answer: {str(error) or type(error).__name__}.")
 
 
-def _line(body: bytes) -> str:
+def _summarise(body: bytes) -> str:
     """What an answer says, in one line."""
     import json
 

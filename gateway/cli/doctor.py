@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import click
 
 from gateway.cli.finding import Finding
-from gateway.cli.output import Exit, fail, json_option, print_json, say, table
+from gateway.cli.output import Exit, fail, json_option, print_json, print_table, say
 from gateway.cli.proxies import examine_proxies
 from gateway.cli.serve import run_loop
 from gateway.cli.values import config_option
@@ -67,13 +67,16 @@ def doctor(backend: str | None, config: Path, *, write: bool, profiles: bool, as
     if as_json:
         print_json({"findings": [asdict(finding) for finding in found]})
     else:
-        rows = [{"backend": one.backend, "check": one.check, "": _mark(one), "detail": one.detail} for one in found]
-        table(rows, ("backend", "check", "", "detail"))
+        rows = [
+            {"backend": one.backend, "check": one.check, "": _format_outcome(one), "detail": one.detail}
+            for one in found
+        ]
+        print_table(rows, ("backend", "check", "", "detail"))
     if any(finding.ok is False for finding in found):
         raise click.exceptions.Exit(int(Exit.FAILED))
 
 
-def _mark(finding: Finding) -> str:
+def _format_outcome(finding: Finding) -> str:
     return "-" if finding.ok is None else "ok" if finding.ok else "BAD"
 
 
@@ -87,7 +90,7 @@ def _list_profiles(*, as_json: bool) -> None:
     if as_json:
         print_json({"profiles": [row | {"can": row["can"].split()} for row in rows]})
     else:
-        table(rows, ("profile", "title", "notes"))
+        print_table(rows, ("profile", "title", "notes"))
 
 
 async def examine_all(config: Path, wanted: str | None, found: list[Finding], *, write: bool, as_json: bool) -> None:
@@ -123,25 +126,25 @@ async def examine(
     upstream: StoreUpstream, spec: BackendSpec, buckets: list[Bucket], *, write: bool = False
 ) -> AsyncIterator[Finding]:
     """Every trial of one backend, in the order in which each builds on the one before; stops when it cannot go on."""
-    address = await _address(spec)
+    address = await _try_address(spec)
     yield address
     if address.ok is False:
         return
     try:
-        async for finding in _service(upstream, spec.name):
+        async for finding in _try_service(upstream, spec.name):
             yield finding
         for bucket in buckets:
-            listed = await _bucket(upstream, bucket)
+            listed = await _try_bucket(upstream, bucket)
             yield listed
             if write and listed.ok:
-                async for finding in _probed(spec, bucket):
+                async for finding in _try_capabilities(spec, bucket):
                     yield finding
     except (UpstreamFailed, DependencyDown) as error:
         reason = error.reason if isinstance(error, UpstreamFailed) else error.dependency
         yield Finding(spec.name, "connection", False, error.detail or str(reason))
 
 
-async def _address(spec: BackendSpec) -> Finding:
+async def _try_address(spec: BackendSpec) -> Finding:
     host = urlsplit(spec.endpoint).hostname or ""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -150,14 +153,14 @@ async def _address(spec: BackendSpec) -> Finding:
     return Finding(spec.name, "address", True, f"{host}: {', '.join(sorted({str(entry[4][0]) for entry in found}))}")
 
 
-async def _service(upstream: StoreUpstream, name: str) -> AsyncIterator[Finding]:
+async def _try_service(upstream: StoreUpstream, name: str) -> AsyncIterator[Finding]:
     """A signed listing of the service: is there an answer, is the clock right, are the credentials known?"""
     began = time.perf_counter()
     sent_at = time.time()
     async with upstream.open(UpstreamCall(backend=name, method="GET", bucket="", key="")) as answer:
         said = store_fault(await answer.body.read(16 * 1024 * 1024)) or ""
         yield Finding(name, "connection", True, f"answered {answer.status} in {time.perf_counter() - began:.3f} s")
-        yield _clock(name, answer.headers.get("date"), sent_at)
+        yield _compare_clock(name, answer.headers.get("date"), sent_at)
         if said in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidSecurity"}:
             yield Finding(name, "credentials", False, said)
         elif answer.status == 200:
@@ -166,7 +169,7 @@ async def _service(upstream: StoreUpstream, name: str) -> AsyncIterator[Finding]
             yield Finding(name, "credentials", None, f"{answer.status} {said}: listing buckets is not needed")
 
 
-def _clock(name: str, date: str | None, sent_at: float) -> Finding:
+def _compare_clock(name: str, date: str | None, sent_at: float) -> Finding:
     try:
         skew = parsedate_to_datetime(date or "").timestamp() - sent_at
     except ValueError:
@@ -174,7 +177,7 @@ def _clock(name: str, date: str | None, sent_at: float) -> Finding:
     return Finding(name, "clock", abs(skew) < _SKEW, f"the store's is {round(skew):+d} s from ours")
 
 
-async def _bucket(upstream: StoreUpstream, bucket: Bucket) -> Finding:
+async def _try_bucket(upstream: StoreUpstream, bucket: Bucket) -> Finding:
     """One entry of the bucket's listing, below our prefix."""
     query = (("list-type", "2"), ("max-keys", "1"), ("prefix", bucket.prefix))
     call = UpstreamCall(backend=bucket.backend, method="GET", bucket=bucket.real_bucket, key="", query=query)
@@ -184,7 +187,7 @@ async def _bucket(upstream: StoreUpstream, bucket: Bucket) -> Finding:
     return Finding(bucket.backend, f"bucket {bucket.name}", answer.status == 200, f"{said} {code}".rstrip())
 
 
-async def _probed(spec: BackendSpec, bucket: Bucket) -> AsyncIterator[Finding]:
+async def _try_capabilities(spec: BackendSpec, bucket: Bucket) -> AsyncIterator[Finding]:
     """What the store really does beside what its profile says. A store that does more than promised is no fault."""
     from gateway.backends.probe import probe
 

@@ -58,7 +58,7 @@ class EmbeddedStore:
         """
         self._directory = directory
         self._domain = domain
-        self._ports = _free_ports(port)
+        self._ports = _choose_ports(port)
         self._process: subprocess.Popen[bytes] | None = None
         self.access_key = "DEMO" + secrets.token_hex(8).upper()
         self.secret_key = secrets.token_urlsafe(30)
@@ -85,7 +85,7 @@ class EmbeddedStore:
         Raises:
             UpstreamFailed: the store does not answer.
         """
-        status = self._answer("filer", "POST", f"/buckets/{name}/")
+        status = self._ask("filer", "POST", f"/buckets/{name}/")
         if status not in {200, 201, 409}:
             raise UpstreamFailed(Reason.UPSTREAM_REFUSED, f"the embedded store answered {status} to a new bucket")
 
@@ -99,7 +99,7 @@ class EmbeddedStore:
         self._launch()
         with ExitStack() as cleanup:
             cleanup.callback(self._kill)
-            for _ in self._waiting():
+            for _ in self._wait_until_ready():
                 time.sleep(_POLL)
             cleanup.pop_all()
         return self
@@ -112,7 +112,7 @@ class EmbeddedStore:
         self._launch()
         with ExitStack() as cleanup:
             cleanup.callback(self._kill)
-            for _ in self._waiting():
+            for _ in self._wait_until_ready():
                 await asyncio.sleep(_POLL)
             cleanup.pop_all()
         return self
@@ -123,16 +123,16 @@ class EmbeddedStore:
         self._kill()
 
     def _launch(self) -> None:
-        program = _program()
+        program = _find_program()
         self._directory.mkdir(parents=True, exist_ok=True)
         data = self._directory / "store"
         data.mkdir(exist_ok=True)
         identities = self._directory / "identities.json"
         identities.touch(mode=0o600)
-        identities.write_text(self._identities())
+        identities.write_text(self._write_identities())
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 (our own argument list, no shell)
-                [program, *self._arguments(data, identities)],
+                [program, *self._build_command(data, identities)],
                 cwd=self._directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -141,11 +141,11 @@ class EmbeddedStore:
                 preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 (runs one system call, takes no lock)
             )
 
-    def _identities(self) -> str:
+    def _write_identities(self) -> str:
         credentials = [{"accessKey": self.access_key, "secretKey": self.secret_key}]
         return json.dumps({"identities": [{"name": "demo", "actions": _ACTIONS, "credentials": credentials}]})
 
-    def _arguments(self, data: Path, identities: Path) -> list[str]:
+    def _build_command(self, data: Path, identities: Path) -> list[str]:
         options = {
             "dir": data.resolve(),
             "ip": "127.0.0.1",
@@ -157,11 +157,11 @@ class EmbeddedStore:
             "volume.max": 0,
             "volume.preStopSeconds": 0,
             "filer": "true",
-            "filer.localSocket": self._socket("filer"),
+            "filer.localSocket": self._socket_path("filer"),
             "s3": "true",
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
-            "s3.localSocket": self._socket("s3"),
+            "s3.localSocket": self._socket_path("s3"),
             "s3.config": identities.resolve(),
             "s3.allowDeleteBucketNotEmpty": "false",
             "s3.domainName": self._domain,
@@ -171,26 +171,30 @@ class EmbeddedStore:
             options[f"{server}.port.{kind}" if kind else f"{server}.port"] = port
         return ["-logtostderr=true", "server", *(f"-{name}={value}" for name, value in options.items())]
 
-    def _socket(self, server: str) -> Path:
+    def _socket_path(self, server: str) -> Path:
         """Where a server's Unix socket goes: beside the program's own, since a path in `directory` may be too long."""
         return Path(f"/tmp/seaweedfs-{server}-grpc-{self._ports[server]}.local.sock")  # noqa: S108 (the port is ours)
 
-    def _waiting(self) -> Iterator[None]:
+    def _wait_until_ready(self) -> Iterator[None]:
         """One item for each time to wait; ends when the store refuses an unsigned request, as a ready one does."""
         deadline = time.monotonic() + _READY_WITHIN
         while True:
             if self._process is None or self._process.poll() is not None:
-                raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, f"the embedded store ended at once: {self._tail()}")
+                raise UpstreamFailed(
+                    Reason.UPSTREAM_UNREACHABLE, f"the embedded store ended at once: {self._read_log_end()}"
+                )
             try:
-                if self._answer("s3", "GET", "/") == 403:
+                if self._ask("s3", "GET", "/") == 403:
                     return
             except UpstreamFailed:
                 pass
             if time.monotonic() > deadline:
-                raise UpstreamFailed(Reason.UPSTREAM_TIMED_OUT, f"the embedded store is not ready: {self._tail()}")
+                raise UpstreamFailed(
+                    Reason.UPSTREAM_TIMED_OUT, f"the embedded store is not ready: {self._read_log_end()}"
+                )
             yield
 
-    def _answer(self, server: str, method: str, path: str) -> int:
+    def _ask(self, server: str, method: str, path: str) -> int:
         with closing(HTTPConnection("127.0.0.1", self._ports[server], timeout=10)) as connection:
             try:
                 connection.request(method, path, headers={"Content-Length": "0"})
@@ -198,7 +202,7 @@ class EmbeddedStore:
             except (OSError, HTTPException) as error:
                 raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, f"the embedded store: {error}") from error
 
-    def _tail(self) -> str:
+    def _read_log_end(self) -> str:
         return " / ".join(self.log.read_text(errors="replace").splitlines()[-3:])
 
     def _kill(self) -> None:
@@ -212,7 +216,7 @@ class EmbeddedStore:
                 left.unlink(missing_ok=True)
 
 
-def _program() -> str:
+def _find_program() -> str:
     beside = shutil.which(
         "weed", path=os.pathsep.join((sysconfig.get_path("scripts"), str(Path(sys.executable).parent)))
     )
@@ -222,7 +226,7 @@ def _program() -> str:
     return found
 
 
-def _free_ports(first: int) -> dict[str, int]:
+def _choose_ports(first: int) -> dict[str, int]:
     """A port for each of the program's servers, all held open together so that none is given twice."""
     ports = {}
     with ExitStack() as held:

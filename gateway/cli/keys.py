@@ -10,8 +10,8 @@ import time
 import click
 
 from gateway.cli.client import control
-from gateway.cli.output import Exit, json_option, print_json, say, table, tell_revoked, when_text
-from gateway.cli.values import EXPIRY, NONE, key_name
+from gateway.cli.output import Exit, format_when, json_option, print_json, print_table, report_revoked, say
+from gateway.cli.values import EXPIRY, NONE, check_key_name
 from gateway.core.units import duration, end_instant, instant
 
 __all__ = ["key"]
@@ -43,7 +43,7 @@ def create(app: str, *, label: str | None, expires: str | None, as_json: bool) -
     if as_json:
         print_json(made)
         return
-    say(f"{made['id']}  app:{made['app']}  ends {_ends(made.get('expires_at'))}")
+    say(f"{made['id']}  app:{made['app']}  ends {_format_end(made.get('expires_at'))}")
     click.echo(f"AWS_ACCESS_KEY_ID={made['access_key_id']}")
     click.echo(f"AWS_SECRET_ACCESS_KEY={made['secret_access_key']}")
 
@@ -64,13 +64,13 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
         {
             "id": str(item["id"]),
             "state": str(item["state"]),
-            "ends": _ends(item.get("expires_at")),
+            "ends": _format_end(item.get("expires_at")),
             "app": str(item["app"]),
             "label": str(item.get("label") or ""),
         }
         for item in found
     ]
-    table(rows, ("id", "state", "ends", "app", "label"))
+    print_table(rows, ("id", "state", "ends", "app", "label"))
     if len(found) == limit:
         say(f"There may be more: --limit {limit * 10} shows them.")
 
@@ -82,9 +82,9 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
 def revoke(names: tuple[str, ...], *, reason: str | None, as_json: bool) -> None:
     """Revoke keys, by id, or by access key id where that is what leaked."""
     named = {name: name if name.startswith("k_") else "the key of that access key id" for name in names}
-    targets = [{"key": key_name(name)} for name in named]
+    targets = [{"key": check_key_name(name)} for name in named]
     counts = control().revoke_each(targets, {"reason": reason} if reason else {})
-    tell_revoked(list(named.values()), counts, "key", as_json=as_json)
+    report_revoked(list(named.values()), counts, "key", as_json=as_json)
 
 
 @key.command()
@@ -111,8 +111,8 @@ def reseal(*, as_json: bool) -> None:
         raise click.exceptions.Exit(int(Exit.FAILED))
 
 
-def _ends(text: object) -> str:
-    return when_text(instant(text) if isinstance(text, str) else None, time.time())
+def _format_end(text: object) -> str:
+    return format_when(instant(text) if isinstance(text, str) else None, time.time())
 
 
 def _seconds_from_now(text: str) -> float:

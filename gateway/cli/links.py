@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.client import Control, control, path_part
-from gateway.cli.options import link_members, link_options, read_password
-from gateway.cli.output import fail, json_option, print_json, say, size_text, table, tell_revoked, when_text
+from gateway.cli.client import Control, control, escape_segment
+from gateway.cli.options import build_members, link_options, read_password
+from gateway.cli.output import fail, format_size, format_when, json_option, print_json, print_table, report_revoked, say
 from gateway.cli.transfer import download, draw_code, qr, upload
-from gateway.cli.values import EXPIRY, PLACE, Place, expiry_at, link_id, token_in
+from gateway.cli.values import EXPIRY, PLACE, Place, check_link_id, find_token, parse_expiry
 from gateway.core.units import duration, format_instant, instant
 
 __all__ = ["link"]
@@ -63,20 +63,20 @@ def create(
     gateway link create reports/ --file q3.pdf
     """
     api = control()
-    body = link_members(chosen) | ({"password": word} if (word := read_password(chosen)) else {})
+    body = build_members(chosen) | ({"password": word} if (word := read_password(chosen)) else {})
     if local is not None:
         if uploads:
             raise click.UsageError("--file and --upload do not go together.")
         if place.is_prefix:
             place = Place(place.bucket, place.rest + local.name)
-        _store(api, place, local, overwrite=body.get("overwrite", False), owner=body.get("owner"))
+        _upload_first(api, place, local, overwrite=body.get("overwrite", False), owner=body.get("owner"))
         body.pop("overwrite", None)
     default = ("write",) if uploads else ("read", "list") if place.is_prefix else ("read",)
     made = api.call("POST", "/v1/links", {**place.body(), "actions": list(allow or default), **body})
     _show_made(made, as_json=as_json, show_qr=show_qr)
 
 
-def _store(api: Control, place: Place, local: Path, *, overwrite: bool, owner: str | None) -> None:
+def _upload_first(api: Control, place: Place, local: Path, *, overwrite: bool, owner: str | None) -> None:
     """Upload a file through a link that serves this once, and is gone if it did not."""
     wanted: dict[str, Any] = {
         **place.body(),
@@ -86,18 +86,18 @@ def _store(api: Control, place: Place, local: Path, *, overwrite: bool, owner: s
         "overwrite": overwrite,
         "label": "upload by gateway link create",
     }
-    door = api.call("POST", "/v1/links", wanted | ({"owner": owner} if owner else {}))
+    upload_link = api.call("POST", "/v1/links", wanted | ({"owner": owner} if owner else {}))
     try:
-        upload(str(door["url"]), local)
+        upload(str(upload_link["url"]), local)
     finally:
-        api.call("DELETE", f"/v1/links/{path_part(str(door['id']))}")
+        api.call("DELETE", f"/v1/links/{escape_segment(str(upload_link['id']))}")
 
 
 def _show_made(made: dict[str, Any], *, as_json: bool, show_qr: bool) -> None:
     if as_json:
         print_json(made)
         return
-    say(f"{made['id']}  {_where(made)}  {', '.join(made['actions'])}  ends {_end_text(made, time.time())}")
+    say(f"{made['id']}  {_format_place(made)}  {', '.join(made['actions'])}  ends {_format_end(made, time.time())}")
     if made.get("url") is None:
         fail(str(made.get("note") or "The link was made before, and its URL cannot be shown again."))
     if show_qr:
@@ -124,16 +124,16 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
         {
             "id": str(item["id"]),
             "state": str(item["state"]),
-            "ends": when_text(_seconds(item.get("expires_at")), now),
+            "ends": format_when(_parse_instant(item.get("expires_at")), now),
             "used": f"{item['uses_used']}/{item['uses'] or '∞'}",
             "may": ",".join(item["actions"]),
             "owner": str(item["owner"]),
-            "place": _where(item),
+            "place": _format_place(item),
             "label": str(item.get("label") or ""),
         }
         for item in found
     ]
-    table(rows, ("id", "state", "ends", "used", "may", "owner", "place", "label"))
+    print_table(rows, ("id", "state", "ends", "used", "may", "owner", "place", "label"))
     if len(found) == limit:
         say(f"There may be more: --limit {limit * 10} shows them.")
 
@@ -143,7 +143,7 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
 @json_option
 def show(ident: str, *, as_json: bool) -> None:
     """Show one link with its counters."""
-    _show_link(control().call("GET", f"/v1/links/{path_part(link_id(ident))}"), as_json=as_json)
+    _show_link(control().call("GET", f"/v1/links/{escape_segment(check_link_id(ident))}"), as_json=as_json)
 
 
 @link.command()
@@ -157,7 +157,7 @@ def edit(
     ident: str, *, allow: tuple[str, ...], no_password: bool, place: Place | None, as_json: bool, **chosen: Any
 ) -> None:
     """Change anything but the secret; `none` takes a limit away. Counters stay as they are."""
-    body = link_members(chosen)
+    body = build_members(chosen)
     if word := read_password(chosen):
         body["password"] = word
     if no_password:
@@ -168,7 +168,7 @@ def edit(
         body |= place.body()
     if not body:
         raise click.UsageError("Say what to change; gateway link edit --help lists what can be.")
-    _show_link(control().call("PATCH", f"/v1/links/{path_part(link_id(ident))}", body), as_json=as_json)
+    _show_link(control().call("PATCH", f"/v1/links/{escape_segment(check_link_id(ident))}", body), as_json=as_json)
 
 
 @link.command()
@@ -178,10 +178,10 @@ def edit(
 def extend(ident: str, end: str, *, as_json: bool) -> None:
     """Let a link live longer: BY a duration beyond its end (or beyond now), or to the end of a DATE in UTC."""
     api = control()
-    path = f"/v1/links/{path_part(link_id(ident))}"
-    body = expiry_at(end)
+    path = f"/v1/links/{escape_segment(check_link_id(ident))}"
+    body = parse_expiry(end)
     if "expires_in" in body:
-        ends = _seconds(api.call("GET", path).get("expires_at"))
+        ends = _parse_instant(api.call("GET", path).get("expires_at"))
         if ends is None:
             fail("This link has no end, so there is nothing to extend.")
         body = {"expires_at": format_instant(max(ends, time.time()) + duration(end))}
@@ -194,10 +194,10 @@ def extend(ident: str, end: str, *, as_json: bool) -> None:
 @json_option
 def revoke(idents: tuple[str, ...], *, reason: str | None, as_json: bool) -> None:
     """Revoke links, by id, or by URL or token where that is what leaked."""
-    named = {text: "the link of that URL" if token_in(text) else text for text in idents}
-    targets = [{"link": token_in(text) or link_id(text)} for text in named]
+    named = {text: "the link of that URL" if find_token(text) else text for text in idents}
+    targets = [{"link": find_token(text) or check_link_id(text)} for text in named]
     counts = control().revoke_each(targets, {"reason": reason} if reason else {})
-    tell_revoked(list(named.values()), counts, "link", as_json=as_json)
+    report_revoked(list(named.values()), counts, "link", as_json=as_json)
 
 
 @link.command()
@@ -206,7 +206,7 @@ def revoke(idents: tuple[str, ...], *, reason: str | None, as_json: bool) -> Non
 @json_option
 def rotate(ident: str, *, show_qr: bool, as_json: bool) -> None:
     """Give a link a new URL; the old one ends at once."""
-    made = control().call("POST", f"/v1/links/{path_part(link_id(ident))}/rotate")
+    made = control().call("POST", f"/v1/links/{escape_segment(check_link_id(ident))}/rotate")
     _show_made(made, as_json=as_json, show_qr=show_qr)
 
 
@@ -216,7 +216,7 @@ def rotate(ident: str, *, show_qr: bool, as_json: bool) -> None:
 @json_option
 def log(ident: str, *, limit: int, as_json: bool) -> None:
     """Show a link's uses, newest first: when, from where, what, how it ended."""
-    found = list(control().pages(f"/v1/links/{path_part(link_id(ident))}/records", "records", {}, limit))
+    found = list(control().pages(f"/v1/links/{escape_segment(check_link_id(ident))}/records", "records", {}, limit))
     if as_json:
         print_json({"records": found})
         return
@@ -227,13 +227,13 @@ def log(ident: str, *, limit: int, as_json: bool) -> None:
             "operation": str(item["operation"]),
             "status": str(item["status"]),
             "outcome": str(item["reason"] or item["outcome"]),
-            "in": size_text(item["bytes_in"]),
-            "out": size_text(item["bytes_out"]),
+            "in": format_size(item["bytes_in"]),
+            "out": format_size(item["bytes_out"]),
             "key": str(item["key"]),
         }
         for item in found
     ]
-    table(rows, ("at", "from", "operation", "status", "outcome", "in", "out", "key"))
+    print_table(rows, ("at", "from", "operation", "status", "outcome", "in", "out", "key"))
 
 
 def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
@@ -244,15 +244,15 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
     rows = {
         "id": item["id"],
         "state": item["state"],
-        "place": _where(item),
+        "place": _format_place(item),
         "actions": ", ".join(item["actions"]),
         "owner": item["owner"],
         "label": item.get("label"),
         "issued": f"{item['issued_at']} by {item['issued_by']}",
         "starts": item.get("not_before"),
-        "ends": _end_text(item, now),
+        "ends": _format_end(item, now),
         "uses": f"{item['uses_used']} of {item['uses'] or 'any number'}",
-        "bytes": f"{size_text(item['bytes_used'])} of {size_text(item['bytes']) or 'any number'}",
+        "bytes": f"{format_size(item['bytes_used'])} of {format_size(item['bytes']) or 'any number'}",
         "last used": item.get("last_used_at"),
         "password": "yes" if item["password"] else "no",
         "networks": ", ".join(item["cidrs"]),
@@ -260,7 +260,7 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "file name": item.get("filename"),
         "served as": item.get("content_type"),
         "only as": item.get("etag"),
-        "largest upload": size_text(item.get("max_size")),
+        "largest upload": format_size(item.get("max_size")),
         "overwrites": "yes" if item["overwrite"] else None,
         "asks first": "yes" if item["confirm"] else None,
         "one whole download": "yes" if item["once"] else None,
@@ -268,18 +268,18 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         and f"{item['revoked_at']}: {item.get('revoked_reason') or 'no reason given'}",
         "rule": item.get("rule"),
     }
-    table([{"field": name, "value": str(value)} for name, value in rows.items() if value], ("field", "value"))
+    print_table([{"field": name, "value": str(value)} for name, value in rows.items() if value], ("field", "value"))
 
 
-def _end_text(item: dict[str, Any], now: float) -> str:
+def _format_end(item: dict[str, Any], now: float) -> str:
     """The very second, in UTC, and how far away it is."""
-    ends = _seconds(item.get("expires_at"))
-    return "never" if ends is None else f"{item['expires_at']} ({when_text(ends, now)})"
+    ends = _parse_instant(item.get("expires_at"))
+    return "never" if ends is None else f"{item['expires_at']} ({format_when(ends, now)})"
 
 
-def _where(item: dict[str, Any]) -> str:
+def _format_place(item: dict[str, Any]) -> str:
     return f"{item['bucket']}/{item['key'] if item.get('key') is not None else item.get('prefix') or ''}"
 
 
-def _seconds(text: object) -> float | None:
+def _parse_instant(text: object) -> float | None:
     return instant(text) if isinstance(text, str) else None

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from gateway.cli.client import control, path_part
-from gateway.cli.output import json_option, print_json, say, table
+from gateway.cli.client import control, escape_segment
+from gateway.cli.output import json_option, print_json, print_table, say
 from gateway.cli.values import SPAN
 from gateway.core.units import duration
 
@@ -39,7 +39,7 @@ def ls(*, as_json: bool) -> None:
         }
         for one in found
     ]
-    table(rows, ("name", "profile", "state", "can"))
+    print_table(rows, ("name", "profile", "state", "can"))
 
 
 @backend.command()
@@ -51,7 +51,7 @@ def drain(name: str, *, as_json: bool) -> None:
     Holds in the gateway that GATEWAY_URL reaches, in all its workers, until it is reloaded or ends: ask each replica,
     or write `drained: true` into the policy file, which lasts.
     """
-    _set(name, drained=True, as_json=as_json)
+    _set_drained(name, drained=True, as_json=as_json)
 
 
 @backend.command()
@@ -59,17 +59,17 @@ def drain(name: str, *, as_json: bool) -> None:
 @json_option
 def resume(name: str, *, as_json: bool) -> None:
     """Take requests for backend NAME again, in the gateway that GATEWAY_URL reaches."""
-    _set(name, drained=False, as_json=as_json)
+    _set_drained(name, drained=False, as_json=as_json)
 
 
-def _set(name: str, *, drained: bool, as_json: bool) -> None:
-    said = control().call("PUT", f"/v1/backends/{path_part(name)}", {"drained": drained})
+def _set_drained(name: str, *, drained: bool, as_json: bool) -> None:
+    said = control().call("PUT", f"/v1/backends/{escape_segment(name)}", {"drained": drained})
     if as_json:
         print_json(said)
         return
     click.echo(f"{said['name']} {'drained' if said['drained'] else 'in use'}")
     say(f"It lasts {said['lasts']}.")
-    _tell_others(said)
+    _warn_of_others(said)
 
 
 @click.command("log-level")
@@ -87,9 +87,9 @@ def log_level(level: str, *, span: str | None, as_json: bool) -> None:
         print_json(said)
         return
     click.echo(f"{said['level']} until {said['until'] or 'the gateway is reloaded or ends'}")
-    _tell_others(said)
+    _warn_of_others(said)
 
 
-def _tell_others(said: dict[str, Any]) -> None:
+def _warn_of_others(said: dict[str, Any]) -> None:
     if said["changed"] < said["processes"]:
         say(f"Only {said['changed']} of {said['processes']} processes have changed: do it again, or use the files.")

@@ -13,15 +13,15 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from gateway.cli.values import EXPIRY, NONE, SIZE, USES, expiry_at, starts_at
+from gateway.cli.values import EXPIRY, NONE, SIZE, USES, parse_expiry, parse_start
 from gateway.core.units import Rate, size
 
-__all__ = ["ask_password", "link_members", "link_options", "read_password"]
+__all__ = ["ask_password", "build_members", "link_options", "read_password"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def _networks(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+def _check_networks(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if value != NONE:
             try:
@@ -33,7 +33,7 @@ def _networks(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     return values
 
 
-def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+def _check_rate(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     if value not in {None, NONE}:
         try:
             Rate.parse(str(value))
@@ -60,8 +60,10 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
         "--etag", help="Only while the object has this ETag: it ends for whoever asks once the object changes."
     ),
-    click.option("--cidr", "cidrs", multiple=True, callback=_networks, help="Only from this network; may be repeated."),
-    click.option("--rate", callback=_rate, help="Requests in a period, like 10/s or 100/min."),
+    click.option(
+        "--cidr", "cidrs", multiple=True, callback=_check_networks, help="Only from this network; may be repeated."
+    ),
+    click.option("--rate", callback=_check_rate, help="Requests in a period, like 10/s or 100/min."),
     click.option("--max-size", type=SIZE, help="The largest body an upload may have."),
     click.option("--overwrite/--no-overwrite", default=None, help="Whether an upload may replace an object."),
     click.option(
@@ -85,9 +87,9 @@ def link_options(command: _Command) -> _Command:
     return command
 
 
-def link_members(chosen: Mapping[str, Any]) -> dict[str, Any]:
+def build_members(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a body for what was said, `none` as null."""
-    body: dict[str, Any] = {name: _cleared(chosen[name]) for name in _TEXTS if chosen.get(name) is not None}
+    body: dict[str, Any] = {name: _none_as_null(chosen[name]) for name in _TEXTS if chosen.get(name) is not None}
     for name, member in (("owner", "owner"), *((name, name) for name in ("overwrite", "confirm", "once"))):
         if chosen.get(name) is not None:
             body[member] = chosen[name]
@@ -97,15 +99,15 @@ def link_members(chosen: Mapping[str, Any]) -> dict[str, Any]:
     if chosen.get("uses") is not None:
         body["uses"] = None if chosen["uses"] == NONE else int(chosen["uses"])
     if chosen.get("expires") is not None:
-        body |= expiry_at(chosen["expires"])
+        body |= parse_expiry(chosen["expires"])
     if chosen.get("not_before") is not None:
-        body["not_before"] = None if chosen["not_before"] == NONE else starts_at(chosen["not_before"])
+        body["not_before"] = None if chosen["not_before"] == NONE else parse_start(chosen["not_before"])
     if chosen.get("cidrs"):
         body["cidrs"] = [cidr for cidr in chosen["cidrs"] if cidr != NONE]
     return body
 
 
-def _cleared(text: str) -> str | None:
+def _none_as_null(text: str) -> str | None:
     return None if text == NONE else text
 
 

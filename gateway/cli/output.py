@@ -24,13 +24,13 @@ __all__ = [
     "Exit",
     "Progress",
     "fail",
+    "format_size",
+    "format_when",
     "json_option",
     "print_json",
+    "print_table",
+    "report_revoked",
     "say",
-    "size_text",
-    "table",
-    "tell_revoked",
-    "when_text",
 ]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -84,7 +84,7 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
 
 
-def tell_revoked(names: Sequence[str], counts: Sequence[int | None], kind: str, *, as_json: bool) -> None:
+def report_revoked(names: Sequence[str], counts: Sequence[int | None], kind: str, *, as_json: bool) -> None:
     """What a revocation of each of these came to; a count that is None is that of one that nobody knows.
 
     Raises:
@@ -106,20 +106,20 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
 
 
-def table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> None:
+def print_table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> None:
     """Rows under headed columns, as wide as they need; the last column is not padded."""
     widths = {name: max([len(name), *(len(row.get(name, "")) for row in rows)]) for name in columns}
     for line in ({name: name.upper() for name in columns}, *rows):
-        cells = [_printable(line.get(name, "")).ljust(widths[name]) for name in columns]
+        cells = [_make_printable(line.get(name, "")).ljust(widths[name]) for name in columns]
         click.echo("  ".join(cells).rstrip())
 
 
-def _printable(text: str) -> str:
+def _make_printable(text: str) -> str:
     """Control characters of names chosen by others do not reach the terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
-def size_text(count: float | None) -> str:
+def format_size(count: float | None) -> str:
     """Bytes for people: `4.0 KiB`; "" for None."""
     if count is None:
         return ""
@@ -130,7 +130,7 @@ def size_text(count: float | None) -> str:
     return f"{count:.1f} TiB"
 
 
-def when_text(at: float | None, now: float) -> str:
+def format_when(at: float | None, now: float) -> str:
     """An instant for people, relative to now: `in 29d 23h`, `5m ago`, `never`."""
     if at is None:
         return "never"
@@ -171,5 +171,7 @@ class Progress:
     def _show(self) -> None:
         elapsed = max(time.monotonic() - self._began, 1e-6)
         speed = (self._done - self._began_with) / elapsed
-        share = f"{self._done / self._total:4.0%} of {size_text(self._total)}" if self._total else size_text(self._done)
-        click.echo(f"\r\x1b[K{self._label}  {share}  {size_text(speed)}/s", err=True, nl=False)
+        share = (
+            f"{self._done / self._total:4.0%} of {format_size(self._total)}" if self._total else format_size(self._done)
+        )
+        click.echo(f"\r\x1b[K{self._label}  {share}  {format_size(speed)}/s", err=True, nl=False)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from gateway.cli.client import control
-from gateway.cli.output import Exit, fail, json_option, print_json, table
+from gateway.cli.output import Exit, fail, json_option, print_json, print_table
 from gateway.cli.values import SIZE, config_option
 
 __all__ = ["policy"]
@@ -48,18 +48,18 @@ def explain(who: str, do: str, on: str, *, as_json: bool, **as_if: str | None) -
     if as_json:
         print_json(said)
     else:
-        _tell(said)
+        _print_explanation(said)
     if not said["allowed"]:
         raise click.exceptions.Exit(int(Exit.FAILED))
 
 
-def _tell(said: dict[str, Any]) -> None:
+def _print_explanation(said: dict[str, Any]) -> None:
     click.echo(f"allowed by {said['rule']!r}, delivery {said['delivery']}" if said["allowed"] else "refused")
     for objection in said["objections"]:
         click.echo(f"  {objection['reason']}: {objection['detail']}")
     if said["rules"]:
         click.echo()
-        table(said["rules"], ("rule", "source", "verdict"))
+        print_table(said["rules"], ("rule", "source", "verdict"))
 
 
 @policy.command()

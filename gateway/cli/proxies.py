@@ -21,10 +21,12 @@ _REQUESTS: Final = 'gateway_requests_total{plane="data"'
 
 async def examine_proxies(listen: ListenAddress, *, tls: bool) -> Finding:
     """Whether most requests came with fields about their client that are not believed. A few may be anybody's play."""
-    page = None if tls or listen.path else await _metrics(f"http://{_host(listen.host)}:{listen.port}/metrics")
+    page = (
+        None if tls or listen.path else await _read_metrics(f"http://{_address_of(listen.host)}:{listen.port}/metrics")
+    )
     if page is None:
         return Finding("gateway", "proxies", None, "no gateway answers at control.listen, so nothing is known")
-    ignored, requests = _sum(page, _IGNORED), _sum(page, _REQUESTS)
+    ignored, requests = _add_up(page, _IGNORED), _add_up(page, _REQUESTS)
     if not ignored:
         return Finding("gateway", "proxies", True, "no caller comes through a proxy that is not in trusted_proxies")
     told = (
@@ -34,13 +36,13 @@ async def examine_proxies(listen: ListenAddress, *, tls: bool) -> Finding:
     return Finding("gateway", "proxies", False if 2 * ignored >= requests else None, told)
 
 
-def _host(host: str) -> str:
+def _address_of(host: str) -> str:
     """Where a listener can be reached from its own host."""
     shown = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (what it listens on)
     return f"[{shown}]" if ":" in shown else shown
 
 
-async def _metrics(url: str) -> str | None:
+async def _read_metrics(url: str) -> str | None:
     """The metrics of whoever answers there, if anybody does."""
     import aiohttp
 
@@ -54,5 +56,5 @@ async def _metrics(url: str) -> str | None:
         return None
 
 
-def _sum(page: str, series: str) -> float:
+def _add_up(page: str, series: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(series))

@@ -58,12 +58,12 @@ def export(*, out: Path | None, span: str | None) -> None:
         raise click.UsageError("--every goes with --out.")
     api, known = control(), _List()
     if out is not None and span is not None:
-        _keep(api, known, out, duration(span))
+        _keep_entries(api, known, out, duration(span))
     text = known.read(api.call)
     if out is None:
         sys.stdout.write(text)
     else:
-        _replace(out, text)
+        _replace_file(out, text)
 
 
 @dataclass(slots=True)
@@ -81,10 +81,10 @@ class _List:
             self.found += page["revocations"]
             self.serial = page["serial"]
             if len(page["revocations"]) < _PAGE:
-                return _text(self.found, self.serial, asked_at)
+                return _format_list(self.found, self.serial, asked_at)
 
 
-def _keep(api: Control, known: _List, out: Path, seconds: float) -> NoReturn:
+def _keep_entries(api: Control, known: _List, out: Path, seconds: float) -> NoReturn:
     """Write the list again and again. Whether a gateway answers is told when that changes, and only then."""
     reached = True
     while True:
@@ -93,8 +93,8 @@ def _keep(api: Control, known: _List, out: Path, seconds: float) -> NoReturn:
             if not reached:
                 say(f"The gateway answers again: {out} is renewed.")
             reached = True
-            _replace(out, text)
-            _wait(api, known.serial, seconds)
+            _replace_file(out, text)
+            _wait_for_next(api, known.serial, seconds)
         except DependencyDown as failure:
             if reached:
                 say(f"{failure.detail}: trying again, {out} stays as it is.")
@@ -102,13 +102,13 @@ def _keep(api: Control, known: _List, out: Path, seconds: float) -> NoReturn:
             time.sleep(min(seconds, _AGAIN))
 
 
-def _text(found: list[dict[str, Any]], serial: int, as_of: float) -> str:
+def _format_list(found: list[dict[str, Any]], serial: int, as_of: float) -> str:
     """The entries first, and what changes at every writing last: so a follower reads only what is new."""
     lines = ",\n".join(json.dumps(entry) for entry in found)
     return f'{{"revocations": [\n{lines}\n],\n"serial": {serial},\n"as_of": "{format_instant(as_of)}"}}\n'
 
 
-def _replace(out: Path, text: str) -> None:
+def _replace_file(out: Path, text: str) -> None:
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         beside.write_text(text)
@@ -117,7 +117,7 @@ def _replace(out: Path, text: str) -> None:
         fail(f"{out}: {failure.strerror or failure}", Exit.FAILED)
 
 
-def _wait(api: Control, serial: int, seconds: float) -> None:
+def _wait_for_next(api: Control, serial: int, seconds: float) -> None:
     """Until there is something after the serial, or for so long. Raises DependencyDown: nobody answers."""
     query = {"after": serial, "limit": 1, "wait": min(seconds, _LONGEST_WAIT)}
     began = time.monotonic()

@@ -60,32 +60,36 @@ def revoke(
         raise click.UsageError("Name one of --owner, --prefix, --backend, --policy and --from-file.")
     if before is not None and not (names["owner"] or names["policy"]):
         raise click.UsageError("--before goes with --owner or --policy.")
-    targets = named if text is None else [_target(found) for found in find_secrets(text.read())]
+    targets = named if text is None else [_target_of(found) for found in find_secrets(text.read())]
     if not targets:
         fail("The text holds nothing that this gateway gives out.", Exit.NOT_FOUND)
     chosen = {"reason": reason, "issued_before": before}
     api, more = control(), {name: value for name, value in chosen.items() if value}
     if not (dry_run or yes or as_json) and sys.stdin.isatty():
-        count = _revoked(api, targets, more, dry_run=True)[0]
-        click.confirm(f"Revoke {_grants(count)}?", abort=True, err=True)
-    count, unknown = _revoked(api, targets, more, dry_run=dry_run)
+        count = _revoke_all(api, targets, more, dry_run=True)[0]
+        click.confirm(f"Revoke {_format_count(count)}?", abort=True, err=True)
+    count, unknown = _revoke_all(api, targets, more, dry_run=dry_run)
     if as_json:
         print_json({"revoked": count, "recognised": len(targets), "unknown": unknown, "dry_run": dry_run})
         if unknown == len(targets):
             raise click.exceptions.Exit(int(Exit.FAILED))
         return
     if unknown == len(targets):
-        fail("This gateway knows " + (_named(targets[0]) if text is None else "none of what the text holds") + ".")
+        fail(
+            "This gateway knows "
+            + (_describe_target(targets[0]) if text is None else "none of what the text holds")
+            + "."
+        )
     if unknown:
         say(f"{unknown} of {len(targets)} things found are not known to this gateway.")
-    click.echo(f"{'would revoke' if dry_run else 'revoked'} {_grants(count)}")
+    click.echo(f"{'would revoke' if dry_run else 'revoked'} {_format_count(count)}")
 
 
-def _target(found: str) -> dict[str, Any]:
+def _target_of(found: str) -> dict[str, Any]:
     return {"key" if found.startswith(("GWK", "k_")) else "link": found}
 
 
-def _named(target: dict[str, Any]) -> str:
+def _describe_target(target: dict[str, Any]) -> str:
     """What nobody knows, as it was named."""
     if "bucket" in target:
         return f"no bucket {target['bucket']!r}"
@@ -93,11 +97,11 @@ def _named(target: dict[str, Any]) -> str:
     return f"no {'rule' if kind == 'policy' else kind} {name!r}"
 
 
-def _revoked(api: Control, targets: list[dict[str, Any]], more: dict[str, str], *, dry_run: bool) -> tuple[int, int]:
+def _revoke_all(api: Control, targets: list[dict[str, Any]], more: dict[str, str], *, dry_run: bool) -> tuple[int, int]:
     """How many grants ended, or would end, and how many of the targets nobody knows."""
     counts = api.revoke_each(targets, {**more, "dry_run": dry_run})
     return sum(count or 0 for count in counts), counts.count(None)
 
 
-def _grants(count: int) -> str:
+def _format_count(count: int) -> str:
     return f"{count} link or key" if count == 1 else f"{count} links and keys"

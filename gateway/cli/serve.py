@@ -22,7 +22,7 @@ from gateway.core.reasons import SettingsError
 if TYPE_CHECKING:
     from gateway.processes import Worker
 
-__all__ = ["run_loop", "serve", "spare_collector"]
+__all__ = ["run_loop", "serve", "tune_collector"]
 
 _YOUNG = 20_000
 """New containers before the collector looks: more than some hundred requests in work hold at once."""
@@ -37,12 +37,12 @@ def run_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(work())
     except BaseExceptionGroup as failures:
-        raise _first(failures) from None
+        raise _first_failure(failures) from None
 
 
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def _first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     first = failures.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    return _first_failure(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 @click.command()
@@ -63,24 +63,24 @@ def serve(config: Path, workers: int) -> None:
     from gateway.processes import places_of_workers
 
     with places_of_workers(workers) as places:
-        code = supervise(lambda number: _code_of(config, places[number]), workers)
+        code = supervise(lambda number: _run_worker(config, places[number]), workers)
     raise click.exceptions.Exit(code)
 
 
 def _serve(config: Path, worker: Worker | None = None) -> None:
     from gateway.app import run
 
-    run_loop(lambda: run(config, environ=os.environ, ready=spare_collector, worker=worker))
+    run_loop(lambda: run(config, environ=os.environ, ready=tune_collector, worker=worker))
 
 
-def spare_collector() -> None:
+def tune_collector() -> None:
     """What exists by now lives as long as the process, and requests leave hardly a cycle: collect less, and rarely."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG)
 
 
-def _code_of(config: Path, worker: Worker) -> int:
+def _run_worker(config: Path, worker: Worker) -> int:
     """The exit code of one worker, its failure told."""
     try:
         _serve(config, worker)

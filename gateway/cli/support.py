@@ -24,7 +24,7 @@ from typing import Any, Final
 import click
 
 from gateway import __version__
-from gateway.cli.client import Control, control_as_set
+from gateway.cli.client import Control, control_without_token
 from gateway.cli.output import json_option, print_json, say
 from gateway.cli.values import config_option
 
@@ -49,7 +49,7 @@ def support_bundle(out: Path | None, config: Path, *, as_json: bool) -> None:
     It holds the version, what `gateway check` and `gateway doctor` say, the settings with references in place of
     secrets, the rules in force, readiness, metrics and the last entries of the audit trail. It changes nothing.
     """
-    api = control_as_set(_TIMEOUT)
+    api = control_without_token(_TIMEOUT)
     parts: dict[str, Callable[[], str]] = {
         "version.json": _version,
         "check.json": lambda: _check(config),
@@ -84,9 +84,9 @@ def _version() -> str:
 
 
 def _check(config: Path) -> str:
-    from gateway.cli.check import reading
+    from gateway.cli.check import read_files
 
-    faults, summary = reading(config)
+    faults, summary = read_files(config)
     return _json({"faults": faults, **summary})
 
 

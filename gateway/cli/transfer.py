@@ -25,7 +25,7 @@ from gateway import __version__
 from gateway.cli.client import connect
 from gateway.cli.options import ask_password
 from gateway.cli.output import Exit, Progress, fail, json_option, print_json, say
-from gateway.cli.values import token_in
+from gateway.cli.values import find_token
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse
@@ -42,10 +42,10 @@ _AGENT: Final = f"gateway/{__version__}"
 
 def draw_code(text: str) -> None:
     """The QR code of a text in half blocks, on standard output."""
-    click.echo(_drawn(text), nl=False)
+    click.echo(_render_code(text), nl=False)
 
 
-def _drawn(text: str) -> str:
+def _render_code(text: str) -> str:
     import segno
 
     drawn = io.StringIO()
@@ -59,7 +59,7 @@ def _drawn(text: str) -> str:
 @json_option
 def qr(url: str, output: str | None, *, as_json: bool) -> None:
     """Draw the QR code of a link's URL."""
-    if token_in(url) is None or "/" not in url:
+    if find_token(url) is None or "/" not in url:
         raise click.UsageError(
             "This draws a link's URL; by its id alone nobody knows it: gateway link rotate gives a new one."
         )
@@ -70,7 +70,7 @@ def qr(url: str, output: str | None, *, as_json: bool) -> None:
             raise click.UsageError("The file's name has to end in .svg or .png.")
         segno.make(url, error="m", micro=False).save(output, scale=8)
     if as_json:
-        print_json({"url": url, "file": output} if output is not None else {"url": url, "code": _drawn(url)})
+        print_json({"url": url, "file": output} if output is not None else {"url": url, "code": _render_code(url)})
     elif output is None:
         draw_code(url)
 
@@ -86,21 +86,21 @@ def download(url: str, output: str | None, *, force: bool, wants_password: bool,
     if output == "-" and as_json:
         raise click.UsageError("Standard output takes the bytes or the document of --json, not both.")
     word = ask_password() if wants_password else None
-    source = _Source(url, word)
+    source = _LinkClient(url, word)
     if output == "-":
         _Download(source, sys.stdout.buffer, "stdout").run()
         return
     path = Path(output) if output is not None else Path(source.name())
     if path.exists() and not force:
         fail(f"{path} is there already: --force replaces it, -o names another.")
-    _to_file(source, path)
+    _save(source, path)
     if as_json:
         print_json({"file": str(path), "bytes": path.stat().st_size})
     else:
         say(f"saved {path}")
 
 
-def _to_file(source: _Source, path: Path) -> None:
+def _save(source: _LinkClient, path: Path) -> None:
     part = path.with_name(path.name + ".part")
     note = path.with_name(path.name + ".part.etag")
     tag = note.read_text() if part.exists() and note.exists() else None
@@ -114,7 +114,7 @@ def _to_file(source: _Source, path: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _LinkClient:
     """One link as a client sees it."""
 
     url: str
@@ -144,12 +144,12 @@ class _Source:
             told = answer.getheader("Content-Disposition", "")
         _, path_marker, tail = urlsplit(self.url).path.partition("/s/")
         beside_token = tail.partition("/")[2] if path_marker else ""
-        name = _disposition_name(told) or unquote(beside_token.rpartition("/")[2])
+        name = _parse_disposition(told) or unquote(beside_token.rpartition("/")[2])
         safe = "".join(letter for letter in name.replace("\\", "/").rpartition("/")[2] if letter.isprintable())
         return safe.strip().lstrip(".") or "download"
 
 
-def _disposition_name(header: str) -> str:
+def _parse_disposition(header: str) -> str:
     """The file name of a Content-Disposition header (RFC 6266), "" if it has none."""
     from email.message import Message
 
@@ -167,7 +167,7 @@ class _Download:
 
     def __init__(
         self,
-        source: _Source,
+        source: _LinkClient,
         file: IO[bytes],
         label: str,
         *,
@@ -215,9 +215,9 @@ class _Download:
             elif answer.status == 200:
                 self._restart()
             else:
-                _refused(answer)
+                _fail_with_answer(answer)
             tag = answer.getheader("ETag", "")
-            self._keep(tag if tag.startswith('"') else None)
+            self._remember_tag(tag if tag.startswith('"') else None)
             self._stream(answer)
 
     def _restart(self) -> None:
@@ -228,7 +228,7 @@ class _Download:
             fail("The object changed while it was being downloaded.")
         self._offset = 0
 
-    def _keep(self, tag: str | None) -> None:
+    def _remember_tag(self, tag: str | None) -> None:
         self._tag = tag
         if self._note is not None:
             if tag is None:
@@ -270,7 +270,7 @@ def upload(url: str, local: Path) -> None:
         try:
             # An early refusal closes the connection while we still send: the answer is there to be read.
             try:
-                connection.request("PUT", urlsplit(url).path, _chunks(file, size, progress), headers)
+                connection.request("PUT", urlsplit(url).path, _read_chunks(file, size, progress), headers)
             except (BrokenPipeError, ConnectionResetError):
                 if connection.sock is None:
                     raise
@@ -278,10 +278,10 @@ def upload(url: str, local: Path) -> None:
         except (OSError, HTTPException) as error:
             fail(f"The upload of {local} broke off: {str(error) or type(error).__name__}.")
         if answer.status >= 300:
-            _refused(answer)
+            _fail_with_answer(answer)
 
 
-def _chunks(file: IO[bytes], size: int, progress: Progress) -> Iterator[bytes]:
+def _read_chunks(file: IO[bytes], size: int, progress: Progress) -> Iterator[bytes]:
     left = size
     while left and (chunk := file.read(min(_CHUNK, left))):
         left -= len(chunk)
@@ -291,7 +291,7 @@ def _chunks(file: IO[bytes], size: int, progress: Progress) -> Iterator[bytes]:
         fail(f"{file.name} became shorter while it was read.")
 
 
-def _refused(answer: HTTPResponse) -> None:
+def _fail_with_answer(answer: HTTPResponse) -> None:
     """End with what the link said."""
     import json
 

@@ -28,12 +28,12 @@ __all__ = [
     "SPAN",
     "USES",
     "Place",
+    "check_key_name",
+    "check_link_id",
     "config_option",
-    "expiry_at",
     "find_secrets",
-    "key_name",
-    "link_id",
-    "token_in",
+    "find_token",
+    "parse_expiry",
 ]
 
 NONE: Final = "none"
@@ -161,7 +161,7 @@ def _instant(text: str) -> float | None:
         return None
 
 
-def expiry_at(text: str) -> dict[str, Any]:
+def parse_expiry(text: str) -> dict[str, Any]:
     """The member of a body that says when a link ends: a duration from now, an instant, or null for `none`.
 
     A date alone is that day's last second in UTC.
@@ -172,13 +172,13 @@ def expiry_at(text: str) -> dict[str, Any]:
     return {"expires_at": format_instant(end_instant(text))} if seconds is None else {"expires_in": seconds}
 
 
-def starts_at(text: str) -> str:
+def parse_start(text: str) -> str:
     """An instant from a duration from now or a date."""
     seconds = _duration(text)
     return format_instant(instant(text) if seconds is None else time.time() + seconds)
 
 
-def token_in(text: str) -> str | None:
+def find_token(text: str) -> str | None:
     """The token of a link's URL, or the text itself if it is a whole token."""
     path = urlsplit(text).path if "/" in text else f"/s/{text}"
     _, marker, tail = path.partition("/s/")
@@ -188,7 +188,7 @@ def token_in(text: str) -> str | None:
         return None
 
 
-def link_id(text: str) -> str:
+def check_link_id(text: str) -> str:
     """A public id as given.
 
     Raises:
@@ -196,12 +196,12 @@ def link_id(text: str) -> str:
     """
     if _LINK_ID.fullmatch(text):
         return text
-    if token_in(text) is not None:
+    if find_token(text) is not None:
         raise click.UsageError("This takes the link's id (l_…), which gateway link ls shows, not its secret URL.")
     raise click.UsageError(f"{text!r} is no id: ids look like l_8fKq2… and gateway link ls shows them.")
 
 
-def key_name(text: str) -> str:
+def check_key_name(text: str) -> str:
     """A key's public id or its access key id, as given.
 
     Raises:

@@ -28,10 +28,10 @@ def supervise(work: Callable[[int], int], count: int) -> int:
     Call it before any thread or event loop exists. SIGTERM, SIGINT and SIGHUP reach every process.
     """
     children: set[int] = set()
-    told: set[int] = set()
+    signalled: set[int] = set()
 
     def pass_on(number: int, _: FrameType | None = None) -> None:
-        told.add(number)
+        signalled.add(number)
         for child in tuple(children):
             os.kill(child, number)
 
@@ -42,17 +42,17 @@ def supervise(work: Callable[[int], int], count: int) -> int:
         for number in range(count):
             child = os.fork()
             if child == 0:
-                _become(work, number)
+                _run_child(work, number)
             children.add(child)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
-        return _wait(children, told, pass_on)
+        return _wait(children, signalled, pass_on)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _become(work: Callable[[int], int], number: int) -> NoReturn:
+def _run_child(work: Callable[[int], int], number: int) -> NoReturn:
     code = int(Exit.FAILED)
     try:
         for passed in _PASSED_ON:
@@ -67,7 +67,7 @@ def _become(work: Callable[[int], int], number: int) -> NoReturn:
         os._exit(code)
 
 
-def _wait(children: set[int], told: set[int], pass_on: Callable[[int], None]) -> int:
+def _wait(children: set[int], signalled: set[int], pass_on: Callable[[int], None]) -> int:
     """Until all have ended. One that was told to before it could listen dies of the signal, which is no fault."""
     worst = 0
     while children:
@@ -75,7 +75,7 @@ def _wait(children: set[int], told: set[int], pass_on: Callable[[int], None]) ->
         children.discard(child)
         code = os.waitstatus_to_exitcode(status)
         if code < 0:
-            code = int(Exit.OK if -code in told else Exit.FAILED)
+            code = int(Exit.OK if -code in signalled else Exit.FAILED)
         worst = worst or code
         pass_on(signal.SIGTERM)
     return worst

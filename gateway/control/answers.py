@@ -14,7 +14,7 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.control.endpoint import json_reply
-from gateway.control.usecases.links import Held, HeldPage, IssuedLink
+from gateway.control.usecases.links import CountedGrant, CountedPage, IssuedLink
 from gateway.control.usecases.policies import Signature
 from gateway.control.usecases.revocations import Revoked
 from gateway.core.grant import Grant, GrantState, Scope
@@ -41,7 +41,7 @@ __all__ = [
     "SignatureView",
     "View",
     "When",
-    "rate_text",
+    "format_rate",
     "view_reply",
 ]
 
@@ -55,11 +55,11 @@ LOST_BY_SIGNING: Final = (
 )
 
 
-def _when(seconds: float | None) -> str | None:
+def _format_when(seconds: float | None) -> str | None:
     return None if seconds is None else format_instant(seconds)
 
 
-def rate_text(rate: Rate | None) -> str | None:
+def format_rate(rate: Rate | None) -> str | None:
     """The text that `Rate.parse` reads back; its burst is one period's count."""
     if rate is None:
         return None
@@ -141,7 +141,7 @@ class LinkView(_GrantView):
     rule: str | None
 
     @classmethod
-    def of(cls, held: Held, now: float) -> Self:
+    def of(cls, held: CountedGrant, now: float) -> Self:
         return cls.model_validate(_link_members(held, now))
 
 
@@ -173,7 +173,7 @@ class LinkPageView(View):
     cursor: str | None
 
     @classmethod
-    def of(cls, page: HeldPage, now: float) -> Self:
+    def of(cls, page: CountedPage, now: float) -> Self:
         return cls(links=[LinkView.of(held, now) for held in page.held], cursor=page.cursor)
 
 
@@ -184,7 +184,7 @@ class KeyView(_GrantView):
     session: bool
 
     @classmethod
-    def of(cls, held: Held, now: float) -> Self:
+    def of(cls, held: CountedGrant, now: float) -> Self:
         return cls.model_validate(_key_members(held, now))
 
 
@@ -223,7 +223,7 @@ class MadeKeyView(View):
             secret_access_key=key.secret_access_key,
             session_token=key.session_token,
             issued_at=format_instant(key.grant.issued_at),
-            expires_at=_when(key.grant.expires_at),
+            expires_at=_format_when(key.grant.expires_at),
         )
 
 
@@ -250,7 +250,7 @@ class KeyPageView(View):
     cursor: str | None
 
     @classmethod
-    def of(cls, page: HeldPage, now: float) -> Self:
+    def of(cls, page: CountedPage, now: float) -> Self:
         return cls(keys=[KeyView.of(held, now) for held in page.held], cursor=page.cursor)
 
 
@@ -307,7 +307,7 @@ class FeedView(View):
             for entry in entries
         ]
         serial = max((entry.serial for entry in entries), default=after)
-        return cls(revocations=views, serial=serial, as_of=_when(whole_at))
+        return cls(revocations=views, serial=serial, as_of=_format_when(whole_at))
 
 
 class SignatureView(View):
@@ -330,7 +330,7 @@ class SignatureView(View):
         )
 
 
-def _grant_members(held: Held, now: float) -> dict[str, object]:
+def _grant_members(held: CountedGrant, now: float) -> dict[str, object]:
     grant = held.grant
     return {
         "id": grant.id,
@@ -339,15 +339,15 @@ def _grant_members(held: Held, now: float) -> dict[str, object]:
         "state": held.state(now),
         "issued_at": format_instant(grant.issued_at),
         "issued_by": grant.issued_by,
-        "expires_at": _when(grant.expires_at),
-        "last_used_at": _when(held.usage.last_used_at),
-        "revoked_at": _when(grant.revoked_at),
+        "expires_at": _format_when(grant.expires_at),
+        "last_used_at": _format_when(held.usage.last_used_at),
+        "revoked_at": _format_when(grant.revoked_at),
         "revoked_reason": grant.revoked_reason,
         "version": grant.version,
     }
 
 
-def _link_members(held: Held, now: float) -> dict[str, object]:
+def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
     grant = held.grant
     scope = grant.scope or Scope("", prefix="")
     return _grant_members(held, now) | {
@@ -355,7 +355,7 @@ def _link_members(held: Held, now: float) -> dict[str, object]:
         "key": scope.key,
         "prefix": scope.prefix,
         "actions": sorted(grant.actions),
-        "not_before": _when(grant.not_before),
+        "not_before": _format_when(grant.not_before),
         "uses": grant.uses,
         "uses_used": held.usage.uses,
         "bytes": grant.budget,
@@ -369,11 +369,11 @@ def _link_members(held: Held, now: float) -> dict[str, object]:
         "overwrite": grant.overwrite,
         "confirm": grant.confirm,
         "once": grant.once,
-        "rate": rate_text(grant.rate),
+        "rate": format_rate(grant.rate),
         "rule": grant.rule,
     }
 
 
-def _key_members(held: Held, now: float) -> dict[str, object]:
+def _key_members(held: CountedGrant, now: float) -> dict[str, object]:
     grant: Grant = held.grant
     return _grant_members(held, now) | {"app": grant.owner.name, "session": grant.session_hash is not None}

@@ -12,7 +12,7 @@ from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.links import Links
 from gateway.control.usecases.operations import Operations
 from gateway.control.usecases.policies import Policies
-from gateway.control.usecases.revocations import Revocations, Waits
+from gateway.control.usecases.revocations import LongPolls, Revocations
 from gateway.control.usecases.sessions import Sessions
 
 __all__ = ["Api"]
@@ -25,7 +25,7 @@ class Api:
         stores, live = deps.stores, deps.live
         journal = Journal(stores.ledger, live.clock, live.audit_required, deps.process.tell)
         self.deps = deps
-        self.waits = Waits()
+        self.waits = LongPolls()
         self.guard = Guard(live.callers, live.clock)
         self.links = Links(stores, live, journal)
         self.keys = Keys(stores, live, journal)

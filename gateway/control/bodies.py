@@ -83,7 +83,7 @@ class _LinkFields(Body):
             if name in sent and sent[name] is None:
                 yield name, "may be left out, but not null"
 
-    def applied(self, grant: Grant, now: float) -> Grant:
+    def apply_to(self, grant: Grant, now: float) -> Grant:
         """The grant with every field that was sent, and nothing else changed; the password is not its matter."""
         sent = self.model_fields_set
         changed: dict[str, Any] = {name: getattr(self, name) for name in _TAKEN_AS_SENT if name in sent}
@@ -98,10 +98,10 @@ class _LinkFields(Body):
         elif not sent.isdisjoint({"expires_in", "expires_at"}):
             changed["expires_at"] = self.expires_at
         if not sent.isdisjoint({"bucket", "key", "prefix"}):
-            changed["scope"] = self._scope(grant.scope)
+            changed["scope"] = self._change_scope(grant.scope)
         return replace(grant, **changed)
 
-    def _scope(self, now: Scope | None) -> Scope:
+    def _change_scope(self, now: Scope | None) -> Scope:
         bucket = self.bucket or (now.bucket if now is not None else "")
         if self.key is not None or self.prefix is not None:
             return Scope(bucket, self.key, self.prefix)
@@ -195,7 +195,7 @@ _SIGNED_HEADER: Final = (
 )
 
 
-def _signed_headers(value: dict[str, str]) -> dict[str, str]:
+def _check_headers(value: dict[str, str]) -> dict[str, str]:
     """The names in lower case, as they are signed (RFC 9110, 5.1: a field name has no case)."""
     found = {name.lower(): text for name, text in value.items()}
     if len(found) != len(value):
@@ -220,7 +220,7 @@ class PresignBody(Body):
             Annotated[StrictStr, Field(max_length=128)],
             Annotated[StrictStr, Field(max_length=1024, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")],
         ],
-        AfterValidator(_signed_headers),
+        AfterValidator(_check_headers),
     ] = Field(default_factory=dict, max_length=32)
     who: Who | None = Field(default=None, alias="as")
 

@@ -75,7 +75,7 @@ class Guard:
             return ANONYMOUS, _NO_TOKEN
         by_app = access is Access.APP
         token = (authorization or "").removeprefix("Bearer ").strip() if by_app else bearer(authorization)
-        name = name_of(token, self._known(access, values))
+        name = name_of(token, self._tokens_for(access, values))
         if name is not None:
             return Principal("app" if by_app else "admin", name), hash_secret(token)
         if token:
@@ -84,7 +84,7 @@ class Guard:
 
     def still_admits(self, access: Access, caller: Principal, proof: SecretHash) -> bool:
         """Whether the caller who was admitted by this token would be admitted again."""
-        return self._known(access, {}).get(proof) == caller.name
+        return self._tokens_for(access, {}).get(proof) == caller.name
 
     def charge(self, peer: Address | None) -> None:
         """Count a wrong token. Raises Refused(TOO_MANY_GUESSES) once the address has tried too many."""
@@ -97,7 +97,7 @@ class Guard:
         if not verdict.allowed:
             raise Refused(Reason.TOO_MANY_GUESSES, "too many wrong tokens", retry_after=verdict.retry_after)
 
-    def _known(self, access: Access, values: Mapping[str, str]) -> Mapping[SecretHash, str]:
+    def _tokens_for(self, access: Access, values: Mapping[str, str]) -> Mapping[SecretHash, str]:
         """The tokens that open what asks for this access."""
         callers = self._callers()
         match access:

@@ -15,7 +15,7 @@ from gateway.control.bodies import EditLink, LinkQuery, NewLink, ReasonQuery, Re
 from gateway.control.endpoint import Call
 from gateway.control.ledger_answers import RecordPageView
 from gateway.control.problems import forbidden, problem
-from gateway.control.usecases.links import KEEP, Conflict, Held, IssuedLink, Objected
+from gateway.control.usecases.links import KEEP, CountedGrant, IdempotencyConflict, IssuedLink, Objections
 from gateway.core.grant import GrantFilter
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
@@ -31,10 +31,10 @@ async def create_link(api: Api, call: Call[None, NewLink]) -> Reply:
     if idempotency is not None and not _IDEMPOTENCY.fullmatch(idempotency):
         raise Refused(Reason.BAD_REQUEST, "an Idempotency-Key has 1 to 255 visible ASCII characters")
     body = call.body
-    made = await api.links.issue(call.caller, body.scope, body.applied, body.password, idempotency)
-    if isinstance(made, Objected):
+    made = await api.links.issue(call.caller, body.scope, body.apply_to, body.password, idempotency)
+    if isinstance(made, Objections):
         return forbidden(call.request_id, made.objections)
-    if isinstance(made, Conflict):
+    if isinstance(made, IdempotencyConflict):
         detail = f"this Idempotency-Key made the link {made.link_id}, which is not what this body asks for"
         return problem(call.request_id, 409, Reason.BAD_ARGUMENT, detail)
     location = ("Location", f"/v1/links/{made.held.grant.id}")
@@ -56,8 +56,8 @@ async def show_link(api: Api, call: Call[None, None]) -> Reply:
 async def edit_link(api: Api, call: Call[None, EditLink]) -> Reply:
     body, version = call.body, _version(call.raw.header("if-match"))
     password = body.password if "password" in body.model_fields_set else KEEP
-    held = await api.links.edit(call.caller, call.path_id(), body.applied, password, version)
-    return forbidden(call.request_id, held.objections) if isinstance(held, Objected) else _show(api, held)
+    held = await api.links.edit(call.caller, call.path_id(), body.apply_to, password, version)
+    return forbidden(call.request_id, held.objections) if isinstance(held, Objections) else _show(api, held)
 
 
 async def revoke_link(api: Api, call: Call[ReasonQuery, None]) -> Reply:
@@ -74,7 +74,7 @@ async def list_records(api: Api, call: Call[RecordQuery, None]) -> Reply:
     return view_reply(RecordPageView.of(await api.links.records(call.path_id(), call.query.cursor, call.query.limit)))
 
 
-def _show(api: Api, held: Held) -> Reply:
+def _show(api: Api, held: CountedGrant) -> Reply:
     return view_reply(LinkView.of(held, api.deps.live.clock()), headers=(_etag(held),))
 
 
@@ -83,7 +83,7 @@ def _show_made(api: Api, made: IssuedLink, status: int = 200, *headers: tuple[st
     return view_reply(view, status, (*headers, _etag(made.held)))
 
 
-def _etag(held: Held) -> tuple[str, str]:
+def _etag(held: CountedGrant) -> tuple[str, str]:
     return "ETag", f'"{held.grant.version}"'
 
 

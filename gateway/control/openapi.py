@@ -51,7 +51,7 @@ def describe(rows: Sequence[Row], version: str) -> dict[str, Any]:
     """The whole document."""
     paths: dict[str, dict[str, Any]] = {}
     for row in rows:
-        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row)
+        paths.setdefault(row.path, {})[row.method.lower()] = _describe_operation(row)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -72,12 +72,12 @@ def describe(rows: Sequence[Row], version: str) -> dict[str, Any]:
                 "admin": {"type": "http", "scheme": "bearer"},
                 "app": {"type": "apiKey", "in": "header", "name": "Authorization"},
             },
-            "schemas": _schemas(rows),
+            "schemas": _describe_models(rows),
         },
     }
 
 
-def _schemas(rows: Sequence[Row]) -> dict[str, Any]:
+def _describe_models(rows: Sequence[Row]) -> dict[str, Any]:
     asked = {row.body for row in rows if row.body is not None}
     answered = {row.answer for row in rows if row.answer is not None} | {ProblemView}
     models = [(model, "validation") for model in asked] + [(model, "serialization") for model in answered]
@@ -87,10 +87,10 @@ def _schemas(rows: Sequence[Row]) -> dict[str, Any]:
     return schemas
 
 
-def _operation(row: Row) -> dict[str, Any]:
+def _describe_operation(row: Row) -> dict[str, Any]:
     named = {"operationId": row.name, "tags": [row.tag], "summary": row.summary}
-    operation: dict[str, Any] = {**named, "responses": _responses(row)}
-    parameters = _parameters(row)
+    operation: dict[str, Any] = {**named, "responses": _describe_responses(row)}
+    parameters = _describe_parameters(row)
     if parameters:
         operation["parameters"] = parameters
     if row.body is not None:
@@ -104,7 +104,7 @@ def _operation(row: Row) -> dict[str, Any]:
     return operation
 
 
-def _parameters(row: Row) -> list[dict[str, Any]]:
+def _describe_parameters(row: Row) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     found.extend(
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
@@ -115,12 +115,12 @@ def _parameters(row: Row) -> list[dict[str, Any]]:
         schema = row.query.model_json_schema(ref_template=_REF)
         inner = schema.get("$defs", {})
         found.extend(
-            {"name": name, "in": "query", "schema": _plain(part, inner)} for name, part in schema["properties"].items()
+            {"name": name, "in": "query", "schema": _inline(part, inner)} for name, part in schema["properties"].items()
         )
     return found
 
 
-def _plain(schema: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
+def _inline(schema: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
     """A query parameter's schema: inlined, and without the null that a query cannot send."""
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
     kind = dict(kinds[0])
@@ -130,20 +130,20 @@ def _plain(schema: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
     return kind
 
 
-def _responses(row: Row) -> dict[str, Any]:
+def _describe_responses(row: Row) -> dict[str, Any]:
     refusals = {400, 401, 422, 429, 503} if row.access in _BY_TOKEN else {400}
     if row.body is not None or row.form:
         refusals |= {408, 413}
     if row.body is not None:
         refusals |= {415}
     refusals |= {status for status in row.also if status >= 400}
-    responses = {str(status): _problem(status, row) for status in sorted(refusals)}
+    responses = {str(status): _describe_problem(status, row) for status in sorted(refusals)}
     for status in (row.status, *(status for status in row.also if status < 400)):
-        responses[str(status)] = {"description": _PHRASES[status]} | ({} if status == 304 else _content(row))
+        responses[str(status)] = {"description": _PHRASES[status]} | ({} if status == 304 else _describe_content(row))
     return responses
 
 
-def _content(row: Row) -> dict[str, Any]:
+def _describe_content(row: Row) -> dict[str, Any]:
     if row.answer is not None:
         schema = _ref(row.answer)
     else:
@@ -151,7 +151,7 @@ def _content(row: Row) -> dict[str, Any]:
     return {"content": {row.media: {"schema": schema}}}
 
 
-def _problem(status: int, row: Row) -> dict[str, Any]:
+def _describe_problem(status: int, row: Row) -> dict[str, Any]:
     content: dict[str, Any] = {"application/problem+json": {"schema": _ref(ProblemView)}}
     if row.form:
         content |= {row.media: {"schema": {"type": "string"}}}

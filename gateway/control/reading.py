@@ -50,7 +50,7 @@ async def read_input(row: Endpoint[Any, Any], raw: RawRequest, exchange: ClientE
             if media != "application/json" or not plain:
                 detail = "send application/json, not compressed"
                 return problem(exchange.request_id, 415, Reason.BAD_REQUEST, detail)
-            body = row.body.model_validate(_parse(await exchange.read_body(BODY_LIMIT)))
+            body = row.body.model_validate(_parse_json(await exchange.read_body(BODY_LIMIT)))
     except ValidationError as error:
         return _describe_faults(exchange.request_id, error)
     return query, body
@@ -77,7 +77,7 @@ def read_query(query: str, model: type[AnyQuery]) -> AnyQuery:
     return model.model_validate(sent)
 
 
-def _parse(raw: bytes) -> Any:
+def _parse_json(raw: bytes) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:

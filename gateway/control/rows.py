@@ -37,11 +37,11 @@ ADMIN, SIDECAR, APP, PUBLIC = Access.ADMIN, Access.SIDECAR, Access.APP, Access.P
 
 
 async def show_description(api: Api, call: Call[None, None]) -> Reply:
-    return Reply(200, (("Content-Type", "application/json"),), _description(api.deps.process.version))
+    return Reply(200, (("Content-Type", "application/json"),), _write_description(api.deps.process.version))
 
 
 @cache
-def _description(version: str) -> bytes:
+def _write_description(version: str) -> bytes:
     return orjson.dumps(describe(ROWS, version))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
-from gateway.control.answers import ObjectionView, View, rate_text
+from gateway.control.answers import ObjectionView, View, format_rate
 from gateway.core.policy import Explanation, Policy
 from gateway.core.route import Delivery
 from gateway.core.rule import LimitRule, Rule
@@ -103,7 +103,7 @@ class LimitView(View):
         return cls(
             who=limit.who.text,
             per=limit.per,
-            requests=rate_text(limit.requests),
+            requests=format_rate(limit.requests),
             bandwidth=limit.bandwidth,
             concurrent=limit.concurrent,
             source=limit.source,

@@ -90,8 +90,8 @@ class ControlPlane:
                 return name, read
             call = Call(request_id, raw, exchange.peer, caller, proof, found.values, *read)
             if row.waits:
-                return name, await self._while_known(row, call)
-            return name, await self._finished(_act(row, self.api, call))
+                return name, await self._wait_while_admitted(row, call)
+            return name, await self._shield(_act(row, self.api, call))
         except Exception as failure:  # noqa: BLE001 (the last line of defence: nothing inner may reach a caller)
             return name, describe_failure(request_id, failure)
 
@@ -101,14 +101,14 @@ class ControlPlane:
         self._process.know(frozenset(row.name for row in rows))
         self._router, self._read = Router(rows), reading.read_input
 
-    async def _finished(self, act: Coroutine[Any, Any, Reply]) -> Reply:
+    async def _shield(self, act: Coroutine[Any, Any, Reply]) -> Reply:
         """The answer of an act that goes on when whoever waits for it is cancelled."""
         task = asyncio.get_running_loop().create_task(act)
         self._acts.add(task)
         task.add_done_callback(self._acts.discard)
         return await asyncio.shield(task)
 
-    async def _while_known(self, row: Endpoint[Any, Any], call: Call[Any, Any]) -> Reply:
+    async def _wait_while_admitted(self, row: Endpoint[Any, Any], call: Call[Any, Any]) -> Reply:
         """The answer, for whoever is still known when it comes; checked twice a second, so that nobody else waits."""
         task = asyncio.get_running_loop().create_task(_act(row, self.api, call))
         guard = self.api.guard

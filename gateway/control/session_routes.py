@@ -37,7 +37,7 @@ async def show_credentials(api: Api, call: Call[None, None]) -> Reply:
     """The app's current session; one uniform 401 for unknown apps, wrong tokens and other apps' tokens."""
     try:
         source = from_entry(api.deps.live.public_url(), call.proof)
-        return view_reply(SessionView.of(await api.sessions.current(call.caller.name, source)))
+        return view_reply(SessionView.of(await api.sessions.get_or_issue(call.caller.name, source)))
     except DependencyDown as failure:
         if api.deps.stores.issuer is None:
             raise
@@ -49,28 +49,28 @@ async def assume_role(api: Api, call: Call[None, Form | None]) -> Reply:
     """AssumeRoleWithWebIdentity."""
     form, live = call.body, api.deps.live
     if form is None:
-        return _fault(call, 400, "MalformedInput", "send a form")
+        return _error_reply(call, 400, "MalformedInput", "send a form")
     if form.get("Action") != "AssumeRoleWithWebIdentity":
-        return _fault(call, 400, "InvalidAction", "only AssumeRoleWithWebIdentity is offered")
+        return _error_reply(call, 400, "InvalidAction", "only AssumeRoleWithWebIdentity is offered")
     if live.identity is None:
-        return _fault(call, 400, "IDPCommunicationError", "no identity provider is configured")
+        return _error_reply(call, 400, "IDPCommunicationError", "no identity provider is configured")
     role, session = _ROLE.fullmatch(form.get("RoleArn", "")), _SESSION_NAME.fullmatch(form.get("RoleSessionName", ""))
-    token, seconds = form.get("WebIdentityToken", ""), _seconds(form)
+    token, seconds = form.get("WebIdentityToken", ""), _read_seconds(form)
     if role is None or session is None or seconds is None or not 4 <= len(token) <= _LONGEST_TOKEN:
-        return _fault(call, 400, "ValidationError", "RoleArn, RoleSessionName, token or duration is not valid")
+        return _error_reply(call, 400, "ValidationError", "RoleArn, RoleSessionName, token or duration is not valid")
     try:
         proved = await live.identity.prove(token, role[1])
     except DependencyDown:
-        return _fault(call, 400, "IDPCommunicationError", "the identity provider cannot be reached")
+        return _error_reply(call, 400, "IDPCommunicationError", "the identity provider cannot be reached")
     if proved is None:
         return _reject_token(api, call)
     source = from_identity(live.public_url(), proved.issuer, proved.audience, role[1], proved.subject)
     try:
-        key = await api.sessions.begin(proved.app, seconds, f"web identity {session[0]}", source)
+        key = await api.sessions.issue(proved.app, seconds, f"web identity {session[0]}", source)
     except Refused as refusal:
-        return _fault(call, 403, "AccessDenied", refusal.detail)
+        return _error_reply(call, 403, "AccessDenied", refusal.detail)
     except DependencyDown as failure:
-        return _fault(call, 503, "ServiceUnavailable", f"no key can be issued now: {failure.detail}")
+        return _error_reply(call, 503, "ServiceUnavailable", f"no key can be issued now: {failure.detail}")
     return _show_role(call, key, form["RoleArn"], session[0])
 
 
@@ -78,11 +78,11 @@ def _reject_token(api: Api, call: Call[None, Form | None]) -> Reply:
     try:
         api.guard.charge(call.peer)
     except Refused:
-        return _fault(call, 400, "Throttling", "too many tokens were not valid")
-    return _fault(call, 400, "InvalidIdentityToken", "the token does not give access to this role")
+        return _error_reply(call, 400, "Throttling", "too many tokens were not valid")
+    return _error_reply(call, 400, "InvalidIdentityToken", "the token does not give access to this role")
 
 
-def _seconds(form: Form) -> float | None:
+def _read_seconds(form: Form) -> float | None:
     """DurationSeconds, None if it is wrong."""
     text = form.get("DurationSeconds", str(int(SESSION_LIFE)))
     if not re.fullmatch(r"\d{1,6}", text, re.ASCII) or not SHORTEST_SESSION <= int(text) <= LONGEST_SESSION:
@@ -105,15 +105,15 @@ def _show_role(call: Call[None, Form | None], key: IssuedKey, arn: str, name: st
     )
     metadata = element("ResponseMetadata", (element("RequestId", call.request_id),))
     inner = (element("AssumeRoleWithWebIdentityResult", result), metadata)
-    return _xml(200, document("AssumeRoleWithWebIdentityResponse", inner, namespace=_XMLNS))
+    return _xml_reply(200, document("AssumeRoleWithWebIdentityResponse", inner, namespace=_XMLNS))
 
 
-def _fault(call: Call[None, Form | None], status: int, code: str, text: str) -> Reply:
+def _error_reply(call: Call[None, Form | None], status: int, code: str, text: str) -> Reply:
     blamed = "Receiver" if status >= 500 else "Sender"
     error = element("Error", (element("Type", blamed), element("Code", code), element("Message", text)))
     inner = (error, element("RequestId", call.request_id))
-    return _xml(status, document("ErrorResponse", inner, namespace=_XMLNS))
+    return _xml_reply(status, document("ErrorResponse", inner, namespace=_XMLNS))
 
 
-def _xml(status: int, body: bytes) -> Reply:
+def _xml_reply(status: int, body: bytes) -> Reply:
     return Reply(status, (("Content-Type", "text/xml; charset=utf-8"),), body)

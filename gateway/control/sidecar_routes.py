@@ -175,7 +175,7 @@ async def find_grant(api: Api, call: Call[None, None]) -> Reply:
         digest = b""
     if len(digest) != 32:
         raise Refused(Reason.BAD_ARGUMENT, "a hash is 64 hex digits")
-    return view_reply(FoundView.of(await _served(api, call.caller, digest)))
+    return view_reply(FoundView.of(await _find_served(api, call.caller, digest)))
 
 
 async def issue_session(api: Api, call: Call[None, NewSession]) -> Reply:
@@ -192,35 +192,35 @@ async def issue_session(api: Api, call: Call[None, NewSession]) -> Reply:
 
 
 async def open_use(api: Api, call: Call[None, OpenUse]) -> Reply:
-    grant = await _link(api, call)
-    mine = _reservation(call.caller, grant, call.body.key, call.body.request)
+    grant = await _find_link(api, call)
+    mine = _reservation_of(call.caller, grant, call.body.key, call.body.request)
     lease = await api.deps.stores.leases.open_lease(mine, grant.uses, api.deps.live.clock(), call.body.window)
     return view_reply(UseView(granted=lease is not None, fresh=lease is not None and lease.fresh))
 
 
 async def join_use(api: Api, call: Call[None, GiveBack]) -> Reply:
     """Whether a use of this key is open: nothing is opened."""
-    mine = Reservation((await _link(api, call)).id, call.body.key)
+    mine = Reservation((await _find_link(api, call)).id, call.body.key)
     lease = await api.deps.stores.leases.open_lease(mine, 0, api.deps.live.clock(), 0.0)
     return view_reply(UseView(granted=lease is not None))
 
 
 async def give_use_back(api: Api, call: Call[None, GiveBack]) -> Reply:
-    grant = await _link(api, call)
-    await api.deps.stores.leases.give_back(_reservation(call.caller, grant, call.body.key, call.body.request))
+    grant = await _find_link(api, call)
+    await api.deps.stores.leases.give_back(_reservation_of(call.caller, grant, call.body.key, call.body.request))
     return view_reply(UseView(granted=True))
 
 
 async def reserve_bytes(api: Api, call: Call[None, ReserveBytes]) -> Reply:
-    grant, body = await _link(api, call), call.body
-    mine = _reservation(call.caller, grant, body.key, body.request)
+    grant, body = await _find_link(api, call), call.body
+    mine = _reservation_of(call.caller, grant, body.key, body.request)
     room = await api.deps.stores.leases.reserve_bytes(mine, body.wanted, budget=grant.budget, cap=body.cap)
     return view_reply(RoomView(room=room))
 
 
 async def settle_bytes(api: Api, call: Call[None, SettleBytes]) -> Reply:
-    grant, body = await _link(api, call), call.body
-    mine = _reservation(call.caller, grant, body.key, body.request)
+    grant, body = await _find_link(api, call), call.body
+    mine = _reservation_of(call.caller, grant, body.key, body.request)
     # Uploads without a budget reserve nothing: what they say is for the records, and counts against nothing.
     bounded = grant.budget is not None or (grant.uses is not None and Action.WRITE not in grant.actions)
     now = api.deps.live.clock()
@@ -229,24 +229,24 @@ async def settle_bytes(api: Api, call: Call[None, SettleBytes]) -> Reply:
 
 
 async def read_usage(api: Api, call: Call[None, Used]) -> Reply:
-    grant = await _link(api, call)
+    grant = await _find_link(api, call)
     found = (await api.deps.stores.leases.usage([grant.id])).get(grant.id, Usage())
     return view_reply(UsageView(uses=found.uses, moved=found.moved, last_used_at=found.last_used_at))
 
 
-async def _link(api: Api, call: Call[None, AnyUse]) -> Grant:
+async def _find_link(api: Api, call: Call[None, AnyUse]) -> Grant:
     """The stored link, with its own limits. One answer for what there is not and for what is not this sidecar's.
 
     Raises:
         Refused: UNKNOWN_TOKEN.
     """
-    grant = await _served(api, call.caller, bytes.fromhex(call.body.hash))
+    grant = await _find_served(api, call.caller, bytes.fromhex(call.body.hash))
     if grant is None or grant.kind is not GrantKind.LINK:
         raise Refused(Reason.UNKNOWN_TOKEN, "no link that this sidecar serves has this hash")
     return grant
 
 
-async def _served(api: Api, actor: Principal, digest: bytes) -> Grant | None:
+async def _find_served(api: Api, actor: Principal, digest: bytes) -> Grant | None:
     """The grant of this hash, if its owner is one whom this caller serves."""
     grant = await api.deps.stores.grants.find(SecretHash(digest))
     served = api.deps.live.callers().sidecar_serves.get(actor.name)
@@ -255,6 +255,6 @@ async def _served(api: Api, actor: Principal, digest: bytes) -> Grant | None:
     return grant if any(pattern.matches(str(grant.owner)) for pattern in served) else None
 
 
-def _reservation(actor: Principal, grant: Grant, key: str | None, request: str) -> Reservation:
+def _reservation_of(actor: Principal, grant: Grant, key: str | None, request: str) -> Reservation:
     """By what a sidecar's request is known here: no sidecar can speak for the requests of another."""
     return Reservation(grant.id, key, f"{actor.name}/{request}" if request else "")

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from gateway.cli.demo import _free_ports
+from gateway.cli.demo import _choose_ports
 
 pytestmark = pytest.mark.e2e
 
@@ -128,7 +128,7 @@ def test_a_taken_port_is_avoided_or_told(terminal):
         port = taken.getsockname()[1]
         done = terminal.run("demo", "--port", str(port))
         assert (done.exit_code, done.stderr) == (1, f"Error: The port {port} is taken.\n")
-    data, control = _free_ports(None)
+    data, control = _choose_ports(None)
     assert data != control
 
 

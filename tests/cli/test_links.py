@@ -148,9 +148,9 @@ def test_show_tells_everything_but_the_secret(terminal):
     assert "0 of 3" in shown
     assert "192.0.2.0/24" in shown
     assert made["token"] not in shown
-    door = terminal.json("link", "create", "reports/in/", "--upload", "--max-size", "2GiB", "--overwrite")
+    upload_link = terminal.json("link", "create", "reports/in/", "--upload", "--max-size", "2GiB", "--overwrite")
     asking = terminal.json("link", "create", "reports/a.pdf", "--confirm", "--once")
-    shown = terminal.run("link", "show", door["id"]).stdout
+    shown = terminal.run("link", "show", upload_link["id"]).stdout
     assert "2.0 GiB" in shown
     assert "overwrites" in shown
     assert (True, True, 1) == (asking["confirm"], asking["once"], asking["uses"])

@@ -6,13 +6,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from gateway.cli.options import ask_password, link_members, link_options, read_password
+from gateway.cli.options import ask_password, build_members, link_options, read_password
 
 
 @click.command()
 @link_options
 def probe(**chosen):
-    click.echo(repr(link_members(chosen)))
+    click.echo(repr(build_members(chosen)))
 
 
 def members(*arguments: str):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli import output
-from gateway.cli.output import Exit, Progress, fail, print_json, size_text, table, when_text
+from gateway.cli.output import Exit, Progress, fail, format_size, format_when, print_json, print_table
 
 
 def printed(work) -> tuple[str, str]:
@@ -47,14 +47,14 @@ def test_json_for_a_pipe_is_one_line():
 @given(st.lists(st.text(), max_size=5))
 def test_a_row_of_a_table_is_one_line_whatever_is_in_it(cells):
     """Names chosen by others cannot add rows or commands to a terminal."""
-    out, _ = printed(lambda: table([{"a": cell, "b": "x"} for cell in cells], ("a", "b")))
+    out, _ = printed(lambda: print_table([{"a": cell, "b": "x"} for cell in cells], ("a", "b")))
     assert len(out.splitlines()) == len(cells) + 1
     assert all(line.isprintable() for line in out.splitlines())
 
 
 def test_columns_line_up():
     """As wide as their widest cell."""
-    out, _ = printed(lambda: table([{"a": "1", "b": "2"}, {"a": "333", "b": "4"}], ("a", "b")))
+    out, _ = printed(lambda: print_table([{"a": "1", "b": "2"}, {"a": "333", "b": "4"}], ("a", "b")))
     assert out.splitlines() == ["A    B", "1    2", "333  4"]
 
 
@@ -64,13 +64,13 @@ def test_columns_line_up():
 )
 def test_sizes_are_for_people(count, text):
     """In binary units, as the settings take them."""
-    assert size_text(count) == text
+    assert format_size(count) == text
 
 
 @pytest.mark.parametrize(("at", "text"), [(None, "never"), (90.0, "in 1m 20s"), (10.0, "in 0s"), (7.0, "3s ago")])
 def test_instants_are_relative_to_now(at, text):
     """Now is the eleventh second."""
-    assert when_text(at, 10.0) == text
+    assert format_when(at, 10.0) == text
 
 
 def test_progress_is_silent_where_nobody_looks():

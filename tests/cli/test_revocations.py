@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gateway.cli.client import Control
-from gateway.cli.revocations import _wait
+from gateway.cli.revocations import _wait_for_next
 from gateway.core.revocation_list import ListText
 
 
@@ -65,9 +65,9 @@ def test_it_goes_on_with_what_is_new(terminal, made, tmp_path, monkeypatch):
 def test_a_wait_ends_with_a_revocation_or_in_time(terminal, made):
     """News end it at once, and without any it is as long as was said."""
     api = Control(terminal.url, terminal.token)
-    _wait(api, 0, 60.0)
+    _wait_for_next(api, 0, 60.0)
     last = api.call("GET", "/v1/revocations")["serial"]
-    _wait(api, last, 0.05)
+    _wait_for_next(api, last, 0.05)
 
 
 def test_an_outage_is_waited_for(terminal, made, tmp_path, monkeypatch):

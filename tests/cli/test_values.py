@@ -13,12 +13,12 @@ from gateway.cli.values import (
     SIZE,
     USES,
     Place,
-    expiry_at,
+    check_key_name,
+    check_link_id,
     find_secrets,
-    key_name,
-    link_id,
-    starts_at,
-    token_in,
+    find_token,
+    parse_expiry,
+    parse_start,
 )
 from gateway.core.token import LinkToken, access_key_id, grant_id
 
@@ -60,7 +60,7 @@ def test_a_bucket_alone_is_no_place(text):
 )
 def test_an_end_is_a_duration_a_date_or_none(text, member):
     """Each becomes the member of the API that says it."""
-    assert expiry_at(EXPIRY.convert(text, None, None)) == member
+    assert parse_expiry(EXPIRY.convert(text, None, None)) == member
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_a_value_that_means_nothing_is_refused_here(kind, text):
 def test_a_start_can_be_relative(monkeypatch):
     """`12h` is twelve hours from now."""
     monkeypatch.setattr("gateway.cli.values.time.time", lambda: 1_800_000_000.0)
-    assert starts_at("12h") == "2027-01-15T20:00:00Z"
-    assert starts_at("2027-02-01") == "2027-02-01T00:00:00Z"
+    assert parse_start("12h") == "2027-01-15T20:00:00Z"
+    assert parse_start("2027-02-01") == "2027-02-01T00:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_start_can_be_relative(monkeypatch):
 )
 def test_a_token_is_found_in_every_form_of_its_url(text):
     """However it was pasted."""
-    assert token_in(text) == TOKEN
+    assert find_token(text) == TOKEN
 
 
 @pytest.mark.parametrize(
@@ -101,21 +101,21 @@ def test_a_token_is_found_in_every_form_of_its_url(text):
 )
 def test_what_is_no_token_is_none(text):
     """A cut or altered token is not sent around."""
-    assert token_in(text) is None
+    assert find_token(text) is None
 
 
 @given(st.binary(min_size=12, max_size=12))
 def test_every_id_that_the_core_makes_is_one_here(entropy):
     """The shapes here follow `gateway.core.token`."""
-    assert link_id(grant_id("l", entropy)) == grant_id("l", entropy)
-    assert key_name(grant_id("k", entropy)) == grant_id("k", entropy)
+    assert check_link_id(grant_id("l", entropy)) == grant_id("l", entropy)
+    assert check_key_name(grant_id("k", entropy)) == grant_id("k", entropy)
 
 
 @pytest.mark.parametrize("text", ["", "x", "k_11111111111111111", TOKEN])
 def test_what_is_no_link_id_is_wrong_usage(text):
     """A key's id neither: it would be an unknown link."""
     with pytest.raises(click.UsageError):
-        link_id(text)
+        check_link_id(text)
 
 
 @given(ENTROPY, ENTROPY, st.binary(min_size=12, max_size=12), st.sampled_from([" ", "\n", '"', "<", ",", "/s/", "\t"]))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.control.answers import FeedView, LinkView, MadeLinkView, rate_text
-from gateway.control.usecases.links import Held, IssuedLink
+from gateway.control.answers import FeedView, LinkView, MadeLinkView, format_rate
+from gateway.control.usecases.links import CountedGrant, IssuedLink
 from gateway.core.lease import Usage
 from gateway.core.token import ENTROPY_BYTES, LinkToken
 from gateway.core.units import Rate
 from tests.control.test_bodies import GRANT
 
-HELD = Held(GRANT, Usage(1, 20, 600.0))
+HELD = CountedGrant(GRANT, Usage(1, 20, 600.0))
 
 
 def test_a_view_tells_no_secret() -> None:
@@ -34,7 +34,7 @@ def test_urls_have_one_slash(base: str) -> None:
 @pytest.mark.parametrize("text", ["10/s", "100/60s", "5/900s", "3/500ms", "1/86400s"])
 def test_rates_read_back(text: str) -> None:
     """The text of a rate is read back as the same rate."""
-    shown = rate_text(Rate.parse(text))
+    shown = format_rate(Rate.parse(text))
     assert shown is not None
     assert Rate.parse(shown) == Rate.parse(text)
 

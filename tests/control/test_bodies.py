@@ -53,7 +53,7 @@ FIXED = ("id", "kind", "hash", "issued_at", "serial", "version", "password", "se
 @given(st.sets(st.sampled_from(sorted(VALUES))))
 def test_an_edit_changes_what_was_sent_and_nothing_else(names: set[str]) -> None:
     """Fields that are sent change; all others, and all that identifies a grant, stay."""
-    edited = EditLink.model_validate({name: VALUES[name] for name in names}).applied(GRANT, 1000.0)
+    edited = EditLink.model_validate({name: VALUES[name] for name in names}).apply_to(GRANT, 1000.0)
     changed = {field for field in Grant.__dataclass_fields__ if getattr(edited, field) != getattr(GRANT, field)}
     assert changed == {STORED_AS.get(name, name) for name in names}
     assert changed.isdisjoint(FIXED)
@@ -62,13 +62,13 @@ def test_an_edit_changes_what_was_sent_and_nothing_else(names: set[str]) -> None
 @pytest.mark.parametrize("name", ["uses", "bytes", "label", "cidrs", "not_before", "rate", "expires_in", "expires_at"])
 def test_null_clears(name: str) -> None:
     """A null takes a limit away."""
-    edited = EditLink.model_validate({name: None}).applied(GRANT, 1000.0)
+    edited = EditLink.model_validate({name: None}).apply_to(GRANT, 1000.0)
     assert not getattr(edited, STORED_AS.get(name, name))
 
 
 def test_the_end_is_relative_to_the_edit() -> None:
     """`expires_in` counts from the moment of the call."""
-    assert EditLink.model_validate({"expires_in": "1m"}).applied(GRANT, 1000.0).expires_at == 1060.0
+    assert EditLink.model_validate({"expires_in": "1m"}).apply_to(GRANT, 1000.0).expires_at == 1060.0
 
 
 @pytest.mark.parametrize(("sent", "kept"), [("a", "a/"), ("a/", "a/"), ("", ""), ("a/b", "a/b/")])
@@ -102,5 +102,5 @@ def test_one_whole_download_is_one_use() -> None:
 
 
 def _once(body: dict[str, Any]) -> tuple[bool, int | None]:
-    edited = EditLink.model_validate(body).applied(GRANT, 1000.0)
+    edited = EditLink.model_validate(body).apply_to(GRANT, 1000.0)
     return edited.once, edited.uses

@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.links import Held, HeldPage, hold, list_held
+from gateway.control.usecases.links import CountedGrant, CountedPage, list_counted, read_counters
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind
 from gateway.core.issued import IssuedKey
@@ -79,16 +79,16 @@ class Keys:
         actor = Principal("app", app)
         return await self.issue(actor, app, label=label, expires_in=seconds, session=True, source=source)
 
-    async def inspect(self, key_id: str) -> Held:
+    async def inspect(self, key_id: str) -> CountedGrant:
         """Raises Refused(UNKNOWN_KEY) if there is no such key."""
         grant = await self.stores.grants.get(key_id)
         if grant is None or grant.kind is not GrantKind.KEY:
             raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
-        return await hold(self.stores, grant)
+        return await read_counters(self.stores, grant)
 
-    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> HeldPage:
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:
         """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
-        return await list_held(self.stores, replace(wanted, kind=GrantKind.KEY), cursor, limit)
+        return await list_counted(self.stores, replace(wanted, kind=GrantKind.KEY), cursor, limit)
 
     async def reseal(self, actor: Principal, cursor: str | None, limit: int) -> Resealed:
         """Bring one batch of grants under the sealing key in force; doing it again changes nothing.

@@ -30,15 +30,15 @@ from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 __all__ = [
     "KEEP",
     "Change",
-    "Conflict",
-    "Held",
-    "HeldPage",
+    "CountedGrant",
+    "CountedPage",
+    "IdempotencyConflict",
     "IssuedLink",
     "Keep",
     "Links",
-    "Objected",
-    "hold",
-    "list_held",
+    "Objections",
+    "list_counted",
+    "read_counters",
 ]
 
 _TRIES: Final = 3
@@ -64,7 +64,7 @@ Change = Callable[[Grant, float], Grant]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class CountedGrant:
     """A stored grant with its counters."""
 
     grant: Grant
@@ -75,10 +75,10 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldPage:
+class CountedPage:
     """Newest first. `cursor` continues after the last one, None at the end."""
 
-    held: tuple[Held, ...]
+    held: tuple[CountedGrant, ...]
     cursor: str | None
 
 
@@ -86,19 +86,19 @@ class HeldPage:
 class IssuedLink:
     """A link and its token; `token` is None when an earlier call made the link, since nobody can show it again."""
 
-    held: Held
+    held: CountedGrant
     token: LinkToken | None
 
 
 @dataclass(frozen=True, slots=True)
-class Objected:
+class Objections:
     """The policy does not let the owner have such a link: all its objections."""
 
     objections: tuple[Objection, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class IdempotencyConflict:
     """The idempotency key was used before for another body."""
 
     link_id: str
@@ -114,7 +114,7 @@ class Links:
 
     async def issue(
         self, actor: Principal, scope: Scope, change: Change, password: str | None, idempotency: str | None
-    ) -> IssuedLink | Objected | Conflict:
+    ) -> IssuedLink | Objections | IdempotencyConflict:
         """Make a link. With an idempotency key seen in the last 24 h the earlier link is returned, without its token.
 
         Raises:
@@ -125,26 +125,26 @@ class Links:
         token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
         bare = _new_link(grant_id("l", self.live.entropy(12)), token.hash, actor, scope, now)
         wanted = replace(change(bare, now), password=await self._hash_password(password))
-        decided = self._decide(wanted, now, None)
-        if isinstance(decided, Objected):
+        decided = self._check_policy(wanted, now, None)
+        if isinstance(decided, Objections):
             return decided
         stored = await self.stores.grants.create(decided, idempotency and f"link {actor} {idempotency}")
         if stored.hash != token.hash:
             again = change(_new_link(stored.id, stored.hash, actor, scope, stored.issued_at), stored.issued_at)
-            if not _same_choice(stored, again) or not await _password_same_choice(password, stored.password):
-                return Conflict(stored.id)
-            return IssuedLink(await hold(self.stores, stored), None)
+            if not _is_same_choice(stored, again) or not await _is_same_password(password, stored.password):
+                return IdempotencyConflict(stored.id)
+            return IssuedLink(await read_counters(self.stores, stored), None)
         await self.live.apply_now()
         await self.journal.note(actor, "link.create", stored.id, owner=str(stored.owner), rule=stored.rule or "")
-        return IssuedLink(Held(stored, Usage()), token)
+        return IssuedLink(CountedGrant(stored, Usage()), token)
 
-    async def inspect(self, link_id: str) -> Held:
+    async def inspect(self, link_id: str) -> CountedGrant:
         """Raises Refused(UNKNOWN_TOKEN) if there is no such link."""
-        return await hold(self.stores, await self._get(link_id))
+        return await read_counters(self.stores, await self._find(link_id))
 
-    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> HeldPage:
+    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:
         """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
-        return await list_held(self.stores, replace(wanted, kind=GrantKind.LINK), cursor, limit)
+        return await list_counted(self.stores, replace(wanted, kind=GrantKind.LINK), cursor, limit)
 
     async def edit(
         self,
@@ -153,7 +153,7 @@ class Links:
         change: Change,
         password: str | Literal[Keep.KEEP] | None = KEEP,
         version: int | None = None,
-    ) -> Held | Objected:
+    ) -> CountedGrant | Objections:
         """Change everything asked for in one write; counters stay.
 
         Raises:
@@ -161,48 +161,48 @@ class Links:
         """
         hashed = KEEP if password is KEEP else await self._hash_password(password)
         for _ in range(1 if version is not None else _TRIES):
-            grant = await self._editable(link_id, version)
+            grant = await self._find_editable(link_id, version)
             now = self.live.clock()
             wanted = change(grant, now)
             wanted = wanted if hashed is KEEP else replace(wanted, password=hashed)
-            decided = self._decide(wanted, now, grant.expires_at)
-            if isinstance(decided, Objected):
+            decided = self._check_policy(wanted, now, grant.expires_at)
+            if isinstance(decided, Objections):
                 return decided
             saved = await self.stores.grants.save(decided)
             if saved is not None:
                 await self.live.apply_now()
                 await self.journal.note(actor, "link.edit", link_id, version=str(saved.version))
-                return await hold(self.stores, saved)
+                return await read_counters(self.stores, saved)
         raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
 
     async def rotate(self, actor: Principal, link_id: str) -> IssuedLink:
         """Give the link a new token; the old one ends with the write. Raises as `edit` does."""
         for _ in range(_TRIES):
-            grant = await self._editable(link_id, None)
+            grant = await self._find_editable(link_id, None)
             token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
             saved = await self.stores.grants.save(replace(grant, hash=token.hash))
             if saved is not None:
                 await self.live.apply_now()
                 await self.journal.note(actor, "link.rotate", link_id, version=str(saved.version))
-                return IssuedLink(await hold(self.stores, saved), token)
+                return IssuedLink(await read_counters(self.stores, saved), token)
         raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
 
     async def records(self, link_id: str, cursor: str | None, limit: int) -> RecordPage:
         """The link's uses, newest first. Raises Refused for an unknown link or a foreign cursor."""
-        await self._get(link_id)
+        await self._find(link_id)
         try:
             return await self.stores.ledger.records_of(link_id, cursor, limit)
         except ValueError:
             raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
 
-    async def _get(self, link_id: str) -> Grant:
+    async def _find(self, link_id: str) -> Grant:
         grant = await self.stores.grants.get(link_id)
         if grant is None or grant.kind is not GrantKind.LINK:
             raise Refused(Reason.UNKNOWN_TOKEN, "no link has this id")
         return grant
 
-    async def _editable(self, link_id: str, version: int | None) -> Grant:
-        grant = await self._get(link_id)
+    async def _find_editable(self, link_id: str, version: int | None) -> Grant:
+        grant = await self._find(link_id)
         if version is not None and grant.version != version:
             raise Refused(Reason.PRECONDITION_FAILED, f"the link is at version {grant.version}")
         if grant.revoked_at is not None:
@@ -214,7 +214,7 @@ class Links:
             return None
         return await asyncio.to_thread(hash_password, password, self.live.entropy(SALT_BYTES))
 
-    def _decide(self, grant: Grant, now: float, before: float | None) -> Grant | Objected:
+    def _check_policy(self, grant: Grant, now: float, before: float | None) -> Grant | Objections:
         """The grant with the share rule that allows it, or why there is none. An end `before` the edit may stay."""
         policy = self.live.policy()
         if grant.scope is None or grant.scope.bucket not in policy.buckets:
@@ -230,15 +230,15 @@ class Links:
         if grant.once and (grant.uses != 1 or Action.READ not in grant.actions):
             raise Refused(Reason.BAD_ARGUMENT, "once is for a link that is read, and is one use")
         objections, rule = objections_to_share(policy, grant)
-        return Objected(objections) if objections else _under(rule, grant)
+        return Objections(objections) if objections else _record_rule(rule, grant)
 
 
-async def hold(stores: Stores, grant: Grant) -> Held:
+async def read_counters(stores: Stores, grant: Grant) -> CountedGrant:
     """A grant with its counters."""
-    return Held(grant, (await stores.leases.usage([grant.id])).get(grant.id, Usage()))
+    return CountedGrant(grant, (await stores.leases.usage([grant.id])).get(grant.id, Usage()))
 
 
-async def list_held(stores: Stores, wanted: GrantFilter, cursor: str | None, limit: int) -> HeldPage:
+async def list_counted(stores: Stores, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:
     """A page of grants with their counters.
 
     Raises:
@@ -249,10 +249,10 @@ async def list_held(stores: Stores, wanted: GrantFilter, cursor: str | None, lim
     except ValueError:
         raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
     usage = await stores.leases.usage([grant.id for grant in page.grants])
-    return HeldPage(tuple(Held(grant, usage.get(grant.id, Usage())) for grant in page.grants), page.cursor)
+    return CountedPage(tuple(CountedGrant(grant, usage.get(grant.id, Usage())) for grant in page.grants), page.cursor)
 
 
-def _under(rule: Rule | None, grant: Grant) -> Grant:
+def _record_rule(rule: Rule | None, grant: Grant) -> Grant:
     return replace(grant, rule=rule.name if rule is not None else None)
 
 
@@ -270,11 +270,11 @@ def _new_link(link_id: str, secret: SecretHash, actor: Principal, scope: Scope, 
     )
 
 
-def _same_choice(stored: Grant, wanted: Grant) -> bool:
+def _is_same_choice(stored: Grant, wanted: Grant) -> bool:
     return all(getattr(stored, name) == getattr(wanted, name) for name in _CHOSEN)
 
 
-async def _password_same_choice(password: str | None, stored: str | None) -> bool:
+async def _is_same_password(password: str | None, stored: str | None) -> bool:
     if password is None or stored is None:
         return password is None and stored is None
     return await asyncio.to_thread(password_matches, password, stored)

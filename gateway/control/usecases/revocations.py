@@ -24,7 +24,7 @@ from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import LinkToken, hash_secret, without_marks
 from gateway.core.units import format_instant
 
-__all__ = ["Ended", "Revocations", "Revoked", "Waits"]
+__all__ = ["Ended", "LongPolls", "Revocations", "Revoked"]
 
 _PAGE: Final = 500
 _Read = Callable[[int, int], Awaitable[Sequence[FeedEntry]]]
@@ -50,7 +50,7 @@ class Ended:
     serial: int | None
 
 
-class Waits:
+class LongPolls:
     """The reads of the list that wait right now, so that a shutdown need not wait for them."""
 
     __slots__ = ("_limits", "_over")
@@ -84,7 +84,7 @@ class Revocations:
     stores: Stores
     live: Live
     journal: Journal
-    waits: Waits
+    waits: LongPolls
 
     async def end(self, actor: Principal, grant: Grant, reason: str) -> Ended:
         """End one link or key, durably and in this process before it returns; a revoked one stays as it is.
@@ -93,7 +93,7 @@ class Revocations:
         """
         serial = None
         if grant.revoked_at is None:
-            [entry] = await self.stores.feed.revoke([_alone(grant)], self.live.clock(), reason, str(actor))
+            [entry] = await self.stores.feed.revoke([_target_of(grant)], self.live.clock(), reason, str(actor))
             grant, serial = replace(grant, revoked_at=entry.at, revoked_reason=entry.reason), entry.serial
         await self.live.apply_now()
         await self.journal.note(actor, f"{grant.kind}.revoke", grant.id, reason=reason)
@@ -118,22 +118,22 @@ class Revocations:
             Refused: a link or key target that does not exist; an instant that has not come yet.
             DependencyDown: a store cannot answer; nothing is revoked unless it was durable.
         """
-        one = await self._one(target)
+        one = await self._find_one(target)
         if one is not None:
-            target = _alone(one)
+            target = _target_of(one)
             if issued_before is None and not dry_run:
                 ended = await self.end(actor, one, reason)
                 return Revoked(int(ended.serial is not None), ended.serial)
         targets = [target]
         if issued_before is not None:
-            targets = [_alone(grant) async for grant in self._older(target, issued_before)]
+            targets = [_target_of(grant) async for grant in self._list_older(target, issued_before)]
             count = len(targets)
         elif target.kind is FeedKind.BACKEND:
-            targets += [_alone(grant) async for grant in self._links_on(target.name)]
+            targets += [_target_of(grant) async for grant in self._list_links_on(target.name)]
             count = len(targets) - 1
         else:
             count = await self.stores.grants.count(target)
-        known = count > 0 or await self._named_here(target)
+        known = count > 0 or await self._is_known(target)
         if dry_run or not targets:
             return Revoked(count, None, known)
         entries = await self.stores.feed.revoke(targets, self.live.clock(), reason, str(actor))
@@ -154,11 +154,11 @@ class Revocations:
             return found
         try:
             async with self.waits.at_most(seconds):
-                return await self._first_after(read, serial, limit, seconds)
+                return await self._wait_for_first(read, serial, limit, seconds)
         except TimeoutError:
             return ()
 
-    async def _first_after(self, read: _Read, serial: int, limit: int, seconds: float) -> Sequence[FeedEntry]:
+    async def _wait_for_first(self, read: _Read, serial: int, limit: int, seconds: float) -> Sequence[FeedEntry]:
         cursor = serial
         while True:
             while passed := await self.stores.feed.since(cursor, _PAGE):
@@ -167,7 +167,7 @@ class Revocations:
                 return found
             await self.stores.feed.changed(cursor, seconds)
 
-    async def _named_here(self, target: RevocationTarget) -> bool:
+    async def _is_known(self, target: RevocationTarget) -> bool:
         """Whether the policy, or for an owner some grant that ended, has the name. What it revokes is the same."""
         policy = self.live.policy()
         match target.kind:
@@ -185,13 +185,13 @@ class Revocations:
             case _:
                 return True  # a link and a key were found, or the call has been refused
 
-    async def _one(self, target: RevocationTarget) -> Grant | None:
+    async def _find_one(self, target: RevocationTarget) -> Grant | None:
         """The grant that the target names, None if it may name many.
 
         A link may be named by its leaked token or URL, a key by its access key id.
         """
         if target.kind is FeedKind.LINK:
-            grant = await self._by_link(target.name)
+            grant = await self._find_link(target.name)
             if grant is None or grant.kind is not GrantKind.LINK:
                 raise Refused(Reason.UNKNOWN_TOKEN, "no such link")
             return grant
@@ -202,7 +202,7 @@ class Revocations:
             return grant
         return None
 
-    async def _by_link(self, text: str) -> Grant | None:
+    async def _find_link(self, text: str) -> Grant | None:
         _, _, tail = text.rpartition("/s/")
         try:
             token = LinkToken(without_marks(tail.partition("/")[0].partition("?")[0]))
@@ -210,40 +210,40 @@ class Revocations:
             return await self.stores.grants.get(text)
         return await self.stores.grants.find(token.hash)
 
-    async def _links_on(self, backend: str) -> AsyncIterator[Grant]:
+    async def _list_links_on(self, backend: str) -> AsyncIterator[Grant]:
         for bucket in self.live.policy().buckets.values():
             if bucket.backend == backend:
-                async for grant in self._all(
+                async for grant in self._list_all(
                     GrantFilter(now=self.live.clock(), kind=GrantKind.LINK, bucket=bucket.name)
                 ):
                     yield grant
 
-    async def _older(self, target: RevocationTarget, instant: float) -> AsyncIterator[Grant]:
+    async def _list_older(self, target: RevocationTarget, instant: float) -> AsyncIterator[Grant]:
         """What the target names and was issued before the instant, keys that ended by themselves left out."""
         now = self.live.clock()
         if instant > now:
             raise Refused(Reason.BAD_ARGUMENT, "issued_before lies in the future: leave it out to revoke everything")
-        async for grant in self._named(target, now):
+        async for grant in self._list_named(target, now):
             if grant.issued_at < instant and not (grant.kind is GrantKind.KEY and grant.lapsed(now)):
                 yield grant
 
-    async def _named(self, target: RevocationTarget, now: float) -> AsyncIterator[Grant]:
+    async def _list_named(self, target: RevocationTarget, now: float) -> AsyncIterator[Grant]:
         match target.kind:
             case FeedKind.LINK | FeedKind.KEY:
                 grant = await self.stores.grants.get(target.name)
                 if grant is not None and grant.revoked_at is None:
                     yield grant
             case FeedKind.OWNER:
-                async for grant in self._all(GrantFilter(now=now, owner=Principal.parse(target.name))):
+                async for grant in self._list_all(GrantFilter(now=now, owner=Principal.parse(target.name))):
                     yield grant
             case FeedKind.POLICY:
-                async for grant in self._all(GrantFilter(now=now, kind=GrantKind.LINK)):
+                async for grant in self._list_all(GrantFilter(now=now, kind=GrantKind.LINK)):
                     if grant.rule == target.name:
                         yield grant
             case _:
                 raise Refused(Reason.BAD_ARGUMENT, f"a {target.kind} is revoked as a whole")
 
-    async def _all(self, wanted: GrantFilter) -> AsyncIterator[Grant]:
+    async def _list_all(self, wanted: GrantFilter) -> AsyncIterator[Grant]:
         """Every grant that fits and is not revoked."""
         cursor: str | None = None
         while True:
@@ -255,5 +255,5 @@ class Revocations:
                 return
 
 
-def _alone(grant: Grant) -> RevocationTarget:
+def _target_of(grant: Grant) -> RevocationTarget:
     return RevocationTarget(FeedKind.LINK if grant.kind is GrantKind.LINK else FeedKind.KEY, grant.id)

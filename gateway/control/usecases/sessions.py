@@ -25,10 +25,10 @@ __all__ = ["SESSION_LIFE", "Sessions"]
 SESSION_LIFE: Final = 3600.0
 """Seconds; the default of AssumeRoleWithWebIdentity. SDKs ask again some minutes before the end."""
 
-_PATIENCE: Final = 1.0
+_ANSWER_SECONDS: Final = 1.0
 """Seconds that whoever can be given the last one waits for word of it: SDKs give container credentials two."""
 
-_SILENCE: Final = 5.0
+_BACKOFF_SECONDS: Final = 5.0
 """Seconds for which nobody is asked again who did not answer."""
 
 
@@ -43,56 +43,56 @@ class Sessions:
     issuer: SessionIssuer
     clock: Callable[[], float]
     ended: Callable[[Grant], bool]
-    _kept: dict[tuple[str, Source], IssuedKey] = field(default_factory=dict)
-    _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
-    _silent_until: float = 0.0
+    _cached: dict[tuple[str, Source], IssuedKey] = field(default_factory=dict)
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _down_until: float = 0.0
 
-    async def current(self, app: str, source: Source) -> IssuedKey:
+    async def get_or_issue(self, app: str, source: Source) -> IssuedKey:
         """The app's session key from this source, a new one if need be; parallel callers get the same one.
 
         Raises:
             Refused: the issuer makes no keys of this app.
             DependencyDown: nobody can be asked, and there is none that still lives.
         """
-        async with self._turns.setdefault(app, asyncio.Lock()):
-            kept = self._living(app, source)
+        async with self._locks.setdefault(app, asyncio.Lock()):
+            kept = self._find_cached(app, source)
             if kept is None:
-                return await self._renewed(app, source)
-            if self.clock() < self._silent_until:
+                return await self._renew(app, source)
+            if self.clock() < self._down_until:
                 return kept
             try:
-                async with asyncio.timeout(_PATIENCE):
-                    return kept if await self._fresh(kept, source) else await self._renewed(app, source)
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    return kept if await self._is_fresh(kept, source) else await self._renew(app, source)
             except (DependencyDown, TimeoutError) as failure:
-                self._silent_until = self.clock() + _SILENCE
-                kept = self._living(app, source)
+                self._down_until = self.clock() + _BACKOFF_SECONDS
+                kept = self._find_cached(app, source)
                 if kept is None:
                     raise DependencyDown("grants", "the last session has ended, and no new one can be had") from failure
                 return kept
 
-    async def begin(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
-        """A new session key that nobody else gets. Raises as `current` does."""
+    async def issue(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
+        """A new session key that nobody else gets. Raises as `get_or_issue` does."""
         return await self.issuer.issue_session(app, seconds, label, source)
 
-    async def _renewed(self, app: str, source: Source) -> IssuedKey:
-        key = await self.begin(app, SESSION_LIFE, "container credentials", source)
-        self._kept[app, source] = key
+    async def _renew(self, app: str, source: Source) -> IssuedKey:
+        key = await self.issue(app, SESSION_LIFE, "container credentials", source)
+        self._cached[app, source] = key
         return key
 
-    def _living(self, app: str, source: Source) -> IssuedKey | None:
+    def _find_cached(self, app: str, source: Source) -> IssuedKey | None:
         """The session that is kept, as far as this process knows that it still works."""
-        kept = self._kept.get((app, source))
+        kept = self._cached.get((app, source))
         if kept is None or self.clock() >= (kept.grant.expires_at or 0.0) or self.ended(kept.grant):
-            self._kept.pop((app, source), None)
+            self._cached.pop((app, source), None)
             return None
         return kept
 
-    async def _fresh(self, kept: IssuedKey, source: Source) -> bool:
+    async def _is_fresh(self, kept: IssuedKey, source: Source) -> bool:
         """Whether it need not be replaced. One that is stored as revoked is not kept any longer."""
         if self.clock() >= kept.grant.issued_at + SESSION_LIFE / 2:
             return False
         stored = await self.grants.find(kept.grant.hash)
         if stored is not None and stored.revoked_at is None:
             return True
-        self._kept.pop((kept.grant.owner.name, source), None)
+        self._cached.pop((kept.grant.owner.name, source), None)
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.control.usecases.links import Held, IssuedLink
+from gateway.control.usecases.links import CountedGrant, IssuedLink
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantState, Scope
 from gateway.core.lease import Usage
@@ -30,8 +30,8 @@ def _same(grant: Grant, now: float) -> Grant:
 )
 def test_the_state_knows_the_counters(usage: Usage, state: GrantState) -> None:
     """A link is used up when its uses are, and time comes before counters."""
-    assert Held(GRANT, usage).state(100.0) is state
-    assert Held(GRANT, usage).state(900.0) is GrantState.EXPIRED
+    assert CountedGrant(GRANT, usage).state(100.0) is state
+    assert CountedGrant(GRANT, usage).state(900.0) is GrantState.EXPIRED
 
 
 async def test_an_issued_links_repr_hides_its_token(desk: Desk) -> None:
