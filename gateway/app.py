@@ -31,7 +31,7 @@ from gateway.control.deps import Callers, ControlDeps, Live, Process, Stores
 from gateway.control.identity import Identity
 from gateway.control.serve import ControlPlane
 from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.outlived import Outlived
+from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.core.identity import IdentityRules
 from gateway.core.reasons import DependencyDown, Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
@@ -289,7 +289,11 @@ class _App:
             ("view", plane.follower.guard(plane.transfers.cut_undecided)),
             ("renewals", self.renewals.run()),
             ("ends", plane.transfers.watch_ends(plane.clock)),
-            *(() if self.state.issuer is not None else (("sources", self._outlived().watch(self._settings_read)),)),
+            *(
+                ()
+                if self.state.issuer is not None
+                else (("sources", self._orphaned_keys().watch(self._settings_read)),)
+            ),
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
             ("reservations", keep_reservations(plane.leases, plane.transfers, plane.clock)),
@@ -370,10 +374,10 @@ class _App:
         found = self.settings.control.identity
         return None if found is None else found.rules
 
-    def _outlived(self) -> Outlived:
+    def _orphaned_keys(self) -> OrphanedKeys:
         stores, live = self._stores(), self._live()
         journal = Journal(stores.ledger, live.clock, live.audit_required, self.logs.audit_log)
-        return Outlived(stores, live, journal, lambda: sources_of(self.settings))
+        return OrphanedKeys(stores, live, journal, lambda: sources_of(self.settings))
 
     def _drain(self, name: str, drained: bool) -> None:  # noqa: FBT001 (an operator's word)
         """Out of use, or back, until a reload. What runs goes on. Raises KeyError if there is none of this name."""

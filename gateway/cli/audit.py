@@ -109,21 +109,21 @@ def _read_export(exported: IO[str]) -> Iterator[tuple[list[dict[str, Any]], Trai
     head: TrailHead | None = None
     for number, line in enumerate(exported, 1):
         try:
-            said = json.loads(line)
+            value = json.loads(line)
         except ValueError:
-            said = None
-        if not isinstance(said, dict):
+            value = None
+        if not isinstance(value, dict):
             fail(f"line {number} is no JSON object.", Exit.FAILED)
-        if said.keys() == {"head"}:
-            head = _read_head(said["head"])
+        if value.keys() == {"head"}:
+            head = _read_head(value["head"])
             yield [], head
         else:
             head = None
-            yield [said], head
+            yield [value], head
 
 
-def _read_head(said: Any) -> TrailHead | None:
-    match said:
+def _read_head(value: Any) -> TrailHead | None:
+    match value:
         case {"number": int(number), "digest": str(digest)}:
             return TrailHead(number, digest)
         case _:

@@ -145,9 +145,9 @@ class Control:
                 return
 
     def revoke_each(self, targets: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> list[int | None]:
-        """How many living grants each target's revocation ended, None for a target whose name nobody knows.
+        """How many living grants each target's revocation ended, None for a target whose name is not known.
 
-        One that is unknown keeps none of the others from being revoked. Raises as `call` does.
+        The others are revoked all the same. Raises as `call` does.
         """
         answers = [self.call("POST", "/v1/revocations", {**target, **more}, missing={}) for target in targets]
         return [int(answer["revoked"]) if answer.get("known", bool(answer)) else None for answer in answers]
@@ -175,10 +175,10 @@ def control() -> Control:
 
 
 def control_without_token(timeout: float = 30.0) -> Control:
-    """The same, where a missing token is nothing that keeps from asking.
+    """The same, with or without a token: some of what it is asked for needs none.
 
     Raises:
-        click.exceptions.Exit: the token is none that could be sent; a client's own message about it would hold it.
+        click.exceptions.Exit: the token has characters that no header can have. (A client's own message would show it.)
     """
     token = os.environ.get("GATEWAY_ADMIN_TOKEN", "").strip()
     if not (token.isascii() and token.isprintable()):

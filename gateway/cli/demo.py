@@ -56,7 +56,7 @@ backends:
 buckets:
   {bucket}: {{backend: store}}
 rules:
-  - name: whoever runs the demo may do all of it
+  - name: the demo may do everything
     who: ["admin:demo", "app:*"]
     may: [read, list, write, delete, share]
     on: "{bucket}/**"
@@ -137,9 +137,9 @@ class _Demo:
         upload_link = self.api.call(
             "POST", "/v1/links", {**common, "actions": ["write"], "uses": 1, "expires_in": "10m", "overwrite": True}
         )
-        status, said = _send("PUT", str(upload_link["url"]), _SAMPLE)
+        status, body = _send("PUT", str(upload_link["url"]), _SAMPLE)
         if status >= 300:
-            fail(f"The sample could not be put into the store: the upload was answered {status}, {_summarise(said)}.")
+            fail(f"The sample could not be put into the store: the upload was answered {status}, {_summarise(body)}.")
         return self.api.call("POST", "/v1/links", {**common, "actions": ["read"], "expires_in": "30d"})
 
     def show(self, link: dict[str, Any]) -> None:
@@ -254,11 +254,11 @@ def _send(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]
 
 
 def _summarise(body: bytes) -> str:
-    """What an answer says, in one line."""
+    """The detail of a problem document, or the start of any other body, in one line."""
     import json
 
     try:
-        told = json.loads(body)
-        return str(told.get("detail") or told["title"])
+        problem = json.loads(body)
+        return str(problem.get("detail") or problem["title"])
     except (ValueError, KeyError, AttributeError):
         return body[:120].decode("utf-8", "replace").replace("\n", " ")

@@ -3,8 +3,8 @@ and asks a gateway that runs with these settings whether its callers hide behind
 
 Refuses to own signing and sockets (`gateway.backends`): every request here is made exactly as one for a user is.
 
-Law: nothing is changed in a store unless --write asks for it, and then only below a prefix that nobody has, removed
-again.
+Law: nothing is changed in a store unless --write asks for it, and then only below a new, random prefix, and what was
+written is removed.
 """
 
 from __future__ import annotations
@@ -158,15 +158,15 @@ async def _try_service(upstream: StoreUpstream, name: str) -> AsyncIterator[Find
     began = time.perf_counter()
     sent_at = time.time()
     async with upstream.open(UpstreamCall(backend=name, method="GET", bucket="", key="")) as answer:
-        said = store_fault(await answer.body.read(16 * 1024 * 1024)) or ""
+        code = store_fault(await answer.body.read(16 * 1024 * 1024)) or ""
         yield Finding(name, "connection", True, f"answered {answer.status} in {time.perf_counter() - began:.3f} s")
         yield _compare_clock(name, answer.headers.get("date"), sent_at)
-        if said in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidSecurity"}:
-            yield Finding(name, "credentials", False, said)
+        if code in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidSecurity"}:
+            yield Finding(name, "credentials", False, code)
         elif answer.status == 200:
             yield Finding(name, "credentials", True, "known, and may list buckets")
         else:
-            yield Finding(name, "credentials", None, f"{answer.status} {said}: listing buckets is not needed")
+            yield Finding(name, "credentials", None, f"{answer.status} {code}: listing buckets is not needed")
 
 
 def _compare_clock(name: str, date: str | None, sent_at: float) -> Finding:
@@ -183,8 +183,8 @@ async def _try_bucket(upstream: StoreUpstream, bucket: Bucket) -> Finding:
     call = UpstreamCall(backend=bucket.backend, method="GET", bucket=bucket.real_bucket, key="", query=query)
     async with upstream.open(call) as answer:
         code = store_fault(await answer.body.read(_SMALL)) or ""
-    said = "can be listed" if answer.status == 200 else f"answered {answer.status}"
-    return Finding(bucket.backend, f"bucket {bucket.name}", answer.status == 200, f"{said} {code}".rstrip())
+    outcome = "can be listed" if answer.status == 200 else f"answered {answer.status}"
+    return Finding(bucket.backend, f"bucket {bucket.name}", answer.status == 200, f"{outcome} {code}".rstrip())
 
 
 async def _try_capabilities(spec: BackendSpec, bucket: Bucket) -> AsyncIterator[Finding]:
@@ -194,6 +194,6 @@ async def _try_capabilities(spec: BackendSpec, bucket: Bucket) -> AsyncIterator[
     prefix = f"{bucket.prefix}gateway-doctor-{secrets.token_hex(8)}/"
     for one in await probe(spec, bucket.real_bucket, prefix, time.time):
         ok = True if one.agrees else None if one.seen else False
-        said = "yes" if one.seen else "no"
-        detail = said if one.agrees else f"{said}, and the profile {spec.profile.name} says otherwise"
+        seen = "yes" if one.seen else "no"
+        detail = seen if one.agrees else f"{seen}, and the profile {spec.profile.name} says otherwise"
         yield Finding(spec.name, f"bucket {bucket.name}: {one.name}", ok, f"{detail} {one.detail}".strip())

@@ -63,13 +63,13 @@ def resume(name: str, *, as_json: bool) -> None:
 
 
 def _set_drained(name: str, *, drained: bool, as_json: bool) -> None:
-    said = control().call("PUT", f"/v1/backends/{escape_segment(name)}", {"drained": drained})
+    answer = control().call("PUT", f"/v1/backends/{escape_segment(name)}", {"drained": drained})
     if as_json:
-        print_json(said)
+        print_json(answer)
         return
-    click.echo(f"{said['name']} {'drained' if said['drained'] else 'in use'}")
-    say(f"It lasts {said['lasts']}.")
-    _warn_of_others(said)
+    click.echo(f"{answer['name']} {'drained' if answer['drained'] else 'in use'}")
+    say(f"It lasts {answer['lasts']}.")
+    _warn_of_others(answer)
 
 
 @click.command("log-level")
@@ -82,14 +82,14 @@ def log_level(level: str, *, span: str | None, as_json: bool) -> None:
     \b
     gateway log-level debug --for 15m
     """
-    said = control().call("PUT", "/v1/log", {"level": level} | ({"for": duration(span)} if span else {}))
+    answer = control().call("PUT", "/v1/log", {"level": level} | ({"for": duration(span)} if span else {}))
     if as_json:
-        print_json(said)
+        print_json(answer)
         return
-    click.echo(f"{said['level']} until {said['until'] or 'the gateway is reloaded or ends'}")
-    _warn_of_others(said)
+    click.echo(f"{answer['level']} until {answer['until'] or 'the gateway is reloaded or ends'}")
+    _warn_of_others(answer)
 
 
-def _warn_of_others(said: dict[str, Any]) -> None:
-    if said["changed"] < said["processes"]:
-        say(f"Only {said['changed']} of {said['processes']} processes have changed: do it again, or use the files.")
+def _warn_of_others(answer: dict[str, Any]) -> None:
+    if answer["changed"] < answer["processes"]:
+        say(f"Only {answer['changed']} of {answer['processes']} processes have changed: do it again, or use the files.")

@@ -1,7 +1,7 @@
 """Owns the options that say what a link is, shared by `link create` and `link edit`, and what they become in a body.
 
-Law: only what was said is sent, so that an edit changes nothing else; a password is never an argument, where other
-processes of the machine could read it.
+Law: only options that were given are sent, so that an edit changes nothing else; a password is never an argument,
+where other processes of the machine could read it.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ _TEXTS: Final = ("label", "filename", "content_type", "etag", "rate")
 
 
 def link_options(command: _Command) -> _Command:
-    """Adds the options; their values arrive under their own names, None where nothing was said."""
+    """Adds the options; their values arrive under their own names, None for an option that was not given."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def build_members(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of a body for what was said, `none` as null."""
+    """The members of a body for the options that were given, `none` as null."""
     body: dict[str, Any] = {name: _none_as_null(chosen[name]) for name in _TEXTS if chosen.get(name) is not None}
     for name, member in (("owner", "owner"), *((name, name) for name in ("overwrite", "confirm", "once"))):
         if chosen.get(name) is not None:

@@ -1,6 +1,6 @@
 """Owns how the command line speaks: exit codes, one-sentence failures, tables, JSON, progress.
 
-Law: data goes to standard output, everything said to a person goes to standard error. With `--json` standard output
+Law: data goes to standard output, messages for a person go to standard error. With `--json` standard output
 holds one JSON document with the control API's own names, and nothing else.
 """
 
@@ -85,7 +85,7 @@ def print_json(value: Any) -> None:
 
 
 def report_revoked(names: Sequence[str], counts: Sequence[int | None], kind: str, *, as_json: bool) -> None:
-    """What a revocation of each of these came to; a count that is None is that of one that nobody knows.
+    """Print what the revocation of each of these did; a count of None stands for an unknown name.
 
     Raises:
         click.exceptions.Exit: one at least is unknown.

@@ -44,22 +44,22 @@ def explain(who: str, do: str, on: str, *, as_json: bool, **as_if: str | None) -
     """
     subject = {"link": who} if who.startswith("l_") else {"who": who}
     more = {"from" if name == "peer" else name: value for name, value in as_if.items() if value is not None}
-    said = control().call("POST", "/v1/policy/explain", {**subject, "do": do, "on": on, **more})
+    answer = control().call("POST", "/v1/policy/explain", {**subject, "do": do, "on": on, **more})
     if as_json:
-        print_json(said)
+        print_json(answer)
     else:
-        _print_explanation(said)
-    if not said["allowed"]:
+        _print_explanation(answer)
+    if not answer["allowed"]:
         raise click.exceptions.Exit(int(Exit.FAILED))
 
 
-def _print_explanation(said: dict[str, Any]) -> None:
-    click.echo(f"allowed by {said['rule']!r}, delivery {said['delivery']}" if said["allowed"] else "refused")
-    for objection in said["objections"]:
+def _print_explanation(answer: dict[str, Any]) -> None:
+    click.echo(f"allowed by {answer['rule']!r}, delivery {answer['delivery']}" if answer["allowed"] else "refused")
+    for objection in answer["objections"]:
         click.echo(f"  {objection['reason']}: {objection['detail']}")
-    if said["rules"]:
+    if answer["rules"]:
         click.echo()
-        print_table(said["rules"], ("rule", "source", "verdict"))
+        print_table(answer["rules"], ("rule", "source", "verdict"))
 
 
 @policy.command()

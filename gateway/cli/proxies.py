@@ -1,4 +1,4 @@
-"""Owns the doctor's look at the running gateway: whether its callers hide behind a proxy that nobody declared.
+"""Owns the doctor's check of the running gateway: whether its callers come through a proxy that is not declared.
 
 Refuses to own the counting (`gateway.data.state.forwarding`). What it reads is what Prometheus reads.
 """
@@ -29,11 +29,11 @@ async def examine_proxies(listen: ListenAddress, *, tls: bool) -> Finding:
     ignored, requests = _add_up(page, _IGNORED), _add_up(page, _REQUESTS)
     if not ignored:
         return Finding("gateway", "proxies", True, "no caller comes through a proxy that is not in trusted_proxies")
-    told = (
+    detail = (
         f"{ignored:.0f} of {requests:.0f} requests name a client that is not believed: to the gateway all of a proxy's "
         "callers are one address. The log names the peers ('client address not believed'); see trusted_proxies"
     )
-    return Finding("gateway", "proxies", False if 2 * ignored >= requests else None, told)
+    return Finding("gateway", "proxies", False if 2 * ignored >= requests else None, detail)
 
 
 def _address_of(host: str) -> str:
@@ -43,7 +43,7 @@ def _address_of(host: str) -> str:
 
 
 async def _read_metrics(url: str) -> str | None:
-    """The metrics of whoever answers there, if anybody does."""
+    """The page of metrics at this address, None if there is none."""
     import aiohttp
 
     try:

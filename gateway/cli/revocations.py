@@ -85,7 +85,7 @@ class _List:
 
 
 def _keep_entries(api: Control, known: _List, out: Path, seconds: float) -> NoReturn:
-    """Write the list again and again. Whether a gateway answers is told when that changes, and only then."""
+    """Write the list again and again. A line is printed when the gateway stops or starts answering."""
     reached = True
     while True:
         try:
@@ -118,7 +118,7 @@ def _replace_file(out: Path, text: str) -> None:
 
 
 def _wait_for_next(api: Control, serial: int, seconds: float) -> None:
-    """Until there is something after the serial, or for so long. Raises DependencyDown: nobody answers."""
+    """Wait for an entry after the serial, or for so many seconds. Raises DependencyDown: no gateway answers."""
     query = {"after": serial, "limit": 1, "wait": min(seconds, _LONGEST_WAIT)}
     began = time.monotonic()
     while (left := seconds - (time.monotonic() - began)) > 0:

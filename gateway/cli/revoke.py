@@ -44,7 +44,7 @@ def revoke(
     """Revoke many links and keys at once; what is issued afterwards is not touched.
 
     `--from-file` finds link URLs, tokens, access key ids and ids in any text: a chat log, a mail, a paste.
-    On a terminal it says how many and asks first, unless told --yes. A name that this gateway does not know is
+    On a terminal it says how many and asks first, unless --yes is given. A name that this gateway does not know is
     recorded, for gateways that follow it, and the exit code is 1.
 
     \b
@@ -90,7 +90,7 @@ def _target_of(found: str) -> dict[str, Any]:
 
 
 def _describe_target(target: dict[str, Any]) -> str:
-    """What nobody knows, as it was named."""
+    """An unknown target in words."""
     if "bucket" in target:
         return f"no bucket {target['bucket']!r}"
     [(kind, name)] = target.items()
@@ -98,7 +98,7 @@ def _describe_target(target: dict[str, Any]) -> str:
 
 
 def _revoke_all(api: Control, targets: list[dict[str, Any]], more: dict[str, str], *, dry_run: bool) -> tuple[int, int]:
-    """How many grants ended, or would end, and how many of the targets nobody knows."""
+    """How many grants ended, or would end, and how many of the targets are unknown."""
     counts = api.revoke_each(targets, {**more, "dry_run": dry_run})
     return sum(count or 0 for count in counts), counts.count(None)
 

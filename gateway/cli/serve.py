@@ -53,7 +53,7 @@ def serve(config: Path, workers: int) -> None:
 
     One process serves one core. Several share the listeners, the page of metrics and the state, which therefore
     cannot be `memory:`. A revocation that one has acknowledged is refused by all; an operator's orders reach all. If
-    one dies, all end, for whoever supervises them to start again. Limits on what runs at once (`concurrent`,
+    one dies, all end, and their supervisor has to start them again. Limits on what runs at once (`concurrent`,
     `max_transfers`) are each process's own; limits on rates, uses and bytes are counted together.
     """
     if workers == 1:
@@ -81,7 +81,7 @@ def tune_collector() -> None:
 
 
 def _run_worker(config: Path, worker: Worker) -> int:
-    """The exit code of one worker, its failure told."""
+    """Run one worker; its exit code, after printing why it failed."""
     try:
         _serve(config, worker)
     except SettingsError as error:

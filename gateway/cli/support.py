@@ -1,4 +1,4 @@
-"""Owns the bundle that is handed to whoever helps: what a gateway and its files say, in one archive.
+"""Owns the support bundle: what a gateway and its files report, in one archive.
 
 Refuses to own what the parts mean (the control API, `gateway.cli.check`, `gateway.cli.doctor`).
 

@@ -61,7 +61,7 @@ def qr(url: str, output: str | None, *, as_json: bool) -> None:
     """Draw the QR code of a link's URL."""
     if find_token(url) is None or "/" not in url:
         raise click.UsageError(
-            "This draws a link's URL; by its id alone nobody knows it: gateway link rotate gives a new one."
+            "This draws a link's URL, which cannot be had from its id: gateway link rotate gives a new one."
         )
     if output is not None:
         import segno
@@ -141,10 +141,10 @@ class _LinkClient:
         except (OSError, HTTPException) as error:
             fail(f"The link's host does not answer: {error}.", Exit.UNREACHABLE)
         with closing(connection):
-            told = answer.getheader("Content-Disposition", "")
+            disposition = answer.getheader("Content-Disposition", "")
         _, path_marker, tail = urlsplit(self.url).path.partition("/s/")
         beside_token = tail.partition("/")[2] if path_marker else ""
-        name = _parse_disposition(told) or unquote(beside_token.rpartition("/")[2])
+        name = _parse_disposition(disposition) or unquote(beside_token.rpartition("/")[2])
         safe = "".join(letter for letter in name.replace("\\", "/").rpartition("/")[2] if letter.isprintable())
         return safe.strip().lstrip(".") or "download"
 
@@ -162,7 +162,7 @@ class _Download:
     """One body into one file, over as many connections as it takes.
 
     `tag` is the entity tag that the first `offset` bytes belong to, and `note` is where it is kept for a later run.
-    Without a note the file is somebody else's stream: what was written to it stays written.
+    Without a note the file is a stream, such as a pipe: what was written to it cannot be taken back.
     """
 
     def __init__(
@@ -292,12 +292,12 @@ def _read_chunks(file: IO[bytes], size: int, progress: Progress) -> Iterator[byt
 
 
 def _fail_with_answer(answer: HTTPResponse) -> None:
-    """End with what the link said."""
+    """End the command with the detail of the refusal."""
     import json
 
     try:
-        told = json.loads(answer.read(64 * 1024))
-        text = str(told.get("detail") or told["title"])
+        problem = json.loads(answer.read(64 * 1024))
+        text = str(problem.get("detail") or problem["title"])
     except (ValueError, KeyError, AttributeError, OSError):
         text = f"The link answered {answer.status}."
     fail(text, Exit.NOT_FOUND if answer.status == 404 else Exit.FAILED)

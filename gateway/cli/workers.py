@@ -2,8 +2,8 @@
 
 Refuses to own what a process does. The kernel spreads connections over the processes (SO_REUSEPORT).
 
-Law: all live or none. A process that ends by itself ends the others, so that whoever supervises us sees it and starts
-a whole gateway again, never half of one.
+Law: all live or none. A process that ends by itself ends the others, so that the supervisor sees it and restarts
+the whole gateway, never half of one.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _run_child(work: Callable[[int], int], number: int) -> NoReturn:
             signal.signal(passed, signal.SIG_IGN if passed == signal.SIGHUP else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         code = work(number)
-    except Exception as error:  # noqa: BLE001 (the process ends here: nobody above would tell a person)
+    except Exception as error:  # noqa: BLE001 (the process ends here: no caller is left to report it)
         say(f"Error: {type(error).__name__}: {error}")
     finally:
         sys.stdout.flush()
@@ -68,7 +68,7 @@ def _run_child(work: Callable[[int], int], number: int) -> NoReturn:
 
 
 def _wait(children: set[int], signalled: set[int], pass_on: Callable[[int], None]) -> int:
-    """Until all have ended. One that was told to before it could listen dies of the signal, which is no fault."""
+    """Wait until all have ended; the first exit code that is not 0. One that ends by a signal passed on is no fault."""
     worst = 0
     while children:
         child, status = os.wait()

@@ -48,7 +48,7 @@ class IdentityVerifier(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callers:
-    """Who is believed: the SHA-256 of each token, and whose it is. One immutable value, swapped whole at a reload.
+    """Whose each token is, by its SHA-256. One immutable value, swapped whole at a reload.
 
     `sidecar_apps` maps a sidecar's name to the apps of which it may have keys issued, `sidecar_serves` to the owners
     whose grants it is given (an admin, who is not named there, is given all).
@@ -63,7 +63,7 @@ class Callers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """Where things are kept.
+    """What is stored.
 
     `issuer` makes the apps' short-lived keys where a central gateway does, and is None where this one does. `resealer`
     is None where there are no sealing keys.
@@ -106,8 +106,8 @@ class Process:
 
     `ready` gives the faults that keep the gateway from serving, by name. `metrics` takes an Accept header and gives a
     content type and a text, or None when a process of this gateway does not answer. `know` is given the names of the
-    API's operations, before `count` hears of a request that ended: the name of its operation, its status, its seconds;
-    `tell` hears of every administrative act. `drain` takes a known backend out of use, or back; `log_at` changes the
+    API's operations before `count` is given a request that ended: the name of its operation, its status, its seconds;
+    `tell` is given every administrative act. `drain` takes a known backend out of use, or back; `log_at` changes the
     level of the log, for so many seconds where they are given; a reload undoes both. `processes` is how many serve at
     this listener's address; both answer how many of these have changed.
     """

@@ -62,8 +62,8 @@ class Endpoint(Generic[Query, Body]):
     """One row: its handler, who may call it, its models, the statuses it can answer beside the common ones.
 
     `name` is what the description and the metrics call it. `query` None knows no parameter, `body` None reads none;
-    `form` names the fields of a body that is a form. `waits` says that its answer may be long in coming: then the
-    caller has to be known until it comes, and nobody waits for one who has gone.
+    `form` names the fields of a body that is a form. `waits` marks a long poll: its caller's token has to be valid
+    until the answer, and it ends when the caller disconnects.
     """
 
     method: str

@@ -1,8 +1,8 @@
 """Owns who may call what: bearer tokens compared as hashes, and the throttle on wrong ones.
 
-Refuses to own what they may do then: whoever holds an admin token may do everything here.
+Refuses to own what they may do then: the holder of an admin token may do everything here.
 
-Laws: what no case permits is refused. Every known token is compared on every try, in constant time; a right token
+Laws: access that no case grants is refused. Every known token is compared on every try, in constant time; a right token
 always passes, so that a flood of wrong ones from a shared address cannot keep an operator from revoking.
 """
 
@@ -33,14 +33,14 @@ _NO_TOKEN: Final = SecretHash(b"")
 class Access(Enum):
     """Who may call an endpoint. A new kind of caller is a member here and a case below."""
 
-    ADMIN = "whoever has an admin's token"
-    SIDECAR = "whoever has a sidecar's token, or an admin's"
-    APP = "the app that the path names, by its token for container credentials"
-    PUBLIC = "everybody"
+    ADMIN = "an admin's token"
+    SIDECAR = "a sidecar's token, or an admin's"
+    APP = "the container-credentials token of the app that the path names"
+    PUBLIC = "no token"
 
 
 def name_of(token: str, known: Mapping[SecretHash, str]) -> str | None:
-    """Whose token this is. All are compared, whatever matches, so that time tells nothing."""
+    """Whose token this is. All are compared, whatever matches, so that the time taken shows nothing."""
     digest = hash_secret(token)
     found = None
     for expected, name in known.items():
@@ -66,7 +66,7 @@ class Guard:
     def admit(
         self, access: Access, authorization: str | None, peer: Address | None, values: Mapping[str, str]
     ) -> tuple[Principal, SecretHash]:
-        """Who calls, if this access is theirs, and the hash of the token that says so. `values` are the path's.
+        """Who calls, if this access is theirs, and the hash of their token. `values` are the path's.
 
         Raises:
             Refused: CREDENTIALS_MISSING for no or a wrong token, TOO_MANY_GUESSES once too many were wrong.
@@ -98,7 +98,7 @@ class Guard:
             raise Refused(Reason.TOO_MANY_GUESSES, "too many wrong tokens", retry_after=verdict.retry_after)
 
     def _tokens_for(self, access: Access, values: Mapping[str, str]) -> Mapping[SecretHash, str]:
-        """The tokens that open what asks for this access."""
+        """The tokens that grant this access, and whose they are."""
         callers = self._callers()
         match access:
             case Access.ADMIN:

@@ -31,14 +31,14 @@ _log = structlog.get_logger("gateway.control")
 _FRESH: Final = 300.0
 _RETRY: Final = 30.0
 _STALE: Final = 3600.0
-"""Seconds: keys are asked for again after the first, believed for the last while nobody answers."""
+"""Seconds: keys are asked for again after the first, and used for the last while the issuer does not answer."""
 
 _FETCH_SECONDS: Final = 5.0
 _LARGEST: Final = 256 * 1024
 
 
 class Identity:
-    """An `IdentityVerifier`. `rules` is asked at every token, so that a reload takes effect; None believes nobody.
+    """An `IdentityVerifier`. `rules` is asked at every token, so that a reload takes effect; None accepts no token.
 
     `clock` gives seconds since the epoch.
     """
@@ -55,7 +55,7 @@ class Identity:
         """The app of this role and who takes it, if the token's subject may.
 
         Raises:
-            DependencyDown: nobody is believed, or the issuer's keys cannot be had.
+            DependencyDown: no issuer is configured, or the issuer's keys cannot be had.
         """
         rules = self._rules()
         if rules is None:

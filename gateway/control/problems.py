@@ -1,9 +1,9 @@
-"""Owns how the control API says no: RFC 9457 problems, with our reason and the request's id.
+"""Owns how the control API reports errors: RFC 9457 problems, with our reason and the request's id.
 
-Refuses to own the words of a reason (`gateway.core.reasons`); it only says which status an operator sees, where that
-differs from what a link's visitor is told.
+Refuses to own the words of a reason (`gateway.core.reasons`); it only says which status an operator gets, where that
+differs from the one for a link's visitor.
 
-Law: every exception ends here as one problem; one that nobody expected says "internal" and no more.
+Law: every exception becomes one problem here; an unexpected one says "internal" and no more.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STATUS: Final = {
     Reason.EXPIRED: 409,
     Reason.USED_UP: 409,
 }
-"""What an operator is told where it is not what a visitor is told."""
+"""The status for an operator, where it differs from the one for a link's visitor."""
 
 Fields = tuple[tuple[str, str], ...]
 

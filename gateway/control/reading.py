@@ -2,7 +2,7 @@
 
 Refuses to own the models (`gateway.control.bodies`) and who may send them (`gateway.control.guard`).
 
-Law: a parameter or field that nobody knows is a fault, and all faults are told at once.
+Law: an unknown parameter or field is a fault, and all faults are reported at once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ AnyQuery = TypeVar("AnyQuery", bound=Body)
 
 
 async def read_input(row: Endpoint[Any, Any], raw: RawRequest, exchange: ClientExchange) -> tuple[Any, Any] | Reply:
-    """The query and the body as the row knows them, or the problem with them. Who shows no token may add parameters.
+    """The query and the body as the row knows them, or the problem with them. Endpoints that
+    ask for no admin's or sidecar's token ignore parameters that they do not know.
 
     Raises:
         Refused: BAD_REQUEST for broken JSON, TOO_LARGE, CLIENT_TOO_SLOW.

@@ -2,9 +2,9 @@
 
 Refuses to own the rows (`gateway.control.rows`) and the reading of HTTP (`gateway.server`).
 
-Laws: nobody's body or query is read before the row's guard has let them in. An act that has begun is finished, and
-noted in the audit trail, although its caller has gone. The rows that need models of bodies and answers are loaded at
-the first request that is none of the probes', in a thread: ten megabytes that a gateway without operators never needs.
+Laws: no query or body is read before the caller is authenticated. A handler that has begun runs to its end, audit
+entry included, although its caller disconnects. Rows that need models of bodies and answers are loaded by the first
+request that is no probe, in a thread: memory and start time that a gateway without operators never needs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ReadInput = Callable[[Endpoint[Any, Any], RawRequest, ClientExchange], Awaitable
 
 
 class ControlPlane:
-    """What a listener hands its requests to. It listens nowhere by itself."""
+    """Handles the requests of a listener, which is not its own."""
 
     def __init__(self, deps: ControlDeps) -> None:
         self.api = Api(deps)
@@ -77,11 +77,13 @@ class ControlPlane:
                 await self._load()
                 found = self._router.find(raw.path)
             if found is None:
-                return name, problem(request_id, 404, Reason.UNSUPPORTED_OPERATION, "nothing stands at this path")
+                return name, problem(request_id, 404, Reason.UNSUPPORTED_OPERATION, "no endpoint has this path")
             row = found.methods.get(raw.method)
             if row is None:
                 allow = (("Allow", ", ".join(sorted(found.methods))),)
-                return name, problem(request_id, 405, Reason.METHOD_NOT_ALLOWED, "not by this method", headers=allow)
+                return name, problem(
+                    request_id, 405, Reason.METHOD_NOT_ALLOWED, "this endpoint has no such method", headers=allow
+                )
             name = row.name
             authorization = raw.header("authorization")
             caller, proof = self.api.guard.admit(row.access, authorization, exchange.peer, found.values)
@@ -102,14 +104,14 @@ class ControlPlane:
         self._router, self._read = Router(rows), reading.read_input
 
     async def _shield(self, act: Coroutine[Any, Any, Reply]) -> Reply:
-        """The answer of an act that goes on when whoever waits for it is cancelled."""
+        """The answer of a handler that runs on when this is cancelled."""
         task = asyncio.get_running_loop().create_task(act)
         self._acts.add(task)
         task.add_done_callback(self._acts.discard)
         return await asyncio.shield(task)
 
     async def _wait_while_admitted(self, row: Endpoint[Any, Any], call: Call[Any, Any]) -> Reply:
-        """The answer, for whoever is still known when it comes; checked twice a second, so that nobody else waits."""
+        """The answer of a long poll, if its caller would still be admitted; checked twice a second while it waits."""
         task = asyncio.get_running_loop().create_task(_act(row, self.api, call))
         guard = self.api.guard
         try:
@@ -123,11 +125,11 @@ class ControlPlane:
             task.cancel()
 
     def end_waits(self) -> None:
-        """Answer the calls that wait for something to happen, now and from now on."""
+        """End the long polls, those to come included, with what they have."""
         self.api.waits.end()
 
     async def finish(self) -> None:
-        """Return when every act that has begun is done."""
+        """Return when the handlers that have begun are done."""
         if self._acts:
             await asyncio.wait(self._acts, timeout=_END_SECONDS)
 
@@ -140,5 +142,5 @@ async def _read_nothing(row: Endpoint[Any, Any], raw: RawRequest, exchange: Clie
 async def _act(row: Endpoint[Any, Any], api: Api, call: Call[Any, Any]) -> Reply:
     try:
         return await row.handler(api, call)
-    except Exception as failure:  # noqa: BLE001 (nobody may wait for it any more, and the log still tells of it)
+    except Exception as failure:  # noqa: BLE001 (its caller may have gone: then only the log has it)
         return describe_failure(call.request_id, failure)

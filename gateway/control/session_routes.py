@@ -41,8 +41,8 @@ async def show_credentials(api: Api, call: Call[None, None]) -> Reply:
     except DependencyDown as failure:
         if api.deps.stores.issuer is None:
             raise
-        told = f"this app's keys are issued by a central gateway, and none can be had: {failure.detail}"
-        raise Refused(Reason.DEPENDENCY_DOWN, told, retry_after=1.0) from failure
+        detail = f"this app's keys are issued by a central gateway, and none can be had: {failure.detail}"
+        raise Refused(Reason.DEPENDENCY_DOWN, detail, retry_after=1.0) from failure
 
 
 async def assume_role(api: Api, call: Call[None, Form | None]) -> Reply:

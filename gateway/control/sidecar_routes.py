@@ -182,8 +182,10 @@ async def issue_session(api: Api, call: Call[None, NewSession]) -> Reply:
     """A session key of an app. An admin, too, has to be named for it: `POST /v1/keys` asks for no such word."""
     live, actor, body = api.deps.live, call.caller, call.body
     if body.app not in live.callers().sidecar_apps.get(actor.name, frozenset()):
-        told = f"keys of app:{body.app} are not issued to {actor.name}: its entry in control.sidecars does not name it"
-        raise Refused(Reason.NOT_ALLOWED, told)
+        detail = (
+            f"keys of app:{body.app} are not issued to {actor.name}: its entry in control.sidecars does not name it"
+        )
+        raise Refused(Reason.NOT_ALLOWED, detail)
     source = from_sidecar(live.public_url(), actor.name, call.proof)
     key = await api.keys.issue(
         actor, body.app, label=body.label, expires_in=body.expires_in, session=True, source=source

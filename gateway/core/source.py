@@ -1,6 +1,6 @@
 """Owns what a short-lived key came from, as it is stored with the key, and whether that is still there.
 
-Refuses to own settings and the ending of a key (`gateway.control.usecases.outlived`).
+Refuses to own settings and the ending of a key (`gateway.control.usecases.orphaned_keys`).
 
 Law: a key ends with what it came from. What that was is said by names and by fingerprints of tokens, never by a token:
 sixty-four bits of a hash tell whether a token is still the same one, and open nothing.

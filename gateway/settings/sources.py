@@ -1,6 +1,6 @@
 """Owns what the settings say short-lived keys may come from: apps' own entries, sidecars, roles of web identities.
 
-Refuses to own what becomes of a key that outlived its source (`gateway.control.usecases.outlived`).
+Refuses to own what becomes of a key that outlived its source (`gateway.control.usecases.orphaned_keys`).
 """
 
 from __future__ import annotations

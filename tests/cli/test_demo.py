@@ -136,7 +136,7 @@ def test_a_failure_inside_is_told_and_cleaned_up(terminal, tmp_path, monkeypatch
     """What the store or the gateway could not do is a sentence, exit code 1, and nothing is left."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr("gateway.cli.demo._SAMPLE", b"other bytes than expected")
-    monkeypatch.setattr("gateway.cli.demo._exchange", lambda method, url, body=None: (200, b""))
+    monkeypatch.setattr("gateway.cli.demo._send", lambda method, url, body=None: (200, b""))
     done = terminal.run("demo", "--once")
     assert done.exit_code == 1, done.output
     assert "0 bytes" in done.stderr

@@ -88,7 +88,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 def test_a_store_that_ends_at_once_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that fails to start is an error with the end of its log, not a long wait."""
-    monkeypatch.setattr("gateway.cli.embedded_store._program", lambda: "/bin/ls")
+    monkeypatch.setattr("gateway.cli.embedded_store._find_program", lambda: "/bin/ls")
     with pytest.raises(UpstreamFailed) as failure, EmbeddedStore(tmp_path):
         pass
     assert "ls: " in failure.value.detail

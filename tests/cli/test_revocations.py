@@ -54,7 +54,7 @@ def test_it_goes_on_with_what_is_new(terminal, made, tmp_path, monkeypatch):
             raise SystemExit(0)
         assert api.call("DELETE", f"/v1/links/{made[2]}")
 
-    monkeypatch.setattr("gateway.cli.revocations._wait", wait)
+    monkeypatch.setattr("gateway.cli.revocations._wait_for_next", wait)
     terminal.run("revocations", "export", "--out", str(out), "--every", "30s")
     before, after = written
     assert (made[:2], made) == (read(before)[0], read(after)[0])

@@ -1,6 +1,6 @@
 """Owns the trace of administrative acts: every act leaves one audit event, or says loudly that it could not.
 
-Refuses to own where events are kept. No secret ever enters an event.
+Refuses to own where events are stored. No secret ever enters an event.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _log: Final = logging.getLogger("gateway.control")
 class Journal:
     """The audit trail as use cases see it. `required` asks for the declared posture: true refuses, false goes on.
 
-    `tell` hears every event first: the log tells of it (at level info) even while the ledger is down.
+    `tell` is given every event first: it is logged (at level info) even while the ledger is down.
     """
 
     ledger: Ledger

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _TRIES: Final = 3
-"""How often an edit without a stated version is tried again when somebody else was faster."""
+"""How often an edit without a stated version is tried again after a concurrent change."""
 
 _CHOSEN: Final = (
     *("owner", "scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite"),
@@ -84,7 +84,7 @@ class CountedPage:
 
 @dataclass(frozen=True, slots=True)
 class IssuedLink:
-    """A link and its token; `token` is None when an earlier call made the link, since nobody can show it again."""
+    """A link and its token; `token` is None when an earlier call made the link, since only its hash is stored."""
 
     held: CountedGrant
     token: LinkToken | None

@@ -41,7 +41,7 @@ _TYPICAL: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """An attempt that nobody made. `do` is an operation or an action; `link` the id of the grant it would come with."""
+    """A hypothetical attempt. `do` is an operation or an action; `link` the id of the grant it would come with."""
 
     do: Operation | Action
     bucket: str
@@ -76,7 +76,7 @@ class Policies:
         """What the data plane would say, all reasons included; revocations by generation and counters are left out.
 
         Raises:
-            Refused: UNKNOWN_TOKEN for a link id that does not exist, BAD_ARGUMENT when nobody is named.
+            Refused: UNKNOWN_TOKEN for a link id that does not exist, BAD_ARGUMENT when no principal is named.
         """
         grant = None
         if question.link is not None:

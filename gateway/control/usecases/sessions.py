@@ -4,8 +4,8 @@ Refuses to own how an app proves itself (`gateway.control.session_routes`), what
 `SessionIssuer`: this gateway, or the central one that it follows).
 
 Law: a session that is known to be revoked is never handed out again; the next call has a new one made, which the policy
-judges at every use like any other key. While nobody can be asked, the last one is handed out until it ends: should it
-be revoked, it is refused where it is used.
+judges at every use like any other key. While the issuer or the store is down, the cached one is handed out until it
+expires: should it have been revoked, it is refused where it is used.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SESSION_LIFE: Final = 3600.0
 """Seconds; the default of AssumeRoleWithWebIdentity. SDKs ask again some minutes before the end."""
 
 _ANSWER_SECONDS: Final = 1.0
-"""Seconds that whoever can be given the last one waits for word of it: SDKs give container credentials two."""
+"""Seconds that a caller with a cached session waits for the store to confirm it: SDKs wait two seconds in all."""
 
 _BACKOFF_SECONDS: Final = 5.0
-"""Seconds for which nobody is asked again who did not answer."""
+"""Seconds for which a store or issuer that did not answer is not asked again."""
 
 
 @dataclass(slots=True)
@@ -52,26 +52,26 @@ class Sessions:
 
         Raises:
             Refused: the issuer makes no keys of this app.
-            DependencyDown: nobody can be asked, and there is none that still lives.
+            DependencyDown: neither the store nor the issuer answers, and no cached session is still valid.
         """
         async with self._locks.setdefault(app, asyncio.Lock()):
-            kept = self._find_cached(app, source)
-            if kept is None:
+            cached = self._find_cached(app, source)
+            if cached is None:
                 return await self._renew(app, source)
             if self.clock() < self._down_until:
-                return kept
+                return cached
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
-                    return kept if await self._is_fresh(kept, source) else await self._renew(app, source)
+                    return cached if await self._is_fresh(cached, source) else await self._renew(app, source)
             except (DependencyDown, TimeoutError) as failure:
                 self._down_until = self.clock() + _BACKOFF_SECONDS
-                kept = self._find_cached(app, source)
-                if kept is None:
+                cached = self._find_cached(app, source)
+                if cached is None:
                     raise DependencyDown("grants", "the last session has ended, and no new one can be had") from failure
-                return kept
+                return cached
 
     async def issue(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
-        """A new session key that nobody else gets. Raises as `get_or_issue` does."""
+        """A new session key, which is not cached. Raises as `get_or_issue` does."""
         return await self.issuer.issue_session(app, seconds, label, source)
 
     async def _renew(self, app: str, source: Source) -> IssuedKey:
@@ -80,19 +80,19 @@ class Sessions:
         return key
 
     def _find_cached(self, app: str, source: Source) -> IssuedKey | None:
-        """The session that is kept, as far as this process knows that it still works."""
-        kept = self._cached.get((app, source))
-        if kept is None or self.clock() >= (kept.grant.expires_at or 0.0) or self.ended(kept.grant):
+        """The cached session, if this process knows of no end to it."""
+        cached = self._cached.get((app, source))
+        if cached is None or self.clock() >= (cached.grant.expires_at or 0.0) or self.ended(cached.grant):
             self._cached.pop((app, source), None)
             return None
-        return kept
+        return cached
 
-    async def _is_fresh(self, kept: IssuedKey, source: Source) -> bool:
-        """Whether it need not be replaced. One that is stored as revoked is not kept any longer."""
-        if self.clock() >= kept.grant.issued_at + SESSION_LIFE / 2:
+    async def _is_fresh(self, cached: IssuedKey, source: Source) -> bool:
+        """Whether it need not be replaced. One that is stored as revoked leaves the cache."""
+        if self.clock() >= cached.grant.issued_at + SESSION_LIFE / 2:
             return False
-        stored = await self.grants.find(kept.grant.hash)
+        stored = await self.grants.find(cached.grant.hash)
         if stored is not None and stored.revoked_at is None:
             return True
-        self._cached.pop((kept.grant.owner.name, source), None)
+        self._cached.pop((cached.grant.owner.name, source), None)
         return False

@@ -124,7 +124,7 @@ async def test_a_refusal_is_an_answer(desk: Desk, monkeypatch: pytest.MonkeyPatc
 
 async def test_who_does_not_answer_is_not_waited_for_long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last one is handed out before an SDK gives up, and the next callers do not wait at all."""
-    monkeypatch.setattr("gateway.control.usecases.sessions._PATIENCE", 0.05)
+    monkeypatch.setattr("gateway.control.usecases.sessions._ANSWER_SECONDS", 0.05)
     sessions = _sessions(desk)
     first = await sessions.get_or_issue("one", ENTRY)
     asked = 0

@@ -1,10 +1,10 @@
-"""Owns the end of short-lived keys whose source is gone: an app's entry, a sidecar's token, an identity's role.
+"""Owns the revocation of short-lived keys whose source is gone: an app's entry, a sidecar's token, an identity's role.
 
-Refuses to own what counts as gone (`gateway.core.source`) and when it is asked (`gateway.app`: at the start, and when
-the settings were read again).
+Refuses to own what counts as gone (`gateway.core.source`) and when this runs (`gateway.app`: at the start, and after
+each reload of the settings).
 
-Law: they end as every key does, by a revocation, so that every replica and every sidecar hears of it and what runs by
-them is cut. Asking again changes nothing.
+Law: they end as every key does, by a revocation, so that every replica and every sidecar learns of it and their running
+transfers are cut. Running it again changes nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gateway.core.reasons import DependencyDown
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Sources
 
-__all__ = ["Outlived"]
+__all__ = ["OrphanedKeys"]
 
 _log: Final = logging.getLogger("gateway.control")
 _PAGE: Final = 500
@@ -35,7 +35,7 @@ _REASON: Final = "what the key came from has ended"
 
 
 @dataclass(frozen=True, slots=True)
-class Outlived:
+class OrphanedKeys:
     """`sources` is what the settings in force name."""
 
     stores: Stores
@@ -48,25 +48,25 @@ class Outlived:
         that was being issued meanwhile."""
         while True:
             changed.clear()
-            await self._end_surely()
+            await self._revoke_until_done()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_AGAIN):
                     await changed.wait()
                 continue
-            await self._end_surely()
+            await self._revoke_until_done()
             await changed.wait()
 
-    async def _end_surely(self) -> None:
+    async def _revoke_until_done(self) -> None:
         while True:
             try:
-                await self.end()
+                await self.revoke_all()
             except DependencyDown as failure:
                 _log.warning("keys whose source is gone could not be ended yet: %s", failure.detail)
                 await asyncio.sleep(_PAUSE)
             else:
                 return
 
-    async def end(self) -> int:
+    async def revoke_all(self) -> int:
         """Revoke every living key that has outlived its source; returns how many.
 
         Raises:
@@ -74,18 +74,18 @@ class Outlived:
         """
         wanted = GrantFilter(now=self.live.clock(), kind=GrantKind.KEY, state=GrantState.ACTIVE)
         cursor: str | None = None
-        ended: list[str] = []
+        orphaned: list[str] = []
         while True:
             page = await self.stores.grants.page(wanted, cursor, _PAGE)
             sources = self.sources()
-            ended += [grant.id for grant in page.grants if grant.source and sources.outlived(grant)]
+            orphaned += [grant.id for grant in page.grants if grant.source and sources.outlived(grant)]
             if (cursor := page.cursor) is None:
                 break
-        if not ended:
+        if not orphaned:
             return 0
-        targets = [RevocationTarget(FeedKind.KEY, name) for name in ended]
+        targets = [RevocationTarget(FeedKind.KEY, name) for name in orphaned]
         await self.stores.feed.revoke(targets, self.live.clock(), _REASON, str(_BY))
         await self.live.apply_now()
-        for name in ended:
+        for name in orphaned:
             await self.journal.note(_BY, "key.revoke", name, reason=_REASON)
-        return len(ended)
+        return len(orphaned)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.control.usecases import outlived as room
-from gateway.control.usecases.outlived import Outlived
+from gateway.control.usecases import orphaned_keys as room
+from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.core.attempt import Principal
 from gateway.core.reasons import DependencyDown
 from gateway.core.source import Sources, fingerprint, from_entry
@@ -21,8 +21,8 @@ KNOWN = Sources(HERE, {fingerprint(TOKEN): "billing"}, {}, lambda *_: None)
 GONE = replace(KNOWN, entries={})
 
 
-def outlived_of(desk: Desk, sources: Sources) -> Outlived:
-    return Outlived(desk.deps.stores, desk.deps.live, desk.api.keys.journal, lambda: sources)
+def orphaned_keys_of(desk: Desk, sources: Sources) -> OrphanedKeys:
+    return OrphanedKeys(desk.deps.stores, desk.deps.live, desk.api.keys.journal, lambda: sources)
 
 
 async def test_keys_of_what_is_gone_are_revoked_and_no_others(desk: Desk) -> None:
@@ -30,8 +30,8 @@ async def test_keys_of_what_is_gone_are_revoked_and_no_others(desk: Desk) -> Non
     keys = desk.api.keys
     session = await keys.issue_session("billing", 3600.0, "container credentials", ENTRY)
     lasting = await keys.issue(Principal("admin", "ops"), "billing")
-    assert 0 == await outlived_of(desk, KNOWN).end()
-    assert [1, 0] == [await outlived_of(desk, GONE).end() for _ in range(2)]
+    assert 0 == await orphaned_keys_of(desk, KNOWN).revoke_all()
+    assert [1, 0] == [await orphaned_keys_of(desk, GONE).revoke_all() for _ in range(2)]
     stored = [await desk.state.grants.get(key.grant.id) for key in (session, lasting)]
     assert [True, False] == [one is not None and one.revoked_at is not None for one in stored]
     trail = await desk.state.ledger.trail(0, 100)
@@ -43,7 +43,7 @@ async def test_more_keys_than_a_page(desk: Desk, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(room, "_PAGE", 2)
     for _ in range(5):
         await desk.api.keys.issue_session("billing", 3600.0, "x", ENTRY)
-    assert 5 == await outlived_of(desk, GONE).end()
+    assert 5 == await orphaned_keys_of(desk, GONE).revoke_all()
 
 
 async def test_the_watch_ends_them_at_the_start_and_after_each_change(
@@ -54,15 +54,15 @@ async def test_the_watch_ends_them_at_the_start_and_after_each_change(
     monkeypatch.setattr(room, "_PAUSE", 0.001)
     asked: list[int] = []
 
-    async def end(self: Outlived) -> int:
+    async def revoke_all(self: OrphanedKeys) -> int:
         asked.append(1)
         if len(asked) == 1:
             raise DependencyDown("grants", "away")
         return 0
 
-    monkeypatch.setattr(Outlived, "end", end)
+    monkeypatch.setattr(OrphanedKeys, "revoke_all", revoke_all)
     changed = asyncio.Event()
-    watch = asyncio.get_running_loop().create_task(outlived_of(desk, KNOWN).watch(changed))
+    watch = asyncio.get_running_loop().create_task(orphaned_keys_of(desk, KNOWN).watch(changed))
     for expected in (3, 5):
         async with asyncio.timeout(3):
             while len(asked) < expected:  # noqa: ASYNC110 (a list has no event)
