@@ -20,7 +20,7 @@ settings.register_profile("gateway", deadline=None)
 settings.load_profile("gateway")
 
 
-class _ServingLoop(uvloop.Loop):
+class ServingLoop(uvloop.Loop):
     """The loop that serves. Connections that a failed test left open are cut when it closes.
 
     The traceback keeps them alive, and uvloop would wait for their end: the failure would never be told.
@@ -47,7 +47,7 @@ class _ServingLoop(uvloop.Loop):
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
     """Asynchronous tests run on the loop that serves."""
-    return {"uvloop": _ServingLoop}
+    return {"uvloop": ServingLoop}
 
 
 @pytest.fixture(scope="session")

@@ -17,14 +17,15 @@ from typing import Final
 from gateway.backends.connection import Connection
 from gateway.backends.pool import Pool
 from gateway.backends.response import Response
+from gateway.core.loan import Loan, Stretch
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import Answer, AnswerBody, EmptyBody
 
-__all__ = ["StoreCall", "StreamedBody"]
+__all__ = ["Source", "StoreCall", "StreamedBody"]
 
 _EMPTY: Final = EmptyBody()
 
-Source = AsyncIterator[bytes] | bytes | None
+Source = AsyncIterator[bytes | Stretch] | bytes | None
 
 
 class StreamedBody:
@@ -47,6 +48,10 @@ class StreamedBody:
             response.raise_failure()
             await self._connection.progress()
         return response.pop()
+
+    def lend(self) -> Loan | None:
+        """See `core.loan.Lender`."""
+        return self._connection.lend_answer() if self._connection.response is self._response else None
 
     async def read(self, limit: int) -> bytes:
         response = self._response
@@ -153,7 +158,7 @@ class StoreCall:
             loop = asyncio.get_running_loop()
             self._sender = loop.create_task(self._guarded(connection, source))
 
-    async def _guarded(self, connection: Connection, source: AsyncIterator[bytes]) -> None:
+    async def _guarded(self, connection: Connection, source: AsyncIterator[bytes | Stretch]) -> None:
         """The sending task: whatever ends it early ends the connection before the last byte."""
         try:
             await self._pour(connection, source)
@@ -164,12 +169,15 @@ class StoreCall:
             self._source_fault = error
             connection.interrupt()
 
-    async def _pour(self, connection: Connection, source: AsyncIterator[bytes]) -> None:
+    async def _pour(self, connection: Connection, source: AsyncIterator[bytes | Stretch]) -> None:
         declared = self._length or 0
         left = declared
         # The head waits for the first bytes: some stores take a head that nothing follows for an empty object.
         held = self._head
         async for chunk in source:
+            if not isinstance(chunk, bytes):
+                left -= await chunk.pour(connection, left - 1)
+                continue
             if not chunk:
                 continue
             left -= len(chunk)

@@ -131,6 +131,16 @@ class Response:
                 self._fault = self._fault or f"malformed answer: {error}"
             self.surplus = True
 
+    @property
+    def left(self) -> int:
+        """Bytes of the body that have not come, where they are only counted and all others were taken; else 0."""
+        return 0 if self._left is None or self.chunks or self.failure is not None else self._left
+
+    def skip(self, count: int) -> None:
+        """So many bytes came, and went another way than through here. Never the last one."""
+        self.received += count
+        self._left = (self._left or 0) - count
+
     def fail(self, reason: Reason, detail: str) -> None:
         """Record why this answer will never be complete; the first cause stays."""
         self._parser = None

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Protocol
 
 from gateway.backends.connection import Patience
 from gateway.backends.credential_chain import ChainCredentials, CredentialSource, StaticCredentials, load_chain
-from gateway.backends.http_call import StoreCall
+from gateway.backends.http_call import Source, StoreCall
 from gateway.backends.pool import Authority, Pool, Sizing
 from gateway.backends.presign import Presigner
 from gateway.core.backend import BackendSpec, ChainSource
@@ -106,7 +106,7 @@ class _Opened:
 
     __slots__ = ("_body", "_call", "_exchange", "_upstream")
 
-    def __init__(self, upstream: StoreUpstream, call: UpstreamCall, body: AsyncIterator[bytes] | bytes | None) -> None:
+    def __init__(self, upstream: StoreUpstream, call: UpstreamCall, body: Source) -> None:
         self._upstream = upstream
         self._call = call
         self._body = body
@@ -189,7 +189,7 @@ class StoreUpstream:
         self._retired = [store for store in self._retired if store.busy] + gone
         return _forgotten(gone)
 
-    def open(self, call: UpstreamCall, body: AsyncIterator[bytes] | bytes | None = None) -> _Opened:
+    def open(self, call: UpstreamCall, body: Source = None) -> _Opened:
         """See `core.route.Upstream.open`."""
         return _Opened(self, call, body)
 

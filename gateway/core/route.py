@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from gateway.core.limits import Limit
+from gateway.core.loan import Stretch
 
 __all__ = [
     "Answer",
@@ -185,7 +186,7 @@ class Upstream(Protocol):
     """The only way to a store."""
 
     def open(
-        self, call: UpstreamCall, body: AsyncIterator[bytes] | bytes | None = None
+        self, call: UpstreamCall, body: AsyncIterator[bytes | Stretch] | bytes | None = None
     ) -> AbstractAsyncContextManager[Answer]:
         """Presign and send; the answer's body streams inside the `async with`.
 

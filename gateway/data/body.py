@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from gateway.core.loan import Loan, Sink, Stretch
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, ObjectRequest
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.reserve import claim
+from gateway.splice.pump import splice, worth_it
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks
 from gateway.wire.sig.sigv4 import Verified
@@ -27,24 +29,28 @@ _CLAIM = 8 * 1024 * 1024
 
 async def plain_body(
     plane: DataPlane, request: ObjectRequest, permit: Permit, verified: Verified | None
-) -> AsyncIterator[bytes]:
-    """The object's own bytes, in order, all but the last chunk as they come.
+) -> AsyncIterator[bytes | Stretch]:
+    """The object's own bytes, in order, all but the last chunk as they come; a stretch where nobody needs to see them.
 
     Raises:
         Refused: INCOMPLETE_BODY, TOO_LARGE, BAD_DIGEST, BAD_CONTENT_HASH, BAD_SIGNATURE of a chunk, USED_UP.
     """
     trailers = read_trailers(request.headers.get("x-amz-trailer"))
     checks = BodyChecks.from_request(request.headers, verified.payload_hash if verified is not None else None, trailers)
-    source = permit.exchange.body()
+    source, rest = permit.exchange.body(), None
     if request.framing is not BodyFraming.PLAIN:
         source = _unwrapped(source, ChunkedDecoder(request.framing, request.content_length, verified, trailers), checks)
-    else:
+    elif checks.needed:
         source = _checked(source, checks)
-    async for plain in withheld(plane, permit, metered(plane, permit, source, request.content_length)):
+    elif request.content_length is not None and not permit.paced:
+        rest = _Rest(permit)
+    async for plain in withheld(plane, permit, metered(plane, permit, source, request.content_length), rest):
         yield plain
 
 
-async def withheld(plane: DataPlane, permit: Permit, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def withheld(
+    plane: DataPlane, permit: Permit, chunks: AsyncIterator[bytes], rest: _Rest | None = None
+) -> AsyncIterator[bytes | Stretch]:
     """The same bytes, the last of them only after the whole was found right and may still be sent.
 
     Raises:
@@ -56,6 +62,12 @@ async def withheld(plane: DataPlane, permit: Permit, chunks: AsyncIterator[bytes
         if held:
             yield held
         held = chunk
+        if rest is not None and rest.begins():
+            yield held
+            held = b""
+            yield rest
+            rest.end()
+            rest = None
     await plane.renewals.confirm(permit)
     if permit.exchange.cut_reason is not None:
         raise Refused(permit.exchange.cut_reason, "cut before the last byte")
@@ -106,3 +118,31 @@ async def _unwrapped(source: AsyncIterator[bytes], decoder: ChunkedDecoder, chec
             checks.update(plain)
             yield plain
     checks.finish(decoder.finish())
+
+
+class _Rest:
+    """What follows in a body over which nothing is computed (`core.loan.Stretch`), all but its last byte."""
+
+    __slots__ = ("_exchange", "_permit")
+
+    def __init__(self, permit: Permit) -> None:
+        self._permit, self._exchange = permit, permit.exchange
+
+    def begins(self) -> bool:
+        """Whether all that came was taken, and enough is still to come; nothing more is read until then."""
+        return worth_it(self._exchange.body_left) and worth_it(self._exchange.hold_body())
+
+    async def pour(self, sink: Sink, most: int) -> int:
+        return await splice(self, sink, most, self._count)
+
+    def lend(self) -> Loan | None:
+        return self._exchange.lend_body()
+
+    def end(self) -> None:
+        self._exchange.resume_body()
+
+    def _count(self, count: int) -> None:
+        permit = self._permit
+        permit.count_moved(count)
+        if permit.largest is not None and permit.moved > permit.largest:
+            raise Refused(Reason.TOO_LARGE, f"the body is above the allowed {permit.largest} bytes")

@@ -23,9 +23,11 @@ from typing import Final, Protocol, cast
 import structlog
 
 from gateway.core.attempt import Address, unmap
+from gateway.core.loan import Loan
 from gateway.eager import EagerTask
 from gateway.server.head import HeadReader
 from gateway.server.request import IncomingRequest
+from gateway.splice.lending import duplicate, flush, may_be_lent
 from gateway.wire.http.answer_head import CONTINUE, answer_head
 
 __all__ = ["Connection", "Host"]
@@ -80,6 +82,7 @@ class Connection(asyncio.Protocol):
         "_held",
         "_host",
         "_last",
+        "_loan",
         "_reading",
         "_served",
         "_since",
@@ -96,6 +99,7 @@ class Connection(asyncio.Protocol):
         self._task: EagerTask | None = None
         self._held = bytearray()  # what follows on the wire, for after the answer
         self._drained: asyncio.Future[None] | None = None
+        self._loan: Loan | None = None
         self._closing: asyncio.TimerHandle | None = None
         self._reading = True
         self._served = self._last = False
@@ -139,6 +143,7 @@ class Connection(asyncio.Protocol):
             drained.set_result(None)
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._recall()
         self._transport = self._since = None
         self._held.clear()
         self._heads.close()
@@ -273,6 +278,53 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             raise ConnectionResetError("the connection was lost")
 
+    async def lend(self, moved: Callable[[int], None]) -> Loan | None:
+        """The socket for what is to be sent next; None if it cannot be had."""
+        stream = self._transport
+        if stream is None or not may_be_lent(stream):
+            return None
+        await flush(stream, self.drain, _WRITE_HIGH)
+        return self._lent(moved)
+
+    def hold_body(self) -> None:
+        """Read nothing more: the rest of the body may be taken from the socket itself."""
+        if self._arrival is not None:
+            self._arrival.body.on_room = None
+        if self._reading and self._transport is not None:
+            self._reading = False
+            self._transport.pause_reading()
+
+    def lend_body(self, moved: Callable[[int], None]) -> Loan | None:
+        """The socket for the bytes of the body that have not come; None if it cannot be had. `resume_body` ends it."""
+        if self._reading or self._held or not may_be_lent(self._transport):
+            return None
+        return self._lent(moved)
+
+    def resume_body(self) -> None:
+        """Read on after `hold_body`."""
+        self._resume()
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the client is waited for by what moves bytes over the lent socket."""
+        return self._loan is not None and self._loan.awaited
+
+    def _lent(self, moved: Callable[[int], None]) -> Loan | None:
+        descriptor = None if self._transport is None else duplicate(self._transport)
+        if descriptor is None:
+            return None
+        self._loan = loan = Loan(descriptor, moved, self._returned)
+        return loan
+
+    def _returned(self, lost: int) -> None:
+        self._loan = None
+        if lost:
+            self.reset()
+
+    def _recall(self) -> None:
+        if self._loan is not None:
+            self._loan.recall()
+
     def end(self, *, keep: bool, lingering: bool) -> None:
         """The answer is whole. Unless the connection is kept, it is closed so that the client can read that answer.
 
@@ -321,6 +373,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
+        self._recall()
         if self._transport is not None:
             self._transport.abort()
 
@@ -334,6 +387,7 @@ class Connection(asyncio.Protocol):
         if sock is not None:
             with suppress(OSError):  # closed already: nothing is left to cut
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+        self._recall()
         stream.abort()
         return unsent
 

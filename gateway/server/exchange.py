@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import TracebackType
 from typing import Final
 
 from gateway.core.attempt import Address, unmap
+from gateway.core.loan import Lender, Loan
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.server.connection import Connection
 from gateway.server.request import IncomingRequest
+from gateway.splice.pump import splice
 from gateway.wire.http.answer_head import answer_head, has_no_body
 from gateway.wire.replies import Reply
 
@@ -146,7 +148,7 @@ class ClientExchange:
         self._bodiless = False
         self._chunked = False
         self._kept = False
-        self.client_side = False  # whether we are waiting for the client right now
+        self.client_side = False  # whether one of the methods here waits for the client
 
     def read_head(self) -> RawRequest:
         """Step 1's raw material.
@@ -209,6 +211,33 @@ class ClientExchange:
             await self._connection.drain()
         self.client_side = False
 
+    async def pour(self, body: Lender, most: int, told: Callable[[int], None]) -> int:
+        """Have up to `most` bytes of a body moved from its socket to the client's by the kernel; returns how many.
+
+        `told` hears of them as they are sent.
+
+        Raises:
+            Refused: as `write`.
+        """
+        if self._bodiless or self._chunked:
+            return 0
+        self.client_side = True
+        with _Edge(self):
+            moved = await splice(body, self, most, told)
+        self.client_side = False
+        return moved
+
+    async def lend(self) -> Loan | None:
+        """See `core.loan.Sink`."""
+        loan = await self._connection.lend(self._count_sent)
+        self.client_side = False
+        return loan
+
+    def _count_sent(self, count: int) -> None:
+        self.bytes_out += count
+        if self._left is not None:
+            self._left -= count
+
     async def finish(self) -> None:
         """End a streamed answer whose body is whole."""
         self.whole = True
@@ -238,6 +267,28 @@ class ClientExchange:
                 return
             self.bytes_in += len(chunk)
             yield chunk
+
+    @property
+    def body_left(self) -> int:
+        """Bytes of the body that have not come, as far as that is known."""
+        return self._arrival.body.left
+
+    def hold_body(self) -> int:
+        """Read nothing more of the body from the socket; returns how many bytes are left there once all is taken that
+        came, and 0 before. `body` goes on until then; `resume_body` has to follow."""
+        self._connection.hold_body()
+        return self._arrival.body.left if self._arrival.body.taken else 0
+
+    def resume_body(self) -> None:
+        self._connection.resume_body()
+
+    def lend_body(self) -> Loan | None:
+        """The client's socket, for the bytes of its body that have not come."""
+        return self._connection.lend_body(self._count_received) if self._arrival.body.taken else None
+
+    def _count_received(self, count: int) -> None:
+        self._arrival.body.skip(count)
+        self.bytes_in += count
 
     async def read_body(self, limit: int) -> bytes:
         """A small body whole.
@@ -269,6 +320,11 @@ class ClientExchange:
         """
         self.cut_reason = self.cut_reason or reason
         self.bytes_out -= min(self.bytes_out, self._connection.reset())
+
+    @property
+    def awaits_client(self) -> bool:
+        """Whether we wait for the client right now, to send or to take something."""
+        return self.client_side or self._connection.awaited
 
     def delivered(self) -> int:
         """Body bytes that the client's kernel has acknowledged, to judge its speed by; and all bytes it sent us."""

@@ -51,6 +51,20 @@ class IncomingBody:
         """Whether more has come than a reader should be ahead of."""
         return self._buffered > BODY_AHEAD or len(self._pieces) > _PIECES_AHEAD
 
+    @property
+    def left(self) -> int:
+        """Bytes that have not come, 0 where nobody knows how many."""
+        return self._left
+
+    @property
+    def taken(self) -> bool:
+        """Whether all that came was read, and more may come."""
+        return not self._pieces and not self.broken
+
+    def skip(self, count: int) -> None:
+        """So many bytes came, and went another way than through here. Never the last one."""
+        self._left -= count
+
     def take(self, data: bytes) -> bytes:
         """Keep what of `data` belongs to the body; returns what follows it. A coding that is malformed breaks off.
 

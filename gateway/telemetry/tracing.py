@@ -18,6 +18,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from gateway import __version__
+from gateway.core.loan import Stretch
 from gateway.core.reasons import DependencyDown, SettingsError, UpstreamFailed
 from gateway.core.record import Outcome, Record
 from gateway.core.route import Answer, Upstream, UpstreamCall
@@ -148,7 +149,7 @@ class _Asking:
         self._asked = asked
 
     def open(
-        self, call: UpstreamCall, body: AsyncIterator[bytes] | bytes | None = None
+        self, call: UpstreamCall, body: AsyncIterator[bytes | Stretch] | bytes | None = None
     ) -> AbstractAsyncContextManager[Answer]:
         return self._asked(self._upstream.open(call, body), call)
 

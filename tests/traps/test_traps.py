@@ -11,8 +11,7 @@ import fcntl
 import gzip
 import struct
 import termios
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -20,9 +19,6 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from gateway.backends.profiles import PROFILES
-from gateway.backends.upstream import StoreUpstream
-from gateway.core.backend import BackendSpec
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.record import Outcome
 from gateway.core.request import Action
@@ -34,25 +30,13 @@ from gateway.server.exchange import ClientExchange
 from gateway.server.request import IncomingBody
 from gateway.wire.http import target as targets
 from gateway.wire.replies import Reply
-from tests.backends.fault_server import CREDENTIALS, Peer, Seen, fault_server, reply
-from tests.data.harness import APP, Rig, request, running
+from tests.backends.fault_server import Peer, fault_server, reply
+from tests.data.harness import Rig, request, running
 from tests.data.raw_client import Got, RawClient
+from tests.data.real_store import before
 from tests.data.scripted_store import Scripted
 
 WRITE = frozenset({Action.WRITE})
-
-
-@asynccontextmanager
-async def before(script) -> AsyncIterator[tuple[Rig, Seen]]:
-    """The listener before a store on a socket, through the real upstream client."""
-    async with fault_server(script) as seen, running(trusted=APP) as rig:
-        spec = BackendSpec.resolve("lab", PROFILES["generic"], CREDENTIALS, endpoint=f"http://127.0.0.1:{seen.port}")
-        upstream = StoreUpstream([spec])
-        rig.plane.upstream = upstream
-        try:
-            yield rig, seen
-        finally:
-            await upstream.close()
 
 
 # T1: a short body on a connection that stays open

@@ -66,6 +66,8 @@ async def _sent_document(plane: DataPlane, call: S3Call, permit: Permit, root: s
     reader = documents.request_reader(root)
     size = 0
     async for chunk in plain_body(plane, request, permit, call.verified):
+        if not isinstance(chunk, bytes):
+            continue
         size += len(chunk)
         if size > documents.MAX_REQUEST_DOCUMENT:
             raise Refused(Reason.TOO_LARGE, f"the document is above {documents.MAX_REQUEST_DOCUMENT} bytes")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from gateway.core.loan import Stretch
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import Answer, Capability, UpstreamCall
 from gateway.data.plane import DataPlane
@@ -45,7 +46,11 @@ def require_heeded(permit: Permit, store_call: UpstreamCall, length: int | None)
 
 @asynccontextmanager
 async def send(
-    plane: DataPlane, store_call: UpstreamCall, length: int | None, chunks: AsyncIterator[bytes], permit: Permit
+    plane: DataPlane,
+    store_call: UpstreamCall,
+    length: int | None,
+    chunks: AsyncIterator[bytes | Stretch],
+    permit: Permit,
 ) -> AsyncIterator[Answer]:
     """The store's answer to these bytes: in one PUT if their length is known and the store takes that much at once.
 
@@ -60,7 +65,7 @@ async def send(
         with plane.parts.portion(permit.holders).hold(_kept(permit) if length is None else 0):
             answer = await plane.upload_parts(
                 replace(store_call, body_length=None),
-                chunks,
+                (chunk async for chunk in chunks if isinstance(chunk, bytes)),
                 length,
                 permit.route.backend.capabilities,
                 partial(plane.renewals.confirm, permit),
@@ -71,7 +76,7 @@ async def send(
     if length == 0:
         async for _ in chunks:  # runs the body's checks; there is no byte to hold back
             pass
-    body: AsyncIterator[bytes] | bytes = chunks if length else b""
+    body: AsyncIterator[bytes | Stretch] | bytes = chunks if length else b""
     async with plane.upstream.open(replace(store_call, body_length=length), body) as answer:
         permit.consumed = answer.status < 300
         yield answer

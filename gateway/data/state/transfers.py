@@ -118,6 +118,15 @@ class Permit:
             return granted if ruled is None else ruled
         return min(ruled, granted)
 
+    @property
+    def paced(self) -> bool:
+        """Whether any limit says how fast bytes may move."""
+        return any(limit.bandwidth is not None for limit in self.route.limits)
+
+    def count_moved(self, count: int) -> None:
+        """Object bytes have moved past us."""
+        self.moved += count
+
     def cut(self, reason: Reason) -> None:
         """Take the right back while it is used."""
         self.exchange.cut(reason)
@@ -147,7 +156,7 @@ class Permit:
             self._began = now
         if pace.longest is not None and now - self._began > pace.longest:
             return True
-        if not self.exchange.client_side:
+        if not self.exchange.awaits_client:
             self._slow_since = None
             return False
         delivered = self.exchange.delivered()

@@ -45,7 +45,7 @@ class _Holder:
         if self.seen_at is None or self.permit.exchange.bytes_in != self.seen:
             self.seen, self.seen_at = self.permit.exchange.bytes_in, now
             return False
-        return self.permit.exchange.client_side and now - self.seen_at >= _SILENT
+        return self.permit.exchange.awaits_client and now - self.seen_at >= _SILENT
 
 
 class UploadLocks:

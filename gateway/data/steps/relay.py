@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.core.loan import Lender
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Operation
 from gateway.core.route import Answer
@@ -49,7 +50,7 @@ async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) ->
         return
     whole = _whole_size(opened)
     claimed = 0 if opened.length is None else await claim(plane.leases, permit, opened.length, whole)
-    if opened.length is not None and opened.length <= _SMALL and not _paced(permit):
+    if opened.length is not None and opened.length <= _SMALL and not permit.paced:
         body = await opened.body.read(_SMALL)
         _require_whole(opened, len(body))
         permit.moved += len(body)  # before it is sent: who leaves with most of it has had it
@@ -83,6 +84,7 @@ async def _bodiless(exchange: ClientExchange, answer: Answer, headers: list[tupl
 async def _stream(plane: DataPlane, permit: Permit, answer: Answer, whole: int | None, claimed: int) -> None:
     exchange, limits = permit.exchange, permit.route.limits
     piece = plane.shaper.piece(limits)
+    lender = answer.body if answer.length is not None and piece is None and isinstance(answer.body, Lender) else None
     async for chunk in answer.body:
         if answer.length is not None and permit.moved + len(chunk) > answer.length:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"more than {answer.length} bytes came")
@@ -95,6 +97,9 @@ async def _stream(plane: DataPlane, permit: Permit, answer: Answer, whole: int |
             if permit.moved == answer.length:
                 await count_whole(plane.leases, permit, plane.clock())
             await exchange.write(chunk)
+            if lender is not None:  # what is left but the last byte, which is held back for the questions above
+                await exchange.pour(lender, claimed - permit.moved - 1, permit.count_moved)
+                lender = None
             continue
         for start in range(0, len(chunk), piece):
             part = chunk[start : start + piece]
@@ -105,10 +110,6 @@ async def _stream(plane: DataPlane, permit: Permit, answer: Answer, whole: int |
             wait = plane.shaper.pay(limits, len(part))
             if wait > 0:
                 await permit.pause(wait)
-
-
-def _paced(permit: Permit) -> bool:
-    return any(limit.bandwidth is not None for limit in permit.route.limits)
 
 
 def _whole_size(answer: Answer) -> int | None:

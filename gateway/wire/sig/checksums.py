@@ -199,6 +199,11 @@ class BodyChecks:
         trailing = [(name, _digest(name)) for name in trailer_names]
         return cls(expected, trailing[0] if trailing else None)
 
+    @property
+    def needed(self) -> bool:
+        """Whether anything was declared, so that the body has to be fed here."""
+        return bool(self._digests)
+
     def update(self, data: bytes) -> None:
         """The next plain bytes of the body."""
         for digest in self._digests:

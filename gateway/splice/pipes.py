@@ -1,0 +1,83 @@
+"""Owns the kernel's pipes that bytes pass through on their way from socket to socket: few, large, used again.
+
+Refuses to own what passes through them (`gateway.splice.pump`).
+
+Law: there is a bound to what they hold together, and it is below what the kernel grants an unprivileged user, which
+counts the pipes of all its processes (`fs.pipe-user-pages-soft`, 64 MiB by default). One that is too many is not given.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from typing import Final
+
+__all__ = ["LARGE", "SMALL", "Pipe", "Pipes"]
+
+LARGE: Final = 1024 * 1024
+"""Bytes of a pipe for those who come first: what an unprivileged process may have (`fs.pipe-max-size`)."""
+
+SMALL: Final = 65536
+"""Bytes of a further pipe: the kernel's own default. One that is smaller is worth nothing."""
+
+_LARGE_COUNT: Final = 16
+_COUNT: Final = 256
+_KEPT: Final = 8
+
+
+class Pipe:
+    """One pipe: `into` takes bytes and `out` gives them; `size` is how many it can hold, `held` how many it holds."""
+
+    __slots__ = ("held", "into", "out", "size")
+
+    def __init__(self, out: int, into: int, size: int) -> None:
+        self.out, self.into, self.size = out, into, size
+        self.held = 0
+
+    def close(self) -> None:
+        os.close(self.out)
+        os.close(self.into)
+
+
+class Pipes:
+    """The pipes of one event loop."""
+
+    def __init__(self) -> None:
+        self._kept: list[Pipe] = []
+        self._large = 0
+        self.count = 0
+
+    def take(self) -> Pipe | None:
+        """An empty pipe; None when there are too many already, or the system has no more."""
+        if self._kept:
+            return self._kept.pop()
+        if self.count >= _COUNT:
+            return None
+        try:
+            out, into = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return None
+        if self._large < _LARGE_COUNT:
+            with suppress(OSError):  # not granted: it stays as large as it is
+                fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, LARGE)
+        pipe = Pipe(out, into, fcntl.fcntl(into, fcntl.F_GETPIPE_SZ))
+        if pipe.size < SMALL:  # the user has had all that the kernel grants
+            pipe.close()
+            return None
+        self.count += 1
+        self._large += pipe.size > SMALL
+        return pipe
+
+    def give_back(self, pipe: Pipe) -> None:
+        """Take it back; one that still holds bytes is closed, and they are lost."""
+        if not pipe.held and len(self._kept) < _KEPT:
+            self._kept.append(pipe)
+            return
+        self.count -= 1
+        self._large -= pipe.size > SMALL
+        pipe.close()
+
+    def close(self) -> None:
+        while self._kept:
+            self._kept.pop().close()

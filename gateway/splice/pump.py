@@ -1,0 +1,311 @@
+"""Owns the moving of bytes from one socket to another inside the kernel: splice(2) through a pipe.
+
+Refuses to own connections (they lend their sockets, `gateway.core.loan`), limits, and what the bytes mean.
+
+Laws: no more bytes move than were asked for, in order, and each is counted at both ends. One turn of the event loop
+moves a bounded number of them, whoever they belong to, so that others come in between. What left its source and did not
+reach the sink is lost: the sink is told, and must not go on. A socket that ends is no failure here: whoever reads on
+from it, or writes, finds that out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from gateway.core.loan import Lender, Loan, Sink
+from gateway.splice.pipes import LARGE, Pipe, Pipes
+
+__all__ = ["LEAST", "TURN", "splice", "worth_it"]
+
+LEAST = 256 * 1024
+"""Bytes that are worth it: below, what prepares it costs more than it saves."""
+
+TURN: Final = LARGE
+"""Bytes that move in one turn of the event loop: some tenths of a millisecond."""
+
+_FLAGS: Final = 0x1 | 0x2
+"""SPLICE_F_MOVE | SPLICE_F_NONBLOCK of Linux (linux/splice.h), which Python does not name."""
+
+_TOGETHER: Final = 256 * 1024
+"""Bytes that have to come together before a fast source wakes us (SO_RCVLOWAT): a wake-up costs as much as many bytes.
+A source is fast when `_FAST` of them come in one tick, and is so no more when none does."""
+
+_FAST: Final = 65536
+
+_TICK: Final = 0.02
+
+_SOURCE_EVENTS: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+_SINK_EVENTS: Final = select.EPOLLOUT | select.EPOLLET
+
+
+class _Passage:
+    """The way of one body from its source into its sink: `left` bytes are still to leave the source."""
+
+    __slots__ = (
+        "done",
+        "ended",
+        "least",
+        "left",
+        "mark",
+        "pipe",
+        "queued",
+        "readable",
+        "sink",
+        "source",
+        "told",
+        "went",
+        "writable",
+    )
+
+    def __init__(self, source: Loan, sink: Loan, most: int, told: Callable[[int], None]) -> None:
+        self.source, self.sink, self.told = source, sink, told
+        self.left = self.mark = most
+        self.went = 0
+        self.least = 1
+        self.pipe: Pipe | None = None
+        self.readable = self.writable = True
+        self.queued = self.ended = False
+        self.done: asyncio.Future[None] | None = None
+
+    def wake_at(self, count: int) -> None:
+        """Have the source wake us when so many bytes have come, or its end."""
+        if count != self.least:
+            self.least = count
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, self.source.descriptor)
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+            finally:
+                sock.detach()
+
+
+class _Pump:
+    """All passages of one event loop: an epoll of its own, which the loop watches as one descriptor."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._epoll = select.epoll()
+        self._pipes = Pipes()
+        self._ends: dict[int, tuple[_Passage, bool]] = {}
+        self._queue: deque[_Passage] = deque()
+        self._turning = False
+        self._paced: set[_Passage] = set()
+        self._tick: asyncio.TimerHandle | None = None
+
+    async def run(self, passage: _Passage) -> None:
+        """Until it has ended. What is there already moves at once, unless others wait for their turn."""
+        if self._queue:
+            self._enqueue(passage)
+        else:
+            self._move(passage, TURN)
+        self._schedule()
+        if not passage.ended:
+            passage.done = self._loop.create_future()
+            self._watch(passage)
+            await passage.done
+
+    def end(self, passage: _Passage) -> None:
+        """Nothing moves from here on; all is given back. A second time does nothing."""
+        if passage.ended:
+            return
+        passage.ended = True
+        source, sink, pipe = passage.source, passage.sink, passage.pipe
+        passage.wake_at(1)
+        self._paced.discard(passage)
+        for loan in (source, sink):
+            if self._ends.pop(loan.descriptor, None) is not None:
+                self._epoll.unregister(loan.descriptor)
+            os.close(loan.descriptor)
+            loan.awaited = False
+        if not self._ends:
+            self._loop.remove_reader(self._epoll.fileno())
+        lost = 0 if pipe is None else pipe.held
+        if pipe is not None:
+            self._pipes.give_back(pipe)
+        if passage.done is not None and not passage.done.done():
+            passage.done.set_result(None)
+        source.returned(0)
+        sink.returned(lost)
+
+    def close(self) -> None:
+        """After the loop was closed."""
+        self._epoll.close()
+        self._pipes.close()
+
+    def _watch(self, passage: _Passage) -> None:
+        source, sink = passage.source.descriptor, passage.sink.descriptor
+        if not self._ends:
+            self._loop.add_reader(self._epoll.fileno(), self._look)
+        self._ends[source] = passage, True
+        self._ends[sink] = passage, False
+        self._epoll.register(source, _SOURCE_EVENTS)
+        self._epoll.register(sink, _SINK_EVENTS)
+
+    def _look(self) -> None:
+        """Hear who can go on."""
+        for descriptor, _ in self._epoll.poll(0, len(self._ends)):
+            passage, reads = self._ends[descriptor]
+            if reads:
+                passage.readable = True
+            else:
+                passage.writable = True
+            self._enqueue(passage)
+        if not self._turning:
+            self._turn()
+
+    def _enqueue(self, passage: _Passage) -> None:
+        if not passage.queued:
+            passage.queued = True
+            self._queue.append(passage)
+
+    def _schedule(self) -> None:
+        if self._queue and not self._turning:
+            self._turning = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Move for those who can go on, one after the other, as much as a turn may; the rest has the next one."""
+        self._turning = False
+        queue, moved = self._queue, 0
+        while queue and moved < TURN:
+            passage = queue.popleft()
+            passage.queued = False
+            if passage.ended:
+                continue
+            try:
+                moved += self._move(passage, TURN - moved)
+            except Exception as failure:  # noqa: BLE001 (it is raised where the passage is waited for)
+                if passage.done is not None and not passage.done.done():
+                    passage.done.set_exception(failure)
+                self.end(passage)
+        self._schedule()
+
+    def _move(self, passage: _Passage, most: int) -> int:
+        """As much as can move now, up to `most` bytes; returns how many reached the sink."""
+        before = passage.went
+        passage.pipe = pipe = passage.pipe or self._pipes.take()
+        if pipe is None or not self._pass(passage, pipe, most):
+            self.end(passage)
+        elif not pipe.held:
+            self._pipes.give_back(pipe)
+            passage.pipe = None
+            if not passage.left:
+                self.end(passage)
+        if not passage.ended:
+            passage.sink.awaited = pipe is not None and pipe.held > 0
+            passage.source.awaited = not passage.sink.awaited
+            if passage.writable and (passage.readable or passage.sink.awaited):
+                self._enqueue(passage)
+            elif not passage.readable:
+                self._watch_pace(passage)
+        return passage.went - before
+
+    def _pass(self, passage: _Passage, pipe: Pipe, most: int) -> bool:
+        """Fill the pipe and empty it, again and again; false if one of the sockets has ended."""
+        source, sink, stop = passage.source.descriptor, passage.sink.descriptor, passage.went + most
+        while passage.went < stop:
+            if not pipe.held:
+                if not passage.left or not passage.readable:
+                    break
+                try:
+                    count = os.splice(source, pipe.into, min(passage.left, pipe.size), flags=_FLAGS)
+                except BlockingIOError:
+                    passage.readable = False
+                    break
+                except OSError:
+                    return False
+                if not count:
+                    return False
+                passage.left -= count
+                if passage.left < passage.least:
+                    passage.wake_at(max(1, passage.left))
+                pipe.held = count
+                passage.source.moved(count)
+            try:
+                count = os.splice(pipe.out, sink, pipe.held, flags=_FLAGS)
+            except BlockingIOError:
+                passage.writable = False
+                break
+            except OSError:
+                return False
+            pipe.held -= count
+            passage.went += count
+            passage.sink.moved(count)
+            passage.told(count)
+        return True
+
+    # -- how often a source wakes us
+
+    def _watch_pace(self, passage: _Passage) -> None:
+        """The source has nothing more right now: how fast is it?"""
+        self._paced.add(passage)
+        if self._tick is None:
+            self._tick = self._loop.call_later(_TICK, self._set_pace)
+
+    def _set_pace(self) -> None:
+        for passage in tuple(self._paced):
+            came, passage.mark = passage.mark - passage.left, passage.left
+            if came >= _FAST:
+                passage.wake_at(min(_TOGETHER, passage.left))
+            elif not came:  # what may have come since then waits for more, which does not come
+                passage.wake_at(1)
+                self._paced.remove(passage)
+        self._tick = self._loop.call_later(_TICK, self._set_pace) if self._paced else None
+
+
+_pumps: Final[dict[asyncio.AbstractEventLoop, _Pump]] = {}
+
+
+def _pump() -> _Pump:
+    """The pump of the loop that runs."""
+    loop = asyncio.get_running_loop()
+    found = _pumps.get(loop)
+    if found is None:
+        for other in [other for other in _pumps if other.is_closed()]:
+            _pumps.pop(other).close()
+        found = _pumps[loop] = _Pump(loop)
+    return found
+
+
+def worth_it(count: int) -> bool:
+    """Whether so many bytes had better move here than chunk by chunk."""
+    return count >= LEAST
+
+
+async def splice(source: Lender, sink: Sink, most: int, told: Callable[[int], None]) -> int:
+    """Move up to `most` bytes of a body, if both of its ends lend their sockets; returns how many reached the sink.
+
+    `told` hears of those bytes as they do, and may raise what is then raised here.
+    """
+    start = source.lend() if worth_it(most) else None
+    if start is None:
+        return 0
+    goal: Loan | None = None
+    try:
+        goal = await sink.lend()
+    finally:
+        if goal is None or start.recalled or goal.recalled:
+            _decline(start, goal)
+    if goal is None or start.recalled or goal.recalled:
+        return 0
+    pump, passage = _pump(), _Passage(start, goal, most, told)
+    start.stop = goal.stop = partial(pump.end, passage)
+    try:
+        await pump.run(passage)
+    finally:
+        pump.end(passage)
+    return passage.went
+
+
+def _decline(*loans: Loan | None) -> None:
+    """Give back what was lent, of which nothing was used."""
+    for loan in loans:
+        if loan is not None:
+            os.close(loan.descriptor)
+            loan.returned(0)

@@ -1,0 +1,589 @@
+"""Every law of a transfer, on both ways that a large body may take, and on both event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import struct
+import termios
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from gateway.core.reasons import Reason
+from gateway.core.record import Outcome
+from gateway.core.request import Action
+from gateway.core.revocation_target import FeedKind
+from gateway.data import body as bodies
+from gateway.data.state.transfers import Permit
+from gateway.data.steps.renew import Renewals
+from gateway.server.exchange import ClientExchange
+from gateway.splice import pump
+from gateway.splice.pipes import Pipes
+from tests.backends.fault_server import Peer, reply
+from tests.data.harness import Rig, request
+from tests.data.raw_client import RawClient
+from tests.data.real_store import before
+
+SIZE = 3 * 1024 * 1024
+BODY = os.urandom(SIZE)
+AFTER_A_CUT = 256 * 1024
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 (counts have no event)
+            await asyncio.sleep(0.005)
+
+
+def moved(rig: Rig) -> int:
+    """Bytes of the one transfer that runs."""
+    return sum(permit.moved for permit in rig.plane.transfers)
+
+
+def tick(rig: Rig, seconds: int) -> int:
+    """What the watch of slow clients does each second; returns how many were cut."""
+    cut = 0
+    for _ in range(seconds):
+        rig.clock.tick(1)
+        cut += rig.plane.transfers.cut_slow(rig.clock.passed)
+    return cut
+
+
+# downloads
+
+
+async def whole(peer: Peer) -> None:
+    """A store that gives the body to everybody, on the same connection."""
+    while True:
+        await peer.request()
+        await peer.send(reply(BODY))
+
+
+def in_pieces(*pieces: bytes | Callable[[], Awaitable[object]], length: int = SIZE):
+    """A store that gives these, and does in between what it is told to; then it closes."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(f"HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n".encode())
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                await peer.send(piece)
+            else:
+                await piece()
+
+    return script
+
+
+async def test_a_body_comes_whole_and_both_connections_go_on(way: str) -> None:
+    """Every byte, in order, each counted once, and the next request finds both connections as they were."""
+    async with before(whole) as (rig, seen), rig.client() as client:
+        for number in range(1, 4):
+            await client.send(request("GET", "/reports/a"))
+            got = await client.answer()
+            assert (200, True, BODY) == (got.status, got.whole, got.body)
+            record = (await rig.recorded(number))[-1]
+            assert (Outcome.OK, SIZE) == (record.outcome, record.bytes_out)
+    assert 1 == seen.connections
+
+
+async def test_bytes_that_trickle_come_at_once(way: str) -> None:
+    """After a fast beginning, no byte waits for others to come after it."""
+    more = asyncio.Event()
+    script = in_pieces(BODY[: 2 * SIZE // 3], more.wait, BODY[2 * SIZE // 3 :][:1], asyncio.Event().wait)
+    async with before(script) as (rig, _), rig.client() as client:
+        await client.send(request("GET", "/reports/a"))
+        await client.head()
+        assert BODY[: 2 * SIZE // 3] == await client.rest_of(2 * SIZE // 3)
+        more.set()
+        assert BODY[2 * SIZE // 3 :][:1] == await client.receive()
+
+
+@pytest.mark.parametrize("missing", [1, SIZE // 2])
+async def test_a_store_that_breaks_off_never_looks_whole(way: str, missing: int) -> None:
+    """The client gets a reset in place of the end; what is recorded is the store's failure."""
+    async with before(in_pieces(BODY[:-missing])) as (rig, _), rig.client() as client:
+        await client.send(request("GET", "/reports/a"))
+        got = await client.answer()
+        assert (False, True) == (got.whole, got.reset)
+        assert BODY[: len(got.body)] == got.body
+        [record] = await rig.recorded(1)
+        assert (Outcome.UPSTREAM_FAILED, "upstream_broke") == (record.outcome, record.reason)
+        assert abs(record.bytes_out - len(got.body)) <= AFTER_A_CUT
+
+
+async def test_what_a_store_sends_beyond_its_length_is_nobodys(way: str) -> None:
+    """The object is whole, and the connection to such a store is used no more."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(reply(BODY) + b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno")
+        await peer.until_closed()
+
+    async with before(script) as (rig, seen), rig.client() as client:
+        for _ in range(2):
+            await client.send(request("GET", "/reports/a"))
+            got = await client.answer()
+            assert (True, BODY) == (got.whole, got.body)
+    assert 2 == seen.connections
+
+
+async def held(client: RawClient) -> int:
+    """Bytes that wait in the client's own kernel, once these do not become more."""
+    before = -1
+    while before != (now := struct.unpack("i", fcntl.ioctl(client.sock.fileno(), termios.FIONREAD, b"\0" * 4))[0]):
+        before = now
+        await asyncio.sleep(0.1)
+    return before
+
+
+async def cut(rig: Rig) -> None:
+    [permit] = rig.plane.transfers
+    permit.cut(Reason.REVOKED)
+
+
+async def after_the_end(end: Callable[[Rig], Awaitable[None]]) -> tuple[int, int, bool]:
+    """Bytes that still reach a client that does not read, those recorded less those that came, and whether by RST."""
+    big = BODY * 8
+    async with before(in_pieces(big, length=len(big))) as (rig, _), rig.client(window=65536) as client:
+        token = await rig.link("a", expires_at=rig.clock.now + 60)
+        await client.send(request("GET", f"/s/{token}"))
+        head = await client.head()
+        assert 200 == head.status
+        there = await held(client) + len(client._left)
+        await end(rig)
+        came = len(await client.rest())
+        [record] = await rig.recorded(1)
+        assert Outcome.CUT == record.outcome
+        return came - there, record.bytes_out - came, client.reset
+
+
+async def revoked(rig: Rig) -> None:
+    [permit] = rig.plane.transfers
+    assert permit.grant is not None
+    await rig.revoke(FeedKind.LINK, permit.grant.id)
+
+
+async def expired(rig: Rig) -> None:
+    rig.plane.transfers.cut_expired(rig.clock.now + 61)
+
+
+@pytest.mark.parametrize("end", [cut, revoked, expired])
+async def test_a_cut_lets_hardly_anything_pass(way: str, end: Callable[[Rig], Awaitable[None]]) -> None:
+    """At most 256 KiB after it, then a reset; what is recorded is what left."""
+    more, uncounted, reset = await after_the_end(end)
+    assert more <= AFTER_A_CUT
+    assert abs(uncounted) <= AFTER_A_CUT
+    assert reset
+
+
+async def test_control_of_cuts(monkeypatch: pytest.MonkeyPatch, spliced) -> None:
+    """A cut that does not end the passage lets all of it pass."""
+    monkeypatch.setattr(ClientExchange, "cut", lambda self, reason: setattr(self, "cut_reason", reason))
+    big = BODY * 8
+    async with before(in_pieces(big, length=len(big))) as (rig, _), rig.client(window=65536) as client:
+        await client.send(request("GET", "/reports/a"))
+        await client.head()
+        there = await held(client)
+        await cut(rig)
+        came = 0
+        while came - there <= 4 * AFTER_A_CUT and (piece := await client.receive()):
+            came += len(piece)
+        assert came - there > AFTER_A_CUT
+
+
+async def test_a_reader_that_does_not_read_is_cut(way: str) -> None:
+    """After ten seconds of less than 1 KiB/s, not before."""
+    big = BODY * 8
+    async with before(in_pieces(big, length=len(big))) as (rig, _), rig.client(window=4096) as client:
+        await client.send(request("GET", "/reports/a"))
+        await client.head()
+        await held(client)
+        assert 0 == tick(rig, 10)
+        assert 1 == tick(rig, 1)
+        await client.rest()
+        assert client.reset
+        [record] = await rig.recorded(1)
+        assert (Outcome.CUT, "client_too_slow") == (record.outcome, record.reason)
+
+
+async def test_a_slow_reader_that_keeps_reading_is_not_cut(way: str) -> None:
+    """Twice the minimum is enough."""
+    big = BODY * 8
+    async with before(in_pieces(big, length=len(big))) as (rig, _), rig.client(window=4096) as client:
+        await client.send(request("GET", "/reports/a"))
+        await client.head()
+        for _ in range(20):
+            await client.rest_of(8192)
+            await asyncio.sleep(0.005)
+            assert 0 == tick(rig, 4)
+
+
+async def test_a_store_that_stalls_is_the_stores_fault(way: str) -> None:
+    """The client is not cut for it; the store's own time runs out, and the client's answer ends in a reset."""
+    script = in_pieces(BODY[: SIZE // 2], asyncio.Event().wait)
+    async with before(script, read_timeout=0.5) as (rig, _), rig.client() as client:
+        await client.send(request("GET", "/reports/a"))
+        await client.head()
+        assert BODY[: SIZE // 2] == await client.rest_of(SIZE // 2)
+        assert 0 == tick(rig, 60)
+        assert b"" == await client.rest()
+        [record] = await rig.recorded(1)
+        assert (Outcome.UPSTREAM_FAILED, "upstream_timed_out", True) == (record.outcome, record.reason, client.reset)
+
+
+async def test_a_reader_that_stalls_is_not_the_stores_fault(way: str) -> None:
+    """While the client takes nothing, the store owes nothing."""
+    big = BODY * 8
+    async with (
+        before(in_pieces(big, length=len(big)), read_timeout=0.3) as (rig, _),
+        rig.client(window=65536) as client,
+    ):
+        await client.send(request("GET", "/reports/a"))
+        await client.head()
+        await held(client)
+        await asyncio.sleep(0.6)
+        assert len(big) == len(await client.rest_of(len(big)))
+        [record] = await rig.recorded(1)
+        assert Outcome.OK == record.outcome
+
+
+async def test_a_client_that_leaves_is_told_and_frees_everything(way: str) -> None:
+    """No permit stays, the store's connection ends, and the record says who left."""
+    big = BODY * 8
+    async with before(in_pieces(big, length=len(big))) as (rig, seen):
+        async with rig.client(window=65536) as client:
+            await client.send(request("GET", "/reports/a"))
+            await client.head()
+            await client.receive()
+        [record] = await rig.recorded(1)
+        assert (Outcome.CLIENT_GONE, 0) == (record.outcome, len(rig.plane.transfers))
+        async with asyncio.timeout(5):
+            await seen.closed.wait()
+
+
+async def test_a_drain_lets_it_come_to_its_end(way: str) -> None:
+    """What runs when the listener stops is finished, and its connection is closed then."""
+    more = asyncio.Event()
+    async with before(in_pieces(BODY[:-1000], more.wait, BODY[-1000:])) as (rig, _), rig.client() as client:
+        await client.send(request("GET", "/reports/a"))
+        await client.head()
+        assert BODY[:-1000] == await client.rest_of(SIZE - 1000)
+        assert rig.server is not None
+        rig.server.stop_listening()
+        more.set()
+        assert (BODY[-1000:], b"") == (await client.rest_of(1000), await client.rest())
+        assert not client.reset
+
+
+async def test_a_budget_counts_every_byte(way: str) -> None:
+    """What is over is refused before the first byte, what fits moves, and is all that was counted."""
+    async with before(whole) as (rig, _):
+        token, grant = await rig.granted("a", budget=2 * SIZE - 1)
+        got = await rig.fetch(token)
+        assert BODY == got.body
+        await rig.settled()
+        assert SIZE == (await rig.plane.leases.usage([grant.id]))[grant.id].moved
+        assert 200 != (await rig.fetch(token)).status
+        await rig.settled()
+        assert SIZE == (await rig.plane.leases.usage([grant.id]))[grant.id].moved
+
+
+async def test_a_link_for_one_download_is_counted_before_the_last_byte(way: str) -> None:
+    """Who has had all of it finds the link used up at once."""
+    async with before(whole) as (rig, _), rig.client() as client:
+        token = await rig.link("a", uses=1, once=True)
+        await client.send(request("GET", f"/s/{token}"))
+        await client.head()
+        await client.rest_of(SIZE)
+        assert 200 != (await rig.fetch(token)).status
+
+
+# uploads
+
+
+class Kept:
+    """A store's side of uploads: it takes them, as far as it is told to, and answers."""
+
+    def __init__(self, answer: bytes = reply(extra='etag: "v1"\r\n'), most: int = SIZE) -> None:
+        self.answer, self.most = answer, most
+        self.body = b""
+        self.ended = ""
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def __call__(self, peer: Peer) -> None:
+        while True:
+            await peer.head()
+            self.body, self.ended = b"", "cut"
+            while len(self.body) < self.most:
+                await self.go_on.wait()
+                piece = await peer.reader.read(65536)
+                if not piece:
+                    return
+                self.body += piece
+            self.ended = "whole"
+            await peer.send(self.answer)
+
+
+def putting(size: int = SIZE, **headers: str) -> bytes:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return request("PUT", "/reports/a", {"Content-Length": str(size), **named})
+
+
+async def sent(client: RawClient, data: bytes) -> None:
+    """Send it, unless the other side ends it."""
+    with suppress(ConnectionError):
+        await client.send(data)
+
+
+async def test_an_upload_arrives_whole_and_both_connections_go_on(way: str) -> None:
+    """Every byte, in order, each counted once, time after time."""
+    store = Kept()
+    async with before(store) as (rig, seen), rig.client() as client:
+        for number in range(1, 4):
+            await client.send(putting() + BODY)
+            assert (200, BODY) == ((await client.answer()).status, store.body)
+            record = (await rig.recorded(number))[-1]
+            assert (Outcome.OK, SIZE) == (record.outcome, record.bytes_in)
+    assert 1 == seen.connections
+
+
+async def test_a_client_that_asks_first_is_answered(way: str) -> None:
+    """`100 Continue`, and the body takes the same way."""
+    store = Kept()
+    async with before(store) as (rig, _), rig.client() as client:
+        await client.send(putting(Expect="100-continue"))
+        assert 100 == (await client.head()).status
+        await client.send(BODY)
+        assert (200, BODY) == ((await client.answer()).status, store.body)
+
+
+async def test_the_last_byte_waits_for_one_more_question(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store has not heard it before the answer was yes."""
+    asked, answered, confirm = asyncio.Event(), asyncio.Event(), Renewals.confirm
+
+    async def held_back(*given: object) -> None:
+        asked.set()
+        await answered.wait()
+        await confirm(*given)
+
+    monkeypatch.setattr(Renewals, "confirm", held_back)
+    store = Kept()
+    async with before(store) as (rig, _), rig.client() as client:
+        await client.send(putting() + BODY)
+        async with asyncio.timeout(5):
+            await asked.wait()
+        await asyncio.sleep(0.05)
+        assert len(store.body) < SIZE
+        answered.set()
+        assert (200, BODY) == ((await client.answer()).status, store.body)
+
+
+async def test_control_of_the_last_byte(monkeypatch: pytest.MonkeyPatch, spliced) -> None:
+    """Poured to its end, the store would have it all before anybody asked."""
+    splice = pump.splice
+    monkeypatch.setattr(bodies, "splice", lambda source, sink, most, told: splice(source, sink, most + 1, told))
+    monkeypatch.setattr("gateway.server.request.IncomingBody.skip", lambda self, count: None)
+    asked = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Renewals, "confirm", never)
+    store = Kept()
+    async with before(store) as (rig, _), rig.client() as client:
+        await client.send(putting() + BODY)
+        await until(lambda: len(store.body) == SIZE)
+        assert not asked.is_set()
+        assert spliced.count
+
+
+@pytest.mark.parametrize("end", [cut, revoked])
+async def test_an_upload_that_is_cut_leaves_no_object(way: str, end: Callable[[Rig], Awaitable[None]]) -> None:
+    """The store sees a reset in place of the end, and so does the client."""
+    store = Kept()
+    async with before(store) as (rig, seen), rig.client() as client:
+        token = await rig.link("a", actions=[Action.WRITE], overwrite=True)
+        await client.send(request("PUT", f"/s/{token}", {"Content-Length": str(SIZE)}) + BODY[: SIZE // 2])
+        await until(lambda: moved(rig) == SIZE // 2)
+        await end(rig)
+        await sent(client, BODY[SIZE // 2 :])
+        assert b"" == await client.rest()
+        assert client.reset
+        [record] = await rig.recorded(1)
+        assert Outcome.CUT == record.outcome
+        async with asyncio.timeout(5):
+            await seen.closed.wait()
+    assert ("cut", BODY[: len(store.body)]) == (store.ended, store.body)
+
+
+async def test_a_client_that_breaks_off_leaves_no_object(way: str) -> None:
+    """The store's request breaks off as well."""
+    store = Kept()
+    async with before(store) as (rig, seen):
+        async with rig.client() as client:
+            await client.send(putting() + BODY[:-1])
+            await until(lambda: len(store.body) > SIZE // 2)
+        await rig.recorded(1)
+        async with asyncio.timeout(5):
+            await seen.closed.wait()
+        assert (0, "cut") == (len(rig.plane.transfers), store.ended)
+
+
+async def test_a_body_above_what_is_allowed_by_now_is_refused(way: str) -> None:
+    """An edit that allows less ends what has had more."""
+    store = Kept()
+    async with before(store) as (rig, _), rig.client() as client:
+        token, grant = await rig.granted("a", actions=[Action.WRITE], overwrite=True, max_size=SIZE)
+        await client.send(request("PUT", f"/s/{token}", {"Content-Length": str(SIZE)}) + BODY[: SIZE // 2])
+        await until(lambda: moved(rig) == SIZE // 2)
+        await rig.edit(grant, max_size=SIZE // 2 + 1)
+        await sent(client, BODY[SIZE // 2 :])
+        await rig.recorded(1)
+        await rig.settled()
+    assert "whole" != store.ended
+
+
+@pytest.mark.parametrize("heard", [0, SIZE // 4])
+async def test_a_store_that_refuses_early_is_heard(way: str, heard: int, spliced) -> None:
+    """Its refusal is told, whatever of the body is still to come."""
+    store = Kept(reply(b"<Error><Code>AccessDenied</Code></Error>", "403 Forbidden"), most=heard)
+    async with before(store) as (rig, _), rig.client() as client:
+        await client.send(putting() + BODY[: SIZE // 2])
+        got = await client.answer()
+        assert got.status >= 400
+        await rig.recorded(1)
+        assert 0 == len(rig.plane.transfers)
+    spliced.count += way == "in the kernel"  # a refusal may come before the kernel's turn
+
+
+async def test_success_before_the_body_is_none(way: str, spliced) -> None:
+    """A store cannot have stored what it has not heard."""
+    store = Kept(most=SIZE // 2)
+    async with before(store) as (rig, _), rig.client() as client:
+        await client.send(putting() + BODY[:-1000])
+        assert 502 == (await client.answer()).status
+
+
+async def test_a_store_that_takes_nothing_runs_out_of_time(way: str) -> None:
+    """The store's patience counts, not the client's pace."""
+    store = Kept()
+    async with before(store, read_timeout=1.0) as (rig, _), rig.client() as client:
+        store.go_on.clear()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(sent(client, putting(64 * SIZE) + BODY * 16))
+            await until(lambda: moved(rig) > SIZE // 2)
+            before_now = -1
+            while before_now != moved(rig):
+                before_now = moved(rig)
+                await asyncio.sleep(0.1)
+            assert 0 == tick(rig, 60)
+            [record] = await rig.recorded(1)
+            assert "upstream_timed_out" == record.reason
+        store.go_on.set()
+
+
+async def test_an_upload_that_stalls_is_cut(way: str) -> None:
+    """After ten seconds of less than 1 KiB/s, not before."""
+    store = Kept()
+    async with before(store) as (rig, _), rig.client() as client:
+        await client.send(putting() + BODY[: SIZE // 2])
+        await until(lambda: moved(rig) == SIZE // 2)
+        assert 0 == tick(rig, 10)
+        assert 1 == tick(rig, 1)
+        await client.rest()
+        assert client.reset
+    assert "whole" != store.ended
+
+
+async def test_an_upload_that_trickles_is_not_cut(way: str) -> None:
+    """Twice the minimum is enough, and what came is passed on at once."""
+    store = Kept()
+    async with before(store) as (rig, _), rig.client() as client:
+        done = SIZE // 2
+        await client.send(putting() + BODY[:done])
+        await until(lambda: moved(rig) == done)
+        for _ in range(15):
+            await client.send(BODY[done : done + 8192])
+            done += 8192
+            await until(lambda: moved(rig) == done)  # noqa: B023 (it is waited for here)
+            assert 0 == tick(rig, 4)
+
+
+# where the kernel has no more to give
+
+
+def no_more(*_: object) -> int:
+    raise OSError(errno.EMFILE, "too many open files")
+
+
+@pytest.mark.parametrize("what", ["descriptors", "pipes", "pipes after a while"])
+async def test_without_descriptors_or_pipes_bodies_go_in_buffers(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody notices."""
+    if what == "descriptors":
+        monkeypatch.setattr(os, "dup", no_more)
+    elif what == "pipes":
+        monkeypatch.setattr(os, "pipe2", no_more)
+    else:
+        taken, take = [0], Pipes.take
+
+        def seldom(self: Pipes):
+            taken[0] += 1
+            return take(self) if taken[0] % 2 else None
+
+        monkeypatch.setattr(Pipes, "take", seldom)
+    store = Kept()
+
+    async def script(peer: Peer) -> None:
+        await (store(peer) if peer.number else whole(peer))
+
+    async with before(script) as (rig, _):
+        assert BODY == (await rig.ask("GET", "/reports/a")).body
+        rig.plane.upstream._stores["lab"].close()
+        assert (200, BODY) == ((await rig.ask("PUT", "/reports/a", {}, BODY)).status, store.body)
+
+
+async def test_no_descriptor_is_left_behind(spliced) -> None:
+    """However a transfer ends: whole, cut, broken off by either side; and in any number."""
+
+    async def often() -> int:
+        big = BODY * 8
+        async with before(in_pieces(big, length=len(big))) as (rig, _), AsyncExitStack() as stack:
+            for _ in range(24):
+                client = await stack.enter_async_context(rig.client(window=4096))
+                await client.send(request("GET", "/reports/a"))
+            await until(lambda: len(rig.plane.transfers) == 24)
+            await asyncio.sleep(0.1)
+            for permit in list(rig.plane.transfers)[:12]:
+                permit.cut(Reason.REVOKED)
+        await rig.settled()
+        for end in (in_pieces(BODY), in_pieces(BODY[:-9])):
+            async with before(end) as (rig, _), rig.client() as client:
+                await client.send(request("GET", "/reports/a"))
+                await client.answer()
+        await asyncio.sleep(0.05)
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    assert await often() == await often()
+    assert spliced.count
+
+
+async def test_control_of_deadlines(monkeypatch: pytest.MonkeyPatch, spliced) -> None:
+    """Nobody else notices a reader that does not read."""
+    monkeypatch.setattr("gateway.server.connection.Connection.awaited", False)
+    big = BODY * 8
+    async with before(in_pieces(big, length=len(big))) as (rig, _), rig.client(window=4096) as client:
+        await client.send(request("GET", "/reports/a"))
+        await client.head()
+        await held(client)
+        assert 0 == tick(rig, 60)
+        assert spliced.count
+        for permit in rig.plane.transfers:
+            permit.cut(Reason.REVOKED)
+    assert Permit.too_slow
