@@ -174,6 +174,39 @@ def test_foreign_libraries_stop_at_the_rooms_wall() -> None:
     assert [] == [(room, library) for room, library in imported if room not in _WALLS.get(library, {room})]
 
 
+_OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+_OUTSIDE = {
+    "os._exit",
+    *("asyncio.tasks._enter_task", "asyncio.tasks._leave_task", "awaited._asyncio_future_blocking"),
+    *("other._route", "self.listed._ended"),  # another object of the same class
+}
+"""The private members that are taken all the same. This set may shrink, not grow."""
+
+
+def _private(source: str) -> set[str]:
+    """The private members that a module takes of another module or of another object."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            found |= {alias.name for alias in node.names if re.match("_(?!_)", alias.name)}
+        if isinstance(node, ast.Attribute) and re.match("_(?!_)", node.attr) and node.attr not in _OF_NAMED_TUPLES:
+            found |= set() if ast.unparse(node.value) in {"self", "cls"} else {ast.unparse(node)}
+    return found
+
+
+def test_no_private_member_leaves_its_class() -> None:
+    """What another module needs has a public name, and a test that says what it does."""
+    assert {} == {_name(path): taken for path in _SOURCES if (taken := _private(path.read_text()) - _OUTSIDE)}
+
+
+@pytest.mark.parametrize(
+    "source", ["from gateway.stores.redis.server import _PREFIX", "run(store._client)", "self._server._client.get(1)"]
+)
+def test_a_private_member_that_is_taken_would_be_found(source: str) -> None:
+    """The control: by import, from an argument, through a member of one's own."""
+    assert set() != _private(source)
+
+
 _MARKUP = re.compile(r"</?(?:\w+:)?[A-Z][A-Za-z]*(?:\s[^<>]*)?/?>")
 
 

@@ -22,7 +22,6 @@ from gateway.core.record import Outcome, Record, RecordPage
 from gateway.core.revocation_target import RevocationTarget
 
 __all__ = [
-    "EDITED_COLUMNS",
     "GRANT_COLUMNS",
     "LARGEST",
     "GrantRow",
@@ -31,7 +30,7 @@ __all__ = [
     "check_targets",
     "check_texts",
     "document_of",
-    "edited_values",
+    "edited_columns",
     "grant_of",
     "grant_page",
     "read_cursor",
@@ -49,22 +48,6 @@ LARGEST: Final = 2**63 - 1
 
 GRANT_COLUMNS: Final = ", ".join(f"g.{name}" for name in GrantRow._fields)
 """What SQL selects of `grants AS g` to make a grant."""
-
-EDITED_COLUMNS: Final = (
-    "hash",
-    "owner",
-    "not_before",
-    "expires_at",
-    "uses",
-    "budget",
-    "bucket",
-    "root",
-    "label",
-    "rule",
-    "session",
-    "document",
-)
-"""What an edit replaces in a table of grants, in the order of `edited_values`."""
 
 
 def check_storable(grant: Grant, idempotency: str | None = None) -> None:
@@ -115,23 +98,22 @@ def grant_of(row: GrantRow) -> Grant:
         raise DependencyDown("grants", f"the stored grant {row.id} cannot be read: {type(error).__name__}") from error
 
 
-def edited_values(grant: Grant) -> tuple[object, ...]:
-    """The values of `EDITED_COLUMNS`."""
-    scope = grant.scope
-    return (
-        grant.hash,
-        str(grant.owner),
-        grant.not_before,
-        grant.expires_at,
-        grant.uses,
-        grant.budget,
-        None if scope is None else scope.bucket,
-        None if scope is None else scope.root,
-        grant.label,
-        grant.rule,
-        grant.session_hash is not None,
-        document_of(grant),
-    )
+def edited_columns(grant: Grant) -> dict[str, object]:
+    """What an edit replaces in a table of grants, by the names of the columns."""
+    return {
+        "hash": grant.hash,
+        "owner": str(grant.owner),
+        "not_before": grant.not_before,
+        "expires_at": grant.expires_at,
+        "uses": grant.uses,
+        "budget": grant.budget,
+        "bucket": None if grant.scope is None else grant.scope.bucket,
+        "root": None if grant.scope is None else grant.scope.root,
+        "label": grant.label,
+        "rule": grant.rule,
+        "session": grant.session_hash is not None,
+        "document": document_of(grant),
+    }
 
 
 def grant_page(found: Sequence[Grant], limit: int) -> GrantPage:

@@ -1,8 +1,8 @@
-"""Owns which stored grants a list's filter and a revocation mean: in Python and, word for word, in SQL.
+"""Owns which stored grants a list's filter and a revocation mean: in Python and, condition for condition, in SQL.
 
 Refuses to own connections; `place` puts a value into a statement and returns its placeholder.
 
-Law: both tongues say the same, and the contract suite asks every engine the same questions. Names are compared by
+Law: both languages say the same, and the contract suite asks every engine the same questions. Names are compared by
 code point, from the start; nothing is folded.
 """
 
@@ -14,8 +14,9 @@ from typing import Final, assert_never
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.lease import Usage, state_with
 from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.stores.codec import GRANT_COLUMNS, read_cursor
 
-__all__ = ["IDEMPOTENCY_WINDOW", "filter_sql", "hit", "lapsed_session", "placing", "target_sql", "wants"]
+__all__ = ["IDEMPOTENCY_WINDOW", "count_sql", "hit", "lapsed_session", "page_sql", "placing", "target_sql", "wants"]
 
 IDEMPOTENCY_WINDOW: Final = 86400.0
 """Seconds for which the text of an `Idempotency-Key` is remembered."""
@@ -52,7 +53,32 @@ def lapsed_session(grant: Grant, before: float) -> bool:
     return grant.session_hash is not None and grant.expires_at is not None and grant.expires_at < before
 
 
-def filter_sql(wanted: GrantFilter, place: Place) -> list[str]:
+def page_sql(mark: str, tables: str, wanted: GrantFilter, cursor: str | None, limit: int) -> tuple[str, list[object]]:
+    """The statement for a page of the list and one row more, with its values; names of tables begin with `tables`.
+
+    Raises ValueError for a cursor that the list did not give.
+    """
+    values: list[object] = []
+    place = placing(mark, values)
+    conditions = _filter_sql(wanted, place)
+    if cursor is not None:
+        conditions.append(f"g.serial < {place(read_cursor('g', cursor, 1)[0])}")
+    where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
+    statement = (
+        f"SELECT {GRANT_COLUMNS} FROM {tables}grants AS g LEFT JOIN {tables}usage AS u ON u.grant_id = g.id "  # noqa: S608
+        f"WHERE {where} ORDER BY g.serial DESC LIMIT {limit + 1:d}"
+    )
+    return statement, values
+
+
+def count_sql(mark: str, tables: str, target: RevocationTarget) -> tuple[str, list[object]]:
+    """The statement that counts what a revocation would mark, with its values."""
+    values: list[object] = []
+    which = target_sql(target, placing(mark, values))
+    return f"SELECT count(*) FROM {tables}grants AS g WHERE {which}", values  # noqa: S608 (placeholders)
+
+
+def _filter_sql(wanted: GrantFilter, place: Place) -> list[str]:
     """The conditions of `wants`, over `grants AS g LEFT JOIN usage AS u`."""
     found = []
     if wanted.kind is not None:

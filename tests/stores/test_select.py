@@ -12,7 +12,7 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState, Scope
 from gateway.core.lease import Usage, state_with
 from gateway.core.revocation_target import FeedKind, RevocationTarget
-from gateway.stores.select import filter_sql, hit, lapsed_session, target_sql, wants
+from gateway.stores.select import _filter_sql, hit, lapsed_session, placing, target_sql, wants
 from tests.contract.sample import NOW, key, link
 
 NAMES = st.sampled_from(["a", "a/", "a/b", "a/b/", "A/", "a_", "%", "ä/", "ä", "", "b/"])
@@ -87,12 +87,8 @@ def answer(grant: Grant, usage: Usage | None, conditions: list[str], values: lis
 def test_both_tongues_filter_alike(grant: Grant, usage: Usage | None, wanted: GrantFilter) -> None:
     """A filter shows the same grants in Python and in SQL."""
     values: list[object] = []
-
-    def place(value: object) -> str:
-        values.append(value)
-        return "?"
-
-    conditions = filter_sql(wanted, place)
+    place = placing("?", values)
+    conditions = _filter_sql(wanted, place)
     assert wants(wanted, grant, usage or Usage()) == answer(grant, usage, conditions, values)
 
 
@@ -100,11 +96,7 @@ def test_both_tongues_filter_alike(grant: Grant, usage: Usage | None, wanted: Gr
 def test_both_tongues_revoke_alike(grant: Grant, target: RevocationTarget) -> None:
     """A revocation ends the same grants in Python and in SQL."""
     values: list[object] = []
-
-    def place(value: object) -> str:
-        values.append(value)
-        return "?"
-
+    place = placing("?", values)
     condition = target_sql(target, place)
     expected = hit(grant, target) and grant.revoked_at is None
     assert expected == answer(grant, None, [condition], values)

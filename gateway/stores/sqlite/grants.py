@@ -17,18 +17,16 @@ from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.stores.codec import (
-    EDITED_COLUMNS,
     GRANT_COLUMNS,
     GrantRow,
     check_filter,
     check_storable,
-    edited_values,
+    edited_columns,
     grant_of,
     grant_page,
-    read_cursor,
     storable_id,
 )
-from gateway.stores.select import IDEMPOTENCY_WINDOW, filter_sql, placing, target_sql
+from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, page_sql
 from gateway.stores.sqlite.database import SqliteDatabase
 from gateway.stores.sqlite.feed import add_entry
 from gateway.stores.sqlite.schema import head_of
@@ -38,14 +36,6 @@ __all__ = ["SqliteGrants", "insert_grant"]
 # The statements are put together from fixed names; every value is a placeholder.
 _GRANTS: Final = f"SELECT {GRANT_COLUMNS} FROM grants AS g"  # noqa: S608
 _BY_ID: Final = f"{_GRANTS} WHERE g.id = ?"
-_FIXED: Final = ("head", "serial", "id", "kind", "version", "issued_at")
-_INSERT: Final = f"""
-INSERT INTO grants ({", ".join(_FIXED + EDITED_COLUMNS)}) VALUES ({", ".join("?" for _ in _FIXED + EDITED_COLUMNS)})
-"""  # noqa: S608
-_UPDATE: Final = f"""
-UPDATE grants SET head = ?, {", ".join(f"{name} = ?" for name in EDITED_COLUMNS)}, version = version + 1
-WHERE id = ? AND version = ?
-"""  # noqa: S608
 
 
 class SqliteGrants:
@@ -76,25 +66,13 @@ class SqliteGrants:
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         check_filter(wanted)
-        values: list[object] = []
-        place = placing("?", values)
-        conditions = filter_sql(wanted, place)
-        if cursor is not None:
-            conditions.append(f"g.serial < {place(read_cursor('g', cursor, 1)[0])}")
-        where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
-        rows = await self._database.scan(
-            "grants",
-            f"{_GRANTS} LEFT JOIN usage AS u ON u.grant_id = g.id "
-            f"WHERE {where} ORDER BY g.serial DESC LIMIT {limit + 1:d}",
-            values,
-        )
+        statement, values = page_sql("?", "", wanted, cursor, limit)
+        rows = await self._database.scan("grants", statement, values)
         return grant_page([grant_of(GrantRow(*row)) for row in rows], limit)
 
     async def count(self, target: RevocationTarget) -> int:
-        values: list[object] = []
-        which = target_sql(target, placing("?", values))
-        rows = await self._database.scan("grants", f"SELECT count(*) FROM grants AS g WHERE {which}", values)  # noqa: S608
-        return int(rows[0][0])
+        statement, values = count_sql("?", "", target)
+        return int((await self._database.scan("grants", statement, values))[0][0])
 
     def _read(self, statement: str, *values: object) -> Grant | None:
         rows = self._database.read("grants", statement, values)
@@ -109,16 +87,20 @@ def insert_grant(tx: Connection, grant: Grant, idempotency: str | None, now: flo
         if known is not None:
             return grant_of(GrantRow(*tx.execute(_BY_ID, known).fetchone()))
     issued = add_entry(tx, FeedEntry(0, FeedKind.ISSUED, grant.id, at=grant.issued_at, by=grant.issued_by))
-    fixed = (head_of(grant.hash), issued.serial, grant.id, str(grant.kind), 1, grant.issued_at)
-    tx.execute(_INSERT, (*fixed, *edited_values(grant)))
+    fixed = {"head": head_of(grant.hash), "serial": issued.serial, "id": grant.id, "kind": str(grant.kind)}
+    columns = {**fixed, "version": 1, "issued_at": grant.issued_at, **edited_columns(grant)}
+    places = ", ".join("?" for _ in columns)
+    tx.execute(f"INSERT INTO grants ({', '.join(columns)}) VALUES ({places})", tuple(columns.values()))  # noqa: S608
     if idempotency is not None:
         tx.execute("INSERT INTO idempotency VALUES (?, ?, ?)", (idempotency, grant.id, now))
     return replace(grant, serial=issued.serial, version=1)
 
 
 def _update_grant(tx: Connection, grant: Grant, now: float) -> Grant | None:
-    changed = tx.execute(_UPDATE, (head_of(grant.hash), *edited_values(grant), grant.id, grant.version))
-    if changed.rowcount == 0:
+    columns = {"head": head_of(grant.hash), **edited_columns(grant)}
+    changes = ", ".join(f"{name} = ?" for name in columns)
+    statement = f"UPDATE grants SET {changes}, version = version + 1 WHERE id = ? AND version = ?"  # noqa: S608
+    if tx.execute(statement, (*columns.values(), grant.id, grant.version)).rowcount == 0:
         return None
     add_entry(tx, FeedEntry(0, FeedKind.CHANGED, grant.id, at=now))
     return grant_of(GrantRow(*tx.execute(_BY_ID, (grant.id,)).fetchone()))

@@ -146,6 +146,13 @@ async def test_a_user_who_lacks_a_right_is_told_which(url: str, admin: Any, gues
         await admin.execute("DROP OWNED BY guest; DROP ROLE guest")
 
 
+async def test_rights_on_every_table_are_asked_for(url: str, admin: Any) -> None:
+    """A table that the list forgets would fail at the first request that needs it, and not at the start."""
+    await (await open_postgres(url)).close()
+    tables = await admin.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    assert {row[0] for row in tables} == {needed.partition(":")[0] for needed in postgres_probe._NEEDED}
+
+
 async def test_announcements_that_do_not_come_are_told_and_replicas_ask(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
