@@ -54,7 +54,7 @@ from gateway.processes import Worker
 from gateway.server.tls import check_certificates
 from gateway.settings import Settings
 from gateway.settings.proxies import trusted_networks
-from gateway.settings.sources import sources_of
+from gateway.settings.sources import source_address, sources_of
 from gateway.settings.watch import Loaded, Reloader, watch
 from gateway.stores.monitor import StoreMonitor
 from gateway.stores.revocation_file import RevocationFile
@@ -289,11 +289,7 @@ class _App:
             ("view", plane.follower.guard(plane.transfers.cut_undecided)),
             ("renewals", self.renewals.run()),
             ("ends", plane.transfers.watch_ends(plane.clock)),
-            *(
-                ()
-                if self.state.issuer is not None
-                else (("sources", self._orphaned_keys().watch(self._settings_read)),)
-            ),
+            ("sources", self._orphaned_keys().watch(self._settings_read)),
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
             ("reservations", keep_reservations(plane.leases, plane.transfers, plane.clock)),
@@ -360,6 +356,7 @@ class _App:
             policy=lambda: self.plane.gate.policy,
             callers=lambda: self._callers,
             public_url=lambda: self.settings.data.public_url,
+            address=lambda: source_address(self.settings),
             audit_required=lambda: self.settings.fail.audit == "closed",
             apply_now=self._apply_now,
             ended=lambda grant: self.plane.follower.view.revoked(grant, "", "", "") is not None,

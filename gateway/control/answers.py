@@ -286,14 +286,17 @@ class FeedView(View):
     """Oldest first; ask again with `?after=` this serial.
 
     `as_of` is set when this is the whole list, which was complete then: `state.revocations` reads it from a file.
+    A sidecar that asks is told, by `serves`, whose grants it is given: when it is another text, whatever the sidecar
+    keeps has to be asked for again.
     """
 
     revocations: list[RevocationEntryView]
     serial: int
     as_of: When | None
+    serves: str | None = Field(default=None, exclude_if=lambda serves: serves is None)
 
     @classmethod
-    def of(cls, entries: Sequence[FeedEntry], after: int, whole_at: float | None) -> Self:
+    def of(cls, entries: Sequence[FeedEntry], after: int, whole_at: float | None, serves: str | None = None) -> Self:
         views = [
             RevocationEntryView(
                 serial=entry.serial,
@@ -307,7 +310,7 @@ class FeedView(View):
             for entry in entries
         ]
         serial = max((entry.serial for entry in entries), default=after)
-        return cls(revocations=views, serial=serial, as_of=_format_when(whole_at))
+        return cls(revocations=views, serial=serial, as_of=_format_when(whole_at), serves=serves)
 
 
 class SignatureView(View):

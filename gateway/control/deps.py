@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from gateway.core.grant import Grant, GrantAdmin
-from gateway.core.issued import SessionIssuer
+from gateway.core.issued import RemoteIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.pattern import NamePattern
 from gateway.core.policy import Policy
@@ -75,7 +75,7 @@ class Stores:
     ledger: Ledger
     sealer: Sealer
     resealer: Resealer | None
-    issuer: SessionIssuer | None
+    issuer: RemoteIssuer | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +84,14 @@ class Live:
 
     `apply_now` returns when this process's own revocation view has caught up with the feed; `ended` says that this view
     ends a key wherever it is used. `clock` gives seconds since the epoch. `public_url` is what links begin with;
+    `address` is by what this gateway knows the keys that it had issued;
     `audit_required` is the declared posture of the audit trail, true is closed. `profile_of` names a backend's profile.
     """
 
     policy: Callable[[], Policy]
     callers: Callable[[], Callers]
     public_url: Callable[[], str]
+    address: Callable[[], str]
     audit_required: Callable[[], bool]
     apply_now: Callable[[], Awaitable[None]]
     ended: Callable[[Grant], bool]

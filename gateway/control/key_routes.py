@@ -12,6 +12,8 @@ from gateway.control.api import Api
 from gateway.control.bodies import FeedQuery, KeyQuery, NewKey, NewRevocation, ReasonQuery, ResealBody
 from gateway.control.endpoint import Call
 from gateway.core.grant import GrantFilter
+from gateway.core.source import fingerprint
+from gateway.core.token import hash_secret
 from gateway.wire.replies import Reply
 
 __all__ = ["create_key", "list_keys", "list_revocations", "reseal_keys", "revoke_key", "revoke_matching", "show_key"]
@@ -58,7 +60,9 @@ async def list_revocations(api: Api, call: Call[FeedQuery, None]) -> Reply:
     query, asked_at = call.query, api.deps.live.clock()
     found = await api.revocations.after(query.after, query.limit, query.seconds, notices=query.notices)
     whole = query.after == 0 and len(found) < query.limit
-    view = FeedView.of(found, query.after, asked_at if whole else None)
-    tag = f'"{view.serial}"'
+    served = api.deps.live.callers().sidecar_serves.get(call.caller.name)
+    serves = None if served is None else fingerprint(hash_secret(" ".join(sorted(pattern.text for pattern in served))))
+    view = FeedView.of(found, query.after, asked_at if whole else None, serves)
+    tag = f'"{view.serial}"' if serves is None else f'"{view.serial}-{serves}"'
     known = {part.strip().removeprefix("W/") for part in (call.raw.header("if-none-match") or "").split(",")}
     return Reply(304, (("ETag", tag),)) if tag in known else view_reply(view, headers=(("ETag", tag),))

@@ -36,7 +36,7 @@ _LONGEST_TOKEN: Final = 20_000
 async def show_credentials(api: Api, call: Call[None, None]) -> Reply:
     """The app's current session; one uniform 401 for unknown apps, wrong tokens and other apps' tokens."""
     try:
-        source = from_entry(api.deps.live.public_url(), call.proof)
+        source = from_entry(api.deps.live.address(), call.proof)
         return view_reply(SessionView.of(await api.sessions.get_or_issue(call.caller.name, source)))
     except DependencyDown as failure:
         if api.deps.stores.issuer is None:
@@ -64,7 +64,7 @@ async def assume_role(api: Api, call: Call[None, Form | None]) -> Reply:
         return _error_reply(call, 400, "IDPCommunicationError", "the identity provider cannot be reached")
     if proved is None:
         return _reject_token(api, call)
-    source = from_identity(live.public_url(), proved.issuer, proved.audience, role[1], proved.subject)
+    source = from_identity(live.address(), proved.issuer, proved.audience, role[1], proved.subject)
     try:
         key = await api.sessions.issue(proved.app, seconds, f"web identity {session[0]}", source)
     except Refused as refusal:

@@ -8,7 +8,7 @@ that only who holds the id can open it; to a sidecar only if its owner is among 
 A grant is named by the hash of its secret: who never saw that can neither count for it nor look at its counters. Limits
 are the stored grant's, never the sidecar's word; it gives back and settles what its own requests took, and no more.
 This gateway's clock decides when a use ends. A sidecar gets keys of those apps alone that the settings name for it, and
-only short-lived ones.
+only short-lived ones; it may end those that it had issued, and no others.
 """
 
 from __future__ import annotations
@@ -25,20 +25,23 @@ from gateway.control.endpoint import Call
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.grant_codec import row_of
-from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey
+from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey, LivingSession
 from gateway.core.lease import Reservation, Room, Usage
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
-from gateway.core.source import from_sidecar
+from gateway.core.source import from_sidecar, source_behind
 from gateway.core.token import SecretHash
 from gateway.schema.names import ActorName
 from gateway.schema.texts import Text
 from gateway.wire.replies import Reply
 
 __all__ = [
+    "EndSessions",
+    "EndedView",
     "FoundView",
     "GiveBack",
     "IssuedView",
+    "LivingView",
     "NewSession",
     "OpenUse",
     "ReserveBytes",
@@ -47,10 +50,12 @@ __all__ = [
     "UsageView",
     "UseView",
     "Used",
+    "end_sessions",
     "find_grant",
     "give_use_back",
     "issue_session",
     "join_use",
+    "list_sessions",
     "open_use",
     "read_usage",
     "reserve_bytes",
@@ -60,6 +65,7 @@ __all__ = [
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 Request = Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]*$")]
 Size = Annotated[int, Field(ge=0, le=2**60, strict=True)]
+SourceWord = Annotated[str, Field(max_length=2048)]
 
 
 class FoundView(View):
@@ -79,11 +85,39 @@ def _columns(grant: Grant) -> list[str | int | float | None]:
 
 
 class NewSession(Body):
-    """A short-lived key that a sidecar hands to its app; `expires_in` in seconds."""
+    """A short-lived key that a sidecar hands to its app; `expires_in` in seconds.
+
+    `source` is what the sidecar has it issued for, in words that the sidecar itself judges later.
+    """
 
     app: ActorName
     label: Text
     expires_in: Annotated[float, Field(ge=SHORTEST_SESSION, le=LONGEST_SESSION, allow_inf_nan=False, strict=True)]
+    source: Annotated[list[SourceWord], Field(max_length=8)] = []
+
+
+class SessionQuery(Body):
+    """`address` is by what the sidecar was known when it had the keys issued."""
+
+    address: Annotated[str, Field(max_length=512)]
+
+
+class LivingView(View):
+    """The living keys that the sidecar had issued: each with its app, and what it was issued for."""
+
+    sessions: list[LivingSession]
+
+
+class EndSessions(Body):
+    """Keys by their ids."""
+
+    ids: Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(min_length=1, max_length=500)]
+
+
+class EndedView(View):
+    """How many of them were this sidecar's, and are revoked now."""
+
+    ended: int
 
 
 class IssuedView(View):
@@ -186,11 +220,28 @@ async def issue_session(api: Api, call: Call[None, NewSession]) -> Reply:
             f"keys of app:{body.app} are not issued to {actor.name}: its entry in control.sidecars does not name it"
         )
         raise Refused(Reason.NOT_ALLOWED, detail)
-    source = from_sidecar(live.public_url(), actor.name, call.proof)
+    source = from_sidecar(live.public_url(), actor.name, call.proof, tuple(body.source))
     key = await api.keys.issue(
         actor, body.app, label=body.label, expires_in=body.expires_in, session=True, source=source
     )
     return view_reply(IssuedView.of(key), 201)
+
+
+async def list_sessions(api: Api, call: Call[SessionQuery, None]) -> Reply:
+    apps = api.deps.live.callers().sidecar_apps.get(call.caller.name, frozenset())
+    living = await api.keys.living_through(call.caller.name, sorted(apps), call.query.address)
+    return view_reply(LivingView(sessions=living))
+
+
+async def end_sessions(api: Api, call: Call[None, EndSessions]) -> Reply:
+    """What is no key, or not one of the caller's, is passed over: it is not said which."""
+    ended = 0
+    for key_id in call.body.ids:
+        grant = await api.deps.stores.grants.get(key_id)
+        if grant is not None and source_behind(grant.source, call.caller.name):
+            await api.revocations.end(call.caller, grant, "what the key came from has ended")
+            ended += 1
+    return view_reply(EndedView(ended=ended))
 
 
 async def open_use(api: Api, call: Call[None, OpenUse]) -> Reply:

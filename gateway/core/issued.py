@@ -8,13 +8,14 @@ Law: nothing of a secret is in a repr, so that no log and no traceback shows one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol
 
 from gateway.core.grant import Grant
 from gateway.core.source import Source
 
-__all__ = ["LONGEST_SESSION", "SHORTEST_SESSION", "IssuedKey", "SessionIssuer"]
+__all__ = ["LONGEST_SESSION", "SHORTEST_SESSION", "IssuedKey", "LivingSession", "RemoteIssuer", "SessionIssuer"]
 
 SHORTEST_SESSION: Final = 900.0
 LONGEST_SESSION: Final = 43200.0
@@ -34,7 +35,15 @@ class IssuedKey:
         return f"IssuedKey({self.grant.id}, …)"
 
 
-@runtime_checkable
+@dataclass(frozen=True, slots=True)
+class LivingSession:
+    """A key that lives, without its secrets: whose it is, and for what a sidecar had it issued."""
+
+    id: str
+    app: str
+    source: Source
+
+
 class SessionIssuer(Protocol):
     """Who makes short-lived keys: this gateway itself, or the central one that it follows."""
 
@@ -47,4 +56,16 @@ class SessionIssuer(Protocol):
             Refused: the issuer does not make keys of this app for whoever asks.
             DependencyDown: it cannot be reached, or cannot store the key.
         """
+        ...
+
+
+class RemoteIssuer(SessionIssuer, Protocol):
+    """A central gateway, which can be asked what it issued through this one. Raises DependencyDown as above."""
+
+    async def sessions_through(self, address: str) -> Sequence[LivingSession]:
+        """The living keys that were issued through this sidecar while it was known by this address."""
+        ...
+
+    async def end_sessions(self, ids: Sequence[str]) -> None:
+        """Revoke those of them that are named; durable, and on its way to every replica, when this returns."""
         ...

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["REVOKING", "FeedKind", "RevocationTarget"]
+__all__ = ["EVERY", "REVOKING", "FeedKind", "RevocationTarget"]
 
 
 class FeedKind(StrEnum):
@@ -27,6 +27,9 @@ class FeedKind(StrEnum):
 
 REVOKING: Final = frozenset(FeedKind) - {FeedKind.ISSUED, FeedKind.CHANGED}
 """The kinds that end something; the others only say that a grant is another one now."""
+
+EVERY: Final = "*"
+"""The name of a CHANGED entry that speaks of every grant: no id is like it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,32 @@ Refuses to own what becomes of a key that outlived its source (`gateway.control.
 
 from __future__ import annotations
 
+import socket
+
 from gateway.core.source import Sources, fingerprint
 from gateway.core.token import hash_secret
 from gateway.settings.model import Settings
 
-__all__ = ["sources_of"]
+__all__ = ["source_address", "sources_of"]
+
+
+def source_address(settings: Settings) -> str:
+    """By what this gateway knows the keys that it had issued.
+
+    Replicas share a public address and settings. Sidecars of one central gateway mostly have the same public address,
+    and each has settings of its own: they are told apart by their host and listener.
+    """
+    address = settings.data.public_url
+    if settings.state.grants.engine != "central":
+        return address
+    return f"{address} {socket.gethostname()} {settings.data.listen}"
 
 
 def sources_of(settings: Settings) -> Sources:
     """What short-lived keys may come from."""
     control = settings.control
     return Sources(
-        address=settings.data.public_url,
+        address=source_address(settings),
         entries={fingerprint(hash_secret(entry.token.resolve())): entry.app.name for entry in control.credentials},
         sidecars={
             (sidecar.name, fingerprint(hash_secret(sidecar.secret.resolve()))): control.sidecar_apps[sidecar.name]

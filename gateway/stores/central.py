@@ -4,9 +4,11 @@ Refuses to own durability (the central gateway's), rate limits and records (this
 settings name another place), and every change of grants: those are made at the central gateway. Short-lived keys of its
 apps are asked for there, once for each: an answer that is lost is a key that nobody has.
 
-Law: an answer is taken only from the central gateway itself, once, and only when it is complete, so the revocation view
-ages by the same rule as with a store: when the list was not read for five seconds, nothing is decided on it. Uses and
-byte budgets are counted at the central gateway, exactly.
+Laws: an answer is taken only from the central gateway itself, once, and only when it is complete, so the revocation
+view ages by the same rule as with a store: when the list was not read for five seconds, nothing is decided on it. Uses
+and byte budgets are counted at the central gateway, exactly. When it says that this sidecar serves others than before,
+every grant counts as edited; that entry is this sidecar's own, so the serials here leave room for it between two of
+the central gateway's.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import asyncio
 import time
 from base64 import b64decode
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 from cachetools import LRUCache
@@ -24,11 +27,11 @@ from cachetools import LRUCache
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.grant_codec import GrantRow, read_grant
-from gateway.core.issued import IssuedKey
+from gateway.core.issued import IssuedKey, LivingSession
 from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.core.reasons import Dependency, DependencyDown, Reason, Refused, SettingsError
 from gateway.core.revocation import FeedEntry
-from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.revocation_target import EVERY, FeedKind, RevocationTarget
 from gateway.core.source import Source
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.units import instant
@@ -43,6 +46,10 @@ ANSWER_SECONDS: Final = 3.0
 _LONGEST_WAIT: Final = 20.0
 _PAGE: Final = 1000
 _FOUND: Final = 200_000
+_ENDED_AT_ONCE: Final = 500
+_ROOM: Final = 1 << 20
+"""How many serials there are here for one of the central gateway's."""
+
 _REMEMBERED: Final = 10_000
 """Answers whose ids are known. Longer than any view may be old, at any rate at which one sidecar asks."""
 
@@ -182,13 +189,13 @@ class CentralGrants:
 
 
 class CentralIssuer:
-    """A `SessionIssuer`: to the central gateway, the keys come from this sidecar."""
+    """A `RemoteIssuer`: to the central gateway, the keys come from this sidecar; `source` is behind it."""
 
     def __init__(self, client: CentralClient) -> None:
         self._client = client
 
     async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
-        body = {"app": app, "expires_in": seconds, "label": label}
+        body = {"app": app, "expires_in": seconds, "label": label, "source": list(source)}
         answer = await self._client.ask("grants", "POST", "/v1/sessions", body, issuing=True)
         public, secret, token = (
             str(answer.get(name, "")) for name in ("access_key_id", "secret_access_key", "session_token")
@@ -199,42 +206,68 @@ class CentralIssuer:
             raise DependencyDown("grants", "the central gateway answers with another grant")
         return IssuedKey(grant, public, secret, token)
 
+    async def sessions_through(self, address: str) -> Sequence[LivingSession]:
+        answer = await self._client.ask("grants", "GET", f"/v1/sessions?address={quote(address, safe='')}")
+        try:
+            return [LivingSession(one["id"], one["app"], tuple(one["source"])) for one in answer["sessions"]]
+        except (KeyError, TypeError) as fault:
+            raise DependencyDown("grants", "the central gateway's list of keys cannot be read") from fault
+
+    async def end_sessions(self, ids: Sequence[str]) -> None:
+        for first in range(0, len(ids), _ENDED_AT_ONCE):
+            batch = list(ids[first : first + _ENDED_AT_ONCE])
+            await self._client.ask("grants", "POST", "/v1/sessions/end", {"ids": batch})
+
 
 class CentralFeed:
-    """A `RevocationFeed` that reads."""
+    """A `RevocationFeed` that reads. What this sidecar serves is part of it: another word of that edits every grant."""
 
     def __init__(self, client: CentralClient) -> None:
         self._client = client
+        self._serves: str | None = None
+        self._newest = self._served_anew = 0
 
     async def revoke(self, targets: Sequence[RevocationTarget], at: float, reason: str, by: str) -> Sequence[FeedEntry]:
         raise _elsewhere()
 
     async def since(self, serial: int, limit: int) -> Sequence[FeedEntry]:
-        return await self._entries(serial, limit, notices="true")
+        entries = await self._entries(serial, limit, notices="true")
+        if serial < self._served_anew:
+            entries.append(FeedEntry(self._served_anew, FeedKind.CHANGED, EVERY))
+            entries.sort(key=lambda entry: entry.serial)
+        return entries[:limit]
 
     async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
         return await self._entries(serial, limit, notices="false")
 
     async def changed(self, serial: int, seconds: float) -> None:
         wait = min(seconds, _LONGEST_WAIT)
-        query = f"?after={serial}&notices=true&limit=1&wait={wait}"
+        query = f"?after={serial // _ROOM}&notices=true&limit=1&wait={wait}"
         await self._client.ask("revocations", "GET", f"/v1/revocations{query}", more_seconds=wait)
 
     async def _entries(self, serial: int, limit: int, *, notices: str) -> list[FeedEntry]:
         found: list[FeedEntry] = []
         while len(found) < limit:
             wanted = min(limit - len(found), _PAGE)
-            query = f"?after={serial}&notices={notices}&limit={wanted}&wait=0"
+            query = f"?after={serial // _ROOM}&notices={notices}&limit={wanted}&wait=0"
             answer = await self._client.ask("revocations", "GET", f"/v1/revocations{query}")
             try:
                 page = [_entry(fields) for fields in answer["revocations"]]
             except (KeyError, TypeError, ValueError) as fault:
                 raise DependencyDown("revocations", "the central gateway's list cannot be read") from fault
             found += page
+            serial = page[-1].serial if page else serial
+            self._note_serves(str(answer.get("serves")), serial)
             if len(page) < wanted:
                 break
-            serial = found[-1].serial
         return found
+
+    def _note_serves(self, serves: str, serial: int) -> None:
+        """Hear whose grants this sidecar is given; the first word is no news."""
+        self._newest = max(self._newest, serial)
+        if self._serves not in {None, serves}:
+            self._newest = self._served_anew = self._newest + 1
+        self._serves = serves
 
 
 class CentralLeases:
@@ -314,7 +347,7 @@ def _grant(answer: dict[str, Any], secret_hash: SecretHash) -> Grant:
         raise DependencyDown("grants", "the central gateway answers with something that is no grant") from fault
     if grant.hash != secret_hash:
         raise DependencyDown("grants", "the central gateway answers with another grant")
-    return grant
+    return replace(grant, serial=grant.serial * _ROOM)
 
 
 def _granted(answer: dict[str, Any]) -> bool:
@@ -331,7 +364,7 @@ def _elsewhere() -> Refused:
 
 def _entry(fields: dict[str, Any]) -> FeedEntry:
     return FeedEntry(
-        int(fields["serial"]),
+        int(fields["serial"]) * _ROOM,
         FeedKind(fields["kind"]),
         fields["name"],
         fields["prefix"],

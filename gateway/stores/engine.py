@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.core.grant import GrantAdmin
-from gateway.core.issued import SessionIssuer
+from gateway.core.issued import RemoteIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.record import Ledger
@@ -37,4 +37,4 @@ class Engine:
     probe: Callable[[], Awaitable[float | None]]
     close: Callable[[], Awaitable[None]]
     seals: SealBook | None = None
-    issuer: SessionIssuer | None = None
+    issuer: RemoteIssuer | None = None

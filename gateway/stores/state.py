@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from gateway.core.grant import GrantAdmin
-from gateway.core.issued import SessionIssuer
+from gateway.core.issued import RemoteIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.reasons import DependencyDown, SettingsError
@@ -54,7 +54,7 @@ class State:
     feed: RevocationFeed
     ledger: Ledger
     engines: tuple[Engine, ...] = ()
-    issuer: SessionIssuer | None = None
+    issuer: RemoteIssuer | None = None
     sealed: SealedGrants | None = None
     roles: Mapping[str, Engine] = field(default_factory=dict)
 

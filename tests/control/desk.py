@@ -200,6 +200,7 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
             "clock": clock,
             "entropy": CountedEntropy(),
             "public_url": lambda: "https://files.example",
+            "address": lambda: "https://files.example",
             "upstream": upstream,
             "profile_of": lambda name: "ceph",
             "ended": lambda grant: False,

@@ -23,6 +23,8 @@ OPENED = {
     ("GET", "/v1/revocations"),
     ("GET", "/v1/grants/by-hash/{hash}"),
     ("POST", "/v1/sessions"),
+    ("GET", "/v1/sessions"),
+    ("POST", "/v1/sessions/end"),
     ("POST", "/v1/uses/open"),
     ("POST", "/v1/uses/join"),
     ("POST", "/v1/uses/usage"),
@@ -225,3 +227,31 @@ async def test_a_session_is_as_long_as_any_other(desk: Desk, seconds: object) ->
     """A quarter of an hour to twelve hours, never without an end."""
     desk.token = TOKEN
     assert (await desk.ask("POST", "/v1/sessions", _session(expires_in=seconds))).status == 422
+
+
+async def test_a_sidecar_ends_keys_that_it_had_issued_and_no_others(desk: Desk) -> None:
+    """Not an admin's, not another sidecar's, not a link; how many were its own is all that it hears."""
+    desk.token = TOKEN
+    body = {"app": "billing", "label": "x", "expires_in": 900.0, "source": ["entry", "here", "00"]}
+    mine = (await desk.ask("POST", "/v1/sessions", body)).json["grant"][0]
+    plain = (await desk.ask("POST", "/v1/sessions", body | {"source": []})).json["grant"][0]
+    desk.token = ADMIN
+    made = (await desk.ask("POST", "/v1/keys", {"app": "billing"})).json["id"]
+    others = {"ids": [made, plain, (await desk.link())["id"], "k_nothing"]}
+    for token, asked, expected in ((TOKEN, others, 0), (TOKEN + "2", {"ids": [mine]}, 0), (TOKEN, {"ids": [mine]}, 1)):
+        desk.token = token
+        assert {"ended": expected} == (await desk.ask("POST", "/v1/sessions/end", asked)).json
+    living = (await desk.ask("GET", "/v1/sessions?address=here")).json
+    assert {"sessions": []} == living
+    assert "key.revoke" == desk.audited()[-1]
+
+
+async def test_a_sidecar_hears_whose_grants_it_is_given_and_an_admin_does_not(desk: Desk) -> None:
+    """By a fingerprint that is part of the entity tag too, so that no cache on the way hides another one."""
+    found = []
+    for token in (TOKEN, TOKEN + "2", ADMIN):
+        desk.token = token
+        answer = await desk.ask("GET", "/v1/revocations")
+        found.append(answer.json.get("serves"))
+        assert f'"0-{found[-1]}"' == answer.headers["ETag"] or token == ADMIN
+    assert (3, None) == (len(set(found)), found[-1])

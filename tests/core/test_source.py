@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.source import Source, Sources, fingerprint, from_entry, from_identity, from_sidecar
+from gateway.core.source import Source, Sources, fingerprint, from_entry, from_identity, from_sidecar, source_behind
 from gateway.core.token import hash_secret
 
 HERE = "https://gw.example"
@@ -29,6 +31,7 @@ def key(source: Source, app: str = "billing") -> Grant:
     [
         from_entry(HERE, TOKEN),
         from_sidecar(HERE, "edge", TOKEN),
+        from_sidecar(HERE, "edge", TOKEN, from_entry("https://edge.example", NEXT)),
         from_identity(HERE, *WHO),
         (),
         from_entry("https://elsewhere.example", NEXT),
@@ -47,15 +50,34 @@ def test_what_is_still_there_keeps_its_keys(source: Source) -> None:
         (from_entry(HERE, TOKEN), "etl"),
         (from_sidecar(HERE, "edge", NEXT), "billing"),
         (from_sidecar(HERE, "gone", TOKEN), "billing"),
+        (from_sidecar(HERE, "gone", TOKEN, from_entry(HERE, TOKEN)), "billing"),
         (from_sidecar(HERE, "edge", TOKEN), "payroll"),
         (from_identity(HERE, *WHO), "etl"),
         (from_identity(HERE, WHO[0], WHO[1], WHO[2], "system:serviceaccount:other:worker"), "billing"),
     ],
-    ids=["token", "app", "sidecar's token", "sidecar", "sidecar's apps", "role's app", "subject"],
+    ids=[
+        "token",
+        "app",
+        "sidecar's token",
+        "sidecar",
+        "only behind",
+        "sidecar's apps",
+        "role's app",
+        "subject",
+    ],
 )
 def test_what_is_gone_or_narrowed_ends_its_keys(source: Source, app: str) -> None:
     """A removed entry, a replaced token, an app that is named no more, a role that is another's."""
     assert NOW_KNOWN.outlived(key(source, app))
+
+
+def test_what_is_behind_a_sidecar_is_for_that_sidecar_to_judge() -> None:
+    """Whole, as it was given; of what another sidecar or nobody's sidecar is, nothing."""
+    entry = from_entry("https://edge.example", NEXT)
+    behind = from_sidecar(HERE, "edge", TOKEN, entry)
+    found = [source_behind(*asked) for asked in ((behind, "edge"), (behind, "other"), (entry, "edge"), ((), "edge"))]
+    assert [entry, (), (), ()] == found
+    assert replace(NOW_KNOWN, address="https://edge.example").gone(entry, "billing")
 
 
 def test_a_source_holds_no_token() -> None:

@@ -127,25 +127,39 @@ class Begun:
 
 async def begin(clients: Clients, replica: int, kind: str, link: Link, name: str) -> Begun:
     """Start one and bring it half way, or as far as a reader that stops reading lets it come."""
-    data = urlsplit(clients.fleet.gateways[replica].data)
+    data = clients.fleet.gateways[replica].data
+    place = f"/s/{link.token}/"
+    if kind in READING:
+        return await begin_reading(f"{data}{place}?archive=tar" if kind == "archive" else f"{data}{place}big.bin", kind)
+    sock, host = await _connected(data)
+    begun = Begun(kind, sock, name)
+    async with asyncio.timeout(30):
+        head, first, begun.rest = await _sending(clients, replica, kind, place, name)
+        await asyncio.get_running_loop().sock_sendall(sock, head + host + b"\r\n" + first)
+    return begun
+
+
+async def begin_reading(url: str, kind: str = "get") -> Begun:
+    """Read the start of what is at a URL."""
+    sock, host = await _connected(url)
+    begun, parts = Begun(kind, sock, ""), urlsplit(url)
+    async with asyncio.timeout(30):
+        asked = f"GET {parts.path}?{parts.query} HTTP/1.1\r\n".encode()
+        await asyncio.get_running_loop().sock_sendall(sock, asked + host + b"\r\n")
+        status, fields, rest = await _head(sock)
+        assert 200 == status, (kind, status)
+        begun.read, begun.length = len(rest), int(fields["content-length"])
+    return begun
+
+
+async def _connected(url: str) -> tuple[socket.socket, bytes]:
+    """A connection with a small window, and the header that names its host."""
+    where = urlsplit(url)
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WINDOW)
     sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(sock, (data.hostname, data.port))
-    begun, host = Begun(kind, sock, name), f"Host: {data.netloc}\r\n".encode()
-    place = f"/s/{link.token}/"
-    async with asyncio.timeout(30):
-        if kind in READING:
-            path = f"{place}?archive=tar" if kind == "archive" else f"{place}big.bin"
-            await loop.sock_sendall(sock, f"GET {path} HTTP/1.1\r\n".encode() + host + b"\r\n")
-            status, fields, rest = await _head(sock)
-            assert 200 == status, (kind, status)
-            begun.read, begun.length = len(rest), int(fields["content-length"])
-            return begun
-        head, first, begun.rest = await _sending(clients, replica, kind, place, name)
-        await loop.sock_sendall(sock, head + host + b"\r\n" + first)
-    return begun
+    await asyncio.get_running_loop().sock_connect(sock, (where.hostname, where.port))
+    return sock, f"Host: {where.netloc}\r\n".encode()
 
 
 async def _sending(clients: Clients, replica: int, kind: str, place: str, name: str) -> tuple[bytes, bytes, bytes]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.replicas.fleet import Fleet, fleet
-from tests.replicas.narrowing import ENDING, HARMLESS, READING, SIZE, SIZED, Begun, begin, change
+from tests.replicas.narrowing import ENDING, HARMLESS, READING, SIZE, SIZED, Begun, begin, begin_reading, change
 from tests.replicas.probes import Clients
-from tests.servers.gateway import Link
+from tests.servers.gateway import Link, RunningGateway
 from tests.servers.store import RunningStore
 
 pytestmark = pytest.mark.e2e
@@ -143,6 +144,30 @@ async def test_what_narrows_nothing_ends_nothing(trio: Fleet, replica: int, grou
         assert [] == [name for name in names if not await asyncio.to_thread(stored, trio, name)]
 
 
+def app_with(key: Mapping[str, str], gateway: RunningGateway) -> Any:
+    """An S3 client with a key that an SDK was handed."""
+    return boto3.client(
+        "s3",
+        endpoint_url=gateway.data,
+        region_name="us-east-1",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+        aws_session_token=key["Token"],
+    )
+
+
+def presigned(app: Any) -> str:
+    return str(app.generate_presigned_url("get_object", {"Bucket": "lab", "Key": "shelf/big.bin"}))
+
+
+def rewrite(gateway: RunningGateway, before: str, after: str) -> None:
+    """Change a gateway's settings while it runs."""
+    settings = gateway.directory / "gateway.yaml"
+    text = settings.read_text()
+    assert before in text
+    settings.write_text(text.replace(before, after))
+
+
 async def test_a_short_lived_key_ends_with_its_apps_entry(seaweedfs: RunningStore, tmp_path: Path) -> None:
     """The entry is taken out of the settings of the gateways that issued it: refused on each of them soon after."""
     database, entry = f'"sqlite:///{tmp_path}/shared.db"', '[{app: "app:web", token: "env:WEB_TOKEN"}]'
@@ -156,22 +181,11 @@ async def test_a_short_lived_key_ends_with_its_apps_entry(seaweedfs: RunningStor
             url = f"{replicas.gateways[0].control}/v1/credentials/web"
             async with clients.session.get(url, headers={"Authorization": environ["WEB_TOKEN"]}) as answer:
                 key = await answer.json()
-        apps = [
-            boto3.client(
-                "s3",
-                endpoint_url=gateway.data,
-                region_name="us-east-1",
-                aws_access_key_id=key["AccessKeyId"],
-                aws_secret_access_key=key["SecretAccessKey"],
-                aws_session_token=key["Token"],
-            )
-            for gateway in replicas.gateways
-        ]
+        apps = [app_with(key, gateway) for gateway in replicas.gateways]
         for app in apps:
             assert b"small" == app.get_object(Bucket="lab", Key="small")["Body"].read()
         for gateway in replicas.gateways:
-            settings = gateway.directory / "gateway.yaml"
-            settings.write_text(settings.read_text().replace(entry, "[]"))
+            rewrite(gateway, entry, "[]")
         deadline = time.monotonic() + 5
         left = list(apps)
         while left:
@@ -182,3 +196,69 @@ async def test_a_short_lived_key_ends_with_its_apps_entry(seaweedfs: RunningStor
                 if refused.response["Error"]["Code"] == "InvalidAccessKeyId":
                     left.pop(0)
             await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def edge(seaweedfs: RunningStore, tmp_path: Path) -> Iterator[Fleet]:
+    """Gateway 0 is a central one, gateway 1 a sidecar that may have keys of two apps issued there."""
+    environ = {"SIDECAR_TOKEN": "a-sidecars-token-of-many-letters"} | {name: f"the-token-of-{name}" for name in _APPS}
+    sidecars = 'sidecars: [{name: edge, secret: "env:SIDECAR_TOKEN", serves: ["*"], apps: [app:web, app:etl]}]'
+    with fleet(tmp_path, seaweedfs, ['"sqlite:///central.db"'], control=sidecars, environ=environ) as central:
+        state = f'{{grants: "central+{central.gateways[0].control}", token: "env:SIDECAR_TOKEN"}}'
+        control = f"credentials: [{', '.join(_APPS.values())}]"
+        bucket = central.real_bucket
+        with fleet(tmp_path / "edge", seaweedfs, [state], control=control, environ=environ, bucket=bucket) as followers:
+            central.put("shelf/big.bin", bytes(SIZE))
+            yield Fleet([*central.gateways, *followers.gateways], seaweedfs, bucket)
+
+
+@pytest.fixture
+def closed() -> Iterator[ExitStack]:
+    """Takes what is to be closed at the end."""
+    with ExitStack() as stack:
+        yield stack
+
+
+_APPS = {"WEB": '{app: "app:web", token: "env:WEB"}', "ETL": '{app: "app:etl", token: "env:ETL"}'}
+
+
+async def test_a_key_ends_with_the_entry_of_the_sidecar_that_had_it_issued(edge: Fleet, closed: ExitStack) -> None:
+    """At the sidecar and at the central gateway, in work or not; the key of an entry that stands goes on at both."""
+    apps = {}
+    async with Clients(edge) as clients:
+        for name in _APPS:
+            url = f"{edge.gateways[1].control}/v1/credentials/{name.lower()}"
+            async with clients.session.get(url, headers={"Authorization": f"the-token-of-{name}"}) as answer:
+                key = await answer.json()
+            apps[name] = [app_with(key, gateway) for gateway in edge.gateways]
+    running = {name: [await begin_reading(presigned(app)) for app in at] for name, at in apps.items()}
+    for one in (*running["WEB"], *running["ETL"]):
+        closed.callback(one.sock.close)
+    rewrite(edge.gateways[1], f"{_APPS['WEB']}, ", "")
+    for one in running["WEB"]:
+        assert await one.until_cut(3.0) is not None, edge.gateways[1].log()[-3000:]
+    for app in apps["WEB"]:
+        with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+            app.get_object(Bucket="lab", Key="shelf/big.bin")
+    assert [True, True] == [await one.finish() for one in running["ETL"]]
+    for app in apps["ETL"]:
+        assert SIZE == app.head_object(Bucket="lab", Key="shelf/big.bin")["ContentLength"]
+
+
+async def test_a_sidecar_that_serves_fewer_stops_in_the_midst(edge: Fleet, closed: ExitStack) -> None:
+    """A link that it may not have any more is cut and unknown there; the central gateway goes on with it, and when the
+    sidecar may have it again, it does."""
+    async with Clients(edge) as clients:
+        link = await link_of(clients, "get")
+        running = [await begin(clients, replica, "get", link, "") for replica in (0, 1)]
+        for one in running:
+            closed.callback(one.sock.close)
+        rewrite(edge.gateways[0], 'serves: ["*"]', 'serves: ["app:*"]')
+        assert await running[1].until_cut(3.0) is not None, edge.gateways[1].log()[-3000:]
+        place = f"{link.token}/big.bin"
+        assert [200, 404] == [(await clients.get(replica, place)).status for replica in (0, 1)]
+        assert await running[0].finish()
+        rewrite(edge.gateways[0], 'serves: ["app:*"]', 'serves: ["*"]')
+        deadline = time.monotonic() + 5
+        while (await clients.get(1, place)).status != 200:
+            assert time.monotonic() < deadline

@@ -7,16 +7,20 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
 
 from gateway.control.sidecar_routes import IssuedView
 from gateway.core.attempt import Principal
+from gateway.core.grant import Grant
+from gateway.core.issued import LivingSession
 from gateway.core.lease import Reservation, Room, Usage
+from gateway.core.pattern import NamePattern
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
-from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.revocation import FeedEntry, RevocationView
+from gateway.core.revocation_target import EVERY, FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.stores import central as module
 from gateway.stores.central import open_central
@@ -29,6 +33,7 @@ from tests.contract.sample import NOW, full_link, key, link
 from tests.control.desk import Desk, serving
 
 TOKEN = "a-sidecars-token-of-many-letters"
+Placed = TypeVar("Placed", Grant, FeedEntry)
 
 
 @asynccontextmanager
@@ -59,13 +64,18 @@ async def sidecar(desk: Desk) -> AsyncIterator[Engine]:
     await state.close()
 
 
+def here(there: Placed) -> Placed:
+    """The same as a sidecar knows it: between two serials of the central gateway it has room for its own news."""
+    return replace(there, serial=there.serial * module._ROOM)
+
+
 @pytest.mark.parametrize("grant", [link(), key(), full_link()], ids=["link", "key", "full"])
 async def test_a_grant_is_resolved_whole(desk: Desk, sidecar: Engine, grant: Any) -> None:
     """Every field, a key's sealed secret included; what does not exist is None."""
     stored = await desk.state.grants.create(
         replace(grant, id=grant.id + "x", hash=hash_secret(f"{grant.id} once more"))
     )
-    assert await sidecar.grants.find(stored.hash) == stored
+    assert await sidecar.grants.find(stored.hash) == here(stored)
     assert await sidecar.grants.find(hash_secret("nobody's")) is None
 
 
@@ -75,11 +85,11 @@ async def test_the_feed_is_the_central_one(desk: Desk, sidecar: Engine) -> None:
     (revoked,) = await desk.state.feed.revoke([RevocationTarget(FeedKind.LINK, stored.id)], NOW, "leaked", "admin:ops")
     entries = await sidecar.feed.since(0, 10)
     assert [(entry.serial, entry.kind) for entry in entries] == [
-        (stored.serial, FeedKind.ISSUED),
-        (revoked.serial, FeedKind.LINK),
+        (here(stored).serial, FeedKind.ISSUED),
+        (here(revoked).serial, FeedKind.LINK),
     ]
-    assert list(await sidecar.feed.revocations(0, 10)) == [revoked]
-    assert list(await sidecar.feed.since(revoked.serial, 10)) == []
+    assert list(await sidecar.feed.revocations(0, 10)) == [here(revoked)]
+    assert list(await sidecar.feed.since(here(revoked).serial, 10)) == []
     assert len(await sidecar.feed.since(0, 1)) == 1
 
 
@@ -88,8 +98,8 @@ async def test_long_lists_come_in_pages(desk: Desk, sidecar: Engine, monkeypatch
     monkeypatch.setattr(module, "_PAGE", 3)
     targets = [RevocationTarget(FeedKind.OWNER, f"app:a{number}") for number in range(10)]
     written = await desk.state.feed.revoke(targets, NOW, "", "admin:ops")
-    assert list(await sidecar.feed.since(0, 100)) == list(written)
-    assert list(await sidecar.feed.since(0, 7)) == list(written)[:7]
+    assert list(await sidecar.feed.since(0, 100)) == [here(entry) for entry in written]
+    assert list(await sidecar.feed.since(0, 7)) == [here(entry) for entry in written][:7]
 
 
 async def test_a_change_ends_the_wait(desk: Desk, sidecar: Engine) -> None:
@@ -98,6 +108,55 @@ async def test_a_change_ends_the_wait(desk: Desk, sidecar: Engine) -> None:
         waiting = asyncio.gather(sidecar.feed.changed(0, 10.0), desk.state.grants.create(link()))
         await waiting
         await sidecar.feed.changed(await _last(sidecar), 0.05)
+
+
+async def test_another_word_of_whom_it_serves_makes_every_grant_an_edited_one() -> None:
+    """Once, at a place of its own in the feed, whoever asked first; all other entries are as they were."""
+    served = {"edge": (NamePattern.parse("app:*"),)}
+    callers = {"sidecars": lambda: {hash_secret(TOKEN): "edge"}, "sidecar_serves": lambda: served}
+    async with serving(**callers) as desk:
+        sidecar = await open_central(f"central+{desk.url}", TOKEN)
+        since, create = sidecar.feed.since, desk.state.grants.create
+        first = here(await create(link()))
+        assert [first.serial] == [entry.serial for entry in await since(0, 10)]
+        served["edge"] = (NamePattern.parse("app:billing"),)
+        await sidecar.probe()
+        news = FeedEntry(first.serial + 1, FeedKind.CHANGED, EVERY)
+        assert [news] == await since(first.serial, 10)
+        assert [] == await since(news.serial, 10)
+        second = here(await create(replace(link(), id="l_next", hash=hash_secret("next"))))
+        places = [entry.serial for entry in await since(0, 10)]
+        assert [first.serial, news.serial, second.serial] == places
+        assert places[1:2] == [entry.serial for entry in await since(first.serial, 1)]
+        served["edge"] = (NamePattern.parse("app:*"),)
+        assert [second.serial + 1] == [entry.serial for entry in await since(second.serial, 10)]
+        await sidecar.close()
+
+
+async def test_what_was_issued_after_a_revocation_stands_here_too(desk: Desk, sidecar: Engine) -> None:
+    """Serials of grants and of revocations are of one measure: an owner's revocation ends the grant before it alone."""
+    before = await desk.state.grants.create(link())
+    await desk.state.feed.revoke([RevocationTarget(FeedKind.OWNER, str(before.owner))], NOW, "", "admin:ops")
+    after = await desk.state.grants.create(replace(link(), id="l_after", hash=hash_secret("after")))
+    view = RevocationView()
+    view.apply(await sidecar.feed.since(0, 100))
+    found = [await sidecar.grants.find(one.hash) for one in (before, after)]
+    assert [FeedKind.OWNER, None] == [one and view.revoked(one, "reports", "k", "") for one in found]
+
+
+async def test_keys_that_a_sidecar_had_issued_are_known_and_ended_there(desk: Desk, sidecar: Engine) -> None:
+    """By the address at which it had them issued; their revocations are in the feed when the call returns."""
+    issuer = sidecar.issuer
+    assert issuer is not None
+    sources = [("entry", "https://edge one", "0" * 16), ("entry", "https://edge two", "0" * 16)]
+    keys = [await issuer.issue_session("billing", 900.0, "x", source) for source in sources]
+    for one, source in zip(keys, sources, strict=True):
+        assert [LivingSession(one.grant.id, "billing", source)] == await issuer.sessions_through(source[1])
+    await issuer.end_sessions([keys[0].grant.id])
+    assert [] == await issuer.sessions_through("https://edge one")
+    assert 1 == len(await issuer.sessions_through("https://edge two"))
+    ended = [(entry.kind, entry.name) for entry in await sidecar.feed.since(0, 10) if entry.revokes]
+    assert [(FeedKind.KEY, keys[0].grant.id)] == ended
 
 
 async def _last(sidecar: Engine) -> int:
@@ -155,7 +214,9 @@ async def test_what_changes_grants_is_refused(sidecar: Engine) -> None:
 async def test_keys_of_an_app_are_issued_there(desk: Desk, sidecar: Engine) -> None:
     """Stored at the central gateway, handed on whole; another app's are refused with the central gateway's words."""
     issued = await sidecar.issuer.issue_session("billing", 900.0, "container credentials", ())
-    assert await desk.state.grants.find(hash_secret(issued.access_key_id)) == issued.grant
+    stored = await desk.state.grants.find(hash_secret(issued.access_key_id))
+    assert stored is not None
+    assert here(stored) == issued.grant
     assert issued.grant.expires_at == desk.clock.now + 900
     assert desk.deps.stores.sealer.open(issued.access_key_id, issued.grant.sealed or b"") == issued.secret_access_key
     assert issued.grant.session_hash == hash_secret(issued.session_token or "")
@@ -292,7 +353,7 @@ async def test_an_answer_that_something_kept_proves_nothing(desk: Desk, keeps: b
     app.router.add_get("/{path:.*}", relay)
     stored = await desk.state.grants.create(link())
     async with following(app) as sidecar:
-        assert stored == await sidecar.grants.find(stored.hash)
+        assert here(stored) == await sidecar.grants.find(stored.hash)
         assert 1 == len(await sidecar.feed.since(0, 10))
         if not keeps:
             assert 1 == len(await sidecar.feed.since(0, 10))
@@ -318,6 +379,6 @@ async def test_a_central_gateway_opens_what_it_hands_on() -> None:
         assert found is not None
         assert found.sealed is not None
         assert "the secret" == Sealer().open("GWKID", found.sealed)
-        assert worded == await sidecar.grants.find(worded.hash)
+        assert here(worded) == await sidecar.grants.find(worded.hash)
         await sidecar.close()
     assert {1: 2} == await count_seals(store.grants)

@@ -9,6 +9,7 @@ only as a hash, so that a copy of the store opens nothing; under a sealing key t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,11 +17,11 @@ from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.links import CountedGrant, CountedPage, list_counted, read_counters
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantFilter, GrantKind
-from gateway.core.issued import IssuedKey
+from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
+from gateway.core.issued import IssuedKey, LivingSession
 from gateway.core.reasons import Reason, Refused
 from gateway.core.sealing import Resealed
-from gateway.core.source import Source
+from gateway.core.source import Source, source_behind
 from gateway.core.token import ENTROPY_BYTES, access_key_id, grant_id, hash_secret, secret_access_key
 
 __all__ = ["Keys"]
@@ -28,6 +29,7 @@ __all__ = ["Keys"]
 NONCE_BYTES: Final = 12
 """The nonce of AES-GCM and ChaCha20-Poly1305."""
 _SECRET_BYTES: Final = 31
+_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,21 @@ class Keys:
         if grant is None or grant.kind is not GrantKind.KEY:
             raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
         return await read_counters(self.stores, grant)
+
+    async def living_through(self, sidecar: str, apps: Iterable[str], address: str) -> list[LivingSession]:
+        """The living keys of these apps that a sidecar had issued while it was known by this address."""
+        found: list[LivingSession] = []
+        for app in apps:
+            owner = Principal("app", app)
+            wanted = GrantFilter(now=self.live.clock(), kind=GrantKind.KEY, owner=owner, state=GrantState.ACTIVE)
+            cursor: str | None = None
+            while True:
+                page = await self.stores.grants.page(wanted, cursor, _PAGE)
+                behind = ((grant, source_behind(grant.source, sidecar)) for grant in page.grants)
+                found += [LivingSession(grant.id, app, source) for grant, source in behind if source[1:2] == (address,)]
+                if (cursor := page.cursor) is None:
+                    break
+        return found
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:
         """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""

@@ -4,7 +4,8 @@ Refuses to own what counts as gone (`gateway.core.source`) and when this runs (`
 each reload of the settings).
 
 Law: they end as every key does, by a revocation, so that every replica and every sidecar learns of it and their running
-transfers are cut. Running it again changes nothing.
+transfers are cut. A sidecar judges what it had issued itself, and has it ended where it was issued. Running it again
+changes nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter, GrantKind, GrantState
+from gateway.core.issued import RemoteIssuer
 from gateway.core.reasons import DependencyDown
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Sources
@@ -57,11 +59,14 @@ class OrphanedKeys:
             await changed.wait()
 
     async def _revoke_until_done(self) -> None:
+        logged = False
         while True:
             try:
                 await self.revoke_all()
             except DependencyDown as failure:
-                _log.warning("keys whose source is gone could not be ended yet: %s", failure.detail)
+                if not logged:
+                    _log.warning("keys whose source is gone could not be ended yet: %s", failure.detail)
+                logged = True
                 await asyncio.sleep(_PAUSE)
             else:
                 return
@@ -70,8 +75,21 @@ class OrphanedKeys:
         """Revoke every living key that has outlived its source; returns how many.
 
         Raises:
-            DependencyDown: a store cannot answer; what was revoked stays so.
+            DependencyDown: a store, or the central gateway, cannot answer; what was revoked stays so.
         """
+        issuer = self.stores.issuer
+        return await (self._revoke_here() if issuer is None else self._revoke_through(issuer))
+
+    async def _revoke_through(self, issuer: RemoteIssuer) -> int:
+        sources = self.sources()
+        living = await issuer.sessions_through(sources.address)
+        ended = [session.id for session in living if sources.gone(session.source, session.app)]
+        if ended:
+            await issuer.end_sessions(ended)
+            await self.live.apply_now()
+        return len(ended)
+
+    async def _revoke_here(self) -> int:
         wanted = GrantFilter(now=self.live.clock(), kind=GrantKind.KEY, state=GrantState.ACTIVE)
         cursor: str | None = None
         orphaned: list[str] = []

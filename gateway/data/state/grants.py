@@ -16,7 +16,7 @@ from cachetools import LRUCache, TTLCache
 from gateway.core.grant import Grant, GrantStore
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedEntry, RevocationView
-from gateway.core.revocation_target import FeedKind
+from gateway.core.revocation_target import EVERY, FeedKind
 from gateway.core.token import SecretHash
 from gateway.telemetry.metrics import Metrics
 
@@ -117,12 +117,19 @@ class Grants:
     def take(self, entries: Sequence[FeedEntry]) -> None:
         """Drop what the feed says has changed."""
         for entry in entries:
-            if entry.kind is FeedKind.CHANGED:
+            if entry.kind is FeedKind.CHANGED and entry.name == EVERY:
+                self._forget_all(entry.serial)
+            elif entry.kind is FeedKind.CHANGED:
                 self._note_edit(entry)
             secret_hash = self._hashes.pop(entry.name, None)
             if secret_hash is not None:
                 self._known.pop(secret_hash, None)
                 self._secrets.pop(secret_hash, None)
+
+    def _forget_all(self, serial: int) -> None:
+        for kept in (self._known, self._hashes, self._secrets, self._edited):
+            kept.clear()
+        self._last_edit = self._forgotten = serial
 
     def _note_edit(self, entry: FeedEntry) -> None:
         self._edited.pop(entry.name, None)

@@ -21,7 +21,7 @@ from gateway.core.lease import Usage
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import Action
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
-from gateway.core.revocation_target import FeedKind
+from gateway.core.revocation_target import EVERY, FeedKind
 from gateway.core.token import SecretHash
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
@@ -135,9 +135,10 @@ class Renewals:
         names = {entry.name for entry in entries if entry.kind is FeedKind.CHANGED}
         if not names:
             return
+        every = EVERY in names
         until = self._monotonic() + max(0.0, MAX_VIEW_AGE - self._plane.follower.age)
         for permit in self._plane.transfers:
-            if permit.grant is not None and permit.grant.id in names:
+            if permit.grant is not None and (every or permit.grant.id in names):
                 self._edited.setdefault(permit.grant.id, until)
                 self._news.set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from gateway.control.usecases import orphaned_keys as room
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.core.attempt import Principal
+from gateway.core.issued import IssuedKey, LivingSession
 from gateway.core.reasons import DependencyDown
-from gateway.core.source import Sources, fingerprint, from_entry
+from gateway.core.source import Source, Sources, fingerprint, from_entry
 from gateway.core.token import hash_secret
 from tests.control.desk import Desk
 
@@ -71,3 +73,36 @@ async def test_the_watch_ends_them_at_the_start_and_after_each_change(
         assert expected == len(asked)
         changed.set()
     watch.cancel()
+
+
+class There:
+    """A central gateway, as far as it issued keys through this sidecar."""
+
+    def __init__(self, *living: LivingSession) -> None:
+        self.living, self.asked, self.ended = living, list[str](), list[str]()
+
+    async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
+        raise AssertionError("nothing is issued")
+
+    async def sessions_through(self, address: str) -> Sequence[LivingSession]:
+        self.asked.append(address)
+        return self.living
+
+    async def end_sessions(self, ids: Sequence[str]) -> None:
+        self.ended += ids
+
+
+async def test_a_sidecar_has_ended_there_what_has_ended_here(desk: Desk) -> None:
+    """Keys of an entry that is gone, or another app's now, and of no other."""
+    gone = from_entry(HERE, hash_secret("the token before"))
+    there = There(
+        LivingSession("k_1", "billing", ENTRY),
+        LivingSession("k_2", "billing", gone),
+        LivingSession("k_3", "etl", ENTRY),
+        LivingSession("k_4", "billing", ("a kind of later days", HERE)),
+    )
+    orphaned = orphaned_keys_of(desk, KNOWN)
+    orphaned = replace(orphaned, stores=replace(orphaned.stores, issuer=there))
+    assert (2, [HERE], ["k_2", "k_3"]) == (await orphaned.revoke_all(), there.asked, there.ended)
+    there.living = there.living[:1]
+    assert (0, ["k_2", "k_3"]) == (await orphaned.revoke_all(), there.ended)

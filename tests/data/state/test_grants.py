@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.grant import Scope
-from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import EVERY, FeedKind, RevocationTarget
 from gateway.core.token import ENTROPY_BYTES, LinkToken
 from tests.data.harness import APP, Rig, running
 from tests.data.state.test_revocation_follower import Words
@@ -64,6 +65,20 @@ async def test_an_edit_is_seen_at_once(rig: Rig) -> None:
     assert 404 == (await rig.fetch(token)).status
     await rig.edit(grant, scope=Scope("reports", key="b.txt"))
     assert b"new place" == (await rig.fetch(token)).body
+
+
+async def test_an_entry_about_every_grant_empties_the_cache(rig: Rig, look_ups: list[bytes]) -> None:
+    """Each is asked for again, what there was not as well; and what was let in before it has to be."""
+    rig.store.hold("inside/a.txt", b"hello")
+    known, absent = await rig.link(), LinkToken.mint(b"e" * ENTROPY_BYTES).text
+    follower, grants = rig.plane.follower, rig.plane.grants
+    for entries in ([], [FeedEntry(follower.view.serial + 1, FeedKind.CHANGED, EVERY)]):
+        follower._take(entries)
+        for token in (known, absent) * 2:
+            await rig.fetch(token)
+    assert 4 == len(look_ups)
+    serial = follower.view.serial
+    assert [False, True] == [grants.unedited("l_any", as_of) for as_of in (serial - 1, serial)]
 
 
 async def test_what_a_neighbour_told_comes_before_the_cache(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

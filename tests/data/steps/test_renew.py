@@ -18,7 +18,8 @@ from gateway.core.policy import Policy
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.record import Outcome
 from gateway.core.request import Action, Operation
-from gateway.core.revocation_target import FeedKind
+from gateway.core.revocation import FeedEntry
+from gateway.core.revocation_target import EVERY, FeedKind
 from gateway.core.rule import Rule
 from gateway.core.token import hash_secret
 from gateway.data.state.transfers import Permit
@@ -62,9 +63,26 @@ async def time_passes(rig: Rig, grant: Grant) -> None:
     rig.plane.transfers.cut_expired(rig.clock.now)
 
 
+async def all_count_as_edited(rig: Rig) -> None:
+    """As a sidecar's feed says when the central gateway gives it the grants of others than before."""
+    follower = rig.plane.follower
+    follower._take([FeedEntry(follower.view.serial + 1, FeedKind.CHANGED, EVERY)])
+    await rig.renewals.settle()
+
+
+async def given_no_longer(rig: Rig, grant: Grant) -> None:
+    class Gives:
+        async def find(self, secret_hash: bytes) -> Grant | None:
+            return None
+
+    rig.plane.grants._store = Gives()
+    await all_count_as_edited(rig)
+
+
 ENDINGS: dict[str, tuple[Change, Reason]] = {
     "revoked": (lambda rig, grant: rig.revoke(FeedKind.LINK, grant.id), Reason.REVOKED),
     "rotated": (edit(hash=hash_secret("another")), Reason.REVOKED),
+    "given to another sidecar only": (given_no_longer, Reason.REVOKED),
     "ended by hand": (edit(expires_at=NOW), Reason.EXPIRED),
     "ended by itself": (time_passes, Reason.EXPIRED),
     "begins later": (edit(not_before=NOW + 60), Reason.NOT_YET_VALID),
@@ -115,6 +133,7 @@ HARMLESS: dict[str, Change] = {
     "a shown name": edit(filename="other.bin", content_type="text/plain"),
     "another link edited": lambda rig, _: another(rig, expires_at=NOW),
     "another link revoked": lambda rig, _: another(rig),
+    "all grants as good as edited": lambda rig, _: all_count_as_edited(rig),
     "a rule elsewhere": lambda rig, _: rig.reload(mine(deny("no", "reports/else/**"))),
     "the same rules again": lambda rig, _: rig.reload(mine()),
     "a drained store": lambda rig, _: rig.reload(mine(drained=True)),
