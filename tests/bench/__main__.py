@@ -1,158 +1,121 @@
 """The gateway side by side with what it is compared to, in one run: `make bench`, or `python -m tests.bench`.
 
-Subjects take turns, round after round, and medians are compared, so that a busy machine slows all of them alike. What
-is told first are ratios: those can be compared between machines, figures cannot. The result is printed and written to
-`tests/bench/RESULTS.md`. `--against NAME=DIRECTORY` puts another checkout of this project beside this one.
+Subjects take turns, round after round, so that a busy machine slows all of them alike; ratios are taken within a round.
+They can be compared between machines, figures cannot. A whole run takes twenty minutes, writes `RESULTS.md` beside this
+file, and the figures of `helm/CAPACITY.md`.
+
+    --quick                 three rounds of smaller loads: a few minutes, written nowhere
+    --only get4k,put4k      these rows; `--list` names them; written nowhere
+    --tree DIRECTORY        the gateway of another checkout
+
+`make profile` tells where the time of a request goes, `make bench-check` whether it takes more than it did.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
-import shlex
-import statistics
 import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path
 
-from tests.bench.measure import cpu_seconds, curl, resident, stalled_readers, wrk
+from tests.bench import capacity
+from tests.bench.extents import EXTENTS, Extent
+from tests.bench.instructions import stored
+from tests.bench.load import SOURCE
+from tests.bench.machine import interpreter, machine
+from tests.bench.rounds import Compared, compare
+from tests.bench.rows import ROWS
+from tests.bench.scene import Sizes, scene
 from tests.bench.signing import verification_cost
-from tests.bench.subjects import BARE, LARGE, NGINX, Store, Subject, started
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
-_CONNECTIONS = 32
-_READERS = 500
-_MIB = 1024**2
-_BUSY = (
-    "The machine was busy with other work: latencies and the time to ready are those of a queue for the CPU, and CPU "
-    "times are higher than on an idle machine. Run it again on a quiet one before quoting any of it."
-)
-
-Figures = dict[str, dict[str, list[float]]]
+_WHOLE = Sizes(rounds=5, seconds=1, large=1 << 30, stalled=(500, 2000))
+_QUICK = Sizes(rounds=3, seconds=1, large=1 << 28, stalled=(500,))
+_NOT_QUICK = ("*tls*", "weed*", "rclone*", "envoy*", "haproxy*", "million", "*workers")
 
 
-def measure(store: Store, subjects: list[Subject], upload: Path, rounds: int, seconds: int) -> Figures:
-    """Every figure of every subject, by name of the figure; each a list with one number a round."""
-    figures: Figures = defaultdict(lambda: defaultdict(list))
-
-    def note(figure: str, subject: Subject, work: Callable[..., float], *arguments: object) -> None:
-        before = cpu_seconds(subject.pid)
-        count = work(*arguments)
-        figures[figure][subject.name].append((cpu_seconds(subject.pid) - before) / count)
-
-    for number in range(rounds + 1):
-        if number == 1:
-            figures.clear()  # the first round warms up
-        direct = wrk(store.small, seconds, 1)[1]
-        for subject in subjects:
-            if subject.small:
-                headers = subject.headers()
-                note("small", subject, _requests, subject.small, seconds, headers)
-                figures["latency"][subject.name].append(wrk(subject.small, seconds, 1, headers)[1] - direct)
-            if subject.large:
-                note("get", subject, _gibibytes, subject.large)
-            if subject.put:
-                note("put", subject, _gibibytes, subject.put, "--upload-file", str(upload))
-    return figures
-
-
-def _requests(url: str, seconds: int, headers: list[str]) -> float:
-    return wrk(url, seconds, _CONNECTIONS, headers)[0]
-
-
-def _gibibytes(url: str, *arguments: str) -> float:
-    return curl(url, *arguments) / LARGE
-
-
-def memory(subject: Subject) -> tuple[int, int]:
-    """Bytes held when idle, and with many clients that stopped reading."""
-    idle = resident(subject.pid)
-    with stalled_readers(subject.large, _READERS):
-        return idle, resident(subject.pid)
-
-
-def table(figures: Figures, subjects: list[Subject]) -> Iterator[str]:
-    """One row a subject: ratios to the bare prototype and to nginx, then the figures themselves."""
-    middle = {
-        figure: {name: statistics.median(rows) for name, rows in found.items()} for figure, found in figures.items()
-    }
-    yield "| subject | 4 KiB GET / bare | 4 KiB GET / nginx | 1 GiB GET / nginx | 1 GiB PUT / nginx "
-    yield "| µs CPU a 4 KiB GET | added median ms | CPU-s a GiB, GET | CPU-s a GiB, PUT |\n"
-    yield "|---|---|---|---|---|---|---|---|---|\n"
-    for subject in subjects:
-        name = subject.name
-
-        def ratio(figure: str, to: str, name: str = name) -> str:
-            return f"{middle[figure][name] / middle[figure][to]:.2f}" if name in middle[figure] else "–"
-
-        def plain(figure: str, scale: float, name: str = name) -> str:
-            return f"{middle[figure][name] * scale:.2f}" if name in middle[figure] else "–"
-
-        cells = [ratio("small", BARE), ratio("small", NGINX), ratio("get", NGINX), ratio("put", NGINX)]
-        cells += [plain("small", 1e6), plain("latency", 1), plain("get", 1), plain("put", 1)]
-        yield f"| {name} | {' | '.join(cells)} |\n"
-
-
-def report(figures: Figures, subjects: list[Subject], rounds: int, held: dict[str, tuple[int, int]]) -> str:
-    """The whole of the results file."""
-    told = ["# Speed, side by side in one run\n\n"]
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
+def chosen(only: str, quick: bool) -> tuple[list[str], list[str]]:
+    """The names of the rows and of the extents. Raises KeyError for a name that there is none of."""
+    if only:
+        names = only.split(",")
+        unknown = set(names) - {*ROWS, *EXTENTS}
+        if unknown:
+            raise KeyError(", ".join(sorted(unknown)))
+        return [name for name in ROWS if name in names], [name for name in EXTENTS if name in names]
+    left_out = _NOT_QUICK if quick else ()
+    rows, extents = (
+        [name for name in table if not any(fnmatch(name, pattern) for pattern in left_out)] for table in (ROWS, EXTENTS)
     )
-    told.append(
-        f"{datetime.now(UTC):%Y-%m-%d}, {len(os.sched_getaffinity(0))} CPUs ({model}), Linux {platform.release()}, "
-        f"Python {platform.python_version()}, load average {os.getloadavg()[0]:.1f}.\n"
-        f"Made by `python -m tests.bench {shlex.join(sys.argv[1:])}`.\n\n"
-        f"Medians of {rounds} interleaved rounds. CPU time is what the kernel booked on the subject's process, threads "
-        f"and children; subjects run on one CPU, store and load on another. Small objects: {_CONNECTIONS} connections "
-        "of wrk; latency: one connection, less the store's own. Lower is better everywhere.\n\n"
-    )
-    if os.getloadavg()[0] > 2 * len(os.sched_getaffinity(0)):
-        told.append(f"{_BUSY}\n\n")
-    told.extend(table(figures, subjects))
-    told.append("\n| gateway | ready after s | idle MiB | MiB with 500 stalled readers |\n|---|---|---|---|\n")
-    for subject in subjects:
-        if subject.name in held:
-            idle, stalled = held[subject.name]
-            told.append(
-                f"| {subject.name} | {subject.seconds_to_ready:.2f} | {idle / _MIB:.0f} | {stalled / _MIB:.0f} |\n"
-            )
+    return rows, extents
+
+
+def report(compared: Sequence[Compared], extents: Sequence[Extent], sizes: Sizes, load: float) -> Iterator[str]:
+    """The whole of the results, in lines."""
+    yield "# Speed, side by side in one run\n"
+    yield f"{datetime.now(UTC):%Y-%m-%d}; {interpreter()}; {machine()} (at the beginning {load:.1f})."
+    yield "Made by `python -m tests.bench`; a figure is the middle of its rounds, in brackets the least and the most.\n"
+    if load > 1.0:
+        yield (
+            "The machine was shared with other work: ratios of CPU time hold within their spread; latencies and the "
+            "time to ready are those of a queue for the CPU.\n"
+        )
+    yield f"{SOURCE}\n"
+    if compared:
+        yield f"## CPU time, ours / theirs, {sizes.rounds} rounds\n"
+        yield "| what / against what | ratio | ours / theirs | reach | then |\n|---|---|---|---|---|"
+        yield from map(str, compared)
+        yield ""
+    if extents:
+        yield "## Latency, memory, start\n"
+        yield "| what | figure | reach | then |\n|---|---|---|---|"
+        yield from map(str, extents)
+        yield ""
     header, query = verification_cost()
-    told.append(
-        f"\nReading and verifying a signature alone: {header:.1f} µs for a signed header, {query:.1f} µs for a "
-        "presigned query.\n\nThe row that signs in njs stands for gateways that sign inside nginx: the least that a "
-        "signature costs there, with a cached signing key and without any check of the caller.\n"
-    )
-    return "".join(told)
+    yield f"Reading and verifying a signature alone: {header:.1f} µs for a signed header, {query:.1f} µs for a query.\n"
+    counts = stored(interpreter())
+    if counts:
+        yield "## Instructions of one request, by callgrind\n"
+        yield "The last that `make bench-check` compared with; they do not depend on what else the machine does.\n"
+        yield "| request | instructions |\n|---|---|"
+        yield from (f"| {name} | {count:,} |" for name, count in counts.items())
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=2, help="of each load of small objects")
-    parser.add_argument("--against", action="append", default=[], metavar="NAME=DIRECTORY")
-    parser.add_argument("--directory", type=Path, help="where the store's files go for the run")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", default="", metavar="ROW,…")
+    parser.add_argument("--list", action="store_true", help="name the rows")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--tree", type=Path, metavar="DIRECTORY")
     options = parser.parse_args()
-    others = {name: Path(tree).resolve() for name, _, tree in (text.partition("=") for text in options.against)}
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-", dir=options.directory) as place,
-        started(Path(place), others) as (store, subjects),
-    ):
-        figures = measure(store, subjects, store.upload, options.rounds, options.seconds)
-        held = {subject.name: memory(subject) for subject in subjects if subject.seconds_to_ready}
-        text = report(figures, subjects, options.rounds, held)
-    _RESULTS.write_text(text)
+    if options.list:
+        sys.stdout.write("".join(f"{name:20} {row.title}\n" for name, row in ROWS.items()))
+        sys.stdout.write("".join(f"{name:20} {extent.__doc__}\n" for name, extent in EXTENTS.items()))
+        return 0
+    try:
+        rows, extents = chosen(options.only, options.quick)
+    except KeyError as unknown:
+        parser.error(f"no row is called {unknown}; `--list` names them")
+    usual = _QUICK if options.quick else _WHOLE
+    sizes = Sizes(options.rounds or usual.rounds, usual.seconds, usual.large, usual.stalled)
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        place = Path(name)
+        place.chmod(0o755)
+        with scene(place, sizes, options.tree) as standing:
+            compared = compare(standing, {name: ROWS[name] for name in rows})
+            told = [extent for name in extents for extent in EXTENTS[name](standing)]
+    text = "\n".join(report(list(compared.values()), told, sizes, load)) + "\n"
     sys.stdout.write(text)
+    if not options.only and not options.quick and not options.tree:
+        _RESULTS.write_text(text)
+        capacity.write(compared, told)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -37,10 +37,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`requests` in a window are sent from what `build` makes. `behind` counts what is done after the answers."""
+    """So many of what `build` makes are `counted`, one by one; `behind` counts what is done after their answers."""
 
     build: Callable[[Place], list[Message]]
-    requests: int = 10
+    counted: int = 12
     behind: bool = False
 
 
@@ -74,10 +74,10 @@ CASES: dict[str, Case] = {
     "PUT 4 KiB, SigV4": Case(lambda place: [signed("PUT", place.key(f"{SMALL}-p"), place.pair, os.urandom(SMALL))]),
     "PUT 4 KiB, aws-chunked": Case(lambda place: [framed(place.key(f"{SMALL}-p"), place.pair, os.urandom(SMALL))]),
     "GET 4 KiB, link, behind the answer": Case(lambda place: [plain("GET", place.link(f"{SMALL}-b"))], behind=True),
-    "GET 8 MiB, link": Case(lambda place: [plain("GET", place.link(f"{LARGE}-a"))], requests=1),
-    "PUT 8 MiB, link": Case(lambda place: _put_link(place, LARGE), requests=1),
+    "GET 8 MiB, link": Case(lambda place: [plain("GET", place.link(f"{LARGE}-a"))], counted=4),
+    "PUT 8 MiB, link": Case(lambda place: _put_link(place, LARGE), counted=4),
     "PUT 8 MiB, aws-chunked": Case(
-        lambda place: [framed(place.key(f"{LARGE}-p"), place.pair, os.urandom(LARGE))], requests=3
+        lambda place: [framed(place.key(f"{LARGE}-p"), place.pair, os.urandom(LARGE))], counted=4
     ),
 }
 

@@ -26,10 +26,10 @@ from tests.bench.connection import Connection
 from tests.bench.machine import interpreter, libraries
 from tests.bench.store import standing
 
-__all__ = ["ALLOWED", "Compared", "compare", "count"]
+__all__ = ["ALLOWED", "Compared", "compare", "count", "stored"]
 
 ALLOWED = 0.03
-_WINDOWS = 10
+_MANY = 60
 _STORED = Path(__file__).with_name("instructions.json")
 
 
@@ -54,6 +54,12 @@ class Compared:
         return f"{self.name:42}{self.before or 0:>12,}{self.now:>12,}  {verdict}{'  TOO MANY' if self.grown else ''}"
 
 
+def stored(who: str) -> dict[str, int]:
+    """What was counted last with this interpreter; nothing if nothing was."""
+    found = json.loads(_STORED.read_text()) if _STORED.exists() else {}
+    return dict(found.get(who, {}).get("instructions", {}))
+
+
 def compare(before: Mapping[str, int], now: Mapping[str, int]) -> list[Compared]:
     """Every case that was counted now."""
     return [Compared(name, before.get(name), counted) for name, counted in now.items()]
@@ -67,39 +73,39 @@ def count(cases: Mapping[str, Case], module: str = "gateway", tree: Path | None 
             before = place_before(counting.gateway)
             counting.begin()
             for title, case in cases.items():
-                yield title, (_count_all if case.behind else _count)(counting, before, case)
+                yield title, (_count_behind if case.behind else _count)(counting, before, case)
 
 
 def _count(counting: Counting, place: Place, case: Case) -> int:
-    """What the answer waits for: the least of some windows, since a batch of records falls into one or the other."""
+    """What an answer waits for: the least of some requests. All else comes by the clock or in batches, now and then."""
     with _warmed(counting, place, case) as ask:
-        return round(min(ask() for _ in range(_WINDOWS)) / case.requests)
+        return min(ask(1) for _ in range(case.counted))
 
 
-def _count_all(counting: Counting, place: Place, case: Case) -> int:
+def _count_behind(counting: Counting, place: Place, case: Case) -> int:
     """What is done behind the answers: everything until it is quiet, less what the answers wait for."""
     with _warmed(counting, place, case) as ask:
         counting.behind()
         counting.window()
-        counts = [ask() for _ in range(_WINDOWS)]
+        least = min(ask(1) for _ in range(case.counted))
+        total = ask(_MANY)
         counting.behind()
-        total = sum(counts) + counting.window()
-        return round((total - _WINDOWS * min(counts)) / _WINDOWS / case.requests)
+        return round((total + counting.window() - _MANY * least) / (_MANY + case.counted))
 
 
 @contextmanager
-def _warmed(counting: Counting, place: Place, case: Case) -> Iterator[Callable[[], int]]:
-    """What asks for one window of requests and returns its instructions, everything warm."""
+def _warmed(counting: Counting, place: Place, case: Case) -> Iterator[Callable[[int], int]]:
+    """What sends some requests and returns the instructions they took, everything warm."""
     messages = case.build(place)
     turn = cycle(messages)
     with Connection(messages[0].host, messages[0].port) as connection:
 
-        def ask(requests: int = case.requests) -> int:
+        def ask(requests: int) -> int:
             for message in islice(turn, requests):
                 connection.ask(message)
             return counting.window()
 
-        ask(max(3 * case.requests, len(messages)))
+        ask(max(5 * case.counted, len(messages)))
         yield ask
 
 
@@ -111,9 +117,8 @@ def main() -> int:
     parser.add_argument("--tree", type=Path, help="another checkout, whose gateway is counted")
     options = parser.parse_args()
     chosen = {name: case for name, case in CASES.items() if re.search(options.only, name)}
-    stored = json.loads(_STORED.read_text()) if _STORED.exists() else {}
     who = interpreter()
-    before = stored.get(who, {}).get("instructions", {})
+    before = stored(who)
     sys.stdout.write(f"{who}\n{'instructions of a request':42}{'before':>12}{'now':>12}\n")
     now, found = {}, []
     for name, counted in count(chosen, "tests.bench.slowed" if options.control else "gateway", options.tree):
@@ -123,8 +128,9 @@ def main() -> int:
         sys.stdout.write(f"{compared}\n")
         sys.stdout.flush()
     if options.write:
-        stored[who] = {"instructions": before | now, "libraries": libraries()}
-        _STORED.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n")
+        everything = json.loads(_STORED.read_text()) if _STORED.exists() else {}
+        everything[who] = {"instructions": before | now, "libraries": libraries()}
+        _STORED.write_text(json.dumps(everything, indent=1) + "\n")
         return 0
     if not before:
         sys.stdout.write("Nothing was counted with this interpreter yet: `make bench-check ARGS=--write` keeps this.\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -18,12 +19,14 @@ from awscrt import checksums
 from gateway.core.backend import Credentials
 from gateway.wire.sig.sigv4 import SigningKeys, presign, sign_headers
 
-__all__ = ["CHUNK", "Message", "framed", "plain", "presigned", "signed"]
+__all__ = ["CHUNK", "Message", "Upload", "framed", "framed_upload", "plain", "plain_upload", "presigned", "signed"]
 
 CHUNK = 64 * 1024
 _AGENT = ("User-Agent", "bench/1.0")
 _KEYS = SigningKeys()
 _REGION = "us-east-1"
+_FRAMING = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,19 @@ class Message:
         return self.head + self.body
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One large upload: the head, a piece that is sent so many times, and what follows the last one."""
+
+    host: str
+    port: int
+    head: bytes
+    piece: bytes
+    times: int
+    tail: bytes
+    size: int
+
+
 def plain(method: str, url: str, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()) -> Message:
     """A request that nothing is added to."""
     place = urlsplit(url)
@@ -47,7 +63,8 @@ def plain(method: str, url: str, body: bytes = b"", headers: tuple[tuple[str, st
     assert place.port is not None
     target = place.path + (f"?{place.query}" if place.query else "")
     fields = [("Host", place.netloc), _AGENT, *headers]
-    if body or method in {"PUT", "POST"}:
+    told = any(name.lower() == "content-length" for name, _ in headers)
+    if not told and (body or method in {"PUT", "POST"}):
         fields.append(("Content-Length", str(len(body))))
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
     return Message(place.hostname, place.port, f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode(), body)
@@ -95,15 +112,46 @@ def presigned(method: str, url: str, pair: Credentials) -> str:
 
 def framed(url: str, pair: Credentials, body: bytes) -> Message:
     """An upload as SDKs send it: signed, the body in aws-chunked framing, its CRC64NVME in a trailer."""
-    headers = (
-        ("content-encoding", "aws-chunked"),
-        ("x-amz-decoded-content-length", str(len(body))),
-        ("x-amz-trailer", "x-amz-checksum-crc64nvme"),
-    )
     whole = b"".join(
         b"%x\r\n%b\r\n" % (len(piece), piece)
         for piece in (body[start : start + CHUNK] for start in range(0, len(body), CHUNK))
     )
     sum_ = base64.b64encode(checksums.crc64nvme(body).to_bytes(8, "big"))
     whole += b"0\r\nx-amz-checksum-crc64nvme:%b\r\n\r\n" % sum_
-    return signed("PUT", url, pair, whole, headers, "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+    return signed("PUT", url, pair, whole, _framed_headers(len(body)), _FRAMING)
+
+
+def plain_upload(url: str, size: int, pair: Credentials | None = None) -> Upload:
+    """Noise of this size, as it is; signed with the body left out of the signature, if there is somebody to sign."""
+    length = (("content-length", str(size)),)
+    if pair is None:
+        message = plain("PUT", url, headers=length)
+    else:
+        message = signed("PUT", url, pair, headers=length, payload_hash="UNSIGNED-PAYLOAD")
+    piece = os.urandom(min(size, _PIECE))
+    return Upload(message.host, message.port, message.head, piece, size // len(piece), b"", size)
+
+
+def framed_upload(url: str, size: int, pair: Credentials) -> Upload:
+    """Noise of this size in aws-chunked framing with its CRC64NVME in the trailer, a whole number of chunks."""
+    chunk = os.urandom(CHUNK)
+    count, sum_ = size // CHUNK, 0
+    for _ in range(count):
+        sum_ = checksums.crc64nvme(chunk, sum_)
+    piece = b"%x\r\n%b\r\n" % (CHUNK, chunk)
+    encoded = base64.b64encode(sum_.to_bytes(8, "big"))
+    tail = b"0\r\nx-amz-checksum-crc64nvme:%b\r\n\r\n" % encoded
+    headers = (
+        ("content-length", str(len(piece) * count + len(tail))),
+        *_framed_headers(count * CHUNK),
+    )
+    message = signed("PUT", url, pair, headers=headers, payload_hash=_FRAMING)
+    return Upload(message.host, message.port, message.head, piece, count, tail, count * CHUNK)
+
+
+def _framed_headers(size: int) -> tuple[tuple[str, str], ...]:
+    return (
+        ("content-encoding", "aws-chunked"),
+        ("x-amz-decoded-content-length", str(size)),
+        ("x-amz-trailer", "x-amz-checksum-crc64nvme"),
+    )

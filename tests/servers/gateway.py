@@ -118,6 +118,7 @@ def gateway_before(
     directory: Path,
     more: str = "",
     *,
+    backend_more: str = "",
     bucket_more: str = "",
     rules: str = _RULES,
     environ: Mapping[str, str] | None = None,
@@ -128,8 +129,9 @@ def gateway_before(
 ) -> Iterator[RunningGateway]:
     """`gateway serve` in front of these stores.
 
-    `more` is added to gateway.yaml, `bucket_more` to every bucket's entry (`, cors: [...]`), `environ` to the
-    environment, where it may replace settings. `rules` stand in the policy instead of "the tests do everything".
+    `more` is added to gateway.yaml, `backend_more` and `bucket_more` to every backend's and bucket's entry
+    (`, cors: [...]`), `environ` to the environment, where it may replace settings. `rules` stand in the policy instead
+    of "the tests do everything".
     `interpreter` runs `module` (something that measures may stand around either), which is given `arguments` too.
     """
     data, control = free_ports(2)
@@ -141,7 +143,7 @@ def gateway_before(
         variables |= {f"{upper}_KEY": store.access_key, f"{upper}_SECRET": store.secret_key}
         credentials = f"{{access_key: env:{upper}_KEY, secret_key: env:{upper}_SECRET}}"
         place = f'profile: {store.profile}, endpoint: "{store.endpoint}", region: {store.region}'
-        policy.append(f"  {store.profile}: {{{place}, credentials: {credentials}}}")
+        policy.append(f"  {store.profile}: {{{place}, credentials: {credentials}{backend_more}}}")
     policy.append("buckets:")
     policy += [
         f"  {name}: {{backend: {name}, bucket: {real}, prefix: inside/{bucket_more}}}" for name, real in buckets.items()

@@ -1,0 +1,154 @@
+"""Owns what is told in milliseconds, seconds and bytes instead of CPU time: latency, memory, the start, many grants.
+
+Refuses to own what is compared by CPU time (`tests.bench.rows`).
+
+Law: latency is told as what is added to the store's own, asked in turns within the same seconds; memory as what is held
+above an idle process.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.figures import Spread, percentile
+from tests.bench.load import at_rate, downloading, stalled, wrk
+from tests.bench.measure import resident
+from tests.bench.peers import Subject
+from tests.bench.requests import Message, plain
+from tests.bench.scene import Scene
+
+__all__ = ["EXTENTS", "Extent"]
+
+_MIB = 1 << 20
+_RATE = 200
+_SMALL = 4096
+_STARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """One figure with its unit, and what is aimed at: first, and in the end."""
+
+    title: str
+    spread: Spread
+    unit: str
+    reach: float | None = None
+    then: float | None = None
+
+    def __str__(self) -> str:
+        cells = [self.title, f"{self.spread} {self.unit}".strip()]
+        cells += ["" if aim is None else f"{aim:g}" for aim in (self.reach, self.then)]
+        return f"| {' | '.join(cells)} |"
+
+
+def _small(subject: Subject) -> Message:
+    return subject.get(f"{_SMALL}-a")
+
+
+def _added(scene: Scene) -> Iterator[Extent]:
+    """The gateway and njs against the store itself, each 200 times a second, in turns."""
+    direct = plain("GET", f"{scene.stand.objects}/{_SMALL}-a")
+    named = {"gateway": _small(scene.gateway.by_link()), "nginx signing in njs": _small(scene.njs)}
+    added: dict[str, list[list[float]]] = {name: [] for name in named}
+    for _ in range(scene.sizes.rounds):
+        own, *through = at_rate([direct, *named.values()], _RATE, 2 * scene.sizes.seconds)
+        for name, latencies in zip(named, through, strict=True):
+            added[name].append([percentile(latencies, share) - percentile(own, share) for share in (0.5, 0.99)])
+    for name, rounds in added.items():
+        for at, (share, reach, then) in enumerate((("median", 0.3, 0.2), ("p99", 2.0, 1.0))):
+            aims = (reach, then) if name == "gateway" else (None, None)
+            spread = Spread.of([figures[at] for figures in rounds])
+            yield Extent(f"added {share} of a 4 KiB GET at {_RATE}/s, {name}", spread, "ms", *aims)
+
+
+def _crowd(scene: Scene) -> Iterator[Extent]:
+    """The slowest hundredth at 256 connections, all of them asking at once."""
+    subjects = (scene.gateway.by_link(), scene.njs)
+    found = [
+        [wrk([_small(subject)], 256, scene.sizes.seconds).p99 for subject in subjects]
+        for _ in range(scene.sizes.rounds)
+    ]
+    yield Extent(
+        "p99 of 4 KiB at 256 connections / njs", Spread.of([ours / their for ours, their in found]), "×", 2, 1.3
+    )
+
+
+def _beside(scene: Scene) -> Iterator[Extent]:
+    """Small ones at a fixed rate beside eight large downloads, and alone, through the same subject."""
+    for subject, aims in ((scene.gateway.by_link(), (2.0, 1.3)), (scene.nginx[""], (None, None))):
+        small, large, found = _small(subject), subject.get(f"{scene.sizes.large}-a"), []
+        for _ in range(scene.sizes.rounds):
+            [alone] = at_rate([small], _RATE, 2 * scene.sizes.seconds)
+            with downloading(large, 8):
+                [beside] = at_rate([small], _RATE, 2 * scene.sizes.seconds)
+            found.append(percentile(beside, 0.99) / percentile(alone, 0.99))
+        yield Extent(f"p99 of 4 KiB beside 8 large downloads / alone, {subject.name}", Spread.of(found), "×", *aims)
+
+
+def _start(scene: Scene) -> Iterator[Extent]:
+    """From the start of the process to the first good answer of its readiness, and what it holds then."""
+    ready, idle = [], []
+    for _ in range(_STARTS):
+        with scene.fresh() as measured:
+            ready.append(measured.ready_seconds)
+            idle.append(resident(measured.pid) / _MIB)
+    yield Extent("ready", Spread.of(ready), "s", 0.6, 0.4)
+    yield Extent("idle", Spread.of(idle), "MiB", 56, 48)
+
+
+def _stalled(scene: Scene) -> Iterator[Extent]:
+    """What clients that stopped reading, or sending, cost above the same process before they came."""
+    for count in scene.sizes.stalled:
+        aims = (20.0, 10.0) if count == 500 else (None, None)
+        with scene.fresh() as measured:
+            subject = measured.by_link()
+            wrk([_small(subject)], 32, 1)
+            reader = subject.get(f"{1 << 30}-a")
+            sent = subject.upload(f"{1 << 30}-p", 1 << 30)
+            before = resident(measured.pid)
+            with stalled(reader, count):
+                readers = (resident(measured.pid) - before) / _MIB
+        yield Extent(f"{count} stalled readers, above idle", Spread.of([readers]), "MiB", *aims)
+        with scene.fresh() as measured:
+            subject = measured.by_link()
+            wrk([_small(subject)], 32, 1)
+            sent = subject.upload(f"{1 << 30}-p", 1 << 30)
+            uploader = Message(sent.host, sent.port, sent.head)
+            before = resident(measured.pid)
+            with stalled(uploader, count, bytes(100_000)):
+                uploaders = (resident(measured.pid) - before) / _MIB
+        yield Extent(f"{count} stalled uploaders, above idle", Spread.of([uploaders]), "MiB")
+
+
+def _million(scene: Scene) -> Iterator[Extent]:
+    """What `tests.replicas.million` finds with SQLite: look-ups and whole requests among a million links."""
+    out = scene.directory() / "million.md"
+    command = [sys.executable, "-m", "tests.replicas.million", "--engines", "SQLite", "--out", str(out)]
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL, cwd=Path.cwd())
+    yield from million_rows(out.read_text())
+
+
+def million_rows(text: str) -> Iterator[Extent]:
+    """The rows of that table, each with its ratio of the p99 among many to that among few."""
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        found = re.match(r"([\d.]+)(?: \(told\))?$", cells[-1])
+        if len(cells) == 6 and found:
+            ratio = float(found[1])
+            yield Extent(f"p99 among a million / a thousand: {cells[0]}", Spread.of([ratio]), "×", 1.1, 1.05)
+
+
+EXTENTS: dict[str, Callable[[Scene], Iterator[Extent]]] = {
+    "rate": _added,
+    "crowd": _crowd,
+    "beside": _beside,
+    "start": _start,
+    "stalled": _stalled,
+    "million": _million,
+}
+"""By the name that `--only` takes."""
