@@ -4,6 +4,7 @@ Refuses to own what is sent and what is done with the counts (`tests.bench.instr
 
 Law: what is counted does not depend on how busy the machine is. A process under callgrind is forty times slower, and
 slower still on a busy machine, so its clock is slowed a hundred times: what comes by the clock comes hardly at all.
+Threads are told apart, since the other ones' work falls anywhere.
 """
 
 from __future__ import annotations
@@ -20,11 +21,19 @@ from pathlib import Path
 from tests.bench.store import Stand
 from tests.servers.gateway import RunningGateway, gateway_before
 
-__all__ = ["ENVIRON", "Counting", "counted_gateway"]
+__all__ = ["ENVIRON", "Counting", "Window", "counted_gateway"]
 
 ENVIRON = {"PYTHONPATH": str(Path.cwd()), "PYTHONHASHSEED": "1", "PYTHONDONTWRITEBYTECODE": ""}
 _RATE = 0.01
 _TOTAL = re.compile(r"^totals: (\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Instructions of the thread that answers, and of all threads."""
+
+    main: int
+    all: int
 
 
 @dataclass
@@ -42,19 +51,19 @@ class Counting:
         self.switch_on()
         self.window()
 
-    def window(self) -> int:
-        """Instructions of all threads since the last window ended."""
+    def window(self) -> Window:
+        """Instructions since the last window ended."""
         self._tell("--dump")
         self.windows += 1
-        return self.total(self.windows)
+        return self.read(self.windows)
 
-    def total(self, dump: int) -> int:
-        """The instructions of one dump, which is then thrown away."""
-        total = 0
-        for part in self.output.parent.glob(f"{self.output.name}.{dump}"):
-            total += sum(int(found) for found in _TOTAL.findall(part.read_text()))
+    def read(self, dump: int) -> Window:
+        """What one dump tells, which is then thrown away."""
+        threads = {}
+        for part in self.output.parent.glob(f"{self.output.name}.{dump}-*"):
+            threads[part.suffix] = sum(int(found) for found in _TOTAL.findall(part.read_text()))
             part.unlink()
-        return total
+        return Window(threads.get(f".{dump}-01", 0), sum(threads.values()))
 
     def behind(self) -> None:
         """Return when what is done in batches behind the answers is done: a tenth of a second of the slow clock."""
@@ -91,6 +100,7 @@ def counted_gateway(
         "--tool=callgrind",
         f"--callgrind-out-file={output}",
         "--instr-atstart=no",
+        "--separate-threads=yes",
         *options,
         sys.executable,
     ]

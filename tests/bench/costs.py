@@ -143,7 +143,7 @@ def _count(counting: Counting, place: Place, case: Case, output: Path) -> Told:
         for message in islice(turn, _COUNTED):
             connection.ask(message)
         found = _told(counting.gateway.pid, output, 60)
-    return corrected(tallied([(path, counting.total(number)) for number, path in found["found"]], found["entered"]))
+    return corrected(tallied([(path, counting.read(number).main) for number, path in found["found"]], found["entered"]))
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
-from tests.bench.callgrind import Counting, counted_gateway
+from tests.bench.callgrind import Counting, Window, counted_gateway
 from tests.bench.cases import CASES, Case, Place, place_before
 from tests.bench.connection import Connection
 from tests.bench.machine import interpreter, libraries
@@ -79,7 +79,7 @@ def count(cases: Mapping[str, Case], module: str = "gateway", tree: Path | None 
 def _count(counting: Counting, place: Place, case: Case) -> int:
     """What an answer waits for: the least of some requests. All else comes by the clock or in batches, now and then."""
     with _warmed(counting, place, case) as ask:
-        return min(ask(1) for _ in range(case.counted))
+        return min(ask(1).main for _ in range(case.counted))
 
 
 def _count_behind(counting: Counting, place: Place, case: Case) -> int:
@@ -87,20 +87,23 @@ def _count_behind(counting: Counting, place: Place, case: Case) -> int:
     with _warmed(counting, place, case) as ask:
         counting.behind()
         counting.window()
-        least = min(ask(1) for _ in range(case.counted))
-        total = ask(_MANY)
+        windows = [ask(1) for _ in range(case.counted)]
+        windows.append(ask(_MANY))
         counting.behind()
-        return round((total + counting.window() - _MANY * least) / (_MANY + case.counted))
+        windows.append(counting.window())
+        waited_for = min(window.main for window in windows[: case.counted])
+        requests = _MANY + case.counted
+        return round(sum(window.all for window in windows) / requests - waited_for)
 
 
 @contextmanager
-def _warmed(counting: Counting, place: Place, case: Case) -> Iterator[Callable[[int], int]]:
+def _warmed(counting: Counting, place: Place, case: Case) -> Iterator[Callable[[int], Window]]:
     """What sends some requests and returns the instructions they took, everything warm."""
     messages = case.build(place)
     turn = cycle(messages)
     with Connection(messages[0].host, messages[0].port) as connection:
 
-        def ask(requests: int) -> int:
+        def ask(requests: int) -> Window:
             for message in islice(turn, requests):
                 connection.ask(message)
             return counting.window()
