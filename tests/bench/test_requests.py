@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import parse_qsl
 
 from gateway.core.backend import Credentials
 from gateway.core.request import BodyFraming, RawRequest
 from gateway.wire.sig import sigv4
 from gateway.wire.sig.aws_chunked import ChunkedDecoder
-from gateway.wire.sig.credentials import read_credentials
+from gateway.wire.sig.credentials import auth_fields, read_credentials
 from tests.bench.requests import CHUNK, Message, framed, plain, presigned, signed
 
 _PAIR = Credentials("AKIDEXAMPLE", "secret")
@@ -25,7 +26,7 @@ def _raw(message: Message) -> RawRequest:
 
 def _verified(message: Message) -> sigv4.Verified:
     raw = _raw(message)
-    presented = read_credentials(raw)
+    presented = read_credentials(auth_fields(raw.headers, parse_qsl(raw.query)))
     return sigv4.verify(presented, raw, _PAIR.secret_key, now=time.time(), keys=sigv4.SigningKeys())
 
 

@@ -40,10 +40,10 @@ def test_turns_alternate_and_what_is_shared_is_measured_once_a_round() -> None:
 
 def test_a_row_is_told_with_its_aims() -> None:
     """Ratio, spread, both figures in their unit, and what is aimed at."""
-    figures: Iterator[float] = iter([1e-4, 1e-4, 2e-4, 1e-4, 1e-4, 4e-4, 3e-4, 1e-4])
+    figures: Iterator[float] = iter([1, 1, 0.5, 0.25, 0.25, 1, 0.75, 0.25])
     [compared] = compare(_SCENE, {"a": _row("ours", "theirs")}, lambda _: next(figures)).values()
     assert Spread(3.0, 2.0, 4.0) == compared.ratio
-    assert "| ours / theirs | 3.00 (2.00–4.00) | 300 / 100 µs a request | 1.5 | 1 |" == str(compared)
+    assert "| ours / theirs | 3.00 (2.00–4.00) | 7.5e+05 / 2.5e+05 µs a request | 1.5 | 1 |" == str(compared)
 
 
 def test_a_subject_that_is_not_to_be_had_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
