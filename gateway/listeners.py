@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from gateway.control.serve import ControlPlane
 from gateway.core.reasons import SettingsError
 from gateway.schema.addresses import ListenAddress
-from gateway.server.listener import DataServer, Handle
+from gateway.server.listener import Handle, HttpServer
 from gateway.server.tls import Certificates, KeyFiles
 
 __all__ = ["Listeners"]
@@ -37,22 +37,22 @@ class Listeners:
         self._head_seconds = head_seconds
         self._certificates = Certificates(certificate_ends)
         self._contexts = self._certificates.load(tls)
-        self._data: list[DataServer] = []
-        self._control: tuple[ControlPlane, DataServer] | None = None
+        self._data: list[HttpServer] = []
+        self._control: tuple[ControlPlane, HttpServer] | None = None
 
     async def open_data(self, listen: ListenAddress, handler: Handle, *, tls: bool) -> None:
         """Serve what `handler` answers. Raises SettingsError: the address cannot be had."""
-        server = DataServer(handler, head_seconds=self._head_seconds)
+        server = HttpServer(handler, head_seconds=self._head_seconds)
         self._data.append(server)
         await self._bind(server, listen, self._contexts.get("data") if tls else None)
 
     async def open_control(self, listen: ListenAddress, plane: ControlPlane) -> None:
         """Serve the control API. Raises SettingsError: the address cannot be had."""
-        server = DataServer(plane.handle, head_seconds=self._head_seconds)
+        server = HttpServer(plane.handle, head_seconds=self._head_seconds)
         self._control = plane, server
         await self._bind(server, listen, self._contexts.get("control"))
 
-    async def _bind(self, server: DataServer, listen: ListenAddress, tls: ssl.SSLContext | None) -> None:
+    async def _bind(self, server: HttpServer, listen: ListenAddress, tls: ssl.SSLContext | None) -> None:
         if listen.path and self._shared:
             raise SettingsError(f"{listen}: several processes cannot share a Unix socket: listen on an address")
         try:

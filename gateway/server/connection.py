@@ -1,6 +1,7 @@
 """Owns one client's connection: bytes in, one request at a time, bytes out, and its end.
 
-Refuses to own what a request means (`gateway.data.serve`) and the listening sockets (`gateway.server.listener`).
+Refuses to own what a request means (`gateway.data.serve`, `gateway.control.serve`) and the listening sockets
+(`gateway.server.listener`).
 
 Laws: a body is bytes, never decompressed (T3). The next request is not looked at before the answer to this one has
 ended. A request whose end is in doubt, or whose body nobody read, is the last of its connection. A connection that
@@ -51,7 +52,7 @@ _NOT_SENT: Final = 0x894B
 
 _MALFORMED: Final = b"malformed request\n"
 
-_log = structlog.get_logger("gateway.data")
+_log = structlog.get_logger("gateway.server")
 
 
 class Host(Protocol):

@@ -1,6 +1,7 @@
-"""Owns the listening sockets of the data plane, the connections made to them, and the clock that watches these.
+"""Owns the listening sockets of either plane, the connections made to them, and the clock that watches these.
 
-Refuses to own one connection's bytes (`gateway.server.connection`) and what a request means (`gateway.data.routes`).
+Refuses to own one connection's bytes (`gateway.server.connection`) and what a request means (`gateway.data.routes`,
+`gateway.control.serve`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final
 from gateway.server.connection import Connection
 from gateway.server.request import IncomingRequest
 
-__all__ = ["DataServer"]
+__all__ = ["HttpServer"]
 
 _BACKLOG: Final = 1024
 _LONGEST_TICK: Final = 1.0
@@ -23,7 +24,7 @@ _LONGEST_TICK: Final = 1.0
 Handle = Callable[[Connection, IncomingRequest], Awaitable[None]]
 
 
-class DataServer:
+class HttpServer:
     """Every request of its connections goes to one handler. To be made inside the event loop that it serves in.
 
     `head_seconds` is how long a connection may take to send a whole head, and before it to agree on TLS.

@@ -23,7 +23,7 @@ from gateway.core.route import Answer, Backend, Bucket, UpstreamCall
 from gateway.core.rule import Effect, LinkLimits, Rule
 from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
-from gateway.server.listener import DataServer
+from gateway.server.listener import HttpServer
 from gateway.stores.engine import Engine
 from gateway.stores.memory import open_memory
 from gateway.stores.seal import Sealer
@@ -226,7 +226,7 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
     assert {} == changes, "nothing of this name is needed"
     deps = ControlDeps(**{kind.__name__.lower(): kind(**members) for kind, members in parts.items()})
     plane = ControlPlane(deps)
-    server = DataServer(plane.handle, head_seconds=HEAD_SECONDS)
+    server = HttpServer(plane.handle, head_seconds=HEAD_SECONDS)
 
     async def stop() -> None:
         plane.end_waits()

@@ -34,7 +34,7 @@ from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.data.state.transfers import Transfers
 from gateway.data.steps.renew import Renewals
 from gateway.server.connection import Connection
-from gateway.server.listener import DataServer
+from gateway.server.listener import HttpServer
 from gateway.server.request import IncomingRequest
 from gateway.stores.engine import Engine
 from gateway.stores.memory import open_memory
@@ -117,7 +117,7 @@ class Rig:
     details: list[str]
     renewals: Renewals
     port: int = 0
-    server: DataServer | None = None
+    server: HttpServer | None = None
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     in_work: int = 0
@@ -344,7 +344,7 @@ async def running(
     if load:
         await follower.load()
     handler = data_handler(plane, Terms(trusted, unsigned_content_type, signatures))
-    server = DataServer(rig.counted(handler), head_seconds=head_seconds)
+    server = HttpServer(rig.counted(handler), head_seconds=head_seconds)
     rig.server = server
     rig.port = await server.listen("127.0.0.1", 0)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.server.listener import DataServer
+from gateway.server.listener import HttpServer
 from tests.data.harness import Rig, request
 from tests.data.raw_client import RawClient
 from tests.data.scripted_store import Scripted
@@ -69,7 +69,7 @@ async def test_what_does_not_end_is_ended(rig: Rig) -> None:
 async def test_a_handshake_that_does_not_come_ends_the_connection(rig: Rig) -> None:
     """Under TLS a connection that says nothing has the same time as a head."""
     assert rig.server is not None
-    hasty = DataServer(rig.server.handle, head_seconds=0.05)
+    hasty = HttpServer(rig.server.handle, head_seconds=0.05)
     port = await hasty.listen("127.0.0.1", 0, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     async with RawClient(port) as client:
         assert b"" == await client.rest()
@@ -86,7 +86,7 @@ async def test_a_unix_socket_is_a_listener_too(rig: Rig, tmp_path: Path) -> None
         peers.append(connection.peer)
         await handle(connection, arrival)
 
-    server = DataServer(looked, head_seconds=1.0)
+    server = HttpServer(looked, head_seconds=1.0)
     await server.listen_on_path(str(tmp_path / "socket"))
     reader, writer = await asyncio.open_unix_connection(str(tmp_path / "socket"))
     writer.write(request("GET", "/robots.txt"))
