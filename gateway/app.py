@@ -205,7 +205,7 @@ class _App:
         self.metrics.view_age(lambda: follower.age)
         tracing, log = self.tracing, self.logs.access_log
         self.plane = DataPlane(
-            gate=_snapshot(self.loaded),
+            snapshot=_snapshot(self.loaded),
             upstream=self.upstream if tracing is None else tracing.asking(self.upstream),
             grants=Grants(
                 self.state.grants,
@@ -353,7 +353,7 @@ class _App:
 
     def _live(self) -> Live:
         return Live(
-            policy=lambda: self.plane.gate.policy,
+            policy=lambda: self.plane.snapshot.policy,
             callers=lambda: self._callers,
             public_url=lambda: self.settings.data.public_url,
             address=lambda: source_address(self.settings),
@@ -378,7 +378,7 @@ class _App:
 
     def _drain(self, name: str, drained: bool) -> None:  # noqa: FBT001 (an operator's word)
         """Out of use, or back, until a reload. What runs goes on. Raises KeyError if there is none of this name."""
-        self.plane.gate = self.plane.gate.with_drained(name, drained=drained)
+        self.plane.snapshot = self.plane.snapshot.with_drained(name, drained=drained)
         _log.warning("backend drained" if drained else "backend resumed", backend=name)
 
     def _log_at(self, level: str, seconds: float | None) -> None:
@@ -433,7 +433,7 @@ class _App:
             return
         self.loaded, self.settings, self._callers = loaded, loaded.settings, _callers_of(loaded.settings)
         self.metrics.know(backends=loaded.policies.policy.backends)
-        self.plane.gate = _snapshot(loaded)
+        self.plane.snapshot = _snapshot(loaded)
         self._log_as_set()
         self.renewals.rules_changed()
         self._settings_read.set()

@@ -197,8 +197,8 @@ class UploadVerb(StrEnum):
     DISCOVER = "discover"
     CREATE = "create"
     APPEND = "append"
-    LOOK = "look"
-    END = "end"
+    HEAD = "head"
+    TERMINATE = "terminate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

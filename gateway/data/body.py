@@ -22,12 +22,12 @@ from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks
 from gateway.wire.sig.sigv4 import Verified
 
-__all__ = ["metered", "plain_body", "withheld"]
+__all__ = ["hold_last", "meter", "read_plain"]
 
 _CLAIM = 8 * 1024 * 1024
 
 
-async def plain_body(
+async def read_plain(
     plane: DataPlane, request: ObjectRequest, permit: Permit, verified: Verified | None
 ) -> AsyncIterator[bytes | Stretch]:
     """The object's own bytes, in order, all but the last chunk as they come; a stretch where nobody needs to see them.
@@ -39,23 +39,23 @@ async def plain_body(
     checks = BodyChecks.from_request(request.headers, verified.payload_hash if verified is not None else None, trailers)
     source, rest = permit.exchange.body(), None
     if request.framing is not BodyFraming.PLAIN:
-        source = _unwrapped(source, ChunkedDecoder(request.framing, request.content_length, verified, trailers), checks)
+        source = _unwrap(source, ChunkedDecoder(request.framing, request.content_length, verified, trailers), checks)
     elif checks.needed:
-        source = _checked(source, checks)
+        source = _check(source, checks)
     elif request.content_length is not None and not permit.paced:
         rest = _Rest(permit)
-    async for plain in withheld(plane, permit, metered(plane, permit, source, request.content_length), rest):
+    async for plain in hold_last(plane, permit, meter(plane, permit, source, request.content_length), rest):
         yield plain
 
 
-async def withheld(
+async def hold_last(
     plane: DataPlane, permit: Permit, chunks: AsyncIterator[bytes], rest: _Rest | None = None
 ) -> AsyncIterator[bytes | Stretch]:
     """The same bytes, the last of them only after the whole was found right and may still be sent.
 
     Raises:
         Refused: the right has ended; the reason of a cut.
-        DependencyDown: nobody can know whether it has.
+        DependencyDown: a store that has to be asked does not answer.
     """
     held = b""
     async for chunk in chunks:
@@ -75,7 +75,7 @@ async def withheld(
         yield held
 
 
-async def metered(
+async def meter(
     plane: DataPlane, permit: Permit, source: AsyncIterator[bytes], declared: int | None
 ) -> AsyncIterator[bytes]:
     """Count, cap and pace the plain bytes of an upload; `declared` is their length if it is known.
@@ -104,14 +104,14 @@ async def metered(
         raise Refused(Reason.INCOMPLETE_BODY, f"{permit.moved} of {declared} bytes came")
 
 
-async def _checked(source: AsyncIterator[bytes], checks: BodyChecks) -> AsyncIterator[bytes]:
+async def _check(source: AsyncIterator[bytes], checks: BodyChecks) -> AsyncIterator[bytes]:
     async for chunk in source:
         checks.update(chunk)
         yield chunk
     checks.finish()
 
 
-async def _unwrapped(source: AsyncIterator[bytes], decoder: ChunkedDecoder, checks: BodyChecks) -> AsyncIterator[bytes]:
+async def _unwrap(source: AsyncIterator[bytes], decoder: ChunkedDecoder, checks: BodyChecks) -> AsyncIterator[bytes]:
     async for chunk in source:
         plain = b"".join(decoder.feed(chunk))  # each piece that is handed on costs as much, however small it is
         if plain:

@@ -116,7 +116,7 @@ class LinkCall:
 
 @dataclass(frozen=True, slots=True)
 class S3Call:
-    """A request on the S3 face, by a key or by nobody. `verified` is what its signature proved of the body.
+    """A request on the S3 face, by a key or without a credential. `verified` is what its signature proved of the body.
 
     `grant` is a key's, as it was at the feed's position `as_of`; None for who acts without one.
     """
@@ -151,7 +151,7 @@ class S3Call:
 
     def error_reply(self, status: int, code: str, permit: Permit) -> Reply:
         """A store's error in our words; also for errors that came with status 200."""
-        permit.told = store_reason(status, code, link=False)
+        permit.store_error = store_reason(status, code, link=False)
         return store_error(status, code, self.request, permit.exchange.request_id)
 
 

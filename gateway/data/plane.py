@@ -104,14 +104,14 @@ class Snapshot:
 
 @dataclass(slots=True, kw_only=True)
 class DataPlane:
-    """The parts of the data plane. Only `gate` is ever replaced.
+    """The parts of the data plane. Only `snapshot` is ever replaced.
 
-    `reserve` is the memory for bodies that have to be kept, `parts` that for uploads of unknown length, `lists` that
-    for the members of archives. `turns` are those of addresses that guess, at the grant store. `renewals` knows the
-    plane and is therefore set once both are there; without it no request runs.
+    `body_memory` is the memory for bodies that are buffered, `part_memory` that for uploads of unknown length,
+    `archive_memory` that for the members of archives. `turns` are those of addresses that guess, at the grant store.
+    `renewals` knows the plane and is therefore set once both are there; without it no request runs.
     """
 
-    gate: Snapshot
+    snapshot: Snapshot
     upstream: Upstream
     grants: Grants
     follower: RevocationFollower
@@ -128,9 +128,9 @@ class DataPlane:
     entropy: Callable[[int], bytes]
     passwords: Passwords = field(default_factory=Passwords)
     turns: Turns = field(default_factory=Turns)
-    holds: UploadLocks = field(default_factory=UploadLocks)
-    reserve: MemoryBudget = field(default_factory=MemoryBudget)
-    lists: MemoryBudget = field(default_factory=lambda: MemoryBudget(_LISTS_ROOM))
-    parts: MemoryBudget = field(default_factory=lambda: MemoryBudget(_PARTS_ROOM))
+    upload_locks: UploadLocks = field(default_factory=UploadLocks)
+    body_memory: MemoryBudget = field(default_factory=MemoryBudget)
+    archive_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_LISTS_ROOM))
+    part_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_PARTS_ROOM))
     draining: bool = False
     renewals: Renewing = field(init=False)

@@ -62,17 +62,17 @@ class ArrivingForm:
         """
         size = 0
         for chunk in self._first:
-            size = self._sized(size, chunk)
+            size = self._measure(size, chunk)
             yield chunk
         async for arrived in self._source:
             for chunk in self._parser.feed(arrived):
-                size = self._sized(size, chunk)
+                size = self._measure(size, chunk)
                 yield chunk
         self._parser.finish()
         if self.sizes is not None and (reason := self.sizes.refuses(size, whole=True)) is not None:
             raise Refused(reason, f"the form's file has {size} bytes")
 
-    def _sized(self, size: int, chunk: bytes) -> int:
+    def _measure(self, size: int, chunk: bytes) -> int:
         size += len(chunk)
         if self.sizes is not None and (reason := self.sizes.refuses(size, whole=False)) is not None:
             raise Refused(reason, "the form's file is too large")

@@ -71,7 +71,7 @@ class SignedPresented:
 
 @dataclass(frozen=True, slots=True)
 class FormPresented:
-    """A POST form on the S3 face; `signed` is None for one without a policy, which stands for nobody."""
+    """A POST form on the S3 face; `signed` is None for one without a policy, which proves nothing."""
 
     arriving: ArrivingForm
     signed: SignedForm | None

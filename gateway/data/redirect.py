@@ -23,8 +23,8 @@ __all__ = ["redirect"]
 _SECONDS: Final = 15
 
 
-async def redirect(plane: DataPlane, gate: Snapshot, call: Call, permit: Permit) -> Reply:
-    """The redirect; taking it is a use, because nobody sees whether it is followed."""
+async def redirect(plane: DataPlane, snapshot: Snapshot, call: Call, permit: Permit) -> Reply:
+    """The redirect; it counts as a use at once, as nothing tells whether it is followed."""
     store_call = upstream_call(permit.route, call.request)
     # Conditions and ranges travel with the client's own request; only what is in the URL is signed.
     store_call = replace(store_call, query=(*store_call.query, *call.overrides()), headers=())

@@ -1,4 +1,4 @@
-"""Owns the door of the data plane: from a request that arrived to `serve`, and the few paths that are nobody's object.
+"""Owns the door of the data plane: from a request that arrived to `serve`, and the few fixed paths that name no object.
 
 Refuses to own the steps.
 """
@@ -23,13 +23,13 @@ from gateway.wire.replies import Reply, page_reply
 
 __all__ = ["data_handler"]
 
-_NOBODYS: Final = {
+_FIXED: Final = {
     "/robots.txt": Reply(200, (("Content-Type", "text/plain"),), b"User-agent: *\nDisallow: /\n"),
     "/favicon.ico": Reply(204, (("Cache-Control", "max-age=86400"),)),
 }
 
 
-_FRONT: Final = page_reply(pages.front_page())
+_FRONT_PAGE: Final = page_reply(pages.front_page())
 
 
 def data_handler(
@@ -42,20 +42,20 @@ def data_handler(
         peer = connection.peer
         raw = arrival.raw
         if raw is not None:
-            gate = plane.gate
-            believed = is_trusted(peer, gate.trusted_proxies, trusted_socket=gate.trusted_socket)
+            snapshot = plane.snapshot
+            believed = is_trusted(peer, snapshot.trusted_proxies, trusted_socket=snapshot.trusted_socket)
             undeclared.notice(peer, raw, believed=believed)
             if believed:
-                told = raw.header_values("x-forwarded-for")
-                peer = client_address(peer, told, gate.trusted_proxies, trusted_socket=gate.trusted_socket)
+                named = raw.header_values("x-forwarded-for")
+                peer = client_address(peer, named, snapshot.trusted_proxies, trusted_socket=snapshot.trusted_socket)
         exchange = ClientExchange(connection, arrival, new_request_id(), peer)
-        if arrival.target in _NOBODYS and _only_asks(arrival) and not _hosted(arrival, plane):
-            with suppress(Refused):  # the client has gone: nobody's answer is nobody's loss
-                await exchange.send(_NOBODYS[arrival.target])
+        if arrival.target in _FIXED and _only_asks(arrival) and not _names_bucket(arrival, plane):
+            with suppress(Refused):  # the client has gone: there is no record to make
+                await exchange.send(_FIXED[arrival.target])
             return
-        if terms.trusted is None and _wants_front_page(arrival) and not _hosted(arrival, plane):
+        if terms.trusted is None and _wants_front_page(arrival) and not _names_bucket(arrival, plane):
             with suppress(Refused):
-                await exchange.send(_FRONT if arrival.method == "GET" else _FRONT.without_body())
+                await exchange.send(_FRONT_PAGE if arrival.method == "GET" else _FRONT_PAGE.without_body())
             return
         await serve(plane, exchange, terms)
         if not exchange.started:
@@ -82,7 +82,7 @@ def _only_asks(arrival: IncomingRequest) -> bool:
     return bare and arrival.method in {"GET", "HEAD"}
 
 
-def _hosted(arrival: IncomingRequest, plane: DataPlane) -> bool:
+def _names_bucket(arrival: IncomingRequest, plane: DataPlane) -> bool:
     """Whether the host is a bucket's own, where every path is an object's."""
     host = arrival.headers.get("host", "").lower().partition(":")[0].removesuffix(".")
-    return any(host.endswith(f".{domain}") for domain in plane.gate.domains)
+    return any(host.endswith(f".{domain}") for domain in plane.snapshot.domains)

@@ -29,24 +29,24 @@ __all__ = ["serve"]
 
 async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> None:
     """Answer one request, whatever it is, and leave one record of it."""
-    gate = plane.gate
+    snapshot = plane.snapshot
     account = Account(exchange, plane.clock(), time.monotonic())
     try:
-        request = account.request = parse(exchange.read_head(), gate.domains)  # 1
+        request = account.request = parse(exchange.read_head(), snapshot.domains)  # 1
         if request.operation is Operation.PREFLIGHT:
-            await answer_preflight(plane, gate, request, exchange)
+            await answer_preflight(plane, snapshot, request, exchange)
             return
         if request.place.bucket:  # a link's is known with its grant
-            exchange.extra = actual_headers(gate.cors_of(request.place.bucket), request.raw)
-        presented = await identify(request, exchange, terms.trusted, gate.domains)  # 2
+            exchange.extra = actual_headers(snapshot.cors_of(request.place.bucket), request.raw)
+        presented = await identify(request, exchange, terms.trusted, snapshot.domains)  # 2
         resolved = await resolve(plane, terms, presented, request, exchange.peer, account.now)  # 3
         account.grant = resolved.grant
-        call = await read_call(gate, request, resolved, exchange, account.now)
+        call = await read_call(snapshot, request, resolved, exchange, account.now)
         account.attempt = call.attempt
         account.route = authorise(plane, call.grant, call.attempt)  # 4
-        async with Admission(plane, gate, exchange, call, account.route) as permit:  # 5
+        async with Admission(plane, snapshot, exchange, call, account.route) as permit:  # 5
             account.permit = permit
-            opened = await open_answer(plane, gate, call, permit)  # 6
+            opened = await open_answer(plane, snapshot, call, permit)  # 6
             await relay(plane, call, permit, opened)  # 7
     except Exception as failure:  # noqa: BLE001 (the one place where every failure becomes an answer or a cut)
         account.failure = failure

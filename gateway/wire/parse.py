@@ -62,8 +62,8 @@ _STEPS: Final = {
     UploadVerb.DISCOVER: Operation.LIST_PARTS,
     UploadVerb.CREATE: Operation.CREATE_MULTIPART_UPLOAD,
     UploadVerb.APPEND: Operation.UPLOAD_PART,
-    UploadVerb.LOOK: Operation.LIST_PARTS,
-    UploadVerb.END: Operation.ABORT_MULTIPART_UPLOAD,
+    UploadVerb.HEAD: Operation.LIST_PARTS,
+    UploadVerb.TERMINATE: Operation.ABORT_MULTIPART_UPLOAD,
 }
 """A resumable upload's steps as the operations that S3 has for the same; policy knows them by these."""
 

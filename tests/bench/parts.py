@@ -23,7 +23,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "decide": ("gateway.core.policy:decide",),
     "5 admit": ("gateway.data.steps.admit:Admission.__aenter__",),
     "5 leave": ("gateway.data.steps.admit:Admission.__aexit__",),
-    "6 open": ("gateway.data.steps.open:open_answer",),
+    "6 open": ("gateway.data.steps.open:_relay",),
     "upstream call": ("gateway.wire.s3.calls:upstream_call",),
     "presign and head": ("gateway.backends.presign:Presigner.request",),
     "exchange with the store": ("gateway.backends.http_call:StoreCall.__aenter__",),

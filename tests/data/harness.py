@@ -182,7 +182,7 @@ class Rig:
         return saved
 
     def use(self, changed: Policy) -> None:
-        self.plane.gate = replace(self.plane.gate, policy=changed)
+        self.plane.snapshot = replace(self.plane.snapshot, policy=changed)
 
     async def reload(self, changed: Policy) -> None:
         """Other rules, acted on for what runs too."""
@@ -301,7 +301,7 @@ async def running(
     head_seconds: float = 10.0,
     load: bool = True,
     store: ScriptedStore | None = None,
-    **gate: Any,
+    **settings_of: Any,
 ) -> AsyncIterator[Rig]:
     """A listener on a free port. Nothing runs in the background: a test says when the feed is read, who is slow."""
     clock, metrics, store = Clock(), Metrics(), store or ScriptedStore()
@@ -323,7 +323,9 @@ async def running(
 
     follower = RevocationFollower(state.feed, take, monotonic=clock.monotonic, clock=clock.wall, metrics=metrics)
     plane = DataPlane(
-        gate=Snapshot(policy=given or policy(), posture=posture or FailPosture(), public_url="http://gw", **gate),
+        snapshot=Snapshot(
+            policy=given or policy(), posture=posture or FailPosture(), public_url="http://gw", **settings_of
+        ),
         upstream=store,
         grants=Grants(state.grants, lambda: follower.view, Sealer(), monotonic=clock.monotonic, metrics=metrics),
         follower=follower,

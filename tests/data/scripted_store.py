@@ -200,7 +200,7 @@ class ScriptedStore:
         capabilities: frozenset[Capability],
         confirm: Callable[[], Awaitable[None]],
     ) -> Answer:
-        """`data.gate.PartsUpload`: the object appears when the last part was taken, or not at all."""
+        """`data.plane.PartsUpload`: the object appears when the last part was taken, or not at all."""
         seen = Seen(call)
         self.seen.append(seen)
         async for chunk in chunks:

@@ -16,7 +16,7 @@ def _nothing():
 async def test_a_gate_does_not_change(rig: Rig) -> None:
     """It is replaced."""
     with pytest.raises(FrozenInstanceError):
-        rig.plane.gate.region = "elsewhere"
+        rig.plane.snapshot.region = "elsewhere"
 
 
 async def test_another_gate_is_for_the_next_request(app: Rig) -> None:
@@ -36,7 +36,7 @@ async def test_another_gate_is_for_the_next_request(app: Rig) -> None:
 
 async def test_draining_changes_one_backend_of_a_new_snapshot(rig: Rig) -> None:
     """Requests that hold the old snapshot are judged as before."""
-    before = rig.plane.gate
+    before = rig.plane.snapshot
     [name, *others] = before.policy.backends
     drained = before.with_drained(name, drained=True)
     assert drained.policy.backends[name].drained

@@ -44,20 +44,20 @@ _MEMBER_BYTES: Final = 1024
 _KINDS: Final[dict[str, type[ZipArchive | TarArchive]]] = {"zip": ZipArchive, "tar": TarArchive}
 
 
-async def open_archive(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Answer:
+async def open_archive(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Answer:
     """The archive, open until the permit ends.
 
     Raises:
-        Refused: as `_opened`.
+        Refused: as `_build`.
     """
-    opened = _opened(plane, call, permit)
+    opened = _build(plane, call, permit)
     answer = await opened.__aenter__()
     permit.held = opened
     return answer
 
 
 @asynccontextmanager
-async def _opened(plane: DataPlane, call: LinkCall, permit: Permit) -> AsyncIterator[Answer]:
+async def _build(plane: DataPlane, call: LinkCall, permit: Permit) -> AsyncIterator[Answer]:
     """The archive, its length known, nothing of it read yet. What is open of it closes with the block.
 
     Raises:
@@ -70,22 +70,23 @@ async def _opened(plane: DataPlane, call: LinkCall, permit: Permit) -> AsyncIter
     archive, names = kind(), Names()
     members: list[tuple[Found, Member]] = []
     left_out: list[str] = []
-    with ExitStack() as kept:
-        async for page in _pages(plane, call, permit, left_out):
-            kept.enter_context(plane.lists.portion(permit.holders).hold(_MEMBER_BYTES * len(page)))
+    portion = plane.archive_memory.portion(permit.holders)
+    with ExitStack() as memory:
+        async for page in _read_pages(plane, call, permit, left_out):
+            memory.enter_context(portion.hold(_MEMBER_BYTES * len(page)))
             folders = names.folders
             async for entry in in_turns(page):
                 member = _member(names, entry, call.attempt.key)
                 archive.add(member)
                 members.append((entry, member))
-            kept.enter_context(plane.lists.portion(permit.holders).hold(_FOLDER_BYTES * (names.folders - folders)))
+            memory.enter_context(portion.hold(_FOLDER_BYTES * (names.folders - folders)))
             if len(members) > _MOST_MEMBERS:
                 raise Refused(Reason.TOO_LARGE, f"the folder has more than {_MOST_MEMBERS} objects")
-        told = note(names.changed, left_out)
-        noted = Member(names.file(_NOTE), len(told), plane.clock(), crc32(told))
-        if told:
+        text = note(names.changed, left_out)
+        noted = Member(names.file(_NOTE), len(text), plane.clock(), crc32(text))
+        if text:
             archive.add(noted)
-        body = _ArchiveBody(plane, permit, archive, members, (noted, told))
+        body = _ArchiveBody(plane, permit, archive, members, (noted, text))
         async with aclosing(body.chunks):
             yield Answer(200, _head(kind, call, permit), archive.length, body)
 
@@ -106,10 +107,12 @@ def _head(kind: type[ZipArchive | TarArchive], call: LinkCall, permit: Permit) -
     return {"Content-Type": kind.content_type, "Content-Disposition": named}
 
 
-async def _pages(plane: DataPlane, call: LinkCall, permit: Permit, left_out: list[str]) -> AsyncIterator[list[Found]]:
-    """The members, page by page, each decided on: so many decisions in one go would keep everybody else waiting.
+async def _read_pages(
+    plane: DataPlane, call: LinkCall, permit: Permit, left_out: list[str]
+) -> AsyncIterator[list[Found]]:
+    """The members, page by page, each decided on: so many decisions in one go would make all other requests wait.
 
-    Those with names that nobody can ask for here go to `left_out`.
+    Those whose names cannot be asked for here go to `left_out`.
     """
     folder = call.attempt.key
     listed = replace(call, request=replace(call.request, operation=Operation.LIST_OBJECTS_V2))
@@ -162,12 +165,12 @@ class _ArchiveBody:
         self._archive = archive
         self._members = members
         self._noted = noted
-        self.chunks = self._drawn()
+        self.chunks = self._draw()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self.chunks
 
-    async def _drawn(self) -> AsyncGenerator[bytes, None]:
+    async def _draw(self) -> AsyncGenerator[bytes, None]:
         archive = self._archive
         for entry, member in self._members:
             yield archive.before(member)
@@ -188,9 +191,9 @@ class _ArchiveBody:
             if size != member.size:
                 raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive ended early")
             yield archive.after(member, checksum)
-        noted, told = self._noted
-        if told:
-            yield archive.before(noted) + told + archive.after(noted, crc32(told))
+        noted, text = self._noted
+        if text:
+            yield archive.before(noted) + text + archive.after(noted, crc32(text))
         yield archive.end()
 
     async def read(self, limit: int) -> bytes:

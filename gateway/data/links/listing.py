@@ -20,7 +20,7 @@ from gateway.wire.s3.listing import Listing, link_entries, link_json, read_listi
 __all__ = ["answer_listing", "read_page"]
 
 
-async def answer_listing(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+async def answer_listing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     """One page of a folder.
 
     Raises:
@@ -29,7 +29,7 @@ async def answer_listing(plane: DataPlane, gate: Snapshot, call: LinkCall, permi
     """
     raw = call.request.raw
     if prefers_html(raw.header("accept")) and not raw.path.endswith("/"):
-        return _with_slash(raw)
+        return _redirect_to_folder(raw)
     listing = await read_page(plane, call, permit)
     path = call.place.path or ""
     entries = link_entries(listing, call.attempt.key)
@@ -48,7 +48,7 @@ async def answer_listing(plane: DataPlane, gate: Snapshot, call: LinkCall, permi
     return page_reply(page)
 
 
-def _with_slash(raw: RawRequest) -> Reply:
+def _redirect_to_folder(raw: RawRequest) -> Reply:
     """The page's links are relative, so a browser has to be where they begin."""
     query = f"?{raw.query}" if raw.query else ""
     return Reply(308, (("Location", f"{raw.path}/{query}"), *LINK_HEADERS))

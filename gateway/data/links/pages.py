@@ -49,11 +49,11 @@ def answer_receipt(call: LinkCall, permit: Permit, answer: Answer) -> Reply:
     return Reply(201, (*headers, ("Content-Type", "text/plain; charset=utf-8")), line.encode("utf-8", "replace"))
 
 
-async def _answer_form(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+async def _answer_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     """Back from one of our forms: the cookies that it earned, and on to the object."""
     grant, place = call.grant, call.place
     attributes = f"; Path=/s/{place.token_text}; HttpOnly; SameSite=Lax"
-    if gate.public_url.startswith("https:"):
+    if snapshot.public_url.startswith("https:"):
         attributes += "; Secure"
     _, slash, path = call.request.raw.path.removeprefix("/s/").partition("/")
     address = f"/s/{place.token_text}{slash}{path}"  # without what was pasted behind the token: cookies go there alone
@@ -68,7 +68,7 @@ async def _answer_form(plane: DataPlane, gate: Snapshot, call: LinkCall, permit:
     return Reply(303, tuple(headers))
 
 
-async def _show_card(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+async def _show_card(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     return page_reply(pages.card_page())
 
 
@@ -82,7 +82,7 @@ async def _uses_left(plane: DataPlane, grant: Grant) -> int | None:
     return left
 
 
-async def _show_upload_form(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+async def _show_upload_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     grant = call.grant
     return page_reply(
         pages.upload_page(
@@ -95,7 +95,7 @@ async def _show_upload_form(plane: DataPlane, gate: Snapshot, call: LinkCall, pe
     )
 
 
-async def _show_landing(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+async def _show_landing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     """What is behind the link.
 
     Raises:
@@ -108,7 +108,7 @@ async def _show_landing(plane: DataPlane, gate: Snapshot, call: LinkCall, permit
     look = UpstreamCall(backend=route.backend.name, method="HEAD", bucket=route.bucket.real_bucket, key=route.real_key)
     async with plane.upstream.open(look) as answer:
         if answer.status >= 300:
-            raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a look")
+            raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to HEAD")
         require_pinned(answer, permit)
         size = answer.headers.get("content-length", "")
         kind = answer.headers.get("content-type")

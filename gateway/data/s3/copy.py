@@ -4,7 +4,7 @@ Refuses to own what a copy's headers mean (`gateway.wire.s3.copy_headers`) and h
 (`gateway.data.s3.send`).
 
 Laws: the source is decided on like any read, by the name that is then asked for, and its revocation ends a copy that
-runs; bytes between two stores are streamed, never kept, and the copy appears whole or not at all.
+runs; bytes between two stores are streamed, never stored, and the copy appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import Action, ObjectRequest, Operation
 from gateway.core.route import Answer, Capability, Route
-from gateway.data.body import metered, withheld
+from gateway.data.body import hold_last, meter
 from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
@@ -40,7 +40,7 @@ _VERSIONS: Final = frozenset({"x-amz-version-id", "x-amz-copy-source-version-id"
 Fields = tuple[tuple[str, str], ...]
 
 
-async def copy(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply | KeepAliveReply:
+async def copy(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply | KeepAliveReply:
     """Decide on the source and copy it.
 
     Raises:
@@ -54,12 +54,12 @@ async def copy(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -
     require_own_name(source)
     version = require_version(source.backend.capabilities, version)
     permit.source = Allowed(reading, source)
-    copying = _within if _one_store(call.request, source, permit.route) else _between
+    copying = _copy_within if _one_store(call.request, source, permit.route) else _copy_between
     return await answer_or_keep_alive(copying(plane, call, permit, source, version), permit)
 
 
 def _one_store(request: ObjectRequest, source: Route, target: Route) -> bool:
-    """Whether the store can do it by itself. It would not hear of the size that a rule allows: that is counted here."""
+    """Whether the store can do it by itself. It does not know the size that a rule allows: that is counted here."""
     if source.backend.name != target.backend.name or target.max_size is not None:
         return False
     capabilities = target.backend.capabilities
@@ -72,7 +72,7 @@ def _one_store(request: ObjectRequest, source: Route, target: Route) -> bool:
     return here or not replacing or Capability.COPY_REPLACES in capabilities
 
 
-async def _within(plane: DataPlane, call: S3Call, permit: Permit, source: Route, version: str | None) -> Reply:
+async def _copy_within(plane: DataPlane, call: S3Call, permit: Permit, source: Route, version: str | None) -> Reply:
     named = copy_source_header(source.bucket.real_bucket, source.real_key, version)
     store_call = upstream_call(permit.route, call.request, real_copy_source=named)
     await plane.renewals.confirm(permit)  # the store does the rest by itself
@@ -84,10 +84,10 @@ async def _within(plane: DataPlane, call: S3Call, permit: Permit, source: Route,
     fault = documents.store_fault(found)
     if fault is not None:
         return call.error_reply(500, fault, permit)
-    return _made(call, permit, documents.read_copy(found), _versions(answer, call.request))
+    return _write_result(call, permit, documents.read_copy(found), _versions(answer, call.request))
 
 
-async def _between(plane: DataPlane, call: S3Call, permit: Permit, source: Route, version: str | None) -> Reply:
+async def _copy_between(plane: DataPlane, call: S3Call, permit: Permit, source: Route, version: str | None) -> Reply:
     request = call.request
     asked = copy_headers.source_request(request, version)
     async with plane.upstream.open(upstream_call(source, asked)) as found:
@@ -95,26 +95,26 @@ async def _between(plane: DataPlane, call: S3Call, permit: Permit, source: Route
         if refused is not None:
             return refused
         copy_headers.require_conditions(request, found.headers)
-        length, chunks = _wanted(found, request)
+        length, chunks = _select(found, request)
         require_kept(permit.route, length)
         if request.operation is Operation.UPLOAD_PART_COPY:
             written = copy_headers.part_upload(request, length)
         else:
-            tags = await _tags(plane, call, source, asked, found)
+            tags = await _read_tags(plane, call, source, asked, found)
             written = copy_headers.whole_upload(request, found.headers, length, tags)
         store_call = upstream_call(permit.route, written, body_length=length or 0)
         require_heeded(permit, store_call, length)
-        body = withheld(plane, permit, _moved(metered(plane, permit, chunks, length), permit))
+        body = hold_last(plane, permit, _count_moved(meter(plane, permit, chunks, length), permit))
         async with send(plane, store_call, length, body, permit) as answer:
             refused = await check_answer(answer, call, permit)
             if refused is not None:
                 return refused
             etag = documents.quoted(answer.headers.get("etag", ""))
         # When the store wrote it, it does not say to a PUT.
-        return _made(call, permit, documents.CopyResult(etag), _versions(answer, request, found))
+        return _write_result(call, permit, documents.CopyResult(etag), _versions(answer, request, found))
 
 
-def _made(call: S3Call, permit: Permit, result: documents.CopyResult, versions: Fields) -> Reply:
+def _write_result(call: S3Call, permit: Permit, result: documents.CopyResult, versions: Fields) -> Reply:
     permit.consumed = True
     document = documents.copy_document(result, part=call.request.operation is Operation.UPLOAD_PART_COPY)
     return xml_reply(document, permit.exchange.request_id, *versions)
@@ -129,7 +129,7 @@ def _versions(answer: Answer, request: ObjectRequest, found: Answer | None = Non
     return tuple(shown)
 
 
-def _wanted(found: Answer, request: ObjectRequest) -> tuple[int | None, AsyncIterator[bytes]]:
+def _select(found: Answer, request: ObjectRequest) -> tuple[int | None, AsyncIterator[bytes]]:
     """The bytes to copy and how many they are. A store without ranges sends all, from which they are taken.
 
     Raises:
@@ -164,7 +164,7 @@ async def _cut_out(found: Answer, first: int, last: int) -> AsyncIterator[bytes]
             return
 
 
-async def _moved(chunks: AsyncIterator[bytes], permit: Permit) -> AsyncIterator[bytes]:
+async def _count_moved(chunks: AsyncIterator[bytes], permit: Permit) -> AsyncIterator[bytes]:
     async for chunk in chunks:
         if permit.exchange.cut_reason is not None:
             raise Refused(permit.exchange.cut_reason, "cut while copying")
@@ -172,7 +172,9 @@ async def _moved(chunks: AsyncIterator[bytes], permit: Permit) -> AsyncIterator[
         yield chunk
 
 
-async def _tags(plane: DataPlane, call: S3Call, source: Route, asked: ObjectRequest, found: Answer) -> tuple[Tag, ...]:
+async def _read_tags(
+    plane: DataPlane, call: S3Call, source: Route, asked: ObjectRequest, found: Answer
+) -> tuple[Tag, ...]:
     """The source's tags, if the copy keeps them and there are any."""
     replacing = call.request.headers.get("x-amz-tagging-directive") == "REPLACE"
     if replacing or found.headers.get("x-amz-tagging-count", "0") == "0":

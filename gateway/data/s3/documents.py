@@ -3,7 +3,7 @@
 Refuses to own XML itself (`gateway.wire`) and copies (`gateway.data.s3.copy`).
 
 Laws: every document is read, renamed and written anew, so that a caller sees our bucket and key names and never the
-store's; every key of a batch goes through the one authorisation function before a store hears of it; a document from a
+store's; every key of a batch goes through the one authorisation function before a store is asked; a document from a
 caller is bounded, checked against what was signed, and rebuilt.
 """
 
@@ -17,7 +17,7 @@ from urllib.parse import quote
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, BucketPlace, ObjectRequest, Operation
 from gateway.core.route import UpstreamCall
-from gateway.data.body import plain_body
+from gateway.data.body import read_plain
 from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
@@ -40,7 +40,7 @@ async def _ask(
     plane: DataPlane, call: S3Call, permit: Permit, store_call: UpstreamCall, body: bytes | None = None
 ) -> Reply | documents.Document:
     """One exchange with a store whose answer is a bounded document, which may still turn out to be an error."""
-    sent = body and _once_confirmed(plane, permit, body)
+    sent = body and _confirm_and_send(plane, permit, body)
     async with plane.upstream.open(store_call, sent) as answer:
         refused = await check_answer(answer, call, permit)
         if refused is not None:
@@ -50,13 +50,13 @@ async def _ask(
     return call.error_reply(500, code, permit) if code is not None else found
 
 
-async def _once_confirmed(plane: DataPlane, permit: Permit, body: bytes) -> AsyncIterator[bytes]:
+async def _confirm_and_send(plane: DataPlane, permit: Permit, body: bytes) -> AsyncIterator[bytes]:
     """A document that changes what is stored, once the store listens and the change is still allowed."""
     await plane.renewals.confirm(permit)
     yield body
 
 
-async def _sent_document(plane: DataPlane, call: S3Call, permit: Permit, root: str) -> Node:
+async def _read_document(plane: DataPlane, call: S3Call, permit: Permit, root: str) -> Node:
     """A caller's document with this root, read as it comes, with every check that its headers and signature ask for."""
     request = call.request
     if call.request.operation is Operation.COMPLETE_MULTIPART_UPLOAD:
@@ -65,7 +65,7 @@ async def _sent_document(plane: DataPlane, call: S3Call, permit: Permit, root: s
         request = replace(request, headers=kept)
     reader = documents.request_reader(root)
     size = 0
-    async for chunk in plain_body(plane, request, permit, call.verified):
+    async for chunk in read_plain(plane, request, permit, call.verified):
         if not isinstance(chunk, bytes):
             continue
         size += len(chunk)
@@ -75,7 +75,7 @@ async def _sent_document(plane: DataPlane, call: S3Call, permit: Permit, root: s
     return reader.finish()
 
 
-async def _list(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+async def _list(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
     found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
     if isinstance(found, Reply):
         return found
@@ -84,7 +84,7 @@ async def _list(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) 
     return xml_reply(document, permit.exchange.request_id)
 
 
-async def _list_parts(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+async def _list_parts(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
     found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
     if isinstance(found, Reply):
         return found
@@ -93,7 +93,7 @@ async def _list_parts(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Pe
     return xml_reply(document, permit.exchange.request_id)
 
 
-async def _create_upload(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+async def _create_upload(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
     found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
     if isinstance(found, Reply):
         return found
@@ -102,27 +102,31 @@ async def _create_upload(plane: DataPlane, gate: Snapshot, call: S3Call, permit:
     return xml_reply(document, permit.exchange.request_id)
 
 
-async def _complete_upload(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply | KeepAliveReply:
-    parts = multipart.read_complete(await _sent_document(plane, call, permit, "CompleteMultipartUpload"))
-    return await answer_or_keep_alive(_completed(plane, gate, call, permit, multipart.complete_document(parts)), permit)
+async def _complete_upload(
+    plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit
+) -> Reply | KeepAliveReply:
+    parts = multipart.read_complete(await _read_document(plane, call, permit, "CompleteMultipartUpload"))
+    return await answer_or_keep_alive(
+        _finish_upload(plane, snapshot, call, permit, multipart.complete_document(parts)), permit
+    )
 
 
-async def _completed(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit, body: bytes) -> Reply:
+async def _finish_upload(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit, body: bytes) -> Reply:
     store_call = upstream_call(permit.route, call.request, body=body)
     found = await _ask(plane, call, permit, store_call, body)
     if isinstance(found, Reply):
         return found
     permit.consumed = True
     attempt = call.attempt
-    location = f"{gate.public_url}/{attempt.bucket}/{quote(attempt.key)}"
+    location = f"{snapshot.public_url}/{attempt.bucket}/{quote(attempt.key)}"
     etag = multipart.read_completed(found)
     document = multipart.completed_document(location, attempt.bucket, attempt.key, etag)
     return xml_reply(document, permit.exchange.request_id)
 
 
-async def _delete_batch(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply | KeepAliveReply:
+async def _delete_batch(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply | KeepAliveReply:
     """Delete what may be deleted; every other key gets its own AccessDenied, as S3 does."""
-    asked = batch_delete.read_delete(await _sent_document(plane, call, permit, "Delete"))
+    asked = batch_delete.read_delete(await _read_document(plane, call, permit, "Delete"))
     refused: list[batch_delete.DeleteOutcome] = []
     allowed: list[batch_delete.Doomed] = []
     touched: list[Allowed] = []
@@ -138,10 +142,10 @@ async def _delete_batch(plane: DataPlane, gate: Snapshot, call: S3Call, permit: 
             allowed.append(replace(doomed, version_id=version))
             touched.append(Allowed(attempt, route))
     permit.further = tuple(touched)
-    return await answer_or_keep_alive(_deleted(plane, call, permit, allowed, refused, quiet=asked.quiet), permit)
+    return await answer_or_keep_alive(_delete_allowed(plane, call, permit, allowed, refused, quiet=asked.quiet), permit)
 
 
-async def _deleted(
+async def _delete_allowed(
     plane: DataPlane,
     call: S3Call,
     permit: Permit,
@@ -191,20 +195,20 @@ async def _delete_alone(
         )
 
 
-async def _get_tags(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+async def _get_tags(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
     found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
     if isinstance(found, Reply):
         return found
     return xml_reply(batch_delete.tags_document(batch_delete.read_store_tags(found)), permit.exchange.request_id)
 
 
-async def _put_tags(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
-    body = batch_delete.tags_document(batch_delete.read_tags(await _sent_document(plane, call, permit, "Tagging")))
+async def _put_tags(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    body = batch_delete.tags_document(batch_delete.read_tags(await _read_document(plane, call, permit, "Tagging")))
     found = await _ask(plane, call, permit, upstream_call(permit.route, call.request, body=body), body)
     return found if isinstance(found, Reply) else xml_reply(b"", permit.exchange.request_id)
 
 
-async def _attributes(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+async def _get_attributes(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
     async with plane.upstream.open(upstream_call(permit.route, call.request)) as answer:
         refused = await check_answer(answer, call, permit)
         if refused is not None:
@@ -227,6 +231,6 @@ DOCUMENTS: Final[dict[Operation, Handler]] = {
     Operation.DELETE_OBJECTS: _delete_batch,
     Operation.GET_OBJECT_TAGGING: _get_tags,
     Operation.PUT_OBJECT_TAGGING: _put_tags,
-    Operation.GET_OBJECT_ATTRIBUTES: _attributes,
+    Operation.GET_OBJECT_ATTRIBUTES: _get_attributes,
 }
 """Every operation whose answer is a document, and how it is made."""

@@ -1,4 +1,4 @@
-"""Owns answers that take long to make: what their clients are told meanwhile, so that they do not give up.
+"""Owns answers that take long to make: what their clients are sent meanwhile, so that they do not give up.
 
 Refuses to own the work itself.
 
@@ -45,7 +45,7 @@ class KeepAliveReply:
             head = [("Content-Type", "application/xml"), *s3_ids(exchange.request_id)]
             await exchange.start(200, head, None)
             await exchange.write(_DECLARATION)
-            while not await _ended(self._work):
+            while not await _wait(self._work):
                 await exchange.write(b" ")
             reply = self._outcome(request, permit)
             await exchange.write(reply.body.removeprefix(_DECLARATION))
@@ -58,7 +58,7 @@ class KeepAliveReply:
             return self._work.result()
         except (Refused, UpstreamFailed) as failure:
             refused = as_refused(failure)
-            permit.told = refused.reason
+            permit.store_error = refused.reason
             return refusal(refused, request, permit.exchange.raw, permit.exchange.request_id)
 
 
@@ -77,7 +77,7 @@ async def answer_or_keep_alive(work: Coroutine[Any, Any, Reply], permit: Permit)
         return await work  # there is no way to say that an answer has not ended
     task = asyncio.get_running_loop().create_task(work)
     try:
-        if not await _ended(task):
+        if not await _wait(task):
             return KeepAliveReply(task)
     except BaseException:
         await _stop(task)
@@ -85,7 +85,7 @@ async def answer_or_keep_alive(work: Coroutine[Any, Any, Reply], permit: Permit)
     return task.result()
 
 
-async def _ended(task: asyncio.Task[Reply]) -> bool:
+async def _wait(task: asyncio.Task[Reply]) -> bool:
     done, _ = await asyncio.wait({task}, timeout=KEEPALIVE_SECONDS)
     return bool(done)
 

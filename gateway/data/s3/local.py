@@ -36,32 +36,32 @@ def _buckets_document(names: Sequence[str], owner: str) -> bytes:
     return document("ListAllMyBucketsResult", (who, element("Buckets", buckets)))
 
 
-async def _list_buckets(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+async def _list_buckets(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
     who = call.attempt.principal
-    names = [bucket.name for bucket in gate.policy.visible_buckets(who)]
+    names = [bucket.name for bucket in snapshot.policy.visible_buckets(who)]
     return xml_reply(_buckets_document(names, str(who)), permit.exchange.request_id)
 
 
-async def _head_bucket(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
-    return Reply(200, (*s3_ids(permit.exchange.request_id), _region(gate)))
+async def _head_bucket(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    return Reply(200, (*s3_ids(permit.exchange.request_id), _region(snapshot)))
 
 
-async def _create_bucket(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+async def _create_bucket(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
     return s3_error(Reason.BUCKET_EXISTS, permit.exchange.request_id, f"/{call.attempt.bucket}")
 
 
-async def _get_location(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+async def _get_location(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
     # S3 writes its oldest region as the empty text.
-    text = "" if gate.region == "us-east-1" else escape(gate.region)
-    return xml_reply(document("LocationConstraint", (text,)), permit.exchange.request_id, _region(gate))
+    text = "" if snapshot.region == "us-east-1" else escape(snapshot.region)
+    return xml_reply(document("LocationConstraint", (text,)), permit.exchange.request_id, _region(snapshot))
 
 
-async def _get_versioning(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Reply:
+async def _get_versioning(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
     return xml_reply(document("VersioningConfiguration", ()), permit.exchange.request_id)
 
 
-def _region(gate: Snapshot) -> tuple[str, str]:
-    return "x-amz-bucket-region", gate.region
+def _region(snapshot: Snapshot) -> tuple[str, str]:
+    return "x-amz-bucket-region", snapshot.region
 
 
 LOCAL: Final[Mapping[Operation, Handler]] = MappingProxyType(

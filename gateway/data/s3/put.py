@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import Answer
-from gateway.data.body import metered, plain_body, withheld
+from gateway.data.body import hold_last, meter, read_plain
 from gateway.data.call import Call
 from gateway.data.plane import DataPlane
 from gateway.data.s3.send import heeds_conditions, require_heeded, send
@@ -44,9 +44,9 @@ async def open_put(plane: DataPlane, call: Call, permit: Permit) -> AsyncIterato
     if not only_new:
         require_heeded(permit, store_call, length)
     if call.form is not None:
-        chunks = withheld(plane, permit, metered(plane, permit, call.form.file(), None))
+        chunks = hold_last(plane, permit, meter(plane, permit, call.form.file(), None))
     else:
-        chunks = plain_body(plane, call.request, permit, call.verified)
+        chunks = read_plain(plane, call.request, permit, call.verified)
     if not only_new:
         async with send(plane, store_call, length, chunks, permit) as answer:
             yield answer

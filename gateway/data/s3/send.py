@@ -62,7 +62,7 @@ async def send(
     if length is None and store_call.query:
         raise Refused(Reason.MISSING_LENGTH, "a part needs a declared length")
     if length is None or _in_parts(permit, length):
-        with plane.parts.portion(permit.holders).hold(_kept(permit) if length is None else 0):
+        with plane.part_memory.portion(permit.holders).hold(_memory_for(permit) if length is None else 0):
             answer = await plane.upload_parts(
                 replace(store_call, body_length=None),
                 (chunk async for chunk in chunks if isinstance(chunk, bytes)),
@@ -82,7 +82,7 @@ async def send(
         yield answer
 
 
-def _kept(permit: Permit) -> int:
+def _memory_for(permit: Permit) -> int:
     """Bytes of memory for a body of unknown length: a part, or the form that holds the file where that is less."""
 
     raw = permit.exchange.raw

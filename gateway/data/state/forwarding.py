@@ -2,9 +2,9 @@
 
 Refuses to own whose address counts (`gateway.server.exchange.client_address`).
 
-Law: who stands behind a proxy that is not in `trusted_proxies`, or that tells in another field, shares one address with
-everybody else there: one budget of guesses, one limit by address, one line in the log. Each such peer is told of once,
-and each request counted; nothing else changes, as anybody may send such fields.
+Law: clients behind a proxy that is not in `trusted_proxies`, or that names them in another field, share one address:
+one budget of guesses, one limit by address, one line in the log. Each such peer is logged once, and each request
+counted; nothing else changes, as anybody may send such fields.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _log = structlog.get_logger("gateway.data")
 
 
 class Undeclared:
-    """Remembers 256 peers; behind those nobody is told of any more. `shown` is how an address may stand in the log."""
+    """Remembers 256 peers; after those no further peer is logged. `shown` is how an address may stand in the log."""
 
     def __init__(self, metrics: Metrics, shown: Callable[[str], str] = str) -> None:
         self._metrics = metrics

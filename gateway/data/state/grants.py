@@ -74,7 +74,7 @@ class Grants:
         return await self.look_up(secret_hash)
 
     async def look_up(self, secret_hash: SecretHash) -> Grant | None:
-        """As `find`, by what this process has heard."""
+        """As `find`, by what this process has read of the feed."""
         grant = self._known.get(secret_hash)
         if grant is not None and self._hashes.get(grant.id) == secret_hash:  # else the feed could not reach it
             self._metrics.grant_cache("hit")
@@ -87,20 +87,20 @@ class Grants:
         grant = await self._store.find(secret_hash)
         if grant is None:
             self._absent[secret_hash] = serial
-        elif self.unedited(grant.id, serial):  # else an edit has passed us by: what was read may be old
+        elif self.is_current(grant.id, serial):  # else an edit has passed us by: what was read may be old
             self._known[secret_hash] = grant
             self._hashes[grant.id] = secret_hash
         return grant
 
     def knows(self, secret_hash: SecretHash) -> bool:
-        """Whether `find` would ask nobody."""
+        """Whether `find` would answer without the store."""
         grant = self._known.get(secret_hash)
         if grant is not None:
             return self._hashes.get(grant.id) == secret_hash
         return self._absent.get(secret_hash) == self._view().serial
 
-    def unedited(self, grant_id: str, as_of: int) -> bool:
-        """Whether, as far as this process has heard, the grant is still what it was at that position of the feed."""
+    def is_current(self, grant_id: str, as_of: int) -> bool:
+        """Whether, as far as this process has read the feed, the grant is still what it was at that position."""
         if as_of >= self._last_edit:
             return True
         return as_of >= self._forgotten and self._edited.get(grant_id, 0) <= as_of

@@ -3,7 +3,7 @@
 Refuses to own the counting arithmetic (`gateway.core.limits`) and who counts as one guesser (its callers). Counts
 live in this process: a guesser gains one budget a replica, against secrets of 168 bits.
 
-Law: a right secret passes, whoever else guesses at the same address: only a wrong one is counted, and answered with
+Law: a right secret passes, however many are guessed at the same address: only a wrong one is counted, and answered with
 the wait. What a guesser asks for goes one at a time, so that finding out costs the others nothing.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["TOKEN_GUESSES", "GuessLimiter", "Turns"]
 
 TOKEN_GUESSES: Final = Rate(30, 60.0, 60)
 _GUESSERS: Final = 65536
-_PATIENCE: Final = 10.0
+_LONGEST_WAIT: Final = 10.0
 
 
 class GuessLimiter:
@@ -34,7 +34,7 @@ class GuessLimiter:
         self._arrivals: LRUCache[str, float] = LRUCache(_GUESSERS)
         self._blocked: LRUCache[str, tuple[float, int]] = LRUCache(_GUESSERS)
 
-    def waits(self, guesser: str, now: float) -> bool:
+    def must_wait(self, guesser: str, now: float) -> bool:
         """Whether this guesser has to wait."""
         blocked = self._blocked.get(guesser)
         return blocked is not None and blocked[0] > now
@@ -47,7 +47,7 @@ class GuessLimiter:
             verdict = Verdict(allowed=False, retry_after=wait, remaining=0, limit=blocked[1], reset=wait)
             raise Refused(Reason.TOO_MANY_GUESSES, "too many failed tries", retry_after=wait, verdict=verdict)
 
-    def failed(self, guesser: str, rate: Rate, now: float) -> None:
+    def count_failure(self, guesser: str, rate: Rate, now: float) -> None:
         """Count one failure.
 
         Raises:
@@ -59,7 +59,7 @@ class GuessLimiter:
             self._blocked[guesser] = now + verdict.retry_after, rate.count
 
     def forgive(self, guesser: str) -> None:
-        """Forget the failures of somebody who got it right."""
+        """Forget the failures of a client that proved its secret."""
         self._arrivals.pop(guesser, None)
         self._blocked.pop(guesser, None)
 
@@ -70,13 +70,13 @@ class GuessLimiter:
 
 
 class Turns:
-    """One at a time under each name, in the order of their coming; a name that nobody waits under is forgotten."""
+    """One at a time under each name, in the order of their coming; a name without waiters is forgotten."""
 
     def __init__(self) -> None:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
-    async def take(self, name: str, patience: float = _PATIENCE) -> AsyncIterator[None]:
+    async def take(self, name: str, seconds: float = _LONGEST_WAIT) -> AsyncIterator[None]:
         """The turn, for the length of the block.
 
         Raises:
@@ -87,7 +87,7 @@ class Turns:
         self._locks[name] = lock, users + 1
         try:
             try:
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(seconds):
                     await lock.acquire()
             except TimeoutError:
                 raise Refused(Reason.OVERLOADED, "too many wait for the same thing", retry_after=1.0) from None

@@ -1,4 +1,4 @@
-"""Owns the follower of a revocation list that somebody else keeps, beside the feed of the state.
+"""Owns the follower of a revocation list that another program maintains, beside the feed of the state.
 
 Refuses to own the reading (`gateway.stores.revocation_file`) and the look-up (`gateway.core.revocation`).
 
@@ -26,7 +26,7 @@ _LOOK_SECONDS: Final = 30.0
 
 
 class RevocationList(Protocol):
-    """A list that somebody else keeps. `count` is how many entries it had when it was last read."""
+    """A list that another program maintains. `count` is how many entries it had when it was last read."""
 
     @property
     def count(self) -> int: ...
@@ -57,7 +57,7 @@ class ListFollower:
         self._on_entries = on_entries
         self._clock = clock
         self._as_of = 0.0
-        self._told: tuple[str, ...] = ()
+        self._reported: tuple[str, ...] = ()
         self._news = asyncio.Event()
 
     @property
@@ -89,7 +89,7 @@ class ListFollower:
         self._news.set()
 
     async def run(self) -> None:
-        """Read whenever there is news, until cancelled. A list that is wrong changes nothing and is told once."""
+        """Read whenever there is news, until cancelled. A list that is wrong changes nothing and is logged once."""
         while True:
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
@@ -100,13 +100,13 @@ class ListFollower:
             try:
                 await self.load()
             except SettingsError as failure:
-                if failure.faults != self._told:
+                if failure.faults != self._reported:
                     _log.error("revocation list refused: nothing has changed", faults=list(failure.faults))
-                self._told = failure.faults
+                self._reported = failure.faults
                 continue
-            if self._told:
+            if self._reported:
                 _log.info("the revocation list is in order again", entries=self._source.count)
-            self._told = ()
+            self._reported = ()
 
     def _take(self, entries: Sequence[FeedEntry]) -> None:
         self.view.apply(entries)

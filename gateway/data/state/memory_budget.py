@@ -1,6 +1,6 @@
-"""Owns memory that requests may keep something in, all of this process together: bodies, or the lists of archives.
+"""Owns memory that requests may buffer something in, all of this process together: bodies, or the lists of archives.
 
-Refuses to own the bytes. Laws: memory stays flat, however many requests run; what finds no room is not kept. One holder
+Refuses to own the bytes. Laws: memory stays flat, however many requests run; what finds no room is refused. One holder
 (an app, a link, an address) has at most three quarters of it: a quarter is always for others.
 """
 

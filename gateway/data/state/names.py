@@ -26,11 +26,11 @@ class Names:
         """Hold a name for the length of the block.
 
         Raises:
-            Refused: OBJECT_EXISTS while somebody else holds it.
+            Refused: OBJECT_EXISTS while another request holds it.
         """
         name = (call.backend, call.bucket, call.key)
         if name in self._taken:
-            raise Refused(Reason.OBJECT_EXISTS, "the object is being uploaded by somebody else")
+            raise Refused(Reason.OBJECT_EXISTS, "the object is being uploaded by another request")
         self._taken.add(name)
         try:
             yield

@@ -1,9 +1,9 @@
-"""Owns step 8: everything known about an attempt, told once: record, metrics, log line. It never refuses.
+"""Owns step 8: everything known about an attempt, written once: record, metrics, log line. It never refuses.
 
 Refuses to own what is written where (`gateway.stores`, `gateway.telemetry`).
 
 Law: one record an attempt, on bytes that actually moved. Records are written in batches behind the answer; when the
-ledger is down they are kept up to a bound, then dropped and counted, or the gateway refuses, as the posture says.
+ledger is down they wait, up to a bound, then dropped and counted, or the gateway refuses, as the posture says.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Account:
 
     def record(self, ended: float) -> Record:
         outcome, reason = outcome_of(self.failure, self.exchange)
-        if outcome is Outcome.OK and self.permit is not None and self.permit.told is not None:
-            outcome, reason = Outcome.REFUSED, self.permit.told
+        if outcome is Outcome.OK and self.permit is not None and self.permit.store_error is not None:
+            outcome, reason = Outcome.REFUSED, self.permit.store_error
         attempt, exchange = self.attempt, self.exchange
         return Record(
             request_id=exchange.request_id,
@@ -143,7 +143,7 @@ class Accounts:
         self._log(record, _detail(account.failure))
         if len(self._waiting) >= _KEPT:
             if account.grant is None and record.principal in {"", "anonymous"}:
-                self._metrics.records_dropped(1)  # a flood of strangers pushes out nobody's accounts
+                self._metrics.records_dropped(1)  # a flood of anonymous requests displaces no record of a grant
                 return
             self._waiting.popleft()
             self._metrics.records_dropped(1)
@@ -177,7 +177,7 @@ class Accounts:
             await self._count_uses(batch)
 
     async def _count_uses(self, batch: list[tuple[Record, str | None]]) -> None:
-        """Uses of links without a limit are counted here, behind the answer: nobody waits for statistics."""
+        """Uses of links without a limit are counted here, behind the answer: no request waits for statistics."""
         moved: Counter[tuple[str, str]] = Counter()
         last: dict[tuple[str, str], float] = {}
         for record, lease_key in batch:

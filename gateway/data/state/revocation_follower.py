@@ -1,6 +1,7 @@
 """Owns the follower that keeps this process's revocation view true, and its age.
 
-Refuses to own the look-up (`gateway.core.revocation`) and the cutting (`gateway.data.state.transfers`); it tells both.
+Refuses to own the look-up (`gateway.core.revocation`) and the cutting (`gateway.data.state.transfers`): it informs
+both.
 
 Laws: the view is fresh only when the feed itself said that nothing is missing; everything else lets it age, and past
 `MAX_VIEW_AGE` nothing is decided on it: nothing new begins, and `guard` has ended what runs. What another process of
@@ -37,7 +38,7 @@ class Neighbours(Protocol):
         ...
 
     def newest(self) -> int:
-        """The greatest serial that any of them, or this one, has told."""
+        """The greatest serial that any of them, or this one, has announced."""
         ...
 
 
@@ -115,7 +116,7 @@ class RevocationFollower:
             await self._read()
 
     async def keep_up(self) -> None:
-        """Take in what a neighbour has told, before a request is judged; hardly anything while there is nothing.
+        """Take in what a neighbour has announced, before a request is judged; cheap when there is nothing.
 
         Raises:
             DependencyDown: there is something, and the feed does not say what.

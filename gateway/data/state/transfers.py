@@ -2,7 +2,7 @@
 
 Refuses to own why one must end (the revocation view, the clock, `gateway.data.steps.renew`); it asks those and cuts.
 
-Laws: a revocation cuts every transfer it ends, in the same call that makes it known; what nobody can know to be
+Laws: a revocation cuts every transfer it ends, in the same call that makes it known; what cannot be known to be
 unrevoked is cut, and so is what its grant's time is over for (promise 2); a peer that moves less than 1 KiB/s over ten
 seconds while we wait for it is cut (promise 5). One app, link or address has at most three quarters of all that may
 run: a quarter is always for others.
@@ -57,9 +57,9 @@ class Permit:
     `version` the entity tag of what the store sends.
     `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes, `copied` those
     that came from `source` through here; `further` is what else it touches now. `reserved` counts those that were
-    reserved in the name of `reservation`, and `counted` the moved ones of which the store has heard. `told` is the
-    reason of a store's error that was passed on. `upload` is the id of a resumable upload that this request begins.
-    `held` is what is open of a store for it.
+    reserved in the name of `reservation`, and `counted` the moved ones that were reported to the store. `store_error`
+    is the reason of a store's error that was passed on. `upload` is the id of a resumable upload that this request
+    begins. `held` is what is open of a store for it.
     """
 
     exchange: ClientExchange
@@ -72,7 +72,7 @@ class Permit:
     lease: Lease | None = None
     verdict: Verdict | None = None
     consumed: bool = False
-    told: Reason | None = None
+    store_error: Reason | None = None
     moved: int = 0
     source: Allowed | None = None
     further: tuple[Allowed, ...] = ()
@@ -100,7 +100,7 @@ class Permit:
     def holders(self) -> tuple[str, ...]:
         """Whose share of what all have in common this takes: the app's, or the link's and its caller's address.
 
-        A trusted listener's app has nobody beside it. An address may be many people: their links have shares, too.
+        A trusted listener's app is alone on it. An address may stand for many people: their links have shares, too.
         """
         principal, peer = self.attempt.principal, self.attempt.peer
         address = () if peer is None else (f"address {address_class(peer)}",)
@@ -241,7 +241,7 @@ class Transfers:
         return self.cut_where(judge)
 
     def cut_undecided(self) -> int:
-        """Cut all that a revocation might have ended while nobody could hear of it; returns how many.
+        """Cut all that a revocation might have ended while the feed could not be read; returns how many.
 
         Requests that act without a grant go on: no revocation ends them.
         """

@@ -41,7 +41,7 @@ class _Holder:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def silent(self, now: float) -> bool:
-        """Whether the client has sent nothing since somebody asked this two seconds ago or more."""
+        """Whether the client has sent nothing since this was first asked, two seconds ago or more."""
         if self.seen_at is None or self.permit.exchange.bytes_in != self.seen:
             self.seen, self.seen_at = self.permit.exchange.bytes_in, now
             return False
@@ -82,32 +82,32 @@ class UploadLocks:
 
 @asynccontextmanager
 async def lock_upload(
-    holds: UploadLocks, limits: LimitStore, clock: Callable[[], float], permit: Permit, name: str, *, closed: bool
+    locks: UploadLocks, limits: LimitStore, clock: Callable[[], float], permit: Permit, name: str, *, closed: bool
 ) -> AsyncIterator[None]:
     """Hold `name` for the length of the block, here and among the replicas that share `limits`.
 
-    `closed` is the limit store's posture: whether nobody holds anything while it cannot answer.
+    `closed` is the limit store's posture: whether no lock is given while it cannot answer.
 
     Raises:
-        Refused: UPLOAD_BUSY while somebody else does.
+        Refused: UPLOAD_BUSY while another request does.
         DependencyDown: the limit store cannot answer and its posture is closed.
     """
-    await holds.enter(name, permit)
+    await locks.enter(name, permit)
     try:
-        lasting = _Lasting(limits, clock, name, closed=closed)
-        await lasting.begin()
-        renewing = asyncio.get_running_loop().create_task(lasting.renew())
+        shared = _SharedLock(limits, clock, name, closed=closed)
+        await shared.begin()
+        renewing = asyncio.get_running_loop().create_task(shared.renew())
         try:
             yield
         finally:
             renewing.cancel()
             await asyncio.wait({renewing})
-            await lasting.end()
+            await shared.end()
     finally:
-        holds.leave(name)
+        locks.leave(name)
 
 
-class _Lasting:
+class _SharedLock:
     """A holding between replicas: milliseconds in a bucket that drains by one a millisecond."""
 
     def __init__(self, limits: LimitStore, clock: Callable[[], float], name: str, *, closed: bool) -> None:

@@ -44,11 +44,13 @@ class Admission:
         DependencyDown: a part whose posture is closed cannot answer.
     """
 
-    __slots__ = ("_call", "_exchange", "_gate", "_permit", "_plane", "_route")
+    __slots__ = ("_call", "_exchange", "_permit", "_plane", "_route", "_snapshot")
 
-    def __init__(self, plane: DataPlane, gate: Snapshot, exchange: ClientExchange, call: Call, route: Route) -> None:
+    def __init__(
+        self, plane: DataPlane, snapshot: Snapshot, exchange: ClientExchange, call: Call, route: Route
+    ) -> None:
         self._plane = plane
-        self._gate = gate
+        self._snapshot = snapshot
         self._exchange = exchange
         self._call = call
         self._route = route
@@ -56,19 +58,19 @@ class Admission:
     async def __aenter__(self) -> Permit:
         plane, call, route = self._plane, self._call, self._route
         grant, attempt = call.grant, call.attempt
-        if self._gate.posture.audit == "closed" and plane.accounts.ledger_down:
+        if self._snapshot.posture.audit == "closed" and plane.accounts.ledger_down:
             raise DependencyDown("audit", "records cannot be written")
         permit = self._permit = Permit(
             exchange=self._exchange, grant=grant, attempt=attempt, route=route, as_of=call.as_of
         )
         if route.limits:
-            permit.verdict = await _take_rate(plane, self._gate, route, attempt.now)
-        if route.limits or (grant is not None and not plane.grants.unedited(grant.id, call.as_of)):
+            permit.verdict = await _take_rate(plane, self._snapshot, route, attempt.now)
+        if route.limits or (grant is not None and not plane.grants.is_current(grant.id, call.as_of)):
             await plane.renewals.admit_again(permit)  # what came meanwhile had nothing to cut yet
         # In the same turn in which it was decided on: whatever ends later finds it among the running.
         if plane.draining:
             raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
-        plane.transfers.enter(permit, self._gate.max_transfers)
+        plane.transfers.enter(permit, self._snapshot.max_transfers)
         plane.metrics.transfers.inc()
         grant = permit.grant
         if grant is not None and call.takes_use:
@@ -94,8 +96,8 @@ class Admission:
             await _require_rest(self._plane, grant, key, permit.attempt)
 
     async def _take_upload(self, permit: Permit, grant: Grant, step: UploadStep) -> None:
-        """A resumable upload takes its use when it is created. All later steps share it: nobody knows an upload's
-        address who has not paid for it, and an address that was made up finds no upload."""
+        """A resumable upload takes its use when it is created. All later steps share it: only the client that
+        created an upload knows its address, and an invented address finds no upload."""
         attempt = permit.attempt
         match step.verb:
             case UploadVerb.CREATE if step.partial:
@@ -138,14 +140,14 @@ async def _settle(plane: DataPlane, permit: Permit) -> None:
         plane.metrics.records_dropped(1)
 
 
-async def _take_rate(plane: DataPlane, gate: Snapshot, route: Route, now: float) -> Verdict | None:
+async def _take_rate(plane: DataPlane, snapshot: Snapshot, route: Route, now: float) -> Verdict | None:
     demands = [Demand(limit.key, limit.requests) for limit in route.limits if limit.requests is not None]
     if not demands:
         return None
     try:
         verdict = await plane.limits.take(demands, now)
     except DependencyDown:
-        if gate.posture.limits == "closed":
+        if snapshot.posture.limits == "closed":
             raise
         plane.metrics.limiter("skipped")
         return None
@@ -156,7 +158,10 @@ async def _take_rate(plane: DataPlane, gate: Snapshot, route: Route, now: float)
 
 
 async def _require_rest(plane: DataPlane, grant: Grant, key: str, attempt: Attempt) -> None:
-    """A look takes no use, but nobody looks through a link that is used up, unless their own use is still open."""
+    """Refuse HEAD, listings and pages of a link that is used up, although they take no use themselves.
+
+    A client whose own use is still open is let pass.
+    """
     usage = (await plane.leases.usage([grant.id])).get(grant.id)
     if usage is None:
         return

@@ -20,7 +20,7 @@ __all__ = ["read_call"]
 
 
 async def read_call(
-    gate: Snapshot, request: ObjectRequest, resolved: Resolved, exchange: ClientExchange, now: float
+    snapshot: Snapshot, request: ObjectRequest, resolved: Resolved, exchange: ClientExchange, now: float
 ) -> Call:
     """What this request asks for, and where.
 
@@ -29,7 +29,7 @@ async def read_call(
     """
     if isinstance(resolved, ResolvedLink):
         # Only its grant says which bucket's rules a link's answers follow, a refusal's too.
-        exchange.extra = actual_headers(gate.cors_of(resolved.scope.bucket), request.raw)
+        exchange.extra = actual_headers(snapshot.cors_of(resolved.scope.bucket), request.raw)
         return await read_link_call(request, resolved, exchange, now)
     form = resolved.form
     if form is not None:

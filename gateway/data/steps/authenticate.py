@@ -47,19 +47,19 @@ async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other ste
         DependencyDown: the grant store cannot answer.
     """
     if isinstance(presented, TokenPresented):
-        return await _link(plane, presented, request, peer, now)
+        return await _prove_link(plane, presented, request, peer, now)
     as_of = plane.follower.view.serial
     match presented:
         case SignedPresented(signed):
-            signature = _known_version(terms, signed)
-            grant, secret = await _key(plane, signed.access_key_id, signed.session_token, peer, now)
+            signature = _require_version(terms, signed)
+            grant, secret = await _find_key(plane, signed.access_key_id, signed.session_token, peer, now)
             verified = _prove(plane, terms, signed, request, secret, now)
             return ResolvedCaller(grant.principal, grant, as_of, verified, signature)
         case FormPresented(arriving, signed_form):
             if signed_form is None:
                 raise Refused(Reason.CREDENTIALS_MISSING, f"a form without a policy: {arriving.form!r}")
-            signature = _known_version(terms, signed_form)
-            grant, secret = await _key(plane, signed_form.access_key_id, signed_form.session_token, peer, now)
+            signature = _require_version(terms, signed_form)
+            grant, secret = await _find_key(plane, signed_form.access_key_id, signed_form.session_token, peer, now)
             arriving.sizes = verify_signed_form(signed_form, arriving.form, request, secret, now)
             return ResolvedCaller(grant.principal, grant, as_of, signature=signature, form=arriving)
         case TrustedPresented(principal):
@@ -68,7 +68,7 @@ async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other ste
             return ResolvedCaller(ANONYMOUS)
 
 
-def _known_version(terms: Terms, signed: Signed | SignedForm) -> SignatureVersion:
+def _require_version(terms: Terms, signed: Signed | SignedForm) -> SignatureVersion:
     """The version, if this listener believes it; asked before anything is looked up."""
     version = version_of(signed)
     if version not in terms.signatures:
@@ -90,14 +90,14 @@ def _prove(  # noqa: PLR0917 (as `resolve`)
     return verified
 
 
-async def _key(
+async def _find_key(
     plane: DataPlane, access_key_id: str, session_token: str | None, peer: Address | None, now: float
 ) -> tuple[Grant, str]:
     """The key grant of an access key id, and the secret to verify with."""
     guesser = f"key:{_address(peer)}"
     grant = await _look_up(plane, guesser, hash_secret(access_key_id), now)
     if grant is None or grant.kind is not GrantKind.KEY:
-        plane.guesses.failed(guesser, TOKEN_GUESSES, now)
+        plane.guesses.count_failure(guesser, TOKEN_GUESSES, now)
         raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
     _check_session(grant, session_token)
     return grant, plane.grants.secret_of(grant, access_key_id)
@@ -114,20 +114,20 @@ async def find_link(plane: DataPlane, presented: TokenPresented, peer: Address |
     as_of = plane.follower.view.serial
     grant = await _look_up(plane, guesser, presented.token.hash, now)
     if grant is None or grant.scope is None:
-        plane.guesses.failed(guesser, TOKEN_GUESSES, now)
+        plane.guesses.count_failure(guesser, TOKEN_GUESSES, now)
         raise Refused(Reason.UNKNOWN_TOKEN, "no link has this token")
     return ResolvedLink(grant, grant.scope, presented, as_of)
 
 
 async def _look_up(plane: DataPlane, guesser: str, secret_hash: SecretHash, now: float) -> Grant | None:
-    """Whether it is right is found out however many were wrong before it; whoever guesses asks the store one by one."""
-    if plane.guesses.waits(guesser, now) and not plane.grants.knows(secret_hash):
+    """Every secret is looked up, however many were wrong before it; those of one guesser one after the other."""
+    if plane.guesses.must_wait(guesser, now) and not plane.grants.knows(secret_hash):
         async with plane.turns.take(guesser):
             return await plane.grants.find(secret_hash)
     return await plane.grants.find(secret_hash)
 
 
-async def _link(
+async def _prove_link(
     plane: DataPlane, presented: TokenPresented, request: ObjectRequest, peer: Address | None, now: float
 ) -> ResolvedLink:
     found = await find_link(plane, presented, peer, now)

@@ -33,7 +33,7 @@ def authorise(plane: DataPlane, grant: Grant | None, attempt: Attempt) -> Route:
     Raises:
         Refused: as `decide`; REVOKED, VIEW_TOO_OLD.
     """
-    route = _decided(plane.gate.policy, grant, attempt)
+    route = _decide(plane.snapshot.policy, grant, attempt)
     plane.follower.require_standing(grant, attempt.bucket, attempt.key, route.backend.name)
     return route
 
@@ -47,21 +47,21 @@ def reauthorise(plane: DataPlane, grant: Grant | None, before: Allowed, now: flo
     attempt = replace(before.attempt, now=now)
     plane.follower.require_standing(grant, attempt.bucket, attempt.key, before.route.backend.name)
     try:
-        route = _decided(plane.gate.policy, grant, attempt)
+        route = _decide(plane.snapshot.policy, grant, attempt)
     except Refused as refused:
         if refused.reason is Reason.BACKEND_DRAINED:  # the last of all objections: what runs there may end by itself
             return before.route
         raise
-    if _real(route) != _real(before.route):
+    if _place_of(route) != _place_of(before.route):
         raise Refused(Reason.NOT_ALLOWED, f"{attempt.bucket} stands for another place by now")
     return route
 
 
-def _real(route: Route) -> tuple[str, str, str]:
+def _place_of(route: Route) -> tuple[str, str, str]:
     return route.backend.name, route.bucket.real_bucket, route.real_key
 
 
-def _decided(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
+def _decide(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
     """The list of one's own buckets has no bucket to decide on: it is refused to whom no rule shows any."""
     if attempt.operation is not Operation.LIST_BUCKETS:
         return decide(policy, grant, attempt)

@@ -20,7 +20,9 @@ from gateway.wire.replies import LINK_HEADERS, Reply
 __all__ = ["answer_preflight"]
 
 
-async def answer_preflight(plane: DataPlane, gate: Snapshot, request: ObjectRequest, exchange: ClientExchange) -> None:
+async def answer_preflight(
+    plane: DataPlane, snapshot: Snapshot, request: ObjectRequest, exchange: ClientExchange
+) -> None:
     """Answer an OPTIONS request.
 
     Raises:
@@ -35,5 +37,5 @@ async def answer_preflight(plane: DataPlane, gate: Snapshot, request: ObjectRequ
             raise Refused(Reason.UNKNOWN_TOKEN, "the text is no token") from None
         found = await find_link(plane, TokenPresented(token, place), exchange.peer, plane.clock())
         bucket, own = found.scope.bucket, LINK_HEADERS
-    fields = preflight_headers(gate.cors_of(bucket), request.raw)
+    fields = preflight_headers(snapshot.cors_of(bucket), request.raw)
     await exchange.send(Reply(200, (*fields, *own)))

@@ -55,25 +55,25 @@ async def identify(
 
     Raises:
         Refused: UNKNOWN_TOKEN for text that cannot be a token (no look-up is spent on it), CREDENTIALS_AMBIGUOUS for
-            two kinds at once, CREDENTIALS_MALFORMED and its siblings, BAD_REQUEST for `response-*` parameters from
-            nobody.
+            two kinds at once, CREDENTIALS_MALFORMED and its siblings, BAD_REQUEST for `response-*` parameters
+            without a credential.
     """
     if isinstance(request.place, LinkPlace):
-        return await _token(request, request.place, exchange)
+        return await _read_token(request, request.place, exchange)
     signed = read_credentials(request.auth)
     if request.operation is Operation.POST_OBJECT:
-        return await _form(request, exchange, signed)
+        return await _read_form(request, exchange, signed)
     if signed is not None:
         return SignedPresented(signed)
-    if trusted is not None and not _may_be_a_pages(request, exchange, domains):
+    if trusted is not None and not _may_come_from_page(request, exchange, domains):
         return TrustedPresented(trusted)
     if not RESPONSE_OVERRIDES.keys().isdisjoint(request.params):
-        # As S3 has it: a stranger's link must not choose the type that somebody's object is shown as.
+        # As S3 has it: an unsigned address must not choose the type that an object is shown as.
         raise Refused(Reason.BAD_REQUEST, "response-* parameters need a signature")
     return AnonymousPresented()
 
 
-def _may_be_a_pages(request: ObjectRequest, exchange: ClientExchange, domains: Sequence[str]) -> bool:
+def _may_come_from_page(request: ObjectRequest, exchange: ClientExchange, domains: Sequence[str]) -> bool:
     """Whether a browser may have sent this for some page, which must not act as the app that a listener trusts.
 
     Pages reach ports of loopback too. An Origin or fetch metadata gives them away (Fetch standard), or else the public
@@ -97,7 +97,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-async def _form(request: ObjectRequest, exchange: ClientExchange, signed: Signed | None) -> FormPresented:
+async def _read_form(request: ObjectRequest, exchange: ClientExchange, signed: Signed | None) -> FormPresented:
     if signed is not None:
         raise Refused(Reason.CREDENTIALS_AMBIGUOUS, "a form came together with a signature in header or query")
     arriving = await ArrivingForm.read(exchange, request.headers.get("content-type", ""))
@@ -110,7 +110,7 @@ def is_page_form(request: ObjectRequest) -> bool:
     return request.operation is Operation.POST_OBJECT and kind == "application/x-www-form-urlencoded"
 
 
-async def _token(request: ObjectRequest, place: LinkPlace, exchange: ClientExchange) -> TokenPresented:
+async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: ClientExchange) -> TokenPresented:
     scheme, _, rest = request.auth.authorization.partition(" ")
     if scheme and scheme.lower() != "basic":
         raise Refused(Reason.CREDENTIALS_AMBIGUOUS, "a link's token came together with an Authorization header")

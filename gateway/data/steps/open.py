@@ -2,7 +2,7 @@
 
 Refuses to own credentials, sockets and XML (`gateway.backends`, `gateway.wire`).
 
-Laws: a write is sent to a store once; a store's refusal is told in our words and our names, never in its own. What a
+Laws: a write is sent to a store once; a store's refusal is given in our words and our names, never in its own. What a
 row leaves open of the store is in the permit, which closes it.
 """
 
@@ -37,7 +37,7 @@ LinkHandler = Callable[[DataPlane, Snapshot, LinkCall, Permit], Awaitable[Opened
 S3Handler = Callable[[DataPlane, Snapshot, S3Call, Permit], Awaitable[Opened]]
 
 
-def open_answer(plane: DataPlane, gate: Snapshot, call: Call, permit: Permit) -> Awaitable[Opened]:
+def open_answer(plane: DataPlane, snapshot: Snapshot, call: Call, permit: Permit) -> Awaitable[Opened]:
     """The answer, open until the permit ends.
 
     Raises:
@@ -45,11 +45,11 @@ def open_answer(plane: DataPlane, gate: Snapshot, call: Call, permit: Permit) ->
         UpstreamFailed: the store is away or broken.
     """
     if isinstance(call, LinkCall):
-        return LINK_ANSWERS[call.answer](plane, gate, call, permit)
-    return S3_ANSWERS[call.request.operation](plane, gate, call, permit)
+        return LINK_ANSWERS[call.answer](plane, snapshot, call, permit)
+    return S3_ANSWERS[call.request.operation](plane, snapshot, call, permit)
 
 
-async def _relay(plane: DataPlane, gate: Snapshot, call: Call, permit: Permit) -> Opened:
+async def _relay(plane: DataPlane, snapshot: Snapshot, call: Call, permit: Permit) -> Opened:
     """One call without a body; a second one if the first only said that `If-Range` does not hold."""
     store_call = upstream_call(permit.route, call.request)
     opened = plane.upstream.open(store_call)
@@ -65,9 +65,9 @@ async def _relay(plane: DataPlane, gate: Snapshot, call: Call, permit: Permit) -
     return await check_answer(answer, call, permit) or answer
 
 
-def _get_object(plane: DataPlane, gate: Snapshot, call: Call, permit: Permit) -> Awaitable[Opened]:
+def _get_object(plane: DataPlane, snapshot: Snapshot, call: Call, permit: Permit) -> Awaitable[Opened]:
     redirecting = permit.route.delivery is Delivery.REDIRECT and _may_fetch_alone(permit)
-    return (redirect if redirecting else _relay)(plane, gate, call, permit)
+    return (redirect if redirecting else _relay)(plane, snapshot, call, permit)
 
 
 def _may_fetch_alone(permit: Permit) -> bool:
@@ -75,20 +75,20 @@ def _may_fetch_alone(permit: Permit) -> bool:
     return permit.grant is None or (permit.grant.etag is None and not permit.grant.once)
 
 
-async def _put_object(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Opened:
+async def _put_object(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Opened:
     async with open_put(plane, call, permit) as answer:
         return await check_answer(answer, call, permit) or answer
 
 
-async def _post_object(plane: DataPlane, gate: Snapshot, call: S3Call, permit: Permit) -> Opened:
+async def _post_object(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Opened:
     async with open_put(plane, call, permit) as answer:
         refused = await check_answer(answer, call, permit)
         if refused is not None or call.form is None:
             return refused or answer
-        return form_reply(call.form, call.attempt, answer.headers, gate.public_url, permit.exchange.request_id)
+        return form_reply(call.form, call.attempt, answer.headers, snapshot.public_url, permit.exchange.request_id)
 
 
-async def _receive_file(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Opened:
+async def _receive_file(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Opened:
     async with open_put(plane, call, permit) as answer:
         return await check_answer(answer, call, permit) or answer_receipt(call, permit, answer)
 

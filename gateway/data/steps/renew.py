@@ -38,12 +38,12 @@ _BACKOFF: Final = 0.2
 
 async def _catch_up(plane: DataPlane, permit: Permit) -> None:
     """Let the permit stand on its grant as it is now; mostly there is nothing to do."""
-    while permit.grant is not None and not plane.grants.unedited(permit.grant.id, permit.as_of):
+    while permit.grant is not None and not plane.grants.is_current(permit.grant.id, permit.as_of):
         as_of = plane.follower.view.serial
-        _succeed(permit, await plane.grants.look_up(permit.grant.hash), as_of)
+        _replace_grant(permit, await plane.grants.look_up(permit.grant.hash), as_of)
 
 
-def _succeed(permit: Permit, grant: Grant | None, as_of: int) -> None:
+def _replace_grant(permit: Permit, grant: Grant | None, as_of: int) -> None:
     """The permit's grant is this one now.
 
     Raises:
@@ -78,11 +78,11 @@ def _decide_again(plane: DataPlane, permit: Permit) -> None:
         raise Refused(Reason.TOO_LARGE, f"more came already than the {permit.largest} bytes allowed now")
 
 
-def _spent(permit: Permit, usage: Usage) -> bool:
+def _is_used_up(permit: Permit, usage: Usage) -> bool:
     """Whether more is taken, this transfer included, than its grant has by now."""
     grant = permit.grant
     uncounted = permit.lease is None
-    if grant is None or (uncounted and permit.lease_key is None):  # a look takes nothing
+    if grant is None or (uncounted and permit.lease_key is None):  # it takes no use
         return False
     if grant.uses is not None and usage.uses + uncounted > grant.uses:
         return True
@@ -90,7 +90,7 @@ def _spent(permit: Permit, usage: Usage) -> bool:
     return grant.budget is not None and usage.moved + rest > grant.budget
 
 
-def _fewer(before: Grant | None, after: Grant) -> bool:
+def _has_less(before: Grant | None, after: Grant) -> bool:
     """Whether it has fewer uses, or a smaller budget of bytes, than before."""
     if before is None:
         return False
@@ -124,7 +124,7 @@ class Renewals:
 
         Raises:
             Refused: the right has ended, and why.
-            DependencyDown: nobody can know.
+            DependencyDown: a store that has to be asked does not answer.
         """
         await self._plane.follower.keep_up()
         await _catch_up(self._plane, permit)
@@ -170,7 +170,7 @@ class Renewals:
             raise DependencyDown("grants", "a grant that was edited cannot be read")
 
     async def run(self) -> None:
-        """Act on changes as they are heard of, until cancelled."""
+        """Act on changes as they arrive, until cancelled."""
         while True:
             await self._news.wait()
             self._news.clear()
@@ -204,16 +204,16 @@ class Renewals:
         return True
 
     async def _usage(self, grant: Grant | None, permits: Sequence[Permit]) -> Usage | None:
-        """What is taken of a grant whose numbers have become less; None while nobody needs to know."""
-        if grant is None or not any(_fewer(permit.grant, grant) for permit in permits):
+        """What is taken of a grant whose numbers have become less; None if it is not needed."""
+        if grant is None or not any(_has_less(permit.grant, grant) for permit in permits):
             return None
         return (await self._plane.leases.usage([grant.id])).get(grant.id, Usage())
 
     def _judge(self, grant: Grant | None, as_of: int, usage: Usage | None, permit: Permit) -> None:
         if permit.as_of >= as_of:
             return  # it was admitted, or confirmed, by what is as new
-        _succeed(permit, grant, as_of)
-        if usage is not None and _spent(permit, usage):
+        _replace_grant(permit, grant, as_of)
+        if usage is not None and _is_used_up(permit, usage):
             raise Refused(Reason.USED_UP, "more is taken than the link has by now")
         _decide_again(self._plane, permit)
 

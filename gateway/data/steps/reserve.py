@@ -6,7 +6,8 @@ themselves.
 Laws: bytes are reserved before they move, so no more than reserved ever move. Who downloads an object whole has all of
 it reserved or is refused before the first byte: the first ones come through. A range that does not fit beside what
 others of its use have reserved (players and download managers ask for more than they take) gets a piece at a time of
-what they leave, and waits for it a while. The store hears of running requests every quarter of a reservation's time.
+what they leave, and waits for it a while. Running requests are reported to the store every quarter of a
+reservation's time.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _TRIES: Final = 80
 
 
 async def open_lease(leases: LeaseStore, permit: Permit, grant: Grant, key: str, window: float) -> None:
-    """Take a use, and write down in the same breath that it has to be given back if nothing comes of it.
+    """Take a use and, in the same step of the store, note that it is to be given back if the request brings nothing.
 
     Raises:
         Refused: USED_UP.
@@ -65,8 +66,8 @@ async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | No
         if room is Room.HELD:
             await permit.pause(_PAUSE)
     if room is not Room.TAKEN:
-        told = "is spent" if room is Room.SPENT else "is reserved by what runs already"
-        raise Refused(Reason.USED_UP, f"what the link, or this use of it, may move {told}")
+        state = "is spent" if room is Room.SPENT else "is reserved by what runs already"
+        raise Refused(Reason.USED_UP, f"what the link, or this use of it, may move {state}")
     return wanted
 
 
@@ -91,7 +92,7 @@ async def settle(leases: LeaseStore, permit: Permit, now: float) -> None:
     """Correct the counters to what really happened.
 
     Raises:
-        DependencyDown: the store cannot hear of it: its counters stay too high, never too low.
+        DependencyDown: the store cannot be reached: its counters stay too high, never too low.
     """
     mine, grant = permit.reservation, permit.grant
     if grant is None:
@@ -107,7 +108,7 @@ async def settle(leases: LeaseStore, permit: Permit, now: float) -> None:
 
 
 async def report(leases: LeaseStore, transfers: Transfers, clock: Callable[[], float]) -> None:
-    """Have the store hear of all that runs; and release what nobody has reported for too long.
+    """Report all that runs to the store, and release what no replica has reported for too long.
 
     What may still be given back whole (`consumed` is false) counts at its end.
     """
@@ -115,9 +116,9 @@ async def report(leases: LeaseStore, transfers: Transfers, clock: Callable[[], f
         if permit.reservation is not None and transfers.runs(permit):  # it may have ended meanwhile
             moved = permit.moved - permit.counted if permit.consumed else 0
             permit.counted += moved
-            kept = permit.consumed and permit.upload is None
+            keeps = permit.consumed and permit.upload is None
             try:
-                await leases.settle_bytes(permit.reservation, moved, clock(), ends=False, keeps=kept)
+                await leases.settle_bytes(permit.reservation, moved, clock(), ends=False, keeps=keeps)
             except DependencyDown:  # and so for all others: the next round reports them
                 permit.counted -= moved
                 return

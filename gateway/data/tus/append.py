@@ -4,8 +4,8 @@ Refuses to own the store's calls (`gateway.data.tus.store`) and the protocol's a
 
 Laws: the offset is what the store holds: its parts without a gap, and what the tail has beyond them. When a client
 breaks off, what came of it is kept, up to one part in memory; when its right has ended, nothing is. A body with a
-checksum is kept only after its last byte was checked. The right to write is asked for once more before the last byte of
-whatever is stored, and before the object appears.
+checksum is kept only after its last byte was verified. The right to write is asked for once more before the last byte
+of whatever is stored, and before the object appears.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from gateway.data.tus.store import TusStore
 from gateway.wire.links.tus_state import UploadState
 from gateway.wire.s3.multipart import MAX_PARTS, PART_SIZE, Part, part_size
 
-__all__ = ["Arriving", "Progress", "checked"]
+__all__ = ["Arriving", "Progress", "verify_checksum"]
 
 T = TypeVar("T")
 
 
-async def checked(source: AsyncIterator[bytes], checksum: tuple[str, bytes]) -> AsyncIterator[bytes]:
+async def verify_checksum(source: AsyncIterator[bytes], checksum: tuple[str, bytes]) -> AsyncIterator[bytes]:
     """The same bytes, the last of them only once all are known to match.
 
     Raises:
@@ -54,7 +54,7 @@ async def checked(source: AsyncIterator[bytes], checksum: tuple[str, bytes]) -> 
 
 
 class Arriving:
-    """A body on its way to the store, cut to measure. `left` is how much is still to come, None if nobody knows.
+    """A body on its way to the store, cut to measure. `left` is how much is still to come, None if it is unknown.
 
     What was taken since `forget` is kept, its first `PART_SIZE`, so that it can be stored when the rest never comes.
     `staged` says that it counts only as a whole: its last bytes come when all are known to be right.
@@ -77,7 +77,7 @@ class Arriving:
     @classmethod
     def of(cls, body: bytes) -> Arriving:
         """A body that is here already."""
-        return cls(_once(body), len(body), MemoryBudget(len(body)).portion())
+        return cls(_yield_one(body), len(body), MemoryBudget(len(body)).portion())
 
     async def at_end(self) -> bool:
         """Whether nothing follows; waits for the next bytes to know."""
@@ -130,7 +130,7 @@ class Arriving:
         return b""
 
 
-async def _once(body: bytes) -> AsyncIterator[bytes]:
+async def _yield_one(body: bytes) -> AsyncIterator[bytes]:
     yield body
 
 
@@ -178,16 +178,16 @@ class Progress:
             await self._to_tail(arriving, arriving.left or 0)
         while not self.state.done:
             if self.parts and self.complete and self.offset == self.stored:
-                await self._appear()
+                await self._complete()
                 return
-            goal = self._goal()
+            goal = self._next_size()
             fresh = max(0, goal - (self.offset - self.stored))
             if fresh and await arriving.at_end():
                 return
             if fresh and arriving.left is not None and arriving.left < fresh:
                 await self._to_tail(arriving, arriving.left)
                 return
-            await self._unit(arriving, goal, fresh)
+            await self._send_part(arriving, goal, fresh)
             if arriving.short:
                 return
 
@@ -199,7 +199,7 @@ class Progress:
         with suppress(Refused, UpstreamFailed):
             await self.store.drop(aside=self.state.partial)
 
-    def _goal(self) -> int:
+    def _next_size(self) -> int:
         """Bytes of the next part."""
         number, equal = len(self.parts) + 1, self.store.equal_parts
         size = part_size(number, length=self.state.planned, least=PART_SIZE, equal=equal)
@@ -207,14 +207,14 @@ class Progress:
             raise Refused(Reason.TOO_LARGE, f"the upload has more than {MAX_PARTS} parts")
         return size if self.state.length is None else min(size, self.state.length - self.stored)
 
-    async def _unit(self, arriving: Arriving, goal: int, fresh: int) -> None:
+    async def _send_part(self, arriving: Arriving, goal: int, fresh: int) -> None:
         """One part from the tail's rest and from what arrives; or the whole object, if that is all of it."""
         whole = not self.parts and goal == self.state.length
         parts_id = self.state.parts_id
         if parts_id is None and not whole:
             parts_id = await self.begin()
         try:
-            async with aclosing(self._bytes(goal - fresh, arriving.take(fresh))) as body:
+            async with aclosing(self._read(goal - fresh, arriving.take(fresh))) as body:
                 if whole:
                     await self.standing()
                     await self.store.put_whole(body if goal else b"", goal, only_new=self.only_new)
@@ -228,14 +228,14 @@ class Progress:
             return
         arriving.forget()
         if whole:
-            await self._done()
+            await self._finish()
 
     async def _to_tail(self, arriving: Arriving, count: int) -> None:
         """Put `count` more bytes behind the tail's rest."""
         pending = self.offset - self.stored
         state = replace(self.state, tail_at=self.stored, tail=pending + count)
         try:
-            async with aclosing(self._bytes(pending, arriving.take(count))) as body:
+            async with aclosing(self._read(pending, arriving.take(count))) as body:
                 await self.store.save(state, body)
         except (Refused, UpstreamFailed) as failure:
             if not arriving.staged:
@@ -254,7 +254,7 @@ class Progress:
         except (Refused, DependencyDown) as no:
             revoked = isinstance(no, Refused) and no.reason is Reason.REVOKED
             if not (ended or revoked):
-                return  # whoever may write again later goes on from what was told to be stored
+                return  # a later request goes on from the offset that the client was given
             ended = True
         if ended:
             await self.give_up()
@@ -263,12 +263,12 @@ class Progress:
             return
         pending = self.offset - self.stored
         state = replace(self.state, tail_at=self.stored, tail=pending + arriving.kept)
-        with suppress(Refused, UpstreamFailed):  # the failure that led here is the one to be told
-            async with aclosing(self._bytes(pending, arriving.replay())) as body:
+        with suppress(Refused, UpstreamFailed):  # the failure that led here is the one to report
+            async with aclosing(self._read(pending, arriving.replay())) as body:
                 await self.store.save(state, body)
             self.state = state
 
-    async def _bytes(self, pending: int, more: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async def _read(self, pending: int, more: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """The first `pending` bytes of the tail that no part holds, and then more."""
         held = b""
         async with aclosing(self.store.tail(self.stored - self.state.tail_at, pending)) as tail:
@@ -289,7 +289,7 @@ class Progress:
         self.state = state
         return parts_id
 
-    async def _appear(self) -> None:
+    async def _complete(self) -> None:
         """Make the parts an object."""
         try:
             await self.store.complete(self.state.parts_id or "", self.parts, self.standing, only_new=self.only_new)
@@ -297,10 +297,10 @@ class Progress:
             if refused.reason in {Reason.OBJECT_EXISTS, Reason.REVOKED}:
                 await self.give_up()
             raise
-        await self._done()
+        await self._finish()
 
-    async def _done(self) -> None:
-        """Write down that the object is there, for a client that did not hear it."""
+    async def _finish(self) -> None:
+        """Write down that the object is there, for a client that did not get the answer."""
         self.state = replace(self.state, done=True, tail_at=0, tail=0)
         with suppress(Refused, UpstreamFailed):  # the object is there: that is the answer, whatever is written down
             await self.store.save(self.state)

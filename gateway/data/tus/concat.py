@@ -61,7 +61,7 @@ class Pieces:
             await self._copy(whole)
             await whole.append(Arriving.of(b""))
         else:
-            await whole.append(Arriving(self._bytes(), self.size, reserve))
+            await whole.append(Arriving(self._read(), self.size, reserve))
 
     async def drop(self) -> None:
         """Throw them away; what a store that is away keeps now is swept later."""
@@ -88,7 +88,7 @@ class Pieces:
             etag = await whole.store.copy_part(parts_id, number, piece.store, cut)
             whole.parts.append(Part(number, piece.offset if cut is None else cut[1] - cut[0] + 1, etag))
 
-    async def _bytes(self) -> AsyncIterator[bytes]:
+    async def _read(self) -> AsyncIterator[bytes]:
         for piece in self.found:
             async with aclosing(piece.store.content(piece.offset)) as content:
                 async for chunk in content:

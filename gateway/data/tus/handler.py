@@ -1,4 +1,4 @@
-"""Owns the steps of a resumable upload through a link (tus 1.0.0): discover, create, append, look, end.
+"""Owns the steps of a resumable upload through a link (tus 1.0.0): discover, create, append, head, terminate.
 
 Refuses to own headers (`gateway.wire.links.tus`), bytes (`gateway.data.tus.append`) and the store
 (`gateway.data.tus.store`).
@@ -21,13 +21,13 @@ from urllib.parse import urlsplit
 from gateway.core.lease import Reservation
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import UploadVerb
-from gateway.data.body import metered
+from gateway.data.body import meter
 from gateway.data.call import LinkCall
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
 from gateway.data.state.upload_locks import lock_upload
-from gateway.data.tus.append import Arriving, Progress, checked
+from gateway.data.tus.append import Arriving, Progress, verify_checksum
 from gateway.data.tus.concat import Pieces
 from gateway.data.tus.parked import park, unpark
 from gateway.data.tus.store import TusStore
@@ -43,7 +43,7 @@ _RENEWED: Final = 3600.0
 _COMMON: Final = (RESUMABLE, *LINK_HEADERS)
 
 
-async def answer_step(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+async def answer_step(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     """The answer to one step.
 
     Raises:
@@ -51,7 +51,7 @@ async def answer_step(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: 
             OBJECT_EXISTS, NOT_ALLOWED for ending what is finished; and what the body was refused for.
         UpstreamFailed: as `Upstream.open`.
     """
-    work = _Step(plane, gate, call, permit)
+    work = _Step(plane, snapshot, call, permit)
     match work.verb:
         case UploadVerb.DISCOVER:
             return Reply(204, (*discovery_fields(permit.largest), *LINK_HEADERS))
@@ -59,24 +59,24 @@ async def answer_step(plane: DataPlane, gate: Snapshot, call: LinkCall, permit: 
             return await work.create()
         case UploadVerb.APPEND:
             return await work.append()
-        case UploadVerb.LOOK:
-            return await work.look()
+        case UploadVerb.HEAD:
+            return await work.head()
         case _:
-            return await work.end()
+            return await work.terminate()
 
 
 class _Step:
     """One step with all that it is judged by."""
 
-    def __init__(self, plane: DataPlane, gate: Snapshot, call: LinkCall, permit: Permit) -> None:
+    def __init__(self, plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> None:
         step, grant = call.request.step, permit.grant or call.grant
         if step is None:
             raise ValueError("no step of a resumable upload")
         self.verb = step.verb
         self._plane = plane
-        self._gate = gate
+        self._snapshot = snapshot
         self._permit = permit
-        self._kept_in = plane.reserve.portion(permit.holders)
+        self._kept_in = plane.body_memory.portion(permit.holders)
         self._step = step
         self._grant = grant
         self._upload = step.upload or permit.upload or ""
@@ -87,7 +87,7 @@ class _Step:
 
     async def create(self) -> Reply:
         step, attempt, grant = self._step, self._permit.attempt, self._grant
-        pieces = await self._pieces()
+        pieces = await self._load_pieces()
         length = pieces.size if pieces is not None else step.length
         if step.partial:
             self._store.set_aside()
@@ -109,22 +109,22 @@ class _Step:
         )
         self._require_size(0, length)
         if step.partial:
-            await park(self._plane, self._gate, grant, self._permit.largest, length)
+            await park(self._plane, self._snapshot, grant, self._permit.largest, length)
         progress = self._progress(state)
         with self._kept_in.hold(self._buffered):
-            await shield(self._created(progress, pieces))
+            await shield(self._begin(progress, pieces))
         self._permit.consumed = True
-        public = urlsplit(self._gate.public_url).path.rstrip("/")
+        public = urlsplit(self._snapshot.public_url).path.rstrip("/")
         address = location(public, self._place.token_text, self._place.path, self._upload)
         return Reply(201, (("Location", address), *self._progress_fields(progress), *_COMMON))
 
-    def _alone(self) -> AbstractAsyncContextManager[None]:
+    def _lock(self) -> AbstractAsyncContextManager[None]:
         """The right to be the only one who writes to this upload."""
-        plane, closed = self._plane, self._gate.posture.limits == "closed"
-        return lock_upload(plane.holds, plane.limits, plane.clock, self._permit, self._name, closed=closed)
+        plane, closed = self._plane, self._snapshot.posture.limits == "closed"
+        return lock_upload(plane.upload_locks, plane.limits, plane.clock, self._permit, self._name, closed=closed)
 
     async def append(self) -> Reply:
-        async with self._alone():
+        async with self._lock():
             progress = await self._load()
             step, state = self._step, progress.state
             if step.verb is UploadVerb.APPEND and state.concat not in {"", "partial"}:
@@ -135,28 +135,28 @@ class _Step:
                 raise Refused(Reason.BAD_ARGUMENT, "the length of an upload does not change")
             self._require_size(progress.offset, state.length if step.length is None else step.length)
             if not state.done:
-                await shield(self._write_down(progress, step.length))
+                await shield(self._note_changes(progress, step.length))
             if not state.done:
                 with self._kept_in.hold(self._buffered):
-                    await shield(progress.append(await self._arriving(progress)))
+                    await shield(progress.append(await self._read_body(progress)))
         return Reply(204, (*self._progress_fields(progress), *_COMMON))
 
-    async def look(self) -> Reply:
-        await self._plane.holds.make_room(self._name)
+    async def head(self) -> Reply:
+        await self._plane.upload_locks.make_room(self._name)
         progress = await self._load()
         if progress.complete and not progress.state.done:
-            # The last byte was taken, but whoever took it did not live to finish: no client would come again.
-            async with self._alone():
+            # The request with the last byte was lost before the object appeared: a client would not send it again.
+            async with self._lock():
                 progress = await self._load()
                 await shield(progress.append(Arriving.of(b"")))
         state = progress.state
         length = ("Upload-Defer-Length", "1") if state.length is None else ("Upload-Length", str(state.length))
         said = (("Upload-Metadata", state.metadata), ("Upload-Concat", state.concat))
-        told = tuple(pair for pair in said if pair[1])
-        return Reply(200, (length, *told, *self._progress_fields(progress), *_COMMON))
+        given = tuple(pair for pair in said if pair[1])
+        return Reply(200, (length, *given, *self._progress_fields(progress), *_COMMON))
 
-    async def end(self) -> Reply:
-        async with self._alone():
+    async def terminate(self) -> Reply:
+        async with self._lock():
             progress = await self._load()
             if progress.state.done and not progress.state.partial:
                 raise Refused(Reason.NOT_ALLOWED, "the upload is an object by now, which a link cannot delete")
@@ -176,7 +176,7 @@ class _Step:
         only_new = not self._grant.overwrite and not state.partial
         return Progress(store or self._store, state, [], only_new, partial(self._plane.renewals.confirm, self._permit))
 
-    async def _pieces(self) -> Pieces | None:
+    async def _load_pieces(self) -> Pieces | None:
         """What a final upload joins, None for any other.
 
         Raises:
@@ -187,7 +187,7 @@ class _Step:
         stores = [self._store_of(upload) for upload in self._step.partials]
         return Pieces([await self._load_from(store, await store.load()) for store in stores])
 
-    async def _created(self, progress: Progress, pieces: Pieces | None) -> None:
+    async def _begin(self, progress: Progress, pieces: Pieces | None) -> None:
         """Write the upload down, and take what came with its creation. Nobody will know of it if that fails."""
         length = progress.state.planned
         try:
@@ -197,7 +197,7 @@ class _Step:
             if pieces is not None and length:
                 await pieces.join(progress, self._kept_in)
             elif self._request.has_body or length == 0:
-                await progress.append(await self._arriving(progress))
+                await progress.append(await self._read_body(progress))
         except (Refused, UpstreamFailed):
             await progress.give_up()
             raise
@@ -209,7 +209,7 @@ class _Step:
         sizes = [piece.state.planned for piece in pieces]
         await unpark(self._plane, self._grant, self._permit.largest, sizes)
 
-    async def _write_down(self, progress: Progress, length: int | None) -> None:
+    async def _note_changes(self, progress: Progress, length: int | None) -> None:
         """Keep what is new of an upload before it goes on: its length once it is said, a later end once an hour."""
         state = progress.state
         if state.length is None and length is not None:
@@ -246,7 +246,7 @@ class _Step:
         if state.partial:
             store.set_aside()
         if state.content_type is not None:
-            # The store hears the type when the object is opened or put, which may be in any of the requests.
+            # The type is sent when the object is opened or put, which may be in any of the requests.
             store.describe(state.content_type)
         progress = self._progress(state, store)
         if state.done and not state.partial:
@@ -257,11 +257,11 @@ class _Step:
         if state.parts_id is not None and not state.done:
             parts = await store.parts(state.parts_id)
             if parts is None:
-                return await self._without_parts(progress)
+                return await self._resume_without_parts(progress)
             progress.parts = parts
         return progress
 
-    async def _without_parts(self, progress: Progress) -> Progress:
+    async def _resume_without_parts(self, progress: Progress) -> Progress:
         """The store has no parts any more: they are the object, if that was the last thing that happened; or gone."""
         if await progress.store.size() != progress.state.length:
             await shield(progress.give_up())
@@ -286,11 +286,11 @@ class _Step:
 
     @property
     def _buffered(self) -> int:
-        """Bytes of memory for a body that is kept until its checksum is known."""
+        """Bytes of memory for a body that is buffered until its checksum is known."""
         small = self._declared is None or self._declared <= PART_SIZE
         return PART_SIZE if small and self._step.checksum is not None else 0
 
-    async def _arriving(self, progress: Progress) -> Arriving:
+    async def _read_body(self, progress: Progress) -> Arriving:
         """The request's body. With a checksum, a small one is here whole and checked, a large one checked on its way.
 
         Raises:
@@ -299,20 +299,20 @@ class _Step:
         declared, checksum = self._declared, self._step.checksum
         most = self._permit.largest
         room = progress.state.length if progress.state.length is not None else most
-        source = metered(self._plane, self._permit, self._permit.exchange.body(), declared)
+        source = meter(self._plane, self._permit, self._permit.exchange.body(), declared)
         if room is not None:
-            source = _bounded(source, room - progress.offset)
+            source = _bound(source, room - progress.offset)
         reserve = self._kept_in
         if checksum is None:
             return Arriving(source, declared, reserve)
-        source = checked(source, checksum)
+        source = verify_checksum(source, checksum)
         if declared is not None and declared > PART_SIZE:
             if declared + progress.offset - progress.stored > self._permit.route.backend.single_put_limit - HEAD_BYTES:
                 raise Refused(Reason.TOO_LARGE, "a body with a checksum is above what the store takes at once")
             return Arriving(source, declared, reserve, staged=True)
-        return Arriving.of(await self._checked_whole(source))
+        return Arriving.of(await self._read_checked(source))
 
-    async def _checked_whole(self, source: AsyncIterator[bytes]) -> bytes:
+    async def _read_checked(self, source: AsyncIterator[bytes]) -> bytes:
         small = bytearray()
         async for chunk in source:
             small += chunk
@@ -329,7 +329,7 @@ class _Step:
         )
 
 
-async def _bounded(source: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
+async def _bound(source: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
     async for chunk in source:
         room -= len(chunk)
         if room < 0:

@@ -27,7 +27,7 @@ _PIECES: Final = 100
 """As many as one upload may have, however small they are."""
 
 
-async def park(plane: DataPlane, gate: Snapshot, grant: Grant, most: int | None, size: int | None) -> None:
+async def park(plane: DataPlane, snapshot: Snapshot, grant: Grant, most: int | None, size: int | None) -> None:
     """Take room for a piece of `size` bytes, None if it is not known yet; `most` bytes are allowed in one upload.
 
     Raises:
@@ -40,7 +40,7 @@ async def park(plane: DataPlane, gate: Snapshot, grant: Grant, most: int | None,
     try:
         verdict = await plane.limits.take([demand], plane.clock())
     except DependencyDown:
-        if gate.posture.limits == "closed":
+        if snapshot.posture.limits == "closed":
             raise
         return
     if not verdict.allowed:

@@ -68,11 +68,11 @@ class TusStore:
         return Capability.EQUAL_PARTS in self._capabilities
 
     def describe(self, content_type: str) -> None:
-        """Say what the object is, which the store hears when the object is opened or put, in whichever request."""
+        """Say what the object is, which is sent when the object is opened or put, in whichever request."""
         self._request = replace(self._request, headers={"content-type": content_type})
 
     def set_aside(self) -> None:
-        """Keep the bytes of a partial upload beside its record, where nobody sees them, instead of in an object."""
+        """Put the bytes of a partial upload beside its record, under a name that no caller can ask for."""
         self._route = replace(self._route, key=f"{RESERVED}/{_ASIDE}{self._upload}")
 
     @property
@@ -86,7 +86,7 @@ class TusStore:
         """The record, None if there is none."""
         ranged = (("range", f"bytes=0-{HEAD_BYTES - 1}"),) if Capability.RANGES in self._capabilities else ()
         head = bytearray()
-        async with self._upstream.open(self._hidden("GET", headers=ranged)) as answer:
+        async with self._upstream.open(self._record_call("GET", headers=ranged)) as answer:
             if answer.status == 404:
                 return None
             await _require_success(answer)
@@ -97,7 +97,7 @@ class TusStore:
                 if len(head) >= HEAD_BYTES:
                     break
         if size is None:
-            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store does not tell the size of an upload's record")
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store does not give the size of an upload's record")
         self._etag = answer.headers.get("etag")
         return UploadState.parse(bytes(head), size)
 
@@ -109,8 +109,8 @@ class TusStore:
         """
         known = self._etag if Capability.CONDITIONAL_WRITES in self._capabilities else None
         headers = (("if-match", known),) if known is not None else ()
-        call = self._hidden("PUT", headers=headers, body_length=HEAD_BYTES + state.tail)
-        async with self._upstream.open(call, _joined(state.head(), tail)) as answer:
+        call = self._record_call("PUT", headers=headers, body_length=HEAD_BYTES + state.tail)
+        async with self._upstream.open(call, _join(state.head(), tail)) as answer:
             if answer.status in {409, 412}:
                 raise Refused(Reason.UPLOAD_BUSY, "the upload's record was replaced by another request")
             await _require_success(answer)
@@ -124,7 +124,7 @@ class TusStore:
         ranged = Capability.RANGES in self._capabilities
         headers = (("range", f"bytes={first}-{first + count - 1}"),) if ranged else ()
         left = count
-        async with self._upstream.open(self._hidden("GET", headers=headers)) as answer:
+        async with self._upstream.open(self._record_call("GET", headers=headers)) as answer:
             await _require_success(answer)
             before = 0 if answer.status == 206 else first
             async for chunk in answer.body:
@@ -140,10 +140,10 @@ class TusStore:
     async def drop(self, *, aside: bool = False) -> None:
         """Remove the record, and first what a partial upload has set `aside`."""
         if aside:
-            async with self._upstream.open(self._call(Operation.DELETE_OBJECT, {})) as answer:
+            async with self._upstream.open(self._object_call(Operation.DELETE_OBJECT, {})) as answer:
                 if answer.status != 404:
                     await _require_success(answer)
-        async with self._upstream.open(self._hidden("DELETE")) as answer:
+        async with self._upstream.open(self._record_call("DELETE")) as answer:
             if answer.status != 404:
                 await _require_success(answer)
 
@@ -151,8 +151,8 @@ class TusStore:
 
     async def begin(self) -> str:
         """Open a multipart upload; returns the store's id of it."""
-        call = self._call(Operation.CREATE_MULTIPART_UPLOAD, {"uploads": ""})
-        return read_initiated(await self._asked(call, b""))
+        call = self._object_call(Operation.CREATE_MULTIPART_UPLOAD, {"uploads": ""})
+        return read_initiated(await self._ask(call, b""))
 
     async def parts(self, parts_id: str) -> list[Part] | None:
         """The parts that the store holds, from the first one on without a gap; None if it knows no such upload."""
@@ -160,7 +160,7 @@ class TusStore:
         marker = ""
         while True:
             try:
-                page = read_parts(await self._asked(parts_call(self._place, parts_id, marker)))
+                page = read_parts(await self._ask(parts_call(self._place, parts_id, marker)))
             except Refused as refused:
                 if refused.reason is Reason.UPLOAD_UNKNOWN:
                     return None
@@ -188,7 +188,7 @@ class TusStore:
             step=None,
         )
         call = upstream_call(self._route, request, real_copy_source=source)
-        return read_copy(await self._asked(call, b"")).etag
+        return read_copy(await self._ask(call, b"")).etag
 
     async def content(self, size: int) -> AsyncGenerator[bytes, None]:
         """All that a finished partial upload has set aside.
@@ -198,7 +198,7 @@ class TusStore:
         """
         if not size:
             return
-        async with self._upstream.open(self._call(Operation.GET_OBJECT, {})) as answer:
+        async with self._upstream.open(self._object_call(Operation.GET_OBJECT, {})) as answer:
             await _require_success(answer)
             async for chunk in answer.body:
                 size -= len(chunk)
@@ -216,9 +216,9 @@ class TusStore:
         """
         conditional = Capability.CONDITIONAL_COMPLETE in self._capabilities
         text = complete_document([CompletedPart(part.number, part.etag) for part in parts])
-        async with self._guarded(only_new=only_new, conditional=conditional) as headers:
+        async with self._guard(only_new=only_new, conditional=conditional) as headers:
             call = complete_call(self._place, parts_id, text, tuple(headers.items()))
-            found = await self._asked(call, _after(standing, text))
+            found = await self._ask(call, _send_after(standing, text))
         read_completed(found)
 
     async def put_whole(self, body: AsyncIterator[bytes] | bytes, size: int, *, only_new: bool) -> None:
@@ -228,24 +228,24 @@ class TusStore:
             Refused: OBJECT_EXISTS.
         """
         conditional = Capability.CONDITIONAL_WRITES in self._capabilities
-        async with self._guarded(only_new=only_new, conditional=conditional) as headers:
+        async with self._guard(only_new=only_new, conditional=conditional) as headers:
             request = replace(self._request, headers={**self._request.headers, **headers})
-            call = self._call(Operation.PUT_OBJECT, {}, size, request)
+            call = self._object_call(Operation.PUT_OBJECT, {}, size, request)
             async with self._upstream.open(call, body) as answer:
                 await _require_success(answer)
 
     async def abort(self, parts_id: str) -> None:
         """Let the store throw the parts away; it may have done so already."""
         with suppress(Refused):
-            await self._asked(abort_call(self._place, parts_id))
+            await self._ask(abort_call(self._place, parts_id))
 
     async def require_absent(self) -> None:
         """Raises Refused OBJECT_EXISTS if there is an object of the upload's name."""
-        await require_absent(self._upstream, self._call(Operation.HEAD_OBJECT, {}))
+        await require_absent(self._upstream, self._object_call(Operation.HEAD_OBJECT, {}))
 
     async def size(self) -> int | None:
         """The size of the object of the upload's name, None if there is none."""
-        async with self._upstream.open(self._call(Operation.HEAD_OBJECT, {})) as answer:
+        async with self._upstream.open(self._object_call(Operation.HEAD_OBJECT, {})) as answer:
             size = answer.headers.get("content-length", "")
             return int(size) if answer.status < 300 and size.isdigit() else None
 
@@ -280,7 +280,7 @@ class TusStore:
 
     # calls
 
-    def _hidden(
+    def _record_call(
         self, method: str, headers: tuple[tuple[str, str], ...] = (), body_length: int | None = None
     ) -> UpstreamCall:
         return UpstreamCall(
@@ -292,7 +292,7 @@ class TusStore:
             body_length=body_length,
         )
 
-    def _call(
+    def _object_call(
         self,
         operation: Operation,
         params: dict[str, str],
@@ -307,7 +307,7 @@ class TusStore:
         require_own_name(self._route)
         return Destination(self._route.backend.name, self._route.bucket.real_bucket, self._route.real_key)
 
-    async def _asked(self, call: UpstreamCall, body: bytes | AsyncIterator[bytes] | None = None) -> bytes:
+    async def _ask(self, call: UpstreamCall, body: bytes | AsyncIterator[bytes] | None = None) -> bytes:
         """The document that a call is answered with.
 
         Raises:
@@ -317,15 +317,15 @@ class TusStore:
             found = await answer.body.read(_DOCUMENT_LIMIT)
             code = store_fault(found) if found else None
             if answer.status >= 300 or code:
-                raise _refused(answer.status, code or "")
+                raise _refusal(answer.status, code or "")
             return found
 
     @asynccontextmanager
-    async def _guarded(self, *, only_new: bool, conditional: bool) -> AsyncIterator[dict[str, str]]:
+    async def _guard(self, *, only_new: bool, conditional: bool) -> AsyncIterator[dict[str, str]]:
         """The condition that the object's appearance is sent with, or the name reserved and looked at."""
         async with AsyncExitStack() as stack:
             if only_new and not conditional:
-                stack.enter_context(self._names.reserve(self._call(Operation.HEAD_OBJECT, {})))
+                stack.enter_context(self._names.reserve(self._object_call(Operation.HEAD_OBJECT, {})))
                 await self.require_absent()
             try:
                 yield {"if-none-match": "*"} if only_new and conditional else {}
@@ -335,24 +335,24 @@ class TusStore:
                 raise
 
 
-async def _joined(head: bytes, tail: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+async def _join(head: bytes, tail: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
     yield head
     if tail is not None:
         async for chunk in tail:
             yield chunk
 
 
-async def _after(standing: Callable[[], Awaitable[None]], body: bytes) -> AsyncIterator[bytes]:
+async def _send_after(standing: Callable[[], Awaitable[None]], body: bytes) -> AsyncIterator[bytes]:
     await standing()
     yield body
 
 
 async def _require_success(answer: Answer) -> None:
     if answer.status >= 300:
-        raise _refused(answer.status, store_fault(await answer.body.read(_DOCUMENT_LIMIT)) or "")
+        raise _refusal(answer.status, store_fault(await answer.body.read(_DOCUMENT_LIMIT)) or "")
 
 
-def _refused(status: int, code: str) -> Refused:
+def _refusal(status: int, code: str) -> Refused:
     if code == "NoSuchUpload":
         return Refused(Reason.UPLOAD_UNKNOWN, "the store knows no such multipart upload")
     return Refused(store_reason(status, code), f"the store answered {status} {code}".rstrip())

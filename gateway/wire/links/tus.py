@@ -88,9 +88,9 @@ _MOST_PARTIALS: Final = 100
 _CONCAT_LIMIT: Final = 4096
 _MEDIA_TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(; ?[\w-]{1,40}=[\w.+-]{1,60})?", re.ASCII)
 _VERBS: Final = {
-    "HEAD": UploadVerb.LOOK,
+    "HEAD": UploadVerb.HEAD,
     "PATCH": UploadVerb.APPEND,
-    "DELETE": UploadVerb.END,
+    "DELETE": UploadVerb.TERMINATE,
     "POST": UploadVerb.CREATE,
     "OPTIONS": UploadVerb.DISCOVER,
 }

@@ -191,14 +191,14 @@ async def test_too_many_members_are_refused(rig: Rig, monkeypatch: pytest.Monkey
 async def test_all_lists_together_have_a_bound(rig: Rig) -> None:
     """What the members of running archives take is counted, and given back with each archive."""
     token, _ = await folder(rig)
-    before = rig.plane.lists.room
+    before = rig.plane.archive_memory.room
     assert 200 == (await rig.fetch(token, "/?archive=zip")).status
     await rig.settled()
-    assert before == rig.plane.lists.room
-    rig.plane.lists.room = 1024
+    assert before == rig.plane.archive_memory.room
+    rig.plane.archive_memory.room = 1024
     assert 503 == (await rig.fetch(token, "/?archive=zip")).status
     await rig.settled()
-    assert 1024 == rig.plane.lists.room
+    assert 1024 == rig.plane.archive_memory.room
 
 
 async def test_an_empty_folder_is_an_empty_archive(rig: Rig) -> None:

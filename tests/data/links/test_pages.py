@@ -55,7 +55,7 @@ async def test_cookies_are_secure_behind_https(rig: Rig) -> None:
     rig.store.hold("inside/a.txt", b"x")
     got = await rig.ask("POST", f"/s/{token}", FORM, b"download=1")
     assert "Secure" not in (got.header("set-cookie") or "")
-    object.__setattr__(rig.plane.gate, "public_url", "https://share.example")
+    object.__setattr__(rig.plane.snapshot, "public_url", "https://share.example")
     got = await rig.ask("POST", f"/s/{token}", FORM, b"download=1")
     assert (got.header("set-cookie") or "").endswith(f"; Path=/s/{token}; HttpOnly; SameSite=Lax; Secure")
 

@@ -106,7 +106,7 @@ async def test_without_the_decision_the_store_would_have_heard(app: Rig, monkeyp
     route = policy().buckets["reports"]
 
     def once(plane, grant, attempt):
-        return Route(rule="r", backend=plane.gate.policy.backends["lab"], bucket=route, key=attempt.key)
+        return Route(rule="r", backend=plane.snapshot.policy.backends["lab"], bucket=route, key=attempt.key)
 
     monkeypatch.setattr("gateway.data.s3.documents.authorise", once)
     monkeypatch.setattr("gateway.data.steps.renew.reauthorise", lambda plane, grant, before, now: before.route)

@@ -43,7 +43,7 @@ async def test_the_first_questions_of_sdks(app: Rig) -> None:
 
 
 async def test_another_region_is_named() -> None:
-    """As the gate says."""
+    """As the settings say."""
     async with running(trusted=APP, region="eu-west-2") as app:
         assert b">eu-west-2</LocationConstraint>" in (await app.ask("GET", "/reports?location")).body
 

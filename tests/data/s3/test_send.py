@@ -47,14 +47,14 @@ async def test_uploads_of_unknown_length_have_a_bound_together(rig: Rig) -> None
     """A part of each is kept in memory: what finds no room is refused, and the room is given back."""
     token = await rig.link(actions=[Action.WRITE], overwrite=True)
     chunked = request("PUT", f"/s/{token}", {"Transfer-Encoding": "chunked"}, b"5\r\nhello\r\n0\r\n\r\n")
-    room, part = rig.plane.parts.room, 8 * 1024**2
+    room, part = rig.plane.part_memory.room, 8 * 1024**2
     for free, status in ((room, 201), (part, 201), (part - 1, 503)):
-        rig.plane.parts.room = free
+        rig.plane.part_memory.room = free
         async with rig.client() as client:
             await client.send(chunked)
             assert status == (await client.answer()).status
         await rig.settled()
-        assert free == rig.plane.parts.room
+        assert free == rig.plane.part_memory.room
     assert 201 == (await rig.ask("PUT", f"/s/{token}", body=b"of known length")).status
 
 
@@ -63,7 +63,7 @@ async def test_a_small_form_needs_a_small_room(rig: Rig) -> None:
     token = await rig.link(actions=[Action.WRITE])
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     body = head + b"hello\r\n--b--\r\n"
-    rig.plane.parts.room = len(body)
+    rig.plane.part_memory.room = len(body)
     form = {"Content-Type": "multipart/form-data; boundary=b"}
     assert 201 == (await rig.ask("POST", f"/s/{token}", form, body)).status
     assert b"hello" == rig.store.stored("inside/a.txt")

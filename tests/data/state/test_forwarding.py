@@ -41,10 +41,10 @@ async def test_who_is_behind_an_undeclared_proxy_is_told_once(rig: Rig, field: s
 
 async def test_a_declared_proxy_is_not_told_of(rig: Rig) -> None:
     """Its field is believed, a second one beside it is no matter; and nor is a request without any such field."""
-    rig.plane.gate = replace(rig.plane.gate, trusted_proxies=ALL)
+    rig.plane.snapshot = replace(rig.plane.snapshot, trusted_proxies=ALL)
     with capture_logs() as logs:
         await rig.fetch("x", X_Forwarded_For="192.0.2.1", X_Real_IP="192.0.2.1")
-        rig.plane.gate = replace(rig.plane.gate, trusted_proxies=())
+        rig.plane.snapshot = replace(rig.plane.snapshot, trusted_proxies=())
         await rig.fetch("x", User_Agent="curl")
     assert 0 == rig.metric("gateway_forwarded_ignored_total")
     assert [] == [line for line in logs if line["event"] == "client address not believed"]
@@ -53,7 +53,7 @@ async def test_a_declared_proxy_is_not_told_of(rig: Rig) -> None:
 
 async def test_a_declared_proxy_that_speaks_of_it_in_another_field_is_told(rig: Rig) -> None:
     """It is trusted and still all its clients are one address."""
-    rig.plane.gate = replace(rig.plane.gate, trusted_proxies=ALL)
+    rig.plane.snapshot = replace(rig.plane.snapshot, trusted_proxies=ALL)
     with capture_logs() as logs:
         await rig.fetch("x", Forwarded="for=192.0.2.1")
     (told,) = [line for line in logs if line["event"] == "client address not believed"]
@@ -78,7 +78,7 @@ async def test_a_proxy_on_a_unix_socket_can_be_declared(rig: Rig, tmp_path: Path
 
     with capture_logs() as logs:
         assert "" == await ask()
-        rig.plane.gate = replace(rig.plane.gate, trusted_socket=True)
+        rig.plane.snapshot = replace(rig.plane.snapshot, trusted_socket=True)
         assert "192.0.2.1" == await ask()
     assert ["unix"] == [line["peer"] for line in logs if line["event"] == "client address not believed"]
 

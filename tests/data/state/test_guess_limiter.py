@@ -16,7 +16,7 @@ RATE = Rate(10, 60.0, 10)
 
 def fail(guesses: GuessLimiter, times: int, guesser: str = "g", now: float = 0.0) -> None:
     for _ in range(times):
-        guesses.failed(guesser, RATE, now)
+        guesses.count_failure(guesser, RATE, now)
 
 
 def test_the_budget_is_free() -> None:
@@ -35,7 +35,7 @@ def test_one_more_waits_and_is_told_how_long() -> None:
             asked()
         assert Reason.TOO_MANY_GUESSES == no.value.reason
         assert 6.0 == pytest.approx(no.value.retry_after)
-    assert [True, False] == [guesses.waits("g", now) for now in (5.9, 6.1)]
+    assert [True, False] == [guesses.must_wait("g", now) for now in (5.9, 6.1)]
     guesses.check("g", 6.1)
 
 
@@ -60,7 +60,7 @@ def test_memory_is_bounded() -> None:
     """A flood of guessers pushes out the oldest, never the bound."""
     guesses = GuessLimiter()
     for number in range(70_000):
-        guesses.failed(str(number), RATE, 0.0)
+        guesses.count_failure(str(number), RATE, 0.0)
     assert 65536 == len(guesses._arrivals)
 
 

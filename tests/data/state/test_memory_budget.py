@@ -51,7 +51,7 @@ def test_of_little_one_may_have_all(whole: int, share: int) -> None:
 
 async def test_without_room_less_is_kept_and_nothing_is_lost(uploads: Rig) -> None:
     """What was not kept of a broken body is sent again; a body that has to be kept is asked to wait."""
-    uploads.plane.reserve = MemoryBudget(0)
+    uploads.plane.body_memory = MemoryBudget(0)
     address = await created(uploads, await uploads.link(actions=WRITE), 4321)
     async with uploads.client() as client:
         await client.send(request("PATCH", address, patching(0) | {"Content-Length": "4321"}, BODY[:1500]))
@@ -66,7 +66,7 @@ async def test_without_room_less_is_kept_and_nothing_is_lost(uploads: Rig) -> No
 
 async def test_all_room_comes_back(uploads: Rig) -> None:
     """After a success, a break and a wrong checksum alike."""
-    before = uploads.plane.reserve.room
+    before = uploads.plane.body_memory.room
     address = await created(uploads, await uploads.link(actions=WRITE), 4321)
     async with uploads.client() as client:
         await client.send(request("PATCH", address, patching(0) | {"Content-Length": "4321"}, BODY[:1500]))
@@ -76,4 +76,4 @@ async def test_all_room_comes_back(uploads: Rig) -> None:
     assert 460 == (await patch(uploads, address, 1500, part, Upload_Checksum=checksum("sha1", b"else"))).status
     assert 204 == (await patch(uploads, address, 1500, part, Upload_Checksum=checksum("sha1", part))).status
     assert 204 == (await patch(uploads, address, 2000, BODY[2000:])).status
-    assert before == uploads.plane.reserve.room
+    assert before == uploads.plane.body_memory.room

@@ -20,7 +20,7 @@ STORED = hash_password("open sesame", b"s" * SALT_BYTES)
 async def token(rig: Rig) -> str:
     """A link with the password `open sesame`, asked for through a proxy that tells the address."""
     rig.store.hold("inside/a.txt", b"hello")
-    rig.plane.gate = replace(rig.plane.gate, trusted_proxies=(ip_network("127.0.0.0/8"),))
+    rig.plane.snapshot = replace(rig.plane.snapshot, trusted_proxies=(ip_network("127.0.0.0/8"),))
     return await rig.link(password=STORED)
 
 

@@ -40,17 +40,17 @@ async def test_two_patches_at_once_are_one(rig: Rig) -> None:
 async def test_replicas_meet_in_the_limit_store(rig: Rig) -> None:
     """A holder elsewhere is heeded; one that died is forgotten after five seconds."""
     address = await created(rig, await rig.link(actions=WRITE), 10)
-    held = rig.plane.holds
+    held = rig.plane.upload_locks
     async with rig.client() as slow:
         await slow.send(request("PATCH", address, patching(0) | {"Content-Length": "10"}, b"01"))
         await until_moved(rig)
-        rig.plane.holds = type(held)()  # as another process has it
+        rig.plane.upload_locks = type(held)()  # as another process has it
         assert 423 == (await patch(rig, address, 0, b"x" * 10)).status
         await later(rig, 4.9)
         assert 423 == (await patch(rig, address, 0, b"x" * 10)).status
         await later(rig, 0.2)
         assert 204 == (await patch(rig, address, 0, b"x" * 10)).status
-        rig.plane.holds = held
+        rig.plane.upload_locks = held
     await rig.settled()
     assert b"x" * 10 == rig.store.stored("inside/a.txt")
 
@@ -64,7 +64,7 @@ async def test_many_small_pieces_never_wait_for_themselves(rig: Rig) -> None:
 
 async def test_a_silent_client_makes_room(rig: Rig) -> None:
     """Who comes back on a new connection, two seconds after the old one fell silent, goes on from what came."""
-    rig.plane.holds = UploadLocks(rig.clock.monotonic)
+    rig.plane.upload_locks = UploadLocks(rig.clock.monotonic)
     address = await created(rig, await rig.link(actions=WRITE), 4000)
     async with rig.client() as silent:
         await silent.send(request("PATCH", address, patching(0) | {"Content-Length": "4000"}, BODY[:1500]))
@@ -80,7 +80,7 @@ async def test_a_silent_client_makes_room(rig: Rig) -> None:
 
 async def test_a_client_that_sends_keeps_its_place(rig: Rig) -> None:
     """Control: a byte now and then is enough not to be taken for dead."""
-    rig.plane.holds = UploadLocks(rig.clock.monotonic)
+    rig.plane.upload_locks = UploadLocks(rig.clock.monotonic)
     address = await created(rig, await rig.link(actions=WRITE), 4000)
     async with rig.client() as slow:
         await slow.send(request("PATCH", address, patching(0) | {"Content-Length": "4000"}, BODY[:1]))

@@ -54,7 +54,7 @@ async def test_it_asks_what_explain_explains(rig: Rig) -> None:
     rig.use(policy(rule("read", may=[Action.READ]), deny("no", "reports/b")))
     _, key = await rig.key()
     for attempt in (READ, replace(READ, key="b"), replace(READ, action=Action.WRITE), replace(READ, bucket="none")):
-        objections = explain(rig.plane.gate.policy, key, attempt).objections
+        objections = explain(rig.plane.snapshot.policy, key, attempt).objections
         assert (objections[0].reason if objections else None) == refusal(rig.plane, key, attempt)
 
 

@@ -20,7 +20,7 @@ async def token(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> str:
     """A link with the password `open sesame`, cheap to compare, asked for through a proxy that tells the address."""
     monkeypatch.setattr("gateway.core.password._COST", 16)
     rig.store.hold("inside/a.txt", b"hello")
-    rig.plane.gate = replace(rig.plane.gate, trusted_proxies=(ip_network("127.0.0.0/8"),))
+    rig.plane.snapshot = replace(rig.plane.snapshot, trusted_proxies=(ip_network("127.0.0.0/8"),))
     return await rig.link(password=hash_password("open sesame", b"s" * SALT_BYTES))
 
 

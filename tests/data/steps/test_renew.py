@@ -407,8 +407,8 @@ async def test_an_edit_between_resolving_and_running_counts(rig: Rig, fields: di
 
 
 async def test_without_a_look_at_the_newest_edit_the_old_grant_would_count(rig: Rig, monkeypatch) -> None:
-    """Control: with every grant taken for unedited, the upload comes in."""
-    monkeypatch.setattr(rig.plane.grants, "unedited", lambda grant_id, as_of: True)
+    """Control: with every grant taken for current, the upload comes in."""
+    monkeypatch.setattr(rig.plane.grants, "is_current", lambda grant_id, as_of: True)
     await test_an_edit_between_resolving_and_running_counts(rig, {"actions": {Action.READ}}, 201)
 
 

@@ -215,7 +215,7 @@ async def test_whatever_happens_on_the_way_the_object_is_the_file(
         assert at <= found <= at + len(piece)
         at = found
     assert BODY[:length] == rig.store.stored("inside/a.txt")
-    assert ({}, rig.plane.reserve.room) == (store_of(rig).uploads, 128 * 1024**2)
+    assert ({}, rig.plane.body_memory.room) == (store_of(rig).uploads, 128 * 1024**2)
 
 
 def _failing(method: str, number: int) -> Callable[[UpstreamCall], Scripted | None]:
