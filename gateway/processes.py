@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from gateway.stores.shared_serial import Slot
 
@@ -40,6 +39,8 @@ class Worker:
 @contextmanager
 def places_of_workers(count: int) -> Iterator[list[Worker]]:
     """What each of `count` processes is, made before they are forked. The directory goes with the context."""
+    from tempfile import TemporaryDirectory  # noqa: PLC0415 (a process by itself needs none)
+
     memory = mmap.mmap(-1, 8 * count)  # shared with what is forked, and no file
     with TemporaryDirectory(prefix="gateway-") as meeting:
         yield [Worker(number, count, Path(meeting), memory) for number in range(count)]

@@ -34,7 +34,7 @@ def check(config: Path, *, schema: str | None, as_json: bool) -> None:
     that of a policy file.
     """
     if schema is not None:
-        from gateway.settings import policy_schema, settings_schema
+        from gateway.settings.schemas import policy_schema, settings_schema
 
         print_json(settings_schema() if schema == "settings" else policy_schema())
         return

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, ConfigDict
 
 __all__ = ["ENTRY", "one_or_more", "written_as"]
 
-ENTRY: Final = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True)
-"""Unknown keys are errors and nothing changes afterwards."""
+ENTRY: Final = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
+"""Unknown keys are errors and nothing changes afterwards. A part is made with its whole, and not by itself as well."""
 
 
 def one_or_more(kind: Any) -> BeforeValidator:

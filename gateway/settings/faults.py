@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, Final
 
@@ -45,6 +44,8 @@ _BOUNDS: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """` (did you mean 'region'? allowed: …)`, or as much of it as there is to say."""
+    from difflib import get_close_matches  # noqa: PLC0415 (only who made a slip needs it)
+
     names = sorted(set(known))
     close = get_close_matches(wrong, names, 1, 0.6)
     parts = [f"did you mean {close[0]!r}?"] if close else []

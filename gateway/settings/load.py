@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,7 +18,7 @@ from gateway.settings.overrides import apply_overrides
 from gateway.settings.secret import SecretReader
 from gateway.settings.source import Document, NodePath, Plain, child, read_document
 
-__all__ = ["load_settings", "policies_directory", "read_settings", "settings_schema"]
+__all__ = ["load_settings", "policies_directory", "read_settings"]
 
 
 def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -60,15 +59,6 @@ def policies_directory(path: Path, environ: Mapping[str, str]) -> Path | None:
     apply_overrides(document, environ, Settings.model_fields)
     written = child(document.data, "policies") or "policies/"
     return path.absolute().parent / written if isinstance(written, str) else None
-
-
-def settings_schema() -> dict[str, Any]:
-    """The JSON Schema of gateway.yaml, for editors."""
-    schema = Settings.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "gateway.yaml"
-    schema["required"] = ["state"]
-    return schema
 
 
 def _clashes(document: Document) -> Iterator[str]:

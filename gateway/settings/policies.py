@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gateway.core.backend import BackendSpec
 from gateway.core.policy import Policy
@@ -18,11 +17,10 @@ from gateway.settings.collect import collect
 from gateway.settings.compile import compile_draft
 from gateway.settings.examples import Example, check
 from gateway.settings.faults import in_order
-from gateway.settings.grammar import PolicyFile
 from gateway.settings.overlap import overlaps
 from gateway.settings.references import References
 
-__all__ = ["PolicySet", "check_examples", "load_policies", "policy_schema", "read_policies"]
+__all__ = ["PolicySet", "check_examples", "load_policies", "read_policies"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +67,3 @@ def read_policies(directory: Path, references: References) -> PolicySet:
 def check_examples(policy_set: PolicySet) -> list[str]:
     """A sentence for every worked example that gets another decision than it must."""
     return check(policy_set.policy, policy_set.examples)
-
-
-def policy_schema() -> dict[str, Any]:
-    """The JSON Schema of a policy file, for editors."""
-    schema = PolicyFile.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "gateway policy file"
-    return schema

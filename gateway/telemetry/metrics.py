@@ -12,10 +12,8 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterable
-from typing import Final, Literal
-
-from prometheus_client import CollectorRegistry, GCCollector, Info, ProcessCollector
-from prometheus_client.exposition import choose_encoder
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from gateway import __version__
 from gateway.core.grant import GrantAdmin, GrantStore
@@ -27,6 +25,10 @@ from gateway.core.record import Ledger, Outcome
 from gateway.core.request import Operation
 from gateway.core.revocation import RevocationFeed
 from gateway.telemetry.series import Level, Switch, Tally, Timing, Vocabulary
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.registry import Collector
 
 __all__ = ["Metrics"]
 
@@ -76,7 +78,6 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry(auto_describe=False)
         self._planes = Vocabulary("plane", ("data", "control"))
         self._operations = Vocabulary("operation", Operation)
         self._backends = Vocabulary("backend", ("none",))
@@ -84,14 +85,22 @@ class Metrics:
         self._declare_requests()
         self._declare_upstream()
         self._declare_state()
+
+    @cached_property
+    def registry(self) -> CollectorRegistry:
+        """What the page is written from, made by whoever asks for it first: its library is four megabytes."""
+        from prometheus_client import CollectorRegistry, GCCollector, Info, ProcessCollector  # noqa: PLC0415
+
+        registry = CollectorRegistry(auto_describe=False)
         for collector in vars(self).copy().values():
             if isinstance(collector, Tally | Timing | Switch | Level):
-                self.registry.register(collector)
-        Info("gateway_build", "What is running.", registry=self.registry).info(
+                registry.register(cast("Collector", collector))
+        Info("gateway_build", "What is running.", registry=registry).info(
             {"version": __version__, "python": platform.python_version()}
         )
-        ProcessCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
+        return registry
 
     def _declare_requests(self) -> None:
         place = (self._planes, self._operations)
@@ -269,5 +278,7 @@ class Metrics:
 
     def render(self, accept: str | None = None) -> tuple[str, bytes]:
         """The page: its content type, negotiated by the Accept header, and its bytes."""
+        from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 (as above)
+
         encoder, content_type = choose_encoder(accept or "")
         return content_type, encoder(self.registry)

@@ -14,10 +14,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
-from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.registry import Collector
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 __all__ = ["OTHER", "Level", "Switch", "Tally", "Timing", "Vocabulary"]
 
@@ -45,7 +45,7 @@ class Vocabulary:
         return iter(sorted(self._words))
 
 
-class _Labelled(Collector):
+class _Labelled:
     """What a tally and a timing share: a name, a help text, and labels with their vocabularies."""
 
     def __init__(self, name: str, text: str, labels: Sequence[Vocabulary] = ()) -> None:
@@ -83,6 +83,8 @@ class Tally(_Labelled):
             self._counts[folded] = self._counts.get(folded, 0) + amount
 
     def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 (loaded by whoever asks for the page)
+
         family = CounterMetricFamily(self.name, self.text, labels=self._names)
         for key, count in self._counts.items():
             family.add_metric(key, count)
@@ -113,6 +115,8 @@ class Timing(_Labelled):
         return self._rows.setdefault(key, [0] * len(self._edges) + [0.0])
 
     def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 (as above)
+
         family = HistogramMetricFamily(self.name, self.text, labels=self._names)
         for key, (*counts, total) in self._rows.items():
             buckets = [(edge, float(reached)) for edge, reached in zip(self._edges, accumulate(counts), strict=True)]
@@ -132,13 +136,15 @@ class Switch(_Labelled):
             self._states[self._folded(key)] = on
 
     def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 (as above)
+
         family = GaugeMetricFamily(self.name, self.text, labels=self._names)
         for key, on in self._states.items():
             family.add_metric(key, on)
         yield family
 
 
-class Level(Collector):
+class Level:
     """A gauge without labels: a number that goes up and down, or a function asked at every scrape."""
 
     __slots__ = ("_function", "name", "text", "value")
@@ -160,4 +166,6 @@ class Level(Collector):
         self._function = function
 
     def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 (as above)
+
         yield GaugeMetricFamily(self.name, self.text, value=self._function() if self._function else self.value)

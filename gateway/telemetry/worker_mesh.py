@@ -15,14 +15,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from prometheus_client.exposition import choose_encoder
-
-from gateway.telemetry.merging import families_from, families_text, merge_pages
 from gateway.telemetry.metrics import Metrics
 
 __all__ = ["WorkerMesh"]
@@ -64,8 +63,11 @@ class WorkerMesh:
 
     async def page(self, accept: str) -> tuple[str, bytes] | None:
         """The content type and text for this Accept header; None when not every process answers."""
+        await _load_library()
         if self._directory is None:
             return self._metrics.render(accept)
+        from gateway.telemetry.merging import families_from, merge_pages  # noqa: PLC0415 (loaded by now)
+
         others = self._others()
         if len(others) + 1 != self._count:
             return None
@@ -74,6 +76,8 @@ class WorkerMesh:
             pages = [families_from(text) for text in texts]
         except (OSError, TimeoutError, ValueError):
             return None
+        from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 (loaded by now)
+
         encoder, content_type = choose_encoder(accept)
         return content_type, encoder(merge_pages([self._metrics.registry.collect(), *pages]))
 
@@ -97,6 +101,9 @@ class WorkerMesh:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 name, *words = json.loads(await reader.readline())
             if name == _PAGE:
+                await _load_library()
+                from gateway.telemetry.merging import families_text  # noqa: PLC0415 (loaded by now)
+
                 writer.write(families_text(self._metrics.registry))
             else:
                 self._orders[name](*words)
@@ -106,6 +113,12 @@ class WorkerMesh:
             return  # whoever asked sees an answer that is none
         finally:
             writer.close()
+
+
+async def _load_library() -> None:
+    """The page's library is four megabytes: loaded by the first scrape, and beside the requests in work."""
+    if "prometheus_client" not in sys.modules:
+        await asyncio.to_thread(import_module, "gateway.telemetry.merging")
 
 
 async def _ask(socket: Path, *words: Any) -> bytes:

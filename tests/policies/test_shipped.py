@@ -15,7 +15,8 @@ from gateway.core.attempt import Principal
 from gateway.core.reasons import SettingsError
 from gateway.core.request import Action
 from gateway.core.rule import Effect
-from gateway.settings import PolicySet, check_examples, load_policies, policy_schema
+from gateway.settings import PolicySet, check_examples, load_policies
+from gateway.settings.schemas import policy_schema
 from gateway.settings.source import read_document
 
 POLICIES = Path(__file__).parents[2] / "policies"

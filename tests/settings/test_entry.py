@@ -14,7 +14,6 @@ class _Entry(BaseModel):
     model_config = ENTRY
 
     names: Annotated[tuple[str, ...], one_or_more(str)] = ()
-    """Who."""
     short: Annotated[int, written_as(int | str)] = 0
 
 
@@ -33,4 +32,3 @@ def test_a_text_is_a_list_of_one() -> None:
     schema = _Entry.model_json_schema()["properties"]
     assert [{"type": "string"}, {"items": {"type": "string"}, "type": "array"}] == schema["names"]["anyOf"]
     assert [{"type": "integer"}, {"type": "string"}] == schema["short"]["anyOf"]
-    assert "Who." == schema["names"]["description"]

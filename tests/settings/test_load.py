@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from gateway.core.reasons import SettingsError
-from gateway.settings import Settings, load_settings, settings_schema
+from gateway.settings import Settings, load_settings
 from gateway.settings.load import policies_directory
 from gateway.settings.model import DataSettings
+from gateway.settings.schemas import settings_schema
 from gateway.settings.secret import SecretReader
 from gateway.settings.source import read_document
 from tests.settings.conftest import Folder

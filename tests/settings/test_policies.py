@@ -13,8 +13,9 @@ from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from gateway.core.reasons import SettingsError
-from gateway.settings import PolicySet, load_policies, policy_schema
+from gateway.settings import PolicySet, load_policies
 from gateway.settings.grammar import SECTIONS
+from gateway.settings.schemas import policy_schema
 from tests.settings.conftest import GOOD_POLICY, PROFILES, Folder
 
 
