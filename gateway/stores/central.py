@@ -2,7 +2,7 @@
 
 Refuses to own durability (the central gateway's), rate limits and records (this process's own, in memory, unless the
 settings name another place), and every change of grants: those are made at the central gateway. Short-lived keys of its
-apps are asked for there, once for each: an answer that is lost is a key that nobody has.
+apps are requested there, once for each: an answer that is lost is a key that nobody holds.
 
 Laws: an answer is taken only from the central gateway itself, once, and only when it is complete, so the revocation
 view ages by the same rule as with a store: when the list was not read for five seconds, nothing is decided on it. Uses
@@ -18,14 +18,14 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 from cachetools import LRUCache
 
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.grant import Grant
 from gateway.core.grant_codec import GrantRow, read_grant
 from gateway.core.issued import IssuedKey, LivingSession
 from gateway.core.lease import Lease, Reservation, Room, Usage
@@ -172,20 +172,10 @@ class CentralGrants:
         self._client.hashes[grant.id] = secret_hash
         return grant
 
-    async def get(self, grant_id: str) -> Grant | None:
+    async def _refuse(self, *_: object) -> NoReturn:
         raise _elsewhere()
 
-    async def create(self, grant: Grant, idempotency: str | None = None) -> Grant:
-        raise _elsewhere()
-
-    async def save(self, grant: Grant) -> Grant | None:
-        raise _elsewhere()
-
-    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
-        raise _elsewhere()
-
-    async def count(self, target: RevocationTarget) -> int:
-        raise _elsewhere()
+    get = create = save = page = count = _refuse
 
 
 class CentralIssuer:
@@ -330,7 +320,7 @@ class CentralLeases:
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> str:
-    """What a refusal says. Raises DependencyDown("grants") for one of something that stands before the gateway."""
+    """What a refusal says. Raises DependencyDown("grants") for one that a proxy before the gateway made."""
     problem = await answer.json(content_type=None)
     if not isinstance(problem, dict) or problem.get("reason") != Reason.NOT_ALLOWED:
         raise DependencyDown("grants", "the central gateway answers 403, and not by itself")

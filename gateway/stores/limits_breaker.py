@@ -1,9 +1,9 @@
-"""Owns the circuit breaker before a counter in the network: how long a request waits for it, and who tries again.
+"""Owns the circuit breaker before a counter in the network: how long a request waits for it, and which one retries.
 
 Refuses to own counting and what a missing answer means for the request (its declared posture).
 
-Law: a counter that hangs costs one request half a second, not every request five: after a failure all are told at
-once that it is down, and one a second asks again.
+Law: a counter that hangs costs one request half a second, not every request five: after a failure all are refused at
+once, and one a second tries again.
 """
 
 from __future__ import annotations

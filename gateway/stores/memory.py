@@ -200,7 +200,7 @@ class MemoryFeed:
 
 @dataclass(slots=True)
 class _OpenLease:
-    """`kept` says that somebody had something of it: from then on the use cannot be given back."""
+    """`kept` says that its use can no longer be given back."""
 
     expires_at: float
     moved: int = 0
@@ -314,7 +314,7 @@ class MemoryLeases:
         return known
 
     def _end(self, grant_id: str, request: str) -> int:
-        """Nothing stands in this name any more; returns what it held."""
+        """Remove the reservation; returns the bytes that it held."""
         known = self._reserved.pop((grant_id, request), None)
         lease = None if known is None else self._lease(grant_id, known.key)
         if lease is not None:

@@ -12,7 +12,7 @@ __all__ = ["Notifier"]
 
 
 class Notifier:
-    """Wakes everybody who listened before."""
+    """Wakes every task that listened before."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -37,9 +37,9 @@ class Notifier:
     async def wait_beyond(
         self, serial: int, seconds: float, newest: Callable[[], Awaitable[int]], poll_seconds: float
     ) -> None:
-        """Return once somebody notified, the `newest` serial is above this one, or after `seconds`.
+        """Return at the next `notify`, once the `newest` serial is above this one, or after `seconds`.
 
-        `newest` is asked every `poll_seconds`: other processes notify nobody here.
+        `newest` is asked every `poll_seconds`, because other processes cannot notify this one.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
@@ -49,5 +49,5 @@ class Notifier:
             if await newest() > serial or left <= 0:
                 return
             await self.wait(event, min(left, poll_seconds))
-            if event.is_set():  # who waits looks at the feed anyway: a look of our own would only cost time
+            if event.is_set():  # the caller reads the feed anyway: asking for its newest serial would only cost time
                 return

@@ -1,4 +1,4 @@
-"""Owns the stand-in before a store of grants that keeps keys' secrets and links' passwords under a sealing key.
+"""Owns the wrapper around a store of grants that keeps keys' secrets and links' passwords under a sealing key.
 
 Refuses to own ciphers (`gateway.stores.keyring`) and what the rest of the gateway makes of a grant.
 
@@ -103,7 +103,7 @@ class SealedGrants:
             )
 
     async def _save_again(self, grant: Grant) -> bool:
-        """Store the grant under the key in force; False if somebody else did, or it is gone."""
+        """Store the grant under the key in force; False if another process did, or it is gone."""
         for _ in range(_TRIES):
             if await self._store.save(self._seal(grant)) is not None:
                 return True

@@ -32,5 +32,5 @@ class Slot:
         self._words[self._number] = serial
 
     def newest(self) -> int:
-        """The greatest serial that any process told."""
+        """The greatest serial that any process announced."""
         return max(self._words)

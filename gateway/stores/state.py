@@ -85,7 +85,7 @@ async def open_state(
 
     Raises:
         SettingsError: a URL is wrong, its library is not installed, the engine cannot be opened, what it holds is
-            sealed under a key that is not given, or Redis would hold the grants and nobody accepted that.
+            sealed under a key that is not given, or Redis would hold the grants without `accept_redis_durability`.
     """
     if _scheme(grants) in _REDIS and not accept_redis_durability:
         raise SettingsError(
@@ -129,7 +129,7 @@ async def open_state(
 
 
 async def _seal(main: Engine, keys: Sequence[tuple[int, str]]) -> SealedGrants | None:
-    """What stands before the grants where there are sealing keys."""
+    """The wrapper around the grants where there are sealing keys."""
     ring = None
     if keys:
         from gateway.stores.keyring import KeyRing

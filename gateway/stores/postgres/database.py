@@ -2,8 +2,8 @@
 
 Refuses to own tables (`schema`), trials (`probe`) and every query (the stores beside it).
 
-Law: whoever writes to the feed first takes the one row of serials and holds it until the commit, so serials become
-visible in their order and no reader can pass one that is still to come. A commit that was acknowledged is on disk:
+Law: a transaction that writes to the feed locks the one row of serials until its commit, so serials become visible in
+their order and no reader can pass one that is still to come. A commit that was acknowledged is on disk:
 `synchronous_commit` is never off here.
 """
 
@@ -106,7 +106,7 @@ class PostgresDatabase:
         return found
 
     async def listen(self) -> None:
-        """Hold one connection that hears announcements; make a new one if it was lost."""
+        """Hold one connection that listens for announcements; make a new one if it was lost."""
         async with self._listening:
             if self._pool is None or (self._listener is not None and not self._listener.is_closed()):
                 return

@@ -17,7 +17,7 @@ from gateway.stores.select import placing, target_sql
 __all__ = ["POLL_SECONDS", "PostgresFeed", "add_entries"]
 
 POLL_SECONDS: Final = 0.5
-"""How often a waiting process looks although nobody announced anything: an announcement is no promise."""
+"""How often a waiting process reads the feed without an announcement: announcements can be lost."""
 
 _ADD: Final = "INSERT INTO gateway_feed VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 _FEED: Final = "SELECT serial, kind, name, prefix, at, reason, by FROM gateway_feed"

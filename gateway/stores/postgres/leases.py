@@ -2,7 +2,7 @@
 
 Refuses to own connections (`database`) and tables (`schema`).
 
-Law: whoever counts for a grant holds an advisory lock on its name until the commit, taken before anything is read. A
+Law: every function locks the grant's name (an advisory lock, until the commit) before it reads anything. A
 reservation's time is the server's own, as replicas' clocks may be far apart.
 """
 
@@ -188,7 +188,7 @@ class PostgresLeases:
         await self._database.read("grants", statement, *names, moved, now, ends, keeps, bounded, mine.seconds)
 
     async def release_lapsed(self) -> int:
-        # One at a time: who counts for a grant holds its lock, and nobody waits for one while holding another.
+        # One at a time: each holds its grant's lock, and none may wait for a lock while it holds another.
         lapsed = await self._database.read("grants", _LAPSED)
         given_back = [await self._database.read("grants", _GIVE_BACK, *names, True) for names in lapsed]
         return sum(bool(done) for ((done,),) in given_back)

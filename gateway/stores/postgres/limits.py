@@ -2,7 +2,7 @@
 
 Refuses to own connections (`database`) and tables (`schema`).
 
-Law: whoever counts for a limit holds an advisory lock on its name until the commit, taken before anything is read.
+Law: the function locks every limit's name (an advisory lock, until the commit) before it reads anything.
 Several names are locked in the order of their hashes, so that two callers never wait for each other.
 """
 

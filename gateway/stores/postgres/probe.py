@@ -20,7 +20,7 @@ __all__ = ["can_announce", "require_rights", "require_session", "try_session"]
 _OLDEST: Final = 11
 """The first version that knows EXECUTE FUNCTION, which the tables' trigger is made with."""
 
-_HEARD_SECONDS: Final = 1.0
+_NOTIFY_SECONDS: Final = 1.0
 _RIGHTS: Final = """
     SELECT needed.right || ' on ' || needed.place
     FROM (SELECT split_part(word, ':', 1), unnest(string_to_array(split_part(word, ':', 2), ','))
@@ -69,12 +69,12 @@ async def require_session(first: Any, second: Any) -> None:
 
 async def can_announce(first: Any, second: Any) -> bool:
     """Whether what one connection announces reaches another."""
-    channel, heard = f"gateway_probe_{secrets.token_hex(8)}", asyncio.Event()
-    await second.add_listener(channel, lambda *_: heard.set())
+    channel, received = f"gateway_probe_{secrets.token_hex(8)}", asyncio.Event()
+    await second.add_listener(channel, lambda *_: received.set())
     await first.execute(f"NOTIFY {channel}")
     try:
-        async with asyncio.timeout(_HEARD_SECONDS):
-            await heard.wait()
+        async with asyncio.timeout(_NOTIFY_SECONDS):
+            await received.wait()
     except TimeoutError:
         return False
     return True

@@ -116,7 +116,7 @@ _TABLES: Final = """
     CREATE TRIGGER gateway_announce AFTER INSERT ON gateway_feed
     FOR EACH STATEMENT EXECUTE FUNCTION gateway_announce();
 """
-"""A lease is `kept` once somebody had something of its use, which is then never given back."""
+"""A lease is `kept` once its use can no longer be given back."""
 
 MIGRATIONS: Final = ("".join((_TABLES, LEASE_FUNCTIONS, TAKE_FUNCTION)),)
 """Forward only: number n takes a database from form n to n + 1. Never edit one that was released."""
@@ -130,7 +130,7 @@ async def migrate(connection: Any) -> None:
     """
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-        # Asked for first: whoever may not create anything may still use tables that somebody else has made.
+        # Asked for first: a user without the right to create tables may use those that another user made.
         if await connection.fetchval("SELECT to_regclass('gateway_form')") is None:
             await connection.execute("CREATE TABLE gateway_form (version INTEGER NOT NULL)")
         version = await connection.fetchval("SELECT version FROM gateway_form") or 0

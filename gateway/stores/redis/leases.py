@@ -67,7 +67,7 @@ local function give_back()
     if (left[1] or '0') == '0' and (left[2] or '0') == '0' then redis.call('DEL', usage) end
 end
 """
-"""A lease is `kept` once somebody had something of its use. Reservations are sorted by the time at which they lapse."""
+"""A lease is `kept` once its use can no longer be given back. Reservations are sorted by when they lapse."""
 
 _OPEN_LEASE: Final = (
     _COUNTERS

@@ -30,7 +30,7 @@ return {time[1], time[2]}
 
 
 async def require_working(client: Any, *, counts_only: bool) -> bool:
-    """See that the server can do its work here; returns whether it syncs writes when it is told to wait for it.
+    """See that the server can do its work here; returns whether it can be asked to sync writes.
 
     Raises:
         SettingsError: it drops keys that must not be lost.

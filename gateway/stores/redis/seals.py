@@ -30,8 +30,8 @@ class RedisSeals:
             pipe = client.pipeline(transaction=False)
             pipe.hsetnx(_SEALS, str(number), mark)
             await self._server.sync("grants", pipe)
-            stands: bytes = await client.hget(_SEALS, str(number))
-        return stands.decode()
+            noted: bytes = await client.hget(_SEALS, str(number))
+        return noted.decode()
 
     async def forget_seal(self, number: int) -> None:
         with self._server.reach("grants") as client:

@@ -2,8 +2,8 @@
 
 Refuses to own connections and threads (`database`), and revoking (`feed`).
 
-Law: whoever runs one of the functions on a transaction holds the write lock, so a condition read there still holds
-when its change is written.
+Law: a function on a transaction runs under the write lock, so a condition that it reads still holds when its change is
+written.
 """
 
 from __future__ import annotations

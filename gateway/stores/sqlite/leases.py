@@ -2,8 +2,8 @@
 
 Refuses to own connections and threads (`database`).
 
-Law: whoever runs one of the functions on a transaction holds the write lock, so a condition read there still holds
-when its change is written.
+Law: a function on a transaction runs under the write lock, so a condition that it reads still holds when its change is
+written.
 """
 
 from __future__ import annotations
@@ -137,14 +137,14 @@ class SqliteLeases:
         return Room.TAKEN
 
     def _hold(self, tx: Connection, mine: Reservation, more: int) -> None:
-        """The reservation stands from now on, with so many bytes more than before."""
+        """Renew the reservation, with so many bytes more than before."""
         if mine.request:
             until = self._database.clock() + mine.seconds
             tx.execute(_RESERVE, (mine.grant_id, mine.request, mine.key, more, until))
 
 
 def _end(tx: Connection, mine: Reservation) -> int:
-    """Nothing is reserved in this name any more; returns what was."""
+    """Remove the reservation; returns the bytes that it held."""
     ended = tx.execute(
         "DELETE FROM reservations WHERE grant_id = ? AND request = ? RETURNING held", (mine.grant_id, mine.request)
     ).fetchone()

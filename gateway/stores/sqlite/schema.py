@@ -23,7 +23,7 @@ __all__ = ["MIGRATIONS", "SqliteFile", "explain", "head_of", "map_errors"]
 MIGRATIONS: Final = (
     # A link is looked up by its secret's hash. Kept in the order of the hashes, it is found by one walk down one
     # tree whose upper levels stay in memory, which among a million costs a single page. The check keeps a grant out
-    # that nobody would find. A lease is `kept` once somebody had something of its use, which is then never given back.
+    # that nobody would find. A lease is `kept` once its use can no longer be given back.
     """
     CREATE TABLE grants (
         head INTEGER PRIMARY KEY,

@@ -81,7 +81,7 @@ class GroupWriter:
         self._drop()
 
     def _next_group(self) -> tuple[list[_Job], bool]:
-        """Wait for one job and take along what came meanwhile; False says that it was the last group."""
+        """Wait for one job and take every other one that is queued; False says that it was the last group."""
         group: list[_Job] = []
         job = self._jobs.get()
         while job is not None:
@@ -118,7 +118,7 @@ class GroupWriter:
     def _acknowledge(group: list[_Job]) -> None:
         for loop in {job.waiter.get_loop() for job in group}:
             mine = [job for job in group if job.waiter.get_loop() is loop]
-            with suppress(RuntimeError):  # the loop was closed: nobody waits there any more
+            with suppress(RuntimeError):  # the loop was closed, and its waiters with it
                 loop.call_soon_threadsafe(_resolve, mine)
 
 

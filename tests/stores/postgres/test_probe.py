@@ -157,7 +157,7 @@ async def test_announcements_that_do_not_come_are_told_and_replicas_ask(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asking is half a second slower and within every promise, so it is a warning."""
-    monkeypatch.setattr(postgres_probe, "_HEARD_SECONDS", 0.1)
+    monkeypatch.setattr(postgres_probe, "_NOTIFY_SECONDS", 0.1)
     real = asyncpg.Connection.add_listener
     monkeypatch.setattr(asyncpg.Connection, "add_listener", lambda self, name, heard: real(self, "another", heard))
     with capture_logs() as logged:
