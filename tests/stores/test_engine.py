@@ -10,7 +10,7 @@ import pytest
 
 from gateway import stores
 from gateway.core.grant import GrantAdmin
-from gateway.core.issued import SessionIssuer
+from gateway.core.issued import RemoteIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.record import Ledger
@@ -24,7 +24,7 @@ INTERFACES = {
     "Feed": RevocationFeed,
     "Ledger": Ledger,
     "Seals": SealBook,
-    "Issuer": SessionIssuer,
+    "Issuer": RemoteIssuer,
 }
 ENGINES = {
     "Memory": set(INTERFACES) - {"Issuer"},
