@@ -67,7 +67,7 @@ def format_rate(rate: Rate | None) -> str | None:
 
 
 class View(BaseModel):
-    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True, defer_build=True)
 
 
 def view_reply(view: View, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:

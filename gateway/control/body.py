@@ -31,7 +31,9 @@ Fault = tuple[str, str]
 class Body(BaseModel):
     """A body or a query of which every field is known. All faults of one input are raised together."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False, defer_build=True
+    )
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
