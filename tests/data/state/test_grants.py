@@ -78,7 +78,7 @@ async def test_an_entry_about_every_grant_empties_the_cache(rig: Rig, look_ups: 
             await rig.fetch(token)
     assert 4 == len(look_ups)
     serial = follower.view.serial
-    assert [False, True] == [grants.unedited("l_any", as_of) for as_of in (serial - 1, serial)]
+    assert [False, True] == [grants.is_current("l_any", as_of) for as_of in (serial - 1, serial)]
 
 
 async def test_what_a_neighbour_told_comes_before_the_cache(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
