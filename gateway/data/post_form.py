@@ -85,7 +85,7 @@ def form_request(request: ObjectRequest, form: Form) -> ObjectRequest:
     Raises:
         Refused: MALFORMED_FORM without a key, BAD_KEY, UNSUPPORTED_OPERATION for a field that is not offered.
     """
-    if not form.key or not isinstance(request.place, BucketPlace):
+    if not form.key:
         raise Refused(Reason.MALFORMED_FORM, "the form has no key")
     fields = [(name.lower(), value) for name, value in form.fields if name.lower() not in _NOT_HEADERS]
     place = BucketPlace(request.place.bucket, check_key(form.key))

@@ -23,8 +23,8 @@ from gateway.wire.sig.sigv4 import Verified
 __all__ = [
     "LEASE_COOKIE",
     "PASSWORD_COOKIE",
-    "AnonymousPresented",
     "FormPresented",
+    "NothingPresented",
     "PageForm",
     "Presented",
     "Resolved",
@@ -32,7 +32,6 @@ __all__ = [
     "ResolvedLink",
     "SignedPresented",
     "TokenPresented",
-    "TrustedPresented",
     "password_proof",
 ]
 
@@ -78,18 +77,13 @@ class FormPresented:
 
 
 @dataclass(frozen=True, slots=True)
-class TrustedPresented:
-    """Nothing was presented, but the listener itself stands for an app."""
+class NothingPresented:
+    """Nothing: the request acts as the app that its listener stands for, or as anonymous."""
 
     principal: Principal
 
 
-@dataclass(frozen=True, slots=True)
-class AnonymousPresented:
-    """Nothing was presented."""
-
-
-Presented = TokenPresented | SignedPresented | FormPresented | TrustedPresented | AnonymousPresented
+Presented = TokenPresented | SignedPresented | FormPresented | NothingPresented
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,31 +75,32 @@ async def _read_document(plane: DataPlane, call: S3Call, permit: Permit, root: s
     return reader.finish()
 
 
-async def _list(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
-    found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
-    if isinstance(found, Reply):
-        return found
+def _rewrite(write: Callable[[documents.Document, S3Call, Permit], bytes]) -> Handler:
+    """What answers with the store's document, written anew."""
+
+    async def answer(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
+        found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
+        return found if isinstance(found, Reply) else xml_reply(write(found, call, permit), permit.exchange.request_id)
+
+    return answer
+
+
+def _write_listing(found: documents.Document, call: S3Call, permit: Permit) -> bytes:
     renamed, _ = listing.rename(listing.read_listing(found), permit.route.bucket.prefix, call.attempt.key)
-    document = listing.listing_document(call.request.operation, call.attempt.bucket, call.request.params, renamed)
-    return xml_reply(document, permit.exchange.request_id)
+    return listing.listing_document(call.request.operation, call.attempt.bucket, call.request.params, renamed)
 
 
-async def _list_parts(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
-    found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
-    if isinstance(found, Reply):
-        return found
-    attempt, params = call.attempt, call.request.params
-    document = multipart.parts_document(attempt.bucket, attempt.key, params, multipart.read_parts(found))
-    return xml_reply(document, permit.exchange.request_id)
+def _write_parts(found: documents.Document, call: S3Call, permit: Permit) -> bytes:
+    attempt = call.attempt
+    return multipart.parts_document(attempt.bucket, attempt.key, call.request.params, multipart.read_parts(found))
 
 
-async def _create_upload(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
-    found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
-    if isinstance(found, Reply):
-        return found
-    upload_id = multipart.read_initiated(found)
-    document = multipart.initiated_document(call.attempt.bucket, call.attempt.key, upload_id)
-    return xml_reply(document, permit.exchange.request_id)
+def _write_initiated(found: documents.Document, call: S3Call, permit: Permit) -> bytes:
+    return multipart.initiated_document(call.attempt.bucket, call.attempt.key, multipart.read_initiated(found))
+
+
+def _write_tags(found: documents.Document, call: S3Call, permit: Permit) -> bytes:
+    return batch_delete.tags_document(batch_delete.read_store_tags(found))
 
 
 async def _complete_upload(
@@ -112,15 +113,13 @@ async def _complete_upload(
 
 
 async def _finish_upload(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit, body: bytes) -> Reply:
-    store_call = upstream_call(permit.route, call.request, body=body)
-    found = await _ask(plane, call, permit, store_call, body)
+    found = await _ask(plane, call, permit, upstream_call(permit.route, call.request, body=body), body)
     if isinstance(found, Reply):
         return found
     permit.consumed = True
-    attempt = call.attempt
-    location = f"{snapshot.public_url}/{attempt.bucket}/{quote(attempt.key)}"
-    etag = multipart.read_completed(found)
-    document = multipart.completed_document(location, attempt.bucket, attempt.key, etag)
+    bucket, key = call.attempt.bucket, call.attempt.key
+    location = f"{snapshot.public_url}/{bucket}/{quote(key)}"
+    document = multipart.completed_document(location, bucket, key, multipart.read_completed(found))
     return xml_reply(document, permit.exchange.request_id)
 
 
@@ -195,13 +194,6 @@ async def _delete_alone(
         )
 
 
-async def _get_tags(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
-    found = await _ask(plane, call, permit, upstream_call(permit.route, call.request))
-    if isinstance(found, Reply):
-        return found
-    return xml_reply(batch_delete.tags_document(batch_delete.read_store_tags(found)), permit.exchange.request_id)
-
-
 async def _put_tags(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
     body = batch_delete.tags_document(batch_delete.read_tags(await _read_document(plane, call, permit, "Tagging")))
     found = await _ask(plane, call, permit, upstream_call(permit.route, call.request, body=body), body)
@@ -221,15 +213,15 @@ async def _get_attributes(plane: DataPlane, snapshot: Snapshot, call: S3Call, pe
 
 
 DOCUMENTS: Final[dict[Operation, Handler]] = {
-    Operation.LIST_OBJECTS: _list,
-    Operation.LIST_OBJECTS_V2: _list,
-    Operation.LIST_OBJECT_VERSIONS: _list,
-    Operation.LIST_MULTIPART_UPLOADS: _list,
-    Operation.LIST_PARTS: _list_parts,
-    Operation.CREATE_MULTIPART_UPLOAD: _create_upload,
+    Operation.LIST_OBJECTS: _rewrite(_write_listing),
+    Operation.LIST_OBJECTS_V2: _rewrite(_write_listing),
+    Operation.LIST_OBJECT_VERSIONS: _rewrite(_write_listing),
+    Operation.LIST_MULTIPART_UPLOADS: _rewrite(_write_listing),
+    Operation.LIST_PARTS: _rewrite(_write_parts),
+    Operation.CREATE_MULTIPART_UPLOAD: _rewrite(_write_initiated),
     Operation.COMPLETE_MULTIPART_UPLOAD: _complete_upload,
     Operation.DELETE_OBJECTS: _delete_batch,
-    Operation.GET_OBJECT_TAGGING: _get_tags,
+    Operation.GET_OBJECT_TAGGING: _rewrite(_write_tags),
     Operation.PUT_OBJECT_TAGGING: _put_tags,
     Operation.GET_OBJECT_ATTRIBUTES: _get_attributes,
 }

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hmac
 
-from gateway.core.attempt import ANONYMOUS, Address, SignatureVersion, address_class
+from gateway.core.attempt import Address, SignatureVersion, address_class
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest
@@ -19,13 +19,13 @@ from gateway.core.token import SecretHash, hash_secret
 from gateway.data.plane import DataPlane, Terms
 from gateway.data.presented import (
     FormPresented,
+    NothingPresented,
     Presented,
     Resolved,
     ResolvedCaller,
     ResolvedLink,
     SignedPresented,
     TokenPresented,
-    TrustedPresented,
 )
 from gateway.data.state.guess_limiter import TOKEN_GUESSES
 from gateway.data.steps.password import prove_password
@@ -62,10 +62,8 @@ async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other ste
             grant, secret = await _find_key(plane, signed_form.access_key_id, signed_form.session_token, peer, now)
             arriving.sizes = verify_signed_form(signed_form, arriving.form, request, secret, now)
             return ResolvedCaller(grant.principal, grant, as_of, signature=signature, form=arriving)
-        case TrustedPresented(principal):
+        case NothingPresented(principal):
             return ResolvedCaller(principal)
-        case _:
-            return ResolvedCaller(ANONYMOUS)
 
 
 def _require_version(terms: Terms, signed: Signed | SignedForm) -> SignatureVersion:

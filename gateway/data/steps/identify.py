@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qsl
 
-from gateway.core.attempt import Principal
+from gateway.core.attempt import ANONYMOUS, Principal
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import LinkPlace, ObjectRequest, Operation, RawRequest
 from gateway.core.token import LinkToken
@@ -23,13 +23,12 @@ from gateway.data.post_form import ArrivingForm
 from gateway.data.presented import (
     LEASE_COOKIE,
     PASSWORD_COOKIE,
-    AnonymousPresented,
     FormPresented,
+    NothingPresented,
     PageForm,
     Presented,
     SignedPresented,
     TokenPresented,
-    TrustedPresented,
 )
 from gateway.server.exchange import ClientExchange
 from gateway.wire.http.target import host_name
@@ -66,11 +65,11 @@ async def identify(
     if signed is not None:
         return SignedPresented(signed)
     if trusted is not None and not _may_come_from_page(request, exchange, domains):
-        return TrustedPresented(trusted)
+        return NothingPresented(trusted)
     if not RESPONSE_OVERRIDES.keys().isdisjoint(request.params):
         # As S3 has it: an unsigned address must not choose the type that an object is shown as.
         raise Refused(Reason.BAD_REQUEST, "response-* parameters need a signature")
-    return AnonymousPresented()
+    return NothingPresented(ANONYMOUS)
 
 
 def _may_come_from_page(request: ObjectRequest, exchange: ClientExchange, domains: Sequence[str]) -> bool:
@@ -106,8 +105,10 @@ async def _read_form(request: ObjectRequest, exchange: ClientExchange, signed: S
 
 def is_page_form(request: ObjectRequest) -> bool:
     """Whether a link's POST comes from one of our pages rather than being an upload."""
+    if request.operation is not Operation.POST_OBJECT:
+        return False
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return request.operation is Operation.POST_OBJECT and kind == "application/x-www-form-urlencoded"
+    return kind == "application/x-www-form-urlencoded"
 
 
 async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: ClientExchange) -> TokenPresented:
