@@ -1,6 +1,6 @@
 """Owns which engine a state URL means, and the value that holds the opened stores.
 
-Refuses to own what an engine does. The engines that need a further library are imported only when they are named.
+Refuses to own what an engine does. An engine is imported only when it is named.
 
 Law: one engine holds grants, leases and feed together, because their serials come from one counter and their
 changes from one transaction. Only limits and the ledger may live elsewhere.
