@@ -21,7 +21,7 @@ from gateway.backends.response import Response
 from gateway.core.loan import Loan
 from gateway.core.reasons import Reason
 from gateway.eager import Signal
-from gateway.splice.lending import duplicate, flush, may_be_lent
+from gateway.splice.lending import Lending, flush, may_be_lent
 
 __all__ = ["READ_SIZE", "SLOWEST", "Connection", "Patience"]
 
@@ -57,7 +57,7 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_drained",
         "_head_patience",
-        "_loan",
+        "_lending",
         "_loop",
         "_mark_bytes",
         "_mark_time",
@@ -87,7 +87,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._progress = Signal()
         self._drained: asyncio.Future[None] | None = None
-        self._loan: Loan | None = None
+        self._lending = Lending()
         self._paused = False
         self._mark_time = 0.0
         self._mark_bytes = self._written = 0
@@ -131,7 +131,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
-        self._recall()
+        self._lending.recall()
         if self.response is not None:
             self.response.ended()
         if self._drained is not None and not self._drained.done():
@@ -182,7 +182,7 @@ class Connection(asyncio.BufferedProtocol):
         if stream is None or not may_be_lent(stream):
             return None
         await flush(stream, self.drain, _WRITE_HIGH)
-        return self._lent(self._count_written)
+        return self._lending.lend(stream, self._count_written, self.abort)
 
     def lend_answer(self) -> Loan | None:
         """The socket for the bytes of the answer's body that have not come yet."""
@@ -190,7 +190,7 @@ class Connection(asyncio.BufferedProtocol):
         if response is None or not response.left or not may_be_lent(self._transport):
             return None
         self._pause()
-        return self._lent(response.skip)
+        return self._lending.lend(self._transport, response.skip, self.abort)
 
     async def progress(self) -> None:
         """Wait for the head, for body bytes, for the end or for a failure. One waiter at a time."""
@@ -217,7 +217,7 @@ class Connection(asyncio.BufferedProtocol):
             if self.response is not None and not self.request_sent and sock is not None:
                 with suppress(OSError):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
-            self._recall()
+            self._lending.recall()
             self._transport.abort()
 
     def quiet(self) -> bool:
@@ -244,7 +244,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _late(self, response: Response, now: float) -> str:
         """What the store owes and has not given in time. Whatever is not owed moves the mark along."""
-        awaited = self._loan is not None and self._loan.awaited
+        awaited = self._lending.awaited
         if response.head_done:
             owed, moved, patience = self._progress.awaited or awaited, response.received, self._patience.body
             late = f"the body stalled after {response.received} bytes"
@@ -260,22 +260,6 @@ class Connection(asyncio.BufferedProtocol):
         elif now - self._mark_time > patience:
             return late
         return ""
-
-    def _lent(self, moved: Callable[[int], None]) -> Loan | None:
-        descriptor = None if self._transport is None or self.closed else duplicate(self._transport)
-        if descriptor is None:
-            return None
-        self._loan = loan = Loan(descriptor, moved, self._returned)
-        return loan
-
-    def _returned(self, lost: int) -> None:
-        self._loan = None
-        if lost:
-            self.abort()
-
-    def _recall(self) -> None:
-        if self._loan is not None:
-            self._loan.recall()
 
     def _count_written(self, count: int) -> None:
         self._written += count

@@ -28,10 +28,13 @@ from gateway.core.loan import Loan
 from gateway.eager import EagerTask
 from gateway.server.head import HeadReader
 from gateway.server.request import IncomingRequest
-from gateway.splice.lending import duplicate, flush, may_be_lent
+from gateway.splice.lending import Lending, flush, may_be_lent
 from gateway.wire.http.answer_head import CONTINUE, answer_head
 
-__all__ = ["Connection", "Host"]
+__all__ = ["READ_SIZE", "Connection", "Host"]
+
+READ_SIZE: Final = 262144
+"""Bytes of one read: a body's reader is not further ahead than that (`request.BODY_AHEAD`)."""
 
 _UNSENT_LIMIT: Final = 128 * 1024
 """Bytes that may wait unsent in the kernel, per socket; half of the 256 KiB that promise 2 allows after a cut."""
@@ -62,6 +65,8 @@ class Host(Protocol):
     handle: Callable[[Connection, IncomingRequest], Awaitable[None]]
     head_seconds: float
     parting: bool
+    scratch: memoryview
+    """What all connections of the loop read into: it is emptied before the next read."""
 
     def joined(self, connection: Connection) -> None: ...
 
@@ -72,7 +77,7 @@ class Host(Protocol):
         ...
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One connection."""
 
     __slots__ = (
@@ -83,12 +88,12 @@ class Connection(asyncio.Protocol):
         "_held",
         "_host",
         "_last",
-        "_loan",
         "_reading",
         "_served",
         "_since",
         "_task",
         "_transport",
+        "lending",
         "peer",
     )
 
@@ -100,7 +105,7 @@ class Connection(asyncio.Protocol):
         self._task: EagerTask | None = None
         self._held = bytearray()  # what follows on the wire, for after the answer
         self._drained: asyncio.Future[None] | None = None
-        self._loan: Loan | None = None
+        self.lending = Lending()
         self._closing: asyncio.TimerHandle | None = None
         self._reading = True
         self._served = self._last = False
@@ -123,7 +128,14 @@ class Connection(asyncio.Protocol):
         self._since = self._host.loop.time()
         self._host.joined(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._host.scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.receive(bytes(self._host.scratch[:nbytes]))
+
+    def receive(self, data: bytes) -> None:
+        """What came, of whatever it is."""
         arrival = self._arrival
         if self._closing is not None:
             return
@@ -144,7 +156,7 @@ class Connection(asyncio.Protocol):
             drained.set_result(None)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._recall()
+        self.lending.recall()
         self._transport = self._since = None
         self._held.clear()
         self._heads.close()
@@ -285,7 +297,7 @@ class Connection(asyncio.Protocol):
         if stream is None or not may_be_lent(stream):
             return None
         await flush(stream, self.drain, _WRITE_HIGH)
-        return self._lent(moved)
+        return self.lending.lend(stream, moved, self.reset)
 
     def hold_body(self) -> None:
         """Read nothing more: the rest of the body may be taken from the socket itself."""
@@ -299,32 +311,11 @@ class Connection(asyncio.Protocol):
         """The socket for the bytes of the body that have not come; None if it cannot be had. `resume_body` ends it."""
         if self._reading or self._held or not may_be_lent(self._transport):
             return None
-        return self._lent(moved)
+        return self.lending.lend(self._transport, moved, self.reset)
 
     def resume_body(self) -> None:
         """Read on after `hold_body`."""
         self._resume()
-
-    @property
-    def awaited(self) -> bool:
-        """Whether the client is waited for by what moves bytes over the lent socket."""
-        return self._loan is not None and self._loan.awaited
-
-    def _lent(self, moved: Callable[[int], None]) -> Loan | None:
-        descriptor = None if self._transport is None else duplicate(self._transport)
-        if descriptor is None:
-            return None
-        self._loan = loan = Loan(descriptor, moved, self._returned)
-        return loan
-
-    def _returned(self, lost: int) -> None:
-        self._loan = None
-        if lost:
-            self.reset()
-
-    def _recall(self) -> None:
-        if self._loan is not None:
-            self._loan.recall()
 
     def end(self, *, keep: bool, lingering: bool) -> None:
         """The answer is whole. Unless the connection is kept, it is closed so that the client can read that answer.
@@ -374,7 +365,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        self._recall()
+        self.lending.recall()
         if self._transport is not None:
             self._transport.abort()
 
@@ -388,7 +379,7 @@ class Connection(asyncio.Protocol):
         if sock is not None:
             with suppress(OSError):  # closed already: nothing is left to cut
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
-        self._recall()
+        self.lending.recall()
         stream.abort()
         return unsent
 

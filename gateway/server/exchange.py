@@ -324,7 +324,7 @@ class ClientExchange:
     @property
     def awaits_client(self) -> bool:
         """Whether we wait for the client right now, to send or to take something."""
-        return self.client_side or self._connection.awaited
+        return self.client_side or self._connection.lending.awaited
 
     def delivered(self) -> int:
         """Body bytes that the client's kernel has acknowledged, to judge its speed by; and all bytes it sent us."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Final
 
-from gateway.server.connection import Connection
+from gateway.server.connection import READ_SIZE, Connection
 from gateway.server.request import IncomingRequest
 
 __all__ = ["HttpServer"]
@@ -34,6 +34,7 @@ class HttpServer:
         self.loop = asyncio.get_running_loop()
         self.handle = handle
         self.head_seconds = head_seconds
+        self.scratch = memoryview(bytearray(READ_SIZE))
         self.parting = False
         """Each answer ends its connection, so that no client sends a request into one that is about to close."""
         self._connections: set[Connection] = set()

@@ -469,6 +469,7 @@ class _Line:
 class _Host:
     head_seconds = 10.0
     parting = False
+    scratch = memoryview(bytearray(65536))
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -500,7 +501,7 @@ def requests_that_come_at_once(n: int) -> Thunk:
     host.left_to_answer = n + 1
 
     async def answer() -> None:
-        connection.data_received(wire)
+        connection.receive(wire)
         await host.done.wait()
 
     return lambda: loop.run_until_complete(answer())

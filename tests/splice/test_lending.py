@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from gateway.splice.lending import duplicate, flush, may_be_lent
+from gateway.splice.lending import Lending, flush, may_be_lent
 
 HIGH = 65536
 
@@ -76,22 +76,42 @@ async def test_a_connection_that_ends_ends_the_wait() -> None:
         assert not may_be_lent(transport)
 
 
-async def test_a_duplicate_is_the_same_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And there is none where the process has no more descriptors."""
+async def test_what_is_lent_is_the_same_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a descriptor of its own; there is none where the process has no more, and none once the connection ends."""
     transport, _, theirs = await opened()
+    lending, cut = Lending(), list[str]()
     with theirs:
-        assert may_be_lent(transport)
-        number = duplicate(transport)
-        assert number is not None
-        os.write(number, b"hello")
-        os.close(number)
+        loan = lending.lend(transport, lambda count: None, lambda: cut.append("cut"))
+        assert loan is not None
+        os.write(loan.descriptor, b"hello")
+        os.close(loan.descriptor)
         assert b"hello" == await asyncio.get_running_loop().sock_recv(theirs, 9)
+        loan.awaited = True
+        during = lending.awaited
+        lending.recall()
+        loan.returned(0)
+        assert (True, True, False, []) == (during, loan.recalled, lending.awaited, cut)
 
         def none_left(_: int) -> int:
             raise OSError(errno.EMFILE, "too many open files")
 
-        monkeypatch.setattr(os, "dup", none_left)
-        assert None is duplicate(transport)
+        with monkeypatch.context() as poor:
+            poor.setattr(os, "dup", none_left)
+            assert None is lending.lend(transport, lambda count: None, lambda: None)
+        transport.abort()
+        assert None is lending.lend(transport, lambda count: None, lambda: None)
+
+
+async def test_a_connection_whose_bytes_were_lost_is_cut() -> None:
+    """It would go on with a gap."""
+    transport, _, theirs = await opened()
+    lending, cut = Lending(), list[str]()
+    with theirs:
+        loan = lending.lend(transport, lambda count: None, lambda: cut.append("cut"))
+        assert loan is not None
+        os.close(loan.descriptor)
+        loan.returned(1)
+        assert ["cut"] == cut
         transport.abort()
 
 
