@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakSet
@@ -10,6 +11,8 @@ import pytest
 import uvloop
 from hypothesis import settings
 
+from tests.servers import gateway as servers_gateway
+from tests.servers import without_plans
 from tests.servers.rclone import rclone_store
 from tests.servers.seaweedfs import seaweedfs_store
 from tests.servers.store import RunningStore
@@ -43,6 +46,18 @@ class ServingLoop(uvloop.Loop):
             self.call_soon(self.stop)
             self.run_forever()
         super().close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without-plans", action="store_true", help="have every request ask every step")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No head is remembered, here and in every gateway that is started: plans are a memo and nothing else."""
+    if config.getoption("--without-plans"):
+        without_plans.forget()
+        servers_gateway.MODULE = without_plans.__name__
+        os.environ["PYTHONPATH"] = str(config.rootpath)
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:

@@ -87,6 +87,20 @@ class Attempt:
             signature=self.signature,
         )
 
+    def again(self, peer: Address | None, now: float) -> Attempt:
+        """The same, tried by the next request that says the same."""
+        return Attempt(
+            principal=self.principal,
+            operation=self.operation,
+            action=self.action,
+            bucket=self.bucket,
+            key=self.key,
+            peer=peer,
+            now=now,
+            size=self.size,
+            signature=self.signature,
+        )
+
 
 def unmap(address: Address) -> Address:
     """The IPv4 address that a socket for both families wraps in an IPv6 one (RFC 4291, 2.5.5.2), or the address."""

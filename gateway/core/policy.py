@@ -23,7 +23,7 @@ from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Capability, Route
 from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
 
-__all__ = ["Explanation", "Objection", "Policy", "decide", "explain", "objections_to_share"]
+__all__ = ["Explanation", "Objection", "Policy", "decide", "explain", "objections_to_share", "only_time_can_end"]
 
 _REMEMBERED: Final = 4096
 _NO_MORE: Final = LinkLimits()
@@ -74,6 +74,12 @@ class _Relevant:
             if rule.unmet(attempt, grant) is None:
                 return rule
         return None
+
+    @property
+    def conditional(self) -> bool:
+        """Whether more than name, action and place decides if any of them speaks."""
+        rules = (*self.deny, *self.allow, *self.deny_sharing, *self.allow_sharing)
+        return any(rule.conditional for rule in rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +174,14 @@ def decide(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
         delivery=rule.delivery or bucket.delivery,
         max_size=rule.max_size,
     )
+
+
+def only_time_can_end(policy: Policy, grant: Grant | None, attempt: Attempt) -> bool:
+    """Whether what `decide` allows here is allowed to the same attempt from anywhere and at any time, and leads to the
+    same route, as long as the grant has not lapsed."""
+    if (grant is not None and grant.cidrs) or any(limit.per == "address" for limit in policy.limits):
+        return False
+    return not policy.relevant(_acting(grant, attempt), attempt).conditional
 
 
 def explain(policy: Policy, grant: Grant | None, attempt: Attempt) -> Explanation:

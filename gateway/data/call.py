@@ -70,6 +70,12 @@ class LinkCall:
 
     verified: ClassVar[None] = None
 
+    def again(self, attempt: Attempt, as_of: int) -> LinkCall:
+        """The same call, made by the next request that says the same."""
+        return LinkCall(
+            self.request, self.place, self.grant, attempt, as_of, self.answer, self.takes_use, self.lease, self.form
+        )
+
     @property
     def title(self) -> str:
         """What a person would call what the link leads to; never the bucket or the path above it."""
@@ -130,6 +136,10 @@ class S3Call:
 
     takes_use: ClassVar[bool] = False
     lease: ClassVar[None] = None
+
+    def again(self, attempt: Attempt, as_of: int) -> S3Call:
+        """The same call, made by the next request that says the same."""
+        return S3Call(self.request, self.grant, attempt, as_of, self.verified, self.form)
 
     def own_fields(self, request_id: str) -> Fields:
         """The headers of every answer on this face."""

@@ -10,6 +10,7 @@ import time
 
 from gateway.core.request import Operation
 from gateway.data.plane import DataPlane, Terms
+from gateway.data.plans import follow, keep
 from gateway.data.state.records import Account
 from gateway.data.steps.admit import Admission
 from gateway.data.steps.attempt import read_call
@@ -32,19 +33,23 @@ async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> Non
     snapshot = plane.snapshot
     account = Account(exchange, plane.clock(), time.monotonic())
     try:
-        request = account.request = parse(exchange.read_head(), snapshot.domains)  # 1
-        if request.operation is Operation.PREFLIGHT:
-            await answer_preflight(plane, snapshot, request, exchange)
-            return
-        if request.place.bucket:  # a link's is known with its grant
-            exchange.extra = actual_headers(snapshot.cors_of(request.place.bucket), request.raw)
-        presented = await identify(request, exchange, terms.trusted, snapshot.domains)  # 2
-        resolved = await resolve(plane, terms, presented, request, exchange.peer, account.now)  # 3
-        account.grant = resolved.grant
-        call = await read_call(snapshot, request, resolved, exchange, account.now)
-        account.attempt = call.attempt
-        account.route = authorise(plane, call.grant, call.attempt)  # 4
-        async with Admission(plane, snapshot, exchange, call, account.route) as permit:  # 5
+        found = await follow(plane, snapshot, terms, account)  # what steps 1 to 4 have found, if all it rests on stands
+        if found is None:
+            request = account.request = parse(exchange.read_head(), snapshot.domains)  # 1
+            if request.operation is Operation.PREFLIGHT:
+                await answer_preflight(plane, snapshot, request, exchange)
+                return
+            if request.place.bucket:  # a link's is known with its grant
+                exchange.extra = actual_headers(snapshot.cors_of(request.place.bucket), request.raw)
+            presented = await identify(request, exchange, terms.trusted, snapshot.domains)  # 2
+            resolved = await resolve(plane, terms, presented, request, exchange.peer, account.now)  # 3
+            account.grant = resolved.grant
+            call = await read_call(snapshot, request, resolved, exchange, account.now)
+            account.attempt = call.attempt
+            found = call, authorise(plane, call.grant, call.attempt)  # 4
+            keep(snapshot, terms, presented, found, exchange)
+        call, account.route = found
+        async with Admission(plane, snapshot, exchange, call, found[1]) as permit:  # 5
             account.permit = permit
             opened = await open_answer(plane, snapshot, call, permit)  # 6
             await relay(plane, call, permit, opened)  # 7

@@ -26,7 +26,7 @@ import structlog
 from gateway.core.attempt import Address, unmap
 from gateway.core.loan import Loan
 from gateway.eager import EagerTask
-from gateway.server.head import HeadReader
+from gateway.server.head import HeadReader, KnownHeads
 from gateway.server.request import IncomingRequest
 from gateway.splice.lending import Lending, flush, may_be_lent
 from gateway.wire.http.answer_head import CONTINUE, answer_head
@@ -64,6 +64,7 @@ class Host(Protocol):
     loop: asyncio.AbstractEventLoop
     handle: Callable[[Connection, IncomingRequest], Awaitable[None]]
     head_seconds: float
+    known_heads: KnownHeads
     parting: bool
     scratch: memoryview
     """What all connections of the loop read into: it is emptied before the next read."""
@@ -84,7 +85,6 @@ class Connection(asyncio.BufferedProtocol):
         "_arrival",
         "_closing",
         "_drained",
-        "_heads",
         "_held",
         "_host",
         "_last",
@@ -93,6 +93,7 @@ class Connection(asyncio.BufferedProtocol):
         "_since",
         "_task",
         "_transport",
+        "heads",
         "lending",
         "peer",
     )
@@ -100,7 +101,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, host: Host) -> None:
         self._host = host
         self._transport: asyncio.Transport | None = None
-        self._heads = HeadReader()
+        self.heads = HeadReader(host.known_heads)
         self._arrival: IncomingRequest | None = None  # from the end of its head to the end of its answer
         self._task: EagerTask | None = None
         self._held = bytearray()  # what follows on the wire, for after the answer
@@ -136,11 +137,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def receive(self, data: bytes) -> None:
         """What came, of whatever it is."""
-        arrival = self._arrival
         if self._closing is not None:
             return
-        if arrival is not None:
-            self._read_on(arrival, data)
+        if self._arrival is not None:
+            self._read_on(self._arrival, data)
         elif self._held:  # whose turn comes first
             self._held += data
         else:
@@ -159,7 +159,7 @@ class Connection(asyncio.BufferedProtocol):
         self.lending.recall()
         self._transport = self._since = None
         self._held.clear()
-        self._heads.close()
+        self.heads.close()
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
@@ -187,10 +187,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_head(self, data: bytes) -> bytes:
         """Read on in a head, which may end in `data`; returns what stands behind it then."""
-        if self._served and not self._heads.begun:
+        if self._served and not self.heads.begun:
             self._since = self._host.loop.time()
         try:
-            arrival, rest = self._heads.read_head(data)
+            arrival, rest = self.heads.read_head(data)
         except ValueError:
             self._refuse_head()
             return b""
@@ -354,7 +354,7 @@ class Connection(asyncio.BufferedProtocol):
         """Called by the listener's clock: close what has been waited for too long."""
         if self._since is None:
             return
-        idle = self._served and not self._heads.begun
+        idle = self._served and not self.heads.begun
         if now - self._since > (_KEEP_ALIVE if idle else self._host.head_seconds):
             self.abort()
 

@@ -164,6 +164,16 @@ class ClientExchange:
         self.raw = RawRequest(arrival.method, place, "", ())
         raise arrival.fault or Refused(Reason.BAD_REQUEST, "no head")
 
+    @property
+    def note(self) -> object:
+        """What was noted of an earlier request with this very head, None if nothing was."""
+        return self._arrival.note
+
+    def remember(self, note: object) -> None:
+        """Have later requests with this very head find a note."""
+        self._arrival.note = note
+        self._connection.heads.keep(self._arrival)
+
     async def send(self, reply: Reply) -> None:
         """Answer with a whole body at once.
 

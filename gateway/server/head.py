@@ -4,31 +4,62 @@ Refuses to own the socket (`gateway.server.connection`), bodies (`gateway.server
 in a head (`gateway.wire.http.target`).
 
 Laws: llhttp reads every head, in its strict reading, and there is no other parser to fall back to (T15). It is never
-fed a byte of what follows a head.
+fed a byte of what follows a head. What it has read once, it would read again: the same bytes say the same.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Final
 
 import httptools
 
 from gateway.server.request import IncomingRequest
 
-__all__ = ["HeadReader"]
+__all__ = ["HeadReader", "KnownHeads"]
 
 _HEAD_LIMIT: Final = 64 * 1024
 _FIELD_LIMIT: Final = 16 * 1024
 _MOST_FIELDS: Final = 512
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_MOST_KNOWN: Final = 1024
+_LONGEST_KNOWN: Final = 2048
+
+
+class KnownHeads:
+    """Requests whose heads somebody had reason to remember, by the bytes of these: 1,024 of 2 KiB unless given."""
+
+    def __init__(self, most: int = _MOST_KNOWN) -> None:
+        self._most = most
+        self._found: OrderedDict[bytes, IncomingRequest] = OrderedDict()
+
+    def find(self, wire: bytes) -> IncomingRequest | None:
+        """A request like the one that came with this head, with what was noted of it. Its body has yet to come."""
+        known = self._found.get(wire)
+        if known is None:
+            return None
+        self._found.move_to_end(wire)
+        return known.again()
+
+    def keep(self, wire: bytes, request: IncomingRequest) -> None:
+        """Remember what this head says, and the note, in place of what was unused for longest."""
+        self._found[wire] = request.again()
+        self._found.move_to_end(wire)
+        if len(self._found) > self._most:
+            self._found.popitem(last=False)
 
 
 class HeadReader:
-    """Reads one connection's heads. The `on_` methods are called by the parser, in the turn in which it is fed."""
+    """Reads one connection's heads. The `on_` methods are called by the parser, in the turn in which it is fed.
 
-    __slots__ = ("_arrival", "_fed", "_fields", "_kept", "_parser", "_target")
+    `wire` is the head that was read last, if it is short and came in one piece.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_arrival", "_fed", "_fields", "_kept", "_known", "_parser", "_target", "wire")
+
+    def __init__(self, known: KnownHeads) -> None:
+        self._known = known
+        self.wire = b""
         self._parser: httptools.HttpRequestParser | None = None
         self._arrival: IncomingRequest | None = None
         self._target = bytearray()
@@ -48,14 +79,18 @@ class HeadReader:
             ValueError: these are not the bytes of a request, or too many.
         """
         while data:
-            parser = self._parser
-            if parser is None:
-                parser = self._parser = httptools.HttpRequestParser(self)
             end = self._find_end(data)
             piece, data = (data, b"") if end < 0 else (data[:end], data[end:])
+            self.wire = piece if end >= 0 and not self._fed and end <= _LONGEST_KNOWN else b""
+            known = self._known.find(self.wire)
+            if known is not None:
+                return known, data
             self._fed += len(piece)
             if self._fed > _HEAD_LIMIT:
                 raise ValueError("a head that is too large")
+            parser = self._parser
+            if parser is None:
+                parser = self._parser = httptools.HttpRequestParser(self)
             try:
                 parser.feed_data(piece)
             except httptools.HttpParserUpgrade:  # to what we do not speak: the request goes on as it is
@@ -71,6 +106,11 @@ class HeadReader:
                 self._start_over()
                 return arrival, data
         return None, b""
+
+    def keep(self, request: IncomingRequest) -> None:
+        """Remember what was noted of the request whose head was read last, for all that come with that head."""
+        if self.wire:
+            self._known.keep(self.wire, request)
 
     def close(self) -> None:
         """Nothing more will be read."""

@@ -123,10 +123,11 @@ class IncomingBody:
 class IncomingRequest:
     """One request. `raw` is its head as HTTP allows it, or `fault` is why HTTP does not.
 
-    `keep_alive` is whether the client means to go on with the connection afterwards.
+    `keep_alive` is whether the client means to go on with the connection afterwards. `note` is what others have learned
+    from the head, kept with it. `length` is that of the body, None if its coding says where it ends.
     """
 
-    __slots__ = ("body", "fault", "keep_alive", "method", "raw", "target", "version")
+    __slots__ = ("body", "fault", "keep_alive", "length", "method", "note", "raw", "target", "version")
 
     def __init__(
         self,
@@ -143,6 +144,8 @@ class IncomingRequest:
         self.keep_alive = keep_alive
         self.raw: RawRequest | None = None
         self.fault: Refused | None = None
+        self.note: object = None
+        self.length: int | None = None
         try:
             self.raw = raw_request(method, target, fields, version)
         except Refused as fault:
@@ -153,7 +156,17 @@ class IncomingRequest:
             return
         length = self.raw.header("content-length")
         chunked = length is None and self.raw.header("transfer-encoding") is not None
-        self.body = IncomingBody(None if chunked else int(length or 0))
+        self.length = None if chunked else int(length or 0)
+        self.body = IncomingBody(self.length)
+
+    def again(self) -> IncomingRequest:
+        """Another request with the same head, whose body has yet to come."""
+        other = IncomingRequest.__new__(IncomingRequest)
+        other.method, other.target, other.version = self.method, self.target, self.version
+        other.keep_alive, other.raw, other.fault, other.note = self.keep_alive, self.raw, self.fault, self.note
+        other.length = self.length
+        other.body = IncomingBody(self.length)
+        return other
 
     @property
     def headers(self) -> Mapping[str, str]:

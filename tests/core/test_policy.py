@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.core.attempt import ANONYMOUS, Attempt, Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.pattern import NamePattern, PathPattern
-from gateway.core.policy import Policy, decide, explain, objections_to_share
+from gateway.core.policy import Policy, decide, explain, objections_to_share, only_time_can_end
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Capability, Delivery
@@ -139,6 +139,50 @@ def test_decide_and_explain_never_disagree(rules: Policy, grant: Grant | None, t
             decide(rules, grant, tried)
         assert (told.objections[0].reason, told.objections[0].detail) == (refusal.value.reason, refusal.value.detail)
         assert told.route is None
+
+
+def test_what_only_time_can_end_is_the_same_from_anywhere() -> None:
+    """As long as its grant has not lapsed; and most of what is allowed is such."""
+    lasting = 0
+
+    @given(_policies, st.none() | _links, _attempts, _attempts)
+    def same(rules: Policy, grant: Grant | None, tried: Attempt, other: Attempt) -> None:
+        nonlocal lasting
+        again = tried.again(other.peer, other.now)
+        allowed = reason(rules, tried, grant) is None
+        if not allowed or not only_time_can_end(rules, grant, tried) or (grant and grant.lapsed(again.now)):
+            return
+        lasting += 1
+        assert decide(rules, grant, tried) == decide(rules, grant, again)
+
+    same()
+    assert lasting
+
+
+NARROW = {
+    "a grant's networks": (policy(rule("app:*", "read", "**")), {"cidrs": (ip_network("10.0.0.0/8"),)}),
+    "a limit by address": (
+        policy(
+            rule("app:*", "read", "**"),
+            limits=(LimitRule(who=NamePattern.parse("*"), per="address", requests=Rate(1, 1.0, 1)),),
+        ),
+        {},
+    ),
+    "a rule's networks": (policy(rule("app:*", "read", "**", networks=(ip_network("10.0.0.0/8"),))), {}),
+    "a condition": (policy(rule("app:*", "read", "**", condition=Saying(held=True))), {}),
+    "a rule about size": (policy(rule("app:*", "read", "**", max_size=10)), {}),
+}
+
+
+@pytest.mark.parametrize("what", NARROW)
+def test_what_more_than_time_can_end_is_said_so(what: str) -> None:
+    """Whatever looks at the caller or at a condition is judged every time."""
+    rules, narrow = NARROW[what]
+    key = replace(link("a"), kind=GrantKind.KEY, scope=None, actions=frozenset(), **narrow)
+    here = attempt("read", "reports/a", peer=ip_address("10.1.1.1"))
+    assert None is reason(rules, here, key)
+    assert not only_time_can_end(rules, key, here)
+    assert only_time_can_end(policy(rule("app:*", "read", "**")), replace(key, cidrs=()), here)
 
 
 @given(_policies, _attempts)

@@ -26,7 +26,7 @@ from gateway.core.units import Rate, duration, end_instant, instant, size
 from gateway.data.steps import identify
 from gateway.server.connection import Connection
 from gateway.server.exchange import client_address
-from gateway.server.head import HeadReader
+from gateway.server.head import HeadReader, KnownHeads
 from gateway.server.request import IncomingBody, IncomingRequest
 from gateway.telemetry.redaction import redact_names, scrub, without_tokens
 from gateway.wire.http import target
@@ -433,7 +433,7 @@ def a_long_escaped_name(n: int) -> Thunk:
 
 @case("server.head:HeadReader server.request:IncomingRequest", 600)
 def a_request_byte_by_byte(n: int) -> Thunk:
-    reader, wire = HeadReader(), b"GET /" + b"a" * n + b" HTTP/1.1\r\nHost: gw\r\n\r\n"
+    reader, wire = HeadReader(KnownHeads()), b"GET /" + b"a" * n + b" HTTP/1.1\r\nHost: gw\r\n\r\n"
 
     def run() -> None:
         for at in range(len(wire)):
@@ -444,7 +444,7 @@ def a_request_byte_by_byte(n: int) -> Thunk:
 
 @case("server.head:HeadReader", 30)
 def a_request_of_many_fields(n: int) -> Thunk:
-    reader = HeadReader()
+    reader = HeadReader(KnownHeads())
     wire = b"GET / HTTP/1.1\r\nHost: gw\r\n" + b"".join(b"x%d: y\r\n" % at for at in range(n)) + b"\r\n"
     return lambda: reader.read_head(wire)
 

@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.server.head import HeadReader
+from gateway.server.head import HeadReader, KnownHeads
 from gateway.server.request import IncomingRequest
 
 HEAD = b"PUT /a/b?c=d HTTP/1.1\r\nHost: gw\r\nX-Empty:\r\nContent-Length: 5\r\n\r\n"
 
 
+remembering = pytest.mark.skipif("config.getoption('--without-plans')", reason="no head is remembered")
+
+
 def reader() -> HeadReader:
-    return HeadReader()
+    return HeadReader(KnownHeads())
 
 
 def fed(given: HeadReader, pieces: list[bytes]) -> tuple[IncomingRequest | None, bytes]:
@@ -82,3 +85,57 @@ def test_an_upgrade_to_what_is_not_spoken_is_left_alone() -> None:
         arrival, rest = given.read_head(head)
         assert arrival is not None
         assert (True, True, b"") == (arrival.body.whole, arrival.keep_alive, rest)
+
+
+@remembering
+def test_a_head_that_is_known_says_what_it_said() -> None:
+    """To any reader, with what was noted of it and a body that has yet to come; and it is read by its bytes alone."""
+    known = KnownHeads()
+    first = HeadReader(known)
+    arrival, _ = first.read_head(HEAD)
+    assert arrival is not None
+    arrival.note = "seen"
+    arrival.body.take(b"hello")
+    known.keep(first.wire, arrival)
+    for wire in (HEAD, HEAD + b"he"):
+        again, rest = HeadReader(known).read_head(wire)
+        assert again is not None
+        assert (wire[len(HEAD) :], "seen", arrival.raw, False) == (rest, again.note, again.raw, again.body.whole)
+        assert (arrival.method, arrival.target, arrival.version) == (again.method, again.target, again.version)
+    other, _ = HeadReader(known).read_head(HEAD.replace(b"X-Empty", b"x-empty"))
+    assert (None, True) == (other and other.note, other is not None)
+
+
+@remembering
+def test_a_known_head_is_found_at_the_start_of_a_request_only() -> None:
+    """Behind the beginning of another head the same bytes mean something else."""
+    known = KnownHeads()
+    first = HeadReader(known)
+    arrival, _ = first.read_head(HEAD)
+    assert arrival is not None
+    known.keep(first.wire, arrival)
+    later = reader()
+    later._known = known
+    assert (None, b"") == later.read_head(b"GET / HTTP/1.1\r\nX: ")
+    found, _ = later.read_head(HEAD)
+    assert ("GET", "PUT /a/b?c=d HTTP/1.1") == (found and found.method, found and found.raw and found.raw.header("x"))
+    assert b"" == later.wire
+
+
+@remembering
+def test_what_is_known_is_bounded() -> None:
+    """What was unused for longest goes first; long heads, and those that came in pieces, are not kept."""
+    known = KnownHeads(2)
+    given = HeadReader(known)
+    for name in ("a", "b", "a", "c"):
+        wire = f"GET /{name} HTTP/1.1\r\nHost: gw\r\n\r\n".encode()
+        arrival, _ = given.read_head(wire)
+        assert arrival is not None
+        arrival.note = name
+        known.keep(given.wire, arrival)
+    found = [known.find(f"GET /{name} HTTP/1.1\r\nHost: gw\r\n\r\n".encode()) for name in "abc"]
+    assert ["a", None, "c"] == [one and one.note for one in found]
+    given.read_head(b"GET / HTTP/1.1\r\nHost: gw\r\nX: " + b"x" * 2048 + b"\r\n\r\n")
+    assert b"" == given.wire
+    fed(given, [HEAD[:20], HEAD[20:]])
+    assert b"" == given.wire

@@ -19,6 +19,9 @@ from tests.servers.store import RunningStore
 
 __all__ = ["Link", "RunningGateway", "gateway_before"]
 
+MODULE = "gateway"
+"""What is run unless a caller says otherwise (`tests.servers.without_plans` remembers no head)."""
+
 _SETTINGS = """
 data: {{listen: "127.0.0.1:{data}", public_url: "http://127.0.0.1:{data}", domains: [localhost]}}
 control: {{listen: "127.0.0.1:{control}", tokens: [{{name: tests, secret: "env:E2E_ADMIN_TOKEN"}}]}}
@@ -123,7 +126,7 @@ def gateway_before(
     rules: str = _RULES,
     environ: Mapping[str, str] | None = None,
     interpreter: Sequence[str] = (sys.executable,),
-    module: str = "gateway",
+    module: str = "",
     arguments: Sequence[str] = (),
     within: float = 30.0,
 ) -> Iterator[RunningGateway]:
@@ -152,7 +155,7 @@ def gateway_before(
     directory.joinpath("policies", "e2e.yaml").write_text("\n".join(policy) + rules)
     settings = directory / "gateway.yaml"
     settings.write_text(_SETTINGS.format(data=data, control=control, more=more))
-    command = [*interpreter, "-m", module, "serve", "--config", settings, *arguments]
+    command = [*interpreter, "-m", module or MODULE, "serve", "--config", settings, *arguments]
     with running(command, directory / "gateway.log", variables, directory) as child:
         gateway = RunningGateway(
             f"http://127.0.0.1:{data}",

@@ -21,7 +21,7 @@ from gateway.core.route import Backend, Bucket, Route
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Allowed
 
-__all__ = ["authorise", "reauthorise"]
+__all__ = ["authorise", "authorise_same", "reauthorise"]
 
 _NOWHERE: Final = Backend("")
 _NO_BUCKET: Final = Bucket("", "", "")
@@ -34,6 +34,19 @@ def authorise(plane: DataPlane, grant: Grant | None, attempt: Attempt) -> Route:
         Refused: as `decide`; REVOKED, VIEW_TOO_OLD.
     """
     route = _decide(plane.snapshot.policy, grant, attempt)
+    plane.follower.require_standing(grant, attempt.bucket, attempt.key, route.backend.name)
+    return route
+
+
+def authorise_same(plane: DataPlane, grant: Grant | None, attempt: Attempt, route: Route) -> Route | None:
+    """The route that `authorise` gave, by the same rules, to the same grant and to the same attempt but for time and
+    caller, when `only_time_can_end` says so of them; None once the grant has lapsed: then `authorise` is to be asked.
+
+    Raises:
+        Refused: REVOKED, VIEW_TOO_OLD.
+    """
+    if grant is not None and grant.lapsed(attempt.now) is not None:
+        return None
     plane.follower.require_standing(grant, attempt.bucket, attempt.key, route.backend.name)
     return route
 

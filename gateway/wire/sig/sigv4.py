@@ -39,6 +39,7 @@ __all__ = [
     "encode_query",
     "octets",
     "presign",
+    "require_fresh",
     "sign_headers",
     "verify",
 ]
@@ -272,7 +273,7 @@ def verify(
             hash missing or malformed), BAD_SIGNATURE.
     """
     in_query = isinstance(presented, SigV4Query)
-    _check_fresh(presented, now)
+    require_fresh(presented, now)
     payload_hash = _pinned_hash(raw) if in_query else _declared_hash(raw)
     values = _signed_values(presented.signed_headers, raw)
     if in_query:
@@ -318,7 +319,12 @@ def _readings(values: dict[str, str]) -> Iterator[dict[str, str]]:
         yield from (values | {"host": host + port} for port in (":80", ":443"))
 
 
-def _check_fresh(presented: SigV4Header | SigV4Query, now: float) -> None:
+def require_fresh(presented: SigV4Header | SigV4Query, now: float) -> None:
+    """The part of `verify` that time changes.
+
+    Raises:
+        Refused: CLOCK_SKEWED, NOT_YET_VALID, SIGNATURE_EXPIRED.
+    """
     age = now - presented.signed_at
     if isinstance(presented, SigV4Header):
         if abs(age) > SKEW:

@@ -15,7 +15,7 @@ from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind
 from gateway.data.state.transfers import Allowed
 from gateway.data.steps import authorise as room
-from gateway.data.steps.authorise import authorise, reauthorise
+from gateway.data.steps.authorise import authorise, authorise_same, reauthorise
 from tests.data.harness import APP, NOW, Rig, deny, policy, rule
 
 READ = Attempt(
@@ -131,3 +131,15 @@ async def test_another_apps_listing_is_its_own(rig: Rig) -> None:
     listing = replace(READ, operation=Operation.LIST_BUCKETS, action=None, bucket="", key="")
     assert None is refusal(rig.plane, None, listing)
     assert Reason.NOT_ALLOWED == refusal(rig.plane, None, replace(listing, principal=Principal("app", "other")))
+
+
+async def test_the_same_attempt_again_is_asked_of_time_and_revocations(rig: Rig) -> None:
+    """What has lapsed is `authorise`'s to tell; what is revoked is refused here, as is what nobody can know."""
+    _, key = await rig.key(expires_at=NOW + 10)
+    route = authorise(rig.plane, key, READ)
+    assert route == authorise_same(rig.plane, key, READ, route)
+    assert None is authorise_same(rig.plane, key, replace(READ, now=NOW + 10), route)
+    rig.clock.tick(5.1)
+    assert Reason.VIEW_TOO_OLD == refusal(rig.plane, key, READ, route, ask=authorise_same)
+    await rig.revoke(FeedKind.PREFIX, "reports", "a")
+    assert Reason.REVOKED == refusal(rig.plane, key, READ, route, ask=authorise_same)

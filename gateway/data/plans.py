@@ -1,0 +1,100 @@
+"""Owns plans: what steps 1 to 4 found for a request, kept for those that come with the very same head.
+
+Refuses to own any rule: what it asks is asked of those who own the answer, and when one of them answers otherwise than
+before, the steps are asked again. Only they refuse.
+
+Law: a plan is a memo and nothing else. It is followed while all that it rests on stands: snapshot and listener are the
+same, what is presented still stands for this very grant, whose time is not over, and a signature is fresh. Whether
+something was revoked is no part of it: that is asked anew of every request, in the turn in which it is let in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.core.policy import only_time_can_end
+from gateway.core.reasons import Refused
+from gateway.core.route import Route
+from gateway.data.call import Call
+from gateway.data.plane import DataPlane, Snapshot, Terms
+from gateway.data.presented import (
+    NothingPresented,
+    Presented,
+    SignedPresented,
+    TokenPresented,
+)
+from gateway.data.state.records import Account
+from gateway.data.steps.authorise import authorise_same
+from gateway.data.steps.verify import leaves_type_unsigned
+from gateway.server.exchange import ClientExchange
+from gateway.wire.sig.credentials import SigV4Header, SigV4Query
+from gateway.wire.sig.sigv4 import require_fresh
+
+__all__ = ["follow", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What was found, and what it rests on. `local` says that the caller's address was none."""
+
+    snapshot: Snapshot
+    terms: Terms
+    local: bool
+    signed: SigV4Header | SigV4Query | None
+    call: Call
+    route: Route
+    extra: tuple[tuple[str, str], ...]
+
+
+async def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account) -> tuple[Call, Route] | None:
+    """The call and the route that steps 1 to 4 would come to again, if anybody knows; None if they have to be asked.
+
+    Raises:
+        Refused: REVOKED, VIEW_TOO_OLD.
+        DependencyDown: the grant store cannot answer.
+    """
+    exchange = account.exchange
+    plan = exchange.note
+    if not isinstance(plan, _Plan) or plan.terms is not terms or plan.local is not (exchange.peer is None):
+        return None
+    grant, as_of = plan.call.grant, plane.follower.view.serial
+    if grant is not None and await plane.grants.find(grant.hash) is not grant:
+        return None
+    if not plan.snapshot is snapshot is plane.snapshot or not _fresh(plan.signed, account.now):
+        return None
+    attempt = plan.call.attempt.again(exchange.peer, account.now)
+    account.request, account.grant, account.attempt = plan.call.request, grant, attempt
+    exchange.extra = plan.extra
+    route = authorise_same(plane, grant, attempt, plan.route)
+    return None if route is None else (plan.call.again(attempt, as_of), route)
+
+
+def _fresh(signed: SigV4Header | SigV4Query | None, now: float) -> bool:
+    if signed is not None:
+        try:
+            require_fresh(signed, now)
+        except Refused:
+            return False
+    return True
+
+
+def keep(
+    snapshot: Snapshot, terms: Terms, presented: Presented, found: tuple[Call, Route], exchange: ClientExchange
+) -> None:
+    """Note what the steps found, unless something else than what `follow` asks can change it.
+
+    A password is proved anew every time, and so is what is rare: a form, a signature of version 2.
+    """
+    call, route = found
+    signed: SigV4Header | SigV4Query | None = None
+    match presented:
+        case TokenPresented(form=None):
+            lasting = call.grant is not None and call.grant.password is None
+        case SignedPresented(SigV4Header() | SigV4Query() as by):
+            signed, lasting = by, not leaves_type_unsigned(by, call.request)  # which is counted
+        case NothingPresented():
+            lasting = True
+        case _:
+            lasting = False
+    if lasting and call.form is None and only_time_can_end(snapshot.policy, call.grant, call.attempt):
+        exchange.remember(_Plan(snapshot, terms, exchange.peer is None, signed, call, route, exchange.extra))

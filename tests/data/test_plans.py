@@ -1,0 +1,305 @@
+"""What the steps found is kept for the same head, and is never believed when the steps would say something else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.grant import Grant
+from gateway.core.password import hash_password
+from gateway.core.pattern import NamePattern
+from gateway.core.reasons import Reason
+from gateway.core.request import Action
+from gateway.core.revocation_target import FeedKind
+from gateway.core.route import Cors
+from gateway.core.rule import LimitRule
+from gateway.core.units import Rate
+from gateway.data import plans, serve
+from gateway.data.plane import Terms
+from gateway.data.routes import data_handler
+from gateway.data.steps import authorise
+from gateway.server.head import KnownHeads
+from gateway.server.listener import HttpServer
+from gateway.wire.sig.sigv4 import SKEW
+from tests.data.harness import APP, Rig, deny, policy, request, rule, running
+from tests.data.raw_client import RawClient
+
+pytestmark = pytest.mark.skipif("config.getoption('--without-plans')", reason="there are none")
+
+OPEN = rule("everybody reads", who="*", may=[Action.READ, Action.LIST])
+POLICY = policy(rule("everything"), OPEN)
+FAST = Rate(1000, 1.0, 1000)
+CHANGED = [
+    policy(rule("everything"), OPEN, deny("not this", "reports/a.txt")),
+    policy(rule("writes only", may=[Action.WRITE])),
+    policy(rule("everything"), OPEN, drained=True),
+    policy(rule("everything"), OPEN, cors=(Cors(("https://app.example",)),)),
+    policy(rule("everything"), replace(OPEN, networks=(ip_network("10.0.0.0/8"),))),
+    policy(rule("from elsewhere", networks=(ip_network("10.0.0.0/8"),)), OPEN),
+    policy(rule("everything"), OPEN, limits=(LimitRule(who=NamePattern.parse("*"), per="address", requests=FAST),)),
+]
+
+
+@dataclass
+class Twin:
+    """One plane behind two listeners: one that keeps plans, one that always asks the steps."""
+
+    rig: Rig
+    plain: int
+    heads: dict[str, bytes]
+    link: Grant
+    key: Grant
+
+    async def ask(self, name: str) -> None:
+        """Both answer alike, for the same reason."""
+        kept, plain = [await self._asked(port, name) for port in (self.rig.port, self.plain)]
+        assert plain == kept
+
+    async def ask_all(self) -> None:
+        for name in self.heads:
+            await self.ask(name)
+
+    async def _asked(self, port: int, name: str) -> tuple[object, ...]:
+        before = len(self.rig.records)
+        async with RawClient(port) as client:
+            await client.send(self.heads[name])
+            got = await client.answer()
+        [record] = (await self.rig.recorded(before + 1))[before:]
+        shown = [pair for pair in got.headers if "id" not in pair[0] and pair[0] != "date"]
+        said = replace(record, request_id="", duration=0.0)
+        return got.status, shown, got.body if got.status == 200 else b"", said
+
+
+@asynccontextmanager
+async def twins() -> AsyncIterator[Twin]:
+    async with running(POLICY) as rig:
+        other = HttpServer(data_handler(rig.plane, Terms()), head_seconds=10.0)
+        other.known_heads = KnownHeads(0)
+        rig.store.hold("inside/a.txt", b"hello", **{"content-type": "text/plain"})
+        token, link = await rig.granted(expires_at=rig.clock.now + 1000)
+        pair, key = await rig.key()
+        signed = rig.signed(pair, "GET", "reports/a.txt")
+        page = {"Origin": "https://app.example"}
+        heads = {
+            "link": request("GET", f"/s/{token}", page),
+            "key": request("GET", *signed),
+            "nobody": request("GET", "/reports/a.txt"),
+        }
+        plain = await other.listen("127.0.0.1", 0)
+        try:
+            yield Twin(rig, plain, heads, link, key)
+        finally:
+            await other.close(0.2)
+
+
+async def revoke_link(twin: Twin) -> None:
+    await twin.rig.revoke(FeedKind.LINK, twin.link.id)
+
+
+async def revoke_key(twin: Twin) -> None:
+    await twin.rig.revoke(FeedKind.KEY, twin.key.id)
+
+
+async def revoke_owner(twin: Twin) -> None:
+    await twin.rig.revoke(FeedKind.OWNER, str(APP))
+
+
+async def revoke_backend(twin: Twin) -> None:
+    await twin.rig.revoke(FeedKind.BACKEND, "lab")
+
+
+async def revoke_prefix(twin: Twin) -> None:
+    await twin.rig.revoke(FeedKind.PREFIX, "reports", "a")
+
+
+async def edit(twin: Twin, **fields: Any) -> None:
+    current = await twin.rig.state.grants.find(twin.link.hash)
+    assert current is not None
+    await twin.rig.edit(current, **fields)
+
+
+async def grow_old(twin: Twin) -> None:
+    twin.rig.clock.tick(SKEW + 1.0)
+    await twin.rig.plane.follower.catch_up()
+
+
+async def expire(twin: Twin) -> None:
+    twin.rig.clock.tick(1001.0)
+    await twin.rig.plane.follower.catch_up()
+
+
+async def lose_the_feed(twin: Twin) -> None:
+    twin.rig.clock.tick(6.0)
+
+
+async def nothing(twin: Twin) -> None:
+    """So that what was kept is followed, too."""
+
+
+def reload(number: int) -> Callable[[Twin], Awaitable[None]]:
+    async def reloading(twin: Twin) -> None:
+        await twin.rig.reload(CHANGED[number])
+
+    return reloading
+
+
+def editing(**fields: Any) -> Callable[[Twin], Awaitable[None]]:
+    return lambda twin: edit(twin, **fields)
+
+
+EVENTS: list[Callable[[Twin], Awaitable[None]]] = [
+    nothing,
+    revoke_link,
+    revoke_key,
+    revoke_owner,
+    revoke_backend,
+    revoke_prefix,
+    grow_old,
+    expire,
+    lose_the_feed,
+    *(reload(number) for number in range(len(CHANGED))),
+    editing(expires_at=1.0),
+    editing(actions=frozenset({Action.WRITE})),
+    editing(cidrs=(ip_network("10.0.0.0/8"),)),
+    editing(password=hash_password("secret", b"0" * 16)),
+    editing(filename="other.txt"),
+    editing(expires_at=None),
+    editing(not_before=2_000_000_000.0),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+async def test_no_plan_outlives_what_it_rests_on(event: Callable[[Twin], Awaitable[None]]) -> None:
+    """After a revocation, an edit, a reload, an expiry: what is answered is what the steps answer."""
+    async with twins() as twin:
+        for _ in range(2):
+            await twin.ask_all()
+        await event(twin)
+        for _ in range(2):
+            await twin.ask_all()
+
+
+@settings(max_examples=15)
+@given(st.lists(st.tuples(st.sampled_from(["link", "key", "nobody"]), st.sampled_from(EVENTS)), max_size=8))
+async def test_plans_and_steps_answer_alike(events: list[tuple[str, Callable[[Twin], Awaitable[None]]]]) -> None:
+    """Whatever happens in between, in whatever order."""
+    async with twins() as twin:
+        for name, event in events:
+            await twin.ask(name)
+            await event(twin)
+            await twin.ask(name)
+
+
+ASKED = {
+    "revocations": (
+        authorise,
+        "authorise_same",
+        lambda plane, grant, attempt, route: None if grant and grant.lapsed(attempt.now) else route,
+        revoke_prefix,
+    ),
+    "the grant's time": (authorise, "authorise_same", None, expire),
+    "the signature's time": (plans, "_fresh", lambda signed, now: True, grow_old),
+}
+
+
+@pytest.mark.parametrize("question", ASKED)
+async def test_a_plan_that_did_not_ask_would_be_seen(question: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: without one of its questions, plans and steps answer differently."""
+    _, name, instead, event = ASKED[question]
+
+    def standing(plane: Any, grant: Any, attempt: Any, route: Any) -> Any:
+        plane.follower.require_standing(grant, attempt.bucket, attempt.key, route.backend.name)
+        return route
+
+    monkeypatch.setattr(plans, name, instead or standing)
+    async with twins() as twin:
+        for _ in range(2):
+            await twin.ask_all()
+        await event(twin)
+        with pytest.raises(AssertionError):
+            await twin.ask_all()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths for which the steps were asked."""
+    found: list[str] = []
+    parse = serve.parse
+
+    def noting(raw: Any, domains: Any) -> Any:
+        found.append(raw.path)
+        return parse(raw, domains)
+
+    monkeypatch.setattr(serve, "parse", noting)
+    return found
+
+
+@pytest.mark.parametrize("name", ["link", "key", "nobody"])
+async def test_the_steps_are_asked_once_for_the_same_head(name: str, asked: list[str]) -> None:
+    """On any connection; a head that differs in one byte is another."""
+    async with twins() as twin:
+        port = twin.rig.port
+        for _ in range(3):
+            async with RawClient(port) as client:
+                for _ in range(2):
+                    await client.send(twin.heads[name])
+                    assert 200 == (await client.answer()).status
+        assert 1 == len(asked)
+        async with RawClient(port) as client:
+            await client.send(twin.heads[name].replace(b"\r\n\r\n", b"\r\nX-Other: 1\r\n\r\n"))
+            assert 200 == (await client.answer()).status
+        assert 2 == len(asked)
+
+
+KEPT_ANEW: list[dict[str, Any]] = [
+    {"cidrs": (ip_network("127.0.0.0/8"),)},
+    {"password": hash_password("secret", b"0" * 16)},
+]
+
+
+@pytest.mark.parametrize("fields", KEPT_ANEW)
+async def test_what_depends_on_the_caller_is_no_plan(fields: dict[str, Any], asked: list[str], rig: Rig) -> None:
+    """Networks and passwords are the steps' to judge, every time."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token = await rig.link(**fields)
+    for _ in range(3):
+        assert 200 == (await rig.fetch(token, authorization="Basic OnNlY3JldA==")).status
+    assert 3 == len(asked)
+
+
+async def test_a_body_is_checked_against_what_was_signed_of_it(rig: Rig) -> None:
+    """Each time: the same head with another body is refused."""
+    pair, _ = await rig.key()
+    target, fields = rig.signed(pair, "PUT", "reports/a.txt", payload_hash=sha256(b"hello").hexdigest())
+    answers = [(await rig.ask("PUT", target, fields, body)).status for body in (b"hello", b"hello", b"hullo", b"hello")]
+    assert [200, 200, 400, 200] == answers
+
+
+async def test_a_refusal_is_no_plan(asked: list[str], rig: Rig) -> None:
+    """What was refused is asked again: it may be allowed by now, and strangers push out nobody's plans."""
+    for _ in range(2):
+        assert 403 == (await rig.ask("GET", "/reports/a.txt")).status
+    assert rig.server is not None
+    assert (2, None) == (len(asked), rig.server.known_heads.find(request("GET", "/reports/a.txt")))
+
+
+async def test_a_cut_reaches_what_runs_by_a_plan(rig: Rig) -> None:
+    """It is admitted as any other, with its own time and its own caller."""
+    token, grant = await rig.granted(expires_at=rig.clock.now + 60)
+    rig.store.hold("inside/a.txt", b"hello")
+    for _ in range(2):
+        assert 200 == (await rig.fetch(token)).status
+        rig.clock.tick(1.0)
+    first, second = rig.records[-2:]
+    assert (1.0, grant.id) == (second.at - first.at, second.grant_id)
+    await rig.revoke(FeedKind.LINK, grant.id)
+    assert 410 == (await rig.fetch(token)).status
+    assert Reason.REVOKED == (await rig.last()).reason
