@@ -94,7 +94,9 @@ def main() -> int:
     options = parser.parse_args()
     if options.list:
         sys.stdout.write("".join(f"{name:20} {row.title}\n" for name, row in ROWS.items()))
-        sys.stdout.write("".join(f"{name:20} {extent.__doc__}\n" for name, extent in EXTENTS.items()))
+        sys.stdout.write(
+            "".join(f"{name:20} {(extent.__doc__ or '').splitlines()[0]}\n" for name, extent in EXTENTS.items())
+        )
         return 0
     try:
         rows, extents = chosen(options.only, options.quick)

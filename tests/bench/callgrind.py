@@ -25,6 +25,7 @@ __all__ = ["ENVIRON", "Counting", "Window", "counted_gateway"]
 
 ENVIRON = {"PYTHONPATH": str(Path.cwd()), "PYTHONHASHSEED": "1", "PYTHONDONTWRITEBYTECODE": ""}
 _RATE = 0.01
+_REST = 0.03
 _TOTAL = re.compile(r"^totals: (\d+)", re.MULTILINE)
 
 
@@ -52,7 +53,8 @@ class Counting:
         self.window()
 
     def window(self) -> Window:
-        """Instructions since the last window ended."""
+        """Instructions since the last window ended, all of what was begun in it: an answer leaves before its end."""
+        self._await_rest()
         self._tell("--dump")
         self.windows += 1
         return self.read(self.windows)
@@ -68,6 +70,18 @@ class Counting:
     def behind(self) -> None:
         """Return when what is done in batches behind the answers is done: a tenth of a second of the slow clock."""
         time.sleep(0.12 / _RATE)
+
+    def _await_rest(self) -> None:
+        """Return when no thread has run, or waited to run, for a while."""
+        before, since = None, time.monotonic()
+        while before is None or time.monotonic() - since < _REST:
+            now = [
+                (task / "stat").read_text().rpartition(")")[2].split()[0] + (task / "schedstat").read_text()
+                for task in Path(f"/proc/{self.gateway.pid}/task").iterdir()
+            ]
+            if now != before or any(state.startswith("R") for state in now):
+                before, since = now, time.monotonic()
+            time.sleep(_REST / 5)
 
     def _tell(self, order: str) -> None:
         told = subprocess.run(

@@ -24,10 +24,12 @@ from tests.bench.scene import Scene
 
 __all__ = ["EXTENTS", "Extent"]
 
-_MIB = 1 << 20
+_MIB, _GIB = 1 << 20, 1 << 30
+_IN_PROGRESS = "gateway_transfers_in_progress"
 _RATE = 200
 _SMALL = 4096
-_STARTS = 3
+_STARTS = 5
+_PACE = "32M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +81,20 @@ def _crowd(scene: Scene) -> Iterator[Extent]:
 
 
 def _beside(scene: Scene) -> Iterator[Extent]:
-    """Small ones at a fixed rate beside eight large downloads, and alone, through the same subject."""
+    """Small ones at a fixed rate beside eight large downloads, and alone, through the same subject.
+
+    The downloads are paced: at full speed all would wait for the CPU of the load, whatever the subject does.
+    """
     for subject, aims in ((scene.gateway.by_link(), (2.0, 1.3)), (scene.nginx[""], (None, None))):
         small, large, found = _small(subject), subject.get(f"{scene.sizes.large}-a"), []
         for _ in range(scene.sizes.rounds):
             [alone] = at_rate([small], _RATE, 2 * scene.sizes.seconds)
-            with downloading(large, 8):
+            with downloading(large, 8, _PACE):
                 [beside] = at_rate([small], _RATE, 2 * scene.sizes.seconds)
             found.append(percentile(beside, 0.99) / percentile(alone, 0.99))
-        yield Extent(f"p99 of 4 KiB beside 8 large downloads / alone, {subject.name}", Spread.of(found), "×", *aims)
+        yield Extent(
+            f"p99 of 4 KiB beside 8 downloads of {_PACE}iB/s each / alone, {subject.name}", Spread.of(found), "×", *aims
+        )
 
 
 def _start(scene: Scene) -> Iterator[Extent]:
@@ -105,24 +112,31 @@ def _stalled(scene: Scene) -> Iterator[Extent]:
     """What clients that stopped reading, or sending, cost above the same process before they came."""
     for count in scene.sizes.stalled:
         aims = (20.0, 10.0) if count == 500 else (None, None)
-        with scene.fresh() as measured:
-            subject = measured.by_link()
-            wrk([_small(subject)], 32, 1)
-            reader = subject.get(f"{1 << 30}-a")
-            sent = subject.upload(f"{1 << 30}-p", 1 << 30)
-            before = resident(measured.pid)
-            with stalled(reader, count):
-                readers = (resident(measured.pid) - before) / _MIB
+        readers = _held(scene, count, lambda subject: (subject.get(f"{_GIB}-a"), b""))
         yield Extent(f"{count} stalled readers, above idle", Spread.of([readers]), "MiB", *aims)
-        with scene.fresh() as measured:
-            subject = measured.by_link()
-            wrk([_small(subject)], 32, 1)
-            sent = subject.upload(f"{1 << 30}-p", 1 << 30)
-            uploader = Message(sent.host, sent.port, sent.head)
-            before = resident(measured.pid)
-            with stalled(uploader, count, bytes(100_000)):
-                uploaders = (resident(measured.pid) - before) / _MIB
+        uploaders = _held(scene, count, lambda subject: (_begun(subject), bytes(100_000)))
         yield Extent(f"{count} stalled uploaders, above idle", Spread.of([uploaders]), "MiB")
+
+
+def _begun(subject: Subject) -> Message:
+    sent = subject.upload(f"{_GIB}-p", _GIB)
+    return Message(sent.host, sent.port, sent.head)
+
+
+def _held(scene: Scene, count: int, ask: Callable[[Subject], tuple[Message, bytes]]) -> float:
+    """MiB that so many stalled clients hold in a process of their own, all of them admitted."""
+    with scene.fresh() as measured:
+        subject = measured.by_link()
+        message, body = ask(subject)
+        wrk([_small(subject)], 32, 1)
+        measured.running.metric(_IN_PROGRESS)
+        before = resident(measured.pid)
+        with stalled(message, count, body):
+            held = resident(measured.pid) - before
+            admitted = measured.running.metric(_IN_PROGRESS)
+            if admitted < count:
+                raise RuntimeError(f"{admitted:.0f} of {count} stalled clients are being served")
+    return held / _MIB
 
 
 def _million(scene: Scene) -> Iterator[Extent]:

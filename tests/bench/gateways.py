@@ -19,6 +19,7 @@ from tests.bench.peers import Subject
 from tests.bench.requests import framed, plain, plain_upload, presigned, signed
 from tests.bench.store import Stand
 from tests.servers.gateway import RunningGateway, gateway_before
+from tests.servers.store import RunningStore
 
 __all__ = ["Measured", "gateway"]
 
@@ -109,7 +110,7 @@ class Measured:
 @contextmanager
 def gateway(
     place: Path,
-    stands: Sequence[Stand],
+    stands: Sequence[Stand | RunningStore],
     *,
     tls: Path | None = None,
     workers: int = 1,

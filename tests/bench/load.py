@@ -166,13 +166,16 @@ def stalled(message: Message, count: int, body: bytes = b"", settle: float = 4.0
 
 
 @contextmanager
-def downloading(message: Message, count: int) -> Iterator[None]:
-    """So many clients that download the object again and again, in the background, for the block's length."""
+def downloading(message: Message, count: int, rate: str) -> Iterator[None]:
+    """So many clients that download the object again and again, in the background, for the block's length.
+
+    Each at a `rate` in curl's words: their own CPU must not be what the other requests wait for.
+    """
     place = f"http://{message.host}:{message.port}{message.head.split()[1].decode()}"
-    loop = f"while curl --silent --fail --output /dev/null {place}; do :; done"
+    loop = f"while curl --silent --fail --limit-rate {rate} --output /dev/null {place}; do :; done"
     with ExitStack() as stack:
         for _ in range(count):
-            command = ["taskset", "-c", str(LOAD_CPU), "bash", "-c", loop]
+            command = ["nice", "taskset", "-c", str(LOAD_CPU), "bash", "-c", loop]
             child = stack.enter_context(subprocess.Popen(command, start_new_session=True))
             stack.callback(os.killpg, child.pid, 15)
         time.sleep(1)

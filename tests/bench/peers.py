@@ -79,7 +79,7 @@ _NJS_EACH = (
 _HAPROXY = """
 global
   nbthread 1
-  maxconn 8192
+  maxconn 4096
   tune.bufsize 65536
 defaults
   mode http

@@ -5,6 +5,7 @@ Law: work that several rows compare with is done once a round. The first round w
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from tests.bench.scene import Scene
 __all__ = ["Compared", "compare"]
 
 Cost = Callable[[Work], float]
+_FAILURES = (KeyError, AssertionError, RuntimeError, OSError, subprocess.SubprocessError)
+"""What a subject that is not to be had, or a load that is refused, raises."""
 
 
 @dataclass
@@ -47,25 +50,34 @@ def cost(work: Work) -> float:
 
 
 def compare(scene: Scene, rows: Mapping[str, Row], measured: Cost = cost) -> dict[str, Compared]:
-    """Every row over all rounds. A row whose subject is not to be had is told on the error output and left out."""
+    """Every row over all rounds. What cannot be had, or fails, is told on the error output and left out."""
     found: dict[str, Compared] = {}
     works: dict[str, tuple[Work, Work]] = {}
     for key, row in rows.items():
         try:
             works[key] = row.ours(scene), row.theirs(scene)
-        except KeyError as missing:
-            sys.stderr.write(f"{row.title}: there is no {missing}\n")
+        except _FAILURES as failure:
+            _leave_out(row, failure)
             continue
         found[key] = Compared(row)
     for number in range(scene.sizes.rounds + 1):
         done: dict[str, float] = {}
-        for key, (ours, theirs) in works.items():
-            for work in (ours, theirs) if number % 2 else (theirs, ours):
-                if work.name not in done:
-                    done[work.name] = measured(work)
+        for key, (ours, theirs) in list(works.items()):
+            sys.stderr.write(f"\r{number}/{scene.sizes.rounds} {key:30}")
+            try:
+                for work in (ours, theirs) if number % 2 else (theirs, ours):
+                    if work.name not in done:
+                        done[work.name] = measured(work)
+            except _FAILURES as failure:
+                _leave_out(found.pop(key).row, failure)
+                del works[key]
+                continue
             if number:
                 found[key].ours.append(done[ours.name])
                 found[key].theirs.append(done[theirs.name])
-            sys.stderr.write(f"\r{number}/{scene.sizes.rounds} {key:30}")
     sys.stderr.write("\r" + " " * 50 + "\r")
     return found
+
+
+def _leave_out(row: Row, failure: Exception) -> None:
+    sys.stderr.write(f"\n{row.title}: left out: {type(failure).__name__}: {str(failure)[:500]}\n")

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
+from http.client import HTTPConnection
+from urllib.parse import urljoin, urlsplit
 
 from tests.bench.load import curl, download, upload, wrk
 from tests.bench.peers import Subject
@@ -116,11 +119,6 @@ def _ranges(scene: Scene, subject: Subject) -> Work:
     )
 
 
-def _tls_address(message: Message, subject: Subject) -> str:
-    scheme = "https" if subject.base.startswith("https") else "http"
-    return f"{scheme}://{message.host}:{message.port}{message.head.split()[1].decode()}"
-
-
 def _tls_get(scene: Scene, subject: Subject, scheme: str) -> Work:
     message = subject.get(f"{scene.sizes.large}-a")
     if scheme == "http":
@@ -151,6 +149,30 @@ def _zip(scene: Scene) -> Work:
         return 8 * _OBJECTS
 
     return Work("gateway, zip", subject.pid, run)
+
+
+def _resumable(scene: Scene) -> Work:
+    """A resumable upload (tus) of 64 MiB in pieces of 8 MiB, to a store that keeps it."""
+    measured, piece, pieces = scene.keeping, os.urandom(8 * MIB), 8
+    link = urlsplit(measured.link("upload", actions=["write"], overwrite=True))
+    version = {"Tus-Resumable": "1.0.0"}
+
+    def run() -> float:
+        with closing(HTTPConnection(link.hostname or "", link.port, timeout=120)) as client:
+            client.request("POST", link.path, headers=version | {"Upload-Length": str(pieces * len(piece))})
+            created = client.getresponse()
+            created.read()
+            address = urlsplit(urljoin(link.geturl(), created.headers["Location"])).path
+            for number in range(pieces):
+                fields = {"Upload-Offset": str(number * len(piece)), "Content-Type": "application/offset+octet-stream"}
+                client.request("PATCH", address, piece, version | fields)
+                answer = client.getresponse()
+                if answer.status != 204:
+                    raise RuntimeError(f"{answer.status} {answer.read()!r}")
+                answer.read()
+        return pieces * len(piece) / GIB
+
+    return Work("gateway, tus", measured.pid, run)
 
 
 def _copies(scene: Scene) -> Work:
@@ -260,7 +282,12 @@ ROWS: dict[str, Row] = {
         lambda s: _gets(s, replace(s.two_workers.by_link(), name="two workers")),
         lambda s: _gets(s, _link(s)),
     ),
-    "put4k": Row("4 KiB PUT, SigV4 / njs", lambda s: _puts(s, _sigv4(s)), lambda s: _puts(s, s.njs), Aim(2.2, 1.5)),
+    "put4k": Row(
+        "4 KiB PUT, SigV4 with its SHA-256 / njs",
+        lambda s: _puts(s, _sigv4(s)),
+        lambda s: _puts(s, s.njs),
+        Aim(2.2, 1.5),
+    ),
     "put4k-link": Row("4 KiB PUT, link / njs", lambda s: _puts(s, _link(s)), lambda s: _puts(s, s.njs)),
     "put4k-sdk": Row(
         "4 KiB PUT, aws-chunked, CRC64NVME / njs",
@@ -269,11 +296,19 @@ ROWS: dict[str, Row] = {
     ),
     "copy": Row("a copy, SigV4 / 4 KiB PUT, SigV4", _copies, lambda s: _puts(s, _sigv4(s))),
     "get64k": Row("64 KiB GET, link / njs", lambda s: _gets(s, _link(s), MEDIUM), lambda s: _gets(s, s.njs, MEDIUM)),
-    "put64k": Row("64 KiB PUT, SigV4 / njs", lambda s: _puts(s, _sigv4(s), MEDIUM), lambda s: _puts(s, s.njs, MEDIUM)),
+    "put64k": Row(
+        "64 KiB PUT, SigV4 with its SHA-256 / njs",
+        lambda s: _puts(s, _sigv4(s), MEDIUM),
+        lambda s: _puts(s, s.njs, MEDIUM),
+    ),
     "get1m": Row(
         "1 MiB GET, link / nginx", lambda s: _gets(s, _link(s), MIB, 8), lambda s: _gets(s, _nginx(s), MIB, 8)
     ),
-    "put1m": Row("1 MiB PUT, SigV4 / nginx", lambda s: _puts(s, _sigv4(s), MIB), lambda s: _puts(s, _nginx(s), MIB)),
+    "put1m": Row(
+        "1 MiB PUT, SigV4 with its SHA-256 / nginx",
+        lambda s: _puts(s, _sigv4(s), MIB),
+        lambda s: _puts(s, _nginx(s), MIB),
+    ),
     "ranges": Row(
         "ranges of 1 MiB, link / nginx",
         lambda s: _ranges(s, _link(s)),
@@ -310,6 +345,12 @@ ROWS: dict[str, Row] = {
     ),
     **_tls_rows(),
     "zip": Row("a zip of 64 KiB objects, each / 64 KiB GET, link", _zip, lambda s: _gets(s, _link(s), MEDIUM)),
+    "tus": Row(
+        "a resumable upload in pieces of 8 MiB, to weed / 1 GiB PUT, link",
+        _resumable,
+        lambda s: _large_put(s, _link(s)),
+        **_GIB,
+    ),
     **_peer_rows(),
 }
 """By the name that `--only` takes."""

@@ -6,9 +6,9 @@ Refuses to own the figures (`tests.bench.rows`, `tests.bench.extents`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,7 @@ from tests.bench.measure import LOAD_CPU, pin
 from tests.bench.peers import Subject, nginx, peers, tls_store, verifying
 from tests.bench.store import Stand, standing
 from tests.servers.certificate import certificate
+from tests.servers.seaweedfs import seaweedfs_store
 
 __all__ = ["Scene", "Sizes", "scene"]
 
@@ -103,6 +104,13 @@ class Scene:
     def two_workers(self) -> Measured:
         return self._gateway(workers=2)
 
+    @cached_property
+    def keeping(self) -> Measured:
+        """A gateway before a store that keeps what it is sent."""
+        store = self.enter(seaweedfs_store(self.directory()))
+        measured = self.enter(gateway(self.directory(), [store], tree=self.tree))
+        return Measured(measured.running, measured.ready_seconds, store.profile)
+
     @contextmanager
     def fresh(self) -> Iterator[Measured]:
         """One more gateway, for the length of the block only."""
@@ -113,7 +121,8 @@ class Scene:
         """The gateway by links, with TLS towards the store, towards the client, or both."""
         base = self.gateway if which == "upstream" else self.secured
         bucket = "generic" if which == "downstream" else "minio"
-        return Measured(base.running, base.ready_seconds, bucket, base.scheme).by_link()
+        subject = Measured(base.running, base.ready_seconds, bucket, base.scheme).by_link()
+        return replace(subject, name=f"gateway, TLS {which}")
 
     @cached_property
     def sparse(self) -> Path:
@@ -131,6 +140,3 @@ def scene(place: Path, sizes: Sizes, tree: Path | None = None) -> Iterator[Scene
     with ExitStack() as stack:
         yield Scene(place, stack, sizes, tree)
     os.sched_setaffinity(0, before)
-
-
-Starter = Callable[[Scene], Subject]
