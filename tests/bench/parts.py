@@ -8,7 +8,7 @@ from __future__ import annotations
 __all__ = ["PARTS"]
 
 PARTS: dict[str, tuple[str, ...]] = {
-    "client's connection: bytes in": ("gateway.server.connection:Connection.data_received",),
+    "client's connection: bytes in": ("gateway.server.connection:Connection.buffer_updated",),
     "client's connection: answer": ("gateway.server.connection:Connection._answer",),
     "read head": ("gateway.server.head:HeadReader.read_head",),
     "serve: exchange, account, the frame of the steps": ("gateway.data.serve:serve",),

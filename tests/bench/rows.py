@@ -162,7 +162,8 @@ def _resumable(scene: Scene) -> Work:
             client.request("POST", link.path, headers=version | {"Upload-Length": str(pieces * len(piece))})
             created = client.getresponse()
             created.read()
-            address = urlsplit(urljoin(link.geturl(), created.headers["Location"])).path
+            place = urlsplit(urljoin(link.geturl(), created.headers["Location"]))
+            address = f"{place.path}?{place.query}"
             for number in range(pieces):
                 fields = {"Upload-Offset": str(number * len(piece)), "Content-Type": "application/offset+octet-stream"}
                 client.request("PATCH", address, piece, version | fields)
