@@ -1,0 +1,140 @@
+"""How long a start takes and how much an idle gateway holds: `python -m tests.bench.start`.
+
+Bytecode is compiled beforehand, as in the image, into a directory of its own. Each figure is the least of several
+starts: a busy machine adds to all of them and takes from none. CPU time says more than seconds where others work too.
+`--against NAME=DIRECTORY` puts another checkout of this project beside this one, in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import http.client
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.measure import cpu_seconds
+from tests.servers.process import await_port, free_ports, running
+
+_HERE = Path(__file__).resolve().parents[2]
+_ENVIRON = {"ADMIN": "an-admin-token-for-the-bench-0123456789", "KEY": "AKIABENCH", "SECRET": "secret"}
+_MIB = 1024**2
+_SETTLED = 1.5
+"""Seconds after which a start's own work is over and freed memory is given back."""
+
+_SETTINGS = """
+data: {{listen: "127.0.0.1:{data}", public_url: "http://127.0.0.1:{data}"}}
+control: {{listen: "127.0.0.1:{control}", tokens: [{{name: ops, secret: "env:ADMIN"}}]}}
+state: "{state}"
+"""
+
+_POLICY = """
+backends:
+  lab: {profile: generic, endpoint: "http://127.0.0.1:9", region: us-east-1,
+        credentials: {access_key: "env:KEY", secret_key: "env:SECRET"}}
+buckets: {reports: {backend: lab}}
+rules: [{name: all, who: ["app:billing"], may: [read, share], on: "reports/**"}]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Seconds to ready, and of CPU until then; bytes when idle, `own` of them shared with nobody, and after a scrape."""
+
+    ready: float
+    cpu: float
+    resident: int
+    own: int
+    scraped: int
+
+
+def started(code: Path, state: str) -> Start:
+    """One start of the gateway whose package lies in `code`."""
+    with tempfile.TemporaryDirectory() as name:
+        directory, (data, control) = Path(name), free_ports(2)
+        (directory / "policies").mkdir()
+        (directory / "policies" / "p.yaml").write_text(_POLICY)
+        (directory / "gateway.yaml").write_text(_SETTINGS.format(data=data, control=control, state=state))
+        log = directory / "gateway.log"
+        began = time.monotonic()
+        command = [sys.executable, "-m", "gateway", "serve"]
+        with running(command, log, {**_ENVIRON, "PYTHONPATH": str(code)}, directory) as child:
+            await_port(data, child, log)
+            ready, cpu = time.monotonic() - began, cpu_seconds(child.pid)
+            time.sleep(_SETTLED)
+            resident, own = _memory(child.pid)
+            with closing(http.client.HTTPConnection("127.0.0.1", control, timeout=30)) as connection:
+                connection.request("GET", "/metrics")
+                connection.getresponse().read()
+            return Start(ready, cpu, resident, own, _memory(child.pid)[0])
+
+
+def _memory(pid: int) -> tuple[int, int]:
+    """What a process holds, and what of it is written by itself alone."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    found = {name: int(size) * 1024 for name, size in re.findall(r"(\w+):\s+(\d+) kB", text)}
+    return found["Rss"], found["Private_Dirty"]
+
+
+@contextmanager
+def compiled(checkout: Path) -> Iterator[Path]:
+    """A copy of a checkout's package with its bytecode."""
+    with tempfile.TemporaryDirectory() as name:
+        shutil.copytree(checkout / "gateway", Path(name) / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+        compileall.compile_dir(name, quiet=1)
+        yield Path(name)
+
+
+def imports(code: Path, count: int) -> Iterator[str]:
+    """What costs most to import, by package, in milliseconds of its own."""
+    command = [sys.executable, "-X", "importtime", "-c", "import gateway.cli.serve, gateway.app"]
+    environ = {**os.environ, "PYTHONPATH": str(code)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    spent: dict[str, int] = {}
+    for own, name in re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s*(\S+)", done.stderr):
+        place = ".".join(name.split(".")[: 2 if name.startswith("gateway.") else 1])
+        spent[place] = spent.get(place, 0) + int(own)
+    for name, own in sorted(spent.items(), key=lambda pair: -pair[1])[:count]:
+        yield f"{own / 1000:8.1f}  {name}"
+
+
+def _tell(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--imports", type=int, default=0, metavar="N", help="show the N packages that cost most")
+    parser.add_argument("--against", action="append", default=[], metavar="NAME=DIRECTORY")
+    chosen = parser.parse_args()
+    checkouts = {"gateway": _HERE} | {name: Path(path) for name, _, path in (o.partition("=") for o in chosen.against)}
+    row = "{:24} {:>8} {:>8} {:>9} {:>9} {:>9}"
+    _tell(row.format("", "ready s", "CPU s", "idle MiB", "own MiB", "scraped"))
+    for state in ("memory://", "sqlite:///gateway.db"):
+        found: dict[str, list[Start]] = {name: [] for name in checkouts}
+        for _ in range(chosen.rounds):
+            for name, checkout in checkouts.items():
+                with compiled(checkout) as code:
+                    found[name].append(started(code, state))
+        for name, starts in found.items():
+            least = [min(getattr(one, figure) for one in starts) for figure in Start.__slots__]
+            sizes = (f"{size / _MIB:.1f}" for size in least[2:])
+            _tell(row.format(f"{name}, {state.partition(':')[0]}", f"{least[0]:.2f}", f"{least[1]:.2f}", *sizes))
+    if chosen.imports:
+        with compiled(_HERE) as code:
+            _tell(*imports(code, chosen.imports))
+
+
+if __name__ == "__main__":
+    main()
