@@ -53,8 +53,8 @@ from gateway.listeners import Listeners
 from gateway.processes import Worker
 from gateway.server.tls import check_certificates
 from gateway.settings import Settings
-from gateway.settings.proxies import trusted_networks
-from gateway.settings.sources import source_address, sources_of
+from gateway.settings.proxies import expand_networks
+from gateway.settings.sources import compile_sources, source_address
 from gateway.settings.watch import Loaded, Reloader, watch
 from gateway.stores.monitor import StoreMonitor
 from gateway.stores.revocation_file import RevocationFile
@@ -130,7 +130,7 @@ class _App:
         self.siblings = WorkerMesh(self.metrics, meeting, self.processes, orders)
         self.health = Health()
         self._fixed = self.settings.fixed_at_start
-        self._callers = _callers_of(self.settings)
+        self._callers = _make_callers(self.settings)
         self._settings_read = asyncio.Event()
         self._level_back: asyncio.TimerHandle | None = None
 
@@ -205,7 +205,7 @@ class _App:
         self.metrics.view_age(lambda: follower.age)
         tracing, log = self.tracing, self.logs.access_log
         self.plane = DataPlane(
-            snapshot=_snapshot(self.loaded),
+            snapshot=_make_snapshot(self.loaded),
             upstream=self.upstream if tracing is None else tracing.asking(self.upstream),
             grants=Grants(
                 self.state.grants,
@@ -374,7 +374,7 @@ class _App:
     def _orphaned_keys(self) -> OrphanedKeys:
         stores, live = self._stores(), self._live()
         journal = Journal(stores.ledger, live.clock, live.audit_required, self.logs.audit_log)
-        return OrphanedKeys(stores, live, journal, lambda: sources_of(self.settings))
+        return OrphanedKeys(stores, live, journal, lambda: compile_sources(self.settings))
 
     def _drain(self, name: str, drained: bool) -> None:  # noqa: FBT001 (an operator's word)
         """Out of use, or back, until a reload. What runs goes on. Raises KeyError if there is none of this name."""
@@ -431,9 +431,9 @@ class _App:
             self.metrics.policy_reload("failed")
             _log.error("reload refused: nothing has changed", cause=cause, faults=list(failure.faults))
             return
-        self.loaded, self.settings, self._callers = loaded, loaded.settings, _callers_of(loaded.settings)
+        self.loaded, self.settings, self._callers = loaded, loaded.settings, _make_callers(loaded.settings)
         self.metrics.know(backends=loaded.policies.policy.backends)
-        self.plane.snapshot = _snapshot(loaded)
+        self.plane.snapshot = _make_snapshot(loaded)
         self._log_as_set()
         self.renewals.rules_changed()
         self._settings_read.set()
@@ -460,7 +460,7 @@ class _App:
             await asyncio.sleep(_PRUNE_SECONDS)
 
 
-def _snapshot(loaded: Loaded) -> Snapshot:
+def _make_snapshot(loaded: Loaded) -> Snapshot:
     """What requests are judged by."""
     settings = loaded.settings
     return Snapshot(
@@ -468,13 +468,13 @@ def _snapshot(loaded: Loaded) -> Snapshot:
         posture=settings.fail.posture(),
         public_url=settings.data.public_url,
         domains=settings.data.domains,
-        trusted_proxies=trusted_networks(settings.trusted_proxies),
+        trusted_proxies=expand_networks(settings.trusted_proxies),
         trusted_socket="unix" in settings.trusted_proxies,
         max_transfers=settings.data.max_transfers,
     )
 
 
-def _callers_of(settings: Settings) -> Callers:
+def _make_callers(settings: Settings) -> Callers:
     control = settings.control
     return Callers(
         admins={hash_secret(token.secret.resolve()): token.name for token in control.tokens},

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway.stores.shared_serial import Slot
 
-__all__ = ["Worker", "places_of_workers"]
+__all__ = ["Worker", "make_workers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Worker:
 
 
 @contextmanager
-def places_of_workers(count: int) -> Iterator[list[Worker]]:
+def make_workers(count: int) -> Iterator[list[Worker]]:
     """What each of `count` processes is, made before they are forked. The directory goes with the context."""
     from tempfile import TemporaryDirectory  # noqa: PLC0415 (a process by itself needs none)
 

@@ -178,7 +178,7 @@ def test_a_snapshot_has_everything_that_requests_are_judged_by(tmp_path: Path) -
     (tmp_path / "policies" / "p.yaml").write_text(POLICY.format(store=1, on="reports/**"))
     text = SETTINGS.format(data=1, control=2, more=more)
     (tmp_path / "gateway.yaml").write_text(text.replace("data: {", "data: {domains: [s3.example], max_transfers: 7, "))
-    gate = room._snapshot(Reloader(tmp_path / "gateway.yaml", ENVIRON, PROFILES).load())
+    gate = room._make_snapshot(Reloader(tmp_path / "gateway.yaml", ENVIRON, PROFILES).load())
     assert {"lab"} == set(gate.policy.backends)
     assert ("closed", "closed") == (gate.posture.limits, gate.posture.audit)
     assert ("http://127.0.0.1:1", ("s3.example",), 7) == (gate.public_url, gate.domains, gate.max_transfers)

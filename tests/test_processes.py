@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from gateway.processes import places_of_workers
+from gateway.processes import make_workers
 
 
 def test_each_process_has_its_number_and_all_share_the_rest() -> None:
     """One directory, which is gone afterwards, and one piece of memory that a fork shares."""
-    with places_of_workers(3) as places:
+    with make_workers(3) as places:
         assert [0, 1, 2] == [place.number for place in places]
         assert {3} == {place.count for place in places}
         [meeting] = {place.meeting for place in places}
@@ -25,7 +25,7 @@ def test_each_process_has_its_number_and_all_share_the_rest() -> None:
 
 def test_a_process_writes_where_the_others_look() -> None:
     """How far one has read the feed is told to its siblings through its slot."""
-    with places_of_workers(2) as places:
+    with make_workers(2) as places:
         one, other = places[0].slot, places[1].slot
         assert type(one) is type(other)
         assert one is not other

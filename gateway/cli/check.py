@@ -34,9 +34,9 @@ def check(config: Path, *, schema: str | None, as_json: bool) -> None:
     that of a policy file.
     """
     if schema is not None:
-        from gateway.settings.schemas import policy_schema, settings_schema
+        from gateway.settings.schemas import build_policy_schema, build_settings_schema
 
-        print_json(settings_schema() if schema == "settings" else policy_schema())
+        print_json(build_settings_schema() if schema == "settings" else build_policy_schema())
         return
     warnings: list[str] = []
     faults, summary = read_files(config, warnings)

@@ -60,9 +60,9 @@ def serve(config: Path, workers: int) -> None:
         _serve(config)
         return
     from gateway.cli.workers import supervise
-    from gateway.processes import places_of_workers
+    from gateway.processes import make_workers
 
-    with places_of_workers(workers) as places:
+    with make_workers(workers) as places:
         code = supervise(lambda number: _run_worker(config, places[number]), workers)
     raise click.exceptions.Exit(code)
 

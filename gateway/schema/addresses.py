@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 
-__all__ = ["BaseUrl", "HostName", "ListenAddress", "Network", "Origin", "Peer", "base_url", "network"]
+__all__ = ["BaseUrl", "HostName", "ListenAddress", "Network", "Origin", "Peer", "parse_base_url", "parse_network"]
 
 _HOST: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*", re.ASCII)
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
@@ -21,7 +21,7 @@ _ORIGIN: Final = re.compile(r"\*|(?:https?|[a-z][a-z0-9+.-]*)://(?:\*\.)?[A-Za-z
 _LONGEST_NETWORK: Final = 64
 
 
-def network(value: object) -> IPv4Network | IPv6Network:
+def parse_network(value: object) -> IPv4Network | IPv6Network:
     """A network in CIDR form. Raises ValueError for any other value."""
     if not isinstance(value, str) or len(value) > _LONGEST_NETWORK:
         raise ValueError("must be a network like 10.0.0.0/8, or one address")
@@ -36,26 +36,26 @@ def network(value: object) -> IPv4Network | IPv6Network:
     raise ValueError(f"{value!r} has address bits below its mask (did you mean '{meant}'?)")
 
 
-def _peer(value: object) -> IPv4Address | IPv6Address:
+def _parse_peer(value: object) -> IPv4Address | IPv6Address:
     try:
         return ip_address(value if isinstance(value, str) else "")
     except ValueError:
         raise ValueError("must be an IP address like 10.1.2.3") from None
 
 
-def _host_name(value: object) -> str:
+def _parse_host_name(value: object) -> str:
     if not isinstance(value, str) or not _HOST.fullmatch(value.lower()) or len(value) > 253:
         raise ValueError("must be a host name like s3.example.com, without scheme, port or wildcard")
     return value.lower()
 
 
-def _origin(value: object) -> str:
+def _check_origin(value: object) -> str:
     if not isinstance(value, str) or not _ORIGIN.fullmatch(value):
         raise ValueError("must be an origin like https://app.example.com, or *")
     return value
 
 
-def base_url(value: object) -> str:
+def parse_base_url(value: object) -> str:
     """A URL of scheme, host and port alone, without a trailing slash. The sentence never repeats the value."""
     form = "write http(s)://HOST or http(s)://HOST:PORT"
     if not isinstance(value, str):
@@ -129,15 +129,15 @@ class ListenAddress:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        return handler.generate_schema(Annotated[object, PlainValidator(cls.parse), _text("127.0.0.1:8080")])
+        return handler.generate_schema(Annotated[object, PlainValidator(cls.parse), _text_schema("127.0.0.1:8080")])
 
 
-def _text(example: str) -> WithJsonSchema:
+def _text_schema(example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "examples": [example]})
 
 
-Network = Annotated[IPv4Network | IPv6Network, PlainValidator(network), _text("10.0.0.0/8")]
-Peer = Annotated[IPv4Address | IPv6Address, PlainValidator(_peer), _text("192.0.2.7")]
-HostName = Annotated[str, PlainValidator(_host_name), _text("s3.example.com")]
-BaseUrl = Annotated[str, PlainValidator(base_url), _text("https://s3.example.com")]
-Origin = Annotated[str, PlainValidator(_origin), _text("https://app.example.com")]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(parse_network), _text_schema("10.0.0.0/8")]
+Peer = Annotated[IPv4Address | IPv6Address, PlainValidator(_parse_peer), _text_schema("192.0.2.7")]
+HostName = Annotated[str, PlainValidator(_parse_host_name), _text_schema("s3.example.com")]
+BaseUrl = Annotated[str, PlainValidator(parse_base_url), _text_schema("https://s3.example.com")]
+Origin = Annotated[str, PlainValidator(_check_origin), _text_schema("https://app.example.com")]

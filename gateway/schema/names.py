@@ -34,55 +34,55 @@ _LONGEST_KEY: Final = 1024
 _LONGEST_PRINCIPAL: Final = 160
 
 
-def _who(value: object) -> Principal:
+def _parse_principal(value: object) -> Principal:
     if not isinstance(value, str) or len(value) > _LONGEST_PRINCIPAL:
         raise ValueError("must be a principal: app:NAME, link:ID, admin:NAME or anonymous")
     return Principal.parse(value)
 
 
-def _owner(value: object) -> Principal:
-    found = _who(value)
+def _parse_owner(value: object) -> Principal:
+    found = _parse_principal(value)
     if found.kind not in {"app", "admin"}:
         raise ValueError("a link is owned by an app or an admin")
     return found
 
 
-def _app(value: object) -> Principal:
+def _parse_app(value: object) -> Principal:
     if not isinstance(value, str) or not value.startswith("app:"):
         raise ValueError("must name an app: write app:NAME")
-    return _who(value)
+    return _parse_principal(value)
 
 
-def _pattern(value: object) -> NamePattern:
+def _parse_pattern(value: object) -> NamePattern:
     if not isinstance(value, str):
         raise ValueError("must name somebody: app:NAME, app:*, admin:NAME, anonymous or *")
     return NamePattern.parse(value)
 
 
-def _bucket(value: str) -> str:
+def _check_bucket(value: str) -> str:
     if (fault := bucket_name_fault(value)) is not None:
         raise ValueError(fault)
     return value
 
 
-def _key(value: str) -> str:
+def _check_key(value: str) -> str:
     if (fault := key_fault(value)) is not None:
         raise ValueError(f"the name {fault}")
     return value
 
 
-def _any_prefix(value: str) -> str:
+def _check_prefix(value: str) -> str:
     if (fault := prefix_fault(value)) is not None:
         raise ValueError(f"the prefix {fault}")
     return value
 
 
-def _link_prefix(value: str) -> str:
+def _complete_prefix(value: str) -> str:
     """A prefix means a folder: without its slash it would reach its siblings."""
-    return _key(value if not value or value.endswith("/") else value + "/")
+    return _check_key(value if not value or value.endswith("/") else value + "/")
 
 
-def _folder(value: str) -> str:
+def _check_folder(value: str) -> str:
     if value == "":
         return value
     if not value.endswith("/"):
@@ -94,7 +94,7 @@ def _folder(value: str) -> str:
     return value
 
 
-def _matching(pattern: str, sentence: str) -> Callable[[str], str]:
+def _make_check(pattern: str, sentence: str) -> Callable[[str], str]:
     compiled = re.compile(pattern, re.ASCII)
 
     def check(value: str) -> str:
@@ -105,39 +105,43 @@ def _matching(pattern: str, sentence: str) -> Callable[[str], str]:
     return check
 
 
-def _principals(pattern: str, description: str) -> WithJsonSchema:
+def _principal_schema(pattern: str, description: str) -> WithJsonSchema:
     return WithJsonSchema(
         {"description": description, "type": "string", "pattern": f"^{pattern}$", "examples": ["app:billing"]}
     )
 
 
 Who = Annotated[
-    Principal, PlainValidator(_who), _principals(f"((app|admin|link):{PRINCIPAL_NAME}|anonymous)", "A principal.")
+    Principal,
+    PlainValidator(_parse_principal),
+    _principal_schema(f"((app|admin|link):{PRINCIPAL_NAME}|anonymous)", "A principal."),
 ]
 Owner = Annotated[
-    Principal, PlainValidator(_owner), _principals(f"(app|admin):{PRINCIPAL_NAME}", "An app or an admin.")
+    Principal, PlainValidator(_parse_owner), _principal_schema(f"(app|admin):{PRINCIPAL_NAME}", "An app or an admin.")
 ]
-App = Annotated[Principal, PlainValidator(_app), _principals(f"app:{PRINCIPAL_NAME}", "An app.")]
+App = Annotated[Principal, PlainValidator(_parse_app), _principal_schema(f"app:{PRINCIPAL_NAME}", "An app.")]
 ActorName = Annotated[
     StrictStr,
-    AfterValidator(_matching(PRINCIPAL_NAME, "a name is letters, digits and . _ @ + -, at most 128 of them")),
+    AfterValidator(_make_check(PRINCIPAL_NAME, "a name is letters, digits and . _ @ + -, at most 128 of them")),
     WithJsonSchema({"type": "string", "pattern": f"^{PRINCIPAL_NAME}$"}),
 ]
 """What stands behind the colon of a principal."""
 
-PrincipalPattern = Annotated[NamePattern, PlainValidator(_pattern), WithJsonSchema({"type": "string"})]
+PrincipalPattern = Annotated[NamePattern, PlainValidator(_parse_pattern), WithJsonSchema({"type": "string"})]
 
-BucketName = Annotated[StrictStr, AfterValidator(_bucket), WithJsonSchema({"type": "string", "pattern": f"^{BUCKET}$"})]
+BucketName = Annotated[
+    StrictStr, AfterValidator(_check_bucket), WithJsonSchema({"type": "string", "pattern": f"^{BUCKET}$"})
+]
 """A bucket of ours."""
 
-StoredBucket = Annotated[StrictStr, AfterValidator(_matching(STORED_BUCKET, "must be the name of a bucket"))]
+StoredBucket = Annotated[StrictStr, AfterValidator(_make_check(STORED_BUCKET, "must be the name of a bucket"))]
 """A bucket as its store calls it."""
 
-Region = Annotated[StrictStr, AfterValidator(_matching(REGION, "must be a region like us-east-1"))]
-Key = Annotated[StrictStr, Field(min_length=1, max_length=_LONGEST_KEY), AfterValidator(_key)]
-LinkPrefix = Annotated[StrictStr, Field(max_length=_LONGEST_KEY), AfterValidator(_link_prefix)]
-AnyPrefix = Annotated[StrictStr, Field(max_length=_LONGEST_KEY), AfterValidator(_any_prefix)]
+Region = Annotated[StrictStr, AfterValidator(_make_check(REGION, "must be a region like us-east-1"))]
+Key = Annotated[StrictStr, Field(min_length=1, max_length=_LONGEST_KEY), AfterValidator(_check_key)]
+LinkPrefix = Annotated[StrictStr, Field(max_length=_LONGEST_KEY), AfterValidator(_complete_prefix)]
+AnyPrefix = Annotated[StrictStr, Field(max_length=_LONGEST_KEY), AfterValidator(_check_prefix)]
 """The beginning of names, whether a folder or not."""
 
-Folder = Annotated[StrictStr, AfterValidator(_folder)]
+Folder = Annotated[StrictStr, AfterValidator(_check_folder)]
 """Written by an operator, so a slash that is left out is asked about and not added."""

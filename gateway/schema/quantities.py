@@ -35,77 +35,79 @@ _LATEST: Final = 253402300799.0
 """9999-12-31T23:59:59Z, the last instant that RFC 3339 can write."""
 
 
-def _short(value: object, sentence: str) -> str:
+def _require_short(value: object, sentence: str) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
         raise ValueError(f"must be {sentence}")
     return value
 
 
-def _duration(value: object) -> float:
+def _parse_duration(value: object) -> float:
     if isinstance(value, int | float):
         return units.duration(value)
-    return units.duration(_short(value, "a duration: seconds or a text like 90s, 15m, 12h, 30d, 2w"))
+    return units.duration(_require_short(value, "a duration: seconds or a text like 90s, 15m, 12h, 30d, 2w"))
 
 
-def _duration_or_none(value: object) -> float | None:
+def _parse_duration_or_none(value: object) -> float | None:
     if value is None or value == "none":
         return None
     if isinstance(value, int | float):
         return units.duration(value)
-    return units.duration(_short(value, "a duration like 1h, or none"))
+    return units.duration(_require_short(value, "a duration like 1h, or none"))
 
 
-def _presigned_life(value: object) -> float:
-    seconds = _duration(value)
+def _parse_presigned_life(value: object) -> float:
+    seconds = _parse_duration(value)
     if not 1 <= seconds <= WEEK:
         raise ValueError("a presigned URL lives from one second to seven days")
     return seconds
 
 
-def _size(value: object) -> int:
-    text = value if isinstance(value, int) else _short(value, "a size: bytes or a text like 64KiB, 200MB, 5GiB")
+def _parse_size(value: object) -> int:
+    text = value if isinstance(value, int) else _require_short(value, "a size: bytes or a text like 64KiB, 200MB, 5GiB")
     found = units.size(text)
     if found > _LARGEST:
         raise ValueError("a size is at most 8 EiB")
     return found
 
 
-def _byte_limit(value: object) -> int:
-    found = _size(value)
+def _parse_byte_limit(value: object) -> int:
+    found = _parse_size(value)
     if found < 1:
         raise ValueError("this size is at least 1 byte")
     return found
 
 
-def _byte_rate(value: object) -> int:
+def _parse_byte_rate(value: object) -> int:
     if isinstance(value, str):
-        amount, slash, unit = _short(value, "a bandwidth like 200MiB/s").partition("/")
+        amount, slash, unit = _require_short(value, "a bandwidth like 200MiB/s").partition("/")
         if slash and unit.strip() not in {"s", "sec"}:
             raise ValueError(f"{value!r} is not a bandwidth: write bytes per second, like 200MiB/s")
         value = amount.strip()
-    found = _size(value)
+    found = _parse_size(value)
     if found < 1:
         raise ValueError("a bandwidth is at least 1 byte per second")
     return found
 
 
-def _request_rate(value: object) -> Rate:
-    rate = Rate.parse(_short(value, "a rate: a text like 200/s, 10/min, 1000/15m"))
+def _parse_request_rate(value: object) -> Rate:
+    rate = Rate.parse(_require_short(value, "a rate: a text like 200/s, 10/min, 1000/15m"))
     if rate.count > _MOST_REQUESTS:
         raise ValueError(f"a rate has at most {_MOST_REQUESTS} requests a period")
     return rate
 
 
-def _instant(value: object) -> float:
-    return _within_range(units.instant(_short(value, "a time in RFC 3339, like 2027-01-31T12:00:00Z")))
+def _parse_instant(value: object) -> float:
+    return _require_range(units.instant(_require_short(value, "a time in RFC 3339, like 2027-01-31T12:00:00Z")))
 
 
-def _end(value: object) -> float:
+def _parse_end(value: object) -> float:
     """Who writes a date alone as an end means the whole day."""
-    return _within_range(units.end_instant(_short(value, "a time in RFC 3339, like 2027-01-31T12:00:00Z, or a date")))
+    return _require_range(
+        units.end_instant(_require_short(value, "a time in RFC 3339, like 2027-01-31T12:00:00Z, or a date"))
+    )
 
 
-def _within_range(seconds: float) -> float:
+def _require_range(seconds: float) -> float:
     if not 0 <= seconds <= _LATEST:
         raise ValueError("the time is out of range")
     return seconds
@@ -140,27 +142,27 @@ def _size_schema(least: int, example: str, end: str = "$") -> WithJsonSchema:
     )
 
 
-Duration = Annotated[float, PlainValidator(_duration), _duration_schema()]
-DurationOrNone = Annotated[float | None, PlainValidator(_duration_or_none), _duration_schema(_NONE)]
+Duration = Annotated[float, PlainValidator(_parse_duration), _duration_schema()]
+DurationOrNone = Annotated[float | None, PlainValidator(_parse_duration_or_none), _duration_schema(_NONE)]
 PresignedLife = Annotated[
     float,
-    PlainValidator(_presigned_life),
+    PlainValidator(_parse_presigned_life),
     WithJsonSchema({"type": "number", "minimum": 1, "maximum": WEEK, "description": "Seconds, or a text like 15m."}),
 ]
 """SigV4 takes whole seconds, at most seven days."""
 
-ByteSize = Annotated[int, PlainValidator(_size), _size_schema(0, "5GiB")]
-ByteLimit = Annotated[int, PlainValidator(_byte_limit), _size_schema(1, "5GiB")]
+ByteSize = Annotated[int, PlainValidator(_parse_size), _size_schema(0, "5GiB")]
+ByteLimit = Annotated[int, PlainValidator(_parse_byte_limit), _size_schema(1, "5GiB")]
 """A size that nothing could pass if it were 0."""
 
 ByteRate = Annotated[
     int,
-    PlainValidator(_byte_rate),
+    PlainValidator(_parse_byte_rate),
     _size_schema(1, "200MiB/s", r"(/\s*s(ec)?\s*)?$"),
 ]
 RequestRate = Annotated[
     Rate,
-    PlainValidator(_request_rate),
+    PlainValidator(_parse_request_rate),
     WithJsonSchema(
         {
             "description": "Requests in a period.",
@@ -172,10 +174,10 @@ RequestRate = Annotated[
 ]
 """The burst is one period's count."""
 
-Instant = Annotated[float, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Instant = Annotated[float, PlainValidator(_parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 End = Annotated[
     float,
-    PlainValidator(_end),
+    PlainValidator(_parse_end),
     WithJsonSchema(
         {
             "type": "string",

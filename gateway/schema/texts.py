@@ -23,29 +23,29 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 """Of the formatting characters, those that spelling needs: Persian has one, families of emoji the other."""
 
 
-def _shows(character: str) -> bool:
+def _is_shown(character: str) -> bool:
     return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
 
 
-def _printable(value: str) -> str:
-    if not value.isprintable() and not all(map(_shows, value)):
+def _require_printable(value: str) -> str:
+    if not value.isprintable() and not all(map(_is_shown, value)):
         raise ValueError("has characters that cannot be printed")
     return value
 
 
-def _filename(value: str) -> str:
-    if not _printable(value).strip(". ") or "/" in value or "\\" in value:
+def _check_filename(value: str) -> str:
+    if not _require_printable(value).strip(". ") or "/" in value or "\\" in value:
         raise ValueError("a file name has no slashes and is more than dots")
     return value
 
 
-def _media_type(value: str) -> str:
+def _check_media_type(value: str) -> str:
     if not _MEDIA_TYPE.fullmatch(value):
         raise ValueError("not a media type: write one like application/pdf")
     return value
 
 
-def _entity_tag(value: str) -> str:
+def _quote_entity_tag(value: str) -> str:
     if not _ENTITY_TAG.fullmatch(value):
         raise ValueError(
             'not the ETag of an object: write it as the store gives it, like "9a0364b9e99bb480dd25e1f0284c8555"'
@@ -53,18 +53,18 @@ def _entity_tag(value: str) -> str:
     return value if value.startswith('"') else f'"{value}"'
 
 
-def _header_name(value: str) -> str:
+def _check_header_name(value: str) -> str:
     if not _TOKEN.fullmatch(value):
         raise ValueError("must be the name of a header")
     return value
 
 
-Text = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Text = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_require_printable)]
 Note = Annotated[StrictStr, Field(min_length=1, max_length=200)]
 """For people alone, in as many lines as they like."""
 
-Filename = Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_filename)]
-ContentType = Annotated[StrictStr, Field(max_length=255), AfterValidator(_media_type)]
-EntityTag = Annotated[StrictStr, Field(max_length=130), AfterValidator(_entity_tag)]
-HeaderName = Annotated[StrictStr, AfterValidator(_header_name)]
-Cursor = Annotated[StrictStr, Field(min_length=1, max_length=512), AfterValidator(_printable)]
+Filename = Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_check_filename)]
+ContentType = Annotated[StrictStr, Field(max_length=255), AfterValidator(_check_media_type)]
+EntityTag = Annotated[StrictStr, Field(max_length=130), AfterValidator(_quote_entity_tag)]
+HeaderName = Annotated[StrictStr, AfterValidator(_check_header_name)]
+Cursor = Annotated[StrictStr, Field(min_length=1, max_length=512), AfterValidator(_require_printable)]

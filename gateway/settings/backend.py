@@ -12,17 +12,19 @@ from gateway.core.profile import Profile
 from gateway.settings.collect import Entry
 from gateway.settings.grammar import BackendEntry, CredentialsEntry
 
-__all__ = ["backend_spec"]
+__all__ = ["compile_backend"]
 
 
-def backend_spec(entry: Entry[BackendEntry], profiles: Mapping[str, Profile], faults: list[str]) -> BackendSpec | None:
+def compile_backend(
+    entry: Entry[BackendEntry], profiles: Mapping[str, Profile], faults: list[str]
+) -> BackendSpec | None:
     """The spec of one backend; None with a fault added when it cannot be dialled."""
     value = entry.value
     try:
         return BackendSpec.resolve(
             entry.name,
             profiles[value.profile],
-            _credentials(value.credentials),
+            _compile_credentials(value.credentials),
             endpoint=value.endpoint,
             region=value.region,
             addressing=value.addressing,
@@ -40,7 +42,7 @@ def backend_spec(entry: Entry[BackendEntry], profiles: Mapping[str, Profile], fa
         return None
 
 
-def _credentials(entry: CredentialsEntry) -> Credentials | ChainSource:
+def _compile_credentials(entry: CredentialsEntry) -> Credentials | ChainSource:
     if entry.access_key is not None and entry.secret_key is not None:
         token = None if entry.session_token is None else entry.session_token.resolve()
         return Credentials(entry.access_key.resolve(), entry.secret_key.resolve(), token)

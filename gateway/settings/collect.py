@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.core.names import backend_name_fault, bucket_name_fault
 from gateway.core.reasons import SettingsError
-from gateway.settings.faults import did_you_mean, validation_faults
+from gateway.settings.faults import describe_errors, did_you_mean
 from gateway.settings.grammar import (
     SECTIONS,
     BackendEntry,
@@ -28,7 +28,7 @@ from gateway.settings.grammar import (
 from gateway.settings.references import References
 from gateway.settings.source import Document, NodePath, Plain, read_document
 
-__all__ = ["Draft", "Entry", "collect", "listing"]
+__all__ = ["Draft", "Entry", "collect", "list_files"]
 
 Model = TypeVar("Model", bound=BaseModel)
 _ATTEMPTS: Final = 5
@@ -75,18 +75,18 @@ def collect(directory: Path, references: References) -> Draft:
         SettingsError: there is no such directory, it holds no policy file, or it does not stop changing.
     """
     for _ in range(_ATTEMPTS):
-        before = listing(directory)
+        before = list_files(directory)
         if not before:
             raise SettingsError(f"{directory}: holds no policy file (*.yaml); without rules nothing would be allowed")
         draft = Draft(sources=tuple(path for path, *_ in before))
-        documents = _documents(draft)
-        if listing(directory) == before:
-            _gather(draft, documents, references, whole=len(documents) == len(draft.sources))
+        documents = _read_documents(draft)
+        if list_files(directory) == before:
+            _check_entries(draft, documents, references, whole=len(documents) == len(draft.sources))
             return draft
     raise SettingsError(f"{directory}: kept changing while it was read")
 
 
-def listing(directory: Path) -> list[tuple[Path, Path, int, int]]:
+def list_files(directory: Path) -> list[tuple[Path, Path, int, int]]:
     """What is named as a policy file in a directory, each with what tells one version of it from another.
 
     Raises:
@@ -110,7 +110,7 @@ def _version(path: Path) -> tuple[Path, int, int]:
     return path.resolve(), facts.st_mtime_ns, facts.st_size
 
 
-def _documents(draft: Draft) -> list[Document]:
+def _read_documents(draft: Draft) -> list[Document]:
     found = []
     for path in draft.sources:
         try:
@@ -124,19 +124,19 @@ def _documents(draft: Draft) -> list[Document]:
     return found
 
 
-def _gather(draft: Draft, documents: list[Document], references: References, *, whole: bool) -> None:
+def _check_entries(draft: Draft, documents: list[Document], references: References, *, whole: bool) -> None:
     """Note every name first, so that the order of files and entries does not matter; then check every entry."""
-    found = [raw for document in documents for raw in _raw_entries(document, draft)]
+    found = [raw for document in documents for raw in _list_entries(document, draft)]
     names: dict[str, dict[str, str]] = {"backends": {}, "buckets": {}, "rules": {}}
-    kept = [raw for raw in found if _is_new(raw, names, draft)]
+    unique = [raw for raw in found if _is_new(raw, names, draft)]
     if whole:
         references.backends, references.buckets = names["backends"], names["buckets"]
-    for raw in kept:
+    for raw in unique:
         model = SECTIONS[raw.section]
         try:
             value = model.model_validate(raw.data, context=references)
         except ValidationError as error:
-            draft.faults.extend(validation_faults(error, model, raw.document, raw.path))
+            draft.faults.extend(describe_errors(error, model, raw.document, raw.path))
         else:
             getattr(draft, raw.section).append(Entry(raw.document, raw.path, raw.name, value))
 
@@ -152,7 +152,7 @@ class _RawEntry:
     data: Plain
 
 
-def _raw_entries(document: Document, draft: Draft) -> Iterator[_RawEntry]:
+def _list_entries(document: Document, draft: Draft) -> Iterator[_RawEntry]:
     sections = document.data
     if sections is None:
         return

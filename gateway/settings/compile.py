@@ -16,9 +16,9 @@ from gateway.core.profile import Profile
 from gateway.core.route import Bucket, Cors, Delivery
 from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
 from gateway.core.units import Rate
-from gateway.settings.backend import backend_spec
+from gateway.settings.backend import compile_backend
 from gateway.settings.collect import Draft, Entry
-from gateway.settings.examples import Example, example_of
+from gateway.settings.examples import Example, compile_example
 from gateway.settings.grammar import BucketEntry, LimitEntry, LinksEntry, RuleEntry
 
 __all__ = ["compile_draft"]
@@ -28,22 +28,22 @@ def compile_draft(
     draft: Draft, profiles: Mapping[str, Profile]
 ) -> tuple[Policy, tuple[BackendSpec, ...], tuple[Example, ...]]:
     """The policy, its backends and its examples; adds every fault to the draft, whose owner must then refuse it."""
-    compiled = (backend_spec(entry, profiles, draft.faults) for entry in draft.backends)
+    compiled = (compile_backend(entry, profiles, draft.faults) for entry in draft.backends)
     backends = tuple(found for found in compiled if found is not None)
-    rules = tuple(map(_rule, draft.rules))
+    rules = tuple(map(_compile_rule, draft.rules))
     for entry in draft.rules:
-        draft.faults.extend(_pointless(entry, rules))
-    examples = (example_of(entry, draft.faults) for entry in draft.examples)
+        draft.faults.extend(_find_pointless(entry, rules))
+    examples = (compile_example(entry, draft.faults) for entry in draft.examples)
     policy = Policy(
         backends={backend.name: backend.backend for backend in backends},
-        buckets={entry.name: _bucket(entry) for entry in draft.buckets},
+        buckets={entry.name: _compile_bucket(entry) for entry in draft.buckets},
         rules=rules,
-        limits=tuple(map(_limit, draft.limits)),
+        limits=tuple(map(_compile_limit, draft.limits)),
     )
     return policy, backends, tuple(found for found in examples if found is not None)
 
 
-def _bucket(entry: Entry[BucketEntry]) -> Bucket:
+def _compile_bucket(entry: Entry[BucketEntry]) -> Bucket:
     value = entry.value
     return Bucket(
         name=entry.name,
@@ -57,25 +57,25 @@ def _bucket(entry: Entry[BucketEntry]) -> Bucket:
     )
 
 
-def _limit(entry: Entry[LimitEntry]) -> LimitRule:
+def _compile_limit(entry: Entry[LimitEntry]) -> LimitRule:
     value = entry.value
     return LimitRule(
         who=value.who,
         per=value.per,
-        requests=_rate(value),
+        requests=_compile_rate(value),
         bandwidth=value.bandwidth,
         concurrent=value.concurrent,
         source=entry.where,
     )
 
 
-def _rate(value: LimitEntry) -> Rate | None:
+def _compile_rate(value: LimitEntry) -> Rate | None:
     if value.requests is None or value.burst is None:
         return value.requests
     return replace(value.requests, burst=value.burst)
 
 
-def _rule(entry: Entry[RuleEntry]) -> Rule:
+def _compile_rule(entry: Entry[RuleEntry]) -> Rule:
     value = entry.value
     return Rule(
         name=value.name,
@@ -85,7 +85,7 @@ def _rule(entry: Entry[RuleEntry]) -> Rule:
         effect=value.effect,
         networks=value.networks or (),
         max_size=value.max_size,
-        links=None if value.links is None else _links(value.links),
+        links=None if value.links is None else _compile_links(value.links),
         delivery=None if value.delivery is None else Delivery(value.delivery),
         condition=value.when,
         signatures=frozenset(value.signatures or ()),
@@ -93,7 +93,7 @@ def _rule(entry: Entry[RuleEntry]) -> Rule:
     )
 
 
-def _links(value: LinksEntry) -> LinkLimits:
+def _compile_links(value: LinksEntry) -> LinkLimits:
     return LinkLimits(
         actions=frozenset(value.actions),
         max_expires=value.max_expires,
@@ -103,7 +103,7 @@ def _links(value: LinksEntry) -> LinkLimits:
     )
 
 
-def _pointless(entry: Entry[RuleEntry], rules: Iterable[Rule]) -> Iterator[str]:
+def _find_pointless(entry: Entry[RuleEntry], rules: Iterable[Rule]) -> Iterator[str]:
     """Why the rule can never decide anything."""
     if entry.value.effect is Effect.ALLOW:
         for rule in rules:

@@ -62,12 +62,12 @@ class CelCondition:
 
     def holds(self, attempt: Attempt, grant: Grant | None) -> bool | None:
         """True or False as the expression says; None when it cannot be evaluated."""
-        return _truth(self._expression.eval(data=_values(attempt, grant)))
+        return _read_truth(self._expression.eval(data=_collect_values(attempt, grant)))
 
 
 def compile_condition(text: str) -> CelCondition | ConditionFault:
     """Check an expression against the declared variables."""
-    environment = _environment()
+    environment = _load_engine()
     if environment is None:
         return ConditionFault("needs the CEL engine, which is not installed: install gateway[cel]")
     if len(text) > _MAX_LENGTH:
@@ -75,7 +75,7 @@ def compile_condition(text: str) -> CelCondition | ConditionFault:
     try:
         expression = environment.compile(text)
     except RuntimeError as error:
-        return _fault_of(str(error))
+        return _read_fault(str(error))
     kind = expression.return_type().name()
     if kind != "BOOL":
         return ConditionFault(f"must be true or false, but it is of type {kind.lower()}")
@@ -86,7 +86,7 @@ def compile_condition(text: str) -> CelCondition | ConditionFault:
 
 
 @cache
-def _environment() -> Any:
+def _load_engine() -> Any:
     """The engine with our variables, or None without the extra; imported on first use, for it is 50 MB."""
     try:
         cel = importlib.import_module("cel_expr_python.cel")
@@ -95,13 +95,13 @@ def _environment() -> Any:
     return cel.NewEnv(variables={name: getattr(cel.Type, kind) for name, kind in VARIABLES.items()})
 
 
-def _truth(value: Any) -> bool | None:
+def _read_truth(value: Any) -> bool | None:
     if value.type().name() != "BOOL":
         return None
     return value.value() is True
 
 
-def _values(attempt: Attempt, grant: Grant | None) -> dict[str, Any]:
+def _collect_values(attempt: Attempt, grant: Grant | None) -> dict[str, Any]:
     values: dict[str, Any] = {
         "principal": str(attempt.principal),
         "owner": str(attempt.principal if grant is None else grant.owner),
@@ -119,14 +119,14 @@ def _values(attempt: Attempt, grant: Grant | None) -> dict[str, Any]:
     return values
 
 
-def _fault_of(message: str) -> ConditionFault:
+def _read_fault(message: str) -> ConditionFault:
     match = _POSITION.search(message)
     if match is None:
         return ConditionFault("is not a valid expression")
     return ConditionFault(match[3].replace(" (in container '')", ""), int(match[1]), int(match[2]))
 
 
-def _condition(value: object) -> CelCondition:
+def _parse_condition(value: object) -> CelCondition:
     if isinstance(value, bool):  # YAML reads a bare `true` as a truth value; an expression is always a text
         value = "true" if value else "false"
     if not isinstance(value, str) or not value.strip():
@@ -140,5 +140,5 @@ def _condition(value: object) -> CelCondition:
 
 
 Condition = Annotated[
-    CelCondition, PlainValidator(_condition), WithJsonSchema({"type": "string", "examples": ["size < 1000000"]})
+    CelCondition, PlainValidator(_parse_condition), WithJsonSchema({"type": "string", "examples": ["size < 1000000"]})
 ]

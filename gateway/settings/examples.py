@@ -17,7 +17,7 @@ from gateway.core.request import ACTION_OF, Action, Operation
 from gateway.settings.collect import Entry
 from gateway.settings.grammar import ExampleEntry
 
-__all__ = ["DEFAULT_AT", "Example", "check", "example_of"]
+__all__ = ["DEFAULT_AT", "Example", "check", "compile_example"]
 
 DEFAULT_AT: Final = 1893499200.0
 """Noon of 2030-01-01 UTC: the time of an example that names none, fixed so that it decides the same every day."""
@@ -75,7 +75,7 @@ class Example:
         return f"{self.who} {done} {self.bucket}/{self.key}"
 
 
-def example_of(entry: Entry[ExampleEntry], faults: list[str]) -> Example | None:
+def compile_example(entry: Entry[ExampleEntry], faults: list[str]) -> Example | None:
     """The example of an entry; None with a fault added when it could prove nothing."""
     value = entry.value
     bucket, _, key = value.on.partition("/")

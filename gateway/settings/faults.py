@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.settings.source import Document, NodePath, path_text
+from gateway.settings.source import Document, NodePath, format_path
 
-__all__ = ["INSIDE_TEXT", "did_you_mean", "in_order", "validation_faults"]
+__all__ = ["INSIDE_TEXT", "describe_errors", "did_you_mean", "sort_faults"]
 
 INSIDE_TEXT: Final = "inside_text"
 """The type of a validation error whose context says where inside the text (`line`, `column`) it is."""
@@ -54,17 +54,17 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     return f" ({' '.join(parts)})" if parts else ""
 
 
-def in_order(faults: Iterable[str]) -> list[str]:
+def sort_faults(faults: Iterable[str]) -> list[str]:
     """Each fault once, those with a place in the order of their files, lines and columns, the others first."""
-    return sorted(dict.fromkeys(faults), key=_place)
+    return sorted(dict.fromkeys(faults), key=_read_place)
 
 
-def _place(fault: str) -> tuple[str, int, int]:
+def _read_place(fault: str) -> tuple[str, int, int]:
     match = _PLACED.match(fault)
     return ("", 0, 0) if match is None else (match[1], int(match[2]), int(match[3]))
 
 
-def validation_faults(
+def describe_errors(
     error: ValidationError, model: type[BaseModel], document: Document, base: NodePath = ()
 ) -> Iterator[str]:
     """One sentence for every error in a validation of the document's value at `base` against the model."""
@@ -76,7 +76,7 @@ def validation_faults(
             case "default_factory_not_called":
                 continue
             case "extra_forbidden":
-                allowed = _keys_at(model, location[:-1])
+                allowed = _list_keys(model, location[:-1])
                 text = f"unknown key{did_you_mean(str(location[-1]), allowed)}"
                 yield document.fault(path, text, key=True)
             case "missing":
@@ -94,7 +94,7 @@ def validation_faults(
                 yield document.fault(document.known(path), _BOUNDS[kind](context))
             case "inside_text":
                 where = document.where_inside(path, context["line"], context["column"])
-                yield f"{where}: {path_text(path)}: {context['text']}"
+                yield f"{where}: {format_path(path)}: {context['text']}"
             case "value_error":
                 yield document.fault(document.known(path), str(context["error"]))
             case _:
@@ -102,17 +102,17 @@ def validation_faults(
 
 
 @cache
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
+def _load_schema(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema()
 
 
-def _keys_at(model: type[BaseModel], location: tuple[str | int, ...]) -> set[str]:
+def _list_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> set[str]:
     """The keys that the model knows at a location, read from its JSON Schema so that unions need no special case."""
-    schema = _schema(model)
+    schema = _load_schema(model)
     level = [schema]
     for part in location:
         below: list[dict[str, Any]] = []
-        for node in _alternatives(level, schema):
+        for node in _list_alternatives(level, schema):
             if part in node.get("properties", {}):
                 below.append(node["properties"][part])
             elif isinstance(part, int) and "items" in node:
@@ -120,13 +120,13 @@ def _keys_at(model: type[BaseModel], location: tuple[str | int, ...]) -> set[str
             elif isinstance(node.get("additionalProperties"), dict):
                 below.append(node["additionalProperties"])
         level = below
-    return {key for node in _alternatives(level, schema) for key in node.get("properties", {})}
+    return {key for node in _list_alternatives(level, schema) for key in node.get("properties", {})}
 
 
-def _alternatives(level: list[dict[str, Any]], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _list_alternatives(level: list[dict[str, Any]], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for node in level:
         if "$ref" in node:
-            yield from _alternatives([schema["$defs"][node["$ref"].rpartition("/")[2]]], schema)
+            yield from _list_alternatives([schema["$defs"][node["$ref"].rpartition("/")[2]]], schema)
         else:
             yield node
-        yield from _alternatives(node.get("anyOf", []) + node.get("allOf", []), schema)
+        yield from _list_alternatives(node.get("anyOf", []) + node.get("allOf", []), schema)

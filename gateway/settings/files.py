@@ -14,27 +14,27 @@ from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
 from gateway.settings.secret import SecretReader
 
-__all__ = ["Authorities", "Directory", "FilePath", "LaterFile", "named_file"]
+__all__ = ["Authorities", "Directory", "FilePath", "LaterFile", "require_file"]
 
 
-def _path(value: object, info: ValidationInfo, kind: str) -> Path:
+def _resolve(value: object, info: ValidationInfo, kind: str) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError(f"must be the path of a {kind}")
     return SecretReader.of(info).directory / value
 
 
-def named_file(value: object, info: ValidationInfo) -> Path:
+def require_file(value: object, info: ValidationInfo) -> Path:
     """The path of a file that is there. Raises ValueError for anything else."""
-    path = _path(value, info, "file")
+    path = _resolve(value, info, "file")
     SecretReader.of(info).files.add(path)
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     return path
 
 
-def _authorities(value: object, info: ValidationInfo) -> Path:
+def _check_authorities(value: object, info: ValidationInfo) -> Path:
     """Read here, so that a file which no connection could be made with is a fault where it is named."""
-    path = named_file(value, info)
+    path = require_file(value, info)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError:
@@ -42,21 +42,21 @@ def _authorities(value: object, info: ValidationInfo) -> Path:
     return path
 
 
-def _later(value: object, info: ValidationInfo) -> Path:
-    return _path(value, info, "file").absolute()
+def _resolve_later(value: object, info: ValidationInfo) -> Path:
+    return _resolve(value, info, "file").absolute()
 
 
-def _directory(value: object, info: ValidationInfo) -> Path:
-    return _path(value, info, "directory")
+def _resolve_directory(value: object, info: ValidationInfo) -> Path:
+    return _resolve(value, info, "directory")
 
 
-def _text(example: str) -> WithJsonSchema:
+def _text_schema(example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "examples": [example]})
 
 
-FilePath = Annotated[Path, PlainValidator(named_file), _text("tls/server.crt")]
-Authorities = Annotated[Path, PlainValidator(_authorities), _text("tls/ca.crt")]
-LaterFile = Annotated[Path, PlainValidator(_later), _text("revoked.json")]
+FilePath = Annotated[Path, PlainValidator(require_file), _text_schema("tls/server.crt")]
+Authorities = Annotated[Path, PlainValidator(_check_authorities), _text_schema("tls/ca.crt")]
+LaterFile = Annotated[Path, PlainValidator(_resolve_later), _text_schema("revoked.json")]
 """A file that whoever opens it asks for."""
 
-Directory = Annotated[Path, PlainValidator(_directory), _text("policies/")]
+Directory = Annotated[Path, PlainValidator(_resolve_directory), _text_schema("policies/")]

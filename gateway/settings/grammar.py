@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 
-def _credentials(value: object) -> object:
+def _expand_credentials(value: object) -> object:
     if isinstance(value, str) and value != "chain":
         raise ValueError("must be chain, or a mapping of references")
     if isinstance(value, dict) and "role_arn" in value:
@@ -57,13 +57,13 @@ def _credentials(value: object) -> object:
     return {"chain": True} if value == "chain" else value
 
 
-def _for_links(action: Action) -> Action:
+def _require_link_action(action: Action) -> Action:
     if action not in {Action.READ, Action.LIST, Action.WRITE}:
         raise ValueError(f"'{action}' is nothing a link can do (allowed: list, read, write)")
     return action
 
 
-LinkAction = Annotated[Action, AfterValidator(_for_links)]
+LinkAction = Annotated[Action, AfterValidator(_require_link_action)]
 
 
 class CredentialsEntry(BaseModel):
@@ -80,7 +80,7 @@ class CredentialsEntry(BaseModel):
     """A profile of the shared configuration files; it may assume a role."""
 
     @model_validator(mode="after")
-    def _one_way(self) -> CredentialsEntry:
+    def _require_one_way(self) -> CredentialsEntry:
         static = self.access_key is not None or self.secret_key is not None
         if self.chain + static + (self.profile is not None) != 1:
             raise ValueError("must be exactly one of: chain, {access_key, secret_key[, session_token]}, {profile}")
@@ -100,7 +100,7 @@ class CapabilitiesEntry(BaseModel):
     remove: tuple[Capability, ...] = ()
 
     @model_validator(mode="after")
-    def _disjoint(self) -> CapabilitiesEntry:
+    def _require_disjoint(self) -> CapabilitiesEntry:
         if both := set(self.add) & set(self.remove):
             raise ValueError(f"adds and removes {', '.join(sorted(both))}")
         return self
@@ -114,7 +114,7 @@ class BackendEntry(BaseModel):
     profile: ProfileRef
     """The kind of store; `gateway doctor` lists them."""
     credentials: Annotated[
-        CredentialsEntry, BeforeValidator(_credentials, json_schema_input_type=str | CredentialsEntry)
+        CredentialsEntry, BeforeValidator(_expand_credentials, json_schema_input_type=str | CredentialsEntry)
     ]
     endpoint: BaseUrl | None = None
     """Needed where the profile does not know it."""
@@ -125,7 +125,7 @@ class BackendEntry(BaseModel):
     """Certificate authorities to trust for this store instead of the system's, PEM."""
     max_connections: Count = 256
     capabilities: CapabilitiesEntry = CapabilitiesEntry()
-    single_put_limit: Annotated[ByteSize, AfterValidator(lambda size: _at_least(size, 5 * 1024**2))] | None = None
+    single_put_limit: Annotated[ByteSize, AfterValidator(lambda size: _require_least(size, 5 * 1024**2))] | None = None
     """Larger objects go up in parts."""
     allow_link_local: StrictBool = False
     """Let the endpoint resolve to a link-local address, where clouds serve instance credentials."""
@@ -133,7 +133,7 @@ class BackendEntry(BaseModel):
     """Refuse everything for this backend, with a reason, until it is taken back."""
 
 
-def _at_least(size: int, least: int) -> int:
+def _require_least(size: int, least: int) -> int:
     if size < least:
         raise ValueError(f"must be at least {least} bytes, the smallest part a store accepts")
     return size
@@ -208,13 +208,13 @@ class RuleEntry(BaseModel):
     """Of signed requests, those with these versions alone. Links and trusted listeners sign nothing."""
 
     @model_validator(mode="after")
-    def _sensible(self) -> RuleEntry:
-        faults = list(self._misfits())
+    def _require_sense(self) -> RuleEntry:
+        faults = list(self._find_misfits())
         if faults:
             raise ValueError("; ".join(faults))
         return self
 
-    def _misfits(self) -> Iterator[str]:
+    def _find_misfits(self) -> Iterator[str]:
         if self.links is not None and Action.SHARE not in self.may:
             yield "`links` says what shared links may be, but the rule does not allow share"
         if self.effect is Effect.DENY:
@@ -239,7 +239,7 @@ class LimitEntry(BaseModel):
     concurrent: Count | None = None
 
     @model_validator(mode="after")
-    def _limits_something(self) -> LimitEntry:
+    def _require_limit(self) -> LimitEntry:
         if self.requests is None and self.bandwidth is None and self.concurrent is None:
             raise ValueError("limits nothing: write requests, bandwidth or concurrent")
         if self.burst is not None and self.requests is None:
@@ -254,13 +254,13 @@ _DOINGS: Final[dict[str, Operation | Action]] = {
 }
 
 
-def _doing(value: object) -> Operation | Action:
+def _parse_operation(value: object) -> Operation | Action:
     if not isinstance(value, str) or value not in _DOINGS:
         raise ValueError(f"must be an S3 operation, share or sign{did_you_mean(str(value), _DOINGS)}")
     return _DOINGS[value]
 
 
-Doing = Annotated[Operation | Action, PlainValidator(_doing), WithJsonSchema({"enum": list(_DOINGS)})]
+Doing = Annotated[Operation | Action, PlainValidator(_parse_operation), WithJsonSchema({"enum": list(_DOINGS)})]
 
 
 class ExampleEntry(BaseModel):

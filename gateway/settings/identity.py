@@ -16,7 +16,7 @@ from gateway.core.identity import IdentityRules, Role
 from gateway.schema.names import App
 from gateway.schema.texts import Text
 from gateway.settings.entry import ENTRY, one_or_more
-from gateway.settings.files import Authorities, named_file
+from gateway.settings.files import Authorities, require_file
 from gateway.settings.secret import SecretRef
 
 __all__ = ["IdentityRole", "IdentitySettings"]
@@ -24,17 +24,17 @@ __all__ = ["IdentityRole", "IdentitySettings"]
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def _issuer(value: str) -> str:
+def _check_issuer(value: str) -> str:
     if urlsplit(value).scheme != "https" or not urlsplit(value).netloc:
         raise ValueError("must be the issuer exactly as its tokens say it: an https URL")
     return value
 
 
-def _jwks(value: object, info: ValidationInfo) -> str | Path:
+def _parse_jwks(value: object, info: ValidationInfo) -> str | Path:
     if not isinstance(value, str) or not value:
         raise ValueError("must be the https URL or the file of a JSON Web Key Set")
     if "://" not in value:
-        return named_file(value, info)
+        return require_file(value, info)
     parts = urlsplit(value)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOCAL):
         raise ValueError("must be an https URL: keys that anybody on the way can replace prove nothing")
@@ -43,13 +43,13 @@ def _jwks(value: object, info: ValidationInfo) -> str | Path:
     return value
 
 
-def _subject(value: str) -> str:
+def _check_subject(value: str) -> str:
     if "*" in value[:-1] or value == "*":
         raise ValueError("a star stands at the end alone, after the text that the subjects have in common")
     return value
 
 
-Subject = Annotated[Text, AfterValidator(_subject)]
+Subject = Annotated[Text, AfterValidator(_check_subject)]
 
 
 class IdentityRole(BaseModel):
@@ -67,11 +67,11 @@ class IdentitySettings(BaseModel):
 
     model_config = ENTRY
 
-    issuer: Annotated[str, AfterValidator(_issuer)]
+    issuer: Annotated[str, AfterValidator(_check_issuer)]
     """The tokens' `iss`, letter by letter."""
     jwks: Annotated[
         str | Path,
-        PlainValidator(_jwks),
+        PlainValidator(_parse_jwks),
         WithJsonSchema({"type": "string", "examples": ["https://issuer.example.com/jwks"]}),
     ]
     """Where the issuer's public keys are: an https URL, or a file."""

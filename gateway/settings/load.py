@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from gateway.core.reasons import SettingsError
 from gateway.schema.addresses import ListenAddress
-from gateway.settings.faults import in_order, validation_faults
+from gateway.settings.faults import describe_errors, sort_faults
 from gateway.settings.model import Settings
 from gateway.settings.overrides import apply_overrides
 from gateway.settings.secret import SecretReader
 from gateway.settings.source import Document, NodePath, Plain, child, read_document
 
-__all__ = ["load_settings", "policies_directory", "read_settings"]
+__all__ = ["find_policies", "load_settings", "read_settings"]
 
 
 def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -43,14 +43,14 @@ def read_settings(path: Path, reader: SecretReader) -> Settings:
     try:
         settings = Settings.model_validate({} if document.data is None else document.data, context=reader)
     except ValidationError as error:
-        faults.extend(validation_faults(error, Settings, document))
-    faults.extend(_clashes(document))
+        faults.extend(describe_errors(error, Settings, document))
+    faults.extend(_find_clashes(document))
     if settings is None or faults:
-        raise SettingsError(*in_order(faults))
+        raise SettingsError(*sort_faults(faults))
     return settings
 
 
-def policies_directory(path: Path, environ: Mapping[str, str]) -> Path | None:
+def find_policies(path: Path, environ: Mapping[str, str]) -> Path | None:
     """Where the policies are, even if the settings have faults elsewhere; None if that cannot be told."""
     try:
         document = read_document(path)
@@ -61,10 +61,10 @@ def policies_directory(path: Path, environ: Mapping[str, str]) -> Path | None:
     return path.absolute().parent / written if isinstance(written, str) else None
 
 
-def _clashes(document: Document) -> Iterator[str]:
+def _find_clashes(document: Document) -> Iterator[str]:
     """Faults between keys that are each right by themselves, found even while others are wrong."""
     taken: dict[ListenAddress, str] = {}
-    for path, text in _listens(document.data):
+    for path, text in _list_addresses(document.data):
         try:
             address = ListenAddress.parse(text)
         except ValueError:
@@ -73,22 +73,22 @@ def _clashes(document: Document) -> Iterator[str]:
             yield document.fault(path, f"the address {address} is already taken by {taken[address]}")
         taken.setdefault(address, ".".join(map(str, path)))
     names: set[object] = set()
-    for index, name in enumerate(_each(document.data, "control", "tokens", "name")):
+    for index, name in enumerate(_list_values(document.data, "control", "tokens", "name")):
         if isinstance(name, str) and name in names:
             yield document.fault(("control", "tokens", index, "name"), f"a second token is named {name!r}")
         names.add(name)
 
 
-def _listens(data: Plain) -> Iterator[tuple[NodePath, object]]:
+def _list_addresses(data: Plain) -> Iterator[tuple[NodePath, object]]:
     for section in ("data", "control"):
         below = data.get(section) if isinstance(data, dict) else None
         if isinstance(below, dict) and "listen" in below:
             yield (section, "listen"), below["listen"]
-    for index, text in enumerate(_each(data, "data", "trusted", "listen")):
+    for index, text in enumerate(_list_values(data, "data", "trusted", "listen")):
         yield ("data", "trusted", index, "listen"), text
 
 
-def _each(data: Plain, section: str, key: str, wanted: str) -> list[Plain]:
+def _list_values(data: Plain, section: str, key: str, wanted: str) -> list[Plain]:
     """One key of every mapping in a list of a section; None for what is not there."""
     below = data.get(section) if isinstance(data, dict) else None
     entries = below.get(key) if isinstance(below, dict) else None

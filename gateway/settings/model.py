@@ -71,7 +71,7 @@ class TrustedListener(BaseModel):
     """As `data.unsigned_content_type`, which counts if this is left out."""
 
     @model_validator(mode="after")
-    def _local(self) -> TrustedListener:
+    def _require_local(self) -> TrustedListener:
         if not self.listen.is_local:
             raise ValueError("a trusted listener asks nobody who they are: it must be loopback or a Unix socket")
         return self
@@ -107,7 +107,7 @@ class DataSettings(BaseModel):
         if isinstance(value.get("trusted"), str):
             value = value | {"trusted": [{"listen": listen, "app": value["trusted"]}]}
         if "public_url" not in value:
-            value = value | {"public_url": _reachable(listen, "https" if value.get("tls") else "http")}
+            value = value | {"public_url": _guess_public_url(listen, "https" if value.get("tls") else "http")}
         return value
 
     @property
@@ -131,7 +131,7 @@ class DataSettings(BaseModel):
         return tuple(trusted for trusted in self.trusted if trusted.listen != self.listen)
 
 
-def _reachable(listen: object, scheme: str) -> str:
+def _guess_public_url(listen: object, scheme: str) -> str:
     """A URL under which a listener of this machine is reached from it."""
     try:
         address = ListenAddress.parse(listen)
@@ -190,7 +190,7 @@ class ControlSettings(BaseModel):
     tls: TlsFiles | None = None
 
     @model_validator(mode="after")
-    def _told_apart(self) -> ControlSettings:
+    def _require_distinct(self) -> ControlSettings:
         """Whoever asks is known by a name, so one that opens something must not be another's too."""
         admins = {token.name for token in self.tokens}
         for sidecar in self.sidecars:

@@ -13,10 +13,10 @@ from gateway.core.backend import BackendSpec
 from gateway.settings.collect import Entry
 from gateway.settings.grammar import BucketEntry
 
-__all__ = ["overlaps"]
+__all__ = ["find_overlaps"]
 
 
-def overlaps(buckets: Sequence[Entry[BucketEntry]], backends: Mapping[str, BackendSpec]) -> Iterator[str]:
+def find_overlaps(buckets: Sequence[Entry[BucketEntry]], backends: Mapping[str, BackendSpec]) -> Iterator[str]:
     """A sentence with its place for each pair, at the one that is written later."""
     seen: list[tuple[str, str, str, Entry[BucketEntry]]] = []
     for entry in buckets:

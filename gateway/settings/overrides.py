@@ -23,21 +23,21 @@ def apply_overrides(document: Document, environ: Mapping[str, str], sections: It
     """Replace values of the document in place; returns the faults. Outer levels are replaced before inner ones."""
     known = set(sections)
     faults: list[str] = []
-    for variable, parts in sorted(_ours(environ, known), key=lambda found: (len(found[1]), found[0])):
+    for variable, parts in sorted(_find_overrides(environ, known), key=lambda found: (len(found[1]), found[0])):
         if parts[0] not in known:
             faults.append(f"{variable}: there is no section {parts[0]!r}{did_you_mean(parts[0], known)}")
             continue
         try:
-            value = _value(environ[variable], parts[0], variable)
+            value = _parse_value(environ[variable], parts[0], variable)
         except ValueError:
             faults.append(f"{variable}: begins and ends like JSON but is none")
             continue
-        if (fault := _put(document, parts, value, variable)) is not None:
+        if (fault := _replace(document, parts, value, variable)) is not None:
             faults.append(f"{variable}: {fault}")
     return faults
 
 
-def _ours(environ: Mapping[str, str], sections: set[str]) -> Iterator[tuple[str, list[str]]]:
+def _find_overrides(environ: Mapping[str, str], sections: set[str]) -> Iterator[tuple[str, list[str]]]:
     for variable in environ:
         if not variable.startswith(_PREFIX):
             continue
@@ -46,17 +46,17 @@ def _ours(environ: Mapping[str, str], sections: set[str]) -> Iterator[tuple[str,
             yield variable, parts
 
 
-def _value(text: str, section: str, variable: str) -> Plain:
+def _parse_value(text: str, section: str, variable: str) -> Plain:
     """What a variable's text means. A store's URL may hold a password here, so it is passed on as a reference."""
     if section == "state" and "://" in text and not text.startswith("{"):
         return f"env:{variable}"
     if len(text) > 1 and text[0] + text[-1] in {"{}", "[]", '""'}:
-        value: Plain = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant)
+        value: Plain = json.loads(text, object_pairs_hook=_refuse_twice, parse_constant=_refuse_constant)
         return value
     return text if text == "" else resolve_plain(text)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key stands twice")
@@ -67,7 +67,7 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
-def _put(document: Document, parts: list[str], value: Plain, variable: str) -> str | None:
+def _replace(document: Document, parts: list[str], value: Plain, variable: str) -> str | None:
     """Set one value; returns why it cannot be set."""
     if document.data is None:
         document.data = {}

@@ -16,8 +16,8 @@ from gateway.core.reasons import SettingsError
 from gateway.settings.collect import collect
 from gateway.settings.compile import compile_draft
 from gateway.settings.examples import Example, check
-from gateway.settings.faults import in_order
-from gateway.settings.overlap import overlaps
+from gateway.settings.faults import sort_faults
+from gateway.settings.overlap import find_overlaps
 from gateway.settings.references import References
 
 __all__ = ["PolicySet", "check_examples", "load_policies", "read_policies"]
@@ -53,14 +53,14 @@ def read_policies(directory: Path, references: References) -> PolicySet:
     draft = collect(directory, references)
     policy, backends, examples = compile_draft(draft, references.profiles)
     if draft.faults:
-        raise SettingsError(*in_order(draft.faults))
+        raise SettingsError(*sort_faults(draft.faults))
     return PolicySet(
         policy=policy,
         backends=backends,
         examples=examples,
         sources=draft.sources,
         references=frozenset(references.files),
-        warnings=tuple(overlaps(draft.buckets, {backend.name: backend for backend in backends})),
+        warnings=tuple(find_overlaps(draft.buckets, {backend.name: backend for backend in backends})),
     )
 
 

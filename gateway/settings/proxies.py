@@ -11,9 +11,9 @@ from typing import Annotated, Final
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from gateway.schema.addresses import network
+from gateway.schema.addresses import parse_network
 
-__all__ = ["Proxy", "trusted_networks"]
+__all__ = ["Proxy", "expand_networks"]
 
 _NAMED: Final = {
     "loopback": ("127.0.0.0/8", "::1/128"),
@@ -23,11 +23,11 @@ _NAMED: Final = {
 """RFC 1122, 3.2.1.3; RFC 1918; RFC 4193. Peers on a Unix socket have no address, and so no network."""
 
 
-def _proxy(value: object) -> IPv4Network | IPv6Network | str:
+def _parse_proxy(value: object) -> IPv4Network | IPv6Network | str:
     if isinstance(value, str) and value in _NAMED:
         return value
     try:
-        found = network(value)
+        found = parse_network(value)
     except ValueError as fault:
         raise ValueError(f"{fault}; or {', '.join(_NAMED)}") from None
     if found.prefixlen == 0:
@@ -37,12 +37,12 @@ def _proxy(value: object) -> IPv4Network | IPv6Network | str:
 
 Proxy = Annotated[
     IPv4Network | IPv6Network | str,
-    PlainValidator(_proxy),
+    PlainValidator(_parse_proxy),
     WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8", *_NAMED]}),
 ]
 
 
-def trusted_networks(proxies: Sequence[IPv4Network | IPv6Network | str]) -> tuple[IPv4Network | IPv6Network, ...]:
+def expand_networks(proxies: Sequence[IPv4Network | IPv6Network | str]) -> tuple[IPv4Network | IPv6Network, ...]:
     """The networks that these stand for."""
     found: list[IPv4Network | IPv6Network] = []
     for proxy in proxies:

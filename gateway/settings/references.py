@@ -36,26 +36,26 @@ class References(SecretReader):
     buckets: Collection[str] | None = None
 
 
-def _known(kind: str, name: str, names: Collection[str] | None) -> str:
+def _require_known(kind: str, name: str, names: Collection[str] | None) -> str:
     if names is not None and name not in names:
         raise ValueError(f"no {kind} is named {name!r}{did_you_mean(name, names)}")
     return name
 
 
-def _profile(value: str, info: ValidationInfo) -> str:
-    return _known("profile", value, References.of(info).profiles)
+def _check_profile(value: str, info: ValidationInfo) -> str:
+    return _require_known("profile", value, References.of(info).profiles)
 
 
-def _backend(value: str, info: ValidationInfo) -> str:
-    return _known("backend", value, References.of(info).backends)
+def _check_backend(value: str, info: ValidationInfo) -> str:
+    return _require_known("backend", value, References.of(info).backends)
 
 
-def _place(value: str, info: ValidationInfo) -> str:
-    _known("bucket", value.partition("/")[0], References.of(info).buckets)
+def _check_place(value: str, info: ValidationInfo) -> str:
+    _require_known("bucket", value.partition("/")[0], References.of(info).buckets)
     return value
 
 
-def _path_pattern(value: object, info: ValidationInfo) -> PathPattern:
+def _parse_pattern(value: object, info: ValidationInfo) -> PathPattern:
     if not isinstance(value, str):
         raise ValueError("must be a pattern: BUCKET/**, BUCKET/folder/**, BUCKET/folder/*.pdf or **")
     pattern = PathPattern.parse(value)
@@ -67,9 +67,9 @@ def _path_pattern(value: object, info: ValidationInfo) -> PathPattern:
     return pattern
 
 
-Pattern = Annotated[PathPattern, PlainValidator(_path_pattern), WithJsonSchema({"type": "string"})]
+Pattern = Annotated[PathPattern, PlainValidator(_parse_pattern), WithJsonSchema({"type": "string"})]
 Patterns = Annotated[tuple[Pattern, ...], one_or_more(Pattern), Field(min_length=1)]
 PrincipalPatterns = Annotated[tuple[PrincipalPattern, ...], one_or_more(PrincipalPattern), Field(min_length=1)]
-ProfileRef = Annotated[StrictStr, AfterValidator(_profile)]
-BackendRef = Annotated[StrictStr, AfterValidator(_backend)]
-ExamplePlace = Annotated[StrictStr, AfterValidator(_place)]
+ProfileRef = Annotated[StrictStr, AfterValidator(_check_profile)]
+BackendRef = Annotated[StrictStr, AfterValidator(_check_backend)]
+ExamplePlace = Annotated[StrictStr, AfterValidator(_check_place)]

@@ -16,25 +16,25 @@ from typing import Any
 
 from gateway.settings import grammar, identity, model, state
 
-__all__ = ["policy_schema", "settings_schema"]
+__all__ = ["build_policy_schema", "build_settings_schema"]
 
 
-def settings_schema() -> dict[str, Any]:
+def build_settings_schema() -> dict[str, Any]:
     """The JSON Schema of gateway.yaml."""
     schema = model.Settings.model_json_schema()
     _describe(schema, model, identity, state)
     schema["required"] = ["state"]
-    return _headed(schema, "gateway.yaml")
+    return _add_head(schema, "gateway.yaml")
 
 
-def policy_schema() -> dict[str, Any]:
+def build_policy_schema() -> dict[str, Any]:
     """The JSON Schema of a policy file."""
     schema = grammar.PolicyFile.model_json_schema()
     _describe(schema, grammar)
-    return _headed(schema, "gateway policy file")
+    return _add_head(schema, "gateway policy file")
 
 
-def _headed(schema: dict[str, Any], title: str) -> dict[str, Any]:
+def _add_head(schema: dict[str, Any], title: str) -> dict[str, Any]:
     return schema | {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
 
 
@@ -42,12 +42,12 @@ def _describe(schema: dict[str, Any], *modules: ModuleType) -> None:
     """Add to each property the text that stands below its field."""
     parts = {schema["title"]: schema, **schema.get("$defs", {})}
     for module in modules:
-        for owner, field, text in _texts(module):
+        for owner, field, text in _read_texts(module):
             if owner in parts:
                 parts[owner]["properties"][field]["description"] = text
 
 
-def _texts(module: ModuleType) -> Iterator[tuple[str, str, str]]:
+def _read_texts(module: ModuleType) -> Iterator[tuple[str, str, str]]:
     """The class, the field and the text below it, for every such text of a module."""
     for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.ClassDef):

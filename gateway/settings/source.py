@@ -29,8 +29,8 @@ __all__ = [
     "Place",
     "Plain",
     "child",
+    "format_path",
     "parse_document",
-    "path_text",
     "read_document",
     "resolve_plain",
 ]
@@ -92,7 +92,7 @@ class Document:
 
     def fault(self, path: NodePath, text: str, *, key: bool = False) -> str:
         """A complete sentence: place, path, what is wrong."""
-        shown = path_text(path)
+        shown = format_path(path)
         return f"{self.where(path, key=key)}: {shown}: {text}" if shown else f"{self.where(path, key=key)}: {text}"
 
     def where_inside(self, path: NodePath, line: int, column: int) -> str:
@@ -138,7 +138,7 @@ def child(node: Plain, part: str | int) -> Plain:
     return node[part] if isinstance(node, list) and isinstance(part, int) and part < len(node) else None
 
 
-def path_text(path: NodePath) -> str:
+def format_path(path: NodePath) -> str:
     """`rules[2].on`, for people."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")

@@ -11,7 +11,7 @@ from gateway.core.source import Sources, fingerprint
 from gateway.core.token import hash_secret
 from gateway.settings.model import Settings
 
-__all__ = ["source_address", "sources_of"]
+__all__ = ["compile_sources", "source_address"]
 
 
 def source_address(settings: Settings) -> str:
@@ -26,7 +26,7 @@ def source_address(settings: Settings) -> str:
     return f"{address} {socket.gethostname()} {settings.data.listen}"
 
 
-def sources_of(settings: Settings) -> Sources:
+def compile_sources(settings: Settings) -> Sources:
     """What short-lived keys may come from."""
     control = settings.control
     return Sources(
@@ -36,9 +36,9 @@ def sources_of(settings: Settings) -> Sources:
             (sidecar.name, fingerprint(hash_secret(sidecar.secret.resolve()))): control.sidecar_apps[sidecar.name]
             for sidecar in control.sidecars
         },
-        app_of=_nobody if control.identity is None else control.identity.rules.app_of,
+        app_of=_match_none if control.identity is None else control.identity.rules.app_of,
     )
 
 
-def _nobody(issuer: str, audience: str, role: str, subject: str) -> None:
+def _match_none(issuer: str, audience: str, role: str, subject: str) -> None:
     return None

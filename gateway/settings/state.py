@@ -101,7 +101,7 @@ class ListSettings(BaseModel):
     """How old the list may be, by its `as_of` or else the file's time of writing, before everything is refused."""
 
     @model_validator(mode="after")
-    def _bounded(self) -> ListSettings:
+    def _require_bound(self) -> ListSettings:
         if self.max_age < _SHORTEST_AGE:
             raise ValueError(f"has a max_age below {_SHORTEST_AGE:g}s, which no file can keep up with")
         return self
@@ -118,7 +118,7 @@ class SealingKey(BaseModel):
     """At least 32 characters; `openssl rand -base64 32` makes one."""
 
     @model_validator(mode="after")
-    def _long_enough(self) -> SealingKey:
+    def _require_length(self) -> SealingKey:
         if len(self.key.resolve()) < _SHORTEST_KEY:
             raise ValueError(
                 f"names a sealing key of fewer than {_SHORTEST_KEY} characters: make one with `openssl rand -base64 32`"
@@ -157,7 +157,7 @@ class StateSettings(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _durable(self) -> StateSettings:
+    def _require_consistent(self) -> StateSettings:
         if (self.grants.engine == "central") != (self.token is not None):
             raise ValueError("needs a token exactly when grants are a central gateway's: write token: env:NAME")
         if self.grants.engine == "central" and self.sealing_keys:

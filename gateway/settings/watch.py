@@ -17,9 +17,9 @@ from typing import Final, Protocol
 from gateway.core.backend import BackendSpec
 from gateway.core.profile import Profile
 from gateway.core.reasons import SettingsError
-from gateway.settings.collect import listing
-from gateway.settings.faults import in_order
-from gateway.settings.load import policies_directory, read_settings
+from gateway.settings.collect import list_files
+from gateway.settings.faults import sort_faults
+from gateway.settings.load import find_policies, read_settings
 from gateway.settings.model import Settings
 from gateway.settings.policies import PolicySet, check_examples, read_policies
 from gateway.settings.references import References
@@ -73,7 +73,7 @@ class Reloader:
             settings = read_settings(self._path, reader)
         except SettingsError as error:
             faults.extend(error.faults)
-        directory = policies_directory(self._path, self._environ) if settings is None else settings.policies
+        directory = find_policies(self._path, self._environ) if settings is None else settings.policies
         references = References(self._environ, Path(), profiles=self._profiles)
         if directory is not None:
             references.directory = directory.absolute()
@@ -87,7 +87,7 @@ class Reloader:
         after = self._fingerprint()
         self._seen = {path: before.get(path, facts) for path, facts in after.items()}
         if settings is None or policies is None or faults:
-            raise SettingsError(*in_order(faults))
+            raise SettingsError(*sort_faults(faults))
         self.last = Loaded(settings, policies)
         return self.last
 
@@ -98,16 +98,16 @@ class Reloader:
     def _listed(self) -> list[tuple[Path, Path, int, int]]:
         if self._policies is not None:
             with suppress(SettingsError):
-                return listing(self._policies)
+                return list_files(self._policies)
         return []
 
     def _fingerprint(self) -> dict[Path, object]:
         """What tells this version of every known file from another; what is not there is None."""
         listed = {path: facts for path, *facts in self._listed()}
-        return listed | {path: _facts(path) for path in (self._path, *self._named)}
+        return listed | {path: _stat(path) for path in (self._path, *self._named)}
 
 
-def _facts(path: Path) -> object:
+def _stat(path: Path) -> object:
     try:
         facts = path.stat()
         return path.resolve(), facts.st_ino, facts.st_mtime_ns, facts.st_size

@@ -48,7 +48,7 @@ rules: [{name: all, who: ["app:billing"], may: [read, share], on: "reports/**"}]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds to ready, and of CPU until then; bytes when idle, `own` of them shared with nobody, and after a scrape."""
+    """Seconds to ready, and of CPU until then; bytes when idle, `own` of them its alone, and after a scrape."""
 
     ready: float
     cpu: float

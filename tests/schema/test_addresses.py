@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.schema import addresses
-from gateway.schema.addresses import ListenAddress, base_url
+from gateway.schema.addresses import ListenAddress, parse_base_url
 from tests.schema.conftest import no_surprise, parsed, sentence
 
 HOST = "must be a host name like s3.example.com, without scheme, port or wildcard"
@@ -71,7 +71,7 @@ def test_an_address_is_a_text() -> None:
 )
 def test_a_base_url_is_scheme_host_and_port(value: str, url: str) -> None:
     """It is normalised once, so that joining it with a path never doubles a slash."""
-    assert url == base_url(value)
+    assert url == parse_base_url(value)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_base_url_is_scheme_host_and_port(value: str, url: str) -> None:
 def test_a_url_with_more_than_that_is_refused(value: object, why: str) -> None:
     """Paths, queries and user names never reach a signed request by way of the settings."""
     with pytest.raises(ValueError, match=why):
-        base_url(value)
+        parse_base_url(value)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.reasons import SettingsError
 from gateway.settings import collect as room
-from gateway.settings.collect import collect, listing
+from gateway.settings.collect import collect, list_files
 from gateway.settings.references import References
 from tests.settings.conftest import GOOD_POLICY, PROFILES, Folder
 
@@ -25,7 +25,7 @@ def test_files_are_read_in_the_order_of_their_names(folder: Folder) -> None:
         (folder.policies / name).write_text("")
     (folder.policies / "examples").mkdir()
     (folder.policies / "examples" / "x.yaml").write_text("not: read")
-    assert ["10.yaml", "a.yaml", "b.yml"] == [path.name for path, *_ in listing(folder.policies)]
+    assert ["10.yaml", "a.yaml", "b.yml"] == [path.name for path, *_ in list_files(folder.policies)]
     assert ["10.yaml", "a.yaml", "b.yml"] == [
         path.name for path in collect(folder.policies, references(folder)).sources
     ]

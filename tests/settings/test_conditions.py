@@ -105,7 +105,7 @@ def test_a_unix_socket_has_no_address() -> None:
 def test_an_error_is_never_true(text: str) -> None:
     """The engine's error values are true to Python; asked as conditions they are None."""
     condition = compiled(text)
-    raw = condition._expression.eval(data=conditions._values(READ, None))
+    raw = condition._expression.eval(data=conditions._collect_values(READ, None))
     assert "ERROR" == raw.type().name()
     assert raw.value(), "an error value that were false would make this test prove nothing"
     assert None is condition.holds(READ, None)
@@ -194,10 +194,10 @@ def without_the_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             raise ImportError(name)
         return real(name, package)
 
-    conditions._environment.cache_clear()
+    conditions._load_engine.cache_clear()
     monkeypatch.setattr(importlib, "import_module", refuse)
     yield
-    conditions._environment.cache_clear()
+    conditions._load_engine.cache_clear()
 
 
 @pytest.mark.usefixtures("without_the_engine")

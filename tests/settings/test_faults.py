@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, Va
 from pydantic_core import PydanticCustomError
 
 from gateway.settings.entry import ENTRY
-from gateway.settings.faults import INSIDE_TEXT, did_you_mean, in_order, validation_faults
+from gateway.settings.faults import INSIDE_TEXT, describe_errors, did_you_mean, sort_faults
 from gateway.settings.source import parse_document
 
 
@@ -42,7 +42,7 @@ def faults(text: str) -> list[str]:
     document = parse_document(text, "f")
     with pytest.raises(ValidationError) as raised:
         Outer.model_validate(document.data)
-    return list(validation_faults(raised.value, Outer, document))
+    return list(describe_errors(raised.value, Outer, document))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,6 @@ def test_a_guess_is_made_only_when_it_is_close() -> None:
 
 def test_faults_are_told_in_the_order_of_the_file() -> None:
     """Line 10 comes after line 9, and what has no line comes first; each once."""
-    assert ["GATEWAY_X: y", "a:9:2: x", "a:9:10: x", "a:10:1: x", "b:1:1: x"] == in_order(
+    assert ["GATEWAY_X: y", "a:9:2: x", "a:9:10: x", "a:10:1: x", "b:1:1: x"] == sort_faults(
         ["b:1:1: x", "a:10:1: x", "a:9:10: x", "a:9:2: x", "a:9:2: x", "GATEWAY_X: y"]
     )

@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 
 from gateway.core.reasons import SettingsError
 from gateway.settings import Settings, load_settings
-from gateway.settings.load import policies_directory
+from gateway.settings.load import find_policies
 from gateway.settings.model import DataSettings
-from gateway.settings.schemas import settings_schema
+from gateway.settings.schemas import build_settings_schema
 from gateway.settings.secret import SecretReader
 from gateway.settings.source import read_document
 from tests.settings.conftest import Folder
@@ -96,13 +96,13 @@ def test_a_file_that_is_no_mapping_is_a_fault(folder: Folder, text: str) -> None
 def test_the_policies_directory_is_known_even_when_the_rest_is_wrong(folder: Folder) -> None:
     """So that the faults of both can be told at once; a file that is no YAML leaves it unknown."""
     folder.settings_file.write_text("policies: rules\nlog: {level: x}")
-    assert folder.path / "rules" == policies_directory(folder.settings_file, {})
-    assert folder.path / "other" == policies_directory(folder.settings_file, {"GATEWAY_POLICIES": "other"})
+    assert folder.path / "rules" == find_policies(folder.settings_file, {})
+    assert folder.path / "other" == find_policies(folder.settings_file, {"GATEWAY_POLICIES": "other"})
     folder.settings_file.write_text("log: {level: x}")
-    assert folder.path / "policies" == policies_directory(folder.settings_file, {})
+    assert folder.path / "policies" == find_policies(folder.settings_file, {})
     for text in ("policies: [1]", "{"):
         folder.settings_file.write_text(text)
-        assert None is policies_directory(folder.settings_file, {})
+        assert None is find_policies(folder.settings_file, {})
 
 
 def test_the_shipped_file_works_as_it_is() -> None:
@@ -132,12 +132,12 @@ def keys_of(schema: dict[str, Any]) -> set[str]:
 def test_every_key_stands_in_the_shipped_file() -> None:
     """gateway.yaml is the reference of its own keys: each one is in it, in use or commented out."""
     text = SHIPPED.read_text()
-    assert [] == [key for key in sorted(keys_of(settings_schema())) if f"{key}:" not in text]
+    assert [] == [key for key in sorted(keys_of(build_settings_schema())) if f"{key}:" not in text]
 
 
 def test_the_schema_is_a_schema_of_the_shipped_file() -> None:
     """Editors get every key, and no key beside them."""
-    schema = settings_schema()
+    schema = build_settings_schema()
     assert json.loads(json.dumps(schema)) == schema
     assert "https://json-schema.org/draft/2020-12/schema" == schema["$schema"]
     assert ["state"] == schema["required"]
@@ -153,7 +153,7 @@ def test_the_schema_is_a_schema_of_the_shipped_file() -> None:
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
 values = scalars | st.lists(scalars, max_size=2)
-keys = st.sampled_from(sorted(keys_of(settings_schema())))
+keys = st.sampled_from(sorted(keys_of(build_settings_schema())))
 sections = values | st.dictionaries(
     keys, values | st.lists(st.dictionaries(keys, values, max_size=3), max_size=2), max_size=4
 )

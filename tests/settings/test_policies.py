@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.core.reasons import SettingsError
 from gateway.settings import PolicySet, load_policies
 from gateway.settings.grammar import SECTIONS
-from gateway.settings.schemas import policy_schema
+from gateway.settings.schemas import build_policy_schema
 from tests.settings.conftest import GOOD_POLICY, PROFILES, Folder
 
 
@@ -63,7 +63,7 @@ def test_relative_references_start_at_the_policies(folder: Folder, monkeypatch: 
 
 def test_the_schema_has_every_section_and_forbids_the_rest() -> None:
     """Editors complete what a file may say."""
-    schema = policy_schema()
+    schema = build_policy_schema()
     assert json.loads(json.dumps(schema)) == schema
     assert set(SECTIONS) == set(schema["properties"])
     objects = [schema, *(model for model in schema["$defs"].values() if model.get("type") == "object")]
@@ -81,7 +81,7 @@ def outcome(folder: Folder, text: str) -> PolicySet | tuple[str, ...]:
 
 keys = st.sampled_from(
     sorted(
-        {key for model in policy_schema()["$defs"].values() for key in model.get("properties", {})}
+        {key for model in build_policy_schema()["$defs"].values() for key in model.get("properties", {})}
         | {"near", "reports"}
     )
 )

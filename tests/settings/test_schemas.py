@@ -10,10 +10,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gateway.settings import grammar, identity, model, state
-from gateway.settings.schemas import policy_schema, settings_schema
+from gateway.settings.schemas import build_policy_schema, build_settings_schema
 
 
-@pytest.mark.parametrize("schema", [settings_schema(), policy_schema()], ids=["settings", "policy"])
+@pytest.mark.parametrize("schema", [build_settings_schema(), build_policy_schema()], ids=["settings", "policy"])
 def test_they_are_schemas(schema: dict[str, Any]) -> None:
     """Of the dialect that they name, with a title that tells one from the other."""
     Draft202012Validator.check_schema(schema)
@@ -22,8 +22,8 @@ def test_they_are_schemas(schema: dict[str, Any]) -> None:
 
 def test_what_stands_below_a_field_is_shown_where_the_field_is_written() -> None:
     """An editor tells the same as the source does, for each such text of each model."""
-    parts = {"Settings": settings_schema(), "PolicyFile": policy_schema()}
-    parts |= settings_schema()["$defs"] | policy_schema()["$defs"]
+    parts = {"Settings": build_settings_schema(), "PolicyFile": build_policy_schema()}
+    parts |= build_settings_schema()["$defs"] | build_policy_schema()["$defs"]
     wanted, found = [], []
     trees = [ast.parse(inspect.getsource(module)) for module in (grammar, identity, model, state)]
     for node in (node for tree in trees for node in tree.body):

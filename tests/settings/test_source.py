@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.reasons import SettingsError
-from gateway.settings.source import MAX_BYTES, Document, Place, parse_document, path_text, read_document
+from gateway.settings.source import MAX_BYTES, Document, Place, format_path, parse_document, read_document
 
 
 def faults_of(text: str) -> list[str]:
@@ -202,7 +202,7 @@ def test_what_a_variable_replaced_is_told_by_its_name() -> None:
 
 def test_paths_are_written_for_people() -> None:
     """`rules[2].on` is what everybody would write."""
-    assert "rules[2].on" == path_text(("rules", 2, "on"))
+    assert "rules[2].on" == format_path(("rules", 2, "on"))
 
 
 @given(st.text())

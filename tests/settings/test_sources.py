@@ -7,7 +7,7 @@ from gateway.core.grant import Grant, GrantKind
 from gateway.core.source import Source, from_entry, from_identity, from_sidecar
 from gateway.core.token import hash_secret
 from gateway.settings.load import load_settings
-from gateway.settings.sources import sources_of
+from gateway.settings.sources import compile_sources
 from tests.settings.conftest import MINIMAL, Folder
 
 HERE = "https://here.example"
@@ -38,7 +38,7 @@ def _key(app: str, source: Source) -> Grant:
 def _outlived(folder: Folder, text: str, app: str, source: Source) -> bool:
     folder.settings_file.write_text(MINIMAL + text)
     settings = load_settings(folder.settings_file, {"ENTRY": ENTRY, "SIDECAR": SIDECAR})
-    return sources_of(settings).outlived(_key(app, source))
+    return compile_sources(settings).outlived(_key(app, source))
 
 
 def test_a_key_stands_while_what_it_came_from_is_written(folder: Folder) -> None:
