@@ -3,8 +3,8 @@
 Refuses to own what is waited for, and what is done with it.
 
 Laws: asyncio's current task is this one while its coroutine runs, so that timeouts, cancellation and whatever else asks
-for a task work as in any other. No coroutine runs inside of another task's
-turn. What is waited for in vain (a `Signal` that never comes) holds nothing but the two of them.
+for a task work as in any other; context variables are its own. No coroutine runs inside of another task's turn. What is
+waited for in vain (a `Signal` that never comes) holds nothing but the two of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Generator
+from contextvars import copy_context
 from typing import Any, Final, cast
 
 __all__ = ["EagerTask", "Signal"]
@@ -69,12 +70,13 @@ class Signal:
 class EagerTask(asyncio.Future[None]):
     """A task whose coroutine runs up to its first wait within `start`, and whose own waits cost no turn of the loop."""
 
-    __slots__ = ("_awaited", "_cancel_requests", "_cancelled_next", "_coroutine", "_serving_loop")
+    __slots__ = ("_awaited", "_cancel_requests", "_cancelled_next", "_context", "_coroutine", "_serving_loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
         super().__init__(loop=loop)
         self._serving_loop = loop
         self._coroutine: Coroutine[Any, Any, None] | None = coroutine
+        self._context = copy_context()
         self._awaited: Signal | asyncio.Future[Any] | None = None
         self._cancelled_next = False
         self._cancel_requests = 0
@@ -129,7 +131,10 @@ class EagerTask(asyncio.Future[None]):
             error = error if isinstance(error, CancelledError) else CancelledError()
         _enter_task(loop, self)
         try:
-            awaited = coroutine.send(None) if error is None else coroutine.throw(error)
+            if error is None:
+                awaited = self._context.run(coroutine.send, None)
+            else:
+                awaited = self._context.run(coroutine.throw, error)
         except StopIteration:
             self._end()
             self.set_result(None)

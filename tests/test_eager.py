@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -259,3 +260,19 @@ async def test_it_ends_as_an_ordinary_task_would(waits: list[str], cancelled_aft
 
     if not cancelled_after or "timeout" not in waits:
         assert await tried(loop.create_task) == await tried(begun)
+
+
+async def test_context_variables_are_its_own() -> None:
+    """What it sets, it finds after each wait, and nobody else does: a trace's span is no other request's."""
+    variable: ContextVar[str] = ContextVar("variable", default="nobody's")
+    found: list[str] = []
+    signal = Signal()
+
+    async def work() -> None:
+        variable.set("mine")
+        await signal
+        found.append(variable.get())
+
+    await in_the_loop(eager(work()).start)
+    await in_the_loop(signal.give)
+    assert (["mine"], "nobody's") == (found, variable.get())
