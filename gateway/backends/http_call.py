@@ -103,42 +103,42 @@ class StoreCall:
     async def __aenter__(self) -> Answer:
         safe = self._method in {"GET", "HEAD"} and self._source is None
         connection = self._pool.take(write=not safe) or await self._pool.acquire()
-        reused = connection.uses > 0
-        try:
-            return await self._try(connection)
-        except UpstreamFailed as failure:
-            dropped = failure.reason is Reason.UPSTREAM_BROKE and not (self._response and self._response.started)
-            if not (safe and reused and dropped):
-                raise
-        return await self._try(await self._pool.acquire(fresh=True))
+        while True:
+            may_repeat = safe and connection.uses > 0
+            self._connection = connection
+            self._response = response = Response(bodiless=self._method == "HEAD")
+            connection.begin(response, slow_head=self.slow_head)
+            try:
+                self._send(connection)
+                while not response.head_done and response.failure is None:
+                    await connection.progress()
+                    if self._source_fault is not None:
+                        raise self._source_fault
+                response.raise_failure()
+                # Asked of this exchange, not of the connection: with a whole answer that may be somebody else's by now.
+                if not self._sent:
+                    await self._require_refusal(response)
+            except BaseException as failure:
+                await self._end()
+                broke = isinstance(failure, UpstreamFailed) and failure.reason is Reason.UPSTREAM_BROKE
+                if not (may_repeat and broke) or response.started:
+                    raise
+            else:
+                body: AnswerBody = _EMPTY if response.length == 0 else StreamedBody(response, connection)
+                return Answer(response.status, response.headers, response.length, body)
+            safe = False
+            connection = await self._pool.acquire(fresh=True)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._end()
 
-    async def _try(self, connection: Connection) -> Answer:
-        self._connection = connection
-        self._response = response = Response(bodiless=self._method == "HEAD")
-        connection.begin(response, slow_head=self.slow_head)
-        try:
-            self._send(connection)
-            while not response.head_done and response.failure is None:
-                await connection.progress()
-                if self._source_fault is not None:
-                    raise self._source_fault
-            response.raise_failure()
-            # Asked of this exchange, not of the connection: with a whole answer that may be somebody else's by now.
-            if not self._sent:
-                # The store has spoken before it heard all: a refusal counts, and this connection ends with it.
-                await self._stop_sending()
-                if response.status < 300:
-                    raise UpstreamFailed(Reason.UPSTREAM_BROKE, "success was answered before the body was sent")
-        except BaseException:
-            await self._end()
-            raise
-        body: AnswerBody = _EMPTY if response.length == 0 else StreamedBody(response, connection)
-        return Answer(response.status, response.headers, response.length, body)
+    async def _require_refusal(self, response: Response) -> None:
+        """The store has spoken before it heard all: a refusal counts, and this connection ends with it."""
+        await self._stop_sending()
+        if response.status < 300:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "success was answered before the body was sent")
 
     def _send(self, connection: Connection) -> None:
         source = self._source

@@ -54,12 +54,17 @@ class Target:
 
 
 class Presigner:
-    """Presigns for one backend. Keeps derived signing keys and the places of the buckets it has seen."""
+    """Presigns for one backend. Keeps derived signing keys and the places of the buckets it has seen.
+
+    A signature's time has no parts of a second: the very same call within one is the same bytes, which are kept for it.
+    """
 
     def __init__(self, spec: BackendSpec) -> None:
         self._spec = spec
         self._keys = sigv4.SigningKeys()
         self._targets: dict[str, Target] = {}
+        self._second = 0
+        self._heads: dict[int, tuple[UpstreamCall, Credentials, Authority, bytes]] = {}
 
     def target(self, bucket: str) -> Target:
         """Path style, or virtual-host style where the backend wants it and the bucket's name can be a host's.
@@ -92,6 +97,11 @@ class Presigner:
             Refused: BAD_KEY or BAD_ARGUMENT for text that cannot stand in a request.
             ValueError: a header is set that only this room may set.
         """
+        if int(now) != self._second:
+            self._second, self._heads = int(now), {}
+        made = self._heads.get(id(call))  # which nobody else has while the call is kept here
+        if made is not None and made[1] is credentials:
+            return made[2], made[3]
         target = self.target(call.bucket)
         lines = [f"{call.method} {self._signed(call, target, credentials, now, IMMEDIATE)} HTTP/1.1"]
         lines.append(f"host: {target.host}")
@@ -105,7 +115,9 @@ class Presigner:
         head = "\r\n".join(lines)
         if head.count("\n") != len(lines) or head.count("\r") != len(lines) or "\0" in head:
             raise Refused(Reason.BAD_ARGUMENT, "a line break or a zero byte would leave in a header")
-        return target.authority, head.encode("utf-8", "surrogateescape")
+        wire = head.encode("utf-8", "surrogateescape")
+        self._heads[id(call)] = call, credentials, target.authority, wire
+        return target.authority, wire
 
     def url(self, call: UpstreamCall, credentials: Credentials, now: float, expires: int) -> str:
         """A presigned URL of the real store; `expires` in seconds."""

@@ -8,7 +8,7 @@ differs between the two faces is a method of both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import ClassVar, Final, NoReturn
 
@@ -16,15 +16,16 @@ from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import LinkPlace, ObjectRequest, Operation
-from gateway.core.route import Answer
+from gateway.core.route import Answer, Route, UpstreamCall
 from gateway.data.post_form import ArrivingForm
 from gateway.data.state.transfers import Permit
 from gateway.wire.http.disposition import clean_filename, content_disposition
 from gateway.wire.replies import LINK_HEADERS, Reply, s3_ids, store_error, store_reason
+from gateway.wire.s3.calls import upstream_call
 from gateway.wire.s3.response_headers import response_headers
 from gateway.wire.sig.sigv4 import Verified
 
-__all__ = ["Call", "LinkAnswer", "LinkCall", "S3Call"]
+__all__ = ["AtStore", "Call", "LinkAnswer", "LinkCall", "S3Call"]
 
 _WRITES: Final = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT})
 
@@ -50,6 +51,22 @@ class LinkAnswer(Enum):
     """A whole folder as one file."""
 
 
+class AtStore:
+    """What a call without a body asks of its store, made once for all that make the same call by the same route."""
+
+    __slots__ = ("_made", "_route")
+
+    def __init__(self) -> None:
+        self._route: Route | None = None
+        self._made: UpstreamCall | None = None
+
+    def by(self, route: Route, request: ObjectRequest) -> UpstreamCall:
+        """Raises Refused as `upstream_call` does. `request` is the call's own."""
+        if self._made is None or self._route is not route:
+            self._made, self._route = upstream_call(route, request), route
+        return self._made
+
+
 @dataclass(frozen=True, slots=True)
 class LinkCall:
     """A request through a link. `request` has the place and the operation that its path means under this link.
@@ -67,13 +84,23 @@ class LinkCall:
     takes_use: bool
     lease: str | None = None
     form: ArrivingForm | None = None
+    at_store: AtStore = field(default_factory=AtStore, repr=False, compare=False)
 
     verified: ClassVar[None] = None
 
     def again(self, attempt: Attempt, as_of: int) -> LinkCall:
         """The same call, made by the next request that says the same."""
         return LinkCall(
-            self.request, self.place, self.grant, attempt, as_of, self.answer, self.takes_use, self.lease, self.form
+            self.request,
+            self.place,
+            self.grant,
+            attempt,
+            as_of,
+            self.answer,
+            self.takes_use,
+            self.lease,
+            self.form,
+            self.at_store,
         )
 
     @property
@@ -133,13 +160,14 @@ class S3Call:
     as_of: int = 0
     verified: Verified | None = None
     form: ArrivingForm | None = None
+    at_store: AtStore = field(default_factory=AtStore, repr=False, compare=False)
 
     takes_use: ClassVar[bool] = False
     lease: ClassVar[None] = None
 
     def again(self, attempt: Attempt, as_of: int) -> S3Call:
         """The same call, made by the next request that says the same."""
-        return S3Call(self.request, self.grant, attempt, as_of, self.verified, self.form)
+        return S3Call(self.request, self.grant, attempt, as_of, self.verified, self.form, self.at_store)
 
     def own_fields(self, request_id: str) -> Fields:
         """The headers of every answer on this face."""

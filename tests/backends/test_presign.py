@@ -149,3 +149,30 @@ def test_authorities_are_told_apart() -> None:
     """Virtual hosts connect to their own name, so that TLS checks that name."""
     made = presigner("https://store.test", "virtual")
     assert Authority("bkt.store.test", 443, tls=True) == made.target("bkt").authority
+
+
+@pytest.mark.parametrize("signature", ["v4", "v2"])
+def test_the_same_call_is_presigned_once_a_second(signature: str) -> None:
+    """A signature knows seconds only; another second, other credentials or another call are presigned anew."""
+    given, asked, other = presigner(signature=signature), call(), replace(CREDENTIALS, secret_key="other")
+    _, first = given.request(asked, CREDENTIALS, NOW)
+    assert first is given.request(asked, CREDENTIALS, NOW + 0.9)[1]
+    assert first == presigner(signature=signature).request(asked, CREDENTIALS, NOW + 0.9)[1]
+    assert first == given.request(replace(asked), CREDENTIALS, NOW)[1]
+    assert first != given.request(asked, other, NOW)[1]
+    assert first != given.request(replace(asked, key="other"), CREDENTIALS, NOW)[1]
+    assert first != given.request(asked, CREDENTIALS, NOW + 1)[1]
+    assert (
+        given.request(asked, CREDENTIALS, NOW - 60)[1]
+        == presigner(signature=signature).request(asked, CREDENTIALS, NOW - 60)[1]
+    )
+
+
+def test_what_was_presigned_is_kept_for_its_second_only() -> None:
+    """However many calls there were."""
+    given = presigner()
+    for _ in range(100):
+        given.request(call(), CREDENTIALS, NOW)
+    assert 100 == len(given._heads)
+    given.request(call(), CREDENTIALS, NOW + 1)
+    assert 1 == len(given._heads)

@@ -10,6 +10,7 @@ import pytest
 from gateway.core.attempt import ANONYMOUS, Attempt, Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.request import Action, BucketPlace, LinkPlace, ObjectRequest, Operation
+from gateway.core.route import Backend, Bucket, Route
 from gateway.core.token import hash_secret
 from gateway.data.call import LinkAnswer, LinkCall, S3Call
 from gateway.wire.parse import raw_request
@@ -83,3 +84,17 @@ def test_a_title_is_what_a_person_would_say(filename: str | None, label: str | N
 def test_a_page_is_an_answer_of_a_link_alone() -> None:
     """Pages and archives are no operations of S3: nothing that a signed request says leads to one."""
     assert set(LinkAnswer).isdisjoint(Operation)
+
+
+def test_what_is_asked_of_a_store_is_made_once_for_the_same_route() -> None:
+    """The next request that says the same asks the same; by another route something else is asked."""
+    route = Route(rule="r", backend=Backend("lab"), bucket=Bucket("reports", "lab", "real", "in/"), key="a")
+    for call in (s3_call(), link_call()):
+        again = call.again(attempt("a"), 7)
+        assert (call.request, call.grant, 7) == (again.request, again.grant, again.as_of)
+        made = call.at_store.by(route, call.request)
+        assert made is again.at_store.by(route, again.request)
+        assert (
+            "elsewhere/a"
+            == again.at_store.by(replace(route, bucket=Bucket("b", "lab", "r", "elsewhere/")), again.request).key
+        )

@@ -29,7 +29,7 @@ from gateway.data.s3.put import open_put
 from gateway.data.state.transfers import Permit
 from gateway.data.store_errors import check_answer
 from gateway.data.tus.handler import answer_step
-from gateway.wire.s3.calls import upstream_call, whole_instead
+from gateway.wire.s3.calls import whole_instead
 
 __all__ = ["LINK_ANSWERS", "S3_ANSWERS", "open_answer"]
 
@@ -51,7 +51,7 @@ def open_answer(plane: DataPlane, snapshot: Snapshot, call: Call, permit: Permit
 
 async def _relay(plane: DataPlane, snapshot: Snapshot, call: Call, permit: Permit) -> Opened:
     """One call without a body; a second one if the first only said that `If-Range` does not hold."""
-    store_call = upstream_call(permit.route, call.request)
+    store_call = call.at_store.by(permit.route, call.request)
     opened = plane.upstream.open(store_call)
     answer = await opened.__aenter__()
     permit.held = opened
