@@ -179,11 +179,19 @@ _TABLE: Final = (
         endpoint=None,
         addressing=Addressing.PATH,
         capabilities=frozenset(
-            {_C.LIST_V2, _C.BATCH_DELETE, _C.FOLDS_UNICODE, _C.FOLDS_FOLDERS, _C.FOLDER_BODIES, _C.EMPTY_METADATA}
+            {
+                _C.RANGES,
+                _C.LIST_V2,
+                _C.BATCH_DELETE,
+                _C.FOLDS_UNICODE,
+                _C.FOLDS_FOLDERS,
+                _C.FOLDER_BODIES,
+                _C.EMPTY_METADATA,
+            }
         ),
         max_expires=WEEK,
-        notes="Serves a folder. Ranges come with status 200, preconditions are ignored, metadata may be lost, Expires "
-        "always is. An object cannot have the name of a folder. The ETag of an upload in parts is another one later.",
+        notes="Serves a folder. Preconditions are ignored, metadata may be lost, Expires always is. An object cannot "
+        "have the name of a folder. The ETag of an upload in parts is another one later.",
     ),
     Profile(
         name="generic",

@@ -8,11 +8,13 @@ through `presign`.
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from gateway.backends.connection import Patience
 from gateway.backends.credential_chain import ChainCredentials, CredentialSource, StaticCredentials, load_chain
@@ -26,6 +28,8 @@ from gateway.core.route import Answer, UpstreamCall
 from gateway.wire.sig.credentials import MAX_EXPIRES
 
 __all__ = ["StoreUpstream", "UpstreamObserver"]
+
+_PART: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/\d{1,19}", re.ASCII)
 
 
 class UpstreamObserver(Protocol):
@@ -128,7 +132,7 @@ class _Opened:
             observer.failed(call.backend, failure.reason)
             raise
         observer.answered(call.backend, answer.status, time.perf_counter() - started)
-        return answer
+        return _as_part(call, answer) if answer.status == 200 and "content-range" in answer.headers else answer
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -137,6 +141,15 @@ class _Opened:
             self._upstream.observer.failed(self._call.backend, error.reason)
         if self._exchange is not None:
             await self._exchange.__aexit__(kind, error, trace)
+
+
+def _as_part(call: UpstreamCall, answer: Answer) -> Answer:
+    """The 206 that a store meant which answers a range with 200: it says which bytes these are, and sends no others."""
+    part = _PART.fullmatch(answer.headers["content-range"])
+    asked = any(name == "range" for name, _ in call.headers)
+    if part is None or not asked or answer.length != int(part[2]) - int(part[1]) + 1:
+        return answer
+    return replace(answer, status=206)
 
 
 class StoreUpstream:

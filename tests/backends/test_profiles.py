@@ -52,5 +52,5 @@ def test_stated_limits_of_the_vendors() -> None:
     assert Addressing.PATH is PROFILES["cegedim"].addressing
     assert Capability.FOLDS_SLASHES in PROFILES["seaweedfs"].capabilities
     assert Capability.FOLDS_UNICODE in PROFILES["rclone"].capabilities
-    lacking = {Capability.RANGES, Capability.CONDITIONAL_READS, Capability.CONDITIONAL_WRITES}
+    lacking = {Capability.CONDITIONAL_READS, Capability.CONDITIONAL_WRITES}
     assert not lacking & PROFILES["rclone"].capabilities

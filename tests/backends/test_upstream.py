@@ -112,6 +112,30 @@ async def test_a_large_object_streams_both_ways(store: RunningStore) -> None:
     assert hashlib.sha256(body).digest() == digest.digest()
 
 
+@pytest.mark.parametrize(
+    ("asked", "told", "expected"),
+    [
+        ("bytes=4-7", "bytes 4-7/10", 206),
+        ("bytes=0-", "bytes 0-3/4", 206),
+        ("bytes=4-8", "bytes 4-8/10", 200),
+        ("bytes=4-7", "bytes 4-7/*", 200),
+        ("bytes=4-7", "4-7", 200),
+        (None, "bytes 4-7/10", 200),
+    ],
+    ids=["a part", "all of it", "not so many", "of how many", "no range", "not asked"],
+)
+async def test_a_range_that_comes_with_200_is_the_part_it_says(asked: str | None, told: str, expected: int) -> None:
+    """Some stores answer so. What does not say exactly which bytes it holds, or was not asked for, is what it is."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Range: " + told.encode() + b"\r\n\r\nbody")
+
+    wanted = replace(call(), headers=() if asked is None else (("range", asked),))
+    async with fault_server(serve) as seen, upstream_to(seen.port) as upstream, upstream.open(wanted) as answer:
+        assert (expected, b"body") == (answer.status, await answer.body.read(10))
+
+
 @pytest.mark.e2e
 async def test_ranges_conditions_overrides_and_metadata(store: RunningStore) -> None:
     """Headers and query parameters of a call reach the store signed as it wants them."""
