@@ -6,7 +6,8 @@ file, and the figures of `helm/CAPACITY.md`.
 
     --quick                 three rounds of smaller loads: a few minutes, written nowhere
     --only get4k,put4k      these rows; `--list` names them; written nowhere
-    --tree DIRECTORY        the gateway of another checkout
+    --tree DIRECTORY        the gateway of another checkout; written nowhere
+    --write                 what was measured is written all the same
 
 `make profile` tells where the time of a request goes, `make bench-check` whether it takes more than it did.
 """
@@ -91,6 +92,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="name the rows")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--tree", type=Path, metavar="DIRECTORY")
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     if options.list:
         sys.stdout.write("".join(f"{name:20} {row.title}\n" for name, row in ROWS.items()))
@@ -113,7 +115,7 @@ def main() -> int:
             told = [extent for name in extents for extent in EXTENTS[name](standing)]
     text = "\n".join(report(list(compared.values()), told, sizes, load)) + "\n"
     sys.stdout.write(text)
-    if not options.only and not options.quick and not options.tree:
+    if options.write or not (options.only or options.quick or options.tree):
         _RESULTS.write_text(text)
         capacity.write(compared, told)
     return 0

@@ -37,6 +37,9 @@ __all__ = ["tree"]
 _USUAL = "^GET 4 KiB, link$|^GET 4 KiB, SigV4$|^PUT 4 KiB, SigV4$"
 _COUNTED = 3
 _CONNECTIONS = 32
+_RARE = 50
+"""Nanoseconds a request, below which a part is not told."""
+
 _OUTSIDE = "event loop, kernel, clock"
 
 Told = Mapping[Parts, Tally]
@@ -59,7 +62,10 @@ def tree(timed: Told, counted: Told, timed_requests: int, counted_requests: int,
 
     def below(path: Parts) -> Iterator[str]:
         children = {name[: len(path) + 1] for name in names if name[: len(path)] == path and len(name) > len(path)}
+        rare = timed_requests * _RARE
         for child in sorted(children, key=lambda name: -sums.get(name, 0.0)):
+            if timed and sums.get(child, 0.0) < rare:
+                continue
             if child in timed or child in counted:
                 yield line("  " * len(child) + child[-1], child)
             yield from below(child)
@@ -108,7 +114,7 @@ def _timed(place: Path) -> Iterator[Callable[[Case], tuple[Told, int, float]]]:
             loaded = wrk(messages, _CONNECTIONS, 4)
             others = cpu_seconds(gateway.pid) - _main_thread(gateway.pid) - since
             found = _told(gateway.pid, output, 10)
-            return corrected(tallied(found["found"], found["entered"])), loaded.requests, others
+            return corrected(tallied(found["found"], found["entered"]), found["waiting"]), loaded.requests, others
 
         yield measure
 
@@ -143,7 +149,8 @@ def _count(counting: Counting, place: Place, case: Case, output: Path) -> Told:
         for message in islice(turn, _COUNTED):
             connection.ask(message)
         found = _told(counting.gateway.pid, output, 60)
-    return corrected(tallied([(path, counting.read(number).main) for number, path in found["found"]], found["entered"]))
+    spent = [(path, counting.read(number).main) for number, path in found["found"]]
+    return corrected(tallied(spent, found["entered"]), found["waiting"])
 
 
 def main() -> None:

@@ -12,17 +12,17 @@ import functools
 import inspect
 import types
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["EMPTY", "PROBE", "Meter", "Path", "Tally", "corrected", "tallied"]
+__all__ = ["CALLED", "NOTHING", "PROBE", "WAITING", "Meter", "Path", "Tally", "corrected", "tallied"]
 
 Path = tuple[str, ...]
 """The parts that a moment is in, outermost first."""
 
-PROBE, EMPTY = "(probe)", "(nothing)"
-"""A part that does nothing, inside of one that does nothing else: what measuring costs, inside and around."""
+PROBE, CALLED, WAITING, NOTHING = "(probe)", "(function)", "(coroutine)", "(nothing)"
+"""Paths of what does nothing, in a function and in a coroutine: what measuring costs, inside of it and around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,16 @@ class Tally:
 class Meter:
     """`mark` is told the path that has just been running, each time another one begins to."""
 
-    def __init__(self, mark: Callable[[Path], None]) -> None:
+    def __init__(self, mark: Callable[[Path], None], path: Path = ()) -> None:
         self._mark = mark
-        self._path: Path = ()
+        self._path = path
         self.entered: dict[Path, int] = {}
+        self.waiting: set[str] = set()  # the parts that are coroutines
 
     def around(self, part: str, function: Any) -> Any:
         """The function, measured as this part; a coroutine function in every step that it makes."""
         if inspect.iscoroutinefunction(function):
+            self.waiting.add(part)
 
             @functools.wraps(function)
             async def waiting(*arguments: Any, **named: Any) -> Any:
@@ -107,15 +109,19 @@ def tallied(
     return {path: Tally(calls.get(path, 0), cost) for path, cost in sums.items()}
 
 
-def corrected(tallies: Mapping[Path, Tally]) -> dict[Path, Tally]:
-    """The same without what measuring cost, and without the probe that tells it."""
-    probe = tallies[PROBE, EMPTY]
-    inside, around = probe.spent / probe.calls, tallies[PROBE,].spent / probe.calls
-    within: Counter[Path] = Counter()
+def corrected(tallies: Mapping[Path, Tally], waiting: Collection[str] = ()) -> dict[Path, Tally]:
+    """The same without what measuring cost, and without the probes that tell it. `waiting` are coroutines."""
+    inside, around = {}, {}
+    for kind in (CALLED, WAITING):
+        probe = tallies[PROBE, kind, NOTHING]
+        inside[kind], around[kind] = probe.spent / probe.calls, tallies[PROBE, kind].spent / probe.calls
+    taken: Counter[Path] = Counter()
     for path, tally in tallies.items():
-        within[path[:-1]] += tally.calls
+        kind = WAITING if path and path[-1] in waiting else CALLED
+        taken[path] += inside[kind] * tally.calls
+        taken[path[:-1]] += around[kind] * tally.calls
     return {
-        path: Tally(tally.calls, max(0.0, tally.spent - inside * tally.calls - around * within[path]))
+        path: Tally(tally.calls, max(0.0, tally.spent - taken[path]))
         for path, tally in tallies.items()
         if path[:1] != (PROBE,)
     }

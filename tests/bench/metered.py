@@ -11,15 +11,19 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gateway.app  # noqa: F401 (everything that takes a name has taken it)
 from gateway.cli import main
 from tests.bench import meter
-from tests.bench.meter import EMPTY, PROBE, Meter
+from tests.bench.meter import Meter
 from tests.bench.parts import PARTS
 from tests.bench.patching import replace
+
+_WARM = 100
 
 
 class _Clock:
@@ -71,6 +75,19 @@ class _Dumps:
         return [(number, path) for number, path in enumerate(self._order, self._first)]
 
 
+async def _nothing() -> None:
+    return None
+
+
+def _probe(nothing: Callable[[], None], nothing_waiting: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
+    """Both kinds of nothing, so many times, the marks of each by themselves."""
+    for _number in range(count):
+        nothing()
+    for _number in range(count):
+        with suppress(StopIteration):
+            nothing_waiting().send(None)
+
+
 def start() -> None:
     """Put the meter around every part, and have the signals ask for it."""
     clock = _Dumps() if "BENCH_COUNT" in os.environ else _Clock()
@@ -86,15 +103,20 @@ def start() -> None:
         measured.entered.clear()
         clock.begin()
 
+    probes = {kind: Meter(clock.mark, (meter.PROBE, kind)) for kind in (meter.CALLED, meter.WAITING)}
+    nothing = probes[meter.CALLED].around(meter.NOTHING, lambda: None)
+    nothing_waiting = probes[meter.WAITING].around(meter.NOTHING, _nothing)
+    for _number in range(_WARM):
+        _probe(nothing, nothing_waiting, 1)
+
     def tell(*_: object) -> None:
         measured.mark()
-        probe = Meter(lambda path: clock.mark((PROBE, *path)))
-        empty = probe.around(EMPTY, lambda: None)
-        for _number in range(clock.probes):
-            empty()
-        entered = [*measured.entered.items(), ((PROBE, EMPTY), clock.probes)]
+        _probe(nothing, nothing_waiting, clock.probes)
+        entered = [*measured.entered.items()]
+        entered += [((meter.PROBE, kind, meter.NOTHING), clock.probes) for kind in probes]
+        found = {"found": clock.found(), "entered": entered, "waiting": sorted(measured.waiting)}
         output = Path(os.environ["BENCH_METER"])
-        output.with_suffix(".new").write_text(json.dumps({"found": clock.found(), "entered": entered}))
+        output.with_suffix(".new").write_text(json.dumps(found))
         output.with_suffix(".new").replace(output)
 
     signal.signal(signal.SIGUSR1, begin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.bench.meter import EMPTY, PROBE, Meter, Tally, corrected, tallied
+from tests.bench.meter import CALLED, NOTHING, PROBE, WAITING, Meter, Tally, corrected, tallied
 
 
 class _Ticks:
@@ -77,13 +77,15 @@ def test_waiting_is_not_counted_where_one_waits() -> None:
 
 
 def test_measuring_is_taken_off() -> None:
-    """Each entrance takes off the inside's cost of measuring from itself, and the outside's from what is around it."""
+    """Each entrance takes off the cost of measuring its kind, inside from itself and outside from what is around it."""
     tallies = {
         (): Tally(0, 40),
         ("a",): Tally(2, 30),
-        ("a", "b"): Tally(4, 20),
-        (PROBE,): Tally(0, 50),
-        (PROBE, EMPTY): Tally(10, 20),
+        ("a", "b"): Tally(4, 120),
+        (PROBE, CALLED): Tally(0, 50),
+        (PROBE, CALLED, NOTHING): Tally(10, 20),
+        (PROBE, WAITING): Tally(0, 60),
+        (PROBE, WAITING, NOTHING): Tally(10, 200),
     }
-    expected = {(): Tally(0, 30), ("a",): Tally(2, 6), ("a", "b"): Tally(4, 12)}
-    assert expected == corrected(tallies)
+    expected = {(): Tally(0, 30), ("a",): Tally(2, 2), ("a", "b"): Tally(4, 40)}
+    assert expected == corrected(tallies, {"b"})
