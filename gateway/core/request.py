@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 
 __all__ = [
     "ACTION_OF",
+    "NO_AUTH",
     "Action",
     "AuthFields",
     "BodyFraming",
@@ -166,7 +167,7 @@ class AuthFields:
         return next((value for name, value in self.headers if name == "authorization"), "")
 
 
-_NO_AUTH: Final = AuthFields()
+NO_AUTH: Final = AuthFields()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -247,7 +248,7 @@ class ObjectRequest:
     framing: BodyFraming = BodyFraming.PLAIN
     virtual_host: bool = False
     step: UploadStep | None = None
-    auth: AuthFields = _NO_AUTH
+    auth: AuthFields = NO_AUTH
 
     @property
     def has_body(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
+from gateway.core.request import Action
 from tests.data.harness import Rig, policy, request, rule
 
 
@@ -45,3 +46,11 @@ async def test_draining_changes_one_backend_of_a_new_snapshot(rig: Rig) -> None:
     assert before == drained.with_drained(name, drained=False)
     with pytest.raises(KeyError):
         before.with_drained("nobody", drained=True)
+
+
+async def test_a_plane_that_cannot_ask_again_stores_nothing(rig: Rig) -> None:
+    """What is set after the plane is made has no default that lets anything through: an upload ends as a fault."""
+    token = await rig.link(actions=[Action.WRITE])
+    del rig.plane.renewals
+    assert 500 == (await rig.ask("PUT", f"/s/{token}", body=b"x")).status
+    assert None is rig.store.stored("inside/a.txt")

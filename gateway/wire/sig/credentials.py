@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import AuthFields
+from gateway.core.request import NO_AUTH, AuthFields
 from gateway.core.units import WEEK
 
 __all__ = [
@@ -205,8 +205,9 @@ def http_date(text: str) -> int:
 
 def auth_fields(headers: Pairs, query: Pairs) -> AuthFields:
     """Those of a request's headers and decoded parameters that belong to authentication."""
+    sent = [pair for pair in headers if pair[0] in _HEADERS]
     found = [pair for pair in query if pair[0].lower() in _PARAMETERS] if query else ()
-    return AuthFields(tuple([pair for pair in headers if pair[0] in _HEADERS]), tuple(found))
+    return AuthFields(tuple(sent), tuple(found)) if sent or found else NO_AUTH
 
 
 def read_credentials(auth: AuthFields, *, services: frozenset[str] = _S3_ONLY) -> Signed | None:
@@ -219,7 +220,7 @@ def read_credentials(auth: AuthFields, *, services: frozenset[str] = _S3_ONLY) -
             CREDENTIALS_AMBIGUOUS for two mechanisms, or one of them twice.
     """
     header = _single(auth)
-    query = _parameters(auth)
+    query = _parameters(auth) if auth.query else {}
     in_query_v4 = not _V4_MARKS.isdisjoint(query)
     in_query_v2 = not _V2_MARKS.isdisjoint(query)
     if in_query_v4 + in_query_v2 + ("authorization" in header) > 1:

@@ -333,7 +333,7 @@ def test_the_parser_hands_on_what_it_read():
     assert (*parse_qsl(V4_QUERY), ("X-Amz-Date", "20150830T123600Z")) == auth.query
 
 
-@pytest.mark.parametrize("query", ["X-Amz-Signature=a&X-Amz-Signature=a", "Signature", "X-Amz-Signature"])
+@pytest.mark.parametrize("query", [f"{V4_QUERY}&X-Amz-Signature={SIGNATURE}", "Signature", "X-Amz-Signature"])
 def test_half_a_credential_is_never_nobodys(query):
     """The same parameter twice, and one without a value, are malformed: who sends them is not taken for a stranger."""
     auth = parse(raw_request("GET", f"/bucket/k?{query}", [(b"Host", b"h")])).auth
