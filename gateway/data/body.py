@@ -10,6 +10,7 @@ found wrong at its end, or whose time is over, leaves no object behind.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 from gateway.core.loan import Loan, Sink, Stretch
 from gateway.core.reasons import Reason, Refused
@@ -17,7 +18,7 @@ from gateway.core.request import BodyFraming, ObjectRequest
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.reserve import claim
-from gateway.splice.pump import splice, worth_it
+from gateway.splice.pump import carry, splice, worth_it
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks
 from gateway.wire.sig.sigv4 import Verified
@@ -25,6 +26,9 @@ from gateway.wire.sig.sigv4 import Verified
 __all__ = ["hold_last", "meter", "read_plain"]
 
 _CLAIM = 8 * 1024 * 1024
+
+_FEW: Final = 8
+"""Pieces that are cheaper one by one than in one."""
 
 
 async def read_plain(
@@ -37,13 +41,13 @@ async def read_plain(
     """
     trailers = read_trailers(request.headers.get("x-amz-trailer"))
     checks = BodyChecks.from_request(request.headers, verified.payload_hash if verified is not None else None, trailers)
-    source, rest = permit.exchange.body(), None
+    source, length, decoder = permit.exchange.body(), request.content_length, None
     if request.framing is not BodyFraming.PLAIN:
-        source = _unwrap(source, ChunkedDecoder(request.framing, request.content_length, verified, trailers), checks)
+        decoder = ChunkedDecoder(request.framing, length, verified, trailers)
+        source = _unwrap(source, decoder, checks)
     elif checks.needed:
         source = _check(source, checks)
-    elif request.content_length is not None and not permit.paced:
-        rest = _Rest(permit)
+    rest = None if length is None or permit.paced else _Rest(permit, length, decoder, checks)
     async for plain in hold_last(plane, permit, meter(plane, permit, source, request.content_length), rest):
         yield plain
 
@@ -66,7 +70,7 @@ async def hold_last(
             yield held
             held = b""
             yield rest
-            rest.end()
+            held = rest.end()
             rest = None
     await plane.renewals.confirm(permit)
     if permit.exchange.cut_reason is not None:
@@ -86,11 +90,7 @@ async def meter(
     claimed = 0
     async for plain in source:
         total = permit.moved + len(plain)
-        cap = permit.largest
-        if cap is not None and total > cap:
-            raise Refused(Reason.TOO_LARGE, f"the body is above the allowed {cap} bytes")
-        if declared is not None and total > declared:
-            raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
+        _require_allowed(permit, total, declared)
         while total > claimed:
             step = declared if declared is not None else _CLAIM
             await claim(plane.leases, permit, step, None)
@@ -104,6 +104,14 @@ async def meter(
         raise Refused(Reason.INCOMPLETE_BODY, f"{permit.moved} of {declared} bytes came")
 
 
+def _require_allowed(permit: Permit, total: int, declared: int | None) -> None:
+    cap = permit.largest
+    if cap is not None and total > cap:
+        raise Refused(Reason.TOO_LARGE, f"the body is above the allowed {cap} bytes")
+    if declared is not None and total > declared:
+        raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
+
+
 async def _check(source: AsyncIterator[bytes], checks: BodyChecks) -> AsyncIterator[bytes]:
     async for chunk in source:
         checks.update(chunk)
@@ -113,7 +121,9 @@ async def _check(source: AsyncIterator[bytes], checks: BodyChecks) -> AsyncItera
 
 async def _unwrap(source: AsyncIterator[bytes], decoder: ChunkedDecoder, checks: BodyChecks) -> AsyncIterator[bytes]:
     async for chunk in source:
-        plain = b"".join(decoder.feed(chunk))  # each piece that is handed on costs as much, however small it is
+        plain = b"".join(
+            decoder.feed(memoryview(chunk))
+        )  # each piece that is handed on costs as much, however small it is
         if plain:
             checks.update(plain)
             yield plain
@@ -121,28 +131,49 @@ async def _unwrap(source: AsyncIterator[bytes], decoder: ChunkedDecoder, checks:
 
 
 class _Rest:
-    """What follows in a body over which nothing is computed (`core.loan.Stretch`), all but its last byte."""
+    """What follows in a body of known length, all but its last byte (`core.loan.Stretch`).
 
-    __slots__ = ("_exchange", "_permit")
+    The kernel moves it where nobody has to see it; else it is looked at on its way.
+    """
 
-    def __init__(self, permit: Permit) -> None:
+    __slots__ = ("_checks", "_decoder", "_exchange", "_held", "_length", "_permit")
+
+    def __init__(self, permit: Permit, length: int, decoder: ChunkedDecoder | None, checks: BodyChecks) -> None:
         self._permit, self._exchange = permit, permit.exchange
+        self._length, self._decoder, self._checks = length, decoder, checks
+        self._held = b""
 
     def begins(self) -> bool:
         """Whether all that came was taken, and enough is still to come; nothing more is read until then."""
         return worth_it(self._exchange.body_left) and worth_it(self._exchange.hold_body())
 
     async def pour(self, sink: Sink, most: int) -> int:
-        return await splice(self, sink, most, self._count)
+        if self._decoder is None and not self._checks.needed:
+            return await splice(self, sink, most, self._count)
+        return await carry(self, sink, self._exchange.body_left - 1, self._look)
 
     def lend(self) -> Loan | None:
         return self._exchange.lend_body()
 
-    def end(self) -> None:
+    def end(self) -> bytes:
+        """Go on in chunks; returns what was held back, which comes before them."""
         self._exchange.resume_body()
+        return self._held
 
-    def _count(self, count: int) -> None:
-        permit = self._permit
-        permit.count_moved(count)
-        if permit.largest is not None and permit.moved > permit.largest:
-            raise Refused(Reason.TOO_LARGE, f"the body is above the allowed {permit.largest} bytes")
+    def _count(self, size: int) -> None:
+        total = self._permit.moved + size
+        _require_allowed(self._permit, total, self._length)
+        self._permit.moved = total
+
+    def _look(self, came: memoryview) -> list[bytes | memoryview]:
+        """The plain bytes in it, the last one of them in place of the one that was held back before."""
+        plain: list[bytes | memoryview] = [came] if self._decoder is None else self._decoder.feed(came)
+        if len(plain) > _FEW:
+            plain = [b"".join(plain)]
+        if not plain:
+            return plain
+        for piece in plain:
+            self._checks.update(piece)
+        self._count(sum(map(len, plain)))
+        last, held, self._held = plain[-1], self._held, bytes(plain[-1][-1:])
+        return [held, *plain[:-1], last[:-1]]

@@ -27,13 +27,12 @@ _KEPT: Final = 8
 
 
 class Pipe:
-    """One pipe: `into` takes bytes and `out` gives them; `size` is how many it can hold, `held` how many it holds."""
+    """One pipe: `into` takes bytes and `out` gives them; `size` is how many it can hold."""
 
-    __slots__ = ("held", "into", "out", "size")
+    __slots__ = ("into", "out", "size")
 
     def __init__(self, out: int, into: int, size: int) -> None:
         self.out, self.into, self.size = out, into, size
-        self.held = 0
 
     def close(self) -> None:
         os.close(self.out)
@@ -69,9 +68,9 @@ class Pipes:
         self._large += pipe.size > SMALL
         return pipe
 
-    def give_back(self, pipe: Pipe) -> None:
+    def give_back(self, pipe: Pipe, *, empty: bool = True) -> None:
         """Take it back; one that still holds bytes is closed, and they are lost."""
-        if not pipe.held and len(self._kept) < _KEPT:
+        if empty and len(self._kept) < _KEPT:
             self._kept.append(pipe)
             return
         self.count -= 1

@@ -1,6 +1,7 @@
-"""Owns the moving of bytes from one socket to another inside the kernel: splice(2) through a pipe.
+"""Owns when bytes move from one socket to another, and for how long at a time: all passages of an event loop.
 
-Refuses to own connections (they lend their sockets, `gateway.core.loan`), limits, and what the bytes mean.
+Refuses to own how (`gateway.splice.passage`), connections (they lend their sockets, `gateway.core.loan`), limits, and
+what the bytes mean.
 
 Laws: no more bytes move than were asked for, in order, and each is counted at both ends. One turn of the event loop
 moves a bounded number of them, whoever they belong to, so that others come in between. What left its source and did not
@@ -13,16 +14,16 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-import socket
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from gateway.core.loan import Lender, Loan, Sink
-from gateway.splice.pipes import LARGE, Pipe, Pipes
+from gateway.splice.passage import Carried, Passage, Spliced, Through
+from gateway.splice.pipes import LARGE, Pipes
 
-__all__ = ["LEAST", "TURN", "splice", "worth_it"]
+__all__ = ["LEAST", "TURN", "carry", "splice", "worth_it"]
 
 LEAST = 256 * 1024
 """Bytes that are worth it: below, what prepares it costs more than it saves."""
@@ -30,8 +31,8 @@ LEAST = 256 * 1024
 TURN: Final = LARGE
 """Bytes that move in one turn of the event loop: some tenths of a millisecond."""
 
-_FLAGS: Final = 0x1 | 0x2
-"""SPLICE_F_MOVE | SPLICE_F_NONBLOCK of Linux (linux/splice.h), which Python does not name."""
+_BUFFER: Final = 256 * 1024
+"""Bytes that are looked at in one go: all of them are in the processor's cache still when they are sent."""
 
 _TOGETHER: Final = 256 * 1024
 """Bytes that have to come together before a fast source wakes us (SO_RCVLOWAT): a wake-up costs as much as many bytes.
@@ -45,60 +46,21 @@ _SOURCE_EVENTS: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _SINK_EVENTS: Final = select.EPOLLOUT | select.EPOLLET
 
 
-class _Passage:
-    """The way of one body from its source into its sink: `left` bytes are still to leave the source."""
-
-    __slots__ = (
-        "done",
-        "ended",
-        "least",
-        "left",
-        "mark",
-        "pipe",
-        "queued",
-        "readable",
-        "sink",
-        "source",
-        "told",
-        "went",
-        "writable",
-    )
-
-    def __init__(self, source: Loan, sink: Loan, most: int, told: Callable[[int], None]) -> None:
-        self.source, self.sink, self.told = source, sink, told
-        self.left = self.mark = most
-        self.went = 0
-        self.least = 1
-        self.pipe: Pipe | None = None
-        self.readable = self.writable = True
-        self.queued = self.ended = False
-        self.done: asyncio.Future[None] | None = None
-
-    def wake_at(self, count: int) -> None:
-        """Have the source wake us when so many bytes have come, or its end."""
-        if count != self.least:
-            self.least = count
-            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, self.source.descriptor)
-            try:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
-            finally:
-                sock.detach()
-
-
 class _Pump:
     """All passages of one event loop: an epoll of its own, which the loop watches as one descriptor."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._epoll = select.epoll()
-        self._pipes = Pipes()
-        self._ends: dict[int, tuple[_Passage, bool]] = {}
-        self._queue: deque[_Passage] = deque()
+        self.pipes = Pipes()
+        self.buffer = memoryview(bytearray(_BUFFER))
+        self._ends: dict[int, tuple[Passage, bool]] = {}
+        self._queue: deque[Passage] = deque()
         self._turning = False
-        self._paced: set[_Passage] = set()
+        self._paced: set[Passage] = set()
         self._tick: asyncio.TimerHandle | None = None
 
-    async def run(self, passage: _Passage) -> None:
+    async def run(self, passage: Passage) -> None:
         """Until it has ended. What is there already moves at once, unless others wait for their turn."""
         if self._queue:
             self._enqueue(passage)
@@ -110,12 +72,12 @@ class _Pump:
             self._watch(passage)
             await passage.done
 
-    def end(self, passage: _Passage) -> None:
+    def end(self, passage: Passage) -> None:
         """Nothing moves from here on; all is given back. A second time does nothing."""
         if passage.ended:
             return
         passage.ended = True
-        source, sink, pipe = passage.source, passage.sink, passage.pipe
+        source, sink, lost = passage.source, passage.sink, passage.held
         passage.wake_at(1)
         self._paced.discard(passage)
         for loan in (source, sink):
@@ -125,9 +87,7 @@ class _Pump:
             loan.awaited = False
         if not self._ends:
             self._loop.remove_reader(self._epoll.fileno())
-        lost = 0 if pipe is None else pipe.held
-        if pipe is not None:
-            self._pipes.give_back(pipe)
+        passage.release()
         if passage.done is not None and not passage.done.done():
             passage.done.set_result(None)
         source.returned(0)
@@ -136,9 +96,9 @@ class _Pump:
     def close(self) -> None:
         """After the loop was closed."""
         self._epoll.close()
-        self._pipes.close()
+        self.pipes.close()
 
-    def _watch(self, passage: _Passage) -> None:
+    def _watch(self, passage: Passage) -> None:
         source, sink = passage.source.descriptor, passage.sink.descriptor
         if not self._ends:
             self._loop.add_reader(self._epoll.fileno(), self._look)
@@ -159,7 +119,7 @@ class _Pump:
         if not self._turning:
             self._turn()
 
-    def _enqueue(self, passage: _Passage) -> None:
+    def _enqueue(self, passage: Passage) -> None:
         if not passage.queued:
             passage.queued = True
             self._queue.append(passage)
@@ -186,63 +146,24 @@ class _Pump:
                 self.end(passage)
         self._schedule()
 
-    def _move(self, passage: _Passage, most: int) -> int:
-        """As much as can move now, up to `most` bytes; returns how many reached the sink."""
+    def _move(self, passage: Passage, most: int) -> int:
+        """What can move now, up to about `most` bytes; returns how many reached the sink."""
         before = passage.went
-        passage.pipe = pipe = passage.pipe or self._pipes.take()
-        if pipe is None or not self._pass(passage, pipe, most):
+        alive = passage.advance(most)
+        stuck = passage.held > 0
+        if not alive or not (passage.left or stuck):
             self.end(passage)
-        elif not pipe.held:
-            self._pipes.give_back(pipe)
-            passage.pipe = None
-            if not passage.left:
-                self.end(passage)
-        if not passage.ended:
-            passage.sink.awaited = pipe is not None and pipe.held > 0
-            passage.source.awaited = not passage.sink.awaited
-            if passage.writable and (passage.readable or passage.sink.awaited):
+        else:
+            passage.sink.awaited, passage.source.awaited = stuck, not stuck
+            if passage.writable and (passage.readable or stuck):
                 self._enqueue(passage)
             elif not passage.readable:
                 self._watch_pace(passage)
         return passage.went - before
 
-    def _pass(self, passage: _Passage, pipe: Pipe, most: int) -> bool:
-        """Fill the pipe and empty it, again and again; false if one of the sockets has ended."""
-        source, sink, stop = passage.source.descriptor, passage.sink.descriptor, passage.went + most
-        while passage.went < stop:
-            if not pipe.held:
-                if not passage.left or not passage.readable:
-                    break
-                try:
-                    count = os.splice(source, pipe.into, min(passage.left, pipe.size), flags=_FLAGS)
-                except BlockingIOError:
-                    passage.readable = False
-                    break
-                except OSError:
-                    return False
-                if not count:
-                    return False
-                passage.left -= count
-                if passage.left < passage.least:
-                    passage.wake_at(max(1, passage.left))
-                pipe.held = count
-                passage.source.moved(count)
-            try:
-                count = os.splice(pipe.out, sink, pipe.held, flags=_FLAGS)
-            except BlockingIOError:
-                passage.writable = False
-                break
-            except OSError:
-                return False
-            pipe.held -= count
-            passage.went += count
-            passage.sink.moved(count)
-            passage.told(count)
-        return True
-
     # -- how often a source wakes us
 
-    def _watch_pace(self, passage: _Passage) -> None:
+    def _watch_pace(self, passage: Passage) -> None:
         """The source has nothing more right now: how fast is it?"""
         self._paced.add(passage)
         if self._tick is None:
@@ -279,10 +200,27 @@ def worth_it(count: int) -> bool:
 
 
 async def splice(source: Lender, sink: Sink, most: int, told: Callable[[int], None]) -> int:
-    """Move up to `most` bytes of a body, if both of its ends lend their sockets; returns how many reached the sink.
+    """Have the kernel move up to `most` bytes of a body, if both of its ends lend their sockets.
 
-    `told` hears of those bytes as they do, and may raise what is then raised here.
+    Returns how many reached the sink. `told` hears of them as they do, and may raise what is then raised here.
     """
+
+    def way(start: Loan, goal: Loan) -> Passage:
+        return Spliced(start, goal, most, told, _pump().pipes)
+
+    return await _move(source, sink, most, way)
+
+
+async def carry(source: Lender, sink: Sink, most: int, through: Through) -> int:
+    """As `splice`, where `through` has to see the `most` bytes, and says which ones are to reach the sink."""
+
+    def way(start: Loan, goal: Loan) -> Passage:
+        return Carried(start, goal, most, through, _pump().buffer)
+
+    return await _move(source, sink, most, way)
+
+
+async def _move(source: Lender, sink: Sink, most: int, way: Callable[[Loan, Loan], Passage]) -> int:
     start = source.lend() if worth_it(most) else None
     if start is None:
         return 0
@@ -294,7 +232,7 @@ async def splice(source: Lender, sink: Sink, most: int, told: Callable[[int], No
             _decline(start, goal)
     if goal is None or start.recalled or goal.recalled:
         return 0
-    pump, passage = _pump(), _Passage(start, goal, most, told)
+    pump, passage = _pump(), way(start, goal)
     start.stop = goal.stop = partial(pump.end, passage)
     try:
         await pump.run(passage)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.core.loan import Loan
+from gateway.core.loan import Lender, Loan
+from gateway.core.loan import Sink as SinkLender
 from gateway.splice import pump
 from gateway.splice.pipes import LARGE
-from gateway.splice.pump import LEAST, TURN, splice
+from gateway.splice.pump import LEAST, TURN, carry, splice
+
+Move = Callable[[Lender, SinkLender, int, Callable[[int], None]], Coroutine[None, None, int]]
 
 SIZE = 2 * 1024 * 1024
 BODY = os.urandom(SIZE)
@@ -84,6 +87,20 @@ def ends() -> Iterator[tuple[Source, Sink]]:
         end.theirs.close()
 
 
+async def _carried(source: Lender, sink: SinkLender, most: int, told: Callable[[int], None]) -> int:
+    def through(view: memoryview) -> list[memoryview]:
+        told(len(view))
+        return [view]
+
+    return await carry(source, sink, most, through)
+
+
+@pytest.fixture(params=[splice, _carried], ids=["spliced", "carried"])
+def move(request: pytest.FixtureRequest) -> Move:
+    """Both ways through."""
+    return request.param
+
+
 async def feed(source: Source, data: bytes) -> None:
     await asyncio.get_running_loop().sock_sendall(source.theirs, data)
 
@@ -94,13 +111,13 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.002)
 
 
-async def test_exactly_what_was_asked_for_moves(ends: tuple[Source, Sink]) -> None:
+async def test_exactly_what_was_asked_for_moves(ends: tuple[Source, Sink], move: Move) -> None:
     """In order; what follows it stays where it is, and all three are told of as much."""
     source, sink = ends
     told: list[int] = []
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(feed(source, BODY + b"next"))
-        moving = tasks.create_task(splice(source, sink, SIZE, told.append))
+        moving = tasks.create_task(move(source, sink, SIZE, told.append))
         came = bytearray()
         await until(lambda: came.extend(sink.take()) or len(came) == SIZE)
         assert SIZE == await moving
@@ -122,11 +139,11 @@ async def test_what_is_there_already_moves_at_once(ends: tuple[Source, Sink]) ->
 
 
 @pytest.mark.parametrize("refusing", ["source", "sink", "both"])
-async def test_nothing_moves_unless_both_lend(ends: tuple[Source, Sink], refusing: str) -> None:
+async def test_nothing_moves_unless_both_lend(ends: tuple[Source, Sink], refusing: str, move: Move) -> None:
     """What the other one lent is given back."""
     source, sink = ends
     source.willing, sink.willing = refusing == "sink", refusing == "source"
-    assert 0 == await splice(source, sink, SIZE, lambda count: None)
+    assert 0 == await move(source, sink, SIZE, lambda count: None)
     assert {None, 0} >= {source.lost, sink.lost}
     for end in (source, sink):
         if end.loan is not None:
@@ -134,18 +151,18 @@ async def test_nothing_moves_unless_both_lend(ends: tuple[Source, Sink], refusin
                 os.fstat(end.loan.descriptor)
 
 
-async def test_little_is_not_worth_it(ends: tuple[Source, Sink]) -> None:
+async def test_little_is_not_worth_it(ends: tuple[Source, Sink], move: Move) -> None:
     """Nobody is asked for a loan then."""
     source, sink = ends
-    assert 0 == await splice(source, sink, LEAST - 1, lambda count: None)
+    assert 0 == await move(source, sink, LEAST - 1, lambda count: None)
     assert (None, None) == (source.loan, sink.loan)
 
 
-async def test_a_source_that_ends_is_no_failure(ends: tuple[Source, Sink]) -> None:
+async def test_a_source_that_ends_is_no_failure(ends: tuple[Source, Sink], move: Move) -> None:
     """What came has arrived; the sink may go on."""
     source, sink = ends
     async with asyncio.TaskGroup() as tasks:
-        moving = tasks.create_task(splice(source, sink, SIZE, lambda count: None))
+        moving = tasks.create_task(move(source, sink, SIZE, lambda count: None))
         await feed(source, BODY[:1000])
         source.theirs.close()
         assert 1000 == await moving
@@ -153,9 +170,9 @@ async def test_a_source_that_ends_is_no_failure(ends: tuple[Source, Sink]) -> No
     assert (0, 0) == (source.lost, sink.lost)
 
 
-async def filled(source: Source, sink: Sink, tasks: asyncio.TaskGroup) -> asyncio.Task[int]:
+async def filled(source: Source, sink: Sink, tasks: asyncio.TaskGroup, move: Move) -> asyncio.Task[int]:
     """A passage that is stuck: its pipe holds what the sink does not take."""
-    moving = tasks.create_task(splice(source, sink, 64 * SIZE, lambda count: None))
+    moving = tasks.create_task(move(source, sink, 64 * SIZE, lambda count: None))
     feeding = tasks.create_task(feed(source, BODY * 64))
     await until(lambda: sink.loan is not None and sink.loan.awaited)
     feeding.cancel()
@@ -165,11 +182,11 @@ async def filled(source: Source, sink: Sink, tasks: asyncio.TaskGroup) -> asynci
 
 
 @pytest.mark.parametrize("end", ["source", "sink"])
-async def test_once_recalled_nothing_moves(ends: tuple[Source, Sink], end: str) -> None:
+async def test_once_recalled_nothing_moves(ends: tuple[Source, Sink], end: str, move: Move) -> None:
     """In the same call; what was in the pipe is lost, and the sink knows how much."""
     source, sink = ends
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        moving = await filled(source, sink, tasks)
+        moving = await filled(source, sink, tasks, move)
         loan = (source if end == "source" else sink).loan
         assert loan is not None
         loan.recall()
@@ -185,7 +202,7 @@ async def test_once_recalled_nothing_moves(ends: tuple[Source, Sink], end: str) 
         assert went == sink.moved
 
 
-async def test_a_recall_before_it_begins_counts(ends: tuple[Source, Sink]) -> None:
+async def test_a_recall_before_it_begins_counts(ends: tuple[Source, Sink], move: Move) -> None:
     """A source may end while the sink is still being emptied."""
     source, sink = ends
     lend = sink.lend
@@ -197,30 +214,30 @@ async def test_a_recall_before_it_begins_counts(ends: tuple[Source, Sink]) -> No
 
     sink.lend = late  # type: ignore[method-assign]
     await feed(source, BODY[:LEAST])
-    assert 0 == await splice(source, sink, LEAST, lambda count: None)
+    assert 0 == await move(source, sink, LEAST, lambda count: None)
     assert (0, 0, 0) == (source.lost, sink.lost, sink.moved)
 
 
-async def test_a_sink_that_fails_is_told_what_it_lost(ends: tuple[Source, Sink]) -> None:
+async def test_a_sink_that_fails_is_told_what_it_lost(ends: tuple[Source, Sink], move: Move) -> None:
     """Its connection must not go on."""
     source, sink = ends
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        moving = await filled(source, sink, tasks)
+        moving = await filled(source, sink, tasks, move)
         sink.theirs.close()
         await moving
     assert sink.lost
 
 
-async def test_who_cancels_ends_it(ends: tuple[Source, Sink]) -> None:
+async def test_who_cancels_ends_it(ends: tuple[Source, Sink], move: Move) -> None:
     """As a recall does."""
     source, sink = ends
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        moving = await filled(source, sink, tasks)
+        moving = await filled(source, sink, tasks, move)
         moving.cancel()
     assert sink.lost == source.moved - sink.moved > 0
 
 
-async def test_who_is_told_may_end_it(ends: tuple[Source, Sink]) -> None:
+async def test_who_is_told_may_end_it(ends: tuple[Source, Sink], move: Move) -> None:
     """What it raises is raised, at once or later."""
     source, sink = ends
     came = 0
@@ -241,11 +258,11 @@ async def test_who_is_told_may_end_it(ends: tuple[Source, Sink]) -> None:
 
         tasks.create_task(take())
         with pytest.raises(ValueError, match="enough"):
-            await splice(source, sink, SIZE, refuse)
+            await move(source, sink, SIZE, refuse)
     assert SIZE // 2 < came <= SIZE - 1000
 
 
-async def test_a_turn_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_turn_is_bounded(monkeypatch: pytest.MonkeyPatch, move: Move) -> None:
     """Whoever the bytes belong to: others come in between."""
     turns: list[int] = []
     turn = pump._Pump._turn
@@ -260,7 +277,7 @@ async def test_a_turn_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         for source, sink in pairs:
             tasks.create_task(feed(source, BODY))
-            tasks.create_task(splice(source, sink, SIZE, lambda count: None))
+            tasks.create_task(move(source, sink, SIZE, lambda count: None))
         await until(lambda: [sink.take() for _, sink in pairs] and all(sink.moved == SIZE for _, sink in pairs))
     assert 0 < max(turns) < TURN + LARGE
     for end in (end for pair in pairs for end in pair):
@@ -268,11 +285,11 @@ async def test_a_turn_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         end.theirs.close()
 
 
-async def test_a_fast_source_wakes_us_seldom_and_a_slow_one_always(ends: tuple[Source, Sink]) -> None:
+async def test_a_fast_source_wakes_us_seldom_and_a_slow_one_always(ends: tuple[Source, Sink], move: Move) -> None:
     """Bytes are let come together as long as they do, and never when they do not."""
     source, sink = ends
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-        moving = tasks.create_task(splice(source, sink, 100 * SIZE, lambda count: None))
+        moving = tasks.create_task(move(source, sink, 100 * SIZE, lambda count: None))
         came = 0
         while source.ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 1:
             await feed(source, BODY[:100_000])

@@ -111,15 +111,15 @@ class ChunkedDecoder:
         self._trailers: dict[str, str] = {}
         self._trailer_signature: str | None = None
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The plain bytes that the next piece of the body sets free, possibly none.
+    def feed(self, data: bytes | memoryview) -> list[bytes | memoryview]:
+        """The plain bytes that the next piece of the body sets free, possibly none; of a view, mostly views.
 
         Raises:
             Refused: BAD_REQUEST (framing), BAD_SIGNATURE, TOO_LARGE (a signed chunk), INCOMPLETE_BODY (more bytes
                 than declared). Nothing can be fed afterwards.
         """
         step, self._step = self._step, _Step.BROKEN
-        out: list[bytes] = []
+        out: list[bytes | memoryview] = []
         position = 0
         while position < len(data):
             match step:
@@ -148,18 +148,19 @@ class ChunkedDecoder:
             raise Refused(Reason.INCOMPLETE_BODY, "the body ended before its closing chunk")
         return MappingProxyType(self._trailers)
 
-    def _read_line(self, data: bytes, position: int, *, last: bool) -> tuple[int, bytes | None]:
+    def _read_line(self, data: bytes | memoryview, position: int, *, last: bool) -> tuple[int, bytes | None]:
         """The next position, and the line without its CRLF once it is whole.
 
         One library (minio-go) ends a trailer's line with LF alone and leaves a blank line behind it, before what ends
         the body.
         """
-        end = data.find(b"\n", position, position + _MAX_LINE)
-        stop = min(len(data), position + _MAX_LINE) if end < 0 else end + 1
-        self._line += data[position:stop]
+        ahead = bytes(data[position : position + _MAX_LINE])
+        end = ahead.find(b"\n") + 1
+        self._line += ahead[:end] if end else ahead
+        stop = position + (end or len(ahead))
         if len(self._line) >= _MAX_LINE:
             raise Refused(Reason.BAD_REQUEST, "a line between chunks is too long")
-        if end < 0:
+        if not end:
             return stop, None
         line = bytes(self._line)
         self._line.clear()
@@ -209,7 +210,7 @@ class ChunkedDecoder:
             self._check_chunk()
         return _Step.LAST_LINES
 
-    def _take(self, piece: bytes, out: list[bytes]) -> _Step:
+    def _take(self, piece: bytes | memoryview, out: list[bytes | memoryview]) -> _Step:
         self._left -= len(piece)
         self._spare = min(self._spare + len(piece), OVERHEAD)
         if not self._signed:

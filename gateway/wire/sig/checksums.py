@@ -24,7 +24,7 @@ from gateway.core.reasons import Reason, Refused
 
 __all__ = ["CHECKSUM_SIZES", "BodyChecks", "Crc", "crc32c", "crc64nvme", "register_crc"]
 
-Crc = Callable[[bytes, int], int]
+Crc = Callable[[bytes | memoryview, int], int]
 """A running CRC: the next bytes and the value so far (0 at first) to the new value."""
 
 CHECKSUM_SIZES: Final[Mapping[str, int]] = {
@@ -59,14 +59,14 @@ def _tables(polynomial: int, words: int) -> list[array[int]]:
     return tables
 
 
-def _tail(data: bytes, value: int, table: array[int]) -> int:
+def _tail(data: bytes | memoryview, value: int, table: array[int]) -> int:
     """The last few bytes one by one: a byte's entry is the two-byte table's, where its second byte is zero."""
     for byte in data:
         value = table[(value ^ byte) << 8 & 0xFF00] ^ value >> 8
     return value
 
 
-def crc32c(data: bytes, value: int = 0) -> int:
+def crc32c(data: bytes | memoryview, value: int = 0) -> int:
     """CRC-32C (Castagnoli, RFC 3720 appendix B.4), continuing from `value`."""
     low, high = _tables(0x82F63B78, 2)
     value ^= 0xFFFFFFFF
@@ -77,7 +77,7 @@ def crc32c(data: bytes, value: int = 0) -> int:
     return _tail(data[whole:], value, low) ^ 0xFFFFFFFF
 
 
-def crc64nvme(data: bytes, value: int = 0) -> int:
+def crc64nvme(data: bytes | memoryview, value: int = 0) -> int:
     """CRC-64/NVME (NVM Express command set, section 5.2.1.3.4), continuing from `value`."""
     one, two, three, four = _tables(0x9A6C9329AC4BC9B5, 4)
     value ^= 0xFFFFFFFFFFFFFFFF
@@ -115,7 +115,7 @@ def _crc(name: str) -> Crc:
 
 
 class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: bytes | memoryview, /) -> None: ...
 
     def digest(self) -> bytes: ...
 
@@ -128,7 +128,7 @@ class _CrcDigest:
         self._size = size
         self._value = 0
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         self._value = self._crc(data, self._value)
 
     def digest(self) -> bytes:
@@ -204,7 +204,7 @@ class BodyChecks:
         """Whether anything was declared, so that the body has to be fed here."""
         return bool(self._digests)
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         """The next plain bytes of the body."""
         for digest in self._digests:
             digest.update(data)

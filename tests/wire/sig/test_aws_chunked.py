@@ -67,9 +67,20 @@ def decoder(framing: BodyFraming, length: int | None, trailers=()) -> ChunkedDec
     return ChunkedDecoder(framing, length, None if framing is UNSIGNED else VERIFIED, tuple(trailers))
 
 
-def decode(chunked: ChunkedDecoder, *data: bytes) -> tuple[bytes, dict[str, str]]:
+def decode(chunked: ChunkedDecoder, *data: bytes | memoryview) -> tuple[bytes, dict[str, str]]:
     plain = b"".join(b"".join(chunked.feed(piece)) for piece in data)
     return plain, dict(chunked.finish())
+
+
+@given(FRAMINGS, PIECES, st.data())
+def test_of_a_view_come_the_same_bytes(framing: BodyFraming, pieces: list[bytes], data: st.DataObject) -> None:
+    """Cut anywhere."""
+    body, trailers = case(framing, pieces)
+    at = data.draw(st.integers(0, len(body)))
+    plain, told = decode(
+        decoder(framing, len(b"".join(pieces)), trailers), memoryview(body)[:at], memoryview(body)[at:]
+    )
+    assert (b"".join(pieces), trailers) == (plain, told)
 
 
 def refusal(chunked: ChunkedDecoder, *data: bytes) -> Reason:

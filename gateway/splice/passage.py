@@ -1,0 +1,193 @@
+"""Owns one body's way from socket to socket: through a pipe in the kernel, or through a buffer where somebody looks.
+
+Refuses to own when it moves (`gateway.splice.pump`), the pipes (`gateway.splice.pipes`) and what is looked for.
+
+Law: no more leaves the source than was asked for, all of it reaches the sink in order, and what has not is in `held`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from abc import ABC, abstractmethod
+from asyncio import Future
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from gateway.core.loan import Loan
+from gateway.splice.pipes import Pipe, Pipes
+
+__all__ = ["Carried", "Passage", "Spliced", "Through"]
+
+Through = Callable[[memoryview], Sequence[bytes | memoryview]]
+"""Sees what came, and gives what is to go on; only until it returns is the view good."""
+
+_FLAGS: Final = 0x1 | 0x2
+"""SPLICE_F_MOVE | SPLICE_F_NONBLOCK of Linux (linux/splice.h), which Python does not name."""
+
+_MOST_AT_ONCE: Final = 64
+"""Buffers of one writev(2); the kernel takes 1,024."""
+
+
+class Passage(ABC):
+    """`left` bytes are still to leave the source, `held` have left it and not reached the sink, which `went` have.
+
+    `readable` and `writable` are false once a socket has said that it would block. A source wakes us when `least` bytes
+    have come, or its end.
+    """
+
+    __slots__ = (
+        "done",
+        "ended",
+        "held",
+        "least",
+        "left",
+        "mark",
+        "queued",
+        "readable",
+        "sink",
+        "source",
+        "went",
+        "writable",
+    )
+
+    def __init__(self, source: Loan, sink: Loan, most: int) -> None:
+        self.source, self.sink = source, sink
+        self.left = self.mark = most
+        self.held = self.went = 0
+        self.least = 1
+        self.readable = self.writable = True
+        self.queued = self.ended = False
+        self.done: Future[None] | None = None
+
+    @abstractmethod
+    def advance(self, most: int) -> bool:
+        """Move what can be moved now, and not much more than `most` bytes; false if a socket has ended."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give back what it holds."""
+
+    def wake_at(self, count: int) -> None:
+        """Have the source wake us when so many bytes have come."""
+        if count != self.least:
+            self.least = count
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, self.source.descriptor)
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+            finally:
+                sock.detach()
+
+    def _came(self, count: int) -> None:
+        self.left -= count
+        if self.left < self.least:
+            self.wake_at(max(1, self.left))
+        self.source.moved(count)
+
+    def _went(self, count: int) -> None:
+        self.held -= count
+        self.went += count
+        self.sink.moved(count)
+
+
+class Spliced(Passage):
+    """Inside the kernel: splice(2). `told` hears of what reaches the sink. Without a pipe, it ends."""
+
+    __slots__ = ("_pipe", "_pipes", "_told")
+
+    def __init__(self, source: Loan, sink: Loan, most: int, told: Callable[[int], None], pipes: Pipes) -> None:
+        super().__init__(source, sink, most)
+        self._told = told
+        self._pipes = pipes
+        self._pipe: Pipe | None = None
+
+    def advance(self, most: int) -> bool:
+        self._pipe = pipe = self._pipe or self._pipes.take()
+        alive = pipe is not None and self._splice(pipe, self.went + most)
+        if pipe is not None and not self.held:
+            self.release()
+        return alive
+
+    def release(self) -> None:
+        if self._pipe is not None:
+            self._pipes.give_back(self._pipe, empty=not self.held)
+            self._pipe = None
+
+    def _splice(self, pipe: Pipe, stop: int) -> bool:
+        """Fill the pipe and empty it, again and again."""
+        source, sink = self.source.descriptor, self.sink.descriptor
+        while self.went < stop:
+            if not self.held:
+                if not self.left or not self.readable:
+                    break
+                try:
+                    count = os.splice(source, pipe.into, min(self.left, pipe.size), flags=_FLAGS)
+                except BlockingIOError:
+                    self.readable = False
+                    break
+                except OSError:
+                    return False
+                if not count:
+                    return False
+                self.held = count
+                self._came(count)
+            try:
+                count = os.splice(pipe.out, sink, self.held, flags=_FLAGS)
+            except BlockingIOError:
+                self.writable = False
+                break
+            except OSError:
+                return False
+            self._went(count)
+            self._told(count)
+        return True
+
+
+class Carried(Passage):
+    """Through a buffer that all such passages share, since it is empty again before the next one's turn."""
+
+    __slots__ = ("_buffer", "_kept", "_through")
+
+    def __init__(self, source: Loan, sink: Loan, most: int, through: Through, buffer: memoryview) -> None:
+        super().__init__(source, sink, most)
+        self._through = through
+        self._buffer = buffer
+        self._kept = b""
+
+    def advance(self, most: int) -> bool:
+        """One buffer, however much `most` is: to look at it takes longer than to move it."""
+        if not self.held:
+            if not self.left or not self.readable:
+                return True
+            try:
+                count = os.readv(self.source.descriptor, [self._buffer[: self.left]])
+            except BlockingIOError:
+                self.readable = False
+                return True
+            except OSError:
+                return False
+            if not count:
+                return False
+            self._came(count)
+            return self._write(self._through(self._buffer[:count]))
+        return self._write([self._kept])
+
+    def release(self) -> None:
+        self._kept = b""
+
+    def _write(self, pieces: Sequence[bytes | memoryview]) -> bool:
+        """What does not go now is kept, in a copy: the buffer is somebody else's next."""
+        if len(pieces) > _MOST_AT_ONCE:
+            pieces = [b"".join(pieces)]
+        self.held = sum(map(len, pieces))
+        count = 0
+        try:
+            count = os.writev(self.sink.descriptor, pieces) if self.held else 0
+        except BlockingIOError:
+            self.writable = False
+        except OSError:
+            return False
+        if count:
+            self._went(count)
+        self._kept = b"".join(pieces)[count:] if self.held else b""
+        return True

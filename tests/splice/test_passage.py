@@ -1,0 +1,90 @@
+"""How bytes go from socket to socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+
+import pytest
+
+from gateway.core.loan import Loan
+from gateway.splice.passage import Carried, Spliced
+from gateway.splice.pipes import Pipes
+
+BUFFER = memoryview(bytearray(1000))
+
+
+def ends() -> tuple[socket.socket, socket.socket, Loan]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    return ours, theirs, Loan(ours.fileno(), lambda count: None, lambda lost: None)
+
+
+def test_what_goes_on_is_what_whoever_looks_gives() -> None:
+    """More or less than came, in any number of pieces."""
+    near, source, start = ends()
+    far, sink, goal = ends()
+    given: list[Sequence[bytes | memoryview]] = [[], [b"a"] * 200, [b"", b"b", b""]]
+    passage = Carried(start, goal, 2500, lambda view: given.pop(0), BUFFER)
+    with near, source, far, sink:
+        source.send(b"x" * 3000)
+        assert [True, True, True] == [passage.advance(1) for _ in range(3)]
+        assert b"a" * 200 + b"b" == sink.recv(1000)
+        assert (0, 0, 201) == (passage.left, passage.held, passage.went)
+        assert b"x" * 500 == near.recv(1000)
+
+
+def test_what_does_not_go_is_kept_apart_from_the_buffer() -> None:
+    """The next passage may overwrite that one."""
+    near, source, start = ends()
+    far, sink, goal = ends()
+    buffer = memoryview(bytearray(1000_000))
+    passage = Carried(start, goal, 1000_000, lambda view: [view], buffer)
+    body = os.urandom(1000_000)
+    with near, source, far, sink:
+        sent = came = 0
+        read = b""
+        while len(read) < len(body):
+            with suppress(BlockingIOError):
+                sent += source.send(body[sent:]) if sent < len(body) else 0
+            passage.readable = passage.writable = True
+            assert passage.advance(1)
+            buffer[:] = bytes(len(buffer))
+            came = max(came, passage.held)
+            if not passage.writable:
+                read += sink.recv(10_000)
+            elif sent == len(body) and not passage.left and not passage.held:
+                read += sink.recv(1000_000)
+        assert body == read
+        assert came
+
+
+def test_without_a_pipe_a_passage_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has left its source then."""
+    near, source, start = ends()
+    far, sink, goal = ends()
+    pipes = Pipes()
+    monkeypatch.setattr(Pipes, "take", lambda self: None)
+    passage = Spliced(start, goal, 100, lambda count: None, pipes)
+    with near, source, far, sink:
+        source.send(b"x" * 100)
+        assert (False, 100, 0) == (passage.advance(100), passage.left, passage.held)
+
+
+def test_a_pipe_is_held_only_while_it_holds_something() -> None:
+    """Who waits for its source has none."""
+    near, source, start = ends()
+    far, sink, goal = ends()
+    pipes = Pipes()
+    passage = Spliced(start, goal, 100, lambda count: None, pipes)
+    with near, source, far, sink:
+        source.send(b"x" * 50)
+        assert passage.advance(100)
+        pipe = pipes.take()
+        assert (1, 50, False) == (pipes.count, passage.went, passage.readable)
+        assert pipe is not None
+        pipes.give_back(pipe)
+        pipes.close()
