@@ -58,7 +58,7 @@ def tree(timed: Told, counted: Told, timed_requests: int, counted_requests: int,
         spent, count = timed.get(path, nothing), counted.get(path, nothing)
         own = spent.spent / timed_requests / 1e3
         calls = f"{spent.calls / timed_requests:8.1f}" if path else f"{'':8}"
-        return f"{title:58}{own:9.1f}{count.spent / counted_requests:12,.0f}{calls}"
+        return f"{title:58}{own:9.1f}{count.spent / counted_requests:14,.0f}{calls}"
 
     def below(path: Parts) -> Iterator[str]:
         children = {name[: len(path) + 1] for name in names if name[: len(path)] == path and len(name) > len(path)}
@@ -70,12 +70,12 @@ def tree(timed: Told, counted: Told, timed_requests: int, counted_requests: int,
                 yield line("  " * len(child) + child[-1], child)
             yield from below(child)
 
-    yield f"{'':58}{'own µs':>9}{'instructions':>12}{'calls':>8}"
+    yield f"{'':58}{'own µs':>9}{'instructions':>14}{'calls':>8}"
     yield line(_OUTSIDE, ())
     yield from below(())
     whole = sum(tally.spent for tally in timed.values()) / timed_requests / 1e3
     instructions = sum(tally.spent for tally in counted.values()) / counted_requests
-    yield f"{'main thread, all':58}{whole:9.1f}{instructions:12,.0f}"
+    yield f"{'main thread, all':58}{whole:9.1f}{instructions:14,.0f}"
     yield f"{'other threads':58}{others * 1e6 / timed_requests:9.1f}"
 
 

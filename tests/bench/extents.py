@@ -21,6 +21,7 @@ from tests.bench.measure import resident
 from tests.bench.peers import Subject
 from tests.bench.requests import Message, plain
 from tests.bench.scene import Scene
+from tests.bench.start import compiled, started
 
 __all__ = ["EXTENTS", "Extent"]
 
@@ -98,14 +99,12 @@ def _beside(scene: Scene) -> Iterator[Extent]:
 
 
 def _start(scene: Scene) -> Iterator[Extent]:
-    """From the start of the process to the first good answer of its readiness, and what it holds then."""
-    ready, idle = [], []
-    for _ in range(_STARTS):
-        with scene.fresh() as measured:
-            ready.append(measured.ready_seconds)
-            idle.append(resident(measured.pid) / _MIB)
-    yield Extent("ready", Spread.of(ready), "s", 0.6, 0.4)
-    yield Extent("idle", Spread.of(idle), "MiB", 56, 48)
+    """From the start of the process until it accepts requests, and what it holds when it has come to rest."""
+    with compiled(scene.tree or Path.cwd()) as code:
+        starts = [started(code, "sqlite:///gateway.db") for _ in range(_STARTS)]
+    yield Extent("ready", Spread.of([start.ready for start in starts]), "s", 0.6, 0.4)
+    yield Extent("CPU until ready", Spread.of([start.cpu for start in starts]), "s")
+    yield Extent("idle", Spread.of([start.resident / _MIB for start in starts]), "MiB", 56, 48)
 
 
 def _stalled(scene: Scene) -> Iterator[Extent]:
