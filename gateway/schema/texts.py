@@ -9,26 +9,21 @@ and joiners, which file names and emoji of real people have, stay.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StrictStr
+
+from gateway.core.names import is_shown
 
 __all__ = ["ContentType", "Cursor", "EntityTag", "Filename", "HeaderName", "Note", "Text"]
 
 _ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e]{1,128}"|[\x21\x23-\x7e]{1,128}')
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:;[ ]?[\x20-\x7e]+)?", re.ASCII)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
-_JOINERS: Final = frozenset("\u200c\u200d")
-"""Of the formatting characters, those that spelling needs: Persian has one, families of emoji the other."""
-
-
-def _is_shown(character: str) -> bool:
-    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
 
 
 def _require_printable(value: str) -> str:
-    if not value.isprintable() and not all(map(_is_shown, value)):
+    if not value.isprintable() and not all(map(is_shown, value)):
         raise ValueError("has characters that cannot be printed")
     return value
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.names import REGION, STORED_BUCKET, backend_name_fault, bucket_name_fault, is_bucket_name
+from gateway.core.names import REGION, STORED_BUCKET, backend_name_fault, bucket_name_fault, is_bucket_name, is_shown
 
 
 @pytest.mark.parametrize("name", ["abc", "a-b", "a.b", "a" * 63, "123", "1.2.3", "1.2.3.4.5", "my-rep.203", "a--b"])
@@ -63,3 +63,15 @@ def test_a_backends_name_is_plain() -> None:
         assert None is backend_name_fault(name)
     for name in ("", "Near", "a b", "-a", "a" * 64, "a.b", "a\n"):
         assert backend_name_fault(name)
+
+
+@pytest.mark.parametrize("character", ["a", "ü", " ", "\u00a0", "\u202f", "\u200c", "\u200d", "\U0001f468", "\ufe0f"])
+def test_what_spelling_needs_is_shown(character: str) -> None:
+    """Blanks that do not break, joiners, and what chooses how an emoji looks."""
+    assert is_shown(character)
+
+
+@pytest.mark.parametrize("character", ["\n", "\0", "\x1b", "\u2028", "\u202e", "\u2066", "\ufeff", "\ud800"])
+def test_what_ends_a_line_or_turns_it_is_not(character: str) -> None:
+    """`fdp.exe` must not look like `exe.pdf`."""
+    assert not is_shown(character)

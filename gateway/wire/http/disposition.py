@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import quote
 
+from gateway.core.names import is_shown
+
 __all__ = ["clean_filename", "content_disposition"]
 
 _LONGEST: Final = 180
@@ -29,9 +31,7 @@ def clean_filename(name: str) -> str:
     Format characters (Unicode category Cf) include the bidirectional controls that let `exe.gpj` read as `jpg.exe`.
     """
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    kept = "".join(
-        character for character in last if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    )
+    kept = "".join(filter(is_shown, last))
     kept = _RESERVED.sub("_", kept).strip(_EDGES)
     if len(kept) > _LONGEST:
         stem, dot, ending = kept.rpartition(".")

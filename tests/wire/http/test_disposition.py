@@ -25,6 +25,7 @@ from gateway.wire.http.disposition import clean_filename, content_disposition
         ("a\r\nSet-Cookie: x=1", "aSet-Cookie_ x=1"),
         ("invoice\u202egpj.exe", "invoicegpj.exe"),
         ("zero\u200bwidth\u2066.txt", "zerowidth.txt"),
+        ("\U0001f468\u200d\U0001f467 9\u202fAM.png", "\U0001f468\u200d\U0001f467 9\u202fAM.png"),
         ('a"b<c>d|e?f*g', "a_b_c_d_e_f_g"),
         ("caf\u00e9.txt", "caf\u00e9.txt"),
         ("\ud800x", "x"),
