@@ -6,7 +6,7 @@ There is one canonical request object, for tokens, headers, presigned queries an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -140,6 +140,11 @@ class RawRequest:
     def header(self, name: str) -> str | None:
         """The value of a header that may come once; the first one if it came more often."""
         return self._first.get(name)
+
+    @property
+    def names(self) -> KeysView[str]:
+        """Which headers came."""
+        return self._first.keys()
 
     def header_values(self, name: str) -> list[str]:
         if name not in self._first:

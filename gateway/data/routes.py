@@ -66,13 +66,10 @@ def data_handler(
 
 def _wants_front_page(arrival: IncomingRequest) -> bool:
     """Whether a person opened the host's own address. A program that asks it for a list of buckets signs that."""
+    if arrival.target != "/" or arrival.method not in {"GET", "HEAD"}:
+        return False
     headers = arrival.headers
-    return (
-        arrival.target == "/"
-        and arrival.method in {"GET", "HEAD"}
-        and "authorization" not in headers
-        and prefers_html(headers.get("accept"))
-    )
+    return "authorization" not in headers and prefers_html(headers.get("accept"))
 
 
 def _only_asks(arrival: IncomingRequest) -> bool:

@@ -39,7 +39,7 @@ class Undeclared:
 
     def notice(self, peer: Address | None, raw: RawRequest, *, believed: bool) -> None:
         """`believed` says that this peer is a trusted proxy; a client that a believed field names is not asked for."""
-        found = [name for name in _FIELDS if raw.header(name) is not None]
+        found = _FIELDS & raw.names
         if not found or (believed and _BELIEVED in found):
             return
         self._metrics.forwarded_ignored()

@@ -8,10 +8,11 @@ only while the feed has not moved.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache
 
 from gateway.core.grant import Grant, GrantStore
 from gateway.core.reasons import Reason, Refused
@@ -56,8 +57,9 @@ class Grants:
         self._view = view
         self._unsealer = unsealer
         self._metrics = metrics
-        self._known: TTLCache[SecretHash, Grant] = TTLCache(_CACHED, _CACHE_SECONDS, timer=monotonic)
-        self._hashes: LRUCache[str, SecretHash] = LRUCache(_CACHED)
+        self._monotonic = monotonic
+        self._known: OrderedDict[SecretHash, tuple[Grant, float]] = OrderedDict()  # with the end of its time here
+        self._hashes: dict[str, SecretHash] = {}  # by which the feed reaches each of them, and nothing else
         self._secrets: LRUCache[SecretHash, str] = LRUCache(_CACHED)
         self._absent: LRUCache[SecretHash, int] = LRUCache(_CACHED)
         self._edited: dict[str, int] = {}  # the newest positions at which grants were edited, oldest first
@@ -71,13 +73,13 @@ class Grants:
         """
         if self._keep_up is not None:
             await self._keep_up()
-        return await self.look_up(secret_hash)
+        grant = self._recall(secret_hash)
+        return grant if grant is not None else await self.look_up(secret_hash)
 
     async def look_up(self, secret_hash: SecretHash) -> Grant | None:
         """As `find`, by what this process has read of the feed."""
-        grant = self._known.get(secret_hash)
-        if grant is not None and self._hashes.get(grant.id) == secret_hash:  # else the feed could not reach it
-            self._metrics.grant_cache("hit")
+        grant = self._recall(secret_hash)
+        if grant is not None:
             return grant
         serial = self._view().serial
         if self._absent.get(secret_hash) == serial:
@@ -88,15 +90,40 @@ class Grants:
         if grant is None:
             self._absent[secret_hash] = serial
         elif self.is_current(grant.id, serial):  # else an edit has passed us by: what was read may be old
-            self._known[secret_hash] = grant
-            self._hashes[grant.id] = secret_hash
+            self._keep(secret_hash, grant)
         return grant
+
+    def _recall(self, secret_hash: SecretHash) -> Grant | None:
+        known = self._known.get(secret_hash)
+        if known is None:
+            return None
+        grant, until = known
+        if self._monotonic() >= until:
+            self._forget(grant.id)
+            return None
+        self._known.move_to_end(secret_hash)
+        self._metrics.grant_cache("hit")
+        return grant
+
+    def _keep(self, secret_hash: SecretHash, grant: Grant) -> None:
+        """In place of what was unused for longest, and of what the same grant was under another secret."""
+        self._forget(grant.id)
+        self._known[secret_hash] = grant, self._monotonic() + _CACHE_SECONDS
+        self._hashes[grant.id] = secret_hash
+        if len(self._known) > _CACHED:
+            self._forget(next(iter(self._known.values()))[0].id)
+
+    def _forget(self, grant_id: str) -> None:
+        secret_hash = self._hashes.pop(grant_id, None)
+        if secret_hash is not None:
+            del self._known[secret_hash]
+            self._secrets.pop(secret_hash, None)
 
     def knows(self, secret_hash: SecretHash) -> bool:
         """Whether `find` would answer without the store."""
-        grant = self._known.get(secret_hash)
-        if grant is not None:
-            return self._hashes.get(grant.id) == secret_hash
+        known = self._known.get(secret_hash)
+        if known is not None:
+            return self._monotonic() < known[1]
         return self._absent.get(secret_hash) == self._view().serial
 
     def is_current(self, grant_id: str, as_of: int) -> bool:
@@ -121,10 +148,7 @@ class Grants:
                 self._forget_all(entry.serial)
             elif entry.kind is FeedKind.CHANGED:
                 self._note_edit(entry)
-            secret_hash = self._hashes.pop(entry.name, None)
-            if secret_hash is not None:
-                self._known.pop(secret_hash, None)
-                self._secrets.pop(secret_hash, None)
+            self._forget(entry.name)
 
     def _forget_all(self, serial: int) -> None:
         for kept in (self._known, self._hashes, self._secrets, self._edited):

@@ -11,7 +11,6 @@ run: a quarter is always for others.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ class Permit:
     that came from `source` through here; `further` is what else it touches now. `reserved` counts those that were
     reserved in the name of `reservation`, and `counted` the moved ones that were reported to the store. `store_error`
     is the reason of a store's error that was passed on. `upload` is the id of a resumable upload that this request
-    begins. `held` is what is open of a store for it.
+    begins. `held` is what is open of a store for it. `counted_by` are the counts in which it is one.
     """
 
     exchange: ClientExchange
@@ -83,6 +82,7 @@ class Permit:
     lease_key: str | None = None
     upload: str | None = None
     held: AbstractAsyncContextManager[Answer] | None = None
+    counted_by: tuple[str, ...] = ()
     _ended: asyncio.Event | None = None
     _slow_since: float | None = None
     _began: float | None = None
@@ -182,7 +182,7 @@ class Transfers:
     ) -> None:
         self._pace = pace
         self._running: dict[int, Permit] = {}
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
         self._monotonic = monotonic
         self._on_cut = on_cut
 
@@ -200,18 +200,19 @@ class Transfers:
         """
         if len(self._running) >= max_transfers:
             raise Refused(Reason.OVERLOADED, f"{max_transfers} transfers are running", retry_after=1.0)
-        share = share_of(max_transfers)
-        for holder in permit.holders:
-            if self._counts[holder] >= share:
+        share, counts, holders = share_of(max_transfers), self._counts, permit.holders
+        for holder in holders:
+            if counts.get(holder, 0) >= share:
                 raise Refused(Reason.TOO_MANY_TRANSFERS, f"{share} transfers are running for {holder}", retry_after=1.0)
         held = [limit for limit in permit.route.limits if limit.concurrent is not None]
         for limit in held:
-            if limit.concurrent is not None and self._counts[limit.key] >= limit.concurrent:
+            if limit.concurrent is not None and counts.get(limit.key, 0) >= limit.concurrent:
                 detail = f"{limit.concurrent} transfers are running for {limit.key}"
                 verdict = Verdict(allowed=False, retry_after=1.0, remaining=0, limit=limit.concurrent, reset=1.0)
                 raise Refused(Reason.TOO_MANY_TRANSFERS, detail, retry_after=1.0, verdict=verdict)
-        for key in (*(limit.key for limit in held), *permit.holders):
-            self._counts[key] += 1
+        permit.counted_by = (*(limit.key for limit in held), *holders) if held else holders
+        for key in permit.counted_by:
+            counts[key] = counts.get(key, 0) + 1
         self._running[id(permit)] = permit
 
     def runs(self, permit: Permit) -> bool:
@@ -221,11 +222,13 @@ class Transfers:
         """Count it out again; a second time does nothing."""
         if self._running.pop(id(permit), None) is None:
             return
-        held = (limit.key for limit in permit.route.limits if limit.concurrent is not None)
-        for key in (*held, *permit.holders):
-            self._counts[key] -= 1
-            if not self._counts[key]:
-                del self._counts[key]
+        counts = self._counts
+        for key in permit.counted_by:
+            left = counts[key] - 1
+            if left:
+                counts[key] = left
+            else:
+                del counts[key]
 
     def cut_revoked(self, view: RevocationView) -> int:
         """Cut what the view now calls revoked; returns how many."""

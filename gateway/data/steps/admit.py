@@ -9,6 +9,7 @@ back; a part that is down refuses or lets pass as its declared posture says, nev
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from hashlib import blake2b
 from types import TracebackType
 from typing import Final
@@ -186,5 +187,9 @@ def _lease_key(cookie: str | None, attempt: Attempt, exchange: ClientExchange) -
         agent = exchange.raw.header("user-agent") if exchange.raw is not None else None
         address = "local" if exchange.peer is None else address_class(exchange.peer)
         who = f"agent {address} {agent or ''}"
-    shared = f"{attempt.bucket}/{attempt.key} {who}"
+    return _digest(f"{attempt.bucket}/{attempt.key} {who}")
+
+
+@lru_cache(4096)
+def _digest(shared: str) -> str:
     return blake2b(shared.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
