@@ -5,6 +5,8 @@ Refuses to own sockets, timers and tasks (`gateway.backends.connection`).
 Laws: an answer that ends before its framing says so is never complete. An answer whose framing does not say where it
 ends is refused (RFC 9112 section 6.3 would read until the close, which nobody can tell from a cut). What comes at once
 is handed on at once, in however many chunks it was framed, and framing exceeds what it frames by `_OVERHEAD` at most.
+llhttp judges every head. One that came whole and is plain text is then split at its lines, which says the same as
+llhttp's own reading of it would, event by event.
 """
 
 from __future__ import annotations
@@ -33,6 +35,31 @@ _OVERHEAD: Final = 1024 * 1024
 
 _LENGTH: Final = re.compile(rb"\d{1,18}")
 _KEEP_ALIVE: Final = re.compile(r"timeout=(\d{1,6})", re.ASCII | re.IGNORECASE)
+
+
+_PLAIN_HEAD: Final = 4096
+"""Bytes of a read in which a head may end that is split."""
+
+
+class _NoEvents:
+    """For a parser that is asked for its judgement only."""
+
+    __slots__ = ()
+
+
+_NO_EVENTS: Final = _NoEvents()
+
+
+def _plain_lines(head: bytes) -> list[str] | None:
+    """The lines of a head, with its status line, that is nothing but text and line ends; else None."""
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    lines = text[:-4].split("\r\n")
+    if not "".join(lines).isprintable() or "\r\n " in text:
+        return None
+    return lines
 
 
 @lru_cache(1024)
@@ -88,14 +115,19 @@ class Response:
         self._left: int | None = None
         self._pieces: list[bytes] = []  # what the parser finds in one piece of the wire
         self._spare = _OVERHEAD
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = None
 
     def feed(self, data: memoryview) -> None:
         """Take what arrived; `failure` says afterwards whether it can still become an answer."""
-        self.started = True
         if self._left is not None:
             self._take(data)
-            return
+        elif self.started or not self._take_plain_head(data):
+            self._take_events(data)
+
+    def _take_events(self, data: memoryview) -> None:
+        if not self.started:
+            self.started = True
+            self._parser = httptools.HttpResponseParser(self)
         parser = self._parser
         if parser is None:
             self.surplus = True
@@ -120,6 +152,39 @@ class Response:
             self._left = self.length - self.received
         if self.complete or self._left is not None:
             self._parser = None  # it knows us, as we know it: only a collection would give both back
+
+    def _take_plain_head(self, data: memoryview) -> bool:
+        """Take it if it begins with a whole head as most are, whose body has a length; else nothing has happened."""
+        start = bytes(data[:_PLAIN_HEAD])
+        end = start.find(b"\r\n\r\n") + 4
+        lines = _plain_lines(start[:end]) if end >= 4 else None
+        if lines is None:
+            return False
+        judge = httptools.HttpResponseParser(_NO_EVENTS)
+        try:
+            judge.feed_data(start[:end])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            return False
+        status, headers = judge.get_status_code(), self.headers
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            name, value = name.lower(), value.lstrip(" ")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        if status < 200 or "transfer-encoding" in headers:
+            headers.clear()
+            return False
+        self.started = self.head_done = True
+        self.status = status
+        fault = self._framing(judge.get_http_version())
+        if fault:
+            self.fail(Reason.UPSTREAM_BROKE, fault)
+        elif self.complete:
+            self.surplus = len(data) > end
+        else:
+            self._left = self.length
+            if len(data) > end:
+                self._take(data[end:])
+        return True
 
     def _parse(self, parser: httptools.HttpResponseParser, data: memoryview) -> None:
         try:

@@ -234,3 +234,85 @@ def test_a_store_may_frame_as_it_likes(size: int) -> None:
     wire = b"%x\r\n%b\r\n" % (size, bytes(size)) * (200_000 // size)
     response = fed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[wire] * 20, b"0\r\n\r\n")
     assert (None, True) == (response.failure, response.complete)
+
+
+LINES = st.sampled_from(
+    [
+        b"Content-Length: 3",
+        b"Content-Length: 0",
+        b"content-length:3  ",
+        b"Content-Length: 5",
+        b"Content-Length: x",
+        b"Content-Length: 3\r\n 4",
+        b"Transfer-Encoding: chunked",
+        b"Connection: close",
+        b"Connection: keep-alive",
+        b"Keep-Alive: timeout=5",
+        b'ETag:  "a" ',
+        b"X-Same: 1",
+        b"x-same: 2",
+        b"X-Empty:",
+        b"X-Tab:\t1",
+        b"X-Inner: a\tb",
+        b"X-Folded: a\r\n b",
+        b"X-Folded: a\r\n\tb",
+        b"X-Space : 1",
+        b" X-Leading: 1",
+        b"X-Latin: \xe9",
+        b"X-Text: \xc3\xa9\xe2\x80\x8b\xc2\xa0",
+        b"X-Control: \x01",
+        b"X-Bare: a\rb",
+        b"X-Bare: a\nb",
+        b"X-Bare: 1\n",
+        b"no colon",
+        b": no name",
+        b"X-N\xc3\xa9: 1",
+        b"X-Zero: \0",
+        b"Upgrade: h2c",
+    ]
+)
+STATUSES = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.0 200 OK",
+        b"HTTP/1.1 204 No",
+        b"HTTP/1.1 304 Same",
+        b"HTTP/1.1 404",
+        b"HTTP/1.1 200 ",
+        b"HTTP/1.1 100 Continue",
+        b"HTTP/1.1 101 Up",
+        b"HTTP/2.0 200 OK",
+        b"HTTP/1.1 99 Low",
+        b"XHTTP/1.1 200 OK",
+        b"\r\nHTTP/1.1 200 OK",
+    ]
+)
+ANOTHER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
+RESTS = st.sampled_from([b"", b"abc", b"ab", b"abcd", b"3\r\nabc\r\n0\r\n\r\n", ANOTHER])
+
+
+@given(STATUSES, st.lists(LINES, max_size=5), RESTS, st.booleans())
+def test_a_head_that_came_whole_says_what_it_says_in_pieces(
+    status: bytes, lines: list[bytes], rest: bytes, bodiless: bool
+) -> None:
+    """Split at its lines or read event by event: the same answer, or the same failure, and not one more that passes."""
+    head = b"\r\n".join([status, *lines]) + b"\r\n\r\n"
+
+    def seen(response: Response) -> tuple[object, ...]:
+        if response.failure is not None:
+            return response.failure.reason, response.failure.detail
+        said = (response.status, response.headers, response.length, response.keep_alive)
+        return said, body(response), response.complete, response.surplus, response.left
+
+    whole = seen(fed(head + rest, bodiless=bodiless))
+    assert seen(fed(head[:3], head[3:] + rest, bodiless=bodiless)) == whole
+
+
+def test_plain_heads_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stores send is split; only what is odd is read event by event."""
+    events: list[bytes] = []
+    monkeypatch.setattr(Response, "on_header", lambda self, name, value: events.append(name))
+    plain = b'HTTP/1.1 200 OK\r\nETag: "a"\r\nx-amz-meta-a: b\r\nContent-Length: 3\r\n\r\nabc'
+    assert ({"etag": '"a"', "x-amz-meta-a": "b", "content-length": "3"}, []) == (fed(plain).headers, events)
+    fed(plain.replace(b"ETag:", b"ETag:\t"))
+    assert [b"ETag", b"x-amz-meta-a", b"Content-Length"] == events
