@@ -33,7 +33,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from gateway.cli.serve import spare_collector
+from gateway.cli.serve import tune_collector
 from gateway.core.revocation import FeedEntry, RevocationView
 from gateway.core.revocation_target import FeedKind
 from gateway.core.token import LinkToken, hash_secret
@@ -127,7 +127,7 @@ async def among_links(engine: str, folder: Path, many: int, views: Sequence[Revo
             store = await stack.enter_async_context(filled(engine, count, folder))
             lookers.append(Looker(store, view, count))
         held = resident() - before
-        spare_collector()
+        tune_collector()
         for number in range(LOOKS):
             for looker, times in zip(lookers, (row.few, row.many), strict=True):
                 took = await looker.look(looker.any().text)
@@ -145,7 +145,7 @@ def among_revocations(views: Sequence[RevocationView]) -> Row:
     """Whether a living link is revoked: the view's part alone."""
     row = Row("of that, is it revoked", decides=False)
     living = [grant(number) for number in range(LOOKS)]
-    spare_collector()
+    tune_collector()
     for one in random.sample(living, LOOKS):
         root = one.scope.root if one.scope is not None else ""
         for view, times in zip(views, (row.few, row.many), strict=True):
