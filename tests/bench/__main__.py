@@ -24,7 +24,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.bench import capacity
-from tests.bench.extents import EXTENTS, Extent
+from tests.bench.extents import EXTENTS, Extent, extents
 from tests.bench.instructions import stored
 from tests.bench.load import SOURCE
 from tests.bench.machine import interpreter, machine
@@ -48,13 +48,13 @@ def chosen(only: str, quick: bool) -> tuple[list[str], list[str]]:
             raise KeyError(", ".join(sorted(unknown)))
         return [name for name in ROWS if name in names], [name for name in EXTENTS if name in names]
     left_out = _NOT_QUICK if quick else ()
-    rows, extents = (
+    rows, others = (
         [name for name in table if not any(fnmatch(name, pattern) for pattern in left_out)] for table in (ROWS, EXTENTS)
     )
-    return rows, extents
+    return rows, others
 
 
-def report(compared: Sequence[Compared], extents: Sequence[Extent], sizes: Sizes, load: float) -> Iterator[str]:
+def report(compared: Sequence[Compared], told: Sequence[Extent], sizes: Sizes, load: float) -> Iterator[str]:
     """The whole of the results, in lines."""
     yield "# Speed, side by side in one run\n"
     yield f"{datetime.now(UTC):%Y-%m-%d}; {interpreter()}; {machine()} (at the beginning {load:.1f})."
@@ -66,14 +66,14 @@ def report(compared: Sequence[Compared], extents: Sequence[Extent], sizes: Sizes
         )
     yield f"{SOURCE}\n"
     if compared:
-        yield f"## CPU time, ours / theirs, {sizes.rounds} rounds\n"
+        yield f"## CPU time, ours / theirs, {sizes.rounds} rounds, large objects of {sizes.large >> 20} MiB\n"
         yield "| what / against what | ratio | ours / theirs | reach | then |\n|---|---|---|---|---|"
         yield from map(str, compared)
         yield ""
-    if extents:
+    if told:
         yield "## Latency, memory, start\n"
         yield "| what | figure | reach | then |\n|---|---|---|---|"
-        yield from map(str, extents)
+        yield from map(str, told)
         yield ""
     header, query = verification_cost()
     yield f"Reading and verifying a signature alone: {header:.1f} µs for a signed header, {query:.1f} µs for a query.\n"
@@ -101,7 +101,7 @@ def main() -> int:
         )
         return 0
     try:
-        rows, extents = chosen(options.only, options.quick)
+        rows, names = chosen(options.only, options.quick)
     except KeyError as unknown:
         parser.error(f"no row is called {unknown}; `--list` names them")
     usual = _QUICK if options.quick else _WHOLE
@@ -112,7 +112,7 @@ def main() -> int:
         place.chmod(0o755)
         with scene(place, sizes, options.tree) as standing:
             compared = compare(standing, {name: ROWS[name] for name in rows})
-            told = [extent for name in extents for extent in EXTENTS[name](standing)]
+            told = list(extents(standing, names))
     text = "\n".join(report(list(compared.values()), told, sizes, load)) + "\n"
     sys.stdout.write(text)
     if options.write or not (options.only or options.quick or options.tree):

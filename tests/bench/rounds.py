@@ -15,10 +15,10 @@ from tests.bench.measure import cpu_seconds
 from tests.bench.rows import Row, Work
 from tests.bench.scene import Scene
 
-__all__ = ["Compared", "compare"]
+__all__ = ["FAILURES", "Compared", "compare"]
 
 Cost = Callable[[Work], float]
-_FAILURES = (KeyError, AssertionError, RuntimeError, OSError, subprocess.SubprocessError)
+FAILURES = (KeyError, AssertionError, RuntimeError, OSError, subprocess.SubprocessError)
 """What a subject that is not to be had, or a load that is refused, raises."""
 
 
@@ -56,7 +56,7 @@ def compare(scene: Scene, rows: Mapping[str, Row], measured: Cost = cost) -> dic
     for key, row in rows.items():
         try:
             works[key] = row.ours(scene), row.theirs(scene)
-        except _FAILURES as failure:
+        except FAILURES as failure:
             _leave_out(row, failure)
             continue
         found[key] = Compared(row)
@@ -68,7 +68,7 @@ def compare(scene: Scene, rows: Mapping[str, Row], measured: Cost = cost) -> dic
                 for work in (ours, theirs) if number % 2 else (theirs, ours):
                     if work.name not in done:
                         done[work.name] = measured(work)
-            except _FAILURES as failure:
+            except FAILURES as failure:
                 _leave_out(found.pop(key).row, failure)
                 del works[key]
                 continue
