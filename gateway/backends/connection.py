@@ -29,6 +29,10 @@ READ_SIZE: Final = 196608
 """Bytes of one read. Each wakes a transfer once, so more is cheaper; 500 stalled readers may hold 128 MiB (design
 promise 4), of which this is 94."""
 
+FIRST_READ: Final = 69632
+"""Bytes of the read that finds an answer's head: an object of 64 KiB comes with it, and of a larger one only so much
+that the kernel can move most of it."""
+
 SLOWEST: Final = 1024
 """Bytes per second below which a body counts as stalled (design promise 5)."""
 
@@ -56,6 +60,7 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_drained",
+        "_first",
         "_head_patience",
         "_lending",
         "_loop",
@@ -82,6 +87,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, scratch: memoryview, patience: Patience) -> None:
         self._loop = loop
         self._scratch = scratch
+        self._first = scratch[:FIRST_READ]
         self._patience = patience
         self._head_patience = patience.head
         self._transport: asyncio.Transport | None = None
@@ -109,7 +115,8 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._scratch
+        response = self.response
+        return self._scratch if response is not None and response.head_done else self._first
 
     def buffer_updated(self, nbytes: int) -> None:
         response = self.response

@@ -31,10 +31,14 @@ from gateway.server.request import IncomingRequest
 from gateway.splice.lending import Lending, flush, may_be_lent
 from gateway.wire.http.answer_head import CONTINUE, answer_head
 
-__all__ = ["READ_SIZE", "Connection", "Host"]
+__all__ = ["READ_SIZE", "SIP", "Connection", "Host"]
 
 READ_SIZE: Final = 262144
-"""Bytes of one read: a body's reader is not further ahead than that (`request.BODY_AHEAD`)."""
+"""Bytes of one read of what somebody waits for. Each costs as much as many bytes."""
+
+SIP: Final = 16384
+"""Bytes of one read of what nobody has asked for yet: a head, and the beginning of a body. More is not taken then, so
+that clients who wait for their turn hold little."""
 
 _UNSENT_LIMIT: Final = 128 * 1024
 """Bytes that may wait unsent in the kernel, per socket; half of the 256 KiB that promise 2 allows after a cut."""
@@ -68,6 +72,8 @@ class Host(Protocol):
     parting: bool
     scratch: memoryview
     """What all connections of the loop read into: it is emptied before the next read."""
+    sip: memoryview
+    """The first bytes of it."""
 
     def joined(self, connection: Connection) -> None: ...
 
@@ -130,7 +136,8 @@ class Connection(asyncio.BufferedProtocol):
         self._host.joined(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._host.scratch
+        arrival = self._arrival
+        return self._host.scratch if arrival is not None and arrival.body.wanted else self._host.sip
 
     def buffer_updated(self, nbytes: int) -> None:
         self.receive(bytes(self._host.scratch[:nbytes]))
@@ -224,9 +231,10 @@ class Connection(asyncio.BufferedProtocol):
             data = b"" if body.broken else body.take(data)
         if data:
             self._held += data
-        if self._reading and (body.full or len(self._held) > _HELD_LIMIT) and self._transport is not None:
+        ahead = body.unread and not body.whole
+        if self._reading and (ahead or len(self._held) > _HELD_LIMIT) and self._transport is not None:
             self._reading = False
-            body.on_room = self._resume
+            body.on_want = self._resume
             self._transport.pause_reading()
         body.tell()
 
@@ -302,7 +310,7 @@ class Connection(asyncio.BufferedProtocol):
     def hold_body(self) -> None:
         """Read nothing more: the rest of the body may be taken from the socket itself."""
         if self._arrival is not None:
-            self._arrival.body.on_room = None
+            self._arrival.body.on_want = None
         if self._reading and self._transport is not None:
             self._reading = False
             self._transport.pause_reading()

@@ -258,7 +258,7 @@ class ClientExchange:
         self._end()
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The request's body as it came, never more than 256 KiB ahead of the reader.
+        """The request's body as it came; nothing more is read while nobody asks.
 
         Raises:
             Refused: INCOMPLETE_BODY, or the reason this exchange was cut for.

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Final
 
-from gateway.server.connection import READ_SIZE, Connection
+from gateway.server.connection import READ_SIZE, SIP, Connection
 from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
 
@@ -36,6 +36,7 @@ class HttpServer:
         self.handle = handle
         self.head_seconds = head_seconds
         self.scratch = memoryview(bytearray(READ_SIZE))
+        self.sip = self.scratch[:SIP]
         self.known_heads = KnownHeads()
         self.parting = False
         """Each answer ends its connection, so that no client sends a request into one that is about to close."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
 
 from gateway.core.reasons import Refused
 from gateway.core.request import RawRequest
@@ -17,39 +16,37 @@ from gateway.eager import Signal
 from gateway.wire.http.chunked import Chunks
 from gateway.wire.http.target import raw_request
 
-__all__ = ["BODY_AHEAD", "IncomingBody", "IncomingRequest"]
-
-BODY_AHEAD: Final = 256 * 1024
-"""Bytes of a body that may wait here for their reader before the socket is left alone."""
-
-_PIECES_AHEAD: Final = 1024
-"""The same in pieces: each takes some fifty bytes of its own, so a client that sends two at a time fills more."""
+__all__ = ["IncomingBody", "IncomingRequest"]
 
 
 class IncomingBody:
     """The bytes after a head. One reader.
 
-    `left` is how many are still to come, None when their end is marked by the chunked coding. `on_room`, if it is set,
-    is called when a reader has made room after more than `BODY_AHEAD` had come.
+    `left` is how many are still to come, None when their end is marked by the chunked coding. `on_want`, if it is set,
+    is called when the reader has taken all that came, and waits for more.
     """
 
-    __slots__ = ("_buffered", "_came", "_coding", "_left", "_pieces", "broken", "empty", "on_room", "whole")
+    __slots__ = ("_came", "_coding", "_left", "_pieces", "broken", "empty", "on_want", "whole")
 
     def __init__(self, left: int | None) -> None:
         self._pieces: deque[bytes] = deque()
-        self.on_room: Callable[[], None] | None = None
+        self.on_want: Callable[[], None] | None = None
         self._came = Signal()
         self._left = left or 0
         self._coding = Chunks() if left is None else None
-        self._buffered = 0
         self.whole = left == 0
         self.empty = True  # as far as it has come
         self.broken = False
 
     @property
-    def full(self) -> bool:
-        """Whether more has come than a reader should be ahead of."""
-        return self._buffered > BODY_AHEAD or len(self._pieces) > _PIECES_AHEAD
+    def wanted(self) -> bool:
+        """Whether the reader waits for more right now."""
+        return self._came.awaited
+
+    @property
+    def unread(self) -> bool:
+        """Whether some of it waits for a reader that has not asked for it."""
+        return bool(self._pieces) and not self._came.awaited
 
     @property
     def left(self) -> int:
@@ -106,18 +103,14 @@ class IncomingBody:
                 return b""
             if self.broken:
                 raise ConnectionError("the body broke off")
+            if self.on_want is not None:
+                self.on_want()
             await self._came
-        was_full = self.full
-        piece = self._pieces.popleft()
-        self._buffered -= len(piece)
-        if was_full and not self.full and self.on_room is not None:
-            self.on_room()
-        return piece
+        return self._pieces.popleft()
 
     def _put(self, piece: bytes) -> None:
         self.empty = False
         self._pieces.append(piece)
-        self._buffered += len(piece)
 
 
 class IncomingRequest:

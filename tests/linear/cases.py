@@ -469,7 +469,7 @@ class _Line:
 class _Host:
     head_seconds = 10.0
     parting = False
-    scratch = memoryview(bytearray(65536))
+    scratch = sip = memoryview(bytearray(65536))
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop

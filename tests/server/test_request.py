@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.server.request import BODY_AHEAD, IncomingBody, IncomingRequest
+from gateway.server.request import IncomingBody, IncomingRequest
 
 
 def arrival(*fields: tuple[bytes, bytes], version: tuple[int, int] = (1, 1)) -> IncomingRequest:
@@ -53,19 +53,22 @@ async def test_a_reader_waits_for_more() -> None:
     assert b"more" == await reading
 
 
-async def test_the_socket_goes_on_once_there_is_room() -> None:
-    """Once, when the reader has come below the bound."""
-    resumed: list[bool] = []
-    body = IncomingBody(3 * BODY_AHEAD)
-    body.on_room = lambda: resumed.append(True)
-    for _ in range(3):
-        body.take(b"x" * BODY_AHEAD)
-    assert body.full
-    await body.read()
-    assert [] == resumed
-    await body.read()
-    await body.read()
-    assert ([True], False) == (resumed, body.full)
+async def test_a_reader_that_has_taken_all_wants_more() -> None:
+    """And only then."""
+    wanted: list[bool] = []
+    body = IncomingBody(9)
+    body.on_want = lambda: wanted.append(True)
+    for piece in (b"abc", b"def"):
+        body.take(piece)
+    assert (True, False) == (body.unread, body.wanted)
+    assert (b"abc", b"def", []) == (await body.read(), await body.read(), wanted)
+    reading = asyncio.get_running_loop().create_task(body.read())
+    await asyncio.sleep(0)
+    assert ([True], True) == (wanted, body.wanted)
+    body.take(b"ghi")
+    assert not body.unread
+    body.tell()
+    assert (b"ghi", True) == (await reading, body.whole)
 
 
 async def test_a_chunked_body_ends_where_it_says() -> None:
@@ -115,22 +118,8 @@ def test_who_asks_before_sending_is_known() -> None:
     assert (None, False) == (old.fault, old.asks_first)
 
 
-async def test_small_pieces_do_not_take_more_memory_than_large_ones() -> None:
-    """A body in very many pieces is full before its bytes are."""
-    body = IncomingBody(1_000_000)
-    taken = 0
-    while not body.full:
-        body.take(b"xy")
-        taken += 2
-    assert taken < 4096
-    resumed: list[bool] = []
-    body.on_room = lambda: resumed.append(True)
-    await body.read()
-    assert ([True], False) == (resumed, body.full)
-
-
 async def test_small_chunks_are_one_piece() -> None:
     """What came at once is read at once, however its sender cut it."""
     body = IncomingBody(None)
     body.take(b"2\r\nxy\r\n" * 5000)
-    assert (b"xy" * 5000, False) == (await body.read(), body.full)
+    assert (b"xy" * 5000, False) == (await body.read(), body.unread)
