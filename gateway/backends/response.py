@@ -57,7 +57,7 @@ def _plain_lines(head: bytes) -> list[str] | None:
     except UnicodeDecodeError:
         return None
     lines = text[:-4].split("\r\n")
-    if not "".join(lines).isprintable() or "\r\n " in text:
+    if not text.startswith("HTTP/") or not "".join(lines).isprintable() or "\r\n " in text:
         return None
     return lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.backends.response import MAX_CHUNK, MAX_HEAD, Response
@@ -291,6 +291,7 @@ ANOTHER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
 RESTS = st.sampled_from([b"", b"abc", b"ab", b"abcd", b"3\r\nabc\r\n0\r\n\r\n", ANOTHER])
 
 
+@example(b"\r\nHTTP/1.1 200 OK", [], b"", True)
 @given(STATUSES, st.lists(LINES, max_size=5), RESTS, st.booleans())
 def test_a_head_that_came_whole_says_what_it_says_in_pieces(
     status: bytes, lines: list[bytes], rest: bytes, bodiless: bool
