@@ -7,12 +7,12 @@ Law: time enters once. `Attempt.now` is stamped when the request arrives and eve
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal, cast, get_args
 
 from gateway.core.request import Action, Operation
+from gateway.core.values import dataclass
 
 __all__ = ["PRINCIPAL_NAME", "Address", "Attempt", "Principal", "address_class", "unmap"]
 

@@ -13,11 +13,11 @@ request moved since it was last heard of (a quarter of that time) are then not c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
 from gateway.core.grant import Grant, GrantState
+from gateway.core.values import dataclass
 
 __all__ = [
     "LEASE_BYTES_FACTOR",

@@ -8,11 +8,11 @@ GCRA (generic cell rate algorithm, ITU-T I.371): one number a key, the theoretic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf, nextafter, ulp
 from typing import Protocol
 
 from gateway.core.units import Rate
+from gateway.core.values import dataclass
 
 __all__ = ["Demand", "Limit", "LimitStore", "Verdict", "gcra", "share_of"]
 

@@ -6,9 +6,11 @@ Refuses to own when they are written (`gateway.data.state.records`, `gateway.con
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
+
+from gateway.core.values import dataclass
 
 __all__ = ["AuditEntry", "AuditEvent", "Ledger", "Outcome", "Record", "RecordPage", "TrailHead", "TrailPage"]
 

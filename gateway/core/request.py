@@ -7,10 +7,12 @@ There is one canonical request object, for tokens, headers, presigned queries an
 from __future__ import annotations
 
 from collections.abc import KeysView, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar, Final
+
+from gateway.core.values import dataclass
 
 __all__ = [
     "ACTION_OF",

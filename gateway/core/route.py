@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
 
 from gateway.core.limits import Limit
 from gateway.core.loan import Stretch
+from gateway.core.values import dataclass
 
 __all__ = [
     "Answer",

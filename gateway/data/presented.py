@@ -7,7 +7,6 @@ Refuses to own how they are read (`gateway.data.steps.identify`) and proved (`ga
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -15,6 +14,7 @@ from gateway.core.attempt import Principal, SignatureVersion
 from gateway.core.grant import Grant, Scope
 from gateway.core.request import LinkPlace
 from gateway.core.token import LinkToken
+from gateway.core.values import dataclass
 from gateway.data.post_form import ArrivingForm
 from gateway.wire.sig.credentials import Signed
 from gateway.wire.sig.post_policy import SignedForm

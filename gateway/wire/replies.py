@@ -13,7 +13,6 @@ import math
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
 from http import HTTPStatus
@@ -22,6 +21,7 @@ from typing import Final
 from gateway.core.limits import Verdict
 from gateway.core.reasons import TABLE, Reason, Refused
 from gateway.core.request import BucketPlace, LinkPlace, ObjectRequest, RawRequest
+from gateway.core.values import dataclass
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.links import pages
 from gateway.wire.links.tus import version_fields

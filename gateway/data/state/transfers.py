@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.attempt import Attempt, address_class
@@ -23,6 +22,7 @@ from gateway.core.limits import Verdict, share_of
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import RevocationView
 from gateway.core.route import Answer, Route
+from gateway.core.values import dataclass
 from gateway.server.exchange import ClientExchange
 
 __all__ = ["Allowed", "Pace", "Permit", "Transfers"]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -20,6 +19,7 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import NO_AUTH, AuthFields
 from gateway.core.units import WEEK
+from gateway.core.values import dataclass
 
 __all__ = [
     "ALGORITHM",

@@ -17,7 +17,6 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -27,6 +26,7 @@ from urllib.parse import quote, quote_from_bytes, unquote, unquote_to_bytes
 from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, RawRequest
+from gateway.core.values import dataclass
 from gateway.wire.http.target import decode_plus
 from gateway.wire.sig.credentials import ALGORITHM, SigV4Header, SigV4Query
 
