@@ -5,7 +5,8 @@ user code, not of the kernel. They hold for one build of one interpreter, and `i
 name. Exit code 0: nothing needs more than 3 % more. 1: something does. 2: there is nothing to compare with. Where the
 kernel's timing decides on the work, a case of `tests.bench.cases` has a bound of its own.
 
-`--write` keeps what was counted. `--control` runs a gateway with a useless loop in each request, which must be told.
+`--write` keeps what was counted. `--control` counts twice, the second time with a useless loop in each request, which
+must be told.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = {name: case for name, case in CASES.items() if re.search(options.only, name)}
     who = interpreter()
-    before = stored(who)
+    before = dict(count(chosen, tree=options.tree)) if options.control else stored(who)
     sys.stdout.write(f"{who}\n{'instructions of a request':42}{'before':>12}{'now':>12}\n")
     now, found = {}, []
     for name, counted in count(chosen, "tests.bench.slowed" if options.control else "gateway", options.tree):
