@@ -58,7 +58,8 @@ def report(compared: Sequence[Compared], told: Sequence[Extent], sizes: Sizes, l
     """The whole of the results, in lines."""
     yield "# Speed, side by side in one run\n"
     yield f"{datetime.now(UTC):%Y-%m-%d}; {interpreter()}; {machine()} (at the beginning {load:.1f})."
-    yield "Made by `python -m tests.bench`; a figure is the middle of its rounds, in brackets the least and the most.\n"
+    made = "`python -m tests.bench`" + (f", {len(compared)} rows" if len(compared) < len(ROWS) else "")
+    yield f"Made by {made}; a figure is the middle of its rounds, in brackets the least and the most.\n"
     if load > 1.0:
         yield (
             "The machine was shared with other work: ratios of CPU time hold within their spread; latencies and the "
