@@ -477,7 +477,7 @@ def _make_snapshot(loaded: Loaded) -> Snapshot:
 def _make_callers(settings: Settings) -> Callers:
     control = settings.control
     return Callers(
-        admins={hash_secret(token.secret.resolve()): token.name for token in control.tokens},
+        admins={hash_secret(token.secret.resolve()): token.terms for token in control.tokens},
         sidecars={hash_secret(sidecar.secret.resolve()): sidecar.name for sidecar in control.sidecars},
         apps={hash_secret(entry.token.resolve()): entry.app.name for entry in control.credentials},
         sidecar_apps=control.sidecar_apps,

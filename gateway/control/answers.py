@@ -256,7 +256,7 @@ class KeyPageView(View):
 
 class RevokedView(View):
     """`revoked` is the number of living grants that ended, or would end; `serial` is null where nothing
-    was written: a dry run, or what had ended before.
+    was written: a dry run, or what had ended before. It is null, too, for whoever sees only what is theirs.
 
     `known` is false for a name that neither the policy nor any grant has. It is recorded all the same: another gateway
     that follows this one may know it.

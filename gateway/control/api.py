@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gateway.control.deps import ControlDeps
 from gateway.control.guard import Guard
+from gateway.control.key_proof import KeyProof
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.links import Links
@@ -26,7 +27,8 @@ class Api:
         journal = Journal(stores.ledger, live.clock, live.audit_required, deps.process.tell)
         self.deps = deps
         self.waits = LongPolls()
-        self.guard = Guard(live.callers, live.clock)
+        keys = KeyProof(stores.grants, stores.sealer, live.ended, live.clock)
+        self.guard = Guard(live.callers, live.address, keys, live.clock)
         self.links = Links(stores, live, journal)
         self.keys = Keys(stores, live, journal)
         self.revocations = Revocations(stores, live, journal, self.waits)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from gateway.core.duty import AdminTerms
 from gateway.core.grant import Grant, GrantAdmin
 from gateway.core.issued import RemoteIssuer
 from gateway.core.lease import LeaseStore
@@ -54,7 +55,7 @@ class Callers:
     whose grants it is given (an admin, who is not named there, is given all).
     """
 
-    admins: Mapping[SecretHash, str]
+    admins: Mapping[SecretHash, AdminTerms]
     sidecars: Mapping[SecretHash, str]
     apps: Mapping[SecretHash, str]
     sidecar_apps: Mapping[str, frozenset[str]]

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 import orjson
 
 from gateway.control.api import Api
-from gateway.control.guard import Access
+from gateway.control.caller import Access, Admitted, Reach
 from gateway.core.attempt import Address, Principal
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
@@ -35,19 +35,32 @@ Fields = tuple[tuple[str, str], ...]
 class Call(Generic[Query, Body]):
     """One request whose caller is known and whose query and body are read, as the row says.
 
-    `proof` is the hash of the token that let the caller in, empty where none was asked for. `values` are the decoded
-    parts of the path that the row names; `peer` is None on a Unix socket. Where a form is expected and something else
-    came, `body` is None.
+    `values` are the decoded parts of the path that the row names; `peer` is None on a Unix socket. Where a form is
+    expected and something else came, `body` is None.
     """
 
     request_id: str
     raw: RawRequest
     peer: Address | None
-    caller: Principal
-    proof: SecretHash
+    admitted: Admitted
     values: Mapping[str, str]
     query: Query
     body: Body
+
+    @property
+    def caller(self) -> Principal:
+        """Who acts, for the audit trail and as the owner of what is made."""
+        return self.admitted.principal
+
+    @property
+    def reach(self) -> Reach:
+        """Whose grants are there for the caller."""
+        return self.admitted.reach
+
+    @property
+    def proof(self) -> SecretHash:
+        """The hash of the token that let the caller in, empty where none was asked for."""
+        return self.admitted.proof
 
     def path_id(self) -> str:
         """The `{id}` of the path. Raises Refused(UNKNOWN_TOKEN) for a text that can be no id."""

@@ -1,94 +1,125 @@
-"""Owns who may call what: bearer tokens compared as hashes, and the throttle on wrong ones.
+"""Owns who is let in: it recognises a caller by what they show, asks whether the endpoint is theirs, throttles guesses.
 
-Refuses to own what they may do then: the holder of an admin token may do everything here.
+Refuses to own the proof of a key (`gateway.control.key_proof`), what the words of a row mean
+(`gateway.control.caller`), and whose grants a use case shows.
 
-Laws: access that no case grants is refused. Every known token is compared on every try, in constant time; a right token
-always passes, so that a flood of wrong ones from a shared address cannot keep an operator from revoking.
+Laws: access that no case grants is refused. Every known token is compared on every try, in constant time; a right
+secret always passes, so that a flood of wrong ones from a shared address cannot keep an operator from revoking. Who is
+known and not allowed hears 403, and whoever is not known one uniform 401.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from enum import Enum
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeVar
 
+from gateway.control.caller import DUTY_OF, EVERYTHING, NOBODY, OWN, Access, Admitted, Reach
 from gateway.control.deps import Callers
-from gateway.core.attempt import ANONYMOUS, Address, Principal, address_class
+from gateway.control.key_proof import KeyProof
+from gateway.core.attempt import Address, Principal, address_class
+from gateway.core.duty import OWNERS_DUTIES, Duty
 from gateway.core.limits import gcra
 from gateway.core.reasons import Reason, Refused
+from gateway.core.request import RawRequest
+from gateway.core.source import from_entry
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.units import Rate
+from gateway.wire.sig.credentials import ALGORITHM
 
-__all__ = ["Access", "Guard", "bearer", "name_of"]
+__all__ = ["Guard", "known_as"]
 
 _GUESSES: Final = Rate(10, 60.0, 10)
-"""Wrong tokens an address may try: ten at once, then one in six seconds. People mistype; tokens have 160 bits."""
+"""Wrong secrets an address may try: ten at once, then one in six seconds. People mistype; tokens have 160 bits."""
 
 _ADDRESSES: Final = 10_000
-_NO_TOKEN: Final = SecretHash(b"")
+_DENIED: Final = "a valid token, key or signature is needed"
+_SESSION: Final = "x-amz-security-token"
+_UNIFORM: Final = frozenset({Reason.UNKNOWN_KEY, Reason.BAD_SIGNATURE, Reason.BAD_SESSION_TOKEN})
+"""What is wrong with a key's proof is not told apart; only the first of them is a guess."""
+
+Known = TypeVar("Known")
 
 
-class Access(Enum):
-    """Who may call an endpoint. A new kind of caller is a member here and a case below."""
-
-    ADMIN = "an admin's token"
-    SIDECAR = "a sidecar's token, or an admin's"
-    APP = "the container-credentials token of the app that the path names"
-    PUBLIC = "no token"
-
-
-def name_of(token: str, known: Mapping[SecretHash, str]) -> str | None:
+def known_as(token: str, known: Mapping[SecretHash, Known]) -> Known | None:
     """Whose token this is. All are compared, whatever matches, so that the time taken shows nothing."""
     digest = hash_secret(token)
     found = None
-    for expected, name in known.items():
+    for expected, holder in known.items():
         if hmac.compare_digest(digest, expected):
-            found = name
+            found = holder
     return found if token else None
 
 
-def bearer(authorization: str | None) -> str:
-    """The token of `Bearer TOKEN`, "" for anything else."""
-    scheme, _, token = (authorization or "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
 class Guard:
-    """Authenticates callers. Remembers the wrong tokens of at most 10,000 addresses, the oldest forgotten first."""
+    """Authenticates callers. Remembers the wrong secrets of at most 10,000 addresses, the oldest forgotten first.
 
-    def __init__(self, callers: Callable[[], Callers], clock: Callable[[], float]) -> None:
+    `address` is what this gateway knows the keys by that are made with an app's token.
+    """
+
+    def __init__(
+        self,
+        callers: Callable[[], Callers],
+        address: Callable[[], str],
+        keys: KeyProof,
+        clock: Callable[[], float],
+    ) -> None:
         self._callers = callers
+        self._address = address
+        self._keys = keys
         self._clock = clock
         self._wrong: OrderedDict[str, float] = OrderedDict()
+        self._turn = asyncio.Lock()
 
-    def admit(
-        self, access: Access, authorization: str | None, peer: Address | None, values: Mapping[str, str]
-    ) -> tuple[Principal, SecretHash]:
-        """Who calls, if this access is theirs, and the hash of their token. `values` are the path's.
+    async def admit(
+        self, access: Access, raw: RawRequest, peer: Address | None, values: Mapping[str, str], *, private: bool
+    ) -> Admitted:
+        """Who calls, if this access is theirs. `values` are the path's; `private` says that nobody can listen.
 
         Raises:
-            Refused: CREDENTIALS_MISSING for no or a wrong token, TOO_MANY_GUESSES once too many were wrong.
+            Refused: CREDENTIALS_MISSING for no or a wrong secret, TOO_MANY_GUESSES once too many were wrong,
+                NOT_ALLOWED for somebody whom this endpoint is not for; what is wrong with a signature.
+            DependencyDown: the store of keys cannot answer.
         """
         if access is Access.PUBLIC:
-            return ANONYMOUS, _NO_TOKEN
-        by_app = access is Access.APP
-        token = (authorization or "").removeprefix("Bearer ").strip() if by_app else bearer(authorization)
-        name = name_of(token, self._tokens_for(access, values))
-        if name is not None:
-            return Principal("app" if by_app else "admin", name), hash_secret(token)
-        if token:
-            self.charge(peer)
-        raise Refused(Reason.CREDENTIALS_MISSING, "a valid token is needed")
+            return NOBODY
+        shown = raw.header_values("authorization")
+        if len(shown) > 1:
+            raise Refused(Reason.CREDENTIALS_AMBIGUOUS, "more than one Authorization header")
+        scheme, _, rest = (shown[0] if shown else "").partition(" ")
+        token = ""
+        if access is Access.APP:
+            token = rest.strip() if scheme == "Bearer" else (shown[0] if shown else "")
+            admitted = self._by_app_token(token, values.get("app"))
+        elif scheme == ALGORITHM:
+            admitted = await self._prove_key(self._keys.by_signature(raw), peer)
+        elif scheme.lower() == "basic" and rest:
+            if not private:
+                raise Refused(Reason.CREDENTIALS_MISSING, "a key and its secret are taken over TLS or loopback only")
+            admitted = await self._prove_key(self._keys.by_secret(rest, raw.header(_SESSION)), peer)
+        else:
+            token = rest.strip() if scheme.lower() == "bearer" else ""
+            admitted = self._by_token(access, token)
+        if admitted is None:
+            if token:
+                self.charge(peer)
+            raise Refused(Reason.CREDENTIALS_MISSING, _DENIED)
+        _require_access(access, admitted)
+        return admitted
 
-    def still_admits(self, access: Access, caller: Principal, proof: SecretHash) -> bool:
-        """Whether the caller who was admitted by this token would be admitted again."""
-        return self._tokens_for(access, {}).get(proof) == caller.name
+    def still_admits(self, access: Access, admitted: Admitted) -> bool:
+        """Whether whoever was admitted by a token, and still waits, would be admitted again."""
+        callers, proof = self._callers(), admitted.proof
+        terms = callers.admins.get(proof)
+        if terms is not None:
+            return terms.name == admitted.principal.name and terms.holds(self._clock()) and DUTY_OF[access] in terms.may
+        return access in {Access.SIDECAR, Access.FEED} and callers.sidecars.get(proof) == admitted.principal.name
 
     def charge(self, peer: Address | None) -> None:
-        """Count a wrong token. Raises Refused(TOO_MANY_GUESSES) once the address has tried too many."""
-        key = "local" if peer is None else address_class(peer)
+        """Count a wrong secret. Raises Refused(TOO_MANY_GUESSES) once the address has tried too many."""
+        key = _class_of(peer)
         verdict, arrival = gcra(self._wrong.get(key), self._clock(), _GUESSES)
         self._wrong[key] = arrival
         self._wrong.move_to_end(key)
@@ -97,15 +128,59 @@ class Guard:
         if not verdict.allowed:
             raise Refused(Reason.TOO_MANY_GUESSES, "too many wrong tokens", retry_after=verdict.retry_after)
 
-    def _tokens_for(self, access: Access, values: Mapping[str, str]) -> Mapping[SecretHash, str]:
-        """The tokens that grant this access, and whose they are."""
+    def _by_token(self, access: Access, token: str) -> Admitted | None:
+        """Whose bearer token this is: an admin's, on sidecars' rows a sidecar's, else an app's own."""
         callers = self._callers()
-        match access:
-            case Access.ADMIN:
-                return callers.admins
-            case Access.SIDECAR:
-                return {**callers.sidecars, **callers.admins}
-            case Access.APP:
-                return {digest: name for digest, name in callers.apps.items() if name == values.get("app")}
-            case _:
-                return {}
+        terms = known_as(token, callers.admins)
+        sidecar = known_as(token, callers.sidecars)
+        app = self._by_app_token(token, None)
+        if terms is not None and terms.holds(self._clock()):
+            principal = Principal("admin", terms.name)
+            proof = hash_secret(token)
+            return Admitted(
+                principal=principal, reach=EVERYTHING, may=terms.may, proof=proof, until=terms.expires, source=()
+            )
+        if sidecar is not None and access in {Access.SIDECAR, Access.FEED}:
+            principal = Principal("admin", sidecar)
+            may = frozenset({Duty.SERVE, Duty.READ})
+            return Admitted(principal=principal, reach=EVERYTHING, may=may, proof=hash_secret(token))
+        return app
+
+    def _by_app_token(self, token: str, only: str | None) -> Admitted | None:
+        """The app whose container-credentials token this is; what it makes ends with its entry in the settings."""
+        apps = {digest: name for digest, name in self._callers().apps.items() if only is None or name == only}
+        name = known_as(token, apps)
+        if name is None:
+            return None
+        principal, proof = Principal("app", name), hash_secret(token)
+        source = from_entry(self._address(), proof)
+        return Admitted(principal=principal, reach=Reach(principal), may=OWNERS_DUTIES, proof=proof, source=source)
+
+    async def _prove_key(self, proof: Awaitable[Admitted], peer: Address | None) -> Admitted:
+        """Every key is looked up, however many were wrong before it; those of guessers one after the other."""
+        try:
+            if _class_of(peer) not in self._wrong:
+                return await proof
+            async with self._turn:
+                return await proof
+        except Refused as refused:
+            if refused.reason not in _UNIFORM:
+                raise
+            if refused.reason is Reason.UNKNOWN_KEY:
+                self.charge(peer)
+            raise Refused(Reason.CREDENTIALS_MISSING, _DENIED) from None
+
+
+def _require_access(access: Access, admitted: Admitted) -> None:
+    """Raises Refused(NOT_ALLOWED)."""
+    if access is Access.APP:
+        return
+    duty = DUTY_OF[access]
+    if duty not in admitted.may:
+        raise Refused(Reason.NOT_ALLOWED, f"{admitted.principal} may not {duty} here")
+    if admitted.reach.owner is not None and access not in OWN:
+        raise Refused(Reason.NOT_ALLOWED, f"this is not for {admitted.principal}: it is about more than one's own")
+
+
+def _class_of(peer: Address | None) -> str:
+    return "local" if peer is None else address_class(peer)

@@ -21,8 +21,8 @@ __all__ = ["create_key", "list_keys", "list_revocations", "reseal_keys", "revoke
 
 async def create_key(api: Api, call: Call[None, NewKey]) -> Reply:
     body = call.body
-    key = await api.keys.issue(
-        call.caller, body.app, label=body.label, expires_in=body.expires_in, session=body.session
+    key = await api.keys.issue_for(
+        call.admitted, body.app, label=body.label, expires_in=body.expires_in, session=body.session
     )
     return view_reply(MadeKeyView.made(key), 201, (("Location", f"/v1/keys/{key.grant.id}"),))
 
@@ -30,15 +30,15 @@ async def create_key(api: Api, call: Call[None, NewKey]) -> Reply:
 async def list_keys(api: Api, call: Call[KeyQuery, None]) -> Reply:
     query, now = call.query, api.deps.live.clock()
     wanted = GrantFilter(now=now, owner=query.owner, label=query.label, state=query.state)
-    return view_reply(KeyPageView.of(await api.keys.page(wanted, query.cursor, query.limit), now))
+    return view_reply(KeyPageView.of(await api.keys.page(call.reach, wanted, query.cursor, query.limit), now))
 
 
 async def show_key(api: Api, call: Call[None, None]) -> Reply:
-    return view_reply(KeyView.of(await api.keys.inspect(call.path_id()), api.deps.live.clock()))
+    return view_reply(KeyView.of(await api.keys.inspect(call.reach, call.path_id()), api.deps.live.clock()))
 
 
 async def revoke_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
-    held = await api.keys.inspect(call.path_id())
+    held = await api.keys.inspect(call.reach, call.path_id())
     ended = await api.revocations.end(call.caller, held.grant, call.query.reason)
     return view_reply(KeyView.of(replace(held, grant=ended.grant), api.deps.live.clock()))
 
@@ -51,8 +51,10 @@ async def revoke_matching(api: Api, call: Call[None, NewRevocation]) -> Reply:
     body = call.body
     reason = body.reason or "revoked by an operator"
     revoked = await api.revocations.revoke(
-        call.caller, body.target, reason, dry_run=body.dry_run, issued_before=body.issued_before
+        call.caller, call.reach, body.target, reason, dry_run=body.dry_run, issued_before=body.issued_before
     )
+    if call.reach.owner is not None:  # the feed counts everybody's
+        revoked = replace(revoked, serial=None)
     return view_reply(RevokedView.of(revoked, dry_run=body.dry_run))
 
 

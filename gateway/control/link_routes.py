@@ -31,7 +31,7 @@ async def create_link(api: Api, call: Call[None, NewLink]) -> Reply:
     if idempotency is not None and not _IDEMPOTENCY.fullmatch(idempotency):
         raise Refused(Reason.BAD_REQUEST, "an Idempotency-Key has 1 to 255 visible ASCII characters")
     body = call.body
-    made = await api.links.issue(call.caller, body.scope, body.apply_to, body.password, idempotency)
+    made = await api.links.issue(call.caller, call.reach, body.scope, body.apply_to, body.password, idempotency)
     if isinstance(made, Objections):
         return forbidden(call.request_id, made.objections)
     if isinstance(made, IdempotencyConflict):
@@ -46,32 +46,36 @@ async def list_links(api: Api, call: Call[LinkQuery, None]) -> Reply:
     wanted = GrantFilter(
         now=now, owner=query.owner, bucket=query.bucket, prefix=query.prefix, label=query.label, state=query.state
     )
-    return view_reply(LinkPageView.of(await api.links.page(wanted, query.cursor, query.limit), now))
+    return view_reply(LinkPageView.of(await api.links.page(call.reach, wanted, query.cursor, query.limit), now))
 
 
 async def show_link(api: Api, call: Call[None, None]) -> Reply:
-    return _show(api, await api.links.inspect(call.path_id()))
+    return _show(api, await api.links.inspect(call.reach, call.path_id()))
 
 
 async def edit_link(api: Api, call: Call[None, EditLink]) -> Reply:
     body, version = call.body, _version(call.raw.header("if-match"))
     password = body.password if "password" in body.model_fields_set else KEEP
-    held = await api.links.edit(call.caller, call.path_id(), body.apply_to, password, version)
+    held = await api.links.edit(
+        call.caller, call.reach, call.path_id(), body.apply_to, password=password, version=version
+    )
     return forbidden(call.request_id, held.objections) if isinstance(held, Objections) else _show(api, held)
 
 
 async def revoke_link(api: Api, call: Call[ReasonQuery, None]) -> Reply:
-    held = await api.links.inspect(call.path_id())
+    held = await api.links.inspect(call.reach, call.path_id())
     ended = await api.revocations.end(call.caller, held.grant, call.query.reason)
     return _show(api, replace(held, grant=ended.grant))
 
 
 async def rotate_link(api: Api, call: Call[None, None]) -> Reply:
-    return _show_made(api, await api.links.rotate(call.caller, call.path_id()))
+    return _show_made(api, await api.links.rotate(call.caller, call.reach, call.path_id()))
 
 
 async def list_records(api: Api, call: Call[RecordQuery, None]) -> Reply:
-    return view_reply(RecordPageView.of(await api.links.records(call.path_id(), call.query.cursor, call.query.limit)))
+    return view_reply(
+        RecordPageView.of(await api.links.records(call.reach, call.path_id(), call.query.cursor, call.query.limit))
+    )
 
 
 def _show(api: Api, held: CountedGrant) -> Reply:

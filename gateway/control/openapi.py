@@ -15,13 +15,12 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from gateway.control.answers import ProblemView
+from gateway.control.caller import DUTY_OF, OWN, Access
 from gateway.control.endpoint import Endpoint
-from gateway.control.guard import Access
 
 __all__ = ["describe"]
 
 
-_BY_TOKEN: Final = frozenset({Access.ADMIN, Access.SIDECAR})
 _REF: Final = "#/components/schemas/{model}"
 _PHRASES: Final = {
     200: "Done",
@@ -45,6 +44,35 @@ _PHRASES: Final = {
 
 
 Row = Endpoint[Any, Any]
+_SCHEMES: Final = {
+    "admin": {"type": "http", "scheme": "bearer", "description": "A token of `control.tokens`, if it has the x-duty"},
+    "sidecar": {"type": "http", "scheme": "bearer", "description": "A token of `control.sidecars`"},
+    "app": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "A token of `control.credentials`, as it is or as a bearer's",
+    },
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "AWS4-HMAC-SHA256 by a key of an app, service `gateway` or `s3`, with `x-amz-content-sha256`",
+    },
+    "key": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "Key id and secret of an app, over TLS or loopback; a session token in `x-amz-security-token`",
+    },
+}
+_ADMINS: Final = ("admin",)
+_SCHEMES_OF: Final[dict[Access, tuple[str, ...]]] = {
+    Access.PUBLIC: (),
+    Access.APP: ("app",),
+    Access.SIDECAR: ("sidecar", "admin"),
+    Access.FEED: ("sidecar", "admin"),
+    **dict.fromkeys(OWN, ("admin", "signature", "key", "app")),
+}
 
 
 def describe(rows: Sequence[Row], version: str) -> dict[str, Any]:
@@ -65,13 +93,9 @@ def describe(rows: Sequence[Row], version: str) -> dict[str, Any]:
             {"name": name}
             for name in ("links", "keys", "revocations", "audit", "policy", "sessions", "sidecars", "operation")
         ],
-        "security": [{"admin": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {
-                "admin": {"type": "http", "scheme": "bearer"},
-                "app": {"type": "apiKey", "in": "header", "name": "Authorization"},
-            },
+            "securitySchemes": _SCHEMES,
             "schemas": _describe_models(rows),
         },
     }
@@ -99,8 +123,9 @@ def _describe_operation(row: Row) -> dict[str, Any]:
         fields = {name: {"type": "string"} for name in row.form}
         schema = {"type": "object", "properties": fields, "required": list(row.form[:-1])}
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": schema}}}
-    if row.access not in _BY_TOKEN:
-        operation["security"] = [{"app": []}] if row.access is Access.APP else []
+    operation["security"] = [{name: []} for name in _SCHEMES_OF.get(row.access, _ADMINS)]
+    if row.access in DUTY_OF:
+        operation["x-duty"] = str(DUTY_OF[row.access])
     return operation
 
 
@@ -131,7 +156,7 @@ def _inline(schema: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_responses(row: Row) -> dict[str, Any]:
-    refusals = {400, 401, 422, 429, 503} if row.access in _BY_TOKEN else {400}
+    refusals = {400, 401, 403, 422, 429, 503} if row.access in DUTY_OF else {400}
     if row.body is not None or row.form:
         refusals |= {408, 413}
     if row.body is not None:

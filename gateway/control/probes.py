@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.control.api import Api
+from gateway.control.caller import Access
 from gateway.control.endpoint import Call, Endpoint, json_reply
-from gateway.control.guard import Access
 from gateway.control.problems import problem
 from gateway.core.reasons import Reason
 from gateway.wire.replies import Reply

@@ -7,6 +7,7 @@ Law: an unknown parameter or field is a fault, and all faults are reported at on
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -16,8 +17,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.control.bodies import NoQuery
 from gateway.control.body import Body, faults_of
+from gateway.control.caller import Access
 from gateway.control.endpoint import Endpoint
-from gateway.control.guard import Access
 from gateway.control.problems import problem
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
@@ -32,16 +33,18 @@ BODY_LIMIT: Final = 64 * 1024
 AnyQuery = TypeVar("AnyQuery", bound=Body)
 
 
-async def read_input(row: Endpoint[Any, Any], raw: RawRequest, exchange: ClientExchange) -> tuple[Any, Any] | Reply:
-    """The query and the body as the row knows them, or the problem with them. Endpoints that
-    ask for no admin's or sidecar's token ignore parameters that they do not know.
+async def read_input(
+    row: Endpoint[Any, Any], raw: RawRequest, exchange: ClientExchange, digest: str | None
+) -> tuple[Any, Any] | Reply:
+    """The query and the body as the row knows them, or the problem with them. Endpoints for everybody, and an app's
+    own, ignore parameters that they do not know. `digest` is the SHA-256 that was signed for the body.
 
     Raises:
-        Refused: BAD_REQUEST for broken JSON, TOO_LARGE, CLIENT_TOO_SLOW.
+        Refused: BAD_REQUEST for broken JSON, TOO_LARGE, CLIENT_TOO_SLOW, BAD_CONTENT_HASH.
     """
     query = body = None
     try:
-        if row.access in {Access.ADMIN, Access.SIDECAR}:
+        if row.access not in {Access.PUBLIC, Access.APP}:
             query = read_query(raw.query, row.query or NoQuery)
         media = (raw.header("content-type") or "").partition(";")[0].strip().lower()
         plain = raw.header("content-encoding") is None
@@ -51,7 +54,10 @@ async def read_input(row: Endpoint[Any, Any], raw: RawRequest, exchange: ClientE
             if media != "application/json" or not plain:
                 detail = "send application/json, not compressed"
                 return problem(exchange.request_id, 415, Reason.BAD_REQUEST, detail)
-            body = row.body.model_validate(_parse_json(await exchange.read_body(BODY_LIMIT)))
+            text = await exchange.read_body(BODY_LIMIT)
+            if digest is not None and sha256(text).hexdigest() != digest:
+                raise Refused(Reason.BAD_CONTENT_HASH, "the body is not the one whose SHA-256 was signed")
+            body = row.body.model_validate(_parse_json(text))
     except ValidationError as error:
         return _describe_faults(exchange.request_id, error)
     return query, body

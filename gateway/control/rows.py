@@ -21,8 +21,8 @@ from gateway.control import rule_routes as rules
 from gateway.control import session_routes as sessions
 from gateway.control import sidecar_routes as sidecars
 from gateway.control.api import Api
+from gateway.control.caller import Access
 from gateway.control.endpoint import Call, Endpoint
-from gateway.control.guard import Access
 from gateway.control.openapi import describe
 from gateway.control.probes import PROBES
 from gateway.wire.replies import Reply
@@ -34,6 +34,8 @@ _KEY: Final = "/v1/keys/{id}"
 _ROLE_FORM: Final = ("Action", "RoleArn", "RoleSessionName", "WebIdentityToken", "DurationSeconds")
 _STS: Final = "AssumeRoleWithWebIdentity of the STS query API"
 ADMIN, SIDECAR, APP, PUBLIC = Access.ADMIN, Access.SIDECAR, Access.APP, Access.PUBLIC
+FEED, AUDIT, READ, SHARE = Access.FEED, Access.AUDIT, Access.READ, Access.SHARE
+ISSUE, REVOKE, SIGN = Access.ISSUE, Access.REVOKE, Access.SIGN
 
 
 async def show_description(api: Api, call: Call[None, None]) -> Reply:
@@ -64,49 +66,49 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint("POST", "/sts/", PUBLIC, sessions.assume_role, "assumeRoleBelow", "sessions", _STS,
              form=_ROLE_FORM, media="text/xml", also=(403, 503)),
 
-    Endpoint("POST", "/v1/links", ADMIN, links.create_link, "createLink", "links",
+    Endpoint("POST", "/v1/links", SHARE, links.create_link, "createLink", "links",
              "Make a link; its token is shown once", headers=("Idempotency-Key",),
              body=bodies.NewLink, answer=answers.MadeLinkView, status=201, also=(200, 403, 404, 409)),
-    Endpoint("GET", "/v1/links", ADMIN, links.list_links, "listLinks", "links",
+    Endpoint("GET", "/v1/links", READ, links.list_links, "listLinks", "links",
              "Links, newest first", query=bodies.LinkQuery, answer=answers.LinkPageView),
-    Endpoint("GET", _LINK, ADMIN, links.show_link, "showLink", "links",
+    Endpoint("GET", _LINK, READ, links.show_link, "showLink", "links",
              "One link with its counters", answer=answers.LinkView, also=(404,)),
-    Endpoint("PATCH", _LINK, ADMIN, links.edit_link, "editLink", "links",
+    Endpoint("PATCH", _LINK, SHARE, links.edit_link, "editLink", "links",
              "Change anything but the secret, several fields at once", headers=("If-Match",),
              body=bodies.EditLink, answer=answers.LinkView, also=(403, 404, 409, 412)),
-    Endpoint("DELETE", _LINK, ADMIN, links.revoke_link, "revokeLink", "links",
+    Endpoint("DELETE", _LINK, REVOKE, links.revoke_link, "revokeLink", "links",
              "Revoke a link; in force when the answer arrives",
              query=bodies.ReasonQuery, answer=answers.LinkView, also=(404,)),
-    Endpoint("POST", _LINK + "/rotate", ADMIN, links.rotate_link, "rotateLink", "links",
+    Endpoint("POST", _LINK + "/rotate", SHARE, links.rotate_link, "rotateLink", "links",
              "A new token for the same link; the old one ends", answer=answers.MadeLinkView, also=(404, 409, 412)),
-    Endpoint("GET", _LINK + "/records", ADMIN, links.list_records, "listRecords", "links",
+    Endpoint("GET", _LINK + "/records", READ, links.list_records, "listRecords", "links",
              "The uses of a link, newest first",
              query=bodies.RecordQuery, answer=ledger_answers.RecordPageView, also=(404,)),
 
-    Endpoint("POST", "/v1/keys", ADMIN, keys.create_key, "createKey", "keys",
+    Endpoint("POST", "/v1/keys", ISSUE, keys.create_key, "createKey", "keys",
              "Make a key for an app; its secrets are shown once",
              body=bodies.NewKey, answer=answers.MadeKeyView, status=201),
-    Endpoint("GET", "/v1/keys", ADMIN, keys.list_keys, "listKeys", "keys",
+    Endpoint("GET", "/v1/keys", READ, keys.list_keys, "listKeys", "keys",
              "Keys, newest first", query=bodies.KeyQuery, answer=answers.KeyPageView),
-    Endpoint("GET", _KEY, ADMIN, keys.show_key, "showKey", "keys", "One key", answer=answers.KeyView, also=(404,)),
-    Endpoint("DELETE", _KEY, ADMIN, keys.revoke_key, "revokeKey", "keys",
+    Endpoint("GET", _KEY, READ, keys.show_key, "showKey", "keys", "One key", answer=answers.KeyView, also=(404,)),
+    Endpoint("DELETE", _KEY, REVOKE, keys.revoke_key, "revokeKey", "keys",
              "Revoke a key; in force when the answer arrives",
              query=bodies.ReasonQuery, answer=answers.KeyView, also=(404,)),
     Endpoint("POST", "/v1/reseal", ADMIN, keys.reseal_keys, "resealKeys", "keys",
              "Bring one batch of stored secrets, of keys and passwords, under the first of state.sealing_keys",
              body=bodies.ResealBody, answer=answers.ResealedView),
 
-    Endpoint("POST", "/v1/revocations", ADMIN, keys.revoke_matching, "revoke", "revocations",
+    Endpoint("POST", "/v1/revocations", REVOKE, keys.revoke_matching, "revoke", "revocations",
              "Revoke all that a target names, in one write",
              body=bodies.NewRevocation, answer=answers.RevokedView, also=(404,)),
-    Endpoint("GET", "/v1/revocations", SIDECAR, keys.list_revocations, "listRevocations", "revocations",
+    Endpoint("GET", "/v1/revocations", FEED, keys.list_revocations, "listRevocations", "revocations",
              "Revocations in order; with `after`, waits for the next one", headers=("If-None-Match",),
              query=bodies.FeedQuery, answer=answers.FeedView, also=(304,), waits=True),
 
-    Endpoint("GET", "/v1/audit", ADMIN, ledger.read_trail, "readTrail", "audit",
+    Endpoint("GET", "/v1/audit", AUDIT, ledger.read_trail, "readTrail", "audit",
              "The audit trail in order, each entry with the digest of the one before",
              query=bodies.TrailQuery, answer=ledger_answers.TrailView),
-    Endpoint("GET", "/v1/records", ADMIN, ledger.export_records, "exportRecords", "audit",
+    Endpoint("GET", "/v1/records", AUDIT, ledger.export_records, "exportRecords", "audit",
              "Every record that is kept, in the store's order",
              query=bodies.RecordQuery, answer=ledger_answers.LedgerPageView),
 
@@ -136,14 +138,14 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint("POST", "/v1/uses/settle", SIDECAR, sidecars.settle_bytes, "settleBytes", "sidecars",
              "Count what moved", body=sidecars.SettleBytes, answer=sidecars.UseView, also=(404,)),
 
-    Endpoint("GET", "/v1/backends", ADMIN, rules.list_backends, "listBackends", "policy",
+    Endpoint("GET", "/v1/backends", AUDIT, rules.list_backends, "listBackends", "policy",
              "The stores behind the gateway", answer=rule_answers.BackendList),
-    Endpoint("GET", "/v1/policy", ADMIN, rules.show_policy, "showPolicy", "policy",
+    Endpoint("GET", "/v1/policy", AUDIT, rules.show_policy, "showPolicy", "policy",
              "The rules in force", answer=rule_answers.PolicyView),
-    Endpoint("POST", "/v1/policy/explain", ADMIN, rules.explain_attempt, "explain", "policy",
+    Endpoint("POST", "/v1/policy/explain", AUDIT, rules.explain_attempt, "explain", "policy",
              "Why an attempt would be allowed or refused, all reasons",
              body=bodies.ExplainBody, answer=rule_answers.ExplanationView, also=(404,)),
-    Endpoint("POST", "/v1/presign", ADMIN, rules.presign, "presign", "policy",
+    Endpoint("POST", "/v1/presign", SIGN, rules.presign, "presign", "policy",
              "A presigned URL of the real store, where the policy lets the caller sign",
              body=bodies.PresignBody, answer=answers.SignatureView, also=(403, 404, 501, 502)),
 )

@@ -10,6 +10,7 @@ from gateway.control.api import Api
 from gateway.control.bodies import ExplainBody, PresignBody
 from gateway.control.endpoint import Call
 from gateway.control.rule_answers import BackendList, ExplanationView, PolicyView
+from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
 __all__ = ["explain_attempt", "list_backends", "presign", "show_policy"]
@@ -29,9 +30,12 @@ async def explain_attempt(api: Api, call: Call[None, ExplainBody]) -> Reply:
 
 async def presign(api: Api, call: Call[None, PresignBody]) -> Reply:
     body = call.body
+    who = body.who or call.caller
+    if not call.reach.names(who):
+        raise Refused(Reason.NOT_ALLOWED, "only an admin has a URL signed as somebody else")
     signature = await api.policies.presign(
         call.caller,
-        body.who or call.caller,
+        who,
         method=body.method,
         bucket=body.bucket,
         key=body.key,

@@ -40,7 +40,7 @@ _SAFE: Final = (
     ("Referrer-Policy", "no-referrer"),
 )
 
-ReadInput = Callable[[Endpoint[Any, Any], RawRequest, ClientExchange], Awaitable[tuple[Any, Any] | Reply]]
+ReadInput = Callable[[Endpoint[Any, Any], RawRequest, ClientExchange, str | None], Awaitable[tuple[Any, Any] | Reply]]
 
 
 class ControlPlane:
@@ -85,12 +85,13 @@ class ControlPlane:
                     request_id, 405, Reason.METHOD_NOT_ALLOWED, "this endpoint has no such method", headers=allow
                 )
             name = row.name
-            authorization = raw.header("authorization")
-            caller, proof = self.api.guard.admit(row.access, authorization, exchange.peer, found.values)
-            read = await self._read(row, raw, exchange)
+            admitted = await self.api.guard.admit(
+                row.access, raw, exchange.peer, found.values, private=exchange.private
+            )
+            read = await self._read(row, raw, exchange, admitted.digest)
             if isinstance(read, Reply):
                 return name, read
-            call = Call(request_id, raw, exchange.peer, caller, proof, found.values, *read)
+            call = Call(request_id, raw, exchange.peer, admitted, found.values, *read)
             if row.waits:
                 return name, await self._wait_while_admitted(row, call)
             return name, await self._shield(_act(row, self.api, call))
@@ -116,9 +117,9 @@ class ControlPlane:
         guard = self.api.guard
         try:
             while not (await asyncio.wait({task}, timeout=_RECHECK_SECONDS))[0]:
-                if not guard.still_admits(row.access, call.caller, call.proof):
+                if not guard.still_admits(row.access, call.admitted):
                     break
-            if not guard.still_admits(row.access, call.caller, call.proof):
+            if not guard.still_admits(row.access, call.admitted):
                 raise Refused(Reason.CREDENTIALS_MISSING, "a valid token is needed")
             return task.result()
         finally:
@@ -134,7 +135,9 @@ class ControlPlane:
             await asyncio.wait(self._acts, timeout=_END_SECONDS)
 
 
-async def _read_nothing(row: Endpoint[Any, Any], raw: RawRequest, exchange: ClientExchange) -> tuple[None, None]:
+async def _read_nothing(
+    row: Endpoint[Any, Any], raw: RawRequest, exchange: ClientExchange, digest: str | None
+) -> tuple[None, None]:
     """Probes have neither query nor body."""
     return None, None
 

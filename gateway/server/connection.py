@@ -286,6 +286,11 @@ class Connection(asyncio.BufferedProtocol):
         """Whether each answer is to end its connection."""
         return self._host.parting
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether the client speaks TLS with us."""
+        return self._transport is not None and self._transport.get_extra_info("ssl_object") is not None
+
     def write(self, data: bytes) -> None:
         """Hand bytes to the socket. Raises ConnectionError when there is none any more."""
         if self._transport is None or self._transport.is_closing():

@@ -165,6 +165,12 @@ class ClientExchange:
         raise arrival.fault or Refused(Reason.BAD_REQUEST, "no head")
 
     @property
+    def private(self) -> bool:
+        """Whether nobody between the client's process and this one can listen: TLS, loopback or a Unix socket."""
+        peer = self._connection.peer
+        return peer is None or peer.is_loopback or self._connection.encrypted
+
+    @property
     def note(self) -> object:
         """What was noted of an earlier request with this very head, None if nothing was."""
         return self._arrival.note

@@ -15,12 +15,13 @@ from pydantic import (
 )
 
 from gateway.core.attempt import Principal
+from gateway.core.duty import AdminTerms, Duty
 from gateway.core.pattern import NamePattern
 from gateway.core.posture import FailPosture
 from gateway.schema.addresses import BaseUrl, HostName, ListenAddress
 from gateway.schema.names import ActorName, App
-from gateway.schema.quantities import ByteRate, Count, Duration, DurationOrNone
-from gateway.settings.entry import ENTRY, written_as
+from gateway.schema.quantities import ByteRate, Count, Duration, DurationOrNone, End, Instant
+from gateway.settings.entry import ENTRY, one_or_more, written_as
 from gateway.settings.files import Directory, FilePath
 from gateway.settings.identity import IdentitySettings
 from gateway.settings.proxies import Proxy
@@ -36,6 +37,7 @@ __all__ = [
     "Deadlines",
     "FailSettings",
     "LogSettings",
+    "NamedToken",
     "RecordSettings",
     "Settings",
     "SidecarToken",
@@ -144,20 +146,40 @@ def _guess_public_url(listen: object, scheme: str) -> str:
     return f"{scheme}://{address}"
 
 
-class AdminToken(BaseModel):
-    """A bearer token of the control API; `name` is who acts in the audit trail, as `admin:NAME`."""
+class NamedToken(BaseModel):
+    """A bearer token of the control API, and who shows it."""
 
     model_config = ENTRY
 
     name: ActorName
     secret: SecretRef
 
+
+class AdminToken(NamedToken):
+    """A token of an admin; `name` is who acts in the audit trail, as `admin:NAME`."""
+
+    may: Annotated[tuple[Duty, ...], one_or_more(Duty), Field(min_length=1)] = tuple(Duty)
+    """All that it may be used for; `[revoke]` can end everything and see nothing, `[read]` is an auditor's."""
+    not_before: Instant | None = None
+    expires: End | None = None
+    """From then on it is no token; a date alone is that day's last second in UTC."""
+
+    @model_validator(mode="after")
+    def _lasts(self) -> AdminToken:
+        if None not in (self.not_before, self.expires) and (self.not_before or 0) >= (self.expires or 0):
+            raise ValueError(f"gives {self.name} a token whose not_before is not before its end")
+        return self
+
     @property
     def principal(self) -> Principal:
         return Principal("admin", self.name)
 
+    @property
+    def terms(self) -> AdminTerms:
+        return AdminTerms(self.name, frozenset(self.may), self.not_before, self.expires)
 
-class SidecarToken(AdminToken):
+
+class SidecarToken(NamedToken):
     """The token of a sidecar without a store of its own: it follows revocations, resolves grants, counts uses.
 
     `apps` are those of which it may also have short-lived keys issued. Unless they are named it gets none. `serves` are

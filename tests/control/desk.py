@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
 from gateway.control.api import Api
 from gateway.control.deps import Callers, ControlDeps, Live, Process, Stores
 from gateway.control.serve import ControlPlane
+from gateway.core.backend import Credentials
+from gateway.core.duty import AdminTerms
+from gateway.core.issued import IssuedKey
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.policy import Policy
 from gateway.core.reasons import DependencyDown
@@ -27,6 +32,7 @@ from gateway.server.listener import HttpServer
 from gateway.stores.engine import Engine
 from gateway.stores.memory import open_memory
 from gateway.stores.seal import Sealer
+from gateway.wire.sig.sigv4 import SigningKeys, sign_headers
 
 ADMIN = "an-admin-token-of-many-letters"
 APP = "an-app-token-of-many-letters"
@@ -133,6 +139,12 @@ class Desk:
             text = await answer.text()
             return Reply(answer.status, answer.headers, text)
 
+    async def sign(self, key: IssuedKey, method: str, path: str, text: bytes = b"", **more: Any) -> Reply:
+        """Ask as the holder of a key, who signs: path and query are those of `path`, the body is `text`."""
+        headers = sign_control(key, method, self.url + path, text, self.clock.now, **more)
+        async with self.session.request(method, self.url + path, data=text or None, headers=headers) as answer:
+            return Reply(answer.status, answer.headers, await answer.text())
+
     async def link(self, **members: Any) -> dict[str, Any]:
         """A new link; the body needs no more than what the test is about."""
         answer = await self.ask("POST", "/v1/links", {"bucket": "reports", "key": "a.pdf"} | members)
@@ -141,6 +153,34 @@ class Desk:
 
     def audited(self) -> list[str]:
         return [entry_fields(entry)["act"] for entry in self.state.ledger._trail]
+
+
+def sign_control(
+    key: IssuedKey, method: str, url: str, text: bytes, now: float, service: str = "gateway", **changed: Any
+) -> dict[str, str]:
+    """The headers of a request that the holder of a key signs; `changed` are members of the credentials."""
+    parts = urlsplit(url)
+    members = {"access_key": key.access_key_id, "secret_key": key.secret_access_key, "session_token": key.session_token}
+    added = sign_headers(
+        Credentials(**members | changed),
+        SigningKeys(),
+        method=method,
+        host=parts.netloc,
+        path=parts.path,
+        query=parse_qsl(parts.query, keep_blank_values=True),
+        region="us-east-1",
+        service=service,
+        now=now,
+        payload_hash=hashlib.sha256(text).hexdigest(),
+    )
+    return dict(added) | ({"Content-Type": "application/json"} if text else {})
+
+
+def basic(key: IssuedKey) -> dict[str, str]:
+    """The headers of a holder of a key who shows it."""
+    shown = b64encode(f"{key.access_key_id}:{key.secret_access_key}".encode()).decode()
+    session = {} if key.session_token is None else {"x-amz-security-token": key.session_token}
+    return {"Authorization": f"Basic {shown}"} | session
 
 
 @dataclass(frozen=True)
@@ -166,7 +206,7 @@ async def _changed(*_: object) -> int:
 
 
 CALLERS: Final[dict[str, Any]] = {
-    "admins": {hash_secret(ADMIN): "ops", hash_secret(ADMIN + "2"): "night"},
+    "admins": {hash_secret(ADMIN): AdminTerms("ops"), hash_secret(ADMIN + "2"): AdminTerms("night")},
     "apps": {hash_secret(APP): "billing", hash_secret(APP + "2"): "other"},
     "sidecars": {},
     "sidecar_apps": {},
@@ -241,4 +281,4 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
         await stop()
 
 
-__all__ = ["ADMIN", "APP", "POLICY", "START", "Desk", "FailingLedger", "serving"]
+__all__ = ["ADMIN", "APP", "POLICY", "START", "Desk", "FailingLedger", "basic", "serving", "sign_control"]

@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
+from gateway.control.caller import NOBODY, Access
 from gateway.control.endpoint import Call, Endpoint, Router, json_reply
-from gateway.control.guard import Access
-from gateway.core.attempt import ANONYMOUS
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
-from gateway.core.token import SecretHash
 from gateway.wire.replies import Reply
 
 
@@ -59,7 +57,7 @@ def test_a_path_is_utf8() -> None:
 def test_only_ids_are_looked_up(text: str) -> None:
     """A text that can be no id never reaches a store."""
     raw = RawRequest("GET", "/", "", ())
-    call = Call("r", raw, None, ANONYMOUS, SecretHash(b""), {"id": text}, None, None)
+    call = Call("r", raw, None, NOBODY, {"id": text}, None, None)
     with pytest.raises(Refused) as refused:
         call.path_id()
     assert Reason.UNKNOWN_TOKEN is refused.value.reason

@@ -1,98 +1,159 @@
-"""Bearer tokens and the throttle on wrong ones."""
+"""Who is let in by what, and the throttle on what is wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
+from gateway.control.caller import DUTY_OF, NOBODY, OWN, Access, Admitted
 from gateway.control.deps import Callers
-from gateway.control.guard import Access, Guard, name_of
-from gateway.core.attempt import ANONYMOUS, Principal
+from gateway.control.guard import Guard, known_as
+from gateway.control.key_proof import KeyProof
+from gateway.core.attempt import Principal
+from gateway.core.duty import AdminTerms, Duty
 from gateway.core.reasons import Reason, Refused
+from gateway.core.request import RawRequest
+from gateway.core.source import from_entry
 from gateway.core.token import SecretHash, hash_secret
+from gateway.stores.memory import open_memory
+from gateway.stores.seal import Sealer
 
-KNOWN = {hash_secret("one"): "first", hash_secret("two"): "second"}
+ONE, TWO = AdminTerms("first"), AdminTerms("second")
+KNOWN = {hash_secret("one"): ONE, hash_secret("two"): TWO}
 
 
 def test_the_name_is_that_of_the_token() -> None:
-    """Each token gives its own name, and nothing else gives any."""
-    assert name_of("one", KNOWN) == "first"
-    assert name_of("two", KNOWN) == "second"
+    """Each token gives its own holder, and nothing else gives any."""
+    assert ONE == known_as("one", KNOWN)
+    assert TWO == known_as("two", KNOWN)
     for wrong in ("", "on", "onee", "ONE", "\ud800"):
-        assert name_of(wrong, KNOWN) is None
+        assert known_as(wrong, KNOWN) is None
 
 
-def guard(admins: dict[SecretHash, str] | None = None, **more: dict[SecretHash, str]) -> Guard:
+def guard(admins: Mapping[SecretHash, AdminTerms] | None = None, now: float = 0.0, **more: Any) -> Guard:
     known = KNOWN if admins is None else admins
     parts = {"sidecars": {}, "apps": {}, "sidecar_apps": {}, "sidecar_serves": {}} | more
-    callers = Callers(admins=known, **parts)  # type: ignore[arg-type]
-    return Guard(lambda: callers, lambda: 0.0)
+    callers = Callers(admins=known, **parts)
+    state = open_memory(clock=lambda: now)
+    keys = KeyProof(state.grants, Sealer(), lambda grant: False, lambda: now)
+    return Guard(lambda: callers, lambda: "https://gw", keys, lambda: now)
 
 
-def refusal(watched: Guard, value: str | None, peer: str | None = None, access: Access = Access.ADMIN) -> Reason:
+async def admit(watched: Guard, access: Access, *shown: str, peer: str | None = None, app: str = "billing") -> Admitted:
+    raw = RawRequest("GET", "/", "", tuple(("authorization", value) for value in shown))
+    address = None if peer is None else ip_address(peer)
+    return await watched.admit(access, raw, address, {"app": app}, private=True)
+
+
+async def refusal(watched: Guard, *shown: str, peer: str | None = None, access: Access = Access.ADMIN) -> Reason:
     with pytest.raises(Refused) as refused:
-        watched.admit(access, value, None if peer is None else ip_address(peer), {"app": "billing"})
+        await admit(watched, access, *shown, peer=peer)
     return refused.value.reason
 
 
 @pytest.mark.parametrize("value", ["Bearer one", "bearer one", "BEARER   one "])
-def test_the_scheme_is_read_like_any_other(value: str) -> None:
+async def test_the_scheme_is_read_like_any_other(value: str) -> None:
     """The scheme's case and the blanks after it mean nothing (RFC 9110, section 11.1)."""
-    assert (Principal("admin", "first"), hash_secret("one")) == guard().admit(Access.ADMIN, value, None, {})
+    found = await admit(guard(), Access.ADMIN, value)
+    assert (Principal("admin", "first"), hash_secret("one")) == (found.principal, found.proof)
 
 
-def test_an_empty_token_is_never_known() -> None:
+async def test_an_empty_token_is_never_known() -> None:
     """Not even if somebody configured the hash of nothing."""
-    watched = guard({hash_secret(""): "nobody"})
-    assert Reason.CREDENTIALS_MISSING is refusal(watched, "Bearer ")
-    assert name_of("", {hash_secret(""): "nobody"}) is None
+    watched = guard({hash_secret(""): AdminTerms("nobody")})
+    assert Reason.CREDENTIALS_MISSING is await refusal(watched, "Bearer ")
+    assert known_as("", {hash_secret(""): "nobody"}) is None
+
+
+async def test_two_credentials_are_none() -> None:
+    """Which of two headers counts is nobody's guess."""
+    assert Reason.CREDENTIALS_AMBIGUOUS is await refusal(guard(), "Bearer one", "Bearer one")
 
 
 @pytest.mark.parametrize("access", Access)
 @pytest.mark.parametrize("kind", ["admins", "sidecars", "apps"])
-def test_each_access_is_opened_by_its_own_tokens(access: Access, kind: str) -> None:
-    """And by no others: an admin's opens a sidecar's rows too, an app's only what names that app."""
+async def test_each_access_is_opened_by_its_own_tokens(access: Access, kind: str) -> None:
+    """And by no others: a sidecar is unknown beside its rows, an app is known and told that a row is not for it."""
     opened = {
-        Access.ADMIN: {"admins"},
-        Access.SIDECAR: {"admins", "sidecars"},
-        Access.APP: {"apps"},
-        Access.PUBLIC: {"admins", "sidecars", "apps"},
+        "admins": set(Access) - {Access.APP},
+        "sidecars": {Access.SIDECAR, Access.FEED, Access.PUBLIC},
+        "apps": {Access.APP, Access.PUBLIC, *OWN},
     }
-    watched = guard(**{"admins": {}, kind: {hash_secret("t"): "billing"}})
-    if kind in opened[access]:
-        watched.admit(access, "Bearer t", None, {"app": "billing"})
+    holder = {"admins": AdminTerms("billing")}.get(kind, "billing")
+    watched = guard(**{"admins": {}, kind: {hash_secret("t"): holder}})
+    if access in opened[kind]:
+        await admit(watched, access, "Bearer t")
     else:
-        assert Reason.CREDENTIALS_MISSING is refusal(watched, "Bearer t", access=access)
+        reason = Reason.NOT_ALLOWED if kind == "apps" else Reason.CREDENTIALS_MISSING
+        assert reason is await refusal(watched, "Bearer t", access=access)
 
 
-def test_an_app_opens_its_own_path_alone() -> None:
+@pytest.mark.parametrize("access", [access for access in Access if access in DUTY_OF])
+@pytest.mark.parametrize("duty", Duty)
+async def test_a_narrowed_token_opens_what_it_names(access: Access, duty: Duty) -> None:
+    """With every duty but one this access is refused, with that one alone it is granted."""
+    alone = guard({hash_secret("t"): AdminTerms("ops", may=frozenset({duty}))})
+    without = guard({hash_secret("t"): AdminTerms("ops", may=frozenset(Duty) - {duty})})
+    if DUTY_OF[access] is duty:
+        await admit(alone, access, "Bearer t")
+        assert Reason.NOT_ALLOWED is await refusal(without, "Bearer t", access=access)
+    else:
+        assert Reason.NOT_ALLOWED is await refusal(alone, "Bearer t", access=access)
+        await admit(without, access, "Bearer t")
+
+
+@pytest.mark.parametrize(("now", "known"), [(9.0, False), (10.0, True), (19.0, True), (20.0, False)])
+async def test_a_token_is_none_outside_its_time(now: float, known: bool) -> None:
+    """Before and after, it is as unknown as any other text, for those who wait as well."""
+    terms = AdminTerms("ops", not_before=10.0, expires=20.0)
+    watched = guard({hash_secret("t"): terms}, now)
+    waiting = Admitted(principal=Principal("admin", "ops"), reach=NOBODY.reach, proof=hash_secret("t"))
+    assert known is watched.still_admits(Access.FEED, waiting)
+    if known:
+        await admit(watched, Access.ADMIN, "Bearer t")
+    else:
+        assert Reason.CREDENTIALS_MISSING is await refusal(watched, "Bearer t")
+
+
+async def test_an_app_opens_its_own_path_alone() -> None:
     """With the token as it is, as SDKs send it, or as a bearer's; another app's path is as closed as an unknown one."""
     watched = guard(apps={hash_secret("t"): "billing"})
     for value in ("t", "Bearer t"):
-        assert Principal("app", "billing") == watched.admit(Access.APP, value, None, {"app": "billing"})[0]
+        assert Principal("app", "billing") == (await admit(watched, Access.APP, value)).principal
         with pytest.raises(Refused):
-            watched.admit(Access.APP, value, None, {"app": "payroll"})
+            await admit(watched, Access.APP, value, app="payroll")
 
 
-def test_everybody_is_anonymous() -> None:
+async def test_an_apps_token_reaches_what_the_app_owns() -> None:
+    """And what is made with it ends with the app's entry in the settings."""
+    found = await admit(guard(apps={hash_secret("t"): "billing"}), Access.SHARE, "Bearer t")
+    assert Principal("app", "billing") == found.principal == found.reach.owner
+    assert from_entry("https://gw", hash_secret("t")) == found.source
+
+
+async def test_everybody_is_anonymous() -> None:
     """What is public takes no token, and believes none."""
-    assert ANONYMOUS == guard().admit(Access.PUBLIC, "Bearer one", None, {})[0]
+    assert NOBODY is await admit(guard(), Access.PUBLIC, "Bearer one")
 
 
-def test_addresses_are_throttled_apart() -> None:
+async def test_addresses_are_throttled_apart() -> None:
     """One address's wrong tokens do not count against another, but one IPv6 customer is one address."""
     watched = guard()
     for number in range(10):
-        assert Reason.CREDENTIALS_MISSING is refusal(watched, "Bearer wrong", f"2001:db8::{number}")
-    assert Reason.TOO_MANY_GUESSES is refusal(watched, "Bearer wrong", "2001:db8::99")
-    assert Reason.CREDENTIALS_MISSING is refusal(watched, "Bearer wrong", "192.0.2.7")
-    assert Reason.CREDENTIALS_MISSING is refusal(watched, "Bearer wrong")
+        assert Reason.CREDENTIALS_MISSING is await refusal(watched, "Bearer wrong", peer=f"2001:db8::{number}")
+    assert Reason.TOO_MANY_GUESSES is await refusal(watched, "Bearer wrong", peer="2001:db8::99")
+    assert Reason.TOO_MANY_GUESSES is await refusal(watched, "Basic YTpi", peer="2001:db8::99")
+    assert Reason.CREDENTIALS_MISSING is await refusal(watched, "Bearer wrong", peer="192.0.2.7")
+    assert Reason.CREDENTIALS_MISSING is await refusal(watched, "Bearer wrong")
+    await admit(watched, Access.ADMIN, "Bearer one", peer="2001:db8::99")
 
 
-def test_memory_is_bounded() -> None:
+async def test_memory_is_bounded() -> None:
     """A flood from many addresses is remembered for at most 10,000 of them."""
     watched = guard()
     for number in range(10_050):
-        refusal(watched, "Bearer wrong", f"10.0.{number // 250}.{number % 250}")
+        await refusal(watched, "Bearer wrong", peer=f"10.0.{number // 250}.{number % 250}")
     assert 10_000 == len(watched._wrong)

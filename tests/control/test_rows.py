@@ -7,8 +7,8 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from gateway.control.caller import Access
 from gateway.control.endpoint import Endpoint
-from gateway.control.guard import Access
 from gateway.control.rows import ROWS
 
 

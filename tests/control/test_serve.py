@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from gateway.control import serve
-from gateway.control.guard import Access
+from gateway.control.caller import Access
 from gateway.control.rows import ROWS
+from gateway.core.duty import AdminTerms
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
@@ -25,13 +26,13 @@ PUBLIC = {"/healthz", "/readyz", "/metrics", "/v1/openapi.json", "/v1/credential
 
 
 async def test_every_row_but_the_public_ones_refuses_without_a_token(desk: Desk) -> None:
-    """No guarded row answers anything but 401 without a token, with a wrong one, or with an app's."""
+    """No guarded row answers anything but 401 without a token, or with one that is wrong or in the wrong place."""
     assert {row.path for row in ROWS if row.access in {Access.PUBLIC, Access.APP}} == PUBLIC
-    guarded = [row for row in ROWS if row.access in {Access.ADMIN, Access.SIDECAR}]
+    guarded = [row for row in ROWS if row.access not in {Access.PUBLIC, Access.APP}]
     assert guarded
     for row in guarded:
         path = re.sub(r"{\w+}", "l_1", row.path)
-        for value in (None, "", "Bearer", "Bearer  ", f"Bearer {APP}", f"Basic {ADMIN}", ADMIN, f"Bearer {ADMIN}x"):
+        for value in (None, "", "Bearer", "Bearer  ", f"Bearer {APP}x", "Basic ", ADMIN, APP, f"Bearer {ADMIN}x"):
             desk.clock.now += 60
             desk.token = None
             answer = await desk.ask(row.method, path, headers={} if value is None else {"Authorization": value})
@@ -49,7 +50,7 @@ async def test_public_rows_need_no_token(desk: Desk) -> None:
 
 async def test_tokens_are_asked_at_every_request() -> None:
     """A token that a reload took away is refused at the next request, and the audit trail knows the tokens apart."""
-    known: dict[bytes, str] = {}
+    known: dict[bytes, AdminTerms] = {}
     async with serving(admins=lambda: known) as desk:
         assert (await desk.ask("GET", "/v1/links")).status == 401
 
@@ -58,7 +59,7 @@ async def test_tokens_are_asked_at_every_request() -> None:
 async def test_who_waits_has_to_be_known_until_the_answer_comes(removed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token that a reload takes away ends its long-polls, which hear of nothing more; others wait on."""
     monkeypatch.setattr(serve, "_RECHECK_SECONDS", 0.01)
-    known = {hash_secret(ADMIN): "ops"}
+    known = {hash_secret(ADMIN): AdminTerms("ops")}
     async with serving(admins=lambda: known) as desk:
         waiting = asyncio.get_running_loop().create_task(desk.ask("GET", "/v1/revocations?after=0&wait=20"))
         await asyncio.sleep(0.1)

@@ -63,7 +63,7 @@ async def test_an_apps_token_is_for_that_app(desk: Desk, app: str, token: str) -
     desk.token = None
     answer = await desk.ask("GET", f"/v1/credentials/{app}", headers={"Authorization": token})
     assert answer.status == 401
-    assert answer.json["detail"] == "a valid token is needed"
+    assert answer.json["detail"] == "a valid token, key or signature is needed"
 
 
 class _Verifier:

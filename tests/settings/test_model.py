@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.core.attempt import Principal
+from gateway.core.duty import AdminTerms, Duty
 from gateway.core.posture import FailPosture
 from gateway.schema.addresses import ListenAddress
 from tests.settings.conftest import MINIMAL, Folder
@@ -161,6 +162,22 @@ def test_a_section_without_lines_has_its_defaults(folder: Folder) -> None:
     assert "info" == folder.settings(f"{STATE}log:\ndata:\ncontrol:\npolicies:\n").log.level
 
 
+def test_a_token_is_narrowed_and_ends(folder: Folder) -> None:
+    """What is left out is everything, for ever; one word may be written without brackets; a last day is whole."""
+    settings = folder.settings(
+        f"""{STATE}control:
+  tokens:
+    - {{name: ops, secret: env:T}}
+    - {{name: night, secret: env:U, may: revoke, not_before: 2027-01-01T00:00:00Z, expires: 2027-01-31}}
+""",
+        T="one",
+        U="two",
+    )
+    whole, narrow = [token.terms for token in settings.control.tokens]
+    assert AdminTerms("ops") == whole
+    assert AdminTerms("night", frozenset({Duty.REVOKE}), 1798761600.0, 1801439999.0) == narrow
+
+
 def test_an_absolute_policies_directory_stays_absolute(folder: Folder) -> None:
     """Only relative paths start at the file."""
     assert Path("/etc/gateway/policies") == folder.settings(f"{STATE}policies: /etc/gateway/policies").policies
@@ -176,6 +193,7 @@ PROXIES = "would let every caller choose its own address: name the networks of y
 DURATION = "is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"
 DATA_KEYS = "allowed: domains, listen, max_transfers, public_url, signatures, tls, trusted, unsigned_content_type"
 SECTIONS = "allowed: control, data, deadlines, fail, log, policies, records, state, trusted_proxies"
+DUTIES = "'all' is not allowed (allowed: issue, operate, read, revoke, serve, share, sign)"
 FAULTS = [
     ("data: 5", "2:7: data: must be a mapping of keys and values"),
     ("data: {listn: x}", f"2:8: data.listn: unknown key (did you mean 'listen'? {DATA_KEYS})"),
@@ -193,6 +211,15 @@ FAULTS = [
     ("control: {tokens: [{name: ops}]}", "2:20: control.tokens[0]: the key 'secret' is missing"),
     ("control: {tokens: [{name: 'a b', secret: env:T}]}", f"2:27: control.tokens[0].name: {NAME}"),
     ("control: {tokens: [{name: ops, secret: env:NO}]}", "2:40: control.tokens[0].secret: the variable NO is not set"),
+    (
+        "control: {tokens: [{name: a, secret: env:T, may: []}]}",
+        "2:50: control.tokens[0].may: must have at least 1 entry",
+    ),
+    ("control: {tokens: [{name: a, secret: env:T, may: [all]}]}", f"2:51: control.tokens[0].may[0]: {DUTIES}"),
+    (
+        "control: {tokens: [{name: a, secret: env:T, not_before: 2027-01-02T00:00:00Z, expires: 2027-01-01}]}",
+        "2:20: control.tokens[0]: gives a a token whose not_before is not before its end",
+    ),
     (
         "control: {credentials: [{app: web, token: env:T}]}",
         "2:31: control.credentials[0].app: must name an app: write app:NAME",

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from gateway.control.caller import Admitted, Reach
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.links import CountedGrant, CountedPage, list_counted, read_counters
@@ -76,15 +77,40 @@ class Keys:
         await self.journal.note(actor, "key.create", stored.id, owner=str(stored.owner))
         return IssuedKey(stored, public, secret, token)
 
+    async def issue_for(
+        self,
+        caller: Admitted,
+        app: str,
+        *,
+        label: str | None = None,
+        expires_in: float | None = None,
+        session: bool = False,
+    ) -> IssuedKey:
+        """A new key, as `issue`, for an app that the caller may act for. With what they showed it ends as well.
+
+        Raises:
+            Refused: NOT_ALLOWED, the app is not the caller's, or the key would outlive what the caller showed.
+        """
+        if not caller.reach.names(Principal("app", app)):
+            raise Refused(Reason.NOT_ALLOWED, "only an admin makes keys for others: an app makes its own")
+        if caller.reach.owner is not None and caller.until is not None:
+            left = caller.until - self.live.clock()
+            if expires_in is None or expires_in > left:
+                detail = f"a key outlives none that it was made with: expires_in is at most {int(left)} seconds"
+                raise Refused(Reason.NOT_ALLOWED, detail)
+        return await self.issue(
+            caller.principal, app, label=label, expires_in=expires_in, session=session, source=caller.source
+        )
+
     async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
         """See `gateway.core.issued.SessionIssuer`: the app itself acts."""
         actor = Principal("app", app)
         return await self.issue(actor, app, label=label, expires_in=seconds, session=True, source=source)
 
-    async def inspect(self, key_id: str) -> CountedGrant:
-        """Raises Refused(UNKNOWN_KEY) if there is no such key."""
+    async def inspect(self, reach: Reach, key_id: str) -> CountedGrant:
+        """Raises Refused(UNKNOWN_KEY) if there is no such key within reach."""
         grant = await self.stores.grants.get(key_id)
-        if grant is None or grant.kind is not GrantKind.KEY:
+        if grant is None or grant.kind is not GrantKind.KEY or not reach.over(grant):
             raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
         return await read_counters(self.stores, grant)
 
@@ -103,9 +129,9 @@ class Keys:
                     break
         return found
 
-    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:
+    async def page(self, reach: Reach, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:
         """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
-        return await list_counted(self.stores, replace(wanted, kind=GrantKind.KEY), cursor, limit)
+        return await list_counted(self.stores, reach, replace(wanted, kind=GrantKind.KEY), cursor, limit)
 
     async def reseal(self, actor: Principal, cursor: str | None, limit: int) -> Resealed:
         """Bring one batch of grants under the sealing key in force; doing it again changes nothing.

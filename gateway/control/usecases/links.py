@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal
 
+from gateway.control.caller import Reach
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
@@ -112,24 +113,32 @@ class Links:
     live: Live
     journal: Journal
 
-    async def issue(
-        self, actor: Principal, scope: Scope, change: Change, password: str | None, idempotency: str | None
+    async def issue(  # noqa: PLR0917 (who asks, and the four parts of what is asked)
+        self,
+        actor: Principal,
+        reach: Reach,
+        scope: Scope,
+        change: Change,
+        password: str | None,
+        idempotency: str | None,
     ) -> IssuedLink | Objections | IdempotencyConflict:
         """Make a link. With an idempotency key seen in the last 24 h the earlier link is returned, without its token.
 
         Raises:
-            Refused: the bucket is unknown, or the times make no sense.
+            Refused: the bucket is unknown, the times make no sense, the owner is not the actor's to choose.
             DependencyDown: a store cannot answer.
         """
         now = self.live.clock()
         token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
         bare = _new_link(grant_id("l", self.live.entropy(12)), token.hash, actor, scope, now)
         wanted = replace(change(bare, now), password=await self._hash_password(password))
-        decided = self._check_policy(wanted, now, None)
+        decided = self._check_policy(reach, wanted, now, None)
         if isinstance(decided, Objections):
             return decided
         stored = await self.stores.grants.create(decided, idempotency and f"link {actor} {idempotency}")
         if stored.hash != token.hash:
+            if not reach.over(stored):
+                raise Refused(Reason.BAD_ARGUMENT, "this Idempotency-Key was used before")
             again = change(_new_link(stored.id, stored.hash, actor, scope, stored.issued_at), stored.issued_at)
             if not _is_same_choice(stored, again) or not await _is_same_password(password, stored.password):
                 return IdempotencyConflict(stored.id)
@@ -138,19 +147,21 @@ class Links:
         await self.journal.note(actor, "link.create", stored.id, owner=str(stored.owner), rule=stored.rule or "")
         return IssuedLink(CountedGrant(stored, Usage()), token)
 
-    async def inspect(self, link_id: str) -> CountedGrant:
-        """Raises Refused(UNKNOWN_TOKEN) if there is no such link."""
-        return await read_counters(self.stores, await self._find(link_id))
+    async def inspect(self, reach: Reach, link_id: str) -> CountedGrant:
+        """Raises Refused(UNKNOWN_TOKEN) if there is no such link within reach."""
+        return await read_counters(self.stores, await self._find(reach, link_id))
 
-    async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:
+    async def page(self, reach: Reach, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:
         """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
-        return await list_counted(self.stores, replace(wanted, kind=GrantKind.LINK), cursor, limit)
+        return await list_counted(self.stores, reach, replace(wanted, kind=GrantKind.LINK), cursor, limit)
 
     async def edit(
         self,
         actor: Principal,
+        reach: Reach,
         link_id: str,
         change: Change,
+        *,
         password: str | Literal[Keep.KEEP] | None = KEEP,
         version: int | None = None,
     ) -> CountedGrant | Objections:
@@ -161,48 +172,50 @@ class Links:
         """
         hashed = KEEP if password is KEEP else await self._hash_password(password)
         for _ in range(1 if version is not None else _TRIES):
-            grant = await self._find_editable(link_id, version)
+            grant = await self._find_editable(reach, link_id, version)
             now = self.live.clock()
             wanted = change(grant, now)
             wanted = wanted if hashed is KEEP else replace(wanted, password=hashed)
-            decided = self._check_policy(wanted, now, grant.expires_at)
+            decided = self._check_policy(reach, wanted, now, grant.expires_at)
             if isinstance(decided, Objections):
                 return decided
             saved = await self.stores.grants.save(decided)
             if saved is not None:
                 await self.live.apply_now()
-                await self.journal.note(actor, "link.edit", link_id, version=str(saved.version))
+                detail = {"owner": str(saved.owner), "version": str(saved.version)}
+                await self.journal.note(actor, "link.edit", link_id, **detail)
                 return await read_counters(self.stores, saved)
         raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
 
-    async def rotate(self, actor: Principal, link_id: str) -> IssuedLink:
+    async def rotate(self, actor: Principal, reach: Reach, link_id: str) -> IssuedLink:
         """Give the link a new token; the old one ends with the write. Raises as `edit` does."""
         for _ in range(_TRIES):
-            grant = await self._find_editable(link_id, None)
+            grant = await self._find_editable(reach, link_id, None)
             token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
             saved = await self.stores.grants.save(replace(grant, hash=token.hash))
             if saved is not None:
                 await self.live.apply_now()
-                await self.journal.note(actor, "link.rotate", link_id, version=str(saved.version))
+                detail = {"owner": str(saved.owner), "version": str(saved.version)}
+                await self.journal.note(actor, "link.rotate", link_id, **detail)
                 return IssuedLink(await read_counters(self.stores, saved), token)
         raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
 
-    async def records(self, link_id: str, cursor: str | None, limit: int) -> RecordPage:
+    async def records(self, reach: Reach, link_id: str, cursor: str | None, limit: int) -> RecordPage:
         """The link's uses, newest first. Raises Refused for an unknown link or a foreign cursor."""
-        await self._find(link_id)
+        await self._find(reach, link_id)
         try:
             return await self.stores.ledger.records_of(link_id, cursor, limit)
         except ValueError:
             raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
 
-    async def _find(self, link_id: str) -> Grant:
+    async def _find(self, reach: Reach, link_id: str) -> Grant:
         grant = await self.stores.grants.get(link_id)
-        if grant is None or grant.kind is not GrantKind.LINK:
+        if grant is None or grant.kind is not GrantKind.LINK or not reach.over(grant):
             raise Refused(Reason.UNKNOWN_TOKEN, "no link has this id")
         return grant
 
-    async def _find_editable(self, link_id: str, version: int | None) -> Grant:
-        grant = await self._find(link_id)
+    async def _find_editable(self, reach: Reach, link_id: str, version: int | None) -> Grant:
+        grant = await self._find(reach, link_id)
         if version is not None and grant.version != version:
             raise Refused(Reason.PRECONDITION_FAILED, f"the link is at version {grant.version}")
         if grant.revoked_at is not None:
@@ -214,22 +227,21 @@ class Links:
             return None
         return await asyncio.to_thread(hash_password, password, self.live.entropy(SALT_BYTES))
 
-    def _check_policy(self, grant: Grant, now: float, before: float | None) -> Grant | Objections:
-        """The grant with the share rule that allows it, or why there is none. An end `before` the edit may stay."""
+    def _check_policy(self, reach: Reach, grant: Grant, now: float, before: float | None) -> Grant | Objections:
+        """The grant with the share rule that allows it, or why there is none. An end `before` the edit may stay.
+
+        Who sees only their own is told of the rules first, and of a bucket that is none only where they let them share.
+        """
         policy = self.live.policy()
-        if grant.scope is None or grant.scope.bucket not in policy.buckets:
+        known = grant.scope is not None and grant.scope.bucket in policy.buckets
+        if not known and reach.owner is None:
             raise Refused(Reason.UNKNOWN_BUCKET, "no bucket has this name")
-        if grant.expires_at is not None and grant.expires_at <= now and grant.expires_at != before:
-            raise Refused(Reason.BAD_ARGUMENT, "the link would end in the past")
-        if None not in (grant.expires_at, grant.not_before) and (grant.not_before or 0) >= (grant.expires_at or 0):
-            raise Refused(Reason.BAD_ARGUMENT, "not_before is not before the end of the link")
-        if grant.scope.key is not None and Action.LIST in grant.actions:
-            raise Refused(Reason.BAD_ARGUMENT, "the action list needs a prefix, not a key")
-        if grant.etag is not None and (grant.scope.key is None or grant.actions != {Action.READ}):
-            raise Refused(Reason.BAD_ARGUMENT, "an etag is for a link that reads one object, by its key")
-        if grant.once and (grant.uses != 1 or Action.READ not in grant.actions):
-            raise Refused(Reason.BAD_ARGUMENT, "once is for a link that is read, and is one use")
+        if not reach.over(grant):
+            raise Refused(Reason.OWNER_NOT_ALLOWED, "only an admin may set another owner")
+        _check_form(grant, now, before)
         objections, rule = objections_to_share(policy, grant)
+        if not objections and not known:
+            raise Refused(Reason.UNKNOWN_BUCKET, "no bucket has this name")
         return Objections(objections) if objections else _record_rule(rule, grant)
 
 
@@ -238,14 +250,33 @@ async def read_counters(stores: Stores, grant: Grant) -> CountedGrant:
     return CountedGrant(grant, (await stores.leases.usage([grant.id])).get(grant.id, Usage()))
 
 
-async def list_counted(stores: Stores, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:
+def _check_form(grant: Grant, now: float, before: float | None) -> None:
+    """Raises Refused(BAD_ARGUMENT) for what no rule could make sense of."""
+    if grant.expires_at is not None and grant.expires_at <= now and grant.expires_at != before:
+        raise Refused(Reason.BAD_ARGUMENT, "the link would end in the past")
+    if None not in (grant.expires_at, grant.not_before) and (grant.not_before or 0) >= (grant.expires_at or 0):
+        raise Refused(Reason.BAD_ARGUMENT, "not_before is not before the end of the link")
+    if grant.scope is not None and grant.scope.key is not None and Action.LIST in grant.actions:
+        raise Refused(Reason.BAD_ARGUMENT, "the action list needs a prefix, not a key")
+    if grant.etag is not None and (grant.scope is None or grant.scope.key is None or grant.actions != {Action.READ}):
+        raise Refused(Reason.BAD_ARGUMENT, "an etag is for a link that reads one object, by its key")
+    if grant.once and (grant.uses != 1 or Action.READ not in grant.actions):
+        raise Refused(Reason.BAD_ARGUMENT, "once is for a link that is read, and is one use")
+
+
+async def list_counted(
+    stores: Stores, reach: Reach, wanted: GrantFilter, cursor: str | None, limit: int
+) -> CountedPage:
     """A page of grants with their counters.
 
     Raises:
         Refused: BAD_ARGUMENT for a cursor that was not given by an earlier page.
     """
+    there = reach.within(wanted)
+    if there is None:
+        return CountedPage((), None)
     try:
-        page = await stores.grants.page(wanted, cursor, limit)
+        page = await stores.grants.page(there, cursor, limit)
     except ValueError:
         raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
     usage = await stores.leases.usage([grant.id for grant in page.grants])

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
+from gateway.control.caller import Reach
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
@@ -96,12 +97,13 @@ class Revocations:
             [entry] = await self.stores.feed.revoke([_target_of(grant)], self.live.clock(), reason, str(actor))
             grant, serial = replace(grant, revoked_at=entry.at, revoked_reason=entry.reason), entry.serial
         await self.live.apply_now()
-        await self.journal.note(actor, f"{grant.kind}.revoke", grant.id, reason=reason)
+        await self.journal.note(actor, f"{grant.kind}.revoke", grant.id, owner=str(grant.owner), reason=reason)
         return Ended(grant, serial)
 
     async def revoke(
         self,
         actor: Principal,
+        reach: Reach,
         target: RevocationTarget,
         reason: str,
         *,
@@ -112,28 +114,31 @@ class Revocations:
 
         Stores do not know which bucket lives on which backend, so for a backend the links are looked up here and
         named one by one in the same write; keys are reached through the backend's own entry. What is older than an
-        instant is named one by one as well: the feed's own "before" is the moment of its entry.
+        instant is named one by one as well: the feed's own "before" is the moment of its entry; and so is what somebody
+        who sees only their own has in a prefix.
 
         Raises:
-            Refused: a link or key target that does not exist; an instant that has not come yet.
+            Refused: a link or key target that does not exist; an instant that has not come yet; a target that is not
+                the caller's.
             DependencyDown: a store cannot answer; nothing is revoked unless it was durable.
         """
-        one = await self._find_one(target)
+        one = await self._find_one(reach, target)
         if one is not None:
             target = _target_of(one)
             if issued_before is None and not dry_run:
                 ended = await self.end(actor, one, reason)
                 return Revoked(int(ended.serial is not None), ended.serial)
+        _require_own(reach, target)
         targets = [target]
-        if issued_before is not None:
-            targets = [_target_of(grant) async for grant in self._list_older(target, issued_before)]
+        if issued_before is not None or (reach.owner is not None and target.kind is FeedKind.PREFIX):
+            targets = [_target_of(grant) async for grant in self._list_older(reach, target, issued_before)]
             count = len(targets)
         elif target.kind is FeedKind.BACKEND:
             targets += [_target_of(grant) async for grant in self._list_links_on(target.name)]
             count = len(targets) - 1
         else:
             count = await self.stores.grants.count(target)
-        known = count > 0 or await self._is_known(target)
+        known = count > 0 or (reach.owner is None and await self._is_known(target))
         if dry_run or not targets:
             return Revoked(count, None, known)
         entries = await self.stores.feed.revoke(targets, self.live.clock(), reason, str(actor))
@@ -185,19 +190,19 @@ class Revocations:
             case _:
                 return True  # a link and a key were found, or the call has been refused
 
-    async def _find_one(self, target: RevocationTarget) -> Grant | None:
-        """The grant that the target names, None if it may name many.
+    async def _find_one(self, reach: Reach, target: RevocationTarget) -> Grant | None:
+        """The grant within reach that the target names, None if it may name many.
 
         A link may be named by its leaked token or URL, a key by its access key id.
         """
         if target.kind is FeedKind.LINK:
             grant = await self._find_link(target.name)
-            if grant is None or grant.kind is not GrantKind.LINK:
+            if grant is None or grant.kind is not GrantKind.LINK or not reach.over(grant):
                 raise Refused(Reason.UNKNOWN_TOKEN, "no such link")
             return grant
         if target.kind is FeedKind.KEY:
             grant = await self.stores.grants.get(target.name) or await self.stores.grants.find(hash_secret(target.name))
-            if grant is None or grant.kind is not GrantKind.KEY:
+            if grant is None or grant.kind is not GrantKind.KEY or not reach.over(grant):
                 raise Refused(Reason.UNKNOWN_KEY, "no such key")
             return grant
         return None
@@ -218,16 +223,18 @@ class Revocations:
                 ):
                     yield grant
 
-    async def _list_older(self, target: RevocationTarget, instant: float) -> AsyncIterator[Grant]:
-        """What the target names and was issued before the instant, keys that ended by themselves left out."""
+    async def _list_older(self, reach: Reach, target: RevocationTarget, instant: float | None) -> AsyncIterator[Grant]:
+        """What the target names and was issued before the instant, if any; keys that ended by themselves left out."""
         now = self.live.clock()
-        if instant > now:
+        if instant is not None and instant > now:
             raise Refused(Reason.BAD_ARGUMENT, "issued_before lies in the future: leave it out to revoke everything")
-        async for grant in self._list_named(target, now):
-            if grant.issued_at < instant and not (grant.kind is GrantKind.KEY and grant.lapsed(now)):
+        async for grant in self._list_named(reach, target, now):
+            if (instant is None or grant.issued_at < instant) and not (
+                grant.kind is GrantKind.KEY and grant.lapsed(now)
+            ):
                 yield grant
 
-    async def _list_named(self, target: RevocationTarget, now: float) -> AsyncIterator[Grant]:
+    async def _list_named(self, reach: Reach, target: RevocationTarget, now: float) -> AsyncIterator[Grant]:
         match target.kind:
             case FeedKind.LINK | FeedKind.KEY:
                 grant = await self.stores.grants.get(target.name)
@@ -240,6 +247,12 @@ class Revocations:
                 async for grant in self._list_all(GrantFilter(now=now, kind=GrantKind.LINK)):
                     if grant.rule == target.name:
                         yield grant
+            case FeedKind.PREFIX if reach.owner is not None:
+                prefix = target.prefix or None
+                async for grant in self._list_all(
+                    GrantFilter(now=now, kind=GrantKind.LINK, owner=reach.owner, bucket=target.name, prefix=prefix)
+                ):
+                    yield grant
             case _:
                 raise Refused(Reason.BAD_ARGUMENT, f"a {target.kind} is revoked as a whole")
 
@@ -253,6 +266,16 @@ class Revocations:
                     yield grant
             if (cursor := page.cursor) is None:
                 return
+
+
+def _require_own(reach: Reach, target: RevocationTarget) -> None:
+    """Raises Refused for what is not the caller's: there is no other owner, and others share a rule and a backend."""
+    if reach.owner is None or target.kind in {FeedKind.LINK, FeedKind.KEY, FeedKind.PREFIX}:
+        return
+    if target.kind is not FeedKind.OWNER:
+        raise Refused(Reason.NOT_ALLOWED, f"only an admin revokes a {target.kind}: its grants are many owners'")
+    if target.name != str(reach.owner):
+        raise Refused(Reason.UNKNOWN_TOKEN, "nothing of this owner is there")
 
 
 def _target_of(grant: Grant) -> RevocationTarget:

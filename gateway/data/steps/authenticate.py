@@ -9,10 +9,9 @@ an unknown token or key id is a guess, never a bad signature or a clock that is 
 
 from __future__ import annotations
 
-import hmac
-
 from gateway.core.attempt import Address, SignatureVersion, address_class
 from gateway.core.grant import Grant, GrantKind
+from gateway.core.key_use import require_session
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest
 from gateway.core.token import SecretHash, hash_secret
@@ -97,7 +96,7 @@ async def _find_key(
     if grant is None or grant.kind is not GrantKind.KEY:
         plane.guesses.count_failure(guesser, TOKEN_GUESSES, now)
         raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
-    _check_session(grant, session_token)
+    require_session(grant, session_token)
     return grant, plane.grants.secret_of(grant, access_key_id)
 
 
@@ -134,14 +133,6 @@ async def _prove_link(
         agent = request.raw.header("user-agent") or ""
         await prove_password(plane, grant, presented.password, presented.proof, peer=peer, agent=agent, now=now)
     return found
-
-
-def _check_session(grant: Grant, session_token: str | None) -> None:
-    if grant.session_hash is None:
-        if session_token is not None:
-            raise Refused(Reason.BAD_SESSION_TOKEN, "this key has no session token")
-    elif session_token is None or not hmac.compare_digest(hash_secret(session_token), grant.session_hash):
-        raise Refused(Reason.BAD_SESSION_TOKEN, "the session token is missing or another one")
 
 
 def _address(peer: Address | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.control.caller import EVERYTHING
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter
 from gateway.core.reasons import Reason, Refused
@@ -32,5 +33,5 @@ async def test_no_two_keys_share_anything(desk: Desk) -> None:
 async def test_foreign_cursors_are_faults(desk: Desk) -> None:
     """A cursor that no page gave is the caller's fault."""
     with pytest.raises(Refused) as refused:
-        await desk.api.keys.page(GrantFilter(now=0.0), "nonsense", 10)
+        await desk.api.keys.page(EVERYTHING, GrantFilter(now=0.0), "nonsense", 10)
     assert refused.value.reason is Reason.BAD_ARGUMENT

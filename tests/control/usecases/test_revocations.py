@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.control.caller import EVERYTHING
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import Reason, Refused
@@ -32,9 +33,9 @@ async def test_a_backend_with_many_links_ends_whole(desk: Desk) -> None:
 
     desk.state.feed.revoke = counted  # type: ignore[method-assign,assignment]
     target = RevocationTarget(FeedKind.BACKEND, "archive")
-    assert (await desk.api.revocations.revoke(OPS, target, "x", dry_run=False)).count == 1100
+    assert (await desk.api.revocations.revoke(OPS, EVERYTHING, target, "x", dry_run=False)).count == 1100
     assert len(writes) == 1
-    assert (await desk.api.revocations.revoke(OPS, target, "x", dry_run=True)).count == 0
+    assert (await desk.api.revocations.revoke(OPS, EVERYTHING, target, "x", dry_run=True)).count == 0
 
 
 async def test_what_was_issued_before_a_time_ends_and_nothing_else(desk: Desk) -> None:
@@ -47,14 +48,16 @@ async def test_what_was_issued_before_a_time_ends_and_nothing_else(desk: Desk) -
         grant = replace(GRANT, id=f"g_{number}", hash=hash_secret(str(number)), issued_at=issued, owner=owner)
         await desk.state.grants.create(replace(grant, expires_at=None, **more))
     target = RevocationTarget(FeedKind.OWNER, "app:a")
-    told = await desk.api.revocations.revoke(OPS, target, "x", dry_run=True, issued_before=same)
+    told = await desk.api.revocations.revoke(OPS, EVERYTHING, target, "x", dry_run=True, issued_before=same)
     assert (told.count, told.serial) == (2, None)
-    done = await desk.api.revocations.revoke(OPS, target, "x", dry_run=False, issued_before=same)
+    done = await desk.api.revocations.revoke(OPS, EVERYTHING, target, "x", dry_run=False, issued_before=same)
     assert done.count == 2
     found = [await desk.state.grants.get(f"g_{number}") for number in range(5)]
     assert [grant is not None and grant.revoked_at is not None for grant in found] == [True, False, False, True, False]
     assert [entry.kind for entry in await desk.state.feed.revocations(0, 10)] == [FeedKind.KEY, FeedKind.LINK]
-    assert (await desk.api.revocations.revoke(OPS, target, "x", dry_run=False, issued_before=same)).count == 0
+    assert (
+        await desk.api.revocations.revoke(OPS, EVERYTHING, target, "x", dry_run=False, issued_before=same)
+    ).count == 0
     assert desk.audited() == ["revoke"]
 
 
@@ -63,16 +66,18 @@ async def test_by_rule_and_by_id_before_a_time(desk: Desk) -> None:
     for name, issued, rule in (("l_1", 1.0, "r"), ("l_2", 3.0, "r"), ("l_3", 1.0, "s")):
         await desk.state.grants.create(replace(GRANT, id=name, hash=hash_secret(name), issued_at=issued, rule=rule))
     by_rule, by_id = RevocationTarget(FeedKind.POLICY, "r"), RevocationTarget(FeedKind.LINK, "l_2")
-    assert (await desk.api.revocations.revoke(OPS, by_rule, "x", dry_run=False, issued_before=2.0)).count == 1
-    assert (await desk.api.revocations.revoke(OPS, by_id, "x", dry_run=False, issued_before=3.0)).count == 0
-    assert (await desk.api.revocations.revoke(OPS, by_id, "x", dry_run=False, issued_before=3.5)).count == 1
+    assert (
+        await desk.api.revocations.revoke(OPS, EVERYTHING, by_rule, "x", dry_run=False, issued_before=2.0)
+    ).count == 1
+    assert (await desk.api.revocations.revoke(OPS, EVERYTHING, by_id, "x", dry_run=False, issued_before=3.0)).count == 0
+    assert (await desk.api.revocations.revoke(OPS, EVERYTHING, by_id, "x", dry_run=False, issued_before=3.5)).count == 1
 
 
 async def test_a_time_to_come_is_refused(desk: Desk) -> None:
     """It would promise to end what is not issued yet."""
     target = RevocationTarget(FeedKind.OWNER, "app:a")
     with pytest.raises(Refused) as refused:
-        await desk.api.revocations.revoke(OPS, target, "x", dry_run=False, issued_before=desk.clock.now + 1)
+        await desk.api.revocations.revoke(OPS, EVERYTHING, target, "x", dry_run=False, issued_before=desk.clock.now + 1)
     assert refused.value.reason is Reason.BAD_ARGUMENT
 
 
@@ -80,7 +85,7 @@ async def test_a_dry_run_writes_nothing(desk: Desk) -> None:
     """Neither feed nor audit trail knows of a dry run."""
     target = RevocationTarget(FeedKind.OWNER, "app:a")
     await desk.state.grants.create(GRANT)
-    assert (await desk.api.revocations.revoke(OPS, target, "x", dry_run=True)).count == 1
+    assert (await desk.api.revocations.revoke(OPS, EVERYTHING, target, "x", dry_run=True)).count == 1
     assert await desk.state.feed.revocations(0, 10) == []
     assert desk.audited() == []
 
@@ -140,7 +145,8 @@ async def test_one_act_has_one_trail_by_either_way(desk: Desk, kind: str) -> Non
     assert ["leaked", "leaked"] == [entry.reason for entry in await desk.state.feed.revocations(0, 10)]
     assert [f"{kind.removesuffix('s')}.revoke"] * 3 == desk.audited()[2:]
     told = [entry_fields(entry)["detail"] for entry in desk.state.ledger._trail][2:]
-    assert [{"reason": "leaked"}] * 3 == told
+    owners = ["admin:ops"] * 3 if kind == "links" else ["app:billing", "app:x", "app:x"]
+    assert [{"owner": owner, "reason": "leaked"} for owner in owners] == told
 
 
 async def test_a_revocation_reads_its_grant_once(desk: Desk) -> None:

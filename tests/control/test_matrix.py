@@ -1,0 +1,335 @@
+"""Every row of the API, asked by every kind of caller; and two tenants, neither of whom exists for the other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+
+from gateway.control.endpoint import Endpoint
+from gateway.control.rows import ROWS
+from gateway.core.attempt import Principal
+from gateway.core.duty import AdminTerms, Duty
+from gateway.core.issued import IssuedKey
+from gateway.core.rule import LinkLimits
+from gateway.core.token import grant_id, hash_secret
+from tests.control.desk import ADMIN, APP, CALLERS, POLICY, Desk, Reply, basic, rule, serving
+
+OPS: Final = Principal("admin", "ops")
+OTHER: Final = APP + "2"
+TOKENS: Final = {
+    "admin": ADMIN,
+    "auditor": "an-auditors-token",
+    "revoker": "a-revokers-token",
+    "former": "a-token-that-has-ended",
+    "sidecar": "a-sidecars-token",
+    "app": APP,
+    "other": OTHER,
+}
+BY_KEY: Final = ("signer", "shower")
+IDENTITIES: Final = ("nobody", *TOKENS, *BY_KEY)
+
+OWNERS: Final = {"app", "signer", "shower", "other"}
+EVERYBODY: Final = frozenset(IDENTITIES)
+SIDECARS: Final = frozenset({"admin", "sidecar"})
+READERS: Final = frozenset({"admin", "auditor"})
+
+EXPECTED: Final[dict[str, frozenset[str]]] = {
+    **dict.fromkeys(("healthy", "ready", "metrics", "description", "assumeRole", "assumeRoleBelow"), EVERYBODY),
+    "containerCredentials": frozenset({"app"}),
+    **dict.fromkeys(("setLogLevel", "drainBackend", "resealKeys"), frozenset({"admin"})),
+    **dict.fromkeys(("createLink", "editLink", "rotateLink", "createKey", "presign"), frozenset({"admin"} | OWNERS)),
+    **dict.fromkeys(("listLinks", "showLink", "listRecords", "listKeys", "showKey"), READERS | OWNERS),
+    **dict.fromkeys(("revokeLink", "revokeKey", "revoke"), frozenset({"admin", "revoker"} | OWNERS)),
+    **dict.fromkeys(("readTrail", "exportRecords", "listBackends", "showPolicy", "explain"), READERS),
+    "listRevocations": READERS | {"sidecar"},
+    **dict.fromkeys(("findGrant", "issueSession", "listSessions", "endSessions"), SIDECARS),
+    **dict.fromkeys(("openUse", "joinUse", "readUsage", "giveUseBack", "reserveBytes", "settleBytes"), SIDECARS),
+}
+"""Who is let in. A row that is not named here fails the test: whoever adds one says whom it is for."""
+
+UNKNOWN: Final = {"nobody", "former", "sidecar"}
+"""Who is told no more than that a valid secret is needed. Others are known, and hear that it is not for them."""
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    admins = {
+        **CALLERS["admins"],
+        hash_secret(TOKENS["auditor"]): AdminTerms("auditor", may=frozenset({Duty.READ})),
+        hash_secret(TOKENS["revoker"]): AdminTerms("revoker", may=frozenset({Duty.REVOKE})),
+        hash_secret(TOKENS["former"]): AdminTerms("former", expires=1.0),
+    }
+    sidecars = {hash_secret(TOKENS["sidecar"]): "edge"}
+    limits = LinkLimits(max_expires=86400.0, max_uses=5)
+    policy = replace(
+        POLICY,
+        rules=(*POLICY.rules, rule("others share theirs", "app:other", "read share", "reports/o/**", links=limits)),
+    )
+    async with serving(admins=lambda: admins, sidecars=lambda: sidecars, policy=lambda: policy) as opened:
+        yield opened
+
+
+FORM: Final = {"uses": 5, "expires_in": 3600}
+
+
+async def make(desk: Desk, app: str) -> tuple[str, IssuedKey]:
+    """A link and a key of an app."""
+    folder = {"billing": "invoices", "other": "o"}[app]
+    desk.token = ADMIN
+    link = await desk.link(key=f"{folder}/a.pdf", owner=f"app:{app}", label=f"of {app}", **FORM)
+    return link["id"], await desk.api.keys.issue(OPS, app, label=f"of {app}")
+
+
+async def ask(desk: Desk, who: str, key: IssuedKey, method: str, path: str, text: bytes) -> Reply:
+    desk.clock.now += 60  # wrong secrets of before are forgiven
+    if who == "signer":
+        return await desk.sign(key, method, path, text)
+    headers = basic(key) if who == "shower" else {}
+    if who in TOKENS:
+        headers = {"Authorization": f"Bearer {TOKENS[who]}"}
+    if text:
+        headers |= {"Content-Type": "application/json"}
+    async with desk.session.request(method, desk.url + path, data=text or None, headers=headers) as answer:
+        return Reply(answer.status, answer.headers, await answer.text())
+
+
+def test_every_row_says_whom_it_is_for() -> None:
+    """A row that nobody has thought about is a fault, and so is a word about a row that is gone."""
+    assert {row.name for row in ROWS} == EXPECTED.keys()
+
+
+def path_of(row: Endpoint[Any, Any], link: str, key: str) -> str:
+    values = {"id": key if "/keys/" in row.path else link, "app": "billing", "name": "archive", "hash": "00" * 32}
+    return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], row.path)
+
+
+def without_id(reply: Reply) -> tuple[int, str, dict[str, str]]:
+    """An answer without what is another one in every answer."""
+    headers = {name: value for name, value in reply.headers.items() if name.lower() not in {"date", "x-request-id"}}
+    return reply.status, re.sub(r'"request_id":"[^"]*"', "", reply.text), headers
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_each_caller_is_let_in_where_the_row_is_for_them(row: Endpoint[Any, Any], desk: Desk) -> None:
+    """And nowhere else; and what belongs to another owner is answered as what never was."""
+    text = b"" if row.method == "GET" or row.body is None else b"{}"
+    for who in IDENTITIES:
+        link, key = await make(desk, "billing")
+        answer = await ask(desk, who, key, row.method, path_of(row, link, key.grant.id), text)
+        if who not in EXPECTED[row.name]:
+            known = who not in UNKNOWN and row.name != "containerCredentials"
+            assert (403 if known else 401) == answer.status, (row.name, who, answer.text)
+        elif who == "other" and "{id}" in row.path:
+            never = await ask(desk, who, key, row.method, path_of(row, "l_never", "k_never"), text)
+            assert 404 == answer.status, (row.name, who, answer.text)
+            assert without_id(never) == without_id(answer)
+        else:
+            assert answer.status not in {401, 403, 500}, (row.name, who, answer.text)
+
+
+def guesses(rng: random.Random, real: list[str]) -> Iterator[str]:
+    """Ids of the other tenant, ids that are nearly theirs, and ids that nobody has."""
+    while True:
+        known = rng.choice(real)
+        yield known
+        yield known[:-1] + rng.choice("123456789ABCDEFGHJKLMNPQRSTUVWXYZ")
+        yield grant_id(rng.choice("lk"), rng.randbytes(12))
+
+
+ROUTES: Final = (
+    ("GET", "/v1/links/{}", b""),
+    ("GET", "/v1/links/{}/records", b""),
+    ("PATCH", "/v1/links/{}", b'{"label": "mine now"}'),
+    ("POST", "/v1/links/{}/rotate", b""),
+    ("DELETE", "/v1/links/{}", b""),
+    ("GET", "/v1/keys/{}", b""),
+    ("DELETE", "/v1/keys/{}", b""),
+    ("POST", "/v1/revocations", b'{"link": "%s"}'),
+    ("POST", "/v1/revocations", b'{"key": "%s"}'),
+    ("POST", "/v1/revocations", b'{"link": "%s", "dry_run": true}'),
+)
+
+
+async def test_ten_thousand_guesses_show_nothing(desk: Desk) -> None:
+    """Whether an id is somebody else's or nobody's, each row has one answer; and nothing of theirs has changed."""
+    made = [await make(desk, "other") for _ in range(30)]
+    real = [link for link, _ in made] + [key.grant.id for _, key in made]
+    before = [await desk.state.grants.get(name) for name in real]
+    rng, seen = random.Random(12), {route: set[str]() for route in ROUTES}
+    asked = [(ROUTES[number % len(ROUTES)], name) for number, name in zip(range(10_000), guesses(rng, real))]  # noqa: B905 (the second has no end)
+
+    async def work(part: list[tuple[tuple[str, str, bytes], str]]) -> None:
+        for route, name in part:
+            method, path, body = route
+            text = body % name.encode() if b"%s" in body else body
+            headers = {"Authorization": f"Bearer {APP}"} | ({"Content-Type": "application/json"} if text else {})
+            target = desk.url + path.format(name)
+            async with desk.session.request(method, target, data=text or None, headers=headers) as answer:
+                seen[route].add(str(without_id(Reply(answer.status, answer.headers, await answer.text()))))
+
+    await asyncio.gather(*(work(asked[start::8]) for start in range(8)))
+    for route, answers in seen.items():
+        assert 1 == len(answers), (route, answers)
+        assert answers.pop().startswith("(404, ")
+    assert before == [await desk.state.grants.get(name) for name in real]
+
+
+async def lists(desk: Desk, token: str, query: str = "", what: str = "links") -> dict[str, Any]:
+    desk.token = token
+    answer = await desk.ask("GET", f"/v1/{what}{query}")
+    assert 200 == answer.status, answer.text
+    return answer.json
+
+
+@pytest.mark.parametrize("what", ["links", "keys"])
+async def test_lists_hold_what_is_ones_own(what: str, desk: Desk) -> None:
+    """With every filter, and with the cursor of anybody's list; an admin and an auditor see all."""
+    for _ in range(3):
+        for app in ("billing", "other"):
+            await make(desk, app)
+    for query in ("", "?owner=app:billing", "?label=of%20billing", "?state=active", "?limit=2"):
+        assert {"app:billing"} == {one["owner"] for one in (await lists(desk, APP, query, what))[what]}, query
+    for query in ("?owner=app:other", "?owner=app:nobody", "?label=of%20other"):
+        assert {what: [], "cursor": None} == await lists(desk, APP, query, what)
+    for token in (ADMIN, OTHER):
+        cursor = (await lists(desk, token, "?limit=1", what))["cursor"]
+        assert {"app:billing"} == {one["owner"] for one in (await lists(desk, APP, f"?cursor={cursor}", what))[what]}
+    for token in (ADMIN, TOKENS["auditor"]):
+        assert {"app:billing", "app:other"} == {one["owner"] for one in (await lists(desk, token, "", what))[what]}
+
+
+async def test_an_owner_makes_what_policy_lets_them_share(desk: Desk) -> None:
+    """As themselves alone: whoever else is named, the answer is 403, whether there is such an owner or not."""
+    desk.token = APP
+    own = await desk.link(key="invoices/b.pdf", **FORM)
+    assert ("app:billing", "app:billing") == (own["owner"], own["issued_by"])
+    for body in ({"key": "invoices/b.pdf", "owner": "app:other"}, {"key": "invoices/b.pdf", "owner": "app:nobody"}):
+        answer = await desk.ask("POST", "/v1/links", {"bucket": "reports", **FORM, **body})
+        assert (403, "owner_not_allowed") == (answer.status, answer.json["reason"])
+    for bucket, key in (("reports", "o/a.pdf"), ("reports", "payroll/a"), ("nowhere", "a"), ("drafts", "a")):
+        answer = await desk.ask("POST", "/v1/links", {"bucket": bucket, "key": key, **FORM})
+        assert (403, "not_allowed") == (answer.status, answer.json["reason"].replace("denied_by_rule", "not_allowed"))
+    for path in (f"/v1/links/{own['id']}", f"/v1/links/{own['id']}/records"):
+        assert 200 == (await desk.ask("GET", path)).status
+    given_away = await desk.ask("PATCH", f"/v1/links/{own['id']}", {"owner": "app:other"})
+    assert 403 == given_away.status
+    for call in (
+        desk.ask("PATCH", f"/v1/links/{own['id']}", {"label": "new"}),
+        desk.ask("POST", f"/v1/links/{own['id']}/rotate"),
+        desk.ask("DELETE", f"/v1/links/{own['id']}"),
+    ):
+        assert 200 == (await call).status
+    assert ["link.create", "link.edit", "link.rotate", "link.revoke"] == desk.audited()
+
+
+async def test_an_app_makes_keys_of_its_own(desk: Desk) -> None:
+    """And of no other app, real or not."""
+    desk.token = APP
+    made = await desk.ask("POST", "/v1/keys", {"app": "billing"})
+    assert 201 == made.status
+    assert 200 == (await desk.ask("GET", f"/v1/keys/{made.json['id']}")).status
+    for app in ("other", "nobody"):
+        assert 403 == (await desk.ask("POST", "/v1/keys", {"app": app})).status
+    stored = await desk.state.grants.get(made.json["id"])
+    assert stored is not None
+    assert "entry" == stored.source[0]
+
+
+async def test_a_key_outlives_none_that_it_was_made_with(desk: Desk) -> None:
+    """A session may make keys that end before it does; what it came from is theirs as well."""
+    session = await desk.api.keys.issue(OPS, "billing", expires_in=3600.0, session=True, source=("entry", "x", "y"))
+    for life, status in ((None, 403), (3601, 403), (3600, 201)):
+        text = json.dumps({"app": "billing"} | ({} if life is None else {"expires_in": life})).encode()
+        answer = await desk.sign(session, "POST", "/v1/keys", text)
+        assert status == answer.status, answer.text
+    stored = await desk.state.grants.get(answer.json["id"])
+    assert stored is not None
+    assert ("entry", "x", "y") == stored.source
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ({"owner": "app:other"}, 404),
+        ({"owner": "app:nobody"}, 404),
+        ({"backend": "archive"}, 403),
+        ({"policy": "others share theirs"}, 403),
+        ({"owner": "app:billing"}, 200),
+        ({"bucket": "reports", "prefix": ""}, 200),
+    ],
+)
+async def test_an_owner_revokes_their_own(target: dict[str, str], status: int, desk: Desk) -> None:
+    """Whatever the target names, nothing of another owner ends, and no count speaks of theirs."""
+    (mine, _), (theirs, their_key) = await make(desk, "billing"), await make(desk, "other")
+    desk.token = APP
+    dry = await desk.ask("POST", "/v1/revocations", target | {"dry_run": True})
+    answer = await desk.ask("POST", "/v1/revocations", target)
+    assert [status, status] == [dry.status, answer.status], answer.text
+    if status == 200:
+        ended = 1 if "bucket" in target else 2
+        assert [ended, ended] == [dry.json["revoked"], answer.json["revoked"]]
+        assert [None, None] == [dry.json["serial"], answer.json["serial"]]
+    for name in (theirs, their_key.grant.id):
+        grant = await desk.state.grants.get(name)
+        assert grant is not None
+        assert grant.revoked_at is None
+        assert desk.view.revoked(grant, "archive", "reports", "o/a.pdf") is None
+    own = await desk.state.grants.get(mine)
+    assert own is not None
+    assert (status == 200) is (own.revoked_at is not None)
+
+
+async def test_a_prefix_of_ones_own_leaves_its_siblings(desk: Desk) -> None:
+    """Only links inside it end; an unknown bucket is like one without anything of the caller's."""
+    await make(desk, "billing")
+    desk.token = APP
+    for bucket, prefix, count in (("reports", "inv/", 0), ("nowhere", "", 0), ("reports", "invoices/", 1)):
+        answer = await desk.ask("POST", "/v1/revocations", {"bucket": bucket, "prefix": prefix})
+        assert (200, count, count > 0) == (answer.status, answer.json["revoked"], answer.json["known"])
+
+
+async def test_a_leaked_secret_of_another_ends_nothing(desk: Desk) -> None:
+    """Who holds another owner's link or key id still cannot revoke it here, nor learn that it is one."""
+    desk.token = ADMIN
+    link = await desk.link(key="o/a.pdf", owner="app:other", **FORM)
+    _, key = await make(desk, "other")
+    desk.token = APP
+    for target in ({"link": link["url"]}, {"link": link["token"]}, {"key": key.access_key_id}):
+        assert 404 == (await desk.ask("POST", "/v1/revocations", target)).status
+
+
+async def test_idempotency_keys_are_each_callers_own(desk: Desk) -> None:
+    """The same text of two owners makes two links; a link that was given away is not shown to who had made it."""
+    found = []
+    for token, key in ((APP, "invoices/a.pdf"), (OTHER, "o/a.pdf")):
+        desk.token = token
+        body = {"bucket": "reports", "key": key, **FORM}
+        answers = [await desk.ask("POST", "/v1/links", body, headers={"Idempotency-Key": "x"}) for _ in range(2)]
+        assert [201, 200] == [answer.status for answer in answers]
+        found.append(answers[0].json["id"])
+    assert found[0] != found[1]
+    desk.token = ADMIN
+    moved = await desk.ask("PATCH", f"/v1/links/{found[1]}", {"owner": "admin:ops"})
+    assert 200 == moved.status, moved.text
+    desk.token = OTHER
+    again = await desk.ask("POST", "/v1/links", body, headers={"Idempotency-Key": "x"})
+    assert (422, False) == (again.status, found[1] in again.text)
+
+
+async def test_nobody_else_is_signed_for(desk: Desk) -> None:
+    """A presigned URL is made by the caller's own rules; only an admin names somebody else."""
+    desk.token = APP
+    body = {"bucket": "reports", "key": "signed/a"}
+    for who, status in (({}, 403), ({"as": "app:billing"}, 403), ({"as": "app:signer"}, 403)):
+        assert status == (await desk.ask("POST", "/v1/presign", body | who)).status
+    desk.token = ADMIN
+    assert 200 == (await desk.ask("POST", "/v1/presign", body | {"as": "app:signer"})).status
+    signer = await desk.api.keys.issue(OPS, "signer")
+    assert 200 == (await desk.sign(signer, "POST", "/v1/presign", json.dumps(body).encode())).status
