@@ -84,7 +84,7 @@ class _Pump:
             if self._ends.pop(loan.descriptor, None) is not None:
                 self._epoll.unregister(loan.descriptor)
             os.close(loan.descriptor)
-            loan.awaited = False
+            loan.awaited, loan.stop = False, None  # a loan that held its passage would be left to the collector
         if not self._ends:
             self._loop.remove_reader(self._epoll.fileno())
         passage.release()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from hashlib import md5
 
 import pytest
 
@@ -91,6 +93,17 @@ async def uploaded(rig: Rig) -> None:
     assert 201 == (await rig.ask("PUT", f"/s/{token}", body=b"x" * 100_000)).status
 
 
+async def uploaded_large(rig: Rig) -> None:
+    token = await rig.link("small", actions=[Action.WRITE], overwrite=True)
+    assert 201 == (await rig.ask("PUT", f"/s/{token}", body=b"x" * 2_000_000)).status
+
+
+async def uploaded_large_and_checked(rig: Rig) -> None:
+    token = await rig.link("small", actions=[Action.WRITE], overwrite=True)
+    digest = {"Content-MD5": b64encode(md5(b"x" * 2_000_000).digest()).decode()}
+    assert 201 == (await rig.ask("PUT", f"/s/{token}", digest, b"x" * 2_000_000)).status
+
+
 async def wrongly_uploaded(rig: Rig) -> None:
     token = await rig.link("small", actions=[Action.WRITE], overwrite=True)
     wrong = {"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}
@@ -132,7 +145,7 @@ async def malformed(rig: Rig) -> None:
 
 
 ENDINGS = [downloaded, streamed, refused, unreachable, uploaded, wrongly_uploaded, half_uploaded, left, cut, broken]
-ENDINGS += [malformed]
+ENDINGS += [malformed, uploaded_large, uploaded_large_and_checked]
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.__name__)

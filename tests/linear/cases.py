@@ -449,6 +449,21 @@ def a_request_of_many_fields(n: int) -> Thunk:
     return lambda: reader.read_head(wire)
 
 
+@case("server.head:KnownHeads", 300)
+def heads_that_come_again(n: int) -> Thunk:
+    wires = [b"GET /%d HTTP/1.1\r\nHost: gw\r\n\r\n" % at for at in range(n)]
+    arrival, _ = HeadReader(KnownHeads()).read_head(wires[0])
+    assert arrival is not None
+    known = KnownHeads()
+
+    def run() -> None:
+        for wire in wires:
+            known.keep(wire, arrival)
+            known.find(wire)
+
+    return run
+
+
 class _Line:
     """A socket that takes everything."""
 
@@ -468,6 +483,7 @@ class _Line:
 
 class _Host:
     head_seconds = 10.0
+    known_heads = KnownHeads()
     parting = False
     scratch = sip = memoryview(bytearray(65536))
 
@@ -1023,7 +1039,7 @@ NOT_COUNTED = {
         wire.s3.documents:post_document wire.links.pages:front_page wire.links.pages:card_page wire.links.pages:landing_page
         wire.links.pages:listing_page
         wire.links.pages:password_page wire.links.pages:receipt_page wire.links.pages:refusal_page wire.links.pages:upload_page
-        wire.replies:page wire.replies:problem wire.replies:rate_fields wire.replies:refusal wire.replies:s3_error
+        wire.replies:page wire.replies:page_reply wire.replies:xml_reply wire.replies:problem wire.replies:rate_fields wire.replies:refusal wire.replies:s3_error
         wire.replies:s3_ids wire.replies:store_error wire.links.tus:discovery_fields wire.links.tus:location
         wire.links.tus:version_fields
     """,
@@ -1031,7 +1047,7 @@ NOT_COUNTED = {
         wire.s3.response_headers:asks_download
         wire.http.answer_head:has_no_body wire.s3.calls:require_version wire.sig.checksums:register_crc wire.s3.operations:methods_of
         wire.links.pages:format_size wire.replies:public_reason wire.replies:retry_after_field wire.replies:store_reason
-        wire.replies:title_of wire.sig.sigv4:SigningKeys wire.links.tus:expires_field wire.links.tus_state:lease_key
+        wire.replies:title_of wire.sig.sigv4:SigningKeys wire.sig.sigv4:require_fresh wire.links.tus:expires_field wire.links.tus_state:lease_key
         wire.links.tus_state:new_upload wire.s3.multipart:part_size wire.s3.documents:page_size core.token:access_key_id core.token:grant_id
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
         core.attempt:unmap
