@@ -12,8 +12,10 @@ from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Capability, Route
-from tests.data.harness import APP, EVERY, Rig, deny, policy, rule, running
+from gateway.data import body as bodies
+from tests.data.harness import APP, EVERY, Rig, deny, policy, request, rule, running
 from tests.data.scripted_store import Scripted, xml
+from tests.data.transfers_in_work import until
 
 MINE = policy(rule("mine", "reports/mine/**"), rule("read theirs", "reports/read/**", may=[Action.READ, Action.LIST]))
 
@@ -79,6 +81,34 @@ async def test_a_batch_of_a_thousand_long_keys_is_read(app: Rig) -> None:
     got = await delete(app, batch(*keys))
     assert 200 == got.status
     assert 1000 == app.store.seen[0].body.count(b"<Object>")
+
+
+@pytest.mark.parametrize("checked", [True, False])
+async def test_a_document_is_read_to_its_last_byte_where_an_object_would_go_over_lent_sockets(
+    app: Rig, monkeypatch: pytest.MonkeyPatch, checked: bool
+) -> None:
+    """A stretch of it stands for no byte: nothing is poured, and all of the document follows in chunks."""
+    stretches: list[object] = []
+
+    class Rest(bodies._Rest):
+        def begins(self) -> bool:
+            if not super().begins():
+                return False
+            stretches.append(self)
+            return True
+
+    monkeypatch.setattr(bodies, "_Rest", Rest)
+    body = batch(*(f"{number:04}".ljust(1024, "k") for number in range(1000)))
+    headers = {"Content-Length": str(len(body))} | ({"Content-MD5": _md5(body)} if checked else {})
+    app.store.always = lambda call: xml("<DeleteResult/>")
+    async with app.client() as client:
+        await client.send(request("POST", "/reports?delete", headers, body[:1000]))
+        await until(lambda: bool(stretches))
+        await client.send(body[1000:])
+        assert 200 == (await client.answer()).status
+    assert 1 == len(stretches)
+    assert 1000 == app.store.seen[0].body.count(b"<Object>")
+    assert len(body) == (await app.recorded(1))[0].bytes_in
 
 
 @pytest.mark.parametrize("body", [b"<Delete>" + b"<a/>" * 250_000, b"<Delete><Quiet><a/>" + b" " * 1_000_000])
