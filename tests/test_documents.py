@@ -82,6 +82,19 @@ def test_the_plan_names_files_that_are_there() -> None:
     assert [] == [name for name in named if not any((_ROOT / top / name).exists() for top in ("gateway", "."))]
 
 
+def test_the_tests_that_the_table_names_are_there() -> None:
+    """A kind of defect is held by tests that somebody who reads `tests/README.md` finds."""
+    text = (_ROOT / "tests/README.md").read_text()
+    files = re.findall(r"^\|.*", text, re.MULTILINE)
+    named = [name for row in files for name in re.findall(r"`((?:[a-z]\w*/)*test_\w+\.py)(?:::\w+)?`", row)]
+    assert len(named) > 50
+    assert [] == [name for name in named if not any((_ROOT / top / name).exists() for top in ("tests", "."))]
+    tests = set(re.findall(r"`(?:[\w/]+\.py::)?(test_\w+)`", text))
+    assert len(tests) > 8
+    written = "".join(path.read_text() for path in (_ROOT / "tests").rglob("test_*.py"))
+    assert set() == {name for name in tests if not re.search(rf"\bdef {name}\b", written)}
+
+
 def test_every_command_in_the_readme_is_one_with_these_options() -> None:
     """What is copied from the first page works."""
     text = (_ROOT / "README.md").read_text()
