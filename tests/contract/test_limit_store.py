@@ -99,7 +99,7 @@ async def test_never_above_rate_and_burst(engine: Engine, rate: Rate) -> None:
     """Over real time, what is allowed in any stretch stays within the burst and what the rate refilled."""
     marks: list[tuple[float, float]] = []
     end = time.time() + 0.25
-    while time.time() < end:
+    while time.time() < end or len(marks) <= rate.burst:  # on a busy machine, a quarter of a second holds few calls
         before = time.time()
         if (await engine.limits.take([Demand("a", rate)], before)).allowed:
             marks.append((before, time.time()))
@@ -108,7 +108,6 @@ async def test_never_above_rate_and_burst(engine: Engine, rate: Rate) -> None:
         for last in range(first, len(marks)):
             stretch = marks[last][1] - marks[first][0]
             assert last - first + 1 <= rate.burst + stretch / rate.interval + 1
-    assert len(marks) > rate.burst
 
 
 async def test_time_refills(engine: Engine) -> None:
