@@ -313,9 +313,9 @@ class Connection(asyncio.BufferedProtocol):
         return self.lending.lend(stream, moved, self.reset)
 
     def hold_body(self) -> None:
-        """Read nothing more: the rest of the body may be taken from the socket itself."""
+        """Read no more until the reader waits for it: the rest of the body may be taken from the socket itself."""
         if self._arrival is not None:
-            self._arrival.body.on_want = None
+            self._arrival.body.on_want = self._resume
         if self._reading and self._transport is not None:
             self._reading = False
             self._transport.pause_reading()
