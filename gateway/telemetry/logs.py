@@ -95,6 +95,10 @@ _ADDRESSES: Final[dict[Addresses, Callable[[str], str]]] = {
 }
 
 
+_scrubbed_name: Final = functools.lru_cache(maxsize=1024)(scrub)
+"""Buckets are few, and come again with every request."""
+
+
 def _json(event: Event) -> str:
     return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
@@ -188,14 +192,14 @@ class Logs:
                     "principal": record.principal,
                     "grant": record.grant_id,
                     "operation": record.operation,
-                    "bucket": scrub(record.bucket),
+                    "bucket": _scrubbed_name(record.bucket),
                     "key": scrub(record.key),
                     "backend": record.backend,
                     "peer": self.address(record.peer),
                     "status": record.status,
                     "outcome": record.outcome,
                     "reason": record.reason,
-                    "detail": scrub(detail),
+                    "detail": scrub(detail) if detail else "",
                     "bytes_in": record.bytes_in,
                     "bytes_out": record.bytes_out,
                     "duration": round(record.duration, 6),

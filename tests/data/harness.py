@@ -237,6 +237,7 @@ class Rig:
         """Wait until no request is in work."""
         async with asyncio.timeout(5):
             await self.idle.wait()
+        self.plane.accounts.tell()
 
     async def recorded(self, number: int) -> list[Record]:
         """Wait until that many attempts have left their record."""

@@ -41,7 +41,7 @@ async def test_what_is_counted_is_ours() -> None:
     """Functions of the gateway alone, without state stores and telemetry."""
     async with before_a_store() as rig:
         found: Walk = await walk((await requests(rig))["GET /s/TOKEN"])
-    assert {"data/serve.py", "wire/parse.py", "backends/connection.py"} <= found.files
+    assert {"data/serve.py", "data/plans.py", "backends/connection.py"} <= found.files
     assert not [file for file in found.files if file.startswith(("stores/", "telemetry/", "/"))]
 
 

@@ -20,6 +20,7 @@ from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.core.record import Ledger, Outcome, Record
 from gateway.core.request import ObjectRequest
 from gateway.core.route import Route
+from gateway.core.values import dataclass
 from gateway.data.state.transfers import Permit
 from gateway.server.exchange import ClientExchange
 from gateway.telemetry.metrics import Metrics
@@ -103,8 +104,22 @@ class Account:
         return permit is not None and permit.consumed and (permit.lease is None or permit.lease.fresh)
 
 
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """What is told of an attempt. `first` is the time to its answer's first byte, in seconds."""
+
+    record: Record
+    first: float | None
+    detail: str
+    uncounted_use: str | None
+    copied_from: str
+    copied: int
+
+
 class Accounts:
-    """Tells every closed account to log and metrics at once, and to the ledger in batches."""
+    """Settles every account as it closes; tells log and metrics right after, when its answer has left, with all that
+    have closed in the same turn; and the ledger in batches.
+    """
 
     def __init__(
         self,
@@ -120,35 +135,54 @@ class Accounts:
         self._metrics = metrics
         self._monotonic = monotonic
         self._log = log
+        self._closed: list[_Closed] = []
         self._waiting: deque[tuple[Record, str | None]] = deque()
         self._wake = asyncio.Event()
         self.ledger_down = False
 
     def close(self, account: Account) -> None:
         """The last step of every attempt."""
-        record = account.record(self._monotonic())
-        exchange = account.exchange
-        first = None if exchange.first_byte_at is None else exchange.first_byte_at - account.started
+        exchange, permit = account.exchange, account.permit
+        uncounted = permit is not None and permit.consumed and permit.lease is None and not permit.reserved
+        self._closed.append(
+            _Closed(
+                account.record(self._monotonic()),
+                None if exchange.first_byte_at is None else exchange.first_byte_at - account.started,
+                _detail(account.failure),
+                permit.lease_key if permit is not None and uncounted else None,
+                permit.source.route.backend.name if permit is not None and permit.source is not None else "",
+                permit.copied if permit is not None else 0,
+            )
+        )
+        if len(self._closed) == 1:
+            asyncio.get_running_loop().call_soon(self.tell)
+
+    def tell(self) -> None:
+        """Tell of all that have closed."""
+        closed, self._closed = self._closed, []
+        for one in closed:
+            self._tell(one)
+
+    def _tell(self, closed: _Closed) -> None:
+        record = closed.record
         backend = record.backend or "none"
-        self._metrics.request("data", record.operation, backend, record.outcome, record.duration, first)
+        self._metrics.request("data", record.operation, backend, record.outcome, record.duration, closed.first)
         if record.bytes_out:
             self._metrics.moved("out", backend, record.bytes_out)
         if record.bytes_in:
             self._metrics.moved("in", backend, record.bytes_in)
-        permit = account.permit
-        if permit is not None and permit.source is not None and permit.copied:
-            self._metrics.moved("out", permit.source.route.backend.name, permit.copied)
+        if closed.copied and closed.copied_from:
+            self._metrics.moved("out", closed.copied_from, closed.copied)
         if record.reason and record.outcome is Outcome.REFUSED:
             self._metrics.refused(record.reason)
-        self._log(record, _detail(account.failure))
+        self._log(record, closed.detail)
         if len(self._waiting) >= _KEPT:
-            if account.grant is None and record.principal in {"", "anonymous"}:
+            if record.grant_id is None and record.principal in {"", "anonymous"}:
                 self._metrics.records_dropped(1)  # a flood of anonymous requests displaces no record of a grant
                 return
             self._waiting.popleft()
             self._metrics.records_dropped(1)
-        uncounted = permit is not None and permit.consumed and permit.lease is None and not permit.reserved
-        self._waiting.append((record, permit.lease_key if permit is not None and uncounted else None))
+        self._waiting.append((record, closed.uncounted_use))
         self._wake.set()
 
     async def run(self) -> None:
@@ -164,6 +198,7 @@ class Accounts:
 
     async def flush(self) -> None:
         """Write all that waits, or leave it waiting while the ledger is down."""
+        self.tell()
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
             try:

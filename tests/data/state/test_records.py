@@ -210,3 +210,40 @@ async def test_a_token_that_came_as_a_name_is_in_no_record(rig: Rig) -> None:
     token = await rig.link()
     assert 403 == (await rig.ask("GET", f"/reports/{token}/x")).status
     assert "[redacted]/x" == (await rig.last()).key
+
+
+async def test_an_attempt_is_told_of_after_its_own_turn(rig: Rig) -> None:
+    """What it came to is settled as it closes; log and metrics hear of it when its answer has been handed on."""
+    accounts, told = rig.plane.accounts, list[int]()
+    close = accounts.close
+
+    def closing(account: room.Account) -> None:
+        close(account)
+        told.append(len(rig.records))
+
+    accounts.close = closing
+    async with rig.client() as client:
+        await client.send(b"GET /reports/a HTTP/1.1\r\nHost: gw\r\n\r\n" * 3)
+        for _ in range(3):
+            await client.answer()
+    await rig.settled()
+    assert (3, 3, [True] * 3) == (len(told), len(rig.records), [seen < at for at, seen in enumerate(told, 1)])
+
+
+async def test_whoever_writes_records_tells_of_all_that_closed(rig: Rig) -> None:
+    """None is left behind at the end."""
+    await rig.ask("GET", "/reports/a")
+    kept = list(rig.records)
+    account = room.Account(SimpleNamespace(**vars(Ended)), 0.0, 0.0)
+    rig.plane.accounts.close(account)
+    assert kept == rig.records
+    await rig.plane.accounts.flush()
+    assert len(kept) + 1 == len(rig.records)
+
+
+class Ended:
+    """An exchange that came to nothing."""
+
+    request_id, peer, status, cut_reason, whole = "r", None, 0, None, False
+    bytes_in = bytes_out = 0
+    first_byte_at = None
