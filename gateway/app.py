@@ -32,6 +32,7 @@ from gateway.control.identity import Identity
 from gateway.control.serve import ControlPlane
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
+from gateway.core.attempt import Address
 from gateway.core.identity import IdentityRules
 from gateway.core.reasons import DependencyDown, Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
@@ -44,6 +45,7 @@ from gateway.data.state.grants import Grants
 from gateway.data.state.guess_limiter import GuessLimiter
 from gateway.data.state.list_follower import ListFollower
 from gateway.data.state.names import Names
+from gateway.data.state.peers import Peers
 from gateway.data.state.records import Accounts
 from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.data.state.transfers import Pace, Transfers
@@ -51,6 +53,7 @@ from gateway.data.steps.renew import Renewals
 from gateway.data.steps.reserve import keep_reservations
 from gateway.listeners import Listeners
 from gateway.processes import Worker
+from gateway.server.exchange import is_trusted
 from gateway.server.tls import check_certificates
 from gateway.settings import Settings
 from gateway.settings.proxies import expand_networks
@@ -262,7 +265,14 @@ class _App:
             handler = data_handler(self.plane, terms, shown=self.logs.address)
             if self.tracing is not None:
                 handler = self.tracing.served(handler)
-            await self.listeners.open_data(listen, handler, tls=tls)
+            peers = Peers(
+                lambda: self.settings.data.connections_per_address, self._trusts, self.metrics, self.logs.address
+            )
+            await self.listeners.open_data(listen, handler, peers, tls=tls)
+
+    def _trusts(self, peer: Address | None) -> bool:
+        snapshot = self.plane.snapshot
+        return is_trusted(peer, snapshot.trusted_proxies, trusted_socket=snapshot.trusted_socket)
 
     async def serve_until(self, stop: asyncio.Event) -> None:
         """Wait for the end, then drain: see the module's order of ending."""

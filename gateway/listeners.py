@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from gateway.control.serve import ControlPlane
 from gateway.core.reasons import SettingsError
 from gateway.schema.addresses import ListenAddress
-from gateway.server.listener import Handle, HttpServer
+from gateway.server.listener import Guests, Handle, HttpServer
 from gateway.server.tls import Certificates, KeyFiles
 
 __all__ = ["Listeners"]
@@ -40,9 +40,9 @@ class Listeners:
         self._data: list[HttpServer] = []
         self._control: tuple[ControlPlane, HttpServer] | None = None
 
-    async def open_data(self, listen: ListenAddress, handler: Handle, *, tls: bool) -> None:
-        """Serve what `handler` answers. Raises SettingsError: the address cannot be had."""
-        server = HttpServer(handler, head_seconds=self._head_seconds)
+    async def open_data(self, listen: ListenAddress, handler: Handle, guests: Guests | None, *, tls: bool) -> None:
+        """Serve what `handler` answers to `guests`. Raises SettingsError: the address cannot be had."""
+        server = HttpServer(handler, head_seconds=self._head_seconds, guests=guests)
         self._data.append(server)
         await self._bind(server, listen, self._contexts.get("data") if tls else None)
 

@@ -49,7 +49,7 @@ async def test_the_control_listener_answers_to_the_last() -> None:
     opened = listeners()
     plane: Any = Plane()
     await opened.open_control(ListenAddress("127.0.0.1", control), plane)
-    await opened.open_data(ListenAddress("127.0.0.1", data), _nothing, tls=True)
+    await opened.open_data(ListenAddress("127.0.0.1", data), _nothing, None, tls=True)
     socket.create_connection(("127.0.0.1", data), 5).close()
     opened.part()
     opened.stop_data()
@@ -72,7 +72,7 @@ async def test_an_address_that_is_taken_is_a_fault_of_the_settings() -> None:
         listen = ListenAddress("127.0.0.1", taken.getsockname()[1])
         opened, unused = listeners(), cast("Any", Plane())
         with pytest.raises(SettingsError, match=f"cannot listen on {listen}"):
-            await opened.open_data(listen, _nothing, tls=False)
+            await opened.open_data(listen, _nothing, None, tls=False)
         with pytest.raises(SettingsError, match=f"cannot listen on {listen}"):
             await opened.open_control(listen, unused)
         await opened.close()
@@ -83,11 +83,11 @@ async def test_several_processes_share_addresses_and_no_socket_file(tmp_path: Pa
     [port] = free_ports(1)
     one, other = listeners(shared=True), listeners(shared=True)
     for opened in (one, other):
-        await opened.open_data(ListenAddress("127.0.0.1", port), _nothing, tls=False)
+        await opened.open_data(ListenAddress("127.0.0.1", port), _nothing, None, tls=False)
     with pytest.raises(SettingsError, match="cannot share a Unix socket"):
-        await one.open_data(ListenAddress(path=str(tmp_path / "s")), _nothing, tls=False)
+        await one.open_data(ListenAddress(path=str(tmp_path / "s")), _nothing, None, tls=False)
     alone = listeners()
-    await alone.open_data(ListenAddress(path=str(tmp_path / "s")), _nothing, tls=False)
+    await alone.open_data(ListenAddress(path=str(tmp_path / "s")), _nothing, None, tls=False)
     assert (tmp_path / "s").is_socket()
     for opened in (one, other, alone):
         await opened.close()

@@ -1,4 +1,5 @@
-"""Owns the doctor's check of the running gateway: whether its callers come through a proxy that is not declared.
+"""Owns the doctor's check of the running gateway: whether its callers come through a proxy that is not declared,
+or one that speaks another protocol.
 
 Refuses to own the counting (`gateway.data.state.forwarding`). What it reads is what Prometheus reads.
 """
@@ -16,6 +17,7 @@ __all__ = ["examine_proxies"]
 
 _PATIENCE: Final = 3.0
 _IGNORED: Final = "gateway_forwarded_ignored_total"
+_SPOKEN: Final = 'gateway_connections_refused_total{why="proxy_protocol"}'
 _REQUESTS: Final = 'gateway_requests_total{plane="data"'
 
 
@@ -26,7 +28,13 @@ async def examine_proxies(listen: ListenAddress, *, tls: bool) -> Finding:
     )
     if page is None:
         return Finding("gateway", "proxies", None, "no gateway answers at control.listen, so nothing is known")
-    ignored, requests = _add_up(page, _IGNORED), _add_up(page, _REQUESTS)
+    ignored, requests, spoken = (_add_up(page, series) for series in (_IGNORED, _REQUESTS, _SPOKEN))
+    if spoken:
+        detail = (
+            f"{spoken:.0f} connections began with the PROXY protocol, which no listener here speaks. The log names the "
+            "peers; switch it off at that proxy, and have it send X-Forwarded-For"
+        )
+        return Finding("gateway", "proxies", False, detail)
     if not ignored:
         return Finding("gateway", "proxies", True, "no caller comes through a proxy that is not in trusted_proxies")
     detail = (

@@ -79,6 +79,8 @@ class Host(Protocol):
 
     def left(self, connection: Connection) -> None: ...
 
+    def refused_head(self, connection: Connection, data: bytes, *, first: bool) -> None: ...
+
     def date(self) -> str:
         """The value of a Date field now (RFC 9110, 6.6.1)."""
         ...
@@ -199,6 +201,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             arrival, rest = self.heads.read_head(data)
         except ValueError:
+            self._host.refused_head(self, data, first=not self._served)
             self._refuse_head()
             return b""
         if arrival is not None:

@@ -11,30 +11,47 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
-from typing import Final
+from typing import Final, Protocol
 
+from gateway.core.attempt import Address
 from gateway.server.connection import READ_SIZE, SIP, Connection
 from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
 
-__all__ = ["HttpServer"]
+__all__ = ["Guests", "HttpServer"]
 
 _BACKLOG: Final = 1024
 _LONGEST_TICK: Final = 1.0
+_PROXY_PROTOCOL: Final = (b"PROXY ", b"\r\n\r\n\x00\r\nQUIT\n")
+"""How its versions 1 and 2 begin (haproxy's doc/proxy-protocol.txt, 2.1 and 2.2)."""
 
 Handle = Callable[[Connection, IncomingRequest], Awaitable[None]]
+
+
+class Guests(Protocol):
+    """Who says which peers may have one more connection, and hears what they say that is no HTTP."""
+
+    def enter(self, peer: Address | None) -> bool:
+        """Whether one more connection of this peer may be; if so, `leave` follows."""
+        ...
+
+    def leave(self, peer: Address | None) -> None: ...
+
+    def spoke_proxy_protocol(self, peer: Address | None) -> None: ...
 
 
 class HttpServer:
     """Every request of its connections goes to one handler. To be made inside the event loop that it serves in.
 
-    `head_seconds` is how long a connection may take to send a whole head, and before it to agree on TLS.
+    `head_seconds` is how long a connection may take to send a whole head, and before it to agree on TLS. Without
+    `guests` everybody may come.
     """
 
-    def __init__(self, handle: Handle, *, head_seconds: float) -> None:
+    def __init__(self, handle: Handle, *, head_seconds: float, guests: Guests | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self.handle = handle
         self.head_seconds = head_seconds
+        self.guests = guests
         self.scratch = memoryview(bytearray(READ_SIZE))
         self.sip = self.scratch[:SIP]
         self.known_heads = KnownHeads()
@@ -108,12 +125,23 @@ class HttpServer:
     # -- what connections call
 
     def joined(self, connection: Connection) -> None:
+        if self.guests is not None and not self.guests.enter(connection.peer):
+            connection.abort()
+            return
         self._connections.add(connection)
         if self._clock is None:
             self._clock = self.loop.call_later(self._tick, self._look)
 
     def left(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        if connection in self._connections:
+            self._connections.remove(connection)
+            if self.guests is not None:
+                self.guests.leave(connection.peer)
+
+    def refused_head(self, connection: Connection, data: bytes, *, first: bool) -> None:
+        """These bytes of a connection, maybe its first, were no request."""
+        if first and self.guests is not None and data.startswith(_PROXY_PROTOCOL):
+            self.guests.spoke_proxy_protocol(connection.peer)
 
     def date(self) -> str:
         """The value of a Date field now (RFC 9110, 6.6.1), made once a second."""

@@ -129,6 +129,11 @@ class Metrics:
         self._forwarded = Tally(
             "gateway_forwarded_ignored", "Requests whose fields about the client's address were not believed."
         )
+        causes = Vocabulary("why", ("too_many", "proxy_protocol"))
+        self._refused_connections = Tally(
+            "gateway_connections_refused", "Connections that were closed before any request.", (causes,)
+        )
+        self._refused_connections.start((cause,) for cause in causes)
         self._dropped = Tally("gateway_dropped_records", "Records that reached the log and not the ledger.")
 
     def _declare_upstream(self) -> None:
@@ -216,6 +221,10 @@ class Metrics:
     def forwarded_ignored(self) -> None:
         """One request came through a proxy that is not declared, or from somebody who plays one."""
         self._forwarded.add()
+
+    def connection_refused(self, why: str) -> None:
+        """A connection was closed before any request: `too_many` of one address, or `proxy_protocol`."""
+        self._refused_connections.add((why,))
 
     def cut(self, reason: str) -> None:
         self._cuts.add((reason,))

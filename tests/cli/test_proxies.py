@@ -38,6 +38,24 @@ async def test_what_the_running_gateway_counts_is_told(ignored: int, requests: i
     assert ok or f"{ignored} of {requests} " in found.detail
 
 
+async def test_a_proxy_that_speaks_another_protocol_is_told() -> None:
+    """Before all else: none of its requests has come in."""
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text='gateway_connections_refused_total{why="proxy_protocol"} 7.0\n')
+
+    app = web.Application()
+    app.router.add_get("/metrics", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        found = await examine_proxies(ListenAddress("127.0.0.1", runner.addresses[0][1]), tls=False)
+    finally:
+        await runner.cleanup()
+    assert (False, True) == (found.ok, found.detail.startswith("7 connections began with the PROXY protocol"))
+
+
 @pytest.mark.parametrize("tls", [True, False])
 async def test_where_nobody_answers_nothing_is_known(tls: bool) -> None:
     """It is said, and no fault."""

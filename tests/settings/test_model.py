@@ -191,7 +191,10 @@ NAME = "a name is letters, digits and . _ @ + -, at most 128 of them"
 NOBODY = "'web' names nobody: write app:NAME, app:*, admin:NAME, link:ID, anonymous or *"
 PROXIES = "would let every caller choose its own address: name the networks of your own proxies"
 DURATION = "is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"
-DATA_KEYS = "allowed: domains, listen, max_transfers, public_url, signatures, tls, trusted, unsigned_content_type"
+DATA_KEYS = (
+    "allowed: connections_per_address, domains, listen, max_transfers, public_url, signatures, tls, trusted, "
+    "unsigned_content_type"
+)
 SECTIONS = "allowed: control, data, deadlines, fail, log, policies, records, state, trusted_proxies"
 DUTIES = "'all' is not allowed (allowed: issue, operate, read, revoke, serve, share, sign)"
 FAULTS = [

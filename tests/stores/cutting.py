@@ -31,12 +31,12 @@ class Wire:
     def lead_to(self, url: str) -> None:
         """New connections go to another server from now on; the open ones break."""
         self._target = urlsplit(url)
-        for writer in self._writers:
+        for writer in tuple(self._writers):
             writer.transport.abort()
 
     def cut(self) -> None:
         self._down = True
-        for writer in self._writers:
+        for writer in tuple(self._writers):
             writer.transport.abort()
 
     def deafen(self) -> None:

@@ -1,0 +1,83 @@
+"""Owns what is kept of the peers of one data listener: how many connections each has open, and those that begin with
+the PROXY protocol.
+
+Refuses to own connections (`gateway.server`) and requests, whose share is `gateway.data.state.transfers`'.
+
+Laws: one address leaves room for others, however many connections it opens; a proxy that is declared stands for many
+and may open any number, as may whoever comes through a Unix socket. What is refused here is counted each time, and
+logged once for each peer.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from gateway.core.attempt import Address
+from gateway.core.limits import share_of
+from gateway.telemetry.metrics import Metrics
+
+__all__ = ["Peers"]
+
+_REMEMBERED: Final = 256
+
+_log = structlog.get_logger("gateway.data")
+
+
+class Peers:
+    """`most` is what the settings let one address open; of the files that this process may have open it never gets
+    more than a share. `trusted` says who is a declared proxy, `shown` how an address may stand in the log."""
+
+    def __init__(
+        self,
+        most: Callable[[], int],
+        trusted: Callable[[Address | None], bool],
+        metrics: Metrics,
+        shown: Callable[[str], str] = str,
+    ) -> None:
+        self._most = most
+        self._files = share_of(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self._trusted = trusted
+        self._metrics = metrics
+        self._shown = shown
+        self._open: dict[Address, int] = {}
+        self._logged: set[tuple[str, Address | None]] = set()
+
+    def enter(self, peer: Address | None) -> bool:
+        """Count one more connection of this peer, if it may have it."""
+        if peer is None:
+            return True
+        held = self._open.get(peer, 0)
+        most = min(self._most(), self._files)
+        if held >= most and not self._trusted(peer):
+            self._metrics.connection_refused("too_many")
+            advice = "its further connections are closed: see data.connections_per_address, or trusted_proxies"
+            self._warn("too many connections of one address", peer, advice)
+            return False
+        self._open[peer] = held + 1
+        return True
+
+    def leave(self, peer: Address | None) -> None:
+        """One of those that entered has ended."""
+        if peer is None:
+            return
+        left = self._open.get(peer, 0) - 1
+        if left > 0:
+            self._open[peer] = left
+        else:
+            self._open.pop(peer, None)
+
+    def spoke_proxy_protocol(self, peer: Address | None) -> None:
+        """A connection began with it, where no listener understands it."""
+        self._metrics.connection_refused("proxy_protocol")
+        advice = "this listener does not speak it: switch it off at the proxy, and have that send X-Forwarded-For"
+        self._warn("a connection began with the PROXY protocol", peer, advice)
+
+    def _warn(self, event: str, peer: Address | None, advice: str) -> None:
+        if (event, peer) in self._logged or len(self._logged) >= _REMEMBERED:
+            return
+        self._logged.add((event, peer))
+        _log.warning(event, peer="unix" if peer is None else self._shown(str(peer)), advice=advice)

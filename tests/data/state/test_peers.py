@@ -1,0 +1,122 @@
+"""How many connections one address may have, and what becomes of a proxy that speaks the PROXY protocol."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_address
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.core.attempt import Address
+from gateway.core.limits import share_of
+from gateway.data.state.peers import Peers
+from gateway.server.listener import HttpServer
+from gateway.telemetry.metrics import Metrics
+from tests.data.harness import Rig, request
+from tests.data.raw_client import RawClient
+
+HERE, THERE = ip_address("127.0.0.1"), ip_address("192.0.2.1")
+HEADERS = {
+    "version 1": b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\n",
+    "unknown": b"PROXY UNKNOWN\r\n",
+    "version 2": b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + bytes(12),
+}
+
+
+@asynccontextmanager
+async def listening(rig: Rig, most: int = 3, trusted: tuple[Address, ...] = ()) -> AsyncIterator[int]:
+    """A second listener of the rig, which looks at who comes; its port."""
+    assert rig.server is not None
+    guests = Peers(lambda: most, lambda peer: peer in trusted, rig.plane.metrics)
+    server = HttpServer(rig.server.handle, head_seconds=10.0, guests=guests)
+    port = await server.listen("127.0.0.1", 0)
+    try:
+        yield port
+    finally:
+        await server.close(0.2)
+
+
+async def answered(client: RawClient) -> int | None:
+    """The status of an answer, None if the connection has ended instead."""
+    try:
+        await client.send(request("GET", "/robots.txt"))
+        return (await client.answer()).status or None
+    except (ConnectionError, EOFError, AssertionError):
+        return None
+
+
+async def test_one_address_leaves_room_for_others(rig: Rig) -> None:
+    """What is more than its share is closed, counted each time and logged once; when one ends the next may come."""
+    async with listening(rig) as port, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(RawClient(port)) for _ in range(3)]
+        assert [200] * 3 == [await answered(client) for client in clients]
+        with capture_logs() as logs:
+            for _ in range(2):
+                async with RawClient(port) as client:
+                    assert None is await answered(client)
+        (told,) = [line for line in logs if line["event"] == "too many connections of one address"]
+        assert ("127.0.0.1", True) == (told["peer"], "trusted_proxies" in told["advice"])
+        assert 2 == rig.metric("gateway_connections_refused_total", why="too_many")
+        assert [200] * 3 == [await answered(client) for client in clients]
+        await clients.pop().__aexit__(None, None, None)
+        async with RawClient(port) as client:
+            assert 200 == await answered(client)
+
+
+async def test_a_declared_proxy_has_any_number(rig: Rig) -> None:
+    """It stands for many; so do hundreds of connections of one client's pool, which is far from the usual share."""
+    async with listening(rig, most=1, trusted=(HERE,)) as port, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(RawClient(port)) for _ in range(20)]
+        assert [200] * 20 == [await answered(client) for client in clients]
+    async with listening(rig, most=4096) as port, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(RawClient(port)) for _ in range(400)]
+        assert [200] * 400 == [await answered(client) for client in clients]
+    assert 0 == rig.metric("gateway_connections_refused_total", why="too_many")
+
+
+def test_no_address_has_all_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the files that the process may have open the others keep a quarter, whatever the settings say; each address
+    has its own count, and a Unix socket none."""
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (8, 1024))
+    peers = Peers(lambda: 4096, lambda peer: False, Metrics())
+    assert [True] * 6 + [False] * 2 == [peers.enter(HERE) for _ in range(8)]
+    assert 6 == share_of(8)
+    assert (True, True) == (peers.enter(THERE), peers.enter(None))
+    peers.leave(None)
+    for _ in range(6):
+        peers.leave(HERE)
+    assert peers.enter(HERE)
+    assert {HERE: 1, THERE: 1} == peers._open
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+async def test_a_proxy_that_speaks_its_own_protocol_is_told_of(rig: Rig, header: bytes) -> None:
+    """It gets the fixed 400, and the log says what to do, once; a metric counts each connection."""
+    async with listening(rig) as port:
+        with capture_logs() as logs:
+            for _ in range(2):
+                async with RawClient(port) as client:
+                    await client.send(header + request("GET", "/robots.txt"))
+                    assert 400 == (await client.answer()).status
+        (told,) = [line for line in logs if line["event"] == "a connection began with the PROXY protocol"]
+        assert ("127.0.0.1", True) == (told["peer"], "X-Forwarded-For" in told["advice"])
+        assert 2 == rig.metric("gateway_connections_refused_total", why="proxy_protocol")
+
+
+@pytest.mark.parametrize("head", [b"PROXIES / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00", b"junk\r\n\r\n"])
+async def test_other_rubbish_is_no_proxy(rig: Rig, head: bytes) -> None:
+    """It gets its 400, and nothing is said of proxies; nor of what follows a request on a connection."""
+    async with listening(rig) as port:
+        with capture_logs() as logs:
+            async with RawClient(port) as client:
+                await client.send(head)
+                assert 400 == (await client.answer()).status
+            async with RawClient(port) as client:
+                assert 200 == await answered(client)
+                await client.send(HEADERS["version 1"])
+                assert 400 == (await client.answer()).status
+    assert [] == [line for line in logs if "PROXY" in line["event"]]
+    assert 0 == rig.metric("gateway_connections_refused_total", why="proxy_protocol")
