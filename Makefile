@@ -4,7 +4,7 @@
 #   make test     the tests (SLOW=1 adds the slow ones)                  make bench   side by side with others
 #   make helm     the chart: rendered, validated, its alerts tested      make clean   remove what was installed here
 #   make lock     renew requirements.lock and .ci/*.lock                 make clients the table of S3 clients
-#   make audit    advisories about everything that is locked, with a known-bad control (exit 2: nothing could be asked)
+#   make audit    advisories about everything that is locked, with a known-bad control
 #   make sbom     the bill of materials of the lock: dist/sbom.json, CycloneDX
 #   make record   the requests of client stacks, recorded again: tests/vectors/stacks
 #   make replicas several gateways on one state, whole and broken
@@ -91,7 +91,7 @@ sbom: .tools/sbom.stamp
 	@mkdir -p dist
 	.tools/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --short-PURLs --output-file dist/sbom.json requirements.lock
 
-# 0: nothing known; 1: advisories; 2: the database cannot be reached; 3: it does not know what everybody knows.
+# Make itself ends with 2 for whatever is not 0; `.ci/audit` says which. 0: nothing known; 1: advisories; 2: the database cannot be reached; 3: it does not know what everybody knows.
 audit:
 	@$(PYTHON) .ci/audit $(ARGS) requirements.lock .ci/dev.lock .ci/sbom.lock
 
