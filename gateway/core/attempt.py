@@ -7,6 +7,7 @@ Law: time enters once. `Attempt.now` is stamped when the request arrives and eve
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal, cast, get_args
@@ -59,7 +60,8 @@ class Attempt:
 
     For `LIST`, `key` is the prefix that would be listed. `action` None asks only whether the bucket is visible.
     `size` is the declared body length in bytes, if any. `signature` is the version that proved who acts, None for
-    a link and for a listener that asks for no proof.
+    a link and for a listener that asks for no proof. `params` are the operation's own parameters; `tags` says that what
+    is written brings tags along.
     `now` is in seconds since the epoch.
     """
 
@@ -72,9 +74,12 @@ class Attempt:
     now: float
     size: int | None = None
     signature: SignatureVersion | None = None
+    params: Mapping[str, str] | None = None
+    tags: bool = False
 
-    def touching(self, action: Action, bucket: str, key: str) -> Attempt:
-        """The same request's further effect on another key: a copy's source, one key of a batch delete."""
+    def touching(self, action: Action, bucket: str, key: str, version: str | None = None) -> Attempt:
+        """The same request's further effect on another key, or on one version of it: a copy's source, one key of a
+        batch delete."""
         return Attempt(
             principal=self.principal,
             operation=self.operation,
@@ -85,6 +90,7 @@ class Attempt:
             now=self.now,
             size=self.size,
             signature=self.signature,
+            params=None if version is None else {"versionId": version},
         )
 
     def again(self, peer: Address | None, now: float) -> Attempt:
@@ -99,6 +105,8 @@ class Attempt:
             now=now,
             size=self.size,
             signature=self.signature,
+            params=self.params,
+            tags=self.tags,
         )
 
 

@@ -16,6 +16,7 @@ from gateway.core.attempt import Attempt, Principal
 from gateway.core.reasons import Reason
 from gateway.core.request import Action
 from gateway.core.revocation_target import RevocationTarget
+from gateway.core.session_policy import SessionPolicy
 from gateway.core.token import SecretHash
 from gateway.core.units import Rate
 
@@ -74,7 +75,7 @@ class Grant:
     `etag`, with its quotes, is the one version of the object that the link is for; None means whatever is there.
     `sealed` is a key's secret, encrypted under its id.
     `session_hash` is set for short-lived keys that must come with a session token; `source` is what one came from
-    (`gateway.core.source`).
+    (`gateway.core.source`), and `session_policy` what it may do of that which its app may.
     `rule` names the policy rule that allowed the link, for revocation by policy. `version` grows with every edit.
     """
 
@@ -108,6 +109,7 @@ class Grant:
     sealed: bytes | None = field(default=None, repr=False)
     session_hash: SecretHash | None = field(default=None, repr=False)
     source: tuple[str, ...] = ()
+    session_policy: SessionPolicy | None = None
     issued_by: str = ""
 
     def __post_init__(self) -> None:
@@ -157,6 +159,9 @@ class Grant:
                 yield Reason.METHOD_NOT_ALLOWED, f"the link does not allow {attempt.action}"
         if self.max_size is not None and attempt.size is not None and attempt.size > self.max_size:
             yield Reason.TOO_LARGE, f"the body of {attempt.size} bytes is above the link's {self.max_size}"
+        if self.session_policy is not None:
+            for detail in self.session_policy.objections(attempt):
+                yield Reason.DENIED_BY_SESSION, detail
 
 
 class GrantStore(Protocol):

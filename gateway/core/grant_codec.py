@@ -3,7 +3,8 @@
 Refuses to own tables and connections (`gateway.stores`) and who may have it (`gateway.control`).
 
 Law: what the store itself changes (serial, version, revocation) stands in columns of its own and never in the
-document, so that an edit that was read before a revocation cannot write it away.
+document, so that an edit that was read before a revocation cannot write it away. What narrows a key keeps its secret
+from whoever cannot read what narrows it: an older gateway finds none, and refuses the key.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.request import Action
+from gateway.core.session_policy_text import read_session_policy
 from gateway.core.token import SecretHash
 from gateway.core.units import Rate
 
@@ -86,6 +88,9 @@ def document_of(grant: Grant) -> str:
         document["session_hash"] = grant.session_hash.hex()
     if grant.source:
         document["source"] = grant.source
+    if grant.session_policy is not None:
+        document["session_policy"] = grant.session_policy.text
+        document["sealed_with_policy"] = document.pop("sealed", None)
     if grant.issued_by:
         document["issued_by"] = grant.issued_by
     return json.dumps(document, separators=(",", ":"))
@@ -109,6 +114,9 @@ def _grant_of(row: GrantRow) -> Grant:
     chosen |= {name: document.get(name, False) for name in _SWITCHES}
     scope, rate = document.get("scope"), document.get("rate")
     sealed, session_hash = document.get("sealed"), document.get("session_hash")
+    session_policy = document.get("session_policy")
+    if session_policy is not None:
+        sealed = document.get("sealed_with_policy")
     return Grant(
         id=row.id,
         kind=GrantKind(row.kind),
@@ -126,6 +134,7 @@ def _grant_of(row: GrantRow) -> Grant:
         sealed=None if sealed is None else b64decode(sealed),
         session_hash=None if session_hash is None else SecretHash(bytes.fromhex(session_hash)),
         source=tuple(document.get("source", ())),
+        session_policy=None if session_policy is None else read_session_policy(session_policy),
         issued_by=document.get("issued_by", ""),
         **chosen,
     )

@@ -1,4 +1,4 @@
-"""Owns which names a pattern covers: `reports/billing/**`, `*/logs/*.gz`, `app:*`.
+"""Owns which names a pattern covers: `reports/billing/**`, `*/logs/*.gz`, `app:*`, and AWS's `reports/*/2026-??`.
 
 Refuses to own percent-decoding (names arrive decoded once) and folding by stores (`gateway.core.policy`).
 
@@ -9,10 +9,13 @@ stars a pattern has, a name is read once: no stranger's key makes a rule expensi
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
-__all__ = ["RESERVED", "NamePattern", "PathPattern", "key_fault", "prefix_fault"]
+__all__ = ["RESERVED", "NamePattern", "PathPattern", "Wildcard", "key_fault", "prefix_fault"]
 
 _DOTS: Final = frozenset({".", ".."})
 
@@ -73,6 +76,83 @@ class _Segment:
                 return False
             at += len(part)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The pattern of a text in which one place may be any character: all its beginnings are followed at once.
+
+    Bit n of a set says that the first n places have been met. `any` are the places that every character meets, `of`
+    those that one does, themselves among them, and `waits` the numbers of places behind which a star stands.
+    """
+
+    places: int
+    any: int
+    of: Mapping[str, int]
+    waits: int
+
+    @classmethod
+    def parse(cls, parts: Sequence[Sequence[str | None]]) -> _Steps:
+        """`parts` stand between stars; None is a place that may be any character."""
+        count, every, waits, of = 0, 0, 0, dict[str, int]()
+        for number, part in enumerate(parts):
+            waits |= (1 << count) if number else 0
+            for character in part:
+                count += 1
+                if character is None:
+                    every |= 1 << count
+                else:
+                    of[character] = of.get(character, 0) | 1 << count
+        return cls(count, every, MappingProxyType({character: bits | every for character, bits in of.items()}), waits)
+
+    def matches(self, name: str) -> bool:
+        """Whether the whole name is meant. It is read once."""
+        reached, waits, of, every = 1, self.waits, self.of, self.any
+        for character in name:
+            reached = (reached << 1 & of.get(character, every)) | reached & waits
+            if not reached:
+                return False
+        return bool(reached >> self.places & 1)
+
+
+_MARKS: Final = re.compile(r"\*|\?|\$\{[*?$]\}|\$\{|[^*?$]+|\$")
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """A pattern as AWS policies have it: `*` is any text, slashes included, `?` any one character.
+
+    `${*}`, `${?}` and `${$}` are these characters themselves.
+    """
+
+    text: str
+    pattern: _Segment | _Steps
+
+    @classmethod
+    def parse(cls, text: str, *, marks: bool = True) -> Wildcard:
+        """Without `marks`, a star and a question mark are themselves.
+
+        Raises:
+            ValueError: another variable than the three, which would stand for something that is not known here.
+        """
+        parts: list[list[str | None]] = [[]]
+        for found in _MARKS.findall(text):
+            if found == "${":
+                raise ValueError(f"{text!r} has a variable: only ${{*}}, ${{?}} and ${{$}} are known")
+            if marks and found == "*":
+                parts.append([])
+            elif marks and found == "?":
+                parts[-1].append(None)
+            else:
+                parts[-1].extend(found[2] if found.startswith("${") else found)
+        if any(None in part for part in parts):
+            return cls(text, _Steps.parse(parts))
+        first, *rest = ("".join(character or "" for character in part) for part in parts)
+        return cls(text, _Segment(first, tuple(part for part in rest[:-1] if part), rest[-1] if rest else None))
+
+    def matches(self, name: str) -> bool:
+        """Whether this very text is meant."""
+        return self.pattern.matches(name)
 
 
 @dataclass(frozen=True, slots=True)

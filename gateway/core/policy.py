@@ -40,12 +40,16 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All that `explain` knows: every objection, and what each rule about the acting principal had to say."""
+    """All that `explain` knows: every objection, and what each rule about the acting principal had to say.
+
+    `session` are the statements of a session policy that allow what is allowed.
+    """
 
     allowed: bool
     route: Route | None
     objections: tuple[Objection, ...]
     rules: tuple[tuple[Rule, str], ...]
+    session: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,9 @@ def decide(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
 def only_time_can_end(policy: Policy, grant: Grant | None, attempt: Attempt) -> bool:
     """Whether what `decide` allows here is allowed to the same attempt from anywhere and at any time, and leads to the
     same route, as long as the grant has not lapsed."""
-    if (grant is not None and grant.cidrs) or any(limit.per == "address" for limit in policy.limits):
+    if any(limit.per == "address" for limit in policy.limits):
+        return False
+    if grant is not None and (grant.cidrs or (grant.session_policy is not None and grant.session_policy.passing)):
         return False
     return not policy.relevant(_acting(grant, attempt), attempt).conditional
 
@@ -192,7 +198,9 @@ def explain(policy: Policy, grant: Grant | None, attempt: Attempt) -> Explanatio
         (rule, rule.mismatch(attempt, grant) or ("allows" if rule.effect is Effect.ALLOW else "denies"))
         for rule in policy.rules_for(_acting(grant, attempt))
     )
-    return Explanation(route is not None, route, objections, rules)
+    session = grant.session_policy if grant is not None and route is not None else None
+    statements = () if session is None else session.allowing(attempt)
+    return Explanation(route is not None, route, objections, rules, statements)
 
 
 def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, ...], Rule | None]:

@@ -84,6 +84,7 @@ class Reason(StrEnum):
     # the policy does not allow it
     NOT_ALLOWED = "not_allowed"
     DENIED_BY_RULE = "denied_by_rule"
+    DENIED_BY_SESSION = "denied_by_session"
     OWNER_NOT_ALLOWED = "owner_not_allowed"
     UNKNOWN_BUCKET = "unknown_bucket"
     KEY_AMBIGUOUS = "key_ambiguous"
@@ -257,6 +258,7 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     ),
     Reason.NOT_ALLOWED: PublicAnswer(403, "AccessDenied", 403, _DENIED),
     Reason.DENIED_BY_RULE: PublicAnswer(403, "AccessDenied", 403, _DENIED),
+    Reason.DENIED_BY_SESSION: PublicAnswer(403, "AccessDenied", 403, _DENIED),
     Reason.OWNER_NOT_ALLOWED: PublicAnswer(
         403, "AccessDenied", 410, "This link is no longer allowed by its owner's policy.", s3_text=_DENIED
     ),

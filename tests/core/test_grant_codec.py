@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gateway.core.grant_codec import GrantRow, document_of, read_grant, row_of
+from gateway.core.session_policy_text import read_session_policy
 from tests.contract.sample import full_link, key, link
 
+POLICY = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}'
 
-@pytest.mark.parametrize("grant", [link(), key(), full_link()], ids=["link", "key", "full"])
+
+@pytest.mark.parametrize(
+    "grant",
+    [link(), key(), full_link(), key(session_policy=read_session_policy(POLICY))],
+    ids=["link", "key", "full", "narrowed"],
+)
 def test_a_grant_comes_back_as_it_was(grant) -> None:
     """Every field, through columns and document."""
     assert read_grant(row_of(grant)) == grant
@@ -27,3 +36,16 @@ def test_a_damaged_row_is_a_value_error(document: str) -> None:
     row = GrantRow(**{**row_of(link())._asdict(), "document": document})
     with pytest.raises(ValueError):
         read_grant(row)
+
+
+def test_who_cannot_read_a_session_policy_finds_no_secret() -> None:
+    """An older gateway beside this one refuses a narrowed key instead of serving it as a whole one."""
+    assert "sealed" in json.loads(document_of(key()))
+    assert "sealed" not in json.loads(document_of(key(session_policy=read_session_policy(POLICY))))
+
+
+def test_a_damaged_session_policy_is_a_damaged_row() -> None:
+    """Never a key that is not narrowed."""
+    row = row_of(key(session_policy=read_session_policy(POLICY)))
+    with pytest.raises(ValueError):
+        read_grant(row._replace(document=row.document.replace("s3:Get*", "s3:Nothing")))

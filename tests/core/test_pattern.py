@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.pattern import RESERVED, NamePattern, PathPattern, key_fault, prefix_fault
+from gateway.core.pattern import RESERVED, NamePattern, PathPattern, Wildcard, key_fault, prefix_fault
 
 _segment = st.text(st.sampled_from("ab.-_ *%é/"), min_size=1, max_size=6).map(lambda text: text.replace("/", "x"))
 _key = st.lists(_segment, min_size=1, max_size=5).map("/".join)
@@ -205,3 +205,21 @@ def test_a_prefix_may_end_within_a_name(prefix: str) -> None:
     assert prefix_fault(f"../{prefix}") is not None
     assert prefix_fault(f"{prefix}\0") is not None
     assert prefix_fault("x" * 1024 + "/" + prefix) is not None
+
+
+@given(st.text(st.sampled_from("ab/*?$[\n"), max_size=8), st.text(st.sampled_from("ab/$[\n"), max_size=8))
+def test_a_wildcard_is_as_a_plain_reading_of_it(pattern: str, name: str) -> None:
+    """A star is any text, slashes and line ends included, a question mark any one character, all else itself."""
+    obvious = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
+    assert (re.fullmatch(obvious, name, re.DOTALL) is not None) == Wildcard.parse(pattern).matches(name)
+
+
+@pytest.mark.parametrize("plain", ["", "?x"])
+def test_the_marks_themselves(plain: str) -> None:
+    """`${*}`, `${?}` and `${$}` are the characters in them; without marks a star is a star."""
+    assert Wildcard.parse("a${*}b${?}${$}c" + plain).matches("a*b?$c" + plain)
+    assert not Wildcard.parse("a${*}b" + plain).matches("axb" + plain)
+    assert Wildcard.parse("a*?", marks=False).matches("a*?")
+    assert not Wildcard.parse("a*?", marks=False).matches("abc")
+    with pytest.raises(ValueError, match="variable"):
+        Wildcard.parse("a/${aws:userid}")

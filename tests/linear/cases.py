@@ -14,13 +14,14 @@ from gateway.backends.response import Response
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.backend import Credentials
 from gateway.core.generations import Generations
-from gateway.core.pattern import NamePattern, PathPattern, key_fault, prefix_fault
+from gateway.core.pattern import NamePattern, PathPattern, Wildcard, key_fault, prefix_fault
 from gateway.core.policy import Policy, decide
 from gateway.core.reasons import Reason
 from gateway.core.request import Action, AuthFields, BodyFraming, Operation, RawRequest
 from gateway.core.revocation_list import ListText
 from gateway.core.route import Answer, Backend, Bucket, Cors
 from gateway.core.rule import Rule
+from gateway.core.session_policy_text import read_session_policy
 from gateway.core.token import LinkToken, hash_secret, without_marks
 from gateway.core.units import Rate, duration, end_instant, instant, size
 from gateway.data.steps import identify
@@ -833,6 +834,33 @@ def a_pattern_of_many_stars(n: int) -> Thunk:
         pattern.covers_all_below("docs", "a/" * n)
         pattern.may_touch_below("docs", "a/" * n)
         name.matches("app:" + "a" * 4 * n)
+
+    return run
+
+
+@case("core.pattern:Wildcard", 60)
+def a_wildcard_of_many_marks(n: int) -> Thunk:
+    places, stars = Wildcard.parse("*?a" * 20 + "*b"), Wildcard.parse("*a" * n + "*b")
+
+    def run() -> None:
+        places.matches("a" * 16 * n)
+        stars.matches("a" * 4 * n)
+
+    return run
+
+
+@case("core.session_policy_text:read_session_policy core.session_policy:SessionPolicy", 2)
+def a_session_policy_of_many_statements(n: int) -> Thunk:
+    one = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::docs/*?a*b"}
+    policy = read_session_policy(json.dumps({"Version": "2012-10-17", "Statement": [one] * n}))
+    attempt = Attempt(
+        principal=PEOPLE, operation=Operation.GET_OBJECT, action=Action.READ, bucket="docs", key="a" * 900, peer=None,
+        now=DAY,
+    )  # fmt: skip
+
+    def run() -> None:
+        read_session_policy(policy.text)
+        list(policy.objections(attempt))
 
     return run
 

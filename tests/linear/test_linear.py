@@ -32,7 +32,15 @@ _ROOMS: Final = (
         for module in pkgutil.walk_packages(gateway.wire.__path__, "gateway.wire.")
         if not module.ispkg
     ),
-    *("core.attempt", "core.generations", "core.revocation_list", "core.pattern", "core.token", "core.units"),
+    *(
+        "core.attempt",
+        "core.generations",
+        "core.revocation_list",
+        "core.pattern",
+        "core.session_policy_text",
+        "core.token",
+        "core.units",
+    ),
     *("backends.response", "server.head", "server.request", "server.connection", "telemetry.redaction"),
 )
 """Where bytes of strangers and of stores are read."""

@@ -49,7 +49,7 @@ async def copy(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permi
     """
     copy_headers.check_copy(call.request)
     place, version = copy_source(call.request.headers["x-amz-copy-source"])
-    reading = call.attempt.touching(Action.READ, place.bucket, place.key)
+    reading = call.attempt.touching(Action.READ, place.bucket, place.key, version)
     source = authorise(plane, permit.grant, reading)
     require_own_name(source)
     version = require_version(source.backend.capabilities, version)

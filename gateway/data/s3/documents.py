@@ -131,7 +131,7 @@ async def _delete_batch(plane: DataPlane, snapshot: Snapshot, call: S3Call, perm
     touched: list[Allowed] = []
     async for doomed in in_turns(asked.objects):  # a thousand decisions
         try:
-            attempt = call.attempt.touching(Action.DELETE, call.attempt.bucket, doomed.key)
+            attempt = call.attempt.touching(Action.DELETE, call.attempt.bucket, doomed.key, doomed.version_id)
             route = authorise(plane, permit.grant, attempt)
             require_own_name(route)
             version = require_version(permit.route.backend.capabilities, doomed.version_id)

@@ -48,5 +48,7 @@ async def read_call(
         now=now,
         size=request.content_length,
         signature=resolved.signature,
+        params=request.params,
+        tags="x-amz-tagging" in request.headers,
     )
     return S3Call(request, resolved.grant, attempt, resolved.as_of, resolved.verified, form)
