@@ -106,7 +106,7 @@ async def test_without_a_guard_altered_requests_pass(
 
 
 _FAULTS = {
-    "a clock 16 minutes behind": (sigv4, "_check_fresh", _nothing),
+    "a clock 16 minutes behind": (sigv4, "require_fresh", _nothing),
     "no session token": (authenticate, "require_session", _nothing),
 }
 
