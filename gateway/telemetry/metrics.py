@@ -88,7 +88,7 @@ class Metrics:
 
     @cached_property
     def registry(self) -> CollectorRegistry:
-        """What the page is written from, made by whoever asks for it first: its library is four megabytes."""
+        """What the page is written from, made at the first call: its library takes four megabytes."""
         from prometheus_client import CollectorRegistry, GCCollector, Info, ProcessCollector  # noqa: PLC0415
 
         registry = CollectorRegistry(auto_describe=False)
@@ -219,7 +219,7 @@ class Metrics:
         self._unsigned_types.add((decision,))
 
     def forwarded_ignored(self) -> None:
-        """One request came through a proxy that is not declared, or from somebody who plays one."""
+        """One request came through a proxy that is not declared, or from a client that pretends to be one."""
         self._forwarded.add()
 
     def connection_refused(self, why: str) -> None:
@@ -255,7 +255,7 @@ class Metrics:
     def store_operation(self, name: str, seconds: float, *, answered: bool = True) -> None:
         """`name` is a method of one of the store protocols of the core; not `answered` means that the store is down.
 
-        How long a follower waited for news is no measure of the store, and is not kept.
+        How long a follower waited for a change does not measure the store and is not recorded.
         """
         if name != _WAITING:
             self._store_times.observe((name,), seconds)

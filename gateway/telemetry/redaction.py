@@ -2,8 +2,8 @@
 
 Refuses to own where text goes (`gateway.telemetry.logs`).
 
-Law: this is the second fence. The first is that nobody passes a secret to a log at all; what still slips in, by an
-exception's text or a URL in a library's message, is replaced by its kind before a byte leaves the process.
+Law: this is the second line of defence. The first is that no caller passes a secret to a log at all; one that still
+gets in, by an exception's text or a URL in a library's message, is replaced by its kind before it leaves the process.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def scrub(text: str) -> str:
 
 
 def without_tokens(name: str) -> str:
-    """An object's name as it may be kept: whoever pastes a link into the wrong place makes its token a name."""
+    """An object's name as it may be recorded: a link pasted into the wrong place makes its token an object's name."""
     return _LINK_TOKEN.sub(_HIDDEN, name) if "gl_" in name else name
 
 

@@ -83,7 +83,7 @@ class Tally(_Labelled):
             self._counts[folded] = self._counts.get(folded, 0) + amount
 
     def collect(self) -> Iterator[Metric]:
-        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 (loaded by whoever asks for the page)
+        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 (loaded at the first page)
 
         family = CounterMetricFamily(self.name, self.text, labels=self._names)
         for key, count in self._counts.items():

@@ -5,7 +5,7 @@ Refuses to own sampling and export: those are OpenTelemetry's SDK, led by its ow
 Laws: off unless OTEL_TRACES_EXPORTER says otherwise, and then nothing is wrapped and nothing is imported. An attribute
 holds names of ours, numbers and ids, never a path, query, header, object key, token or signature: automatic
 instrumentation would copy the URL, and with it the secret of a link. A caller's trace is joined by `traceparent`;
-stores are not told of it, since a header more would have to be signed.
+it is not passed on to stores, since one more header would have to be signed.
 
 Attribute names: OpenTelemetry's semantic conventions for HTTP where there is one, `gateway.` otherwise.
 """

@@ -1,11 +1,11 @@
 """Owns what the processes of one gateway say to each other: their numbers, for one page, and an operator's orders.
 
-Refuses to own how numbers are put together (`gateway.telemetry.merging`), starting processes (`gateway.cli`), and what
+Refuses to own how numbers are merged (`gateway.telemetry.merging`), starting processes (`gateway.cli`), and what
 an order does (`gateway.app`).
 
 Laws: the page is whole or there is none. A sum without one of the processes would look like counters that were reset,
-and every rate over it would be wrong twice. An order is obeyed by whoever answers, and whoever gave it is told by how
-many.
+and every rate over it would be wrong twice. An order is carried out by every process that answers; the caller gets the
+number of those.
 
 Each process answers on a Unix socket in a directory that only the gateway's own user may enter.
 """
@@ -35,7 +35,7 @@ _NO_ORDERS: Final[Mapping[str, Callable[..., None]]] = MappingProxyType({})
 class WorkerMesh:
     """The processes of one gateway, `count` of them, that meet in `directory`; None for a process on its own.
 
-    `orders` are what one may be told to do, by name; each raises LookupError when it cannot.
+    `orders` are the functions that can be called in all of them, by name; each raises LookupError when it cannot act.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class WorkerMesh:
                 writer.write(_OBEYED)
             await writer.drain()
         except (OSError, TimeoutError, ValueError, LookupError):
-            return  # whoever asked sees an answer that is none
+            return  # an empty answer, which counts as none
         finally:
             writer.close()
 

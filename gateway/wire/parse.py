@@ -174,7 +174,7 @@ def _preflight(raw: RawRequest, place: LinkPlace | BucketPlace, *, virtual_host:
 
 
 def _with_its_body(**parts: Any) -> ObjectRequest:
-    """The request, unless it has a body that nobody would read: it would look as if it had been taken, or signed.
+    """The request, unless it has a body that its operation does not read: the body would look accepted, or signed.
 
     Raises:
         Refused: UNREAD_BODY.

@@ -3,7 +3,7 @@
 Refuses to own when one is given, and the public words (`gateway.core.reasons.TABLE`).
 
 Law: an answer is made from the table, the caller's own resource name and the request id. Nothing a store said and no
-`detail` is ever in it. Two reasons with one public answer have one public name, so that nobody can tell them apart.
+`detail` is ever in it. Two reasons with one public answer have one public name, so that no caller can tell them apart.
 """
 
 from __future__ import annotations
@@ -338,7 +338,7 @@ def store_error(status: int, code: str, request: ObjectRequest, request_id: str)
     relayed = _store_code(status, code)
     if isinstance(request.place, LinkPlace) or relayed is None:
         return refusal(Refused(store_reason(status, code)), request, raw, request_id)
-    told, message = _STORE_CODES[relayed]
-    waiting = _later(told, None, None)
-    reply = _error_xml(told, relayed, message, request_id=request_id, resource=raw.path, headers=waiting)
+    answered, message = _STORE_CODES[relayed]
+    waiting = _later(answered, None, None)
+    reply = _error_xml(answered, relayed, message, request_id=request_id, resource=raw.path, headers=waiting)
     return reply.without_body() if raw.method == "HEAD" else reply

@@ -1,5 +1,5 @@
-"""Owns the headers that would make a request mean something else than it says by its method: what is not offered of
-them refuses it, before anything is stored.
+"""Owns the headers that change what a request means: one of them that is not implemented refuses the request, before
+anything is stored.
 
 Refuses to own what is offered: `gateway.wire.s3.request_headers` keeps S3's headers and refuses every other `x-amz-*`,
 and `gateway.wire.links.tus` reads an upload's.
@@ -67,7 +67,7 @@ _CONTENT_RANGE: Final = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})", re.ASCII | 
 
 
 def require_understood(raw: RawRequest, operation: Operation, *, step: bool) -> None:
-    """`step` says that it is one of an upload protocol's, whose own headers were read.
+    """`step`: the request is one of the upload protocol, whose own headers were read elsewhere.
 
     Raises:
         Refused: HEADER_NOT_OFFERED.

@@ -40,7 +40,7 @@ def answer_head(
 ) -> bytes:
     """The bytes up to the empty line.
 
-    `length` in bytes is told unless it is None or the status forbids it; `connection` is told if it is not None. A body
+    `length` in bytes is sent unless it is None or the status forbids it; `connection` is sent if it is not None. A body
     without a type of its own is declared as bytes (RFC 9110, 8.3), one without a policy of its own is sandboxed. Values
     are sent as UTF-8, bytes that came as surrogates as they came.
 

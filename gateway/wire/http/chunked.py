@@ -1,10 +1,10 @@
 """Owns HTTP's own chunked coding, on the way in: bytes of the wire to bytes of a body (RFC 9112, 7.1).
 
-Refuses to own S3's chunks inside of it (`gateway.wire.sig.aws_chunked`), and what a trailer says: nobody here asks for
-one.
+Refuses to own S3's chunks inside of it (`gateway.wire.sig.aws_chunked`), and what a trailer says: no
+reader here uses one.
 
 Laws: read strictly. A size in hexadecimal digits, a carriage return with every line feed, and nothing between a chunk
-and its end: whatever two readers could see differently ends the body as broken. Each byte is looked at once, and what
+and its end: whatever two parsers could read differently ends the body as broken. Each byte is looked at once, and what
 only frames the body may exceed it by `OVERHEAD` bytes in any stretch of it: a chunk is the same work for us whether it
 brings one byte or thousands. (Go's server bounds the same, in `net/http/internal.NewChunkedReader`.)
 """

@@ -80,7 +80,7 @@ _PARAMETER: Final = rf'({_WORD})=({_WORD}|"(?:[\t !#-\[\]-~]|\\[\t -~])*+")'
 _PARAMETERS: Final = re.compile(rf"(?:[ \t]*+;[ \t]*+(?:{_PARAMETER})?+)*+", re.ASCII)
 _EACH: Final = re.compile(_PARAMETER, re.ASCII)
 # Those in which no byte below 0x80 means anything but ASCII, or whose browser support is for text alone. Not UTF-7,
-# ISO-2022 or HZ, which hide markup from whoever looks at the bytes.
+# ISO-2022 or HZ, in which the bytes do not show markup.
 _CHARSET: Final = re.compile(
     r"utf-?8|utf-16(?:le|be)?|us-ascii|iso-8859-\d{1,2}|windows-125\d|koi8-[ru]|shift_jis|euc-(?:jp|kr)"
     r"|gb(?:k|2312|18030)|big5",
@@ -111,7 +111,7 @@ _UNREAD: Final = MediaType(OCTETS, OCTETS)
 def read_type(value: str) -> MediaType:
     """The type that a value names, bytes if it names none or several.
 
-    Parameters that do not read, or of which one comes twice, are left out: nobody else is to read them otherwise.
+    Malformed or repeated parameters are left out, so that no other reader can interpret them differently.
     """
     essence, semicolon, rest = value.strip(" \t").partition(";")
     essence = essence.rstrip(" \t")

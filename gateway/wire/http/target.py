@@ -74,7 +74,7 @@ def _name(name: bytes) -> str:
     if not _TOKEN.fullmatch(text):
         raise _bad("a header name is not a token")
     # An underscore spells the same variable as a hyphen to CGI-like readers behind other proxies. Not so in the name
-    # of an object's metadata, which nobody reads: two that differ in it are two.
+    # of an object's metadata, which is not interpreted: two that differ in it are two.
     alias = text.replace("_", "-")
     if alias != text and (alias in _ONCE or alias.startswith("x-amz-")) and not text.startswith(META_PREFIX):
         raise _bad(f"the header {text} is an alias of {alias}")
@@ -160,8 +160,8 @@ def decode_plus(text: str) -> str:
 def query_pairs(query: str) -> list[tuple[str, str]]:
     """The decoded parameters, in order. A name without `=` has the value "".
 
-    A parameter that comes twice with the same value is there twice: whoever reads it by name has one. What stands for
-    names of objects may have any character that they may have.
+    A parameter that comes twice with the same value is returned twice. Parameters that hold names of objects may have
+    any character that those may have.
 
     Raises:
         Refused: BAD_ARGUMENT for a name or value that is not UTF-8 or has control bytes; BAD_REQUEST for a name that

@@ -3,8 +3,8 @@
 Refuses to own the files' own bytes, where they come from, and their names (`gateway.wire.links.archive_names`).
 
 Laws: the length is exact before the first byte, so a download that breaks can never look whole. Nothing is compressed,
-because the bytes pass through and most of them are compressed already. Whoever reads a ZIP from its beginning, without
-the directory at its end, reads all of it.
+because the bytes pass through and most of them are compressed already. A program that reads a ZIP from its beginning,
+without the directory at its end, reads all of it.
 
 A checksum that is known only behind the data needs a data descriptor, and few streaming readers take one behind a
 stored entry, whose end nothing marks (`java.util.zip.ZipInputStream` refuses it). So such an entry is of the deflate

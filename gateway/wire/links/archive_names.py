@@ -2,9 +2,9 @@
 
 Refuses to own the archive's bytes (`gateway.wire.links.archive`), and who may read which file.
 
-Laws: whoever stored an object chose its name, so a name is changed where it would lead out of the folder, mean a
+Laws: an object's name was chosen by its uploader, so a name is changed where it would lead out of the folder, mean a
 device, hide what it is, or be the same as another on a system that folds letters; and nowhere else. A name that was
-changed is told (`note`): nothing is left out for the sake of a name that could be changed.
+changed is listed (`note`): no file is left out because of a name that could be changed.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ def receipt_page(*, name: str, size: int, request_id: str) -> Page:
 
 
 def front_page() -> Page:
-    """The share host's own address, for somebody who took a link's path away."""
+    """The page at the share host's root, for a visitor who removed a link's path."""
     text = "Files are shared from here by links. Open the whole link that you were sent, to its last character."
     return _page("Shared files", f"<section><h1>Shared files</h1><p>{text}</p></section>")
 

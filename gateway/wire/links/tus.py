@@ -1,6 +1,6 @@
 """Owns the tus protocol 1.0.0 as headers: one step of a resumable upload read, and the fields of its answers written.
 
-Refuses to own where an upload's bytes are kept (`gateway.wire.links.tus_state`), and whether a step is allowed.
+Refuses to own where an upload's bytes are stored (`gateway.wire.links.tus_state`), and whether a step is allowed.
 
 Laws: a request belongs to the protocol by what it says of itself, and is then read strictly; metadata is checked
 character by character before it is ever sent back. (tus.io, resumable upload protocol 1.0.0: core, creation,
@@ -188,7 +188,7 @@ def _partials(raw: RawRequest, concat: str) -> tuple[str, ...]:
 
     Raises:
         Refused: BAD_ARGUMENT for anything but the protocol's own grammar, too many, and a body beside them;
-            UPLOAD_UNKNOWN for an address that is none of an upload here.
+            UPLOAD_UNKNOWN for an address that is not of an upload here.
     """
     if concat in {"", "partial"}:
         return ()
@@ -249,7 +249,7 @@ def _metadata(text: str) -> dict[str, bytes]:
 
 
 def _filename(value: bytes) -> str:
-    """A file's own name. A path is refused and not shortened: nobody should wonder where a file went."""
+    """A file's own name. A path is refused, not shortened: no file ends up at a place that was not asked for."""
     try:
         name = value.decode()
     except UnicodeError:
@@ -283,7 +283,7 @@ def version_fields(raw: RawRequest, reason: Reason) -> Fields:
 
 
 def discovery_fields(max_size: int | None) -> Fields:
-    """What `OPTIONS` tells. `max_size` in bytes is told if there is one."""
+    """The fields of an answer to `OPTIONS`; `max_size` is in bytes, None if there is no limit."""
     limit: Fields = (("Tus-Max-Size", str(max_size)),) if max_size is not None else ()
     known = (RESUMABLE, ("Tus-Version", VERSION), ("Tus-Extension", _EXTENSIONS))
     return (*known, ("Tus-Checksum-Algorithm", ",".join(ALGORITHMS)), *limit)

@@ -1,4 +1,4 @@
-"""Owns what is kept of an unfinished upload, as the bytes of one hidden object.
+"""Owns the state of an unfinished upload, as the bytes of one hidden object.
 
 Refuses to own the object's place and the store's calls (`gateway.data.tus.store`).
 
@@ -34,15 +34,15 @@ _ID_BYTES: Final = 18
 
 
 def new_upload(now: float, entropy: bytes) -> str:
-    """An id that nobody guesses, from 18 random bytes.
+    """An id that cannot be guessed, from 18 random bytes.
 
-    The expiry that it has at first leads, so that listings show the oldest first.
+    It begins with the first expiry, so that listings show the oldest first.
     """
     return f"{int(now) + UPLOAD_SECONDS:012x}{entropy[:_ID_BYTES].hex()}"
 
 
 def expiry_of(upload: str) -> float:
-    """When the upload of an id expires at the earliest, in seconds since the epoch; infinite for what is no id."""
+    """When the upload of an id expires at the earliest, in seconds since the epoch; infinite for any other text."""
     try:
         return float(int(upload[:12], 16))
     except ValueError:
@@ -58,10 +58,10 @@ def lease_key(upload: str) -> str:
 class UploadState:
     """An upload as it was last written down.
 
-    `grant` and `key` say whose it is and where it goes. `planned` is the length that was known at creation, `length`
-    the one that is known now. `concat` is `Upload-Concat` as it came. `parts_id` is the store's id of the multipart
-    upload, once there is one. The tail has `tail` bytes from the offset `tail_at`. `at` and `expires_at` are seconds
-    since the epoch.
+    `grant` and `key` say which grant it belongs to and where the object will be. `planned` is the length that was known
+    at creation, `length` the one that is known now. `concat` is `Upload-Concat` as it came. `parts_id` is the store's
+    id of the multipart upload, once there is one. The tail has `tail` bytes from the offset `tail_at`. `at` and
+    `expires_at` are seconds since the epoch.
     """
 
     grant: str

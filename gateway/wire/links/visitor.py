@@ -1,9 +1,9 @@
-"""Owns what a request says of its own purpose: a person's act, a look for a preview, a look ahead, a part of a page.
+"""Owns what a request says of its own purpose: a person's act, a preview, a prefetch, a part of a page.
 
 Refuses to own what each of them gets (`gateway.data.links.request`).
 
-Law: only what a sender says of itself counts. It is a help and no guard: who says nothing is taken for a person, and
-who needs to be sure makes a link that asks first.
+Law: only what the client says of itself counts. It is a convenience and no guard: a client that says nothing is taken
+for a person; a link that asks first (`confirm`) is the guard.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Visit(Enum):
     """What a request is sent for."""
 
     ACT = auto()
-    """By somebody, or by a program that somebody has told to."""
+    """By a person, or by a program on a person's behalf."""
 
     PREVIEW = auto()
     """By a program that looks at what people send to each other, or at the whole web."""
 
     AHEAD = auto()
-    """By a browser, in case somebody might open it."""
+    """By a browser, ahead of a possible visit."""
 
     PART = auto()
     """By a page, for a picture, a player, a script or its own use."""
@@ -36,7 +36,7 @@ class Visit(Enum):
 
 _AHEAD_HEADERS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _LONGEST: Final = 512
-"""Characters that are looked at: three times a browser's own name. Whoever comes with more has no better one."""
+"""Characters that are looked at: three times a browser's own name. A longer text says no more."""
 
 # Both are for small letters: to look for either kind takes four times as long.
 _AHEAD: Final = re.compile("prefetch|prerender|preview")

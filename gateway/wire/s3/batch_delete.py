@@ -117,7 +117,7 @@ def delete_document(objects: Sequence[Doomed], real_prefix: str) -> bytes:
 
 
 def read_deleted(body: Document, real_prefix: str) -> list[DeleteOutcome]:
-    """A store's result with our names; a key outside our prefix is none of ours and is left out.
+    """A store's result with our names; a key outside our prefix is left out.
 
     Raises:
         UpstreamFailed: it is another document.

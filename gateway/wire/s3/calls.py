@@ -2,7 +2,7 @@
 
 Refuses to own which request headers are understood (`gateway.wire.s3.request_headers`), bodies, addressing and signing.
 
-Law: a call is built anew from parsed parts and the route; nothing received is passed on because nobody forbade it.
+Law: a call is built anew from parsed parts and the route; nothing received is passed on for want of a rule against it.
 What a store would silently not do is refused here, and what a caller may override (`response-*`) never leaves us.
 """
 
@@ -238,7 +238,7 @@ def require_own_name(route: Route) -> None:
 
 
 def require_kept(route: Route, length: int | None) -> None:
-    """The store will give back what is written under this name: `length` bytes, None if nobody knows yet.
+    """The store will give back what is written under this name: `length` bytes, None if unknown.
 
     Raises:
         Refused: FOLDER_BODY. Nothing at all may be stored under a name that ends with a slash: so clients make folders.
@@ -254,7 +254,7 @@ def copy_source_header(real_bucket: str, real_key: str, version: str | None = No
 
 
 def require_version(capabilities: frozenset[Capability], version: str | None) -> str | None:
-    """The version id to tell a store. One without versions knows only "null", and need not be told.
+    """The version id to send to a store. A store without versions knows only "null", for which none is sent.
 
     Raises:
         Refused: NOT_SUPPORTED_BY_BACKEND for any other, which such a store would take for the object of today.

@@ -133,12 +133,12 @@ def _name(node: Node, name: str, *, encoded: bool) -> str:
 
 
 def rename(listing: Listing, real_prefix: str, wanted: str = "") -> tuple[Listing, int]:
-    """The listing with our names, and how many entries were dropped because they are none of ours.
+    """The listing with our names, and how many entries were dropped because they are outside our prefix.
 
     `real_prefix` is the bucket's at the store; `wanted` is the prefix that was decided on, in our names.
 
     Raises:
-        UpstreamFailed: the page goes on outside of our prefix, where nobody may follow it.
+        UpstreamFailed: the page goes on outside of our prefix, where it must not be followed.
     """
     if listing.next_key and not listing.next_token and not listing.next_key.startswith(real_prefix):
         raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's page goes on outside of the prefix that was asked for")

@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 DEFAULT_TYPE: Final = "binary/octet-stream"
-"""What S3 says of an object whose type nobody gave. It is named, since stores make one up otherwise: from the object's
+"""The type that S3 gives to an object without one. It is sent, since stores make one up otherwise: from the object's
 first bytes, from its name, or from the document that completes an upload in parts."""
 
 MAX_PARTS: Final = 10_000
@@ -238,7 +238,7 @@ class PartsListing:
 
 
 def read_parts(body: Document) -> PartsListing:
-    """A store's answer to ListParts. Of a part that came more than once, as some stores tell it, the latest counts.
+    """A store's answer to ListParts. Of a part that is listed more than once, as some stores do, the latest counts.
 
     Raises:
         UpstreamFailed: it is another document, or more is to come and it does not say from where.

@@ -1,4 +1,4 @@
-"""Owns which request headers have a meaning here, and the form in which they are kept.
+"""Owns which request headers have a meaning here, and their normal form.
 
 Refuses to own authentication headers (their readers take them from the raw request) and what goes to a store
 (`gateway.wire.s3.response_headers`).

@@ -1,10 +1,10 @@
-"""Owns what a caller is shown of a store's answer: an allow-list by name, and what a link's answer adds.
+"""Owns which headers of a store's answer a caller gets: an allow-list by name, and what a link's answer adds.
 
 Refuses to own what a store is sent (`gateway.wire.s3.calls`), lengths, connections, errors (`gateway.wire.replies`),
 and which types are harmless (`gateway.wire.http.media`).
 
 Law: a header passes because it is named here. A value that HTTP could not carry is encoded or left out, never an
-error: whoever stored an object must not be able to make it undownloadable, nor to run a script in our name.
+error: an uploader must not be able to make an object undownloadable, nor to run a script in our origin.
 """
 
 from __future__ import annotations

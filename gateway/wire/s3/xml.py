@@ -5,7 +5,7 @@ Refuses to own what documents mean (`gateway.wire.s3.documents`, `gateway.wire.s
 
 Laws: reading ends at the first thing that is not expected. A document type is never read, because entities are how a
 kilobyte becomes a gigabyte (or a local file); depth, elements, attributes and the length of one tag are bounded, and so
-is what is kept. Each byte is looked at once, so whoever feeds a reader may give way between two pieces.
+is the memory that is used. Each byte is looked at once, so a caller may yield to other tasks between two pieces.
 
 XML 1.0 has no way to write most control characters, but S3 does so (`&#x1;`), and so do its clients: such a reference
 is read as the character that it names. Some clients write the character itself, which can be nothing else.
@@ -26,14 +26,14 @@ PIECE: Final = 16 * 1024
 _LONGEST_TAG: Final = 32 * 1024
 _DEEPEST: Final = 16
 _MOST_ELEMENTS: Final = 40_000
-"""Twice what a page of a thousand versions has, with every field that a store may tell."""
+"""Twice what a page of a thousand versions has, with every field that a store may send."""
 
 _SPARE_ATTRIBUTES: Final = 16
 _LONGEST_REFERENCE: Final = 12
 _BLANKS: Final = b" \t\r\n"
 
-# The characters that XML cannot carry pass the parser as U+FDD1 to U+FDEF, which nobody assigns. Where a document
-# itself has one of these, or U+FDD0, it passes with a U+FDD0 before it, and so nothing is taken for anything else.
+# The characters that XML cannot carry pass the parser as U+FDD1 to U+FDEF, which Unicode never assigns. One of these in
+# the document itself, or U+FDD0, passes with a U+FDD0 before it, and so nothing is taken for anything else.
 _MARK: Final = "\ufdd0"
 _STANDING_IN: Final = re.compile(
     rb"&#(?:x0{0,4}([0-9A-Fa-f]{1,4})|0{0,4}([0-9]{1,5}));|\xef\xb7[\x90-\xaf]|[\x01-\x08\x0b\x0c\x0e-\x1f]"

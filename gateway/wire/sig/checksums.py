@@ -1,6 +1,6 @@
 """Owns the checks of a body against the digests its sender declared, in headers or trailers.
 
-Refuses to own framing (`gateway.wire.sig.aws_chunked`) and any digest nobody asked for.
+Refuses to own framing (`gateway.wire.sig.aws_chunked`) and any digest that was not declared.
 
 Law: a digest that was declared is checked, a malformed one is refused before a byte is read, and nothing else is
 computed. CRC-32C and CRC-64/NVME have a table-driven fallback here; an application with a faster one registers it.

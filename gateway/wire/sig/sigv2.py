@@ -4,8 +4,8 @@ Refuses to own reading what was presented (`gateway.wire.sig.credentials`) and t
 
 Law: SigV2 signs the method, `Content-MD5`, `Content-Type`, a date, every `x-amz-*` header, the path as sent and a
 closed list of sub-resources, all as they were written, which is why they are read from the raw request here. It does
-not cover the host nor any other query parameter: that is its weakness and no reader can mend it, so policy has to judge
-what is asked, as for every request.
+not cover the host nor any other query parameter: that is its weakness and no verifier can repair it, so policy decides
+on the whole request, as on every other.
 Source: the S3 developer guide, "Signing and Authenticating REST Requests (Signature Version 2)".
 """
 
@@ -102,7 +102,7 @@ def verify(
         # Where x-amz-date is present it stands among the x-amz lines, and the date's own line is empty.
         date = "" if raw.header("x-amz-date") is not None else raw.header("date") or ""
         if _hoisted(parts, raw):
-            # Read as headers by whoever acts on them, and signed by nobody: only a presigner's query covers them.
+            # They take effect as headers and would be unsigned: only a presigned query's signature covers them.
             raise Refused(Reason.UNSIGNED_HEADER, "an x-amz-* parameter next to a signature in the header")
     given = presented.signature.encode("utf-8", "surrogatepass")
     bare = raw.path.count("/") == 1 and len(raw.path) > 1 and bucket_from_host is None
