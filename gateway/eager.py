@@ -123,13 +123,14 @@ class EagerTask(asyncio.Future[None]):
         loop, coroutine = self._serving_loop, self._coroutine
         if coroutine is None:
             return
-        if _current_task(loop) is not None:
+        try:
+            _enter_task(loop, self)
+        except RuntimeError:  # inside of another task's turn
             loop.call_soon(self._step, error)
             return
         if self._cancelled_next:
             self._cancelled_next = False
             error = error if isinstance(error, CancelledError) else CancelledError()
-        _enter_task(loop, self)
         try:
             if error is None:
                 awaited = self._context.run(coroutine.send, None)

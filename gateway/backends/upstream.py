@@ -58,13 +58,14 @@ class _Silent:
 class _Store:
     """One backend at work: its presigner, its credentials and its pools, one a host."""
 
-    __slots__ = ("_patience", "_pools", "_sizing", "_tls", "credentials", "presigner", "spec")
+    __slots__ = ("_last", "_patience", "_pools", "_sizing", "_tls", "credentials", "presigner", "spec")
 
     def __init__(self, spec: BackendSpec, credentials: CredentialSource) -> None:
         self.spec = spec
         self.credentials = credentials
         self.presigner = Presigner(spec)
         self._pools: dict[Authority, Pool] = {}
+        self._last: tuple[Authority, Pool] | None = None  # the very object that was asked for last, and its pool
         self._sizing = Sizing(
             max_connections=spec.max_connections,
             connect_timeout=spec.connect_timeout,
@@ -81,9 +82,12 @@ class _Store:
             self._tls.set_alpn_protocols(["http/1.1"])
 
     def pool(self, authority: Authority) -> Pool:
+        if self._last is not None and self._last[0] is authority:
+            return self._last[1]
         pool = self._pools.get(authority)
         if pool is None:
             pool = self._pools[authority] = Pool(authority, self._sizing, self._patience, self._tls)
+        self._last = authority, pool
         return pool
 
     @property
