@@ -377,9 +377,8 @@ class _App:
             identity=Identity(self._identity_rules, time.time),
         )
 
-    def _identity_rules(self) -> IdentityRules | None:
-        found = self.settings.control.identity
-        return None if found is None else found.rules
+    def _identity_rules(self) -> Sequence[IdentityRules]:
+        return [issuer.rules for issuer in self.settings.control.identity]
 
     def _orphaned_keys(self) -> OrphanedKeys:
         stores, live = self._stores(), self._live()
@@ -490,6 +489,7 @@ def _make_callers(settings: Settings) -> Callers:
         admins={hash_secret(token.secret.resolve()): token.terms for token in control.tokens},
         sidecars={hash_secret(sidecar.secret.resolve()): sidecar.name for sidecar in control.sidecars},
         apps={hash_secret(entry.token.resolve()): entry.app.name for entry in control.credentials},
+        roles={"admin": control.roles.admin, "audit": control.roles.audit},
         sidecar_apps=control.sidecar_apps,
         sidecar_serves=control.sidecar_serves,
     )

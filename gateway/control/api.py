@@ -28,7 +28,7 @@ class Api:
         self.deps = deps
         self.waits = LongPolls()
         keys = KeyProof(stores.grants, stores.sealer, live.ended, live.clock)
-        self.guard = Guard(live.callers, live.address, keys, live.clock)
+        self.guard = Guard(live.callers, live.address, keys, live.identity, live.clock)
         self.links = Links(stores, live, journal)
         self.keys = Keys(stores, live, journal)
         self.revocations = Revocations(stores, live, journal, self.waits)

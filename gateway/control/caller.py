@@ -88,7 +88,7 @@ class Admitted:
 
     `proof` is the hash of the token that let them in, empty without one. `until` is when what they showed ends, and
     `source` what it came from: what is made with it lasts no longer. `digest` is the SHA-256, in hex, that their
-    signature says the body has.
+    signature says the body has. `groups` are those that were said of a user.
     """
 
     principal: Principal
@@ -98,6 +98,7 @@ class Admitted:
     until: float | None = None
     source: Source = ()
     digest: str | None = None
+    groups: tuple[str, ...] = ()
 
 
 NOBODY: Final = Admitted(principal=ANONYMOUS, reach=Reach(ANONYMOUS))

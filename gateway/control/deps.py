@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from gateway.core.duty import AdminTerms
 from gateway.core.grant import Grant, GrantAdmin
+from gateway.core.identity import User
 from gateway.core.issued import RemoteIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.pattern import NamePattern
@@ -23,7 +24,10 @@ from gateway.core.route import Upstream
 from gateway.core.sealing import Resealer, Sealer
 from gateway.core.token import SecretHash
 
-__all__ = ["Callers", "ControlDeps", "IdentityVerifier", "Live", "Process", "Proved", "Stores"]
+__all__ = ["Callers", "ControlDeps", "IdentityVerifier", "Live", "Process", "Proved", "StaffRole", "Stores"]
+
+
+StaffRole = Literal["admin", "audit"]
 
 
 class Proved(NamedTuple):
@@ -36,7 +40,7 @@ class Proved(NamedTuple):
 
 
 class IdentityVerifier(Protocol):
-    """Proves who holds a web identity token (OpenID Connect)."""
+    """Proves who holds an identity token (OpenID Connect)."""
 
     async def prove(self, token: str, role: str) -> Proved | None:
         """As whom the token's subject may act when it asks for this role name; None if it may not.
@@ -46,18 +50,24 @@ class IdentityVerifier(Protocol):
         """
         ...
 
+    async def prove_user(self, token: str) -> User | None:
+        """Whom a good token of an issuer that may speak of users names; None for every other text. Raises as above."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callers:
     """Whose each token is, by its SHA-256. One immutable value, swapped whole at a reload.
 
-    `sidecar_apps` maps a sidecar's name to the apps of which it may have keys issued, `sidecar_serves` to the owners
-    whose grants it is given (an admin, who is not named there, is given all).
+    `roles` says which users and groups are `admin` or `audit`; everybody else has their own. `sidecar_apps` maps a
+    sidecar's name to the apps of which it may have keys issued, `sidecar_serves` to the owners whose grants it is given
+    (an admin, who is not named there, is given all).
     """
 
     admins: Mapping[SecretHash, AdminTerms]
     sidecars: Mapping[SecretHash, str]
     apps: Mapping[SecretHash, str]
+    roles: Mapping[StaffRole, tuple[NamePattern, ...]]
     sidecar_apps: Mapping[str, frozenset[str]]
     sidecar_serves: Mapping[str, tuple[NamePattern, ...]]
 

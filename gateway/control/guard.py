@@ -14,13 +14,15 @@ import asyncio
 import hmac
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from typing import Final, TypeVar
 
 from gateway.control.caller import DUTY_OF, EVERYTHING, NOBODY, OWN, Access, Admitted, Reach
-from gateway.control.deps import Callers
+from gateway.control.deps import Callers, IdentityVerifier, StaffRole
 from gateway.control.key_proof import KeyProof
 from gateway.core.attempt import Address, Principal, address_class
-from gateway.core.duty import OWNERS_DUTIES, Duty
+from gateway.core.duty import EVERY_DUTY, OWNERS_DUTIES, Duty
+from gateway.core.identity import User
 from gateway.core.limits import gcra
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
@@ -35,6 +37,7 @@ _GUESSES: Final = Rate(10, 60.0, 10)
 """Wrong secrets an address may try: ten at once, then one in six seconds. People mistype; tokens have 160 bits."""
 
 _ADDRESSES: Final = 10_000
+_DOTS_OF_A_JWT: Final = 2
 _DENIED: Final = "a valid token, key or signature is needed"
 _SESSION: Final = "x-amz-security-token"
 _UNIFORM: Final = frozenset({Reason.UNKNOWN_KEY, Reason.BAD_SIGNATURE, Reason.BAD_SESSION_TOKEN})
@@ -64,10 +67,12 @@ class Guard:
         callers: Callable[[], Callers],
         address: Callable[[], str],
         keys: KeyProof,
+        identity: IdentityVerifier | None,
         clock: Callable[[], float],
     ) -> None:
         self._callers = callers
         self._address = address
+        self._identity = identity
         self._keys = keys
         self._clock = clock
         self._wrong: OrderedDict[str, float] = OrderedDict()
@@ -101,16 +106,21 @@ class Guard:
             admitted = await self._prove_key(self._keys.by_secret(rest, raw.header(_SESSION)), peer)
         else:
             token = rest.strip() if scheme.lower() == "bearer" else ""
-            admitted = self._by_token(access, token)
+            admitted = self._by_token(access, token) or await self._by_identity(token)
         if admitted is None:
             if token:
                 self.charge(peer)
             raise Refused(Reason.CREDENTIALS_MISSING, _DENIED)
-        _require_access(access, admitted)
+        objection = None if access is Access.APP else _objection(access, admitted)
+        if objection is not None:
+            raise Refused(Reason.NOT_ALLOWED, objection)
         return admitted
 
     def still_admits(self, access: Access, admitted: Admitted) -> bool:
         """Whether whoever was admitted by a token, and still waits, would be admitted again."""
+        if admitted.principal.kind == "user":
+            again = self._admit_user(User(admitted.principal, admitted.groups, admitted.until))
+            return self._clock() < (admitted.until or inf) and _objection(access, again) is None
         callers, proof = self._callers(), admitted.proof
         terms = callers.admins.get(proof)
         if terms is not None:
@@ -156,6 +166,28 @@ class Guard:
         source = from_entry(self._address(), proof)
         return Admitted(principal=principal, reach=Reach(principal), may=OWNERS_DUTIES, proof=proof, source=source)
 
+    async def _by_identity(self, token: str) -> Admitted | None:
+        """The user whom an issuer's token speaks of."""
+        if self._identity is None or token.count(".") != _DOTS_OF_A_JWT:
+            return None
+        user = await self._identity.prove_user(token)
+        return None if user is None else self._admit_user(user)
+
+    def _admit_user(self, user: User) -> Admitted:
+        """What somebody whom others vouch for may do: their own, unless they or a group of theirs have a role here."""
+        roles = self._callers().roles
+        texts = (str(user.principal), *(f"group:{group}" for group in user.groups))
+
+        def has(role: StaffRole) -> bool:
+            return any(pattern.matches(text) for pattern in roles.get(role, ()) for text in texts)
+
+        reach, may = Reach(user.principal), OWNERS_DUTIES
+        if has("admin"):
+            reach, may = EVERYTHING, EVERY_DUTY - {Duty.SERVE}
+        elif has("audit"):
+            reach, may = EVERYTHING, frozenset({Duty.READ})
+        return Admitted(principal=user.principal, reach=reach, may=may, until=user.until, groups=user.groups)
+
     async def _prove_key(self, proof: Awaitable[Admitted], peer: Address | None) -> Admitted:
         """Every key is looked up, however many were wrong before it; those of guessers one after the other."""
         try:
@@ -171,15 +203,14 @@ class Guard:
             raise Refused(Reason.CREDENTIALS_MISSING, _DENIED) from None
 
 
-def _require_access(access: Access, admitted: Admitted) -> None:
-    """Raises Refused(NOT_ALLOWED)."""
-    if access is Access.APP:
-        return
+def _objection(access: Access, admitted: Admitted) -> str | None:
+    """Why the endpoint is not for somebody who is known, or None if it is."""
     duty = DUTY_OF[access]
     if duty not in admitted.may:
-        raise Refused(Reason.NOT_ALLOWED, f"{admitted.principal} may not {duty} here")
+        return f"{admitted.principal} may not {duty} here"
     if admitted.reach.owner is not None and access not in OWN:
-        raise Refused(Reason.NOT_ALLOWED, f"this is not for {admitted.principal}: it is about more than one's own")
+        return f"this is not for {admitted.principal}: it is about more than one's own"
+    return None
 
 
 def _class_of(peer: Address | None) -> str:

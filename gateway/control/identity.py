@@ -1,4 +1,4 @@
-"""Owns which app the bearer of a web identity token may be, and how long the issuer's keys are believed.
+"""Owns which app or user the bearer of an identity token may be, and how long an issuer's keys are believed.
 
 Refuses to own the proof itself (`gateway.control.web_tokens`), what the answer looks like
 (`gateway.control.session_routes`) and what the app may do.
@@ -10,16 +10,18 @@ them. No key is believed for longer than `_STALE` seconds.
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import structlog
 
 from gateway.control.deps import Proved
-from gateway.core.identity import IdentityRules
+from gateway.core.identity import IdentityRules, User
 from gateway.core.reasons import DependencyDown
 
 if TYPE_CHECKING:
@@ -35,41 +37,20 @@ _STALE: Final = 3600.0
 
 _FETCH_SECONDS: Final = 5.0
 _LARGEST: Final = 256 * 1024
+_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class Identity:
-    """An `IdentityVerifier`. `rules` is asked at every token, so that a reload takes effect; None accepts no token.
+class _IssuerKeys:
+    """The keys of one issuer, as long as its rules stay the same."""
 
-    `clock` gives seconds since the epoch.
-    """
-
-    def __init__(self, rules: Callable[[], IdentityRules | None], clock: Callable[[], float]) -> None:
-        self._rules = rules
+    def __init__(self, rules: IdentityRules, clock: Callable[[], float]) -> None:
+        self.rules = rules
         self._clock = clock
         self._turn = asyncio.Lock()
-        self._source: IdentityRules | None = None
         self._keys: Keys = {}
         self._fetched = self._asked = -inf
 
-    async def prove(self, token: str, role: str) -> Proved | None:
-        """The app of this role and who takes it, if the token's subject may.
-
-        Raises:
-            DependencyDown: no issuer is configured, or the issuer's keys cannot be had.
-        """
-        rules = self._rules()
-        if rules is None:
-            raise DependencyDown("grants", "no identity provider is configured")
-        from gateway.control import web_tokens  # noqa: PLC0415 (ten megabytes: only who believes in tokens needs them)
-
-        keys = await self._current(rules, web_tokens.key_id(token))
-        subject = web_tokens.subject_of(token, keys, rules, int(self._clock()))
-        wanted = rules.roles.get(role)
-        if wanted is None or subject is None or not wanted.admits(subject):
-            return None
-        return Proved(wanted.app, rules.issuer, rules.audience, subject)
-
-    async def _current(self, rules: IdentityRules, key_id: str | None) -> Keys:
+    async def current(self, key_id: str | None) -> Keys:
         """The issuer's keys, as fresh as this key id needs them.
 
         Raises:
@@ -77,13 +58,12 @@ class Identity:
         """
         async with self._turn:
             now = self._clock()
-            if rules != self._source:
-                self._source, self._keys, self._fetched, self._asked = rules, {}, -inf, -inf
-            known = key_id in self._keys and now < self._fetched + _FRESH
+            fresh = _RETRY if key_id is None else _FRESH  # the next key of an issuer without ids has none either
+            known = key_id in self._keys and now < self._fetched + fresh
             if not known and now >= self._asked + _RETRY:
                 self._asked = now
                 try:
-                    self._keys, self._fetched = await _fetch(rules), now
+                    self._keys, self._fetched = await _fetch(self.rules), now
                 except (OSError, ValueError, LookupError, TypeError) as failure:
                     _log.warning("the issuer's keys cannot be had", fault=type(failure).__name__)
             if now >= self._fetched + _STALE:
@@ -91,12 +71,69 @@ class Identity:
             return self._keys
 
 
+class Identity:
+    """An `IdentityVerifier`. `rules` is asked at every token, so that a reload takes effect; none accept no token.
+
+    `clock` gives seconds since the epoch.
+    """
+
+    def __init__(self, rules: Callable[[], Sequence[IdentityRules]], clock: Callable[[], float]) -> None:
+        self._rules = rules
+        self._clock = clock
+        self._issuers: dict[str, _IssuerKeys] = {}
+
+    async def prove(self, token: str, role: str) -> Proved | None:
+        """The app of this role and who takes it, if the token's subject may.
+
+        Raises:
+            DependencyDown: no issuer is configured, or the issuer's keys cannot be had.
+        """
+        if not self._rules():
+            raise DependencyDown("grants", "no identity provider is configured")
+        rules, claims = await self._read(token)
+        wanted = None if rules is None else rules.roles.get(role)
+        if rules is None or claims is None or wanted is None or not wanted.admits(claims["sub"]):
+            return None
+        return Proved(wanted.app, rules.issuer, rules.audience, claims["sub"])
+
+    async def prove_user(self, token: str) -> User | None:
+        """See `IdentityVerifier`."""
+        rules, claims = await self._read(token)
+        return None if rules is None or rules.users is None or claims is None else rules.users.user_of(claims)
+
+    async def _read(self, token: str) -> tuple[IdentityRules | None, dict[str, Any] | None]:
+        """By whose rules a token is judged, None if nobody's whom we believe; and what it says if it is good."""
+        from gateway.control import web_tokens  # noqa: PLC0415 (ten megabytes: only who believes in tokens needs them)
+
+        believed = {rules.issuer: rules for rules in self._rules()}
+        rules = believed.get(web_tokens.issuer_of(token) or "")
+        if rules is None:
+            return None, None
+        known = self._issuers.get(rules.issuer)
+        if known is None or known.rules != rules:
+            known = self._issuers[rules.issuer] = _IssuerKeys(rules, self._clock)
+        keys = await known.current(web_tokens.key_id(token))
+        return rules, web_tokens.claims_of(token, keys, rules, int(self._clock()))
+
+
 async def _fetch(rules: IdentityRules) -> Keys:
     from gateway.control.web_tokens import read_keys  # noqa: PLC0415 (as above)
 
-    if "://" in rules.jwks:
-        return read_keys(await _download(rules, rules.jwks))
-    return read_keys(await asyncio.to_thread(Path(rules.jwks).read_bytes))
+    jwks = rules.jwks or await _discover(rules)
+    if "://" in jwks:
+        return read_keys(await _download(rules, jwks))
+    return read_keys(await asyncio.to_thread(Path(jwks).read_bytes))
+
+
+async def _discover(rules: IdentityRules) -> str:
+    """Where the issuer says that its keys are (OpenID Connect Discovery 1.0, 4). Raises ValueError, LookupError."""
+    said = json.loads(await _download(rules, f"{rules.issuer.rstrip('/')}/.well-known/openid-configuration"))
+    found = said["jwks_uri"]
+    if said["issuer"] != rules.issuer or not isinstance(found, str):
+        raise ValueError("the document is another issuer's")
+    if urlsplit(found).scheme != "https" and urlsplit(found).hostname not in _LOCAL:
+        raise ValueError("the keys would come over a way on which they can be replaced")
+    return found
 
 
 async def _download(rules: IdentityRules, url: str) -> bytes:

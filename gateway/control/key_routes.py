@@ -62,7 +62,8 @@ async def list_revocations(api: Api, call: Call[FeedQuery, None]) -> Reply:
     query, asked_at = call.query, api.deps.live.clock()
     found = await api.revocations.after(query.after, query.limit, query.seconds, notices=query.notices)
     whole = query.after == 0 and len(found) < query.limit
-    served = api.deps.live.callers().sidecar_serves.get(call.caller.name)
+    sidecars = api.deps.live.callers().sidecar_serves if call.caller.kind == "admin" else {}
+    served = sidecars.get(call.caller.name)
     serves = None if served is None else fingerprint(hash_secret(" ".join(sorted(pattern.text for pattern in served))))
     view = FeedView.of(found, query.after, asked_at if whole else None, serves)
     tag = f'"{view.serial}"' if serves is None else f'"{view.serial}-{serves}"'

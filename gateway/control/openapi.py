@@ -53,6 +53,12 @@ _SCHEMES: Final = {
         "name": "Authorization",
         "description": "A token of `control.credentials`, as it is or as a bearer's",
     },
+    "user": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of an issuer of `control.identity`; for more than one's own, with a role",
+    },
     "signature": {
         "type": "apiKey",
         "in": "header",
@@ -65,13 +71,14 @@ _SCHEMES: Final = {
         "description": "Key id and secret of an app, over TLS or loopback; a session token in `x-amz-security-token`",
     },
 }
-_ADMINS: Final = ("admin",)
 _SCHEMES_OF: Final[dict[Access, tuple[str, ...]]] = {
     Access.PUBLIC: (),
     Access.APP: ("app",),
     Access.SIDECAR: ("sidecar", "admin"),
-    Access.FEED: ("sidecar", "admin"),
-    **dict.fromkeys(OWN, ("admin", "signature", "key", "app")),
+    Access.FEED: ("sidecar", "admin", "user"),
+    Access.ADMIN: ("admin", "user"),
+    Access.AUDIT: ("admin", "user"),
+    **dict.fromkeys(OWN, ("admin", "user", "signature", "key", "app")),
 }
 
 
@@ -123,7 +130,7 @@ def _describe_operation(row: Row) -> dict[str, Any]:
         fields = {name: {"type": "string"} for name in row.form}
         schema = {"type": "object", "properties": fields, "required": list(row.form[:-1])}
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": schema}}}
-    operation["security"] = [{name: []} for name in _SCHEMES_OF.get(row.access, _ADMINS)]
+    operation["security"] = [{name: []} for name in _SCHEMES_OF[row.access]]
     if row.access in DUTY_OF:
         operation["x-duty"] = str(DUTY_OF[row.access])
     return operation

@@ -10,7 +10,7 @@ Sources: OpenID Connect Core 1.0, 3.1.3.7; RFC 7517 (keys), RFC 7519 (claims), R
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Any, Final
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -19,12 +19,11 @@ from joserfc.jws import extract_compact
 
 from gateway.core.identity import IdentityRules
 
-__all__ = ["Keys", "key_id", "read_keys", "subject_of"]
+__all__ = ["Keys", "claims_of", "issuer_of", "key_id", "read_keys"]
 
 Keys = dict[str | None, Key]
 """Public keys by id; under None one that stands alone, which also answers for tokens that name none."""
 
-_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
 _PUBLIC: Final = frozenset({"RSA", "EC", "OKP"})
 _LEEWAY: Final = 60
 """Seconds that the issuer's clock may be off."""
@@ -39,8 +38,18 @@ def key_id(token: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def subject_of(token: str, keys: Keys, rules: IdentityRules, now: int) -> str | None:
-    """Whom a good token speaks of; None for every other text."""
+def issuer_of(token: str) -> str | None:
+    """Who a token says made it: unproved, only to see whose keys and rules it has to be judged by."""
+    try:
+        found: object = json.loads(extract_compact(token.encode()).payload)
+    except (JoseError, ValueError):
+        return None
+    issuer = found.get("iss") if isinstance(found, dict) else None
+    return issuer if isinstance(issuer, str) else None
+
+
+def claims_of(token: str, keys: Keys, rules: IdentityRules, now: int) -> dict[str, Any] | None:
+    """What a good token says; None for every other text."""
 
     def chosen(guest: GuestProtocol) -> Key:
         found = keys.get(guest.headers().get("kid"))
@@ -57,12 +66,11 @@ def subject_of(token: str, keys: Keys, rules: IdentityRules, now: int) -> str | 
         sub={"essential": True},
     )
     try:
-        found = jwt.decode(token, chosen, algorithms=_ALGORITHMS).claims
+        found = jwt.decode(token, chosen, algorithms=rules.algorithms).claims
         claims.validate(found)
     except (JoseError, ValueError, TypeError):
         return None
-    subject: object = found["sub"]
-    return subject if isinstance(subject, str) and subject else None
+    return found if isinstance(found["sub"], str) and found["sub"] else None
 
 
 def read_keys(text: bytes) -> Keys:

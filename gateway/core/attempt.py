@@ -18,29 +18,31 @@ from gateway.core.values import dataclass
 __all__ = ["PRINCIPAL_NAME", "Address", "Attempt", "Principal", "address_class", "unmap"]
 
 Address = IPv4Address | IPv6Address
-PrincipalKind = Literal["app", "link", "admin", "anonymous"]
+PrincipalKind = Literal["app", "user", "link", "admin", "anonymous"]
 
 PRINCIPAL_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}"
-"""What an app, an admin or a link may be called."""
+"""What an app, a user, an admin or a link may be called."""
 
 _NAME: Final = re.compile(PRINCIPAL_NAME, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts: `app:NAME`, `link:ID`, `admin:NAME` or `anonymous`."""
+    """Who acts: `app:NAME`, `user:NAME`, `link:ID`, `admin:NAME` or `anonymous`."""
 
     kind: PrincipalKind
     name: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Principal:
-        """Raises ValueError for anything but the four forms."""
+        """Raises ValueError for anything but these forms."""
         kind, _, name = text.partition(":")
         if text == "anonymous":
             return ANONYMOUS
         if kind not in get_args(PrincipalKind) or kind == "anonymous" or not _NAME.fullmatch(name):
-            raise ValueError(f"{text!r} is not a principal: write app:NAME, link:ID, admin:NAME or anonymous")
+            raise ValueError(
+                f"{text!r} is not a principal: write app:NAME, user:NAME, link:ID, admin:NAME or anonymous"
+            )
         return cls(cast("PrincipalKind", kind), name)
 
     def __str__(self) -> str:

@@ -1,15 +1,26 @@
-"""Owns whose web identity tokens are believed, and which app a role stands for.
+"""Owns whose identity tokens are believed, which app a role stands for, and whom a token's claims speak of.
 
 Refuses to own verifying a token (`gateway.control.identity`).
-Law: a role is given to the subjects it names and to nobody else.
+Laws: a role is given to the subjects it names and to nobody else. An issuer names the users it may speak of, and none
+of another issuer's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 
-__all__ = ["IdentityRules", "Role"]
+from gateway.core.attempt import Principal
+from gateway.core.pattern import NamePattern
+
+__all__ = ["ALGORITHMS", "IdentityRules", "Role", "User", "UserRules", "groups_of"]
+
+ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
+"""Only asymmetric ones."""
+
+_MOST_GROUPS: Final = 1000
+_LONGEST_GROUP: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +38,62 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """Somebody whom an issuer speaks of, with the groups that it says they are in; `until` in seconds."""
+
+    principal: Principal
+    groups: tuple[str, ...]
+    until: float | None
+
+
+def groups_of(said: object) -> tuple[str, ...] | None:
+    """The groups of a claim, sorted: a list of texts, or one text. None for anything else, and for more than fit."""
+    texts = [said] if isinstance(said, str) else said
+    if not isinstance(texts, list) or len(texts) > _MOST_GROUPS:
+        return None
+    if not all(isinstance(text, str) and 0 < len(text) <= _LONGEST_GROUP and text.isprintable() for text in texts):
+        return None
+    return tuple(sorted(set(texts)))
+
+
+@dataclass(frozen=True, slots=True)
+class UserRules:
+    """Which claim names a user, which one their groups, and of which users the issuer may speak."""
+
+    claim: str
+    groups: str | None
+    admit: tuple[NamePattern, ...]
+
+    def user_of(self, claims: Mapping[str, Any]) -> User | None:
+        """Whom the claims of a good token speak of; None where they speak of nobody whom this issuer may name.
+
+        An address counts as a name only if the issuer says that it is the user's (OpenID Connect Core 1.0, 5.7).
+        """
+        name = claims.get(self.claim)
+        if not isinstance(name, str) or (self.claim == "email" and claims.get("email_verified") is not True):
+            return None
+        try:
+            principal = Principal.parse(f"user:{name}")
+        except ValueError:
+            return None
+        groups = () if self.groups is None else groups_of(claims.get(self.groups, []))
+        if groups is None or not any(pattern.matches(str(principal)) for pattern in self.admit):
+            return None
+        return User(principal, groups, float(claims["exp"]))
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityRules:
-    """Whom to believe, and about what. `jwks` is a URL or the path of a file."""
+    """Whom to believe, and about what. `jwks` is a URL or the path of a file; None has the issuer say where it is."""
 
     issuer: str
     audience: str
-    jwks: str
+    jwks: str | None
     roles: Mapping[str, Role]
     ca_file: str | None = None
     bearer: str | None = field(default=None, repr=False)
+    users: UserRules | None = None
+    algorithms: tuple[str, ...] = ALGORITHMS
 
     def app_of(self, issuer: str, audience: str, role: str, subject: str) -> str | None:
         """The app that this subject of a good token stands for in this role."""

@@ -229,8 +229,15 @@ class NamePattern:
     def parse(cls, text: str) -> NamePattern:
         """Raises ValueError for anything that could match no principal."""
         kind, _, name = text.partition(":")
-        if text not in {"*", "anonymous"} and (kind not in {"app", "link", "admin"} or not name):
-            raise ValueError(f"{text!r} names nobody: write app:NAME, app:*, admin:NAME, link:ID, anonymous or *")
+        if text not in {"*", "anonymous"} and (kind not in {"app", "user", "link", "admin"} or not name):
+            raise ValueError(
+                f"{text!r} names nobody: write app:NAME, app:*, user:NAME, admin:NAME, link:ID, anonymous or *"
+            )
+        return cls.of(text)
+
+    @classmethod
+    def of(cls, text: str) -> NamePattern:
+        """A pattern over texts of whatever kind: of groups too, which are no principals."""
         return cls(text, tuple(map(_Segment.parse, text.split("/"))))
 
     def matches(self, principal: str) -> bool:

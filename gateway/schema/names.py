@@ -36,14 +36,14 @@ _LONGEST_PRINCIPAL: Final = 160
 
 def _parse_principal(value: object) -> Principal:
     if not isinstance(value, str) or len(value) > _LONGEST_PRINCIPAL:
-        raise ValueError("must be a principal: app:NAME, link:ID, admin:NAME or anonymous")
+        raise ValueError("must be a principal: app:NAME, user:NAME, link:ID, admin:NAME or anonymous")
     return Principal.parse(value)
 
 
 def _parse_owner(value: object) -> Principal:
     found = _parse_principal(value)
-    if found.kind not in {"app", "admin"}:
-        raise ValueError("a link is owned by an app or an admin")
+    if found.kind not in {"app", "user", "admin"}:
+        raise ValueError("a link is owned by an app, a user or an admin")
     return found
 
 
@@ -55,7 +55,7 @@ def _parse_app(value: object) -> Principal:
 
 def _parse_pattern(value: object) -> NamePattern:
     if not isinstance(value, str):
-        raise ValueError("must name somebody: app:NAME, app:*, admin:NAME, anonymous or *")
+        raise ValueError("must name somebody: app:NAME, app:*, user:NAME, admin:NAME, anonymous or *")
     return NamePattern.parse(value)
 
 
@@ -114,10 +114,12 @@ def _principal_schema(pattern: str, description: str) -> WithJsonSchema:
 Who = Annotated[
     Principal,
     PlainValidator(_parse_principal),
-    _principal_schema(f"((app|admin|link):{PRINCIPAL_NAME}|anonymous)", "A principal."),
+    _principal_schema(f"((app|user|admin|link):{PRINCIPAL_NAME}|anonymous)", "A principal."),
 ]
 Owner = Annotated[
-    Principal, PlainValidator(_parse_owner), _principal_schema(f"(app|admin):{PRINCIPAL_NAME}", "An app or an admin.")
+    Principal,
+    PlainValidator(_parse_owner),
+    _principal_schema(f"(app|user|admin):{PRINCIPAL_NAME}", "An app, a user or an admin."),
 ]
 App = Annotated[Principal, PlainValidator(_parse_app), _principal_schema(f"app:{PRINCIPAL_NAME}", "An app.")]
 ActorName = Annotated[

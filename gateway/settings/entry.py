@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BeforeValidator, ConfigDict
 
-__all__ = ["ENTRY", "one_or_more", "written_as"]
+__all__ = ["ENTRY", "one_or_more", "one_or_more_sections", "written_as"]
 
 ENTRY: Final = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 """Unknown keys are errors and nothing changes afterwards. A part is made with its whole, and not by itself as well."""
@@ -23,6 +23,13 @@ def one_or_more(kind: Any) -> BeforeValidator:
 def written_as(kind: Any) -> BeforeValidator:
     """Changes nothing: tells the schema what may be written where a model's own validator reads a shorter form."""
     return BeforeValidator(lambda value: value, json_schema_input_type=kind)
+
+
+def one_or_more_sections(kind: Any) -> BeforeValidator:
+    """Lets a list of sections be written as one section. `kind` is what an entry is, for the schema."""
+    return BeforeValidator(
+        lambda value: [value] if isinstance(value, dict) else value, json_schema_input_type=kind | list[kind]
+    )
 
 
 def _listify(value: object) -> object:

@@ -70,7 +70,7 @@ def describe_errors(
     """One sentence for every error in a validation of the document's value at `base` against the model."""
     for detail in error.errors(include_url=False):
         location = tuple(detail["loc"])
-        path = base + location
+        path = document.written(base + location)
         context = detail.get("ctx", {})
         match detail["type"]:
             case "default_factory_not_called":

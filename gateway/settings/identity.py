@@ -1,31 +1,35 @@
-"""Owns what `control.identity` may say: whose web identity tokens are believed, and which app each role stands for.
+"""Owns what `control.identity` may say: whose identity tokens are believed, which app each role stands for, and of
+which users an issuer may speak.
 
 Refuses to own verifying a token (`gateway.control.identity`).
-Law: an issuer speaks for many subjects, so a role always names the subjects that may take it; there is no default.
+Law: an issuer speaks for many subjects, so a role always names the subjects that may take it, and users are always
+named by a pattern; there is no default.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
-from gateway.core.identity import IdentityRules, Role
+from gateway.core.identity import ALGORITHMS, IdentityRules, Role, UserRules
+from gateway.core.pattern import NamePattern
 from gateway.schema.names import App
 from gateway.schema.texts import Text
 from gateway.settings.entry import ENTRY, one_or_more
 from gateway.settings.files import Authorities, require_file
 from gateway.settings.secret import SecretRef
 
-__all__ = ["IdentityRole", "IdentitySettings"]
+__all__ = ["IdentityRole", "IdentitySettings", "IdentityUsers", "RoleSettings"]
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def _check_issuer(value: str) -> str:
-    if urlsplit(value).scheme != "https" or not urlsplit(value).netloc:
+    parts = urlsplit(value)
+    if not parts.netloc or (parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOCAL)):
         raise ValueError("must be the issuer exactly as its tokens say it: an https URL")
     return value
 
@@ -49,7 +53,35 @@ def _check_subject(value: str) -> str:
     return value
 
 
+def _parse_user_pattern(value: object) -> NamePattern:
+    if not isinstance(value, str) or not value or value == "*":
+        raise ValueError("must say of which users: a name, or a pattern like *@acme.example")
+    return NamePattern.parse(f"user:{value}")
+
+
+def _parse_staff(value: object) -> NamePattern:
+    if not isinstance(value, str) or value.partition(":")[0] not in {"user", "group"} or not value.partition(":")[2]:
+        raise ValueError("must name users or groups: user:NAME, user:*@acme.example, group:NAME")
+    return NamePattern.of(value)
+
+
 Subject = Annotated[Text, AfterValidator(_check_subject)]
+Claim = Annotated[Text, Field(pattern=r"^[!-~]+$")]
+UserPattern = Annotated[NamePattern, PlainValidator(_parse_user_pattern), WithJsonSchema({"type": "string"})]
+StaffPattern = Annotated[NamePattern, PlainValidator(_parse_staff), WithJsonSchema({"type": "string"})]
+StaffPatterns = Annotated[tuple[StaffPattern, ...], one_or_more(StaffPattern)]
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"]
+
+
+class RoleSettings(BaseModel):
+    """Which users and groups are more than owners of their own."""
+
+    model_config = ENTRY
+
+    admin: StaffPatterns = ()
+    """They see and change everything."""
+    audit: StaffPatterns = ()
+    """They see everything and change nothing."""
 
 
 class IdentityRole(BaseModel):
@@ -62,35 +94,67 @@ class IdentityRole(BaseModel):
     """The `sub` of the tokens that may take it; `system:serviceaccount:billing:*` is everybody in a namespace."""
 
 
+class IdentityUsers(BaseModel):
+    """People who show an issuer's token as their bearer token: they act as `user:NAME`."""
+
+    model_config = ENTRY
+
+    name: Claim = "email"
+    """The claim that is the user's name. `email` counts only together with `email_verified: true`."""
+    groups: Claim | None = None
+    """The claim that lists the user's groups."""
+    admit: Annotated[tuple[UserPattern, ...], one_or_more(UserPattern), Field(min_length=1)]
+    """Of which users the issuer may speak, so that no issuer can name another's: `*@acme.example`."""
+
+    @property
+    def rules(self) -> UserRules:
+        return UserRules(self.name, self.groups, self.admit)
+
+
 class IdentitySettings(BaseModel):
-    """Who may fetch keys with a web identity token (OpenID Connect), for central use: AssumeRoleWithWebIdentity."""
+    """An issuer of OpenID Connect: of the tokens of workloads (AssumeRoleWithWebIdentity), of people, or of both."""
 
     model_config = ENTRY
 
     issuer: Annotated[str, AfterValidator(_check_issuer)]
     """The tokens' `iss`, letter by letter."""
-    jwks: Annotated[
-        str | Path,
-        PlainValidator(_parse_jwks),
-        WithJsonSchema({"type": "string", "examples": ["https://issuer.example.com/jwks"]}),
-    ]
-    """Where the issuer's public keys are: an https URL, or a file."""
+    jwks: (
+        Annotated[
+            str | Path,
+            PlainValidator(_parse_jwks),
+            WithJsonSchema({"type": "string", "examples": ["https://issuer.example.com/jwks"]}),
+        ]
+        | None
+    ) = None
+    """Where the issuer's public keys are: an https URL, or a file. Left out, the issuer is asked for it (discovery)."""
     audience: Text
     """What `aud` has to name, so that a token made for somebody else is worth nothing here."""
-    roles: Annotated[dict[str, IdentityRole], Field(min_length=1)]
+    users: IdentityUsers | None = None
+    """Left out, no token of this issuer opens the control API."""
+    algorithms: Annotated[tuple[Algorithm, ...], one_or_more(Algorithm), Field(min_length=1)] = ALGORITHMS
+    """By which its tokens may be signed."""
+    roles: Annotated[dict[str, IdentityRole], Field(min_length=1)] | None = None
     """By the last part of the role's name: `arn:aws:iam::000000000000:role/billing` asks for `billing`."""
     ca_file: Authorities | None = None
     """Certificate authorities to trust for `jwks` instead of the system's, PEM."""
     bearer: SecretRef | None = None
     """A token to show where the keys are fetched, for clusters that show them to known callers only."""
 
+    @model_validator(mode="after")
+    def _says_for_what(self) -> IdentitySettings:
+        if self.roles is None and self.users is None:
+            raise ValueError("believes an issuer for nothing: write roles, or users, or both")
+        return self
+
     @property
     def rules(self) -> IdentityRules:
         return IdentityRules(
             issuer=self.issuer,
             audience=self.audience,
-            jwks=str(self.jwks),
-            roles={name: Role(role.app.name, role.subjects) for name, role in self.roles.items()},
+            jwks=None if self.jwks is None else str(self.jwks),
+            roles={name: Role(role.app.name, role.subjects) for name, role in (self.roles or {}).items()},
+            users=None if self.users is None else self.users.rules,
+            algorithms=self.algorithms,
             ca_file=None if self.ca_file is None else str(self.ca_file),
             bearer=None if self.bearer is None else self.bearer.resolve(),
         )

@@ -21,9 +21,9 @@ from gateway.core.posture import FailPosture
 from gateway.schema.addresses import BaseUrl, HostName, ListenAddress
 from gateway.schema.names import ActorName, App
 from gateway.schema.quantities import ByteRate, Count, Duration, DurationOrNone, End, Instant
-from gateway.settings.entry import ENTRY, one_or_more, written_as
+from gateway.settings.entry import ENTRY, one_or_more, one_or_more_sections, written_as
 from gateway.settings.files import Directory, FilePath
-from gateway.settings.identity import IdentitySettings
+from gateway.settings.identity import IdentitySettings, RoleSettings
 from gateway.settings.proxies import Proxy
 from gateway.settings.references import PrincipalPatterns
 from gateway.settings.secret import SecretRef
@@ -211,12 +211,16 @@ class ControlSettings(BaseModel):
     tokens: tuple[AdminToken, ...] = ()
     sidecars: tuple[SidecarToken, ...] = ()
     credentials: tuple[AppCredential, ...] = ()
-    identity: IdentitySettings | None = None
+    identity: Annotated[tuple[IdentitySettings, ...], one_or_more_sections(IdentitySettings)] = ()
+    roles: RoleSettings = RoleSettings()
     tls: TlsFiles | None = None
 
     @model_validator(mode="after")
     def _require_distinct(self) -> ControlSettings:
         """Whoever asks is known by a name, so one that opens something must not be another's too."""
+        issuers = [one.issuer for one in self.identity]
+        if len(set(issuers)) < len(issuers):
+            raise ValueError("names an issuer twice in identity: a token has to be judged by one set of rules")
         admins = {token.name for token in self.tokens}
         for sidecar in self.sidecars:
             if sidecar.apps and sidecar.name in admins:

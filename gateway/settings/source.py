@@ -80,6 +80,14 @@ class Document:
             path = path[:-1]
         return path
 
+    def written(self, path: NodePath) -> NodePath:
+        """The path without the numbers of entries where the file has one entry in place of a list."""
+        found: NodePath = ()
+        for part in path:
+            if not isinstance(part, int) or (*found, part) in self.places or found not in self.places:
+                found = (*found, part)
+        return found
+
     def where(self, path: NodePath, *, key: bool = False) -> str:
         """`file:line:column` of the value (or of its key), or of the nearest thing around it; or a variable's name."""
         place = self.places.get(self.known(path))

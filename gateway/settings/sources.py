@@ -6,7 +6,9 @@ Refuses to own what becomes of a key that outlived its source (`gateway.control.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable, Sequence
 
+from gateway.core.identity import IdentityRules
 from gateway.core.source import Sources, fingerprint
 from gateway.core.token import hash_secret
 from gateway.settings.model import Settings
@@ -36,9 +38,15 @@ def compile_sources(settings: Settings) -> Sources:
             (sidecar.name, fingerprint(hash_secret(sidecar.secret.resolve()))): control.sidecar_apps[sidecar.name]
             for sidecar in control.sidecars
         },
-        app_of=_match_none if control.identity is None else control.identity.rules.app_of,
+        app_of=_finder([issuer.rules for issuer in control.identity]),
     )
 
 
-def _match_none(issuer: str, audience: str, role: str, subject: str) -> None:
-    return None
+def _finder(issuers: Sequence[IdentityRules]) -> Callable[[str, str, str, str], str | None]:
+    """What gives the app that an issuer, an audience, a role and a subject stand for by any of these rules."""
+
+    def app_of(issuer: str, audience: str, role: str, subject: str) -> str | None:
+        found = (rules.app_of(issuer, audience, role, subject) for rules in issuers)
+        return next((app for app in found if app is not None), None)
+
+    return app_of

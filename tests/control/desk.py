@@ -209,6 +209,7 @@ CALLERS: Final[dict[str, Any]] = {
     "admins": {hash_secret(ADMIN): AdminTerms("ops"), hash_secret(ADMIN + "2"): AdminTerms("night")},
     "apps": {hash_secret(APP): "billing", hash_secret(APP + "2"): "other"},
     "sidecars": {},
+    "roles": {},
     "sidecar_apps": {},
     "sidecar_serves": {},
 }

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from gateway.control.caller import DUTY_OF, NOBODY, OWN, Access, Admitted
-from gateway.control.deps import Callers
+from gateway.control.caller import DUTY_OF, EVERYTHING, NOBODY, OWN, Access, Admitted, Reach
+from gateway.control.deps import Callers, IdentityVerifier, Proved
 from gateway.control.guard import Guard, known_as
 from gateway.control.key_proof import KeyProof
 from gateway.core.attempt import Principal
-from gateway.core.duty import AdminTerms, Duty
+from gateway.core.duty import EVERY_DUTY, OWNERS_DUTIES, AdminTerms, Duty
+from gateway.core.identity import User
+from gateway.core.pattern import NamePattern
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.source import from_entry
@@ -33,13 +35,18 @@ def test_the_name_is_that_of_the_token() -> None:
         assert known_as(wrong, KNOWN) is None
 
 
-def guard(admins: Mapping[SecretHash, AdminTerms] | None = None, now: float = 0.0, **more: Any) -> Guard:
+def guard(
+    admins: Mapping[SecretHash, AdminTerms] | None = None,
+    now: float = 0.0,
+    identity: IdentityVerifier | None = None,
+    **more: Any,
+) -> Guard:
     known = KNOWN if admins is None else admins
-    parts = {"sidecars": {}, "apps": {}, "sidecar_apps": {}, "sidecar_serves": {}} | more
+    parts = {"sidecars": {}, "apps": {}, "roles": {}, "sidecar_apps": {}, "sidecar_serves": {}} | more
     callers = Callers(admins=known, **parts)
     state = open_memory(clock=lambda: now)
     keys = KeyProof(state.grants, Sealer(), lambda grant: False, lambda: now)
-    return Guard(lambda: callers, lambda: "https://gw", keys, lambda: now)
+    return Guard(lambda: callers, lambda: "https://gw", keys, identity, lambda: now)
 
 
 async def admit(watched: Guard, access: Access, *shown: str, peer: str | None = None, app: str = "billing") -> Admitted:
@@ -132,6 +139,55 @@ async def test_an_apps_token_reaches_what_the_app_owns() -> None:
     found = await admit(guard(apps={hash_secret("t"): "billing"}), Access.SHARE, "Bearer t")
     assert Principal("app", "billing") == found.principal == found.reach.owner
     assert from_entry("https://gw", hash_secret("t")) == found.source
+
+
+class Vouching:
+    """An issuer that knows the token `a.b.c`."""
+
+    def __init__(self, *groups: str) -> None:
+        self.user = User(Principal("user", "ann@acme.example"), groups, 100.0)
+
+    async def prove(self, token: str, role: str) -> Proved | None:
+        return None
+
+    async def prove_user(self, token: str) -> User | None:
+        return self.user if token == "a.b.c" else None
+
+
+ROLES = {"admin": (NamePattern.of("group:ops"),), "audit": (NamePattern.of("user:*@acme.example"),)}
+
+
+@pytest.mark.parametrize(
+    ("groups", "roles", "reach", "may"),
+    [
+        (("ops",), {}, Reach(Principal("user", "ann@acme.example")), OWNERS_DUTIES),
+        (("ops2", "x"), ROLES, EVERYTHING, {Duty.READ}),
+        (("x", "ops"), ROLES, EVERYTHING, EVERY_DUTY - {Duty.SERVE}),
+    ],
+)
+async def test_a_user_has_the_roles_of_their_name_and_groups(
+    groups: tuple[str, ...], roles: Any, reach: Reach, may: set[Duty]
+) -> None:
+    """Their own without one; no role makes a sidecar of a person."""
+    watched = guard(identity=Vouching(*groups), roles=roles)
+    found = await admit(watched, Access.READ, "Bearer a.b.c")
+    assert (Principal("user", "ann@acme.example"), reach, may) == (found.principal, found.reach, found.may)
+    assert (reach is EVERYTHING) is watched.still_admits(Access.FEED, found)
+    assert not guard(now=100.0, identity=Vouching(*groups), roles=roles).still_admits(Access.FEED, found)
+    assert not guard(identity=Vouching(*groups), roles={}).still_admits(Access.FEED, found)
+    assert Reason.NOT_ALLOWED is await refusal(watched, "Bearer a.b.c", access=Access.SIDECAR)
+
+
+async def test_a_token_of_nobody_is_a_guess() -> None:
+    """Whatever its form; without an issuer none is looked at."""
+    for text in ("a.b.d", "a.b", "abc"):
+        assert Reason.CREDENTIALS_MISSING is await refusal(guard(identity=Vouching()), f"Bearer {text}")
+    assert Reason.CREDENTIALS_MISSING is await refusal(guard(), "Bearer a.b.c")
+    watched = guard(identity=Vouching())
+    for _ in range(10):
+        await refusal(watched, "Bearer a.b.d")
+    assert Reason.TOO_MANY_GUESSES is await refusal(watched, "Bearer a.b.d")
+    await admit(watched, Access.READ, "Bearer a.b.c")
 
 
 async def test_everybody_is_anonymous() -> None:

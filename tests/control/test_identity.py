@@ -72,7 +72,7 @@ async def app_for(identity: Identity, text: str, role: str) -> str | None:
 
 @pytest.fixture
 def identity(rules: IdentityRules, clock: Clock) -> Identity:
-    return Identity(lambda: rules, clock)
+    return Identity(lambda: [rules], clock)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ async def test_a_changed_token_is_refused(identity: Identity) -> None:
 
 async def test_a_lone_key_needs_no_id(rules: IdentityRules, clock: Clock) -> None:
     """An issuer with one key may leave the id out of its tokens."""
-    Path(rules.jwks).write_text(key_set(EC))
-    lone = Identity(lambda: rules, clock)
+    Path(rules.jwks or "").write_text(key_set(EC))
+    lone = Identity(lambda: [rules], clock)
     assert "billing" == await app_for(lone, token(EC, "ES256", header={"kid": None}), "billing")
     assert None is await app_for(lone, token(RSA, "RS256", header={"kid": None}), "billing")
 
@@ -185,7 +185,7 @@ async def test_a_lone_key_needs_no_id(rules: IdentityRules, clock: Clock) -> Non
 async def test_nobody_is_believed_without_rules(clock: Clock) -> None:
     """No provider is a fault that is told, never an open door."""
     with pytest.raises(DependencyDown):
-        await app_for(Identity(lambda: None, clock), token(), "billing")
+        await app_for(Identity(list, clock), token(), "billing")
 
 
 async def test_new_keys_are_found_and_old_ones_forgotten(
@@ -194,7 +194,7 @@ async def test_new_keys_are_found_and_old_ones_forgotten(
     """An unknown key id leads to a look at the keys, at most every half minute; a withdrawn key ends with the next."""
     new = RSAKey.generate_key(2048, {"kid": "new"})
     assert "billing" == await app_for(identity, token(), "billing")
-    Path(rules.jwks).write_text(key_set(new))
+    Path(rules.jwks or "").write_text(key_set(new))
     assert None is await app_for(identity, token(new), "billing")
     clock.now += 30
     assert "billing" == await app_for(identity, token(new), "billing")
@@ -206,7 +206,7 @@ async def test_keys_outlive_a_short_silence_of_the_issuer(
 ) -> None:
     """For an hour after they were fetched; then there is no answer instead of a wrong one."""
     assert "billing" == await app_for(identity, token(), "billing")
-    Path(rules.jwks).unlink()
+    Path(rules.jwks or "").unlink()
     clock.now += 3599
     assert "billing" == await app_for(identity, token(exp=clock.now + 60), "billing")
     for _ in range(2):
@@ -218,7 +218,7 @@ async def test_keys_outlive_a_short_silence_of_the_issuer(
 async def test_a_changed_rule_holds_at_once(rules: IdentityRules, clock: Clock, tmp_path: Path) -> None:
     """After a reload the new issuer and roles count, and the old keys are forgotten."""
     current = [rules]
-    identity = Identity(lambda: current[0], clock)
+    identity = Identity(lambda: current, clock)
     assert "billing" == await app_for(identity, token(), "billing")
     current[0] = replace(rules, roles={"billing": Role("other", (SUBJECT,))})
     assert "other" == await app_for(identity, token(), "billing")
@@ -233,10 +233,10 @@ async def test_a_changed_rule_holds_at_once(rules: IdentityRules, clock: Clock, 
 
 async def test_a_key_of_an_unknown_kind_spoils_no_other(rules: IdentityRules, clock: Clock) -> None:
     """An issuer may sign for others in ways that we do not know; RFC 7517 has us pass those keys over."""
-    known = json.loads(Path(rules.jwks).read_text())["keys"]
+    known = json.loads(Path(rules.jwks or "").read_text())["keys"]
     strange = [{"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA", "kid": "new"}, {"kty": "RSA", "kid": "bare"}, "text"]
-    Path(rules.jwks).write_text(json.dumps({"keys": strange + known}))
-    identity = Identity(lambda: rules, clock)
+    Path(rules.jwks or "").write_text(json.dumps({"keys": strange + known}))
+    identity = Identity(lambda: [rules], clock)
     assert "billing" == await app_for(identity, token(), "billing")
 
 
@@ -268,7 +268,7 @@ async def test_keys_are_fetched_once_for_many_tokens(
     """One look serves five minutes, and shows the bearer token that the settings name."""
     url, asked, _ = issuer
     remote = replace(rules, jwks=f"{url}/jwks", bearer="a-pods-own-token")
-    identity = Identity(lambda: remote, clock)
+    identity = Identity(lambda: [remote], clock)
     for _ in range(5):
         assert "billing" == await app_for(identity, token(), "billing")
     assert ["Bearer a-pods-own-token"] == [request.headers["Authorization"] for request in asked]
@@ -297,7 +297,7 @@ async def test_a_faulty_issuer_is_a_dependency_that_is_down(
     url, asked, answers = issuer
     answers[0] = answer
     remote = replace(rules, jwks=f"{url}/jwks")
-    identity = Identity(lambda: remote, clock)
+    identity = Identity(lambda: [remote], clock)
     for _ in range(3):
         with pytest.raises(DependencyDown):
             await app_for(identity, token(), "billing")

@@ -12,11 +12,14 @@ from typing import Any, Final
 
 import pytest
 
+from gateway.control.deps import Proved
 from gateway.control.endpoint import Endpoint
 from gateway.control.rows import ROWS
 from gateway.core.attempt import Principal
 from gateway.core.duty import AdminTerms, Duty
+from gateway.core.identity import User
 from gateway.core.issued import IssuedKey
+from gateway.core.pattern import NamePattern
 from gateway.core.rule import LinkLimits
 from gateway.core.token import grant_id, hash_secret
 from tests.control.desk import ADMIN, APP, CALLERS, POLICY, Desk, Reply, basic, rule, serving
@@ -31,14 +34,17 @@ TOKENS: Final = {
     "sidecar": "a-sidecars-token",
     "app": APP,
     "other": OTHER,
+    "user": "a.b.c",
+    "staff": "s.t.u",
 }
 BY_KEY: Final = ("signer", "shower")
 IDENTITIES: Final = ("nobody", *TOKENS, *BY_KEY)
 
-OWNERS: Final = {"app", "signer", "shower", "other"}
+STRANGERS: Final = {"other", "user"}
+OWNERS: Final = {"app", "signer", "shower"} | STRANGERS
 EVERYBODY: Final = frozenset(IDENTITIES)
 SIDECARS: Final = frozenset({"admin", "sidecar"})
-READERS: Final = frozenset({"admin", "auditor"})
+READERS: Final = frozenset({"admin", "auditor", "staff"})
 
 EXPECTED: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("healthy", "ready", "metrics", "description", "assumeRole", "assumeRoleBelow"), EVERYBODY),
@@ -58,6 +64,17 @@ UNKNOWN: Final = {"nobody", "former", "sidecar"}
 """Who is told no more than that a valid secret is needed. Others are known, and hear that it is not for them."""
 
 
+class Issuer:
+    """Knows two users, one of whom is an auditor by their group."""
+
+    async def prove(self, token: str, role: str) -> Proved | None:
+        return None
+
+    async def prove_user(self, token: str) -> User | None:
+        groups = {TOKENS["user"]: (), TOKENS["staff"]: ("audit",)}.get(token)
+        return None if groups is None else User(Principal("user", f"u{len(groups)}"), groups, None)
+
+
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
     admins = {
@@ -67,12 +84,19 @@ async def desk() -> AsyncIterator[Desk]:
         hash_secret(TOKENS["former"]): AdminTerms("former", expires=1.0),
     }
     sidecars = {hash_secret(TOKENS["sidecar"]): "edge"}
+    roles = {"audit": (NamePattern.of("group:audit"),)}
     limits = LinkLimits(max_expires=86400.0, max_uses=5)
     policy = replace(
         POLICY,
         rules=(*POLICY.rules, rule("others share theirs", "app:other", "read share", "reports/o/**", links=limits)),
     )
-    async with serving(admins=lambda: admins, sidecars=lambda: sidecars, policy=lambda: policy) as opened:
+    async with serving(
+        admins=lambda: admins,
+        sidecars=lambda: sidecars,
+        policy=lambda: policy,
+        roles=lambda: roles,
+        identity=Issuer(),
+    ) as opened:
         yield opened
 
 
@@ -126,7 +150,7 @@ async def test_each_caller_is_let_in_where_the_row_is_for_them(row: Endpoint[Any
         if who not in EXPECTED[row.name]:
             known = who not in UNKNOWN and row.name != "containerCredentials"
             assert (403 if known else 401) == answer.status, (row.name, who, answer.text)
-        elif who == "other" and "{id}" in row.path:
+        elif who in STRANGERS and "{id}" in row.path:
             never = await ask(desk, who, key, row.method, path_of(row, "l_never", "k_never"), text)
             assert 404 == answer.status, (row.name, who, answer.text)
             assert without_id(never) == without_id(answer)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from gateway.control.web_tokens import key_id, read_keys, subject_of
+from gateway.control.web_tokens import Keys, claims_of, issuer_of, key_id, read_keys
 from gateway.core.identity import IdentityRules
 from tests.control.test_identity import EC, ED, GOOD, ISSUER, NOW, RSA, SECRET, SUBJECT, key_set, token
 
 RULES = IdentityRules(ISSUER, "gateway", "https://issuer.example/jwks", {})
+
+
+def subject_of(text: str, keys: Keys, rules: IdentityRules, now: int) -> object:
+    claims = claims_of(text, keys, rules, now)
+    return None if claims is None else claims["sub"]
 
 
 def test_a_good_token_speaks_of_its_subject() -> None:
@@ -19,6 +25,22 @@ def test_a_good_token_speaks_of_its_subject() -> None:
     assert SUBJECT == subject_of(token(), keys, RULES, int(NOW))
     assert None is subject_of(token(), read_keys(key_set(EC).encode()), RULES, int(NOW))
     assert None is subject_of(token(), keys, RULES, int(GOOD["exp"]) + 61)
+
+
+def test_an_algorithm_that_the_rules_do_not_name_proves_nothing() -> None:
+    """Whatever key of the issuer it was made with."""
+    keys = read_keys(key_set(RSA, EC).encode())
+    narrow = replace(RULES, algorithms=("ES256",))
+    assert None is subject_of(token(), keys, narrow, int(NOW))
+    assert SUBJECT == subject_of(token(EC, "ES256"), keys, narrow, int(NOW))
+
+
+def test_a_tokens_word_about_its_issuer_is_read_without_belief() -> None:
+    """Only to see whose keys it would have to be signed with; what is no token has none."""
+    assert ISSUER == issuer_of(token())
+    assert ISSUER == issuer_of(token(SECRET, "HS256"))
+    for text in (token(iss=None), token(iss=["x"]), "no.token", "e30.W10.x", "e30.eA.x", ""):
+        assert None is issuer_of(text)
 
 
 def test_a_tokens_word_about_its_key_is_read_without_belief() -> None:

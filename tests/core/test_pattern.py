@@ -183,7 +183,7 @@ def test_who_a_name_pattern_matches(pattern: str, principal: str, matched: bool)
     assert matched == NamePattern.parse(pattern).matches(principal)
 
 
-@pytest.mark.parametrize("text", ["", "billing", "app:", "user:x", "anonymous:x", "App:x"])
+@pytest.mark.parametrize("text", ["", "billing", "app:", "group:x", "person:x", "user:", "anonymous:x", "App:x"])
 def test_a_name_pattern_that_matches_nobody_is_refused(text: str) -> None:
     """A typo in `who` is a fault of the file; it does not silently match nobody."""
     with pytest.raises(ValueError, match="names nobody"):

@@ -13,10 +13,10 @@ from gateway.core.pattern import RESERVED
 from gateway.schema import names
 from tests.schema.conftest import no_surprise, parsed, sentence
 
-NOBODY = "'bob' names nobody: write app:NAME, app:*, admin:NAME, link:ID, anonymous or *"
+NOBODY = "'bob' names nobody: write app:NAME, app:*, user:NAME, admin:NAME, link:ID, anonymous or *"
 FOLDER = "must end with a slash (did you mean 'prod/'?): without it, it would reach its siblings"
 BUCKET = "a bucket name has 3 to 63 lower-case letters, digits, dots and hyphens, a letter or digit at both ends"
-PRINCIPAL = "is not a principal: write app:NAME, link:ID, admin:NAME or anonymous"
+PRINCIPAL = "is not a principal: write app:NAME, user:NAME, link:ID, admin:NAME or anonymous"
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ def test_names_are_read_into_what_they_mean(kind: Any, value: object, result: ob
     ("kind", "value", "why"),
     [
         (names.Who, "bob", f"'bob' {PRINCIPAL}"),
-        (names.Who, 7, "must be a principal: app:NAME, link:ID, admin:NAME or anonymous"),
-        (names.Who, "app:" + "x" * 300, "must be a principal: app:NAME, link:ID, admin:NAME or anonymous"),
-        (names.Owner, "link:l_1", "a link is owned by an app or an admin"),
+        (names.Who, 7, "must be a principal: app:NAME, user:NAME, link:ID, admin:NAME or anonymous"),
+        (names.Who, "app:" + "x" * 300, "must be a principal: app:NAME, user:NAME, link:ID, admin:NAME or anonymous"),
+        (names.Owner, "link:l_1", "a link is owned by an app, a user or an admin"),
         (names.App, "admin:ops", "must name an app: write app:NAME"),
         (names.App, "app:", f"'app:' {PRINCIPAL}"),
         (names.ActorName, "a b", "a name is letters, digits and . _ @ + -, at most 128 of them"),
@@ -59,7 +59,7 @@ def test_names_are_read_into_what_they_mean(kind: Any, value: object, result: ob
             "bob",
             NOBODY,
         ),
-        (names.PrincipalPattern, 7, "must name somebody: app:NAME, app:*, admin:NAME, anonymous or *"),
+        (names.PrincipalPattern, 7, "must name somebody: app:NAME, app:*, user:NAME, admin:NAME, anonymous or *"),
         (names.BucketName, "Reports", BUCKET),
         (names.BucketName, "a..b", "a bucket name has no two dots in a row and no hyphen beside a dot"),
         (names.BucketName, "10.0.0.1", "a bucket name is not shaped like an address"),

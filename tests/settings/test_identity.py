@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.attempt import Principal
+from gateway.core.identity import UserRules
+from gateway.core.pattern import NamePattern
 from tests.settings.conftest import Folder
 
 WHOLE = {
@@ -24,8 +26,8 @@ def test_an_issuer_and_its_roles_are_read(folder: Folder) -> None:
     """Subjects may be one text; a file of keys and the bearer token start at the settings file."""
     (folder.path / "jwks.json").touch()
     (folder.path / "token").write_text("a-pods-own-token\n")
-    found = folder.settings(text(jwks="jwks.json", bearer="file:token")).control.identity
-    assert found is not None
+    [found] = folder.settings(text(jwks="jwks.json", bearer="file:token")).control.identity
+    assert found.roles is not None
     assert (Principal("app", "billing"), ("system:serviceaccount:billing:*",)) == (
         found.roles["billing"].app,
         found.roles["billing"].subjects,
@@ -38,7 +40,70 @@ def test_an_issuer_and_its_roles_are_read(folder: Folder) -> None:
 
 def test_nobody_is_believed_unless_it_is_written(folder: Folder) -> None:
     """There is no default issuer."""
-    assert None is folder.settings("state: memory://\n").control.identity
+    assert () == folder.settings("state: memory://\n").control.identity
+
+
+def test_issuers_speak_of_users_and_roles_are_given(folder: Folder) -> None:
+    """Several issuers, each for users, for roles or for both; keys are asked for where none are named."""
+    settings = folder.settings(
+        """state: memory://
+control:
+  identity:
+    - {issuer: https://login.acme.example, audience: gateway, users: {groups: groups, admit: "*@acme.example"}}
+    - {issuer: "http://localhost:9", audience: x, algorithms: ES256, users: {name: sub, admit: [ci]}}
+  roles: {admin: "group:/ops/storage", audit: ["user:*@audit.example", "group:auditors"]}
+"""
+    )
+    first, second = [one.rules for one in settings.control.identity]
+    assert (None, {}, UserRules("email", "groups", (NamePattern.parse("user:*@acme.example"),))) == (
+        first.jwks,
+        first.roles,
+        first.users,
+    )
+    assert (("ES256",), UserRules("sub", None, (NamePattern.parse("user:ci"),))) == (second.algorithms, second.users)
+    roles = settings.control.roles
+    assert [["group:/ops/storage"], ["user:*@audit.example", "group:auditors"]] == [
+        [pattern.text for pattern in patterns] for patterns in (roles.admin, roles.audit)
+    ]
+
+
+ONE = "{issuer: https://a.b, audience: x, users: {admit: a}}"
+
+
+@pytest.mark.parametrize(
+    ("control", "fault"),
+    [
+        ("identity: {issuer: https://a.b, audience: x}", "control.identity: believes an issuer for nothing"),
+        (
+            "identity: {issuer: https://a.b, audience: x, users: {}}",
+            "control.identity.users: the key 'admit' is missing",
+        ),
+        (
+            "identity: {issuer: https://a.b, audience: x, users: {admit: '*'}}",
+            "control.identity.users.admit: must say of which users",
+        ),
+        (
+            "identity: {issuer: https://a.b, audience: x, algorithms: HS256, users: {admit: a}}",
+            "control.identity.algorithms: 'HS256' is not allowed",
+        ),
+        (
+            f"identity: [{ONE}, {ONE}]",
+            "control: names an issuer twice",
+        ),
+        (
+            "identity: {issuer: http://a.b, audience: x, users: {admit: a}}",
+            "control.identity.issuer: must be the issuer",
+        ),
+        ("roles: {admin: 'app:billing'}", "control.roles.admin: must name users or groups"),
+        ("roles: {admin: '*'}", "control.roles.admin: must name users or groups"),
+        ("roles: {audit: ['group:']}", "control.roles.audit[0]: must name users or groups"),
+        ("roles: {owner: 'user:a'}", "control.roles.owner: unknown key"),
+    ],
+)
+def test_what_would_let_in_more_than_is_written_is_a_fault(folder: Folder, control: str, fault: str) -> None:
+    """No issuer is believed for everybody, twice, or by a shared secret; no app and nobody at large has a role."""
+    [found] = folder.settings_faults(f"state: memory://\ncontrol: {{{control}}}")
+    assert fault in found
 
 
 ROLE = "control.identity.roles.billing"

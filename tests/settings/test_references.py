@@ -17,7 +17,7 @@ from gateway.settings.grammar import Doing
 from gateway.settings.references import References
 from tests.settings.conftest import PROFILES
 
-NOBODY = "'bob' names nobody: write app:NAME, app:*, admin:NAME, link:ID, anonymous or *"
+NOBODY = "'bob' names nobody: write app:NAME, app:*, user:NAME, admin:NAME, link:ID, anonymous or *"
 MEDAI = "no bucket is named 'medai' (did you mean 'media'? allowed: media, reports)"
 REFERENCES = References({}, Path(), profiles=PROFILES, backends=["near", "far"], buckets=["reports", "media"])
 
@@ -48,9 +48,13 @@ def sentence(kind: Any, value: object, references: References = REFERENCES) -> s
         (
             references.PrincipalPatterns,
             "bob",
-            "'bob' names nobody: write app:NAME, app:*, admin:NAME, link:ID, anonymous or *",
+            "'bob' names nobody: write app:NAME, app:*, user:NAME, admin:NAME, link:ID, anonymous or *",
         ),
-        (references.PrincipalPatterns, [7], "must name somebody: app:NAME, app:*, admin:NAME, anonymous or *"),
+        (
+            references.PrincipalPatterns,
+            [7],
+            "must name somebody: app:NAME, app:*, user:NAME, admin:NAME, anonymous or *",
+        ),
         (
             references.ProfileRef,
             "regionl",
