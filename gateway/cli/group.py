@@ -24,7 +24,7 @@ TREE: Final = {
     "check": ("gateway.cli.check:check", "Check gateway.yaml and the policies."),
     "doctor": ("gateway.cli.doctor:doctor", "Try each backend: address, clock, credentials, capabilities."),
     "link": ("gateway.cli.links:link", "Create, show, change and revoke links."),
-    "key": ("gateway.cli.keys:key", "Create, list and revoke keys for apps."),
+    "key": ("gateway.cli.keys:key", "Create, show, change and revoke keys for apps."),
     "policy": ("gateway.cli.policy:policy", "Explain and test decisions."),
     "audit": ("gateway.cli.audit:audit", "Export and verify the audit trail, export records."),
     "revoke": ("gateway.cli.revoke:revoke", "Revoke many links and keys at once."),

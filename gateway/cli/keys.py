@@ -1,49 +1,64 @@
-"""Owns the commands about keys: create, ls, revoke, reseal.
+"""Owns the commands about keys: create, ls, show, edit, revoke, reseal.
 
-Refuses to own what a key may do: the policy's rules about its app say that.
+Refuses to own what a key may do at most: the policy's rules about its app say that.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from gateway.cli.client import control
-from gateway.cli.output import Exit, format_when, json_option, print_json, print_table, report_revoked, say
-from gateway.cli.values import EXPIRY, NONE, check_key_name
-from gateway.core.units import duration, end_instant, instant
+from gateway.cli.client import control, escape_segment
+from gateway.cli.options import build_members, build_scopes, key_options
+from gateway.cli.output import (
+    Exit,
+    format_size,
+    format_when,
+    json_option,
+    print_json,
+    print_table,
+    report_revoked,
+    say,
+)
+from gateway.cli.values import check_key_id, check_key_name
+from gateway.core.units import instant
 
 __all__ = ["key"]
 
-_STATES = ("active", "expired", "revoked")
+_STATES = ("active", "pending", "expired", "revoked", "used_up")
 
 
 @click.group()
 def key() -> None:
-    """Create, list and revoke keys for apps, and seal what is stored anew."""
+    """Create, show, change and revoke keys for apps, and seal what is stored anew."""
 
 
 @key.command()
 @click.argument("app")
-@click.option("--label", help="A name for people; lists can be filtered by it.")
-@click.option("--expires", type=EXPIRY, help="When it ends: 12h, 30d, 2w from now, a date (its end in UTC), or none.")
+@key_options
 @json_option
-def create(app: str, *, label: str | None, expires: str | None, as_json: bool) -> None:
+def create(app: str, *, as_json: bool, **chosen: Any) -> None:
     """Create a key for APP, to be used with any S3 SDK.
 
+    It may do all that its app may, or only what --read, --write and --delete say, and never more than its app. A use is
+    one object sent or taken; ranges of one object, and the parts of one upload, are one use.
+
     Prints what a shell, or a .env file, takes. The secret is shown once.
+
+    \b
+    gateway key create billing
+    gateway key create billing --read reports/2026/ --expires 8h --bytes 50GiB
+    gateway key create ci --read models/base/ --write models/out/ --cidr 10.0.0.0/8 --uses 20
     """
-    body: dict[str, object] = {"app": app.removeprefix("app:")}
-    if label is not None:
-        body["label"] = label
-    if expires not in {None, NONE}:
-        body["expires_in"] = _seconds_from_now(str(expires))
+    body: dict[str, object] = {"app": app.removeprefix("app:"), **_members(chosen)}
     made = control().call("POST", "/v1/keys", body)
     if as_json:
         print_json(made)
         return
-    say(f"{made['id']}  app:{made['app']}  ends {_format_end(made.get('expires_at'))}")
+    say(f"{made['id']}  app:{made['app']}  {_format_scopes(made)}  ends {_format_end(made.get('expires_at'))}")
     click.echo(f"AWS_ACCESS_KEY_ID={made['access_key_id']}")
     click.echo(f"AWS_SECRET_ACCESS_KEY={made['secret_access_key']}")
 
@@ -66,13 +81,43 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
             "state": str(item["state"]),
             "ends": _format_end(item.get("expires_at")),
             "app": str(item["app"]),
+            "may": _format_scopes(item),
             "label": str(item.get("label") or ""),
         }
         for item in found
     ]
-    print_table(rows, ("id", "state", "ends", "app", "label"))
+    print_table(rows, ("id", "state", "ends", "app", "may", "label"))
     if len(found) == limit:
         say(f"There may be more: --limit {limit * 10} shows them.")
+
+
+@key.command()
+@click.argument("ident", metavar="ID")
+@json_option
+def show(ident: str, *, as_json: bool) -> None:
+    """Show one key, what it is held to and what it has used. Never shows a secret."""
+    _show_key(control().call("GET", f"/v1/keys/{escape_segment(check_key_id(ident))}"), as_json=as_json)
+
+
+@key.command()
+@click.argument("ident", metavar="ID")
+@key_options
+@click.option("--whole", is_flag=True, help="Wherever its app may, and all that it may there.")
+@json_option
+def edit(ident: str, *, whole: bool, as_json: bool, **chosen: Any) -> None:
+    """Change anything but the secret; `none` takes a limit away. In force at once, for what runs too.
+
+    --read, --write and --delete say anew where it may do what: give all of them. Counters stay as they are.
+    """
+    body = _members(chosen)
+    if whole and "scopes" in body:
+        raise click.UsageError("--whole and --read, --write, --delete do not go together.")
+    if whole:
+        body["scopes"] = None
+    if not body:
+        raise click.UsageError("Say what to change; gateway key edit --help lists what can be.")
+    changed = control().call("PATCH", f"/v1/keys/{escape_segment(check_key_id(ident))}", body)
+    _show_key(changed, as_json=as_json)
 
 
 @key.command()
@@ -115,12 +160,50 @@ def _format_end(text: object) -> str:
     return format_when(instant(text) if isinstance(text, str) else None, time.time())
 
 
-def _seconds_from_now(text: str) -> float:
-    try:
-        return duration(text)
-    except ValueError:
-        pass
-    left = end_instant(text) - time.time()
-    if left <= 0:
-        raise click.UsageError(f"{text} is in the past.")
-    return left
+def _members(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a body for the options that were given."""
+    body = build_members(chosen)
+    if scopes := build_scopes(chosen):
+        body["scopes"] = scopes
+    ends = body.get("expires_at")
+    if ends is not None and instant(ends) <= time.time():
+        raise click.UsageError(f"{chosen['expires']} is in the past.")
+    return body
+
+
+def _format_scopes(item: Mapping[str, Any]) -> str:
+    """Where it may do what, on one line."""
+    parts = []
+    for scope in item.get("scopes") or ({"bucket": None, "prefix": None, "keys": None, "actions": None},):
+        may = ",".join(scope["actions"] or ("all",))
+        names = scope["keys"] or [scope["prefix"] or ""]
+        more = f" +{len(names) - 1}" if len(names) > 1 else ""
+        parts.append(may if scope["bucket"] is None else f"{may} {scope['bucket']}/{names[0]}{more}")
+    return "; ".join(parts)
+
+
+def _show_key(item: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(item)
+        return
+    rows = {
+        "id": item["id"],
+        "state": item["state"],
+        "app": item["app"],
+        "may": _format_scopes(item),
+        "label": item.get("label"),
+        "issued": f"{item['issued_at']} by {item['issued_by']}",
+        "starts": item.get("not_before"),
+        "ends": _format_end(item.get("expires_at")),
+        "uses": None if item["uses"] is None else f"{item['uses_used']} of {item['uses']}",
+        "bytes": None
+        if item["bytes"] is None
+        else f"{format_size(item['bytes_used'])} of {format_size(item['bytes'])}",
+        "last used": item.get("last_used_at"),
+        "networks": ", ".join(item["cidrs"]),
+        "rate": item.get("rate"),
+        "needs a session token": "yes" if item["session"] else None,
+        "revoked": item.get("revoked_at")
+        and f"{item['revoked_at']}: {item.get('revoked_reason') or 'no reason given'}",
+    }
+    print_table([{"field": name, "value": str(value)} for name, value in rows.items() if value], ("field", "value"))

@@ -1,4 +1,4 @@
-"""Owns the options that say what a link is, shared by `link create` and `link edit`, and what they become in a body.
+"""Owns the options that say what a link or a key is, shared by `create` and `edit`, and what they become in a body.
 
 Law: only options that were given are sent, so that an edit changes nothing else; a password is never an argument,
 where other processes of the machine could read it.
@@ -7,16 +7,16 @@ where other processes of the machine could read it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any, Final, TypeVar
 
 import click
 
-from gateway.cli.values import EXPIRY, NONE, SIZE, USES, parse_expiry, parse_start
+from gateway.cli.values import EXPIRY, NONE, PLACE, SIZE, USES, Place, parse_expiry, parse_start
 from gateway.core.units import Rate, size
 
-__all__ = ["ask_password", "build_members", "link_options", "read_password"]
+__all__ = ["ask_password", "build_members", "build_scopes", "key_options", "link_options", "read_password"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -42,7 +42,7 @@ def _check_rate(ctx: click.Context, param: click.Parameter, value: str | None) -
     return value
 
 
-_OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
+_OF_BOTH: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
         "--expires",
         type=EXPIRY,
@@ -51,19 +51,21 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option("--not-before", type=EXPIRY, help="When it begins."),
     click.option("--uses", type=USES, help="How often it may be used; ranges and resumes of one download are one use."),
     click.option("--bytes", "budget", type=SIZE, help="How much it may ever move."),
+    click.option("--label", help="A name for people; lists can be filtered by it."),
+    click.option(
+        "--cidr", "cidrs", multiple=True, callback=_check_networks, help="Only from this network; may be repeated."
+    ),
+    click.option("--rate", callback=_check_rate, help="Requests in a period, like 10/s or 100/min."),
+)
+_OF_LINKS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option("--password", "wants_password", is_flag=True, help="Ask for a password that users of the link need."),
     click.option("--password-stdin", is_flag=True, help="Read that password from the first line of standard input."),
-    click.option("--label", help="A name for people; lists can be filtered by it."),
     click.option("--owner", help="The principal whose rights it carries, like app:billing; you, unless given."),
     click.option("--filename", help="What browsers save it as."),
     click.option("--content-type", help="What it is served as."),
     click.option(
         "--etag", help="Only while the object has this ETag: it ends for whoever asks once the object changes."
     ),
-    click.option(
-        "--cidr", "cidrs", multiple=True, callback=_check_networks, help="Only from this network; may be repeated."
-    ),
-    click.option("--rate", callback=_check_rate, help="Requests in a period, like 10/s or 100/min."),
     click.option("--max-size", type=SIZE, help="The largest body an upload may have."),
     click.option("--overwrite/--no-overwrite", default=None, help="Whether an upload may replace an object."),
     click.option(
@@ -77,14 +79,55 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
         help="Whether it is one whole download, after which even the same client is refused.",
     ),
 )
+_OF_KEYS: Final[tuple[Callable[[Any], Any], ...]] = tuple(
+    click.option(
+        f"--{action}",
+        action,
+        metavar="BUCKET/FOLDER/|BUCKET/KEY",
+        type=PLACE,
+        multiple=True,
+        help=f"Only there, and there it may {text}. May be repeated, and named with the others.",
+    )
+    for action, text in (
+        ("read", "read, and list a folder"),
+        ("write", "write: upload, copy to, set tags"),
+        ("delete", "delete"),
+    )
+)
 _TEXTS: Final = ("label", "filename", "content_type", "etag", "rate")
 
 
 def link_options(command: _Command) -> _Command:
     """Adds the options; their values arrive under their own names, None for an option that was not given."""
-    for option in reversed(_OPTIONS):
+    return _add(command, (*_OF_BOTH, *_OF_LINKS))
+
+
+def key_options(command: _Command) -> _Command:
+    """As `link_options`, for keys."""
+    return _add(command, (*_OF_KEYS, *_OF_BOTH))
+
+
+def _add(command: _Command, options: Sequence[Callable[[Any], Any]]) -> _Command:
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def build_scopes(chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The places of a key with what each is for. Keys of one bucket with the same actions are one place."""
+    actions: dict[Place, list[str]] = {}
+    for action in ("read", "write", "delete"):
+        for place in chosen.get(action) or ():
+            found = actions.setdefault(place, [])
+            found += [action, "list"] if action == "read" and place.is_prefix else [action]
+    scopes: dict[tuple[str, ...], dict[str, Any]] = {}
+    for place, may in actions.items():
+        if place.is_prefix:
+            scopes[place.bucket, place.rest, "/"] = {**place.body(), "actions": may}
+        else:
+            named = scopes.setdefault((place.bucket, *may), {"bucket": place.bucket, "keys": [], "actions": may})
+            named["keys"].append(place.rest)
+    return list(scopes.values())
 
 
 def build_members(chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ __all__ = [
     "SPAN",
     "USES",
     "Place",
+    "check_key_id",
     "check_key_name",
     "check_link_id",
     "config_option",
@@ -48,6 +49,7 @@ config_option: Final = click.option(
     help="The settings, which name the policies.",
 )
 
+_KEY_ID: Final = re.compile(r"k_[1-9A-HJ-NP-Za-km-z]{17}", re.ASCII)
 _LINK_ID: Final = re.compile(r"l_[1-9A-HJ-NP-Za-km-z]{17}", re.ASCII)
 _FOUND: Final = re.compile(
     r"(?<![A-Za-z0-9_])(?:gl_[1-9A-HJ-NP-Za-km-z]{34}|GWK[A-Z2-7]{34}|[lk]_[1-9A-HJ-NP-Za-km-z]{17})(?![A-Za-z0-9_])",
@@ -199,6 +201,19 @@ def check_link_id(text: str) -> str:
     if find_token(text) is not None:
         raise click.UsageError("This takes the link's id (l_…), which gateway link ls shows, not its secret URL.")
     raise click.UsageError(f"{text!r} is no id: ids look like l_8fKq2… and gateway link ls shows them.")
+
+
+def check_key_id(text: str) -> str:
+    """A key's public id as given.
+
+    Raises:
+        click.UsageError: it is an access key id, or nothing that we ever gave out.
+    """
+    if _KEY_ID.fullmatch(text):
+        return text
+    if text.startswith("GWK"):
+        raise click.UsageError("This takes the key's id (k_…), which gateway key ls shows, not its access key id.")
+    raise click.UsageError(f"{text!r} is no id: ids look like k_8fKq2… and gateway key ls shows them.")
 
 
 def check_key_name(text: str) -> str:

@@ -17,8 +17,10 @@ from gateway.control.endpoint import json_reply
 from gateway.control.usecases.links import CountedGrant, CountedPage, IssuedLink
 from gateway.control.usecases.policies import Signature
 from gateway.control.usecases.revocations import Revoked
-from gateway.core.grant import Grant, GrantState, Scope
+from gateway.core.grant import GrantState, Scope
 from gateway.core.issued import IssuedKey
+from gateway.core.lease import Usage
+from gateway.core.narrowing import Narrowing
 from gateway.core.revocation import FeedEntry
 from gateway.core.sealing import Resealed
 from gateway.core.units import Rate, format_instant
@@ -37,6 +39,7 @@ __all__ = [
     "ProblemView",
     "ResealedView",
     "RevokedView",
+    "ScopeView",
     "SessionView",
     "SignatureView",
     "View",
@@ -177,11 +180,46 @@ class LinkPageView(View):
         return cls(links=[LinkView.of(held, now) for held in page.held], cursor=page.cursor)
 
 
+class ScopeView(View):
+    """One place of a key. Without a `bucket` it is wherever the app may, without `keys` all below the prefix."""
+
+    bucket: str | None
+    prefix: str | None
+    keys: list[str] | None
+    actions: list[str] | None
+
+    @classmethod
+    def of(cls, part: Narrowing) -> Self:
+        return cls(
+            bucket=part.bucket,
+            prefix=None if part.keys or part.bucket is None else part.prefix,
+            keys=sorted(part.keys) or None,
+            actions=[str(action) for action in sorted(part.actions)] or None,
+        )
+
+
 class KeyView(_GrantView):
-    """A key without its secret; `session` says that uses must come with a session token."""
+    """A key without its secret. `scopes` are the places that it is held to, null for all that its app may do.
+
+    `bucket`, `prefix`, `keys` and `actions` are those of the only place, and null where there are several. `bytes` is
+    all it may ever move; what it used is counted, and not null, where it is limited. `session` says that uses must come
+    with a session token.
+    """
 
     app: str
     session: bool
+    bucket: str | None
+    prefix: str | None
+    keys: list[str] | None
+    actions: list[str] | None
+    scopes: list[ScopeView] | None
+    not_before: When | None
+    uses: int | None
+    uses_used: int | None
+    budget: int | None = Field(alias="bytes")
+    bytes_used: int | None
+    cidrs: list[str]
+    rate: str | None
 
     @classmethod
     def of(cls, held: CountedGrant, now: float) -> Self:
@@ -201,29 +239,22 @@ class ResealedView(View):
         return cls(examined=done.examined, resealed=done.resealed, unreadable=done.unreadable, cursor=done.cursor)
 
 
-class MadeKeyView(View):
+class MadeKeyView(KeyView):
     """A key with its secrets, which are never shown again."""
 
-    id: str
-    app: str
-    label: str | None
     access_key_id: str
     secret_access_key: str
     session_token: str | None
-    issued_at: When
-    expires_at: When | None
 
     @classmethod
-    def made(cls, key: IssuedKey) -> Self:
-        return cls(
-            id=key.grant.id,
-            app=key.grant.owner.name,
-            label=key.grant.label,
-            access_key_id=key.access_key_id,
-            secret_access_key=key.secret_access_key,
-            session_token=key.session_token,
-            issued_at=format_instant(key.grant.issued_at),
-            expires_at=_format_when(key.grant.expires_at),
+    def made(cls, key: IssuedKey, now: float) -> Self:
+        return cls.model_validate(
+            _key_members(CountedGrant(key.grant, Usage()), now)
+            | {
+                "access_key_id": key.access_key_id,
+                "secret_access_key": key.secret_access_key,
+                "session_token": key.session_token,
+            }
         )
 
 
@@ -378,5 +409,22 @@ def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
 
 
 def _key_members(held: CountedGrant, now: float) -> dict[str, object]:
-    grant: Grant = held.grant
-    return _grant_members(held, now) | {"app": grant.owner.name, "session": grant.session_hash is not None}
+    grant, usage = held.grant, held.usage
+    scopes = [ScopeView.of(part) for part in grant.narrowed]
+    only = scopes[0] if len(scopes) == 1 else ScopeView.of(Narrowing())
+    return _grant_members(held, now) | {
+        "app": grant.owner.name,
+        "session": grant.session_hash is not None,
+        "bucket": only.bucket,
+        "prefix": only.prefix,
+        "keys": only.keys,
+        "actions": only.actions,
+        "scopes": scopes or None,
+        "not_before": _format_when(grant.not_before),
+        "uses": grant.uses,
+        "uses_used": None if grant.uses is None else usage.uses,
+        "bytes": grant.budget,
+        "bytes_used": usage.moved if grant.counted else None,
+        "cidrs": [str(network) for network in grant.cidrs],
+        "rate": format_rate(grant.rate),
+    }

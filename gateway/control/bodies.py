@@ -18,7 +18,7 @@ from gateway.core.grant import Grant, GrantState, Scope
 from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.schema.addresses import Network, Peer
-from gateway.schema.names import ActorName, AnyPrefix, BucketName, Key, LinkPrefix, Owner, Who
+from gateway.schema.names import AnyPrefix, BucketName, Key, LinkPrefix, Owner, Who
 from gateway.schema.quantities import ByteLimit, ByteSize, Duration, End, Instant, PresignedLife, RequestRate, Uses
 from gateway.schema.texts import ContentType, Cursor, EntityTag, Filename, Text
 
@@ -26,9 +26,9 @@ __all__ = [
     "EditLink",
     "ExplainBody",
     "FeedQuery",
+    "GrantFields",
     "KeyQuery",
     "LinkQuery",
-    "NewKey",
     "NewLink",
     "NewRevocation",
     "NoQuery",
@@ -41,28 +41,49 @@ __all__ = [
 
 Password = Annotated[StrictStr, Field(min_length=1, max_length=256)]
 LinkAction = Literal[Action.READ, Action.LIST, Action.WRITE]
-_TAKEN_AS_SENT: Final = (
-    *("not_before", "uses", "budget", "max_size", "overwrite", "confirm", "once", "rate"),
-    *("label", "owner", "filename", "content_type", "etag"),
-)
+_OF_ANY_GRANT: Final = ("not_before", "uses", "budget", "rate", "label")
+_OF_A_LINK: Final = ("max_size", "overwrite", "confirm", "once", "owner", "filename", "content_type", "etag")
 _NEVER_NULL: Final = ("bucket", "owner", "actions", "overwrite", "confirm", "once")
 
 
-class _LinkFields(Body):
+class GrantFields(Body):
+    """What is chosen for a link and for a key alike. None clears."""
+
+    expires_in: Duration | None = None
+    expires_at: End | None = None
+    not_before: Instant | None = None
+    uses: Uses | None = None
+    budget: ByteLimit | None = Field(default=None, alias="bytes")
+    cidrs: Annotated[list[Network], Field(max_length=64)] | None = None
+    label: Text | None = None
+    rate: RequestRate | None = None
+
+    @classmethod
+    def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        if sent.get("expires_in") is not None and sent.get("expires_at") is not None:
+            yield "expires_at", "give expires_in or expires_at, not both"
+
+    def changed(self, now: float) -> dict[str, Any]:
+        """The grant's fields that these replace."""
+        sent = self.model_fields_set
+        changed: dict[str, Any] = {name: getattr(self, name) for name in _OF_ANY_GRANT if name in sent}
+        if "cidrs" in sent:
+            changed["cidrs"] = tuple(dict.fromkeys(self.cidrs or ()))
+        if self.expires_in is not None:
+            changed["expires_at"] = now + self.expires_in
+        elif not sent.isdisjoint({"expires_in", "expires_at"}):
+            changed["expires_at"] = self.expires_at
+        return changed
+
+
+class _LinkFields(GrantFields):
     """What a link's maker chooses. None clears where a field may be empty."""
 
     bucket: BucketName | None = None
     key: Key | None = None
     prefix: LinkPrefix | None = None
     actions: Annotated[list[LinkAction], Field(min_length=1, max_length=8)] | None = None
-    expires_in: Duration | None = None
-    expires_at: End | None = None
-    not_before: Instant | None = None
-    uses: Uses | None = None
-    budget: ByteLimit | None = Field(default=None, alias="bytes")
     password: Password | None = None
-    cidrs: Annotated[list[Network], Field(max_length=64)] | None = None
-    label: Text | None = None
     owner: Owner | None = None
     filename: Filename | None = None
     content_type: ContentType | None = None
@@ -71,14 +92,12 @@ class _LinkFields(Body):
     overwrite: StrictBool | None = None
     confirm: StrictBool | None = None
     once: StrictBool | None = None
-    rate: RequestRate | None = None
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        yield from super().conflicts(sent)
         if sent.get("key") is not None and sent.get("prefix") is not None:
             yield "prefix", "give a key or a prefix, not both"
-        if sent.get("expires_in") is not None and sent.get("expires_at") is not None:
-            yield "expires_at", "give expires_in or expires_at, not both"
         for name in _NEVER_NULL:
             if name in sent and sent[name] is None:
                 yield name, "may be left out, but not null"
@@ -86,17 +105,11 @@ class _LinkFields(Body):
     def apply_to(self, grant: Grant, now: float) -> Grant:
         """The grant with every field that was sent, and nothing else changed; the password is not its matter."""
         sent = self.model_fields_set
-        changed: dict[str, Any] = {name: getattr(self, name) for name in _TAKEN_AS_SENT if name in sent}
+        changed = self.changed(now) | {name: getattr(self, name) for name in _OF_A_LINK if name in sent}
         if self.once and "uses" not in sent:
             changed["uses"] = 1
         if self.actions is not None:
             changed["actions"] = frozenset(Action(action) for action in self.actions)
-        if "cidrs" in sent:
-            changed["cidrs"] = tuple(dict.fromkeys(self.cidrs or ()))
-        if self.expires_in is not None:
-            changed["expires_at"] = now + self.expires_in
-        elif not sent.isdisjoint({"expires_in", "expires_at"}):
-            changed["expires_at"] = self.expires_at
         if not sent.isdisjoint({"bucket", "key", "prefix"}):
             changed["scope"] = self._change_scope(grant.scope)
         return replace(grant, **changed)
@@ -126,15 +139,6 @@ class NewLink(_LinkFields):
 
 class EditLink(_LinkFields):
     """The body of `PATCH /v1/links/{id}`: any fields at once, null clears, what is not sent stays."""
-
-
-class NewKey(Body):
-    """The body of `POST /v1/keys`. `session` asks for a session token that must come with every use."""
-
-    app: ActorName
-    label: Text | None = None
-    expires_in: Duration | None = None
-    session: StrictBool = False
 
 
 _TARGETS: Final = {

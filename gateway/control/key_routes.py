@@ -9,22 +9,38 @@ from dataclasses import replace
 
 from gateway.control.answers import FeedView, KeyPageView, KeyView, MadeKeyView, ResealedView, RevokedView, view_reply
 from gateway.control.api import Api
-from gateway.control.bodies import FeedQuery, KeyQuery, NewKey, NewRevocation, ReasonQuery, ResealBody
+from gateway.control.bodies import FeedQuery, KeyQuery, NewRevocation, ReasonQuery, ResealBody
 from gateway.control.endpoint import Call
+from gateway.control.key_bodies import EditKey, NewKey
+from gateway.control.link_routes import entity_tag, read_version
+from gateway.control.problems import forbidden
+from gateway.control.usecases.links import CountedGrant, Objections
 from gateway.core.grant import GrantFilter
 from gateway.core.source import fingerprint
 from gateway.core.token import hash_secret
 from gateway.wire.replies import Reply
 
-__all__ = ["create_key", "list_keys", "list_revocations", "reseal_keys", "revoke_key", "revoke_matching", "show_key"]
+__all__ = [
+    "create_key",
+    "edit_key",
+    "list_keys",
+    "list_revocations",
+    "reseal_keys",
+    "revoke_key",
+    "revoke_matching",
+    "show_key",
+]
 
 
 async def create_key(api: Api, call: Call[None, NewKey]) -> Reply:
     body = call.body
-    key = await api.keys.issue_for(
-        call.admitted, body.app, label=body.label, expires_in=body.expires_in, session=body.session
+    key = await api.keys.create(call.admitted, body.app, body.apply_to, session=body.session)
+    if isinstance(key, Objections):
+        return forbidden(call.request_id, key.objections)
+    now = api.deps.live.clock()
+    return view_reply(
+        MadeKeyView.made(key, now), 201, (("Location", f"/v1/keys/{key.grant.id}"), entity_tag(key.grant))
     )
-    return view_reply(MadeKeyView.made(key), 201, (("Location", f"/v1/keys/{key.grant.id}"),))
 
 
 async def list_keys(api: Api, call: Call[KeyQuery, None]) -> Reply:
@@ -34,13 +50,23 @@ async def list_keys(api: Api, call: Call[KeyQuery, None]) -> Reply:
 
 
 async def show_key(api: Api, call: Call[None, None]) -> Reply:
-    return view_reply(KeyView.of(await api.keys.inspect(call.reach, call.path_id()), api.deps.live.clock()))
+    return _show(api, await api.keys.inspect(call.reach, call.path_id()))
+
+
+async def edit_key(api: Api, call: Call[None, EditKey]) -> Reply:
+    version = read_version(call.raw.header("if-match"))
+    held = await api.keys.edit(call.admitted, call.path_id(), call.body.apply_to, version)
+    return forbidden(call.request_id, held.objections) if isinstance(held, Objections) else _show(api, held)
 
 
 async def revoke_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
     held = await api.keys.inspect(call.reach, call.path_id())
     ended = await api.revocations.end(call.caller, held.grant, call.query.reason)
-    return view_reply(KeyView.of(replace(held, grant=ended.grant), api.deps.live.clock()))
+    return _show(api, replace(held, grant=ended.grant))
+
+
+def _show(api: Api, held: CountedGrant) -> Reply:
+    return view_reply(KeyView.of(held, api.deps.live.clock()), headers=(entity_tag(held.grant),))
 
 
 async def reseal_keys(api: Api, call: Call[None, ResealBody]) -> Reply:

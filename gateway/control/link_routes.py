@@ -16,11 +16,21 @@ from gateway.control.endpoint import Call
 from gateway.control.ledger_answers import RecordPageView
 from gateway.control.problems import forbidden, problem
 from gateway.control.usecases.links import KEEP, CountedGrant, IdempotencyConflict, IssuedLink, Objections
-from gateway.core.grant import GrantFilter
+from gateway.core.grant import Grant, GrantFilter
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
-__all__ = ["create_link", "edit_link", "list_links", "list_records", "revoke_link", "rotate_link", "show_link"]
+__all__ = [
+    "create_link",
+    "edit_link",
+    "entity_tag",
+    "list_links",
+    "list_records",
+    "read_version",
+    "revoke_link",
+    "rotate_link",
+    "show_link",
+]
 
 _IDEMPOTENCY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _ETAG: Final = re.compile(r'"(\d{1,18})"', re.ASCII)
@@ -54,7 +64,7 @@ async def show_link(api: Api, call: Call[None, None]) -> Reply:
 
 
 async def edit_link(api: Api, call: Call[None, EditLink]) -> Reply:
-    body, version = call.body, _version(call.raw.header("if-match"))
+    body, version = call.body, read_version(call.raw.header("if-match"))
     password = body.password if "password" in body.model_fields_set else KEEP
     held = await api.links.edit(
         call.caller, call.reach, call.path_id(), body.apply_to, password=password, version=version
@@ -79,23 +89,24 @@ async def list_records(api: Api, call: Call[RecordQuery, None]) -> Reply:
 
 
 def _show(api: Api, held: CountedGrant) -> Reply:
-    return view_reply(LinkView.of(held, api.deps.live.clock()), headers=(_etag(held),))
+    return view_reply(LinkView.of(held, api.deps.live.clock()), headers=(entity_tag(held.grant),))
 
 
 def _show_made(api: Api, made: IssuedLink, status: int = 200, *headers: tuple[str, str]) -> Reply:
     view = MadeLinkView.made(made, api.deps.live.clock(), api.deps.live.public_url())
-    return view_reply(view, status, (*headers, _etag(made.held)))
+    return view_reply(view, status, (*headers, entity_tag(made.held.grant)))
 
 
-def _etag(held: CountedGrant) -> tuple[str, str]:
-    return "ETag", f'"{held.grant.version}"'
+def entity_tag(grant: Grant) -> tuple[str, str]:
+    """The header by which an edit can insist on what was seen."""
+    return "ETag", f'"{grant.version}"'
 
 
-def _version(if_match: str | None) -> int | None:
+def read_version(if_match: str | None) -> int | None:
     """The version an edit insists on; None for no condition or `*`."""
     if if_match is None or if_match.strip() == "*":
         return None
     match = _ETAG.fullmatch(if_match.strip())
     if match is None:
-        raise Refused(Reason.PRECONDITION_FAILED, "If-Match takes the one ETag that this link was answered with")
+        raise Refused(Reason.PRECONDITION_FAILED, "If-Match takes the one ETag that this was answered with")
     return int(match[1])

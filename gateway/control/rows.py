@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.control import answers, bodies, ledger_answers, rule_answers
+from gateway.control import answers, bodies, key_bodies, ledger_answers, rule_answers
 from gateway.control import key_routes as keys
 from gateway.control import ledger_routes as ledger
 from gateway.control import link_routes as links
@@ -86,11 +86,14 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
              query=bodies.RecordQuery, answer=ledger_answers.RecordPageView, also=(404,)),
 
     Endpoint("POST", "/v1/keys", ISSUE, keys.create_key, "createKey", "keys",
-             "Make a key for an app; its secrets are shown once",
-             body=bodies.NewKey, answer=answers.MadeKeyView, status=201),
+             "Make a key for an app, with all that the app may do or a part of it; its secrets are shown once",
+             body=key_bodies.NewKey, answer=answers.MadeKeyView, status=201, also=(403, 404)),
     Endpoint("GET", "/v1/keys", READ, keys.list_keys, "listKeys", "keys",
              "Keys, newest first", query=bodies.KeyQuery, answer=answers.KeyPageView),
     Endpoint("GET", _KEY, READ, keys.show_key, "showKey", "keys", "One key", answer=answers.KeyView, also=(404,)),
+    Endpoint("PATCH", _KEY, ISSUE, keys.edit_key, "editKey", "keys",
+             "Change anything but the secrets and the app, several fields at once", headers=("If-Match",),
+             body=key_bodies.EditKey, answer=answers.KeyView, also=(403, 404, 409, 412)),
     Endpoint("DELETE", _KEY, REVOKE, keys.revoke_key, "revokeKey", "keys",
              "Revoke a key; in force when the answer arrives",
              query=bodies.ReasonQuery, answer=answers.KeyView, also=(404,)),
@@ -129,7 +132,7 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint("POST", "/v1/uses/join", SIDECAR, sidecars.join_use, "joinUse", "sidecars",
              "Whether a counted use is open", body=sidecars.GiveBack, answer=sidecars.UseView, also=(404,)),
     Endpoint("POST", "/v1/uses/usage", SIDECAR, sidecars.read_usage, "readUsage", "sidecars",
-             "What a link has used so far", body=sidecars.Used, answer=sidecars.UsageView, also=(404,)),
+             "What a link or a key has used so far", body=sidecars.Used, answer=sidecars.UsageView, also=(404,)),
     Endpoint("POST", "/v1/uses/give-back", SIDECAR, sidecars.give_use_back, "giveUseBack", "sidecars",
              "End a request that brought nothing", body=sidecars.GiveBack, answer=sidecars.UseView, also=(404,)),
     Endpoint("POST", "/v1/uses/reserve", SIDECAR, sidecars.reserve_bytes, "reserveBytes", "sidecars",

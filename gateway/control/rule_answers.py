@@ -8,6 +8,7 @@ Law: no endpoint, real bucket name or credential stands in any of them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Self
 
 from gateway.control.answers import ObjectionView, View, format_rate
@@ -60,6 +61,7 @@ class RuleView(View):
     signatures: list[str]
     when: str | None
     links: dict[str, int | float | bool | list[str] | None] | None
+    keys: dict[str, int | float | bool | None] | None
     delivery: Delivery | None
     source: str
 
@@ -85,6 +87,7 @@ class RuleView(View):
                 "max_size": links.max_size,
                 "password": links.password,
             },
+            keys=None if rule.keys is None else asdict(rule.keys),
             delivery=rule.delivery,
             source=rule.source,
         )

@@ -23,12 +23,11 @@ from gateway.control.api import Api
 from gateway.control.body import Body
 from gateway.control.endpoint import Call
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantKind
+from gateway.core.grant import Grant
 from gateway.core.grant_codec import row_of
 from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey, LivingSession
 from gateway.core.lease import Reservation, Room, Usage
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import Action
 from gateway.core.source import from_sidecar, source_behind
 from gateway.core.token import SecretHash
 from gateway.schema.names import ActorName
@@ -139,7 +138,7 @@ class IssuedView(View):
 
 
 class Used(Body):
-    """A link by its secret's hash, in hex: who names it was shown the secret."""
+    """A grant by its secret's hash, in hex: who names it was shown the secret."""
 
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -195,7 +194,7 @@ class RoomView(View):
 
 
 class UsageView(View):
-    """What the link has used so far."""
+    """What the grant has used so far."""
 
     uses: int
     moved: int
@@ -245,7 +244,7 @@ async def end_sessions(api: Api, call: Call[None, EndSessions]) -> Reply:
 
 
 async def open_use(api: Api, call: Call[None, OpenUse]) -> Reply:
-    grant = await _find_link(api, call)
+    grant = await _find_counted(api, call)
     mine = _reservation_of(call.caller, grant, call.body.key, call.body.request)
     lease = await api.deps.stores.leases.open_lease(mine, grant.uses, api.deps.live.clock(), call.body.window)
     return view_reply(UseView(granted=lease is not None, fresh=lease is not None and lease.fresh))
@@ -253,49 +252,49 @@ async def open_use(api: Api, call: Call[None, OpenUse]) -> Reply:
 
 async def join_use(api: Api, call: Call[None, GiveBack]) -> Reply:
     """Whether a use of this key is open: nothing is opened."""
-    mine = Reservation((await _find_link(api, call)).id, call.body.key)
+    mine = Reservation((await _find_counted(api, call)).id, call.body.key)
     lease = await api.deps.stores.leases.open_lease(mine, 0, api.deps.live.clock(), 0.0)
     return view_reply(UseView(granted=lease is not None))
 
 
 async def give_use_back(api: Api, call: Call[None, GiveBack]) -> Reply:
-    grant = await _find_link(api, call)
+    grant = await _find_counted(api, call)
     await api.deps.stores.leases.give_back(_reservation_of(call.caller, grant, call.body.key, call.body.request))
     return view_reply(UseView(granted=True))
 
 
 async def reserve_bytes(api: Api, call: Call[None, ReserveBytes]) -> Reply:
-    grant, body = await _find_link(api, call), call.body
+    grant, body = await _find_counted(api, call), call.body
     mine = _reservation_of(call.caller, grant, body.key, body.request)
     room = await api.deps.stores.leases.reserve_bytes(mine, body.wanted, budget=grant.budget, cap=body.cap)
     return view_reply(RoomView(room=room))
 
 
 async def settle_bytes(api: Api, call: Call[None, SettleBytes]) -> Reply:
-    grant, body = await _find_link(api, call), call.body
+    grant, body = await _find_counted(api, call), call.body
     mine = _reservation_of(call.caller, grant, body.key, body.request)
     # Uploads without a budget reserve nothing: what they say is for the records, and counts against nothing.
-    bounded = grant.budget is not None or (grant.uses is not None and Action.WRITE not in grant.actions)
+    bounded = grant.budget is not None or (grant.uses is not None and not grant.may_write)
     now = api.deps.live.clock()
     await api.deps.stores.leases.settle_bytes(mine, body.moved, now, ends=body.ends, keeps=body.keeps, bounded=bounded)
     return view_reply(UseView(granted=True))
 
 
 async def read_usage(api: Api, call: Call[None, Used]) -> Reply:
-    grant = await _find_link(api, call)
+    grant = await _find_counted(api, call)
     found = (await api.deps.stores.leases.usage([grant.id])).get(grant.id, Usage())
     return view_reply(UsageView(uses=found.uses, moved=found.moved, last_used_at=found.last_used_at))
 
 
-async def _find_link(api: Api, call: Call[None, AnyUse]) -> Grant:
-    """The stored link, with its own limits. One answer for what there is not and for what is not this sidecar's.
+async def _find_counted(api: Api, call: Call[None, AnyUse]) -> Grant:
+    """The stored grant, with its own limits. One answer for what there is not and for what is not this sidecar's.
 
     Raises:
         Refused: UNKNOWN_TOKEN.
     """
     grant = await _find_served(api, call.caller, bytes.fromhex(call.body.hash))
-    if grant is None or grant.kind is not GrantKind.LINK:
-        raise Refused(Reason.UNKNOWN_TOKEN, "no link that this sidecar serves has this hash")
+    if grant is None:
+        raise Refused(Reason.UNKNOWN_TOKEN, "no grant that this sidecar serves has this hash")
     return grant
 
 

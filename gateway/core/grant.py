@@ -13,8 +13,9 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
 from gateway.core.attempt import Attempt, Principal
+from gateway.core.narrowing import Narrowing
 from gateway.core.reasons import Reason
-from gateway.core.request import Action
+from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import RevocationTarget
 from gateway.core.session_policy import SessionPolicy
 from gateway.core.token import SecretHash
@@ -70,6 +71,7 @@ class Grant:
     """One grant as stores keep it. Instants are seconds since the epoch; sizes are bytes; None means "no limit".
 
     `serial` is its position in the feed at issue, so a revocation with a higher serial ends it.
+    `narrowed` holds a key to these parts of what its app may do, any one of them; none is all of it.
     `uses` counts leases for reads and accepted bodies for writes; `budget` is all bytes it may ever move.
     `confirm` has a link ask before it sends; `once` ends a use once the object was sent whole.
     `etag`, with its quotes, is the one version of the object that the link is for; None means whatever is there.
@@ -88,6 +90,7 @@ class Grant:
     version: int = 1
     scope: Scope | None = None
     actions: frozenset[Action] = frozenset()
+    narrowed: tuple[Narrowing, ...] = ()
     not_before: float | None = None
     expires_at: float | None = None
     uses: int | None = None
@@ -115,6 +118,8 @@ class Grant:
     def __post_init__(self) -> None:
         if (self.kind is GrantKind.LINK) != (self.scope is not None):
             raise ValueError("a link has a scope, a key has none")
+        if self.kind is GrantKind.LINK and self.narrowed:
+            raise ValueError("a link is held by its scope")
         if self.kind is GrantKind.LINK and not self.actions:
             raise ValueError("a link allows at least one action")
 
@@ -122,6 +127,27 @@ class Grant:
     def principal(self) -> Principal:
         """Who acts when this grant is used: the link itself, or the app the key was issued to."""
         return Principal("link", self.id) if self.kind is GrantKind.LINK else self.owner
+
+    @property
+    def counted(self) -> bool:
+        """Whether its uses or bytes are limited."""
+        return self.uses is not None or self.budget is not None
+
+    @property
+    def may_write(self) -> bool:
+        """Whether any part of it lets something be written, its owner's rules aside."""
+        if self.kind is GrantKind.LINK:
+            return Action.WRITE in self.actions
+        return not self.narrowed or any(not part.actions or Action.WRITE in part.actions for part in self.narrowed)
+
+    @property
+    def placed(self) -> bool:
+        """Whether every part of a key's narrowing names its bucket."""
+        return bool(self.narrowed) and all(part.bucket is not None for part in self.narrowed)
+
+    def sees(self, bucket: str) -> bool:
+        """Whether anything of the bucket is within a key's narrowing."""
+        return not self.narrowed or any(part.shows(bucket) for part in self.narrowed)
 
     def state(self, now: float) -> GrantState:
         """The state that time and revocation give it; uses are the lease store's to know."""
@@ -157,11 +183,19 @@ class Grant:
                 yield Reason.OUT_OF_SCOPE, "the key is outside the link's scope"
             elif attempt.action not in self.actions:
                 yield Reason.METHOD_NOT_ALLOWED, f"the link does not allow {attempt.action}"
+        if self.narrowed and not self._covers(attempt):
+            yield Reason.OUT_OF_SCOPE, f"the key is not for {attempt.action or 'looking'} there"
         if self.max_size is not None and attempt.size is not None and attempt.size > self.max_size:
             yield Reason.TOO_LARGE, f"the body of {attempt.size} bytes is above the link's {self.max_size}"
         if self.session_policy is not None:
             for detail in self.session_policy.objections(attempt):
                 yield Reason.DENIED_BY_SESSION, detail
+
+    def _covers(self, attempt: Attempt) -> bool:
+        """Whether one part of the narrowing covers the attempt whole. The list of buckets shows what `sees` says."""
+        if attempt.operation is Operation.LIST_BUCKETS:
+            return True
+        return any(part.covers(attempt.action, attempt.bucket, attempt.key) for part in self.narrowed)
 
 
 class GrantStore(Protocol):

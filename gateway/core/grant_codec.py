@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
 from gateway.core.session_policy_text import read_session_policy
 from gateway.core.token import SecretHash
@@ -82,18 +83,26 @@ def document_of(grant: Grant) -> str:
         document["rate"] = [grant.rate.count, grant.rate.per, grant.rate.burst]
     if grant.cidrs:
         document["cidrs"] = [str(network) for network in grant.cidrs]
-    if grant.sealed is not None:
-        document["sealed"] = b64encode(grant.sealed).decode()
     if grant.session_hash is not None:
         document["session_hash"] = grant.session_hash.hex()
     if grant.source:
         document["source"] = grant.source
-    if grant.session_policy is not None:
-        document["session_policy"] = grant.session_policy.text
-        document["sealed_with_policy"] = document.pop("sealed", None)
     if grant.issued_by:
         document["issued_by"] = grant.issued_by
+    document |= _write_secret(grant)
     return json.dumps(document, separators=(",", ":"))
+
+
+def _write_secret(grant: Grant) -> dict[str, Any]:
+    """A key's secret, and what narrows the key: where anything does, only who knows of it finds the secret."""
+    written: dict[str, Any] = {}
+    if grant.narrowed:
+        written["narrowed"] = [_write_narrowing(part) for part in grant.narrowed]
+    if grant.session_policy is not None:
+        written["session_policy"] = grant.session_policy.text
+    if grant.sealed is not None:
+        written["sealed_narrowed" if written or grant.counted else "sealed"] = b64encode(grant.sealed).decode()
+    return written
 
 
 def read_grant(row: GrantRow) -> Grant:
@@ -113,10 +122,8 @@ def _grant_of(row: GrantRow) -> Grant:
     chosen: dict[str, Any] = {name: document.get(name) for name in _PLAIN}
     chosen |= {name: document.get(name, False) for name in _SWITCHES}
     scope, rate = document.get("scope"), document.get("rate")
-    sealed, session_hash = document.get("sealed"), document.get("session_hash")
+    sealed, session_hash = document.get("sealed_narrowed", document.get("sealed")), document.get("session_hash")
     session_policy = document.get("session_policy")
-    if session_policy is not None:
-        sealed = document.get("sealed_with_policy")
     return Grant(
         id=row.id,
         kind=GrantKind(row.kind),
@@ -128,6 +135,7 @@ def _grant_of(row: GrantRow) -> Grant:
         revoked_at=row.revoked_at,
         revoked_reason=row.revoked_reason,
         scope=None if scope is None else Scope(*scope),
+        narrowed=tuple(map(_read_narrowing, document.get("narrowed", ()))),
         actions=frozenset(Action(action) for action in document.get("actions", ())),
         rate=None if rate is None else Rate(*rate),
         cidrs=tuple(ip_network(text) for text in document.get("cidrs", ())),
@@ -137,4 +145,15 @@ def _grant_of(row: GrantRow) -> Grant:
         session_policy=None if session_policy is None else read_session_policy(session_policy),
         issued_by=document.get("issued_by", ""),
         **chosen,
+    )
+
+
+def _write_narrowing(part: Narrowing) -> list[Any]:
+    return [part.bucket, part.prefix, sorted(part.keys), sorted(part.actions)]
+
+
+def _read_narrowing(columns: list[Any]) -> Narrowing:
+    bucket, prefix, keys, actions = columns
+    return Narrowing(
+        bucket=bucket, prefix=prefix, keys=frozenset(keys), actions=frozenset(Action(action) for action in actions)
     )

@@ -23,7 +23,16 @@ from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Capability, Route
 from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
 
-__all__ = ["Explanation", "Objection", "Policy", "decide", "explain", "objections_to_share", "only_time_can_end"]
+__all__ = [
+    "Explanation",
+    "Objection",
+    "Policy",
+    "decide",
+    "explain",
+    "objections_to_key",
+    "objections_to_share",
+    "only_time_can_end",
+]
 
 _REMEMBERED: Final = 4096
 _NO_MORE: Final = LinkLimits()
@@ -121,13 +130,14 @@ class Policy:
             self._relevant[place] = found
         return found
 
-    def visible_buckets(self, principal: Principal) -> list[Bucket]:
-        """The buckets that some allow rule of this principal names, by name."""
+    def visible_buckets(self, principal: Principal, grant: Grant | None = None) -> list[Bucket]:
+        """The buckets that some allow rule of this principal names, by name, as far as its key sees them."""
         rules = [rule for rule in self.rules_for(principal) if rule.effect is Effect.ALLOW]
         return [
             bucket
             for name, bucket in sorted(self.buckets.items())
-            if any(pattern.names_bucket(name) for rule in rules for pattern in rule.on)
+            if (grant is None or grant.sees(name))
+            and any(pattern.names_bucket(name) for rule in rules for pattern in rule.on)
         ]
 
     def limits_for(self, attempt: Attempt, grant: Grant | None) -> tuple[Limit, ...]:
@@ -220,6 +230,23 @@ def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, .
     found.extend(_share_objections(relevant, link, whole))
     share_rules = (rule for rule, faults in _share_rules(relevant, link, whole) if not faults)
     return tuple(dict.fromkeys(found)), next(share_rules, None)
+
+
+def objections_to_key(policy: Policy, key: Grant) -> tuple[Objection, ...]:
+    """Why no rule counts for a key like this where it reaches, if that is because of what keys have to be there."""
+    rules = [rule for rule in policy.rules_for(key.owner) if rule.effect is Effect.ALLOW and _reached(rule, key)]
+    judged = [(rule, tuple(rule.keys.faults(key)) if rule.keys is not None else ()) for rule in rules]
+    if not judged or not all(faults for _, faults in judged):
+        return ()
+    return tuple(Objection(Reason.NOT_ALLOWED, "; ".join(faults), rule.name) for rule, faults in judged)
+
+
+def _reached(rule: Rule, key: Grant) -> bool:
+    """Whether the rule says anything about a bucket that the key sees."""
+    buckets = {part.bucket for part in key.narrowed}
+    if not buckets or None in buckets:
+        return True
+    return any(pattern.names_bucket(bucket) for bucket in buckets if bucket is not None for pattern in rule.on)
 
 
 def _acting(grant: Grant | None, attempt: Attempt) -> Principal:

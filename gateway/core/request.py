@@ -17,6 +17,7 @@ from gateway.core.values import dataclass
 __all__ = [
     "ACTION_OF",
     "NO_AUTH",
+    "TRANSFERS",
     "Action",
     "AuthFields",
     "BodyFraming",
@@ -107,6 +108,18 @@ ACTION_OF: Final[Mapping[Operation, Action | None]] = MappingProxyType(
     }
 )
 """The one effect each operation has on its own key. Copies and batch deletes have more; each is decided on its own."""
+
+TRANSFERS: Final = frozenset(
+    {
+        _O.GET_OBJECT,
+        _O.PUT_OBJECT,
+        _O.POST_OBJECT,
+        _O.UPLOAD_PART,
+        _O.COPY_OBJECT,
+        _O.UPLOAD_PART_COPY,
+    }
+)
+"""What has an object's bytes move. All else looks, arranges or finishes."""
 
 
 class BodyFraming(StrEnum):

@@ -13,13 +13,13 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal, Protocol
 
 from gateway.core.attempt import Attempt, Principal, SignatureVersion
-from gateway.core.grant import Grant
+from gateway.core.grant import Grant, GrantKind
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.request import Action
 from gateway.core.route import Delivery
 from gateway.core.units import Rate
 
-__all__ = ["Condition", "Effect", "LimitRule", "LinkLimits", "Rule"]
+__all__ = ["Condition", "Effect", "KeyLimits", "LimitRule", "LinkLimits", "Rule"]
 
 _EXPIRY_SLACK: Final = 1.0
 """Seconds by which a link's life may pass the rule's maximum, for the rounding of instants to whole seconds."""
@@ -58,9 +58,7 @@ class LinkLimits:
         excess = grant.actions - self.actions
         if excess:
             yield f"links here may not {', '.join(sorted(excess))}"
-        if self.max_expires is not None and (
-            grant.expires_at is None or grant.expires_at - grant.issued_at > self.max_expires + _EXPIRY_SLACK
-        ):
+        if _outlives(grant, self.max_expires):
             yield "the link lives longer than links here may"
         if self.max_uses is not None and (grant.uses is None or grant.uses > self.max_uses):
             yield f"links here may have at most {self.max_uses} uses"
@@ -72,6 +70,31 @@ class LinkLimits:
             yield f"upload links here need a max_size of at most {self.max_size} bytes"
         if self.password and grant.password is None:
             yield "links here need a password"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What a key has to be for a rule to count for it. Seconds and bytes; None is "no limit"."""
+
+    max_expires: float | None = None
+    max_uses: int | None = None
+    max_bytes: int | None = None
+    narrowed: bool = False
+
+    def faults(self, grant: Grant) -> Iterator[str]:
+        """Every way in which the key is more than this rule lets it be."""
+        if _outlives(grant, self.max_expires):
+            yield "the key lives longer than keys here may"
+        if self.max_uses is not None and (grant.uses is None or grant.uses > self.max_uses):
+            yield f"keys here may have at most {self.max_uses} uses"
+        if self.max_bytes is not None and (grant.budget is None or grant.budget > self.max_bytes):
+            yield f"keys here may move at most {self.max_bytes} bytes"
+        if self.narrowed and not grant.placed:
+            yield "keys here are held to a bucket"
+
+
+def _outlives(grant: Grant, most: float | None) -> bool:
+    return most is not None and (grant.expires_at is None or grant.expires_at - grant.issued_at > most + _EXPIRY_SLACK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +109,7 @@ class Rule:
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     max_size: int | None = None
     links: LinkLimits | None = None
+    keys: KeyLimits | None = None
     delivery: Delivery | None = None
     condition: Condition | None = None
     signatures: frozenset[SignatureVersion] = frozenset()
@@ -130,6 +154,9 @@ class Rule:
             return "is for other networks"
         if self.max_size is not None and (attempt.size or 0) > self.max_size:
             return f"is for bodies of at most {self.max_size} bytes"
+        if self.keys is not None and grant is not None and grant.kind is GrantKind.KEY:
+            for fault in self.keys.faults(grant):
+                return f"is for other keys: {fault}"
         # A link and a trusted listener sign nothing: an allow rule lets them be, a deny rule does not mean them.
         signed = attempt.signature is not None or self.effect is Effect.DENY
         if self.signatures and signed and attempt.signature not in self.signatures:

@@ -162,8 +162,12 @@ class S3Call:
     form: ArrivingForm | None = None
     at_store: AtStore = field(default_factory=AtStore, repr=False, compare=False)
 
-    takes_use: ClassVar[bool] = False
     lease: ClassVar[None] = None
+
+    @property
+    def takes_use(self) -> bool:
+        """Whether a key's uses or bytes are asked for at all; most keys have no such limit."""
+        return self.grant is not None and self.grant.counted
 
     def again(self, attempt: Attempt, as_of: int) -> S3Call:
         """The same call, made by the next request that says the same."""

@@ -14,12 +14,12 @@ from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.policy import Policy
 from gateway.core.profile import Profile
 from gateway.core.route import Bucket, Cors, Delivery
-from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
+from gateway.core.rule import Effect, KeyLimits, LimitRule, LinkLimits, Rule
 from gateway.core.units import Rate
 from gateway.settings.backend import compile_backend
 from gateway.settings.collect import Draft, Entry
 from gateway.settings.examples import Example, compile_example
-from gateway.settings.grammar import BucketEntry, LimitEntry, LinksEntry, RuleEntry
+from gateway.settings.grammar import BucketEntry, KeysEntry, LimitEntry, LinksEntry, RuleEntry
 
 __all__ = ["compile_draft"]
 
@@ -86,6 +86,7 @@ def _compile_rule(entry: Entry[RuleEntry]) -> Rule:
         networks=value.networks or (),
         max_size=value.max_size,
         links=None if value.links is None else _compile_links(value.links),
+        keys=None if value.keys is None else _compile_keys(value.keys),
         delivery=None if value.delivery is None else Delivery(value.delivery),
         condition=value.when,
         signatures=frozenset(value.signatures or ()),
@@ -100,6 +101,15 @@ def _compile_links(value: LinksEntry) -> LinkLimits:
         max_uses=value.max_uses,
         max_size=value.max_size,
         password=value.password is not None,
+    )
+
+
+def _compile_keys(value: KeysEntry) -> KeyLimits:
+    return KeyLimits(
+        max_expires=value.max_expires,
+        max_uses=value.max_uses,
+        max_bytes=value.max_bytes,
+        narrowed=value.narrowed is not None,
     )
 
 

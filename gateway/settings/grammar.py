@@ -42,6 +42,7 @@ __all__ = [
     "CorsEntry",
     "CredentialsEntry",
     "ExampleEntry",
+    "KeysEntry",
     "LimitEntry",
     "LinksEntry",
     "PolicyFile",
@@ -184,6 +185,18 @@ class LinksEntry(BaseModel):
     password: Literal["required"] | None = None
 
 
+class KeysEntry(BaseModel):
+    """What a key has to be for the rule to count for it."""
+
+    model_config = ENTRY
+
+    max_expires: Duration | None = None
+    max_uses: Uses | None = None
+    max_bytes: ByteSize | None = None
+    narrowed: Literal["required"] | None = None
+    """It names the buckets that it is for."""
+
+
 Version = Literal["v2", "v4"]
 
 
@@ -202,6 +215,7 @@ class RuleEntry(BaseModel):
     )
     max_size: ByteSize | None = None
     links: LinksEntry | None = None
+    keys: KeysEntry | None = None
     delivery: Literal["stream", "redirect"] | None = None
     when: Condition | None = None
     signatures: Annotated[tuple[Version, ...], one_or_more(Version), Field(min_length=1)] | None = None
@@ -220,8 +234,8 @@ class RuleEntry(BaseModel):
         if self.effect is Effect.DENY:
             if self.max_size is not None:
                 yield "`max_size` on a deny rule would deny the small bodies: write an allow rule with max_size"
-            if self.links is not None or self.delivery is not None:
-                yield "`links` and `delivery` belong to allow rules"
+            if self.links is not None or self.keys is not None or self.delivery is not None:
+                yield "`links`, `keys` and `delivery` belong to allow rules"
         if all(pattern.text.startswith("link:") for pattern in self.who):
             yield "no attempt ever matches: a link acts for its owner, so name the owner"
 

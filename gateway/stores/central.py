@@ -315,7 +315,7 @@ class CentralLeases:
     async def _use(self, what: str, mine: Reservation, **fields: object) -> dict[str, Any]:
         secret_hash = self._client.hashes.get(mine.grant_id)
         if secret_hash is None:
-            raise DependencyDown("grants", "the link was not asked for at the central gateway")
+            raise DependencyDown("grants", "the grant was not asked for at the central gateway")
         return await self._client.ask("grants", "POST", f"/v1/uses/{what}", {"hash": secret_hash.hex(), **fields})
 
 

@@ -78,3 +78,40 @@ def test_reseal_adds_up_its_batches(terminal, monkeypatch):
     done = terminal.run("key", "reseal")
     assert (done.stdout, done.exit_code) == ("520 examined, 420 resealed, 1 unreadable\n", 1)
     assert asked == [("POST", "/v1/reseal", {}), ("POST", "/v1/reseal", {"cursor": "next"})]
+
+
+def test_a_key_is_narrowed_shown_and_edited(terminal):
+    """Places by what may be done there, a life, bytes, uses and networks; `none` and --whole take limits away."""
+    made = terminal.json(
+        "key", "create", "billing", "--read", "reports/2026/", "--write", "reports/in/", "--expires", "8h", "--bytes",
+        "50GiB", "--cidr", "10.0.0.0/8", "--uses", "4", "--label", "ci",
+    )  # fmt: skip
+    assert [
+        {"bucket": "reports", "prefix": "2026/", "keys": None, "actions": ["list", "read"]},
+        {"bucket": "reports", "prefix": "in/", "keys": None, "actions": ["write"]},
+    ] == made["scopes"]
+    assert (50 * 1024**3, 4, ["10.0.0.0/8"]) == (made["bytes"], made["uses"], made["cidrs"])
+    shown = terminal.run("key", "show", made["id"]).stdout
+    for text in ("list,read reports/2026/; write reports/in/", "0 of 4", "0 B of 50.0 GiB", "10.0.0.0/8"):
+        assert text in shown
+    assert made["secret_access_key"] not in shown
+    assert "list,read reports/2026/" in terminal.run("key", "ls").stdout
+    edited = terminal.json(
+        "key", "edit", made["id"], "--read", "reports/a.pdf", "--read", "reports/b.pdf", "--uses", "none"
+    )
+    assert [{"bucket": "reports", "prefix": None, "keys": ["a.pdf", "b.pdf"], "actions": ["read"]}] == edited["scopes"]
+    assert (None, 50 * 1024**3) == (edited["uses"], edited["bytes"])
+    assert terminal.json("key", "edit", made["id"], "--whole")["scopes"] is None
+
+
+def test_an_edit_says_something_and_names_an_id(terminal):
+    """Nothing to change, two opposite wishes, an access key id in place of an id: wrong usage; a gone key is 4."""
+    made = terminal.json("key", "create", "billing")
+    wrong = (
+        ("edit", made["id"]),
+        ("edit", made["id"], "--whole", "--read", "reports/"),
+        ("show", made["access_key_id"]),
+        ("edit", made["id"], "--expires", "2001-01-01"),
+    )
+    assert [2] * 4 == [terminal.run("key", *words).exit_code for words in wrong]
+    assert 4 == terminal.run("key", "show", "k_11111111111111111").exit_code

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.narrowing import Narrowing
 from gateway.core.record import Outcome, Record
 from gateway.core.request import Action
 from gateway.core.token import hash_secret
@@ -55,6 +56,27 @@ def key(name: str = "", **changes: Any) -> Grant:
         sealed=b"\x00\xffsealed",
     )
     return replace(plain, **changes)
+
+
+def full_key() -> Grant:
+    """A key with every field set that keys have."""
+    return key(
+        narrowed=(
+            Narrowing(bucket="reports", prefix="2026/", actions=frozenset({Action.READ, Action.LIST})),
+            Narrowing(bucket="reports", keys=frozenset({"a/Übersicht 🧾.pdf", "b"})),
+            Narrowing(actions=frozenset({Action.DELETE})),
+        ),
+        not_before=NOW + 0.125,
+        expires_at=NOW + 86400.25,
+        uses=3,
+        budget=2**62,
+        rate=Rate(5, 0.5, 7),
+        cidrs=(ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),
+        label="batch",
+        session_hash=hash_secret("session"),
+        source=("entry", "http://gw", "f"),
+        issued_by="admin:ops",
+    )
 
 
 def full_link() -> Grant:

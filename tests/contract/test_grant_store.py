@@ -14,7 +14,7 @@ from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.stores.engine import Engine
 from gateway.stores.redis.grants import RedisGrants
-from tests.contract.sample import NOW, FakeClock, full_link, key, link
+from tests.contract.sample import NOW, FakeClock, full_key, full_link, key, link
 
 
 async def test_a_grant_comes_back_as_it_was_stored(engine: Engine) -> None:
@@ -31,6 +31,12 @@ async def test_a_key_comes_back_as_it_was_stored(engine: Engine) -> None:
     stored = await engine.grants.create(key(sealed=bytes(range(256))))
     assert await engine.grants.find(stored.hash) == stored
     assert stored.sealed == bytes(range(256))
+    narrowed = await engine.grants.create(full_key())
+    assert full_key().narrowed == narrowed.narrowed
+    assert await engine.grants.find(narrowed.hash) == narrowed
+    widened = await engine.grants.save(replace(narrowed, narrowed=(), uses=None, budget=None))
+    assert widened is not None
+    assert (await engine.grants.get(narrowed.id), ()) == (widened, widened.narrowed)
 
 
 async def test_an_unknown_secret_finds_nothing(engine: Engine) -> None:

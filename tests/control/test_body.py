@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gateway.control.bodies import EditLink, ExplainBody, LinkQuery, NewKey, NewLink, NewRevocation, PresignBody
+from gateway.control.bodies import EditLink, ExplainBody, LinkQuery, NewLink, NewRevocation, PresignBody
 from gateway.control.body import Body, Fault, faults_of
+from gateway.control.key_bodies import NewKey
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=40),

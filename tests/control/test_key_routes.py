@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 
 import pytest
 
+from gateway.core.rule import KeyLimits
 from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
 from gateway.stores.keyring import KeyRing
@@ -14,7 +16,7 @@ from gateway.stores.memory import open_memory
 from gateway.stores.seal import Sealer
 from gateway.stores.sealed import SealedGrants, count_seals
 from tests.contract import sample
-from tests.control.desk import Desk, serving
+from tests.control.desk import POLICY, Desk, serving
 
 
 async def test_a_key_is_shown_once_and_stored_sealed(desk: Desk) -> None:
@@ -70,6 +72,96 @@ async def test_a_key_is_revoked(desk: Desk) -> None:
     assert desk.view.revoked(grant, "reports", "a", "archive") is not None
     assert (await desk.ask("DELETE", f"/v1/keys/{key['id']}")).json == answer.json
     assert desk.audited() == ["key.create", "key.revoke", "key.revoke"]
+
+
+async def test_a_key_is_held_to_what_was_asked_for_and_shown(desk: Desk) -> None:
+    """Place, actions, networks, life, rate, uses and bytes, in the answer that makes it, by its id and in the list."""
+    body = {
+        "app": "billing", "bucket": "reports", "prefix": "invoices/", "actions": ["read", "list"], "uses": 3,
+        "bytes": "50GiB", "cidrs": ["10.0.0.0/8"], "rate": "10/s", "not_before": "2027-01-15T08:30:00Z",
+        "expires_in": "8h", "label": "batch",
+    }  # fmt: skip
+    made = await desk.ask("POST", "/v1/keys", body)
+    assert made.status == 201
+    expected = {
+        "state": "pending", "bucket": "reports", "prefix": "invoices/", "keys": None, "actions": ["list", "read"],
+        "uses": 3, "uses_used": 0, "bytes": 50 * 1024**3, "bytes_used": 0, "cidrs": ["10.0.0.0/8"], "rate": "10/1s",
+        "not_before": "2027-01-15T08:30:00Z", "expires_at": "2027-01-15T16:00:00Z", "label": "batch",
+        "scopes": [{"bucket": "reports", "prefix": "invoices/", "keys": None, "actions": ["list", "read"]}],
+    }  # fmt: skip
+    path = f"/v1/keys/{made.json['id']}"
+    for shown in (made.json, (await desk.ask("GET", path)).json, (await desk.ask("GET", "/v1/keys")).json["keys"][0]):
+        assert expected == {name: shown[name] for name in expected}
+    whole = (await desk.ask("POST", "/v1/keys", {"app": "billing"})).json
+    assert {None} == {whole[name] for name in ("bucket", "prefix", "keys", "actions", "scopes", "uses", "uses_used")}
+
+
+async def test_a_key_of_several_places_shows_them_all(desk: Desk) -> None:
+    """The fields of the only place are null where there are several."""
+    scopes = [
+        {"bucket": "reports", "keys": ["b", "a"], "actions": ["read"]},
+        {"bucket": "drafts", "actions": ["write"]},
+    ]
+    shown = (await desk.ask("POST", "/v1/keys", {"app": "billing", "scopes": scopes})).json
+    assert (None, None) == (shown["bucket"], shown["actions"])
+    assert [
+        {"bucket": "reports", "prefix": None, "keys": ["a", "b"], "actions": ["read"]},
+        {"bucket": "drafts", "prefix": "", "keys": None, "actions": ["write"]},
+    ] == shown["scopes"]
+
+
+async def test_a_key_is_edited_in_one_write(desk: Desk) -> None:
+    """Any fields at once, none else changed, with the version that was seen if that is asked for, and audited."""
+    made = (await desk.ask("POST", "/v1/keys", {"app": "billing", "bucket": "reports", "label": "x", "uses": 2})).json
+    path = f"/v1/keys/{made['id']}"
+    edited = await desk.ask("PATCH", path, {"prefix": "invoices/", "uses": None}, headers={"If-Match": '"1"'})
+    assert (200, '"2"') == (edited.status, edited.headers["ETag"])
+    shown = edited.json
+    assert ("reports", "invoices/", None, "x", 2) == tuple(
+        shown[name] for name in ("bucket", "prefix", "uses", "label", "version")
+    )
+    assert 412 == (await desk.ask("PATCH", path, {"label": "y"}, headers={"If-Match": '"1"'})).status
+    assert 422 == (await desk.ask("PATCH", path, {"app": "payroll"})).status
+    grant = await desk.state.grants.find(hash_secret(made["access_key_id"]))
+    assert grant is not None
+    assert Sealer().open(made["access_key_id"], grant.sealed or b"") == made["secret_access_key"]
+    await desk.ask("DELETE", path)
+    assert 409 == (await desk.ask("PATCH", path, {"label": "y"})).status
+    assert 404 == (await desk.ask("PATCH", "/v1/keys/k_none", {"label": "y"})).status
+    assert desk.audited() == ["key.create", "key.edit", "key.revoke"]
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"bucket": "nowhere"}, 404),
+        ({"expires_at": "2020-01-01"}, 422),
+        ({"expires_in": "1h", "not_before": "2028-01-01T00:00:00Z"}, 422),
+    ],
+)
+async def test_a_key_that_could_do_nothing_is_not_made(desk: Desk, more: dict[str, object], status: int) -> None:
+    """An unknown bucket, an end in the past, and a life without any time, at birth and by an edit."""
+    assert status == (await desk.ask("POST", "/v1/keys", {"app": "billing", **more})).status
+    made = (await desk.ask("POST", "/v1/keys", {"app": "billing"})).json
+    assert status == (await desk.ask("PATCH", f"/v1/keys/{made['id']}", more)).status
+    assert 1 == len((await desk.ask("GET", "/v1/keys")).json["keys"])
+
+
+async def test_the_policy_says_what_a_key_has_to_be() -> None:
+    """A key that no rule of its app would count for is refused with what each has against it, also by an edit."""
+    limits = KeyLimits(max_expires=28800.0, max_uses=10, max_bytes=1000, narrowed=True)
+    rules = tuple(replace(one, keys=limits) if one.name == "billing shares invoices" else one for one in POLICY.rules)
+    async with serving(policy=lambda: replace(POLICY, rules=rules, _named={}, _relevant={})) as desk:
+        good = {"app": "billing", "bucket": "reports", "expires_in": "8h", "uses": 10, "bytes": 1000}
+        made = await desk.ask("POST", "/v1/keys", good)
+        assert 201 == made.status
+        for name, more in (("expires_in", "9h"), ("uses", 11), ("bytes", 1001)):
+            refused = await desk.ask("POST", "/v1/keys", good | {name: more})
+            assert (403, "billing shares invoices") == (refused.status, refused.json["objections"][0]["rule"])
+            assert 403 == (await desk.ask("PATCH", f"/v1/keys/{made.json['id']}", {name: more})).status
+        del good["bucket"]
+        assert 403 == (await desk.ask("POST", "/v1/keys", good)).status
+        assert 201 == (await desk.ask("POST", "/v1/keys", {"app": "unruled"})).status
 
 
 @pytest.mark.parametrize("body", [{}, {"app": "a b"}, {"app": "x", "expires_in": -1}, {"app": "x", "secret": "y"}])

@@ -50,7 +50,8 @@ EXPECTED: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("healthy", "ready", "metrics", "description", "assumeRole", "assumeRoleBelow"), EVERYBODY),
     "containerCredentials": frozenset({"app"}),
     **dict.fromkeys(("setLogLevel", "drainBackend", "resealKeys"), frozenset({"admin"})),
-    **dict.fromkeys(("createLink", "editLink", "rotateLink", "createKey", "presign"), frozenset({"admin"} | OWNERS)),
+    **dict.fromkeys(("createLink", "editLink", "rotateLink", "presign"), frozenset({"admin"} | OWNERS)),
+    **dict.fromkeys(("createKey", "editKey"), frozenset({"admin"} | OWNERS)),
     **dict.fromkeys(("listLinks", "showLink", "listRecords", "listKeys", "showKey"), READERS | OWNERS),
     **dict.fromkeys(("revokeLink", "revokeKey", "revoke"), frozenset({"admin", "revoker"} | OWNERS)),
     **dict.fromkeys(("readTrail", "exportRecords", "listBackends", "showPolicy", "explain"), READERS),
@@ -174,6 +175,7 @@ ROUTES: Final = (
     ("POST", "/v1/links/{}/rotate", b""),
     ("DELETE", "/v1/links/{}", b""),
     ("GET", "/v1/keys/{}", b""),
+    ("PATCH", "/v1/keys/{}", b'{"label": "mine now"}'),
     ("DELETE", "/v1/keys/{}", b""),
     ("POST", "/v1/revocations", b'{"link": "%s"}'),
     ("POST", "/v1/revocations", b'{"key": "%s"}'),
@@ -273,9 +275,41 @@ async def test_a_key_outlives_none_that_it_was_made_with(desk: Desk) -> None:
         text = json.dumps({"app": "billing"} | ({} if life is None else {"expires_in": life})).encode()
         answer = await desk.sign(session, "POST", "/v1/keys", text)
         assert status == answer.status, answer.text
+    path = f"/v1/keys/{answer.json['id']}"
+    for life, status in ((None, 403), (3601, 403), (1800, 200)):
+        edit = json.dumps({"expires_in": life}).encode()
+        assert status == (await desk.sign(session, "PATCH", path, edit)).status
     stored = await desk.state.grants.get(answer.json["id"])
     assert stored is not None
     assert ("entry", "x", "y") == stored.source
+
+
+async def test_a_narrowed_key_does_not_shed_its_narrowing_here(desk: Desk) -> None:
+    """Whatever it is held to, it neither makes another key nor edits itself; the whole key of its app does both."""
+    desk.token = ADMIN
+    whole = await desk.api.keys.issue(OPS, "billing")
+    for held in ({"bucket": "reports"}, {"actions": ["read"]}, {"uses": 1}, {"bytes": 1}, {"rate": "1/s"}):
+        made = (await desk.ask("POST", "/v1/keys", {"app": "billing", **held})).json
+        grant = await desk.state.grants.get(made["id"])
+        assert grant is not None
+        narrow = IssuedKey(grant, made["access_key_id"], made["secret_access_key"], None)
+        for key, status in ((narrow, (403, 403)), (whole, (201, 200))):
+            asked = (
+                ("POST", "/v1/keys", b'{"app": "billing"}'),
+                ("PATCH", f"/v1/keys/{made['id']}", b'{"scopes": []}'),
+            )
+            assert status == tuple([(await desk.sign(key, *each)).status for each in asked])
+
+
+async def test_a_bucket_that_ones_rules_do_not_show_is_none(desk: Desk) -> None:
+    """For an app's key, a bucket of others is answered like one that never was; an admin is told the truth."""
+    for token, expected in ((APP, {"reports": 201, "drafts": 404, "nowhere": 404}), (ADMIN, {"drafts": 201})):
+        desk.token = token
+        found = {
+            bucket: (await desk.ask("POST", "/v1/keys", {"app": "billing", "bucket": bucket})).status
+            for bucket in expected
+        }
+        assert expected == found
 
 
 @pytest.mark.parametrize(

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from gateway.core.grant_codec import GrantRow, document_of, read_grant, row_of
 from gateway.core.session_policy_text import read_session_policy
-from tests.contract.sample import full_link, key, link
+from tests.contract.sample import full_key, full_link, key, link
 
 POLICY = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}'
 
 
 @pytest.mark.parametrize(
     "grant",
-    [link(), key(), full_link(), key(session_policy=read_session_policy(POLICY))],
-    ids=["link", "key", "full", "narrowed"],
+    [link(), key(), full_link(), full_key(), key(session_policy=read_session_policy(POLICY))],
+    ids=["link", "key", "full link", "full key", "narrowed"],
 )
 def test_a_grant_comes_back_as_it_was(grant) -> None:
     """Every field, through columns and document."""
@@ -38,14 +39,28 @@ def test_a_damaged_row_is_a_value_error(document: str) -> None:
         read_grant(row)
 
 
-def test_who_cannot_read_a_session_policy_finds_no_secret() -> None:
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {"session_policy": read_session_policy(POLICY)},
+        {"narrowed": full_key().narrowed},
+        {"uses": 1},
+        {"budget": 1},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_who_cannot_read_what_narrows_a_key_finds_no_secret(narrowed: dict[str, Any]) -> None:
     """An older gateway beside this one refuses a narrowed key instead of serving it as a whole one."""
     assert "sealed" in json.loads(document_of(key()))
-    assert "sealed" not in json.loads(document_of(key(session_policy=read_session_policy(POLICY))))
+    assert "sealed" not in json.loads(document_of(key(**narrowed)))
 
 
-def test_a_damaged_session_policy_is_a_damaged_row() -> None:
+def test_a_damaged_narrowing_is_a_damaged_row() -> None:
     """Never a key that is not narrowed."""
     row = row_of(key(session_policy=read_session_policy(POLICY)))
     with pytest.raises(ValueError):
         read_grant(row._replace(document=row.document.replace("s3:Get*", "s3:Nothing")))
+    row = row_of(full_key())
+    for wrong in ("2026", "x"):
+        with pytest.raises(ValueError):
+            read_grant(row._replace(document=row.document.replace('"2026/"', f'"{wrong}"')))

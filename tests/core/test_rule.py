@@ -8,9 +8,10 @@ import pytest
 
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.narrowing import Narrowing
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.request import Action, Operation
-from gateway.core.rule import Effect, LinkLimits, Rule
+from gateway.core.rule import Effect, KeyLimits, LinkLimits, Rule
 from gateway.core.token import SecretHash
 
 _RULE = Rule(
@@ -154,3 +155,39 @@ def test_a_deny_rule_stands_against_a_listing_that_could_show_what_it_denies() -
     listing = replace(_ATTEMPT, action=Action.LIST)
     covered = {prefix: deny.covers(replace(listing, key=prefix)) for prefix in ("", "bill", "billing/", "payroll/")}
     assert {"": True, "bill": True, "billing/": True, "payroll/": False} == covered
+
+
+_KEY = Grant(
+    id="k_1",
+    kind=GrantKind.KEY,
+    hash=SecretHash(b"k"),
+    owner=Principal("app", "billing"),
+    issued_at=1000.0,
+    expires_at=2000.0,
+    narrowed=(Narrowing(bucket="reports"),),
+    uses=2,
+    budget=100,
+)
+
+
+@pytest.mark.parametrize(
+    ("limits", "key"),
+    [
+        (KeyLimits(max_expires=998.0), _KEY),
+        (KeyLimits(max_expires=1e9), replace(_KEY, expires_at=None)),
+        (KeyLimits(max_uses=1), _KEY),
+        (KeyLimits(max_uses=9), replace(_KEY, uses=None)),
+        (KeyLimits(max_bytes=99), _KEY),
+        (KeyLimits(max_bytes=999), replace(_KEY, budget=None)),
+        (KeyLimits(narrowed=True), replace(_KEY, narrowed=())),
+        (KeyLimits(narrowed=True), replace(_KEY, narrowed=(Narrowing(actions=frozenset({Action.READ})),))),
+    ],
+)
+def test_a_rule_counts_only_for_keys_within_its_limits(limits: KeyLimits, key: Grant) -> None:
+    """Each limit is checked by itself, at every use; who comes without a key is not meant."""
+    assert 1 == len(list(limits.faults(key)))
+    rule = replace(_RULE, keys=limits)
+    assert "is for other keys" in str(rule.mismatch(_ATTEMPT, key))
+    assert rule.mismatch(_ATTEMPT, None) is None
+    kept = replace(_RULE, keys=KeyLimits(max_expires=1000.0, max_uses=2, max_bytes=100, narrowed=True))
+    assert kept.mismatch(_ATTEMPT, _KEY) is None

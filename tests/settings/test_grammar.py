@@ -18,7 +18,7 @@ buckets: {reports: {backend: near}}
 """
 RULE = "rules: [{name: r, who: 'app:x', may: read, on: reports/**"
 MISFIT = "3:9: rules[0]: "
-RULE_KEYS = "allowed: delivery, effect, from, links, max_size, may, name, on, signatures, when, who"
+RULE_KEYS = "allowed: delivery, effect, from, keys, links, max_size, may, name, on, signatures, when, who"
 WAYS = "must be exactly one of: chain, {access_key, secret_key[, session_token]}, {profile}"
 FAULTS = [
     ("backends: {near: {profile: regional}}", "1:18: backends.near: the key 'credentials' is missing"),
@@ -132,7 +132,10 @@ FAULTS = [
         HEAD + RULE + ", effect: deny, max_size: 5}]",
         MISFIT + "`max_size` on a deny rule would deny the small bodies: write an allow rule with max_size",
     ),
-    (HEAD + RULE + ", effect: deny, delivery: stream}]", MISFIT + "`links` and `delivery` belong to allow rules"),
+    (
+        HEAD + RULE + ", effect: deny, delivery: stream}]",
+        MISFIT + "`links`, `keys` and `delivery` belong to allow rules",
+    ),
     (
         HEAD + RULE.replace("'app:x'", "['link:x', 'link:*']") + "}]",
         MISFIT + "no attempt ever matches: a link acts for its owner, so name the owner",

@@ -29,7 +29,7 @@ from gateway.stores.keyring import KeyRing
 from gateway.stores.memory import open_memory
 from gateway.stores.seal import Sealer
 from gateway.stores.sealed import SealedGrants, count_seals
-from tests.contract.sample import NOW, full_link, key, link
+from tests.contract.sample import NOW, full_key, full_link, key, link
 from tests.control.desk import Desk, serving
 
 TOKEN = "a-sidecars-token-of-many-letters"
@@ -69,7 +69,7 @@ def here(there: Placed) -> Placed:
     return replace(there, serial=there.serial * module._ROOM)
 
 
-@pytest.mark.parametrize("grant", [link(), key(), full_link()], ids=["link", "key", "full"])
+@pytest.mark.parametrize("grant", [link(), key(), full_link(), full_key()], ids=["link", "key", "full", "full key"])
 async def test_a_grant_is_resolved_whole(desk: Desk, sidecar: Engine, grant: Any) -> None:
     """Every field, a key's sealed secret included; what does not exist is None."""
     stored = await desk.state.grants.create(

@@ -13,6 +13,7 @@ from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import Record
 from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.session_policy_text import read_session_policy
 from gateway.stores.codec import (
     GrantRow,
     check_storable,
@@ -25,7 +26,7 @@ from gateway.stores.codec import (
     record_text,
     write_cursor,
 )
-from tests.contract.sample import full_link, key, link, record
+from tests.contract.sample import full_key, full_link, key, link, record
 
 
 def row_of(grant: Grant) -> GrantRow:
@@ -53,10 +54,12 @@ def test_a_grant_survives(grant: Grant) -> None:
 def test_no_field_of_a_grant_is_forgotten() -> None:
     """The fullest grant sets every field, so a new field that the codec leaves out is noticed here."""
     changed_by_stores = {"serial": 1, "version": 2, "revoked_at": 3.0, "revoked_reason": "why"}
-    fullest = replace(full_link(), sealed=b"sealed", source=("app:a", "k_1"), **changed_by_stores)
-    unset = {field.name for field in fields(Grant) if not getattr(fullest, field.name)}
-    assert unset == set()
-    assert grant_of(row_of(fullest)) == fullest
+    narrowing = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}'
+    fullest = [replace(grant, **changed_by_stores) for grant in (full_link(), full_key())]
+    fullest[1] = replace(fullest[1], session_policy=read_session_policy(narrowing))
+    unset = [{field.name for field in fields(Grant) if not getattr(grant, field.name)} for grant in fullest]
+    assert unset[0] & unset[1] == set()
+    assert [grant_of(row_of(grant)) for grant in fullest] == fullest
 
 
 def test_the_document_keeps_no_secret_and_no_revocation() -> None:

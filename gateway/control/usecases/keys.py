@@ -1,4 +1,4 @@
-"""Owns the life of a key: issue, inspect, list; and the change of the key that all of them are sealed under.
+"""Owns the life of a key: issue, inspect, list, edit; and the change of the key that all of them are sealed under.
 
 Refuses to own its end (`revocations`), how a secret is sealed (an injected sealer) and who may ask
 (`gateway.control.guard`).
@@ -16,11 +16,22 @@ from typing import Final
 from gateway.control.caller import Admitted, Reach
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.links import CountedGrant, CountedPage, list_counted, read_counters
+from gateway.control.usecases.links import (
+    EDIT_TRIES,
+    Change,
+    CountedGrant,
+    CountedPage,
+    Objections,
+    check_times,
+    list_counted,
+    read_counters,
+)
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.issued import IssuedKey, LivingSession
+from gateway.core.policy import Objection, objections_to_key
 from gateway.core.reasons import Reason, Refused
+from gateway.core.request import Action
 from gateway.core.sealing import Resealed
 from gateway.core.source import Source, source_behind
 from gateway.core.token import ENTROPY_BYTES, access_key_id, grant_id, hash_secret, secret_access_key
@@ -55,7 +66,54 @@ class Keys:
 
         With a `source` it ends when that does.
         """
-        now = self.live.clock()
+        made = self._make(actor, app, session=session)
+        ends = None if expires_in is None else made.grant.issued_at + expires_in
+        return await self._store(actor, made, replace(made.grant, label=label, expires_at=ends, source=source))
+
+    async def create(self, caller: Admitted, app: str, change: Change, *, session: bool) -> IssuedKey | Objections:
+        """A new key, chosen by a body, for an app that the caller may act for, if its rules count for one like it.
+
+        With what the caller showed it ends as well.
+
+        Raises:
+            Refused: NOT_ALLOWED, the app is not the caller's, or the key would outlive what the caller showed; the
+                bucket is unknown, or the times make no sense.
+            DependencyDown: a store cannot answer.
+        """
+        if not caller.reach.names(Principal("app", app)):
+            raise Refused(Reason.NOT_ALLOWED, "only an admin makes keys for others: an app makes its own")
+        made = self._make(caller.principal, app, session=session)
+        wanted = replace(change(made.grant, made.grant.issued_at), source=caller.source)
+        objections = self._check(caller, wanted, None)
+        return Objections(objections) if objections else await self._store(caller.principal, made, wanted)
+
+    async def edit(
+        self, caller: Admitted, key_id: str, change: Change, version: int | None = None
+    ) -> CountedGrant | Objections:
+        """Change everything asked for in one write; secrets and counters stay.
+
+        Raises:
+            Refused: UNKNOWN_KEY, REVOKED, PRECONDITION_FAILED if the stored version is not `version`; as `create`.
+        """
+        for _ in range(1 if version is not None else EDIT_TRIES):
+            grant = (await self.inspect(caller.reach, key_id)).grant
+            if version is not None and grant.version != version:
+                raise Refused(Reason.PRECONDITION_FAILED, f"the key is at version {grant.version}")
+            if grant.revoked_at is not None:
+                raise Refused(Reason.REVOKED, "a revoked key stays revoked: create a new one")
+            wanted = change(grant, self.live.clock())
+            objections = self._check(caller, wanted, grant)
+            if objections:
+                return Objections(objections)
+            saved = await self.stores.grants.save(wanted)
+            if saved is not None:
+                await self.live.apply_now()
+                await self.journal.note(caller.principal, "key.edit", key_id, version=str(saved.version))
+                return await read_counters(self.stores, saved)
+        raise Refused(Reason.PRECONDITION_FAILED, "the key was changed by somebody else at the same time")
+
+    def _make(self, actor: Principal, app: str, *, session: bool) -> IssuedKey:
+        """A key that is not stored yet, with all that its app may do."""
         public = access_key_id(self.live.entropy(ENTROPY_BYTES))
         secret = secret_access_key(self.live.entropy(_SECRET_BYTES))
         token = "gs_" + secret_access_key(self.live.entropy(_SECRET_BYTES)) if session else None
@@ -64,43 +122,36 @@ class Keys:
             kind=GrantKind.KEY,
             hash=hash_secret(public),
             owner=Principal("app", app),
-            issued_at=now,
-            expires_at=None if expires_in is None else now + expires_in,
-            label=label,
+            issued_at=self.live.clock(),
             sealed=self.stores.sealer.seal(public, secret, self.live.entropy(NONCE_BYTES)),
             session_hash=None if token is None else hash_secret(token),
-            source=source,
             issued_by=str(actor),
         )
-        stored = await self.stores.grants.create(grant)
+        return IssuedKey(grant, public, secret, token)
+
+    async def _store(self, actor: Principal, made: IssuedKey, wanted: Grant) -> IssuedKey:
+        stored = await self.stores.grants.create(wanted)
         await self.live.apply_now()
         await self.journal.note(actor, "key.create", stored.id, owner=str(stored.owner))
-        return IssuedKey(stored, public, secret, token)
+        return replace(made, grant=stored)
 
-    async def issue_for(
-        self,
-        caller: Admitted,
-        app: str,
-        *,
-        label: str | None = None,
-        expires_in: float | None = None,
-        session: bool = False,
-    ) -> IssuedKey:
-        """A new key, as `issue`, for an app that the caller may act for. With what they showed it ends as well.
+    def _check(self, caller: Admitted, wanted: Grant, before: Grant | None) -> tuple[Objection, ...]:
+        """What the policy has against such a key, that was another one before. An end of that time may stay.
 
-        Raises:
-            Refused: NOT_ALLOWED, the app is not the caller's, or the key would outlive what the caller showed.
+        Who sees only their own knows of no bucket but those that their rules show.
         """
-        if not caller.reach.names(Principal("app", app)):
-            raise Refused(Reason.NOT_ALLOWED, "only an admin makes keys for others: an app makes its own")
-        if caller.reach.owner is not None and caller.until is not None:
-            left = caller.until - self.live.clock()
-            if expires_in is None or expires_in > left:
-                detail = f"a key outlives none that it was made with: expires_in is at most {int(left)} seconds"
-                raise Refused(Reason.NOT_ALLOWED, detail)
-        return await self.issue(
-            caller.principal, app, label=label, expires_in=expires_in, session=session, source=caller.source
-        )
+        policy, now = self.live.policy(), self.live.clock()
+        shown = {bucket.name for bucket in policy.visible_buckets(wanted.owner)}
+        known = policy.buckets.keys() if caller.reach.owner is None else shown
+        if any(part.bucket is not None and part.bucket not in known for part in wanted.narrowed):
+            raise Refused(Reason.UNKNOWN_BUCKET, "no bucket has this name")
+        if any(part.keys and Action.LIST in part.actions for part in wanted.narrowed):
+            raise Refused(Reason.BAD_ARGUMENT, "the action list needs a prefix, not keys")
+        ended = None if before is None else before.expires_at
+        check_times(wanted, now, ended)
+        if before is None or wanted.expires_at != ended:
+            _require_within(caller, wanted, now)
+        return objections_to_key(policy, wanted)
 
     async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
         """See `gateway.core.issued.SessionIssuer`: the app itself acts."""
@@ -151,3 +202,14 @@ class Keys:
             counts = {name: str(getattr(done, name)) for name in ("examined", "resealed", "unreadable")}
             await self.journal.note(actor, "key.reseal", "state", **counts)
         return done
+
+
+def _require_within(caller: Admitted, wanted: Grant, now: float) -> None:
+    """Raises Refused(NOT_ALLOWED) for a key that would outlive the key that it is made with."""
+    if caller.reach.owner is None or caller.until is None:
+        return
+    if wanted.expires_at is None or wanted.expires_at > caller.until:
+        left = int(caller.until - now)
+        raise Refused(
+            Reason.NOT_ALLOWED, f"a key outlives none that it was made with: expires_in is at most {left} seconds"
+        )

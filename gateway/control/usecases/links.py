@@ -29,6 +29,7 @@ from gateway.core.rule import Rule
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 
 __all__ = [
+    "EDIT_TRIES",
     "KEEP",
     "Change",
     "CountedGrant",
@@ -38,11 +39,12 @@ __all__ = [
     "Keep",
     "Links",
     "Objections",
+    "check_times",
     "list_counted",
     "read_counters",
 ]
 
-_TRIES: Final = 3
+EDIT_TRIES: Final = 3
 """How often an edit without a stated version is tried again after a concurrent change."""
 
 _CHOSEN: Final = (
@@ -171,7 +173,7 @@ class Links:
             Refused: UNKNOWN_TOKEN, REVOKED, PRECONDITION_FAILED if the stored version is not `version`.
         """
         hashed = KEEP if password is KEEP else await self._hash_password(password)
-        for _ in range(1 if version is not None else _TRIES):
+        for _ in range(1 if version is not None else EDIT_TRIES):
             grant = await self._find_editable(reach, link_id, version)
             now = self.live.clock()
             wanted = change(grant, now)
@@ -189,7 +191,7 @@ class Links:
 
     async def rotate(self, actor: Principal, reach: Reach, link_id: str) -> IssuedLink:
         """Give the link a new token; the old one ends with the write. Raises as `edit` does."""
-        for _ in range(_TRIES):
+        for _ in range(EDIT_TRIES):
             grant = await self._find_editable(reach, link_id, None)
             token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
             saved = await self.stores.grants.save(replace(grant, hash=token.hash))
@@ -245,6 +247,14 @@ class Links:
         return Objections(objections) if objections else _record_rule(rule, grant)
 
 
+def check_times(grant: Grant, now: float, before: float | None) -> None:
+    """Raises Refused(BAD_ARGUMENT) for a life that has no time in it. An end `before` the edit may stay."""
+    if grant.expires_at is not None and grant.expires_at <= now and grant.expires_at != before:
+        raise Refused(Reason.BAD_ARGUMENT, f"the {grant.kind} would end in the past")
+    if None not in (grant.expires_at, grant.not_before) and (grant.not_before or 0) >= (grant.expires_at or 0):
+        raise Refused(Reason.BAD_ARGUMENT, f"not_before is not before the end of the {grant.kind}")
+
+
 async def read_counters(stores: Stores, grant: Grant) -> CountedGrant:
     """A grant with its counters."""
     return CountedGrant(grant, (await stores.leases.usage([grant.id])).get(grant.id, Usage()))
@@ -252,10 +262,7 @@ async def read_counters(stores: Stores, grant: Grant) -> CountedGrant:
 
 def _check_form(grant: Grant, now: float, before: float | None) -> None:
     """Raises Refused(BAD_ARGUMENT) for what no rule could make sense of."""
-    if grant.expires_at is not None and grant.expires_at <= now and grant.expires_at != before:
-        raise Refused(Reason.BAD_ARGUMENT, "the link would end in the past")
-    if None not in (grant.expires_at, grant.not_before) and (grant.not_before or 0) >= (grant.expires_at or 0):
-        raise Refused(Reason.BAD_ARGUMENT, "not_before is not before the end of the link")
+    check_times(grant, now, before)
     if grant.scope is not None and grant.scope.key is not None and Action.LIST in grant.actions:
         raise Refused(Reason.BAD_ARGUMENT, "the action list needs a prefix, not a key")
     if grant.etag is not None and (grant.scope is None or grant.scope.key is None or grant.actions != {Action.READ}):

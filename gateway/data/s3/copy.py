@@ -54,7 +54,8 @@ async def copy(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permi
     require_own_name(source)
     version = require_version(source.backend.capabilities, version)
     permit.source = Allowed(reading, source)
-    copying = _copy_within if _one_store(call.request, source, permit.route) else _copy_between
+    within = _one_store(call.request, source, permit.route) and not _counts_bytes(permit)
+    copying = _copy_within if within else _copy_between
     return await answer_or_keep_alive(copying(plane, call, permit, source, version), permit)
 
 
@@ -70,6 +71,11 @@ def _one_store(request: ObjectRequest, source: Route, target: Route) -> bool:
     here = (source.bucket.real_bucket, source.real_key) == (target.bucket.real_bucket, target.real_key)
     replacing = request.headers.get("x-amz-metadata-directive") == "REPLACE"
     return here or not replacing or Capability.COPY_REPLACES in capabilities
+
+
+def _counts_bytes(permit: Permit) -> bool:
+    """Whether the bytes have to pass through here, where alone they are counted."""
+    return permit.grant is not None and permit.grant.budget is not None
 
 
 async def _copy_within(plane: DataPlane, call: S3Call, permit: Permit, source: Route, version: str | None) -> Reply:

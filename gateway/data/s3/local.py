@@ -38,7 +38,7 @@ def _buckets_document(names: Sequence[str], owner: str) -> bytes:
 
 async def _list_buckets(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
     who = call.attempt.principal
-    names = [bucket.name for bucket in snapshot.policy.visible_buckets(who)]
+    names = [bucket.name for bucket in snapshot.policy.visible_buckets(who, permit.grant)]
     return xml_reply(_buckets_document(names, str(who)), permit.exchange.request_id)
 
 

@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import Final
 
 from gateway.core.attempt import Attempt, address_class
-from gateway.core.grant import Grant
+from gateway.core.grant import Grant, GrantKind
 from gateway.core.lease import LEASE_WINDOW, Lease, Reservation
 from gateway.core.limits import Demand, Verdict
 from gateway.core.reasons import DependencyDown, Reason, Refused
-from gateway.core.request import Action, Operation, UploadStep, UploadVerb
+from gateway.core.request import TRANSFERS, Action, ObjectRequest, Operation, UploadStep, UploadVerb
 from gateway.core.route import Route
 from gateway.data.call import Call
 from gateway.data.plane import DataPlane, Snapshot
@@ -32,6 +32,15 @@ from gateway.wire.links.tus_state import UPLOAD_SECONDS, lease_key, new_upload
 __all__ = ["Admission"]
 
 _UNCOUNTED: Final = frozenset({Operation.HEAD_OBJECT, Operation.LIST_OBJECTS_V2, Operation.PREFLIGHT})
+_FINISHING: Final = frozenset(
+    {
+        Operation.HEAD_OBJECT,
+        Operation.LIST_PARTS,
+        Operation.COMPLETE_MULTIPART_UPLOAD,
+        Operation.ABORT_MULTIPART_UPLOAD,
+    }
+)
+"""What a key may still do when its uses or bytes are spent: clients end what they began with these."""
 
 
 class Admission:
@@ -87,6 +96,9 @@ class Admission:
         if step is not None:
             await self._take_upload(permit, grant, step)
             return
+        if grant.kind is GrantKind.KEY:
+            await self._take_transfer(permit, grant)
+            return
         key = _lease_key(self._call.lease, permit.attempt, self._exchange)
         if permit.attempt.operation not in _UNCOUNTED:
             permit.lease_key = key
@@ -95,6 +107,16 @@ class Admission:
                 await shield(open_lease(self._plane.leases, permit, grant, key, window))
         elif grant.uses is not None or grant.budget is not None:
             await _require_rest(self._plane, grant, key, permit.attempt)
+
+    async def _take_transfer(self, permit: Permit, grant: Grant) -> None:
+        """A key's use is one object sent or taken. What finishes that needs none; all else needs that one is left."""
+        operation = permit.attempt.operation
+        if operation in TRANSFERS:
+            permit.lease_key, window = _transfer_key(self._call.request, permit.attempt, self._exchange)
+            if grant.uses is not None:
+                await shield(open_lease(self._plane.leases, permit, grant, permit.lease_key, window))
+        elif operation not in _FINISHING:
+            await _require_rest(self._plane, grant, "", permit.attempt)
 
     async def _take_upload(self, permit: Permit, grant: Grant, step: UploadStep) -> None:
         """A resumable upload takes its use when it is created. All later steps share it: only the client that
@@ -167,7 +189,7 @@ async def _require_rest(plane: DataPlane, grant: Grant, key: str, attempt: Attem
     if usage is None:
         return
     if grant.budget is not None and usage.moved >= grant.budget:
-        raise Refused(Reason.USED_UP, "the link's byte budget is spent")
+        raise Refused(Reason.USED_UP, "the grant's byte budget is spent")
     if grant.uses is not None and usage.uses >= grant.uses:
         joined = await plane.leases.open_lease(Reservation(grant.id, key), 0, attempt.now, LEASE_WINDOW)
         if joined is None:
@@ -180,16 +202,40 @@ def _lease_key(cookie: str | None, attempt: Attempt, exchange: ClientExchange) -
     Every write is a use of its own.
     """
     if attempt.action is Action.WRITE:
-        return f"w:{exchange.request_id}"
-    if cookie is not None:
-        who = f"cookie {cookie}"
-    else:
-        agent = exchange.raw.header("user-agent") if exchange.raw is not None else None
-        address = "local" if exchange.peer is None else address_class(exchange.peer)
-        who = f"agent {address} {agent or ''}"
+        return _key_of_its_own(exchange)
+    who = _caller(exchange) if cookie is None else f"cookie {cookie}"
+    return _shared_key(attempt, who)
+
+
+def _transfer_key(request: ObjectRequest, attempt: Attempt, exchange: ClientExchange) -> tuple[str, float]:
+    """Which requests of a key share one use, and for how many seconds.
+
+    Ranges of one object, by one client, do, and so do the parts of one multipart upload: that is how clients send and
+    take what is large. Anything else is a use of its own.
+    """
+    upload = request.params.get("uploadId")
+    if upload is not None:
+        return _shared_key(attempt, f"upload {upload}"), UPLOAD_SECONDS
+    ranged = "range" in request.headers or "partNumber" in request.params
+    if attempt.operation is Operation.GET_OBJECT and ranged:
+        return _shared_key(attempt, _caller(exchange)), LEASE_WINDOW
+    return _key_of_its_own(exchange), 0.0
+
+
+def _key_of_its_own(exchange: ClientExchange) -> str:
+    return f"w:{exchange.request_id}"
+
+
+def _shared_key(attempt: Attempt, who: str) -> str:
     return _digest(f"{attempt.bucket}/{attempt.key} {who}")
 
 
 @lru_cache(4096)
 def _digest(shared: str) -> str:
     return blake2b(shared.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _caller(exchange: ClientExchange) -> str:
+    agent = exchange.raw.header("user-agent") if exchange.raw is not None else None
+    address = "local" if exchange.peer is None else address_class(exchange.peer)
+    return f"agent {address} {agent or ''}"

@@ -81,7 +81,7 @@ def _decide(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
     if grant is not None:
         for reason, detail in grant.objections(attempt):
             raise Refused(reason, detail)
-    if not policy.visible_buckets(attempt.principal):
+    if not policy.visible_buckets(attempt.principal, grant):
         raise Refused(Reason.NOT_ALLOWED, "no rule shows this principal any bucket")
     limits = policy.limits_for(attempt, grant)
     return Route(rule="", backend=_NOWHERE, bucket=_NO_BUCKET, key="", limits=limits)

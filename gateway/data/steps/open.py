@@ -71,8 +71,10 @@ def _get_object(plane: DataPlane, snapshot: Snapshot, call: Call, permit: Permit
 
 
 def _may_fetch_alone(permit: Permit) -> bool:
-    """Whether a client may fetch the bytes by itself: never those of one version, or once only: that is seen here."""
-    return permit.grant is None or (permit.grant.etag is None and not permit.grant.once)
+    """Whether a client may fetch the bytes by itself: never those of one version, or once only, or of so many bytes:
+    that is seen here."""
+    grant = permit.grant
+    return grant is None or (grant.etag is None and not grant.once and grant.budget is None)
 
 
 async def _put_object(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Opened:

@@ -16,10 +16,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from gateway.core.grant import Grant
+from gateway.core.grant import Grant, GrantKind
 from gateway.core.lease import Usage
 from gateway.core.reasons import DependencyDown, Reason, Refused
-from gateway.core.request import Action
+from gateway.core.request import TRANSFERS, Action
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.core.revocation_target import EVERY, FeedKind
 from gateway.core.token import SecretHash
@@ -82,12 +82,17 @@ def _is_used_up(permit: Permit, usage: Usage) -> bool:
     """Whether more is taken, this transfer included, than its grant has by now."""
     grant = permit.grant
     uncounted = permit.lease is None
-    if grant is None or (uncounted and permit.lease_key is None):  # it takes no use
+    if grant is None or (uncounted and not _takes_use(permit, grant)):
         return False
     if grant.uses is not None and usage.uses + uncounted > grant.uses:
         return True
     rest = max(0, permit.moved - permit.reserved)
     return grant.budget is not None and usage.moved + rest > grant.budget
+
+
+def _takes_use(permit: Permit, grant: Grant) -> bool:
+    """Whether it would take one of what is counted now. Of a key without limits nothing was counted before."""
+    return permit.lease_key is not None or (grant.kind is GrantKind.KEY and permit.attempt.operation in TRANSFERS)
 
 
 def _has_less(before: Grant | None, after: Grant) -> bool:
@@ -214,7 +219,7 @@ class Renewals:
             return  # it was admitted, or confirmed, by what is as new
         _replace_grant(permit, grant, as_of)
         if usage is not None and _is_used_up(permit, usage):
-            raise Refused(Reason.USED_UP, "more is taken than the link has by now")
+            raise Refused(Reason.USED_UP, "more is taken than the grant has by now")
         _decide_again(self._plane, permit)
 
     async def _each(self, permits: Sequence[Permit], judge: Callable[[Permit], None]) -> None:

@@ -1,4 +1,4 @@
-"""Owns what an admitted request reserves of its link: the use, and the bytes that it may still move.
+"""Owns what an admitted request reserves of its grant: the use, and the bytes that it may still move.
 
 Refuses to own the counting (`gateway.core.lease`), who shares a use (`gateway.data.steps.admit`) and the bytes
 themselves.
@@ -16,9 +16,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from gateway.core.grant import Grant
+from gateway.core.grant import Grant, GrantKind
 from gateway.core.lease import LEASE_BYTES_FACTOR, RESERVED_SECONDS, LeaseStore, Reservation, Room
 from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.request import TRANSFERS
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit, Transfers
 
@@ -49,7 +50,7 @@ async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | No
         Refused: USED_UP, or the reason of a cut while it waits.
     """
     grant = permit.grant
-    if grant is None or not wanted:
+    if grant is None or not wanted or _is_document(permit, grant):
         return wanted
     cap = None if permit.lease is None or whole is None else LEASE_BYTES_FACTOR * max(whole, wanted)
     if grant.budget is None and cap is None:
@@ -67,8 +68,13 @@ async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | No
             await permit.pause(_PAUSE)
     if room is not Room.TAKEN:
         state = "is spent" if room is Room.SPENT else "is reserved by what runs already"
-        raise Refused(Reason.USED_UP, f"what the link, or this use of it, may move {state}")
+        raise Refused(Reason.USED_UP, f"what the grant, or this use of it, may move {state}")
     return wanted
+
+
+def _is_document(permit: Permit, grant: Grant) -> bool:
+    """Whether what a key sends are words about objects, a list of parts or of tags, and no object's bytes."""
+    return grant.kind is GrantKind.KEY and permit.attempt.operation not in TRANSFERS
 
 
 async def _reserve(leases: LeaseStore, permit: Permit, grant: Grant, wanted: int, cap: int | None) -> Room:
