@@ -8,6 +8,7 @@ from __future__ import annotations
 from gateway.control.deps import ControlDeps
 from gateway.control.guard import Guard
 from gateway.control.key_proof import KeyProof
+from gateway.control.proxied_users import ProxiedUsers
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.links import Links
@@ -28,7 +29,8 @@ class Api:
         self.deps = deps
         self.waits = LongPolls()
         keys = KeyProof(stores.grants, stores.sealer, live.ended, live.clock)
-        self.guard = Guard(live.callers, live.address, keys, live.identity, live.clock)
+        proxied = ProxiedUsers(lambda: live.callers().proxy, deps.process.shown)
+        self.guard = Guard(live.callers, live.address, keys, identity=live.identity, proxied=proxied, clock=live.clock)
         self.links = Links(stores, live, journal)
         self.keys = Keys(stores, live, journal)
         self.revocations = Revocations(stores, live, journal, self.waits)

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from gateway.core.duty import AdminTerms
 from gateway.core.grant import Grant, GrantAdmin
-from gateway.core.identity import User
+from gateway.core.identity import ProxyRules, User
 from gateway.core.issued import RemoteIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.pattern import NamePattern
@@ -59,14 +59,15 @@ class IdentityVerifier(Protocol):
 class Callers:
     """Whose each token is, by its SHA-256. One immutable value, swapped whole at a reload.
 
-    `roles` says which users and groups are `admin` or `audit`; everybody else has their own. `sidecar_apps` maps a
-    sidecar's name to the apps of which it may have keys issued, `sidecar_serves` to the owners whose grants it is given
-    (an admin, who is not named there, is given all).
+    `proxy` is how a front proxy says who its caller is. `roles` says which users and groups are `admin` or `audit`;
+    everybody else has their own. `sidecar_apps` maps a sidecar's name to the apps of which it may have keys issued,
+    `sidecar_serves` to the owners whose grants it is given (an admin, who is not named there, is given all).
     """
 
     admins: Mapping[SecretHash, AdminTerms]
     sidecars: Mapping[SecretHash, str]
     apps: Mapping[SecretHash, str]
+    proxy: ProxyRules | None
     roles: Mapping[StaffRole, tuple[NamePattern, ...]]
     sidecar_apps: Mapping[str, frozenset[str]]
     sidecar_serves: Mapping[str, tuple[NamePattern, ...]]
@@ -117,6 +118,7 @@ class Live:
 class Process:
     """The running process: what it tells, and what an operator changes in it.
 
+    `shown` gives a caller's address as the log shows it.
     `ready` gives the faults that keep the gateway from serving, by name. `metrics` takes an Accept header and gives a
     content type and a text, or None when a process of this gateway does not answer. `know` is given the names of the
     API's operations before `count` is given a request that ended: the name of its operation, its status, its seconds;
@@ -130,6 +132,7 @@ class Process:
     know: Callable[[frozenset[str]], None]
     count: Callable[[str, int, float], None]
     tell: Callable[[AuditEvent], None]
+    shown: Callable[[str], str]
     drain: Callable[[str, bool], Awaitable[int]]
     log_at: Callable[[str, float | None], Awaitable[int]]
     processes: int

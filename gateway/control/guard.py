@@ -15,11 +15,12 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from gateway.control.caller import DUTY_OF, EVERYTHING, NOBODY, OWN, Access, Admitted, Reach
 from gateway.control.deps import Callers, IdentityVerifier, StaffRole
 from gateway.control.key_proof import KeyProof
+from gateway.control.proxied_users import ProxiedUsers
 from gateway.core.attempt import Address, Principal, address_class
 from gateway.core.duty import EVERY_DUTY, OWNERS_DUTIES, Duty
 from gateway.core.identity import User
@@ -67,12 +68,15 @@ class Guard:
         callers: Callable[[], Callers],
         address: Callable[[], str],
         keys: KeyProof,
+        *,
         identity: IdentityVerifier | None,
+        proxied: ProxiedUsers,
         clock: Callable[[], float],
     ) -> None:
         self._callers = callers
         self._address = address
         self._identity = identity
+        self._proxied = proxied
         self._keys = keys
         self._clock = clock
         self._wrong: OrderedDict[str, float] = OrderedDict()
@@ -93,33 +97,47 @@ class Guard:
         shown = raw.header_values("authorization")
         if len(shown) > 1:
             raise Refused(Reason.CREDENTIALS_AMBIGUOUS, "more than one Authorization header")
-        scheme, _, rest = (shown[0] if shown else "").partition(" ")
-        token = ""
+        authorization = shown[0] if shown else ""
         if access is Access.APP:
-            token = rest.strip() if scheme == "Bearer" else (shown[0] if shown else "")
-            admitted = self._by_app_token(token, values.get("app"))
-        elif scheme == ALGORITHM:
-            admitted = await self._prove_key(self._keys.by_signature(raw), peer)
-        elif scheme.lower() == "basic" and rest:
-            if not private:
-                raise Refused(Reason.CREDENTIALS_MISSING, "a key and its secret are taken over TLS or loopback only")
-            admitted = await self._prove_key(self._keys.by_secret(rest, raw.header(_SESSION)), peer)
-        else:
-            token = rest.strip() if scheme.lower() == "bearer" else ""
-            admitted = self._by_token(access, token) or await self._by_identity(token)
-        if admitted is None:
-            if token:
-                self.charge(peer)
-            raise Refused(Reason.CREDENTIALS_MISSING, _DENIED)
-        objection = None if access is Access.APP else _objection(access, admitted)
+            token = authorization.removeprefix("Bearer ").strip()
+            return self._by_app_token(token, values.get("app")) or self._deny(token, peer)
+        user = self._proxied.read(raw, peer)
+        admitted = (
+            await self._recognise(access, raw, authorization, peer, private) if user is None else self._role(user)
+        )
+        objection = _objection(access, admitted)
         if objection is not None:
             raise Refused(Reason.NOT_ALLOWED, objection)
         return admitted
 
+    async def _recognise(
+        self,
+        access: Access,
+        raw: RawRequest,
+        authorization: str,
+        peer: Address | None,
+        private: bool,  # noqa: FBT001 (as above)
+    ) -> Admitted:
+        """Who shows this Authorization header. Raises as `admit` does."""
+        scheme, _, rest = authorization.partition(" ")
+        if scheme == ALGORITHM:
+            return await self._prove_key(self._keys.by_signature(raw), peer)
+        if scheme.lower() == "basic" and rest:
+            if not private:
+                raise Refused(Reason.CREDENTIALS_MISSING, "a key and its secret are taken over TLS or loopback only")
+            return await self._prove_key(self._keys.by_secret(rest, raw.header(_SESSION)), peer)
+        token = rest.strip() if scheme.lower() == "bearer" else ""
+        return self._by_token(access, token) or await self._by_identity(token) or self._deny(token, peer)
+
+    def _deny(self, token: str, peer: Address | None) -> NoReturn:
+        if token:
+            self.charge(peer)
+        raise Refused(Reason.CREDENTIALS_MISSING, _DENIED)
+
     def still_admits(self, access: Access, admitted: Admitted) -> bool:
         """Whether whoever was admitted by a token, and still waits, would be admitted again."""
         if admitted.principal.kind == "user":
-            again = self._admit_user(User(admitted.principal, admitted.groups, admitted.until))
+            again = self._role(User(admitted.principal, admitted.groups, admitted.until))
             return self._clock() < (admitted.until or inf) and _objection(access, again) is None
         callers, proof = self._callers(), admitted.proof
         terms = callers.admins.get(proof)
@@ -171,9 +189,9 @@ class Guard:
         if self._identity is None or token.count(".") != _DOTS_OF_A_JWT:
             return None
         user = await self._identity.prove_user(token)
-        return None if user is None else self._admit_user(user)
+        return None if user is None else self._role(user)
 
-    def _admit_user(self, user: User) -> Admitted:
+    def _role(self, user: User) -> Admitted:
         """What somebody whom others vouch for may do: their own, unless they or a group of theirs have a role here."""
         roles = self._callers().roles
         texts = (str(user.principal), *(f"group:{group}" for group in user.groups))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
 from gateway.core.attempt import Principal
 from gateway.core.pattern import NamePattern
 
-__all__ = ["ALGORITHMS", "IdentityRules", "Role", "User", "UserRules", "groups_of"]
+__all__ = ["ALGORITHMS", "IdentityRules", "ProxyRules", "Role", "User", "UserRules", "groups_of"]
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
 """Only asymmetric ones."""
@@ -80,6 +81,16 @@ class UserRules:
         if groups is None or not any(pattern.matches(str(principal)) for pattern in self.admit):
             return None
         return User(principal, groups, float(claims["exp"]))
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyRules:
+    """Which headers name a user and their groups, in lower case, and from where they count; `socket`: a Unix socket."""
+
+    header: str
+    groups_header: str | None
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    socket: bool = False
 
 
 @dataclass(frozen=True, slots=True)

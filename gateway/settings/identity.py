@@ -8,22 +8,31 @@ named by a pattern; there is no default.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
-from gateway.core.identity import ALGORITHMS, IdentityRules, Role, UserRules
+from gateway.core.identity import ALGORITHMS, IdentityRules, ProxyRules, Role, UserRules
 from gateway.core.pattern import NamePattern
 from gateway.schema.names import App
 from gateway.schema.texts import Text
 from gateway.settings.entry import ENTRY, one_or_more
 from gateway.settings.files import Authorities, require_file
+from gateway.settings.proxies import Proxy, expand_networks
 from gateway.settings.secret import SecretRef
 
-__all__ = ["IdentityRole", "IdentitySettings", "IdentityUsers", "RoleSettings"]
+__all__ = ["IdentityRole", "IdentitySettings", "IdentityUsers", "ProxyUserSettings", "RoleSettings"]
 
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}", re.ASCII)
+_TAKEN = frozenset(
+    {
+        *("authorization", "cookie", "host", "connection", "content-length", "content-type", "transfer-encoding"),
+        *("accept", "forwarded", "x-forwarded-for", "x-request-id", "if-match", "if-none-match", "idempotency-key"),
+    }
+)
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -65,12 +74,48 @@ def _parse_staff(value: object) -> NamePattern:
     return NamePattern.of(value)
 
 
+def _parse_header(value: object) -> str:
+    if not isinstance(value, str) or not _HEADER.fullmatch(value):
+        raise ValueError("must be a header's name, like X-Forwarded-User")
+    if value.lower() in _TAKEN or value.lower().startswith("x-amz-"):
+        raise ValueError(f"{value} says something else already")
+    return value.lower()
+
+
+HeaderName = Annotated[
+    str, PlainValidator(_parse_header), WithJsonSchema({"type": "string", "examples": ["X-Forwarded-User"]})
+]
 Subject = Annotated[Text, AfterValidator(_check_subject)]
 Claim = Annotated[Text, Field(pattern=r"^[!-~]+$")]
 UserPattern = Annotated[NamePattern, PlainValidator(_parse_user_pattern), WithJsonSchema({"type": "string"})]
 StaffPattern = Annotated[NamePattern, PlainValidator(_parse_staff), WithJsonSchema({"type": "string"})]
 StaffPatterns = Annotated[tuple[StaffPattern, ...], one_or_more(StaffPattern)]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"]
+
+
+class ProxyUserSettings(BaseModel):
+    """A front proxy that signs people in says who they are: they act as `user:NAME`, without another credential."""
+
+    model_config = ENTRY
+
+    header: HeaderName
+    """Its value is the user's name. The proxy has to take it out of what callers send."""
+    groups_header: HeaderName | None = None
+    """Its value is the user's groups, with commas between them."""
+    networks: Annotated[tuple[Proxy, ...], one_or_more(Proxy), Field(min_length=1)] = Field(
+        alias="from",
+        description="Whence it counts: the networks of the proxies, or `loopback`, `private`, `unix`.",
+    )
+
+    @model_validator(mode="after")
+    def _tells_them_apart(self) -> ProxyUserSettings:
+        if self.header == self.groups_header:
+            raise ValueError("has one header for a user and for groups")
+        return self
+
+    @property
+    def rules(self) -> ProxyRules:
+        return ProxyRules(self.header, self.groups_header, expand_networks(self.networks), "unix" in self.networks)
 
 
 class RoleSettings(BaseModel):

@@ -23,7 +23,7 @@ from gateway.schema.names import ActorName, App
 from gateway.schema.quantities import ByteRate, Count, Duration, DurationOrNone, End, Instant
 from gateway.settings.entry import ENTRY, one_or_more, one_or_more_sections, written_as
 from gateway.settings.files import Directory, FilePath
-from gateway.settings.identity import IdentitySettings, RoleSettings
+from gateway.settings.identity import IdentitySettings, ProxyUserSettings, RoleSettings
 from gateway.settings.proxies import Proxy
 from gateway.settings.references import PrincipalPatterns
 from gateway.settings.secret import SecretRef
@@ -212,6 +212,7 @@ class ControlSettings(BaseModel):
     sidecars: tuple[SidecarToken, ...] = ()
     credentials: tuple[AppCredential, ...] = ()
     identity: Annotated[tuple[IdentitySettings, ...], one_or_more_sections(IdentitySettings)] = ()
+    proxy_user: ProxyUserSettings | None = None
     roles: RoleSettings = RoleSettings()
     tls: TlsFiles | None = None
 

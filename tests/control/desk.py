@@ -210,6 +210,7 @@ CALLERS: Final[dict[str, Any]] = {
     "apps": {hash_secret(APP): "billing", hash_secret(APP + "2"): "other"},
     "sidecars": {},
     "roles": {},
+    "proxy": None,
     "sidecar_apps": {},
     "sidecar_serves": {},
 }
@@ -254,6 +255,7 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
             "know": lambda names: None,
             "count": lambda operation, status, seconds: None,
             "tell": lambda event: None,
+            "shown": str,
             "drain": _changed,
             "log_at": _changed,
             "processes": 1,

@@ -12,6 +12,7 @@ from gateway.control.caller import DUTY_OF, EVERYTHING, NOBODY, OWN, Access, Adm
 from gateway.control.deps import Callers, IdentityVerifier, Proved
 from gateway.control.guard import Guard, known_as
 from gateway.control.key_proof import KeyProof
+from gateway.control.proxied_users import ProxiedUsers
 from gateway.core.attempt import Principal
 from gateway.core.duty import EVERY_DUTY, OWNERS_DUTIES, AdminTerms, Duty
 from gateway.core.identity import User
@@ -42,11 +43,18 @@ def guard(
     **more: Any,
 ) -> Guard:
     known = KNOWN if admins is None else admins
-    parts = {"sidecars": {}, "apps": {}, "roles": {}, "sidecar_apps": {}, "sidecar_serves": {}} | more
+    parts = {"sidecars": {}, "apps": {}, "roles": {}, "proxy": None, "sidecar_apps": {}, "sidecar_serves": {}} | more
     callers = Callers(admins=known, **parts)
     state = open_memory(clock=lambda: now)
     keys = KeyProof(state.grants, Sealer(), lambda grant: False, lambda: now)
-    return Guard(lambda: callers, lambda: "https://gw", keys, identity, lambda: now)
+    return Guard(
+        lambda: callers,
+        lambda: "https://gw",
+        keys,
+        identity=identity,
+        proxied=ProxiedUsers(lambda: callers.proxy, str),
+        clock=lambda: now,
+    )
 
 
 async def admit(watched: Guard, access: Access, *shown: str, peer: str | None = None, app: str = "billing") -> Admitted:

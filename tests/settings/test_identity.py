@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
 from gateway.core.attempt import Principal
-from gateway.core.identity import UserRules
+from gateway.core.identity import ProxyRules, UserRules
 from gateway.core.pattern import NamePattern
 from tests.settings.conftest import Folder
 
@@ -67,6 +69,19 @@ control:
     ]
 
 
+def test_a_front_proxy_is_read(folder: Folder) -> None:
+    """Headers have no case; a Unix socket is a word of its own."""
+    text = "control: {proxy_user: {header: X-User, groups_header: X-Groups, from: [10.1.0.0/16, unix]}}"
+    found = folder.settings(f"state: memory://\n{text}").control.proxy_user
+    assert found is not None
+    assert ProxyRules("x-user", "x-groups", (ip_network("10.1.0.0/16"),), socket=True) == found.rules
+    one = folder.settings(
+        "state: memory://\ncontrol: {proxy_user: {header: X-User, from: loopback}}"
+    ).control.proxy_user
+    assert one is not None
+    assert (None, False, 2) == (one.rules.groups_header, one.rules.socket, len(one.rules.networks))
+
+
 ONE = "{issuer: https://a.b, audience: x, users: {admit: a}}"
 
 
@@ -94,6 +109,13 @@ ONE = "{issuer: https://a.b, audience: x, users: {admit: a}}"
             "identity: {issuer: http://a.b, audience: x, users: {admit: a}}",
             "control.identity.issuer: must be the issuer",
         ),
+        ("proxy_user: {header: X-User}", "control.proxy_user: the key 'from' is missing"),
+        ("proxy_user: {header: X-User, from: []}", "control.proxy_user.from: must have at least 1"),
+        ("proxy_user: {header: X-User, from: '0.0.0.0/0'}", "control.proxy_user.from: would let every caller"),
+        ("proxy_user: {header: Authorization, from: unix}", "control.proxy_user.header: Authorization says something"),
+        ("proxy_user: {header: x-amz-user, from: unix}", "control.proxy_user.header: x-amz-user says something"),
+        ("proxy_user: {header: 'X User', from: unix}", "control.proxy_user.header: must be a header's name"),
+        ("proxy_user: {header: X-U, groups_header: x-u, from: unix}", "control.proxy_user: has one header for a user"),
         ("roles: {admin: 'app:billing'}", "control.roles.admin: must name users or groups"),
         ("roles: {admin: '*'}", "control.roles.admin: must name users or groups"),
         ("roles: {audit: ['group:']}", "control.roles.audit[0]: must name users or groups"),
