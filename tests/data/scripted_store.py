@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html import escape
 
+from gateway.core.loan import Stretch
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.route import Answer, Capability, UpstreamCall
 
@@ -121,12 +122,12 @@ class ScriptedStore:
             self.open_now -= 1
             seen.ended = True
 
-    async def _receive(self, seen: Seen, body: AsyncIterator[bytes] | bytes | None) -> None:
+    async def _receive(self, seen: Seen, body: AsyncIterator[bytes | Stretch] | bytes | None) -> None:
         if isinstance(body, bytes):
             seen.body = body
         elif body is not None:
             async for chunk in body:
-                seen.body += chunk
+                seen.body += chunk if isinstance(chunk, bytes) else b""  # no socket here that a stretch could fill
         seen.whole = body is not None and len(seen.body) == (seen.call.body_length or 0)
 
     def _honest(self, seen: Seen) -> Scripted:

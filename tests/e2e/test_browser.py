@@ -79,11 +79,11 @@ def test_a_picture_is_shown(weed: Place, browser: Browser) -> None:
 
 def test_a_folder_is_walked_by_clicking(weed: Place, browser: Browser, tmp_path: Path) -> None:
     """From the list into a folder and to a file, by its links alone, with no script and no foreign request."""
-    weed.put("album/sub dir/é & <b>.bin", b"inside", ContentType="application/octet-stream")
+    weed.put("clicked/sub dir/é & <b>.bin", b"inside", ContentType="application/octet-stream")
     page = browser.new_page(accept_downloads=True)
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
-    page.goto(weed.link(prefix="album/").url + "/")
+    page.goto(weed.link(prefix="clicked/").url + "/")
     with page.expect_navigation():
         page.get_by_role("link", name="sub dir").first.click()
     with page.expect_download() as download:

@@ -89,12 +89,14 @@ def test_every_running_upload_is_on_some_page(place: Place, page: int) -> None:
     """Pages follow each other as the store itself goes on, by names, by ids or by both: none is lost, none repeated."""
     client, bucket = _client(place), place.bucket
     prefix = f"running-{page}/"
-    begun = [
-        client.create_multipart_upload(Bucket=bucket, Key=f"{prefix}{name}")["UploadId"]
+    keys = {
+        client.create_multipart_upload(Bucket=bucket, Key=f"{prefix}{name}")["UploadId"]: f"{prefix}{name}"
         for name in ("a", "a", "b", "c/d", "e")
-    ]
+    }
     pages = client.get_paginator("list_multipart_uploads").paginate(
         Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": page}
     )
     found = [upload["UploadId"] for shown in pages for upload in shown.get("Uploads", [])]
-    assert sorted(begun) == sorted(found)
+    assert sorted(keys) == sorted(found)
+    for upload, key in keys.items():
+        client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
