@@ -67,7 +67,7 @@ from gateway.telemetry.health import Health
 from gateway.telemetry.logs import Logs
 from gateway.telemetry.memory import give_back
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.timed import timed
+from gateway.telemetry.timed import measure_calls
 from gateway.telemetry.tracing import open_tracing
 from gateway.telemetry.worker_mesh import WorkerMesh
 
@@ -145,12 +145,12 @@ class _App:
         self.tracing = open_tracing(os.environ)
         if self.tracing is not None:
             stack.push_async_callback(asyncio.to_thread, self.tracing.close)
-        self.metrics.know(backends=self.loaded.policies.policy.backends)
+        self.metrics.announce_names(backends=self.loaded.policies.policy.backends)
         self.listeners = Listeners(
             shared=self.processes > 1,
             head_seconds=self.settings.deadlines.headers,
             tls=self.settings.tls,
-            certificate_ends=self.metrics.certificate_ends,
+            certificate_ends=self.metrics.set_certificate_end,
         )
         await self._open_state(stack)
         await self._open_plane(stack)
@@ -160,7 +160,7 @@ class _App:
         stack.push_async_callback(self.siblings.close)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: self._reload("SIGHUP"))
         await self._open_listeners(stack)
-        self.metrics.policy_reload("ok")
+        self.metrics.count_reload("ok")
         self._warn()
 
     async def _open_state(self, stack: AsyncExitStack) -> None:
@@ -178,12 +178,12 @@ class _App:
         stack.push_async_callback(state.close)
         self.state: State = replace(
             state,
-            grants=timed(state.grants, metrics),
-            leases=timed(state.leases, metrics),
-            feed=timed(state.feed, metrics),
-            limits=timed(state.limits, metrics),
-            ledger=timed(state.ledger, metrics),
-            issuer=timed(state.issuer, metrics) if state.issuer is not None else None,
+            grants=measure_calls(state.grants, metrics),
+            leases=measure_calls(state.leases, metrics),
+            feed=measure_calls(state.feed, metrics),
+            limits=measure_calls(state.limits, metrics),
+            ledger=measure_calls(state.ledger, metrics),
+            issuer=measure_calls(state.issuer, metrics) if state.issuer is not None else None,
         )
         self.monitor = StoreMonitor({role: engine.probe for role, engine in state.roles.items()})
         await self.monitor.check()
@@ -205,11 +205,11 @@ class _App:
             metrics=self.metrics,
             neighbours=self.slot,
         )
-        self.metrics.view_age(lambda: follower.age)
+        self.metrics.report_view_age(lambda: follower.age)
         tracing, log = self.tracing, self.logs.access_log
         self.plane = DataPlane(
             snapshot=_make_snapshot(self.loaded),
-            upstream=self.upstream if tracing is None else tracing.asking(self.upstream),
+            upstream=self.upstream if tracing is None else tracing.trace_upstream(self.upstream),
             grants=Grants(
                 self.state.grants,
                 lambda: follower.view,
@@ -221,7 +221,7 @@ class _App:
             follower=follower,
             leases=self.state.leases,
             limits=self.state.limits,
-            transfers=Transfers(monotonic=monotonic, on_cut=self.metrics.cut, pace=self._pace),
+            transfers=Transfers(monotonic=monotonic, on_cut=self.metrics.count_cut, pace=self._pace),
             shaper=BandwidthShaper(monotonic),
             guesses=GuessLimiter(),
             names=Names(),
@@ -231,7 +231,7 @@ class _App:
                 self.state.leases,
                 self.metrics,
                 monotonic=monotonic,
-                log=log if tracing is None else tracing.told(log),
+                log=log if tracing is None else tracing.trace_access_log(log),
             ),
             metrics=self.metrics,
             clock=time.time,
@@ -253,7 +253,7 @@ class _App:
         self._list_file.settle()
         await follower.load()
         self.plane.follower.include(follower)
-        self.metrics.list_age(lambda: follower.age)
+        self.metrics.report_list_age(lambda: follower.age)
 
     async def _open_listeners(self, stack: AsyncExitStack) -> None:
         data = self.settings.data
@@ -264,7 +264,7 @@ class _App:
             terms = Terms(app, data.takes_unsigned_type(listen), data.believed(listen))
             handler = data_handler(self.plane, terms, shown=self.logs.address)
             if self.tracing is not None:
-                handler = self.tracing.served(handler)
+                handler = self.tracing.trace_handler(handler)
             peers = Peers(
                 lambda: self.settings.data.connections_per_address, self._trusts, self.metrics, self.logs.address
             )
@@ -339,8 +339,8 @@ class _App:
             process=Process(
                 ready=self.health.faults,
                 metrics=self.siblings.page,
-                know=lambda operations: self.metrics.know(operations=operations),
-                count=self.metrics.control_request,
+                know=lambda operations: self.metrics.announce_names(operations=operations),
+                count=self.metrics.count_control_request,
                 tell=self.logs.audit_log,
                 shown=self.logs.address,
                 drain=lambda name, drained: self.siblings.order("drain", name, drained),
@@ -438,17 +438,17 @@ class _App:
             # Before the gate names them: no request may be let through to a backend that is not there yet.
             forgetting = self.upstream.replace(loaded.backends)
         except SettingsError as failure:
-            self.metrics.policy_reload("failed")
+            self.metrics.count_reload("failed")
             _log.error("reload refused: nothing has changed", cause=cause, faults=list(failure.faults))
             return
         self.loaded, self.settings, self._callers = loaded, loaded.settings, _make_callers(loaded.settings)
-        self.metrics.know(backends=loaded.policies.policy.backends)
+        self.metrics.announce_names(backends=loaded.policies.policy.backends)
         self.plane.snapshot = _make_snapshot(loaded)
         self._log_as_set()
         self.renewals.rules_changed()
         self._settings_read.set()
         self._forgetting = asyncio.get_running_loop().create_task(forgetting)
-        self.metrics.policy_reload("ok")
+        self.metrics.count_reload("ok")
         _log.info("reloaded", cause=cause)
         self._warn()
         later = [name for name, value in self.settings.fixed_at_start.items() if value != self._fixed[name]]

@@ -35,23 +35,23 @@ _PART: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/\d{1,19}", re.ASCII)
 class UpstreamObserver(Protocol):
     """Who counts what happens here. Called on the hot path: must not block or raise. Durations are in seconds."""
 
-    def presigned(self, seconds: float) -> None: ...
+    def observe_presign(self, seconds: float) -> None: ...
 
-    def answered(self, backend: str, status: int, seconds: float) -> None:
+    def observe_answer(self, backend: str, status: int, seconds: float) -> None:
         """A head arrived this long after the call was opened."""
         ...
 
-    def failed(self, backend: str, reason: Reason) -> None: ...
+    def count_failure(self, backend: str, reason: Reason) -> None: ...
 
 
 class _Silent:
-    def presigned(self, seconds: float) -> None:
+    def observe_presign(self, seconds: float) -> None:
         return None
 
-    def answered(self, backend: str, status: int, seconds: float) -> None:
+    def observe_answer(self, backend: str, status: int, seconds: float) -> None:
         return None
 
-    def failed(self, backend: str, reason: Reason) -> None:
+    def count_failure(self, backend: str, reason: Reason) -> None:
         return None
 
 
@@ -128,21 +128,21 @@ class _Opened:
             credentials = store.credentials.current() or await store.credentials.fetch()
             before = time.perf_counter()
             authority, head = store.presigner.request(call, credentials, self._upstream.clock())
-            observer.presigned(time.perf_counter() - before)
+            observer.observe_presign(time.perf_counter() - before)
             self._exchange = StoreCall(store.pool(authority), call.method, head, self._body, call.body_length)
             self._exchange.slow_head = call.slow_head
             answer = await self._exchange.__aenter__()
         except UpstreamFailed as failure:
-            observer.failed(call.backend, failure.reason)
+            observer.count_failure(call.backend, failure.reason)
             raise
-        observer.answered(call.backend, answer.status, time.perf_counter() - started)
+        observer.observe_answer(call.backend, answer.status, time.perf_counter() - started)
         return _as_part(call, answer) if answer.status == 200 and "content-range" in answer.headers else answer
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, UpstreamFailed):
-            self._upstream.observer.failed(self._call.backend, error.reason)
+            self._upstream.observer.count_failure(self._call.backend, error.reason)
         if self._exchange is not None:
             await self._exchange.__aexit__(kind, error, trace)
 
@@ -183,7 +183,7 @@ class StoreUpstream:
             try:
                 await store.credentials.fetch()
             except UpstreamFailed as failure:
-                self.observer.failed(store.spec.name, failure.reason)
+                self.observer.count_failure(store.spec.name, failure.reason)
 
     async def close(self) -> None:
         """End everything, transfers included; the caller has let them finish before."""

@@ -225,15 +225,15 @@ class Logs:
     def event(self, level: int, fields: Mapping[str, Any]) -> None:
         """One line from elsewhere than structlog. `fields` has an `event`; `level` is a standard library number."""
         if level >= self._minimum:
-            self._write(self._finished(_name(level), dict(fields)))
+            self._write(self._render_event(_name(level), dict(fields)))
 
     def _finish(self, _: Any, method: str, event: Event) -> str:
         name = "error" if method in {"exception", "critical"} else method
         if LEVELS.get(name, LEVELS["info"]) < self._minimum:
             raise structlog.DropEvent
-        return self._finished(name, event)
+        return self._render_event(name, event)
 
-    def _finished(self, level: str, event: Event) -> str:
+    def _render_event(self, level: str, event: Event) -> str:
         ordered = {"timestamp": _stamp(time.time()), "level": level, "event": event.pop("event", "")}
         return scrub(self._render({**ordered, **redact_names(event)}))
 

@@ -4,7 +4,7 @@ Refuses to own arithmetic (`gateway.telemetry.series`), the text format (prometh
 counted: callers say what happened in one call each.
 
 Law: a label never holds a token, key, path, address or anything else a caller chose. Names that come from settings
-(backends) and from code (operations of the control API) are announced with `know` first; unknown ones are `other`.
+(backends) and from code (operations of the control API) are announced first (`announce_names`); others are `other`.
 """
 
 from __future__ import annotations
@@ -182,14 +182,14 @@ class Metrics:
             "When the first of the listeners' certificates ends; 0 without TLS.",
         )
 
-    def know(self, *, backends: Iterable[str] = (), operations: Iterable[str] = ()) -> None:
+    def announce_names(self, *, backends: Iterable[str] = (), operations: Iterable[str] = ()) -> None:
         """Announce names that may stand in labels: backends of the policy, operations of the control API."""
         names = tuple(backends)
         self._backends.learn(names)
         self._operations.learn(operations)
         self._bytes.start((direction, name) for direction in ("in", "out") for name in names)
 
-    def request(  # noqa: PLR0917 (once a request: names of arguments would cost as much as the counting)
+    def count_request(  # noqa: PLR0917 (once a request: names of arguments would cost as much as the counting)
         self, plane: Plane, operation: str, backend: str, outcome: str, seconds: float, first_byte: float | None
     ) -> None:
         """One request ended. `first_byte` is the time to the answer's first byte, None if there was none.
@@ -202,57 +202,57 @@ class Metrics:
         if first_byte is not None:
             self._first_bytes.observe(place, first_byte)
 
-    def control_request(self, operation: str, status: int, seconds: float) -> None:
+    def count_control_request(self, operation: str, status: int, seconds: float) -> None:
         """A request to the control API ended with this HTTP status."""
         outcome = Outcome.OK if status < 400 else Outcome.REFUSED if status < 500 else Outcome.ERROR
-        self.request("control", operation, "none", outcome, seconds, None)
+        self.count_request("control", operation, "none", outcome, seconds, None)
 
-    def moved(self, direction: Direction, backend: str, count: int) -> None:
+    def count_bytes(self, direction: Direction, backend: str, count: int) -> None:
         """Body bytes: `in` from the client, `out` to the client."""
         self._bytes.add((direction, backend or "none"), count)
 
-    def refused(self, reason: str) -> None:
+    def count_refusal(self, reason: str) -> None:
         self._refusals.add((reason,))
 
-    def unsigned_content_type(self, decision: UnsignedType) -> None:
+    def count_unsigned_content_type(self, decision: UnsignedType) -> None:
         """A signed request came with a `Content-Type` that its signature does not cover."""
         self._unsigned_types.add((decision,))
 
-    def forwarded_ignored(self) -> None:
+    def count_ignored_forwarding(self) -> None:
         """One request came through a proxy that is not declared, or from a client that pretends to be one."""
         self._forwarded.add()
 
-    def connection_refused(self, why: str) -> None:
+    def count_refused_connection(self, why: str) -> None:
         """A connection was closed before any request: `too_many` of one address, or `proxy_protocol`."""
         self._refused_connections.add((why,))
 
-    def cut(self, reason: str) -> None:
+    def count_cut(self, reason: str) -> None:
         self._cuts.add((reason,))
 
-    def records_dropped(self, count: int) -> None:
+    def count_dropped_records(self, count: int) -> None:
         self._dropped.add((), count)
 
-    def answered(self, backend: str, status: int, seconds: float) -> None:
+    def observe_answer(self, backend: str, status: int, seconds: float) -> None:
         """A store answered with this status, or with 0: not at all. Rare codes are counted by their class."""
         self._answers.add((backend, _STATUS_TEXT.get(status) or f"{status // 100}xx"))
         self._answer_times.observe((backend,), seconds)
 
-    def failed(self, backend: str, reason: Reason) -> None:
+    def count_failure(self, backend: str, reason: Reason) -> None:
         """A store did not answer."""
-        self.answered(backend, 0, 0.0)
+        self.observe_answer(backend, 0, 0.0)
 
-    def presigned(self, seconds: float) -> None:
+    def observe_presign(self, seconds: float) -> None:
         self._presigns.observe((), seconds)
 
-    def grant_cache(self, result: CacheResult) -> None:
+    def count_grant_lookup(self, result: CacheResult) -> None:
         """`negative` is a remembered "there is none", `stale` an entry that the feed had invalidated."""
         self._cache.add((result,))
 
-    def limiter(self, decision: LimiterDecision) -> None:
+    def count_limiter_decision(self, decision: LimiterDecision) -> None:
         """`skipped` is a request let through while the limiter was down and its posture open."""
         self._decisions.add((decision,))
 
-    def store_operation(self, name: str, seconds: float, *, answered: bool = True) -> None:
+    def observe_store_operation(self, name: str, seconds: float, *, answered: bool = True) -> None:
         """`name` is a method of one of the store protocols of the core; not `answered` means that the store is down.
 
         How long a follower waited for a change does not measure the store and is not recorded.
@@ -263,25 +263,25 @@ class Metrics:
         if store is not None:
             self._store_up.turn(store, on=answered)
 
-    def revocation_lag(self, seconds: float) -> None:
+    def observe_revocation_lag(self, seconds: float) -> None:
         self._lags.observe((), seconds)
 
-    def view_age(self, age: Callable[[], float]) -> None:
+    def report_view_age(self, age: Callable[[], float]) -> None:
         """The function that is asked for the age of the revocation view at every scrape."""
         self._view_age.ask(age)
 
-    def list_age(self, age: Callable[[], float]) -> None:
+    def report_list_age(self, age: Callable[[], float]) -> None:
         """The function that is asked for the age of the list of revocations at every scrape."""
         self._list_age.ask(age)
 
-    def policy_reload(self, result: ReloadResult) -> None:
+    def count_reload(self, result: ReloadResult) -> None:
         """A reload was tried; the first load counts too."""
         self._reloads.add((result,))
         self._reload_ok.value = float(result == "ok")
         if result == "ok":
             self._reloaded_at.value = time.time()
 
-    def certificate_ends(self, at: float) -> None:
+    def set_certificate_end(self, at: float) -> None:
         """Certificates were loaded, the first of which ends then (seconds since the epoch)."""
         self._certificate_ends.value = at
 

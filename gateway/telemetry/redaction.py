@@ -78,14 +78,14 @@ def without_tokens(name: str) -> str:
 
 def redact_names(fields: Mapping[str, Any]) -> dict[str, Any]:
     """A copy without the values of fields that are secret by their name, at any depth."""
-    return {name: _HIDDEN if _is_secret(name) else _inner(value) for name, value in fields.items()}
+    return {name: _HIDDEN if _is_secret(name) else _redact_value(value) for name, value in fields.items()}
 
 
-def _inner(value: Any) -> Any:
+def _redact_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return redact_names(value)
     if isinstance(value, list | tuple):
-        return [_inner(member) for member in value]
+        return [_redact_value(member) for member in value]
     return value
 
 

@@ -53,7 +53,7 @@ class _Labelled:
         self.text = text
         self.labels = tuple(labels)
 
-    def _folded(self, key: Key) -> Key:
+    def _fold(self, key: Key) -> Key:
         if len(key) != len(self.labels):
             raise ValueError(f"{self.name} has {len(self.labels)} labels")
         return tuple(vocabulary.fold(word) for vocabulary, word in zip(self.labels, key, strict=True))
@@ -73,13 +73,13 @@ class Tally(_Labelled):
     def start(self, keys: Iterable[Key]) -> None:
         """Show these series at zero, so that a rate sees their first event."""
         for key in keys:
-            self._counts.setdefault(self._folded(key), 0)
+            self._counts.setdefault(self._fold(key), 0)
 
     def add(self, key: Key = (), amount: float = 1) -> None:
         try:
             self._counts[key] += amount
         except KeyError:
-            folded = self._folded(key)
+            folded = self._fold(key)
             self._counts[folded] = self._counts.get(folded, 0) + amount
 
     def collect(self) -> Iterator[Metric]:
@@ -106,7 +106,7 @@ class Timing(_Labelled):
         try:
             row = self._rows[key]
         except KeyError:
-            row = self._row(self._folded(key))
+            row = self._row(self._fold(key))
         row[bisect_left(self.bounds, seconds)] += 1
         row[-1] += seconds
 
@@ -133,7 +133,7 @@ class Switch(_Labelled):
 
     def turn(self, key: Key, *, on: bool) -> None:
         if self._states.get(key) is not on:
-            self._states[self._folded(key)] = on
+            self._states[self._fold(key)] = on
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 (as above)

@@ -13,12 +13,12 @@ from typing import Any, TypeVar, cast
 from gateway.core.reasons import DependencyDown
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["timed"]
+__all__ = ["measure_calls"]
 
 Store = TypeVar("Store")
 
 
-class _Timed:
+class _TimedStore:
     """Forwards everything. A method is wrapped once, at its first use."""
 
     def __init__(self, store: object, metrics: Metrics) -> None:
@@ -30,7 +30,7 @@ class _Timed:
         metrics = self._metrics
 
         @functools.wraps(method)
-        async def measured(*arguments: Any, **named: Any) -> Any:
+        async def measure(*arguments: Any, **named: Any) -> Any:
             started = time.perf_counter()
             answered = True
             try:
@@ -39,12 +39,12 @@ class _Timed:
                 answered = False
                 raise
             finally:
-                metrics.store_operation(name, time.perf_counter() - started, answered=answered)
+                metrics.observe_store_operation(name, time.perf_counter() - started, answered=answered)
 
-        self.__dict__[name] = measured
-        return measured
+        self.__dict__[name] = measure
+        return measure
 
 
-def timed(store: Store, metrics: Metrics) -> Store:
+def measure_calls(store: Store, metrics: Metrics) -> Store:
     """The same store, its calls measured into `gateway_store_operation_duration_seconds`."""
-    return cast("Store", _Timed(store, metrics))
+    return cast("Store", _TimedStore(store, metrics))

@@ -43,7 +43,7 @@ _Via = TypeVar("_Via")
 _Reply = TypeVar("_Reply")
 _Incoming = TypeVar("_Incoming", bound=_Request)
 _Handle = Callable[[_Via, _Incoming], Awaitable[_Reply]]
-_Tell = Callable[[Record, str], None]
+_AccessLog = Callable[[Record, str], None]
 
 
 def open_tracing(environ: Mapping[str, str]) -> Tracing | None:
@@ -64,8 +64,8 @@ def open_tracing(environ: Mapping[str, str]) -> Tracing | None:
         resources = importlib.import_module("opentelemetry.sdk.resources")
     except ImportError:
         raise SettingsError("OTEL_TRACES_EXPORTER is set, but the extra gateway[tracing] is not installed") from None
-    told = {"service.name": environ.get("OTEL_SERVICE_NAME") or "gateway", "service.version": __version__}
-    provider = sdk.TracerProvider(resource=resources.Resource.create(told))
+    described = {"service.name": environ.get("OTEL_SERVICE_NAME") or "gateway", "service.version": __version__}
+    provider = sdk.TracerProvider(resource=resources.Resource.create(described))
     provider.add_span_processor(batches.BatchSpanProcessor(exporters.OTLPSpanExporter()))
     return Tracing(provider)
 
@@ -80,7 +80,7 @@ class Tracing:
         context = importlib.import_module("opentelemetry.trace.propagation.tracecontext")
         self._propagator = context.TraceContextTextMapPropagator()
 
-    def served(self, handle: _Handle[_Via, _Incoming, _Reply]) -> _Handle[_Via, _Incoming, _Reply]:
+    def trace_handler(self, handle: _Handle[_Via, _Incoming, _Reply]) -> _Handle[_Via, _Incoming, _Reply]:
         """The same handler inside a span of kind server, joined to the caller's trace if it named one."""
         kind = self._trace.SpanKind.SERVER
 
@@ -95,10 +95,10 @@ class Tracing:
 
         return handle_in_span
 
-    def told(self, log: _Tell) -> _Tell:
+    def trace_access_log(self, log: _AccessLog) -> _AccessLog:
         """The same access log, whose records also become the attributes of the span they end in."""
 
-        def tell(record: Record, detail: str = "") -> None:
+        def log_and_trace(record: Record, detail: str = "") -> None:
             span = self._trace.get_current_span()
             if span.is_recording():
                 span.update_name(record.operation or "request")
@@ -107,14 +107,16 @@ class Tracing:
                     span.set_status(self._trace.StatusCode.ERROR, record.reason)
             log(record, detail)
 
-        return tell
+        return log_and_trace
 
-    def asking(self, upstream: Upstream) -> Upstream:
+    def trace_upstream(self, upstream: Upstream) -> Upstream:
         """The same way to the stores, with a span of kind client around each request and its body."""
-        return _Asking(upstream, self._asked)
+        return _TracedUpstream(upstream, self._trace_call)
 
     @asynccontextmanager
-    async def _asked(self, opened: AbstractAsyncContextManager[Answer], call: UpstreamCall) -> AsyncIterator[Answer]:
+    async def _trace_call(
+        self, opened: AbstractAsyncContextManager[Answer], call: UpstreamCall
+    ) -> AsyncIterator[Answer]:
         kind = self._trace.SpanKind.CLIENT
         given = {"gateway.backend": call.backend, "http.request.method": call.method}
         with self._tracer.start_as_current_span(
@@ -141,17 +143,17 @@ class Tracing:
         self._provider.shutdown()
 
 
-class _Asking:
+class _TracedUpstream:
     """An `Upstream` whose `open` is inside a span."""
 
     def __init__(self, upstream: Upstream, asked: Callable[..., AbstractAsyncContextManager[Answer]]) -> None:
         self._upstream = upstream
-        self._asked = asked
+        self._trace_call = asked
 
     def open(
         self, call: UpstreamCall, body: AsyncIterator[bytes | Stretch] | bytes | None = None
     ) -> AbstractAsyncContextManager[Answer]:
-        return self._asked(self._upstream.open(call, body), call)
+        return self._trace_call(self._upstream.open(call, body), call)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._upstream, name)

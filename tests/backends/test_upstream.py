@@ -267,15 +267,15 @@ class Recorder:
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
 
-    def presigned(self, seconds: float) -> None:
+    def observe_presign(self, seconds: float) -> None:
         assert 0 <= seconds < 1
         self.told.append(("presigned",))
 
-    def answered(self, backend: str, status: int, seconds: float) -> None:
+    def observe_answer(self, backend: str, status: int, seconds: float) -> None:
         assert 0 <= seconds < 5
         self.told.append(("answered", backend, status))
 
-    def failed(self, backend: str, reason: Reason) -> None:
+    def count_failure(self, backend: str, reason: Reason) -> None:
         self.told.append(("failed", backend, reason))
 
 

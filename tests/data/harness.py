@@ -306,7 +306,7 @@ async def running(
 ) -> AsyncIterator[Rig]:
     """A listener on a free port. Nothing runs in the background: a test says when the feed is read, who is slow."""
     clock, metrics, store = Clock(), Metrics(), store or ScriptedStore()
-    metrics.know(backends=("lab", "away"))
+    metrics.announce_names(backends=("lab", "away"))
     state = state or open_memory(clock=clock.wall)
     records: list[Record] = []
     details: list[str] = []
@@ -332,7 +332,7 @@ async def running(
         follower=follower,
         leases=state.leases,
         limits=state.limits,
-        transfers=Transfers(monotonic=clock.monotonic, on_cut=metrics.cut),
+        transfers=Transfers(monotonic=clock.monotonic, on_cut=metrics.count_cut),
         shaper=BandwidthShaper(clock.monotonic),
         guesses=GuessLimiter(),
         names=Names(),

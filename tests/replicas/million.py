@@ -41,7 +41,7 @@ from gateway.data.state.grants import Grants
 from gateway.stores.engine import Engine
 from gateway.stores.seal import Sealer
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.timed import timed
+from gateway.telemetry.timed import measure_calls
 from tests.replicas.filled import ENGINES, filled, grant, revocations, sqlite_file, token
 from tests.replicas.fleet import fleet
 from tests.replicas.probes import quantile
@@ -99,7 +99,7 @@ class Looker:
         metrics = Metrics()
         self._view = view
         self._count = count
-        grants = timed(store.grants, metrics)
+        grants = measure_calls(store.grants, metrics)
         self._grants = Grants(grants, lambda: view, Sealer(), monotonic=time.monotonic, metrics=metrics)
 
     def any(self) -> LinkToken:

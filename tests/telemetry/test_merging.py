@@ -35,8 +35,8 @@ def test_counters_and_histograms_are_added(durations):
     for each in durations:
         metrics = Metrics()
         for seconds in each:
-            metrics.revocation_lag(seconds)
-            metrics.refused("expired")
+            metrics.observe_revocation_lag(seconds)
+            metrics.count_refusal("expired")
         processes.append(metrics)
     page = joined(*processes)
     assert value(page, "gateway_refusals_total", reason="expired") == sum(map(len, durations))
@@ -49,10 +49,10 @@ def test_a_gauge_shows_the_whole():
     one, other = Metrics(), Metrics()
     one.transfers.inc(3)
     other.transfers.inc(4)
-    one.view_age(lambda: 0.5)
-    other.view_age(lambda: 7.0)
-    one.policy_reload("ok")
-    other.policy_reload("failed")
+    one.report_view_age(lambda: 0.5)
+    other.report_view_age(lambda: 7.0)
+    one.count_reload("ok")
+    other.count_reload("failed")
     one.store_operation("find", 0.1, answered=True)
     other.store_operation("find", 0.1, answered=False)
     page = joined(one, other)
@@ -70,7 +70,7 @@ def test_a_gauge_shows_the_whole():
 def test_a_view_that_was_never_proved_is_infinitely_old():
     """Infinity survives the way from process to process."""
     metrics = Metrics()
-    metrics.view_age(lambda: float("inf"))
+    metrics.report_view_age(lambda: float("inf"))
     assert value(joined(metrics), "gateway_revocation_view_age_seconds") == float("inf")
 
 

@@ -47,26 +47,26 @@ CONTRACT = {
 def used() -> Metrics:
     """Metrics after one of everything happened."""
     metrics = Metrics()
-    metrics.know(backends=["archive"], operations=["CreateLink"])
+    metrics.announce_names(backends=["archive"], operations=["CreateLink"])
     metrics.transfers.inc()
-    metrics.request("data", Operation.GET_OBJECT, "archive", Outcome.OK, 0.3, 0.02)
-    metrics.request("control", "CreateLink", "", "refused", 0.001, None)
-    metrics.moved("out", "archive", 4096)
-    metrics.refused(Reason.EXPIRED)
-    metrics.cut(Reason.REVOKED)
-    metrics.answered("archive", 206, 0.01)
-    metrics.answered("archive", 418, 0.01)
-    metrics.failed("archive", Reason.UPSTREAM_BROKE)
-    metrics.presigned(0.000006)
-    metrics.grant_cache("hit")
-    metrics.limiter("allowed")
-    metrics.store_operation("find", 0.0002)
-    metrics.store_operation("take", 0.0002, answered=False)
-    metrics.revocation_lag(0.004)
-    metrics.view_age(lambda: 0.25)
-    metrics.list_age(lambda: 30.0)
-    metrics.policy_reload("ok")
-    metrics.records_dropped(2)
+    metrics.count_request("data", Operation.GET_OBJECT, "archive", Outcome.OK, 0.3, 0.02)
+    metrics.count_request("control", "CreateLink", "", "refused", 0.001, None)
+    metrics.count_bytes("out", "archive", 4096)
+    metrics.count_refusal(Reason.EXPIRED)
+    metrics.count_cut(Reason.REVOKED)
+    metrics.observe_answer("archive", 206, 0.01)
+    metrics.observe_answer("archive", 418, 0.01)
+    metrics.count_failure("archive", Reason.UPSTREAM_BROKE)
+    metrics.observe_presign(0.000006)
+    metrics.count_grant_lookup("hit")
+    metrics.count_limiter_decision("allowed")
+    metrics.observe_store_operation("find", 0.0002)
+    metrics.observe_store_operation("take", 0.0002, answered=False)
+    metrics.observe_revocation_lag(0.004)
+    metrics.report_view_age(lambda: 0.25)
+    metrics.report_list_age(lambda: 30.0)
+    metrics.count_reload("ok")
+    metrics.count_dropped_records(2)
     return metrics
 
 
@@ -138,9 +138,9 @@ def test_what_happened_is_what_the_page_says():
 def test_a_failed_reload_shows_until_one_succeeds():
     """The gauge that Prometheus users alert on follows the last reload."""
     metrics = Metrics()
-    metrics.policy_reload("failed")
+    metrics.count_reload("failed")
     assert samples(metrics)["gateway_config_last_reload_successful", ()] == 0
-    metrics.policy_reload("ok")
+    metrics.count_reload("ok")
     found = samples(metrics)
     assert found["gateway_config_last_reload_successful", ()] == 1
     assert found["gateway_config_last_reload_success_timestamp_seconds", ()] == pytest.approx(time.time(), abs=60)
@@ -151,15 +151,15 @@ def test_nothing_a_caller_chose_reaches_the_page(words):
     """Keys, tokens and addresses passed by mistake as any label are counted as `other`."""
     metrics = Metrics()
     for word in words:
-        metrics.request(word, word, word, word, 1, 1)
-        metrics.moved(word, word, 1)
-        metrics.refused(word)
-        metrics.cut(word)
-        metrics.answered(word, 200, 1)
-        metrics.grant_cache(word)
-        metrics.limiter(word)
-        metrics.store_operation(word, 1)
-        metrics.policy_reload(word)
+        metrics.count_request(word, word, word, word, 1, 1)
+        metrics.count_bytes(word, word, 1)
+        metrics.count_refusal(word)
+        metrics.count_cut(word)
+        metrics.observe_answer(word, 200, 1)
+        metrics.count_grant_lookup(word)
+        metrics.count_limiter_decision(word)
+        metrics.observe_store_operation(word, 1)
+        metrics.count_reload(word)
     content = metrics.render(None)[1].decode()
     assert [word for word in words if word in content] == []
 
@@ -167,7 +167,7 @@ def test_nothing_a_caller_chose_reaches_the_page(words):
 def test_two_gateways_in_one_process_share_nothing():
     """Each `Metrics` has a registry of its own."""
     first, second = Metrics(), Metrics()
-    first.refused(Reason.EXPIRED)
+    first.count_refusal(Reason.EXPIRED)
     assert samples(second)["gateway_refusals_total", (("reason", "expired"),)] == 0
 
 
@@ -175,6 +175,6 @@ def test_two_gateways_in_one_process_share_nothing():
 def test_a_control_request_counts_by_its_status(status, outcome):
     """On the plane of its own, with no backend."""
     metrics = Metrics()
-    metrics.control_request("GetObject", status, 0.1)
+    metrics.count_control_request("GetObject", status, 0.1)
     place = (("backend", "none"), ("operation", "GetObject"), ("outcome", outcome), ("plane", "control"))
     assert samples(metrics)["gateway_requests_total", place] == 1

@@ -89,8 +89,8 @@ def _record(**changes: Any) -> Record:
 async def _serve(tracing: Tracing, record: Record, store: _Store, headers: dict[str, str] | None = None) -> list[str]:
     """One request that asks a store and ends with this record; returns what the log was told."""
     logged: list[str] = []
-    tell = tracing.told(lambda record, detail: logged.append(f"{record.request_id} {detail}"))
-    upstream = tracing.asking(store)
+    tell = tracing.trace_access_log(lambda record, detail: logged.append(f"{record.request_id} {detail}"))
+    upstream = tracing.trace_upstream(store)
 
     async def handle(via: str, request: _Request) -> str:
         try:
@@ -101,7 +101,7 @@ async def _serve(tracing: Tracing, record: Record, store: _Store, headers: dict[
         tell(record, "in words")
         return "reply"
 
-    assert "reply" == await tracing.served(handle)("a connection", _Request(headers or {}))
+    assert "reply" == await tracing.trace_handler(handle)("a connection", _Request(headers or {}))
     return logged
 
 
@@ -135,7 +135,7 @@ async def test_no_span_holds_a_secret_or_a_key(tracing: Tracing, exporter: InMem
         headers = {"traceparent": _PARENT, "Authorization": f"Bearer {_TOKEN}"}
         await _serve(tracing, _record(), store, headers)
     with pytest.raises(RuntimeError):
-        await tracing.served(_broken)("a connection", _Request())
+        await tracing.trace_handler(_broken)("a connection", _Request())
     texts = [span.to_json() for span in exporter.get_finished_spans()]
     assert 7 == len(texts)
     for secret in (_TOKEN, "secret/", "192.0.2.7", "Signature", "real", "Bearer"):
@@ -175,7 +175,7 @@ async def test_a_stores_failure_is_an_error_of_its_span(
 
 def test_the_rest_of_the_upstream_is_reached_through(tracing: Tracing) -> None:
     """Presigning is not a request, and makes no span."""
-    upstream = tracing.asking(_Store())
+    upstream = tracing.trace_upstream(_Store())
     assert upstream.presign(_CALL, 15).endswith("expires=15")
 
 

@@ -42,7 +42,7 @@ class Undeclared:
         found = _FIELDS & raw.names
         if not found or (believed and _BELIEVED in found):
             return
-        self._metrics.forwarded_ignored()
+        self._metrics.count_ignored_forwarding()
         if peer in self._told or len(self._told) >= _REMEMBERED:
             return
         self._told.add(peer)

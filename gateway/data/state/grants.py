@@ -83,9 +83,9 @@ class Grants:
             return grant
         serial = self._view().serial
         if self._absent.get(secret_hash) == serial:
-            self._metrics.grant_cache("negative")
+            self._metrics.count_grant_lookup("negative")
             return None
-        self._metrics.grant_cache("miss")
+        self._metrics.count_grant_lookup("miss")
         grant = await self._store.find(secret_hash)
         if grant is None:
             self._absent[secret_hash] = serial
@@ -102,7 +102,7 @@ class Grants:
             self._forget(grant.id)
             return None
         self._known.move_to_end(secret_hash)
-        self._metrics.grant_cache("hit")
+        self._metrics.count_grant_lookup("hit")
         return grant
 
     def _keep(self, secret_hash: SecretHash, grant: Grant) -> None:

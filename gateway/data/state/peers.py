@@ -53,7 +53,7 @@ class Peers:
         held = self._open.get(peer, 0)
         most = min(self._most(), self._files)
         if held >= most and not self._trusted(peer):
-            self._metrics.connection_refused("too_many")
+            self._metrics.count_refused_connection("too_many")
             advice = "its further connections are closed: see data.connections_per_address, or trusted_proxies"
             self._warn("too many connections of one address", peer, advice)
             return False
@@ -72,7 +72,7 @@ class Peers:
 
     def spoke_proxy_protocol(self, peer: Address | None) -> None:
         """A connection began with it, where no listener understands it."""
-        self._metrics.connection_refused("proxy_protocol")
+        self._metrics.count_refused_connection("proxy_protocol")
         advice = "this listener does not speak it: switch it off at the proxy, and have that send X-Forwarded-For"
         self._warn("a connection began with the PROXY protocol", peer, advice)
 

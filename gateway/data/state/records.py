@@ -166,22 +166,22 @@ class Accounts:
     def _tell(self, closed: _Closed) -> None:
         record = closed.record
         backend = record.backend or "none"
-        self._metrics.request("data", record.operation, backend, record.outcome, record.duration, closed.first)
+        self._metrics.count_request("data", record.operation, backend, record.outcome, record.duration, closed.first)
         if record.bytes_out:
-            self._metrics.moved("out", backend, record.bytes_out)
+            self._metrics.count_bytes("out", backend, record.bytes_out)
         if record.bytes_in:
-            self._metrics.moved("in", backend, record.bytes_in)
+            self._metrics.count_bytes("in", backend, record.bytes_in)
         if closed.copied and closed.copied_from:
-            self._metrics.moved("out", closed.copied_from, closed.copied)
+            self._metrics.count_bytes("out", closed.copied_from, closed.copied)
         if record.reason and record.outcome is Outcome.REFUSED:
-            self._metrics.refused(record.reason)
+            self._metrics.count_refusal(record.reason)
         self._log(record, closed.detail)
         if len(self._waiting) >= _KEPT:
             if record.grant_id is None and record.principal in {"", "anonymous"}:
-                self._metrics.records_dropped(1)  # a flood of anonymous requests displaces no record of a grant
+                self._metrics.count_dropped_records(1)  # a flood of anonymous requests displaces no record of a grant
                 return
             self._waiting.popleft()
-            self._metrics.records_dropped(1)
+            self._metrics.count_dropped_records(1)
         self._waiting.append((record, closed.uncounted_use))
         self._wake.set()
 
@@ -226,7 +226,7 @@ class Accounts:
                 await self._leases.open_lease(uncounted, None, at, LEASE_WINDOW)
                 await self._leases.settle_bytes(uncounted, moved[grant_id, lease_key], at)
         except DependencyDown:
-            self._metrics.records_dropped(len(batch))
+            self._metrics.count_dropped_records(len(batch))
 
 
 def _detail(failure: BaseException | None) -> str:

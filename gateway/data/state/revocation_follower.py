@@ -168,5 +168,5 @@ class RevocationFollower:
         now = self._clock()
         for entry in entries:
             if entry.revokes:
-                self._metrics.revocation_lag(max(0.0, now - entry.at))
+                self._metrics.observe_revocation_lag(max(0.0, now - entry.at))
         self._on_entries(entries)

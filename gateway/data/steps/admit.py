@@ -160,7 +160,7 @@ async def _settle(plane: DataPlane, permit: Permit) -> None:
     try:
         await settle(plane.leases, permit, plane.clock())
     except DependencyDown:
-        plane.metrics.records_dropped(1)
+        plane.metrics.count_dropped_records(1)
 
 
 async def _take_rate(plane: DataPlane, snapshot: Snapshot, route: Route, now: float) -> Verdict | None:
@@ -172,9 +172,9 @@ async def _take_rate(plane: DataPlane, snapshot: Snapshot, route: Route, now: fl
     except DependencyDown:
         if snapshot.posture.limits == "closed":
             raise
-        plane.metrics.limiter("skipped")
+        plane.metrics.count_limiter_decision("skipped")
         return None
-    plane.metrics.limiter("allowed" if verdict.allowed else "refused")
+    plane.metrics.count_limiter_decision("allowed" if verdict.allowed else "refused")
     if not verdict.allowed:
         raise Refused(Reason.TOO_MANY_REQUESTS, "rate limit", retry_after=verdict.retry_after, verdict=verdict)
     return verdict

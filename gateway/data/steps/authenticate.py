@@ -79,11 +79,11 @@ def _prove(  # noqa: PLR0917 (as `resolve`)
     """What the signature proves, if the listener takes it as it is."""
     untyped = leaves_type_unsigned(signed, request)
     if untyped and not terms.unsigned_content_type:
-        plane.metrics.unsigned_content_type("refused")
+        plane.metrics.count_unsigned_content_type("refused")
         raise Refused(Reason.UNSIGNED_HEADER, "content-type is present and not signed, which this listener refuses")
     verified = verify_signature(signed, request, secret, now)
     if untyped:
-        plane.metrics.unsigned_content_type("accepted")
+        plane.metrics.count_unsigned_content_type("accepted")
     return verified
 
 

@@ -30,7 +30,7 @@ async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -
     if exchange.started or exchange.cut_reason is not None or refused.reason in _NO_ANSWER:
         if exchange.cut_reason is None:
             exchange.cut(refused.reason)
-            plane.metrics.cut(refused.reason)
+            plane.metrics.count_cut(refused.reason)
             exchange.cut_reason = None  # what broke is in the failure: this was no revocation
         return
     try:
