@@ -53,8 +53,8 @@ def test_a_gauge_shows_the_whole():
     other.report_view_age(lambda: 7.0)
     one.count_reload("ok")
     other.count_reload("failed")
-    one.store_operation("find", 0.1, answered=True)
-    other.store_operation("find", 0.1, answered=False)
+    one.observe_store_operation("find", 0.1, answered=True)
+    other.observe_store_operation("find", 0.1, answered=False)
     page = joined(one, other)
     assert value(page, "gateway_transfers_in_progress") == 7
     assert value(page, "gateway_revocation_view_age_seconds") == 7.0
