@@ -9,14 +9,16 @@ Law: while current credentials are valid, nobody waits for new ones. There is ne
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.core.backend import ChainSource, Credentials
 from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.units import format_instant
 
-__all__ = ["ChainCredentials", "CredentialSource", "Loaded", "StaticCredentials", "load_chain"]
+__all__ = ["ChainCredentials", "CredentialSource", "Load", "Loaded", "StaticCredentials", "load_chain"]
 
 REFRESH_AHEAD: Final = 900.0
 """Seconds before expiry at which new ones are fetched; the lead that AWS's own libraries take."""
@@ -68,10 +70,16 @@ class StaticCredentials:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Loaded:
-    """What a load brought. `expires_at` is in seconds since the epoch, None for credentials that do not expire."""
+    """What a load brought. `expires_at` is in seconds since the epoch, None for credentials that do not expire;
+    `method` is the cloud library's name for the provider that had them."""
 
     credentials: Credentials
     expires_at: float | None
+    method: str = "chain"
+
+    def tell_expiry(self) -> str:
+        """Which ones have expired, and when."""
+        return f"those of {self.method} expired at {format_instant(self.expires_at or 0.0)}"
 
 
 Load = Callable[[], Awaitable[Loaded]]
@@ -121,11 +129,13 @@ class ChainCredentials:
         try:
             loaded = await self._load()
         except Exception as error:  # noqa: BLE001 (a dozen providers with their own exceptions; all mean "none")
-            self._fault = f"{type(error).__name__} while loading them"
+            expired = self._loaded is not None and self._loaded.expires_at is not None
+            since = f"; {self._loaded.tell_expiry()}" if expired and self._loaded is not None else ""
+            self._fault = f"{type(error).__name__} while loading them{since}"
             self._due = self._clock() + RETRY_AFTER
         else:
             now = self._clock()
-            self._loaded, self._fault = loaded, "they have expired"
+            self._loaded, self._fault = loaded, loaded.tell_expiry()
             if loaded.expires_at is None:
                 self._due = now + RELOAD_EVERY
             else:
@@ -156,9 +166,17 @@ async def _resolve(source: ChainSource) -> Loaded:
     found = await session.get_credentials()
     if found is None:
         raise LookupError("no provider of the chain has credentials")
-    frozen = await found.get_frozen_credentials()
+    expiry = getattr(found, "_expiry_time", None)
+    try:
+        keys = await found.get_frozen_credentials()
+    except Exception:
+        if expiry is None or expiry.timestamp() > time.time():
+            raise
+        # What the library found is over and it got nothing newer: that is worth more than the exception it has for it.
+        return Loaded(Credentials("", ""), expiry.timestamp(), found.method)
     expiry = getattr(found, "_expiry_time", None)
     return Loaded(
-        Credentials(frozen.access_key, frozen.secret_key, frozen.token or None),
+        Credentials(keys.access_key, keys.secret_key, keys.token or None),
         None if expiry is None else expiry.timestamp(),
+        found.method,
     )

@@ -15,6 +15,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import asdict
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -27,12 +28,17 @@ from gateway.cli.finding import Finding
 from gateway.cli.output import Exit, fail, json_option, print_json, print_table, say
 from gateway.cli.proxies import examine_proxies
 from gateway.cli.serve import run_loop
+from gateway.cli.state_checks import examine_state
 from gateway.cli.values import config_option
+from gateway.core.backend import ChainSource
 from gateway.core.reasons import DependencyDown, UpstreamFailed
 from gateway.core.route import Bucket, UpstreamCall
+from gateway.core.units import format_instant
 from gateway.wire.s3.documents import store_fault
+from gateway.wire.s3.listing import read_listing
 
 if TYPE_CHECKING:
+    from gateway.backends.credential_chain import Load
     from gateway.backends.upstream import StoreUpstream
     from gateway.core.backend import BackendSpec
 
@@ -40,6 +46,11 @@ __all__ = ["doctor", "examine", "examine_all"]
 
 _SKEW: Final = 60.0
 """Seconds. Stores refuse signatures at 900; a clock that is a minute off is on its way there."""
+
+_REFUSED_SKEW: Final = 900.0
+"""Seconds after which SigV4 refuses what was signed (AWS: "RequestTimeTooSkewed")."""
+
+_UNREADABLE: Final = frozenset({"401", "403"})
 
 _SMALL: Final = 64 * 1024
 
@@ -111,6 +122,7 @@ async def examine_all(config: Path, wanted: str | None, found: list[Finding], *,
     if wanted is None:
         control = loaded.settings.control
         found.append(await examine_proxies(control.listen, tls=control.tls is not None))
+        found.extend(await examine_state(loaded.settings.state))
     upstream = StoreUpstream(specs)
     try:
         for spec in specs:
@@ -130,12 +142,20 @@ async def examine(
     yield address
     if address.ok is False:
         return
+    if isinstance(spec.credentials, ChainSource):
+        from gateway.backends.credential_chain import load_chain
+
+        chain = await _try_chain(spec.name, load_chain(spec.credentials))
+        yield chain
+        if chain.ok is False:
+            return
     try:
         async for finding in _try_service(upstream, spec.name):
             yield finding
         for bucket in buckets:
-            listed = await _try_bucket(upstream, bucket)
+            listed, key = await _try_bucket(upstream, bucket)
             yield listed
+            yield await _try_reads(upstream, bucket, key)
             if write and listed.ok:
                 async for finding in _try_capabilities(spec, bucket):
                     yield finding
@@ -151,6 +171,19 @@ async def _try_address(spec: BackendSpec) -> Finding:
     except OSError as error:
         return Finding(spec.name, "address", False, f"{host}: {error.strerror or error}")
     return Finding(spec.name, "address", True, f"{host}: {', '.join(sorted({str(entry[4][0]) for entry in found}))}")
+
+
+async def _try_chain(name: str, load: Load) -> Finding:
+    """Which of the machine's credentials there are, and until when."""
+    try:
+        loaded = await load()
+    except Exception as error:  # noqa: BLE001 (a dozen providers with their own exceptions; all mean "none")
+        return Finding(name, "credentials chain", False, f"no credentials were found ({type(error).__name__})")
+    if loaded.expires_at is None:
+        return Finding(name, "credentials chain", True, f"from {loaded.method}, which says nothing of an end")
+    if loaded.expires_at <= time.time():
+        return Finding(name, "credentials chain", False, f"{loaded.tell_expiry()}, and nothing renews them")
+    return Finding(name, "credentials chain", True, f"from {loaded.method}, until {format_instant(loaded.expires_at)}")
 
 
 async def _try_service(upstream: StoreUpstream, name: str) -> AsyncIterator[Finding]:
@@ -174,17 +207,47 @@ def _compare_clock(name: str, date: str | None, sent_at: float) -> Finding:
         skew = parsedate_to_datetime(date or "").timestamp() - sent_at
     except ValueError:
         return Finding(name, "clock", None, "the store does not say what time it is")
-    return Finding(name, "clock", abs(skew) < _SKEW, f"the store's is {round(skew):+d} s from ours")
+    detail = f"the store's is {round(skew):+d} s from ours"
+    if abs(skew) >= _REFUSED_SKEW:
+        detail += (
+            f": it refuses every signature, as SigV4 bears {_REFUSED_SKEW:.0f} s (15 minutes) at most; set the clock"
+        )
+    elif abs(skew) >= _SKEW:
+        detail += f": from {_REFUSED_SKEW:.0f} s (15 minutes) on, SigV4 signatures are refused; set the clock"
+    return Finding(name, "clock", abs(skew) < _SKEW, detail)
 
 
-async def _try_bucket(upstream: StoreUpstream, bucket: Bucket) -> Finding:
-    """One entry of the bucket's listing, below our prefix."""
+async def _try_bucket(upstream: StoreUpstream, bucket: Bucket) -> tuple[Finding, str]:
+    """One entry of the bucket's listing, below our prefix; and its key, or one that nothing has."""
     query = (("list-type", "2"), ("max-keys", "1"), ("prefix", bucket.prefix))
     call = UpstreamCall(backend=bucket.backend, method="GET", bucket=bucket.real_bucket, key="", query=query)
     async with upstream.open(call) as answer:
-        code = store_fault(await answer.body.read(_SMALL)) or ""
+        body = await answer.body.read(_SMALL)
+    key = f"{bucket.prefix}gateway-doctor-{secrets.token_hex(8)}"
+    with suppress(UpstreamFailed):
+        key = next((entry.key for entry in read_listing(body).found), key) if answer.status == 200 else key
     outcome = "can be listed" if answer.status == 200 else f"answered {answer.status}"
-    return Finding(bucket.backend, f"bucket {bucket.name}", answer.status == 200, f"{outcome} {code}".rstrip())
+    detail = f"{outcome} {store_fault(body) or ''}".rstrip()
+    return Finding(bucket.backend, f"bucket {bucket.name}", answer.status == 200, detail), key
+
+
+async def _try_reads(upstream: StoreUpstream, bucket: Bucket, key: str) -> Finding:
+    """Whether HEAD and GET of one object have the same answer: clients ask with one and then rely on the other."""
+    said: dict[str, str] = {}
+    for method in ("HEAD", "GET"):
+        call = UpstreamCall(backend=bucket.backend, method=method, bucket=bucket.real_bucket, key=key)
+        try:
+            async with upstream.open(call) as answer:
+                said[method] = str(answer.status)
+        except UpstreamFailed as failure:
+            said[method] = failure.detail or str(failure.reason)
+    name = f"bucket {bucket.name}: reads"
+    if said["HEAD"] != said["GET"]:
+        detail = f"HEAD has the answer {said['HEAD']}, GET {said['GET']}: see what the credentials' policy allows"
+        return Finding(bucket.backend, name, False, detail)
+    return Finding(
+        bucket.backend, name, None if said["GET"] in _UNREADABLE else True, f"HEAD and GET answer {said['GET']}"
+    )
 
 
 async def _try_capabilities(spec: BackendSpec, bucket: Bucket) -> AsyncIterator[Finding]:

@@ -28,7 +28,7 @@ from gateway.stores.engine import Engine
 from gateway.stores.limits_breaker import LimitsBreaker
 from gateway.stores.sealed import SealedGrants, check_seals
 
-__all__ = ["State", "open_state"]
+__all__ = ["State", "open_engine", "open_state", "sqlite_path"]
 
 Clock = Callable[[], float]
 
@@ -104,7 +104,7 @@ async def open_state(
         for url in (grants, limits or grants, records or grants):
             if url not in engines:
                 counts_only = url not in {grants, records or grants}
-                engines[url] = await _open(url, clock, token, processes, counts_only=counts_only)
+                engines[url] = await open_engine(url, clock, token, processes, counts_only=counts_only)
         main, counters, ledger = engines[grants], engines[limits or grants], engines[records or grants]
         sealed = await _seal(main, sealing_keys)
     except BaseException:
@@ -154,8 +154,12 @@ def _scheme(url: str) -> str:
     return scheme if _SCHEME.fullmatch(scheme) else ""
 
 
-async def _open(url: str, clock: Clock, token: str, processes: int, *, counts_only: bool) -> Engine:
-    """The engine of a URL. Each is imported when it is named, and no other: they are a good part of the start."""
+async def open_engine(url: str, clock: Clock, token: str, processes: int, *, counts_only: bool) -> Engine:
+    """The engine of a URL. Each is imported when it is named, and no other: they are a good part of the start.
+
+    Raises:
+        SettingsError: the URL is wrong, its library is not installed, or the engine cannot be opened.
+    """
     scheme = _scheme(url)
     if url in {"memory:", "memory://"}:
         from gateway.stores.memory import open_memory
@@ -164,7 +168,7 @@ async def _open(url: str, clock: Clock, token: str, processes: int, *, counts_on
     if scheme == "sqlite":
         from gateway.stores.sqlite.engine import open_sqlite
 
-        return await open_sqlite(_sqlite_path(url), clock=clock, processes=processes)
+        return await open_sqlite(sqlite_path(url), clock=clock, processes=processes)
     if scheme in _POSTGRES:
         try:
             from gateway.stores.postgres.engine import open_postgres
@@ -187,7 +191,8 @@ async def _open(url: str, clock: Clock, token: str, processes: int, *, counts_on
     )
 
 
-def _sqlite_path(url: str) -> Path:
+def sqlite_path(url: str) -> Path:
+    """The file of such a URL. Raises SettingsError for a URL of another form."""
     path = unquote(url.removeprefix(_SQLITE))
     if not url.startswith(_SQLITE) or not path or urlsplit(url).query:
         raise SettingsError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,29 @@ async def test_the_chain_asks_a_container_service(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{seen.port}/creds")
         loaded = await load_chain(ChainSource())()
     assert (Credentials("AKPOD", "s", "t"), 4102444800.0) == (loaded.credentials, loaded.expires_at)
+
+
+async def test_expired_ones_are_told_with_their_source_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the library found and could not renew is one sentence, and its own exception is not shown."""
+    for name, value in (("ACCESS_KEY_ID", "A"), ("SECRET_ACCESS_KEY", "B"), ("SESSION_TOKEN", "C")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2025-01-01T00:00:00Z")
+    source = ChainCredentials(load_chain(ChainSource()), time.time)
+    with pytest.raises(UpstreamFailed) as failed:
+        await source.fetch()
+    assert "no credentials for the store: those of env expired at 2025-01-01T00:00:00Z" == failed.value.detail
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2125-01-01T00:00:00Z")
+    good = ChainCredentials(load_chain(ChainSource()), time.time)
+    assert "A" == (await good.fetch()).access_key
+
+
+async def test_a_load_that_fails_after_the_end_still_says_since_when() -> None:
+    """The service that renews them may be gone: when the last ones ended is what an operator asks first."""
+    machine = Machine(life=100.0)
+    await machine.source.fetch()
+    machine.now += 200
+    machine.fails = True
+    with pytest.raises(
+        UpstreamFailed, match="LookupError while loading them; those of chain expired at 1970-01-01T00:18:20Z"
+    ):
+        await machine.source.fetch()

@@ -8,17 +8,21 @@ is never written to, as acknowledged revocations would be lost with it.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import secrets
 import sqlite3
+import struct
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway.core.reasons import Dependency, DependencyDown, SettingsError
 
-__all__ = ["MIGRATIONS", "SqliteFile", "explain", "head_of", "map_errors"]
+__all__ = ["MIGRATIONS", "SqliteFile", "explain", "head_of", "locks_work", "map_errors"]
 
 MIGRATIONS: Final = (
     # A link is looked up by its secret's hash. Kept in the order of the hashes, it is found by one walk down one
@@ -128,6 +132,13 @@ _NO_WAL: Final = (
     "this host, not on a network file system"
 )
 
+_NO_LOCKS: Final = (
+    "this file system does not keep locks, by which SQLite keeps writers apart: put the file on a disk of this host"
+)
+_WHOLE_FILE: Final = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+_UNLOCKABLE: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+"""What a file system without locks says. Another error tells nothing: not every kernel has this form of them."""
+
 _TEXTS: Final = {
     "SQLITE_FULL": "the disk is full",
     "SQLITE_PROTOCOL": _NO_WAL,
@@ -175,8 +186,12 @@ class SqliteFile:
         """Create the file if there is none, readable by its owner only, and bring its tables up to date.
 
         Raises:
-            SettingsError: it cannot be created or opened, is no database, or a newer gateway wrote it.
+            SettingsError: it cannot be created or opened, is no database, a newer gateway wrote it, or its file system
+                does not keep locks.
         """
+        with suppress(OSError):  # whoever cannot make a file there is told so next
+            if not locks_work(path.parent):
+                raise SettingsError(f"state: {path}: {_NO_LOCKS}.")
         try:
             _create(path)
             facts = path.stat()
@@ -227,6 +242,29 @@ class SqliteFile:
             raise sqlite3.OperationalError("the file was removed") from None
         if (facts.st_dev, facts.st_ino) != (self.device, self.inode):
             raise sqlite3.OperationalError("the file was replaced")
+
+
+def locks_work(folder: Path) -> bool:
+    """Whether a lock in this folder keeps another one out. Raises OSError where no file can be made in it.
+
+    Tried on a file of its own, as closing a database's file would end the locks that SQLite has on it; and with locks
+    of descriptors, since SQLite itself keeps connections of one process apart without asking the file system.
+    """
+    path = folder / f".gateway-{secrets.token_hex(8)}"
+    first = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        second = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.fcntl(first, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+            fcntl.fcntl(second, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+        except OSError as error:
+            return error.errno not in _UNLOCKABLE
+        finally:
+            os.close(second)
+    finally:
+        os.close(first)
+        path.unlink()
+    return False
 
 
 def _create(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.token import hash_secret
-from gateway.stores.sqlite.schema import MIGRATIONS, SqliteFile, explain, head_of, map_errors
+from gateway.stores.sqlite.schema import MIGRATIONS, SqliteFile, explain, head_of, locks_work, map_errors
 
 
 def version_of(path: Path) -> int:
@@ -128,3 +130,44 @@ def test_a_file_system_without_shared_memory_is_refused(tmp_path: Path, monkeypa
         SqliteFile.prepare(tmp_path / "network.db")
     with pytest.raises(SettingsError, match="network file system"):
         SqliteFile.prepare(tmp_path / "well.db")
+
+
+def without_locks(monkeypatch: pytest.MonkeyPatch, error: int | None) -> None:
+    """As on a file system that grants every lock, or answers each with this error."""
+
+    def lock(*_: object) -> int:
+        if error is not None:
+            raise OSError(error, "no")
+        return 0
+
+    monkeypatch.setattr(fcntl, "fcntl", lock)
+
+
+@pytest.mark.parametrize("error", [None, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int | None
+) -> None:
+    """Be it that two get the same lock, or that nobody gets one: the sentence says where to put the file."""
+    without_locks(monkeypatch, error)
+    with pytest.raises(SettingsError, match=r"does not keep locks.* put the file on a disk of this host"):
+        SqliteFile.prepare(tmp_path / "gateway.db")
+    assert not locks_work(tmp_path)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_file_system_with_locks_is_taken(tmp_path: Path) -> None:
+    """Nothing is left of the trial, and it may be made while the database is in use."""
+    file = SqliteFile.prepare(tmp_path / "gateway.db")
+    with closing(file.connect()) as held:
+        held.execute("BEGIN IMMEDIATE")
+        assert locks_work(tmp_path)
+        with closing(sqlite3.connect(file.path, timeout=0)) as other, pytest.raises(sqlite3.OperationalError):
+            other.execute("BEGIN IMMEDIATE")
+        held.execute("COMMIT")
+    assert [] == [path.name for path in tmp_path.iterdir() if not path.name.startswith("gateway.db")]
+
+
+def test_a_kernel_that_cannot_try_it_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks of descriptors are younger than locks: who does not know them may have all that SQLite asks for."""
+    without_locks(monkeypatch, errno.EINVAL)
+    SqliteFile.prepare(tmp_path / "gateway.db")

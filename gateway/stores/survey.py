@@ -1,0 +1,61 @@
+"""Owns a look at places of state that nothing is served from: whether the file systems of SQLite files keep locks, and
+under which sealing keys the stored secrets are.
+
+Refuses to own what either means to a person (`gateway.cli.state_checks`).
+
+Law: no file is made that is not there, no number of a key is noted, and no secret is opened.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.core.reasons import DependencyDown, SettingsError
+from gateway.stores.sealed import count_seals
+from gateway.stores.sqlite.schema import locks_work
+from gateway.stores.state import open_engine, sqlite_path
+
+__all__ = ["Survey", "survey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was seen. `locks` has each folder of a SQLite file, True where a lock there holds, or why that is unknown;
+    `seals` how many grants hold a secret under each number, None where nothing is stored here; `fault` why that is
+    unknown."""
+
+    locks: Mapping[Path, bool | str]
+    seals: Mapping[int, int] | None
+    fault: str = ""
+
+
+async def survey(grants: str, others: Iterable[str] = (), *, clock: Callable[[], float] = time.time) -> Survey:
+    """Look at the state in `grants`, and at the folders of `others` that are SQLite files."""
+    files = [sqlite_path(url) for url in (grants, *others) if url.startswith("sqlite:")]
+    locks = {path.parent: _try_locks(path.parent) for path in files}
+    if grants.startswith(("memory:", "central+")) or (grants.startswith("sqlite:") and not files[0].exists()):
+        return Survey(locks, None)
+    try:
+        return Survey(locks, await _count(grants, clock))
+    except SettingsError as failure:
+        return Survey(locks, None, str(failure))
+    except DependencyDown as failure:
+        return Survey(locks, None, failure.detail or failure.dependency)
+
+
+def _try_locks(folder: Path) -> bool | str:
+    try:
+        return locks_work(folder)
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+async def _count(grants: str, clock: Callable[[], float]) -> Mapping[int, int]:
+    engine = await open_engine(grants, clock, "", 1, counts_only=False)
+    try:
+        return await count_seals(engine.grants)
+    finally:
+        await engine.close()

@@ -1,0 +1,59 @@
+"""A look at places of state: what there is, and nothing made or changed by looking."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from gateway.core.password import SALT_BYTES, hash_password
+from gateway.core.sealing import UNSEALED
+from gateway.stores.state import open_state
+from gateway.stores.survey import Survey, survey
+from tests.contract.sample import link
+
+KEYS = [(7, "a sealing key of enough characters, 7")]
+
+
+async def store_links(url: str, count: int, keys: list[tuple[int, str]]) -> None:
+    """Links with a password, under the first of the keys."""
+    state = await open_state(url, sealing_keys=keys)
+    for _ in range(count):
+        await state.grants.create(link(password=hash_password("open", bytes(SALT_BYTES))))
+    await state.close()
+
+
+async def test_secrets_are_counted_by_the_number_of_their_key(tmp_path: Path) -> None:
+    """Without any of the keys, and without a number being noted or forgotten."""
+    url = f"sqlite:///{tmp_path}/gateway.db"
+    await store_links(url, 2, [])
+    await store_links(url, 3, KEYS)
+    state = await open_state(url, sealing_keys=KEYS)
+    await state.grants.create(link())
+    before = await state.engines[0].seals.seals()  # type: ignore[union-attr]
+    assert Survey({tmp_path: True}, {UNSEALED: 2, 7: 3}) == await survey(url)
+    assert before == await state.engines[0].seals.seals()  # type: ignore[union-attr]
+    await state.close()
+
+
+@pytest.mark.parametrize("grants", ["memory:", "central+https://central.example", "sqlite:///FOLDER/gateway.db"])
+async def test_nothing_is_made_by_looking(tmp_path: Path, grants: str) -> None:
+    """Where nothing is stored here there is nothing to count, and there is no file afterwards either."""
+    seen = await survey(grants.replace("FOLDER", str(tmp_path)), [f"sqlite:///{tmp_path}/records.db"])
+    assert Survey({tmp_path: True}, None) == seen
+    assert [] == list(tmp_path.iterdir())
+
+
+async def test_what_cannot_be_known_is_said(tmp_path: Path) -> None:
+    """A folder that is not there, and a file that is no database, are told with their names."""
+    (tmp_path / "gateway.db").write_bytes(b"no database at all " * 300)
+    seen = await survey(f"sqlite:///{tmp_path}/gateway.db", [f"sqlite:///{tmp_path}/none/records.db"])
+    assert "No such file or directory" == seen.locks[tmp_path / "none"]
+    assert (None, True) == (seen.seals, "is no database" in seen.fault)
+
+
+async def test_a_folder_without_locks_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file system shows that grants every lock."""
+    monkeypatch.setattr(fcntl, "fcntl", lambda *_: 0)
+    assert {tmp_path: False} == (await survey("memory:", [f"sqlite:///{tmp_path}/records.db"])).locks
