@@ -28,7 +28,7 @@ from gateway.core.units import instant
 
 __all__ = ["key"]
 
-_STATES = ("active", "pending", "expired", "revoked", "used_up")
+_STATES = ("active", "pending", "suspended", "expired", "revoked", "used_up")
 
 
 @click.group()
@@ -133,6 +133,29 @@ def revoke(names: tuple[str, ...], *, reason: str | None, as_json: bool) -> None
 
 
 @key.command()
+@click.argument("ident", metavar="ID")
+@click.option("--reason", help="For the audit trail.")
+@json_option
+def suspend(ident: str, *, reason: str | None, as_json: bool) -> None:
+    """Let nobody use a key until it is resumed. In force at once, for what runs too."""
+    _pause(ident, "suspend", reason, as_json=as_json)
+
+
+@key.command()
+@click.argument("ident", metavar="ID")
+@click.option("--reason", help="For the audit trail.")
+@json_option
+def resume(ident: str, *, reason: str | None, as_json: bool) -> None:
+    """Let a suspended key be used again."""
+    _pause(ident, "resume", reason, as_json=as_json)
+
+
+def _pause(ident: str, act: str, reason: str | None, *, as_json: bool) -> None:
+    path = f"/v1/keys/{escape_segment(check_key_id(ident))}/{act}"
+    _show_key(control().call("POST", path, query={"reason": reason}), as_json=as_json)
+
+
+@key.command()
 @json_option
 def reseal(*, as_json: bool) -> None:
     """Bring every stored secret under the first of state.sealing_keys: those of keys, and links' passwords.
@@ -203,6 +226,7 @@ def _show_key(item: dict[str, Any], *, as_json: bool) -> None:
         "networks": ", ".join(item["cidrs"]),
         "rate": item.get("rate"),
         "needs a session token": "yes" if item["session"] else None,
+        "suspended": item.get("suspended_at") and f"{item['suspended_at']} by {item['suspended_by']}",
         "revoked": item.get("revoked_at")
         and f"{item['revoked_at']}: {item.get('revoked_reason') or 'no reason given'}",
     }

@@ -114,6 +114,8 @@ class _GrantView(View):
     issued_by: str
     expires_at: When | None
     last_used_at: When | None
+    suspended_at: When | None
+    suspended_by: str | None
     revoked_at: When | None
     revoked_reason: str | None
     version: int
@@ -375,6 +377,8 @@ def _grant_members(held: CountedGrant, now: float) -> dict[str, object]:
         "issued_by": grant.issued_by,
         "expires_at": _format_when(grant.expires_at),
         "last_used_at": _format_when(held.usage.last_used_at),
+        "suspended_at": _format_when(grant.suspended_at),
+        "suspended_by": grant.suspended_by or None,
         "revoked_at": _format_when(grant.revoked_at),
         "revoked_reason": grant.revoked_reason,
         "version": grant.version,

@@ -16,6 +16,7 @@ from gateway.control.usecases.operations import Operations
 from gateway.control.usecases.policies import Policies
 from gateway.control.usecases.revocations import LongPolls, Revocations
 from gateway.control.usecases.sessions import Sessions
+from gateway.control.usecases.suspensions import Suspensions
 
 __all__ = ["Api"]
 
@@ -33,6 +34,7 @@ class Api:
         self.guard = Guard(live.callers, live.address, keys, identity=live.identity, proxied=proxied, clock=live.clock)
         self.links = Links(stores, live, journal)
         self.keys = Keys(stores, live, journal)
+        self.suspensions = Suspensions(stores, live, journal)
         self.revocations = Revocations(stores, live, journal, self.waits)
         self.policies = Policies(stores, live, journal)
         self.operations = Operations(deps.process, live, journal)

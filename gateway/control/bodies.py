@@ -283,7 +283,9 @@ class NoQuery(Body):
 
 
 class ReasonQuery(Body):
-    reason: Text = "revoked by an operator"
+    """Why, for the audit trail."""
+
+    reason: Text | None = None
 
 
 class LinkQuery(Body):

@@ -15,7 +15,7 @@ from gateway.control.key_bodies import EditKey, NewKey
 from gateway.control.link_routes import entity_tag, read_version
 from gateway.control.problems import forbidden
 from gateway.control.usecases.links import CountedGrant, Objections
-from gateway.core.grant import GrantFilter
+from gateway.core.grant import GrantFilter, GrantKind
 from gateway.core.source import fingerprint
 from gateway.core.token import hash_secret
 from gateway.wire.replies import Reply
@@ -26,9 +26,11 @@ __all__ = [
     "list_keys",
     "list_revocations",
     "reseal_keys",
+    "resume_key",
     "revoke_key",
     "revoke_matching",
     "show_key",
+    "suspend_key",
 ]
 
 
@@ -61,8 +63,16 @@ async def edit_key(api: Api, call: Call[None, EditKey]) -> Reply:
 
 async def revoke_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
     held = await api.keys.inspect(call.reach, call.path_id())
-    ended = await api.revocations.end(call.caller, held.grant, call.query.reason)
+    ended = await api.revocations.end(call.caller, held.grant, call.query.reason or "revoked by an operator")
     return _show(api, replace(held, grant=ended.grant))
+
+
+async def suspend_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
+    return _show(api, await api.suspensions.suspend(call.admitted, GrantKind.KEY, call.path_id(), call.query.reason))
+
+
+async def resume_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
+    return _show(api, await api.suspensions.resume(call.admitted, GrantKind.KEY, call.path_id(), call.query.reason))
 
 
 def _show(api: Api, held: CountedGrant) -> Reply:

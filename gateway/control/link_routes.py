@@ -16,7 +16,7 @@ from gateway.control.endpoint import Call
 from gateway.control.ledger_answers import RecordPageView
 from gateway.control.problems import forbidden, problem
 from gateway.control.usecases.links import KEEP, CountedGrant, IdempotencyConflict, IssuedLink, Objections
-from gateway.core.grant import Grant, GrantFilter
+from gateway.core.grant import Grant, GrantFilter, GrantKind
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
@@ -27,9 +27,11 @@ __all__ = [
     "list_links",
     "list_records",
     "read_version",
+    "resume_link",
     "revoke_link",
     "rotate_link",
     "show_link",
+    "suspend_link",
 ]
 
 _IDEMPOTENCY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
@@ -74,8 +76,16 @@ async def edit_link(api: Api, call: Call[None, EditLink]) -> Reply:
 
 async def revoke_link(api: Api, call: Call[ReasonQuery, None]) -> Reply:
     held = await api.links.inspect(call.reach, call.path_id())
-    ended = await api.revocations.end(call.caller, held.grant, call.query.reason)
+    ended = await api.revocations.end(call.caller, held.grant, call.query.reason or "revoked by an operator")
     return _show(api, replace(held, grant=ended.grant))
+
+
+async def suspend_link(api: Api, call: Call[ReasonQuery, None]) -> Reply:
+    return _show(api, await api.suspensions.suspend(call.admitted, GrantKind.LINK, call.path_id(), call.query.reason))
+
+
+async def resume_link(api: Api, call: Call[ReasonQuery, None]) -> Reply:
+    return _show(api, await api.suspensions.resume(call.admitted, GrantKind.LINK, call.path_id(), call.query.reason))
 
 
 async def rotate_link(api: Api, call: Call[None, None]) -> Reply:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.narrowing import Narrowing
@@ -21,7 +21,17 @@ from gateway.core.session_policy import SessionPolicy
 from gateway.core.token import SecretHash
 from gateway.core.units import Rate
 
-__all__ = ["Grant", "GrantAdmin", "GrantFilter", "GrantKind", "GrantPage", "GrantState", "GrantStore", "Scope"]
+__all__ = [
+    "LIVING",
+    "Grant",
+    "GrantAdmin",
+    "GrantFilter",
+    "GrantKind",
+    "GrantPage",
+    "GrantState",
+    "GrantStore",
+    "Scope",
+]
 
 
 class GrantKind(StrEnum):
@@ -34,9 +44,14 @@ class GrantState(StrEnum):
 
     ACTIVE = "active"
     PENDING = "pending"
+    SUSPENDED = "suspended"
     EXPIRED = "expired"
     REVOKED = "revoked"
     USED_UP = "used_up"
+
+
+LIVING: Final = (GrantState.ACTIVE, GrantState.PENDING, GrantState.SUSPENDED, GrantState.USED_UP)
+"""The states of what could be used again, by itself or by an edit of what is no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +93,7 @@ class Grant:
     `sealed` is a key's secret, encrypted under its id.
     `session_hash` is set for short-lived keys that must come with a session token; `source` is what one came from
     (`gateway.core.source`), and `session_policy` what it may do of that which its app may.
+    `suspended_by` is who may lift a suspension, beside every admin.
     `rule` names the policy rule that allowed the link, for revocation by policy. `version` grows with every edit.
     """
 
@@ -107,6 +123,8 @@ class Grant:
     content_type: str | None = None
     etag: str | None = None
     rule: str | None = None
+    suspended_at: float | None = None
+    suspended_by: str = ""
     revoked_at: float | None = None
     revoked_reason: str | None = None
     sealed: bytes | None = field(default=None, repr=False)
@@ -155,6 +173,8 @@ class Grant:
             return GrantState.REVOKED
         if self.expires_at is not None and now >= self.expires_at:
             return GrantState.EXPIRED
+        if self.suspended_at is not None:
+            return GrantState.SUSPENDED
         if self.not_before is not None and now < self.not_before:
             return GrantState.PENDING
         return GrantState.ACTIVE
@@ -166,6 +186,8 @@ class Grant:
                 return Reason.REVOKED
             case GrantState.EXPIRED:
                 return Reason.EXPIRED
+            case GrantState.SUSPENDED:
+                return Reason.SUSPENDED
             case GrantState.PENDING:
                 return Reason.NOT_YET_VALID
             case GrantState.ACTIVE | GrantState.USED_UP:

@@ -37,6 +37,9 @@ _PLAIN: Final = (
     "etag",
     "rule",
 )
+_NEVER: Final = 253402300799.0
+"""9999-12-31T23:59:59Z."""
+
 _SWITCHES: Final = ("overwrite", "confirm", "once")
 
 
@@ -89,7 +92,7 @@ def document_of(grant: Grant) -> str:
         document["source"] = grant.source
     if grant.issued_by:
         document["issued_by"] = grant.issued_by
-    document |= _write_secret(grant)
+    document |= _write_secret(grant) | _write_suspension(grant)
     return json.dumps(document, separators=(",", ":"))
 
 
@@ -103,6 +106,13 @@ def _write_secret(grant: Grant) -> dict[str, Any]:
     if grant.sealed is not None:
         written["sealed_narrowed" if written or grant.counted else "sealed"] = b64encode(grant.sealed).decode()
     return written
+
+
+def _write_suspension(grant: Grant) -> dict[str, Any]:
+    """What is suspended has not begun, for whoever does not know what it is to be suspended."""
+    if grant.suspended_at is None:
+        return {}
+    return {"suspended": [grant.suspended_at, grant.suspended_by, grant.not_before], "not_before": _NEVER}
 
 
 def read_grant(row: GrantRow) -> Grant:
@@ -121,6 +131,8 @@ def _grant_of(row: GrantRow) -> Grant:
     document: dict[str, Any] = json.loads(row.document)
     chosen: dict[str, Any] = {name: document.get(name) for name in _PLAIN}
     chosen |= {name: document.get(name, False) for name in _SWITCHES}
+    suspended_at, suspended_by, begins = document.get("suspended", (None, "", chosen["not_before"]))
+    chosen["not_before"] = begins
     scope, rate = document.get("scope"), document.get("rate")
     sealed, session_hash = document.get("sealed_narrowed", document.get("sealed")), document.get("session_hash")
     session_policy = document.get("session_policy")
@@ -143,6 +155,8 @@ def _grant_of(row: GrantRow) -> Grant:
         session_hash=None if session_hash is None else SecretHash(bytes.fromhex(session_hash)),
         source=tuple(document.get("source", ())),
         session_policy=None if session_policy is None else read_session_policy(session_policy),
+        suspended_at=suspended_at,
+        suspended_by=suspended_by,
         issued_by=document.get("issued_by", ""),
         **chosen,
     )

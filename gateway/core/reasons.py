@@ -75,6 +75,7 @@ class Reason(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     EXPIRED = "expired"
     REVOKED = "revoked"
+    SUSPENDED = "suspended"
     USED_UP = "used_up"
     OUT_OF_SCOPE = "out_of_scope"
     PEER_NOT_ALLOWED = "peer_not_allowed"
@@ -233,6 +234,9 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.EXPIRED: PublicAnswer(400, "ExpiredToken", 410, "This link has expired.", s3_text="This key has expired."),
     Reason.REVOKED: PublicAnswer(
         403, "InvalidAccessKeyId", 410, "This link was revoked.", s3_text="This key was revoked."
+    ),
+    Reason.SUSPENDED: PublicAnswer(
+        403, "AccessDenied", 403, "This link is suspended for now.", s3_text="This key is suspended for now."
     ),
     Reason.USED_UP: PublicAnswer(
         403, "AccessDenied", 410, "This link has been used up.", s3_text="This key has been used up."

@@ -111,6 +111,7 @@ def edited_columns(grant: Grant) -> dict[str, object]:
         "root": None if grant.scope is None else grant.scope.root,
         "label": grant.label,
         "rule": grant.rule,
+        "suspended_at": grant.suspended_at,
         "session": grant.session_hash is not None,
         "document": document_of(grant),
     }

@@ -108,6 +108,9 @@ def _state_sql(state: GrantState, now: float, place: Place) -> str:
     if state is GrantState.EXPIRED:
         return f"{_UNREVOKED} AND g.expires_at <= {expires}"
     usable = f"{_UNREVOKED} AND (g.expires_at IS NULL OR g.expires_at > {expires})"
+    if state is GrantState.SUSPENDED:
+        return f"{usable} AND g.suspended_at IS NOT NULL"
+    usable = f"{usable} AND g.suspended_at IS NULL"
     begins = place(now)
     if state is GrantState.PENDING:
         return f"{usable} AND g.not_before > {begins}"

@@ -73,6 +73,8 @@ def full_key() -> Grant:
         rate=Rate(5, 0.5, 7),
         cidrs=(ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),
         label="batch",
+        suspended_at=NOW + 1.5,
+        suspended_by="admin:ops",
         session_hash=hash_secret("session"),
         source=("entry", "http://gw", "f"),
         issued_by="admin:ops",

@@ -239,6 +239,9 @@ async def test_states_are_disjoint_and_complete(engine: Engine) -> None:
     drained = await engine.grants.create(link(budget=10))
     begun = await engine.grants.create(link(not_before=NOW, expires_at=NOW + 0.5))
     await engine.feed.revoke([RevocationTarget(FeedKind.LINK, revoked.id)], NOW, "", "admin:ops")
+    paused = await engine.grants.create(link(not_before=NOW + 1, suspended_at=NOW))
+    resumed = await engine.grants.save(replace(await engine.grants.create(link(suspended_at=NOW)), suspended_at=None))
+    assert resumed is not None
     for grant in (active, spent):
         assert await engine.leases.open_lease(Reservation(grant.id, "k"), grant.uses, NOW, 60) is not None
     for grant, moved in ((active, 9), (drained, 10)):
@@ -248,7 +251,8 @@ async def test_states_are_disjoint_and_complete(engine: Engine) -> None:
         for state in GrantState
     }
     assert found == {
-        GrantState.ACTIVE: {active.id, begun.id},
+        GrantState.ACTIVE: {active.id, begun.id, resumed.id},
+        GrantState.SUSPENDED: {paused.id},
         GrantState.EXPIRED: {expired.id},
         GrantState.PENDING: {pending.id},
         GrantState.REVOKED: {revoked.id},

@@ -83,12 +83,16 @@ def test_grants_that_mean_nothing_cannot_be_made(change: dict[str, object]) -> N
         ({"not_before": 5.0}, 5.0, GrantState.ACTIVE, None),
         ({"expires_at": 5.0}, 4.9, GrantState.ACTIVE, None),
         ({"expires_at": 5.0}, 5.0, GrantState.EXPIRED, Reason.EXPIRED),
+        ({"suspended_at": 1.0}, 5.0, GrantState.SUSPENDED, Reason.SUSPENDED),
+        ({"suspended_at": 1.0, "not_before": 9.0}, 5.0, GrantState.SUSPENDED, Reason.SUSPENDED),
+        ({"suspended_at": 1.0, "expires_at": 5.0}, 5.0, GrantState.EXPIRED, Reason.EXPIRED),
+        ({"suspended_at": 1.0, "revoked_at": 1.0}, 5.0, GrantState.REVOKED, Reason.REVOKED),
         ({"expires_at": 5.0, "revoked_at": 1.0}, 9.0, GrantState.REVOKED, Reason.REVOKED),
         ({"not_before": 9.0, "expires_at": 5.0}, 6.0, GrantState.EXPIRED, Reason.EXPIRED),
     ],
 )
 def test_the_life_of_a_grant(change: dict[str, float], now: float, state: GrantState, reason: Reason | None) -> None:
-    """Valid from its first instant to before its last; revoked before expired before pending."""
+    """Valid from its first instant to before its last; revoked before expired before suspended before pending."""
     grant = replace(_LINK, **change)
     assert (state, reason) == (grant.state(now), grant.lapsed(now))
 

@@ -64,3 +64,11 @@ def test_a_damaged_narrowing_is_a_damaged_row() -> None:
     for wrong in ("2026", "x"):
         with pytest.raises(ValueError):
             read_grant(row._replace(document=row.document.replace('"2026/"', f'"{wrong}"')))
+
+
+def test_a_gateway_that_knows_no_suspension_takes_it_for_what_has_not_begun() -> None:
+    """The older one beside this one does not serve it, and what was chosen as its beginning comes back."""
+    for begins in (None, 5.0):
+        grant = link(suspended_at=7.0, suspended_by="admin:ops", not_before=begins)
+        assert 253402300799.0 == json.loads(document_of(grant))["not_before"]
+        assert grant == read_grant(row_of(grant))

@@ -273,6 +273,7 @@ ENDING: dict[str, dict[str, Any]] = {
     "other names": {"narrowed": (Narrowing(bucket="reports", keys=frozenset({"2026/b"})),)},
     "another action": {"narrowed": (Narrowing(bucket="reports", actions=frozenset({Action.LIST})),)},
     "an end": {"expires_at": 1.0},
+    "a suspension": {"suspended_at": 1.0},
     "other networks": {"cidrs": (ip_network("192.0.2.0/24"),)},
     "fewer bytes": {"budget": 10},
 }

@@ -180,8 +180,10 @@ def test_rclone_syncs_a_folder_with_a_key_for_it(weed: Place, run: Run, tmp_path
     assert _rclone(weed, key, run, "lsf", "g:", check=False).returncode != 0
 
 
-@pytest.mark.parametrize("change", ["another folder", "an end", "revoked"])
-def test_a_running_download_is_cut_when_its_key_no_longer_reaches_it(weed: Place, tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize("change", ["another folder", "an end", "suspended", "revoked"])
+def test_a_running_download_is_cut_when_its_key_no_longer_reaches_it(
+    weed: Place, run: Run, tmp_path: Path, change: str
+) -> None:
     """An edit, like a revocation, makes the program fail within a second, with a file that is short."""
     require("curl")
     weed.put("moving/big", noise(_SIZE))
@@ -196,9 +198,14 @@ def test_a_running_download_is_cut_when_its_key_no_longer_reaches_it(weed: Place
             time.sleep(0.01)
         if change == "revoked":
             weed.gateway.api("DELETE", path)
+        elif change == "suspended":
+            weed.gateway.api("POST", f"{path}/suspend")
         else:
             body = {"prefix": "elsewhere/"} if change == "another folder" else {"expires_in": 0.05}
             weed.gateway.api("PATCH", path, body)
         client.wait(1.5)
     assert client.returncode != 0
     assert out.stat().st_size < _SIZE
+    if change == "suspended":
+        weed.gateway.api("POST", f"{path}/resume")
+        assert "206" == run("curl", "-sS", "-r", "0-9", "-o", "again", "-w", "%{http_code}", url).stdout

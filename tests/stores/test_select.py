@@ -28,6 +28,7 @@ COMMON = {
     "expires_at": INSTANTS,
     "not_before": INSTANTS,
     "revoked_at": INSTANTS,
+    "suspended_at": INSTANTS,
     "uses": st.one_of(st.none(), st.integers(0, 2)),
     "budget": st.one_of(st.none(), st.integers(0, 2)),
 }
@@ -56,7 +57,7 @@ def answer(grant: Grant, usage: Usage | None, conditions: list[str], values: lis
     """Ask SQLite about one grant."""
     where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
     scope = grant.scope
-    columns = "id kind owner bucket root label rule expires_at not_before revoked_at uses budget"
+    columns = "id kind owner bucket root label rule expires_at not_before revoked_at uses budget suspended_at"
     row = [
         grant.id,
         str(grant.kind),
@@ -70,6 +71,7 @@ def answer(grant: Grant, usage: Usage | None, conditions: list[str], values: lis
         grant.revoked_at,
         grant.uses,
         grant.budget,
+        grant.suspended_at,
     ]
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(f"CREATE TABLE grants ({', '.join(columns.split())})")

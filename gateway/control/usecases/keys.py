@@ -24,10 +24,11 @@ from gateway.control.usecases.links import (
     Objections,
     check_times,
     list_counted,
+    list_living,
     read_counters,
 )
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
+from gateway.core.grant import Grant, GrantFilter, GrantKind
 from gateway.core.issued import IssuedKey, LivingSession
 from gateway.core.policy import Objection, objections_to_key
 from gateway.core.reasons import Reason, Refused
@@ -41,7 +42,6 @@ __all__ = ["Keys"]
 NONCE_BYTES: Final = 12
 """The nonce of AES-GCM and ChaCha20-Poly1305."""
 _SECRET_BYTES: Final = 31
-_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +170,11 @@ class Keys:
         found: list[LivingSession] = []
         for app in apps:
             owner = Principal("app", app)
-            wanted = GrantFilter(now=self.live.clock(), kind=GrantKind.KEY, owner=owner, state=GrantState.ACTIVE)
-            cursor: str | None = None
-            while True:
-                page = await self.stores.grants.page(wanted, cursor, _PAGE)
-                behind = ((grant, source_behind(grant.source, sidecar)) for grant in page.grants)
-                found += [LivingSession(grant.id, app, source) for grant, source in behind if source[1:2] == (address,)]
-                if (cursor := page.cursor) is None:
-                    break
+            keys = GrantFilter(now=self.live.clock(), kind=GrantKind.KEY, owner=owner)
+            async for grant in list_living(self.stores.grants, keys):
+                source = source_behind(grant.source, sidecar)
+                if source[1:2] == (address,):
+                    found.append(LivingSession(grant.id, app, source))
         return found
 
     async def page(self, reach: Reach, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:

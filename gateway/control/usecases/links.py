@@ -9,7 +9,7 @@ leaves this module once, in the answer to the call that made it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal
@@ -18,7 +18,7 @@ from gateway.control.caller import Reach
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState, Scope
+from gateway.core.grant import LIVING, Grant, GrantAdmin, GrantFilter, GrantKind, GrantState, Scope
 from gateway.core.lease import Usage, state_with
 from gateway.core.password import SALT_BYTES, hash_password, password_matches
 from gateway.core.policy import Objection, objections_to_share
@@ -41,8 +41,11 @@ __all__ = [
     "Objections",
     "check_times",
     "list_counted",
+    "list_living",
     "read_counters",
 ]
+
+_PAGE: Final = 500
 
 EDIT_TRIES: Final = 3
 """How often an edit without a stated version is tried again after a concurrent change."""
@@ -269,6 +272,18 @@ def _check_form(grant: Grant, now: float, before: float | None) -> None:
         raise Refused(Reason.BAD_ARGUMENT, "an etag is for a link that reads one object, by its key")
     if grant.once and (grant.uses != 1 or Action.READ not in grant.actions):
         raise Refused(Reason.BAD_ARGUMENT, "once is for a link that is read, and is one use")
+
+
+async def list_living(grants: GrantAdmin, wanted: GrantFilter) -> AsyncIterator[Grant]:
+    """Every grant that fits and has not ended, whatever keeps it from being used now."""
+    for state in LIVING:
+        cursor: str | None = None
+        while True:
+            page = await grants.page(replace(wanted, state=state), cursor, _PAGE)
+            for grant in page.grants:
+                yield grant
+            if (cursor := page.cursor) is None:
+                break
 
 
 async def list_counted(

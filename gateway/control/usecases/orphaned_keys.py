@@ -19,8 +19,9 @@ from typing import Final
 
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
+from gateway.control.usecases.links import list_living
 from gateway.core.attempt import Principal
-from gateway.core.grant import GrantFilter, GrantKind, GrantState
+from gateway.core.grant import GrantFilter, GrantKind
 from gateway.core.issued import RemoteIssuer
 from gateway.core.reasons import DependencyDown
 from gateway.core.revocation_target import FeedKind, RevocationTarget
@@ -29,7 +30,6 @@ from gateway.core.source import Sources
 __all__ = ["OrphanedKeys"]
 
 _log: Final = logging.getLogger("gateway.control")
-_PAGE: Final = 500
 _AGAIN: Final = 5.0
 _PAUSE: Final = 1.0
 _BY: Final = Principal("admin", "settings")
@@ -90,15 +90,13 @@ class OrphanedKeys:
         return len(ended)
 
     async def _revoke_here(self) -> int:
-        wanted = GrantFilter(now=self.live.clock(), kind=GrantKind.KEY, state=GrantState.ACTIVE)
-        cursor: str | None = None
-        orphaned: list[str] = []
-        while True:
-            page = await self.stores.grants.page(wanted, cursor, _PAGE)
-            sources = self.sources()
-            orphaned += [grant.id for grant in page.grants if grant.source and sources.outlived(grant)]
-            if (cursor := page.cursor) is None:
-                break
+        sources = self.sources()
+        keys = GrantFilter(now=self.live.clock(), kind=GrantKind.KEY)
+        orphaned = [
+            grant.id
+            async for grant in list_living(self.stores.grants, keys)
+            if grant.source and sources.outlived(grant)
+        ]
         if not orphaned:
             return 0
         targets = [RevocationTarget(FeedKind.KEY, name) for name in orphaned]

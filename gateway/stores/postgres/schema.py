@@ -118,7 +118,10 @@ _TABLES: Final = """
 """
 """A lease is `kept` once its use can no longer be given back."""
 
-MIGRATIONS: Final = ("".join((_TABLES, LEASE_FUNCTIONS, TAKE_FUNCTION)),)
+MIGRATIONS: Final = (
+    "".join((_TABLES, LEASE_FUNCTIONS, TAKE_FUNCTION)),
+    "ALTER TABLE gateway_grants ADD COLUMN suspended_at DOUBLE PRECISION",
+)
 """Forward only: number n takes a database from form n to n + 1. Never edit one that was released."""
 
 

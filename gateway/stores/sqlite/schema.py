@@ -118,6 +118,7 @@ MIGRATIONS: Final = (
         digest TEXT NOT NULL
     ) STRICT;
     """,
+    "ALTER TABLE grants ADD COLUMN suspended_at REAL",
 )
 """Forward only: number n takes a file from `user_version` n to n + 1. Never edit one that was released."""
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.control.usecases import links
 from gateway.control.usecases import orphaned_keys as room
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.core.attempt import Principal
@@ -40,9 +41,17 @@ async def test_keys_of_what_is_gone_are_revoked_and_no_others(desk: Desk) -> Non
     assert 1 == sum('"key.revoke"' in entry.text and session.grant.id in entry.text for entry in trail.entries)
 
 
+@pytest.mark.parametrize("held_back", [{"suspended_at": 1.0}, {"not_before": 1e12}, {"uses": 0}], ids=str)
+async def test_what_cannot_be_used_for_now_ends_as_well(desk: Desk, held_back: dict[str, float]) -> None:
+    """A key that is suspended, has not begun or is used up would come back without what it came from."""
+    session = await desk.api.keys.issue_session("billing", 3600.0, "x", ENTRY)
+    await desk.state.grants.save(replace(session.grant, **held_back))
+    assert 1 == await orphaned_keys_of(desk, GONE).revoke_all()
+
+
 async def test_more_keys_than_a_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them, in one write."""
-    monkeypatch.setattr(room, "_PAGE", 2)
+    monkeypatch.setattr(links, "_PAGE", 2)
     for _ in range(5):
         await desk.api.keys.issue_session("billing", 3600.0, "x", ENTRY)
     assert 5 == await orphaned_keys_of(desk, GONE).revoke_all()

@@ -85,6 +85,7 @@ ENDINGS: dict[str, tuple[Change, Reason]] = {
     "given to another sidecar only": (given_no_longer, Reason.REVOKED),
     "ended by hand": (edit(expires_at=NOW), Reason.EXPIRED),
     "ended by itself": (time_passes, Reason.EXPIRED),
+    "suspended": (edit(suspended_at=NOW), Reason.SUSPENDED),
     "begins later": (edit(not_before=NOW + 60), Reason.NOT_YET_VALID),
     "other networks": (edit(cidrs=(ip_network("192.0.2.0/24"),)), Reason.PEER_NOT_ALLOWED),
     "a password": (edit(password=hash_password("new", SALT)), Reason.PASSWORD_REQUIRED),

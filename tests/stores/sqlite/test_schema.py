@@ -6,14 +6,19 @@ import errno
 import fcntl
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.core.grant import GrantFilter, GrantState
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.token import hash_secret
+from gateway.stores.codec import edited_columns
+from gateway.stores.sqlite.engine import open_sqlite
 from gateway.stores.sqlite.schema import MIGRATIONS, SqliteFile, explain, head_of, locks_work, map_errors
+from tests.contract.sample import NOW, key, link
 
 
 def version_of(path: Path) -> int:
@@ -171,3 +176,30 @@ def test_a_kernel_that_cannot_try_it_keeps_nobody_out(tmp_path: Path, monkeypatc
     """Locks of descriptors are younger than locks: who does not know them may have all that SQLite asks for."""
     without_locks(monkeypatch, errno.EINVAL)
     SqliteFile.prepare(tmp_path / "gateway.db")
+
+
+async def test_a_file_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    """What it holds is still there and used, and what this version adds is stored and found."""
+    path = tmp_path / "gateway.db"
+    kept, held = link(label="kept"), key()
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in MIGRATIONS[0].split(";"):
+            connection.execute(statement)
+        connection.execute("PRAGMA user_version = 1")
+        for serial, grant in enumerate((kept, held), 1):
+            columns = edited_columns(grant)
+            del columns["suspended_at"]  # there was none
+            fixed = {"head": head_of(grant.hash), "serial": serial, "id": grant.id, "kind": str(grant.kind)}
+            row = {**fixed, "version": 1, "issued_at": grant.issued_at, **columns}
+            places = ", ".join("?" * len(row))
+            connection.execute(f"INSERT INTO grants ({', '.join(row)}) VALUES ({places})", tuple(row.values()))
+        connection.commit()
+    engine = await open_sqlite(path)
+    found = await engine.grants.get(kept.id)
+    assert found == replace(kept, serial=1)
+    paused = await engine.grants.save(replace(found, suspended_at=NOW))
+    wanted = GrantFilter(now=NOW, state=GrantState.SUSPENDED)
+    assert [paused] == list((await engine.grants.page(wanted, None, 10)).grants)
+    assert replace(held, serial=2) == await engine.grants.find(held.hash)
+    await engine.close()
+    assert len(MIGRATIONS) == version_of(path)
