@@ -258,13 +258,14 @@ class _App:
     async def _open_listeners(self, stack: AsyncExitStack) -> None:
         data = self.settings.data
         stack.push_async_callback(self.listeners.close)
-        await self.listeners.open_control(self.settings.control.listen, ControlPlane(self._control_deps()))
+        control = await self.listeners.open_control(self.settings.control.listen, ControlPlane(self._control_deps()))
         main = ((data.listen, data.app, True),)
         for listen, app, tls in (*main, *((one.listen, one.app, False) for one in data.further)):
             terms = Terms(app, data.takes_unsigned_type(listen), data.believed(listen))
             handler = data_handler(self.plane, terms, shown=self.logs.address)
             if self.tracing is not None:
                 handler = self.tracing.trace_handler(handler)
+            handler = control.sts_before(handler) if data.sts else handler
             peers = Peers(
                 lambda: self.settings.data.connections_per_address, self._trusts, self.metrics, self.logs.address
             )
@@ -494,4 +495,5 @@ def _make_callers(settings: Settings) -> Callers:
         roles={"admin": control.roles.admin, "audit": control.roles.audit},
         sidecar_apps=control.sidecar_apps,
         sidecar_serves=control.sidecar_serves,
+        sts_roles=control.assumable,
     )

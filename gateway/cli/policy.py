@@ -34,7 +34,8 @@ def policy() -> None:
 def explain(who: str, do: str, on: str, *, as_json: bool, **as_if: str | None) -> None:
     """Say why WHO would be allowed, or refused, to DO something ON a place: all reasons.
 
-    WHO is a principal or a link's id. DO is an action (read, list, write, delete, share, sign) or an S3 operation.
+    WHO is a principal or the id of a link or key. DO is an action (read, list, write, delete, share, sign) or an S3
+    operation.
 
     \b
     gateway policy explain app:billing GetObject reports/payroll/a.pdf
@@ -42,7 +43,7 @@ def explain(who: str, do: str, on: str, *, as_json: bool, **as_if: str | None) -
 
     Exits with 0 if it is allowed, with 1 if not.
     """
-    subject = {"link": who} if who.startswith("l_") else {"who": who}
+    subject = {{"l_": "link", "k_": "key"}.get(who[:2], "who"): who}
     more = {"from" if name == "peer" else name: value for name, value in as_if.items() if value is not None}
     answer = control().call("POST", "/v1/policy/explain", {**subject, "do": do, "on": on, **more})
     if as_json:
@@ -55,6 +56,8 @@ def explain(who: str, do: str, on: str, *, as_json: bool, **as_if: str | None) -
 
 def _print_explanation(answer: dict[str, Any]) -> None:
     click.echo(f"allowed by {answer['rule']!r}, delivery {answer['delivery']}" if answer["allowed"] else "refused")
+    for statement in answer["session"]:
+        click.echo(f"  {statement}")
     for objection in answer["objections"]:
         click.echo(f"  {objection['reason']}: {objection['detail']}")
     if answer["rules"]:

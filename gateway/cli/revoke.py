@@ -1,4 +1,4 @@
-"""Owns the command that takes much back at once: by owner, prefix, backend, policy rule, or from a text that leaked.
+"""Owns the command that takes much back at once: by owner, prefix, backend, policy rule, role, session, or from a leak.
 
 Refuses to own what a revocation reaches (the control API and `gateway.core.revocation`).
 """
@@ -22,10 +22,12 @@ __all__ = ["revoke"]
 @click.option("--prefix", "place", metavar="BUCKET/FOLDER/", type=PLACE, help="Everything that reaches below it.")
 @click.option("--backend", help="Everything that reaches this backend.")
 @click.option("--policy", help="Every link that this policy rule allowed.")
+@click.option("--role", help="Every session of a role.")
+@click.option("--session", help="Every session that was given this name.")
 @click.option(
     "--from-file", "text", type=click.File("r", errors="replace"), help="What a text holds; - is standard input."
 )
-@click.option("--before", type=INSTANT, help="Only what was issued before this time; with --owner or --policy.")
+@click.option("--before", type=INSTANT, help="Only what was issued before this time; not with --prefix or --backend.")
 @click.option("--reason", help="For the audit trail and the links' pages.")
 @click.option("--dry-run", is_flag=True, help="Say how many, change nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -57,9 +59,9 @@ def revoke(
     if place is not None:
         named.append({"bucket": place.bucket, "prefix": place.rest})
     if len(named) + (text is not None) != 1:
-        raise click.UsageError("Name one of --owner, --prefix, --backend, --policy and --from-file.")
-    if before is not None and not (names["owner"] or names["policy"]):
-        raise click.UsageError("--before goes with --owner or --policy.")
+        raise click.UsageError("Name one of --owner, --prefix, --backend, --policy, --role, --session and --from-file.")
+    if before is not None and not any(names[name] for name in ("owner", "policy", "role", "session")):
+        raise click.UsageError("--before goes with --owner, --policy, --role or --session.")
     targets = named if text is None else [_target_of(found) for found in find_secrets(text.read())]
     if not targets:
         fail("The text holds nothing that this gateway gives out.", Exit.NOT_FOUND)

@@ -29,7 +29,7 @@ class Api:
         journal = Journal(stores.ledger, live.clock, live.audit_required, deps.process.tell)
         self.deps = deps
         self.waits = LongPolls()
-        keys = KeyProof(stores.grants, stores.sealer, live.ended, live.clock)
+        self.key_proof = keys = KeyProof(stores.grants, stores.sealer, live.ended, live.clock)
         proxied = ProxiedUsers(lambda: live.callers().proxy, deps.process.shown)
         self.guard = Guard(live.callers, live.address, keys, identity=live.identity, proxied=proxied, clock=live.clock)
         self.links = Links(stores, live, journal)

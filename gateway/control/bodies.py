@@ -14,9 +14,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictS
 
 from gateway.control.body import Body
 from gateway.control.usecases.policies import Question
-from gateway.core.grant import Grant, GrantState, Scope
+from gateway.core.grant import Grant, GrantKind, GrantState, Scope
 from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.source import Session
 from gateway.schema.addresses import Network, Peer
 from gateway.schema.names import AnyPrefix, BucketName, Key, LinkPrefix, Owner, Who
 from gateway.schema.quantities import ByteLimit, ByteSize, Duration, End, Instant, PresignedLife, RequestRate, Uses
@@ -151,7 +152,10 @@ _TARGETS: Final = {
 }
 
 
-_BY_TIME: Final = ("link", "key", "owner", "policy")
+_SESSIONS: Final = ("role", "session")
+"""The targets that are what sessions were asked for as: a role, or the name that was given to a session."""
+
+_BY_TIME: Final = ("link", "key", "owner", "policy", *_SESSIONS)
 """The targets that are grants and nothing more. A prefix or a backend is also reached by keys of any age."""
 
 
@@ -168,23 +172,30 @@ class NewRevocation(Body):
     prefix: AnyPrefix | None = None
     backend: Text | None = None
     policy: Text | None = None
+    role: Text | None = None
+    session: Text | None = None
     issued_before: Instant | None = None
     reason: Text | None = None
     dry_run: StrictBool = False
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        named = [name for name in _TARGETS if sent.get(name) is not None]
+        named = [name for name in (*_TARGETS, *_SESSIONS) if sent.get(name) is not None]
         if len(named) != 1:
-            yield "", f"name exactly one target: {', '.join(_TARGETS)}"
+            yield "", f"name exactly one target: {', '.join((*_TARGETS, *_SESSIONS))}"
         if (sent.get("bucket") is None) != (sent.get("prefix") is None):
             yield "prefix", 'a bucket and a prefix go together; the prefix "" is the whole bucket'
         if sent.get("issued_before") is not None and not set(named) <= set(_BY_TIME):
             yield "issued_before", f"goes with {', '.join(_BY_TIME)}; a prefix or a backend ends whole"
 
     @property
+    def sessions(self) -> Session | None:
+        """The sessions that are meant, if sessions are: by a role, or by a name."""
+        return None if self.role is None and self.session is None else Session(self.role or "", self.session or "")
+
+    @property
     def target(self) -> RevocationTarget:
-        """What is meant; `conflicts` made sure that it is one thing."""
+        """What is meant, if it is no session; `conflicts` made sure that it is one thing."""
         if self.bucket is not None:
             return RevocationTarget(FeedKind.PREFIX, self.bucket, self.prefix or "")
         for field, kind in _TARGETS.items():
@@ -253,12 +264,16 @@ class ExplainBody(Body):
     peer: Peer | None = Field(default=None, alias="from")
     size: ByteSize | None = None
     link: Text | None = None
+    key: Text | None = None
     signature: Literal["v2", "v4"] | None = None
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        if sent.get("who") is None and sent.get("link") is None:
-            yield "who", "name who, or the link that would be used"
+        named = [name for name in ("who", "link", "key") if sent.get(name) is not None]
+        if not named:
+            yield "who", "name who, or the link or key that would be used"
+        if "link" in named and "key" in named:
+            yield "key", "a request comes with a link or with a key"
 
     @property
     def question(self) -> Question:
@@ -268,7 +283,8 @@ class ExplainBody(Body):
             bucket=bucket,
             key=key,
             who=self.who,
-            link=self.link,
+            grant=self.link or self.key,
+            kind=GrantKind.LINK if self.key is None else GrantKind.KEY,
             peer=self.peer,
             size=self.size,
             signature=self.signature,

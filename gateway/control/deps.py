@@ -22,6 +22,7 @@ from gateway.core.record import AuditEvent, Ledger
 from gateway.core.revocation import RevocationFeed
 from gateway.core.route import Upstream
 from gateway.core.sealing import Resealer, Sealer
+from gateway.core.session_role import SessionRole
 from gateway.core.token import SecretHash
 
 __all__ = ["Callers", "ControlDeps", "IdentityVerifier", "Live", "Process", "Proved", "StaffRole", "Stores"]
@@ -62,6 +63,7 @@ class Callers:
     `proxy` is how a front proxy says who its caller is. `roles` says which users and groups are `admin` or `audit`;
     everybody else has their own. `sidecar_apps` maps a sidecar's name to the apps of which it may have keys issued,
     `sidecar_serves` to the owners whose grants it is given (an admin, who is not named there, is given all).
+    `sts_roles` are those that holders of keys may take.
     """
 
     admins: Mapping[SecretHash, AdminTerms]
@@ -71,6 +73,7 @@ class Callers:
     roles: Mapping[StaffRole, tuple[NamePattern, ...]]
     sidecar_apps: Mapping[str, frozenset[str]]
     sidecar_serves: Mapping[str, tuple[NamePattern, ...]]
+    sts_roles: Mapping[str, SessionRole]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

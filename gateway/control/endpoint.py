@@ -23,7 +23,7 @@ from gateway.core.token import SecretHash
 from gateway.wire.http.target import decode
 from gateway.wire.replies import Reply
 
-__all__ = ["Call", "Endpoint", "Found", "Router", "json_reply"]
+__all__ = ["Call", "Endpoint", "Form", "Found", "Router", "json_reply"]
 
 Query = TypeVar("Query")
 Body = TypeVar("Body")
@@ -31,12 +31,20 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 Fields = tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Form:
+    """What a form says, and the SHA-256 of the body that said it, in hex."""
+
+    fields: Mapping[str, str]
+    digest: str
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Query, Body]):
     """One request whose caller is known and whose query and body are read, as the row says.
 
     `values` are the decoded parts of the path that the row names; `peer` is None on a Unix socket. Where a form is
-    expected and something else came, `body` is None.
+    expected and something else came, or a field twice, `body` is None.
     """
 
     request_id: str

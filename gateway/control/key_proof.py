@@ -58,18 +58,24 @@ class KeyProof:
             Refused: UNKNOWN_KEY for a guess; else what is wrong with the signature, or with the key.
             DependencyDown: the grant store cannot answer.
         """
-        signed = read_credentials(auth_fields(raw.headers, query_pairs(raw.query)), services=_SERVICES)
-        if not isinstance(signed, SigV4Header):
-            raise Refused(Reason.CREDENTIALS_MALFORMED, f"sign with {ALGORITHM} in the Authorization header")
         if raw.header(_HASH) is None and not _has_body(raw):
             raw = replace(raw, headers=(*raw.headers, (_HASH, _NO_BODY)))
+        grant, digest = await self.prove(raw, _SERVICES)
+        return replace(self._admit(grant, self._clock()), digest=digest)
+
+    async def prove(self, raw: RawRequest, services: frozenset[str]) -> tuple[Grant, str]:
+        """The key that signed this request, for one of these services, and the SHA-256 of the body in hex; whether the
+        key still counts is not asked. Raises as `by_signature` does."""
+        signed = read_credentials(auth_fields(raw.headers, query_pairs(raw.query)), services=services)
+        if not isinstance(signed, SigV4Header):
+            raise Refused(Reason.CREDENTIALS_MALFORMED, f"sign with {ALGORITHM} in the Authorization header")
         if not _SHA256.fullmatch(raw.header(_HASH) or ""):
             raise Refused(Reason.BAD_REQUEST, f"{_HASH} has to be the SHA-256 of the body, in hex")
         now = self._clock()
         sigv4.require_fresh(signed, now)
         grant, secret = await self._find(signed.access_key_id, signed.session_token)
         proved = sigv4.verify(signed, raw, secret, now=now, keys=self._signing_keys)
-        return replace(self._admit(grant, now), digest=proved.payload_hash)
+        return grant, proved.payload_hash
 
     async def by_secret(self, encoded: str, session_token: str | None) -> Admitted:
         """Whose key id and secret these are (HTTP Basic, RFC 7617).
@@ -94,9 +100,13 @@ class KeyProof:
         require_session(grant, session_token)
         return grant, self._sealer.open(access_key_id, grant.sealed)
 
+    def lapsed(self, grant: Grant, now: float) -> Reason | None:
+        """Why a key that was proved counts no longer, or not yet."""
+        return grant.lapsed(now) or (Reason.REVOKED if self._ended(grant) else None)
+
     def _admit(self, grant: Grant, now: float) -> Admitted:
         """Whoever proved that they hold the key, if it still counts and is all that its app is."""
-        reason = grant.lapsed(now) or (Reason.REVOKED if self._ended(grant) else None)
+        reason = self.lapsed(grant, now)
         if reason is not None:
             raise Refused(Reason.CREDENTIALS_MISSING, f"the key {grant.id} is {reason.replace('_', ' ')}")
         if not stands_for_owner(grant):

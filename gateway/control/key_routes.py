@@ -6,6 +6,7 @@ Refuses to own what they are (`gateway.control.usecases`).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from gateway.control.answers import FeedView, KeyPageView, KeyView, MadeKeyView, ResealedView, RevokedView, view_reply
 from gateway.control.api import Api
@@ -86,9 +87,12 @@ async def reseal_keys(api: Api, call: Call[None, ResealBody]) -> Reply:
 async def revoke_matching(api: Api, call: Call[None, NewRevocation]) -> Reply:
     body = call.body
     reason = body.reason or "revoked by an operator"
-    revoked = await api.revocations.revoke(
-        call.caller, call.reach, body.target, reason, dry_run=body.dry_run, issued_before=body.issued_before
-    )
+    how: dict[str, Any] = {"dry_run": body.dry_run, "issued_before": body.issued_before}
+    sessions = body.sessions
+    if sessions is None:
+        revoked = await api.revocations.revoke(call.caller, call.reach, body.target, reason, **how)
+    else:
+        revoked = await api.revocations.revoke_sessions(call.caller, call.reach, sessions, reason, **how)
     if call.reach.owner is not None:  # the feed counts everybody's
         revoked = replace(revoked, serial=None)
     return view_reply(RevokedView.of(revoked, dry_run=body.dry_run))

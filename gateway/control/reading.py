@@ -18,7 +18,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from gateway.control.bodies import NoQuery
 from gateway.control.body import Body, faults_of
 from gateway.control.caller import Access
-from gateway.control.endpoint import Endpoint
+from gateway.control.endpoint import Endpoint, Form
 from gateway.control.problems import problem
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
@@ -49,7 +49,7 @@ async def read_input(
         media = (raw.header("content-type") or "").partition(";")[0].strip().lower()
         plain = raw.header("content-encoding") is None
         if row.form and media == "application/x-www-form-urlencoded" and plain:
-            body = dict(parse_qsl((await exchange.read_body(BODY_LIMIT)).decode("utf-8", "replace")))
+            body = _read_form(await exchange.read_body(BODY_LIMIT))
         elif row.body is not None:
             if media != "application/json" or not plain:
                 detail = "send application/json, not compressed"
@@ -61,6 +61,13 @@ async def read_input(
     except ValidationError as error:
         return _describe_faults(exchange.request_id, error)
     return query, body
+
+
+def _read_form(sent: bytes) -> Form | None:
+    """A form; None if a field comes twice, which readers understand differently."""
+    pairs = parse_qsl(sent.decode("utf-8", "replace"), keep_blank_values=True)
+    fields = dict(pairs)
+    return Form(fields, sha256(sent).hexdigest()) if len(fields) == len(pairs) else None
 
 
 def read_query(query: str, model: type[AnyQuery]) -> AnyQuery:

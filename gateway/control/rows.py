@@ -20,6 +20,7 @@ from gateway.control import operation_routes as operations
 from gateway.control import rule_routes as rules
 from gateway.control import session_routes as sessions
 from gateway.control import sidecar_routes as sidecars
+from gateway.control import sts_routes as sts
 from gateway.control.api import Api
 from gateway.control.caller import Access
 from gateway.control.endpoint import Call, Endpoint
@@ -31,8 +32,12 @@ __all__ = ["ROWS"]
 
 _LINK: Final = "/v1/links/{id}"
 _KEY: Final = "/v1/keys/{id}"
-_ROLE_FORM: Final = ("Action", "RoleArn", "RoleSessionName", "WebIdentityToken", "DurationSeconds")
-_STS: Final = "AssumeRoleWithWebIdentity of the STS query API"
+_ROLE_FORM: Final = (
+    *("Action", "RoleArn", "RoleSessionName", "WebIdentityToken", "DurationSeconds", "Policy", "Name"),
+)
+_STS: Final = (
+    "The STS query API: AssumeRole, AssumeRoleWithWebIdentity, GetSessionToken, GetFederationToken, GetCallerIdentity"
+)
 ADMIN, SIDECAR, APP, PUBLIC = Access.ADMIN, Access.SIDECAR, Access.APP, Access.PUBLIC
 FEED, AUDIT, READ, SHARE = Access.FEED, Access.AUDIT, Access.READ, Access.SHARE
 ISSUE, REVOKE, SIGN = Access.ISSUE, Access.REVOKE, Access.SIGN
@@ -61,9 +66,9 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint("GET", "/v1/credentials/{app}", APP, sessions.show_credentials, "containerCredentials", "sessions",
              "Short-lived keys for an app's SDK, in the container-credentials shape",
              answer=answers.SessionView, also=(401, 403, 429, 503)),
-    Endpoint("POST", "/sts", PUBLIC, sessions.assume_role, "assumeRole", "sessions", _STS,
+    Endpoint("POST", "/sts", PUBLIC, sts.answer_sts, "assumeRole", "sessions", _STS,
              form=_ROLE_FORM, media="text/xml", also=(403, 503)),
-    Endpoint("POST", "/sts/", PUBLIC, sessions.assume_role, "assumeRoleBelow", "sessions", _STS,
+    Endpoint("POST", "/sts/", PUBLIC, sts.answer_sts, "assumeRoleBelow", "sessions", _STS,
              form=_ROLE_FORM, media="text/xml", also=(403, 503)),
 
     Endpoint("POST", "/v1/links", SHARE, links.create_link, "createLink", "links",

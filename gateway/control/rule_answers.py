@@ -139,13 +139,15 @@ class VerdictView(View):
 
 
 class ExplanationView(View):
-    """`rule` and `delivery` say how it would be allowed; `objections` every reason why not."""
+    """`rule` and `delivery` say how it would be allowed, `session` by which statements of a session's policy;
+    `objections` every reason why not."""
 
     allowed: bool
     rule: str | None
     delivery: Delivery | None
     objections: list[ObjectionView]
     rules: list[VerdictView]
+    session: list[str]
 
     @classmethod
     def of(cls, explanation: Explanation) -> Self:
@@ -161,4 +163,5 @@ class ExplanationView(View):
             rules=[
                 VerdictView(rule=rule.name, source=rule.source, verdict=verdict) for rule, verdict in explanation.rules
             ],
+            session=list(explanation.session),
         )

@@ -26,6 +26,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.server.connection import Connection
 from gateway.server.exchange import ClientExchange
+from gateway.server.listener import Handle
 from gateway.server.request import IncomingRequest
 from gateway.wire.replies import Reply
 
@@ -33,6 +34,7 @@ __all__ = ["ControlPlane"]
 
 _RECHECK_SECONDS: Final = 0.5
 _END_SECONDS: Final = 10.0
+_STS: Final = frozenset({"/sts", "/sts/"})
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 _SAFE: Final = (
     ("Cache-Control", "no-store"),
@@ -54,6 +56,17 @@ class ControlPlane:
         self._read: ReadInput = _read_nothing
         self._acts: set[asyncio.Task[Reply]] = set()
         self._process.know(frozenset(row.name for row in PROBES))
+
+    def sts_before(self, handler: Handle) -> Handle:
+        """The handler of another listener, whose requests to `/sts`, and no others of ours, are answered here."""
+
+        async def handle(connection: Connection, arrival: IncomingRequest) -> None:
+            if arrival.method == "POST" and arrival.target in _STS:
+                await self.handle(connection, arrival)
+            else:
+                await handler(connection, arrival)
+
+        return handle
 
     async def handle(self, connection: Connection, arrival: IncomingRequest) -> None:
         """Answer one request."""

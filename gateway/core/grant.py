@@ -141,6 +141,13 @@ class Grant:
         if self.kind is GrantKind.LINK and not self.actions:
             raise ValueError("a link allows at least one action")
 
+    def issuers(self) -> Iterator[tuple[str, str, int]]:
+        """The keys by which this one was issued, the nearest first: id, owner and serial (`gateway.core.source`)."""
+        rest = self.source
+        while rest[:1] == ("key",):
+            yield rest[2], rest[3], int(rest[4])
+            rest = rest[7:]
+
     @property
     def principal(self) -> Principal:
         """Who acts when this grant is used: the link itself, or the app the key was issued to."""

@@ -106,6 +106,8 @@ class RevocationView:
         owners = self._names[FeedKind.OWNER]
         if owners.newest > serial and owners.of(str(grant.owner)) > serial:
             return FeedKind.OWNER
+        if grant.source and (by := self._issuer_ended(grant, serial)) is not None:
+            return by
         backends = self._names[FeedKind.BACKEND]
         if backends.newest > serial and backends.of(backend) > serial:
             return FeedKind.BACKEND
@@ -119,6 +121,16 @@ class RevocationView:
             root = key if grant.scope is None else grant.scope.root
             if root != key and self._prefix_revoked(prefixes, bucket, root, serial):
                 return FeedKind.PREFIX
+        return None
+
+    def _issuer_ended(self, grant: Grant, serial: int) -> FeedKind | None:
+        """How one of the keys ended by which this one was issued. An id is used once, so that a key's end is for ever;
+        what ended its owner ended it if it was there by then, and a list's positions say no more than this grant's."""
+        for name, owner, issued in grant.issuers():
+            if self._names[FeedKind.KEY].of(name):
+                return FeedKind.KEY
+            if self._names[FeedKind.OWNER].of(owner) > (issued if serial == grant.serial else serial):
+                return FeedKind.OWNER
         return None
 
     def _prefix_revoked(self, prefixes: Generations, bucket: str, key: str, serial: int) -> bool:

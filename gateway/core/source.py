@@ -16,11 +16,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
+from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
 from gateway.core.token import SecretHash
 
-__all__ = ["Source", "Sources", "fingerprint", "from_entry", "from_identity", "from_sidecar", "source_behind"]
+__all__ = [
+    "Session",
+    "Source",
+    "Sources",
+    "fingerprint",
+    "from_entry",
+    "from_identity",
+    "from_key",
+    "from_sidecar",
+    "session_of",
+    "source_behind",
+]
 
 Source = tuple[str, ...]
 """The kind, the issuing gateway's public address, and what tells one of the kind from another."""
@@ -46,9 +59,34 @@ def source_behind(source: Source, name: str) -> Source:
     return source[4:] if source[:1] == ("sidecar",) and source[2:3] == (name,) else ()
 
 
-def from_identity(address: str, issuer: str, audience: str, role: str, subject: str) -> Source:
-    """A web identity that took a role."""
-    return ("identity", address, issuer, audience, role, subject)
+def from_identity(  # noqa: PLR0917 (what a token says, in its order)
+    address: str, issuer: str, audience: str, role: str, subject: str, session: str = ""
+) -> Source:
+    """A web identity that took a role; `session` is what it calls itself there."""
+    return ("identity", address, issuer, audience, role, subject, *((session,) if session else ()))
+
+
+def from_key(address: str, key: Grant, role: str, session: str) -> Source:
+    """Another key, whose holder took a role, or "" for a session of their own app; all of its own sources behind it."""
+    return ("key", address, key.id, str(key.owner), str(key.serial), role, session, *key.source)
+
+
+class Session(NamedTuple):
+    """As what a session was asked for: the role, "" for none, and the name that it was given."""
+
+    role: str
+    name: str
+
+
+def session_of(source: Source) -> Session | None:
+    """None for what is from neither a key nor a web identity."""
+    match source:
+        case ("key", _, _, _, _, role, name, *_):
+            return Session(role, name)
+        case ("identity", _, _, _, role, _, *name):
+            return Session(role, "".join(name))
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +94,15 @@ class Sources:
     """What keys may come from by the settings in force.
 
     `entries` maps fingerprints to apps, `sidecars` a name and a fingerprint to apps. `app_of` gives the app that an
-    issuer, an audience, a role and a subject stand for, None for nobody.
+    issuer, an audience, a role and a subject stand for, and `app_for` the one that a role stands for when this holder
+    of a key asks for it, None for nobody.
     """
 
     address: str
     entries: Mapping[str, str]
     sidecars: Mapping[tuple[str, str], frozenset[str]]
     app_of: Callable[[str, str, str, str], str | None]
+    app_for: Callable[[str, Principal], str | None]
 
     def outlived(self, grant: Grant) -> bool:
         """Whether what the key came from is gone, or stands for this app no longer. What is not ours to say stands."""
@@ -75,7 +115,12 @@ class Sources:
                 return self.entries.get(shown) != app
             case ("sidecar", self.address, name, shown, *_):
                 return app not in self.sidecars.get((name, shown), frozenset())
-            case ("identity", self.address, issuer, audience, role, subject):
+            case ("identity", self.address, issuer, audience, role, subject, *_):
                 return self.app_of(issuer, audience, role, subject) != app
+            case ("key", address, _, holder, _, role, _, *behind):
+                who = Principal.parse(holder)
+                if role and address == self.address and self.app_for(role, who) != app:
+                    return True
+                return self.gone(tuple(behind), who.name)
             case _:
                 return False

@@ -18,6 +18,7 @@ from gateway.core.attempt import Principal
 from gateway.core.duty import AdminTerms, Duty
 from gateway.core.pattern import NamePattern
 from gateway.core.posture import FailPosture
+from gateway.core.session_role import SessionRole
 from gateway.schema.addresses import BaseUrl, HostName, ListenAddress
 from gateway.schema.names import ActorName, App
 from gateway.schema.quantities import ByteRate, Count, Duration, DurationOrNone, End, Instant
@@ -27,6 +28,7 @@ from gateway.settings.identity import IdentitySettings, ProxyUserSettings, RoleS
 from gateway.settings.proxies import Proxy
 from gateway.settings.references import PrincipalPatterns
 from gateway.settings.secret import SecretRef
+from gateway.settings.session_role import AssumableRole, RoleName
 from gateway.settings.state import StateField, StateSettings
 
 __all__ = [
@@ -101,6 +103,8 @@ class DataSettings(BaseModel):
     """Which versions of signatures are believed. SigV2 is old and weak, and some programs know no other."""
     unsigned_content_type: UnsignedType = "accept"
     """What becomes of a signed request whose `Content-Type` is not among what it signs. S3 itself accepts it."""
+    sts: bool = False
+    """Whether `POST /sts` is answered at these listeners too, for holders of keys who cannot reach the other one."""
     tls: TlsFiles | None = None
 
     @model_validator(mode="before")
@@ -214,6 +218,8 @@ class ControlSettings(BaseModel):
     identity: Annotated[tuple[IdentitySettings, ...], one_or_more_sections(IdentitySettings)] = ()
     proxy_user: ProxyUserSettings | None = None
     roles: RoleSettings = RoleSettings()
+    sts_roles: dict[RoleName, AssumableRole] = Field(default_factory=dict)
+    """What holders of keys may take with AssumeRole, by the last part of the role's name."""
     tls: TlsFiles | None = None
 
     @model_validator(mode="after")
@@ -231,6 +237,11 @@ class ControlSettings(BaseModel):
             if sidecar.serves != self.sidecar_serves[sidecar.name]:
                 raise ValueError(f"names two sidecars {sidecar.name}, which serve different owners")
         return self
+
+    @property
+    def assumable(self) -> dict[str, SessionRole]:
+        """The roles that holders of keys may take, by name."""
+        return {name: role.terms for name, role in self.sts_roles.items()}
 
     @property
     def sidecar_apps(self) -> dict[str, frozenset[str]]:
@@ -327,6 +338,7 @@ class Settings(BaseModel):
             "data.tls": self.data.tls is None,
             "data.unsigned_content_type": self.data.unsigned_content_type,
             "data.signatures": self.data.signatures,
+            "data.sts": self.data.sts,
             "control.listen": self.control.listen,
             "control.tls": self.control.tls is None,
             "state": self.state,

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from gateway.core.identity import IdentityRules
+from gateway.core.session_role import app_for
 from gateway.core.source import Sources, fingerprint
 from gateway.core.token import hash_secret
 from gateway.settings.model import Settings
@@ -39,6 +41,7 @@ def compile_sources(settings: Settings) -> Sources:
             for sidecar in control.sidecars
         },
         app_of=_finder([issuer.rules for issuer in control.identity]),
+        app_for=partial(app_for, control.assumable),
     )
 
 

@@ -213,6 +213,7 @@ CALLERS: Final[dict[str, Any]] = {
     "proxy": None,
     "sidecar_apps": {},
     "sidecar_serves": {},
+    "sts_roles": {},
 }
 HEAD_SECONDS: Final = 5.0
 

@@ -43,7 +43,15 @@ def guard(
     **more: Any,
 ) -> Guard:
     known = KNOWN if admins is None else admins
-    parts = {"sidecars": {}, "apps": {}, "roles": {}, "proxy": None, "sidecar_apps": {}, "sidecar_serves": {}} | more
+    parts = {
+        "sidecars": {},
+        "apps": {},
+        "roles": {},
+        "proxy": None,
+        "sidecar_apps": {},
+        "sidecar_serves": {},
+        "sts_roles": {},
+    } | more
     callers = Callers(admins=known, **parts)
     state = open_memory(clock=lambda: now)
     keys = KeyProof(state.grants, Sealer(), lambda grant: False, lambda: now)

@@ -115,7 +115,7 @@ async def test_boto3_assumes_a_role() -> None:
     ("form", "code"),
     [
         ({}, "InvalidAction"),
-        ({"Action": "AssumeRole"}, "InvalidAction"),
+        ({"Action": "AssumeRoleWithSAML"}, "InvalidAction"),
         ({"RoleArn": "billing-role"}, "ValidationError"),
         ({"RoleSessionName": "a b"}, "ValidationError"),
         ({"DurationSeconds": "899"}, "ValidationError"),

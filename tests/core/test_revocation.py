@@ -111,3 +111,42 @@ def test_keys_are_ended_by_their_own_id_and_by_the_place_they_touch() -> None:
     assert _revoked(FeedEntry(11, FeedKind.LINK, "k_1"), grant=key) is None
     assert _revoked(FeedEntry(11, FeedKind.PREFIX, "reports", "a/"), grant=key) is FeedKind.PREFIX
     assert _revoked(FeedEntry(11, FeedKind.PREFIX, "reports", "z/"), grant=key) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "ended"),
+    [
+        (FeedEntry(21, FeedKind.KEY, "k_0"), FeedKind.KEY),
+        (FeedEntry(15, FeedKind.KEY, "k_0"), FeedKind.KEY),
+        (FeedEntry(21, FeedKind.OWNER, "app:catalog"), FeedKind.OWNER),
+        (FeedEntry(15, FeedKind.OWNER, "app:catalog"), FeedKind.OWNER),
+        (FeedEntry(21, FeedKind.KEY, "k_00"), FeedKind.KEY),
+        (FeedEntry(21, FeedKind.OWNER, "app:root"), FeedKind.OWNER),
+        (FeedEntry(9, FeedKind.OWNER, "app:catalog"), None),
+        (FeedEntry(21, FeedKind.KEY, "k_2"), None),
+        (FeedEntry(21, FeedKind.OWNER, "app:catalog2"), None),
+        (FeedEntry(21, FeedKind.LINK, "k_0"), None),
+    ],
+)
+def test_a_session_ends_with_every_key_that_it_was_issued_by(entry: FeedEntry, ended: FeedKind | None) -> None:
+    """By a key's own end whenever that was, and by its owner's if the key was there by then: also when the session was
+    being issued at that moment. What another key or owner ended, and a newer key's owner before it, end nothing."""
+    source = ("key", "gw", "k_0", "app:catalog", "10", "lake", "etl", "key", "gw", "k_00", "app:root", "5", "", "")
+    session = replace(_LINK, id="k_1", kind=GrantKind.KEY, scope=None, rule=None, serial=20, source=source)
+    assert ended is _revoked(entry, grant=session)
+    assert _revoked(entry, grant=replace(session, source=())) is None
+
+
+def test_a_list_ends_sessions_by_the_keys_they_were_issued_by() -> None:
+    """Another gateway's list has instants for positions: an id ends whenever, an owner what was issued before."""
+    source = ("key", "gw", "k_0", "app:catalog", "10", "lake", "etl")
+    session = replace(_LINK, kind=GrantKind.KEY, scope=None, serial=20, source=source, issued_at=1000.0)
+    for entry, ended in (
+        (FeedEntry(1_000_001, FeedKind.OWNER, "app:catalog"), FeedKind.OWNER),
+        (FeedEntry(999_999, FeedKind.OWNER, "app:catalog"), None),
+        (FeedEntry(1, FeedKind.KEY, "k_0"), FeedKind.KEY),
+    ):
+        view, listed = RevocationView(), RevocationView()
+        listed.apply([entry])
+        view.listed = listed
+        assert ended is view.revoked(session, "reports", "a", "archive")

@@ -8,7 +8,17 @@ import pytest
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.source import Source, Sources, fingerprint, from_entry, from_identity, from_sidecar, source_behind
+from gateway.core.source import (
+    Source,
+    Sources,
+    fingerprint,
+    from_entry,
+    from_identity,
+    from_key,
+    from_sidecar,
+    session_of,
+    source_behind,
+)
 from gateway.core.token import hash_secret
 
 HERE = "https://gw.example"
@@ -19,6 +29,7 @@ NOW_KNOWN = Sources(
     {fingerprint(TOKEN): "billing"},
     {("edge", fingerprint(TOKEN)): frozenset({"billing", "etl"})},
     lambda *who: "billing" if who == WHO else None,
+    lambda role, holder: "billing" if (role, str(holder)) == ("lake", "app:catalog") else None,
 )
 
 
@@ -84,3 +95,27 @@ def test_a_source_holds_no_token() -> None:
     """A fingerprint is half of a hash of a hash, the same every time."""
     assert (16, fingerprint(TOKEN)) == (len(fingerprint(TOKEN)), from_entry(HERE, TOKEN)[-1])
     assert TOKEN.hex()[:16] not in from_sidecar(HERE, "edge", TOKEN)
+
+
+def test_a_session_ends_with_its_role_and_with_what_its_key_came_from() -> None:
+    """A role that is gone, or is its holder's no longer, ends sessions; so does the end of the issuing key's source."""
+    holder = Grant(id="k_0", kind=GrantKind.KEY, hash=TOKEN, owner=Principal("app", "catalog"), issued_at=0.0, serial=7)
+    assert not NOW_KNOWN.outlived(key(from_key(HERE, holder, "lake", "etl")))
+    assert NOW_KNOWN.outlived(key(from_key(HERE, holder, "gone", "etl")))
+    assert NOW_KNOWN.outlived(key(from_key(HERE, holder, "lake", "etl"), app="other"))
+    assert not NOW_KNOWN.outlived(key(from_key("https://another.example", holder, "gone", "etl")))
+    mine = Grant(id="k_1", kind=GrantKind.KEY, hash=TOKEN, owner=Principal("app", "billing"), issued_at=0.0,
+                 source=from_entry(HERE, TOKEN))  # fmt: skip
+    old = Grant(id="k_1", kind=GrantKind.KEY, hash=TOKEN, owner=Principal("app", "billing"), issued_at=0.0,
+                source=from_entry(HERE, NEXT))  # fmt: skip
+    assert [False, True] == [NOW_KNOWN.outlived(key(from_key(HERE, one, "", ""))) for one in (mine, old)]
+
+
+def test_as_what_a_session_was_asked_for() -> None:
+    """The role and the name; nothing for other keys."""
+    holder = Grant(id="k_0", kind=GrantKind.KEY, hash=TOKEN, owner=Principal("app", "catalog"), issued_at=0.0)
+    assert ("lake", "etl") == session_of(from_key(HERE, holder, "lake", "etl"))
+    assert ("billing-role", "pod") == session_of(from_identity(HERE, *WHO, "pod"))
+    assert ("billing-role", "") == session_of(from_identity(HERE, *WHO))
+    assert session_of(from_entry(HERE, TOKEN)) is None
+    assert session_of(()) is None

@@ -192,7 +192,7 @@ NOBODY = "'web' names nobody: write app:NAME, app:*, user:NAME, admin:NAME, link
 PROXIES = "would let every caller choose its own address: name the networks of your own proxies"
 DURATION = "is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"
 DATA_KEYS = (
-    "allowed: connections_per_address, domains, listen, max_transfers, public_url, signatures, tls, trusted, "
+    "allowed: connections_per_address, domains, listen, max_transfers, public_url, signatures, sts, tls, trusted, "
     "unsigned_content_type"
 )
 SECTIONS = "allowed: control, data, deadlines, fail, log, policies, records, state, trusted_proxies"

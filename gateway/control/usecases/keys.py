@@ -34,7 +34,8 @@ from gateway.core.policy import Objection, objections_to_key
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
 from gateway.core.sealing import Resealed
-from gateway.core.source import Source, source_behind
+from gateway.core.session_policy import SessionPolicy
+from gateway.core.source import Session, Source, from_key, session_of, source_behind
 from gateway.core.token import ENTROPY_BYTES, access_key_id, grant_id, hash_secret, secret_access_key
 
 __all__ = ["Keys"]
@@ -61,14 +62,32 @@ class Keys:
         expires_in: float | None = None,
         session: bool = False,
         source: Source = (),
+        session_policy: SessionPolicy | None = None,
     ) -> IssuedKey:
         """A new key for an app; with `session` it works only together with its session token. Seconds.
 
-        With a `source` it ends when that does.
+        With a `source` it ends when that does, and a `session_policy` narrows it.
         """
         made = self._make(actor, app, session=session)
         ends = None if expires_in is None else made.grant.issued_at + expires_in
-        return await self._store(actor, made, replace(made.grant, label=label, expires_at=ends, source=source))
+        wanted = replace(made.grant, label=label, expires_at=ends, source=source, session_policy=session_policy)
+        return await self._store(actor, made, wanted)
+
+    async def issue_by(
+        self, holder: Grant, app: str, seconds: float, asked: Session, policy: SessionPolicy | None
+    ) -> IssuedKey:
+        """A session that the holder of another key asked for. It ends with that key, at the latest."""
+        now = self.live.clock()
+        ends = now + seconds if holder.expires_at is None else min(now + seconds, holder.expires_at)
+        return await self.issue(
+            holder.principal,
+            app,
+            label=asked.name or None,
+            expires_in=ends - now,
+            session=True,
+            source=from_key(self.live.address(), holder, asked.role, asked.name),
+            session_policy=policy,
+        )
 
     async def create(self, caller: Admitted, app: str, change: Change, *, session: bool) -> IssuedKey | Objections:
         """A new key, chosen by a body, for an app that the caller may act for, if its rules count for one like it.
@@ -132,7 +151,9 @@ class Keys:
     async def _store(self, actor: Principal, made: IssuedKey, wanted: Grant) -> IssuedKey:
         stored = await self.stores.grants.create(wanted)
         await self.live.apply_now()
-        await self.journal.note(actor, "key.create", stored.id, owner=str(stored.owner))
+        asked = session_of(stored.source)
+        more = {} if asked is None else {"role": asked.role, "session": asked.name}
+        await self.journal.note(actor, "key.create", stored.id, owner=str(stored.owner), **more)
         return replace(made, grant=stored)
 
     def _check(self, caller: Admitted, wanted: Grant, before: Grant | None) -> tuple[Objection, ...]:
@@ -153,10 +174,19 @@ class Keys:
             _require_within(caller, wanted, now)
         return objections_to_key(policy, wanted)
 
-    async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
-        """See `gateway.core.issued.SessionIssuer`: the app itself acts."""
-        actor = Principal("app", app)
-        return await self.issue(actor, app, label=label, expires_in=seconds, session=True, source=source)
+    async def issue_session(
+        self, app: str, seconds: float, label: str, source: Source, session_policy: SessionPolicy | None = None
+    ) -> IssuedKey:
+        """See `gateway.core.issued.SessionIssuer`: the app itself acts. A `session_policy` narrows the key."""
+        return await self.issue(
+            Principal("app", app),
+            app,
+            label=label,
+            expires_in=seconds,
+            session=True,
+            source=source,
+            session_policy=session_policy,
+        )
 
     async def inspect(self, reach: Reach, key_id: str) -> CountedGrant:
         """Raises Refused(UNKNOWN_KEY) if there is no such key within reach."""

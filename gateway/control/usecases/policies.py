@@ -41,13 +41,14 @@ _TYPICAL: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A hypothetical attempt. `do` is an operation or an action; `link` the id of the grant it would come with."""
+    """A hypothetical attempt. `do` is an operation or an action; `grant` the id of a link or key to come with."""
 
     do: Operation | Action
     bucket: str
     key: str
     who: Principal | None = None
-    link: str | None = None
+    grant: str | None = None
+    kind: GrantKind = GrantKind.LINK
     peer: Address | None = None
     size: int | None = None
     signature: SignatureVersion | None = None
@@ -76,13 +77,13 @@ class Policies:
         """What the data plane would say, all reasons included; revocations by generation and counters are left out.
 
         Raises:
-            Refused: UNKNOWN_TOKEN for a link id that does not exist, BAD_ARGUMENT when no principal is named.
+            Refused: UNKNOWN_TOKEN for an id that no such link or key has, BAD_ARGUMENT when no principal is named.
         """
         grant = None
-        if question.link is not None:
-            grant = await self.stores.grants.get(question.link)
-            if grant is None or grant.kind is not GrantKind.LINK:
-                raise Refused(Reason.UNKNOWN_TOKEN, "no link has this id")
+        if question.grant is not None:
+            grant = await self.stores.grants.get(question.grant)
+            if grant is None or grant.kind is not question.kind:
+                raise Refused(Reason.UNKNOWN_TOKEN, f"no {question.kind} has this id")
         who = grant.principal if grant is not None else question.who
         if who is None:
             raise Refused(Reason.BAD_ARGUMENT, "name who, or a link")
@@ -97,6 +98,7 @@ class Policies:
             now=self.live.clock(),
             size=question.size,
             signature=question.signature,
+            params={"prefix": question.key} if action is Action.LIST else None,
         )
         return explain(self.live.policy(), grant, attempt)
 

@@ -18,10 +18,11 @@ from gateway.control.caller import Reach
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantFilter, GrantKind
+from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.source import Session, session_of
 from gateway.core.token import LinkToken, hash_secret, without_marks
 from gateway.core.units import format_instant
 
@@ -147,6 +148,42 @@ class Revocations:
         since = {} if issued_before is None else {"issued_before": format_instant(issued_before)}
         await self.journal.note(actor, "revoke", name, reason=reason, count=str(count), **since)
         return Revoked(count, max((entry.serial for entry in entries), default=None), known)
+
+    async def revoke_sessions(
+        self,
+        actor: Principal,
+        reach: Reach,
+        asked: Session,
+        reason: str,
+        *,
+        dry_run: bool,
+        issued_before: float | None = None,
+    ) -> Revoked:
+        """End the living sessions that were asked for as this: of a role, or by a name. What is asked for later is
+        another session: to keep a role from being taken, take it out of the settings.
+
+        Raises:
+            DependencyDown: a store cannot answer; nothing is revoked unless it was durable.
+        """
+        now = self.live.clock()
+        wanted = GrantFilter(now=now, kind=GrantKind.KEY, owner=reach.owner, state=GrantState.ACTIVE)
+        targets = []
+        async for grant in self._list_all(wanted):
+            found = session_of(grant.source)
+            if (
+                found is not None
+                and (asked.role or found.role, asked.name or found.name) == found
+                and (issued_before is None or grant.issued_at < issued_before)
+            ):
+                targets.append(_target_of(grant))
+        known = bool(targets) or asked.role in self.live.callers().sts_roles
+        if dry_run or not targets:
+            return Revoked(len(targets), None, known)
+        entries = await self.stores.feed.revoke(targets, now, reason, str(actor))
+        await self.live.apply_now()
+        name = f"role {asked.role}" if asked.role else f"session {asked.name}"
+        await self.journal.note(actor, "revoke", name, reason=reason, count=str(len(targets)))
+        return Revoked(len(targets), max(entry.serial for entry in entries), known)
 
     async def after(self, serial: int, limit: int, seconds: float, *, notices: bool = False) -> Sequence[FeedEntry]:
         """Revocations after `serial`, oldest first; waits up to `seconds` for the first one if there is none.

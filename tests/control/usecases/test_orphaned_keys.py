@@ -20,7 +20,7 @@ from tests.control.desk import Desk
 
 HERE, TOKEN = "https://gw.example", hash_secret("a token")
 ENTRY = from_entry(HERE, TOKEN)
-KNOWN = Sources(HERE, {fingerprint(TOKEN): "billing"}, {}, lambda *_: None)
+KNOWN = Sources(HERE, {fingerprint(TOKEN): "billing"}, {}, lambda *_: None, lambda *_: None)
 GONE = replace(KNOWN, entries={})
 
 
