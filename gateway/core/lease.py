@@ -8,7 +8,8 @@ resumes with the same lease key inside its window are free; it is given back if 
 What a request may move is reserved before it moves, so that who was let in comes through, and who cannot is refused
 before the first byte. A reservation stands while its request is heard of; what a request reserved that died with its
 gateway is free again after `RESERVED_SECONDS`, and so is the use that it had opened for nothing. The bytes that such a
-request moved since it was last heard of (a quarter of that time) are then not counted.
+request moved since it was last heard of (a quarter of that time) are then not counted: by so much, and never by more
+than was reserved, a crash can overdraw a budget.
 """
 
 from __future__ import annotations
