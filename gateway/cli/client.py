@@ -19,10 +19,14 @@ from gateway.core.reasons import DependencyDown
 if TYPE_CHECKING:
     from http.client import HTTPConnection
 
+    from gateway.core.backend import Credentials
+
 __all__ = ["DEFAULT_URL", "Control", "connect", "control", "control_without_token"]
 
 DEFAULT_URL: Final = "http://127.0.0.1:8081"
 _PAGE: Final = 200
+KEY_MARK: Final = "GWK"
+"""What the access key ids of gateways begin with."""
 
 
 def connect(url: str, timeout: float) -> HTTPConnection:
@@ -51,11 +55,15 @@ def escape_segment(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The control API of one gateway. `timeout` is in seconds, for each read and write."""
+    """The control API of one gateway. `timeout` is in seconds, for each read and write.
+
+    With a `key` of an app each request is signed by it, and no token is sent.
+    """
 
     url: str
     token: str = field(repr=False)
     timeout: float = 30.0
+    key: Credentials | None = None
 
     def call(
         self,
@@ -119,11 +127,14 @@ class Control:
             OSError, http.client.HTTPException: there is none.
         """
         wanted = {name: value for name, value in (query or {}).items() if value is not None}
-        target = urlsplit(self.url).path.rstrip("/") + path + (f"?{urlencode(wanted)}" if wanted else "")
+        place = urlsplit(self.url).path.rstrip("/") + path
+        target = place + (f"?{urlencode(wanted, quote_via=quote)}" if wanted else "")
         headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
         payload = None if body is None else json.dumps(body).encode()
         if payload is not None:
             headers["Content-Type"] = "application/json"
+        if self.key is not None:
+            headers |= self._sign(self.key, method, place, wanted, payload or b"")
         connection = connect(self.url, self.timeout)
         try:
             connection.request(method, target, payload, headers)
@@ -131,6 +142,28 @@ class Control:
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    def _sign(
+        self, key: Credentials, method: str, place: str, query: Mapping[str, Any], payload: bytes
+    ) -> dict[str, str]:
+        from hashlib import sha256
+        from time import time
+
+        from gateway.wire.sig.sigv4 import SigningKeys, sign_headers
+
+        added = sign_headers(
+            key,
+            SigningKeys(1),
+            method=method,
+            host=urlsplit(self.url).netloc,
+            path=place,
+            query=[(name, str(value)) for name, value in query.items()],
+            region="us-east-1",
+            service="gateway",
+            now=time(),
+            payload_hash=sha256(payload).hexdigest(),
+        )
+        return {name.title(): value for name, value in added}
 
     def pages(self, path: str, name: str, query: Mapping[str, Any], limit: int) -> Iterator[dict[str, Any]]:
         """Members of a list that comes in pages, at most `limit` of them."""
@@ -159,19 +192,35 @@ class Control:
         if status < 300:
             return value
         if status == 401:
+            if self.key is not None:
+                fail("The gateway does not take the key in AWS_ACCESS_KEY_ID: " + _describe_problem(value, status))
             fail("The gateway does not know this admin token: set GATEWAY_ADMIN_TOKEN.")
         return fail(_describe_problem(value, status), Exit.NOT_FOUND if status == 404 else Exit.FAILED)
 
 
 def control() -> Control:
-    """The control API that the environment names.
+    """The control API that the environment names: with an admin's token, else with a key of an app.
 
     Raises:
-        click.exceptions.Exit: no admin token is set.
+        click.exceptions.Exit: neither is set.
     """
-    if not os.environ.get("GATEWAY_ADMIN_TOKEN", "").strip():
-        fail("Set GATEWAY_ADMIN_TOKEN to the gateway's admin token.", Exit.USAGE)
-    return control_without_token()
+    if os.environ.get("GATEWAY_ADMIN_TOKEN", "").strip():
+        return control_without_token()
+    key = _read_key()
+    if key is None:
+        fail("Set GATEWAY_ADMIN_TOKEN to the gateway's admin token, or AWS_ACCESS_KEY_ID to a key of it.", Exit.USAGE)
+    return Control(os.environ.get("GATEWAY_URL") or DEFAULT_URL, "", key=key)
+
+
+def _read_key() -> Credentials | None:
+    """A gateway's key in the variables of AWS's own tools. A key of anybody else's is not for a gateway to see."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    public, secret, session = (os.environ.get(name, "").strip() for name in names)
+    if not public.startswith(KEY_MARK) or not secret:
+        return None
+    from gateway.core.backend import Credentials
+
+    return Credentials(public, secret, session or None)
 
 
 def control_without_token(timeout: float = 30.0) -> Control:

@@ -32,6 +32,7 @@ TREE: Final = {
         "gateway.cli.revocations:revocations",
         "Write the revocation list for gateways that follow a file.",
     ),
+    "whoami": ("gateway.cli.whoami:whoami", "Show as whom the gateway knows you."),
     "backend": ("gateway.cli.operate:backend", "List backends, take one out of use and back."),
     "log-level": ("gateway.cli.operate:log_level", "Change how much a running gateway logs."),
     "support-bundle": ("gateway.cli.support:support_bundle", "Write what helps to find a fault into one archive."),

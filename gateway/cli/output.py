@@ -59,7 +59,8 @@ Exit codes:
 \b
 Environment:
   GATEWAY_URL          control API, http://127.0.0.1:8081 unless set
-  GATEWAY_ADMIN_TOKEN  its admin token
+  GATEWAY_ADMIN_TOKEN  its admin token; without one, a gateway key in
+                       AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY acts as its app
   NO_COLOR             no colours
 
 \b

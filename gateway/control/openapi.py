@@ -75,6 +75,7 @@ _SCHEMES_OF: Final[dict[Access, tuple[str, ...]]] = {
     Access.PUBLIC: (),
     Access.APP: ("app",),
     Access.SIDECAR: ("sidecar", "admin"),
+    Access.KNOWN: ("admin", "sidecar", "user", "signature", "key", "app"),
     Access.FEED: ("sidecar", "admin", "user"),
     Access.ADMIN: ("admin", "user"),
     Access.AUDIT: ("admin", "user"),
@@ -163,7 +164,7 @@ def _inline(schema: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_responses(row: Row) -> dict[str, Any]:
-    refusals = {400, 401, 403, 422, 429, 503} if row.access in DUTY_OF else {400}
+    refusals = {400, 401, 403, 422, 429, 503} if row.access not in {Access.PUBLIC, Access.APP} else {400}
     if row.body is not None or row.form:
         refusals |= {408, 413}
     if row.body is not None:

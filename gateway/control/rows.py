@@ -21,6 +21,7 @@ from gateway.control import rule_routes as rules
 from gateway.control import session_routes as sessions
 from gateway.control import sidecar_routes as sidecars
 from gateway.control import sts_routes as sts
+from gateway.control import whoami_routes as whoami
 from gateway.control.api import Api
 from gateway.control.caller import Access
 from gateway.control.endpoint import Call, Endpoint
@@ -56,6 +57,8 @@ def _write_description(version: str) -> bytes:
 ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
     *PROBES,
     Endpoint("GET", "/v1/openapi.json", PUBLIC, show_description, "description", "operation", "This document"),
+    Endpoint("GET", "/v1/whoami", Access.KNOWN, whoami.show_caller, "whoami", "operation",
+             "Who the caller is here, and what they may ask", answer=whoami.WhoView),
     Endpoint("PUT", "/v1/log", ADMIN, operations.set_log_level, "setLogLevel", "operation",
              "How much this process logs, for a time or until a reload",
              body=operations.LogBody, answer=operations.LogView),

@@ -102,8 +102,8 @@ async def test_each_access_is_opened_by_its_own_tokens(access: Access, kind: str
     """And by no others: a sidecar is unknown beside its rows, an app is known and told that a row is not for it."""
     opened = {
         "admins": set(Access) - {Access.APP},
-        "sidecars": {Access.SIDECAR, Access.FEED, Access.PUBLIC},
-        "apps": {Access.APP, Access.PUBLIC, *OWN},
+        "sidecars": {Access.SIDECAR, Access.FEED, Access.KNOWN, Access.PUBLIC},
+        "apps": {Access.APP, Access.KNOWN, Access.PUBLIC, *OWN},
     }
     holder = {"admins": AdminTerms("billing")}.get(kind, "billing")
     watched = guard(**{"admins": {}, kind: {hash_secret("t"): holder}})

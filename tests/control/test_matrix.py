@@ -49,6 +49,7 @@ READERS: Final = frozenset({"admin", "auditor", "staff"})
 EXPECTED: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("healthy", "ready", "metrics", "description", "assumeRole", "assumeRoleBelow"), EVERYBODY),
     "containerCredentials": frozenset({"app"}),
+    "whoami": EVERYBODY - {"nobody", "former"},
     **dict.fromkeys(("setLogLevel", "drainBackend", "resealKeys"), frozenset({"admin"})),
     **dict.fromkeys(("createLink", "editLink", "rotateLink", "presign"), frozenset({"admin"} | OWNERS)),
     **dict.fromkeys(("createKey", "editKey"), frozenset({"admin"} | OWNERS)),

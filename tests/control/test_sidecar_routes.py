@@ -20,6 +20,7 @@ from tests.control.desk import ADMIN, Desk, Reply, serving
 
 TOKEN = "a-sidecars-token-of-many-letters"
 OPENED = {
+    ("GET", "/v1/whoami"),
     ("GET", "/v1/revocations"),
     ("GET", "/v1/grants/by-hash/{hash}"),
     ("POST", "/v1/sessions"),
