@@ -173,6 +173,10 @@ class S3Call:
         """The same call, made by the next request that says the same."""
         return S3Call(self.request, self.grant, attempt, as_of, self.verified, self.form, self.at_store)
 
+    def alike(self, request: ObjectRequest, attempt: Attempt, as_of: int, verified: Verified | None) -> S3Call:
+        """The same call, made by a request that is alike and has a proof of its own."""
+        return S3Call(request, self.grant, attempt, as_of, verified, None, self.at_store)
+
     def own_fields(self, request_id: str) -> Fields:
         """The headers of every answer on this face."""
         return s3_ids(request_id)

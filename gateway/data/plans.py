@@ -1,4 +1,5 @@
-"""Owns plans: what steps 1 to 4 found for a request, kept for those that come with the very same head.
+"""Owns plans: what steps 1 to 4 found for a request, kept for those that come with the very same head; and for those
+that are alike but signed anew, for which credential and signature are asked (2, 3), and the rest is not.
 
 Refuses to own any rule: what it asks is asked of those who own the answer, and when one of them answers otherwise than
 before, the steps are asked again. Only they refuse.
@@ -12,14 +13,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.core.attempt import Principal, SignatureVersion
 from gateway.core.policy import only_time_can_end
 from gateway.core.reasons import Refused
+from gateway.core.request import RawRequest
 from gateway.core.route import Route
-from gateway.data.call import Call
+from gateway.data.call import Call, S3Call
 from gateway.data.plane import DataPlane, Snapshot, Terms
 from gateway.data.presented import (
     NothingPresented,
     Presented,
+    Resolved,
+    ResolvedCaller,
     SignedPresented,
     TokenPresented,
 )
@@ -30,7 +35,18 @@ from gateway.server.exchange import ClientExchange
 from gateway.wire.sig.credentials import SigV4Header, SigV4Query
 from gateway.wire.sig.sigv4 import require_fresh
 
-__all__ = ["follow", "keep"]
+__all__ = ["find_alike", "follow", "follow_alike", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """What was found for a request on the S3 face, kept with the snapshot by which it was judged."""
+
+    local: bool
+    principal: Principal
+    signature: SignatureVersion | None
+    call: S3Call
+    route: Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,35 @@ async def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Ac
     return None if route is None else (plan.call.again(attempt, as_of), route)
 
 
+def find_alike(snapshot: Snapshot, raw: RawRequest) -> Like | None:
+    """What was found for a request that says the same but for its signature, as far as anybody knows."""
+    note = snapshot.alike.find(raw)
+    return note if isinstance(note, Like) else None
+
+
+def follow_alike(
+    plane: DataPlane, snapshot: Snapshot, like: Like | None, resolved: Resolved, account: Account
+) -> tuple[Call, Route] | None:
+    """The call and the route that step 4 would come to again for who was proved in step 3; None if it is to be asked.
+
+    Raises:
+        Refused: REVOKED, VIEW_TOO_OLD.
+    """
+    request, exchange = account.request, account.exchange
+    if like is None or request is None or not isinstance(resolved, ResolvedCaller) or snapshot is not plane.snapshot:
+        return None
+    if (
+        like.call.grant is not resolved.grant
+        or like.principal != resolved.principal
+        or like.signature != resolved.signature
+        or like.local is not (exchange.peer is None)
+    ):
+        return None
+    attempt = account.attempt = like.call.attempt.again(exchange.peer, account.now)
+    route = authorise_same(plane, resolved.grant, attempt, like.route)
+    return None if route is None else (like.call.alike(request, attempt, resolved.as_of, resolved.verified), route)
+
+
 def _fresh(signed: SigV4Header | SigV4Query | None, now: float) -> bool:
     if signed is not None:
         try:
@@ -97,4 +142,7 @@ def keep(
         case _:
             lasting = False
     if lasting and call.form is None and only_time_can_end(snapshot.policy, call.grant, call.attempt):
-        exchange.remember(_Plan(snapshot, terms, exchange.peer is None, signed, call, route, exchange.extra))
+        local, attempt = exchange.peer is None, call.attempt
+        exchange.remember(_Plan(snapshot, terms, local, signed, call, route, exchange.extra))
+        if isinstance(call, S3Call) and not isinstance(signed, SigV4Query):  # whose address is its signature
+            snapshot.alike.keep(call.request.raw, Like(local, attempt.principal, attempt.signature, call, route))

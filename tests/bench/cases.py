@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gateway.core.backend import Credentials
-from tests.bench.requests import Message, framed, plain, presigned, signed
+from tests.bench.requests import Message, framed, plain, presigned, signed, signed_anew
 from tests.servers.gateway import RunningGateway
 
 __all__ = ["ALLOWED", "CASES", "SMALL", "Case", "Place", "place_before"]
 
 SMALL, LARGE = 4096, 8 * 1024**2
 _KEYS = 100
+_ANEW = 2000
+"""More than the heads that the gateway remembers."""
 ALLOWED, _ALLOWED_LARGE, _ALLOWED_BEHIND = 0.03, 0.08, 0.25
 """More for what depends on time: in how many pieces a large body comes, how many records make a batch."""
 
@@ -41,13 +43,14 @@ class Place:
 class Case:
     """So many of what `build` makes are `counted`, one by one; `behind` counts what is done after their answers.
 
-    `allowed` is by how much it may grow from one time to the next.
+    `once` says that none of them is to be sent twice. `allowed` is by how much it may grow from one time to the next.
     """
 
     build: Callable[[Place], list[Message]]
     counted: int = 12
     behind: bool = False
     allowed: float = ALLOWED
+    once: bool = False
 
 
 def place_before(gateway: RunningGateway) -> Place:
@@ -75,9 +78,15 @@ CASES: dict[str, Case] = {
     ),
     "GET 4 KiB, SigV4": Case(lambda place: [signed("GET", place.key(f"{SMALL}-a"), place.pair)]),
     "GET 4 KiB, SigV4, 100 keys": Case(lambda place: [signed("GET", place.key(name), place.pair) for name in _names()]),
+    "GET 4 KiB, SigV4, signed anew": Case(
+        lambda place: signed_anew("GET", place.key(f"{SMALL}-c"), place.pair, _ANEW), once=True
+    ),
     "GET 4 KiB, presigned": Case(lambda place: [plain("GET", presigned("GET", place.key(f"{SMALL}-a"), place.pair))]),
     "PUT 4 KiB, link": Case(lambda place: _put_link(place, SMALL)),
     "PUT 4 KiB, SigV4": Case(lambda place: [signed("PUT", place.key(f"{SMALL}-p"), place.pair, os.urandom(SMALL))]),
+    "PUT 4 KiB, SigV4, signed anew": Case(
+        lambda place: signed_anew("PUT", place.key(f"{SMALL}-q"), place.pair, _ANEW, os.urandom(SMALL)), once=True
+    ),
     "PUT 4 KiB, aws-chunked": Case(lambda place: [framed(place.key(f"{SMALL}-p"), place.pair, os.urandom(SMALL))]),
     "GET 4 KiB, link, behind the answer": Case(
         lambda place: [plain("GET", place.link(f"{SMALL}-b"))], behind=True, allowed=_ALLOWED_BEHIND

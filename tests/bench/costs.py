@@ -142,7 +142,7 @@ def _count(counting: Counting, place: Place, case: Case, output: Path) -> Told:
     messages = case.build(place)
     turn = cycle(messages)
     with Connection(messages[0].host, messages[0].port) as connection:
-        for message in islice(turn, max(20, len(messages))):
+        for message in islice(turn, 20 if case.once else max(20, len(messages))):
             connection.ask(message)
         os.kill(counting.gateway.pid, signal.SIGUSR1)
         time.sleep(1)

@@ -104,7 +104,9 @@ def _count_behind(counting: Counting, place: Place, case: Case) -> int:
 def _warmed(counting: Counting, place: Place, case: Case) -> Iterator[Callable[[int], Window]]:
     """What sends some requests and returns the instructions they took, everything warm."""
     messages = case.build(place)
-    again = cycle(messages[: case.counted // 2])  # each of them twice: something may be forgotten once, by the clock
+    warming = max(5 * case.counted, 0 if case.once else len(messages))
+    # Each of them twice, unless that would not do: something may be forgotten once, by the clock.
+    again = iter(messages[warming:]) if case.once else cycle(messages[: case.counted // 2])
     with Connection(messages[0].host, messages[0].port) as connection:
 
         def ask(requests: int, turn: Iterator[Message] = again) -> Window:
@@ -112,7 +114,7 @@ def _warmed(counting: Counting, place: Place, case: Case) -> Iterator[Callable[[
                 connection.ask(message)
             return counting.window()
 
-        ask(max(5 * case.counted, len(messages)), cycle(messages))
+        ask(warming, cycle(messages))
         yield ask
 
 

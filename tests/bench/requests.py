@@ -11,7 +11,8 @@ import base64
 import hashlib
 import os
 import time
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from awscrt import checksums
@@ -19,7 +20,18 @@ from awscrt import checksums
 from gateway.core.backend import Credentials
 from gateway.wire.sig.sigv4 import SigningKeys, presign, sign_headers
 
-__all__ = ["CHUNK", "Message", "Upload", "framed", "framed_upload", "plain", "plain_upload", "presigned", "signed"]
+__all__ = [
+    "CHUNK",
+    "Message",
+    "Upload",
+    "framed",
+    "framed_upload",
+    "plain",
+    "plain_upload",
+    "presigned",
+    "signed",
+    "signed_anew",
+]
 
 CHUNK = 64 * 1024
 _AGENT = ("User-Agent", "bench/1.0")
@@ -27,6 +39,7 @@ _KEYS = SigningKeys()
 _REGION = "us-east-1"
 _FRAMING = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _PIECE = 1 << 20
+_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +90,10 @@ def signed(
     body: bytes = b"",
     headers: tuple[tuple[str, str], ...] = (),
     payload_hash: str = "",
+    age: int = 0,
 ) -> Message:
-    """The same, signed by SigV4 in its headers, the body's SHA-256 among them unless another `payload_hash` is told."""
+    """The same, signed by SigV4 in its headers `age` seconds ago; the body's SHA-256 is among them unless another
+    `payload_hash` is told."""
     place = urlsplit(url)
     added = sign_headers(
         pair,
@@ -88,10 +103,19 @@ def signed(
         path=place.path,
         headers=headers,
         region=_REGION,
-        now=time.time(),
+        now=time.time() - age,
         payload_hash=payload_hash or hashlib.sha256(body).hexdigest(),
     )
     return plain(method, url, body, (*headers, *added))
+
+
+def signed_anew(method: str, url: str, pair: Credentials, count: int, body: bytes = b"") -> list[Message]:
+    """The same so many times, each with an id and a time of its own, as SDKs send it: no two heads are alike."""
+    messages = [signed(method, url, pair, body, age=number % _SECONDS) for number in range(count)]
+    return [
+        replace(message, head=message.head[:-2] + f"amz-sdk-invocation-id: {uuid.uuid4()}\r\n\r\n".encode())
+        for message in messages
+    ]
 
 
 def presigned(method: str, url: str, pair: Credentials) -> str:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.grant import Grant
+from gateway.core.narrowing import Narrowing
 from gateway.core.password import hash_password
 from gateway.core.pattern import NamePattern
 from gateway.core.reasons import Reason
@@ -54,23 +55,28 @@ class Twin:
 
     rig: Rig
     plain: int
-    heads: dict[str, bytes]
+    heads: dict[str, Callable[[], bytes]]
     link: Grant
     key: Grant
 
     async def ask(self, name: str) -> None:
         """Both answer alike, for the same reason."""
-        kept, plain = [await self._asked(port, name) for port in (self.rig.port, self.plain)]
+        head = self.heads[name]()
+        kept = await self._asked(self.rig.port, head)
+        plane = self.rig.plane
+        alike, plane.snapshot = plane.snapshot, replace(plane.snapshot)  # for which nothing is kept
+        plain = await self._asked(self.plain, head)
+        plane.snapshot = alike
         assert plain == kept
 
     async def ask_all(self) -> None:
         for name in self.heads:
             await self.ask(name)
 
-    async def _asked(self, port: int, name: str) -> tuple[object, ...]:
+    async def _asked(self, port: int, head: bytes) -> tuple[object, ...]:
         before = len(self.rig.records)
         async with RawClient(port) as client:
-            await client.send(self.heads[name])
+            await client.send(head)
             got = await client.answer()
         [record] = (await self.rig.recorded(before + 1))[before:]
         shown = [pair for pair in got.headers if "id" not in pair[0] and pair[0] != "date"]
@@ -83,21 +89,29 @@ async def twins() -> AsyncIterator[Twin]:
     async with running(POLICY) as rig:
         other = HttpServer(data_handler(rig.plane, Terms()), head_seconds=10.0)
         other.known_heads = KnownHeads(0)
-        rig.store.hold("inside/a.txt", b"hello", **{"content-type": "text/plain"})
+        for name in ("a", "b"):
+            rig.store.hold(f"inside/{name}.txt", b"hello", **{"content-type": "text/plain"})
         token, link = await rig.granted(expires_at=rig.clock.now + 1000)
         pair, key = await rig.key()
         signed = rig.signed(pair, "GET", "reports/a.txt")
         page = {"Origin": "https://app.example"}
         heads = {
-            "link": request("GET", f"/s/{token}", page),
-            "key": request("GET", *signed),
-            "nobody": request("GET", "/reports/a.txt"),
+            "link": lambda: request("GET", f"/s/{token}", page),
+            "key": lambda: request("GET", *signed),
+            "anew": lambda: _marked(rig, *rig.signed(pair, "GET", "reports/b.txt")),
+            "nobody": lambda: request("GET", "/reports/a.txt"),
+            "nobody, marked": lambda: _marked(rig, "/reports/b.txt", {}),
         }
         plain = await other.listen("127.0.0.1", 0)
         try:
             yield Twin(rig, plain, heads, link, key)
         finally:
             await other.close(0.2)
+
+
+def _marked(rig: Rig, target: str, fields: dict[str, str]) -> bytes:
+    """As SDKs send it: no head is like an earlier one."""
+    return request("GET", target, fields | {"amz-sdk-invocation-id": str(len(rig.records))})
 
 
 async def revoke_link(twin: Twin) -> None:
@@ -188,7 +202,12 @@ async def test_no_plan_outlives_what_it_rests_on(event: Callable[[Twin], Awaitab
 
 
 @settings(max_examples=15)
-@given(st.lists(st.tuples(st.sampled_from(["link", "key", "nobody"]), st.sampled_from(EVENTS)), max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["link", "key", "anew", "nobody", "nobody, marked"]), st.sampled_from(EVENTS)),
+        max_size=8,
+    )
+)
 async def test_plans_and_steps_answer_alike(events: list[tuple[str, Callable[[Twin], Awaitable[None]]]]) -> None:
     """Whatever happens in between, in whatever order."""
     async with twins() as twin:
@@ -242,19 +261,19 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["link", "key", "nobody"])
+@pytest.mark.parametrize("name", ["link", "key", "nobody", "anew", "nobody, marked"])
 async def test_the_steps_are_asked_once_for_the_same_head(name: str, asked: list[str]) -> None:
-    """On any connection; a head that differs in one byte is another."""
+    """On any connection, and signed anew each time; a head that says one thing more is another."""
     async with twins() as twin:
         port = twin.rig.port
         for _ in range(3):
             async with RawClient(port) as client:
                 for _ in range(2):
-                    await client.send(twin.heads[name])
+                    await client.send(twin.heads[name]())
                     assert 200 == (await client.answer()).status
         assert 1 == len(asked)
         async with RawClient(port) as client:
-            await client.send(twin.heads[name].replace(b"\r\n\r\n", b"\r\nX-Other: 1\r\n\r\n"))
+            await client.send(twin.heads[name]().replace(b"\r\n\r\n", b"\r\nX-Other: 1\r\n\r\n"))
             assert 200 == (await client.answer()).status
         assert 2 == len(asked)
 
@@ -303,3 +322,35 @@ async def test_a_cut_reaches_what_runs_by_a_plan(rig: Rig) -> None:
     await rig.revoke(FeedKind.LINK, grant.id)
     assert 410 == (await rig.fetch(token)).status
     assert Reason.REVOKED == (await rig.last()).reason
+
+
+async def test_what_is_alike_is_proved_anew(rig: Rig) -> None:
+    """A request like one that was let in is let in by its own signature, time and session, or not at all."""
+    pair, _ = await rig.key()
+    target, fields = rig.signed(pair, "GET", "reports/a.txt")
+    rig.store.hold("inside/a.txt", b"hello")
+    wrong = fields | {"authorization": fields["authorization"][:-4] + "0000"}
+    (same, _), (narrow, _) = await rig.key(), await rig.key(narrowed=(Narrowing(actions=frozenset({Action.WRITE})),))
+    theirs, narrower = (rig.signed(other, "GET", "reports/a.txt")[1] for other in (same, narrow))
+    late = fields | {"amz-sdk-invocation-id": "1"}
+    sent = [fields, wrong, {}, theirs, narrower, fields | {"x-amz-security-token": "a"}]
+    answers = [(await rig.ask("GET", target, each)).status for each in sent]
+    rig.clock.tick(SKEW + 1.0)
+    await rig.plane.follower.catch_up()
+    answers.append((await rig.ask("GET", target, late)).status)
+    assert [200, 403, 403, 200, 403, 400, 403] == answers
+
+
+async def test_a_flood_of_signatures_pushes_out_no_head(rig: Rig) -> None:
+    """What is signed anew each time is kept once."""
+    pair, _ = await rig.key()
+    rig.store.hold("inside/a.txt", b"hello")
+    heads = []
+    for number in range(3):
+        target, fields = rig.signed(pair, "GET", "reports/a.txt")
+        heads.append(request("GET", target, fields | {"amz-sdk-invocation-id": str(number)}))
+        async with RawClient(rig.port) as client:
+            await client.send(heads[-1])
+            await client.answer()
+    assert rig.server is not None
+    assert [True, False, False] == [rig.server.known_heads.find(head) is not None for head in heads]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import runpy
 
+from gateway.core.request import RawRequest
+from gateway.data.state.alike import Alike
 from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
 
@@ -11,12 +13,16 @@ __all__ = ["forget"]
 
 
 def forget() -> None:
-    """From now on no head is kept in this process."""
+    """From now on nothing is kept of any request in this process."""
 
     def keep(known: KnownHeads, wire: bytes, request: IncomingRequest) -> None:
         return None
 
+    def note(known: Alike, raw: RawRequest, note: object) -> None:
+        return None
+
     KnownHeads.keep = keep  # type: ignore[method-assign]
+    Alike.keep = note  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
