@@ -91,7 +91,7 @@ def _agree(call: UpstreamCall) -> Scripted:
 class _Patient(GuessLimiter):
     """Guesses without an end: the altered requests are many more than a guesser would get."""
 
-    def failed(self, guesser: str, rate: Rate, now: float) -> None: ...
+    def count_failure(self, guesser: str, rate: Rate, now: float) -> None: ...
 
 
 @dataclass
