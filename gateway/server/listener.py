@@ -17,6 +17,7 @@ from gateway.core.attempt import Address
 from gateway.server.connection import READ_SIZE, SIP, Connection
 from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
+from gateway.server.tls import ListenerContext
 
 __all__ = ["Guests", "HttpServer"]
 
@@ -37,7 +38,9 @@ class Guests(Protocol):
 
     def leave(self, peer: Address | None) -> None: ...
 
-    def spoke_proxy_protocol(self, peer: Address | None) -> None: ...
+    def spoke_proxy_protocol(self, peer: Address | None, *, encrypted: bool = False) -> None:
+        """A connection began with it; where it should have begun with TLS, nobody knows whose it was."""
+        ...
 
 
 class HttpServer:
@@ -71,6 +74,7 @@ class HttpServer:
         self, host: str | None, port: int, tls: ssl.SSLContext | None = None, *, reuse_port: bool | None = None
     ) -> int:
         """Accept connections there; returns the port. Raises OSError."""
+        self._watch(tls)
         server = await self.loop.create_server(
             self,
             host,
@@ -86,10 +90,20 @@ class HttpServer:
 
     async def listen_on_path(self, path: str, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a Unix socket. Raises OSError."""
+        self._watch(tls)
         server = await self.loop.create_unix_server(
             self, path, ssl=tls, ssl_handshake_timeout=self._handshake(tls), backlog=_BACKLOG
         )
         self._sockets.append(server)
+
+    def _watch(self, tls: ssl.SSLContext | None) -> None:
+        if isinstance(tls, ListenerContext) and self.guests is not None:
+            tls.on_first_bytes = self._look_at_first_bytes
+
+    def _look_at_first_bytes(self, data: bytes) -> None:
+        """What stands where a handshake should: the head of a request that is not encrypted comes to nobody else."""
+        if self.guests is not None and data.startswith(_PROXY_PROTOCOL):
+            self.guests.spoke_proxy_protocol(None, encrypted=True)
 
     def _handshake(self, tls: ssl.SSLContext | None) -> float | None:
         """Seconds; without TLS the event loop wants none."""

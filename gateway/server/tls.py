@@ -1,7 +1,9 @@
-"""Owns the listeners' TLS: certificates that are loaded, and renewed while they serve.
+"""Owns the listeners' TLS: certificates that are loaded, and renewed while they serve, and a look at how a handshake
+begins.
 
-Refuses to own which files there are (settings) and handshakes (asyncio).
-Law: a renewed certificate is loaded only when all listeners' files are in order; else nothing changes.
+Refuses to own which files there are (settings) and handshakes (the event loop).
+Laws: a renewed certificate is loaded only when all listeners' files are in order; else nothing changes. The look takes
+nothing away: a handshake has the same bytes as without.
 """
 
 from __future__ import annotations
@@ -9,11 +11,14 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from gateway.core.reasons import SettingsError
 
-__all__ = ["Certificates", "KeyFiles", "check_certificates"]
+__all__ = ["Certificates", "KeyFiles", "ListenerContext", "check_certificates"]
+
+_TELLING: Final = 5
+"""Bytes without which TLS does not decide anything either: the head of a record (RFC 8446, 5.1)."""
 
 
 class KeyFiles(Protocol):
@@ -24,6 +29,42 @@ class KeyFiles(Protocol):
 
     @property
     def key(self) -> Path: ...
+
+
+class ListenerContext(ssl.SSLContext):
+    """A context that shows the first bytes of each connection, which need not be TLS at all, to `on_first_bytes`.
+
+    Whose they are is not known here: the event loop's TLS tells nobody of a handshake that fails.
+    """
+
+    on_first_bytes: Callable[[bytes], None] | None = None
+
+    def wrap_bio(
+        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *arguments: Any, **options: Any
+    ) -> ssl.SSLObject:
+        made = super().wrap_bio(incoming, outgoing, *arguments, **options)
+        if isinstance(made, _Watched) and self.on_first_bytes is not None:
+            made.watch(incoming, self.on_first_bytes)
+        return made
+
+
+class _Watched(ssl.SSLObject):
+    """One connection's TLS."""
+
+    _incoming: ssl.MemoryBIO | None = None
+    _tell: Callable[[bytes], None]
+
+    def watch(self, incoming: ssl.MemoryBIO, tell: Callable[[bytes], None]) -> None:
+        self._incoming, self._tell = incoming, tell
+
+    def do_handshake(self) -> None:
+        incoming = self._incoming
+        if incoming is not None and incoming.pending >= _TELLING:
+            self._incoming = None
+            first = incoming.read()
+            incoming.write(first)
+            self._tell(first)
+        super().do_handshake()
 
 
 class Certificates:
@@ -73,7 +114,8 @@ def check_certificates(files: Iterable[KeyFiles]) -> None:
 
 
 def _context(files: KeyFiles) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context = ListenerContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslobject_class = _Watched
     try:
         context.load_cert_chain(files.cert, files.key, password=_no_passphrase)
     except (OSError, ValueError) as failure:

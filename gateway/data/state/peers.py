@@ -44,7 +44,7 @@ class Peers:
         self._metrics = metrics
         self._shown = shown
         self._open: dict[Address, int] = {}
-        self._logged: set[tuple[str, Address | None]] = set()
+        self._logged: set[tuple[str, str]] = set()
 
     def enter(self, peer: Address | None) -> bool:
         """Count one more connection of this peer, if it may have it."""
@@ -70,14 +70,17 @@ class Peers:
         else:
             self._open.pop(peer, None)
 
-    def spoke_proxy_protocol(self, peer: Address | None) -> None:
-        """A connection began with it, where no listener understands it."""
+    def spoke_proxy_protocol(self, peer: Address | None, *, encrypted: bool = False) -> None:
+        """A connection began with it, where no listener understands it: one with TLS does not learn whose it is."""
         self._metrics.count_refused_connection("proxy_protocol")
         advice = "this listener does not speak it: switch it off at the proxy, and have that send X-Forwarded-For"
-        self._warn("a connection began with the PROXY protocol", peer, advice)
+        self._warn(
+            "a connection began with the PROXY protocol", peer, advice, "unknown, before TLS" if encrypted else "unix"
+        )
 
-    def _warn(self, event: str, peer: Address | None, advice: str) -> None:
-        if (event, peer) in self._logged or len(self._logged) >= _REMEMBERED:
+    def _warn(self, event: str, peer: Address | None, advice: str, unnamed: str = "unix") -> None:
+        named = unnamed if peer is None else str(peer)
+        if (event, named) in self._logged or len(self._logged) >= _REMEMBERED:
             return
-        self._logged.add((event, peer))
-        _log.warning(event, peer="unix" if peer is None else self._shown(str(peer)), advice=advice)
+        self._logged.add((event, named))
+        _log.warning(event, peer=named if peer is None else self._shown(named), advice=advice)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
+import ssl
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,9 +17,11 @@ from gateway.core.attempt import Address
 from gateway.core.limits import share_of
 from gateway.data.state.peers import Peers
 from gateway.server.listener import HttpServer
+from gateway.server.tls import Certificates
 from gateway.telemetry.metrics import Metrics
 from tests.data.harness import Rig, request
 from tests.data.raw_client import RawClient
+from tests.server.test_tls import certificate
 
 HERE, THERE = ip_address("127.0.0.1"), ip_address("192.0.2.1")
 HEADERS = {
@@ -27,12 +32,14 @@ HEADERS = {
 
 
 @asynccontextmanager
-async def listening(rig: Rig, most: int = 3, trusted: tuple[Address, ...] = ()) -> AsyncIterator[int]:
+async def listening(
+    rig: Rig, most: int = 3, trusted: tuple[Address, ...] = (), tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """A second listener of the rig, which looks at who comes; its port."""
     assert rig.server is not None
     guests = Peers(lambda: most, lambda peer: peer in trusted, rig.plane.metrics)
     server = HttpServer(rig.server.handle, head_seconds=10.0, guests=guests)
-    port = await server.listen("127.0.0.1", 0)
+    port = await server.listen("127.0.0.1", 0, tls)
     try:
         yield port
     finally:
@@ -120,3 +127,63 @@ async def test_other_rubbish_is_no_proxy(rig: Rig, head: bytes) -> None:
                 assert 400 == (await client.answer()).status
     assert [] == [line for line in logs if "PROXY" in line["event"]]
     assert 0 == rig.metric("gateway_connections_refused_total", why="proxy_protocol")
+
+
+async def _say(port: int, data: bytes) -> None:
+    """Connect, send this and hear the connection out."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    with suppress(ConnectionError):
+        await reader.read()
+    writer.close()
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+async def test_before_tls_it_is_told_as_well(rig: Rig, tmp_path: Path, header: bytes) -> None:
+    """Once, without an address, as none is known there; each connection is counted."""
+    tls = Certificates(lambda _: None).load({"data": certificate(tmp_path)})["data"]
+    async with listening(rig, tls=tls) as port:
+        with capture_logs() as logs:
+            for _ in range(2):
+                await _say(port, header + b"\x16\x03\x01\x02\x00")
+        (told,) = [line for line in logs if line["event"] == "a connection began with the PROXY protocol"]
+        assert ("unknown, before TLS", True) == (told["peer"], "X-Forwarded-For" in told["advice"])
+        assert 2 == rig.metric("gateway_connections_refused_total", why="proxy_protocol")
+
+
+async def test_tls_itself_is_no_proxy(rig: Rig, tmp_path: Path) -> None:
+    """A handshake is served as it always was, also one that comes byte by byte; rubbish is told to nobody."""
+    tls = Certificates(lambda _: None).load({"data": certificate(tmp_path)})["data"]
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    async with listening(rig, tls=tls) as port:
+        with capture_logs() as logs:
+            await _say(port, request("GET", "/robots.txt"))
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client)
+            writer.write(request("GET", "/robots.txt"))
+            assert b"HTTP/1.1 200" == (await reader.readline())[:12]
+            writer.close()
+            assert b"HTTP/1.1 200" == await _ask_slowly(port, client)
+    assert [] == [line for line in logs if "PROXY" in line["event"]]
+    assert 0 == rig.metric("gateway_connections_refused_total", why="proxy_protocol")
+
+
+async def _ask_slowly(port: int, client: ssl.SSLContext) -> bytes:
+    """Send each byte of the handshake by itself, then ask; the beginning of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = client.wrap_bio(incoming, outgoing)
+    for act in (tls.do_handshake, lambda: tls.write(request("GET", "/robots.txt")), lambda: tls.read(12)):
+        while True:
+            try:
+                answer = act()
+                break
+            except ssl.SSLWantReadError:
+                for byte in outgoing.read():
+                    writer.write(bytes([byte]))
+                    await writer.drain()
+                incoming.write(await reader.read(65536))
+        writer.write(outgoing.read())
+    writer.close()
+    assert isinstance(answer, bytes)
+    return answer
