@@ -19,13 +19,13 @@ from gateway.backends.pool import Pool
 from gateway.backends.response import Response
 from gateway.core.loan import Loan, Stretch
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.route import Answer, AnswerBody, EmptyBody
+from gateway.core.route import Answer, AnswerBody, EmptyBody, UploadBody
 
 __all__ = ["Source", "StoreCall", "StreamedBody"]
 
 _EMPTY: Final = EmptyBody()
 
-Source = AsyncIterator[bytes | Stretch] | bytes | None
+Source = UploadBody | None
 
 
 class StreamedBody:
@@ -70,7 +70,8 @@ class StoreCall:
     """`async with Exchange(…) as answer:` sends `head` and `source`, and answers with the store's head.
 
     `length` is the declared length of `source`, None without a body. Bytes are handed to the socket as they are; an
-    iterator is drawn from as the socket takes it, while the answer is already being waited for.
+    iterator is drawn from as the socket takes it, while the answer is already being waited for. What is small and whole
+    is asked for when the connection is there, and goes in one write with the head.
     """
 
     __slots__ = (
@@ -109,7 +110,10 @@ class StoreCall:
             self._response = response = Response(bodiless=self._method == "HEAD")
             connection.begin(response, slow_head=self.slow_head)
             try:
-                self._send(connection)
+                source = self._source
+                if callable(source):
+                    source = await source()
+                self._send(connection, source)
                 while not response.head_done and response.failure is None:
                     await connection.progress()
                     if self._source_fault is not None:
@@ -140,8 +144,7 @@ class StoreCall:
         if response.status < 300:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, "success was answered before the body was sent")
 
-    def _send(self, connection: Connection) -> None:
-        source = self._source
+    def _send(self, connection: Connection, source: AsyncIterator[bytes | Stretch] | bytes | None) -> None:
         if source is None:
             connection.write(self._head)
             self._all_sent(connection)

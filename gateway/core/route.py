@@ -5,7 +5,7 @@ Refuses to own presigning, credentials and sockets (`gateway.backends`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from enum import StrEnum
@@ -24,6 +24,7 @@ __all__ = [
     "Cors",
     "Delivery",
     "Route",
+    "UploadBody",
     "Upstream",
     "UpstreamCall",
 ]
@@ -183,12 +184,14 @@ class Answer:
     body: AnswerBody = field(default_factory=EmptyBody)
 
 
+UploadBody = AsyncIterator[bytes | Stretch] | Callable[[], Awaitable[bytes]] | bytes
+"""Bytes for a store: as they come; or small and whole, and then asked for when a connection is there to send them."""
+
+
 class Upstream(Protocol):
     """The only way to a store."""
 
-    def open(
-        self, call: UpstreamCall, body: AsyncIterator[bytes | Stretch] | bytes | None = None
-    ) -> AbstractAsyncContextManager[Answer]:
+    def open(self, call: UpstreamCall, body: UploadBody | None = None) -> AbstractAsyncContextManager[Answer]:
         """Presign and send; the answer's body streams inside the `async with`.
 
         Leaving the block before the body ended closes the connection; an upload whose `body` raises is aborted

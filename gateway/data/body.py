@@ -4,13 +4,14 @@ Refuses to own framing and digests (`gateway.wire.sig.aws_chunked`, `gateway.wir
 
 Law: the last chunk is held back until every check of the whole body has passed, and the right to send it was asked for
 once more. The store was promised a length, so without that chunk it never sees a whole request, and a body that is
-found wrong at its end, or whose time is over, leaves no object behind.
+found wrong at its end, or whose time is over, leaves no object behind. A small body is one chunk: it goes by the same
+rules, all of them asked at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, Self
 
 from gateway.core.loan import Loan, Sink, Stretch
 from gateway.core.reasons import Reason, Refused
@@ -23,9 +24,12 @@ from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks
 from gateway.wire.sig.sigv4 import Verified
 
-__all__ = ["hold_last", "meter", "read_plain"]
+__all__ = ["comes_small", "confirmed", "hold_last", "meter", "read_plain", "read_whole"]
 
 _CLAIM = 8 * 1024 * 1024
+
+_SMALL: Final = 64 * 1024
+"""Bytes of a body on the wire that is taken whole before anything is done with it."""
 
 _FEW: Final = 8
 """Pieces that are cheaper one by one than in one."""
@@ -39,27 +43,55 @@ async def read_plain(
     Raises:
         Refused: INCOMPLETE_BODY, TOO_LARGE, BAD_DIGEST, BAD_CONTENT_HASH, BAD_SIGNATURE of a chunk, USED_UP.
     """
-    trailers = read_trailers(request.headers.get("x-amz-trailer"))
-    checks = BodyChecks.from_request(request.headers, verified.payload_hash if verified is not None else None, trailers)
-    source, length, decoder = permit.exchange.body(), request.content_length, None
-    if request.framing is not BodyFraming.PLAIN:
-        decoder = ChunkedDecoder(request.framing, length, verified, trailers)
-        source = _unwrap(source, decoder, checks)
-    elif checks.needed:
-        source = _check(source, checks)
-    rest = None if length is None or permit.paced else _Rest(permit, length, decoder, checks)
-    async for plain in hold_last(plane, permit, meter(plane, permit, source, request.content_length), rest):
+    proof, length = _Proof.of(request, verified), request.content_length
+    source = permit.exchange.body()
+    if proof.needed:
+        source = _prove(source, proof)
+    rest = None if length is None or permit.paced else _Rest(permit, length, proof)
+    async for plain in hold_last(plane, permit, meter(plane, permit, source, length), rest):
         yield plain
+
+
+def comes_small(permit: Permit) -> bool:
+    """Whether a body is for `read_whole`: its length on the wire is known and small, and no limit says how fast."""
+    size = permit.exchange.body_size
+    return size is not None and size <= _SMALL and not permit.paced
+
+
+async def read_whole(plane: DataPlane, request: ObjectRequest, permit: Permit, verified: Verified | None) -> bytes:
+    """The object's own bytes, here and found right. Before the last one leaves, they have to be `confirmed`.
+
+    Raises:
+        Refused: as `read_plain`.
+    """
+    proof, length = _Proof.of(request, verified), request.content_length
+    plain = b"".join(proof.look(await permit.exchange.whole_body()))
+    await _let_pass(plane, permit, len(plain), length, 0)
+    proof.finish()
+    _require_all(permit, length)
+    return plain
+
+
+async def confirmed(plane: DataPlane, permit: Permit, whole: bytes = b"") -> bytes:
+    """What may still be sent, in the turn in which this returns.
+
+    Raises:
+        Refused: the right has ended; the reason of a cut.
+        DependencyDown: a store that has to be asked does not answer.
+    """
+    await plane.renewals.confirm(permit)
+    if permit.exchange.cut_reason is not None:
+        raise Refused(permit.exchange.cut_reason, "cut before the last byte")
+    return whole
 
 
 async def hold_last(
     plane: DataPlane, permit: Permit, chunks: AsyncIterator[bytes], rest: _Rest | None = None
 ) -> AsyncIterator[bytes | Stretch]:
-    """The same bytes, the last of them only after the whole was found right and may still be sent.
+    """The same bytes, the last of them only after the whole was found right and was `confirmed`.
 
     Raises:
-        Refused: the right has ended; the reason of a cut.
-        DependencyDown: a store that has to be asked does not answer.
+        Refused, DependencyDown: as `confirmed`.
     """
     held = b""
     async for chunk in chunks:
@@ -72,9 +104,7 @@ async def hold_last(
             yield rest
             held = rest.end()
             rest = None
-    await plane.renewals.confirm(permit)
-    if permit.exchange.cut_reason is not None:
-        raise Refused(permit.exchange.cut_reason, "cut before the last byte")
+    held = await confirmed(plane, permit, held)
     if held:
         yield held
 
@@ -89,19 +119,24 @@ async def meter(
     """
     claimed = 0
     async for plain in source:
-        total = permit.moved + len(plain)
-        _require_allowed(permit, total, declared)
-        while total > claimed:
-            step = declared if declared is not None else _CLAIM
-            await claim(plane.leases, permit, step, None)
-            claimed += step
-        permit.moved = total  # only what was let through: a refused body spends nothing of a budget
+        claimed = await _let_pass(plane, permit, len(plain), declared, claimed)
         yield plain
         wait = plane.shaper.pay(permit.route.limits, len(plain))
         if wait > 0:
             await permit.pause(wait)
-    if declared is not None and permit.moved != declared:
-        raise Refused(Reason.INCOMPLETE_BODY, f"{permit.moved} of {declared} bytes came")
+    _require_all(permit, declared)
+
+
+async def _let_pass(plane: DataPlane, permit: Permit, count: int, declared: int | None, claimed: int) -> int:
+    """Count so many bytes more, when they are allowed and claimed; returns how many are claimed by then."""
+    total = permit.moved + count
+    _require_allowed(permit, total, declared)
+    while total > claimed:
+        step = declared if declared is not None else _CLAIM
+        await claim(plane.leases, permit, step, None)
+        claimed += step
+    permit.moved = total  # only what was let through: a refused body spends nothing of a budget
+    return claimed
 
 
 def _require_allowed(permit: Permit, total: int, declared: int | None) -> None:
@@ -112,22 +147,50 @@ def _require_allowed(permit: Permit, total: int, declared: int | None) -> None:
         raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
 
 
-async def _check(source: AsyncIterator[bytes], checks: BodyChecks) -> AsyncIterator[bytes]:
-    async for chunk in source:
-        checks.update(chunk)
-        yield chunk
-    checks.finish()
+def _require_all(permit: Permit, declared: int | None) -> None:
+    if declared is not None and permit.moved != declared:
+        raise Refused(Reason.INCOMPLETE_BODY, f"{permit.moved} of {declared} bytes came")
 
 
-async def _unwrap(source: AsyncIterator[bytes], decoder: ChunkedDecoder, checks: BodyChecks) -> AsyncIterator[bytes]:
+class _Proof:
+    """What the bytes of one body have to show: their framing, if they are framed, and every digest."""
+
+    __slots__ = ("_checks", "_decoder", "needed")
+
+    def __init__(self, checks: BodyChecks, decoder: ChunkedDecoder | None) -> None:
+        self._checks, self._decoder = checks, decoder
+        self.needed = decoder is not None or checks.needed
+
+    @classmethod
+    def of(cls, request: ObjectRequest, verified: Verified | None) -> Self:
+        """Raises Refused for what no body can show."""
+        trailers = read_trailers(request.headers.get("x-amz-trailer"))
+        payload_hash = verified.payload_hash if verified is not None else None
+        checks, decoder = BodyChecks.from_request(request.headers, payload_hash, trailers), None
+        if request.framing is not BodyFraming.PLAIN:
+            decoder = ChunkedDecoder(request.framing, request.content_length, verified, trailers)
+        return cls(checks, decoder)
+
+    def look(self, came: bytes | memoryview) -> list[bytes | memoryview]:
+        """The plain bytes in what came."""
+        plain: list[bytes | memoryview] = [came] if self._decoder is None else self._decoder.feed(memoryview(came))
+        if len(plain) > _FEW:
+            plain = [b"".join(plain)]
+        for piece in plain:
+            self._checks.update(piece)
+        return plain
+
+    def finish(self) -> None:
+        """All has come. Raises Refused unless it is right."""
+        self._checks.finish(self._decoder.finish() if self._decoder is not None else None)
+
+
+async def _prove(source: AsyncIterator[bytes], proof: _Proof) -> AsyncIterator[bytes]:
     async for chunk in source:
-        plain = b"".join(
-            decoder.feed(memoryview(chunk))
-        )  # each piece that is handed on costs as much, however small it is
+        plain = b"".join(proof.look(chunk))  # each piece that is handed on costs as much, however small it is
         if plain:
-            checks.update(plain)
             yield plain
-    checks.finish(decoder.finish())
+    proof.finish()
 
 
 class _Rest:
@@ -136,11 +199,11 @@ class _Rest:
     The kernel moves it where nobody has to see it; else it is looked at on its way.
     """
 
-    __slots__ = ("_checks", "_decoder", "_exchange", "_held", "_length", "_permit")
+    __slots__ = ("_exchange", "_held", "_length", "_permit", "_proof")
 
-    def __init__(self, permit: Permit, length: int, decoder: ChunkedDecoder | None, checks: BodyChecks) -> None:
+    def __init__(self, permit: Permit, length: int, proof: _Proof) -> None:
         self._permit, self._exchange = permit, permit.exchange
-        self._length, self._decoder, self._checks = length, decoder, checks
+        self._length, self._proof = length, proof
         self._held = b""
 
     def begins(self) -> bool:
@@ -148,7 +211,7 @@ class _Rest:
         return worth_it(self._exchange.body_left) and worth_it(self._exchange.hold_body())
 
     async def pour(self, sink: Sink, most: int) -> int:
-        if self._decoder is None and not self._checks.needed:
+        if not self._proof.needed:
             return await splice(self, sink, most, self._count)
         return await carry(self, sink, self._exchange.body_left - 1, self._look)
 
@@ -167,13 +230,9 @@ class _Rest:
 
     def _look(self, came: memoryview) -> list[bytes | memoryview]:
         """The plain bytes in it, the last one of them in place of the one that was held back before."""
-        plain: list[bytes | memoryview] = [came] if self._decoder is None else self._decoder.feed(came)
-        if len(plain) > _FEW:
-            plain = [b"".join(plain)]
+        plain = self._proof.look(came)
         if not plain:
             return plain
-        for piece in plain:
-            self._checks.update(piece)
         self._count(sum(map(len, plain)))
         last, held, self._held = plain[-1], self._held, bytes(plain[-1][-1:])
         return [held, *plain[:-1], last[:-1]]

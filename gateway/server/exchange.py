@@ -270,19 +270,36 @@ class ClientExchange:
             Refused: INCOMPLETE_BODY, or the reason this exchange was cut for.
         """
         self.allow_body()
-        body = self._arrival.body
-        while True:
-            self.client_side = True
-            try:
-                chunk = await body.read()
-            except ConnectionError:
-                raise Refused(self.cut_reason or Reason.INCOMPLETE_BODY, "the client broke off its upload") from None
-            finally:
-                self.client_side = False
-            if not chunk:
-                return
-            self.bytes_in += len(chunk)
+        while chunk := await self._read():
             yield chunk
+
+    async def whole_body(self) -> bytes:
+        """All of a body at once: for those whose `body_size` is known to be small.
+
+        Raises:
+            Refused: as `body`.
+        """
+        self.allow_body()
+        pieces = []
+        while chunk := await self._read():
+            pieces.append(chunk)
+        return b"".join(pieces)
+
+    async def _read(self) -> bytes:
+        self.client_side = True
+        try:
+            chunk = await self._arrival.body.read()
+        except ConnectionError:
+            raise Refused(self.cut_reason or Reason.INCOMPLETE_BODY, "the client broke off its upload") from None
+        finally:
+            self.client_side = False
+        self.bytes_in += len(chunk)
+        return chunk
+
+    @property
+    def body_size(self) -> int | None:
+        """Bytes of the whole body as it comes, None if only its end will tell."""
+        return self._arrival.length
 
     @property
     def body_left(self) -> int:

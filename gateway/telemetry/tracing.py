@@ -18,10 +18,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from gateway import __version__
-from gateway.core.loan import Stretch
 from gateway.core.reasons import DependencyDown, SettingsError, UpstreamFailed
 from gateway.core.record import Outcome, Record
-from gateway.core.route import Answer, Upstream, UpstreamCall
+from gateway.core.route import Answer, UploadBody, Upstream, UpstreamCall
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -150,9 +149,7 @@ class _TracedUpstream:
         self._upstream = upstream
         self._trace_call = asked
 
-    def open(
-        self, call: UpstreamCall, body: AsyncIterator[bytes | Stretch] | bytes | None = None
-    ) -> AbstractAsyncContextManager[Answer]:
+    def open(self, call: UpstreamCall, body: UploadBody | None = None) -> AbstractAsyncContextManager[Answer]:
         return self._trace_call(self._upstream.open(call, body), call)
 
     def __getattr__(self, name: str) -> Any:

@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html import escape
 
-from gateway.core.loan import Stretch
 from gateway.core.reasons import Reason, UpstreamFailed
-from gateway.core.route import Answer, Capability, UpstreamCall
+from gateway.core.route import Answer, Capability, UploadBody, UpstreamCall
 
 __all__ = ["Scripted", "ScriptedStore", "Seen", "xml"]
 
@@ -105,7 +104,7 @@ class ScriptedStore:
         return [seen for seen in self.seen if seen.call.method == method]
 
     @asynccontextmanager
-    async def open(self, call: UpstreamCall, body: AsyncIterator[bytes] | bytes | None = None) -> AsyncIterator[Answer]:
+    async def open(self, call: UpstreamCall, body: UploadBody | None = None) -> AsyncIterator[Answer]:
         seen = Seen(call)
         self.seen.append(seen)
         scripted = self.always(call)
@@ -122,9 +121,11 @@ class ScriptedStore:
             self.open_now -= 1
             seen.ended = True
 
-    async def _receive(self, seen: Seen, body: AsyncIterator[bytes | Stretch] | bytes | None) -> None:
+    async def _receive(self, seen: Seen, body: UploadBody | None) -> None:
         if isinstance(body, bytes):
             seen.body = body
+        elif callable(body):
+            seen.body = await body()
         elif body is not None:
             async for chunk in body:
                 seen.body += chunk if isinstance(chunk, bytes) else b""  # no socket here that a stretch could fill

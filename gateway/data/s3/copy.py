@@ -111,11 +111,11 @@ async def _copy_between(plane: DataPlane, call: S3Call, permit: Permit, source: 
         store_call = upstream_call(permit.route, written, body_length=length or 0)
         require_heeded(permit, store_call, length)
         body = hold_last(plane, permit, _count_moved(meter(plane, permit, chunks, length), permit))
-        async with send(plane, store_call, length, body, permit) as answer:
-            refused = await check_answer(answer, call, permit)
-            if refused is not None:
-                return refused
-            etag = documents.quoted(answer.headers.get("etag", ""))
+        answer = await send(plane, store_call, length, body, permit)
+        refused = await check_answer(answer, call, permit)
+        if refused is not None:
+            return refused
+        etag = documents.quoted(answer.headers.get("etag", ""))
         # When the store wrote it, it does not say to a PUT.
         return _write_result(call, permit, documents.CopyResult(etag), _versions(answer, request, found))
 

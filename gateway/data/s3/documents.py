@@ -9,15 +9,16 @@ caller is bounded, checked against what was signed, and rebuilt.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, BucketPlace, ObjectRequest, Operation
 from gateway.core.route import UpstreamCall
-from gateway.data.body import read_plain
+from gateway.data.body import confirmed, read_plain
 from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
@@ -40,7 +41,8 @@ async def _ask(
     plane: DataPlane, call: S3Call, permit: Permit, store_call: UpstreamCall, body: bytes | None = None
 ) -> Reply | documents.Document:
     """One exchange with a store whose answer is a bounded document, which may still turn out to be an error."""
-    sent = body and _confirm_and_send(plane, permit, body)
+    # What changes what is stored is sent once the store listens and the change is still allowed.
+    sent = None if body is None else partial(confirmed, plane, permit, body)
     async with plane.upstream.open(store_call, sent) as answer:
         refused = await check_answer(answer, call, permit)
         if refused is not None:
@@ -48,12 +50,6 @@ async def _ask(
         found = await store_document(answer.body)
     code = documents.store_fault(found)
     return call.error_reply(500, code, permit) if code is not None else found
-
-
-async def _confirm_and_send(plane: DataPlane, permit: Permit, body: bytes) -> AsyncIterator[bytes]:
-    """A document that changes what is stored, once the store listens and the change is still allowed."""
-    await plane.renewals.confirm(permit)
-    yield body
 
 
 async def _read_document(plane: DataPlane, call: S3Call, permit: Permit, root: str) -> Node:

@@ -8,25 +8,23 @@ else by looking first while the name is reserved here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 
 from gateway.core.reasons import Reason, Refused
-from gateway.core.route import Answer
-from gateway.data.body import hold_last, meter, read_plain
+from gateway.core.route import Answer, UploadBody, UpstreamCall
+from gateway.data.body import comes_small, confirmed, hold_last, meter, read_plain, read_whole
 from gateway.data.call import Call
 from gateway.data.plane import DataPlane
-from gateway.data.s3.send import heeds_conditions, require_heeded, send
+from gateway.data.s3.send import heeds_conditions, in_parts, require_heeded, send
 from gateway.data.state.names import require_absent
 from gateway.data.state.transfers import Permit
 from gateway.wire.s3.calls import require_kept, upstream_call
 
-__all__ = ["open_put"]
+__all__ = ["put"]
 
 
-@asynccontextmanager
-async def open_put(plane: DataPlane, call: Call, permit: Permit) -> AsyncIterator[Answer]:
-    """The store's answer to the whole object, from the request's body or from its form's file.
+async def put(plane: DataPlane, call: Call, permit: Permit) -> Answer:
+    """The store's answer to the whole object, from the request's body or from its form's file; the permit has it open.
 
     Raises:
         Refused: MISSING_LENGTH, OBJECT_EXISTS, or what the body itself was refused for.
@@ -43,16 +41,20 @@ async def open_put(plane: DataPlane, call: Call, permit: Permit) -> AsyncIterato
     store_call = upstream_call(permit.route, call.request, body_length=length or 0, only_new=only_new and conditional)
     if not only_new:
         require_heeded(permit, store_call, length)
-    if call.form is not None:
-        chunks = hold_last(plane, permit, meter(plane, permit, call.form.file(), None))
-    else:
-        chunks = read_plain(plane, call.request, permit, call.verified)
-    if not only_new:
-        async with send(plane, store_call, length, chunks, permit) as answer:
-            yield answer
-        return
+        return await _write(plane, call, permit, store_call, length)
     with plane.names.reserve(store_call):
         if not conditional:
             await require_absent(plane.upstream, store_call)
-        async with send(plane, store_call, length, chunks, permit) as answer:
-            yield answer
+        return await _write(plane, call, permit, store_call, length)
+
+
+async def _write(plane: DataPlane, call: Call, permit: Permit, store_call: UpstreamCall, length: int | None) -> Answer:
+    body: UploadBody
+    if call.form is not None:
+        body = hold_last(plane, permit, meter(plane, permit, call.form.file(), None))
+    elif comes_small(permit) and not in_parts(permit, length):
+        whole = await read_whole(plane, call.request, permit, call.verified)
+        body = partial(confirmed, plane, permit, whole)
+    else:
+        body = read_plain(plane, call.request, permit, call.verified)
+    return await send(plane, store_call, length, body, permit)

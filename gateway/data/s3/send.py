@@ -6,24 +6,24 @@ Refuses to own how parts are cut (`DataPlane.upload_parts`) and what the bytes h
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from gateway.core.loan import Stretch
 from gateway.core.reasons import Reason, Refused
-from gateway.core.route import Answer, Capability, UpstreamCall
+from gateway.core.route import Answer, Capability, UploadBody, UpstreamCall
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.wire.s3.multipart import PART_SIZE
 
-__all__ = ["heeds_conditions", "require_heeded", "send"]
+__all__ = ["heeds_conditions", "in_parts", "require_heeded", "send"]
 
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 
 
-def _in_parts(permit: Permit, length: int | None) -> bool:
+def in_parts(permit: Permit, length: int | None) -> bool:
+    """Whether so many bytes, None if nobody knows, are more than their store takes at once."""
     return length is None or length > permit.route.backend.single_put_limit
 
 
@@ -31,7 +31,7 @@ def heeds_conditions(permit: Permit, length: int | None) -> bool:
     """Whether a condition on the written object holds in its store: in parts, it appears when they are completed."""
     capabilities = permit.route.backend.capabilities
     needed = {Capability.CONDITIONAL_WRITES}
-    return (needed | {Capability.CONDITIONAL_COMPLETE} if _in_parts(permit, length) else needed) <= capabilities
+    return (needed | {Capability.CONDITIONAL_COMPLETE} if in_parts(permit, length) else needed) <= capabilities
 
 
 def require_heeded(permit: Permit, store_call: UpstreamCall, length: int | None) -> None:
@@ -44,42 +44,50 @@ def require_heeded(permit: Permit, store_call: UpstreamCall, length: int | None)
         raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "a conditional upload in parts")
 
 
-@asynccontextmanager
 async def send(
+    plane: DataPlane, store_call: UpstreamCall, length: int | None, body: UploadBody, permit: Permit
+) -> Answer:
+    """The store's answer to these bytes, open until the permit ends: in one PUT if their length is known and the store
+    takes that much at once. A `body` that comes whole is for one PUT.
+
+    Raises:
+        Refused: MISSING_LENGTH for a part of unknown length, OVERLOADED when no memory is left to keep parts in, and
+            whatever `body` raises.
+        UpstreamFailed: as `Upstream.open`.
+    """
+    if length is None and store_call.query:
+        raise Refused(Reason.MISSING_LENGTH, "a part needs a declared length")
+    if isinstance(body, AsyncIterator):  # else it is whole and small
+        if length is None or in_parts(permit, length):
+            answer = await _send_parts(plane, store_call, length, body, permit)
+            permit.consumed = answer.status < 300
+            return answer
+        if length == 0:
+            async for _ in body:  # runs the body's checks; there is no byte to hold back
+                pass
+            body = b""
+    opened = plane.upstream.open(store_call, body)
+    answer = await opened.__aenter__()
+    permit.held = opened
+    permit.consumed = answer.status < 300
+    return answer
+
+
+async def _send_parts(
     plane: DataPlane,
     store_call: UpstreamCall,
     length: int | None,
     chunks: AsyncIterator[bytes | Stretch],
     permit: Permit,
-) -> AsyncIterator[Answer]:
-    """The store's answer to these bytes: in one PUT if their length is known and the store takes that much at once.
-
-    Raises:
-        Refused: MISSING_LENGTH for a part of unknown length, OVERLOADED when no memory is left to keep parts in, and
-            whatever `chunks` raises.
-        UpstreamFailed: as `Upstream.open`.
-    """
-    if length is None and store_call.query:
-        raise Refused(Reason.MISSING_LENGTH, "a part needs a declared length")
-    if length is None or _in_parts(permit, length):
-        with plane.part_memory.portion(permit.holders).hold(_memory_for(permit) if length is None else 0):
-            answer = await plane.upload_parts(
-                replace(store_call, body_length=None),
-                (chunk async for chunk in chunks if isinstance(chunk, bytes)),
-                length,
-                permit.route.backend.capabilities,
-                partial(plane.renewals.confirm, permit),
-            )
-        permit.consumed = answer.status < 300
-        yield answer
-        return
-    if length == 0:
-        async for _ in chunks:  # runs the body's checks; there is no byte to hold back
-            pass
-    body: AsyncIterator[bytes | Stretch] | bytes = chunks if length else b""
-    async with plane.upstream.open(replace(store_call, body_length=length), body) as answer:
-        permit.consumed = answer.status < 300
-        yield answer
+) -> Answer:
+    with plane.part_memory.portion(permit.holders).hold(_memory_for(permit) if length is None else 0):
+        return await plane.upload_parts(
+            replace(store_call, body_length=None),
+            (chunk async for chunk in chunks if isinstance(chunk, bytes)),
+            length,
+            permit.route.backend.capabilities,
+            partial(plane.renewals.confirm, permit),
+        )
 
 
 def _memory_for(permit: Permit) -> int:

@@ -25,7 +25,7 @@ from gateway.data.s3.copy import copy
 from gateway.data.s3.documents import DOCUMENTS
 from gateway.data.s3.keepalive import Opened
 from gateway.data.s3.local import LOCAL
-from gateway.data.s3.put import open_put
+from gateway.data.s3.put import put
 from gateway.data.state.transfers import Permit
 from gateway.data.store_errors import check_answer
 from gateway.data.tus.handler import answer_step
@@ -78,21 +78,21 @@ def _may_fetch_alone(permit: Permit) -> bool:
 
 
 async def _put_object(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Opened:
-    async with open_put(plane, call, permit) as answer:
-        return await check_answer(answer, call, permit) or answer
+    answer = await put(plane, call, permit)
+    return await check_answer(answer, call, permit) or answer
 
 
 async def _post_object(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Opened:
-    async with open_put(plane, call, permit) as answer:
-        refused = await check_answer(answer, call, permit)
-        if refused is not None or call.form is None:
-            return refused or answer
-        return form_reply(call.form, call.attempt, answer.headers, snapshot.public_url, permit.exchange.request_id)
+    answer = await put(plane, call, permit)
+    refused = await check_answer(answer, call, permit)
+    if refused is not None or call.form is None:
+        return refused or answer
+    return form_reply(call.form, call.attempt, answer.headers, snapshot.public_url, permit.exchange.request_id)
 
 
 async def _receive_file(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Opened:
-    async with open_put(plane, call, permit) as answer:
-        return await check_answer(answer, call, permit) or answer_receipt(call, permit, answer)
+    answer = await put(plane, call, permit)
+    return await check_answer(answer, call, permit) or answer_receipt(call, permit, answer)
 
 
 LINK_ANSWERS: Final[Mapping[LinkAnswer | Operation, LinkHandler]] = MappingProxyType(
