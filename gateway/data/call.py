@@ -52,18 +52,22 @@ class LinkAnswer(Enum):
 
 
 class AtStore:
-    """What a call without a body asks of its store, made once for all that make the same call by the same route."""
+    """What a call asks of its store, made once for all that make the same call by the same route."""
 
-    __slots__ = ("_made", "_route")
+    __slots__ = ("_made", "_only_new", "_route")
 
     def __init__(self) -> None:
         self._route: Route | None = None
+        self._only_new = False
         self._made: UpstreamCall | None = None
 
-    def by(self, route: Route, request: ObjectRequest) -> UpstreamCall:
-        """Raises Refused as `upstream_call` does. `request` is the call's own."""
-        if self._made is None or self._route is not route:
-            self._made, self._route = upstream_call(route, request), route
+    def by(
+        self, route: Route, request: ObjectRequest, *, body_length: int | None = None, only_new: bool = False
+    ) -> UpstreamCall:
+        """Raises Refused as `upstream_call` does. `request` is the call's own, and so is the length of its body."""
+        if self._made is None or self._route is not route or self._only_new is not only_new:
+            self._made = upstream_call(route, request, body_length=body_length, only_new=only_new)
+            self._route, self._only_new = route, only_new
         return self._made
 
 

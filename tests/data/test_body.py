@@ -10,9 +10,11 @@ import pytest
 
 from gateway.core.pattern import NamePattern
 from gateway.core.policy import LimitRule
+from gateway.core.reasons import Reason, Refused
 from gateway.core.record import Outcome
 from gateway.core.request import Action
 from gateway.data import body as room
+from gateway.data.state.transfers import Permit
 from tests.data.harness import APP, Rig, policy, request, running
 
 BODY = bytes(range(256)) * 1000
@@ -23,31 +25,72 @@ def b64(raw: bytes) -> str:
     return b64encode(raw).decode()
 
 
-RIGHT = {
-    "Content-MD5": b64(md5(BODY).digest()),
-    "x-amz-checksum-sha256": b64(sha256(BODY).digest()),
-    "x-amz-checksum-crc32": b64(zlib.crc32(BODY).to_bytes(4)),
-    "x-amz-content-sha256": sha256(BODY).hexdigest(),
-}
+def digests(body: bytes) -> dict[str, str]:
+    """Every header that says what these bytes are."""
+    return {
+        "Content-MD5": b64(md5(body).digest()),
+        "x-amz-checksum-sha256": b64(sha256(body).digest()),
+        "x-amz-checksum-crc32": b64(zlib.crc32(body).to_bytes(4)),
+        "x-amz-content-sha256": sha256(body).hexdigest(),
+    }
 
 
+RIGHT = digests(BODY)
+SMALL = BODY[:1000]
+"""A body that is taken whole."""
+
+sizes = pytest.mark.parametrize("body", [BODY, SMALL, BODY[:65536], BODY[:65537]], ids=len)
+
+
+@sizes
 @pytest.mark.parametrize("name", RIGHT)
-async def test_a_right_digest_passes(app: Rig, name: str) -> None:
+async def test_a_right_digest_passes(app: Rig, name: str, body: bytes) -> None:
     """What was declared is what came."""
-    got = await app.ask("PUT", "/reports/a", {name: RIGHT[name]}, BODY)
-    assert (200, BODY) == (got.status, app.store.stored("inside/a"))
+    got = await app.ask("PUT", "/reports/a", {name: digests(body)[name]}, body)
+    assert (200, body) == (got.status, app.store.stored("inside/a"))
     record = await app.last()
-    assert (len(BODY), Outcome.OK) == (record.bytes_in, record.outcome)
+    assert (len(body), Outcome.OK) == (record.bytes_in, record.outcome)
 
 
+@sizes
 @pytest.mark.parametrize("name", ["Content-MD5", "x-amz-checksum-sha256", "x-amz-checksum-crc32"])
-async def test_a_wrong_digest_leaves_no_whole_request(app: Rig, name: str) -> None:
-    """The check ends with the last byte, and the last chunk was held back until then."""
-    got = await app.ask("PUT", "/reports/a", {name: RIGHT[name]}, BODY[:-1] + b"!")
+async def test_a_wrong_digest_leaves_no_whole_request(app: Rig, name: str, body: bytes) -> None:
+    """The check ends with the last byte, and the last chunk was held back until then; a small body is not begun."""
+    got = await app.ask("PUT", "/reports/a", {name: digests(body)[name]}, body[:-1] + b"!")
     assert (400, None) == (got.status, app.store.stored("inside/a"))
-    [seen] = app.store.calls("PUT")
-    assert not seen.whole
-    assert len(seen.body) < len(BODY)
+    assert (len(body) > 65536) == bool(app.store.calls("PUT"))
+    assert not any(seen.whole or len(seen.body) == len(body) for seen in app.store.calls("PUT"))
+
+
+async def test_a_small_body_is_asked_about_when_it_leaves(app: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it may still be stored is asked once a connection is there, with all of it counted: a no leaves nothing
+    of it, and a yes all."""
+    counted = []
+
+    async def refuse(permit: Permit) -> None:
+        counted.append((permit.moved, len(app.store.calls("PUT"))))
+        raise Refused(Reason.REVOKED, "meanwhile")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(app.plane.renewals, "confirm", refuse)
+        assert 403 == (await app.ask("PUT", "/reports/a", body=SMALL)).status
+    assert ([(len(SMALL), 1)], None) == (counted, app.store.stored("inside/a"))
+    assert b"" == app.store.calls("PUT")[0].body
+    assert 200 == (await app.ask("PUT", "/reports/a", body=SMALL)).status
+
+
+async def test_a_small_body_may_come_in_pieces(rig: Rig) -> None:
+    """It is sent when all is here; nothing of it reaches the store before, and a slow client gets leave to send it."""
+    token = await rig.link(actions=WRITE)
+    async with rig.client() as client:
+        asked = {"Content-Length": str(len(SMALL)), "Expect": "100-continue"}
+        await client.send(request("PUT", f"/s/{token}", asked))
+        assert 100 == (await client.head()).status
+        for start in range(0, len(SMALL), 250):
+            assert [] == rig.store.calls("PUT")
+            await client.send(SMALL[start : start + 250])
+        assert 201 == (await client.answer()).status
+    assert SMALL == rig.store.stored("inside/a.txt")
 
 
 async def test_without_the_held_chunk_the_store_would_have_it_all(app: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,30 +164,34 @@ def unsigned_chunks(body: bytes, trailer: str) -> bytes:
     return b"%x\r\n%s\r\n0\r\n%s\r\n\r\n" % (len(body), body, trailer.encode())
 
 
-@pytest.mark.parametrize(("checksum", "status"), [(RIGHT["x-amz-checksum-crc32"], 200), ("AAAAAA==", 400)])
-async def test_aws_chunks_are_unwrapped_and_their_trailer_checked(app: Rig, checksum: str, status: int) -> None:
+@sizes
+@pytest.mark.parametrize(("wrong", "status"), [(None, 200), ("AAAAAA==", 400)])
+async def test_aws_chunks_are_unwrapped_and_their_trailer_checked(
+    app: Rig, wrong: str | None, status: int, body: bytes
+) -> None:
     """No framing is stored as data, and a wrong trailer leaves nothing."""
+    checksum = wrong or digests(body)["x-amz-checksum-crc32"]
     headers = {
         "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-        "x-amz-decoded-content-length": str(len(BODY)),
+        "x-amz-decoded-content-length": str(len(body)),
         "x-amz-trailer": "x-amz-checksum-crc32",
         "Content-Encoding": "aws-chunked",
     }
-    body = unsigned_chunks(BODY, f"x-amz-checksum-crc32:{checksum}")
-    got = await app.ask("PUT", "/reports/a", headers, body)
+    got = await app.ask("PUT", "/reports/a", headers, unsigned_chunks(body, f"x-amz-checksum-crc32:{checksum}"))
     assert status == got.status
-    assert (BODY if status == 200 else None) == app.store.stored("inside/a")
+    assert (body if status == 200 else None) == app.store.stored("inside/a")
 
 
-@pytest.mark.parametrize("claimed", [len(BODY) - 1, len(BODY) + 1])
-async def test_the_decoded_length_is_the_length(app: Rig, claimed: int) -> None:
+@sizes
+@pytest.mark.parametrize("more", [-1, 1])
+async def test_the_decoded_length_is_the_length(app: Rig, more: int, body: bytes) -> None:
     """More or less than declared is neither."""
     headers = {
         "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-        "x-amz-decoded-content-length": str(claimed),
+        "x-amz-decoded-content-length": str(len(body) + more),
         "Content-Encoding": "aws-chunked",
     }
-    got = await app.ask("PUT", "/reports/a", headers, b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY))
+    got = await app.ask("PUT", "/reports/a", headers, b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
     assert 400 == got.status
     assert None is app.store.stored("inside/a")
 

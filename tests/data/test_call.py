@@ -10,7 +10,7 @@ import pytest
 from gateway.core.attempt import ANONYMOUS, Attempt, Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.request import Action, BucketPlace, LinkPlace, ObjectRequest, Operation
-from gateway.core.route import Backend, Bucket, Route
+from gateway.core.route import Backend, Bucket, Capability, Route
 from gateway.core.token import hash_secret
 from gateway.data.call import LinkAnswer, LinkCall, S3Call
 from gateway.wire.parse import raw_request
@@ -98,3 +98,16 @@ def test_what_is_asked_of_a_store_is_made_once_for_the_same_route() -> None:
             "elsewhere/a"
             == again.at_store.by(replace(route, bucket=Bucket("b", "lab", "r", "elsewhere/")), again.request).key
         )
+
+
+def test_a_write_that_may_not_replace_is_another_call() -> None:
+    """Whether a link may overwrite can change between two requests that say the same: what was made before is not
+    asked then."""
+    backend = Backend("lab", frozenset({Capability.CONDITIONAL_WRITES}))
+    route = Route(rule="r", backend=backend, bucket=Bucket("reports", "lab", "real", "in/"), key="a")
+    raw = raw_request("PUT", "/reports/a", [(b"Host", b"gw"), (b"Content-Length", b"3")])
+    request = ObjectRequest(raw=raw, operation=Operation.PUT_OBJECT, place=BucketPlace("reports", "a"))
+    at_store = S3Call(request, None, attempt("a")).at_store
+    made = [at_store.by(route, request, body_length=3, only_new=only_new) for only_new in (False, True, True, False)]
+    assert [False, True, True, False] == [("if-none-match", "*") in call.headers for call in made]
+    assert made[1] is made[2]

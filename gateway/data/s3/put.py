@@ -18,7 +18,7 @@ from gateway.data.plane import DataPlane
 from gateway.data.s3.send import heeds_conditions, in_parts, require_heeded, send
 from gateway.data.state.names import require_absent
 from gateway.data.state.transfers import Permit
-from gateway.wire.s3.calls import require_kept, upstream_call
+from gateway.wire.s3.calls import require_kept
 
 __all__ = ["put"]
 
@@ -38,7 +38,9 @@ async def put(plane: DataPlane, call: Call, permit: Permit) -> Answer:
     require_kept(permit.route, length)
     only_new = call.only_new(permit)
     conditional = heeds_conditions(permit, length)
-    store_call = upstream_call(permit.route, call.request, body_length=length or 0, only_new=only_new and conditional)
+    store_call = call.at_store.by(
+        permit.route, call.request, body_length=length or 0, only_new=only_new and conditional
+    )
     if not only_new:
         require_heeded(permit, store_call, length)
         return await _write(plane, call, permit, store_call, length)

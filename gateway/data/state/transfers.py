@@ -19,6 +19,7 @@ from gateway.core.attempt import Attempt, address_class
 from gateway.core.grant import Grant
 from gateway.core.lease import Lease, Reservation
 from gateway.core.limits import Verdict, share_of
+from gateway.core.policy import Policy
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import RevocationView
 from gateway.core.route import Answer, Route
@@ -42,18 +43,21 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """One thing that was allowed, and where it leads."""
+    """One thing that was allowed, and where it leads. `policy` said so to `grant`, as far as that is known."""
 
     attempt: Attempt
     route: Route
+    policy: Policy | None = None
+    grant: Grant | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class Permit:
     """The right to run one admitted request; given back when its body ends.
 
-    `grant` is the one in force, as it was at the feed's position `as_of`; `ended` is why the right has ended for good;
-    `version` the entity tag of what the store sends.
+    `grant` is the one in force, as it was at the feed's position `as_of`; `decided` is by which policy and for which
+    grant `route` was found; `ended` is why the right has ended for good; `version` the entity tag of what the store
+    sends.
     `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes, `copied` those
     that came from `source` through here; `further` is what else it touches now. `reserved` counts those that were
     reserved in the name of `reservation`, and `counted` the moved ones that were reported to the store. `store_error`
@@ -65,6 +69,7 @@ class Permit:
     grant: Grant | None
     attempt: Attempt
     route: Route
+    decided: tuple[Policy, Grant | None] | None = None
     as_of: int = 0
     ended: Reason | None = None
     version: str | None = None
@@ -91,7 +96,7 @@ class Permit:
     @property
     def touched(self) -> Iterator[Allowed]:
         """All that this is about: the request's own place, where a copy's bytes come from, an archive's member."""
-        yield Allowed(self.attempt, self.route)
+        yield Allowed(self.attempt, self.route, *(self.decided or ()))
         if self.source is not None:
             yield self.source
         yield from self.further

@@ -71,7 +71,12 @@ class Admission:
         if self._snapshot.posture.audit == "closed" and plane.accounts.ledger_down:
             raise DependencyDown("audit", "records cannot be written")
         permit = self._permit = Permit(
-            exchange=self._exchange, grant=grant, attempt=attempt, route=route, as_of=call.as_of
+            exchange=self._exchange,
+            grant=grant,
+            attempt=attempt,
+            route=route,
+            decided=(plane.snapshot.policy, grant),  # in the same turn
+            as_of=call.as_of,
         )
         if route.limits:
             permit.verdict = await _take_rate(plane, self._snapshot, route, attempt.now)

@@ -9,12 +9,11 @@ would serve what is revoked, or what no rule allows.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
-from gateway.core.policy import Policy, decide
+from gateway.core.policy import Policy, decide, only_time_can_end
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Operation
 from gateway.core.route import Backend, Bucket, Route
@@ -57,10 +56,14 @@ def reauthorise(plane: DataPlane, grant: Grant | None, before: Allowed, now: flo
     Raises:
         Refused: as `authorise`; NOT_ALLOWED when the name stands for another place by now.
     """
-    attempt = replace(before.attempt, now=now)
+    attempt, policy = before.attempt.again(before.attempt.peer, now), plane.snapshot.policy
+    if before.policy is policy and before.grant is grant and only_time_can_end(policy, grant, attempt):
+        same = authorise_same(plane, grant, attempt, before.route)
+        if same is not None:
+            return same
     plane.follower.require_standing(grant, attempt.bucket, attempt.key, before.route.backend.name)
     try:
-        route = _decide(plane.snapshot.policy, grant, attempt)
+        route = _decide(policy, grant, attempt)
     except Refused as refused:
         if refused.reason is Reason.BACKEND_DRAINED:  # the last of all objections: what runs there may end by itself
             return before.route

@@ -123,6 +123,7 @@ class Renewals:
         """
         await _catch_up(self._plane, permit)
         permit.route = authorise(self._plane, permit.grant, permit.attempt)
+        permit.decided = self._plane.snapshot.policy, permit.grant
 
     async def confirm(self, permit: Permit) -> None:
         """Ask whether what runs may go on, and return in the same turn in which the answer was yes.

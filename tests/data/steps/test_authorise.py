@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.attempt import ANONYMOUS, Attempt, Principal
+from gateway.core.grant import Grant
 from gateway.core.policy import explain
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
@@ -67,10 +68,20 @@ async def test_the_list_of_buckets_is_shown_to_whom_rules_name(rig: Rig) -> None
     assert Reason.NOT_ALLOWED == refusal(rig.plane, None, replace(listing, principal=ANONYMOUS))
 
 
-async def test_again_is_now_and_at_the_same_place(rig: Rig) -> None:
+def before(rig: Rig, grant: Grant, *, told: bool) -> Allowed:
+    """What was allowed, and by whom if that is told."""
+    route = authorise(rig.plane, grant, READ)
+    return Allowed(READ, route, rig.plane.snapshot.policy, grant) if told else Allowed(READ, route)
+
+
+both = pytest.mark.parametrize("told", [False, True], ids=["decided again", "by the same"])
+
+
+@both
+async def test_again_is_now_and_at_the_same_place(rig: Rig, told: bool) -> None:
     """What goes on is judged by the time it is now, and by where its name leads now; a drained store lets it end."""
     _, key = await rig.key(expires_at=NOW + 10)
-    allowed = Allowed(READ, authorise(rig.plane, key, READ))
+    allowed = before(rig, key, told=told)
 
     def again(now: float = NOW) -> Reason | None:
         return refusal(rig.plane, key, allowed, now, ask=reauthorise)
@@ -83,12 +94,45 @@ async def test_again_is_now_and_at_the_same_place(rig: Rig) -> None:
     assert (Reason.NOT_ALLOWED, None) == (again(), refusal(rig.plane, key, READ))
 
 
-async def test_a_drained_store_hides_no_revocation(rig: Rig) -> None:
+@both
+async def test_a_drained_store_hides_no_revocation(rig: Rig, told: bool) -> None:
     """What is revoked ends there too."""
     _, key = await rig.key()
-    allowed = Allowed(READ, authorise(rig.plane, key, READ))
+    allowed = before(rig, key, told=told)
     rig.use(policy(drained=True))
     await rig.revoke(FeedKind.KEY, key.id)
+    assert Reason.REVOKED == refusal(rig.plane, key, allowed, NOW, ask=reauthorise)
+
+
+async def test_what_nothing_but_time_can_end_is_not_decided_on_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same policy said so to the same grant: then only time and revocations are asked. Another policy, another
+    grant, and rules with conditions decide anew."""
+    _, key = await rig.key(expires_at=NOW + 10)
+    allowed, decided = before(rig, key, told=True), []
+    decide = room._decide
+    monkeypatch.setattr(room, "_decide", lambda *asked: decided.append(asked) or decide(*asked))
+
+    def decisions(grant: Grant, was: Allowed) -> int:
+        decided.clear()
+        refusal(rig.plane, grant, was, NOW, ask=reauthorise)
+        return len(decided)
+
+    assert 0 == decisions(key, allowed)
+    assert 1 == decisions(replace(key), allowed)
+    assert 1 == decisions(key, Allowed(READ, allowed.route))
+    rig.use(policy())
+    assert 1 == decisions(key, allowed)
+    rig.use(policy(replace(rule("small", may=[Action.READ]), max_size=5)))
+    assert 1 == decisions(key, before(rig, key, told=True))
+
+
+@both
+async def test_what_is_revoked_meanwhile_does_not_go_on(rig: Rig, told: bool) -> None:
+    """Whoever decided on it before."""
+    _, key = await rig.key()
+    allowed = before(rig, key, told=told)
+    assert None is refusal(rig.plane, key, allowed, NOW, ask=reauthorise)
+    await rig.revoke(FeedKind.PREFIX, "reports", "a")
     assert Reason.REVOKED == refusal(rig.plane, key, allowed, NOW, ask=reauthorise)
 
 
