@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
@@ -282,7 +283,7 @@ class _Work:
     async def complete(self, upload_id: str) -> Answer:
         text = complete_document(self._parts)
         call = complete_call(self._place, upload_id, text, self._conditions)
-        async with self._upstream.open(call, self._confirmed(text)) as answer:
+        async with self._upstream.open(call, partial(self._confirmed, text)) as answer:
             found, refused = await _read(answer)
             if refused is not None:
                 return refused
@@ -293,10 +294,10 @@ class _Work:
         about = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
         return Answer(answer.status, {**about, "etag": etag}, 0)
 
-    async def _confirmed(self, text: bytes) -> AsyncIterator[bytes]:
+    async def _confirmed(self, text: bytes) -> bytes:
         if self._confirm is not None:
             await self._confirm()
-        yield text
+        return text
 
     def abort(self, upload_id: str) -> asyncio.Task[None]:
         """A task that throws the parts away; a store that cannot be reached now keeps them until its own clean-up."""

@@ -64,6 +64,54 @@ async def test_a_connection_passed_on_while_its_answer_is_taken_harms_neither() 
     assert 1 == seen.connections
 
 
+async def test_a_whole_body_is_asked_for_when_there_is_a_connection() -> None:
+    """The last moment to say no: the one connection is taken, and nothing was sent yet. A yes goes with the head."""
+    free, asked = asyncio.Event(), []
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n")
+        await free.wait()
+        await peer.send(b"object")
+        await answer_all(peer)
+
+    async def body() -> bytes:
+        asked.append(free.is_set())
+        return b"upload"
+
+    async with fault_server(script) as seen, upstream_to(seen.port, max_connections=1) as upstream:
+
+        async def put() -> bytes:
+            async with upstream.open(call("PUT", "put", 6), body) as answer:
+                return await answer.body.read(100)
+
+        async with upstream.open(call()) as taken, asyncio.TaskGroup() as group:
+            putting = group.create_task(put())
+            await asyncio.sleep(0)
+            free.set()
+            assert b"object" == await taken.body.read(100)
+    assert b"upload" == putting.result()
+    assert ([True], 1) == (asked, seen.connections)
+
+
+async def test_of_a_whole_body_that_is_refused_nothing_is_sent() -> None:
+    """Not even a head, from which some stores make an empty object. The next upload finds another connection."""
+    async with fault_server(answer_all) as seen, upstream_to(seen.port) as upstream:
+
+        async def refused() -> bytes:
+            raise Refused(Reason.REVOKED, "meanwhile")
+
+        async def allowed() -> bytes:
+            return b"upload"
+
+        with pytest.raises(Refused):
+            async with upstream.open(call("PUT", "no", 6), refused):
+                pytest.fail("there is no answer")
+        async with upstream.open(call("PUT", "yes", 6), allowed) as answer:
+            assert b"upload" == await answer.body.read(100)
+    assert (["PUT"], True) == ([head.split()[0] for head in seen.heads], "yes" in seen.heads[0])
+
+
 async def test_an_answer_that_nobody_reads_to_the_end_ends_its_connection() -> None:
     """Leaving early closes the connection instead of reading on for nobody."""
 

@@ -13,7 +13,7 @@ import pytest
 from gateway.backends import multipart_upload
 from gateway.backends.multipart_upload import upload, upload_call
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.route import Answer, Capability, UpstreamCall
+from gateway.core.route import Answer, Capability, UploadBody, UpstreamCall
 from gateway.wire.s3 import multipart
 from gateway.wire.s3.multipart import PART_SIZE, Destination
 from tests.backends.test_upstream import opened, spec_of
@@ -42,6 +42,12 @@ class Body:
         return self.content
 
 
+async def _sent(body: UploadBody | None) -> bytes:
+    if callable(body):
+        return await body()
+    return body or b"" if isinstance(body, bytes | None) else b"".join([chunk async for chunk in body])
+
+
 class MemoryUpstream:
     """A store that keeps everything in memory, and fails where a test tells it to."""
 
@@ -54,9 +60,9 @@ class MemoryUpstream:
         self.object: bytes | None = None
 
     @asynccontextmanager
-    async def open(self, call: UpstreamCall, body: AsyncIterator[bytes] | bytes | None = None) -> AsyncIterator[Answer]:
+    async def open(self, call: UpstreamCall, body: UploadBody | None = None) -> AsyncIterator[Answer]:
         query = dict(call.query)
-        content = body if isinstance(body, bytes) else b"".join([c async for c in body]) if body is not None else b""
+        content = await _sent(body)
         assert call.body_length is None or call.body_length == len(content)
         step = {"POST": "complete" if "uploadId" in query else "create", "DELETE": "abort", "PUT": "put"}[call.method]
         if "partNumber" in query:

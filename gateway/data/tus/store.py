@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from gateway.core.pattern import RESERVED
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import ObjectRequest, Operation
-from gateway.core.route import Answer, Capability, Route, Upstream, UpstreamCall
+from gateway.core.route import Answer, Capability, Route, UploadBody, Upstream, UpstreamCall
 from gateway.data.state.names import Names, require_absent
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
 from gateway.wire.replies import store_reason
@@ -218,7 +219,7 @@ class TusStore:
         text = complete_document([CompletedPart(part.number, part.etag) for part in parts])
         async with self._guard(only_new=only_new, conditional=conditional) as headers:
             call = complete_call(self._place, parts_id, text, tuple(headers.items()))
-            found = await self._ask(call, _send_after(standing, text))
+            found = await self._ask(call, partial(_after, standing, text))
         read_completed(found)
 
     async def put_whole(self, body: AsyncIterator[bytes] | bytes, size: int, *, only_new: bool) -> None:
@@ -307,7 +308,7 @@ class TusStore:
         require_own_name(self._route)
         return Destination(self._route.backend.name, self._route.bucket.real_bucket, self._route.real_key)
 
-    async def _ask(self, call: UpstreamCall, body: bytes | AsyncIterator[bytes] | None = None) -> bytes:
+    async def _ask(self, call: UpstreamCall, body: UploadBody | None = None) -> bytes:
         """The document that a call is answered with.
 
         Raises:
@@ -342,9 +343,9 @@ async def _join(head: bytes, tail: AsyncIterator[bytes] | None) -> AsyncIterator
             yield chunk
 
 
-async def _send_after(standing: Callable[[], Awaitable[None]], body: bytes) -> AsyncIterator[bytes]:
+async def _after(standing: Callable[[], Awaitable[None]], body: bytes) -> bytes:
     await standing()
-    yield body
+    return body
 
 
 async def _require_success(answer: Answer) -> None:
