@@ -588,7 +588,7 @@ async def test_control_of_what_is_looked_at(monkeypatch: pytest.MonkeyPatch, spl
     """Without the byte that is held back, the store would have it all before it is found wrong."""
 
     def all_of_it(self: bodies._Rest, came: memoryview) -> list[memoryview]:
-        self._checks.update(came)
+        self._proof.look(came)
         self._count(len(came))
         return [came]
 
