@@ -191,7 +191,8 @@ _TABLE: Final = (
         ),
         max_expires=WEEK,
         notes="Serves a folder. Preconditions are ignored, metadata may be lost, Expires always is. An object cannot "
-        "have the name of a folder. The ETag of an upload in parts is another one later.",
+        "have the name of a folder. A name with a slash at its end is refused, an empty one too: it would become a "
+        "file, and nothing could lie below it. The ETag of an upload in parts is another one later.",
     ),
     Profile(
         name="generic",
