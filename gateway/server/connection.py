@@ -349,7 +349,7 @@ class Connection(asyncio.BufferedProtocol):
         if not lingering:
             stream.close()
             return
-        if stream.can_write_eof():
+        with suppress(NotImplementedError, OSError):  # not over TLS, and not if it has gone (asyncio)
             stream.write_eof()
         self._closing = self._host.loop.call_later(_LINGERING, stream.close)
         self._resume()

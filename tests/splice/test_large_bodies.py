@@ -16,6 +16,7 @@ from hashlib import md5, sha256
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason
@@ -469,6 +470,17 @@ async def test_a_store_that_refuses_early_is_heard(way: str, heard: int, spliced
         await rig.recorded(1)
         assert 0 == len(rig.plane.transfers)
     spliced.count += way == "over lent sockets"  # a refusal may come before the kernel's turn
+
+
+async def test_a_client_that_leaves_a_refused_upload_is_no_error_of_ours() -> None:
+    """Nobody hears its answer out, and that is all."""
+    with capture_logs() as logged:
+        async with before(Kept()) as (rig, _), rig.client() as client:
+            token = await rig.link("a")
+            await client.send(request("PUT", f"/s/{token}", {"Content-Length": str(SIZE)}) + BODY[:1000])
+            client.sock.close()
+            await rig.recorded(1)
+    assert [] == [line for line in logged if line["log_level"] == "error"]
 
 
 async def test_success_before_the_body_is_none(way: str, spliced) -> None:
