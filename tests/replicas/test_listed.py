@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,25 @@ class Listing:
             self.write()
             await asyncio.sleep(1.0)
 
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """The same where no event loop runs, as while a gateway starts: on a busy machine, that takes longer than the
+        list may be old."""
+        stopped = threading.Event()
+
+        def write() -> None:
+            self.write()
+            while not stopped.wait(1.0):
+                self.write()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            writer.join()
+
 
 @pytest.fixture(scope="module")
 def listing(tmp_path_factory: pytest.TempPathFactory) -> Listing:
@@ -62,8 +83,10 @@ def listing(tmp_path_factory: pytest.TempPathFactory) -> Listing:
 @pytest.fixture(scope="module")
 def follower(rclone: RunningStore, listing: Listing, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     state = f'{{grants: "sqlite:///own.db", revocations: {{file: "{listing.path}", max_age: {MAX_AGE}s}}}}'
-    listing.write()
-    with fleet(tmp_path_factory.mktemp("follower"), rclone, [state], workers=2, policy=_PACED) as running:
+    with ExitStack() as stack:
+        with listing.kept():
+            home = tmp_path_factory.mktemp("follower")
+            running = stack.enter_context(fleet(home, rclone, [state], workers=2, policy=_PACED))
         running.put("small", b"small")
         running.put("large", bytes(SIZE))
         yield running
