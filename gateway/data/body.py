@@ -19,7 +19,7 @@ from gateway.core.request import BodyFraming, ObjectRequest
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.reserve import claim
-from gateway.splice.pump import carry, splice, worth_it
+from gateway.splice.pump import carry, is_worth_it, splice
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks
 from gateway.wire.sig.sigv4 import Verified
@@ -208,7 +208,7 @@ class _Rest:
 
     def begins(self) -> bool:
         """Whether all that came was taken, and enough is still to come; nothing more is read until then."""
-        return worth_it(self._exchange.body_left) and worth_it(self._exchange.hold_body())
+        return is_worth_it(self._exchange.body_left) and is_worth_it(self._exchange.hold_body())
 
     async def pour(self, sink: Sink, most: int) -> int:
         if not self._proof.needed:

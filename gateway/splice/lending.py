@@ -1,6 +1,6 @@
-"""Owns how a connection lends its socket: emptied first, by a duplicate of its descriptor, and never one under TLS.
+"""Owns how a connection lends its socket: flushed first, as a duplicate of its descriptor, and never one under TLS.
 
-Refuses to own when (the connections know) and what moves then (`gateway.splice.pump`).
+Refuses to own when it is lent (the connections decide) and what moves then (`gateway.splice.pump`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ __all__ = ["Lending", "flush", "may_be_lent"]
 
 
 def may_be_lent(stream: asyncio.Transport | None) -> bool:
-    """Whether what crosses the socket are the very bytes of the connection."""
+    """Whether the socket carries the connection's bytes as they are, not encrypted."""
     return stream is not None and not stream.is_closing() and stream.get_extra_info("sslcontext") is None
 
 
 class Lending:
-    """What a connection has lent of its socket, if anything."""
+    """The loan of a connection's socket, if there is one."""
 
     __slots__ = ("_loan",)
 
@@ -35,14 +35,14 @@ class Lending:
     def lend(
         self, stream: asyncio.Transport | None, moved: Callable[[int], None], cut: Callable[[], object]
     ) -> Loan | None:
-        """The socket by a second descriptor; None when it is gone, or the process has no more of them.
+        """The socket by a second descriptor; None when it is closed, or the process has no more descriptors.
 
-        `moved` hears of its bytes; `cut` ends the connection, if some that were for it were lost.
+        `moved` is called with each count of bytes; `cut` ends the connection if bytes for it were lost.
         """
         if stream is None or stream.is_closing():
             return None
 
-        def returned(lost: int) -> None:
+        def end_loan(lost: int) -> None:
             self._loan = None
             if lost:
                 cut()
@@ -51,7 +51,7 @@ class Lending:
             descriptor = os.dup(stream.get_extra_info("socket").fileno())
         except OSError:
             return None
-        self._loan = loan = Loan(descriptor, moved, returned)
+        self._loan = loan = Loan(descriptor, moved, end_loan)
         return loan
 
     def recall(self) -> None:
@@ -64,7 +64,7 @@ async def flush(stream: asyncio.Transport, drain: Callable[[], Awaitable[None]],
     """Wait until all that was written has left for the kernel; `high` is the transport's own limit, for afterwards."""
     try:
         while stream.get_write_buffer_size() and not stream.is_closing():
-            stream.set_write_buffer_limits(high=0)  # so that it tells when nothing is left
+            stream.set_write_buffer_limits(high=0)  # so that it resumes only when nothing is left
             await drain()
     finally:
         if not stream.is_closing():

@@ -1,6 +1,6 @@
-"""Owns one body's way from socket to socket: through a pipe in the kernel, or through a buffer where somebody looks.
+"""Owns the transfer of one body from socket to socket: through a pipe in the kernel, or a buffer where it is inspected.
 
-Refuses to own when it moves (`gateway.splice.pump`), the pipes (`gateway.splice.pipes`) and what is looked for.
+Refuses to own when it moves (`gateway.splice.pump`), the pipes (`gateway.splice.pipes`) and the inspection.
 
 Law: no more leaves the source than was asked for, all of it reaches the sink in order, and what has not is in `held`.
 """
@@ -17,10 +17,10 @@ from typing import Final
 from gateway.core.loan import Loan
 from gateway.splice.pipes import Pipe, Pipes
 
-__all__ = ["Carried", "Passage", "Spliced", "Through"]
+__all__ = ["BufferedPassage", "KernelPassage", "Passage", "Transform"]
 
-Through = Callable[[memoryview], Sequence[bytes | memoryview]]
-"""Sees what came, and gives what is to go on; only until it returns is the view good."""
+Transform = Callable[[memoryview], Sequence[bytes | memoryview]]
+"""Gets the bytes that came, and returns those to send on; the view is valid only until it returns."""
 
 _FLAGS: Final = 0x1 | 0x2
 """SPLICE_F_MOVE | SPLICE_F_NONBLOCK of Linux (linux/splice.h), which Python does not name."""
@@ -30,10 +30,10 @@ _MOST_AT_ONCE: Final = 64
 
 
 class Passage(ABC):
-    """`left` bytes are still to leave the source, `held` have left it and not reached the sink, which `went` have.
+    """`left` bytes are still to leave the source, `held` have left it and not reached the sink, `written` have.
 
-    `readable` and `writable` are false once a socket has said that it would block. A source wakes us when `least` bytes
-    have come, or its end.
+    `readable` and `writable` are false once a socket has said that it would block. The event loop is woken when `least`
+    bytes have come, or the source's end.
     """
 
     __slots__ = (
@@ -47,14 +47,14 @@ class Passage(ABC):
         "readable",
         "sink",
         "source",
-        "went",
         "writable",
+        "written",
     )
 
     def __init__(self, source: Loan, sink: Loan, most: int) -> None:
         self.source, self.sink = source, sink
         self.left = self.mark = most
-        self.held = self.went = 0
+        self.held = self.written = 0
         self.least = 1
         self.readable = self.writable = True
         self.queued = self.ended = False
@@ -69,7 +69,7 @@ class Passage(ABC):
         """Give back what it holds."""
 
     def wake_at(self, count: int) -> None:
-        """Have the source wake us when so many bytes have come."""
+        """Wake the event loop only when so many bytes have come."""
         if count != self.least:
             self.least = count
             sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, self.source.descriptor)
@@ -78,32 +78,32 @@ class Passage(ABC):
             finally:
                 sock.detach()
 
-    def _came(self, count: int) -> None:
+    def _count_read(self, count: int) -> None:
         self.left -= count
         if self.left < self.least:
             self.wake_at(max(1, self.left))
         self.source.moved(count)
 
-    def _went(self, count: int) -> None:
+    def _count_written(self, count: int) -> None:
         self.held -= count
-        self.went += count
+        self.written += count
         self.sink.moved(count)
 
 
-class Spliced(Passage):
-    """Inside the kernel: splice(2). `told` hears of what reaches the sink. Without a pipe, it ends."""
+class KernelPassage(Passage):
+    """Inside the kernel: splice(2). `on_written` gets each count that reached the sink. Without a pipe, it ends."""
 
-    __slots__ = ("_pipe", "_pipes", "_told")
+    __slots__ = ("_on_written", "_pipe", "_pipes")
 
-    def __init__(self, source: Loan, sink: Loan, most: int, told: Callable[[int], None], pipes: Pipes) -> None:
+    def __init__(self, source: Loan, sink: Loan, most: int, on_written: Callable[[int], None], pipes: Pipes) -> None:
         super().__init__(source, sink, most)
-        self._told = told
+        self._on_written = on_written
         self._pipes = pipes
         self._pipe: Pipe | None = None
 
     def advance(self, most: int) -> bool:
         self._pipe = pipe = self._pipe or self._pipes.take()
-        alive = pipe is not None and self._splice(pipe, self.went + most)
+        alive = pipe is not None and self._splice(pipe, self.written + most)
         if pipe is not None and not self.held:
             self.release()
         return alive
@@ -116,7 +116,7 @@ class Spliced(Passage):
     def _splice(self, pipe: Pipe, stop: int) -> bool:
         """Fill the pipe and empty it, again and again."""
         source, sink = self.source.descriptor, self.sink.descriptor
-        while self.went < stop:
+        while self.written < stop:
             if not self.held:
                 if not self.left or not self.readable:
                     break
@@ -130,7 +130,7 @@ class Spliced(Passage):
                 if not count:
                     return False
                 self.held = count
-                self._came(count)
+                self._count_read(count)
             try:
                 count = os.splice(pipe.out, sink, self.held, flags=_FLAGS)
             except BlockingIOError:
@@ -138,24 +138,25 @@ class Spliced(Passage):
                 break
             except OSError:
                 return False
-            self._went(count)
-            self._told(count)
+            self._count_written(count)
+            self._on_written(count)
         return True
 
 
-class Carried(Passage):
-    """Through a buffer that all such passages share, since it is empty again before the next one's turn."""
+class BufferedPassage(Passage):
+    """Through a buffer that all such passages share: it is empty again before the next one's turn."""
 
-    __slots__ = ("_buffer", "_kept", "_through")
+    __slots__ = ("_buffer", "_kept", "_transform")
 
-    def __init__(self, source: Loan, sink: Loan, most: int, through: Through, buffer: memoryview) -> None:
+    def __init__(self, source: Loan, sink: Loan, most: int, transform: Transform, buffer: memoryview) -> None:
         super().__init__(source, sink, most)
-        self._through = through
+        self._transform = transform
+
         self._buffer = buffer
         self._kept = b""
 
     def advance(self, most: int) -> bool:
-        """One buffer, however much `most` is: to look at it takes longer than to move it."""
+        """One buffer, however much `most` is: inspecting takes longer than moving."""
         if not self.held:
             if not self.left or not self.readable:
                 return True
@@ -168,15 +169,15 @@ class Carried(Passage):
                 return False
             if not count:
                 return False
-            self._came(count)
-            return self._write(self._through(self._buffer[:count]))
+            self._count_read(count)
+            return self._write(self._transform(self._buffer[:count]))
         return self._write([self._kept])
 
     def release(self) -> None:
         self._kept = b""
 
     def _write(self, pieces: Sequence[bytes | memoryview]) -> bool:
-        """What does not go now is kept, in a copy: the buffer is somebody else's next."""
+        """What cannot be written now is copied: the buffer is used by other passages."""
         if len(pieces) > _MOST_AT_ONCE:
             pieces = [b"".join(pieces)]
         self.held = sum(map(len, pieces))
@@ -188,6 +189,6 @@ class Carried(Passage):
         except OSError:
             return False
         if count:
-            self._went(count)
+            self._count_written(count)
         self._kept = b"".join(pieces)[count:] if self.held else b""
         return True

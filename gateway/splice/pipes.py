@@ -1,9 +1,9 @@
-"""Owns the kernel's pipes that bytes pass through on their way from socket to socket: few, large, used again.
+"""Owns the kernel's pipes that bytes pass through on their way from socket to socket: few, large, reused.
 
 Refuses to own what passes through them (`gateway.splice.pump`).
 
-Law: there is a bound to what they hold together, and it is below what the kernel grants an unprivileged user, which
-counts the pipes of all its processes (`fs.pipe-user-pages-soft`, 64 MiB by default). One that is too many is not given.
+Law: what they hold together is bounded, below what the kernel grants an unprivileged user for the pipes of all its
+processes (`fs.pipe-user-pages-soft`, 64 MiB by default). Above the bound, none is given.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Final
 __all__ = ["LARGE", "SMALL", "Pipe", "Pipes"]
 
 LARGE: Final = 1024 * 1024
-"""Bytes of a pipe for those who come first: what an unprivileged process may have (`fs.pipe-max-size`)."""
+"""Bytes of the first pipes: the most that an unprivileged process may set (`fs.pipe-max-size`)."""
 
 SMALL: Final = 65536
-"""Bytes of a further pipe: the kernel's own default. One that is smaller is worth nothing."""
+"""Bytes of a further pipe: the kernel's default. A smaller one does not pay."""
 
 _LARGE_COUNT: Final = 16
 _COUNT: Final = 256

@@ -1,12 +1,12 @@
-"""Owns when bytes move from one socket to another, and for how long at a time: all passages of an event loop.
+"""Owns when bytes move from one socket to another, and how many in one turn: all passages of an event loop.
 
 Refuses to own how (`gateway.splice.passage`), connections (they lend their sockets, `gateway.core.loan`), limits, and
 what the bytes mean.
 
 Laws: no more bytes move than were asked for, in order, and each is counted at both ends. One turn of the event loop
-moves a bounded number of them, whoever they belong to, so that others come in between. What left its source and did not
-reach the sink is lost: the sink is told, and must not go on. A socket that ends is no failure here: whoever reads on
-from it, or writes, finds that out.
+moves a bounded number of them, for all passages together, so that other tasks run in between. What left its source and
+did not reach the sink is lost: the sink's owner is notified, and must not go on. A socket that ends is no failure here:
+the next read from it, or write to it, reports that.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from functools import partial
 from typing import Final
 
 from gateway.core.loan import Lender, Loan, Sink
-from gateway.splice.passage import Carried, Passage, Spliced, Through
+from gateway.splice.passage import BufferedPassage, KernelPassage, Passage, Transform
 from gateway.splice.pipes import LARGE, Pipes
 
-__all__ = ["LEAST", "TURN", "carry", "splice", "worth_it"]
+__all__ = ["LEAST", "TURN", "carry", "is_worth_it", "splice"]
 
 LEAST = 256 * 1024
-"""Bytes that are worth it: below, what prepares it costs more than it saves."""
+"""Bytes from which it pays: below, the preparation costs more than it saves."""
 
 TURN: Final = LARGE
 """Bytes that move in one turn of the event loop: some tenths of a millisecond."""
@@ -61,7 +61,7 @@ class _Pump:
         self._tick: asyncio.TimerHandle | None = None
 
     async def run(self, passage: Passage) -> None:
-        """Until it has ended. What is there already moves at once, unless others wait for their turn."""
+        """Return when it has ended. What is there already moves at once, unless others are queued."""
         if self._queue:
             self._enqueue(passage)
         else:
@@ -101,14 +101,14 @@ class _Pump:
     def _watch(self, passage: Passage) -> None:
         source, sink = passage.source.descriptor, passage.sink.descriptor
         if not self._ends:
-            self._loop.add_reader(self._epoll.fileno(), self._look)
+            self._loop.add_reader(self._epoll.fileno(), self._poll)
         self._ends[source] = passage, True
         self._ends[sink] = passage, False
         self._epoll.register(source, _SOURCE_EVENTS)
         self._epoll.register(sink, _SINK_EVENTS)
 
-    def _look(self) -> None:
-        """Hear who can go on."""
+    def _poll(self) -> None:
+        """Queue the passages whose sockets became ready."""
         for descriptor, _ in self._epoll.poll(0, len(self._ends)):
             passage, reads = self._ends[descriptor]
             if reads:
@@ -130,7 +130,7 @@ class _Pump:
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        """Move for those who can go on, one after the other, as much as a turn may; the rest has the next one."""
+        """Move for the queued passages, one after the other, up to a turn's bound; the rest waits for the next turn."""
         self._turning = False
         queue, moved = self._queue, 0
         while queue and moved < TURN:
@@ -148,7 +148,7 @@ class _Pump:
 
     def _move(self, passage: Passage, most: int) -> int:
         """What can move now, up to about `most` bytes; returns how many reached the sink."""
-        before = passage.went
+        before = passage.written
         alive = passage.advance(most)
         stuck = passage.held > 0
         if not alive or not (passage.left or stuck):
@@ -159,9 +159,9 @@ class _Pump:
                 self._enqueue(passage)
             elif not passage.readable:
                 self._watch_pace(passage)
-        return passage.went - before
+        return passage.written - before
 
-    # -- how often a source wakes us
+    # -- how often a source wakes the loop
 
     def _watch_pace(self, passage: Passage) -> None:
         """The source has nothing more right now: how fast is it?"""
@@ -194,34 +194,34 @@ def _pump() -> _Pump:
     return found
 
 
-def worth_it(count: int) -> bool:
-    """Whether so many bytes had better move here than chunk by chunk."""
+def is_worth_it(count: int) -> bool:
+    """Whether moving so many bytes here is cheaper than chunk by chunk."""
     return count >= LEAST
 
 
-async def splice(source: Lender, sink: Sink, most: int, told: Callable[[int], None]) -> int:
+async def splice(source: Lender, sink: Sink, most: int, on_written: Callable[[int], None]) -> int:
     """Have the kernel move up to `most` bytes of a body, if both of its ends lend their sockets.
 
-    Returns how many reached the sink. `told` hears of them as they do, and may raise what is then raised here.
+    Returns how many reached the sink. `on_written` is called with each count as they do; what it raises is raised here.
     """
 
-    def way(start: Loan, goal: Loan) -> Passage:
-        return Spliced(start, goal, most, told, _pump().pipes)
+    def make_passage(start: Loan, goal: Loan) -> Passage:
+        return KernelPassage(start, goal, most, on_written, _pump().pipes)
 
-    return await _move(source, sink, most, way)
-
-
-async def carry(source: Lender, sink: Sink, most: int, through: Through) -> int:
-    """As `splice`, where `through` has to see the `most` bytes, and says which ones are to reach the sink."""
-
-    def way(start: Loan, goal: Loan) -> Passage:
-        return Carried(start, goal, most, through, _pump().buffer)
-
-    return await _move(source, sink, most, way)
+    return await _move(source, sink, most, make_passage)
 
 
-async def _move(source: Lender, sink: Sink, most: int, way: Callable[[Loan, Loan], Passage]) -> int:
-    start = source.lend() if worth_it(most) else None
+async def carry(source: Lender, sink: Sink, most: int, transform: Transform) -> int:
+    """As `splice`, for bytes that `transform` has to see; it returns those that are to reach the sink."""
+
+    def make_passage(start: Loan, goal: Loan) -> Passage:
+        return BufferedPassage(start, goal, most, transform, _pump().buffer)
+
+    return await _move(source, sink, most, make_passage)
+
+
+async def _move(source: Lender, sink: Sink, most: int, make_passage: Callable[[Loan, Loan], Passage]) -> int:
+    start = source.lend() if is_worth_it(most) else None
     if start is None:
         return 0
     goal: Loan | None = None
@@ -232,17 +232,17 @@ async def _move(source: Lender, sink: Sink, most: int, way: Callable[[Loan, Loan
             _decline(start, goal)
     if goal is None or start.recalled or goal.recalled:
         return 0
-    pump, passage = _pump(), way(start, goal)
+    pump, passage = _pump(), make_passage(start, goal)
     start.stop = goal.stop = partial(pump.end, passage)
     try:
         await pump.run(passage)
     finally:
         pump.end(passage)
-    return passage.went
+    return passage.written
 
 
 def _decline(*loans: Loan | None) -> None:
-    """Give back what was lent, of which nothing was used."""
+    """Return loans of which nothing was used."""
     for loan in loans:
         if loan is not None:
             os.close(loan.descriptor)

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from gateway.core.loan import Loan
-from gateway.splice.passage import Carried, Spliced
+from gateway.splice.passage import BufferedPassage, KernelPassage
 from gateway.splice.pipes import Pipes
 
 BUFFER = memoryview(bytearray(1000))
@@ -28,12 +28,12 @@ def test_what_goes_on_is_what_whoever_looks_gives() -> None:
     near, source, start = ends()
     far, sink, goal = ends()
     given: list[Sequence[bytes | memoryview]] = [[], [b"a"] * 200, [b"", b"b", b""]]
-    passage = Carried(start, goal, 2500, lambda view: given.pop(0), BUFFER)
+    passage = BufferedPassage(start, goal, 2500, lambda view: given.pop(0), BUFFER)
     with near, source, far, sink:
         source.send(b"x" * 3000)
         assert [True, True, True] == [passage.advance(1) for _ in range(3)]
         assert b"a" * 200 + b"b" == sink.recv(1000)
-        assert (0, 0, 201) == (passage.left, passage.held, passage.went)
+        assert (0, 0, 201) == (passage.left, passage.held, passage.written)
         assert b"x" * 500 == near.recv(1000)
 
 
@@ -42,7 +42,7 @@ def test_what_does_not_go_is_kept_apart_from_the_buffer() -> None:
     near, source, start = ends()
     far, sink, goal = ends()
     buffer = memoryview(bytearray(1000_000))
-    passage = Carried(start, goal, 1000_000, lambda view: [view], buffer)
+    passage = BufferedPassage(start, goal, 1000_000, lambda view: [view], buffer)
     body = os.urandom(1000_000)
     with near, source, far, sink:
         sent = came = 0
@@ -68,7 +68,7 @@ def test_without_a_pipe_a_passage_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     far, sink, goal = ends()
     pipes = Pipes()
     monkeypatch.setattr(Pipes, "take", lambda self: None)
-    passage = Spliced(start, goal, 100, lambda count: None, pipes)
+    passage = KernelPassage(start, goal, 100, lambda count: None, pipes)
     with near, source, far, sink:
         source.send(b"x" * 100)
         assert (False, 100, 0) == (passage.advance(100), passage.left, passage.held)
@@ -79,12 +79,12 @@ def test_a_pipe_is_held_only_while_it_holds_something() -> None:
     near, source, start = ends()
     far, sink, goal = ends()
     pipes = Pipes()
-    passage = Spliced(start, goal, 100, lambda count: None, pipes)
+    passage = KernelPassage(start, goal, 100, lambda count: None, pipes)
     with near, source, far, sink:
         source.send(b"x" * 50)
         assert passage.advance(100)
         pipe = pipes.take()
-        assert (1, 50, False) == (pipes.count, passage.went, passage.readable)
+        assert (1, 50, False) == (pipes.count, passage.written, passage.readable)
         assert pipe is not None
         pipes.give_back(pipe)
         pipes.close()
