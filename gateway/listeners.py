@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from gateway.control.serve import ControlPlane
 from gateway.core.reasons import SettingsError
 from gateway.schema.addresses import ListenAddress
-from gateway.server.listener import Guests, Handle, HttpServer
+from gateway.server.listener import Handle, HttpServer, PeerLimit
 from gateway.server.tls import Certificates, KeyFiles
 
 __all__ = ["Listeners"]
@@ -40,9 +40,11 @@ class Listeners:
         self._data: list[HttpServer] = []
         self._control: tuple[ControlPlane, HttpServer] | None = None
 
-    async def open_data(self, listen: ListenAddress, handler: Handle, guests: Guests | None, *, tls: bool) -> None:
-        """Serve what `handler` answers to `guests`. Raises SettingsError: the address cannot be had."""
-        server = HttpServer(handler, head_seconds=self._head_seconds, guests=guests)
+    async def open_data(
+        self, listen: ListenAddress, handler: Handle, peer_limit: PeerLimit | None, *, tls: bool
+    ) -> None:
+        """Serve requests with `handler`. Raises SettingsError: the address cannot be listened on."""
+        server = HttpServer(handler, head_seconds=self._head_seconds, peer_limit=peer_limit)
         self._data.append(server)
         await self._bind(server, listen, self._contexts.get("data") if tls else None)
 
@@ -71,7 +73,7 @@ class Listeners:
     def part(self) -> None:
         """Have each answer of the data listeners end its connection."""
         for server in self._data:
-            server.parting = True
+            server.draining = True
 
     def stop_data(self) -> None:
         """Accept nothing more on the data listeners; the control listener answers to the last."""

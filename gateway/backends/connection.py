@@ -2,8 +2,8 @@
 
 Refuses to own which connection is used (`gateway.backends.pool`) and what is sent (`gateway.backends.http_call`).
 
-Law: nothing is read from the store while nobody asks. Reading pauses as soon as bytes wait here untaken, so a stalled
-reader costs one read and no more. A byte that no request asked for ends the connection.
+Law: nothing is read from the store that is not asked for. Reading pauses as soon as bytes wait here untaken, so a
+stalled reader costs one read and no more. A byte that no request asked for ends the connection.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.core.reasons import Reason
 from gateway.eager import Signal
 from gateway.splice.lending import Lending, flush, may_be_lent
 
-__all__ = ["READ_SIZE", "SLOWEST", "Connection", "Patience"]
+__all__ = ["READ_SIZE", "SLOWEST", "Connection", "Timeouts"]
 
 READ_SIZE: Final = 196608
 """Bytes of one read. Each wakes a transfer once, so more is cheaper; 500 stalled readers may hold 128 MiB (design
@@ -41,7 +41,7 @@ _WRITE_HIGH: Final = 262144
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long a store may take, in seconds: for the head after the request was sent, and without body progress."""
 
     head: float = 30.0
@@ -66,12 +66,12 @@ class Connection(asyncio.BufferedProtocol):
         "_loop",
         "_mark_bytes",
         "_mark_time",
-        "_patience",
         "_paused",
         "_phase",
         "_poll",
         "_progress",
         "_scratch",
+        "_timeouts",
         "_transport",
         "_written",
         "closed",
@@ -84,12 +84,12 @@ class Connection(asyncio.BufferedProtocol):
         "uses",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, scratch: memoryview, patience: Patience) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, scratch: memoryview, timeouts: Timeouts) -> None:
         self._loop = loop
         self._scratch = scratch
         self._first = scratch[:FIRST_READ]
-        self._patience = patience
-        self._head_patience = patience.head
+        self._timeouts = timeouts
+        self._head_patience = timeouts.head
         self._transport: asyncio.Transport | None = None
         self._progress = Signal()
         self._drained: asyncio.Future[None] | None = None
@@ -140,7 +140,7 @@ class Connection(asyncio.BufferedProtocol):
         self.closed = True
         self._lending.recall()
         if self.response is not None:
-            self.response.ended()
+            self.response.end()
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
         if self.on_lost is not None:
@@ -161,7 +161,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def begin(self, response: Response, *, slow_head: bool = False) -> None:
         """Expect this answer to the request that is about to be written."""
-        self._head_patience = self._patience.head * (SLOW_HEAD_FACTOR if slow_head else 1)
+        self._head_patience = self._timeouts.head * (SLOW_HEAD_FACTOR if slow_head else 1)
         self.response = response
         self.request_sent = False
         self.keep_alive_seconds = None
@@ -174,7 +174,7 @@ class Connection(asyncio.BufferedProtocol):
             self._written += len(data)
             self._transport.write(data)
 
-    def sent(self) -> None:
+    def mark_sent(self) -> None:
         """The whole request was handed to the socket: from now on the store owes an answer."""
         self.request_sent = True
 
@@ -199,7 +199,7 @@ class Connection(asyncio.BufferedProtocol):
         self._pause()
         return self._lending.lend(self._transport, response.skip, self.abort)
 
-    async def progress(self) -> None:
+    async def wait_for_progress(self) -> None:
         """Wait for the head, for body bytes, for the end or for a failure. One waiter at a time."""
         if self._paused:
             self._paused = False
@@ -208,7 +208,7 @@ class Connection(asyncio.BufferedProtocol):
         await self._progress
 
     def interrupt(self) -> None:
-        """Wake whoever waits: something outside of the connection happened."""
+        """Wake the waiting task: something outside of the connection happened."""
         self._progress.give()
 
     def abort(self) -> None:
@@ -227,7 +227,7 @@ class Connection(asyncio.BufferedProtocol):
             self._lending.recall()
             self._transport.abort()
 
-    def quiet(self) -> bool:
+    def is_quiet(self) -> bool:
         """Ask the kernel whether the peer has closed or spoken since: the last look before a write is sent once."""
         if self.closed or self._transport is None or self._transport.is_closing():
             return False
@@ -238,25 +238,25 @@ class Connection(asyncio.BufferedProtocol):
         return not self._poll.poll(0)
 
     def check(self, now: float) -> None:
-        """Called by the pool's clock: end an exchange whose store has run out of patience."""
+        """Called by the pool's clock: end an exchange whose store took too long."""
         response = self.response
         if response is None or self.closed:
             return
-        late = self._late(response, now)
+        late = self._find_delay(response, now)
         if late:
             response.fail(Reason.UPSTREAM_TIMED_OUT, late)
             self.abort()
 
     # -- inside
 
-    def _late(self, response: Response, now: float) -> str:
-        """What the store owes and has not given in time. Whatever is not owed moves the mark along."""
+    def _find_delay(self, response: Response, now: float) -> str:
+        """What the store has not sent in time, "" if nothing. The clock restarts while nothing is due."""
         awaited = self._lending.awaited
         if response.head_done:
-            owed, moved, patience = self._progress.awaited or awaited, response.received, self._patience.body
+            owed, moved, patience = self._progress.awaited or awaited, response.received, self._timeouts.body
             late = f"the body stalled after {response.received} bytes"
         elif self._drained is not None or awaited:
-            owed, moved, patience = True, self._written - self._pending(), self._patience.body
+            owed, moved, patience = True, self._written - self._pending(), self._timeouts.body
             late = "the store does not take the body"
         else:
             owed, moved, patience = self.request_sent, 0, self._head_patience

@@ -3,7 +3,7 @@
 Refuses to own signing with them. Static ones never change; a chain's are loaded by the cloud library, in a thread with
 an event loop of its own, because it reads files and parses service models while the data plane must not wait.
 
-Law: while current credentials are valid, nobody waits for new ones. There is never more than one load at a time.
+Law: while current credentials are valid, no request waits for new ones. There is never more than one load at a time.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Refuses to own resolving and connecting (`gateway.backends.pool`). The check is made on the address that is dialled, so
 that a name which changes its mind between check and use cannot slip through.
 
-Law: an IPv6 address that carries an IPv4 one is what it carries, too, whoever might translate it. Loopback and private
-addresses stay allowed, because stores live there.
+Law: an IPv6 address with an IPv4 one embedded is judged as both, whichever translator might be used. Loopback and
+private addresses stay allowed, because stores live there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-__all__ = ["refuses"]
+__all__ = ["refuse_reason"]
 
 _FORBIDDEN: Final = tuple(
     ip_network(text)
@@ -49,17 +49,17 @@ _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
 """RFC 5214: the upper half of the interface identifier, below any prefix at all."""
 
 
-def refuses(host: str) -> str | None:
+def refuse_reason(host: str) -> str | None:
     """Why this numeric address must not be dialled, or None. Raises ValueError for a text that is no address."""
     address = ip_address(host.partition("%")[0])
-    candidates = [address, *(_carried(address) if isinstance(address, IPv6Address) else ())]
+    candidates = [address, *(_embedded_addresses(address) if isinstance(address, IPv6Address) else ())]
     for candidate in candidates:
         if any(candidate in network for network in _FORBIDDEN if network.version == candidate.version):
             return f"{address} is a link-local or metadata address"
     return None
 
 
-def _carried(address: IPv6Address) -> Iterator[IPv4Address]:
+def _embedded_addresses(address: IPv6Address) -> Iterator[IPv4Address]:
     """Every IPv4 address that some way of translation or tunnelling would read in this one."""
     bits = int(address)
     if any(address in network for network in _LAST_32_BITS) or bits >> 32 & 0xFFFFFFFF in _ISATAP:
@@ -71,10 +71,10 @@ def _carried(address: IPv6Address) -> Iterator[IPv4Address]:
         yield IPv4Address(bits >> 64 & 0xFFFFFFFF)
     if address in _LOCAL_NAT64:
         for length, before in _NAT64_PLACES:
-            yield _at(bits, length, before)
+            yield _octets_after(bits, length, before)
 
 
-def _at(bits: int, length: int, before: int) -> IPv4Address:
+def _octets_after(bits: int, length: int, before: int) -> IPv4Address:
     """The four octets behind a prefix of this length; bits 64 to 71 are no part of them (RFC 6052, 2.2)."""
     if before == 32:
         return IPv4Address(bits & 0xFFFFFFFF)

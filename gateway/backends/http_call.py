@@ -46,7 +46,7 @@ class StreamedBody:
             if response.complete:
                 raise StopAsyncIteration
             response.raise_failure()
-            await self._connection.progress()
+            await self._connection.wait_for_progress()
         return response.pop()
 
     def lend(self) -> Loan | None:
@@ -57,7 +57,7 @@ class StreamedBody:
         response = self._response
         while not response.complete and response.received <= limit:
             response.raise_failure()
-            await self._connection.progress()
+            await self._connection.wait_for_progress()
         if response.received > limit:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the body is longer than {limit} bytes")
         whole = b"".join(response.chunks)
@@ -67,7 +67,7 @@ class StreamedBody:
 
 
 class StoreCall:
-    """`async with Exchange(…) as answer:` sends `head` and `source`, and answers with the store's head.
+    """`async with StoreCall(…) as answer:` sends `head` and `source`, and answers with the store's head.
 
     `length` is the declared length of `source`, None without a body. Bytes are handed to the socket as they are; an
     iterator is drawn from as the socket takes it, while the answer is already being waited for. What is small and whole
@@ -115,11 +115,11 @@ class StoreCall:
                     source = await source()
                 self._send(connection, source)
                 while not response.head_done and response.failure is None:
-                    await connection.progress()
+                    await connection.wait_for_progress()
                     if self._source_fault is not None:
                         raise self._source_fault
                 response.raise_failure()
-                # Asked of this exchange, not of the connection: with a whole answer that may be somebody else's by now.
+                # Asked of this exchange, not of the connection: after a whole answer, another may have it by now.
                 if not self._sent:
                     await self._require_refusal(response)
             except BaseException as failure:
@@ -139,7 +139,7 @@ class StoreCall:
         await self._end()
 
     async def _require_refusal(self, response: Response) -> None:
-        """The store has spoken before it heard all: a refusal counts, and this connection ends with it."""
+        """The store answered before the body was sent: a refusal is valid, and this connection ends with it."""
         await self._stop_sending()
         if response.status < 300:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, "success was answered before the body was sent")
@@ -201,7 +201,7 @@ class StoreCall:
 
     def _all_sent(self, connection: Connection) -> None:
         self._sent = True
-        connection.sent()
+        connection.mark_sent()
 
     async def _stop_sending(self) -> None:
         sender, self._sender = self._sender, None

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.backends.connection import READ_SIZE, Connection, Patience
-from gateway.backends.egress import refuses
+from gateway.backends.connection import READ_SIZE, Connection, Timeouts
+from gateway.backends.egress import refuse_reason
 from gateway.core.reasons import Reason, UpstreamFailed
 
-__all__ = ["IDLE_LIMIT", "WRITE_IDLE_LIMIT", "Authority", "Pool", "Sizing"]
+__all__ = ["IDLE_LIMIT", "WRITE_IDLE_LIMIT", "Authority", "Pool", "PoolLimits"]
 
 IDLE_LIMIT: Final = 25.0
 """Seconds after which an unused connection is closed: below the 30 s and more that stores keep theirs. A read that
@@ -40,7 +40,7 @@ class Authority:
     tls: bool
 
     @classmethod
-    def of(cls, endpoint: str) -> Authority:
+    def from_url(cls, endpoint: str) -> Authority:
         """Where a URL's host is reached."""
         parts = urlsplit(endpoint)
         tls = parts.scheme == "https"
@@ -48,7 +48,7 @@ class Authority:
 
 
 @dataclass(frozen=True, slots=True)
-class Sizing:
+class PoolLimits:
     """How many connections, how long to wait (seconds), and whether link-local addresses may be dialled."""
 
     max_connections: int = 256
@@ -61,18 +61,18 @@ class Pool:
     """Connections to one authority. Not for several event loops."""
 
     def __init__(
-        self, authority: Authority, sizing: Sizing, patience: Patience, tls: ssl.SSLContext | None = None
+        self, authority: Authority, limits: PoolLimits, timeouts: Timeouts, tls: ssl.SSLContext | None = None
     ) -> None:
         self._authority = authority
-        self._sizing = sizing
-        self._patience = patience
+        self._limits = limits
+        self._timeouts = timeouts
         self._tls = tls
         self._idle: deque[Connection] = deque()
         self._all: set[Connection] = set()
         self._connecting = 0
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._scratch = memoryview(bytearray(READ_SIZE))
-        self._tick = max(0.01, min(1.0, patience.head / 4, patience.body / 4))
+        self._tick = max(0.01, min(1.0, timeouts.head / 4, timeouts.body / 4))
         self._clock: asyncio.TimerHandle | None = None
         self._idle_limit = IDLE_LIMIT
         self._retired = False
@@ -87,7 +87,7 @@ class Pool:
         return len(self._idle)
 
     def take(self, *, write: bool) -> Connection | None:
-        """A kept connection that is good right now, without waiting; the one used last comes first.
+        """An idle connection that is usable right now, without waiting; the one used last comes first.
 
         For a `write` it must have been used lately, and the kernel is asked whether the peer has closed it.
         """
@@ -96,20 +96,20 @@ class Pool:
         oldest = asyncio.get_running_loop().time() - min(self._idle_limit, WRITE_IDLE_LIMIT if write else IDLE_LIMIT)
         while self._idle and self._idle[-1].idle_since >= oldest:
             connection = self._idle.pop()
-            if not connection.closed and (not write or connection.quiet()):
+            if not connection.closed and (not write or connection.is_quiet()):
                 return connection
             connection.abort()
         return None
 
     async def acquire(self, *, fresh: bool = False) -> Connection:
-        """A connection when `take` had none: a new one, or somebody's as soon as it is free unless `fresh`.
+        """A connection when `take` had none: a new one, or one in use as soon as it is free unless `fresh`.
 
         Raises:
             UpstreamFailed: UPSTREAM_UNREACHABLE, or UPSTREAM_TIMED_OUT when none became free in time.
         """
-        while self.size >= self._sizing.max_connections:
+        while self.size >= self._limits.max_connections:
             if self._idle:
-                # Those kept are too old for a write, or a new one is wanted: the oldest makes room.
+                # The idle ones are too old for a write, or a new one is wanted: the oldest is closed.
                 self._idle.popleft().abort()
                 break
             given = await self._wait_turn()
@@ -140,7 +140,7 @@ class Pool:
         self._idle.append(connection)
 
     def retire(self) -> None:
-        """Keep nothing any more; what is in use may finish."""
+        """Close idle connections, now and from now on; those in use may finish."""
         self._retired = True
         while self._idle:
             self._idle.pop().abort()
@@ -152,11 +152,11 @@ class Pool:
             connection.abort()
 
     async def _wait_turn(self) -> Connection | None:
-        """Somebody's connection, or None for the right to make one (already counted in `_connecting`)."""
+        """A connection that became free, or None for the right to make one (already counted in `_connecting`)."""
         waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
-            async with asyncio.timeout(self._sizing.queue_timeout):
+            async with asyncio.timeout(self._limits.queue_timeout):
                 return await waiter
         except BaseException as error:
             if waiter.done() and not waiter.cancelled():
@@ -172,7 +172,7 @@ class Pool:
             raise
 
     def _offer_slot(self) -> None:
-        while self._waiters and self.size < self._sizing.max_connections:
+        while self._waiters and self.size < self._limits.max_connections:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 self._connecting += 1
@@ -186,7 +186,7 @@ class Pool:
         """Make one; the caller has counted it in `_connecting`."""
         connection: Connection | None = None
         try:
-            async with asyncio.timeout(self._sizing.connect_timeout):
+            async with asyncio.timeout(self._limits.connect_timeout):
                 connection = await self._dial()
         except TimeoutError:
             raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, "connecting took too long") from None
@@ -202,7 +202,7 @@ class Pool:
                 self._all.add(connection)
         if connection.closed:
             raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, "the store closed the connection at once")
-        connection.on_lost = self._lost
+        connection.on_lost = self._forget
         connection.on_done = self.release
         if self._clock is None:
             self._clock = asyncio.get_running_loop().call_later(self._tick, self._sweep)
@@ -214,16 +214,16 @@ class Pool:
         where = self._authority
         found = await loop.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
         addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
-        if not self._sizing.allow_link_local:
-            refused = [why for why in map(refuses, addresses) if why]
+        if not self._limits.allow_link_local:
+            refused = [why for why in map(refuse_reason, addresses) if why]
             if refused:
                 raise OSError(refused[0])
-        share = self._sizing.connect_timeout / max(1, len(addresses))
+        share = self._limits.connect_timeout / max(1, len(addresses))
         for last, address in zip([*[False] * (len(addresses) - 1), True], addresses, strict=True):
             try:
                 async with asyncio.timeout(share):
                     _, connection = await loop.create_connection(
-                        lambda: Connection(loop, self._scratch, self._patience),
+                        lambda: Connection(loop, self._scratch, self._timeouts),
                         address,
                         where.port,
                         ssl=self._tls if where.tls else None,
@@ -236,14 +236,14 @@ class Pool:
                 return connection
         raise OSError("the name has no address")
 
-    def _lost(self, connection: Connection) -> None:
+    def _forget(self, connection: Connection) -> None:
         self._all.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self._offer_slot()
 
     def _sweep(self) -> None:
-        """The pool's clock: close what nobody used, and tell connections the time."""
+        """The pool's clock: close idle connections, and have the others check their time limits."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         while self._idle and now - self._idle[0].idle_since > self._idle_limit:

@@ -73,7 +73,7 @@ class Presigner:
         """
         target = self._targets.get(bucket)
         if target is None:
-            where = Authority.of(self._spec.endpoint)
+            where = Authority.from_url(self._spec.endpoint)
             numeric = ":" in where.host or where.host.replace(".", "").isdigit()
             dotted = where.tls and "." in bucket
             virtual = (
@@ -99,11 +99,11 @@ class Presigner:
         """
         if int(now) != self._second:
             self._second, self._heads = int(now), {}
-        made = self._heads.get(id(call))  # which nobody else has while the call is kept here
+        made = self._heads.get(id(call))  # unique while the call is referenced here
         if made is not None and made[1] is credentials:
             return made[2], made[3]
         target = self.target(call.bucket)
-        lines = [f"{call.method} {self._signed(call, target, credentials, now, IMMEDIATE)} HTTP/1.1"]
+        lines = [f"{call.method} {self._sign(call, target, credentials, now, IMMEDIATE)} HTTP/1.1"]
         lines.append(f"host: {target.host}")
         for name, value in call.headers:
             if name in _OURS:
@@ -123,9 +123,9 @@ class Presigner:
         """A presigned URL of the real store; `expires` in seconds."""
         target = self.target(call.bucket)
         scheme = "https" if target.authority.tls else "http"
-        return f"{scheme}://{target.host}{self._signed(call, target, credentials, now, expires)}"
+        return f"{scheme}://{target.host}{self._sign(call, target, credentials, now, expires)}"
 
-    def _signed(self, call: UpstreamCall, target: Target, credentials: Credentials, now: float, expires: int) -> str:
+    def _sign(self, call: UpstreamCall, target: Target, credentials: Credentials, now: float, expires: int) -> str:
         """The request target: path and presigned query."""
         try:
             path = target.path + sigv4.encode_key(call.key)

@@ -3,7 +3,7 @@
 Refuses to own sockets, timers and tasks (`gateway.backends.connection`).
 
 Laws: an answer that ends before its framing says so is never complete. An answer whose framing does not say where it
-ends is refused (RFC 9112 section 6.3 would read until the close, which nobody can tell from a cut). What comes at once
+ends is refused (RFC 9112 section 6.3 would read until the close, which looks the same as a cut). What comes at once
 is handed on at once, in however many chunks it was framed, and framing exceeds what it frames by `_OVERHEAD` at most.
 llhttp judges every head. One that came whole and is plain text is then split at its lines, which says the same as
 llhttp's own reading of it would, event by event.
@@ -220,7 +220,7 @@ class Response:
         if self.failure is not None:
             raise UpstreamFailed(self.failure.reason, self.failure.detail)
 
-    def ended(self) -> None:
+    def end(self) -> None:
         """The connection ended."""
         if not self.started:
             self.fail(Reason.UPSTREAM_BROKE, "closed before any answer")
@@ -269,7 +269,7 @@ class Response:
             self._fields.append((name, value))
 
     def on_message_begin(self) -> None:
-        """Parser event: a second answer to one request is nobody's."""
+        """Parser event: a second answer to one request is a fault."""
         if self.head_done:
             self.surplus = True
 

@@ -16,10 +16,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Protocol
 
-from gateway.backends.connection import Patience
+from gateway.backends.connection import Timeouts
 from gateway.backends.credential_chain import ChainCredentials, CredentialSource, StaticCredentials, load_chain
 from gateway.backends.http_call import Source, StoreCall
-from gateway.backends.pool import Authority, Pool, Sizing
+from gateway.backends.pool import Authority, Pool, PoolLimits
 from gateway.backends.presign import Presigner
 from gateway.core.backend import BackendSpec, ChainSource
 from gateway.core.profile import SignatureVersion
@@ -33,7 +33,7 @@ _PART: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/\d{1,19}", re.ASCII)
 
 
 class UpstreamObserver(Protocol):
-    """Who counts what happens here. Called on the hot path: must not block or raise. Durations are in seconds."""
+    """Counts what happens here. Called on the hot path: must not block or raise. Durations are in seconds."""
 
     def observe_presign(self, seconds: float) -> None: ...
 
@@ -44,7 +44,7 @@ class UpstreamObserver(Protocol):
     def count_failure(self, backend: str, reason: Reason) -> None: ...
 
 
-class _Silent:
+class _NoObserver:
     def observe_presign(self, seconds: float) -> None:
         return None
 
@@ -58,7 +58,7 @@ class _Silent:
 class _Store:
     """One backend at work: its presigner, its credentials and its pools, one a host."""
 
-    __slots__ = ("_last", "_patience", "_pools", "_sizing", "_tls", "credentials", "presigner", "spec")
+    __slots__ = ("_last", "_limits", "_pools", "_timeouts", "_tls", "credentials", "presigner", "spec")
 
     def __init__(self, spec: BackendSpec, credentials: CredentialSource) -> None:
         self.spec = spec
@@ -66,13 +66,13 @@ class _Store:
         self.presigner = Presigner(spec)
         self._pools: dict[Authority, Pool] = {}
         self._last: tuple[Authority, Pool] | None = None  # the very object that was asked for last, and its pool
-        self._sizing = Sizing(
+        self._limits = PoolLimits(
             max_connections=spec.max_connections,
             connect_timeout=spec.connect_timeout,
             queue_timeout=spec.headers_timeout,
             allow_link_local=spec.allow_link_local,
         )
-        self._patience = Patience(head=spec.headers_timeout, body=spec.read_timeout)
+        self._timeouts = Timeouts(head=spec.headers_timeout, body=spec.read_timeout)
         self._tls: ssl.SSLContext | None = None
         if spec.endpoint.startswith("https:"):
             try:
@@ -86,7 +86,7 @@ class _Store:
             return self._last[1]
         pool = self._pools.get(authority)
         if pool is None:
-            pool = self._pools[authority] = Pool(authority, self._sizing, self._patience, self._tls)
+            pool = self._pools[authority] = Pool(authority, self._limits, self._timeouts, self._tls)
         self._last = authority, pool
         return pool
 
@@ -104,13 +104,13 @@ class _Store:
             pool.close()
 
 
-async def _forgotten(stores: Iterable[_Store]) -> None:
+async def _close_credentials(stores: Iterable[_Store]) -> None:
     for store in stores:
         await store.credentials.close()
 
 
 class _Opened:
-    """`async with` around one call: credentials, presigning, the exchange, and what the observer is told."""
+    """`async with` around one call: credentials, presigning, the exchange, and the observer's calls."""
 
     __slots__ = ("_body", "_call", "_exchange", "_upstream")
 
@@ -148,7 +148,7 @@ class _Opened:
 
 
 def _as_part(call: UpstreamCall, answer: Answer) -> Answer:
-    """The 206 that a store meant which answers a range with 200: it says which bytes these are, and sends no others."""
+    """A store's 200 to a range request as the 206 that it is: Content-Range names the bytes, and no others come."""
     part = _PART.fullmatch(answer.headers["content-range"])
     asked = any(name == "range" for name, _ in call.headers)
     if part is None or not asked or answer.length != int(part[2]) - int(part[1]) + 1:
@@ -172,7 +172,7 @@ class StoreUpstream:
         on_event: UpstreamObserver | None = None,
     ) -> None:
         self.clock = clock
-        self.observer: UpstreamObserver = on_event or _Silent()
+        self.observer: UpstreamObserver = on_event or _NoObserver()
         self._stores: dict[str, _Store] = {}
         self._retired: list[_Store] = []
         self._install(specs)
@@ -204,7 +204,7 @@ class StoreUpstream:
         for store in gone:
             store.retire()
         self._retired = [store for store in self._retired if store.busy] + gone
-        return _forgotten(gone)
+        return _close_credentials(gone)
 
     def open(self, call: UpstreamCall, body: Source = None) -> _Opened:
         """See `core.route.Upstream.open`."""

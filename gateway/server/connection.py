@@ -4,7 +4,7 @@ Refuses to own what a request means (`gateway.data.serve`, `gateway.control.serv
 (`gateway.server.listener`).
 
 Laws: a body is bytes, never decompressed (T3). The next request is not looked at before the answer to this one has
-ended. A request whose end is in doubt, or whose body nobody read, is the last of its connection. A connection that
+ended. A request whose end is in doubt, or whose body was not read, is the last of its connection. A connection that
 sends no whole head in time is closed (T4, promise 5). As most servers do, a client that ends its side is taken to have
 gone.
 """
@@ -31,14 +31,14 @@ from gateway.server.request import IncomingRequest
 from gateway.splice.lending import Lending, flush, may_be_lent
 from gateway.wire.http.answer_head import CONTINUE, answer_head
 
-__all__ = ["READ_SIZE", "SIP", "Connection", "Host"]
+__all__ = ["FIRST_READ_SIZE", "READ_SIZE", "Connection", "Host"]
 
 READ_SIZE: Final = 262144
-"""Bytes of one read of what somebody waits for. Each costs as much as many bytes."""
+"""Bytes of one read that a task waits for. The cost of a read is that of many bytes, so few large ones are cheaper."""
 
-SIP: Final = 16384
-"""Bytes of one read of what nobody has asked for yet: a head, and the beginning of a body. More is not taken then, so
-that clients who wait for their turn hold little."""
+FIRST_READ_SIZE: Final = 16384
+"""Bytes of one read that no task waits for yet: a head, and the beginning of a body. No more is read then, so that
+waiting clients hold little memory."""
 
 _UNSENT_LIMIT: Final = 128 * 1024
 """Bytes that may wait unsent in the kernel, per socket; half of the 256 KiB that promise 2 allows after a cut."""
@@ -63,23 +63,23 @@ _log = structlog.get_logger("gateway.server")
 
 
 class Host(Protocol):
-    """What a connection needs of the listener that it belongs to."""
+    """What a connection needs of its listener."""
 
     loop: asyncio.AbstractEventLoop
     handle: Callable[[Connection, IncomingRequest], Awaitable[None]]
     head_seconds: float
     known_heads: KnownHeads
-    parting: bool
-    scratch: memoryview
+    draining: bool
+    read_buffer: memoryview
     """What all connections of the loop read into: it is emptied before the next read."""
-    sip: memoryview
+    first_read_buffer: memoryview
     """The first bytes of it."""
 
-    def joined(self, connection: Connection) -> None: ...
+    def add_connection(self, connection: Connection) -> None: ...
 
-    def left(self, connection: Connection) -> None: ...
+    def remove_connection(self, connection: Connection) -> None: ...
 
-    def refused_head(self, connection: Connection, data: bytes, *, first: bool) -> None: ...
+    def note_malformed_head(self, connection: Connection, data: bytes, *, first: bool) -> None: ...
 
     def date(self) -> str:
         """The value of a Date field now (RFC 9110, 6.6.1)."""
@@ -135,22 +135,22 @@ class Connection(asyncio.BufferedProtocol):
         if isinstance(name, tuple):
             self.peer = unmap(ip_address(name[0].partition("%")[0]))
         self._since = self._host.loop.time()
-        self._host.joined(self)
+        self._host.add_connection(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         arrival = self._arrival
-        return self._host.scratch if arrival is not None and arrival.body.wanted else self._host.sip
+        return self._host.read_buffer if arrival is not None and arrival.body.wanted else self._host.first_read_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.receive(bytes(self._host.scratch[:nbytes]))
+        self.receive(bytes(self._host.read_buffer[:nbytes]))
 
     def receive(self, data: bytes) -> None:
-        """What came, of whatever it is."""
+        """Bytes that came: of a head, a body or a later request."""
         if self._closing is not None:
             return
         if self._arrival is not None:
             self._read_on(self._arrival, data)
-        elif self._held:  # whose turn comes first
+        elif self._held:  # these come first
             self._held += data
         else:
             self._begin(data)
@@ -172,7 +172,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
-        self._host.left(self)
+        self._host.remove_connection(self)
         self.resume_writing()
         if self._task is not None:
             self._task.cancel()
@@ -201,7 +201,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             arrival, rest = self.heads.read_head(data)
         except ValueError:
-            self._host.refused_head(self, data, first=not self._served)
+            self._host.note_malformed_head(self, data, first=not self._served)
             self._refuse_head()
             return b""
         if arrival is not None:
@@ -239,7 +239,7 @@ class Connection(asyncio.BufferedProtocol):
             self._reading = False
             body.on_want = self._resume
             self._transport.pause_reading()
-        body.tell()
+        body.notify()
 
     def _resume(self) -> None:
         if not self._reading and self._transport is not None and not self._transport.is_closing():
@@ -247,7 +247,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def _refuse_head(self) -> None:
-        """A fixed text, never the parser's own words, and the end."""
+        """Answer with a fixed text, never the parser's own words, and close."""
         fields = (("Content-Type", "text/plain; charset=utf-8"), ("Server", "gateway"))
         head = answer_head(400, fields, length=len(_MALFORMED), date=self._host.date(), connection="close")
         self.write(head + _MALFORMED)
@@ -261,7 +261,7 @@ class Connection(asyncio.BufferedProtocol):
         except asyncio.CancelledError:
             self.abort()
             raise
-        except Exception as failure:  # noqa: BLE001 (nobody else waits for this task)
+        except Exception as failure:  # noqa: BLE001 (this task is not awaited)
             _log.error("internal error", exc_info=failure)
             self.abort()
         finally:
@@ -285,9 +285,9 @@ class Connection(asyncio.BufferedProtocol):
         return self._host.date()
 
     @property
-    def parting(self) -> bool:
+    def draining(self) -> bool:
         """Whether each answer is to end its connection."""
-        return self._host.parting
+        return self._host.draining
 
     @property
     def encrypted(self) -> bool:
@@ -336,7 +336,7 @@ class Connection(asyncio.BufferedProtocol):
     def end(self, *, keep: bool, lingering: bool) -> None:
         """The answer is whole. Unless the connection is kept, it is closed so that the client can read that answer.
 
-        A client that still sends would lose it to a reset: if `lingering`, it is heard out for a while (RFC 9112, 9.6).
+        A client that still sends would lose it to a reset: if `lingering`, its bytes are read a while (RFC 9112, 9.6).
         """
         if not keep:
             self._close(lingering=lingering)

@@ -3,7 +3,7 @@
 Refuses to own any decision, and the socket (`gateway.server.connection`).
 
 Laws: after the head of an answer was sent, an error cuts the connection and never finishes the body (T1, T2);
-`100 Continue` is sent when somebody first wants the body, so a refused upload costs no body byte (T12);
+`100 Continue` is sent when the body is first read, so a refused upload costs no body byte (T12);
 a cut is linger 0 plus abort, so that nothing more leaves the kernel's queue (T5).
 """
 
@@ -44,7 +44,7 @@ def client_address(
     """The rightmost address that no trusted proxy added; the socket's own peer unless that is a trusted proxy.
 
     `trusted_socket` says that a Unix socket's peer, which has no address, is one. A malformed hop ends the walk: what
-    stands left of it was written by somebody we do not trust.
+    stands left of it was not written by a trusted proxy.
     """
     current = peer
     hops = [hop.strip() for value in forwarded for hop in value.split(",")]
@@ -57,7 +57,7 @@ def client_address(
 
 
 def is_trusted(peer: Address | None, trusted: tuple[IPv4Network | IPv6Network, ...], *, trusted_socket: bool) -> bool:
-    """Whether this is a proxy whose word counts."""
+    """Whether this is a trusted proxy."""
     return trusted_socket if peer is None else any(peer in network for network in trusted)
 
 
@@ -82,8 +82,8 @@ async def head_deadline() -> AsyncIterator[None]:
         raise Refused(Reason.CLIENT_TOO_SLOW, "the body did not come in time") from None
 
 
-class _Edge:
-    """`with _Edge(exchange):` around what is sent: a client that has gone and a cut both end it as a refusal."""
+class _ClientErrors:
+    """`with _ClientErrors(exchange):` around sending: a client that has gone and a cut both become a `Refused`."""
 
     __slots__ = ("_exchange",)
 
@@ -159,14 +159,14 @@ class ClientExchange:
         arrival = self._arrival
         if arrival.raw is not None:
             return arrival.raw
-        # Of a head that nobody could read, only its place is kept: it decides the form of the answer.
+        # Of a malformed head, only the kind of its path is kept: it decides the form of the answer.
         place = "/s/" if arrival.target.startswith("/s/") else "/"
         self.raw = RawRequest(arrival.method, place, "", ())
         raise arrival.fault or Refused(Reason.BAD_REQUEST, "no head")
 
     @property
     def private(self) -> bool:
-        """Whether nobody between the client's process and this one can listen: TLS, loopback or a Unix socket."""
+        """Whether the connection cannot be eavesdropped on: TLS, loopback or a Unix socket."""
         peer = self._connection.peer
         return peer is None or peer.is_loopback or self._connection.encrypted
 
@@ -187,7 +187,7 @@ class ClientExchange:
             Refused: CLIENT_GONE.
         """
         body = reply.body
-        with _Edge(self):
+        with _ClientErrors(self):
             head = self._begin(reply.status, reply.headers, len(body))
             if not self._bodiless:
                 self.bytes_out += len(body)
@@ -202,7 +202,7 @@ class ClientExchange:
     async def start(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
         """Send the head of a streamed answer; `length` None means chunked."""
         self._left = length
-        with _Edge(self):
+        with _ClientErrors(self):
             self._connection.write(self._begin(status, headers, length))
 
     async def write(self, chunk: bytes) -> None:
@@ -219,7 +219,7 @@ class ClientExchange:
             # A client may leave the moment it has everything, which is before we are told that it has.
             self._left -= len(chunk)
             self.whole = self._left == 0
-        with _Edge(self):
+        with _ClientErrors(self):
             if self._chunked:
                 self._connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
             else:
@@ -238,7 +238,7 @@ class ClientExchange:
         if self._bodiless or self._chunked:
             return 0
         self.client_side = True
-        with _Edge(self):
+        with _ClientErrors(self):
             moved = await splice(body, self, most, told)
         self.client_side = False
         return moved
@@ -257,14 +257,14 @@ class ClientExchange:
     async def finish(self) -> None:
         """End a streamed answer whose body is whole."""
         self.whole = True
-        with _Edge(self):
+        with _ClientErrors(self):
             if self._chunked:
                 self._connection.write(_LAST_CHUNK)
             await self._connection.drain()
         self._end()
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The request's body as it came; nothing more is read while nobody asks.
+        """The request's body as it came; nothing more is read than is asked for.
 
         Raises:
             Refused: INCOMPLETE_BODY, or the reason this exchange was cut for.
@@ -342,7 +342,7 @@ class ClientExchange:
     def allow_body(self) -> None:
         """Tell a client that asked first to send its body."""
         if not self.continued and self._arrival.asks_first:
-            with _Edge(self):
+            with _ClientErrors(self):
                 self._connection.allow_body()
         self.continued = True
 
@@ -373,7 +373,7 @@ class ClientExchange:
             arrival.keep_alive
             and arrival.body.whole
             and (self.continued or arrival.body.empty)
-            and not self._connection.parting
+            and not self._connection.draining
             and (length is not None or self._chunked or self._bodiless)
         )
         told = None if self._kept == modern else "keep-alive" if self._kept else "close"

@@ -27,7 +27,7 @@ _LONGEST_KNOWN: Final = 2048
 
 
 class KnownHeads:
-    """Requests whose heads somebody had reason to remember, by the bytes of these: 1,024 of 2 KiB unless given."""
+    """Requests worth remembering, by the bytes of their heads: 1,024 of 2 KiB unless given."""
 
     def __init__(self, most: int = _MOST_KNOWN) -> None:
         self._most = most
@@ -102,7 +102,7 @@ class HeadReader:
                 if end < 0:
                     raise ValueError("a head whose end is in doubt")
                 if not arrival.body.whole:
-                    self._parser = None  # it waits for a body, which is none of its business
+                    self._parser = None  # it waits for a body, which is read elsewhere
                 self._start_over()
                 return arrival, data
         return None, b""

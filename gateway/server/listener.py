@@ -14,12 +14,12 @@ from email.utils import formatdate
 from typing import Final, Protocol
 
 from gateway.core.attempt import Address
-from gateway.server.connection import READ_SIZE, SIP, Connection
+from gateway.server.connection import FIRST_READ_SIZE, READ_SIZE, Connection
 from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
 from gateway.server.tls import ListenerContext
 
-__all__ = ["Guests", "HttpServer"]
+__all__ = ["HttpServer", "PeerLimit"]
 
 _BACKLOG: Final = 1024
 _LONGEST_TICK: Final = 1.0
@@ -29,8 +29,8 @@ _PROXY_PROTOCOL: Final = (b"PROXY ", b"\r\n\r\n\x00\r\nQUIT\n")
 Handle = Callable[[Connection, IncomingRequest], Awaitable[None]]
 
 
-class Guests(Protocol):
-    """Who says which peers may have one more connection, and hears what they say that is no HTTP."""
+class PeerLimit(Protocol):
+    """Decides which peers may open one more connection; is notified of the PROXY protocol."""
 
     def enter(self, peer: Address | None) -> bool:
         """Whether one more connection of this peer may be; if so, `leave` follows."""
@@ -38,8 +38,8 @@ class Guests(Protocol):
 
     def leave(self, peer: Address | None) -> None: ...
 
-    def spoke_proxy_protocol(self, peer: Address | None, *, encrypted: bool = False) -> None:
-        """A connection began with it; where it should have begun with TLS, nobody knows whose it was."""
+    def note_proxy_protocol(self, peer: Address | None, *, encrypted: bool = False) -> None:
+        """A connection began with it; before TLS, the peer's address is unknown."""
         ...
 
 
@@ -47,18 +47,18 @@ class HttpServer:
     """Every request of its connections goes to one handler. To be made inside the event loop that it serves in.
 
     `head_seconds` is how long a connection may take to send a whole head, and before it to agree on TLS. Without
-    `guests` everybody may come.
+    `peer_limit` every peer may connect.
     """
 
-    def __init__(self, handle: Handle, *, head_seconds: float, guests: Guests | None = None) -> None:
+    def __init__(self, handle: Handle, *, head_seconds: float, peer_limit: PeerLimit | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self.handle = handle
         self.head_seconds = head_seconds
-        self.guests = guests
-        self.scratch = memoryview(bytearray(READ_SIZE))
-        self.sip = self.scratch[:SIP]
+        self.peer_limit = peer_limit
+        self.read_buffer = memoryview(bytearray(READ_SIZE))
+        self.first_read_buffer = self.read_buffer[:FIRST_READ_SIZE]
         self.known_heads = KnownHeads()
-        self.parting = False
+        self.draining = False
         """Each answer ends its connection, so that no client sends a request into one that is about to close."""
         self._connections: set[Connection] = set()
         self._sockets: list[asyncio.Server] = []
@@ -97,13 +97,13 @@ class HttpServer:
         self._sockets.append(server)
 
     def _watch(self, tls: ssl.SSLContext | None) -> None:
-        if isinstance(tls, ListenerContext) and self.guests is not None:
+        if isinstance(tls, ListenerContext) and self.peer_limit is not None:
             tls.on_first_bytes = self._look_at_first_bytes
 
     def _look_at_first_bytes(self, data: bytes) -> None:
         """What stands where a handshake should: the head of a request that is not encrypted comes to nobody else."""
-        if self.guests is not None and data.startswith(_PROXY_PROTOCOL):
-            self.guests.spoke_proxy_protocol(None, encrypted=True)
+        if self.peer_limit is not None and data.startswith(_PROXY_PROTOCOL):
+            self.peer_limit.note_proxy_protocol(None, encrypted=True)
 
     def _handshake(self, tls: ssl.SSLContext | None) -> float | None:
         """Seconds; without TLS the event loop wants none."""
@@ -138,24 +138,24 @@ class HttpServer:
 
     # -- what connections call
 
-    def joined(self, connection: Connection) -> None:
-        if self.guests is not None and not self.guests.enter(connection.peer):
+    def add_connection(self, connection: Connection) -> None:
+        if self.peer_limit is not None and not self.peer_limit.enter(connection.peer):
             connection.abort()
             return
         self._connections.add(connection)
         if self._clock is None:
-            self._clock = self.loop.call_later(self._tick, self._look)
+            self._clock = self.loop.call_later(self._tick, self._check_connections)
 
-    def left(self, connection: Connection) -> None:
+    def remove_connection(self, connection: Connection) -> None:
         if connection in self._connections:
             self._connections.remove(connection)
-            if self.guests is not None:
-                self.guests.leave(connection.peer)
+            if self.peer_limit is not None:
+                self.peer_limit.leave(connection.peer)
 
-    def refused_head(self, connection: Connection, data: bytes, *, first: bool) -> None:
+    def note_malformed_head(self, connection: Connection, data: bytes, *, first: bool) -> None:
         """These bytes of a connection, maybe its first, were no request."""
-        if first and self.guests is not None and data.startswith(_PROXY_PROTOCOL):
-            self.guests.spoke_proxy_protocol(connection.peer)
+        if first and self.peer_limit is not None and data.startswith(_PROXY_PROTOCOL):
+            self.peer_limit.note_proxy_protocol(connection.peer)
 
     def date(self) -> str:
         """The value of a Date field now (RFC 9110, 6.6.1), made once a second."""
@@ -164,8 +164,8 @@ class HttpServer:
             self._second, self._date = second, formatdate(second, usegmt=True)
         return self._date
 
-    def _look(self) -> None:
+    def _check_connections(self) -> None:
         now = self.loop.time()
         for connection in tuple(self._connections):
             connection.check(now)
-        self._clock = self.loop.call_later(self._tick, self._look) if self._connections else None
+        self._clock = self.loop.call_later(self._tick, self._check_connections) if self._connections else None

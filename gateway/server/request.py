@@ -2,7 +2,7 @@
 
 Refuses to own the socket (`gateway.server.connection`) and what the request means (`gateway.wire.parse`).
 
-Law: a body is whole or broken, never merely over. Who reads it learns which.
+Law: a body ends whole or broken, and its reader learns which.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class IncomingBody:
 
     @property
     def left(self) -> int:
-        """Bytes that have not come, 0 where nobody knows how many."""
+        """Bytes that have not come, 0 if unknown."""
         return self._left
 
     @property
@@ -65,7 +65,7 @@ class IncomingBody:
     def take(self, data: bytes) -> bytes:
         """Keep what of `data` belongs to the body; returns what follows it. A coding that is malformed breaks off.
 
-        Who waits for it hears of it by `tell`.
+        A waiting reader goes on at `notify`.
         """
         if self._coding is not None:
             try:
@@ -86,9 +86,9 @@ class IncomingBody:
     def break_off(self) -> None:
         """Nothing more will come, whole or not."""
         self.broken = True
-        self.tell()
+        self.notify()
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Let a waiting reader go on with what was taken: the last thing that is done in a turn."""
         self._came.give()
 

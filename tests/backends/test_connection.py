@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.backends.connection import READ_SIZE, Connection, Patience
+from gateway.backends.connection import READ_SIZE, Connection, Timeouts
 from gateway.backends.response import Response
 
 
@@ -38,10 +38,10 @@ class FakeTransport(asyncio.Transport):
         self.calls.append("resume")
 
 
-def made(patience: Patience | None = None) -> tuple[Connection, FakeTransport, bytearray]:
+def made(patience: Timeouts | None = None) -> tuple[Connection, FakeTransport, bytearray]:
     buffer = bytearray(READ_SIZE)
     loop = asyncio.get_running_loop()
-    connection = Connection(loop, memoryview(buffer), patience or Patience(head=10, body=10))
+    connection = Connection(loop, memoryview(buffer), patience or Timeouts(head=10, body=10))
     transport = FakeTransport()
     connection.connection_made(transport)
     return connection, transport, buffer
@@ -61,7 +61,7 @@ async def test_reading_pauses_when_nobody_asks_and_resumes_when_somebody_does() 
     arrive(connection, buffer, b"abc")
     arrive(connection, buffer, b"d")
     assert ["pause"] == transport.calls
-    asking = asyncio.get_running_loop().create_task(connection.progress())
+    asking = asyncio.get_running_loop().create_task(connection.wait_for_progress())
     await asyncio.sleep(0)
     assert ["pause", "resume"] == transport.calls
     arrive(connection, buffer, b"efghi")
@@ -86,12 +86,12 @@ async def test_a_former_reader_does_not_lose_the_next_ones_wake_up() -> None:
     async def next_reader() -> None:
         await gate
         connection.begin(Response())
-        connection.sent()
-        await connection.progress()
+        connection.mark_sent()
+        await connection.wait_for_progress()
 
     connection.begin(Response())
-    connection.sent()
-    first, second = loop.create_task(connection.progress()), loop.create_task(next_reader())
+    connection.mark_sent()
+    first, second = loop.create_task(connection.wait_for_progress()), loop.create_task(next_reader())
     await asyncio.sleep(0)
     # The next reader's turn comes before the former one's, as when it was in the loop's queue already.
     gate.set_result(None)
@@ -107,7 +107,7 @@ async def test_a_store_that_works_may_take_its_time(slow_head: bool, late: float
     connection, _, _ = made()
     response = Response()
     connection.begin(response, slow_head=slow_head)
-    connection.sent()
+    connection.mark_sent()
     connection.check(300.0)
     connection.check(late - 2)
     assert None is response.failure
@@ -123,14 +123,14 @@ async def test_patience_counts_only_what_is_owed() -> None:
     for now in (0.0, 100.0, 200.0):
         connection.check(now)
     assert None is response.failure
-    connection.sent()
+    connection.mark_sent()
     connection.check(300.0)
     connection.check(309.0)
     arrive(connection, buffer, b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")
     for now in (400.0, 500.0):
         connection.check(now)
     assert None is response.failure
-    asking = asyncio.get_running_loop().create_task(connection.progress())
+    asking = asyncio.get_running_loop().create_task(connection.wait_for_progress())
     await asyncio.sleep(0)
     connection.check(600.0)
     connection.check(609.0)
@@ -146,10 +146,10 @@ async def test_a_body_needs_a_kibibyte_a_second() -> None:
         connection, _, buffer = made()
         response = Response()
         connection.begin(response)
-        connection.sent()
+        connection.mark_sent()
         arrive(connection, buffer, b"HTTP/1.1 200 OK\r\ncontent-length: 999999\r\n\r\n")
         for second in range(40):
-            asking = asyncio.get_running_loop().create_task(connection.progress())
+            asking = asyncio.get_running_loop().create_task(connection.wait_for_progress())
             await asyncio.sleep(0)
             connection.check(float(second))
             if not connection.closed:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from gateway.backends.egress import refuses
+from gateway.backends.egress import refuse_reason
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from gateway.backends.egress import refuses
 )
 def test_metadata_and_link_local_addresses_are_refused(address: str) -> None:
     """Of every cloud that has one."""
-    assert refuses(address) is not None
+    assert refuse_reason(address) is not None
 
 
 def _wrapped(prefix: str, shift: int = 0, xor: int = 0) -> Callable[[str], str]:
@@ -76,9 +76,9 @@ WRAPPINGS = {
 def test_a_wrapping_hides_nothing(wrapping: str, inner: str) -> None:
     """Whatever would translate it; the same wrapping of a store's address is let pass."""
     wrap = WRAPPINGS[wrapping]
-    assert refuses(wrap(inner)) is not None
+    assert refuse_reason(wrap(inner)) is not None
     for store in ("10.1.2.3", "192.168.1.1", "203.0.113.7"):
-        assert refuses(wrap(store)) is None
+        assert refuse_reason(wrap(store)) is None
 
 
 def test_the_standard_s_own_examples_are_read() -> None:
@@ -98,10 +98,10 @@ def test_the_standard_s_own_examples_are_read() -> None:
 )
 def test_private_and_public_addresses_are_allowed(address: str) -> None:
     """Stores live in private networks."""
-    assert refuses(address) is None
+    assert refuse_reason(address) is None
 
 
 def test_a_name_is_no_address() -> None:
     """The check is for what was resolved, never for a name."""
     with pytest.raises(ValueError):
-        refuses("localhost")
+        refuse_reason("localhost")

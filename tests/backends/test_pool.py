@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.backends import pool as pool_module
-from gateway.backends.connection import Connection, Patience
-from gateway.backends.pool import Authority, Pool, Sizing
+from gateway.backends.connection import Connection, Timeouts
+from gateway.backends.pool import Authority, Pool, PoolLimits
 from gateway.core.reasons import Reason, UpstreamFailed
 from tests.backends.fault_server import Peer, call, fault_server, reply, upstream_to
 
@@ -22,7 +22,7 @@ async def hold(peer: Peer) -> None:
 
 
 def pool_to(port: int, maximum: int = 2, **sizing: float) -> Pool:
-    return Pool(Authority("127.0.0.1", port, tls=False), Sizing(max_connections=maximum, **sizing), Patience())
+    return Pool(Authority("127.0.0.1", port, tls=False), PoolLimits(max_connections=maximum, **sizing), Timeouts())
 
 
 async def settle(done: asyncio.Event) -> None:
@@ -165,7 +165,7 @@ async def test_a_write_does_not_use_a_connection_that_the_peer_closed() -> None:
         pool = pool_to(seen.port)
         kept = await pool.acquire()
         pool.release(kept)
-        assert kept.quiet()
+        assert kept.is_quiet()
         closing.set()
         await seen.closed.wait()
         # No turn of the loop between the peer's close and this look.
@@ -176,7 +176,7 @@ async def test_a_write_does_not_use_a_connection_that_the_peer_closed() -> None:
 async def test_an_old_connection_is_not_used_and_is_closed() -> None:
     """Beyond the idle limit a connection serves nobody; the pool's clock closes it."""
     async with fault_server(hold) as seen:
-        pool = Pool(Authority("127.0.0.1", seen.port, tls=False), Sizing(), Patience(head=0.04, body=0.04))
+        pool = Pool(Authority("127.0.0.1", seen.port, tls=False), PoolLimits(), Timeouts(head=0.04, body=0.04))
         kept = await pool.acquire()
         pool.release(kept)
         kept.idle_since -= pool_module.IDLE_LIMIT + 1
@@ -211,7 +211,7 @@ async def test_nobody_listening_is_unreachable() -> None:
 @pytest.mark.parametrize("host", ["169.254.169.254", "fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254"])
 async def test_metadata_addresses_are_not_dialled(host: str) -> None:
     """A backend whose address is link-local is refused before a packet leaves."""
-    pool = Pool(Authority(host, 80, tls=False), Sizing(connect_timeout=0.2), Patience())
+    pool = Pool(Authority(host, 80, tls=False), PoolLimits(connect_timeout=0.2), Timeouts())
     with pytest.raises(UpstreamFailed, match="link-local"):
         await pool.acquire()
 
@@ -228,7 +228,7 @@ async def test_one_bad_address_among_good_ones_is_enough(monkeypatch: pytest.Mon
             return [(0, 0, 0, "", ("127.0.0.1", 80)), (0, 0, 0, "", ("169.254.169.254", 80))]
 
     monkeypatch.setattr(pool_module.asyncio, "get_running_loop", Resolving)
-    pool = Pool(Authority("store.test", 80, tls=False), Sizing(connect_timeout=0.2), Patience())
+    pool = Pool(Authority("store.test", 80, tls=False), PoolLimits(connect_timeout=0.2), Timeouts())
     with pytest.raises(UpstreamFailed, match="link-local"):
         await pool.acquire()
 
@@ -285,4 +285,4 @@ async def test_tls_checks_the_name_and_the_authority(tmp_path: Path, trusted: bo
 )
 def test_endpoints_become_authorities(endpoint: str, authority: Authority) -> None:
     """Host, port and TLS follow from the URL, with the scheme's own port."""
-    assert authority == Authority.of(endpoint)
+    assert authority == Authority.from_url(endpoint)

@@ -17,7 +17,7 @@ def fed(*pieces: bytes, bodiless: bool = False, ended: bool = False) -> Response
     for piece in pieces:
         response.feed(memoryview(piece))
     if ended:
-        response.ended()
+        response.end()
     return response
 
 

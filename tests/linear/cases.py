@@ -485,8 +485,8 @@ class _Line:
 class _Host:
     head_seconds = 10.0
     known_heads = KnownHeads()
-    parting = False
-    scratch = sip = memoryview(bytearray(65536))
+    draining = False
+    read_buffer = first_read_buffer = memoryview(bytearray(65536))
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -498,9 +498,9 @@ class _Host:
         if not self.left_to_answer:
             self.done.set()
 
-    def joined(self, connection: Connection) -> None: ...
+    def add_connection(self, connection: Connection) -> None: ...
 
-    def left(self, connection: Connection) -> None: ...
+    def remove_connection(self, connection: Connection) -> None: ...
 
     def date(self) -> str:
         return ""

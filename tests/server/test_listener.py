@@ -36,7 +36,7 @@ async def test_an_idle_connection_ends_with_the_listening(rig: Rig) -> None:
         await busy.head()
         assert rig.server is not None
         assert rig.server.busy
-        rig.server.parting = True
+        rig.server.draining = True
         rig.server.stop_listening()
         assert b"" == await idle.rest()
         hold.set()
@@ -47,7 +47,7 @@ async def test_an_idle_connection_ends_with_the_listening(rig: Rig) -> None:
 async def test_a_parting_listener_tells_each_client(rig: Rig) -> None:
     """So that none sends its next request into a connection that is about to close."""
     assert rig.server is not None
-    rig.server.parting = True
+    rig.server.draining = True
     async with rig.client() as client:
         await client.send(request("GET", "/robots.txt"))
         assert "close" == (await client.answer()).header("connection")

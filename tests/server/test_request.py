@@ -49,7 +49,7 @@ async def test_a_reader_waits_for_more() -> None:
     reading = asyncio.get_running_loop().create_task(body.read())
     await asyncio.sleep(0)
     body.take(b"more")
-    body.tell()
+    body.notify()
     assert b"more" == await reading
 
 
@@ -67,7 +67,7 @@ async def test_a_reader_that_has_taken_all_wants_more() -> None:
     assert ([True], True) == (wanted, body.wanted)
     body.take(b"ghi")
     assert not body.unread
-    body.tell()
+    body.notify()
     assert (b"ghi", True) == (await reading, body.whole)
 
 

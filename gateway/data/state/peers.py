@@ -70,7 +70,7 @@ class Peers:
         else:
             self._open.pop(peer, None)
 
-    def spoke_proxy_protocol(self, peer: Address | None, *, encrypted: bool = False) -> None:
+    def note_proxy_protocol(self, peer: Address | None, *, encrypted: bool = False) -> None:
         """A connection began with it, where no listener understands it: one with TLS does not learn whose it is."""
         self._metrics.count_refused_connection("proxy_protocol")
         advice = "this listener does not speak it: switch it off at the proxy, and have that send X-Forwarded-For"

@@ -37,8 +37,8 @@ async def listening(
 ) -> AsyncIterator[int]:
     """A second listener of the rig, which looks at who comes; its port."""
     assert rig.server is not None
-    guests = Peers(lambda: most, lambda peer: peer in trusted, rig.plane.metrics)
-    server = HttpServer(rig.server.handle, head_seconds=10.0, guests=guests)
+    peer_limit = Peers(lambda: most, lambda peer: peer in trusted, rig.plane.metrics)
+    server = HttpServer(rig.server.handle, head_seconds=10.0, peer_limit=peer_limit)
     port = await server.listen("127.0.0.1", 0, tls)
     try:
         yield port
