@@ -849,7 +849,7 @@ def a_wildcard_of_many_marks(n: int) -> Thunk:
     return run
 
 
-@case("core.session_policy_text:read_session_policy core.session_policy:SessionPolicy", 2)
+@case("core.session_policy_text:read_session_policy core.session_policy:SessionPolicy", 4)
 def a_session_policy_of_many_statements(n: int) -> Thunk:
     one = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::docs/*?a*b"}
     policy = read_session_policy(json.dumps({"Version": "2012-10-17", "Statement": [one] * n}))
