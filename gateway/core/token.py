@@ -22,6 +22,7 @@ __all__ = [
     "access_key_id",
     "grant_id",
     "hash_secret",
+    "remembered_hash",
     "secret_access_key",
     "without_marks",
 ]
@@ -60,7 +61,8 @@ def hash_secret(text: str) -> SecretHash:
     return SecretHash(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
 
 
-_remembered_hash = lru_cache(4096)(hash_secret)
+remembered_hash = lru_cache(4096)(hash_secret)
+"""The same of what comes again and again: a link's token, a key's id. Not for what has to stay unknown here."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -92,7 +94,7 @@ class LinkToken:
 
     @property
     def hash(self) -> SecretHash:
-        return _remembered_hash(self.text)
+        return remembered_hash(self.text)
 
 
 def without_marks(text: str) -> str:

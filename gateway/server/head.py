@@ -22,6 +22,7 @@ _HEAD_LIMIT: Final = 64 * 1024
 _FIELD_LIMIT: Final = 16 * 1024
 _MOST_FIELDS: Final = 512
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_VERSIONS: Final = {"1.1": (1, 1), "1.0": (1, 0)}
 _MOST_KNOWN: Final = 1024
 _LONGEST_KNOWN: Final = 2048
 
@@ -140,20 +141,27 @@ class HeadReader:
             raise ValueError("a target that is too long")
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
-        value = value or b""
-        if len(self._fields) >= _MOST_FIELDS or len(name) + len(value) > _FIELD_LIMIT:
-            raise ValueError("a head that is too large")
-        self._fields.append((name, value))
+        self._fields.append((name, value or b""))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
         if parser is None:
             return
-        major, _, minor = parser.get_http_version().partition(".")
+        fields = self._fields
+        # Asked here at once: until then the head's own limit holds, and in a short head no field is too long.
+        if len(fields) > _MOST_FIELDS or (
+            self._fed > _FIELD_LIMIT and any(len(name) + len(value) > _FIELD_LIMIT for name, value in fields)
+        ):
+            raise ValueError("a head that is too large")
+        told = parser.get_http_version()
+        version = _VERSIONS.get(told)
+        if version is None:
+            major, _, minor = told.partition(".")
+            version = int(major), int(minor)
         self._arrival = IncomingRequest(
             parser.get_method().decode("ascii"),
             self._target.decode("latin-1"),
-            self._fields,
-            (int(major), int(minor)),
+            fields,
+            version,
             keep_alive=parser.should_keep_alive(),
         )

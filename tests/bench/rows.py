@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from tests.bench.load import curl, download, upload, wrk
 from tests.bench.peers import Subject
-from tests.bench.requests import Message, framed_upload, plain, signed
+from tests.bench.requests import Message, framed_upload, plain, signed, signed_anew
 from tests.bench.scene import Scene
 
 __all__ = ["ROWS", "Aim", "Row", "Work"]
@@ -22,6 +22,7 @@ __all__ = ["ROWS", "Aim", "Row", "Work"]
 SMALL, MEDIUM, MIB, GIB = 4096, 65536, 1 << 20, 1 << 30
 _KEYS = 1000
 _OBJECTS = 100
+_ANEW = 4000
 _CONNECTIONS = 32
 
 
@@ -183,6 +184,13 @@ def _copies(scene: Scene) -> Work:
     return _requests(scene, measured.by_signature(), "copy", [message])
 
 
+def _anew(scene: Scene, method: str, body: bytes = b"") -> Work:
+    """As SDKs do it: each request is signed anew and has an id of its own, and none is sent twice in a while."""
+    measured = scene.gateway
+    messages = signed_anew(method, measured.key(f"{SMALL}-n"), measured.pair, _ANEW, body)
+    return _requests(scene, measured.by_signature(), f"{method} {SMALL}, signed anew", messages)
+
+
 def _link(scene: Scene) -> Subject:
     return scene.gateway.by_link()
 
@@ -261,6 +269,12 @@ ROWS: dict[str, Row] = {
     "get4k-sigv4": Row(
         "4 KiB GET, SigV4 / njs", lambda s: _gets(s, _sigv4(s)), lambda s: _gets(s, s.njs), Aim(1.8, 1.2)
     ),
+    "get4k-anew": Row(
+        "4 KiB GET, SigV4, each signed anew / njs",
+        lambda s: _anew(s, "GET"),
+        lambda s: _gets(s, s.njs),
+        Aim(1.8, 1.2),
+    ),
     "get4k-presigned": Row(
         "4 KiB GET, presigned / njs", lambda s: _gets(s, s.gateway.presigned()), lambda s: _gets(s, s.njs)
     ),
@@ -286,6 +300,12 @@ ROWS: dict[str, Row] = {
     "put4k": Row(
         "4 KiB PUT, SigV4 with its SHA-256 / njs",
         lambda s: _puts(s, _sigv4(s)),
+        lambda s: _puts(s, s.njs),
+        Aim(2.2, 1.5),
+    ),
+    "put4k-anew": Row(
+        "4 KiB PUT, SigV4 with its SHA-256, each signed anew / njs",
+        lambda s: _anew(s, "PUT", os.urandom(SMALL)),
         lambda s: _puts(s, s.njs),
         Aim(2.2, 1.5),
     ),

@@ -10,7 +10,7 @@ from gateway.core.request import BodyFraming, RawRequest
 from gateway.wire.sig import sigv4
 from gateway.wire.sig.aws_chunked import ChunkedDecoder
 from gateway.wire.sig.credentials import auth_fields, read_credentials
-from tests.bench.requests import CHUNK, Message, framed, plain, presigned, signed
+from tests.bench.requests import CHUNK, Message, framed, plain, presigned, signed, signed_anew
 
 _PAIR = Credentials("AKIDEXAMPLE", "secret")
 _URL = "http://127.0.0.1:9000/bench/4096-a"
@@ -35,6 +35,14 @@ def test_signed_requests_are_genuine() -> None:
     assert "AKIDEXAMPLE" == _verified(signed("PUT", _URL, _PAIR, b"body")).access_key_id
     assert "AKIDEXAMPLE" == _verified(plain("GET", presigned("GET", _URL, _PAIR))).access_key_id
     assert BodyFraming.UNSIGNED_CHUNKS_TRAILER.value == _verified(framed(_URL, _PAIR, b"body")).payload_hash
+
+
+def test_what_is_signed_anew_is_never_the_same() -> None:
+    """Each verifies by itself, and no two heads are alike, as with SDKs."""
+    messages = signed_anew("GET", _URL, _PAIR, 5)
+    assert [_PAIR.access_key] * 5 == [_verified(message).access_key_id for message in messages]
+    assert 5 == len({message.head for message in messages})
+    assert 5 == len({_verified(message).signature for message in messages})
 
 
 def test_a_framed_body_is_the_body() -> None:

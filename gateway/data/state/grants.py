@@ -60,7 +60,7 @@ class Grants:
         self._monotonic = monotonic
         self._known: OrderedDict[SecretHash, tuple[Grant, float]] = OrderedDict()  # with the end of its time here
         self._hashes: dict[str, SecretHash] = {}  # by which the feed reaches each of them, and nothing else
-        self._secrets: LRUCache[SecretHash, str] = LRUCache(_CACHED)
+        self._secrets: dict[SecretHash, str] = {}  # of those that are known, and no longer than they are
         self._absent: LRUCache[SecretHash, int] = LRUCache(_CACHED)
         self._edited: dict[str, int] = {}  # the newest positions at which grants were edited, oldest first
         self._last_edit = self._forgotten = 0
@@ -138,7 +138,9 @@ class Grants:
         if secret is None:
             if grant.sealed is None:
                 raise Refused(Reason.UNKNOWN_KEY, "the key has no secret")
-            secret = self._secrets[grant.hash] = self._unsealer.open(access_key_id, grant.sealed)
+            secret = self._unsealer.open(access_key_id, grant.sealed)
+            if grant.hash in self._known:
+                self._secrets[grant.hash] = secret
         return secret
 
     def take(self, entries: Sequence[FeedEntry]) -> None:

@@ -14,7 +14,7 @@ from gateway.core.grant import Grant, GrantKind
 from gateway.core.key_use import require_session
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest
-from gateway.core.token import SecretHash, hash_secret
+from gateway.core.token import SecretHash, remembered_hash
 from gateway.data.plane import DataPlane, Terms
 from gateway.data.presented import (
     FormPresented,
@@ -92,7 +92,7 @@ async def _find_key(
 ) -> tuple[Grant, str]:
     """The key grant of an access key id, and the secret to verify with."""
     guesser = f"key:{_address(peer)}"
-    grant = await _look_up(plane, guesser, hash_secret(access_key_id), now)
+    grant = await _look_up(plane, guesser, remembered_hash(access_key_id), now)
     if grant is None or grant.kind is not GrantKind.KEY:
         plane.guesses.count_failure(guesser, TOKEN_GUESSES, now)
         raise Refused(Reason.UNKNOWN_KEY, "no key has this id")

@@ -53,8 +53,8 @@ def raw_request(
     if not _TOKEN.fullmatch(method):
         raise _bad("the method is not a token")
     pairs = tuple([_header(name, value) for name, value in headers])
-    _check_framing(pairs, version)
-    host = _check_host(pairs, version)
+    seen = _check_framing(pairs, version)
+    host = _check_host(seen.get("host"), version)
     path, query = _split_target(target, host)
     return RawRequest(method, path, query, pairs, (version[0], version[1]))
 
@@ -81,7 +81,8 @@ def _name(name: bytes) -> str:
     return text
 
 
-def _check_framing(pairs: tuple[tuple[str, str], ...], version: tuple[int, int]) -> None:
+def _check_framing(pairs: tuple[tuple[str, str], ...], version: tuple[int, int]) -> dict[str, str]:
+    """The headers, the last of each name; those that say where things are and end have come once at most."""
     seen = dict(pairs)
     if len(seen) != len(pairs):
         names = [name for name, _ in pairs]
@@ -92,17 +93,17 @@ def _check_framing(pairs: tuple[tuple[str, str], ...], version: tuple[int, int])
     if length is not None and not _LENGTH.fullmatch(length):
         raise _bad("content-length is not a number")
     if coding is None:
-        return
+        return seen
     if length is not None:
         raise _bad("content-length and transfer-encoding together")
     if version == (1, 0):
         raise _bad("transfer-encoding on HTTP/1.0")
     if coding.lower() != "chunked":
         raise _bad("transfer-encoding is not chunked")
+    return seen
 
 
-def _check_host(pairs: tuple[tuple[str, str], ...], version: tuple[int, int]) -> str | None:
-    host = next((value for name, value in pairs if name == "host"), None)
+def _check_host(host: str | None, version: tuple[int, int]) -> str | None:
     if host is None:
         if version == (1, 1):
             raise _bad("HTTP/1.1 without Host")

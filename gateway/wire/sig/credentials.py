@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -86,6 +87,11 @@ class Scope:
     date: str
     region: str
     service: str
+    text: str = field(init=False, compare=False, repr=False)
+    """The scope as it stands in a string to sign, without the access key id."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", f"{self.date}/{self.region}/{self.service}/aws4_request")
 
     @staticmethod
     @lru_cache(maxsize=1024)
@@ -95,11 +101,6 @@ class Scope:
         if match is None:
             raise ValueError("the credential is not KEY/DATE/REGION/SERVICE/aws4_request")
         return Scope(*match.groups())
-
-    @property
-    def text(self) -> str:
-        """The scope as it stands in a string to sign, without the access key id."""
-        return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

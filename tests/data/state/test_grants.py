@@ -161,3 +161,16 @@ async def test_a_grant_that_the_feed_could_no_longer_reach_is_read_again(monkeyp
         await rig.edit(grant, hash=fresh.hash)
         assert 200 == (await rig.fetch(fresh.text)).status
         assert 404 == (await rig.fetch(token)).status
+
+
+async def test_a_secret_is_kept_no_longer_than_its_key_is_known(rig: Rig) -> None:
+    """Used again while the key is, gone with it; of a key that is not kept, none is."""
+    pair, key = await rig.key()
+    grants = rig.plane.grants
+    assert pair.secret_key == grants.secret_of(key, pair.access_key)
+    assert [] == list(grants._secrets)
+    assert await grants.find(key.hash) is not None
+    assert [pair.secret_key] * 2 == [grants.secret_of(key, pair.access_key) for _ in range(2)]
+    assert [key.hash] == list(grants._secrets)
+    await rig.revoke(FeedKind.KEY, key.id)
+    assert [] == list(grants._secrets)
