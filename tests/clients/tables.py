@@ -29,6 +29,7 @@ TABLES = (
     Table("Delta Lake", "delta", "deltalake"),
     Table("Iceberg", "iceberg", "pyiceberg"),
     Table("Lance", "lance", "pylance"),
+    Table("Zarr in Icechunk", "icechunk", "icechunk"),
 )
 
 
