@@ -147,7 +147,7 @@ class StoreCall:
     def _send(self, connection: Connection, source: AsyncIterator[bytes | Stretch] | bytes | None) -> None:
         if source is None:
             connection.write(self._head)
-            self._all_sent(connection)
+            self._mark_sent(connection)
         elif isinstance(source, bytes):
             if len(source) != self._length:
                 raise ValueError("the body is not as long as declared")
@@ -156,12 +156,12 @@ class StoreCall:
             else:
                 connection.write(self._head)
                 connection.write(source)
-            self._all_sent(connection)
+            self._mark_sent(connection)
         else:
             loop = asyncio.get_running_loop()
-            self._sender = loop.create_task(self._guarded(connection, source))
+            self._sender = loop.create_task(self._send_source(connection, source))
 
-    async def _guarded(self, connection: Connection, source: AsyncIterator[bytes | Stretch]) -> None:
+    async def _send_source(self, connection: Connection, source: AsyncIterator[bytes | Stretch]) -> None:
         """The sending task: whatever ends it early ends the connection before the last byte."""
         try:
             await self._pour(connection, source)
@@ -197,9 +197,9 @@ class StoreCall:
         if left:
             raise Refused(Reason.INCOMPLETE_BODY, f"the body ended {left} bytes before its declared {declared}")
         connection.write(held)
-        self._all_sent(connection)
+        self._mark_sent(connection)
 
-    def _all_sent(self, connection: Connection) -> None:
+    def _mark_sent(self, connection: Connection) -> None:
         self._sent = True
         connection.mark_sent()
 

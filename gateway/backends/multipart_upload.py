@@ -78,21 +78,21 @@ async def upload(
     whole = length if length is not None and length <= first else None
     if kept is not None and source.ended:
         whole = kept.size
-    work = _Work(upstream, place, conditions, confirm)
+    calls = _UploadCalls(upstream, place, conditions, confirm)
     if whole is not None:
-        return await work.put_whole(source.last(whole) if kept is None else kept.replay(), whole, headers)
-    opened = await work.create(headers)
+        return await calls.put_whole(source.last(whole) if kept is None else kept.replay(), whole, headers)
+    opened = await calls.create(headers)
     if isinstance(opened, Answer):
         return opened
     try:
-        answer = await work.put_parts(opened, _cut(source, kept, length, equal=equal_parts))
+        answer = await calls.put_parts(opened, _cut(source, kept, length, equal=equal_parts))
         if answer is None:
-            answer = await work.complete(opened)
+            answer = await calls.complete(opened)
     except BaseException:
-        await _finish(work.abort(opened))
+        await _finish(calls.abort(opened))
         raise
     if answer.status >= 300:
-        await _finish(work.abort(opened))
+        await _finish(calls.abort(opened))
     return answer
 
 
@@ -118,7 +118,7 @@ async def upload_call(  # noqa: PLR0917 (the plane's own form: `PartsUpload`)
 
 
 async def _cut(
-    source: _Source, kept: _Kept | None, length: int | None, *, equal: bool
+    source: _Source, kept: _BufferedPart | None, length: int | None, *, equal: bool
 ) -> AsyncIterator[tuple[int, AsyncIterator[bytes], int]]:
     """Number, bytes and size of each part. The bytes of one have to be taken before the next is asked for."""
     number = 0
@@ -150,7 +150,7 @@ async def _finish(cleanup: asyncio.Future[None]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _BufferedPart:
     """One part in memory."""
 
     chunks: tuple[bytes, ...]
@@ -202,17 +202,17 @@ class _Source:
         if await self._next():
             raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
 
-    async def keep(self, size: int) -> _Kept:
+    async def keep(self, size: int) -> _BufferedPart:
         """Up to `size` bytes in memory; sets `ended` if nothing follows them."""
-        chunks = tuple([chunk async for chunk in _joined(self.slice(size))])
+        chunks = tuple([chunk async for chunk in _join_small(self.slice(size))])
         if not self.ended and not self._rest:
             following = await self._next()
             if following:
                 self._rest.append(following)
-        return _Kept(chunks, sum(map(len, chunks)))
+        return _BufferedPart(chunks, sum(map(len, chunks)))
 
 
-async def _joined(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _join_small(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same bytes in larger pieces: each that is kept takes memory of its own, however small it is."""
     waiting = bytearray()
     async for chunk in chunks:
@@ -227,7 +227,7 @@ async def _joined(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(waiting)
 
 
-class _Work:
+class _UploadCalls:
     """The calls of one upload."""
 
     def __init__(
@@ -283,7 +283,7 @@ class _Work:
     async def complete(self, upload_id: str) -> Answer:
         text = complete_document(self._parts)
         call = complete_call(self._place, upload_id, text, self._conditions)
-        async with self._upstream.open(call, partial(self._confirmed, text)) as answer:
+        async with self._upstream.open(call, partial(self._confirm_then_send, text)) as answer:
             found, refused = await _read(answer)
             if refused is not None:
                 return refused
@@ -294,7 +294,7 @@ class _Work:
         about = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
         return Answer(answer.status, {**about, "etag": etag}, 0)
 
-    async def _confirmed(self, text: bytes) -> bytes:
+    async def _confirm_then_send(self, text: bytes) -> bytes:
         if self._confirm is not None:
             await self._confirm()
         return text
@@ -318,11 +318,11 @@ async def _read(answer: Answer) -> tuple[bytes, Answer | None]:
     if answer.status < 300 and store_fault(body) is None:
         return body, None
     status = answer.status if answer.status >= 300 else _FAILED
-    return body, Answer(status, answer.headers, len(body), _Read(body))
+    return body, Answer(status, answer.headers, len(body), _BufferedBody(body))
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _BufferedBody:
     """A body that was read already."""
 
     content: bytes

@@ -109,7 +109,7 @@ async def _close_credentials(stores: Iterable[_Store]) -> None:
         await store.credentials.close()
 
 
-class _Opened:
+class _OpenCall:
     """`async with` around one call: credentials, presigning, the exchange, and the observer's calls."""
 
     __slots__ = ("_body", "_call", "_exchange", "_upstream")
@@ -136,7 +136,7 @@ class _Opened:
             observer.count_failure(call.backend, failure.reason)
             raise
         observer.observe_answer(call.backend, answer.status, time.perf_counter() - started)
-        return _as_part(call, answer) if answer.status == 200 and "content-range" in answer.headers else answer
+        return _restore_partial(call, answer) if answer.status == 200 and "content-range" in answer.headers else answer
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -147,7 +147,7 @@ class _Opened:
             await self._exchange.__aexit__(kind, error, trace)
 
 
-def _as_part(call: UpstreamCall, answer: Answer) -> Answer:
+def _restore_partial(call: UpstreamCall, answer: Answer) -> Answer:
     """A store's 200 to a range request as the 206 that it is: Content-Range names the bytes, and no others come."""
     part = _PART.fullmatch(answer.headers["content-range"])
     asked = any(name == "range" for name, _ in call.headers)
@@ -206,9 +206,9 @@ class StoreUpstream:
         self._retired = [store for store in self._retired if store.busy] + gone
         return _close_credentials(gone)
 
-    def open(self, call: UpstreamCall, body: Source = None) -> _Opened:
+    def open(self, call: UpstreamCall, body: Source = None) -> _OpenCall:
         """See `core.route.Upstream.open`."""
-        return _Opened(self, call, body)
+        return _OpenCall(self, call, body)
 
     def presign(self, call: UpstreamCall, expires_in: int) -> str:
         """See `core.route.Upstream.presign`. At least one second, at most what profile and signature version allow."""

@@ -368,7 +368,7 @@ class ClientExchange:
         modern = arrival.version >= (1, 1)
         self._bodiless = has_no_body(arrival.method, status)
         self._chunked = length is None and modern and not self._bodiless
-        # Where an answer ends with the connection, and behind a body that nobody read, nothing follows.
+        # Where an answer ends with the connection, and after a body that was not read, nothing follows.
         self._kept = (
             arrival.keep_alive
             and arrival.body.whole

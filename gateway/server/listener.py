@@ -101,7 +101,7 @@ class HttpServer:
             tls.on_first_bytes = self._look_at_first_bytes
 
     def _look_at_first_bytes(self, data: bytes) -> None:
-        """What stands where a handshake should: the head of a request that is not encrypted comes to nobody else."""
+        """Bytes in place of a handshake: the head of an unencrypted request is seen nowhere else."""
         if self.peer_limit is not None and data.startswith(_PROXY_PROTOCOL):
             self.peer_limit.note_proxy_protocol(None, encrypted=True)
 

@@ -34,7 +34,7 @@ class KeyFiles(Protocol):
 class ListenerContext(ssl.SSLContext):
     """A context that shows the first bytes of each connection, which need not be TLS at all, to `on_first_bytes`.
 
-    Whose they are is not known here: the event loop's TLS tells nobody of a handshake that fails.
+    The peer is not known here: the event loop reports no handshake that fails.
     """
 
     on_first_bytes: Callable[[bytes], None] | None = None

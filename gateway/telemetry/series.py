@@ -59,7 +59,7 @@ class _Labelled:
         return tuple(vocabulary.fold(word) for vocabulary, word in zip(self.labels, key, strict=True))
 
     @property
-    def _names(self) -> list[str]:
+    def _label_names(self) -> list[str]:
         return [vocabulary.label for vocabulary in self.labels]
 
 
@@ -85,7 +85,7 @@ class Tally(_Labelled):
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 (loaded at the first page)
 
-        family = CounterMetricFamily(self.name, self.text, labels=self._names)
+        family = CounterMetricFamily(self.name, self.text, labels=self._label_names)
         for key, count in self._counts.items():
             family.add_metric(key, count)
         yield family
@@ -117,7 +117,7 @@ class Timing(_Labelled):
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 (as above)
 
-        family = HistogramMetricFamily(self.name, self.text, labels=self._names)
+        family = HistogramMetricFamily(self.name, self.text, labels=self._label_names)
         for key, (*counts, total) in self._rows.items():
             buckets = [(edge, float(reached)) for edge, reached in zip(self._edges, accumulate(counts), strict=True)]
             family.add_metric(key, buckets, sum_value=total)
@@ -138,7 +138,7 @@ class Switch(_Labelled):
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 (as above)
 
-        family = GaugeMetricFamily(self.name, self.text, labels=self._names)
+        family = GaugeMetricFamily(self.name, self.text, labels=self._label_names)
         for key, on in self._states.items():
             family.add_metric(key, on)
         yield family

@@ -523,7 +523,8 @@ async def test_cancelling_gives_everything_back(phase: str) -> None:
         with pytest.raises(asyncio.CancelledError):
             await user
         await seen.closed.wait()
-        leftover = {task for task in asyncio.all_tasks() - before if "use" in repr(task) or "_guarded" in repr(task)}
+        ours = ("use", "_send_source")
+        leftover = {task for task in asyncio.all_tasks() - before if any(name in repr(task) for name in ours)}
         assert set() == leftover
         assert not upstream.store("b").busy
 
