@@ -63,12 +63,16 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class _Relevant:
-    """One principal's rules that cover a place: those about one action there, and those about sharing it."""
+    """One principal's rules that cover a place: those about one action there, and those about sharing it.
+
+    `conditional` is whether more than name, action and place decides if any of them speaks.
+    """
 
     deny: tuple[Rule, ...]
     allow: tuple[Rule, ...]
     deny_sharing: tuple[Rule, ...]
     allow_sharing: tuple[Rule, ...]
+    conditional: bool
 
     @classmethod
     def of(cls, rules: Sequence[Rule], attempt: Attempt) -> _Relevant:
@@ -79,6 +83,7 @@ class _Relevant:
             tuple(rule for rule in about if rule.effect is Effect.ALLOW),
             tuple(rule for rule in sharing if rule.effect is Effect.DENY),
             tuple(rule for rule in sharing if rule.effect is Effect.ALLOW),
+            any(rule.conditional for rule in (*about, *sharing)),
         )
 
     def allowing(self, attempt: Attempt, grant: Grant | None) -> Rule | None:
@@ -87,12 +92,6 @@ class _Relevant:
             if rule.unmet(attempt, grant) is None:
                 return rule
         return None
-
-    @property
-    def conditional(self) -> bool:
-        """Whether more than name, action and place decides if any of them speaks."""
-        rules = (*self.deny, *self.allow, *self.deny_sharing, *self.allow_sharing)
-        return any(rule.conditional for rule in rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

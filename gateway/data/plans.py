@@ -81,7 +81,7 @@ async def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Ac
     attempt = plan.call.attempt.again(exchange.peer, account.now)
     account.request, account.grant, account.attempt = plan.call.request, grant, attempt
     exchange.extra = plan.extra
-    route = authorise_same(plane, grant, attempt, plan.route)
+    route = authorise_same(plane, grant, attempt, plan.route, account.now)
     return None if route is None else (plan.call.again(attempt, as_of), route)
 
 
@@ -110,7 +110,7 @@ def follow_alike(
     ):
         return None
     attempt = account.attempt = like.call.attempt.again(exchange.peer, account.now)
-    route = authorise_same(plane, resolved.grant, attempt, like.route)
+    route = authorise_same(plane, resolved.grant, attempt, like.route, account.now)
     return None if route is None else (like.call.alike(request, attempt, resolved.as_of, resolved.verified), route)
 
 

@@ -221,7 +221,7 @@ ASKED = {
     "revocations": (
         authorise,
         "authorise_same",
-        lambda plane, grant, attempt, route: None if grant and grant.lapsed(attempt.now) else route,
+        lambda plane, grant, attempt, route, now: None if grant and grant.lapsed(now) else route,
         revoke_prefix,
     ),
     "the grant's time": (authorise, "authorise_same", None, expire),
@@ -234,7 +234,7 @@ async def test_a_plan_that_did_not_ask_would_be_seen(question: str, monkeypatch:
     """Control: without one of its questions, plans and steps answer differently."""
     _, name, instead, event = ASKED[question]
 
-    def standing(plane: Any, grant: Any, attempt: Any, route: Any) -> Any:
+    def standing(plane: Any, grant: Any, attempt: Any, route: Any, now: float) -> Any:
         plane.follower.require_standing(grant, attempt.bucket, attempt.key, route.backend.name)
         return route
 

@@ -37,14 +37,15 @@ def authorise(plane: DataPlane, grant: Grant | None, attempt: Attempt) -> Route:
     return route
 
 
-def authorise_same(plane: DataPlane, grant: Grant | None, attempt: Attempt, route: Route) -> Route | None:
+def authorise_same(plane: DataPlane, grant: Grant | None, attempt: Attempt, route: Route, now: float) -> Route | None:
     """The route that `authorise` gave, by the same rules, to the same grant and to the same attempt but for time and
     caller, when `only_time_can_end` says so of them; None once the grant has lapsed: then `authorise` is to be asked.
+    It is `now`, whenever the attempt was made.
 
     Raises:
         Refused: REVOKED, VIEW_TOO_OLD.
     """
-    if grant is not None and grant.lapsed(attempt.now) is not None:
+    if grant is not None and grant.lapsed(now) is not None:
         return None
     plane.follower.require_standing(grant, attempt.bucket, attempt.key, route.backend.name)
     return route
@@ -56,11 +57,12 @@ def reauthorise(plane: DataPlane, grant: Grant | None, before: Allowed, now: flo
     Raises:
         Refused: as `authorise`; NOT_ALLOWED when the name stands for another place by now.
     """
-    attempt, policy = before.attempt.again(before.attempt.peer, now), plane.snapshot.policy
-    if before.policy is policy and before.grant is grant and only_time_can_end(policy, grant, attempt):
-        same = authorise_same(plane, grant, attempt, before.route)
+    policy = plane.snapshot.policy
+    if before.policy is policy and before.grant is grant and only_time_can_end(policy, grant, before.attempt):
+        same = authorise_same(plane, grant, before.attempt, before.route, now)
         if same is not None:
             return same
+    attempt = before.attempt.again(before.attempt.peer, now)
     plane.follower.require_standing(grant, attempt.bucket, attempt.key, before.route.backend.name)
     try:
         route = _decide(policy, grant, attempt)

@@ -18,21 +18,28 @@ def prefers_html(accept: str | None) -> bool:
 
     `*/*` alone, as curl sends it, asks for no page.
     """
-    weights = _weights(accept)
-    html = max((weights.get(name, 0.0) for name in _HTML), default=0.0)
-    return html > 0 and html >= max(weights.get(name, 0.0) for name in _JSON)
+    html, json = _weigh(accept)
+    return html > 0 and html >= json
 
 
 def prefers_json(accept: str | None) -> bool:
     """Whether JSON is named, and weighs more than HTML."""
-    weights = _weights(accept)
-    json = max(weights.get(name, 0.0) for name in _JSON)
-    return json > 0 and json > max(weights.get(name, 0.0) for name in _HTML)
+    html, json = _weigh(accept)
+    return json > 0 and json > html
 
 
-def _weights(accept: str | None) -> dict[str, float]:
+def _weigh(accept: str | None) -> tuple[float, float]:
+    """What HTML and JSON weigh, 0 for what is not named. Most programs name neither."""
+    named = "" if accept is None else accept.lower()
+    if "html" not in named and "json" not in named:
+        return 0.0, 0.0
+    weights = _weights(named)
+    return max([weights.get(name, 0.0) for name in _HTML]), max([weights.get(name, 0.0) for name in _JSON])
+
+
+def _weights(accept: str) -> dict[str, float]:
     found: dict[str, float] = {}
-    for part in (accept or "").split(","):
+    for part in accept.split(","):
         media, *parameters = (text.strip().lower() for text in part.split(";"))
         weight = 1.0
         for parameter in parameters:
