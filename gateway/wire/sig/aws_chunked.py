@@ -32,7 +32,8 @@ MAX_SIGNED_CHUNK: Final = 16 * 1024 * 1024
 
 _MAX_LINE: Final = 512
 _MAX_TRAILERS: Final = 8
-_EMPTY_SHA256: Final = sha256(b"").hexdigest()
+_NOTHING: Final = sha256()
+_EMPTY_SHA256: Final = _NOTHING.hexdigest()
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})")
 _SIGNED_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16});chunk-signature=([0-9a-f]{64})")
 _TRAILER_LINE: Final = re.compile(rb"([A-Za-z0-9-]{1,64}):[ \t]*([!-~](?:[ -~]*[!-~])?)[ \t]*")
@@ -100,13 +101,13 @@ class ChunkedDecoder:
         self._decoded_length = decoded_length
         self._declared = frozenset(trailer_names)
         self._step = _Step.SIZE
-        self._line = bytearray()
+        self._line = b""  # what has come of one
         self._left = 0
         self._spare = OVERHEAD
         self._blank_ahead = False
         self._total = 0
         self._chunk_signature = ""
-        self._chunk_hash = sha256()
+        self._chunk_hash = _NOTHING
         self._held = bytearray()
         self._trailers: dict[str, str] = {}
         self._trailer_signature: str | None = None
@@ -156,14 +157,14 @@ class ChunkedDecoder:
         """
         ahead = bytes(data[position : position + _MAX_LINE])
         end = ahead.find(b"\n") + 1
-        self._line += ahead[:end] if end else ahead
+        line = self._line + (ahead[:end] if end else ahead)
         stop = position + (end or len(ahead))
-        if len(self._line) >= _MAX_LINE:
+        if len(line) >= _MAX_LINE:
             raise Refused(Reason.BAD_REQUEST, "a line between chunks is too long")
         if not end:
+            self._line = line
             return stop, None
-        line = bytes(self._line)
-        self._line.clear()
+        self._line = b""
         self._spare -= len(line)
         if self._spare < 0:
             raise Refused(Reason.BAD_REQUEST, "the chunks are hardly anything but framing")
