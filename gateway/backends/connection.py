@@ -29,9 +29,9 @@ READ_SIZE: Final = 196608
 """Bytes of one read. Each wakes a transfer once, so more is cheaper; 500 stalled readers may hold 128 MiB (design
 promise 4), of which this is 94."""
 
-FIRST_READ: Final = 69632
-"""Bytes of the read that finds an answer's head: an object of 64 KiB comes with it, and of a larger one only so much
-that the kernel can move most of it."""
+FIRST_READ: Final = 17408
+"""Bytes of the read that finds an answer's head: a small object comes with it, and of a larger one only so much that
+the kernel can move most of it, and that a client which then reads nothing holds little. The next read takes more."""
 
 SLOWEST: Final = 1024
 """Bytes per second below which a body counts as stalled (design promise 5)."""

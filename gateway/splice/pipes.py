@@ -1,4 +1,4 @@
-"""Owns the kernel's pipes that bytes pass through on their way from socket to socket: few, large, reused.
+"""Owns the kernel's pipes that bytes pass through on their way from socket to socket: the first large, reused.
 
 Refuses to own what passes through them (`gateway.splice.pump`).
 
@@ -10,19 +10,26 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 from contextlib import suppress
 from typing import Final
 
-__all__ = ["LARGE", "SMALL", "Pipe", "Pipes"]
+__all__ = ["LARGE", "SMALL", "TINY", "Pipe", "Pipes"]
 
 LARGE: Final = 1024 * 1024
 """Bytes of the first pipes: the most that an unprivileged process may set (`fs.pipe-max-size`)."""
 
 SMALL: Final = 65536
-"""Bytes of a further pipe: the kernel's default. A smaller one does not pay."""
+"""Bytes of a further pipe: the kernel's default."""
+
+TINY: Final = 16384
+"""Bytes of a pipe where there are many: most of them wait for a client that does not read. Without one, what such a
+client has coming waits in our own memory, by whole reads. A smaller pipe does not pay."""
 
 _LARGE_COUNT: Final = 16
-_COUNT: Final = 256
+_TINY_FROM: Final = 128
+_COUNT: Final = min(640, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8)
+"""Each pipe takes two descriptors, and what passes through it two more: half of what the process may have at most."""
 _KEPT: Final = 8
 
 
@@ -57,11 +64,13 @@ class Pipes:
             out, into = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return None
-        if self._large < _LARGE_COUNT:
-            with suppress(OSError):  # not granted: it stays as large as it is
+        with suppress(OSError):  # not granted: it stays as large as it is
+            if self._large < _LARGE_COUNT:
                 fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, LARGE)
+            elif self.count >= _TINY_FROM:
+                fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, TINY)
         pipe = Pipe(out, into, fcntl.fcntl(into, fcntl.F_GETPIPE_SZ))
-        if pipe.size < SMALL:  # the user has had all that the kernel grants
+        if pipe.size < TINY:  # the user has had all that the kernel grants
             pipe.close()
             return None
         self.count += 1
@@ -70,7 +79,7 @@ class Pipes:
 
     def give_back(self, pipe: Pipe, *, empty: bool = True) -> None:
         """Take it back; one that still holds bytes is closed, and they are lost."""
-        if empty and len(self._kept) < _KEPT:
+        if empty and pipe.size > TINY and len(self._kept) < _KEPT:
             self._kept.append(pipe)
             return
         self.count -= 1

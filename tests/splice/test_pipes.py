@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.splice import pipes
-from gateway.splice.pipes import LARGE, SMALL, Pipe, Pipes
+from gateway.splice.pipes import LARGE, SMALL, TINY, Pipe, Pipes
 
 
 @pytest.fixture
@@ -54,21 +54,28 @@ def test_what_is_left_in_a_pipe_reaches_nobody(all_pipes: Pipes) -> None:
         os.read(second.out, 6)
 
 
-def test_the_first_are_large_and_there_is_a_bound(all_pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In all less than what an unprivileged user may have."""
+def test_the_first_are_large_many_are_tiny_and_there_is_a_bound(
+    all_pipes: Pipes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In all less than what an unprivileged user may have; a tiny one is not kept for who comes when there are few."""
     monkeypatch.setattr(pipes, "_LARGE_COUNT", 2)
-    monkeypatch.setattr(pipes, "_COUNT", 4)
-    taken = [all_pipes.take() for _ in range(5)]
-    assert [LARGE, LARGE, SMALL, SMALL, None] == [pipe and pipe.size for pipe in taken]
-    assert taken[0] is not None
-    all_pipes.give_back(taken[0])
-    assert all_pipes.take() is taken[0]
+    monkeypatch.setattr(pipes, "_TINY_FROM", 4)
+    monkeypatch.setattr(pipes, "_COUNT", 6)
+    taken = [all_pipes.take() for _ in range(7)]
+    assert [LARGE, LARGE, SMALL, SMALL, TINY, TINY, None] == [pipe and pipe.size for pipe in taken]
+    for first, last in ((taken[0], taken[4]), (taken[2], taken[5])):
+        assert first is not None
+        assert last is not None
+        all_pipes.give_back(last)
+        all_pipes.give_back(first)
+        assert all_pipes.take() is first
 
 
 def test_the_bound_is_what_a_user_may_have() -> None:
     """`fs.pipe-user-pages-soft` is 64 MiB by default."""
-    large = pipes._LARGE_COUNT
-    assert large * LARGE + (pipes._COUNT - large) * SMALL < 64 * 1024**2
+    large, small = pipes._LARGE_COUNT, pipes._TINY_FROM
+    assert large * LARGE + (small - large) * SMALL + (640 - small) * TINY < 64 * 1024**2
+    assert pipes._COUNT <= 640
 
 
 @pytest.mark.parametrize("refused", ["pipe2", "size"])

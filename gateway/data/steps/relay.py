@@ -97,6 +97,7 @@ async def _stream(plane: DataPlane, permit: Permit, answer: Answer, whole: int |
             if permit.moved == answer.length:
                 await count_whole(plane.leases, permit, plane.clock())
             await exchange.write(chunk)
+            del chunk  # a client that stalls would hold it twice
             if lender is not None:  # what is left but the last byte, which is held back for the questions above
                 await exchange.pour(lender, claimed - permit.moved - 1, permit.count_moved)
                 lender = None
