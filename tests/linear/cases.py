@@ -22,7 +22,7 @@ from gateway.core.revocation_list import ListText
 from gateway.core.route import Answer, Backend, Bucket, Cors
 from gateway.core.rule import Rule
 from gateway.core.session_policy_text import read_session_policy
-from gateway.core.token import LinkToken, hash_secret, without_marks
+from gateway.core.token import LinkToken, hash_secret, remembered_hash, without_marks
 from gateway.core.units import Rate, duration, end_instant, instant, size
 from gateway.data.steps import identify
 from gateway.server.connection import Connection
@@ -37,6 +37,7 @@ from gateway.wire.http.disposition import clean_filename, content_disposition
 from gateway.wire.http.form_data import Form, FormParser
 from gateway.wire.http.media import read_type, sandbox_of
 from gateway.wire.http.negotiate import prefers_html, prefers_json
+from gateway.wire.likeness import likeness, read_alike
 from gateway.wire.links.archive import Member, TarArchive, ZipArchive
 from gateway.wire.links.archive_names import Names, note
 from gateway.wire.links.tus import is_resumable, override, read_step
@@ -802,12 +803,31 @@ def an_older_signature_over_much(n: int) -> Thunk:
     return lambda: sigv2.verify(presented, request, "other", now=DAY)  # type: ignore[arg-type]
 
 
-@case("core.token:LinkToken core.token:hash_secret core.token:without_marks", 5000)
+@case("wire.likeness:likeness wire.likeness:read_alike", 200)
+def a_request_like_another_of_many_fields(n: int) -> Thunk:
+    fields = [(f"x-{number}", "v") for number in range(n)]
+    one, other = (raw("", *fields, ("traceparent", mark * n)) for mark in "ab")
+    request = parse(one)
+
+    def run() -> None:
+        assert likeness(one) == likeness(other)
+        read_alike(request, other)
+
+    return run
+
+
+@case(
+    "core.token:LinkToken core.token:hash_secret core.token:remembered_hash core.token:without_marks",
+    5000,
+    "",
+    (remembered_hash,),
+)
 def a_text_that_is_no_token(n: int) -> Thunk:
     text = "gl_" + "a" * n
 
     def run() -> None:
         hash_secret(text)
+        remembered_hash(text)
         without_marks(text + "." * n)
         LinkToken(text)
 
