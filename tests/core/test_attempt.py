@@ -12,7 +12,7 @@ from gateway.core.attempt import ANONYMOUS, Attempt, Principal, address_class
 from gateway.core.request import Action, Operation
 
 
-@given(st.sampled_from(["app", "link", "admin"]), st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._@+-]{0,20}\Z"))
+@given(st.sampled_from(["app", "user", "link", "admin"]), st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._@+-]{0,20}\Z"))
 def test_a_principals_text_comes_back(kind: str, name: str) -> None:
     """What `str` writes, `parse` reads."""
     assert f"{kind}:{name}" == str(Principal.parse(f"{kind}:{name}"))
@@ -24,7 +24,7 @@ def test_a_principals_text_comes_back(kind: str, name: str) -> None:
         "",
         "app",
         "app:",
-        "user:x",
+        "robot:x",
         "anonymous:x",
         "app:a b",
         "app:a/b",

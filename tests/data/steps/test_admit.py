@@ -200,8 +200,8 @@ async def test_a_client_that_leaves_while_its_share_is_taken_has_used_nothing(ri
 
     monkeypatch.setattr(rig.state.leases, taking, slow)
     assert rig.server is not None
-    gone, left = asyncio.Event(), rig.server.left
-    monkeypatch.setattr(rig.server, "left", lambda connection: (left(connection), gone.set()))
+    gone, left = asyncio.Event(), rig.server.remove_connection
+    monkeypatch.setattr(rig.server, "remove_connection", lambda connection: (left(connection), gone.set()))
     async with rig.client() as client:
         await client.send(request("GET", f"/s/{token}", {"User-Agent": "impatient"}))
         await taken.wait()
