@@ -33,6 +33,7 @@ _ROOMS += (
     "data/steps/identify",
     "data/steps/verify",
     "data/steps/authenticate",
+    "core/key_use",
 )
 _SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 Make = Callable[[Attacked], Sent]
@@ -180,7 +181,7 @@ _BESIDE: dict[tuple[str, Reason], str] = {
     ("data/steps/identify", _R.TOO_LARGE): "a link",
     ("data/steps/identify", _R.UNKNOWN_TOKEN): "a link",
     ("data/steps/identify", _R.UNREAD_BODY): "a link",
-    ("data/steps/authenticate", _R.BAD_SESSION_TOKEN): "a session's key",
+    ("core/key_use", _R.BAD_SESSION_TOKEN): "a session's key",
     ("data/steps/authenticate", _R.CREDENTIALS_MISSING): "a form's address",
     ("data/steps/authenticate", _R.SIGNATURE_VERSION_REFUSED): "an older signature",
     ("data/steps/authenticate", _R.UNKNOWN_KEY): "a session's key",
