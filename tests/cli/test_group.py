@@ -15,8 +15,21 @@ from gateway.cli.group import TREE, cli
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError, UpstreamFailed
 
 CONTRACT = {
-    "link": {"create", "ls", "show", "edit", "extend", "revoke", "rotate", "log", "qr", "download"},
-    "key": {"create", "ls", "reseal", "revoke"},
+    "link": {
+        "create",
+        "ls",
+        "show",
+        "edit",
+        "extend",
+        "revoke",
+        "rotate",
+        "log",
+        "qr",
+        "download",
+        "suspend",
+        "resume",
+    },
+    "key": {"create", "ls", "show", "edit", "suspend", "resume", "reseal", "revoke"},
     "policy": {"explain", "test"},
     "backend": {"ls", "drain", "resume"},
     "revocations": {"export"},
