@@ -42,7 +42,6 @@ _Via = TypeVar("_Via")
 _Reply = TypeVar("_Reply")
 _Incoming = TypeVar("_Incoming", bound=_Request)
 _Handle = Callable[[_Via, _Incoming], Awaitable[_Reply]]
-_AccessLog = Callable[[Record, str], None]
 
 
 def open_tracing(environ: Mapping[str, str]) -> Tracing | None:
@@ -70,7 +69,7 @@ def open_tracing(environ: Mapping[str, str]) -> Tracing | None:
 
 
 class Tracing:
-    """Wraps the three places that spans are made of: a handler, the access log, and the way to the stores."""
+    """Makes spans at three places: around a handler, from the record of a request, and around the way to the stores."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -94,19 +93,14 @@ class Tracing:
 
         return handle_in_span
 
-    def trace_access_log(self, log: _AccessLog) -> _AccessLog:
-        """The same access log, whose records also become the attributes of the span they end in."""
-
-        def log_and_trace(record: Record, detail: str = "") -> None:
-            span = self._trace.get_current_span()
-            if span.is_recording():
-                span.update_name(record.operation or "request")
-                span.set_attributes(_attributes(record))
-                if record.outcome in _OURS:
-                    span.set_status(self._trace.StatusCode.ERROR, record.reason)
-            log(record, detail)
-
-        return log_and_trace
+    def describe(self, record: Record) -> None:
+        """Make a record the attributes of the span that it ends in: to be called within the request."""
+        span = self._trace.get_current_span()
+        if span.is_recording():
+            span.update_name(record.operation or "request")
+            span.set_attributes(_attributes(record))
+            if record.outcome in _OURS:
+                span.set_status(self._trace.StatusCode.ERROR, record.reason)
 
     def trace_upstream(self, upstream: Upstream) -> Upstream:
         """The same way to the stores, with a span of kind client around each request and its body."""

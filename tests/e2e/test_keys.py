@@ -71,33 +71,39 @@ def _code(call: Any, **arguments: Any) -> str:
 
 def test_boto3_works_inside_and_nowhere_else(place: Place) -> None:
     """Objects, listings, parts, copies, batches and forms below its folder; AccessDenied beside it, whatever it is."""
-    for name in ("n/a", "n-old/a", "outside"):
+    for name in ("narrow/a", "narrow-old/a", "outside"):
         place.put(name, b"here")
-    client, bucket = _client(place, _key(place, bucket=place.bucket, prefix="n/")), place.bucket
-    client.put_object(Bucket=bucket, Key="n/b", Body=b"new")
-    assert b"here" == client.get_object(Bucket=bucket, Key="n/a")["Body"].read()
-    assert {"n/a", "n/b"} == {one["Key"] for one in client.list_objects_v2(Bucket=bucket, Prefix="n/")["Contents"]}
+    client, bucket = _client(place, _key(place, bucket=place.bucket, prefix="narrow/")), place.bucket
+    client.put_object(Bucket=bucket, Key="narrow/b", Body=b"new")
+    assert b"here" == client.get_object(Bucket=bucket, Key="narrow/a")["Body"].read()
+    assert {"narrow/a", "narrow/b"} == {
+        one["Key"] for one in client.list_objects_v2(Bucket=bucket, Prefix="narrow/")["Contents"]
+    }
     assert [bucket] == [one["Name"] for one in client.list_buckets()["Buckets"]]
-    client.copy_object(Bucket=bucket, Key="n/c", CopySource={"Bucket": bucket, "Key": "n/a"})
+    client.copy_object(Bucket=bucket, Key="narrow/c", CopySource={"Bucket": bucket, "Key": "narrow/a"})
     for call, arguments in (
         (client.get_object, {"Key": "outside"}),
-        (client.put_object, {"Key": "n-old/b", "Body": b"x"}),
+        (client.put_object, {"Key": "narrow-old/b", "Body": b"x"}),
         (client.delete_object, {"Key": "outside"}),
-        (client.copy_object, {"Key": "n/d", "CopySource": {"Bucket": bucket, "Key": "outside"}}),
-        (client.copy_object, {"Key": "outside2", "CopySource": {"Bucket": bucket, "Key": "n/a"}}),
+        (client.copy_object, {"Key": "narrow/d", "CopySource": {"Bucket": bucket, "Key": "outside"}}),
+        (client.copy_object, {"Key": "outside2", "CopySource": {"Bucket": bucket, "Key": "narrow/a"}}),
         (client.create_multipart_upload, {"Key": "outside"}),
         (client.list_objects_v2, {}),
-        (client.list_objects_v2, {"Prefix": "n"}),
-        (client.list_objects, {"Prefix": "n-old/"}),
+        (client.list_objects_v2, {"Prefix": "narrow"}),
+        (client.list_objects, {"Prefix": "narrow-old/"}),
         (client.list_multipart_uploads, {}),
     ):
         assert "AccessDenied" == _code(call, Bucket=bucket, **arguments), (call, arguments)
-    done = client.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "n/c"}, {"Key": "outside"}]})
-    assert (["n/c"], [("outside", "AccessDenied")]) == (
+    done = client.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "narrow/c"}, {"Key": "outside"}]})
+    assert (["narrow/c"], [("outside", "AccessDenied")]) == (
         [one["Key"] for one in done["Deleted"]],
         [(one["Key"], one["Code"]) for one in done["Errors"]],
     )
-    assert (b"here", None, b"here") == (place.stored("outside"), place.stored("n-old/b"), place.stored("n-old/a"))
+    assert (b"here", None, b"here") == (
+        place.stored("outside"),
+        place.stored("narrow-old/b"),
+        place.stored("narrow-old/a"),
+    )
 
 
 def test_a_form_by_a_narrowed_key_reaches_no_further(weed: Place, run: Run, tmp_path: Path) -> None:

@@ -129,12 +129,15 @@ class Accounts:
         *,
         monotonic: Callable[[], float],
         log: Callable[[Record, str], None],
+        describe: Callable[[Record], None] | None = None,
     ) -> None:
+        """`describe` hears of each record within its request; `log` and metrics when its answer has left."""
         self._ledger = ledger
         self._leases = leases
         self._metrics = metrics
         self._monotonic = monotonic
         self._log = log
+        self._describe = describe
         self._closed: list[_Closed] = []
         self._waiting: deque[tuple[Record, str | None]] = deque()
         self._wake = asyncio.Event()
@@ -144,9 +147,12 @@ class Accounts:
         """The last step of every attempt."""
         exchange, permit = account.exchange, account.permit
         uncounted = permit is not None and permit.consumed and permit.lease is None and not permit.reserved
+        record = account.record(self._monotonic())
+        if self._describe is not None:
+            self._describe(record)
         self._closed.append(
             _Closed(
-                account.record(self._monotonic()),
+                record,
                 None if exchange.first_byte_at is None else exchange.first_byte_at - account.started,
                 _detail(account.failure),
                 permit.lease_key if permit is not None and uncounted else None,

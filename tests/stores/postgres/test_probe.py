@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.stores.engine import Engine
+from gateway.stores.postgres import database as postgres_database
 from gateway.stores.postgres import probe as postgres_probe
 from gateway.stores.postgres.engine import open_postgres
 from gateway.stores.postgres.errors import SESSION_LOST
@@ -83,7 +84,7 @@ async def test_a_pooler_with_one_session_is_told_from_one_that_is_away(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first connection is there, the second never comes: that is a pool that is too small."""
-    monkeypatch.setattr("gateway.stores.postgres.database.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(postgres_database, "ANSWER_SECONDS", 0.5)
     told = pytest.raises(SettingsError, match=r"gave one connection and then no answer.*default_pool_size")
     with pgbouncer(url, "session", default_pool_size="1") as pooled, told:
         await open_postgres(pooled)
