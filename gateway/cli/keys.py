@@ -1,4 +1,4 @@
-"""Owns the commands about keys: create, ls, show, edit, revoke, reseal.
+"""Owns the commands about keys: create, ls, show, edit, revoke, reseal (suspend, resume: `gateway.cli.suspend`).
 
 Refuses to own what a key may do at most: the policy's rules about its app say that.
 """
@@ -23,6 +23,7 @@ from gateway.cli.output import (
     report_revoked,
     say,
 )
+from gateway.cli.suspend import add_suspension
 from gateway.cli.values import check_key_id, check_key_name
 from gateway.core.units import instant
 
@@ -96,7 +97,7 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
 @json_option
 def show(ident: str, *, as_json: bool) -> None:
     """Show one key, what it is held to and what it has used. Never shows a secret."""
-    _show_key(control().call("GET", f"/v1/keys/{escape_segment(check_key_id(ident))}"), as_json=as_json)
+    _show_key(control().call("GET", _path_of(ident)), as_json=as_json)
 
 
 @key.command()
@@ -116,7 +117,7 @@ def edit(ident: str, *, whole: bool, as_json: bool, **chosen: Any) -> None:
         body["scopes"] = None
     if not body:
         raise click.UsageError("Say what to change; gateway key edit --help lists what can be.")
-    changed = control().call("PATCH", f"/v1/keys/{escape_segment(check_key_id(ident))}", body)
+    changed = control().call("PATCH", _path_of(ident), body)
     _show_key(changed, as_json=as_json)
 
 
@@ -130,29 +131,6 @@ def revoke(names: tuple[str, ...], *, reason: str | None, as_json: bool) -> None
     targets = [{"key": check_key_name(name)} for name in named]
     counts = control().revoke_each(targets, {"reason": reason} if reason else {})
     report_revoked(list(named.values()), counts, "key", as_json=as_json)
-
-
-@key.command()
-@click.argument("ident", metavar="ID")
-@click.option("--reason", help="For the audit trail.")
-@json_option
-def suspend(ident: str, *, reason: str | None, as_json: bool) -> None:
-    """Let nobody use a key until it is resumed. In force at once, for what runs too."""
-    _pause(ident, "suspend", reason, as_json=as_json)
-
-
-@key.command()
-@click.argument("ident", metavar="ID")
-@click.option("--reason", help="For the audit trail.")
-@json_option
-def resume(ident: str, *, reason: str | None, as_json: bool) -> None:
-    """Let a suspended key be used again."""
-    _pause(ident, "resume", reason, as_json=as_json)
-
-
-def _pause(ident: str, act: str, reason: str | None, *, as_json: bool) -> None:
-    path = f"/v1/keys/{escape_segment(check_key_id(ident))}/{act}"
-    _show_key(control().call("POST", path, query={"reason": reason}), as_json=as_json)
 
 
 @key.command()
@@ -231,3 +209,10 @@ def _show_key(item: dict[str, Any], *, as_json: bool) -> None:
         and f"{item['revoked_at']}: {item.get('revoked_reason') or 'no reason given'}",
     }
     print_table([{"field": name, "value": str(value)} for name, value in rows.items() if value], ("field", "value"))
+
+
+def _path_of(ident: str) -> str:
+    return f"/v1/keys/{escape_segment(check_key_id(ident))}"
+
+
+add_suspension(key, "key", _path_of, _show_key)

@@ -14,6 +14,7 @@ import click
 from gateway.cli.client import Control, control, escape_segment
 from gateway.cli.options import build_members, link_options, read_password
 from gateway.cli.output import fail, format_size, format_when, json_option, print_json, print_table, report_revoked, say
+from gateway.cli.suspend import add_suspension
 from gateway.cli.transfer import download, draw_code, qr, upload
 from gateway.cli.values import EXPIRY, PLACE, Place, check_link_id, find_token, parse_expiry
 from gateway.core.units import duration, format_instant, instant
@@ -143,7 +144,7 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
 @json_option
 def show(ident: str, *, as_json: bool) -> None:
     """Show one link with its counters."""
-    _show_link(control().call("GET", f"/v1/links/{escape_segment(check_link_id(ident))}"), as_json=as_json)
+    _show_link(control().call("GET", _path_of(ident)), as_json=as_json)
 
 
 @link.command()
@@ -168,7 +169,7 @@ def edit(
         body |= place.body()
     if not body:
         raise click.UsageError("Say what to change; gateway link edit --help lists what can be.")
-    _show_link(control().call("PATCH", f"/v1/links/{escape_segment(check_link_id(ident))}", body), as_json=as_json)
+    _show_link(control().call("PATCH", _path_of(ident), body), as_json=as_json)
 
 
 @link.command()
@@ -178,7 +179,7 @@ def edit(
 def extend(ident: str, end: str, *, as_json: bool) -> None:
     """Let a link live longer: BY a duration beyond its end (or beyond now), or to the end of a DATE in UTC."""
     api = control()
-    path = f"/v1/links/{escape_segment(check_link_id(ident))}"
+    path = _path_of(ident)
     body = parse_expiry(end)
     if "expires_in" in body:
         ends = _parse_instant(api.call("GET", path).get("expires_at"))
@@ -202,34 +203,11 @@ def revoke(idents: tuple[str, ...], *, reason: str | None, as_json: bool) -> Non
 
 @link.command()
 @click.argument("ident", metavar="ID")
-@click.option("--reason", help="For the audit trail.")
-@json_option
-def suspend(ident: str, *, reason: str | None, as_json: bool) -> None:
-    """Let nobody use a link until it is resumed. In force at once, for what runs too."""
-    _pause(ident, "suspend", reason, as_json=as_json)
-
-
-@link.command()
-@click.argument("ident", metavar="ID")
-@click.option("--reason", help="For the audit trail.")
-@json_option
-def resume(ident: str, *, reason: str | None, as_json: bool) -> None:
-    """Let a suspended link be used again."""
-    _pause(ident, "resume", reason, as_json=as_json)
-
-
-def _pause(ident: str, act: str, reason: str | None, *, as_json: bool) -> None:
-    path = f"/v1/links/{escape_segment(check_link_id(ident))}/{act}"
-    _show_link(control().call("POST", path, query={"reason": reason}), as_json=as_json)
-
-
-@link.command()
-@click.argument("ident", metavar="ID")
 @click.option("--qr", "show_qr", is_flag=True, help="Draw the URL as a QR code too.")
 @json_option
 def rotate(ident: str, *, show_qr: bool, as_json: bool) -> None:
     """Give a link a new URL; the old one ends at once."""
-    made = control().call("POST", f"/v1/links/{escape_segment(check_link_id(ident))}/rotate")
+    made = control().call("POST", f"{_path_of(ident)}/rotate")
     _show_made(made, as_json=as_json, show_qr=show_qr)
 
 
@@ -239,7 +217,7 @@ def rotate(ident: str, *, show_qr: bool, as_json: bool) -> None:
 @json_option
 def log(ident: str, *, limit: int, as_json: bool) -> None:
     """Show a link's uses, newest first: when, from where, what, how it ended."""
-    found = list(control().pages(f"/v1/links/{escape_segment(check_link_id(ident))}/records", "records", {}, limit))
+    found = list(control().pages(f"{_path_of(ident)}/records", "records", {}, limit))
     if as_json:
         print_json({"records": found})
         return
@@ -307,3 +285,10 @@ def _format_place(item: dict[str, Any]) -> str:
 
 def _parse_instant(text: object) -> float | None:
     return instant(text) if isinstance(text, str) else None
+
+
+def _path_of(ident: str) -> str:
+    return f"/v1/links/{escape_segment(check_link_id(ident))}"
+
+
+add_suspension(link, "link", _path_of, _show_link)

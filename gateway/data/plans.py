@@ -32,6 +32,7 @@ from gateway.data.state.records import Account
 from gateway.data.steps.authorise import authorise_same
 from gateway.data.steps.verify import leaves_type_unsigned
 from gateway.server.exchange import ClientExchange
+from gateway.wire.parse import is_link_path
 from gateway.wire.sig.credentials import SigV4Header, SigV4Query
 from gateway.wire.sig.sigv4 import require_fresh
 
@@ -86,8 +87,8 @@ async def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Ac
 
 
 def find_alike(snapshot: Snapshot, raw: RawRequest) -> Like | None:
-    """What was found for a request that says the same but for its signature, as far as anybody knows."""
-    note = snapshot.alike.find(raw)
+    """What was found for a request that says the same but for its signature, if anything was. Links are not signed."""
+    note = None if is_link_path(raw) else snapshot.alike.find(raw)
     return note if isinstance(note, Like) else None
 
 

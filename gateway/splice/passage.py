@@ -151,7 +151,6 @@ class BufferedPassage(Passage):
     def __init__(self, source: Loan, sink: Loan, most: int, transform: Transform, buffer: memoryview) -> None:
         super().__init__(source, sink, most)
         self._transform = transform
-
         self._buffer = buffer
         self._kept = b""
 

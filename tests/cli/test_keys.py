@@ -115,12 +115,3 @@ def test_an_edit_says_something_and_names_an_id(terminal):
     )
     assert [2] * 4 == [terminal.run("key", *words).exit_code for words in wrong]
     assert 4 == terminal.run("key", "show", "k_11111111111111111").exit_code
-
-
-def test_a_key_is_suspended_and_resumed(terminal):
-    """Its state says so, in the list too; an unknown one is exit code 4."""
-    made = terminal.json("key", "create", "billing")
-    assert "suspended" in terminal.run("key", "suspend", made["id"], "--reason", "odd").stdout
-    assert [made["id"]] == [item["id"] for item in terminal.json("key", "ls", "--state", "suspended")["keys"]]
-    assert "active" == terminal.json("key", "resume", made["id"])["state"]
-    assert 4 == terminal.run("key", "suspend", "k_11111111111111111").exit_code

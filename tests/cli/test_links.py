@@ -264,12 +264,3 @@ def test_a_failed_upload_leaves_no_link(terminal, listener, tmp_path):
     assert done.exit_code == 1
     assert "exists already" in done.stderr
     assert {item["state"] for item in terminal.json("link", "ls")["links"]} == {"revoked"}
-
-
-def test_a_link_is_suspended_and_resumed(terminal):
-    """Its state says so, in the list too; an unknown one is exit code 4."""
-    made = terminal.json("link", "create", "reports/a.pdf")
-    assert "suspended" in terminal.run("link", "suspend", made["id"], "--reason", "odd").stdout
-    assert [made["id"]] == [item["id"] for item in terminal.json("link", "ls", "--state", "suspended")["links"]]
-    assert "active" == terminal.json("link", "resume", made["id"])["state"]
-    assert 4 == terminal.run("link", "suspend", "l_11111111111111111").exit_code

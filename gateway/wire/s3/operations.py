@@ -19,7 +19,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Operation
 
 __all__ = [
-    "AUTH_PARAMS",
     "RESPONSE_OVERRIDES",
     "VAIN_WHEN_EMPTY",
     "Level",
@@ -56,24 +55,6 @@ RESPONSE_OVERRIDES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """GetObject's override parameters and the answer header each of them sets."""
-
-AUTH_PARAMS: Final = frozenset(
-    {
-        "X-Amz-Algorithm",
-        "X-Amz-Credential",
-        "X-Amz-Date",
-        "X-Amz-Expires",
-        "X-Amz-SignedHeaders",
-        "X-Amz-Signature",
-        "X-Amz-Security-Token",
-        "X-Amz-Content-Sha256",
-        "x-amz-security-token",
-        "AWSAccessKeyId",
-        "Signature",
-        "Expires",
-    }
-)
-"""Parameters of SigV4 and SigV2 query authentication, exactly as S3 spells them; their reader is elsewhere."""
 
 IGNORED_PARAMS: Final = frozenset(
     {

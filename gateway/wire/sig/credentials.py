@@ -24,6 +24,7 @@ from gateway.core.values import dataclass
 
 __all__ = [
     "ALGORITHM",
+    "AUTH_PARAMS",
     "MAX_EXPIRES",
     "Scope",
     "SigV2Header",
@@ -61,6 +62,11 @@ _SPELLING: Final = {name.lower(): name for name in (*_V4_PARAMETERS, *_V2_PARAME
 _ONCE: Final = frozenset({"authorization", "x-amz-date", "x-amz-content-sha256", _SESSION_TOKEN})
 _HEADERS: Final = _ONCE | {"date"}
 _PARAMETERS: Final = frozenset({*_SPELLING, _SESSION_TOKEN})
+
+AUTH_PARAMS: Final = frozenset(
+    {*_V4_PARAMETERS, *_V2_PARAMETERS, "X-Amz-Security-Token", "X-Amz-Content-Sha256", _SESSION_TOKEN}
+)
+"""Parameters of SigV4 and SigV2 query authentication, exactly as S3 spells them."""
 
 _SCOPE: Final = re.compile(r"([!-.0-~]{1,128})/(\d{8})/([A-Za-z0-9._-]{1,64})/([a-z0-9]{1,32})/aws4_request", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
