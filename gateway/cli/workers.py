@@ -19,7 +19,8 @@ from gateway.cli.output import Exit, say
 
 __all__ = ["supervise"]
 
-_PASSED_ON: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+_PASSED_ON: Final = (*_ENDING, signal.SIGHUP)
 
 
 def supervise(work: Callable[[int], int], count: int) -> int:
@@ -77,5 +78,6 @@ def _wait(children: set[int], signalled: set[int], pass_on: Callable[[int], None
         if code < 0:
             code = int(Exit.OK if -code in signalled else Exit.FAILED)
         worst = worst or code
-        pass_on(signal.SIGTERM)
+        if signalled.isdisjoint(_ENDING):  # a second one would kill a process that has put its handlers away already
+            pass_on(signal.SIGTERM)
     return worst

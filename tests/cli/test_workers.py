@@ -53,6 +53,21 @@ def test_a_signal_reaches_every_process():
     assert not any(map(alive, pids))
 
 
+SECOND = """signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    os.write(1, b"up %d\\n" % os.getpid())
+    signal.sigwait({signal.SIGTERM})
+    return 3 if number and signal.sigtimedwait({signal.SIGTERM}, 1) else 0"""
+
+
+def test_a_process_that_is_ending_is_not_told_twice():
+    """A second SIGTERM would kill one that has put its handlers away already, before its last lines are written."""
+    with started(SECOND) as process:
+        for _ in range(3):
+            process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(20)
+
+
 def test_one_that_dies_ends_them_all():
     """So that a supervisor never sees half a gateway."""
     with started(WAIT) as process:
