@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import TracebackType
@@ -31,6 +31,8 @@ __all__ = ["ClientExchange", "client_address", "head_deadline", "is_trusted"]
 
 _SERVER: Final = ("Server", "gateway")
 _UNADMITTED_SECONDS: Final = 10.0
+_FIRST_LOOK: Final = 0.002
+_LAST_LOOK: Final = 0.05
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
@@ -224,6 +226,21 @@ class ClientExchange:
                 self._connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
             else:
                 self._connection.write(chunk)
+            await self._connection.drain()
+        self.client_side = False
+
+    async def confirm(self, pause: Callable[[float], Awaitable[None]]) -> None:
+        """Wait until the client's side has confirmed all that was written; `pause` waits, and raises for a cut.
+
+        Raises:
+            Refused: as `write`.
+        """
+        wait = _FIRST_LOOK
+        self.client_side = True
+        with _ClientErrors(self):
+            while self._connection.unacknowledged:
+                await pause(wait)
+                wait = min(2 * wait, _LAST_LOOK)
             await self._connection.drain()
         self.client_side = False
 

@@ -4,11 +4,13 @@ Refuses to own what may be forwarded (`gateway.wire.s3.response_headers`) and wh
 (`gateway.data.state.transfers` cuts).
 
 Laws: small bodies go in one write, large ones chunk by chunk with back-pressure; the bytes forwarded equal the bytes
-declared, or the connection is cut (T1, T14).
+declared, or the connection is cut (T1, T14). The last byte of what is for one whole download leaves once the client's
+side has confirmed all before it: who was cut off in the middle has not had it.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Final
 
 from gateway.core.loan import Lender
@@ -50,7 +52,7 @@ async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) ->
         return
     whole = _whole_size(opened)
     claimed = 0 if opened.length is None else await claim(plane.leases, permit, opened.length, whole)
-    if opened.length is not None and opened.length <= _SMALL and not permit.paced:
+    if opened.length is not None and opened.length <= _SMALL and not permit.paced and not _is_for_once(permit):
         body = await opened.body.read(_SMALL)
         _require_whole(opened, len(body))
         permit.moved += len(body)  # before it is sent: who leaves with most of it has had it
@@ -85,7 +87,7 @@ async def _stream(plane: DataPlane, permit: Permit, answer: Answer, whole: int |
     exchange, limits = permit.exchange, permit.route.limits
     piece = plane.shaper.piece(limits)
     lender = answer.body if answer.length is not None and piece is None and isinstance(answer.body, Lender) else None
-    async for chunk in answer.body:
+    async for chunk in _hold_last(permit, answer) if _is_for_once(permit) else answer.body:
         if answer.length is not None and permit.moved + len(chunk) > answer.length:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"more than {answer.length} bytes came")
         while permit.moved + len(chunk) > claimed:
@@ -111,6 +113,21 @@ async def _stream(plane: DataPlane, permit: Permit, answer: Answer, whole: int |
             wait = plane.shaper.pay(limits, len(part))
             if wait > 0:
                 await permit.pause(wait)
+
+
+def _is_for_once(permit: Permit) -> bool:
+    return permit.grant is not None and permit.grant.once
+
+
+async def _hold_last(permit: Permit, answer: Answer) -> AsyncIterator[bytes]:
+    """The same bytes, the last one held back until the client's side has confirmed what went before it."""
+    async for chunk in answer.body:
+        if permit.moved + len(chunk) != answer.length:
+            yield chunk
+            continue
+        yield chunk[:-1]
+        await permit.exchange.confirm(permit.pause)
+        yield chunk[-1:]
 
 
 def _whole_size(answer: Answer) -> int | None:

@@ -12,6 +12,7 @@ from gateway.core.limits import Limit
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.record import Outcome
 from gateway.data.steps import relay as room
+from gateway.server.exchange import ClientExchange
 from tests.data.harness import Rig, running
 from tests.data.scripted_store import Scripted
 
@@ -210,3 +211,57 @@ async def test_nothing_is_read_from_the_store_for_a_client_that_does_not_read(ri
         await client.head()
         await asyncio.sleep(0.1)
         assert drawn < 2_000_000
+
+
+@pytest.fixture
+async def left(rig: Rig) -> str:
+    """A link for one whole download, whose object a client asked for that took the head alone, and left."""
+    rig.store.hold("inside/a.txt", b"x" * 100_000)
+    token, _ = await rig.granted(uses=1, once=True)
+    async with rig.client(window=4096) as client:
+        await client.send(f"GET /s/{token} HTTP/1.1\r\nHost: gw\r\n\r\n".encode())
+        await client.head()
+        async with asyncio.timeout(5):
+            while sum(permit.moved for permit in rig.plane.transfers) < 99_999:  # noqa: ASYNC110 (nobody tells of it)
+                await asyncio.sleep(0.01)
+    await rig.settled()
+    return token
+
+
+async def test_who_was_cut_off_has_not_had_the_one_download(rig: Rig, left: str) -> None:
+    """What was on its way when the client vanished is no whole download: it may begin again, and then has had it."""
+    assert 200 == (await rig.fetch(left)).status
+    assert 410 == (await rig.fetch(left)).status
+
+
+@pytest.fixture
+def unconfirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def confirm(self, pause):
+        return None
+
+    monkeypatch.setattr(ClientExchange, "confirm", confirm)
+
+
+@pytest.mark.usefixtures("unconfirmed")
+async def test_without_the_wait_it_would_have_had_it(rig: Rig) -> None:
+    """Control: where the last byte does not wait, all of it is on its way, and nobody ever gets the file."""
+    rig.store.hold("inside/a.txt", b"x" * 100_000)
+    token, grant = await rig.granted(uses=1, once=True)
+    async with rig.client(window=4096) as client:
+        await client.send(f"GET /s/{token} HTTP/1.1\r\nHost: gw\r\n\r\n".encode())
+        await client.head()
+        async with asyncio.timeout(5):
+            while await rig.moved(grant) < 100_000:  # noqa: ASYNC110 (nobody tells of it)
+                await asyncio.sleep(0.01)
+    await rig.settled()
+    assert 410 == (await rig.fetch(token)).status
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000, 65_536, 65_537, 300_000])
+async def test_one_whole_download_comes_whole(rig: Rig, size: int) -> None:
+    """Of any size, with its last byte held back."""
+    body = bytes(range(250)) * (size // 250 + 1)
+    rig.store.hold("inside/a.txt", body[:size])
+    token, _ = await rig.granted(uses=1, once=True)
+    assert body[:size] == (await rig.fetch(token)).body
+    assert 410 == (await rig.fetch(token)).status
