@@ -66,6 +66,8 @@ def create(app: str, *, as_json: bool, **chosen: Any) -> None:
 
 @key.command()
 @click.option("--owner", help="A principal, like app:billing.")
+@click.option("--bucket", help="Keys held to this bucket.")
+@click.option("--prefix", help="Keys held to this folder of the bucket, or below it.")
 @click.option("--state", type=click.Choice(_STATES))
 @click.option("--label", help="Keys with exactly this label.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
@@ -204,6 +206,10 @@ def _show_key(item: dict[str, Any], *, as_json: bool) -> None:
         "networks": ", ".join(item["cidrs"]),
         "rate": item.get("rate"),
         "needs a session token": "yes" if item["session"] else None,
+        "role": item.get("role"),
+        "session": item.get("session_name"),
+        "session policy": item.get("session_policy"),
+        "rules": ", ".join(item.get("rules") or ()),
         "suspended": item.get("suspended_at") and f"{item['suspended_at']} by {item['suspended_by']}",
         "revoked": item.get("revoked_at")
         and f"{item['revoked_at']}: {item.get('revoked_reason') or 'no reason given'}",

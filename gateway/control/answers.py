@@ -21,8 +21,10 @@ from gateway.core.grant import GrantState, Scope
 from gateway.core.issued import IssuedKey
 from gateway.core.lease import Usage
 from gateway.core.narrowing import Narrowing
+from gateway.core.policy import Policy, rules_counting
 from gateway.core.revocation import FeedEntry
 from gateway.core.sealing import Resealed
+from gateway.core.source import session_of
 from gateway.core.units import Rate, format_instant
 from gateway.wire.replies import Reply
 
@@ -205,7 +207,8 @@ class KeyView(_GrantView):
 
     `bucket`, `prefix`, `keys` and `actions` are those of the only place, and null where there are several. `bytes` is
     all it may ever move; what it used is counted, and not null, where it is limited. `session` says that uses must come
-    with a session token.
+    with a session token. `rules` are those that count for it now, where it reaches. A session has the `role` that was
+    taken, the `session_name` and the `session_policy` by which it was asked for.
     """
 
     app: str
@@ -222,10 +225,14 @@ class KeyView(_GrantView):
     bytes_used: int | None
     cidrs: list[str]
     rate: str | None
+    rules: list[str]
+    role: str | None
+    session_name: str | None
+    session_policy: str | None
 
     @classmethod
-    def of(cls, held: CountedGrant, now: float) -> Self:
-        return cls.model_validate(_key_members(held, now))
+    def of(cls, held: CountedGrant, now: float, policy: Policy) -> Self:
+        return cls.model_validate(_key_members(held, now, policy))
 
 
 class ResealedView(View):
@@ -249,9 +256,9 @@ class MadeKeyView(KeyView):
     session_token: str | None
 
     @classmethod
-    def made(cls, key: IssuedKey, now: float) -> Self:
+    def made(cls, key: IssuedKey, now: float, policy: Policy) -> Self:
         return cls.model_validate(
-            _key_members(CountedGrant(key.grant, Usage()), now)
+            _key_members(CountedGrant(key.grant, Usage()), now, policy)
             | {
                 "access_key_id": key.access_key_id,
                 "secret_access_key": key.secret_access_key,
@@ -283,8 +290,8 @@ class KeyPageView(View):
     cursor: str | None
 
     @classmethod
-    def of(cls, page: CountedPage, now: float) -> Self:
-        return cls(keys=[KeyView.of(held, now) for held in page.held], cursor=page.cursor)
+    def of(cls, page: CountedPage, now: float, policy: Policy) -> Self:
+        return cls(keys=[KeyView.of(held, now, policy) for held in page.held], cursor=page.cursor)
 
 
 class RevokedView(View):
@@ -412,8 +419,9 @@ def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
     }
 
 
-def _key_members(held: CountedGrant, now: float) -> dict[str, object]:
+def _key_members(held: CountedGrant, now: float, policy: Policy) -> dict[str, object]:
     grant, usage = held.grant, held.usage
+    asked = session_of(grant.source)
     scopes = [ScopeView.of(part) for part in grant.narrowed]
     only = scopes[0] if len(scopes) == 1 else ScopeView.of(Narrowing())
     return _grant_members(held, now) | {
@@ -431,4 +439,8 @@ def _key_members(held: CountedGrant, now: float) -> dict[str, object]:
         "bytes_used": usage.moved if grant.counted else None,
         "cidrs": [str(network) for network in grant.cidrs],
         "rate": format_rate(grant.rate),
+        "rules": [rule.name for rule in rules_counting(policy, grant)],
+        "role": None if asked is None else asked.role or None,
+        "session_name": None if asked is None else asked.name or None,
+        "session_policy": None if grant.session_policy is None else grant.session_policy.text,
     }

@@ -317,9 +317,11 @@ class LinkQuery(Body):
 
 
 class KeyQuery(Body):
-    """Filters of `GET /v1/keys`."""
+    """Filters of `GET /v1/keys`; every one narrows. A key is in a bucket, or a prefix, if one of its places is."""
 
     owner: Who | None = None
+    bucket: BucketName | None = None
+    prefix: AnyPrefix | None = None
     state: GrantState | None = None
     label: Text | None = None
     cursor: Cursor | None = None

@@ -40,16 +40,17 @@ async def create_key(api: Api, call: Call[None, NewKey]) -> Reply:
     key = await api.keys.create(call.admitted, body.app, body.apply_to, session=body.session)
     if isinstance(key, Objections):
         return forbidden(call.request_id, key.objections)
-    now = api.deps.live.clock()
-    return view_reply(
-        MadeKeyView.made(key, now), 201, (("Location", f"/v1/keys/{key.grant.id}"), entity_tag(key.grant))
-    )
+    view = MadeKeyView.made(key, api.deps.live.clock(), api.deps.live.policy())
+    return view_reply(view, 201, (("Location", f"/v1/keys/{key.grant.id}"), entity_tag(key.grant)))
 
 
 async def list_keys(api: Api, call: Call[KeyQuery, None]) -> Reply:
     query, now = call.query, api.deps.live.clock()
-    wanted = GrantFilter(now=now, owner=query.owner, label=query.label, state=query.state)
-    return view_reply(KeyPageView.of(await api.keys.page(call.reach, wanted, query.cursor, query.limit), now))
+    wanted = GrantFilter(
+        now=now, owner=query.owner, bucket=query.bucket, prefix=query.prefix, label=query.label, state=query.state
+    )
+    page = await api.keys.page(call.reach, wanted, query.cursor, query.limit)
+    return view_reply(KeyPageView.of(page, now, api.deps.live.policy()))
 
 
 async def show_key(api: Api, call: Call[None, None]) -> Reply:
@@ -77,7 +78,8 @@ async def resume_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
 
 
 def _show(api: Api, held: CountedGrant) -> Reply:
-    return view_reply(KeyView.of(held, api.deps.live.clock()), headers=(entity_tag(held.grant),))
+    view = KeyView.of(held, api.deps.live.clock(), api.deps.live.policy())
+    return view_reply(view, headers=(entity_tag(held.grant),))
 
 
 async def reseal_keys(api: Api, call: Call[None, ResealBody]) -> Reply:

@@ -240,7 +240,10 @@ class GrantStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantFilter:
-    """Every field narrows; None does not. `state` is judged at `now`. `prefix` matches scopes inside it."""
+    """Every field narrows; None does not. `state` is judged at `now`.
+
+    `bucket` and `prefix` match links whose scope is inside, and keys of which one place is.
+    """
 
     now: float
     kind: GrantKind | None = None

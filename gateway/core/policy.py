@@ -32,6 +32,7 @@ __all__ = [
     "objections_to_key",
     "objections_to_share",
     "only_time_can_end",
+    "rules_counting",
 ]
 
 _REMEMBERED: Final = 4096
@@ -96,15 +97,16 @@ class _Relevant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The compiled rules. Immutable but for two memos: whose rules, and which cover a place."""
+    """The compiled rules. Immutable but for two memos, which no copy with other rules shares: whose rules, and which
+    cover a place."""
 
     backends: Mapping[str, Backend] = field(default_factory=dict)
     buckets: Mapping[str, Bucket] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     limits: tuple[LimitRule, ...] = ()
-    _named: dict[Principal, tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _named: dict[Principal, tuple[Rule, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _relevant: dict[tuple[str, str, Action | None, str, str], _Relevant] = field(
-        default_factory=dict, repr=False, compare=False
+        default_factory=dict, init=False, repr=False, compare=False
     )
 
     def rules_for(self, principal: Principal) -> tuple[Rule, ...]:
@@ -233,11 +235,21 @@ def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, .
 
 def objections_to_key(policy: Policy, key: Grant) -> tuple[Objection, ...]:
     """Why no rule counts for a key like this where it reaches, if that is because of what keys have to be there."""
-    rules = [rule for rule in policy.rules_for(key.owner) if rule.effect is Effect.ALLOW and _reached(rule, key)]
-    judged = [(rule, tuple(rule.keys.faults(key)) if rule.keys is not None else ()) for rule in rules]
+    judged = _judge_key(policy, key)
     if not judged or not all(faults for _, faults in judged):
         return ()
     return tuple(Objection(Reason.NOT_ALLOWED, "; ".join(faults), rule.name) for rule, faults in judged)
+
+
+def rules_counting(policy: Policy, key: Grant) -> list[Rule]:
+    """The rules that allow its app something where the key reaches, and count for a key like this."""
+    return [rule for rule, faults in _judge_key(policy, key) if not faults]
+
+
+def _judge_key(policy: Policy, key: Grant) -> list[tuple[Rule, tuple[str, ...]]]:
+    """The allow rules of the key's app that say anything where it reaches, with what each has against such a key."""
+    rules = [rule for rule in policy.rules_for(key.owner) if rule.effect is Effect.ALLOW and _reached(rule, key)]
+    return [(rule, tuple(rule.keys.faults(key)) if rule.keys is not None else ()) for rule in rules]
 
 
 def _reached(rule: Rule, key: Grant) -> bool:

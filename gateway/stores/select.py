@@ -13,6 +13,7 @@ from typing import Final, assert_never
 
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.lease import Usage, state_with
+from gateway.core.narrowing import Narrowing
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.codec import GRANT_COLUMNS, read_cursor
 
@@ -23,6 +24,25 @@ IDEMPOTENCY_WINDOW: Final = 86400.0
 
 Place = Callable[[object], str]
 _UNREVOKED: Final = "g.revoked_at IS NULL"
+
+_PLACES: Final = {
+    "?": (
+        "json_each(g.document, '$.narrowed') AS n",
+        "json_extract(n.value, '$[0]')",
+        "json_extract(n.value, '$[1]')",
+        "json_each(n.value, '$[2]') AS k",
+        "k.value",
+    ),
+    "$": (
+        "json_array_elements(g.document::json -> 'narrowed') AS n (value)",
+        "n.value ->> 0",
+        "n.value ->> 1",
+        "json_array_elements_text(n.value -> 2) AS k (value)",
+        "k.value",
+    ),
+}
+"""How the places of a key are read from its document, by the mark of the engine's values: the places themselves, the
+bucket and the prefix of one, its names, and one name."""
 
 
 def placing(mark: str, values: list[object]) -> Place:
@@ -37,15 +57,30 @@ def placing(mark: str, values: list[object]) -> Place:
 
 def wants(wanted: GrantFilter, grant: Grant, usage: Usage) -> bool:
     """Whether the list shows this grant."""
-    scope = grant.scope
     return (
         (wanted.kind is None or grant.kind is wanted.kind)
         and (wanted.owner is None or grant.owner == wanted.owner)
-        and (wanted.bucket is None or (scope is not None and scope.bucket == wanted.bucket))
-        and (wanted.prefix is None or (scope is not None and scope.root.startswith(wanted.prefix)))
+        and _is_there(wanted, grant)
         and (wanted.label is None or grant.label == wanted.label)
         and (wanted.state is None or state_with(grant, usage, wanted.now) is wanted.state)
     )
+
+
+def _is_there(wanted: GrantFilter, grant: Grant) -> bool:
+    """Whether a link's scope, or one place of a key, is in the bucket and inside the prefix that are wanted."""
+    if wanted.bucket is None and wanted.prefix is None:
+        return True
+    scope = grant.scope
+    if scope is None:
+        return any(_is_inside(part, wanted.bucket, wanted.prefix) for part in grant.narrowed)
+    return wanted.bucket in {None, scope.bucket} and scope.root.startswith(wanted.prefix or "")
+
+
+def _is_inside(part: Narrowing, bucket: str | None, prefix: str | None) -> bool:
+    """A place that is wherever its app may is inside nothing; of several names, one is enough."""
+    if part.bucket is None or bucket not in {None, part.bucket}:
+        return False
+    return any(name.startswith(prefix or "") for name in (part.keys or {part.prefix}))
 
 
 def lapsed_session(grant: Grant, before: float) -> bool:
@@ -60,7 +95,7 @@ def page_sql(mark: str, tables: str, wanted: GrantFilter, cursor: str | None, li
     """
     values: list[object] = []
     place = placing(mark, values)
-    conditions = _filter_sql(wanted, place)
+    conditions = _filter_sql(mark, wanted, place)
     if cursor is not None:
         conditions.append(f"g.serial < {place(read_cursor('g', cursor, 1)[0])}")
     where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
@@ -78,22 +113,40 @@ def count_sql(mark: str, tables: str, target: RevocationTarget) -> tuple[str, li
     return f"SELECT count(*) FROM {tables}grants AS g WHERE {which}", values  # noqa: S608 (placeholders)
 
 
-def _filter_sql(wanted: GrantFilter, place: Place) -> list[str]:
+def _filter_sql(mark: str, wanted: GrantFilter, place: Place) -> list[str]:
     """The conditions of `wants`, over `grants AS g LEFT JOIN usage AS u`."""
     found = []
     if wanted.kind is not None:
         found.append(f"g.kind = {place(str(wanted.kind))}")
     if wanted.owner is not None:
         found.append(f"g.owner = {place(str(wanted.owner))}")
-    if wanted.bucket is not None:
-        found.append(f"g.bucket = {place(wanted.bucket)}")
-    if wanted.prefix is not None:
-        found.append(_starts(wanted.prefix, place))
+    if wanted.bucket is not None or wanted.prefix is not None:
+        found.append(_place_sql(mark, wanted, place))
     if wanted.label is not None:
         found.append(f"g.label = {place(wanted.label)}")
     if wanted.state is not None:
         found.append(_state_sql(wanted.state, wanted.now, place))
     return found
+
+
+def _place_sql(mark: str, wanted: GrantFilter, place: Place) -> str:
+    """The condition of `_is_there`. Only a list of both kinds looks at both: a list of links needs its index."""
+    scope = []
+    if wanted.kind is not GrantKind.KEY:
+        if wanted.bucket is not None:
+            scope.append(f"g.bucket = {place(wanted.bucket)}")
+        if wanted.prefix is not None:
+            scope.append(_starts(wanted.prefix, place))
+    if wanted.kind is GrantKind.LINK:
+        return " AND ".join(scope)
+    places, bucket, prefix, names, name = _PLACES[mark]
+    inside = [f"{bucket} IS NOT NULL" if wanted.bucket is None else f"{bucket} = {place(wanted.bucket)}"]
+    if wanted.prefix:
+        begins = f"substr({{}}, 1, {len(wanted.prefix)}) = {place(wanted.prefix)}"
+        named = f"SELECT 1 FROM {names} WHERE {begins.format(name)}"  # noqa: S608 (fixed names, placeholders)
+        inside.append(f"({begins.format(prefix)} OR EXISTS ({named}))")
+    held = f"EXISTS (SELECT 1 FROM {places} WHERE {' AND '.join(inside)})"  # noqa: S608
+    return f"({' AND '.join(scope)}) OR {held}" if scope else held
 
 
 def _starts(prefix: str, place: Place) -> str:

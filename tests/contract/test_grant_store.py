@@ -10,6 +10,8 @@ import pytest
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter, GrantKind, GrantState, Scope
 from gateway.core.lease import Reservation
+from gateway.core.narrowing import Narrowing
+from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.stores.engine import Engine
@@ -227,6 +229,34 @@ async def test_filters_narrow(engine: Engine) -> None:
     assert await found(label="one", kind=GrantKind.LINK) == {invoice.id}
     assert await found(label="%") == set()
     assert await found(prefix="billing_") == set()
+
+
+async def test_a_key_is_where_one_of_its_places_is(engine: Engine) -> None:
+    """A bucket's list has the keys that name the bucket, a prefix's those with a folder or a name inside; bucket and
+    prefix are asked of one place. A key that is held to no bucket is in none."""
+    folder = await engine.grants.create(key(narrowed=(Narrowing(bucket="reports", prefix="2026/ü/"),)))
+    names = await engine.grants.create(key(narrowed=(Narrowing(bucket="reports", keys=frozenset({"a", "2026/b 🧾"})),)))
+    several = await engine.grants.create(
+        key(narrowed=(Narrowing(bucket="reports"), Narrowing(bucket="archive", prefix="2026/")))
+    )
+    for narrowed in ((), (Narrowing(actions=frozenset({Action.READ})),)):
+        await engine.grants.create(key(narrowed=narrowed))
+    strange = await engine.grants.create(link(scope=Scope("reports", prefix="2026/"), filename="a\x00.pdf"))
+
+    async def found(**fields: object) -> set[str]:
+        page = await engine.grants.page(GrantFilter(now=NOW, **fields), None, 100)  # type: ignore[arg-type]
+        return {grant.id for grant in page.grants}
+
+    keys = {"kind": GrantKind.KEY}
+    assert {folder.id, names.id, several.id} == await found(bucket="reports", **keys)
+    assert {folder.id, names.id} == await found(bucket="reports", prefix="2026/", **keys)
+    assert {folder.id, names.id, several.id} == await found(prefix="2026/", **keys)
+    assert {folder.id} == await found(prefix="2026/ü/", **keys)
+    assert {names.id} == await found(prefix="2026/b 🧾", **keys)
+    assert {folder.id, names.id, several.id} == await found(prefix="", **keys)
+    assert set() == await found(bucket="drafts", **keys)
+    assert {folder.id, names.id, strange.id} == await found(bucket="reports", prefix="2026/")
+    assert {strange.id} == await found(bucket="reports", prefix="2026/", kind=GrantKind.LINK)
 
 
 async def test_states_are_disjoint_and_complete(engine: Engine) -> None:

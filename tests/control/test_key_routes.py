@@ -8,7 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.attempt import Principal
 from gateway.core.rule import KeyLimits
+from gateway.core.session_policy_text import read_session_policy
+from gateway.core.source import Session
 from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
 from gateway.stores.keyring import KeyRing
@@ -16,7 +19,9 @@ from gateway.stores.memory import open_memory
 from gateway.stores.seal import Sealer
 from gateway.stores.sealed import SealedGrants, count_seals
 from tests.contract import sample
-from tests.control.desk import POLICY, Desk, serving
+from tests.control.desk import POLICY, Desk, rule, serving
+
+OPS = Principal("admin", "ops")
 
 
 async def test_a_key_is_shown_once_and_stored_sealed(desk: Desk) -> None:
@@ -151,7 +156,7 @@ async def test_the_policy_says_what_a_key_has_to_be() -> None:
     """A key that no rule of its app would count for is refused with what each has against it, also by an edit."""
     limits = KeyLimits(max_expires=28800.0, max_uses=10, max_bytes=1000, narrowed=True)
     rules = tuple(replace(one, keys=limits) if one.name == "billing shares invoices" else one for one in POLICY.rules)
-    async with serving(policy=lambda: replace(POLICY, rules=rules, _named={}, _relevant={})) as desk:
+    async with serving(policy=lambda: replace(POLICY, rules=rules)) as desk:
         good = {"app": "billing", "bucket": "reports", "expires_in": "8h", "uses": 10, "bytes": 1000}
         made = await desk.ask("POST", "/v1/keys", good)
         assert 201 == made.status
@@ -317,3 +322,40 @@ async def test_without_sealing_keys_there_is_nothing_to_reseal(desk: Desk) -> No
     answer = await desk.ask("POST", "/v1/reseal", {})
     assert 422 == answer.status
     assert "state.sealing_keys" in answer.text
+
+
+async def test_keys_are_found_by_where_they_reach(desk: Desk) -> None:
+    """By bucket and by prefix, as links are; a whole key is in no bucket."""
+    whole = (await desk.ask("POST", "/v1/keys", {"app": "billing"})).json["id"]
+    held = (await desk.ask("POST", "/v1/keys", {"app": "billing", "bucket": "reports", "prefix": "2026/"})).json["id"]
+    for query, expected in (
+        ("bucket=reports", [held]),
+        ("bucket=reports&prefix=2026/", [held]),
+        ("prefix=2027/", []),
+        ("bucket=drafts", []),
+        ("state=active", [held, whole]),
+    ):
+        answer = await desk.ask("GET", f"/v1/keys?{query}")
+        assert expected == [key["id"] for key in answer.json["keys"]], query
+
+
+async def test_a_key_says_by_what_it_came(desk: Desk) -> None:
+    """The rules that count for it; and of a session the role, its name and its policy."""
+    policy = read_session_policy('{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}')
+    holder = (await desk.api.keys.issue(OPS, "billing")).grant
+    made = await desk.api.keys.issue_by(holder, "signer", 900.0, Session("lake", "etl-1"), policy)
+    shown = (await desk.ask("GET", f"/v1/keys/{made.grant.id}")).json
+    assert ("lake", "etl-1", policy.text) == (shown["role"], shown["session_name"], shown["session_policy"])
+    assert ["signer signs"] == shown["rules"]
+    plain = (await desk.ask("GET", f"/v1/keys/{holder.id}")).json
+    assert (None, None, None) == (plain["role"], plain["session_name"], plain["session_policy"])
+    assert ["billing shares invoices"] == plain["rules"]
+
+
+async def test_a_rule_that_asks_more_of_keys_is_none_that_a_key_comes_by() -> None:
+    """Shown are the rules that count for such a key, not those that would for another."""
+    rules = (rule("short keys", "app:billing", "read", "reports/**", keys=KeyLimits(max_expires=60.0)),)
+    async with serving(policy=lambda: replace(POLICY, rules=(*POLICY.rules, *rules))) as desk:
+        for life, expected in ((30, ["billing shares invoices", "short keys"]), (3600, ["billing shares invoices"])):
+            made = await desk.ask("POST", "/v1/keys", {"app": "billing", "expires_in": life})
+            assert expected == made.json["rules"]

@@ -202,7 +202,7 @@ def test_nothing_is_allowed_without_a_rule_that_says_so(rules: Policy, tried: At
 @given(_policies, _rules, _attempts)
 def test_a_further_deny_rule_never_allows_more(rules: Policy, more: Rule, tried: Attempt) -> None:
     """Adding a deny rule anywhere can only take away."""
-    narrower = replace(rules, rules=(*rules.rules, replace(more, effect=Effect.DENY)), _named={})
+    narrower = replace(rules, rules=(*rules.rules, replace(more, effect=Effect.DENY)))
     if reason(rules, tried) is not None:
         assert reason(narrower, tried) is not None
 
@@ -210,8 +210,8 @@ def test_a_further_deny_rule_never_allows_more(rules: Policy, more: Rule, tried:
 @given(_policies, _rules, _attempts, st.none() | _links)
 def test_the_order_of_rules_decides_nothing(rules: Policy, more: Rule, tried: Attempt, grant: Grant | None) -> None:
     """Whether an attempt is allowed does not depend on where in the files a rule stands."""
-    first = replace(rules, rules=(more, *rules.rules), _named={})
-    last = replace(rules, rules=(*rules.rules, more), _named={})
+    first = replace(rules, rules=(more, *rules.rules))
+    last = replace(rules, rules=(*rules.rules, more))
     assert explain(first, grant, tried).allowed == explain(last, grant, tried).allowed
 
 

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState, Scope
+from gateway.core.grant_codec import document_of
 from gateway.core.lease import Usage, state_with
+from gateway.core.narrowing import Narrowing
+from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.select import _filter_sql, hit, lapsed_session, placing, target_sql, wants
 from tests.contract.sample import NOW, key, link
@@ -32,7 +35,16 @@ COMMON = {
     "uses": st.one_of(st.none(), st.integers(0, 2)),
     "budget": st.one_of(st.none(), st.integers(0, 2)),
 }
-GRANTS = st.one_of(st.builds(link, st.just("l_1"), scope=SCOPES, **COMMON), st.builds(key, st.just("k_1"), **COMMON))
+PLACES = st.one_of(
+    st.builds(Narrowing, actions=st.just(frozenset({Action.READ}))),
+    st.builds(Narrowing, bucket=st.just("reports"), prefix=NAMES.map(lambda name: name if name.endswith("/") else "")),
+    st.builds(Narrowing, bucket=st.just("archive"), keys=st.frozensets(NAMES.filter(bool), min_size=1, max_size=2)),
+)
+NARROWED = st.lists(PLACES, max_size=3).map(tuple)
+GRANTS = st.one_of(
+    st.builds(link, st.just("l_1"), scope=SCOPES, **COMMON),
+    st.builds(key, st.just("k_1"), narrowed=NARROWED, **COMMON),
+)
 USAGES = st.one_of(st.none(), st.builds(Usage, st.integers(0, 2), st.integers(0, 2)))
 FILTERS = st.builds(
     GrantFilter,
@@ -57,7 +69,7 @@ def answer(grant: Grant, usage: Usage | None, conditions: list[str], values: lis
     """Ask SQLite about one grant."""
     where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
     scope = grant.scope
-    columns = "id kind owner bucket root label rule expires_at not_before revoked_at uses budget suspended_at"
+    columns = "id kind owner bucket root label rule expires_at not_before revoked_at uses budget suspended_at document"
     row = [
         grant.id,
         str(grant.kind),
@@ -72,6 +84,7 @@ def answer(grant: Grant, usage: Usage | None, conditions: list[str], values: lis
         grant.uses,
         grant.budget,
         grant.suspended_at,
+        document_of(grant),
     ]
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(f"CREATE TABLE grants ({', '.join(columns.split())})")
@@ -90,7 +103,7 @@ def test_both_tongues_filter_alike(grant: Grant, usage: Usage | None, wanted: Gr
     """A filter shows the same grants in Python and in SQL."""
     values: list[object] = []
     place = placing("?", values)
-    conditions = _filter_sql(wanted, place)
+    conditions = _filter_sql("?", wanted, place)
     assert wants(wanted, grant, usage or Usage()) == answer(grant, usage, conditions, values)
 
 
