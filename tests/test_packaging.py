@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -185,3 +186,18 @@ def test_the_base_of_the_image_is_named_by_its_digest() -> None:
     first, *others = re.findall(r"^FROM (\S+)(?: AS (\S+))?", text, re.MULTILINE)
     assert re.fullmatch(r"python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", first[0])
     assert {first[1]} == {base for base, _ in others}
+
+
+def test_the_wheel_has_all_that_pages_are_made_of(tmp_path: Path) -> None:
+    """Templates, texts and assets are installed with the code that reads them."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    pages = _ROOT / "gateway/pages"
+    files = {
+        path.relative_to(_ROOT).as_posix() for path in pages.rglob("*") if path.is_file() and path.suffix != ".pyc"
+    }
+    assert {"gateway/pages/assets/pages.css", "gateway/pages/texts/en.toml"} <= files
+    assert set() == files - packed

@@ -24,6 +24,7 @@ __all__ = [
     "SettingsError",
     "UpstreamFailed",
     "as_refused",
+    "public_reason",
 ]
 
 
@@ -322,6 +323,19 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         500, "InternalError", 500, "We encountered an internal error. Please try again.", "error"
     ),
 }
+
+
+def _public_names() -> dict[Reason, Reason]:
+    first: dict[tuple[int, str], Reason] = {}
+    return {reason: first.setdefault((answer.link_status, answer.text), reason) for reason, answer in TABLE.items()}
+
+
+_PUBLIC: Final = _public_names()
+
+
+def public_reason(reason: Reason) -> Reason:
+    """The name under which the world learns a reason: two with one public answer have one name."""
+    return _PUBLIC[reason]
 
 
 class Refused(Exception):

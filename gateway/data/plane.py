@@ -27,6 +27,7 @@ from gateway.data.state.records import Accounts
 from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.data.state.transfers import Permit, Transfers
 from gateway.data.state.upload_locks import UploadLocks
+from gateway.pages.branding import Branding
 from gateway.telemetry.metrics import Metrics
 
 __all__ = ["DataPlane", "PartsUpload", "Renewing", "Snapshot", "Terms"]
@@ -91,6 +92,7 @@ class Snapshot:
     trusted_socket: bool = False
     max_transfers: int = 1024
     region: str = "us-east-1"
+    branding: Branding = field(default_factory=Branding)
     alike: Alike = field(init=False, default_factory=Alike, compare=False, repr=False)
 
     def cors_of(self, bucket: str) -> tuple[Cors, ...]:

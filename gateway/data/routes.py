@@ -13,12 +13,14 @@ from gateway.core.reasons import Refused
 from gateway.data.plane import DataPlane, Terms
 from gateway.data.serve import serve
 from gateway.data.state.forwarding import Undeclared
+from gateway.pages.assets import find_asset
+from gateway.pages.links import front_page
+from gateway.pages.render import ASSETS_AT, look_for
 from gateway.server.connection import Connection
 from gateway.server.exchange import ClientExchange, client_address, is_trusted
 from gateway.server.request import IncomingRequest
 from gateway.telemetry.logs import new_request_id
 from gateway.wire.http.negotiate import prefers_html
-from gateway.wire.links import pages
 from gateway.wire.replies import Reply, page_reply
 
 __all__ = ["data_handler"]
@@ -27,9 +29,13 @@ _FIXED: Final = {
     "/robots.txt": Reply(200, (("Content-Type", "text/plain"),), b"User-agent: *\nDisallow: /\n"),
     "/favicon.ico": Reply(204, (("Cache-Control", "max-age=86400"),)),
 }
-
-
-_FRONT_PAGE: Final = page_reply(pages.front_page())
+_ASSET_HEADERS: Final = (
+    ("Cache-Control", "public, max-age=31536000, immutable"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+"""A logo may be an SVG, which is a document of its own when it is opened: it gets its own styles and nothing else."""
 
 
 def data_handler(
@@ -49,19 +55,31 @@ def data_handler(
                 named = raw.header_values("x-forwarded-for")
                 peer = client_address(peer, named, snapshot.trusted_proxies, trusted_socket=snapshot.trusted_socket)
         exchange = ClientExchange(connection, arrival, new_request_id(), peer)
-        if arrival.target in _FIXED and _only_asks(arrival) and not _names_bucket(arrival, plane):
+        fixed = _fixed_reply(arrival.target, plane)
+        if fixed is not None and _only_asks(arrival) and not _names_bucket(arrival, plane):
             with suppress(Refused):  # the client has gone: there is no record to make
-                await exchange.send(_FIXED[arrival.target])
+                await exchange.send(fixed)
             return
         if terms.trusted is None and _wants_front_page(arrival) and not _names_bucket(arrival, plane):
+            look = look_for(plane.snapshot.branding, arrival.headers.get("accept-language"))
+            shown = page_reply(front_page(look))
             with suppress(Refused):
-                await exchange.send(_FRONT_PAGE if arrival.method == "GET" else _FRONT_PAGE.without_body())
+                await exchange.send(shown if arrival.method == "GET" else shown.without_body())
             return
         await serve(plane, exchange, terms)
         if not exchange.started:
             connection.abort()
 
     return handle
+
+
+def _fixed_reply(target: str, plane: DataPlane) -> Reply | None:
+    """The answer of a path that is the same for everybody, if it is one."""
+    if not target.startswith(ASSETS_AT):
+        return _FIXED.get(target)
+    name, logo = target.removeprefix(ASSETS_AT), plane.snapshot.branding.logo
+    asset = logo if logo is not None and logo.served_as == name else find_asset(name)
+    return None if asset is None else Reply(200, (("Content-Type", asset.content_type), *_ASSET_HEADERS), asset.body)
 
 
 def _wants_front_page(arrival: IncomingRequest) -> bool:

@@ -1,6 +1,6 @@
 """Owns how a "no" is written: S3 error XML, problem documents (RFC 9457), and their headers.
 
-Refuses to own when one is given, and the public words (`gateway.core.reasons.TABLE`).
+Refuses to own when one is given, the public words (`gateway.core.reasons.TABLE`), and how pages look (`gateway.pages`).
 
 Law: an answer is made from the table, the caller's own resource name and the request id. Nothing a store said and no
 `detail` is ever in it. Two reasons with one public answer have one public name, so that no caller can tell them apart.
@@ -12,18 +12,17 @@ import json
 import math
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.core.limits import Verdict
-from gateway.core.reasons import TABLE, Reason, Refused
+from gateway.core.reasons import TABLE, Reason, Refused, public_reason
 from gateway.core.request import BucketPlace, LinkPlace, ObjectRequest, RawRequest
 from gateway.core.values import dataclass
 from gateway.wire.http.negotiate import prefers_html
-from gateway.wire.links import pages
 from gateway.wire.links.tus import version_fields
 from gateway.wire.parse import LINK_METHODS, is_link_path
 from gateway.wire.s3.operations import Level, methods_of
@@ -31,10 +30,9 @@ from gateway.wire.s3.operations import Level, methods_of
 __all__ = [
     "LINK_HEADERS",
     "Reply",
-    "page",
+    "WrittenPage",
     "page_reply",
     "problem",
-    "public_reason",
     "rate_fields",
     "refusal",
     "retry_after_field",
@@ -57,15 +55,16 @@ LINK_HEADERS: Final[Fields] = (
 """On every answer of a link path."""
 
 _XML_INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_PASSWORD: Final = frozenset({Reason.PASSWORD_REQUIRED, Reason.PASSWORD_WRONG})
 
 
-def _public_names() -> dict[Reason, Reason]:
-    first: dict[tuple[int, str], Reason] = {}
-    return {reason: first.setdefault((answer.link_status, answer.text), reason) for reason, answer in TABLE.items()}
+class WrittenPage(Protocol):
+    """A page for people (`gateway.pages`): the headers that it needs to be safe, and its bytes."""
 
+    @property
+    def headers(self) -> Fields: ...
 
-_PUBLIC: Final = _public_names()
+    @property
+    def body(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +78,6 @@ class Reply:
     def without_body(self) -> Reply:
         """The same answer to HEAD."""
         return Reply(self.status, self.headers)
-
-
-def public_reason(reason: Reason) -> Reason:
-    """The name under which the world learns a reason."""
-    return _PUBLIC[reason]
 
 
 def s3_ids(request_id: str) -> Fields:
@@ -120,19 +114,9 @@ def problem(reason: Reason, request_id: str, *, headers: Fields = ()) -> Reply:
     return Reply(answer.link_status, (("Content-Type", "application/problem+json"), *LINK_HEADERS, *headers), body)
 
 
-def page(reason: Reason, request_id: str, *, headers: Fields = ()) -> Reply:
-    """The answer as a page for people; for a missing or wrong password it is the form that asks for it."""
-    answer = TABLE[reason]
-    if reason in _PASSWORD:
-        written = pages.password_page(wrong=reason is Reason.PASSWORD_WRONG)
-    else:
-        written = pages.refusal_page(answer.link_status, answer.text, request_id)
-    return Reply(answer.link_status, (*written.headers, *LINK_HEADERS, *headers), written.body)
-
-
-def page_reply(page: pages.Page) -> Reply:
+def page_reply(page: WrittenPage, *, status: int = 200, headers: Fields = ()) -> Reply:
     """A link's page with the headers that every answer of a link has."""
-    return Reply(200, (*page.headers, *LINK_HEADERS), page.body)
+    return Reply(status, (*page.headers, *LINK_HEADERS, *headers), page.body)
 
 
 def xml_reply(document: bytes, request_id: str, *more: tuple[str, str]) -> Reply:
@@ -148,11 +132,12 @@ def refusal(
     *,
     verdict: Verdict | None = None,
     allow: Sequence[str] | None = None,
+    page: Callable[[Reason, str], WrittenPage] | None = None,
 ) -> Reply:
     """The answer to a refused request, in the form its sender reads.
 
     `request` is None when it was refused while parsing, `raw` when not even that far. `allow` narrows the `Allow`
-    field of a 405; `verdict` describes the limit that was hit.
+    field of a 405; `verdict` describes the limit that was hit; `page` makes the page for a person at a link.
     """
     reason = refused.reason
     link = isinstance(request.place, LinkPlace) if request is not None else raw is not None and is_link_path(raw)
@@ -164,10 +149,10 @@ def refusal(
         headers += (("Allow", ", ".join(allow or _allowed(request, link=link))),)
     if not link:
         reply = s3_error(reason, request_id, raw.path if raw is not None else "/", headers=headers)
-    elif raw is not None and prefers_html(raw.header("accept")):
+    elif page is not None and raw is not None and prefers_html(raw.header("accept")):
         # A scheme that browsers do not know: for Basic they would cover the password page with a dialogue of theirs.
         challenge: Fields = (("WWW-Authenticate", 'Form realm="link"'),) if status == 401 else ()
-        reply = page(reason, request_id, headers=headers + challenge)
+        reply = page_reply(page(reason, request_id), status=status, headers=headers + challenge)
     else:
         challenge = (("WWW-Authenticate", 'Basic realm="link", charset="UTF-8"'),) if status == 401 else ()
         reply = problem(reason, request_id, headers=headers + challenge)

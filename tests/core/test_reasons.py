@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.reasons import TABLE, Reason, Refused
+from gateway.core.reasons import TABLE, Reason, Refused, public_reason
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -43,6 +43,13 @@ def test_a_stranger_cannot_tell_a_wrong_scope_from_a_wrong_token() -> None:
 def test_who_held_a_valid_link_hears_that_it_is_gone(reason: Reason) -> None:
     """A once-valid secret gets 410, each with its own reason."""
     assert 410 == TABLE[reason].link_status
+
+
+def test_two_reasons_with_one_answer_have_one_name() -> None:
+    """The world cannot tell them apart by what they are called, and others keep their names."""
+    assert public_reason(Reason.DENIED_BY_RULE) is public_reason(Reason.NOT_ALLOWED)
+    assert public_reason(Reason.OUT_OF_SCOPE) is public_reason(Reason.UNKNOWN_TOKEN)
+    assert public_reason(Reason.EXPIRED) is Reason.EXPIRED
 
 
 def test_the_three_links_ends_read_differently() -> None:

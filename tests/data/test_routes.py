@@ -10,6 +10,8 @@ import pytest
 
 from gateway.core.reasons import Reason
 from gateway.core.record import Outcome
+from gateway.pages.assets import Asset, stored_assets
+from gateway.pages.branding import Branding
 from tests.data.harness import APP, Rig, request, running
 from tests.data.scripted_store import Scripted
 
@@ -38,6 +40,40 @@ async def test_a_person_at_the_root_sees_a_page_and_a_program_xml(rig: Rig, app:
     for headers in ({}, {"Accept": "*/*"}, page | {"Authorization": "AWS4-HMAC-SHA256 x"}):
         assert "application/xml" == (await rig.ask("GET", "/", headers)).header("content-type")
     assert "application/xml" == (await app.ask("GET", "/", page)).header("content-type")
+
+
+async def test_the_root_is_in_the_visitors_language_and_the_operators_name() -> None:
+    """By `Accept-Language`, and with the branding of now."""
+    async with running(branding=Branding(name="Acme")) as rig:
+        got = await rig.ask("GET", "/", {"Accept": "text/html", "Accept-Language": "de-CH,en;q=0.5"})
+        assert "de" == got.header("content-language")
+        assert "Geteilte Dateien – Acme" in got.body.decode()
+
+
+async def test_assets_are_kept_for_good() -> None:
+    """What pages load is served under its digest, as immutable, and can do nothing by itself; a logo likewise."""
+    logo = Asset("logo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    async with running(branding=Branding(logo=logo)) as rig:
+        for asset in (logo, stored_assets()["pages.css"]):
+            got = await rig.ask("GET", f"/s/-/{asset.served_as}")
+            assert (200, asset.body, asset.content_type) == (got.status, got.body, got.header("content-type"))
+            assert "public, max-age=31536000, immutable" == got.header("cache-control")
+            assert "sandbox" in (got.header("content-security-policy") or "")
+            assert "nosniff" == got.header("x-content-type-options")
+            assert b"" == (await rig.ask("HEAD", f"/s/-/{asset.served_as}")).body
+        assert [] == rig.records
+        other = Asset("logo.svg", b"other")
+        for name in ("", "pages.css", other.served_as, f"{logo.served_as}?x", "../robots.txt"):
+            assert (await rig.ask("GET", f"/s/-/{name}")).status >= 400
+
+
+async def test_a_buckets_own_host_has_no_assets(rig: Rig) -> None:
+    """There every path is an object's; and nobody writes to an asset."""
+    path = f"/s/-/{stored_assets()['pages.css'].served_as}"
+    async with running(domains=("gw.example",)) as other:
+        assert 200 != (await other.ask("GET", path, {"Host": "reports.gw.example"})).status
+    assert (await rig.ask("PUT", path, {}, b"x")).status >= 400
+    assert (await rig.ask("GET", path, {}, b"x")).status >= 400
 
 
 async def test_a_trusted_proxy_names_the_client() -> None:

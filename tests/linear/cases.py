@@ -25,6 +25,7 @@ from gateway.core.session_policy_text import read_session_policy
 from gateway.core.token import LinkToken, hash_secret, remembered_hash, without_marks
 from gateway.core.units import Rate, duration, end_instant, instant, size
 from gateway.data.steps import identify
+from gateway.pages.languages import choose_language
 from gateway.server.connection import Connection
 from gateway.server.exchange import client_address
 from gateway.server.head import HeadReader, KnownHeads
@@ -541,6 +542,12 @@ def _(n: int) -> Thunk:
         identify._basic_password(basic)
 
     return run
+
+
+@case("pages.languages:choose_language", 100)
+def an_accept_language_of_many_ranges(n: int) -> Thunk:
+    text = ",".join(f"x{number}-a-b-c;q=0.{number % 1000:03}" for number in range(n))
+    return lambda: choose_language(text)
 
 
 @case("data.steps.identify:is_page_form wire.http.negotiate:prefers_html wire.http.negotiate:prefers_json", 100)
@@ -1084,17 +1091,15 @@ NOT_COUNTED = {
         wire.s3.multipart:completed_document wire.s3.documents:copy_document wire.s3.multipart:initiated_document
         wire.s3.multipart:abort_call wire.s3.multipart:complete_call wire.s3.multipart:create_call
         wire.s3.multipart:part_call wire.s3.multipart:parts_call wire.s3.documents:given
-        wire.s3.documents:post_document wire.links.pages:front_page wire.links.pages:card_page wire.links.pages:landing_page
-        wire.links.pages:listing_page
-        wire.links.pages:password_page wire.links.pages:receipt_page wire.links.pages:refusal_page wire.links.pages:upload_page
-        wire.replies:page wire.replies:page_reply wire.replies:xml_reply wire.replies:problem wire.replies:rate_fields wire.replies:refusal wire.replies:s3_error
+        wire.s3.documents:post_document
+        wire.replies:page_reply wire.replies:xml_reply wire.replies:problem wire.replies:rate_fields wire.replies:refusal wire.replies:s3_error
         wire.replies:s3_ids wire.replies:store_error wire.links.tus:discovery_fields wire.links.tus:location
         wire.links.tus:version_fields
     """,
     _CONSTANT: """
         wire.s3.response_headers:asks_download
         wire.http.answer_head:has_no_body wire.s3.calls:require_version wire.sig.checksums:register_crc wire.s3.operations:methods_of
-        wire.links.pages:format_size wire.replies:public_reason wire.replies:retry_after_field wire.replies:store_reason
+        pages.languages:languages wire.replies:retry_after_field wire.replies:store_reason
         wire.replies:title_of wire.sig.sigv4:SigningKeys wire.sig.sigv4:require_fresh wire.links.tus:expires_field wire.links.tus_state:lease_key
         wire.links.tus_state:new_upload wire.s3.multipart:part_size wire.s3.documents:page_size core.token:access_key_id core.token:grant_id
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
@@ -1105,7 +1110,7 @@ NOT_COUNTED = {
         wire.sig.credentials:SigV2Header wire.sig.credentials:SigV2Query wire.sig.credentials:SigV4Header
         wire.sig.credentials:SigV4Query wire.s3.documents:CopyResult wire.sig.post_policy:SigV2Form wire.sig.post_policy:SigV4Form
         wire.s3.listing:Found wire.s3.listing:Listing wire.s3.multipart:Part wire.s3.multipart:PartsListing wire.s3.multipart:Destination wire.s3.operations:Shape
-        wire.links.pages:Entry wire.links.pages:Page wire.replies:Reply wire.sig.sigv4:Verified core.attempt:Attempt
+        wire.s3.listing:Entry pages.languages:Language wire.replies:Reply wire.sig.sigv4:Verified core.attempt:Attempt
     """,
 }
 """Public names of the rooms in `tests.linear.test_linear` that no case covers."""

@@ -41,7 +41,14 @@ _ROOMS: Final = (
         "core.token",
         "core.units",
     ),
-    *("backends.response", "server.head", "server.request", "server.connection", "telemetry.redaction"),
+    *(
+        "backends.response",
+        "pages.languages",
+        "server.head",
+        "server.request",
+        "server.connection",
+        "telemetry.redaction",
+    ),
 )
 """Where bytes of strangers and of stores are read."""
 

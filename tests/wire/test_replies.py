@@ -8,14 +8,16 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from gateway.core.limits import Verdict
-from gateway.core.reasons import TABLE, Reason, Refused
+from gateway.core.reasons import TABLE, Reason, Refused, public_reason
 from gateway.core.request import ObjectRequest, RawRequest
+from gateway.pages.branding import Branding
+from gateway.pages.refusals import refusal_page
+from gateway.pages.render import Page, look_for
 from gateway.wire.parse import parse, raw_request
 from gateway.wire.replies import (
     Reply,
-    page,
+    page_reply,
     problem,
-    public_reason,
     rate_fields,
     refusal,
     retry_after_field,
@@ -68,11 +70,17 @@ def test_every_reason_has_a_problem_document(reason: Reason) -> None:
     assert field(reply, "Cache-Control") == "private, no-store"
 
 
+def page(reason: Reason, request_id: str) -> Page:
+    return refusal_page(look_for(Branding(), None), reason, request_id)
+
+
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_has_a_page(reason: Reason) -> None:
-    """On link paths browsers get a page that says the same."""
-    reply = refusal(Refused(reason), None, raw("GET", "/s/tok", ("Accept", "text/html,*/*;q=0.8")), ID)
+    """On link paths browsers get a page that says the same, where there is somebody who makes it."""
+    browser = raw("GET", "/s/tok", ("Accept", "text/html,*/*;q=0.8"))
+    reply = refusal(Refused(reason), None, browser, ID, page=page)
     assert reply.status == TABLE[reason].link_status
+    assert "application/problem+json" == field(refusal(Refused(reason), None, browser, ID), "Content-Type")
     assert field(reply, "Content-Type") == "text/html; charset=utf-8"
     assert field(reply, "Referrer-Policy") == "no-referrer"
     assert b"<h1>" in reply.body
@@ -91,8 +99,6 @@ def test_unknown_and_out_of_scope_cannot_be_told_apart() -> None:
         for reason in (Reason.UNKNOWN_TOKEN, Reason.OUT_OF_SCOPE)
     }
     assert len(replies) == 1
-    assert public_reason(Reason.DENIED_BY_RULE) is public_reason(Reason.NOT_ALLOWED)
-    assert public_reason(Reason.EXPIRED) is Reason.EXPIRED
 
 
 @pytest.mark.parametrize("target", ["/s/tok", "/bucket/k"])
@@ -146,7 +152,7 @@ def test_password_is_asked_for(reason: Reason) -> None:
     """Programs get a Basic challenge; browsers a form, without the dialogue that Basic would put over it."""
     told = refusal(Refused(reason), None, raw("GET", "/s/tok"), ID)
     assert (told.status, (field(told, "WWW-Authenticate") or "").split(",")[0]) == (401, 'Basic realm="link"')
-    shown = refusal(Refused(reason), None, raw("GET", "/s/tok", ("Accept", "text/html")), ID)
+    shown = refusal(Refused(reason), None, raw("GET", "/s/tok", ("Accept", "text/html")), ID, page=page)
     assert (shown.status, b'type="password"' in shown.body) == (401, True)
     assert "Basic" not in (field(shown, "WWW-Authenticate") or "")
     assert (b"The password is wrong" in shown.body) is (reason is Reason.PASSWORD_WRONG)
@@ -162,7 +168,7 @@ def test_problem_and_page_take_more_headers() -> None:
     """A caller of these functions can add headers, which come last."""
     extra = (("X-Extra", "1"),)
     assert problem(Reason.EXPIRED, ID, headers=extra).headers[-1:] == extra
-    assert page(Reason.EXPIRED, ID, headers=extra).headers[-1:] == extra
+    assert page_reply(page(Reason.EXPIRED, ID), headers=extra).headers[-1:] == extra
 
 
 def test_ids_depend_on_the_request_only() -> None:

@@ -1,6 +1,6 @@
 """Owns what a folder link shows of its folder: HTML for people, JSON for programs, never a name above its root.
 
-Refuses to own XML (`gateway.wire.s3.listing`) and HTML (`gateway.wire.links.pages`).
+Refuses to own XML (`gateway.wire.s3.listing`) and HTML (`gateway.pages.links`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from gateway.data.call import LinkCall
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.data.turns import store_document
+from gateway.pages.links import listing_page
+from gateway.pages.render import look_for
 from gateway.wire.http.negotiate import prefers_html
-from gateway.wire.links import pages
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply, store_reason
 from gateway.wire.s3.calls import upstream_call
 from gateway.wire.s3.listing import Listing, link_entries, link_json, read_listing, rename
@@ -38,7 +39,8 @@ async def answer_listing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, p
         return Reply(200, headers, b"" if raw.method == "HEAD" else link_json(path, entries, listing.cursor))
     grant = call.grant
     folders = [part for part in path.split("/") if part]
-    page = pages.listing_page(
+    page = listing_page(
+        look_for(snapshot.branding, raw.header("accept-language")),
         title=grant.label or (folders[-1] if folders else call.title),
         folders=folders,
         entries=entries,

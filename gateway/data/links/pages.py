@@ -1,6 +1,6 @@
 """Owns the pages that a link shows to a person: landing, upload form, and the way back from a form.
 
-Refuses to own HTML (`gateway.wire.links.pages`) and when a page is shown (`gateway.data.links.request`).
+Refuses to own HTML (`gateway.pages.links`) and when a page is shown (`gateway.data.links.request`).
 
 Law: showing a page takes no use and moves no byte of the object.
 """
@@ -22,8 +22,10 @@ from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
 from gateway.data.store_errors import require_pinned
+from gateway.pages import links as pages
+from gateway.pages.languages import SOURCE, languages
+from gateway.pages.render import Look, look_for
 from gateway.wire.http.negotiate import prefers_html, prefers_json
-from gateway.wire.links import pages
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply, store_reason
 
 __all__ = ["PAGES", "answer_receipt"]
@@ -33,20 +35,24 @@ _LEASE_COOKIE_BYTES: Final = 16
 Page = Callable[[DataPlane, Snapshot, LinkCall, Permit], Awaitable[Reply]]
 
 
-def answer_receipt(call: LinkCall, permit: Permit, answer: Answer) -> Reply:
+def answer_receipt(snapshot: Snapshot, call: LinkCall, permit: Permit, answer: Answer) -> Reply:
     """What the sender of a file gets: a page, a document, or one line, as they asked for."""
     name, size = call.title, permit.moved
     raw = call.request.raw
     etag = answer.headers.get("etag")
     headers = (*LINK_HEADERS, ("ETag", etag)) if etag is not None else LINK_HEADERS
     if prefers_html(raw.header("accept")):
-        page = pages.receipt_page(name=name, size=size, request_id=permit.exchange.request_id)
+        page = pages.receipt_page(_look(snapshot, call), name=name, size=size, request_id=permit.exchange.request_id)
         return Reply(201, (*page.headers, *headers), page.body)
     if prefers_json(raw.header("accept")):
         receipt = {"name": name, "size": size, "etag": etag, "request_id": permit.exchange.request_id}
         return Reply(201, (*headers, ("Content-Type", "application/json")), json.dumps(receipt).encode() + b"\n")
-    line = f"received {name} ({pages.format_size(size)})\n"
+    line = f"received {name} ({languages()[SOURCE].size(size)})\n"
     return Reply(201, (*headers, ("Content-Type", "text/plain; charset=utf-8")), line.encode("utf-8", "replace"))
+
+
+def _look(snapshot: Snapshot, call: LinkCall) -> Look:
+    return look_for(snapshot.branding, call.request.raw.header("accept-language"))
 
 
 async def _answer_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
@@ -69,7 +75,7 @@ async def _answer_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
 
 
 async def _show_card(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
-    return page_reply(pages.card_page())
+    return page_reply(pages.card_page(_look(snapshot, call)))
 
 
 async def _uses_left(plane: DataPlane, grant: Grant) -> int | None:
@@ -86,7 +92,8 @@ async def _show_upload_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall
     grant = call.grant
     return page_reply(
         pages.upload_page(
-            title=grant.label or "Send files",
+            _look(snapshot, call),
+            title=grant.label or "",
             max_size=grant.max_size,
             expires_at=grant.expires_at,
             uses_left=await _uses_left(plane, grant),
@@ -104,7 +111,9 @@ async def _show_landing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, pe
     grant, route = call.grant, permit.route
     left = await _uses_left(plane, grant)
     if "archive" in call.request.params:
-        return page_reply(pages.landing_page(name=call.title, expires_at=grant.expires_at, uses_left=left))
+        return page_reply(
+            pages.landing_page(_look(snapshot, call), name=call.title, expires_at=grant.expires_at, uses_left=left)
+        )
     look = UpstreamCall(backend=route.backend.name, method="HEAD", bucket=route.bucket.real_bucket, key=route.real_key)
     async with plane.upstream.open(look) as answer:
         if answer.status >= 300:
@@ -114,6 +123,7 @@ async def _show_landing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, pe
         kind = answer.headers.get("content-type")
     return page_reply(
         pages.landing_page(
+            _look(snapshot, call),
             name=call.title,
             size=int(size) if size.isdigit() else None,
             content_type=grant.content_type or kind,

@@ -1,6 +1,6 @@
 """Owns what is special about a link: where its path leads, and when a person gets a page instead of bytes.
 
-Refuses to own the pages' HTML (`gateway.wire.links.pages`) and whether the link allows anything
+Refuses to own the pages' HTML (`gateway.pages.links`) and whether the link allows anything
 (`gateway.core.policy`).
 
 Law: only a deliberate act takes a use. Opening a page takes none. A limited link opened in a browser shows a page whose

@@ -92,7 +92,7 @@ async def _post_object(plane: DataPlane, snapshot: Snapshot, call: S3Call, permi
 
 async def _receive_file(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Opened:
     answer = await put(plane, call, permit)
-    return await check_answer(answer, call, permit) or answer_receipt(call, permit, answer)
+    return await check_answer(answer, call, permit) or answer_receipt(snapshot, call, permit, answer)
 
 
 LINK_ANSWERS: Final[Mapping[LinkAnswer | Operation, LinkHandler]] = MappingProxyType(

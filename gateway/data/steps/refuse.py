@@ -1,6 +1,6 @@
 """Owns what a client gets when a step said no or broke: an answer before the first byte, a cut after it.
 
-Refuses to own the wording (`gateway.core.reasons`) and the format (`gateway.wire.replies`).
+Refuses to own the wording (`gateway.core.reasons`, `gateway.pages.refusals`) and the format (`gateway.wire.replies`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from gateway.core.reasons import Reason, Refused, as_refused
 from gateway.core.request import Action
 from gateway.data.plane import DataPlane
 from gateway.data.state.records import Account
+from gateway.pages.refusals import refusal_page
+from gateway.pages.render import Page, look_for
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply, refusal
 
@@ -34,15 +36,20 @@ async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -
             exchange.cut_reason = None  # what broke is in the failure: this was no revocation
         return
     try:
-        await exchange.send(_reply(exchange, account, refused))
+        await exchange.send(_reply(plane, exchange, account, refused))
     except Refused:
         exchange.cut(Reason.CLIENT_GONE)
 
 
-def _reply(exchange: ClientExchange, account: Account, refused: Refused) -> Reply:
+def _reply(plane: DataPlane, exchange: ClientExchange, account: Account, refused: Refused) -> Reply:
     verdict = refused.verdict or (account.permit.verdict if account.permit is not None else None)
     allow = _methods(account.grant) if account.grant is not None else None
-    return refusal(refused, account.request, exchange.raw, exchange.request_id, verdict=verdict, allow=allow)
+
+    def page(reason: Reason, request_id: str) -> Page:
+        accepted = exchange.raw.header("accept-language") if exchange.raw is not None else None
+        return refusal_page(look_for(plane.snapshot.branding, accepted), reason, request_id)
+
+    return refusal(refused, account.request, exchange.raw, exchange.request_id, verdict=verdict, allow=allow, page=page)
 
 
 def _methods(grant: Grant) -> list[str] | None:

@@ -19,12 +19,12 @@ from urllib.parse import quote, unquote_plus
 from gateway.core.pattern import RESERVED, key_fault
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Operation
-from gateway.wire.links.pages import Entry
 from gateway.wire.s3.continuation import wrap_token
 from gateway.wire.s3.documents import OWNER, Document, document, element, given, page_size, quoted, read_store
 from gateway.wire.s3.xml import Node
 
 __all__ = [
+    "Entry",
     "Found",
     "FoundKind",
     "Listing",
@@ -37,6 +37,19 @@ __all__ = [
 
 _MOST_ENTRIES: Final = 5000
 """A page has a thousand at most; some stores count its folders apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of a link's listing: a folder (`name` ends with a slash) or an object. `modified` is RFC 3339."""
+
+    name: str
+    size: int | None = None
+    modified: str = ""
+
+    @property
+    def folder(self) -> bool:
+        return self.name.endswith("/")
 
 
 class FoundKind(StrEnum):

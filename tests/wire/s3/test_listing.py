@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.core.reasons import UpstreamFailed
 from gateway.core.request import Operation
-from gateway.wire.links.pages import Entry
 from gateway.wire.s3.listing import (
+    Entry,
     Found,
     FoundKind,
     Listing,

@@ -1,4 +1,4 @@
-"""Laws of `gateway.wire.links.pages`."""
+"""Laws of `gateway.pages.links`, and of every page."""
 
 from __future__ import annotations
 
@@ -12,27 +12,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.links.pages import (
-    Entry,
-    Page,
-    format_size,
-    landing_page,
-    listing_page,
-    password_page,
-    receipt_page,
-    refusal_page,
-    upload_page,
-)
+from gateway.core.reasons import Reason
+from gateway.pages.branding import Branding
+from gateway.pages.languages import languages
+from gateway.pages.links import card_page, front_page, landing_page, listing_page, receipt_page, upload_page
+from gateway.pages.refusals import refusal_page
+from gateway.pages.render import Look, Page, look_for
+from gateway.wire.s3.listing import Entry
 
 EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'&amp;"
+LOOK = look_for(Branding(), None)
+BRANDED = Look(Branding(name=EVIL, footer=EVIL, imprint="https://a.example/" + EVIL), languages()["de"])
 PAGES: list[Callable[[str], Page]] = [
-    lambda text: landing_page(name=text, size=5, content_type=text, expires_at=0.0, uses_left=2),
+    lambda text: landing_page(LOOK, name=text, size=5, content_type=text, expires_at=0.0, uses_left=2),
     lambda text: listing_page(
-        title=text, folders=[text, text], entries=[Entry(text, 3, text), Entry(text + "/")], cursor=text, expires_at=1.0
+        LOOK,
+        title=text,
+        folders=[text, text],
+        entries=[Entry(text, 3, text), Entry(text + "/")],
+        cursor=text,
+        expires_at=1.0,
     ),
-    lambda text: upload_page(title=text, max_size=5, expires_at=1.0, uses_left=1),
-    lambda text: receipt_page(name=text, size=1, request_id=text),
-    lambda text: refusal_page(404, text, text),
+    lambda text: upload_page(LOOK, title=text, max_size=5, expires_at=1.0, uses_left=1),
+    lambda text: receipt_page(LOOK, name=text, size=1, request_id=text),
+    lambda text: refusal_page(LOOK, Reason.EXPIRED, text),
+    lambda text: refusal_page(LOOK, Reason.PASSWORD_WRONG, text),
+    lambda text: landing_page(BRANDED, name=text, expires_at=0.0),
+    lambda text: card_page(LOOK),
+    lambda text: front_page(BRANDED),
 ]
 
 
@@ -48,7 +55,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in {"meta", "input"}:
+        if tag not in {"meta", "input", "img"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -91,22 +98,27 @@ def test_pages_obey_their_own_policy(make: Callable[[str], Page]) -> None:
     assert not reader.all("script")
     for _, attributes in reader.tags:
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
-        assert not [value for value in attributes.values() if value and re.match(r"(?:https?:)?//|javascript:", value)]
+        assert not [value for value in attributes.values() if value and re.match(r"//|javascript:", value)]
+        foreign = [value for value in attributes.values() if value and re.match(r"https?:", value)]
+        assert foreign in ([], [BRANDED.branding.imprint])
 
 
 @pytest.mark.parametrize("make", PAGES)
 def test_pages_are_readable_by_everyone(make: Callable[[str], Page]) -> None:
     """Every page has a language, a title, one heading, a viewport, and a label for each field."""
-    reader = Reader(make("x"))
-    assert reader.all("html")[0]["lang"] == "en"
+    page = make("x")
+    reader = Reader(page)
+    assert reader.all("html")[0]["lang"] in {"en", "de"}
+    assert reader.all("html")[0]["dir"] == "ltr"
     assert len(reader.all("h1")) == len(reader.all("title")) == len(reader.all("main")) == 1
     names = {attributes.get("name") for attributes in reader.all("meta")}
     assert {"viewport", "robots", "referrer"} <= names
     labels = {attributes["for"] for attributes in reader.all("label")}
     assert {attributes["id"] for attributes in reader.all("input")} == labels
+    assert ("Content-Language", reader.all("html")[0]["lang"]) in page.headers
 
 
-@pytest.mark.parametrize("make", PAGES[:4])
+@pytest.mark.parametrize("make", PAGES)
 def test_forms_post_to_where_the_browser_is(make: Callable[[str], Page]) -> None:
     """A form has no address of its own, and nothing happens by looking at a page."""
     for form in Reader(make("x")).all("form"):
@@ -116,25 +128,18 @@ def test_forms_post_to_where_the_browser_is(make: Callable[[str], Page]) -> None
 
 def test_landing_page_says_what_there_is() -> None:
     """Name, size, until when, and what is left; what has no limit is not mentioned."""
-    text = Reader(landing_page(name="a.pdf", size=1536, expires_at=86400.0, uses_left=3)).text
+    text = Reader(landing_page(LOOK, name="a.pdf", size=1536, expires_at=86400.0, uses_left=3)).text
     for shown in ("a.pdf", "1.5 KiB", "1970-01-02 00:00:00 UTC", "3", "Download"):
         assert shown in text
-    bare = Reader(landing_page(name="a.pdf")).text
+    bare = Reader(landing_page(LOOK, name="a.pdf")).text
     assert "Available until" not in bare
     assert "Downloads left" not in bare
-
-
-def test_password_page_tells_a_wrong_try() -> None:
-    """The alert comes only after a wrong password."""
-    assert "wrong" in Reader(password_page(wrong=True)).text
-    assert "wrong" not in Reader(password_page()).text
-    assert Reader(password_page()).all("input")[0]["type"] == "password"
 
 
 def test_listing_links_are_relative() -> None:
     """Folders come first, names are encoded, colons are no schemes, and crumbs lead no higher than the root."""
     entries = [Entry("b a.txt", 5), Entry("javascript:x"), Entry("d\u00e9/"), Entry("q?#%.txt", 0)]
-    reader = Reader(listing_page(title="Files", folders=["one", "two"], entries=entries, cursor="a+/="))
+    reader = Reader(listing_page(LOOK, title="Files", folders=["one", "two"], entries=entries, cursor="a+/="))
     assert [attributes["href"] for attributes in reader.all("a")] == [
         "../../",
         "../",
@@ -150,7 +155,7 @@ def test_listing_links_are_relative() -> None:
 
 def test_empty_listing() -> None:
     """An empty folder says so and offers no archive."""
-    reader = Reader(listing_page(title="Files", folders=[], entries=[]))
+    reader = Reader(listing_page(LOOK, title="Files", folders=[], entries=[]))
     assert "This folder is empty." in reader.text
     assert not reader.all("a")
     assert not reader.all("nav")
@@ -158,26 +163,8 @@ def test_empty_listing() -> None:
 
 def test_upload_page_tells_the_limits_first() -> None:
     """Limits and the rule for existing names are told before anything is sent."""
-    reader = Reader(upload_page(max_size=5 * 1024**3, uses_left=2))
+    reader = Reader(upload_page(LOOK, max_size=5 * 1024**3, uses_left=2))
     assert "5.0 GiB" in reader.text
     assert "never replaced" in reader.text
     assert reader.all("form")[0]["enctype"] == "multipart/form-data"
-    assert "is replaced" in Reader(upload_page(overwrite=True)).text
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 bytes"),
-        (1, "1 byte"),
-        (1023, "1023 bytes"),
-        (1024, "1.0 KiB"),
-        (1536, "1.5 KiB"),
-        (10 * 1024**2, "10 MiB"),
-        (5 * 1024**3, "5.0 GiB"),
-        (2**60, "1024 PiB"),
-    ],
-)
-def test_shown_size(size: int, text: str) -> None:
-    """Sizes are told in powers of 1024 with at most two digits that matter."""
-    assert format_size(size) == text
+    assert "is replaced" in Reader(upload_page(LOOK, overwrite=True)).text

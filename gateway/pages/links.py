@@ -1,0 +1,147 @@
+"""Owns the pages that people see at a link: landing, listing, upload, receipt, a preview's card, the host's front.
+
+Refuses to own what is on them (sizes, names, instants arrive as values), which of them is answered, and how they look
+(`gateway.pages.render`, `templates/`).
+
+Law: no address of the link itself is in a page. Forms post to the address that the browser is at, so that looking at a
+page (or letting a mail scanner look at it) never takes a use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote
+
+from gateway.pages.render import Look, Page, render
+
+__all__ = ["card_page", "front_page", "landing_page", "listing_page", "receipt_page", "upload_page"]
+
+
+class Entry(Protocol):
+    """One row of a listing: a folder (`name` ends with a slash) or an object. `modified` is RFC 3339."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int | None: ...
+
+    @property
+    def modified(self) -> str: ...
+
+    @property
+    def folder(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    href: str
+    name: str
+    size: int | None
+    modified: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Crumb:
+    href: str
+    name: str
+
+
+def landing_page(
+    look: Look,
+    *,
+    name: str,
+    size: int | None = None,
+    content_type: str | None = None,
+    expires_at: float | None = None,
+    uses_left: int | None = None,
+) -> Page:
+    """What a link leads to, and a button that posts. `expires_at` in seconds since the epoch, `size` in bytes."""
+    return render(
+        "landing.html",
+        look,
+        name=name,
+        bytes=size,
+        content_type=content_type,
+        expires_at=expires_at,
+        uses_left=uses_left,
+    )
+
+
+def card_page(look: Look) -> Page:
+    """What a preview shows of a link that must not be used up by it: that a file is shared, and nothing of the file."""
+    return render("card.html", look)
+
+
+def listing_page(
+    look: Look,
+    *,
+    title: str,
+    folders: Sequence[str],
+    entries: Sequence[Entry],
+    cursor: str | None = None,
+    expires_at: float | None = None,
+) -> Page:
+    """The folder at `folders` below the link's root (its path's parts), folders first.
+
+    All addresses are relative, so the page works at whatever path it is served, and never leads above the root.
+    """
+    ordered = sorted(entries, key=lambda entry: not entry.folder)
+    return render(
+        "listing.html",
+        look,
+        title=title,
+        crumbs=_crumbs(title, folders),
+        rows=[_Row(_address(entry.name), entry.name, entry.size, entry.modified) for entry in ordered],
+        more=f"?cursor={_quoted(cursor)}" if cursor else "",
+        expires_at=expires_at,
+    )
+
+
+def upload_page(
+    look: Look,
+    *,
+    title: str = "",
+    max_size: int | None = None,
+    expires_at: float | None = None,
+    uses_left: int | None = None,
+    overwrite: bool = False,
+) -> Page:
+    """A form that works without script. It shows the limits before anything is sent, and no existing file."""
+    return render(
+        "upload.html",
+        look,
+        title=title or look.language.text("upload.title"),
+        max_size=max_size,
+        expires_at=expires_at,
+        uses_left=uses_left,
+        overwrite=overwrite,
+    )
+
+
+def receipt_page(look: Look, *, name: str, size: int, request_id: str) -> Page:
+    """What the uploader sees once the bytes are stored."""
+    return render("receipt.html", look, name=name, bytes=size, request_id=request_id)
+
+
+def front_page(look: Look) -> Page:
+    """The page at the share host's root, for a visitor who removed a link's path."""
+    return render("front.html", look)
+
+
+def _address(name: str) -> str:
+    """The leading "./" keeps a name with a colon from being read as a scheme."""
+    return "./" + quote(name, safe="/", errors="replace")
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="", errors="replace")
+
+
+def _crumbs(title: str, folders: Sequence[str]) -> list[_Crumb]:
+    """The way from the link's root down to here; the last one is here."""
+    if not folders:
+        return []
+    return [_Crumb("../" * (len(folders) - depth), name) for depth, name in enumerate([title, *folders])]

@@ -1,0 +1,137 @@
+"""Owns the pages that say no: why, in the table's words, and what one can do next.
+
+Refuses to own when one is shown and with which status (`gateway.core.reasons`, `gateway.wire.replies`).
+
+Law: every reason has a next step. Two reasons with one public answer have one page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from gateway.core.reasons import TABLE, Reason, public_reason
+from gateway.pages.render import Look, Page, render
+
+__all__ = ["NEXT_STEPS", "refusal_page"]
+
+_STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
+    {
+        "check_link": (Reason.UNKNOWN_TOKEN, Reason.OUT_OF_SCOPE, Reason.UNKNOWN_BUCKET),
+        "ask_for_new": (
+            Reason.EXPIRED,
+            Reason.REVOKED,
+            Reason.USED_UP,
+            Reason.OWNER_NOT_ALLOWED,
+            Reason.OBJECT_GONE,
+            Reason.OBJECT_CHANGED,
+            Reason.SIGNATURE_EXPIRED,
+        ),
+        "later_or_ask": (Reason.NOT_YET_VALID, Reason.SUSPENDED, Reason.BACKEND_DRAINED),
+        "ask_for_access": (
+            Reason.NOT_ALLOWED,
+            Reason.DENIED_BY_RULE,
+            Reason.DENIED_BY_SESSION,
+            Reason.PEER_NOT_ALLOWED,
+            Reason.CREDENTIALS_MISSING,
+        ),
+        "password": (Reason.PASSWORD_REQUIRED, Reason.PASSWORD_WRONG),
+        "press_button": (Reason.NOT_CONFIRMED,),
+        "wait": (
+            Reason.TOO_MANY_REQUESTS,
+            Reason.TOO_MANY_TRANSFERS,
+            Reason.TOO_MANY_GUESSES,
+            Reason.OVERLOADED,
+            Reason.VIEW_TOO_OLD,
+            Reason.DEPENDENCY_DOWN,
+            Reason.SHUTTING_DOWN,
+            Reason.UPSTREAM_UNREACHABLE,
+            Reason.UPSTREAM_TIMED_OUT,
+            Reason.UPLOAD_BUSY,
+        ),
+        "again": (
+            Reason.UPSTREAM_BROKE,
+            Reason.CLIENT_GONE,
+            Reason.CLIENT_TOO_SLOW,
+            Reason.INCOMPLETE_BODY,
+            Reason.BAD_DIGEST,
+            Reason.BAD_CONTENT_HASH,
+            Reason.CHECKSUM_MISMATCH,
+            Reason.OFFSET_MISMATCH,
+            Reason.UPLOAD_UNFINISHED,
+            Reason.INTERNAL,
+        ),
+        "send_anew": (Reason.UPLOAD_UNKNOWN, Reason.UPLOAD_EXPIRED),
+        "other_size": (Reason.TOO_LARGE, Reason.TOO_SMALL),
+        "other_name": (
+            Reason.OBJECT_EXISTS,
+            Reason.BAD_KEY,
+            Reason.KEY_TOO_LONG,
+            Reason.KEY_AMBIGUOUS,
+            Reason.FOLDER_BODY,
+        ),
+        "from_the_link": (
+            Reason.BAD_REQUEST,
+            Reason.BAD_ARGUMENT,
+            Reason.BAD_RANGE,
+            Reason.METHOD_NOT_ALLOWED,
+            Reason.PRECONDITION_FAILED,
+            Reason.UNREAD_BODY,
+            Reason.MALFORMED_FORM,
+            Reason.UNSUPPORTED_OPERATION,
+            Reason.NOT_SUPPORTED_BY_BACKEND,
+        ),
+        "tell_operator": (
+            Reason.UPSTREAM_REFUSED,
+            Reason.BUCKET_EXISTS,
+            Reason.BAD_BUCKET_NAME,
+            Reason.MALFORMED_XML,
+            Reason.BAD_PART_ORDER,
+            Reason.BAD_TAG,
+            Reason.HEADER_NOT_OFFERED,
+            Reason.MISSING_LENGTH,
+            Reason.INVALID_DIGEST,
+            Reason.PROTOCOL_VERSION,
+            Reason.WRONG_MEDIA_TYPE,
+            Reason.CREDENTIALS_MALFORMED,
+            Reason.CREDENTIALS_QUERY_MALFORMED,
+            Reason.CREDENTIALS_AMBIGUOUS,
+            Reason.CREDENTIALS_UNDATED,
+            Reason.UNKNOWN_KEY,
+            Reason.SIGNATURE_VERSION_REFUSED,
+            Reason.BAD_SIGNATURE,
+            Reason.UNSIGNED_HEADER,
+            Reason.CLOCK_SKEWED,
+            Reason.BAD_SESSION_TOKEN,
+            Reason.FORM_POLICY_VIOLATED,
+        ),
+    }
+)
+
+NEXT_STEPS: Final[Mapping[Reason, str]] = MappingProxyType(
+    {reason: step for step, reasons in _STEPS.items() for reason in reasons}
+)
+"""What a person can do about a reason, as the key of a text below `next`."""
+
+_OTHERWISE: Final = "tell_operator"
+_PASSWORD: Final = frozenset({Reason.PASSWORD_REQUIRED, Reason.PASSWORD_WRONG})
+
+
+def refusal_page(look: Look, reason: Reason, request_id: str) -> Page:
+    """Why not, and what next; for a missing or wrong password it is the form that asks for it.
+
+    The form posts the field `password`, and says nothing of what is behind the link.
+    """
+    reason = public_reason(reason)
+    status = TABLE[reason].link_status
+    title = f"status.{status}"
+    return render(
+        "password.html" if reason in _PASSWORD else "refusal.html",
+        look,
+        title=look.language.text(title if look.language.has(title) else "status.otherwise"),
+        text=look.language.text(f"reasons.{reason.value}"),
+        wrong=reason is Reason.PASSWORD_WRONG,
+        next_step=look.language.text(f"next.{NEXT_STEPS.get(reason, _OTHERWISE)}"),
+        request_id=request_id,
+    )

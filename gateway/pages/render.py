@@ -1,0 +1,123 @@
+"""Owns how a page is made: from a template, values, a visitor's language and an operator's branding to HTML.
+
+Refuses to own what is on a page (`gateway.pages.links` and whoever else has templates), HTTP beyond the headers that a
+page needs to be safe, and the files that pages load (`gateway.pages.assets`).
+
+Laws: every value is escaped, and one that is missing is an error. A page's policy allows the one style sheet by its
+hash, scripts of ours by theirs, and nothing else; there is no inline script and no foreign address. jinja2 is imported
+and its templates are read when the first page is shown, never at start.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gateway.core.units import format_instant
+from gateway.pages.assets import Asset, stored_assets
+from gateway.pages.branding import Branding, brand_style
+from gateway.pages.languages import Language, choose_language
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["ASSETS_AT", "Look", "Page", "look_for", "render", "visible"]
+
+ASSETS_AT: Final = "/s/-/"
+"""Where the data listener serves assets: no token reads like this, and a bucket's name has three characters or more."""
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page's own headers and its bytes. Those of the face that it is shown on come on top."""
+
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What differs between operators and visitors. `assets_at` is the path before the names of assets."""
+
+    branding: Branding
+    language: Language
+    assets_at: str = ASSETS_AT
+
+
+def look_for(branding: Branding, accept_language: str | None, assets_at: str = ASSETS_AT) -> Look:
+    """How a page looks for who sends this `Accept-Language`."""
+    return Look(branding, choose_language(accept_language, branding.language), assets_at)
+
+
+def render(
+    template: str, look: Look, *, scripts: Sequence[str] = (), fetches: Sequence[str] = (), **values: object
+) -> Page:
+    """A page.
+
+    `scripts` are names of our ES modules. `fetches` are the directives, as `connect-src`, under which the page may ask
+    its own host for more. Templates also get `t`, the text of a key in the visitor's language, `look`, and `style`.
+    """
+    modules = [stored_assets()[name] for name in scripts]
+    style = _style(look.branding)
+    text = (
+        _environment()
+        .get_template(template)
+        .render(look=look, t=look.language.text, size=look.language.size, style=style, modules=modules, **values)
+    )
+    headers = (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Language", look.language.code),
+        ("Content-Security-Policy", _policy(style, look, modules, fetches)),
+    )
+    return Page(headers, text.encode("utf-8", "replace"))
+
+
+def visible(name: str) -> str:
+    """A name as a person may be shown it: without characters that are not seen, or that turn the rest around."""
+    return "".join(letter if letter.isprintable() or letter == "\u3000" else "\ufffd" for letter in name)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+    made.filters["visible"] = visible
+    made.filters["rfc3339"] = format_instant
+    return made
+
+
+@lru_cache(maxsize=8)
+def _style(branding: Branding) -> str:
+    return stored_assets()["pages.css"].body.decode().strip() + brand_style(branding)
+
+
+@lru_cache(maxsize=8)
+def _style_hash(style: str) -> str:
+    return "sha256-" + b64encode(sha256(style.encode()).digest()).decode()
+
+
+def _policy(style: str, look: Look, modules: Sequence[Asset], fetches: Sequence[str]) -> str:
+    """Scripts are allowed by their hashes and not by our host, which also serves what strangers upload."""
+    parts = ["default-src 'none'", f"style-src '{_style_hash(style)}'"]
+    if modules:
+        parts.append("script-src " + " ".join(f"'{one.integrity}'" for one in modules))
+    if look.branding.logo is not None and "img-src" not in fetches:
+        parts.append("img-src 'self'")
+    parts += [f"{directive} 'self'" for directive in fetches]
+    return "; ".join([*parts, "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"])
