@@ -483,6 +483,7 @@ def _make_snapshot(loaded: Loaded) -> Snapshot:
         trusted_proxies=expand_networks(settings.trusted_proxies),
         trusted_socket="unix" in settings.trusted_proxies,
         max_transfers=settings.data.max_transfers,
+        branding=settings.sharing.branding.made(),
     )
 
 

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Asset", "assets", "find_asset", "stored_assets"]
+__all__ = ["PICTURES", "Asset", "assets", "find_asset", "stored_assets"]
 
 _FOLDER: Final = Path(__file__).parent / "assets"
 _TYPES: Final = {
@@ -30,6 +30,9 @@ _TYPES: Final = {
     ".ico": "image/x-icon",
 }
 """What may be an asset, by the end of its name."""
+
+PICTURES: Final = frozenset(end for end, kind in _TYPES.items() if kind.startswith("image/"))
+"""How the names of pictures end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from gateway.settings.proxies import Proxy
 from gateway.settings.references import PrincipalPatterns
 from gateway.settings.secret import SecretRef
 from gateway.settings.session_role import AssumableRole, RoleName
+from gateway.settings.sharing import SharingSettings
 from gateway.settings.state import StateField, StateSettings
 
 __all__ = [
@@ -322,6 +323,7 @@ class Settings(BaseModel):
     log: LogSettings = LogSettings()
     deadlines: Deadlines = Deadlines()
     records: RecordSettings = RecordSettings()
+    sharing: SharingSettings = SharingSettings()
 
     @property
     def tls(self) -> dict[str, TlsFiles]:
