@@ -30,8 +30,9 @@ def policy() -> None:
 @click.option("--from", "peer", metavar="ADDRESS", help="As if from this address.")
 @click.option("--size", type=SIZE, help="As if with a body of this size.")
 @click.option("--signature", type=click.Choice(("v2", "v4")), help="As if signed with this version.")
+@click.option("--group", "groups", multiple=True, help="As if the user WHO were in this group; as often as needed.")
 @json_option
-def explain(who: str, do: str, on: str, *, as_json: bool, **as_if: str | None) -> None:
+def explain(who: str, do: str, on: str, *, groups: tuple[str, ...], as_json: bool, **as_if: str | None) -> None:
     """Say why WHO would be allowed, or refused, to DO something ON a place: all reasons.
 
     WHO is a principal or the id of a link or key. DO is an action (read, list, write, delete, share, sign) or an S3
@@ -39,12 +40,16 @@ def explain(who: str, do: str, on: str, *, as_json: bool, **as_if: str | None) -
 
     \b
     gateway policy explain app:billing GetObject reports/payroll/a.pdf
+    gateway policy explain user:ann@acme.example share reports/2026/a.pdf --group finance
     gateway policy explain l_8fKq2… read reports/a.pdf --from 203.0.113.9
 
     Exits with 0 if it is allowed, with 1 if not.
     """
     subject = {{"l_": "link", "k_": "key"}.get(who[:2], "who"): who}
-    more = {"from" if name == "peer" else name: value for name, value in as_if.items() if value is not None}
+    more: dict[str, Any] = {
+        "from" if name == "peer" else name: value for name, value in as_if.items() if value is not None
+    }
+    more |= {"groups": list(groups)} if groups else {}
     answer = control().call("POST", "/v1/policy/explain", {**subject, "do": do, "on": on, **more})
     if as_json:
         print_json(answer)

@@ -124,7 +124,8 @@ class _GrantView(View):
 
 
 class LinkView(_GrantView):
-    """A link without its secret. `bytes` is all it may ever move, `password` whether there is one."""
+    """A link without its secret. `bytes` is all it may ever move, `password` whether there is one, `groups`
+    those of its owner on which it stands."""
 
     bucket: str
     key: str | None
@@ -146,6 +147,7 @@ class LinkView(_GrantView):
     once: bool
     rate: str | None
     rule: str | None
+    groups: list[str]
 
     @classmethod
     def of(cls, held: CountedGrant, now: float) -> Self:
@@ -416,6 +418,7 @@ def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
         "once": grant.once,
         "rate": format_rate(grant.rate),
         "rule": grant.rule,
+        "groups": list(grant.groups),
     }
 
 

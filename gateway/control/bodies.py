@@ -21,7 +21,7 @@ from gateway.core.source import Session
 from gateway.schema.addresses import Network, Peer
 from gateway.schema.names import AnyPrefix, BucketName, Key, LinkPrefix, Owner, Who
 from gateway.schema.quantities import ByteLimit, ByteSize, Duration, End, Instant, PresignedLife, RequestRate, Uses
-from gateway.schema.texts import ContentType, Cursor, EntityTag, Filename, Text
+from gateway.schema.texts import ContentType, Cursor, EntityTag, Filename, Group, Text
 
 __all__ = [
     "EditLink",
@@ -255,7 +255,8 @@ Do = Annotated[Any, BeforeValidator(_do), WithJsonSchema({"type": "string", "enu
 class ExplainBody(Body):
     """The body of `POST /v1/policy/explain`. `do` is an operation like GetObject or an action like read.
 
-    `signature` is the version that the request would be signed with; left out, it is not signed.
+    `signature` is the version that the request would be signed with; left out, it is not signed. `groups` are those of
+    a user whom `who` names; a link has those that it stands on.
     """
 
     do: Do
@@ -266,6 +267,7 @@ class ExplainBody(Body):
     link: Text | None = None
     key: Text | None = None
     signature: Literal["v2", "v4"] | None = None
+    groups: Annotated[list[Group], Field(max_length=100)] = []
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -274,6 +276,8 @@ class ExplainBody(Body):
             yield "who", "name who, or the link or key that would be used"
         if "link" in named and "key" in named:
             yield "key", "a request comes with a link or with a key"
+        if sent.get("groups") and (named != ["who"] or not str(sent["who"]).startswith("user:")):
+            yield "groups", "a user has groups: name one as who"
 
     @property
     def question(self) -> Question:
@@ -288,6 +292,7 @@ class ExplainBody(Body):
             peer=self.peer,
             size=self.size,
             signature=self.signature,
+            groups=tuple(sorted(set(self.groups))),
         )
 
 

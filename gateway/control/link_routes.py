@@ -43,7 +43,7 @@ async def create_link(api: Api, call: Call[None, NewLink]) -> Reply:
     if idempotency is not None and not _IDEMPOTENCY.fullmatch(idempotency):
         raise Refused(Reason.BAD_REQUEST, "an Idempotency-Key has 1 to 255 visible ASCII characters")
     body = call.body
-    made = await api.links.issue(call.caller, call.reach, body.scope, body.apply_to, body.password, idempotency)
+    made = await api.links.issue(call.admitted, body.scope, body.apply_to, body.password, idempotency)
     if isinstance(made, Objections):
         return forbidden(call.request_id, made.objections)
     if isinstance(made, IdempotencyConflict):
@@ -68,9 +68,7 @@ async def show_link(api: Api, call: Call[None, None]) -> Reply:
 async def edit_link(api: Api, call: Call[None, EditLink]) -> Reply:
     body, version = call.body, read_version(call.raw.header("if-match"))
     password = body.password if "password" in body.model_fields_set else KEEP
-    held = await api.links.edit(
-        call.caller, call.reach, call.path_id(), body.apply_to, password=password, version=version
-    )
+    held = await api.links.edit(call.admitted, call.path_id(), body.apply_to, password=password, version=version)
     return forbidden(call.request_id, held.objections) if isinstance(held, Objections) else _show(api, held)
 
 
@@ -89,7 +87,7 @@ async def resume_link(api: Api, call: Call[ReasonQuery, None]) -> Reply:
 
 
 async def rotate_link(api: Api, call: Call[None, None]) -> Reply:
-    return _show_made(api, await api.links.rotate(call.caller, call.reach, call.path_id()))
+    return _show_made(api, await api.links.rotate(call.admitted, call.path_id()))
 
 
 async def list_records(api: Api, call: Call[RecordQuery, None]) -> Reply:

@@ -36,6 +36,7 @@ async def presign(api: Api, call: Call[None, PresignBody]) -> Reply:
     signature = await api.policies.presign(
         call.caller,
         who,
+        groups=call.admitted.groups if who == call.caller else (),
         method=body.method,
         bucket=body.bucket,
         key=body.key,

@@ -63,7 +63,7 @@ class Attempt:
     For `LIST`, `key` is the prefix that would be listed. `action` None asks only whether the bucket is visible.
     `size` is the declared body length in bytes, if any. `signature` is the version that proved who acts, None for
     a link and for a listener that asks for no proof. `params` are the operation's own parameters; `tags` says that what
-    is written brings tags along.
+    is written brings tags along. `groups` are those of a user who acts without a grant; a grant has its own.
     `now` is in seconds since the epoch.
     """
 
@@ -78,6 +78,7 @@ class Attempt:
     signature: SignatureVersion | None = None
     params: Mapping[str, str] | None = None
     tags: bool = False
+    groups: tuple[str, ...] = ()
 
     def touching(self, action: Action, bucket: str, key: str, version: str | None = None) -> Attempt:
         """The same request's further effect on another key, or on one version of it: a copy's source, one key of a
@@ -93,6 +94,7 @@ class Attempt:
             size=self.size,
             signature=self.signature,
             params=None if version is None else {"versionId": version},
+            groups=self.groups,
         )
 
     def again(self, peer: Address | None, now: float) -> Attempt:
@@ -109,6 +111,7 @@ class Attempt:
             signature=self.signature,
             params=self.params,
             tags=self.tags,
+            groups=self.groups,
         )
 
 

@@ -94,6 +94,8 @@ class Grant:
     `session_hash` is set for short-lived keys that must come with a session token; `source` is what one came from
     (`gateway.core.source`), and `session_policy` what it may do of that which its app may.
     `suspended_by` is who may lift a suspension, beside every admin.
+    `groups` are those that were said of the owner, a user, when the link was made or last changed by them: rules that
+    name groups count for the link as they did for the owner then.
     `rule` names the policy rule that allowed the link, for revocation by policy. `version` grows with every edit.
     """
 
@@ -130,6 +132,7 @@ class Grant:
     sealed: bytes | None = field(default=None, repr=False)
     session_hash: SecretHash | None = field(default=None, repr=False)
     source: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     session_policy: SessionPolicy | None = None
     issued_by: str = ""
 

@@ -4,7 +4,8 @@ Refuses to own tables and connections (`gateway.stores`) and who may have it (`g
 
 Law: what the store itself changes (serial, version, revocation) stands in columns of its own and never in the
 document, so that an edit that was read before a revocation cannot write it away. What narrows a key keeps its secret
-from whoever cannot read what narrows it: an older gateway finds none, and refuses the key.
+from whoever cannot read what narrows it: an older gateway finds none, and refuses the key. What else decides, as the
+groups of a link's owner do, has not begun for whoever cannot read it.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def document_of(grant: Grant) -> str:
         document["source"] = grant.source
     if grant.issued_by:
         document["issued_by"] = grant.issued_by
-    document |= _write_secret(grant) | _write_suspension(grant)
+    document |= _write_secret(grant) | _write_unbegun(grant)
     return json.dumps(document, separators=(",", ":"))
 
 
@@ -108,11 +109,15 @@ def _write_secret(grant: Grant) -> dict[str, Any]:
     return written
 
 
-def _write_suspension(grant: Grant) -> dict[str, Any]:
-    """What is suspended has not begun, for whoever does not know what it is to be suspended."""
-    if grant.suspended_at is None:
-        return {}
-    return {"suspended": [grant.suspended_at, grant.suspended_by, grant.not_before], "not_before": _NEVER}
+def _write_unbegun(grant: Grant) -> dict[str, Any]:
+    """What says that a grant stands on groups, or is suspended, and when it begins for whoever knows what that is."""
+    written: dict[str, Any] = {}
+    begins = grant.not_before
+    if grant.groups:
+        written["groups"], begins = [list(grant.groups), begins], _NEVER
+    if grant.suspended_at is not None:
+        written["suspended"], begins = [grant.suspended_at, grant.suspended_by, begins], _NEVER
+    return written | {"not_before": begins} if written else {}
 
 
 def read_grant(row: GrantRow) -> Grant:
@@ -132,7 +137,7 @@ def _grant_of(row: GrantRow) -> Grant:
     chosen: dict[str, Any] = {name: document.get(name) for name in _PLAIN}
     chosen |= {name: document.get(name, False) for name in _SWITCHES}
     suspended_at, suspended_by, begins = document.get("suspended", (None, "", chosen["not_before"]))
-    chosen["not_before"] = begins
+    groups, chosen["not_before"] = document.get("groups", ((), begins))
     scope, rate = document.get("scope"), document.get("rate")
     sealed, session_hash = document.get("sealed_narrowed", document.get("sealed")), document.get("session_hash")
     session_policy = document.get("session_policy")
@@ -154,6 +159,7 @@ def _grant_of(row: GrantRow) -> Grant:
         sealed=None if sealed is None else b64decode(sealed),
         session_hash=None if session_hash is None else SecretHash(bytes.fromhex(session_hash)),
         source=tuple(document.get("source", ())),
+        groups=tuple(groups),
         session_policy=None if session_policy is None else read_session_policy(session_policy),
         suspended_at=suspended_at,
         suspended_by=suspended_by,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["RESERVED", "NamePattern", "PathPattern", "Wildcard", "key_fault", "prefix_fault"]
+__all__ = ["RESERVED", "NamePattern", "PathPattern", "Wildcard", "key_fault", "names_any", "prefix_fault"]
 
 _DOTS: Final = frozenset({".", ".."})
 
@@ -220,7 +220,7 @@ class PathPattern:
 
 @dataclass(frozen=True, slots=True)
 class NamePattern:
-    """A pattern over principals: `app:billing`, `app:*`, `admin:*`, `anonymous`, `*`."""
+    """A pattern over principals and users' groups: `app:billing`, `app:*`, `group:finance`, `anonymous`, `*`."""
 
     text: str
     segments: tuple[_Segment, ...]
@@ -236,6 +236,18 @@ class NamePattern:
         return cls.of(text)
 
     @classmethod
+    def parse_with_groups(cls, text: str) -> NamePattern:
+        """The same, or `group:NAME`: whoever is a user of a group. Raises as `parse`."""
+        if text.startswith("group:") and text != "group:":
+            return cls.of(text)
+        try:
+            return cls.parse(text)
+        except ValueError:
+            raise ValueError(
+                f"{text!r} names nobody: write app:NAME, app:*, user:NAME, group:NAME, admin:NAME, anonymous or *"
+            ) from None
+
+    @classmethod
     def of(cls, text: str) -> NamePattern:
         """A pattern over texts of whatever kind: of groups too, which are no principals."""
         return cls(text, tuple(map(_Segment.parse, text.split("/"))))
@@ -245,3 +257,10 @@ class NamePattern:
         return len(parts) == len(self.segments) and all(
             segment.matches(part) for segment, part in zip(self.segments, parts, strict=True)
         )
+
+
+def names_any(patterns: Sequence[NamePattern], principal: str, groups: Sequence[str]) -> bool:
+    """Whether one of the patterns names this principal, or a group that it is in."""
+    if any(pattern.matches(principal) for pattern in patterns):
+        return True
+    return bool(groups) and any(pattern.matches(f"group:{group}") for pattern in patterns for group in groups)

@@ -104,28 +104,31 @@ class Policy:
     buckets: Mapping[str, Bucket] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     limits: tuple[LimitRule, ...] = ()
-    _named: dict[Principal, tuple[Rule, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _relevant: dict[tuple[str, str, Action | None, str, str], _Relevant] = field(
+    _named: dict[tuple[Principal, tuple[str, ...]], tuple[Rule, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _relevant: dict[tuple[str, str, tuple[str, ...], Action | None, str, str], _Relevant] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def rules_for(self, principal: Principal) -> tuple[Rule, ...]:
-        """The rules that name this principal, deny rules first."""
-        found = self._named.get(principal)
+    def rules_for(self, principal: Principal, groups: tuple[str, ...] = ()) -> tuple[Rule, ...]:
+        """The rules that name this principal, or a group that it is in, deny rules first."""
+        found = self._named.get((principal, groups))
         if found is None:
-            named = [rule for rule in self.rules if rule.names(principal)]
+            named = [rule for rule in self.rules if rule.names(principal, groups)]
             found = tuple(sorted(named, key=lambda rule: rule.effect is Effect.ALLOW))
             if len(self._named) >= _REMEMBERED:
                 self._named.clear()
-            self._named[principal] = found
+            self._named[principal, groups] = found
         return found
 
-    def relevant(self, principal: Principal, attempt: Attempt) -> _Relevant:
+    def relevant(self, principal: Principal, groups: tuple[str, ...], attempt: Attempt) -> _Relevant:
         """Those of them that say something here. Remembered: neither time nor conditions can change it."""
-        place = (principal.kind, principal.name, attempt.action, attempt.bucket, attempt.key)
+        place = (principal.kind, principal.name, groups, attempt.action, attempt.bucket, attempt.key)
         found = self._relevant.get(place)
         if found is None:
-            found = _Relevant.of([rule for rule in self.rules_for(principal) if rule.covers(attempt)], attempt)
+            named = self.rules_for(principal, groups)
+            found = _Relevant.of([rule for rule in named if rule.covers(attempt)], attempt)
             if len(self._relevant) >= _REMEMBERED:
                 self._relevant.clear()
             self._relevant[place] = found
@@ -133,7 +136,8 @@ class Policy:
 
     def visible_buckets(self, principal: Principal, grant: Grant | None = None) -> list[Bucket]:
         """The buckets that some allow rule of this principal names, by name, as far as its key sees them."""
-        rules = [rule for rule in self.rules_for(principal) if rule.effect is Effect.ALLOW]
+        groups = () if grant is None else grant.groups
+        rules = [rule for rule in self.rules_for(principal, groups) if rule.effect is Effect.ALLOW]
         return [
             bucket
             for name, bucket in sorted(self.buckets.items())
@@ -148,9 +152,12 @@ class Policy:
         subjects = [str(attempt.principal)]
         if grant is not None and grant.owner != attempt.principal:
             subjects.append(str(grant.owner))
+        groups = attempt.groups if grant is None else grant.groups
         found = []
         for index, rule in enumerate(self.limits):
             subject = next((text for text in subjects if rule.who.matches(text)), None)
+            if subject is None and any(rule.who.matches(f"group:{group}") for group in groups):
+                subject = subjects[-1]  # each of a group has a count of their own
             if subject is None:
                 continue
             if rule.per == "address":
@@ -173,7 +180,7 @@ def decide(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
     Raises:
         Refused: with the first objection, in the order in which `explain` lists them.
     """
-    relevant = policy.relevant(_acting(grant, attempt), attempt)
+    relevant = policy.relevant(*_acting(grant, attempt), attempt)
     for objection in _objections(policy, relevant, grant, attempt):
         raise Refused(objection.reason, objection.detail, rule=objection.rule)
     rule = relevant.allowing(attempt, grant)
@@ -198,16 +205,16 @@ def only_time_can_end(policy: Policy, grant: Grant | None, attempt: Attempt) -> 
         return False
     if grant is not None and (grant.cidrs or (grant.session_policy is not None and grant.session_policy.passing)):
         return False
-    return not policy.relevant(_acting(grant, attempt), attempt).conditional
+    return not policy.relevant(*_acting(grant, attempt), attempt).conditional
 
 
 def explain(policy: Policy, grant: Grant | None, attempt: Attempt) -> Explanation:
     """Why `decide` would allow or refuse this attempt: all reasons, and every rule that names who acts."""
-    objections = tuple(_objections(policy, policy.relevant(_acting(grant, attempt), attempt), grant, attempt))
+    objections = tuple(_objections(policy, policy.relevant(*_acting(grant, attempt), attempt), grant, attempt))
     route = None if objections else decide(policy, grant, attempt)
     rules = tuple(
         (rule, rule.mismatch(attempt, grant) or ("allows" if rule.effect is Effect.ALLOW else "denies"))
-        for rule in policy.rules_for(_acting(grant, attempt))
+        for rule in policy.rules_for(*_acting(grant, attempt))
     )
     session = grant.session_policy if grant is not None and route is not None else None
     statements = () if session is None else session.allowing(attempt)
@@ -226,8 +233,8 @@ def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, .
         attempt = _whole_scope(link, action)
         if (folded := _folding(policy, attempt)) is not None:
             found.append(folded)
-        found.extend(_rule_objections(policy.relevant(link.owner, attempt), link.owner, None, attempt))
-    relevant = policy.relevant(link.owner, whole)
+        found.extend(_rule_objections(policy.relevant(link.owner, link.groups, attempt), link.owner, None, attempt))
+    relevant = policy.relevant(link.owner, link.groups, whole)
     found.extend(_share_objections(relevant, link, whole))
     share_rules = (rule for rule, faults in _share_rules(relevant, link, whole) if not faults)
     return tuple(dict.fromkeys(found)), next(share_rules, None)
@@ -248,7 +255,9 @@ def rules_counting(policy: Policy, key: Grant) -> list[Rule]:
 
 def _judge_key(policy: Policy, key: Grant) -> list[tuple[Rule, tuple[str, ...]]]:
     """The allow rules of the key's app that say anything where it reaches, with what each has against such a key."""
-    rules = [rule for rule in policy.rules_for(key.owner) if rule.effect is Effect.ALLOW and _reached(rule, key)]
+    rules = [
+        rule for rule in policy.rules_for(key.owner, key.groups) if rule.effect is Effect.ALLOW and _reached(rule, key)
+    ]
     return [(rule, tuple(rule.keys.faults(key)) if rule.keys is not None else ()) for rule in rules]
 
 
@@ -260,9 +269,11 @@ def _reached(rule: Rule, key: Grant) -> bool:
     return any(pattern.names_bucket(bucket) for bucket in buckets if bucket is not None for pattern in rule.on)
 
 
-def _acting(grant: Grant | None, attempt: Attempt) -> Principal:
-    """Whose rules count: a link acts for its owner."""
-    return grant.owner if grant is not None and grant.kind is GrantKind.LINK else attempt.principal
+def _acting(grant: Grant | None, attempt: Attempt) -> tuple[Principal, tuple[str, ...]]:
+    """Whose rules count, and as a user of which groups: a link acts for its owner."""
+    if grant is None:
+        return attempt.principal, attempt.groups
+    return grant.owner if grant.kind is GrantKind.LINK else attempt.principal, grant.groups
 
 
 def _objections(policy: Policy, relevant: _Relevant, grant: Grant | None, attempt: Attempt) -> Iterator[Objection]:
@@ -335,6 +346,7 @@ def _whole_scope(link: Grant, action: Action) -> Attempt:
         key=link.scope.root,
         peer=None,
         now=link.issued_at,
+        groups=link.groups,
     )
 
 

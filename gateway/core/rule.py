@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol
 
 from gateway.core.attempt import Attempt, Principal, SignatureVersion
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.pattern import NamePattern, PathPattern
+from gateway.core.pattern import NamePattern, PathPattern, names_any
 from gateway.core.request import Action
 from gateway.core.route import Delivery
 from gateway.core.units import Rate
@@ -115,9 +115,8 @@ class Rule:
     signatures: frozenset[SignatureVersion] = frozenset()
     source: str = ""
 
-    def names(self, principal: Principal) -> bool:
-        text = str(principal)
-        return any(pattern.matches(text) for pattern in self.who)
+    def names(self, principal: Principal, groups: tuple[str, ...] = ()) -> bool:
+        return names_any(self.who, str(principal), groups)
 
     def covers(self, attempt: Attempt) -> bool:
         """Whether the attempt's place is meant. For a deny rule, a listing that could show a denied name is meant."""

@@ -23,6 +23,7 @@ __all__ = [
     "Folder",
     "Key",
     "LinkPrefix",
+    "MemberPattern",
     "Owner",
     "PrincipalPattern",
     "Region",
@@ -57,6 +58,12 @@ def _parse_pattern(value: object) -> NamePattern:
     if not isinstance(value, str):
         raise ValueError("must name somebody: app:NAME, app:*, user:NAME, admin:NAME, anonymous or *")
     return NamePattern.parse(value)
+
+
+def _parse_member_pattern(value: object) -> NamePattern:
+    if not isinstance(value, str):
+        raise ValueError("must name somebody: app:NAME, app:*, user:NAME, group:NAME, admin:NAME, anonymous or *")
+    return NamePattern.parse_with_groups(value)
 
 
 def _check_bucket(value: str) -> str:
@@ -130,6 +137,8 @@ ActorName = Annotated[
 """What stands behind the colon of a principal."""
 
 PrincipalPattern = Annotated[NamePattern, PlainValidator(_parse_pattern), WithJsonSchema({"type": "string"})]
+MemberPattern = Annotated[NamePattern, PlainValidator(_parse_member_pattern), WithJsonSchema({"type": "string"})]
+"""The same, or a group of users."""
 
 BucketName = Annotated[
     StrictStr, AfterValidator(_check_bucket), WithJsonSchema({"type": "string", "pattern": f"^{BUCKET}$"})

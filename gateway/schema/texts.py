@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, StrictStr
 
 from gateway.core.names import is_shown
 
-__all__ = ["ContentType", "Cursor", "EntityTag", "Filename", "HeaderName", "Note", "Text"]
+__all__ = ["ContentType", "Cursor", "EntityTag", "Filename", "Group", "HeaderName", "Note", "Text"]
 
 _ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e]{1,128}"|[\x21\x23-\x7e]{1,128}')
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:;[ ]?[\x20-\x7e]+)?", re.ASCII)
@@ -55,6 +55,9 @@ def _check_header_name(value: str) -> str:
 
 
 Text = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_require_printable)]
+Group = Annotated[StrictStr, Field(min_length=1, max_length=256), AfterValidator(_require_printable)]
+"""Of users, as their issuer says it."""
+
 Note = Annotated[StrictStr, Field(min_length=1, max_length=200)]
 """For people alone, in as many lines as they like."""
 

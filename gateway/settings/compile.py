@@ -134,7 +134,8 @@ def _always_wins(deny: Rule, allow: RuleEntry) -> bool:
 
 
 def _includes(outer: NamePattern, inner: NamePattern) -> bool:
-    return outer.text in {"*", inner.text} or outer.text == inner.text.partition(":")[0] + ":*"
+    kind, _, name = inner.text.partition(":")
+    return outer.text in {"*", inner.text} or (outer.text == f"{kind}:*" and "/" not in name)
 
 
 def _covers(outer: PathPattern, inner: PathPattern) -> bool:

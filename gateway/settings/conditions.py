@@ -35,13 +35,19 @@ VARIABLES: Final[Mapping[str, str]] = {
     "peer": "STRING",
     "size": "INT",
     "now": "TIMESTAMP",
+    "groups": "STRINGS",
 }
 """What an expression may name. `peer` is "" on a Unix socket; `size` of a write without a declared length is unknown,
-and a condition that needs it cannot be evaluated; `owner` is the principal itself where there is no link."""
+and a condition that needs it cannot be evaluated; `owner` is the principal itself where there is no link. `groups` are
+those of a user, or of the user who owns a link."""
 
 _MAX_LENGTH: Final = 4096
 _POSITION: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
-_PROBE: Final[Mapping[str, Any]] = dict.fromkeys(VARIABLES, "x") | {"size": 1, "now": datetime(2030, 1, 1, tzinfo=UTC)}
+_PROBE: Final[Mapping[str, Any]] = dict.fromkeys(VARIABLES, "x") | {
+    "size": 1,
+    "now": datetime(2030, 1, 1, tzinfo=UTC),
+    "groups": ["x"],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,9 @@ def _load_engine() -> Any:
         cel = importlib.import_module("cel_expr_python.cel")
     except ImportError:
         return None
-    return cel.NewEnv(variables={name: getattr(cel.Type, kind) for name, kind in VARIABLES.items()})
+    strings = cel.Type.List(cel.Type.STRING)
+    kinds = {name: strings if kind == "STRINGS" else getattr(cel.Type, kind) for name, kind in VARIABLES.items()}
+    return cel.NewEnv(variables=kinds)
 
 
 def _read_truth(value: Any) -> bool | None:
@@ -111,6 +119,7 @@ def _collect_values(attempt: Attempt, grant: Grant | None) -> dict[str, Any]:
         "key": attempt.key,
         "peer": "" if attempt.peer is None else str(attempt.peer),
         "now": datetime.fromtimestamp(attempt.now, UTC),
+        "groups": list(attempt.groups if grant is None else grant.groups),
     }
     if attempt.size is not None:
         values["size"] = attempt.size

@@ -51,6 +51,7 @@ class Example:
     peer: Address | None = None
     size: int | None = None
     signature: SignatureVersion | None = None
+    groups: tuple[str, ...] = ()
     at: float = DEFAULT_AT
     expect: Literal["allow", "deny"]
     reason: str | None = None
@@ -68,11 +69,13 @@ class Example:
             now=self.at,
             size=self.size,
             signature=self.signature,
+            groups=self.groups,
         )
 
     def __str__(self) -> str:
         done = self.action if self.action in {Action.SHARE, Action.SIGN} else self.operation
-        return f"{self.who} {done} {self.bucket}/{self.key}"
+        who = f"{self.who} of {', '.join(self.groups)}" if self.groups else f"{self.who}"
+        return f"{who} {done} {self.bucket}/{self.key}"
 
 
 def compile_example(entry: Entry[ExampleEntry], faults: list[str]) -> Example | None:
@@ -95,6 +98,7 @@ def compile_example(entry: Entry[ExampleEntry], faults: list[str]) -> Example | 
         peer=value.peer,
         size=value.size,
         signature=value.signature,
+        groups=tuple(sorted(set(value.groups or ()))),
         at=DEFAULT_AT if value.at is None else value.at,
         expect=value.expect,
         reason=value.reason,

@@ -25,14 +25,14 @@ from gateway.core.request import Action, Operation
 from gateway.core.route import Capability
 from gateway.core.rule import Effect
 from gateway.schema.addresses import BaseUrl, Network, Origin, Peer
-from gateway.schema.names import Folder, PrincipalPattern, Region, StoredBucket, Who
+from gateway.schema.names import Folder, MemberPattern, Region, StoredBucket, Who
 from gateway.schema.quantities import ByteRate, ByteSize, Count, Duration, Instant, RequestRate, Uses
-from gateway.schema.texts import HeaderName, Note, Text
+from gateway.schema.texts import Group, HeaderName, Note, Text
 from gateway.settings.conditions import Condition
 from gateway.settings.entry import ENTRY, one_or_more
 from gateway.settings.faults import did_you_mean
 from gateway.settings.files import Authorities
-from gateway.settings.references import BackendRef, ExamplePlace, Patterns, PrincipalPatterns, ProfileRef
+from gateway.settings.references import BackendRef, ExamplePlace, MemberPatterns, Patterns, ProfileRef
 from gateway.settings.secret import SecretRef
 
 __all__ = [
@@ -206,7 +206,7 @@ class RuleEntry(BaseModel):
     model_config = ENTRY
 
     name: Text
-    who: PrincipalPatterns
+    who: MemberPatterns
     may: Annotated[tuple[Action, ...], one_or_more(Action), Field(min_length=1)]
     on: Patterns
     effect: Effect = Effect.ALLOW
@@ -245,7 +245,7 @@ class LimitEntry(BaseModel):
 
     model_config = ENTRY
 
-    who: PrincipalPattern
+    who: MemberPattern
     per: Literal["principal", "address", "link"] = "principal"
     requests: RequestRate | None = None
     burst: Count | None = None
@@ -292,8 +292,16 @@ class ExampleEntry(BaseModel):
     """The version that it is signed with; left out, nothing is signed, as by a link."""
     at: Instant | None = None
     """When; matters to conditions that read the time."""
+    groups: Annotated[tuple[Group, ...], one_or_more(Group), Field(min_length=1, max_length=100)] | None = None
+    """Those of a user."""
     reason: Note | None = None
     """For people; shown when the example fails."""
+
+    @model_validator(mode="after")
+    def _require_user(self) -> ExampleEntry:
+        if self.groups is not None and self.who.kind != "user":
+            raise ValueError("`groups` are a user's: write who: user:NAME")
+        return self
 
 
 class PolicyFile(BaseModel):

@@ -16,12 +16,12 @@ from pydantic import AfterValidator, Field, PlainValidator, StrictStr, Validatio
 
 from gateway.core.pattern import PathPattern, key_fault
 from gateway.core.profile import Profile
-from gateway.schema.names import PrincipalPattern
+from gateway.schema.names import MemberPattern, PrincipalPattern
 from gateway.settings.entry import one_or_more
 from gateway.settings.faults import did_you_mean
 from gateway.settings.secret import SecretReader
 
-__all__ = ["BackendRef", "ExamplePlace", "Patterns", "PrincipalPatterns", "ProfileRef", "References"]
+__all__ = ["BackendRef", "ExamplePlace", "MemberPatterns", "Patterns", "PrincipalPatterns", "ProfileRef", "References"]
 
 
 @dataclass(slots=True)
@@ -70,6 +70,7 @@ def _parse_pattern(value: object, info: ValidationInfo) -> PathPattern:
 Pattern = Annotated[PathPattern, PlainValidator(_parse_pattern), WithJsonSchema({"type": "string"})]
 Patterns = Annotated[tuple[Pattern, ...], one_or_more(Pattern), Field(min_length=1)]
 PrincipalPatterns = Annotated[tuple[PrincipalPattern, ...], one_or_more(PrincipalPattern), Field(min_length=1)]
+MemberPatterns = Annotated[tuple[MemberPattern, ...], one_or_more(MemberPattern), Field(min_length=1)]
 ProfileRef = Annotated[StrictStr, AfterValidator(_check_profile)]
 BackendRef = Annotated[StrictStr, AfterValidator(_check_backend)]
 ExamplePlace = Annotated[StrictStr, AfterValidator(_check_place)]

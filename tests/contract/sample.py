@@ -93,6 +93,7 @@ def full_link() -> Grant:
         max_size=2**40,
         overwrite=True,
         confirm=True,
+        groups=("/ops", "finance"),
         once=True,
         rate=Rate(5, 0.5, 7),
         cidrs=(ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),

@@ -42,7 +42,7 @@ START = 1_800_000_000.0
 def rule(name: str, who: str, may: str, on: str, **more: Any) -> Rule:
     return Rule(
         name=name,
-        who=(NamePattern.parse(who),),
+        who=(NamePattern.parse_with_groups(who),),
         may=frozenset(Action(word) for word in may.split()),
         on=(PathPattern.parse(on),),
         source=f"policies/test.yaml:{len(name)}",

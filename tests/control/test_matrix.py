@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -35,12 +35,13 @@ TOKENS: Final = {
     "app": APP,
     "other": OTHER,
     "user": "a.b.c",
+    "sharer": "d.e.f",
     "staff": "s.t.u",
 }
 BY_KEY: Final = ("signer", "shower")
 IDENTITIES: Final = ("nobody", *TOKENS, *BY_KEY)
 
-STRANGERS: Final = {"other", "user"}
+STRANGERS: Final = {"other", "user", "sharer"}
 OWNERS: Final = {"app", "signer", "shower"} | STRANGERS
 EVERYBODY: Final = frozenset(IDENTITIES)
 SIDECARS: Final = frozenset({"admin", "sidecar"})
@@ -69,14 +70,20 @@ UNKNOWN: Final = {"nobody", "former", "sidecar"}
 
 
 class Issuer:
-    """Knows two users, one of whom is an auditor by their group."""
+    """Knows three users: one whom no rule names, one who shares and one who is an auditor by their groups."""
+
+    groups: Mapping[str, tuple[str, ...]] = {
+        TOKENS["user"]: (),
+        TOKENS["sharer"]: ("finance", "people"),
+        TOKENS["staff"]: ("audit",),
+    }
 
     async def prove(self, token: str, role: str) -> Proved | None:
         return None
 
     async def prove_user(self, token: str) -> User | None:
-        groups = {TOKENS["user"]: (), TOKENS["staff"]: ("audit",)}.get(token)
-        return None if groups is None else User(Principal("user", f"u{len(groups)}"), groups, None)
+        groups = self.groups.get(token)
+        return None if groups is None else User(Principal("user", f"u{token[0]}"), groups, None)
 
 
 @pytest.fixture
@@ -90,10 +97,11 @@ async def desk() -> AsyncIterator[Desk]:
     sidecars = {hash_secret(TOKENS["sidecar"]): "edge"}
     roles = {"audit": (NamePattern.of("group:audit"),)}
     limits = LinkLimits(max_expires=86400.0, max_uses=5)
-    policy = replace(
-        POLICY,
-        rules=(*POLICY.rules, rule("others share theirs", "app:other", "read share", "reports/o/**", links=limits)),
+    theirs = (
+        rule("others share theirs", "app:other", "read share", "reports/o/**", links=limits),
+        rule("finance shares", "group:finance", "read share sign", "reports/f/**", links=limits),
     )
+    policy = replace(POLICY, rules=(*POLICY.rules, *theirs))
     async with serving(
         admins=lambda: admins,
         sidecars=lambda: sidecars,
@@ -396,3 +404,87 @@ async def test_nobody_else_is_signed_for(desk: Desk) -> None:
     assert 200 == (await desk.ask("POST", "/v1/presign", body | {"as": "app:signer"})).status
     signer = await desk.api.keys.issue(OPS, "signer")
     assert 200 == (await desk.sign(signer, "POST", "/v1/presign", json.dumps(body).encode())).status
+
+
+async def test_a_user_has_links_of_their_own(desk: Desk) -> None:
+    """By a group they make, list, edit, rotate, pause, show and end them, and see records; others do nothing."""
+    desk.token = TOKENS["sharer"]
+    own = await desk.link(key="f/a.pdf", label="mine", **FORM)
+    path = f"/v1/links/{own['id']}"
+    assert ("user:ud", "user:ud", "finance shares") == (own["owner"], own["issued_by"], own["rule"])
+    assert ["finance", "people"] == own["groups"]
+    assert [own["id"]] == [link["id"] for link in (await lists(desk, desk.token))["links"]]
+    calls = (
+        ("GET", path, None),
+        ("GET", f"{path}/records", None),
+        ("PATCH", path, {"label": "new"}),
+        ("POST", f"{path}/rotate", None),
+        ("POST", f"{path}/suspend", None),
+        ("POST", f"{path}/resume", None),
+        ("POST", "/v1/revocations", {"link": own["id"], "dry_run": True}),
+        ("DELETE", path, None),
+    )
+    for token, status in ((TOKENS["user"], 404), (APP, 404), (TOKENS["sharer"], 200)):
+        desk.token = token
+        assert [status] * len(calls) == [(await desk.ask(*call)).status for call in calls]
+    acts = ["create", "edit", "rotate", "suspend", "resume", "revoke"]
+    assert [f"link.{act}" for act in acts] == desk.audited()
+    assert {"links": [], "cursor": None} == await lists(desk, TOKENS["user"])
+
+
+async def test_a_group_lets_its_users_share_and_sign_and_nobody_else(desk: Desk) -> None:
+    """Where the rules about it say, and no key of any app's."""
+    for who, status in (("sharer", 201), ("user", 403), ("app", 403)):
+        desk.token = TOKENS[who]
+        body = {"bucket": "reports", "key": "f/a.pdf", **FORM}
+        assert status == (await desk.ask("POST", "/v1/links", body)).status, who
+        signed = await desk.ask("POST", "/v1/presign", {"bucket": "reports", "key": "f/a.pdf"})
+        assert (200 if status == 201 else 403) == signed.status, who
+    desk.token = TOKENS["sharer"]
+    for refused in ({"key": "invoices/a.pdf"}, {"key": "f/a.pdf", "owner": "user:ua"}, {"key": "f/a.pdf", "uses": 6}):
+        assert 403 == (await desk.ask("POST", "/v1/links", {"bucket": "reports", **FORM, **refused})).status, refused
+    assert 403 == (await desk.ask("POST", "/v1/keys", {"app": "billing"})).status
+
+
+async def test_a_link_keeps_its_groups_until_its_owner_comes_with_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An admin's edit leaves them, and who gets a link that was another's has none; what its owner changes is decided
+    with the groups of now."""
+    desk.token = TOKENS["sharer"]
+    own = await desk.link(key="f/a.pdf", **FORM)
+    path = f"/v1/links/{own['id']}"
+    desk.token = ADMIN
+    assert ["finance", "people"] == (await desk.ask("PATCH", path, {"label": "by ops"})).json["groups"]
+    assert 403 == (await desk.ask("PATCH", path, {"owner": "user:ua"})).status
+    given = await desk.ask("PATCH", path, {"owner": "admin:ops"})
+    assert (200, []) == (given.status, given.json["groups"])
+    assert 403 == (await desk.ask("PATCH", path, {"owner": "user:ud"})).status
+
+    desk.token = TOKENS["sharer"]
+    path = f"/v1/links/{(await desk.link(key='f/b.pdf', **FORM))['id']}"
+    for groups, status in ((("people",), 403), (("finance",), 200)):
+        monkeypatch.setattr(Issuer, "groups", {TOKENS["sharer"]: groups})
+        answer = await desk.ask("PATCH", path, {"label": "mine"})
+        assert status == answer.status
+    assert ["finance"] == answer.json["groups"]
+    monkeypatch.setattr(Issuer, "groups", {TOKENS["sharer"]: ("people",)})
+    assert ["people"] == (await desk.ask("POST", f"{path}/rotate")).json["groups"]
+    explained = await _explain(desk, {"link": path.rpartition("/")[2]})
+    assert (False, "owner_not_allowed") == (explained["allowed"], explained["objections"][0]["reason"])
+
+
+async def _explain(desk: Desk, who: Mapping[str, Any]) -> dict[str, Any]:
+    desk.token = ADMIN
+    answer = await desk.ask("POST", "/v1/policy/explain", {"do": "read", "on": "reports/f/b.pdf", **who})
+    assert 200 == answer.status, answer.text
+    return answer.json
+
+
+async def test_explain_knows_groups(desk: Desk) -> None:
+    """Those of a user who is named; of nobody else."""
+    for groups, allowed in ((["finance"], True), (["ops"], False), ([], False)):
+        assert allowed is (await _explain(desk, {"who": "user:x", "groups": groups}))["allowed"]
+    for who in ({"who": "app:billing"}, {"link": "l_x"}, {"who": "user:x", "key": "k_x"}, {"who": "group:finance"}):
+        body = {"do": "read", "on": "reports/f/a", "groups": ["finance"], **who}
+        assert 422 == (await desk.ask("POST", "/v1/policy/explain", body)).status, who

@@ -72,3 +72,19 @@ def test_a_gateway_that_knows_no_suspension_takes_it_for_what_has_not_begun() ->
         grant = link(suspended_at=7.0, suspended_by="admin:ops", not_before=begins)
         assert 253402300799.0 == json.loads(document_of(grant))["not_before"]
         assert grant == read_grant(row_of(grant))
+
+
+def test_a_gateway_that_knows_no_groups_takes_their_link_for_what_has_not_begun() -> None:
+    """What decides about a link is read by whoever serves it; and what was chosen as its beginning comes back."""
+    for begins in (None, 5.0):
+        for suspension in ({}, {"suspended_at": 7.0, "suspended_by": "admin:ops"}):
+            grant = link(groups=("/ops", "finance"), not_before=begins, **suspension)
+            assert 253402300799.0 == json.loads(document_of(grant))["not_before"]
+            assert grant == read_grant(row_of(grant))
+    assert "not_before" not in json.loads(document_of(link()))
+
+
+def test_who_knows_suspensions_and_no_groups_does_not_begin_what_it_resumes() -> None:
+    """What it would take for the beginning is the end of all days."""
+    grant = link(groups=("finance",), suspended_at=7.0, suspended_by="admin:ops")
+    assert 253402300799.0 == json.loads(document_of(grant))["suspended"][2]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.pattern import RESERVED, NamePattern, PathPattern, Wildcard, key_fault, prefix_fault
+from gateway.core.pattern import RESERVED, NamePattern, PathPattern, Wildcard, key_fault, names_any, prefix_fault
 
 _segment = st.text(st.sampled_from("ab.-_ *%é/"), min_size=1, max_size=6).map(lambda text: text.replace("/", "x"))
 _key = st.lists(_segment, min_size=1, max_size=5).map("/".join)
@@ -223,3 +223,26 @@ def test_the_marks_themselves(plain: str) -> None:
     assert not Wildcard.parse("a*?", marks=False).matches("abc")
     with pytest.raises(ValueError, match="variable"):
         Wildcard.parse("a/${aws:userid}")
+
+
+@pytest.mark.parametrize("text", ["group:finance", "group:/teams/*", "group:Domain Users", "user:*@acme.example", "*"])
+def test_a_group_is_named_where_groups_are(text: str) -> None:
+    """By its whole name, blanks and slashes included; a star stays inside a segment."""
+    assert text == NamePattern.parse_with_groups(text).text
+
+
+@pytest.mark.parametrize("text", ["group:", "groups:finance", "finance", ""])
+def test_what_is_no_group_either_is_refused(text: str) -> None:
+    """With the forms that there are."""
+    with pytest.raises(ValueError, match="group:NAME"):
+        NamePattern.parse_with_groups(text)
+
+
+def test_groups_are_named_by_patterns_of_groups_alone() -> None:
+    """A pattern of users that looks like a group is none, and everybody is everybody."""
+    finance, star = NamePattern.parse_with_groups("group:finance"), NamePattern.parse_with_groups("*")
+    assert names_any([finance], "user:ann", ("finance",))
+    assert names_any([star], "user:ann", ())
+    assert not names_any([finance], "user:finance", ())
+    assert not names_any([NamePattern.parse("user:*")], "app:a", ("user:x",))
+    assert not names_any([NamePattern.parse_with_groups("group:*")], "user:ann", ("/teams/finance",))

@@ -26,7 +26,7 @@ _DAY = 86400.0
 
 def rule(who: str, may: str, on: str, **more: object) -> Rule:
     actions = frozenset(Action(word) for word in may.split())
-    names = tuple(NamePattern.parse(word) for word in who.split())
+    names = tuple(NamePattern.parse_with_groups(word) for word in who.split())
     places = tuple(PathPattern.parse(word) for word in on.split())
     return Rule(**{"name": f"{may} {on}", "who": names, "may": actions, "on": places} | more)
 
@@ -432,3 +432,61 @@ def test_the_memo_of_names_is_bounded() -> None:
     for number in range(5000):
         rules.rules_for(Principal("app", f"a{number}"))
     assert len(rules._named) <= 4096
+
+
+ANN = Principal("user", "ann@acme.example")
+_BY_GROUP = (
+    rule("group:finance", "read list", "reports/**"),
+    rule("group:finance", "share", "reports/a/**"),
+)
+
+
+def test_a_rule_about_a_group_is_about_its_users() -> None:
+    """With the groups that came with the request where there is no grant; another group's user is nobody here."""
+    rules = policy(*_BY_GROUP)
+    for groups, expected in ((("finance",), None), (("/ops", "finance"), None)):
+        assert expected == reason(rules, attempt("read", "reports/z", ANN, groups=groups))
+    for groups in ((), ("financial",), ("/finance",), ("ops",)):
+        assert Reason.NOT_ALLOWED is reason(rules, attempt("read", "reports/z", ANN, groups=groups))
+    assert Reason.NOT_ALLOWED is reason(rules, attempt("read", "reports/z", Principal("user", "finance")))
+
+
+def test_a_link_stands_on_the_groups_that_it_was_made_with() -> None:
+    """Its own groups count at issue and at each use; those of who comes with it, and of other links, do not."""
+    rules = policy(*_BY_GROUP)
+    theirs = link("a/x", owner=ANN, groups=("finance", "staff"))
+    used = attempt("read", "reports/a/x", theirs.principal)
+    assert ((), _BY_GROUP[1]) == objections_to_share(rules, theirs)
+    assert reason(rules, used, theirs) is None
+    for groups in ((), ("staff",)):
+        bare = replace(theirs, groups=groups)
+        assert objections_to_share(rules, bare)[0]
+        assert Reason.OWNER_NOT_ALLOWED is reason(rules, replace(used, groups=("finance",)), bare)
+    assert reason(rules, used, theirs) is None
+    assert explain(rules, theirs, used).allowed
+    assert [rule for rule, _ in explain(rules, theirs, used).rules] == list(_BY_GROUP)
+
+
+@pytest.mark.parametrize("who", ["group:contractors", "group:con*", "group:*"])
+def test_a_group_is_denied_whatever_else_its_users_are(who: str) -> None:
+    """A deny rule about one of the groups wins, for links made before it was written too."""
+    everybody = rule("user:*", "read share", "reports/**")
+    denied = policy(everybody, rule(who, "share", "reports/**", effect=Effect.DENY))
+    for groups, refused in (((), False), (("contractors", "finance"), True)):
+        theirs = link("a/x", owner=ANN, groups=groups)
+        assert refused == bool(objections_to_share(denied, theirs)[0])
+        found = reason(denied, attempt("read", "reports/a/x", theirs.principal), theirs)
+        assert (Reason.OWNER_NOT_ALLOWED if refused else None) is found
+
+
+def test_each_of_a_group_has_a_count_of_their_own() -> None:
+    """A limit for a group holds for each of its users by themselves."""
+    limit = LimitRule(who=NamePattern.of("group:finance"), requests=Rate(5, 1.0, 5))
+    rules = policy(*_BY_GROUP, limits=(limit,))
+    theirs = link("a/x", owner=ANN, groups=("finance",))
+    used = attempt("read", "reports/a/x", theirs.principal)
+    assert [f"0:{ANN}"] == [found.key for found in rules.limits_for(used, theirs)]
+    assert [f"0:{ANN}"] == [
+        found.key for found in rules.limits_for(replace(used, principal=ANN, groups=("finance",)), None)
+    ]
+    assert () == rules.limits_for(used, replace(theirs, groups=("ops",)))

@@ -182,7 +182,9 @@ def test_a_syntax_error_has_its_place() -> None:
 
 def test_the_readme_names_every_variable() -> None:
     """What an expression may name is closed."""
-    assert {"principal", "owner", "action", "operation", "bucket", "key", "peer", "size", "now"} == set(VARIABLES)
+    assert {"principal", "owner", "action", "operation", "bucket", "key", "peer", "size", "now", "groups"} == set(
+        VARIABLES
+    )
 
 
 @pytest.fixture
@@ -220,3 +222,19 @@ def test_no_text_gives_anything_but_a_condition_or_a_fault(text: str) -> None:
         assert found.holds(READ, None) in {True, False, None}
     else:
         assert found.text
+
+
+@pytest.mark.parametrize(
+    ("text", "groups", "held"),
+    [
+        ('"finance" in groups', ("finance", "ops"), True),
+        ('"finance" in groups', (), False),
+        ('groups.exists(g, g.startsWith("/teams/"))', ("/teams/a",), True),
+        ("size(groups) == 0", (), True),
+    ],
+)
+def test_groups_are_those_of_the_user_or_of_the_links_owner(text: str, groups: tuple[str, ...], held: bool) -> None:
+    """With a link it is the link's groups that count, whatever else came."""
+    condition = compiled(text)
+    assert held is condition.holds(replace(READ, groups=groups), None)
+    assert held is condition.holds(replace(READ, groups=("finance",)), replace(LINK, groups=groups))

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from gateway.core.reasons import SettingsError
 from gateway.core.request import Action, Operation
 from gateway.settings import check_examples
 from gateway.settings.examples import DEFAULT_AT
@@ -110,3 +111,36 @@ def test_an_example_is_an_attempt(folder: Folder) -> None:
     assert (ip_address("10.1.1.1"), 5 * 1024**2, DEFAULT_AT) == (part.attempt.peer, part.attempt.size, part.attempt.now)
     assert (Operation.GET_OBJECT, Action.SIGN, 60.0) == (sign.attempt.operation, sign.attempt.action, sign.attempt.now)
     assert ("deny", "why", f"{folder.policies}/a.yaml:9:5") == (part.expect, part.reason, part.source)
+
+
+_GROUPS = """\
+backends: {near: {profile: regional, credentials: chain}}
+buckets: {reports: {backend: near}}
+rules:
+  - {name: finance, who: ["group:finance", "user:*@audit.example"], may: read, on: reports/**}
+  - {name: contractors, who: "group:/teams/contractors", may: read, on: reports/plans/**, effect: deny}
+examples:
+"""
+
+
+def test_an_example_may_say_a_users_groups(folder: Folder) -> None:
+    """Rules that name groups are tried like others; and what goes wrong says the groups."""
+    loaded = folder.policy(
+        _GROUPS
+        + """\
+  - {who: user:ann@acme.example, groups: finance, do: GetObject, on: reports/a, expect: allow}
+  - {who: user:ann@acme.example, groups: [ops], do: GetObject, on: reports/a, expect: deny}
+  - {who: user:eve@audit.example, do: GetObject, on: reports/a, expect: allow}
+  - {who: user:ann, groups: [finance, /teams/contractors], do: GetObject, on: reports/plans/a, expect: deny}
+  - {who: user:ann@acme.example, groups: [ops, it], do: GetObject, on: reports/a, expect: allow}
+"""
+    )
+    [fault] = check_examples(loaded)
+    assert "user:ann@acme.example of it, ops GetObject reports/a: expected allow" in fault
+
+
+@pytest.mark.parametrize("who", ["app:a", "anonymous", "admin:ops"])
+def test_only_a_user_has_groups(folder: Folder, who: str) -> None:
+    """An example of anybody else with groups proves nothing."""
+    with pytest.raises(SettingsError, match="`groups` are a user's"):
+        folder.policy(_GROUPS + f"  - {{who: {who}, groups: finance, do: GetObject, on: reports/a, expect: deny}}")

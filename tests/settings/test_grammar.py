@@ -156,7 +156,7 @@ FAULTS = [
     ),
     (
         HEAD + "limits: [{who: ['app:x'], concurrent: 1}]",
-        "3:16: limits[0].who: must name somebody: app:NAME, app:*, user:NAME, admin:NAME, anonymous or *",
+        "3:16: limits[0].who: must name somebody: app:NAME, app:*, user:NAME, group:NAME, admin:NAME, anonymous or *",
     ),
     (HEAD + "examples: [{who: app:x, do: GetObject, on: reports/a}]", "3:12: examples[0]: the key 'expect' is missing"),
     (HEAD + "rules: {}", "3:8: rules: must be a list"),

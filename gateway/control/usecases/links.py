@@ -2,8 +2,9 @@
 
 Refuses to own its end (`revocations`), bodies and URLs of the API, and the judgement itself (`gateway.core.policy`).
 
-Law: no link is stored that its owner's policy would not let them share at this moment, edits included; the token
-leaves this module once, in the answer to the call that made it.
+Laws: no link is stored that its owner's policy would not let them share at this moment, edits included; the token
+leaves this module once, in the answer to the call that made it. What an owner makes or changes stands on the groups
+that they come with; what somebody else changes, on those it stood on before.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal
 
-from gateway.control.caller import Reach
+from gateway.control.caller import Admitted, Reach
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
@@ -118,10 +119,9 @@ class Links:
     live: Live
     journal: Journal
 
-    async def issue(  # noqa: PLR0917 (who asks, and the four parts of what is asked)
+    async def issue(
         self,
-        actor: Principal,
-        reach: Reach,
+        caller: Admitted,
         scope: Scope,
         change: Change,
         password: str | None,
@@ -133,16 +133,16 @@ class Links:
             Refused: the bucket is unknown, the times make no sense, the owner is not the actor's to choose.
             DependencyDown: a store cannot answer.
         """
-        now = self.live.clock()
+        now, actor = self.live.clock(), caller.principal
         token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
         bare = _new_link(grant_id("l", self.live.entropy(12)), token.hash, actor, scope, now)
         wanted = replace(change(bare, now), password=await self._hash_password(password))
-        decided = self._check_policy(reach, wanted, now, None)
+        decided = self._check_policy(caller.reach, _stand_on(caller, wanted, bare), now, None)
         if isinstance(decided, Objections):
             return decided
         stored = await self.stores.grants.create(decided, idempotency and f"link {actor} {idempotency}")
         if stored.hash != token.hash:
-            if not reach.over(stored):
+            if not caller.reach.over(stored):
                 raise Refused(Reason.BAD_ARGUMENT, "this Idempotency-Key was used before")
             again = change(_new_link(stored.id, stored.hash, actor, scope, stored.issued_at), stored.issued_at)
             if not _is_same_choice(stored, again) or not await _is_same_password(password, stored.password):
@@ -162,8 +162,7 @@ class Links:
 
     async def edit(
         self,
-        actor: Principal,
-        reach: Reach,
+        caller: Admitted,
         link_id: str,
         change: Change,
         *,
@@ -177,31 +176,32 @@ class Links:
         """
         hashed = KEEP if password is KEEP else await self._hash_password(password)
         for _ in range(1 if version is not None else EDIT_TRIES):
-            grant = await self._find_editable(reach, link_id, version)
+            grant = await self._find_editable(caller.reach, link_id, version)
             now = self.live.clock()
-            wanted = change(grant, now)
+            wanted = _stand_on(caller, change(grant, now), grant)
             wanted = wanted if hashed is KEEP else replace(wanted, password=hashed)
-            decided = self._check_policy(reach, wanted, now, grant.expires_at)
+            decided = self._check_policy(caller.reach, wanted, now, grant.expires_at)
             if isinstance(decided, Objections):
                 return decided
             saved = await self.stores.grants.save(decided)
             if saved is not None:
                 await self.live.apply_now()
                 detail = {"owner": str(saved.owner), "version": str(saved.version)}
-                await self.journal.note(actor, "link.edit", link_id, **detail)
+                await self.journal.note(caller.principal, "link.edit", link_id, **detail)
                 return await read_counters(self.stores, saved)
         raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
 
-    async def rotate(self, actor: Principal, reach: Reach, link_id: str) -> IssuedLink:
+    async def rotate(self, caller: Admitted, link_id: str) -> IssuedLink:
         """Give the link a new token; the old one ends with the write. Raises as `edit` does."""
         for _ in range(EDIT_TRIES):
-            grant = await self._find_editable(reach, link_id, None)
+            grant = await self._find_editable(caller.reach, link_id, None)
             token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
-            saved = await self.stores.grants.save(replace(grant, hash=token.hash))
+            wanted = _stand_on(caller, grant, grant)
+            saved = await self.stores.grants.save(replace(wanted, hash=token.hash))
             if saved is not None:
                 await self.live.apply_now()
                 detail = {"owner": str(saved.owner), "version": str(saved.version)}
-                await self.journal.note(actor, "link.rotate", link_id, **detail)
+                await self.journal.note(caller.principal, "link.rotate", link_id, **detail)
                 return IssuedLink(await read_counters(self.stores, saved), token)
         raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
 
@@ -321,6 +321,13 @@ def _new_link(link_id: str, secret: SecretHash, actor: Principal, scope: Scope, 
         actions=frozenset({Action.READ}),
         issued_by=str(actor),
     )
+
+
+def _stand_on(caller: Admitted, grant: Grant, before: Grant) -> Grant:
+    """The grant with the groups that it stands on from now on: its owner's, where the caller is that."""
+    if grant.owner == caller.principal:
+        return replace(grant, groups=caller.groups)
+    return replace(grant, groups=before.groups if grant.owner == before.owner else ())
 
 
 def _is_same_choice(stored: Grant, wanted: Grant) -> bool:

@@ -52,6 +52,7 @@ class Question:
     peer: Address | None = None
     size: int | None = None
     signature: SignatureVersion | None = None
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -99,6 +100,7 @@ class Policies:
             size=question.size,
             signature=question.signature,
             params={"prefix": question.key} if action is Action.LIST else None,
+            groups=question.groups,
         )
         return explain(self.live.policy(), grant, attempt)
 
@@ -107,13 +109,14 @@ class Policies:
         actor: Principal,
         who: Principal,
         *,
+        groups: tuple[str, ...],
         method: str,
         bucket: str,
         key: str,
         headers: tuple[tuple[str, str], ...],
         expires_in: int,
     ) -> Signature:
-        """A presigned URL for one call, if `who` may sign there and may do what the URL does. Seconds.
+        """A presigned URL for one call, if `who`, a user of these groups, may sign there and do what it does. Seconds.
 
         Raises:
             Refused: with the policy's first objection.
@@ -130,6 +133,7 @@ class Policies:
             key=key,
             peer=None,
             now=now,
+            groups=groups,
         )
         route = decide(self.live.policy(), None, attempt)
         decide(self.live.policy(), None, attempt.touching(Action.SIGN, bucket, key))

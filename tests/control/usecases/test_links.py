@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.control.caller import EVERYTHING
+from gateway.control.caller import EVERYTHING, Admitted
 from gateway.control.usecases.links import CountedGrant, IssuedLink
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantState, Scope
@@ -14,6 +14,7 @@ from tests.control.desk import Desk
 from tests.control.test_bodies import GRANT
 
 OPS = Principal("admin", "ops")
+BY_OPS = Admitted(principal=OPS, reach=EVERYTHING)
 
 
 def _same(grant: Grant, now: float) -> Grant:
@@ -37,7 +38,7 @@ def test_the_state_knows_the_counters(usage: Usage, state: GrantState) -> None:
 
 async def test_an_issued_links_repr_hides_its_token(desk: Desk) -> None:
     """A log line of the result shows no secret."""
-    issued = await desk.api.links.issue(OPS, EVERYTHING, Scope("reports", key="a"), _same, None, None)
+    issued = await desk.api.links.issue(BY_OPS, Scope("reports", key="a"), _same, None, None)
     assert isinstance(issued, IssuedLink)
     assert issued.token is not None
     assert issued.token.text not in repr(issued)
@@ -46,13 +47,14 @@ async def test_an_issued_links_repr_hides_its_token(desk: Desk) -> None:
 async def test_the_view_has_caught_up_before_each_call_returns(desk: Desk) -> None:
     """After every change, this process's view knows the feed's last entry."""
     links = desk.api.links
-    issued = await links.issue(OPS, EVERYTHING, Scope("reports", key="a"), _same, None, None)
+    issued = await links.issue(BY_OPS, Scope("reports", key="a"), _same, None, None)
     assert isinstance(issued, IssuedLink)
     serials = [desk.view.serial]
-    for change in (links.rotate, links.inspect):
-        await change(*((OPS,) if change == links.rotate else ()), EVERYTHING, issued.held.grant.id)  # type: ignore[operator]
-        serials.append(desk.view.serial)
-    await links.edit(OPS, EVERYTHING, issued.held.grant.id, _same)
+    await links.rotate(BY_OPS, issued.held.grant.id)
+    serials.append(desk.view.serial)
+    await links.inspect(EVERYTHING, issued.held.grant.id)
+    serials.append(desk.view.serial)
+    await links.edit(BY_OPS, issued.held.grant.id, _same)
     serials.append(desk.view.serial)
     await desk.api.revocations.end(OPS, issued.held.grant, "x")
     serials.append(desk.view.serial)
@@ -62,7 +64,7 @@ async def test_the_view_has_caught_up_before_each_call_returns(desk: Desk) -> No
 async def test_an_edit_gives_up_after_three_lost_races(desk: Desk) -> None:
     """A link that others change all the time is not changed blindly."""
     links = desk.api.links
-    issued = await links.issue(OPS, EVERYTHING, Scope("reports", key="a"), _same, None, None)
+    issued = await links.issue(BY_OPS, Scope("reports", key="a"), _same, None, None)
     assert isinstance(issued, IssuedLink)
     tries = []
 
@@ -71,8 +73,8 @@ async def test_an_edit_gives_up_after_three_lost_races(desk: Desk) -> None:
 
     desk.state.grants.save = lost  # type: ignore[method-assign,assignment]
     for call in (
-        links.edit(OPS, EVERYTHING, issued.held.grant.id, _same),
-        links.rotate(OPS, EVERYTHING, issued.held.grant.id),
+        links.edit(BY_OPS, issued.held.grant.id, _same),
+        links.rotate(BY_OPS, issued.held.grant.id),
     ):
         with pytest.raises(Refused) as refused:
             await call

@@ -17,7 +17,7 @@ SIGNER = Principal("app", "signer")
 async def test_a_signature_needs_both_rights(desk: Desk, method: str) -> None:
     """To sign and to do what the URL does are two rights; without either nothing is signed or written."""
     call = desk.api.policies.presign(
-        SIGNER, SIGNER, method=method, bucket="reports", key="signed/a", headers=(), expires_in=60
+        SIGNER, SIGNER, groups=(), method=method, bucket="reports", key="signed/a", headers=(), expires_in=60
     )
     if ACTION_OF[SIGNABLE[method]] in {Action.READ, Action.WRITE}:
         assert "X-Amz-Signature" not in repr(await call)
