@@ -5,19 +5,18 @@ Refuses to own sockets, timers and tasks (`gateway.backends.connection`).
 Laws: an answer that ends before its framing says so is never complete. An answer whose framing does not say where it
 ends is refused (RFC 9112 section 6.3 would read until the close, which looks the same as a cut). What comes at once
 is handed on at once, in however many chunks it was framed, and framing exceeds what it frames by `_OVERHEAD` at most.
-llhttp judges every head. One that came whole and is plain text is then split at its lines, which says the same as
-llhttp's own reading of it would, event by event.
+llhttp judges every head: event by event here, unless it is one that `gateway.backends.head` reads.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from functools import lru_cache
 from typing import Final
 
 import httptools
 
+from gateway.backends.head import Framing, PlainHead, find_framing, lowered, read_head
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.wire.http.fields import CONTROL
 
@@ -33,45 +32,15 @@ _OVERHEAD: Final = 1024 * 1024
 """Bytes of chunk sizes and trailers beyond those of the body: the same law as for callers
 (`gateway.wire.http.chunked`)."""
 
-_LENGTH: Final = re.compile(rb"\d{1,18}")
 _KEEP_ALIVE: Final = re.compile(r"timeout=(\d{1,6})", re.ASCII | re.IGNORECASE)
-
-
-_PLAIN_HEAD: Final = 4096
-"""Bytes of a read in which a head may end that is split."""
-
-
-class _NoEvents:
-    """For a parser that is asked for its judgement only."""
-
-    __slots__ = ()
-
-
-_NO_EVENTS: Final = _NoEvents()
-
-
-def _plain_lines(head: bytes) -> list[str] | None:
-    """The lines of a head, with its status line, that is nothing but text and line ends; else None."""
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    lines = text[:-4].split("\r\n")
-    if not text.startswith("HTTP/") or not "".join(lines).isprintable() or "\r\n " in text:
-        return None
-    return lines
-
-
-@lru_cache(1024)
-def _lowered(name: bytes) -> str:
-    return name.decode("latin-1").lower()
 
 
 class Response:
     """One answer. `bodiless` says that the request was a HEAD, whose answer has no body whatever its headers say.
 
     `complete` is true once the framing's own end was seen, `surplus` when bytes came after it: the answer stands then,
-    but its connection must not be used again.
+    but its connection must not be used again. `known` is the same object for answers whose heads say the same, but for
+    the fields of one answer; None where that is not known.
     """
 
     __slots__ = (
@@ -91,6 +60,7 @@ class Response:
         "head_done",
         "headers",
         "keep_alive",
+        "known",
         "length",
         "received",
         "started",
@@ -101,6 +71,7 @@ class Response:
     def __init__(self, *, bodiless: bool = False) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
+        self.known: PlainHead | None = None
         self.length: int | None = None
         self.chunks: deque[bytes] = deque()
         self.buffered = 0
@@ -155,29 +126,19 @@ class Response:
 
     def _take_plain_head(self, data: memoryview) -> bool:
         """Take it if it begins with a whole head as most are, whose body has a length; else nothing has happened."""
-        start = bytes(data[:_PLAIN_HEAD])
-        end = start.find(b"\r\n\r\n") + 4
-        lines = _plain_lines(start[:end]) if end >= 4 else None
-        if lines is None:
+        found = read_head(data)
+        if found is None:
             return False
-        judge = httptools.HttpResponseParser(_NO_EVENTS)
-        try:
-            judge.feed_data(start[:end])
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            return False
-        status, headers = judge.get_status_code(), self.headers
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            name, value = name.lower(), value.lstrip(" ")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        if status < 200 or "transfer-encoding" in headers:
-            headers.clear()
-            return False
+        end, self.known, self.headers = found
         self.started = self.head_done = True
-        self.status = status
-        fault = self._framing(judge.get_http_version())
-        if fault:
-            self.fail(Reason.UPSTREAM_BROKE, fault)
+        self.status = status = self.known.status
+        self._frame(
+            find_framing(self.known.version, status, self.headers, bodiless=True)
+            if self._bodiless
+            else self.known.framing
+        )
+        if self._fault:
+            self.fail(Reason.UPSTREAM_BROKE, self._fault)
         elif self.complete:
             self.surplus = len(data) > end
         else:
@@ -185,6 +146,11 @@ class Response:
             if len(data) > end:
                 self._take(data[end:])
         return True
+
+    def _frame(self, framing: Framing) -> None:
+        self._fault = self._fault or framing.fault
+        self.keep_alive, self.length = framing.keep_alive, framing.length
+        self.complete = framing.length == 0 and not self._fault
 
     def _parse(self, parser: httptools.HttpResponseParser, data: memoryview) -> None:
         try:
@@ -243,7 +209,8 @@ class Response:
     @property
     def keep_alive_seconds(self) -> int | None:
         """What the store says about its patience with an idle connection (`Keep-Alive: timeout=N`)."""
-        match = _KEEP_ALIVE.search(self.headers.get("keep-alive", ""))
+        told = self.headers.get("keep-alive")
+        match = None if told is None else _KEEP_ALIVE.search(told)
         return int(match[1]) if match else None
 
     def _take(self, data: memoryview) -> None:
@@ -288,7 +255,7 @@ class Response:
         self.status = status
         self.head_done = True
         self._read_headers()
-        self._fault = self._fault or self._framing(parser.get_http_version())
+        self._frame(find_framing(parser.get_http_version(), status, self.headers, bodiless=self._bodiless))
 
     def on_body(self, chunk: bytes) -> None:
         """Parser event."""
@@ -309,7 +276,7 @@ class Response:
         if self._head_bytes > MAX_HEAD and sum(len(name) + len(value) for name, value in self._fields) > MAX_HEAD:
             self._fault = "the head is too large"
         for raw_name, raw_value in self._fields:
-            name = _lowered(raw_name)
+            name = lowered(raw_name)
             try:
                 value = raw_value.decode("utf-8")
             except UnicodeDecodeError:
@@ -319,26 +286,3 @@ class Response:
             found.setdefault(name, []).append(value)
         self.headers |= {name: ", ".join(values) for name, values in found.items()}
         self._fields.clear()
-
-    def _framing(self, version: str) -> str:
-        """Set `length`, `keep_alive` and `complete`; returns what is wrong with the framing, "" if nothing."""
-        if version not in {"1.1", "1.0"}:
-            return "the answer is neither HTTP/1.1 nor HTTP/1.0"
-        options = self.headers.get("connection", "").lower()
-        self.keep_alive = "close" not in options if version == "1.1" else "keep-alive" in options
-        if self._bodiless or self.status in {204, 304}:
-            self.length = 0
-            self.complete = True
-            return ""
-        length, coding = self.headers.get("content-length"), self.headers.get("transfer-encoding")
-        if coding is not None:
-            if coding.lower() != "chunked" or version == "1.0" or length is not None:
-                return "transfer-encoding that cannot be trusted"
-            return ""
-        if length is None:
-            return "the answer says neither its length nor that it is chunked"
-        if not _LENGTH.fullmatch(length.encode()):
-            return "content-length is not a number"
-        self.length = int(length)
-        self.complete = self.length == 0
-        return ""

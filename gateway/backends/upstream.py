@@ -153,7 +153,7 @@ def _restore_partial(call: UpstreamCall, answer: Answer) -> Answer:
     asked = any(name == "range" for name, _ in call.headers)
     if part is None or not asked or answer.length != int(part[2]) - int(part[1]) + 1:
         return answer
-    return replace(answer, status=206)
+    return replace(answer, status=206, known=None)
 
 
 class StoreUpstream:

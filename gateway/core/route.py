@@ -175,13 +175,15 @@ class EmptyBody:
 class Answer:
     """A store's answer. Header names are lower-cased and values have no control bytes; none is filtered yet.
 
-    `length` is what the framing promises, None for a chunked body whose end is explicit.
+    `length` is what the framing promises, None for a chunked body whose end is explicit. `known` is one object for all
+    answers that say the same, but for when they were made and under which number; None where nobody knows of others.
     """
 
     status: int
     headers: Mapping[str, str]
     length: int | None
     body: AnswerBody = field(default_factory=EmptyBody)
+    known: object = None
 
 
 UploadBody = AsyncIterator[bytes | Stretch] | Callable[[], Awaitable[bytes]] | bytes

@@ -8,6 +8,7 @@ differs between the two faces is a method of both.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import ClassVar, Final, NoReturn
@@ -25,7 +26,7 @@ from gateway.wire.s3.calls import upstream_call
 from gateway.wire.s3.response_headers import response_headers
 from gateway.wire.sig.sigv4 import Verified
 
-__all__ = ["AtStore", "Call", "LinkAnswer", "LinkCall", "S3Call"]
+__all__ = ["AtStore", "Call", "Fields", "LinkAnswer", "LinkCall", "S3Call"]
 
 _WRITES: Final = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT})
 
@@ -52,14 +53,18 @@ class LinkAnswer(Enum):
 
 
 class AtStore:
-    """What a call asks of its store, made once for all that make the same call by the same route."""
+    """What a call asks of its store, made once for all that make the same call by the same route; and what they are
+    shown of its answer, once for all answers that say the same."""
 
-    __slots__ = ("_made", "_only_new", "_route")
+    __slots__ = ("_known", "_made", "_only_new", "_route", "_shown", "_shown_by")
 
     def __init__(self) -> None:
         self._route: Route | None = None
         self._only_new = False
         self._made: UpstreamCall | None = None
+        self._known: object = None
+        self._shown_by: Grant | None = None
+        self._shown: Fields = ()
 
     def by(
         self, route: Route, request: ObjectRequest, *, body_length: int | None = None, only_new: bool = False
@@ -69,6 +74,13 @@ class AtStore:
             self._made = upstream_call(route, request, body_length=body_length, only_new=only_new)
             self._route, self._only_new = route, only_new
         return self._made
+
+    def shown(self, answer: Answer, by: Grant | None, made: Callable[[], Sequence[tuple[str, str]]]) -> Fields:
+        """What a client is shown of an answer, `made` by the call and by this grant alone."""
+        if answer.known is None or answer.known is not self._known or by is not self._shown_by:
+            self._shown = tuple(made())
+            self._known, self._shown_by = answer.known, by
+        return self._shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +133,26 @@ class LinkCall:
         """The parameters by which a store that answers in our place shows the object as we would."""
         return [("response-content-disposition", content_disposition("attachment", clean_filename(self.title)))]
 
-    def answer_headers(self, answer: Answer, permit: Permit) -> list[tuple[str, str]]:
+    def answer_ids(self, request_id: str) -> Fields:
+        """The headers by which a client may tell one answer from all others: not on this face."""
+        return ()
+
+    def answer_headers(self, answer: Answer, permit: Permit) -> Fields:
         """What a client is shown of a store's answer. The head of an archive is ours already."""
         if self.answer is LinkAnswer.ARCHIVE:
-            return [*answer.headers.items(), *LINK_HEADERS]
+            return (*answer.headers.items(), *LINK_HEADERS)
         grant = permit.grant or self.grant
-        return response_headers(
+        return self.at_store.shown(
             answer,
-            self.request,
-            link=True,
-            key=self.attempt.key,
-            grant_filename=grant.filename,
-            grant_content_type=grant.content_type,
+            grant,
+            lambda: response_headers(
+                answer,
+                self.request,
+                link=True,
+                key=self.attempt.key,
+                grant_filename=grant.filename,
+                grant_content_type=grant.content_type,
+            ),
         )
 
     def only_new(self, permit: Permit) -> bool:
@@ -189,11 +209,13 @@ class S3Call:
         """The parameters by which a store that answers in our place shows the object as we would."""
         return [(name, value) for name, value in self.request.params.items() if name.startswith("response-")]
 
-    def answer_headers(self, answer: Answer, permit: Permit) -> list[tuple[str, str]]:
+    def answer_ids(self, request_id: str) -> Fields:
+        """The headers by which a client may tell one answer from all others."""
+        return s3_ids(request_id)
+
+    def answer_headers(self, answer: Answer, permit: Permit) -> Fields:
         """What a client is shown of a store's answer."""
-        headers = response_headers(answer, self.request, link=False, key=self.attempt.key)
-        headers += s3_ids(permit.exchange.request_id)
-        return headers
+        return self.at_store.shown(answer, None, lambda: response_headers(answer, self.request, link=False))
 
     def only_new(self, permit: Permit) -> bool:
         """Whether a write may not replace what is there; its own conditions say so here."""

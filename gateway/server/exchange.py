@@ -29,6 +29,8 @@ from gateway.wire.replies import Reply
 
 __all__ = ["ClientExchange", "client_address", "head_deadline", "is_trusted"]
 
+Fields = tuple[tuple[str, str], ...]
+
 _SERVER: Final = ("Server", "gateway")
 _UNADMITTED_SECONDS: Final = 10.0
 _FIRST_LOOK: Final = 0.002
@@ -190,7 +192,7 @@ class ClientExchange:
         """
         body = reply.body
         with _ClientErrors(self):
-            head = self._begin(reply.status, reply.headers, len(body))
+            head = self._begin(reply.status, reply.headers, len(body), reply.own)
             if not self._bodiless:
                 self.bytes_out += len(body)
                 head += body
@@ -201,11 +203,13 @@ class ClientExchange:
             self.client_side = False
         self._end()
 
-    async def start(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
-        """Send the head of a streamed answer; `length` None means chunked."""
+    async def start(
+        self, status: int, headers: Iterable[tuple[str, str]], length: int | None, own: Fields = ()
+    ) -> None:
+        """Send the head of a streamed answer; `length` None means chunked, `own` are fields that no other has."""
         self._left = length
         with _ClientErrors(self):
-            self._connection.write(self._begin(status, headers, length))
+            self._connection.write(self._begin(status, headers, length, own))
 
     async def write(self, chunk: bytes) -> None:
         """Send body bytes and wait while the client is behind.
@@ -380,7 +384,7 @@ class ClientExchange:
         """Body bytes that the client's kernel has acknowledged, to judge its speed by; and all bytes it sent us."""
         return self.bytes_in + self.bytes_out - self._connection.unacknowledged
 
-    def _begin(self, status: int, headers: Iterable[tuple[str, str]], length: int | None) -> bytes:
+    def _begin(self, status: int, headers: Iterable[tuple[str, str]], length: int | None, own: Fields) -> bytes:
         arrival = self._arrival
         modern = arrival.version >= (1, 1)
         self._bodiless = has_no_body(arrival.method, status)
@@ -396,11 +400,12 @@ class ClientExchange:
         told = None if self._kept == modern else "keep-alive" if self._kept else "close"
         head = answer_head(
             status,
-            [*headers, *self.extra, _SERVER],
+            (*headers, *self.extra, _SERVER),
             length=length,
             chunked=self._chunked,
             date=self._connection.date(),
             connection=told,
+            own=own,
         )
         # Only now: in place of a head that could not be written, another answer can still be given.
         self.status = status

@@ -69,15 +69,16 @@ class WrittenPage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole small answer. `Content-Length` and `Date` are the writer's to add."""
+    """A whole small answer. `Content-Length` and `Date` are the writer's to add. `own` are fields that no other has."""
 
     status: int
     headers: Fields = ()
     body: bytes = b""
+    own: Fields = ()
 
     def without_body(self) -> Reply:
         """The same answer to HEAD."""
-        return Reply(self.status, self.headers)
+        return Reply(self.status, self.headers, own=self.own)
 
 
 def s3_ids(request_id: str) -> Fields:

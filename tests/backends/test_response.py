@@ -269,6 +269,10 @@ LINES = st.sampled_from(
         b"X-N\xc3\xa9: 1",
         b"X-Zero: \0",
         b"Upgrade: h2c",
+        b"Date: now",
+        b"x-amz-request-id: 1 ",
+        b"x-amz-id-2:\t1",
+        b"X-Amz-Request-Id: a\tb",
     ]
 )
 STATUSES = st.sampled_from(

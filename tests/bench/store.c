@@ -26,7 +26,7 @@
 enum { NOISE = 1 << 20, HEAD = 16384, FILES = 16384, DOCUMENT = 1 << 16 };
 
 #define FIELDS \
-    "Server: store\r\nDate: Sun, 22 Nov 2026 02:06:37 GMT\r\nx-amz-request-id: 18EA3BD755A5FC3FE284D2BE\r\n" \
+    "Server: store\r\nDate: Sun, 22 Nov 2026 02:06:37 GMT\r\nx-amz-request-id: 18EA3BD755A5FC3F%08X\r\n" \
     "Last-Modified: Sun, 22 Nov 2026 02:06:37 GMT\r\nETag: \"5d41402abc4b2a76b9719d911017c592\"\r\n" \
     "Accept-Ranges: bytes\r\n"
 
@@ -42,6 +42,7 @@ struct connection {
 
 static struct connection *connections[FILES];
 static int queue, noise;
+static unsigned number;  /* of the answer, as stores have it */
 static char listing[DOCUMENT];
 
 static void watch(int fd, int operation, unsigned events) {
@@ -74,7 +75,8 @@ static long long size_of(const char *target, const char *end) {
 
 static void document(struct connection *c, const char *fields, const char *text) {
     c->reply_length = (size_t)snprintf(
-        c->reply, sizeof c->reply, "HTTP/1.1 200 OK\r\n" FIELDS "%sContent-Length: %zu\r\n\r\n%s", fields, strlen(text), text);
+        c->reply, sizeof c->reply, "HTTP/1.1 200 OK\r\n" FIELDS "%sContent-Length: %zu\r\n\r\n%s", ++number, fields,
+        strlen(text), text);
 }
 
 static const char XML[] = "Content-Type: application/xml\r\n";
@@ -101,7 +103,7 @@ static void answer(struct connection *c) {
         if (range) snprintf(part, sizeof part, "Content-Range: bytes %lld-%lld/%lld\r\n", from, to, size);
         c->reply_length = (size_t)snprintf(c->reply, sizeof c->reply,
             "HTTP/1.1 %s\r\n" FIELDS "Content-Type: application/octet-stream\r\n%sContent-Length: %lld\r\n\r\n",
-            range ? "206 Partial Content" : "200 OK", part, to - from + 1);
+            range ? "206 Partial Content" : "200 OK", ++number, part, to - from + 1);
         c->rest = first == 'H' ? 0 : to - from + 1;
     }
     c->reply_sent = 0;

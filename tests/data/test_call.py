@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, fields, replace
 from typing import get_type_hints
+from unittest.mock import Mock
 
 import pytest
 
 from gateway.core.attempt import ANONYMOUS, Attempt, Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.request import Action, BucketPlace, LinkPlace, ObjectRequest, Operation
-from gateway.core.route import Backend, Bucket, Capability, Route
+from gateway.core.route import Answer, Backend, Bucket, Capability, Route
 from gateway.core.token import hash_secret
 from gateway.data.call import LinkAnswer, LinkCall, S3Call
+from gateway.data.state.transfers import Permit
 from gateway.wire.parse import raw_request
 
 LINK = Grant(
@@ -62,7 +64,17 @@ def test_a_links_call_has_its_grant() -> None:
 
 def test_both_faces_answer_the_same_questions() -> None:
     """What differs between a link and the S3 face is a method of both, so that no step asks which of them it has."""
-    asked = {"own_fields", "overrides", "answer_headers", "error_reply", "only_new", "takes_use", "verified", "lease"}
+    asked = {
+        "own_fields",
+        "overrides",
+        "answer_headers",
+        "answer_ids",
+        "error_reply",
+        "only_new",
+        "takes_use",
+        "verified",
+        "lease",
+    }
     assert all(hasattr(kind, name) for kind in (LinkCall, S3Call) for name in asked)
 
 
@@ -111,3 +123,31 @@ def test_a_write_that_may_not_replace_is_another_call() -> None:
     made = [at_store.by(route, request, body_length=3, only_new=only_new) for only_new in (False, True, True, False)]
     assert [False, True, True, False] == [("if-none-match", "*") in call.headers for call in made]
     assert made[1] is made[2]
+
+
+def test_what_a_client_is_shown_is_made_once_for_answers_that_say_the_same() -> None:
+    """The next answer with the same head is shown the same; another head, another grant, or a head that nobody knows is
+    shown anew."""
+    call = link_call()
+    permit = Permit(exchange=Mock(), grant=LINK, attempt=call.attempt, route=Mock())
+    same = Answer(200, {"content-type": "image/png"}, 3, known=object())
+    shown = call.answer_headers(same, permit)
+    assert ("Content-Disposition", 'inline; filename="a.pdf"') in shown
+    assert shown is call.again(attempt("2026/a.pdf"), 1).answer_headers(same, permit)
+    other = replace(same, headers={"content-type": "image/gif"}, known=object())
+    assert ("Content-Type", "image/gif") in call.answer_headers(other, permit)
+    permit.grant = replace(LINK, content_type="text/html")
+    assert ("Content-Type", "text/html") in call.answer_headers(other, permit)
+    for kind in ("image/png", "image/gif"):
+        unknown = replace(same, headers={"content-type": kind}, known=None)
+        assert ("Content-Type", kind) in s3_call().answer_headers(unknown, permit)
+
+
+def test_ids_are_of_one_answer() -> None:
+    """What the S3 face says under each request's own number is no part of what is kept."""
+    call = s3_call()
+    permit = Permit(exchange=Mock(request_id="R1"), grant=None, attempt=call.attempt, route=Mock())
+    answer = Answer(200, {"etag": '"a"'}, 3, known=object())
+    assert "R1" not in str(call.answer_headers(answer, permit))
+    assert ("x-amz-request-id", "R1") in call.answer_ids("R1")
+    assert () == link_call().answer_ids("R1")

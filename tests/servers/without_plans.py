@@ -1,9 +1,10 @@
-"""The gateway, with nothing remembered of any request: `python -m tests.servers.without_plans serve …`."""
+"""The gateway, with nothing remembered of any request or answer: `python -m tests.servers.without_plans serve …`."""
 
 from __future__ import annotations
 
 import runpy
 
+from gateway.backends import head
 from gateway.core.request import RawRequest
 from gateway.data.state.alike import Alike
 from gateway.server.head import KnownHeads
@@ -13,7 +14,7 @@ __all__ = ["forget"]
 
 
 def forget() -> None:
-    """From now on nothing is kept of any request in this process."""
+    """From now on nothing is kept of any request in this process, and of no store's answer."""
 
     def keep(known: KnownHeads, wire: bytes, request: IncomingRequest) -> None:
         return None
@@ -23,6 +24,7 @@ def forget() -> None:
 
     KnownHeads.keep = keep  # type: ignore[method-assign]
     Alike.keep = note  # type: ignore[method-assign]
+    head._MOST_KNOWN = 0  # type: ignore[misc]
 
 
 if __name__ == "__main__":

@@ -17,12 +17,11 @@ from gateway.core.loan import Lender
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Operation
 from gateway.core.route import Answer
-from gateway.data.call import Call
+from gateway.data.call import Call, Fields
 from gateway.data.plane import DataPlane
 from gateway.data.s3.keepalive import KeepAliveReply, Opened
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.reserve import claim, count_whole
-from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply
 
 __all__ = ["relay"]
@@ -46,9 +45,9 @@ async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) ->
     if isinstance(opened, Reply):
         await exchange.send(opened)
         return
-    headers = call.answer_headers(opened, permit)
+    headers, own = call.answer_headers(opened, permit), call.answer_ids(exchange.request_id)
     if call.request.operation is not Operation.GET_OBJECT or opened.status not in _BODY_STATUSES:
-        await _bodiless(exchange, opened, headers, permit)
+        await _bodiless(permit, opened, headers, own)
         return
     whole = _whole_size(opened)
     claimed = 0 if opened.length is None else await claim(plane.leases, permit, opened.length, whole)
@@ -58,9 +57,9 @@ async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) ->
         permit.moved += len(body)  # before it is sent: who leaves with most of it has had it
         permit.consumed = True
         await count_whole(plane.leases, permit, plane.clock())
-        await exchange.send(Reply(opened.status, tuple(headers), body))
+        await exchange.send(Reply(opened.status, headers, body, own))
         return
-    await exchange.start(opened.status, headers, opened.length)
+    await exchange.start(opened.status, headers, opened.length, own)
     await _stream(plane, permit, opened, whole, claimed)
     _require_whole(opened, permit.moved)
     permit.consumed = True
@@ -72,14 +71,15 @@ def _require_whole(answer: Answer, came: int) -> None:
         raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"{came} of {answer.length} bytes came")
 
 
-async def _bodiless(exchange: ClientExchange, answer: Answer, headers: list[tuple[str, str]], permit: Permit) -> None:
+async def _bodiless(permit: Permit, answer: Answer, headers: Fields, own: Fields) -> None:
     """HEAD, 304, and the answers to writes: what counts is in the head."""
-    if answer.status < 300 and permit.exchange.bytes_in:
+    exchange = permit.exchange
+    if answer.status < 300 and exchange.bytes_in:
         permit.consumed = True
     length = (
         answer.headers.get("content-length") if exchange.raw is not None and exchange.raw.method == "HEAD" else None
     )
-    await exchange.start(answer.status, headers, int(length) if length is not None and length.isdigit() else 0)
+    await exchange.start(answer.status, headers, int(length) if length is not None and length.isdigit() else 0, own)
     await exchange.finish()
 
 

@@ -9,7 +9,8 @@ none, it is the one that lets nothing run and nothing load.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -31,14 +32,15 @@ def has_no_body(method: str, status: int) -> bool:
 
 def answer_head(
     status: int,
-    fields: Iterable[tuple[str, str]],
+    fields: Collection[tuple[str, str]],
     *,
     length: int | None,
     date: str,
     chunked: bool = False,
     connection: str | None = None,
+    own: Collection[tuple[str, str]] = (),
 ) -> bytes:
-    """The bytes up to the empty line.
+    """The bytes up to the empty line. `own` are further fields, which no other answer has.
 
     `length` in bytes is sent unless it is None or the status forbids it; `connection` is sent if it is not None. A body
     without a type of its own is declared as bytes (RFC 9110, 8.3), one without a policy of its own is sandboxed. Values
@@ -47,27 +49,39 @@ def answer_head(
     Raises:
         ValueError: a name or a value has a line break or a NUL.
     """
-    lines = []
+    start = _start(status, tuple(fields), length, connection, chunked=chunked)
+    return f"{start}{_lines(own)}Date: {date}\r\n\r\n".encode("utf-8", "surrogateescape")
+
+
+@lru_cache(512)
+def _start(
+    status: int, fields: tuple[tuple[str, str], ...], length: int | None, connection: str | None, *, chunked: bool
+) -> str:
+    """All but what no other answer has: of one object, it is the same again and again."""
     typed = sniffed = opened = length == 0 or status in _NO_LENGTH
-    for name, value in fields:
-        lines.append(f"{name}: {value}\r\n")
+    for name, _ in fields:
         typed = typed or name in _TYPE
         sniffed = sniffed or name == _NOSNIFF
         opened = opened or name == _POLICY
+    more = []
     if not typed:
-        lines.append("Content-Type: application/octet-stream\r\n")
+        more.append(("Content-Type", "application/octet-stream"))
     if not sniffed:
-        lines.append(f"{_NOSNIFF}: nosniff\r\n")
+        more.append((_NOSNIFF, "nosniff"))
     if not opened:
-        lines.append(f"{_POLICY}: default-src 'none'; sandbox\r\n")
+        more.append((_POLICY, "default-src 'none'; sandbox"))
     if chunked:
-        lines.append("Transfer-Encoding: chunked\r\n")
+        more.append(("Transfer-Encoding", "chunked"))
     elif length is not None and status not in _NO_LENGTH:
-        lines.append(f"Content-Length: {length}\r\n")
+        more.append(("Content-Length", str(length)))
     if connection is not None:
-        lines.append(f"Connection: {connection}\r\n")
-    text = "".join(lines)
-    if text.count("\r") != len(lines) or text.count("\n") != len(lines) or "\0" in text:
-        raise ValueError("a field of an answer has a line break or a NUL")
+        more.append(("Connection", connection))
     line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
-    return f"{line}{text}Date: {date}\r\n\r\n".encode("utf-8", "surrogateescape")
+    return line + _lines([*fields, *more])
+
+
+def _lines(fields: Collection[tuple[str, str]]) -> str:
+    text = "".join([f"{name}: {value}\r\n" for name, value in fields])
+    if text.count("\r") != len(fields) or text.count("\n") != len(fields) or "\0" in text:
+        raise ValueError("a field of an answer has a line break or a NUL")
+    return text

@@ -28,6 +28,15 @@ def test_a_known_length_is_told() -> None:
     ) == answer_head(200, [("ETag", "x")], length=5, date=DATE)
 
 
+def test_fields_of_one_answer_stand_behind_those_of_all() -> None:
+    """What is kept of a head has none of them: neither the date nor any that is said of one answer."""
+    for own in ("1", "2"):
+        head = answer_head(204, [("ETag", "x")], length=0, date=DATE, own=[("x-amz-request-id", own)])
+        assert f"HTTP/1.1 204 No Content\r\nETag: x\r\nx-amz-request-id: {own}\r\nDate: {DATE}\r\n\r\n".encode() == head
+    with pytest.raises(ValueError, match="line break"):
+        answer_head(204, [], length=0, date=DATE, own=[("x-amz-request-id", "1\r\nX-More: 1")])
+
+
 def test_a_type_of_its_own_is_kept() -> None:
     """In either spelling; nothing is added beside it."""
     for name in ("Content-Type", "content-type"):

@@ -1,0 +1,149 @@
+"""The head of a store's answer: read once, and known when it comes again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.backends import head as heads
+from gateway.backends.head import PlainHead, find_framing, read_head
+from gateway.core.request import BucketPlace, LinkPlace, ObjectRequest, Operation
+from gateway.core.route import Answer
+from gateway.wire.parse import raw_request
+from gateway.wire.s3.response_headers import response_headers
+
+PLAIN = b'HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: 3\r\n\r\n'
+FOR_ONCE = [
+    b"Date: Sun, 22 Nov 2026 05:00:00 GMT",
+    b"date:Sun",
+    b"x-amz-request-id: 1",
+    b"X-Amz-Request-Id: 2",
+    b"x-amz-id-2:  a b= ",
+    b"x-oss-request-id: 3",
+    b"X-Trans-Id: tx4",
+    b"CF-RAY: 5-FRA",
+    b"X-GUploader-UploadID: 6",
+]
+"""As stores write them."""
+
+
+@pytest.fixture(autouse=True)
+def remembering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the tests run without memory, these have theirs."""
+    monkeypatch.setattr(heads, "_MOST_KNOWN", 1024)
+
+
+def known(wire: bytes) -> PlainHead:
+    found = read_head(memoryview(wire))
+    assert found is not None
+    return found[1]
+
+
+def with_lines(*lines: bytes) -> bytes:
+    return PLAIN.replace(b"ETag", b"\r\n".join([*lines, b"ETag"]), 1)
+
+
+def test_a_head_is_as_long_as_it_is() -> None:
+    """What follows is the body's; without its end there is no head yet."""
+    found = read_head(memoryview(PLAIN + b"abc"))
+    assert found is not None
+    assert (len(PLAIN), {"etag": '"a"', "content-length": "3"}) == (found[0], found[2])
+    assert read_head(memoryview(PLAIN[:-1])) is None
+
+
+@pytest.mark.parametrize("line", FOR_ONCE)
+def test_a_head_is_known_again_whatever_is_said_of_one_answer(line: bytes) -> None:
+    """When an answer was made, and under which number, makes it no other one; and is told all the same."""
+    found = read_head(memoryview(with_lines(line)))
+    assert found is not None
+    assert known(PLAIN) is found[1]
+    name, _, value = line.decode().partition(":")
+    assert value.lstrip(" ") == found[2][name.lower()]
+    assert name.lower() not in found[1].headers
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        PLAIN.replace(b'"a"', b'"b"'),
+        PLAIN.replace(b"200 OK", b"206 Part"),
+        PLAIN.replace(b"1.1", b"1.0"),
+        PLAIN.replace(b": 3", b": 4"),
+        with_lines(b"X-Amz-Meta-Date: today"),
+        with_lines(b"Last-Modified: Sun, 22 Nov 2026 05:00:00 GMT"),
+    ],
+)
+def test_a_head_that_says_something_else_is_another(other: bytes) -> None:
+    """Whatever a caller may be shown, or the framing rests on, tells heads apart."""
+    assert known(PLAIN) is not known(other)
+
+
+@pytest.mark.parametrize(
+    "line", [b"Date: a\tb", b"Date: \x01", b"Date: \xc3\xa9", b"Date: a\r\n b", b"Date : a", b"Date"]
+)
+def test_what_is_odd_is_not_passed_over(line: bytes) -> None:
+    """A field of one answer is left out only as plain text in one line; else the whole head is judged, each time."""
+    known(PLAIN)
+    found = read_head(memoryview(with_lines(line)))
+    assert found is None or found[1] is not known(PLAIN)
+
+
+def test_fields_of_one_answer_are_joined_like_others() -> None:
+    """Two of one name are one line, as of any name (RFC 9110, 5.2)."""
+    found = read_head(memoryview(with_lines(b"Date: a", b"X-Same: 1", b"x-same: 2", b"Date: b")))
+    assert found is not None
+    assert ("a, b", "1, 2") == (found[2]["date"], found[2]["x-same"])
+
+
+def test_no_caller_is_shown_a_field_of_one_answer() -> None:
+    """What is shown is kept for all answers with the same head: it never has what is said of one of them."""
+    wire = with_lines(*FOR_ONCE)
+    found = read_head(memoryview(wire))
+    assert found is not None
+    of_one = found[2].keys() - found[1].headers.keys()
+    assert {line.partition(b":")[0].decode().lower() for line in FOR_ONCE} == of_one
+    raw = raw_request("GET", "/reports/a", [(b"Host", b"gw")])
+    for place in (BucketPlace("reports", "a"), LinkPlace("token", "a")):
+        request = ObjectRequest(raw=raw, operation=Operation.GET_OBJECT, place=place)
+        for link in (False, True):
+            shown = response_headers(Answer(200, found[2], 3), request, link=link, key="a")
+            assert of_one.isdisjoint(name.lower() for name, _ in shown)
+
+
+def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The heads that came last are known, the others are read again; long ones always are."""
+    monkeypatch.setattr(heads, "_MOST_KNOWN", 2)
+    monkeypatch.setattr(heads, "_KNOWN", heads._KnownHeads())
+    first, second, third = (PLAIN.replace(b'"a"', b'"%d"' % number) for number in range(3))
+    before = known(first)
+    known(second)
+    assert before is known(first)
+    known(third)
+    assert before is known(first)
+    known(second)
+    known(third)
+    assert before is not known(first)
+    long = with_lines(b"X-Long: " + b"y" * heads._LONGEST_KNOWN)
+    assert known(long) is not known(long)
+
+
+def test_fields_are_the_callers_own() -> None:
+    """Who changes what an answer said changes no other answer."""
+    for _ in range(2):
+        found = read_head(memoryview(PLAIN))
+        assert found is not None
+        assert "x-mine" not in found[2]
+        found[2]["x-mine"] = "1"
+
+
+@given(st.sampled_from(["1.1", "1.0", "2.0"]), st.sampled_from([200, 204, 304, 404]), st.booleans(), st.booleans())
+def test_a_body_ends_where_its_framing_says(version: str, status: int, bodiless: bool, measured: bool) -> None:
+    """A length, or no body at all; what says neither is a fault, and so is a version that nobody speaks."""
+    framing = find_framing(version, status, {"content-length": "5"} if measured else {}, bodiless=bodiless)
+    if version == "2.0":
+        assert framing.fault
+    elif bodiless or status in {204, 304}:
+        assert ("", 0) == (framing.fault, framing.length)
+    else:
+        assert (measured, 5 if measured else None) == (not framing.fault, framing.length)
