@@ -12,6 +12,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Protocol
 
+from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.narrowing import Narrowing
 from gateway.core.reasons import Reason
@@ -45,12 +46,16 @@ class GrantState(StrEnum):
     ACTIVE = "active"
     PENDING = "pending"
     SUSPENDED = "suspended"
+    AWAITING_APPROVAL = "awaiting_approval"
     EXPIRED = "expired"
     REVOKED = "revoked"
     USED_UP = "used_up"
 
 
-LIVING: Final = (GrantState.ACTIVE, GrantState.PENDING, GrantState.SUSPENDED, GrantState.USED_UP)
+LIVING: Final = (
+    *(GrantState.ACTIVE, GrantState.PENDING, GrantState.SUSPENDED, GrantState.AWAITING_APPROVAL),
+    GrantState.USED_UP,
+)
 """The states of what could be used again, by itself or by an edit of what is no end."""
 
 
@@ -96,7 +101,9 @@ class Grant:
     `suspended_by` is who may lift a suspension, beside every admin.
     `groups` are those that were said of the owner, a user, when the link was made or last changed by them: rules that
     name groups count for the link as they did for the owner then.
-    `rule` names the policy rule that allowed the link, for revocation by policy. `version` grows with every edit.
+    `rule` names the policy rule that allowed the link, for revocation by policy, or for whose approval a key waits or
+    waited. `waiting` says that it is not released yet; `approvals` are those under rules that ask for one.
+    `version` grows with every edit.
     """
 
     id: str
@@ -127,6 +134,8 @@ class Grant:
     rule: str | None = None
     suspended_at: float | None = None
     suspended_by: str = ""
+    waiting: Waiting | None = None
+    approvals: tuple[Approval, ...] = ()
     revoked_at: float | None = None
     revoked_reason: str | None = None
     sealed: bytes | None = field(default=None, repr=False)
@@ -168,6 +177,10 @@ class Grant:
             return Action.WRITE in self.actions
         return not self.narrowed or any(not part.actions or Action.WRITE in part.actions for part in self.narrowed)
 
+    def released_under(self, rule: str) -> bool:
+        """Whether somebody approved of it under the rule of this name."""
+        return any(approval.rule == rule for approval in self.approvals)
+
     @property
     def placed(self) -> bool:
         """Whether every part of a key's narrowing names its bucket."""
@@ -181,10 +194,13 @@ class Grant:
         """The state that time and revocation give it; uses are the lease store's to know."""
         if self.revoked_at is not None:
             return GrantState.REVOKED
-        if self.expires_at is not None and now >= self.expires_at:
+        waiting = self.waiting
+        if (self.expires_at is not None and now >= self.expires_at) or (waiting is not None and now >= waiting.until):
             return GrantState.EXPIRED
         if self.suspended_at is not None:
             return GrantState.SUSPENDED
+        if waiting is not None:
+            return GrantState.AWAITING_APPROVAL
         if self.not_before is not None and now < self.not_before:
             return GrantState.PENDING
         return GrantState.ACTIVE
@@ -198,6 +214,8 @@ class Grant:
                 return Reason.EXPIRED
             case GrantState.SUSPENDED:
                 return Reason.SUSPENDED
+            case GrantState.AWAITING_APPROVAL:
+                return Reason.AWAITING_APPROVAL
             case GrantState.PENDING:
                 return Reason.NOT_YET_VALID
             case GrantState.ACTIVE | GrantState.USED_UP:
@@ -245,7 +263,8 @@ class GrantStore(Protocol):
 class GrantFilter:
     """Every field narrows; None does not. `state` is judged at `now`.
 
-    `bucket` and `prefix` match links whose scope is inside, and keys of which one place is.
+    `bucket` and `prefix` match links whose scope is inside, and keys of which one place is. With `shown_to`, only what
+    this principal owns, and what awaits approval under one of the rules in `approves`.
     """
 
     now: float
@@ -255,6 +274,8 @@ class GrantFilter:
     prefix: str | None = None
     label: str | None = None
     state: GrantState | None = None
+    shown_to: Principal | None = None
+    approves: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,5 +315,16 @@ class GrantAdmin(GrantStore, Protocol):
         """How many grants a revocation of this target would mark now: those it means that are not revoked yet.
 
         A backend's revocation marks none, as no stored grant tells its backend: the view ends its uses.
+        """
+        ...
+
+    async def count_waiting(self, now: float) -> int:
+        """How many grants wait for an approval that can still be given."""
+        ...
+
+    async def prune(self, before: float) -> int:
+        """Forget the grants that ended by themselves before this instant, with their counters; returns how many.
+
+        Their records, and the revocations that name them, stay. One that is revived meanwhile is kept.
         """
         ...

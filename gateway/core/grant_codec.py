@@ -15,6 +15,7 @@ from base64 import b64decode, b64encode
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
+from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.narrowing import Narrowing
@@ -93,6 +94,8 @@ def document_of(grant: Grant) -> str:
         document["source"] = grant.source
     if grant.issued_by:
         document["issued_by"] = grant.issued_by
+    if grant.approvals:
+        document["approvals"] = [list(approval) for approval in grant.approvals]
     document |= _write_secret(grant) | _write_unbegun(grant)
     return json.dumps(document, separators=(",", ":"))
 
@@ -110,11 +113,14 @@ def _write_secret(grant: Grant) -> dict[str, Any]:
 
 
 def _write_unbegun(grant: Grant) -> dict[str, Any]:
-    """What says that a grant stands on groups, or is suspended, and when it begins for whoever knows what that is."""
+    """What says that a grant stands on groups, is not approved yet, or suspended, and when it begins for whoever knows
+    what that is."""
     written: dict[str, Any] = {}
     begins = grant.not_before
     if grant.groups:
         written["groups"], begins = [list(grant.groups), begins], _NEVER
+    if grant.waiting is not None:
+        written["waiting"], begins = [*grant.waiting, begins], _NEVER
     if grant.suspended_at is not None:
         written["suspended"], begins = [grant.suspended_at, grant.suspended_by, begins], _NEVER
     return written | {"not_before": begins} if written else {}
@@ -137,6 +143,7 @@ def _grant_of(row: GrantRow) -> Grant:
     chosen: dict[str, Any] = {name: document.get(name) for name in _PLAIN}
     chosen |= {name: document.get(name, False) for name in _SWITCHES}
     suspended_at, suspended_by, begins = document.get("suspended", (None, "", chosen["not_before"]))
+    since, until, asked_by, begins = document.get("waiting", (None, None, (), begins))
     groups, chosen["not_before"] = document.get("groups", ((), begins))
     scope, rate = document.get("scope"), document.get("rate")
     sealed, session_hash = document.get("sealed_narrowed", document.get("sealed")), document.get("session_hash")
@@ -163,6 +170,8 @@ def _grant_of(row: GrantRow) -> Grant:
         session_policy=None if session_policy is None else read_session_policy(session_policy),
         suspended_at=suspended_at,
         suspended_by=suspended_by,
+        waiting=None if since is None else Waiting(since, until, tuple(asked_by)),
+        approvals=tuple(Approval(*approval) for approval in document.get("approvals", ())),
         issued_by=document.get("issued_by", ""),
         **chosen,
     )

@@ -210,6 +210,12 @@ class PathPattern:
             return False
         return self._head_matches(whole_segments)
 
+    def includes(self, other: PathPattern) -> bool:
+        """Whether it is seen by their texts that whatever the other one means, this one does; in doubt no."""
+        if self.text in {"**", other.text}:
+            return True
+        return self.deep and other.text.startswith(self.text.removesuffix("**"))
+
     def names_bucket(self, bucket: str) -> bool:
         """Whether anything in the bucket could be meant."""
         return self.bucket is None or self.bucket.matches(bucket)

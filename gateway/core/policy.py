@@ -17,11 +17,12 @@ from typing import Final
 from gateway.core.attempt import Attempt, Principal, address_class
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.limits import Limit
+from gateway.core.narrowing import Narrowing
 from gateway.core.pattern import key_fault, prefix_fault
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Capability, Route
-from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
+from gateway.core.rule import UNRELEASED, Effect, LimitRule, LinkLimits, Rule
 
 __all__ = [
     "Explanation",
@@ -33,6 +34,7 @@ __all__ = [
     "objections_to_share",
     "only_time_can_end",
     "rules_counting",
+    "rules_to_approve",
 ]
 
 _REMEMBERED: Final = 4096
@@ -137,7 +139,9 @@ class Policy:
     def visible_buckets(self, principal: Principal, grant: Grant | None = None) -> list[Bucket]:
         """The buckets that some allow rule of this principal names, by name, as far as its key sees them."""
         groups = () if grant is None else grant.groups
-        rules = [rule for rule in self.rules_for(principal, groups) if rule.effect is Effect.ALLOW]
+        by_key = grant is not None and grant.kind is GrantKind.KEY
+        allow = (rule for rule in self.rules_for(principal, groups) if rule.effect is Effect.ALLOW)
+        rules = [rule for rule in allow if grant is None or not by_key or rule.released(grant)]
         return [
             bucket
             for name, bucket in sorted(self.buckets.items())
@@ -222,7 +226,10 @@ def explain(policy: Policy, grant: Grant | None, attempt: Attempt) -> Explanatio
 
 
 def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, ...], Rule | None]:
-    """Why the owner may not have this link, and the share rule that lets them, judged at the moment of issue."""
+    """Why the owner may not have this link, and the share rule that lets them, judged at the moment of issue.
+
+    That an approval is still to be given is no objection. A rule that asks for none, or was given one, comes first.
+    """
     if link.scope is None:
         raise ValueError("only links are shared")
     whole = _whole_scope(link, Action.SHARE)
@@ -235,9 +242,9 @@ def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, .
             found.append(folded)
         found.extend(_rule_objections(policy.relevant(link.owner, link.groups, attempt), link.owner, None, attempt))
     relevant = policy.relevant(link.owner, link.groups, whole)
-    found.extend(_share_objections(relevant, link, whole))
-    share_rules = (rule for rule, faults in _share_rules(relevant, link, whole) if not faults)
-    return tuple(dict.fromkeys(found)), next(share_rules, None)
+    found.extend(_share_objections(relevant, link, whole, released=False))
+    share_rules = [rule for rule, faults in _share_rules(relevant, link, whole) if not faults]
+    return tuple(dict.fromkeys(found)), min(share_rules, key=lambda rule: not rule.released(link), default=None)
 
 
 def objections_to_key(policy: Policy, key: Grant) -> tuple[Objection, ...]:
@@ -251,6 +258,45 @@ def objections_to_key(policy: Policy, key: Grant) -> tuple[Objection, ...]:
 def rules_counting(policy: Policy, key: Grant) -> list[Rule]:
     """The rules that allow its app something where the key reaches, and count for a key like this."""
     return [rule for rule, faults in _judge_key(policy, key) if not faults]
+
+
+def rules_to_approve(policy: Policy, grant: Grant) -> tuple[Rule, ...]:
+    """The rules under which the grant has to be approved before it may be used at all, and was not yet.
+
+    For a link, the share rule that lets its owner have it, where that asks. For a key, each rule that asks and lets its
+    app do something where the key reaches; but none where another rule, that asks for nothing, lets it do the same.
+    """
+    if grant.kind is GrantKind.LINK:
+        rule = objections_to_share(policy, grant)[1]
+        return () if rule is None or rule.released(grant) else (rule,)
+    rules = [rule for rule in rules_counting(policy, grant) if rule.may - {Action.SHARE}]
+    free = [rule for rule in rules if rule.approval is None and not rule.conditional]
+    return tuple(
+        rule
+        for rule in rules
+        if not rule.released(grant)
+        and _is_for(rule, grant)
+        and not any(other.may >= rule.may - {Action.SHARE} and _covers_all(other, rule) for other in free)
+    )
+
+
+def _covers_all(outer: Rule, inner: Rule) -> bool:
+    return all(any(pattern.includes(other) for pattern in outer.on) for other in inner.on)
+
+
+def _is_for(rule: Rule, key: Grant) -> bool:
+    """Whether the rule allows something that the key is not held from."""
+    return not key.narrowed or any(_meets(rule, part) for part in key.narrowed)
+
+
+def _meets(rule: Rule, part: Narrowing) -> bool:
+    if part.actions and not part.actions & rule.may:
+        return False
+    if part.bucket is None:
+        return True
+    if part.keys:
+        return any(pattern.covers(part.bucket, name) for pattern in rule.on for name in part.keys)
+    return any(pattern.may_touch_below(part.bucket, part.prefix) for pattern in rule.on)
 
 
 def _judge_key(policy: Policy, key: Grant) -> list[tuple[Rule, tuple[str, ...]]]:
@@ -304,7 +350,11 @@ def _rule_objections(
         if rule.unmet(attempt, grant) is None:
             yield Objection(Reason.DENIED_BY_RULE, f"the rule {rule.name!r} denies it", rule.name)
     if relevant.allowing(attempt, grant) is None:
-        yield Objection(Reason.NOT_ALLOWED, f"no rule allows {actor} to {attempt.action or 'see'} this")
+        waits = next((rule for rule in relevant.allow if rule.unmet(attempt, grant) is UNRELEASED), None)
+        if waits is not None:
+            yield Objection(Reason.AWAITING_APPROVAL, f"the rule {waits.name!r} {UNRELEASED}", waits.name)
+        else:
+            yield Objection(Reason.NOT_ALLOWED, f"no rule allows {actor} to {attempt.action or 'see'} this")
 
 
 def _meant(rules: tuple[Rule, ...], link: Grant, attempt: Attempt) -> list[Rule]:
@@ -321,16 +371,27 @@ def _share_rules(relevant: _Relevant, link: Grant, attempt: Attempt) -> list[tup
     return [(rule, tuple((rule.links or _NO_MORE).faults(link))) for rule in rules]
 
 
-def _share_objections(relevant: _Relevant, link: Grant, attempt: Attempt) -> Iterator[Objection]:
-    """Why the link may not be shared as far as this; nothing if one share rule has no fault and no rule denies it."""
+def _share_objections(
+    relevant: _Relevant, link: Grant, attempt: Attempt, *, released: bool = True
+) -> Iterator[Objection]:
+    """Why the link may not be shared as far as this; nothing if one share rule has no fault and no rule denies it.
+
+    With `released`, such a rule that asks for an approval has to have it.
+    """
     for rule in _meant(relevant.deny_sharing, link, attempt):
         yield Objection(Reason.OWNER_NOT_ALLOWED, f"the rule {rule.name!r} denies sharing it", rule.name)
     judged = _share_rules(relevant, link, attempt)
-    if not judged:
-        yield Objection(Reason.OWNER_NOT_ALLOWED, f"no rule lets {link.owner} share this")
-    elif all(faults for _, faults in judged):
+    fitting = [rule for rule, faults in judged if not faults]
+    if any(not released or rule.released(link) for rule in fitting):
+        return
+    if fitting:
+        rule = fitting[0]
+        yield Objection(Reason.AWAITING_APPROVAL, f"the rule {rule.name!r} {UNRELEASED}", rule.name)
+    elif judged:
         detail = " | ".join(f"the rule {rule.name!r}: {'; '.join(faults)}" for rule, faults in judged)
         yield Objection(Reason.OWNER_NOT_ALLOWED, detail)
+    else:
+        yield Objection(Reason.OWNER_NOT_ALLOWED, f"no rule lets {link.owner} share this")
 
 
 def _whole_scope(link: Grant, action: Action) -> Attempt:

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     SUSPENDED = "suspended"
+    AWAITING_APPROVAL = "awaiting_approval"
     USED_UP = "used_up"
     OUT_OF_SCOPE = "out_of_scope"
     PEER_NOT_ALLOWED = "peer_not_allowed"
@@ -238,6 +239,9 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     ),
     Reason.SUSPENDED: PublicAnswer(
         403, "AccessDenied", 403, "This link is suspended for now.", s3_text="This key is suspended for now."
+    ),
+    Reason.AWAITING_APPROVAL: PublicAnswer(
+        403, "AccessDenied", 403, "This link is not released yet.", s3_text="This key is not released yet."
     ),
     Reason.USED_UP: PublicAnswer(
         403, "AccessDenied", 410, "This link has been used up.", s3_text="This key has been used up."

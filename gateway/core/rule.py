@@ -12,6 +12,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal, Protocol
 
+from gateway.core.approval import ApprovalTerms
 from gateway.core.attempt import Attempt, Principal, SignatureVersion
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.pattern import NamePattern, PathPattern, names_any
@@ -19,7 +20,10 @@ from gateway.core.request import Action
 from gateway.core.route import Delivery
 from gateway.core.units import Rate
 
-__all__ = ["Condition", "Effect", "KeyLimits", "LimitRule", "LinkLimits", "Rule"]
+__all__ = ["UNRELEASED", "Condition", "Effect", "KeyLimits", "LimitRule", "LinkLimits", "Rule"]
+
+UNRELEASED: Final = "asks for an approval that was not given yet"
+"""What a rule says of a grant that lacks nothing but that."""
 
 _EXPIRY_SLACK: Final = 1.0
 """Seconds by which a link's life may pass the rule's maximum, for the rounding of instants to whole seconds."""
@@ -99,7 +103,10 @@ def _outlives(grant: Grant, most: float | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule. `signatures` narrows it to these versions, "" none; `source` is file:line, for people."""
+    """One rule. `signatures` narrows it to these versions, "" none; `source` is file:line, for people.
+
+    With an `approval`, its `share` counts for links that were approved, and all else that it allows for keys that were.
+    """
 
     name: str
     who: tuple[NamePattern, ...]
@@ -110,6 +117,7 @@ class Rule:
     max_size: int | None = None
     links: LinkLimits | None = None
     keys: KeyLimits | None = None
+    approval: ApprovalTerms | None = None
     delivery: Delivery | None = None
     condition: Condition | None = None
     signatures: frozenset[SignatureVersion] = frozenset()
@@ -142,6 +150,10 @@ class Rule:
             return "denies actions, not the sight of a bucket" if self.effect is Effect.DENY else None
         return None if attempt.action in self.may else f"is not about {attempt.action}"
 
+    def released(self, grant: Grant) -> bool:
+        """Whether the grant has the approval that the rule asks for, if it asks for one."""
+        return self.approval is None or grant.released_under(self.name)
+
     @property
     def conditional(self) -> bool:
         """Whether more than name, action and place decides if the rule speaks."""
@@ -166,6 +178,8 @@ class Rule:
                 return (
                     "has a condition that does not hold" if held is False else "has a condition that failed to evaluate"
                 )
+        if self.approval is not None and grant is not None and grant.kind is GrantKind.KEY and not self.released(grant):
+            return UNRELEASED
         return None
 
 

@@ -177,6 +177,12 @@ class CentralGrants:
 
     get = create = save = page = count = _refuse
 
+    async def _nothing(self, _: float) -> int:
+        return 0
+
+    count_waiting = prune = _nothing
+    """The central gateway counts what waits there, and forgets what ended."""
+
 
 class CentralIssuer:
     """A `RemoteIssuer`: to the central gateway, the keys come from this sidecar; `source` is behind it."""

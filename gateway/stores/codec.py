@@ -59,6 +59,7 @@ def check_storable(grant: Grant, idempotency: str | None = None) -> None:
     if not storable_id(grant.id):
         raise ValueError("a grant's id is in ASCII")
     check_texts(str(grant.owner), grant.label or "", grant.rule or "")
+    check_texts(*(text for approval in grant.approvals for text in approval[:2]))
     if grant.scope is not None:
         check_texts(grant.scope.bucket, grant.scope.root)
 
@@ -112,6 +113,7 @@ def edited_columns(grant: Grant) -> dict[str, object]:
         "label": grant.label,
         "rule": grant.rule,
         "suspended_at": grant.suspended_at,
+        "waiting_until": None if grant.waiting is None else grant.waiting.until,
         "session": grant.session_hash is not None,
         "document": document_of(grant),
     }

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.grant import Grant, GrantFilter, GrantPage, GrantState
 from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
 from gateway.core.revocation import FeedEntry
@@ -26,7 +26,7 @@ from gateway.stores.codec import check_filter, check_storable, check_targets, gr
 from gateway.stores.engine import Engine
 from gateway.stores.limits import MemoryLimits
 from gateway.stores.notifier import Notifier
-from gateway.stores.select import IDEMPOTENCY_WINDOW, hit, lapsed_session, wants
+from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before, hit, lapsed_session, wants
 
 __all__ = ["MemoryFeed", "MemoryGrants", "MemoryLeases", "MemoryLedger", "MemoryTables", "open_memory"]
 
@@ -70,6 +70,10 @@ class MemoryTables:
 
     def put(self, grant: Grant) -> None:
         self.grants[grant.id] = self.by_hash[grant.hash] = grant
+
+    def forget(self, grant: Grant) -> None:
+        del self.grants[grant.id], self.by_hash[grant.hash]
+        self.usage.pop(grant.id, None)
 
     def add_entry(
         self, kind: FeedKind, name: str, prefix: str = "", *, at: float, reason: str = "", by: str = ""
@@ -150,6 +154,15 @@ class MemoryGrants:
 
     async def count(self, target: RevocationTarget) -> int:
         return sum(grant.revoked_at is None and hit(grant, target) for grant in self._tables.grants.values())
+
+    async def count_waiting(self, now: float) -> int:
+        return sum(grant.state(now) is GrantState.AWAITING_APPROVAL for grant in self._tables.grants.values())
+
+    async def prune(self, before: float) -> int:
+        ended = [grant for grant in self._tables.grants.values() if ended_before(grant, before)]
+        for grant in ended:
+            self._tables.forget(grant)
+        return len(ended)
 
 
 class MemorySeals:
@@ -392,6 +405,5 @@ class MemoryLedger:
         self._records = deque(kept, maxlen=_RECORDS_KEPT)
         self._tables.feed = [entry for entry in self._tables.feed if entry.revokes or entry.at >= before]
         for grant in [grant for grant in self._tables.grants.values() if lapsed_session(grant, before)]:
-            del self._tables.grants[grant.id], self._tables.by_hash[grant.hash]
-            self._tables.usage.pop(grant.id, None)
+            self._tables.forget(grant)
         return forgotten

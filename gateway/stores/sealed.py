@@ -69,6 +69,12 @@ class SealedGrants:
     async def count(self, target: RevocationTarget) -> int:
         return await self._store.count(target)
 
+    async def count_waiting(self, now: float) -> int:
+        return await self._store.count_waiting(now)
+
+    async def prune(self, before: float) -> int:
+        return await self._store.prune(before)
+
     async def reseal(self, cursor: str | None, limit: int) -> Resealed:
         """See `gateway.core.sealing.Resealer`. A batch that is done twice finds nothing left to do."""
         place = None if cursor is None else read_place("s", cursor)[0]

@@ -11,13 +11,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, assert_never
 
+from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.lease import Usage, state_with
 from gateway.core.narrowing import Narrowing
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.codec import GRANT_COLUMNS, read_cursor
 
-__all__ = ["IDEMPOTENCY_WINDOW", "count_sql", "hit", "lapsed_session", "page_sql", "placing", "target_sql", "wants"]
+__all__ = [
+    "IDEMPOTENCY_WINDOW",
+    "count_sql",
+    "ended_before",
+    "hit",
+    "lapsed_session",
+    "page_sql",
+    "placing",
+    "target_sql",
+    "waiting_sql",
+    "wants",
+]
 
 IDEMPOTENCY_WINDOW: Final = 86400.0
 """Seconds for which the text of an `Idempotency-Key` is remembered."""
@@ -61,9 +73,17 @@ def wants(wanted: GrantFilter, grant: Grant, usage: Usage) -> bool:
         (wanted.kind is None or grant.kind is wanted.kind)
         and (wanted.owner is None or grant.owner == wanted.owner)
         and _is_there(wanted, grant)
+        and _is_shown(wanted, grant)
         and (wanted.label is None or grant.label == wanted.label)
         and (wanted.state is None or state_with(grant, usage, wanted.now) is wanted.state)
     )
+
+
+def _is_shown(wanted: GrantFilter, grant: Grant) -> bool:
+    """Whether it exists for whoever the list is for."""
+    if wanted.shown_to is None or grant.owner == wanted.shown_to:
+        return True
+    return grant.rule in wanted.approves and grant.state(wanted.now) is GrantState.AWAITING_APPROVAL
 
 
 def _is_there(wanted: GrantFilter, grant: Grant) -> bool:
@@ -88,6 +108,12 @@ def lapsed_session(grant: Grant, before: float) -> bool:
     return grant.session_hash is not None and grant.expires_at is not None and grant.expires_at < before
 
 
+def ended_before(grant: Grant, before: float) -> bool:
+    """Whether it ended by itself before this instant: its time was over, or nobody approved of it in its time."""
+    ends = (grant.expires_at, None if grant.waiting is None else grant.waiting.until)
+    return any(end is not None and end < before for end in ends)
+
+
 def page_sql(mark: str, tables: str, wanted: GrantFilter, cursor: str | None, limit: int) -> tuple[str, list[object]]:
     """The statement for a page of the list and one row more, with its values; names of tables begin with `tables`.
 
@@ -104,6 +130,13 @@ def page_sql(mark: str, tables: str, wanted: GrantFilter, cursor: str | None, li
         f"WHERE {where} ORDER BY g.serial DESC LIMIT {limit + 1:d}"
     )
     return statement, values
+
+
+def waiting_sql(mark: str, tables: str, now: float) -> tuple[str, list[object]]:
+    """The statement that counts what waits for an approval, with its values."""
+    values: list[object] = []
+    which = _state_sql(GrantState.AWAITING_APPROVAL, now, placing(mark, values))
+    return f"SELECT count(*) FROM {tables}grants AS g WHERE {which}", values  # noqa: S608 (placeholders)
 
 
 def count_sql(mark: str, tables: str, target: RevocationTarget) -> tuple[str, list[object]]:
@@ -126,7 +159,19 @@ def _filter_sql(mark: str, wanted: GrantFilter, place: Place) -> list[str]:
         found.append(f"g.label = {place(wanted.label)}")
     if wanted.state is not None:
         found.append(_state_sql(wanted.state, wanted.now, place))
+    if wanted.shown_to is not None:
+        found.append(_shown_sql(wanted, wanted.shown_to, place))
     return found
+
+
+def _shown_sql(wanted: GrantFilter, who: Principal, place: Place) -> str:
+    """The condition of `_is_shown`."""
+    own = f"g.owner = {place(str(who))}"
+    if not wanted.approves:
+        return own
+    waits = _state_sql(GrantState.AWAITING_APPROVAL, wanted.now, place)
+    rules = ", ".join(place(rule) for rule in sorted(wanted.approves))
+    return f"{own} OR ({waits} AND g.rule IN ({rules}))"
 
 
 def _place_sql(mark: str, wanted: GrantFilter, place: Place) -> str:
@@ -159,11 +204,13 @@ def _state_sql(state: GrantState, now: float, place: Place) -> str:
         return "g.revoked_at IS NOT NULL"
     expires = place(now)
     if state is GrantState.EXPIRED:
-        return f"{_UNREVOKED} AND g.expires_at <= {expires}"
+        return f"{_UNREVOKED} AND (g.expires_at <= {expires} OR g.waiting_until <= {expires})"
     usable = f"{_UNREVOKED} AND (g.expires_at IS NULL OR g.expires_at > {expires})"
+    if state is GrantState.AWAITING_APPROVAL:
+        return f"{usable} AND g.suspended_at IS NULL AND g.waiting_until > {expires}"
     if state is GrantState.SUSPENDED:
-        return f"{usable} AND g.suspended_at IS NOT NULL"
-    usable = f"{usable} AND g.suspended_at IS NULL"
+        return f"{usable} AND g.suspended_at IS NOT NULL AND (g.waiting_until IS NULL OR g.waiting_until > {expires})"
+    usable = f"{usable} AND g.suspended_at IS NULL AND g.waiting_until IS NULL"
     begins = place(now)
     if state is GrantState.PENDING:
         return f"{usable} AND g.not_before > {begins}"

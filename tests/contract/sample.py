@@ -7,6 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
+from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.narrowing import Narrowing
@@ -75,6 +76,8 @@ def full_key() -> Grant:
         label="batch",
         suspended_at=NOW + 1.5,
         suspended_by="admin:ops",
+        waiting=Waiting(NOW + 0.5, NOW + 3600.25, ("app:billing", "admin:ops")),
+        approvals=(Approval("billing reads reports", "user:ann@acme.example", NOW + 0.25),),
         session_hash=hash_secret("session"),
         source=("entry", "http://gw", "f"),
         issued_by="admin:ops",
@@ -103,6 +106,8 @@ def full_link() -> Grant:
         content_type="application/pdf",
         etag='"abc"',
         rule="billing may share invoices",
+        waiting=Waiting(NOW, NOW + 3600.25, ("user:ann@acme.example",)),
+        approvals=(Approval("billing may share invoices", "admin:ops", NOW), Approval("another", "user:b", NOW + 1)),
         session_hash=hash_secret("a session token"),
         issued_by="admin:ops",
     )

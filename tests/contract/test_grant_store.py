@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter, GrantKind, GrantState, Scope
 from gateway.core.lease import Reservation
@@ -16,7 +17,7 @@ from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.stores.engine import Engine
 from gateway.stores.redis.grants import RedisGrants
-from tests.contract.sample import NOW, FakeClock, full_key, full_link, key, link
+from tests.contract.sample import NOW, FakeClock, full_key, full_link, key, link, record
 
 
 async def test_a_grant_comes_back_as_it_was_stored(engine: Engine) -> None:
@@ -272,6 +273,9 @@ async def test_states_are_disjoint_and_complete(engine: Engine) -> None:
     paused = await engine.grants.create(link(not_before=NOW + 1, suspended_at=NOW))
     resumed = await engine.grants.save(replace(await engine.grants.create(link(suspended_at=NOW)), suspended_at=None))
     assert resumed is not None
+    waiting = await engine.grants.create(link(not_before=NOW + 1, waiting=Waiting(NOW, NOW + 1, ())))
+    lapsed = await engine.grants.create(key(suspended_at=NOW, waiting=Waiting(NOW - 2, NOW, ())))
+    halted = await engine.grants.create(link(suspended_at=NOW, waiting=Waiting(NOW, NOW + 1, ())))
     for grant in (active, spent):
         assert await engine.leases.open_lease(Reservation(grant.id, "k"), grant.uses, NOW, 60) is not None
     for grant, moved in ((active, 9), (drained, 10)):
@@ -282,9 +286,101 @@ async def test_states_are_disjoint_and_complete(engine: Engine) -> None:
     }
     assert found == {
         GrantState.ACTIVE: {active.id, begun.id, resumed.id},
-        GrantState.SUSPENDED: {paused.id},
-        GrantState.EXPIRED: {expired.id},
+        GrantState.SUSPENDED: {paused.id, halted.id},
+        GrantState.AWAITING_APPROVAL: {waiting.id},
+        GrantState.EXPIRED: {expired.id, lapsed.id},
         GrantState.PENDING: {pending.id},
         GrantState.REVOKED: {revoked.id},
         GrantState.USED_UP: {spent.id, drained.id},
     }
+
+
+async def test_who_approves_is_shown_what_waits_for_them(engine: Engine) -> None:
+    """Beside their own, in pages and with every filter; and nothing that waits under another rule, or no longer."""
+    ann, wait = Principal("user", "ann"), Waiting(NOW, NOW + 60, ("app:billing",))
+    own = await engine.grants.create(link(owner=ann))
+    mine = await engine.grants.create(link(rule="one", waiting=wait, label="x"))
+    theirs = await engine.grants.create(key(rule="two", waiting=wait))
+    other = await engine.grants.create(link(rule="three", waiting=wait))
+    for changes in ({"waiting": None}, {"suspended_at": NOW}, {"waiting": Waiting(NOW, NOW, ())}, {"expires_at": NOW}):
+        await engine.grants.create(link(rule="one", **{"waiting": wait} | changes))
+    gone = await engine.grants.create(link(rule="one", waiting=wait))
+    await engine.feed.revoke([RevocationTarget(FeedKind.LINK, gone.id)], NOW, "no", "admin:ops")
+
+    async def found(rules: set[str], **fields: object) -> list[str]:
+        wanted = GrantFilter(now=NOW, shown_to=ann, approves=frozenset(rules), **fields)  # type: ignore[arg-type]
+        ids, cursor = [], None
+        while True:
+            page = await engine.grants.page(wanted, cursor, 1)
+            ids += [grant.id for grant in page.grants]
+            if (cursor := page.cursor) is None:
+                return ids
+
+    assert [own.id] == await found(set())
+    assert [theirs.id, mine.id, own.id] == await found({"one", "two"})
+    assert [other.id, own.id] == await found({"three", "'; --"})
+    assert [mine.id] == await found({"one", "two"}, state=GrantState.AWAITING_APPROVAL, kind=GrantKind.LINK)
+    assert [mine.id] == await found({"one"}, label="x")
+    assert [mine.id] == await found({"one"}, owner=Principal("app", "billing"))
+
+
+async def test_what_waits_is_counted(engine: Engine) -> None:
+    """Neither what was approved or rejected nor what has lapsed or is suspended is among it."""
+    wait = Waiting(NOW, NOW + 60, ())
+    made = [await engine.grants.create(link(waiting=wait)) for _ in range(4)]
+    await engine.grants.create(key(waiting=wait, expires_at=NOW + 30))
+    await engine.grants.create(link(waiting=Waiting(NOW, NOW, ())))
+    await engine.grants.create(link())
+    assert 5 == await engine.grants.count_waiting(NOW)
+    await engine.grants.save(replace(made[0], waiting=None, approvals=(Approval("one", "admin:ops", NOW),)))
+    await engine.grants.save(replace(made[1], suspended_at=NOW))
+    await engine.feed.revoke([RevocationTarget(FeedKind.LINK, made[2].id)], NOW, "no", "admin:ops")
+    assert 2 == await engine.grants.count_waiting(NOW)
+    assert 1 == await engine.grants.count_waiting(NOW + 30)
+    assert 0 == await engine.grants.count_waiting(NOW + 60)
+
+
+async def test_what_ended_is_forgotten_after_its_time(engine: Engine, rival: Engine) -> None:
+    """Links and keys alike, and what nobody approved of; not its records. What has not ended stays, revoked or not, and
+    so does what was revived. A secret that is forgotten is like one that never was."""
+    ends = {"expires_at": NOW - 10}
+    gone = [
+        await engine.grants.create(grant)
+        for grant in (link(**ends), key(**ends), link(waiting=Waiting(NOW - 60, NOW - 10, ())), link(**ends))
+    ]
+    await engine.feed.revoke([RevocationTarget(FeedKind.LINK, gone[3].id)], NOW, "", "admin:ops")
+    again = await engine.grants.create(link(**ends), "order 17")
+    revived = await engine.grants.save(replace(again, expires_at=NOW + 10))
+    kept = [
+        await engine.grants.create(grant)
+        for grant in (
+            link(expires_at=NOW),
+            link(),
+            link(waiting=Waiting(NOW, NOW + 60, ())),
+            key(suspended_at=NOW - 90),
+        )
+    ]
+    await engine.feed.revoke([RevocationTarget(FeedKind.LINK, kept[1].id)], NOW - 90, "", "admin:ops")
+    await engine.leases.open_lease(Reservation(gone[0].id, "k"), 5, NOW, 60)
+    await engine.ledger.append([record(gone[0].id)])
+    forgotten = await asyncio.gather(engine.grants.prune(NOW), rival.grants.prune(NOW))
+    assert 4 == sum(forgotten)
+    for grant in gone:
+        assert await engine.grants.find(grant.hash) is None
+        assert await engine.grants.get(grant.id) is None
+    assert {} == await engine.leases.usage([gone[0].id])
+    assert 1 == len((await engine.ledger.records_of(gone[0].id, None, 9)).records)
+    page = await engine.grants.page(GrantFilter(now=NOW), None, 100)
+    assert [grant.id for grant in reversed(page.grants)] == [again.id, *(grant.id for grant in kept)]
+    assert await engine.grants.find(again.hash) == revived
+    assert await engine.grants.create(link(), "order 17") == revived
+    assert 0 == await engine.grants.prune(NOW)
+
+
+async def test_more_than_a_batch_is_forgotten(engine: Engine) -> None:
+    """However many have ended; and a text of Idempotency-Key that named one of them is free again."""
+    await engine.grants.create(link("l_first", expires_at=NOW - 1), "order 17")
+    for _ in range(10):
+        await asyncio.gather(*(engine.grants.create(link(expires_at=NOW - 1)) for _ in range(101)))
+    assert 1011 == await engine.grants.prune(NOW)
+    assert "l_second" == (await engine.grants.create(link("l_second"), "order 17")).id

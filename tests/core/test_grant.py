@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.approval import Waiting
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.grant import Grant, GrantKind, GrantState, Scope
 from gateway.core.reasons import Reason
 from gateway.core.request import Action, Operation
 from gateway.core.token import hash_secret
+
+WAITING = Waiting(1.0, 8.0, ("app:billing",))
 
 _LINK = Grant(
     id="l_1",
@@ -87,12 +90,20 @@ def test_grants_that_mean_nothing_cannot_be_made(change: dict[str, object]) -> N
         ({"suspended_at": 1.0, "not_before": 9.0}, 5.0, GrantState.SUSPENDED, Reason.SUSPENDED),
         ({"suspended_at": 1.0, "expires_at": 5.0}, 5.0, GrantState.EXPIRED, Reason.EXPIRED),
         ({"suspended_at": 1.0, "revoked_at": 1.0}, 5.0, GrantState.REVOKED, Reason.REVOKED),
+        ({"waiting": WAITING}, 5.0, GrantState.AWAITING_APPROVAL, Reason.AWAITING_APPROVAL),
+        ({"waiting": WAITING, "not_before": 9.0}, 5.0, GrantState.AWAITING_APPROVAL, Reason.AWAITING_APPROVAL),
+        ({"waiting": WAITING, "suspended_at": 1.0}, 5.0, GrantState.SUSPENDED, Reason.SUSPENDED),
+        ({"waiting": WAITING}, 8.0, GrantState.EXPIRED, Reason.EXPIRED),
+        ({"waiting": WAITING, "suspended_at": 1.0}, 8.0, GrantState.EXPIRED, Reason.EXPIRED),
+        ({"waiting": WAITING, "expires_at": 5.0}, 5.0, GrantState.EXPIRED, Reason.EXPIRED),
+        ({"waiting": WAITING, "revoked_at": 1.0}, 9.0, GrantState.REVOKED, Reason.REVOKED),
         ({"expires_at": 5.0, "revoked_at": 1.0}, 9.0, GrantState.REVOKED, Reason.REVOKED),
         ({"not_before": 9.0, "expires_at": 5.0}, 6.0, GrantState.EXPIRED, Reason.EXPIRED),
     ],
 )
 def test_the_life_of_a_grant(change: dict[str, float], now: float, state: GrantState, reason: Reason | None) -> None:
-    """Valid from its first instant to before its last; revoked before expired before suspended before pending."""
+    """Valid from its first instant to before its last; revoked before expired before suspended before waiting before
+    pending. What nobody approved of in time has expired."""
     grant = replace(_LINK, **change)
     assert (state, reason) == (grant.state(now), grant.lapsed(now))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core.approval import Waiting
 from gateway.core.grant_codec import GrantRow, document_of, read_grant, row_of
 from gateway.core.session_policy_text import read_session_policy
 from tests.contract.sample import full_key, full_link, key, link
@@ -88,3 +89,15 @@ def test_who_knows_suspensions_and_no_groups_does_not_begin_what_it_resumes() ->
     """What it would take for the beginning is the end of all days."""
     grant = link(groups=("finance",), suspended_at=7.0, suspended_by="admin:ops")
     assert 253402300799.0 == json.loads(document_of(grant))["suspended"][2]
+
+
+def test_a_gateway_that_knows_no_approval_takes_what_waits_for_what_has_not_begun() -> None:
+    """Suspended or not, and also if the older one writes it again; what was chosen as its beginning comes back."""
+    for begins in (None, 5.0):
+        for suspended in ({}, {"suspended_at": 7.0, "suspended_by": "admin:ops"}):
+            grant = link(waiting=Waiting(1.0, 2.0, ("app:a",)), not_before=begins, **suspended)
+            document = json.loads(document_of(grant))
+            assert grant == read_grant(row_of(grant))
+            del document["waiting"]
+            older = read_grant(row_of(grant)._replace(document=json.dumps(document)))
+            assert 253402300799.0 == older.not_before

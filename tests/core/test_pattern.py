@@ -246,3 +246,22 @@ def test_groups_are_named_by_patterns_of_groups_alone() -> None:
     assert not names_any([finance], "user:finance", ())
     assert not names_any([NamePattern.parse("user:*")], "app:a", ("user:x",))
     assert not names_any([NamePattern.parse_with_groups("group:*")], "user:ann", ("/teams/finance",))
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "included"),
+    [
+        ("**", "reports/a/**", True),
+        ("reports/**", "reports/a/*.pdf", True),
+        ("reports/a/**", "reports/a/**", True),
+        ("reports/*/**", "reports/*/x", True),
+        ("reports/a/**", "reports/**", False),
+        ("reports/a/**", "reports/ab/**", False),
+        ("reports/a", "reports/a/b", False),
+        ("reports/*", "reports/a", False),
+        ("reports/**", "**", False),
+    ],
+)
+def test_one_pattern_includes_another_where_their_texts_show_it(outer: str, inner: str, included: bool) -> None:
+    """Everything that the inner one means, the outer one means; in doubt it is not said."""
+    assert included is PathPattern.parse(outer).includes(PathPattern.parse(inner))

@@ -9,14 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.approval import Approval, ApprovalTerms
 from gateway.core.attempt import ANONYMOUS, Attempt, Principal
 from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.narrowing import Narrowing
 from gateway.core.pattern import NamePattern, PathPattern
-from gateway.core.policy import Policy, decide, explain, objections_to_share, only_time_can_end
+from gateway.core.policy import (
+    Policy,
+    decide,
+    explain,
+    objections_to_share,
+    only_time_can_end,
+    rules_to_approve,
+)
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Capability, Delivery
-from gateway.core.rule import Effect, LimitRule, LinkLimits, Rule
+from gateway.core.rule import Effect, KeyLimits, LimitRule, LinkLimits, Rule
 from gateway.core.token import hash_secret
 from gateway.core.units import Rate
 
@@ -490,3 +499,101 @@ def test_each_of_a_group_has_a_count_of_their_own() -> None:
         found.key for found in rules.limits_for(replace(used, principal=ANN, groups=("finance",)), None)
     ]
     assert () == rules.limits_for(used, replace(theirs, groups=("ops",)))
+
+
+TERMS = ApprovalTerms((NamePattern.parse("user:ann"),), 60.0)
+
+
+def approved(grant: Grant, *rules: str) -> Grant:
+    return replace(grant, approvals=tuple(Approval(name, "user:ann", 1.0) for name in rules))
+
+
+def key_of(*narrowed: Narrowing) -> Grant:
+    return link("a", kind=GrantKind.KEY, scope=None, actions=frozenset(), narrowed=narrowed)
+
+
+def test_a_share_rule_that_asks_for_approval_counts_for_approved_links() -> None:
+    """At issue it lets the link be; at use it does not before it was approved under this very rule."""
+    asking = replace(_SHARING[1], approval=TERMS)
+    rules, used = policy(_SHARING[0], asking), attempt("read", "reports/a/x", Principal("link", "l_1"))
+    assert ((), asking) == objections_to_share(rules, link("a/x"))
+    assert (asking,) == rules_to_approve(rules, link("a/x"))
+    assert reason(rules, used, link("a/x")) is Reason.AWAITING_APPROVAL
+    assert reason(rules, used, approved(link("a/x"), "another rule")) is Reason.AWAITING_APPROVAL
+    assert reason(rules, used, approved(link("a/x"), asking.name)) is None
+    assert () == rules_to_approve(rules, approved(link("a/x"), asking.name))
+    assert reason(rules, used, link("a/x", uses=3, actions=frozenset({Action.WRITE}))) is Reason.METHOD_NOT_ALLOWED
+
+
+def test_a_share_rule_that_asks_for_nothing_comes_first() -> None:
+    """Whatever else covers the link: a short link is free where only long ones are to be approved."""
+    short = replace(_SHARING[1], name="short", links=LinkLimits(max_expires=10.0))
+    long = replace(_SHARING[1], name="long", approval=TERMS)
+    for order in ((short, long), (long, short)):
+        rules = policy(_SHARING[0], *order)
+        assert ((), short) == objections_to_share(rules, link("a/x", expires_at=5.0))
+        assert ((), long) == objections_to_share(rules, link("a/x", expires_at=50.0))
+        used = attempt("read", "reports/a/x", Principal("link", "l_1"), now=1.0)
+        assert reason(rules, used, link("a/x", expires_at=5.0)) is None
+        assert reason(rules, used, link("a/x", expires_at=50.0)) is Reason.AWAITING_APPROVAL
+
+
+def test_an_approval_lifts_no_other_limit() -> None:
+    """Who was approved is still held to all else that the rule says."""
+    asking = replace(_SHARING[1], approval=TERMS, links=LinkLimits(max_uses=3))
+    used = attempt("read", "reports/a/x", Principal("link", "l_1"))
+    assert reason(policy(_SHARING[0], asking), used, approved(link("a/x"), asking.name)) is Reason.OWNER_NOT_ALLOWED
+
+
+def test_a_rule_that_asks_for_approval_counts_for_approved_keys() -> None:
+    """Not for others, and nobody is shown its bucket; who acts without a key is not asked."""
+    asking = rule("app:billing", "read list", "reports/**", approval=TERMS)
+    rules = policy(asking)
+    for tried in (attempt("read", "reports/a"), attempt("list", "reports/"), attempt(None, "reports/")):
+        assert reason(rules, tried, key_of()) is Reason.AWAITING_APPROVAL
+        assert reason(rules, tried, approved(key_of(), "another rule")) is Reason.AWAITING_APPROVAL
+        assert reason(rules, tried, approved(key_of(), asking.name)) is None
+        assert reason(rules, tried) is None
+    assert reason(rules, attempt("write", "reports/a"), key_of()) is Reason.NOT_ALLOWED
+    assert [] == rules.visible_buckets(BILLING, key_of())
+    assert ["reports"] == [one.name for one in rules.visible_buckets(BILLING, approved(key_of(), asking.name))]
+    assert not only_time_can_end(policy(replace(asking, max_size=1)), key_of(), attempt("read", "reports/a"))
+
+
+@pytest.mark.parametrize(
+    ("other", "narrowed", "waits"),
+    [
+        (None, (), True),
+        (None, (Narrowing(bucket="reports", prefix="a/"),), True),
+        (None, (Narrowing(bucket="reports", prefix="a/b/"),), True),
+        (None, (Narrowing(bucket="reports", keys=frozenset({"c", "a/x"})),), True),
+        (None, (Narrowing(actions=frozenset({Action.WRITE})), Narrowing(bucket="reports")), True),
+        (None, (Narrowing(bucket="reports", prefix="b/"),), False),
+        (None, (Narrowing(bucket="folded"),), False),
+        (None, (Narrowing(bucket="reports", keys=frozenset({"c"})),), False),
+        (None, (Narrowing(actions=frozenset({Action.WRITE})),), False),
+        (rule("app:billing", "read", "reports/**"), (), False),
+        (rule("app:billing", "read write", "**"), (), False),
+        (rule("app:billing", "read", "reports/a/x/**"), (), True),
+        (rule("app:billing", "write", "reports/**"), (), True),
+        (rule("app:billing", "read", "reports/**", networks=(ip_network("10.0.0.0/8"),)), (), True),
+        (rule("app:billing", "read", "reports/**", keys=KeyLimits(max_uses=3)), (), True),
+        (rule("app:other", "read", "reports/**"), (), True),
+    ],
+)  # fmt: skip
+def test_a_key_waits_for_what_nothing_else_gives_it(
+    other: Rule | None, narrowed: tuple[Narrowing, ...], waits: bool
+) -> None:
+    """A rule that asks, about something where the key reaches; unless another lets it do all the same unasked."""
+    asking = rule("app:billing", "read share", "reports/a/**", approval=TERMS)
+    rules = policy(asking, *(() if other is None else (other,)))
+    assert ((asking,) if waits else ()) == rules_to_approve(rules, key_of(*narrowed))
+    assert () == rules_to_approve(rules, approved(key_of(*narrowed), asking.name))
+
+
+def test_a_key_waits_for_each_rule_that_asks() -> None:
+    """One approval is not another's; and a rule about links alone asks nothing of keys."""
+    one, two = (rule("app:billing", "read", f"reports/{name}/**", approval=TERMS) for name in "ab")
+    rules = policy(one, two, rule("app:billing", "share", "reports/**", approval=TERMS))
+    assert (one, two) == rules_to_approve(rules, key_of())
+    assert (two,) == rules_to_approve(rules, approved(key_of(), one.name))

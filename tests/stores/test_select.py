@@ -8,6 +8,7 @@ from contextlib import closing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.approval import Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState, Scope
 from gateway.core.grant_codec import document_of
@@ -32,6 +33,7 @@ COMMON = {
     "not_before": INSTANTS,
     "revoked_at": INSTANTS,
     "suspended_at": INSTANTS,
+    "waiting": st.one_of(st.none(), INSTANTS.filter(bool).map(lambda until: Waiting(NOW - 2, until, ()))),
     "uses": st.one_of(st.none(), st.integers(0, 2)),
     "budget": st.one_of(st.none(), st.integers(0, 2)),
 }
@@ -55,6 +57,8 @@ FILTERS = st.builds(
     prefix=st.one_of(st.none(), NAMES),
     label=st.one_of(st.none(), NAMES),
     state=st.one_of(st.none(), st.sampled_from(GrantState)),
+    shown_to=st.one_of(st.none(), COMMON["owner"]),
+    approves=st.frozensets(NAMES, max_size=2),
 )
 TARGETS = st.one_of(
     st.builds(RevocationTarget, st.sampled_from([FeedKind.LINK, FeedKind.KEY]), st.sampled_from(["l_1", "k_1"])),
@@ -69,7 +73,8 @@ def answer(grant: Grant, usage: Usage | None, conditions: list[str], values: lis
     """Ask SQLite about one grant."""
     where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
     scope = grant.scope
-    columns = "id kind owner bucket root label rule expires_at not_before revoked_at uses budget suspended_at document"
+    columns = "id kind owner bucket root label rule expires_at not_before revoked_at uses budget suspended_at"
+    columns += " waiting_until document"
     row = [
         grant.id,
         str(grant.kind),
@@ -84,6 +89,7 @@ def answer(grant: Grant, usage: Usage | None, conditions: list[str], values: lis
         grant.uses,
         grant.budget,
         grant.suspended_at,
+        grant.waiting and grant.waiting.until,
         document_of(grant),
     ]
     with closing(sqlite3.connect(":memory:")) as connection:

@@ -23,13 +23,24 @@ from gateway.stores.codec import (
 )
 from gateway.stores.postgres.database import PostgresDatabase
 from gateway.stores.postgres.feed import add_entries
-from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, page_sql
+from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, page_sql, waiting_sql
 
 __all__ = ["PostgresGrants"]
 
 # The statements are put together from fixed names; every value is a placeholder.
 _GRANTS: Final = f"SELECT {GRANT_COLUMNS} FROM gateway_grants AS g"  # noqa: S608
 _BY_ID: Final = f"{_GRANTS} WHERE g.id = $1"
+_PRUNED_AT_ONCE: Final = 1000
+_PRUNE: Final = tuple(
+    f"""
+    WITH ended AS (DELETE FROM gateway_grants WHERE serial IN
+                   (SELECT serial FROM gateway_grants WHERE {end} < $1 LIMIT $2) AND {end} < $1 RETURNING id),
+         unused AS (DELETE FROM gateway_usage WHERE grant_id IN (SELECT id FROM ended))
+    SELECT id FROM ended
+    """  # noqa: S608
+    for end in ("expires_at", "waiting_until")
+)
+"""The end is asked for twice: a grant that is revived while the statement runs is read again, and kept."""
 
 
 class PostgresGrants:
@@ -87,6 +98,21 @@ class PostgresGrants:
     async def count(self, target: RevocationTarget) -> int:
         statement, values = count_sql("$", "gateway_", target)
         return int((await self._database.read("grants", statement, *values))[0][0])
+
+    async def count_waiting(self, now: float) -> int:
+        statement, values = waiting_sql("$", "gateway_", now)
+        return int((await self._database.read("grants", statement, *values))[0][0])
+
+    async def prune(self, before: float) -> int:
+        forgotten = 0
+        while True:
+            # Many short transactions, each far below the longest answer.
+            gone = [
+                len(await self._database.read("grants", statement, before, _PRUNED_AT_ONCE)) for statement in _PRUNE
+            ]
+            forgotten += sum(gone)
+            if max(gone) < _PRUNED_AT_ONCE:
+                return forgotten
 
     async def _read(self, statement: str, value: object) -> Grant | None:
         rows = await self._database.read("grants", statement, value)

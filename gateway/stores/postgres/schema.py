@@ -121,6 +121,11 @@ _TABLES: Final = """
 MIGRATIONS: Final = (
     "".join((_TABLES, LEASE_FUNCTIONS, TAKE_FUNCTION)),
     "ALTER TABLE gateway_grants ADD COLUMN suspended_at DOUBLE PRECISION",
+    """
+    ALTER TABLE gateway_grants ADD COLUMN waiting_until DOUBLE PRECISION;
+    CREATE INDEX gateway_grants_waiting ON gateway_grants (waiting_until) WHERE waiting_until IS NOT NULL;
+    CREATE INDEX gateway_grants_end ON gateway_grants (expires_at) WHERE expires_at IS NOT NULL;
+    """,
 )
 """Forward only: number n takes a database from form n to n + 1. Never edit one that was released."""
 

@@ -29,6 +29,7 @@ for place = 5, #ARGV, 3 do
     table.insert(serials, add_entry(ARGV[place], ARGV[place + 1], ARGV[place + 2], at, reason, by))
     hits(ARGV[place], ARGV[place + 1], ARGV[place + 2], function(id)
         redis.call('HSET', p .. 'grant:' .. id, 'revoked_at', at, 'revoked_reason', reason)
+        redis.call('ZREM', p .. 'waiting', id)
     end)
 end
 return serials

@@ -28,7 +28,7 @@ from gateway.stores.codec import (
 from gateway.stores.redis.leases import read_usage
 from gateway.stores.redis.scripts import HITS, INDEX
 from gateway.stores.redis.server import PREFIX, RedisServer
-from gateway.stores.select import IDEMPOTENCY_WINDOW, wants
+from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before, wants
 
 __all__ = ["CREATE", "RedisGrants", "edited_fields"]
 
@@ -51,6 +51,7 @@ redis.call('SET', p .. 'hash:' .. hash, id)
 redis.call('ZADD', p .. 'grants', serial, id)
 each_index(id, 'SADD')
 index_session(id)
+index_waiting(id)
 if idempotency ~= '' then redis.call('SET', p .. 'idempotency:' .. idempotency, id, 'EX', seconds) end
 return id
 """
@@ -72,11 +73,27 @@ redis.call('HINCRBY', key, 'version', 1)
 redis.call('SET', p .. 'hash:' .. hash, id)
 each_index(id, 'SADD')
 index_session(id)
+index_waiting(id)
 add_entry('changed', id, '', now, '', '')
 return 1
 """
 )
 """Answers 1, 0 for another version or no grant, -1 for a secret that another grant has."""
+
+_PRUNE: Final = (
+    INDEX
+    + """
+local forgotten = 0
+for place = 2, #ARGV, 2 do
+    if redis.call('HGET', p .. 'grant:' .. ARGV[place], 'version') == ARGV[place + 1] then
+        forget(ARGV[place])
+        forgotten = forgotten + 1
+    end
+end
+return forgotten
+"""
+)
+"""Forgets grants that are still of these versions; answers how many."""
 
 _COUNT: Final = (
     INDEX
@@ -133,6 +150,22 @@ class RedisGrants:
     async def count(self, target: RevocationTarget) -> int:
         return int(await self._server.run("grants", _COUNT, str(target.kind), target.name, target.prefix))
 
+    async def count_waiting(self, now: float) -> int:
+        with self._server.reach("grants") as client:
+            return int(await client.zcount(f"{PREFIX}waiting", f"({now!r}", "+inf"))
+
+    async def prune(self, before: float) -> int:
+        # There is no index of ends: all are read, and the few that go are asked for once more where they are deleted.
+        forgotten = 0
+        ended: list[str | int] = []
+        async for grant, _ in self._newest("+inf"):
+            if ended_before(grant, before):
+                ended += (grant.id, grant.version)
+            if len(ended) >= _BATCH:
+                forgotten += await self._server.run("grants", _PRUNE, *ended)
+                ended.clear()
+        return forgotten + int(await self._server.run("grants", _PRUNE, *ended))
+
     async def _read(self, grant_id: str) -> Grant | None:
         with self._server.reach("grants") as client:
             return _grant_from(await client.hmget(f"{PREFIX}grant:{grant_id}", GrantRow._fields))
@@ -176,9 +209,17 @@ def edited_fields(grant: Grant) -> list[object]:
         "bucket": "" if scope is None else scope.bucket,
         "root": "" if scope is None else scope.root,
         "session": repr(grant.expires_at) if lapses else "",
+        "waiting_until": _waits_until(grant),
         "document": document_of(grant),
     }
     return [word for pair in fields.items() for word in pair]
+
+
+def _waits_until(grant: Grant) -> str:
+    """Till when somebody can approve of it; what is suspended waits for something else first."""
+    if grant.waiting is None or grant.suspended_at is not None:
+        return ""
+    return repr(min(grant.waiting.until, grant.expires_at or grant.waiting.until))
 
 
 def _grant_from(row: Sequence[bytes | None]) -> Grant | None:

@@ -50,12 +50,7 @@ _PRUNE_SESSIONS: Final = (
     INDEX
     + """
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. 'sessions', '-inf', '(' .. ARGV[2], 'LIMIT', 0, 200)) do
-    each_index(id, 'SREM')
-    redis.call('ZREM', p .. 'sessions', id)
-    redis.call('ZREM', p .. 'grants', id)
-    local hash = redis.call('HGET', p .. 'grant:' .. id, 'hash')
-    if hash then redis.call('DEL', p .. 'hash:' .. hash) end
-    redis.call('DEL', p .. 'grant:' .. id, p .. 'usage:' .. id)
+    forget(id)
 end
 return redis.call('ZCOUNT', p .. 'sessions', '-inf', '(' .. ARGV[2])
 """

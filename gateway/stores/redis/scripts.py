@@ -26,6 +26,18 @@ local function index_session(id)
     if expires and expires ~= '' then redis.call('ZADD', p .. 'sessions', expires, id)
     else redis.call('ZREM', p .. 'sessions', id) end
 end
+local function index_waiting(id)
+    local grant = redis.call('HMGET', p .. 'grant:' .. id, 'waiting_until', 'revoked_at')
+    if grant[1] and grant[1] ~= '' and grant[2] == '' then redis.call('ZADD', p .. 'waiting', grant[1], id)
+    else redis.call('ZREM', p .. 'waiting', id) end
+end
+local function forget(id)
+    each_index(id, 'SREM')
+    for _, name in ipairs({'sessions', 'waiting', 'grants'}) do redis.call('ZREM', p .. name, id) end
+    local hash = redis.call('HGET', p .. 'grant:' .. id, 'hash')
+    if hash then redis.call('DEL', p .. 'hash:' .. hash) end
+    redis.call('DEL', p .. 'grant:' .. id, p .. 'usage:' .. id)
+end
 local function add_entry(kind, name, prefix, at, reason, by)
     local serial = redis.call('INCR', p .. 'serial')
     local streams = {'feed'}

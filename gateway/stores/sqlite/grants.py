@@ -26,7 +26,7 @@ from gateway.stores.codec import (
     grant_page,
     storable_id,
 )
-from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, page_sql
+from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, page_sql, waiting_sql
 from gateway.stores.sqlite.database import SqliteDatabase
 from gateway.stores.sqlite.feed import add_entry
 from gateway.stores.sqlite.schema import head_of
@@ -36,6 +36,11 @@ __all__ = ["SqliteGrants", "insert_grant"]
 # The statements are put together from fixed names; every value is a placeholder.
 _GRANTS: Final = f"SELECT {GRANT_COLUMNS} FROM grants AS g"  # noqa: S608
 _BY_ID: Final = f"{_GRANTS} WHERE g.id = ?"
+_PRUNED_AT_ONCE: Final = 1000
+_PRUNE: Final = tuple(
+    f"DELETE FROM grants WHERE head IN (SELECT head FROM grants WHERE {end} < ? LIMIT ?) RETURNING id"  # noqa: S608
+    for end in ("expires_at", "waiting_until")
+)
 
 
 class SqliteGrants:
@@ -74,6 +79,19 @@ class SqliteGrants:
         statement, values = count_sql("?", "", target)
         return int((await self._database.scan("grants", statement, values))[0][0])
 
+    async def count_waiting(self, now: float) -> int:
+        statement, values = waiting_sql("?", "", now)
+        return int((await self._database.scan("grants", statement, values))[0][0])
+
+    async def prune(self, before: float) -> int:
+        forgotten = 0
+        while True:
+            # Many short transactions: a revocation never waits for the whole clean-up.
+            gone = await self._database.write("grants", lambda tx: _prune(tx, before))
+            forgotten += sum(gone)
+            if max(gone) < _PRUNED_AT_ONCE:
+                return forgotten
+
     def _read(self, statement: str, *values: object) -> Grant | None:
         rows = self._database.read("grants", statement, values)
         return grant_of(GrantRow(*rows[0])) if rows else None
@@ -94,6 +112,13 @@ def insert_grant(tx: Connection, grant: Grant, idempotency: str | None, now: flo
     if idempotency is not None:
         tx.execute("INSERT INTO idempotency VALUES (?, ?, ?)", (idempotency, grant.id, now))
     return replace(grant, serial=issued.serial, version=1)
+
+
+def _prune(tx: Connection, before: float) -> list[int]:
+    """How many grants each of the statements has forgotten."""
+    gone = [tx.execute(statement, (before, _PRUNED_AT_ONCE)).fetchall() for statement in _PRUNE]
+    tx.executemany("DELETE FROM usage WHERE grant_id = ?", [row for rows in gone for row in rows])
+    return list(map(len, gone))
 
 
 def _update_grant(tx: Connection, grant: Grant, now: float) -> Grant | None:

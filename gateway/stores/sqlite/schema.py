@@ -119,6 +119,11 @@ MIGRATIONS: Final = (
     ) STRICT;
     """,
     "ALTER TABLE grants ADD COLUMN suspended_at REAL",
+    """
+    ALTER TABLE grants ADD COLUMN waiting_until REAL;
+    CREATE INDEX grants_waiting ON grants (waiting_until) WHERE waiting_until IS NOT NULL;
+    CREATE INDEX grants_end ON grants (expires_at) WHERE expires_at IS NOT NULL
+    """,
 )
 """Forward only: number n takes a file from `user_version` n to n + 1. Never edit one that was released."""
 

@@ -37,7 +37,7 @@ async def test_a_database_of_version_1_is_brought_up_to_date(postgres_url: str) 
     await connection.execute("INSERT INTO gateway_form VALUES (1)")
     kept = link(label="kept")
     columns = edited_columns(kept)
-    del columns["suspended_at"]  # there was none
+    del columns["suspended_at"], columns["waiting_until"]  # there were none
     row = {"serial": 1, "id": kept.id, "kind": "link", "version": 1, "issued_at": kept.issued_at, **columns}
     places = ", ".join(f"${number}" for number, _ in enumerate(row, 1))
     await connection.execute(f"INSERT INTO gateway_grants ({', '.join(row)}) VALUES ({places})", *row.values())

@@ -188,7 +188,7 @@ async def test_a_file_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None
         connection.execute("PRAGMA user_version = 1")
         for serial, grant in enumerate((kept, held), 1):
             columns = edited_columns(grant)
-            del columns["suspended_at"]  # there was none
+            del columns["suspended_at"], columns["waiting_until"]  # there were none
             fixed = {"head": head_of(grant.hash), "serial": serial, "id": grant.id, "kind": str(grant.kind)}
             row = {**fixed, "version": 1, "issued_at": grant.issued_at, **columns}
             places = ", ".join("?" * len(row))
