@@ -9,9 +9,9 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.core.values import dataclass
 from gateway.stores.shared_serial import Slot
 
 __all__ = ["Worker", "make_workers"]

@@ -14,12 +14,12 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, cast
 
 from gateway.backends.response import Response
 from gateway.core.loan import Loan
 from gateway.core.reasons import Reason
+from gateway.core.values import dataclass
 from gateway.eager import Signal
 from gateway.splice.lending import Lending, flush, may_be_lent
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.core.backend import ChainSource, Credentials
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.units import format_instant
+from gateway.core.values import dataclass
 
 __all__ = ["ChainCredentials", "CredentialSource", "Load", "Loaded", "StaticCredentials", "load_chain"]
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import httptools
+
+from gateway.core.values import dataclass
 
 __all__ = ["Framing", "PlainHead", "find_framing", "lowered", "read_head"]
 

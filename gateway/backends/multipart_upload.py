@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
+from gateway.core.values import dataclass
 from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.multipart import (
     MAX_PARTS,

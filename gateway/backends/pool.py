@@ -12,13 +12,13 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.backends.connection import READ_SIZE, Connection, Timeouts
 from gateway.backends.egress import refuse_reason
 from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.values import dataclass
 
 __all__ = ["IDLE_LIMIT", "WRITE_IDLE_LIMIT", "Authority", "Pool", "PoolLimits"]
 

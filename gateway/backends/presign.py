@@ -8,7 +8,6 @@ that would change what the store does is signed, and a header with a line break 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.backends.pool import Authority
@@ -16,6 +15,7 @@ from gateway.core.backend import BackendSpec, Credentials
 from gateway.core.profile import Addressing, SignatureVersion
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import UpstreamCall
+from gateway.core.values import dataclass
 from gateway.wire.sig import sigv2, sigv4
 
 __all__ = ["IMMEDIATE", "Presigner", "Target"]

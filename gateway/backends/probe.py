@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -21,6 +21,7 @@ from gateway.core.backend import BackendSpec
 from gateway.core.profile import Addressing
 from gateway.core.reasons import Refused, UpstreamFailed
 from gateway.core.route import Capability, UpstreamCall
+from gateway.core.values import dataclass
 from gateway.wire.s3.batch_delete import Tag, read_store_tags, tags_document
 from gateway.wire.s3.calls import copy_source_header
 from gateway.wire.s3.documents import store_fault

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from gateway.cli.output import Exit, fail
 from gateway.core.reasons import DependencyDown
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection

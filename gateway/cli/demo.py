@@ -16,7 +16,6 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
@@ -26,6 +25,7 @@ import click
 from gateway.cli.client import Control, connect, escape_segment
 from gateway.cli.output import fail, json_option, print_json, say
 from gateway.cli.serve import run_loop
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from gateway.cli.embedded_store import EmbeddedStore

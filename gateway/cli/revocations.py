@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -24,6 +24,7 @@ from gateway.cli.output import Exit, fail, say
 from gateway.cli.values import SPAN
 from gateway.core.reasons import DependencyDown
 from gateway.core.units import duration, format_instant
+from gateway.core.values import dataclass
 
 __all__ = ["revocations"]
 

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -26,6 +25,7 @@ from gateway.cli.client import connect
 from gateway.cli.options import ask_password
 from gateway.cli.output import Exit, Progress, fail, json_option, print_json, say
 from gateway.cli.values import find_token
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ import click
 
 from gateway.core.token import LinkToken, without_marks
 from gateway.core.units import duration, end_instant, format_instant, instant, size
+from gateway.core.values import dataclass
 
 __all__ = [
     "EXPIRY",

@@ -9,7 +9,7 @@ says of such a grant more than it says of an id that never was.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -19,6 +19,7 @@ from gateway.core.duty import Duty
 from gateway.core.grant import Grant, GrantFilter
 from gateway.core.source import Source
 from gateway.core.token import SecretHash
+from gateway.core.values import dataclass
 
 __all__ = ["DUTY_OF", "EVERYTHING", "NOBODY", "OWN", "Access", "Admitted", "Reach"]
 

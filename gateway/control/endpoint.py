@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
@@ -20,6 +19,7 @@ from gateway.core.attempt import Address, Principal
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.token import SecretHash
+from gateway.core.values import dataclass
 from gateway.wire.http.target import decode
 from gateway.wire.replies import Reply
 

@@ -6,7 +6,6 @@ API is loaded (`gateway.control.serve`), which in most gateways is never.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.control.api import Api
@@ -14,6 +13,7 @@ from gateway.control.caller import Access
 from gateway.control.endpoint import Call, Endpoint, json_reply
 from gateway.control.problems import problem
 from gateway.core.reasons import Reason
+from gateway.core.values import dataclass
 from gateway.wire.replies import Reply
 
 __all__ = ["PROBES", "Status"]

@@ -8,7 +8,6 @@ Source: the AWS STS API reference, version 2011-06-15, and its common errors.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -19,6 +18,7 @@ from gateway.core.session_policy import SessionPolicy
 from gateway.core.session_policy_text import LONGEST_POLICY
 from gateway.core.source import session_of
 from gateway.core.units import format_instant
+from gateway.core.values import dataclass
 from gateway.wire.replies import Reply
 from gateway.wire.s3.documents import document, element
 

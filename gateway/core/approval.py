@@ -8,11 +8,11 @@ Law: an approval is for one rule, by its name. Whoever owns, made or widened wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.core.attempt import Principal
 from gateway.core.pattern import NamePattern, names_any
+from gateway.core.values import dataclass
 
 __all__ = ["Approval", "ApprovalTerms", "Waiting"]
 

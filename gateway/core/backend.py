@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.core.names import REGION
 from gateway.core.profile import Addressing, Profile, SignatureVersion
 from gateway.core.route import Backend, Capability
+from gateway.core.values import dataclass
 
 __all__ = ["BackendSpec", "ChainSource", "Credentials"]
 

@@ -8,9 +8,10 @@ Law: the list is closed. A token that names some of the words has no other, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from gateway.core.values import dataclass
 
 __all__ = ["EVERY_DUTY", "OWNERS_DUTIES", "AdminTerms", "Duty"]
 

@@ -7,7 +7,7 @@ and counting (`gateway.core.lease`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Protocol
@@ -21,6 +21,7 @@ from gateway.core.revocation_target import RevocationTarget
 from gateway.core.session_policy import SessionPolicy
 from gateway.core.token import SecretHash
 from gateway.core.units import Rate
+from gateway.core.values import dataclass
 
 __all__ = [
     "LIVING",

@@ -8,12 +8,13 @@ of another issuer's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
 from gateway.core.attempt import Principal
 from gateway.core.pattern import NamePattern
+from gateway.core.values import dataclass
 
 __all__ = ["ALGORITHMS", "IdentityRules", "ProxyRules", "Role", "User", "UserRules", "groups_of"]
 

@@ -9,11 +9,11 @@ Law: nothing of a secret is in a repr, so that no log and no traceback shows one
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.core.grant import Grant
 from gateway.core.source import Source
+from gateway.core.values import dataclass
 
 __all__ = ["LONGEST_SESSION", "SHORTEST_SESSION", "IssuedKey", "LivingSession", "RemoteIssuer", "SessionIssuer"]
 

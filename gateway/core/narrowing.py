@@ -9,9 +9,8 @@ could show lies inside: a beginning of the prefix shows its siblings too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.core.request import Action
+from gateway.core.values import dataclass
 
 __all__ = ["Narrowing"]
 

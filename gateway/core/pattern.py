@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+from gateway.core.values import dataclass
 
 __all__ = ["RESERVED", "NamePattern", "PathPattern", "Wildcard", "key_fault", "names_any", "prefix_fault"]
 

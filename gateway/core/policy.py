@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway.core.attempt import Attempt, Principal, address_class
@@ -23,6 +23,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Capability, Route
 from gateway.core.rule import UNRELEASED, Effect, LimitRule, LinkLimits, Rule
+from gateway.core.values import dataclass
 
 __all__ = [
     "Explanation",

@@ -6,8 +6,9 @@ opened: without them nobody would know what is allowed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from gateway.core.values import dataclass
 
 __all__ = ["FailPosture"]
 

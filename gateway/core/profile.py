@@ -7,11 +7,12 @@ for a vendor's name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from gateway.core.route import Capability
 from gateway.core.units import WEEK
+from gateway.core.values import dataclass
 
 __all__ = ["Addressing", "Profile", "SignatureVersion"]
 

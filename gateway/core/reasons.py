@@ -8,11 +8,11 @@ reaches a caller of the data listener.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
 from gateway.core.limits import Verdict
+from gateway.core.values import dataclass
 
 __all__ = [
     "TABLE",

@@ -9,12 +9,13 @@ revocations get their serials from the same counter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol
 
 from gateway.core.generations import Generations
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.revocation_target import REVOKING, FeedKind, RevocationTarget
+from gateway.core.values import dataclass
 
 __all__ = ["MAX_VIEW_AGE", "FeedEntry", "RevocationFeed", "RevocationView"]
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.attempt import Principal
@@ -24,6 +23,7 @@ from gateway.core.reasons import SettingsError
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind
 from gateway.core.units import instant
+from gateway.core.values import dataclass
 
 __all__ = ["CLOCKS", "ListText"]
 

@@ -5,9 +5,10 @@ Refuses to own the feed and what an entry ends (`gateway.core.revocation`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from gateway.core.values import dataclass
 
 __all__ = ["EVERY", "REVOKING", "FeedKind", "RevocationTarget"]
 

@@ -7,7 +7,6 @@ Refuses to own how rules are weighed against each other (`gateway.core.policy`) 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal, Protocol
@@ -19,6 +18,7 @@ from gateway.core.pattern import NamePattern, PathPattern, names_any
 from gateway.core.request import Action
 from gateway.core.route import Delivery
 from gateway.core.units import Rate
+from gateway.core.values import dataclass
 
 __all__ = ["UNRELEASED", "Condition", "Effect", "KeyLimits", "LimitRule", "LinkLimits", "Rule"]
 

@@ -8,8 +8,9 @@ Law: a number stands for one key for good. The mark tells two keys apart and tel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
+
+from gateway.core.values import dataclass
 
 __all__ = [
     "NONCE_BYTES",

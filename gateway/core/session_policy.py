@@ -12,7 +12,7 @@ policy may not do.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Final, Literal
@@ -20,6 +20,7 @@ from typing import Final, Literal
 from gateway.core.attempt import Attempt
 from gateway.core.pattern import Wildcard
 from gateway.core.request import Action, Operation
+from gateway.core.values import dataclass
 
 __all__ = ["ACTIONS", "Condition", "ConditionKey", "SessionPolicy", "Statement", "needs_of"]
 

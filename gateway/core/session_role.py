@@ -7,10 +7,10 @@ Law: a role is given to the holders it names and to nobody else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gateway.core.attempt import Principal
 from gateway.core.pattern import NamePattern
+from gateway.core.values import dataclass
 
 __all__ = ["SessionRole", "app_for"]
 

@@ -14,13 +14,13 @@ which the sidecar judges.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
 from gateway.core.token import SecretHash
+from gateway.core.values import dataclass
 
 __all__ = [
     "Session",

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NewType
+
+from gateway.core.values import dataclass
 
 __all__ = [
     "ENTROPY_BYTES",

@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
 from gateway.core.record import AuditEntry, AuditEvent, TrailHead
+from gateway.core.values import dataclass
 
 __all__ = ["Inspection", "chain_event", "entry_fields", "entry_of", "head_of"]
 

@@ -6,9 +6,10 @@ Refuses to own a clock: an instant is seconds since the epoch (UTC, float) and a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+from gateway.core.values import dataclass
 
 __all__ = [
     "LONGEST",

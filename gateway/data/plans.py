@@ -11,13 +11,12 @@ something was revoked is no part of it: that is asked anew of every request, in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.core.attempt import Principal, SignatureVersion
 from gateway.core.policy import only_time_can_end
 from gateway.core.reasons import Refused
 from gateway.core.request import RawRequest
 from gateway.core.route import Route
+from gateway.core.values import dataclass
 from gateway.data.call import Call, S3Call
 from gateway.data.plane import DataPlane, Snapshot, Terms
 from gateway.data.presented import (

@@ -7,13 +7,14 @@ Refuses to own the form's grammar (`gateway.wire.http.form_data`) and its signed
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from gateway.core.attempt import Attempt
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BucketPlace, ObjectRequest
+from gateway.core.values import dataclass
 from gateway.server.exchange import ClientExchange, head_deadline
 from gateway.wire.http.form_data import Form, FormParser
 from gateway.wire.parse import check_key

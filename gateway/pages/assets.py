@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
+
+from gateway.core.values import dataclass
 
 __all__ = ["PICTURES", "Asset", "assets", "find_asset", "stored_assets"]
 

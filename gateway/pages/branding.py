@@ -9,10 +9,10 @@ with the surface that it stands on. It is a plain value, and no text of it is ev
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from gateway.core.values import dataclass
 from gateway.pages.assets import Asset
 
 __all__ = ["ACCENT", "Branding", "brand_style", "contrast", "lighten_for_dark"]

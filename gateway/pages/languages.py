@@ -13,12 +13,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.core.reasons import TABLE
+from gateway.core.values import dataclass
 
 __all__ = ["SOURCE", "Language", "choose_language", "languages"]
 

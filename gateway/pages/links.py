@@ -10,10 +10,10 @@ page (or letting a mail scanner look at it) never takes a use.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
 
+from gateway.core.values import dataclass
 from gateway.pages.render import Look, Page, render
 
 __all__ = ["card_page", "front_page", "landing_page", "listing_page", "receipt_page", "upload_page"]

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway.core.units import format_instant
+from gateway.core.values import dataclass
 from gateway.pages.assets import Asset, stored_assets
 from gateway.pages.branding import Branding, brand_style
 from gateway.pages.languages import Language, choose_language

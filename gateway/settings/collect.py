@@ -8,7 +8,7 @@ is named as a policy file and is none that can be read is a fault: left out in s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.core.names import backend_name_fault, bucket_name_fault
 from gateway.core.reasons import SettingsError
+from gateway.core.values import dataclass
 from gateway.settings.faults import describe_errors, did_you_mean
 from gateway.settings.grammar import (
     SECTIONS,

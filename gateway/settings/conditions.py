@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Final
@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
 from gateway.core.request import Action
+from gateway.core.values import dataclass
 from gateway.settings.faults import INSIDE_TEXT
 
 __all__ = ["VARIABLES", "CelCondition", "Condition", "ConditionFault", "compile_condition"]

@@ -7,13 +7,13 @@ Law: an example that proves nothing is a fault. One about a bucket that does not
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.core.attempt import Address, Attempt, Principal, SignatureVersion
 from gateway.core.policy import Policy, explain
 from gateway.core.reasons import Reason
 from gateway.core.request import ACTION_OF, Action, Operation
+from gateway.core.values import dataclass
 from gateway.settings.collect import Entry
 from gateway.settings.grammar import ExampleEntry
 

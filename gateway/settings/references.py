@@ -9,13 +9,14 @@ entry hides no other fault.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictStr, ValidationInfo, WithJsonSchema
 
 from gateway.core.pattern import PathPattern, key_fault
 from gateway.core.profile import Profile
+from gateway.core.values import dataclass
 from gateway.schema.names import MemberPattern, PrincipalPattern
 from gateway.settings.entry import one_or_more
 from gateway.settings.faults import did_you_mean

@@ -28,7 +28,7 @@ def _check_duration(value: float) -> float:
     return value
 
 
-RoleName = Annotated[str, Field(pattern=r"^[\w+=,.@-]{1,64}$")]
+RoleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]{1,64}$")]
 
 
 class AssumableRole(BaseModel):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from yaml.reader import Reader, ReaderError
 from yaml.scanner import Scanner
 
 from gateway.core.reasons import SettingsError
+from gateway.core.values import dataclass
 
 __all__ = [
     "MAX_BYTES",

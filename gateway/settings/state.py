@@ -6,7 +6,7 @@ Redis keeps grants only where the operator has said in writing that losing the l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.core.values import dataclass
 from gateway.schema.quantities import Duration
 from gateway.settings.entry import ENTRY, written_as
 from gateway.settings.files import LaterFile

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from gateway.core.backend import BackendSpec
 from gateway.core.profile import Profile
 from gateway.core.reasons import SettingsError
+from gateway.core.values import dataclass
 from gateway.settings.collect import list_files
 from gateway.settings.faults import sort_faults
 from gateway.settings.load import find_policies, read_settings

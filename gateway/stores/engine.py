@@ -7,7 +7,6 @@ Refuses to own what any of them does (`memory`, `central`, `sqlite`, `postgres`,
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from gateway.core.grant import GrantAdmin
 from gateway.core.issued import RemoteIssuer
@@ -16,6 +15,7 @@ from gateway.core.limits import LimitStore
 from gateway.core.record import Ledger
 from gateway.core.revocation import RevocationFeed
 from gateway.core.sealing import SealBook
+from gateway.core.values import dataclass
 
 __all__ = ["Engine"]
 

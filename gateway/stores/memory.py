@@ -12,7 +12,7 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage, GrantState
@@ -22,6 +22,7 @@ from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.core.trail import chain_event
+from gateway.core.values import dataclass
 from gateway.stores.codec import check_filter, check_storable, check_targets, grant_page, read_cursor, write_cursor
 from gateway.stores.engine import Engine
 from gateway.stores.limits import MemoryLimits

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from typing import Final
 from gateway.core.reasons import SettingsError
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_list import ListText
+from gateway.core.values import dataclass
 
 __all__ = ["RevocationFile"]
 

@@ -12,7 +12,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -24,6 +24,7 @@ from gateway.core.limits import LimitStore
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.record import Ledger
 from gateway.core.revocation import RevocationFeed
+from gateway.core.values import dataclass
 from gateway.stores.engine import Engine
 from gateway.stores.limits_breaker import LimitsBreaker
 from gateway.stores.sealed import SealedGrants, check_seals

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.core.reasons import DependencyDown, SettingsError
+from gateway.core.values import dataclass
 from gateway.stores.sealed import count_seals
 from gateway.stores.sqlite.schema import locks_work
 from gateway.stores.state import open_engine, sqlite_path

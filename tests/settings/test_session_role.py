@@ -34,7 +34,9 @@ def test_a_role_that_would_be_for_anybody_or_for_ever_is_a_fault(role: dict[str,
         ControlSettings.model_validate({"sts_roles": {"lake": role}})
 
 
-def test_a_roles_name_can_stand_in_an_arn() -> None:
-    """Nothing else is a name."""
+@pytest.mark.parametrize("name", ["a/b", "läge", "a" * 65, ""])
+def test_a_roles_name_can_stand_in_an_arn(name: str) -> None:
+    """Nothing else is a name; all letters of AWS's own rule are."""
     with pytest.raises(ValidationError):
-        ControlSettings.model_validate({"sts_roles": {"a/b": LAKE}})
+        ControlSettings.model_validate({"sts_roles": {name: LAKE}})
+    assert "Lake_1+=,.@-" in ControlSettings.model_validate({"sts_roles": {"Lake_1+=,.@-": LAKE}}).assumable

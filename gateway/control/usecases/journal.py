@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.attempt import Principal
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import AuditEvent, Ledger
+from gateway.core.values import dataclass
 
 __all__ = ["Journal"]
 

@@ -10,7 +10,7 @@ only as a hash, so that a copy of the store opens nothing; under a sealing key t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from gateway.control.caller import Admitted, Reach
@@ -37,6 +37,7 @@ from gateway.core.sealing import Resealed
 from gateway.core.session_policy import SessionPolicy
 from gateway.core.source import Session, Source, from_key, session_of, source_behind
 from gateway.core.token import ENTROPY_BYTES, access_key_id, grant_id, hash_secret, secret_access_key
+from gateway.core.values import dataclass
 
 __all__ = ["Keys"]
 

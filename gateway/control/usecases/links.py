@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Final, Literal
 
@@ -28,6 +28,7 @@ from gateway.core.record import RecordPage
 from gateway.core.request import Action
 from gateway.core.rule import Rule
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
+from gateway.core.values import dataclass
 
 __all__ = [
     "EDIT_TRIES",

@@ -8,13 +8,12 @@ last, or to hold in every replica, is written in the files. Each leaves an audit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.control.deps import Live, Process
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import format_instant
+from gateway.core.values import dataclass
 
 __all__ = ["LevelSet", "Operations"]
 

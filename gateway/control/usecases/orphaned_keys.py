@@ -14,7 +14,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.control.deps import Live, Stores
@@ -26,6 +25,7 @@ from gateway.core.issued import RemoteIssuer
 from gateway.core.reasons import DependencyDown
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Sources
+from gateway.core.values import dataclass
 
 __all__ = ["OrphanedKeys"]
 

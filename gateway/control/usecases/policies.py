@@ -5,7 +5,6 @@ Refuses to own the answer itself (`gateway.core.policy`) and the signature (`cor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +16,7 @@ from gateway.core.policy import Explanation, decide, explain
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ACTION_OF, Action, Operation
 from gateway.core.route import UpstreamCall
+from gateway.core.values import dataclass
 from gateway.wire.s3.calls import require_kept, require_own_name
 
 __all__ = ["SIGNABLE", "Policies", "Question", "Signature"]

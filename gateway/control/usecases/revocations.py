@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from gateway.control.caller import Reach
@@ -25,6 +25,7 @@ from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Session, session_of
 from gateway.core.token import LinkToken, hash_secret, without_marks
 from gateway.core.units import format_instant
+from gateway.core.values import dataclass
 
 __all__ = ["Ended", "LongPolls", "Revocations", "Revoked"]
 

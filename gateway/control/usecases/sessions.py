@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway.core.grant import Grant, GrantStore
 from gateway.core.issued import IssuedKey, SessionIssuer
 from gateway.core.reasons import DependencyDown
 from gateway.core.source import Source
+from gateway.core.values import dataclass
 
 __all__ = ["SESSION_LIFE", "Sessions"]
 

@@ -8,7 +8,7 @@ owner resumes. Doing either again changes nothing; what was revoked stays so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.control.caller import Admitted
 from gateway.control.deps import Live, Stores
@@ -16,6 +16,7 @@ from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.links import EDIT_TRIES, CountedGrant, read_counters
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import Reason, Refused
+from gateway.core.values import dataclass
 
 __all__ = ["Suspensions"]
 

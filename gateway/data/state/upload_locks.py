@@ -14,12 +14,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from gateway.core.limits import Demand, LimitStore
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.units import Rate
+from gateway.core.values import dataclass
 from gateway.data.state.transfers import Permit
 
 __all__ = ["UploadLocks", "lock_upload"]

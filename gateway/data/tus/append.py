@@ -15,10 +15,11 @@ import hmac
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
+from gateway.core.values import dataclass
 from gateway.data.state.memory_budget import MemoryBudget, Portion
 from gateway.data.tus.store import TusStore
 from gateway.wire.links.tus_state import UploadState

@@ -12,10 +12,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
+from gateway.core.values import dataclass
 from gateway.data.state.memory_budget import Portion
 from gateway.data.tus.append import Arriving, Progress
 from gateway.wire.s3.multipart import MAX_PARTS, Part

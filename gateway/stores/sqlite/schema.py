@@ -16,11 +16,11 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway.core.reasons import Dependency, DependencyDown, SettingsError
+from gateway.core.values import dataclass
 
 __all__ = ["MIGRATIONS", "SqliteFile", "explain", "head_of", "locks_work", "map_errors"]
 

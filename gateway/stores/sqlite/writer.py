@@ -12,12 +12,12 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final, TypeVar
 
 from gateway.core.reasons import Dependency, DependencyDown
+from gateway.core.values import dataclass
 from gateway.stores.sqlite.schema import map_errors
 
 __all__ = ["GroupWriter"]

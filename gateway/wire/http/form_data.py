@@ -11,11 +11,11 @@ Sources: RFC 7578, RFC 2046 section 5.1; the S3 API reference, "POST Object" (20
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
+from gateway.core.values import dataclass
 
 __all__ = ["MAX_FIELDS", "Form", "FormParser"]
 

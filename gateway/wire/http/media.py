@@ -9,9 +9,10 @@ is on no list here is shown to no one: it is sandboxed, wherever it is opened.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from gateway.core.values import dataclass
 
 __all__ = ["OCTETS", "PASSIVE_TYPES", "PLAYED_TYPES", "SHOWN_TYPES", "MediaType", "read_type", "sandbox_of"]
 

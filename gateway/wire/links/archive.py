@@ -16,9 +16,10 @@ Sources: APPNOTE.TXT 6.3.10 (4.3.7 local header, 4.3.9 data descriptor, 4.3.12 c
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
+
+from gateway.core.values import dataclass
 
 __all__ = ["Archive", "Member", "TarArchive", "ZipArchive"]
 

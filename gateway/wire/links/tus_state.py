@@ -10,10 +10,10 @@ end is only as good as what it has beyond it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.values import dataclass
 
 __all__ = [
     "HEAD_BYTES",

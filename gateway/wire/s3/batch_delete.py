@@ -9,10 +9,10 @@ from the values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.reasons import TABLE, Reason, Refused
+from gateway.core.values import dataclass
 from gateway.wire.s3.documents import Document, document, element, read_request, read_store
 from gateway.wire.s3.xml import Node
 

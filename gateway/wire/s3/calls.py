@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import md5
 from types import MappingProxyType
 from typing import Final
@@ -19,6 +19,7 @@ from urllib.parse import quote
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Capability, Route, UpstreamCall
+from gateway.core.values import dataclass
 from gateway.wire.http.fields import META_PREFIX
 from gateway.wire.s3.continuation import unwrap_token
 from gateway.wire.s3.documents import MAX_PAGE

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.values import dataclass
 from gateway.wire.s3.xml import Node, Reader
 
 __all__ = [

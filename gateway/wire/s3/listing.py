@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote, unquote_plus
@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote_plus
 from gateway.core.pattern import RESERVED, key_fault
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Operation
+from gateway.core.values import dataclass
 from gateway.wire.s3.continuation import wrap_token
 from gateway.wire.s3.documents import OWNER, Document, document, element, given, page_size, quoted, read_store
 from gateway.wire.s3.xml import Node

@@ -10,13 +10,13 @@ import itertools
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import md5
 from typing import Final
 from urllib.parse import quote
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import UpstreamCall
+from gateway.core.values import dataclass
 from gateway.wire.s3.documents import (
     OWNER,
     Document,

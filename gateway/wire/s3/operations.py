@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Operation
+from gateway.core.values import dataclass
 
 __all__ = [
     "RESPONSE_OVERRIDES",

@@ -14,11 +14,11 @@ import hmac
 import json
 import re
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NoReturn, cast
 
 from gateway.core.reasons import Reason, Refused
+from gateway.core.values import dataclass
 from gateway.wire.http.form_data import Form
 from gateway.wire.sig.credentials import ALGORITHM, MAX_EXPIRES, Scope, timestamp
 from gateway.wire.sig.sigv4 import SKEW, SigningKeys, octets
