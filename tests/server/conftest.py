@@ -2,6 +2,5 @@
 
 from __future__ import annotations
 
-from tests.data.conftest import app, plain_tracebacks, rig, small_parts, uploads
+from tests.data.conftest import app, rig, small_parts, uploads
 
-__all__ = ["app", "plain_tracebacks", "rig", "small_parts", "uploads"]

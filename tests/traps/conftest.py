@@ -2,6 +2,5 @@
 
 from __future__ import annotations
 
-from tests.data.conftest import app, plain_tracebacks, rig
+from tests.data.conftest import app, rig
 
-__all__ = ["app", "plain_tracebacks", "rig"]

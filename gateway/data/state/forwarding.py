@@ -9,10 +9,9 @@ counted; nothing else changes, as anybody may send such fields.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
-
-import structlog
 
 from gateway.core.attempt import Address
 from gateway.core.request import RawRequest
@@ -26,7 +25,7 @@ _FIELDS: Final = frozenset(
 )
 _REMEMBERED: Final = 256
 
-_log = structlog.get_logger("gateway.data")
+_log = logging.getLogger("gateway.data")
 
 
 class Undeclared:
@@ -52,4 +51,6 @@ class Undeclared:
             else "all its clients are one address here: name it in trusted_proxies if it is a proxy of yours"
         )
         peer_text = "unix" if peer is None else self._shown(str(peer))
-        _log.warning("client address not believed", peer=peer_text, fields=sorted(found), advice=advice)
+        _log.warning(
+            "client address not believed", extra={"peer": peer_text, "fields": sorted(found), "advice": advice}
+        )
