@@ -1,6 +1,3 @@
 """The server is tried with the data plane behind it: real sockets, real requests."""
 
 from __future__ import annotations
-
-from tests.data.conftest import app, rig, small_parts, uploads
-

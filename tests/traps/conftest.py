@@ -1,6 +1,3 @@
 """The same listeners as in the tests of the data plane."""
 
 from __future__ import annotations
-
-from tests.data.conftest import app, rig
-
