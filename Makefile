@@ -5,6 +5,7 @@
 #   make helm     the chart: rendered, validated, its alerts tested      make clean   remove what was installed here
 #   make lock     renew requirements.lock and .ci/*.lock                 make clients the table of S3 clients
 #   make audit    advisories about everything that is locked, with a known-bad control
+#   make gallery  a picture of each page, wide, narrow and dark: gallery/index.html
 #   make sbom     the bill of materials of the lock: dist/sbom.json, CycloneDX
 #   make record   the requests of client stacks, recorded again: tests/vectors/stacks
 #   make replicas several gateways on one state, whole and broken
@@ -15,7 +16,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: acceptance demo test lint format audit bench bench-check profile clients record helm ops replicas lock clean tools
+.PHONY: acceptance demo test lint format audit bench bench-check profile clients record gallery helm ops replicas lock clean tools
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -56,6 +57,9 @@ acceptance: .venv/dev.stamp
 clients: .venv/dev.stamp .tools/tools.stamp
 	$(BIN)/python -m tests.clients.install
 	$(BIN)/python -m tests.clients $(ARGS)
+
+gallery: .venv/dev.stamp .tools/tools.stamp
+	$(BIN)/python -m tests.pages gallery
 
 record: .venv/dev.stamp
 	$(BIN)/python -m tests.vectors.record $(ARGS)

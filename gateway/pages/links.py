@@ -10,13 +10,17 @@ page (or letting a mail scanner look at it) never takes a use.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import quote
 
 from gateway.core.values import dataclass
 from gateway.pages.render import Look, Page, render
 
 __all__ = ["card_page", "front_page", "landing_page", "listing_page", "receipt_page", "upload_page"]
+
+
+_TIMES: Final = ("times.js",)
+"""Instants in the visitor's zone, where scripts run."""
 
 
 class Entry(Protocol):
@@ -62,6 +66,7 @@ def landing_page(
     return render(
         "landing.html",
         look,
+        scripts=_TIMES,
         name=name,
         bytes=size,
         content_type=content_type,
@@ -92,6 +97,7 @@ def listing_page(
     return render(
         "listing.html",
         look,
+        scripts=_TIMES,
         title=title,
         crumbs=_crumbs(title, folders),
         rows=[_Row(_address(entry.name), entry.name, entry.size, entry.modified) for entry in ordered],
@@ -113,6 +119,7 @@ def upload_page(
     return render(
         "upload.html",
         look,
+        scripts=_TIMES,
         title=title or look.language.text("upload.title"),
         max_size=max_size,
         expires_at=expires_at,

@@ -86,7 +86,7 @@ def test_no_text_from_outside_becomes_markup(make: Callable[[str], Page], text: 
 
 @pytest.mark.parametrize("make", PAGES)
 def test_pages_obey_their_own_policy(make: Callable[[str], Page]) -> None:
-    """The style sheet's hash is the one allowed; there is no script, inline style, event or foreign address."""
+    """Style sheet and scripts are allowed by hash; there is no inline style, event or foreign address."""
     page = make("x")
     body = page.body.decode()
     style = re.search(r"<style>(.*?)</style>", body, re.DOTALL)
@@ -95,7 +95,9 @@ def test_pages_obey_their_own_policy(make: Callable[[str], Page]) -> None:
     assert csp(page).startswith("default-src 'none'")
     assert "frame-ancestors 'none'" in csp(page)
     reader = Reader(page)
-    assert not reader.all("script")
+    for script in reader.all("script"):
+        assert f"script-src '{script['integrity']}'" in csp(page)
+        assert "module" == script["type"]
     for _, attributes in reader.tags:
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
         assert not [value for value in attributes.values() if value and re.match(r"//|javascript:", value)]

@@ -1,0 +1,74 @@
+"""Owns one sample of each page in each state that looks different: for the gallery, and for what is asked of each page.
+
+Whoever adds a page adds it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from gateway.core.reasons import Reason
+from gateway.pages.assets import Asset
+from gateway.pages.branding import Branding
+from gateway.pages.languages import Language, languages
+from gateway.pages.links import card_page, front_page, landing_page, listing_page, receipt_page, upload_page
+from gateway.pages.refusals import refusal_page
+from gateway.pages.render import Look, Page
+from gateway.wire.s3.listing import Entry
+
+__all__ = ["LOOKS", "SAMPLES"]
+
+_LONG: Final = "Übersicht_der_Ergebnisse_des_dritten_Quartals_mit_allen_Anhängen_und_Korrekturen_final_2.pdf"
+_LOGO: Final = Asset(
+    "logo.svg",
+    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 32"><rect width="120" height="32" fill="#7a1fa2"/>'
+    b'<text x="12" y="22" font-family="sans-serif" font-size="16" fill="#fff">Acme</text></svg>',
+)
+
+LOOKS: Final[dict[str, Look]] = {
+    "plain": Look(Branding(), languages()["en"]),
+    "branded": Look(
+        Branding(
+            name="Acme",
+            logo=_LOGO,
+            accent="#7a1fa2",
+            accent_dark="#d59bf0",
+            footer="Files are kept for 30 days.",
+            imprint="https://acme.example/imprint",
+            privacy="https://acme.example/privacy",
+        ),
+        languages()["de"],
+    ),
+    "mirrored": Look(Branding(name="أكمي"), Language("ar", "rtl", languages()["en"].texts)),
+}
+"""An operator's with nothing set, one with all, and a language that is written from right to left."""
+
+
+def _entries() -> list[Entry]:
+    folders = [Entry("Fotos/"), Entry("2026/")]
+    return folders + [
+        Entry(_LONG if not number else f"Datei {number}.txt", 1536 * number, "2026-03-01T12:00:00Z")
+        for number in range(12)
+    ]
+
+
+SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
+    "front": front_page,
+    "card": card_page,
+    "landing": lambda look: landing_page(
+        look, name=_LONG, size=3_141_592, content_type="application/pdf", expires_at=1.8e9, uses_left=3
+    ),
+    "listing": lambda look: listing_page(
+        look, title="Reports", folders=["2026", "März"], entries=_entries(), cursor="x", expires_at=1.8e9
+    ),
+    "listing-empty": lambda look: listing_page(look, title="Reports", folders=[], entries=[]),
+    "password": lambda look: refusal_page(look, Reason.PASSWORD_REQUIRED, "r1"),
+    "password-wrong": lambda look: refusal_page(look, Reason.PASSWORD_WRONG, "r1"),
+    "upload": lambda look: upload_page(look, max_size=5 * 1024**3, expires_at=1.8e9, uses_left=10),
+    "receipt": lambda look: receipt_page(look, name=_LONG, size=3_141_592, request_id="01JABCDEF0123456789"),
+    "refusal-expired": lambda look: refusal_page(look, Reason.EXPIRED, "01JABCDEF0123456789"),
+    "refusal-unknown": lambda look: refusal_page(look, Reason.UNKNOWN_TOKEN, "01JABCDEF0123456789"),
+    "refusal-internal": lambda look: refusal_page(look, Reason.INTERNAL, "01JABCDEF0123456789"),
+    "refusal-body": lambda look: refusal_page(look, Reason.UNREAD_BODY, "01JABCDEF0123456789"),
+}

@@ -1,0 +1,128 @@
+"""What every page is in a real browser: for everybody, on small screens, in the dark, and without a complaint of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
+from playwright.sync_api import Browser, Page
+
+from tests.pages.__main__ import SCREENS, take_pictures
+from tests.pages.samples import LOOKS, SAMPLES
+
+
+def opened(browser: Browser, address: str, screen: str, **options: object) -> tuple[Page, list[str]]:
+    """A page, and what the browser complains of: what its policy forbids, among others."""
+    page = browser.new_context(**SCREENS[screen] | options).new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    return page, complaints
+
+
+def findings(page: Page, *, contrast_alone: bool = False) -> list[str]:
+    """What axe-core finds, with the places."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_FILE_PATH.read_text())
+    options = {"runOnly": ["color-contrast"]} if contrast_alone else {}
+    found = page.evaluate("options => axe.run(document, options)", options)["violations"]
+    return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
+
+
+def fits(page: Page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_each_page_is_for_everybody(browser: Browser, shown: str, sample: str) -> None:
+    """axe-core finds nothing, the browser complains of nothing, and nothing has to be scrolled sideways, whoever's
+    page it is, by day and by night, at a desk and on the smallest of telephones."""
+    for look in LOOKS:
+        page, complaints = opened(browser, f"{shown}/{look}/{sample}", "desktop")
+        assert [] == findings(page, contrast_alone=look == "mirrored"), look
+        page.emulate_media(color_scheme="dark")
+        assert [] == findings(page, contrast_alone=True), (look, "dark")
+        assert fits(page)
+        page.set_viewport_size(SCREENS["phone"]["viewport"])
+        assert [] == ([] if look != "plain" else findings(page))
+        assert fits(page), look
+        assert [] == complaints
+        page.context.close()
+
+
+def test_what_is_for_few_is_found(browser: Browser, shown: str) -> None:
+    """The control: a field without a label, text without contrast, what is too wide, a script and a style of nobody."""
+    page, complaints = opened(browser, f"{shown}/plain/password", "phone")
+    page.evaluate(
+        """() => { document.querySelector("label").remove();
+        document.styleSheets[0].insertRule("h1 { color: #ccc !important; inline-size: 100rem }");
+        const script = document.createElement("script"); script.textContent = "1"; document.body.append(script);
+        document.body.setAttribute("style", "color: red"); }"""
+    )
+    assert {"label", "color-contrast"} <= {one.partition(":")[0] for one in findings(page)}
+    assert not fits(page)
+    assert 2 == len([text for text in complaints if "Content Security Policy" in text])
+    page.context.close()
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_everything_is_reached_by_the_keyboard(browser: Browser, shown: str, sample: str) -> None:
+    """Each link, button and field is reached with the tab key, in the order of the page, and shows that it is."""
+    page, _ = opened(browser, f"{shown}/branded/{sample}", "desktop")
+    reached = (
+        "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0'], video, audio, iframe"
+    )
+    wanted = page.locator(reached).count()
+    seen = []
+    for _ in range(wanted):
+        page.keyboard.press("Tab")
+        place = "Array.from(document.querySelectorAll(selector)).indexOf(document.activeElement)"
+        seen.append(page.evaluate(f"selector => {place}", reached))
+        assert "none" != page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert list(range(wanted)) == seen
+    page.context.close()
+
+
+def test_instants_are_in_the_visitors_zone(browser: Browser, shown: str) -> None:
+    """Where scripts run, in zone and language of the visitor; where they do not, in UTC."""
+    told = []
+    for options in ({"timezone_id": "Asia/Tokyo"}, {"timezone_id": "America/New_York"}, {"java_script_enabled": False}):
+        page, _ = opened(browser, f"{shown}/branded/landing", "desktop", **options)
+        told.append(page.locator("time").inner_text())
+        page.context.close()
+    assert told[0].startswith("15. Januar 2027 um 17:00:00")
+    assert told[1].startswith("15. Januar 2027 um 03:00:00")
+    assert "2027-01-15 08:00:00 UTC" == told[2]
+
+
+def test_a_printed_page_is_black_on_white(browser: Browser, shown: str) -> None:
+    """Also for who reads in the dark; what can only be pressed is left out."""
+    page, _ = opened(browser, f"{shown}/plain/landing", "dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert "rgb(27, 29, 34)" == page.evaluate("getComputedStyle(document.querySelector('h1')).color")
+    assert not page.locator("button").is_visible()
+    page.context.close()
+
+
+def test_a_right_to_left_language_is_mirrored(browser: Browser, shown: str) -> None:
+    """Names stand at the right, sizes at the left."""
+    places = []
+    for look in ("plain", "mirrored"):
+        page, _ = opened(browser, f"{shown}/{look}/listing", "desktop")
+        boxes = [page.locator(part).first.bounding_box() for part in ("tbody td a", "tbody .date")]
+        assert None not in boxes
+        places.append(boxes[0]["x"] < boxes[1]["x"])
+        page.context.close()
+    assert [True, False] == places
+
+
+@pytest.mark.slow
+def test_the_gallery_shows_each_page_three_times(browser: Browser, tmp_path: Path) -> None:
+    """`make gallery`."""
+    assert (
+        len(LOOKS) * len(SAMPLES) * len(SCREENS)
+        == take_pictures(browser, tmp_path)
+        == len(list(tmp_path.glob("*.png")))
+    )
