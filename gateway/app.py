@@ -10,7 +10,6 @@ stores and connections close.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import secrets
 import signal
@@ -21,6 +20,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+
+import structlog
 
 from gateway import __version__
 from gateway.backends.multipart_upload import upload_call
@@ -72,7 +73,7 @@ from gateway.telemetry.worker_mesh import WorkerMesh
 
 __all__ = ["check_files", "run"]
 
-_log = logging.getLogger("gateway")
+_log = structlog.get_logger("gateway")
 _PRUNE_SECONDS: Final = 3600.0
 _DRAIN_TICK: Final = 0.05
 
@@ -278,11 +279,11 @@ class _App:
     async def serve_until(self, stop: asyncio.Event) -> None:
         """Wait for the end, then drain: see the module's order of ending."""
         loop = asyncio.get_running_loop()
-        _log.info("serving", extra={"version": __version__, "data": str(self.settings.data.listen)})
+        _log.info("serving", version=__version__, data=str(self.settings.data.listen))
         await stop.wait()
         self.health.draining = True
         self.listeners.part()
-        _log.info("draining", extra={"transfers": len(self.plane.transfers)})
+        _log.info("draining", transfers=len(self.plane.transfers))
         await asyncio.sleep(self.settings.deadlines.notice or 0)
         self.listeners.stop_data()
         deadline = loop.time() + self.settings.deadlines.drain
@@ -290,7 +291,7 @@ class _App:
             await asyncio.sleep(_DRAIN_TICK)
         self.plane.draining = True
         cut = self.plane.transfers.cut_where(lambda _: Reason.SHUTTING_DOWN)
-        _log.info("stopped", extra={"cut": cut})
+        _log.info("stopped", cut=cut)
 
     def _work(self) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
         plane = self.plane
@@ -329,7 +330,7 @@ class _App:
             except asyncio.CancelledError:
                 pass
             except Exception as failure:  # noqa: BLE001 (told, not raised: the app is ending anyway)
-                _log.error("a task had failed", exc_info=failure, extra={"task": name})
+                _log.error("a task had failed", task=name, exc_info=failure)
 
         stack.push_async_callback(end)
 
@@ -390,7 +391,7 @@ class _App:
     def _drain(self, name: str, drained: bool) -> None:  # noqa: FBT001 (an operator's word)
         """Out of use, or back, until a reload. What runs goes on. Raises KeyError if there is none of this name."""
         self.plane.snapshot = self.plane.snapshot.with_drained(name, drained=drained)
-        _log.warning("backend drained" if drained else "backend resumed", extra={"backend": name})
+        _log.warning("backend drained" if drained else "backend resumed", backend=name)
 
     def _log_at(self, level: str, seconds: float | None) -> None:
         """A level until a reload, or for so many seconds."""
@@ -440,7 +441,7 @@ class _App:
             forgetting = self.upstream.replace(loaded.backends)
         except SettingsError as failure:
             self.metrics.count_reload("failed")
-            _log.error("reload refused: nothing has changed", extra={"cause": cause, "faults": list(failure.faults)})
+            _log.error("reload refused: nothing has changed", cause=cause, faults=list(failure.faults))
             return
         self.loaded, self.settings, self._callers = loaded, loaded.settings, _make_callers(loaded.settings)
         self.metrics.announce_names(backends=loaded.policies.policy.backends)
@@ -450,15 +451,15 @@ class _App:
         self._settings_read.set()
         self._forgetting = asyncio.get_running_loop().create_task(forgetting)
         self.metrics.count_reload("ok")
-        _log.info("reloaded", extra={"cause": cause})
+        _log.info("reloaded", cause=cause)
         self._warn()
         later = [name for name, value in self.settings.fixed_at_start.items() if value != self._fixed[name]]
         if later:
-            _log.warning("changes that need a restart", extra={"settings": later})
+            _log.warning("changes that need a restart", settings=later)
 
     def _warn(self) -> None:
         for text in self.loaded.policies.warnings:
-            _log.warning("the policies may not be meant so", extra={"detail": text})
+            _log.warning("the policies may not be meant so", detail=text)
 
     async def _prune(self) -> None:
         while True:
@@ -467,9 +468,7 @@ class _App:
                     await self.state.sealed.log_old_seals()
                 await self.state.ledger.prune(time.time() - self.settings.records.keep)
             except DependencyDown as failure:
-                _log.warning(
-                    "old records could not be pruned, or old seals not be counted", extra={"detail": failure.detail}
-                )
+                _log.warning("old records could not be pruned, or old seals not be counted", detail=failure.detail)
             await asyncio.sleep(_PRUNE_SECONDS)
 
 

@@ -41,7 +41,6 @@ NOT_FOR_A_LINK = (
     *("prometheus_client", "http.server", "wsgiref.simple_server"),  # the page of metrics
     *("asyncpg", "redis", "opentelemetry", "cel_expr_python", "segno"),  # extras
     *("tarfile", "difflib"),  # archives, slips in settings
-    *("rich", "pygments", "greenlet", "attr"),  # what some libraries take along where it happens to be installed
     *("gateway.control.rows", "gateway.control.reading", "gateway.control.openapi"),  # what an operator asks
     *("gateway.settings.schemas", "gateway.cli.demo", "gateway.cli.links", "pydantic.mypy", "unittest"),
 )

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import ssl
 from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+
+import structlog
 
 from gateway.control.deps import Proved
 from gateway.core.identity import IdentityRules, User
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Identity"]
 
-_log = logging.getLogger("gateway.control")
+_log = structlog.get_logger("gateway.control")
 _FRESH: Final = 300.0
 _RETRY: Final = 30.0
 _STALE: Final = 3600.0
@@ -64,7 +65,7 @@ class _IssuerKeys:
                 try:
                     self._keys, self._fetched = await _fetch(self.rules), now
                 except (OSError, ValueError, LookupError, TypeError) as failure:
-                    _log.warning("the issuer's keys cannot be had", extra={"fault": type(failure).__name__})
+                    _log.warning("the issuer's keys cannot be had", fault=type(failure).__name__)
             if now >= self._fetched + _STALE:
                 raise DependencyDown("grants", "the issuer's keys cannot be had")
             return self._keys

@@ -8,9 +8,10 @@ that is told once for a peer. A name that came twice, or beside another credenti
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Final
+
+import structlog
 
 from gateway.core.attempt import Address, Principal
 from gateway.core.identity import ProxyRules, User, groups_of
@@ -20,7 +21,7 @@ from gateway.server.exchange import is_trusted
 
 __all__ = ["ProxiedUsers"]
 
-_log = logging.getLogger("gateway.control")
+_log = structlog.get_logger("gateway.control")
 _MOST_TOLD: Final = 1000
 
 
@@ -63,6 +64,5 @@ class ProxiedUsers:
             place = "unix" if peer is None else self._shown(str(peer))
             advice = "name the proxy's network in control.proxy_user.from if this is one of ours"
             _log.warning(
-                "a user's header from elsewhere than our proxies is ignored",
-                extra={"header": header, "peer": place, "advice": advice},
+                "a user's header from elsewhere than our proxies is ignored", header=header, peer=place, advice=advice
             )

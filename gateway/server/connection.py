@@ -12,7 +12,6 @@ gone.
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -21,6 +20,8 @@ from fcntl import ioctl
 from ipaddress import ip_address
 from termios import TIOCOUTQ
 from typing import Final, Protocol, cast
+
+import structlog
 
 from gateway.core.attempt import Address, unmap
 from gateway.core.loan import Loan
@@ -58,7 +59,7 @@ _NOT_SENT: Final = 0x894B
 
 _MALFORMED: Final = b"malformed request\n"
 
-_log = logging.getLogger("gateway.server")
+_log = structlog.get_logger("gateway.server")
 
 
 class Host(Protocol):

@@ -9,16 +9,17 @@ any I/O, so that a probe of ours can neither hang nor overload what it asks abou
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
+
+import structlog
 
 from gateway.core.reasons import DependencyDown
 
 __all__ = ["Probe", "StoreMonitor"]
 
-_log = logging.getLogger("gateway")
+_log = structlog.get_logger("gateway")
 
 PERIOD_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 5.0
@@ -74,10 +75,10 @@ class StoreMonitor:
             return
         if fault is None:
             del self._faults[role]
-            _log.info("a store does its work again", extra={"store": role})
+            _log.info("a store does its work again", store=role)
         else:
             self._faults[role] = fault
-            _log.error("a store does not do its work", extra={"store": role, "detail": fault})
+            _log.error("a store does not do its work", store=role, detail=fault)
 
     def _compare_clocks(self, role: str, now_there: float | None) -> None:
         skew = 0.0 if now_there is None else now_there - self._clock()
@@ -87,5 +88,6 @@ class StoreMonitor:
             self._skewed.add(role)
             _log.warning(
                 "clocks differ: grants begin and end by this host's, and signatures need it right: set it by NTP",
-                extra={"store": role, "store_ahead_seconds": round(skew, 1)},
+                store=role,
+                store_ahead_seconds=round(skew, 1),
             )

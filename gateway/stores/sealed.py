@@ -9,13 +9,14 @@ not hold, or hold with another value, is not opened.
 
 from __future__ import annotations
 
-import logging
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantPage
 from gateway.core.reasons import DependencyDown, SettingsError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SealedGrants", "check_seals", "count_seals"]
 
-_log = logging.getLogger("gateway")
+_log = structlog.get_logger("gateway")
 
 _MARK: Final = "sealed$"
 """What a wrapped password begins with; one that is not begins with the name of its own form."""
@@ -86,7 +87,7 @@ class SealedGrants:
                 opened = self._open(grant)
             except DependencyDown as fault:
                 unreadable += 1
-                _log.error("a grant's secret cannot be sealed anew", extra={"grant": grant.id, "detail": fault.detail})
+                _log.error("a grant's secret cannot be sealed anew", grant=grant.id, detail=fault.detail)
                 continue
             done += await self._save_again(opened)
         more = None if page.cursor is None else write_place("s", page.cursor, "")
@@ -103,7 +104,8 @@ class SealedGrants:
         if old:
             _log.warning(
                 "grants are not sealed under the first of state.sealing_keys: run `gateway key reseal`",
-                extra={"unsealed": found[UNSEALED], "older": old - found[UNSEALED]},
+                unsealed=found[UNSEALED],
+                older=old - found[UNSEALED],
             )
 
     async def _save_again(self, grant: Grant) -> bool:

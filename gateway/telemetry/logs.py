@@ -23,6 +23,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, BinaryIO, Final, Literal
 
 import orjson
+import structlog
 
 from gateway.core.reasons import TABLE
 from gateway.core.record import AuditEvent, Outcome, Record
@@ -108,28 +109,19 @@ def _ecs(event: Event) -> str:
 
 
 def _console(colours: bool) -> Renderer:  # noqa: FBT001 (private, one caller)
-    """A line for people: what happened, then its fields; the trace of an exception stands below."""
-    bright, dim, plain = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if colours else ("", "", "")
+    renderer = structlog.dev.ConsoleRenderer(colors=colours)
 
     def render(event: Event) -> str:
-        rest = dict(event)
-        at, level, told, trace = (rest.pop(name, "") for name in ("timestamp", "level", "event", "exception"))
-        fields = "".join(f" {dim}{name}={plain}{_field(value)}" for name, value in rest.items())
-        return f"{dim}{at}{plain} [{level:7}] {bright}{told}{plain}{fields}" + (f"\n{trace}" if trace else "")
+        return str(renderer(None, "", event))
 
     return render
-
-
-def _field(value: object) -> str:
-    """Text as it is where that is one word; all else with its quotes and line breaks escaped."""
-    return value if isinstance(value, str) and value.isprintable() and value and " " not in value else repr(value)
 
 
 _HOLD_SECONDS: Final = 0.1
 
 
 class Logs:
-    """The log of one process, where all loggers of the standard library end; `extra` gives a line its fields.
+    """The log of one process. `structlog.get_logger()` anywhere, and the standard library's loggers, end here.
 
     `level` can be assigned at any time. `stream` is standard output unless given. `addresses` is how much of a caller's
     address stands in the log: all, its network (an IPv4 /24, an IPv6 /48), or nothing; `address` makes that of one.
@@ -165,7 +157,17 @@ class Logs:
         self._minimum = LEVELS[name]
 
     def install(self) -> None:
-        """Make the root logger write here, in place of whatever it did before."""
+        """Make structlog and the standard library's root logger write here, in place of whatever they did before."""
+        structlog.configure(
+            processors=[
+                structlog.contextvars.merge_contextvars,
+                structlog.processors.format_exc_info,
+                self._finish,
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(LEVELS["debug"]),
+            logger_factory=lambda *_: self,
+            cache_logger_on_first_use=False,
+        )
         root = logging.getLogger()
         root.handlers[:] = [_Bridge(self)]
         root.setLevel(logging.INFO)
@@ -214,13 +216,26 @@ class Logs:
         line = {"timestamp": _stamp(event.at), "level": "info", "event": "audit", **fields}
         self._write(scrub(self._render(line)))
 
+    def msg(self, line: str) -> None:
+        """What structlog calls at the end of its chain."""
+        self._write(line)
+
+    debug = info = warning = error = critical = exception = log = msg
+
     def event(self, level: int, fields: Mapping[str, Any]) -> None:
-        """One line. `fields` has an `event`; `level` is a number of the standard library."""
-        if level < self._minimum:
-            return
-        line = {"timestamp": _stamp(time.time()), "level": _name(level), "event": fields.get("event", "")}
-        rest = {name: value for name, value in fields.items() if name != "event"}
-        self._write(scrub(self._render({**line, **redact_names(rest)})))
+        """One line from elsewhere than structlog. `fields` has an `event`; `level` is a standard library number."""
+        if level >= self._minimum:
+            self._write(self._render_event(_name(level), dict(fields)))
+
+    def _finish(self, _: Any, method: str, event: Event) -> str:
+        name = "error" if method in {"exception", "critical"} else method
+        if LEVELS.get(name, LEVELS["info"]) < self._minimum:
+            raise structlog.DropEvent
+        return self._render_event(name, event)
+
+    def _render_event(self, level: str, event: Event) -> str:
+        ordered = {"timestamp": _stamp(time.time()), "level": level, "event": event.pop("event", "")}
+        return scrub(self._render({**ordered, **redact_names(event)}))
 
     def _write(self, line: str) -> None:
         self._hold(line)
@@ -253,21 +268,16 @@ def _name(level: int) -> str:
     return next((name for name, number in reversed(LEVELS.items()) if level >= number), "debug")
 
 
-_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-"""What every record of the standard library has; all else is what `extra` gave it."""
-
-
 class _Bridge(logging.Handler):
-    """Takes what is logged through the standard library, by ourselves and by others."""
+    """Takes what libraries log through the standard library."""
 
     def __init__(self, logs: Logs) -> None:
         super().__init__()
-        self.logs = logs
+        self._logs = logs
         self._texts = logging.Formatter()
 
     def emit(self, record: logging.LogRecord) -> None:
         fields: dict[str, Any] = {"event": record.getMessage(), "logger": record.name}
-        fields |= {name: value for name, value in vars(record).items() if name not in _OWN}
         if record.exc_info:
             fields["exception"] = self._texts.formatException(record.exc_info)
-        self.logs.event(record.levelno, fields)
+        self._logs.event(record.levelno, fields)

@@ -81,7 +81,7 @@ def test_help_documents_exit_codes_environment_and_completion():
 
 def test_help_imports_nothing_heavy():
     """The event loop, the HTTP server, pydantic and even the HTTP client come with the commands that need them."""
-    heavy = {"asyncio", "aiohttp", "pydantic", "prometheus_client", "aiobotocore", "segno", "http.client"}
+    heavy = {"asyncio", "aiohttp", "pydantic", "structlog", "prometheus_client", "aiobotocore", "segno", "http.client"}
     code = "import sys; from gateway.cli.group import cli; cli(['--help'], standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert heavy & set(done.stdout.splitlines()[-1].split()) == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 import pytest
+import structlog
 
 from gateway.control.proxied_users import ProxiedUsers
 from gateway.core.attempt import Principal
@@ -13,7 +14,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.rule import LinkLimits
 from tests.control.desk import ADMIN, POLICY, rule, serving
-from tests.logged import capture_logs
 
 RULES = ProxyRules("x-user", "x-groups", (ip_network("10.1.0.0/16"), ip_network("fd00::/64")))
 PROXY = "10.1.2.3"
@@ -78,12 +78,12 @@ def test_each_stranger_is_told_of_once() -> None:
     """By the address as the log shows it, and for at most a thousand of them."""
     proxied = ProxiedUsers(lambda: RULES, lambda address: address.replace("10.", "x."))
     raw = RawRequest("GET", "/", "", (ANN,))
-    with capture_logs() as told:
+    with structlog.testing.capture_logs() as told:
         for peer in ("10.9.0.1", "10.9.0.1", "10.9.0.2"):
             proxied.read(raw, ip_address(peer))
         proxied.read(raw, None)
     assert ["x.9.0.1", "x.9.0.2", "unix"] == [event["peer"] for event in told]
-    with capture_logs() as told:
+    with structlog.testing.capture_logs() as told:
         for number in range(2000):
             proxied.read(raw, ip_address(0x0B000000 + number))
     assert 997 == len(told)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
 from gateway.data.tus import append, concat, handler
 from gateway.wire.s3 import multipart
 from tests.data.harness import APP, Rig, running
 from tests.data.parts_store import PartsStore
 from tests.data.uploading import PART
+
+
+@pytest.fixture(autouse=True)
+def plain_tracebacks() -> Iterator[None]:
+    """An internal error is logged in plain text: structlog's own default takes a second to draw one."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

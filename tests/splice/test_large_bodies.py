@@ -16,6 +16,7 @@ from hashlib import md5, sha256
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason
@@ -34,7 +35,6 @@ from tests.backends.fault_server import Peer, reply
 from tests.data.harness import Rig, request
 from tests.data.raw_client import RawClient
 from tests.data.real_store import before
-from tests.logged import capture_logs
 from tests.splice.conftest import Spliced
 
 SIZE = 3 * 1024 * 1024

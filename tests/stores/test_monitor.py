@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.reasons import DependencyDown
 from gateway.stores import monitor as module
@@ -18,7 +19,6 @@ from gateway.stores.memory import open_memory
 from gateway.stores.monitor import StoreMonitor
 from gateway.stores.sqlite.engine import open_sqlite
 from tests.contract.sample import link
-from tests.logged import capture_logs
 
 NOW = 1_800_000_000.0
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.grant import Grant
 from gateway.core.reasons import DependencyDown, SettingsError
@@ -16,7 +17,6 @@ from gateway.stores.keyring import KeyRing
 from gateway.stores.memory import MemoryGrants, MemoryTables, open_memory
 from gateway.stores.sealed import SealedGrants, check_seals, count_seals
 from tests.contract.sample import link
-from tests.logged import capture_logs
 
 FIRST, SECOND = (1, "a sealing key of enough characters, 1"), (2, "a sealing key of enough characters, 2")
 

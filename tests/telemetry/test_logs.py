@@ -8,6 +8,7 @@ import json
 import logging
 
 import pytest
+import structlog
 
 from gateway.core.reasons import Reason
 from gateway.core.record import AuditEvent, Outcome, Record
@@ -30,6 +31,7 @@ def stream():
     root.setLevel(level)
     logging.captureWarnings(capture=False)
     logging.getLogger("aiohttp.access").propagate = True
+    structlog.reset_defaults()
 
 
 def lines(stream: io.BytesIO) -> list[dict]:
@@ -87,11 +89,11 @@ def test_no_canary_leaves_by_any_door_in_any_form(stream, form):
     """Fields, nested fields, messages, arguments, exception texts, library loggers, records and audit events."""
     logs = Logs("debug", form, stream)
     logs.install()
-    log = logging.getLogger("gateway")
+    log = structlog.get_logger()
     for canary in CANARIES:
         message = f"message {canary}"
-        log.info(message, extra={"field": canary, "nested": {"deep": [canary]}, "token": canary})
-        log.info("url", extra={"url": f"http://h/s/{canary}?X-Amz-Signature={canary}"})
+        log.info(message, field=canary, nested={"deep": [canary]}, token=canary)
+        log.debug("url", url=f"http://h/s/{canary}?X-Amz-Signature={canary}")
         logging.getLogger("lib").warning("argument %s", canary)
         logs.access_log(record(key=f"x/{canary}", bucket=canary), f"sent {canary}")
         logs.audit_log(AuditEvent(at=0, actor="admin:ops", act="link.create", target="l_1", detail={"note": canary}))
@@ -110,7 +112,7 @@ def test_the_level_changes_while_running(stream):
     logs = Logs("warning", stream=stream)
     act = AuditEvent(at=0, actor="admin:ops", act="link.create", target="l_1")
     logs.install()
-    log = logging.getLogger("gateway")
+    log = structlog.get_logger()
     log.info("one")
     logs.access_log(record())
     logs.audit_log(act)
@@ -172,37 +174,13 @@ def test_a_line_is_one_line_whatever_is_in_it(stream):
     assert lines(stream)[0]["key"] == 'a\n{"event":"forged"}\r\u2028b'
 
 
-def test_fields_of_a_line_stand_in_it(stream):
-    """What a caller gives as `extra`, the logger's name, and the trace of what was raised."""
+def test_context_of_a_request_joins_its_lines(stream):
+    """What is bound in structlog's context variables appears in each line of that context."""
     Logs(stream=stream).install()
-    log = logging.getLogger("gateway.data")
-    log.warning("told", extra={"peer": "192.0.2.1", "fields": ["a", "b"], "left": 3})
-    try:
-        raise LookupError("gone")
-    except LookupError as failure:
-        log.exception("internal error", exc_info=failure, extra={"request_id": "R7"})
-    first, second = lines(stream)
-    assert ("told", "warning", "gateway.data", "192.0.2.1", ["a", "b"], 3) == tuple(
-        first[name] for name in ("event", "level", "logger", "peer", "fields", "left")
-    )
-    assert ("internal error", "error", "R7") == (second["event"], second["level"], second["request_id"])
-    assert second["exception"].endswith("LookupError: gone")
-    assert {"timestamp", "level", "event", "logger", "peer", "fields", "left"} == set(first)
-
-
-def test_a_line_for_people_shows_all_that_it_holds(stream):
-    """What happened, its fields, and below it the trace; a line break in a field begins no line."""
-    Logs(form="console", stream=stream).install()
-    log = logging.getLogger("gateway")
-    log.warning("reload refused", extra={"faults": ["a b"], "cause": "SIGHUP", "note": "x\ny z", "none": ""})
-    try:
-        raise LookupError("gone")
-    except LookupError:
-        log.exception("failed")
-    first, second, *trace = stream.getvalue().decode().splitlines()
-    assert first.endswith(" [warning] reload refused logger=gateway faults=['a b'] cause=SIGHUP note='x\\ny z' none=''")
-    assert second.endswith(" [error  ] failed logger=gateway")
-    assert ("Traceback (most recent call last):", "LookupError: gone") == (trace[0], trace[-1])
+    with structlog.contextvars.bound_contextvars(request_id="R7"):
+        structlog.get_logger().info("hello")
+    structlog.get_logger().info("bye")
+    assert [line.get("request_id") for line in lines(stream)] == ["R7", None]
 
 
 def test_request_ids_do_not_repeat():

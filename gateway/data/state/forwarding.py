@@ -9,9 +9,10 @@ counted; nothing else changes, as anybody may send such fields.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Final
+
+import structlog
 
 from gateway.core.attempt import Address
 from gateway.core.request import RawRequest
@@ -25,7 +26,7 @@ _FIELDS: Final = frozenset(
 )
 _REMEMBERED: Final = 256
 
-_log = logging.getLogger("gateway.data")
+_log = structlog.get_logger("gateway.data")
 
 
 class Undeclared:
@@ -51,6 +52,4 @@ class Undeclared:
             else "all its clients are one address here: name it in trusted_proxies if it is a proxy of yours"
         )
         peer_text = "unix" if peer is None else self._shown(str(peer))
-        _log.warning(
-            "client address not believed", extra={"peer": peer_text, "fields": sorted(found), "advice": advice}
-        )
+        _log.warning("client address not believed", peer=peer_text, fields=sorted(found), advice=advice)

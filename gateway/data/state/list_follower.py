@@ -10,16 +10,17 @@ the view's so that both are too old at the same number.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
+
+import structlog
 
 from gateway.core.reasons import SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, RevocationView
 
 __all__ = ["ListFollower", "RevocationList"]
 
-_log = logging.getLogger("gateway")
+_log = structlog.get_logger("gateway")
 _LOOK_SECONDS: Final = 30.0
 """How often the list is read even if no change of it was noticed."""
 
@@ -80,7 +81,7 @@ class ListFollower:
         if self._source.count < before:
             _log.warning(
                 "the revocation list has become shorter: what is missing stays revoked until a restart",
-                extra={"missing": before - self._source.count},
+                missing=before - self._source.count,
             )
 
     def note(self) -> None:
@@ -100,11 +101,11 @@ class ListFollower:
                 await self.load()
             except SettingsError as failure:
                 if failure.faults != self._reported:
-                    _log.error("revocation list refused: nothing has changed", extra={"faults": list(failure.faults)})
+                    _log.error("revocation list refused: nothing has changed", faults=list(failure.faults))
                 self._reported = failure.faults
                 continue
             if self._reported:
-                _log.info("the revocation list is in order again", extra={"entries": self._source.count})
+                _log.info("the revocation list is in order again", entries=self._source.count)
             self._reported = ()
 
     def _take(self, entries: Sequence[FeedEntry]) -> None:

@@ -10,10 +10,11 @@ logged once for each peer.
 
 from __future__ import annotations
 
-import logging
 import resource
 from collections.abc import Callable
 from typing import Final
+
+import structlog
 
 from gateway.core.attempt import Address
 from gateway.core.limits import share_of
@@ -23,7 +24,7 @@ __all__ = ["Peers"]
 
 _REMEMBERED: Final = 256
 
-_log = logging.getLogger("gateway.data")
+_log = structlog.get_logger("gateway.data")
 
 
 class Peers:
@@ -82,4 +83,4 @@ class Peers:
         if (event, named) in self._logged or len(self._logged) >= _REMEMBERED:
             return
         self._logged.add((event, named))
-        _log.warning(event, extra={"peer": named if peer is None else self._shown(named), "advice": advice})
+        _log.warning(event, peer=named if peer is None else self._shown(named), advice=advice)

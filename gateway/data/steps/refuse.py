@@ -5,7 +5,7 @@ Refuses to own the wording (`gateway.core.reasons`, `gateway.pages.refusals`) an
 
 from __future__ import annotations
 
-import logging
+import structlog
 
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import Reason, Refused, as_refused
@@ -19,7 +19,7 @@ from gateway.wire.replies import Reply, refusal
 
 __all__ = ["refuse"]
 
-_log = logging.getLogger("gateway.data")
+_log = structlog.get_logger("gateway.data")
 _NO_ANSWER = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
 
 
@@ -28,7 +28,7 @@ async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -
     failure = account.failure
     refused = as_refused(failure)
     if refused.reason is Reason.INTERNAL:
-        _log.error("internal error", exc_info=failure, extra={"request_id": exchange.request_id})
+        _log.error("internal error", request_id=exchange.request_id, exc_info=failure)
     if exchange.started or exchange.cut_reason is not None or refused.reason in _NO_ANSWER:
         if exchange.cut_reason is None:
             exchange.cut(refused.reason)

@@ -7,11 +7,12 @@ Refuses to own what each store does (the modules beside it).
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
+
+import structlog
 
 from gateway.core.reasons import SettingsError
 from gateway.stores.engine import Engine
@@ -29,7 +30,7 @@ from gateway.stores.postgres.seals import PostgresSeals
 
 __all__ = ["open_postgres"]
 
-_log = logging.getLogger("gateway")
+_log = structlog.get_logger("gateway")
 
 _ONE_CONNECTION: Final = (
     "PostgreSQL, or a pooler before it, gave one connection and then no answer: each gateway process takes up to 11, "
@@ -70,9 +71,7 @@ async def _open(url: str, clock: Callable[[], float]) -> PostgresDatabase:
             async with asyncio.timeout(connections.ANSWER_SECONDS), _connection(url) as second:
                 await require_session(first, second)
                 if not await can_announce(first, second):
-                    _log.warning(
-                        "PostgreSQL brings no announcements: replicas ask instead", extra={"seconds": POLL_SECONDS}
-                    )
+                    _log.warning("PostgreSQL brings no announcements: replicas ask instead", seconds=POLL_SECONDS)
             only_one = False
             await migrate(first)
             await require_rights(first)

@@ -7,10 +7,10 @@ Law: what is tried is behaviour: a script that writes. Only what would be lost l
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+import structlog
 from redis.exceptions import ResponseError
 
 from gateway.core.reasons import SettingsError
@@ -18,7 +18,7 @@ from gateway.stores.redis.server import PREFIX
 
 __all__ = ["TRIAL", "eviction_fault", "require_working"]
 
-_log = logging.getLogger("gateway")
+_log = structlog.get_logger("gateway")
 
 TRIAL: Final = """
 redis.call('SET', ARGV[1] .. 'probe', '1')

@@ -8,12 +8,12 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.request import RawRequest
 from gateway.data.state.forwarding import Undeclared
 from gateway.telemetry.metrics import Metrics
 from tests.data.harness import Rig
-from tests.logged import capture_logs
 
 FIELDS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP")
 ALL = (ip_network("127.0.0.0/8"),)

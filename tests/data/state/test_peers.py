@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.attempt import Address
 from gateway.core.limits import share_of
@@ -20,7 +21,6 @@ from gateway.server.tls import Certificates
 from gateway.telemetry.metrics import Metrics
 from tests.data.harness import Rig, request
 from tests.data.raw_client import RawClient
-from tests.logged import capture_logs
 from tests.server.test_tls import certificate
 
 HERE, THERE = ip_address("127.0.0.1"), ip_address("192.0.2.1")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.stores.engine import Engine
@@ -19,7 +20,6 @@ from gateway.stores.postgres.engine import open_postgres
 from gateway.stores.postgres.errors import SESSION_LOST
 from tests.contract.sample import link
 from tests.contract.servers import pgbouncer
-from tests.logged import capture_logs
 from tests.stores.cutting import Wire
 
 POOLED = r"a pooler before it gives each transaction another connection.*pool_mode = session"

