@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from http.client import HTTPConnection
 import pytest
 import uvloop
 
-from gateway.cli.serve import run_loop
+from gateway.cli.serve import run_loop, tune_collector
 from gateway.core.reasons import SettingsError
 from tests.cli.conftest import POLICIES, SETTINGS
 
@@ -65,6 +66,21 @@ def test_it_serves_until_it_is_told_to_end(write, tmp_path, number):
     assert not answers(control)
 
 
+def test_a_ready_gateway_collects_again_and_spares_what_a_start_made():
+    """The collector rests until then; afterwards it looks at what is new only."""
+    threshold, before = gc.get_threshold(), gc.get_freeze_count()
+    gc.disable()
+    try:
+        tune_collector()
+        assert gc.isenabled()
+        assert gc.get_threshold()[0] > threshold[0]
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        gc.set_threshold(*threshold)
+
+
 def test_wrong_settings_are_exit_code_5_with_every_fault(terminal, write):
     """Nothing is opened."""
     config = write(SETTINGS + "colour: red\nshape: round\n", POLICIES)
@@ -73,6 +89,7 @@ def test_wrong_settings_are_exit_code_5_with_every_fault(terminal, write):
     assert "colour" in done.stderr
     assert "shape" in done.stderr
     assert not (config.parent / "gateway.db").exists()
+    assert gc.isenabled()
 
 
 def test_a_missing_file_names_the_demo(terminal, tmp_path):
