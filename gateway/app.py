@@ -31,9 +31,9 @@ from gateway.control.deps import Callers, ControlDeps, Live, Process, Stores
 from gateway.control.identity import Identity
 from gateway.control.serve import ControlPlane
 from gateway.control.usecases.journal import Journal
+from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.core.attempt import Address
-from gateway.core.identity import IdentityRules
 from gateway.core.reasons import DependencyDown, Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.core.token import hash_secret
@@ -239,6 +239,7 @@ class _App:
             entropy=secrets.token_bytes,
         )
         self.renewals = self.plane.renewals = Renewals(self.plane, monotonic=monotonic)
+        self.plane.link_issuer = self.state.issuer or Keys(self._stores(), self._live(), self._journal())
         await self._open_list()
         await follower.load()
         self.health.check("revocations", self._view_fault)
@@ -295,13 +296,14 @@ class _App:
 
     def _work(self) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
         plane = self.plane
+        orphaned = OrphanedKeys(self._stores(), self._live(), self._journal(), lambda: compile_sources(self.settings))
         return (
             *(() if self._list is None else self._list_work(self._list)),
             ("revocations", plane.follower.run()),
             ("view", plane.follower.guard(plane.transfers.cut_undecided)),
             ("renewals", self.renewals.run()),
             ("ends", plane.transfers.watch_ends(plane.clock)),
-            ("sources", self._orphaned_keys().watch(self._settings_read)),
+            ("sources", orphaned.watch(self._settings_read)),
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
             ("reservations", keep_reservations(plane.leases, plane.transfers, plane.clock)),
@@ -377,16 +379,11 @@ class _App:
             clock=time.time,
             entropy=secrets.token_bytes,
             upstream=self.upstream,
-            identity=Identity(self._identity_rules, time.time),
+            identity=Identity(lambda: [issuer.rules for issuer in self.settings.control.identity], time.time),
         )
 
-    def _identity_rules(self) -> Sequence[IdentityRules]:
-        return [issuer.rules for issuer in self.settings.control.identity]
-
-    def _orphaned_keys(self) -> OrphanedKeys:
-        stores, live = self._stores(), self._live()
-        journal = Journal(stores.ledger, live.clock, live.audit_required, self.logs.audit_log)
-        return OrphanedKeys(stores, live, journal, lambda: compile_sources(self.settings))
+    def _journal(self) -> Journal:
+        return Journal(self.state.ledger, time.time, self._live().audit_required, self.logs.audit_log)
 
     def _drain(self, name: str, drained: bool) -> None:  # noqa: FBT001 (an operator's word)
         """Out of use, or back, until a reload. What runs goes on. Raises KeyError if there is none of this name."""

@@ -78,6 +78,11 @@ _OF_LINKS: Final[tuple[Callable[[Any], Any], ...]] = (
         default=None,
         help="Whether it is one whole download, after which even the same client is refused.",
     ),
+    click.option(
+        "--credentials/--no-credentials",
+        default=None,
+        help="Whether it gives S3 credentials to whoever may use it; it does unless told otherwise.",
+    ),
 )
 _OF_KEYS: Final[tuple[Callable[[Any], Any], ...]] = tuple(
     click.option(
@@ -133,9 +138,9 @@ def build_scopes(chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
 def build_members(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a body for the options that were given, `none` as null."""
     body: dict[str, Any] = {name: _none_as_null(chosen[name]) for name in _TEXTS if chosen.get(name) is not None}
-    for name, member in (("owner", "owner"), *((name, name) for name in ("overwrite", "confirm", "once"))):
+    for name in ("owner", "overwrite", "confirm", "once", "credentials"):
         if chosen.get(name) is not None:
-            body[member] = chosen[name]
+            body[name] = chosen[name]
     for name, member in (("budget", "bytes"), ("max_size", "max_size")):
         if chosen.get(name) is not None:
             body[member] = None if chosen[name] == NONE else size(chosen[name])

@@ -20,6 +20,7 @@ from gateway.control.usecases.revocations import Revoked
 from gateway.core.grant import GrantState, Scope
 from gateway.core.issued import IssuedKey
 from gateway.core.lease import Usage
+from gateway.core.link_credentials import link_of
 from gateway.core.narrowing import Narrowing
 from gateway.core.policy import Policy, rules_counting
 from gateway.core.revocation import FeedEntry
@@ -145,6 +146,7 @@ class LinkView(_GrantView):
     overwrite: bool
     confirm: bool
     once: bool
+    credentials: bool
     rate: str | None
     rule: str | None
     groups: list[str]
@@ -210,11 +212,13 @@ class KeyView(_GrantView):
     `bucket`, `prefix`, `keys` and `actions` are those of the only place, and null where there are several. `bytes` is
     all it may ever move; what it used is counted, and not null, where it is limited. `session` says that uses must come
     with a session token. `rules` are those that count for it now, where it reaches. A session has the `role` that was
-    taken, the `session_name` and the `session_policy` by which it was asked for.
+    taken, the `session_name` and the `session_policy` by which it was asked for; `link` is the link for
+    which a key stands: it does what that one does.
     """
 
     app: str
     session: bool
+    link: str | None
     bucket: str | None
     prefix: str | None
     keys: list[str] | None
@@ -416,6 +420,7 @@ def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
         "overwrite": grant.overwrite,
         "confirm": grant.confirm,
         "once": grant.once,
+        "credentials": grant.credentials,
         "rate": format_rate(grant.rate),
         "rule": grant.rule,
         "groups": list(grant.groups),
@@ -430,6 +435,7 @@ def _key_members(held: CountedGrant, now: float, policy: Policy) -> dict[str, ob
     return _grant_members(held, now) | {
         "app": grant.owner.name,
         "session": grant.session_hash is not None,
+        "link": None if grant.link is None else link_of(grant),
         "bucket": only.bucket,
         "prefix": only.prefix,
         "keys": only.keys,

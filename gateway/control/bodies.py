@@ -43,8 +43,18 @@ __all__ = [
 Password = Annotated[StrictStr, Field(min_length=1, max_length=256)]
 LinkAction = Literal[Action.READ, Action.LIST, Action.WRITE]
 _OF_ANY_GRANT: Final = ("not_before", "uses", "budget", "rate", "label")
-_OF_A_LINK: Final = ("max_size", "overwrite", "confirm", "once", "owner", "filename", "content_type", "etag")
-_NEVER_NULL: Final = ("bucket", "owner", "actions", "overwrite", "confirm", "once")
+_OF_A_LINK: Final = (
+    "max_size",
+    "overwrite",
+    "confirm",
+    "once",
+    "credentials",
+    "owner",
+    "filename",
+    "content_type",
+    "etag",
+)
+_NEVER_NULL: Final = ("bucket", "owner", "actions", "overwrite", "confirm", "once", "credentials")
 
 
 class GrantFields(Body):
@@ -93,6 +103,7 @@ class _LinkFields(GrantFields):
     overwrite: StrictBool | None = None
     confirm: StrictBool | None = None
     once: StrictBool | None = None
+    credentials: StrictBool | None = None
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

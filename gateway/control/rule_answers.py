@@ -86,6 +86,7 @@ class RuleView(View):
                 "max_uses": links.max_uses,
                 "max_size": links.max_size,
                 "password": links.password,
+                "credentials": links.credentials,
             },
             keys=None if rule.keys is None else asdict(rule.keys),
             delivery=rule.delivery,

@@ -41,6 +41,7 @@ __all__ = [
     "GiveBack",
     "IssuedView",
     "LivingView",
+    "NewLinkSession",
     "NewSession",
     "OpenUse",
     "ReserveBytes",
@@ -52,6 +53,7 @@ __all__ = [
     "end_sessions",
     "find_grant",
     "give_use_back",
+    "issue_link_session",
     "issue_session",
     "join_use",
     "list_sessions",
@@ -119,6 +121,18 @@ class EndedView(View):
     ended: int
 
 
+class Used(Body):
+    """A grant by its secret's hash, in hex: who names it was shown the secret."""
+
+    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class NewLinkSession(Used):
+    """Credentials of a link; `use` is by what the use is known that they are."""
+
+    use: Name
+
+
 class IssuedView(View):
     """A key as it is stored, in the form of `FoundView`, and its secrets, which are never shown again."""
 
@@ -135,12 +149,6 @@ class IssuedView(View):
             secret_access_key=key.secret_access_key,
             session_token=key.session_token,
         )
-
-
-class Used(Body):
-    """A grant by its secret's hash, in hex: who names it was shown the secret."""
-
-    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 AnyUse = TypeVar("AnyUse", bound=Used)
@@ -224,6 +232,15 @@ async def issue_session(api: Api, call: Call[None, NewSession]) -> Reply:
         actor, body.app, label=body.label, expires_in=body.expires_in, session=True, source=source
     )
     return view_reply(IssuedView.of(key), 201)
+
+
+async def issue_link_session(api: Api, call: Call[None, NewLinkSession]) -> Reply:
+    """A link's credentials. The sidecar has asked its rules and counted the use; the link itself is asked here."""
+    grant = await _find_counted(api, call)
+    ended = grant.lapsed(api.deps.live.clock())
+    if grant.scope is None or not grant.gives_credentials or ended is not None or api.deps.live.ended(grant):
+        raise Refused(Reason.NOT_ALLOWED, "the link gives no credentials")
+    return view_reply(IssuedView.of(await api.keys.issue_for_link(grant, call.body.use)), 201)
 
 
 async def list_sessions(api: Api, call: Call[SessionQuery, None]) -> Reply:

@@ -97,6 +97,20 @@ class Attempt:
             groups=self.groups,
         )
 
+    def within(self, bucket: str) -> Attempt:
+        """The sight of one bucket, where the sight of all was tried."""
+        return Attempt(
+            principal=self.principal,
+            operation=self.operation,
+            action=None,
+            bucket=bucket,
+            key="",
+            peer=self.peer,
+            now=self.now,
+            signature=self.signature,
+            params=self.params,
+        )
+
     def again(self, peer: Address | None, now: float) -> Attempt:
         """The same, tried by the next request that says the same."""
         return Attempt(

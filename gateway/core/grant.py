@@ -16,7 +16,7 @@ from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.narrowing import Narrowing
 from gateway.core.reasons import Reason
-from gateway.core.request import Action, Operation
+from gateway.core.request import OF_LINKS, Action, Operation
 from gateway.core.revocation_target import RevocationTarget
 from gateway.core.session_policy import SessionPolicy
 from gateway.core.token import SecretHash
@@ -94,7 +94,9 @@ class Grant:
     `serial` is its position in the feed at issue, so a revocation with a higher serial ends it.
     `narrowed` holds a key to these parts of what its app may do, any one of them; none is all of it.
     `uses` counts leases for reads and accepted bodies for writes; `budget` is all bytes it may ever move.
-    `confirm` has a link ask before it sends; `once` ends a use once the object was sent whole.
+    `confirm` has a link ask before it sends; `once` ends a use once the object was sent whole; `credentials` is whether
+    a link may be had as S3 credentials, which are a key whose `link` is the hash of its token
+    (`gateway.core.link_credentials`).
     `etag`, with its quotes, is the one version of the object that the link is for; None means whatever is there.
     `sealed` is a key's secret, encrypted under its id.
     `session_hash` is set for short-lived keys that must come with a session token; `source` is what one came from
@@ -125,6 +127,7 @@ class Grant:
     overwrite: bool = False
     confirm: bool = False
     once: bool = False
+    credentials: bool = True
     rate: Rate | None = None
     cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
     password: str | None = field(default=None, repr=False)
@@ -144,6 +147,7 @@ class Grant:
     source: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     session_policy: SessionPolicy | None = None
+    link: SecretHash | None = field(default=None, repr=False)
     issued_by: str = ""
 
     def __post_init__(self) -> None:
@@ -188,7 +192,9 @@ class Grant:
         return bool(self.narrowed) and all(part.bucket is not None for part in self.narrowed)
 
     def sees(self, bucket: str) -> bool:
-        """Whether anything of the bucket is within a key's narrowing."""
+        """Whether anything of the bucket is within a link's scope, or a key's narrowing."""
+        if self.scope is not None:
+            return bucket == self.scope.bucket
         return not self.narrowed or any(part.shows(bucket) for part in self.narrowed)
 
     def state(self, now: float) -> GrantState:
@@ -230,10 +236,8 @@ class Grant:
         if self.cidrs and (attempt.peer is None or not any(attempt.peer in network for network in self.cidrs)):
             yield Reason.PEER_NOT_ALLOWED, "the peer address is in none of the grant's networks"
         if self.scope is not None:
-            if not self.scope.reaches(attempt.bucket, attempt.key):
-                yield Reason.OUT_OF_SCOPE, "the key is outside the link's scope"
-            elif attempt.action not in self.actions:
-                yield Reason.METHOD_NOT_ALLOWED, f"the link does not allow {attempt.action}"
+            of_link = self._objections_to_use if attempt.signature is None else self._objections_to_credentials
+            yield from of_link(self.scope, attempt)
         if self.narrowed and not self._covers(attempt):
             yield Reason.OUT_OF_SCOPE, f"the key is not for {attempt.action or 'looking'} there"
         if self.max_size is not None and attempt.size is not None and attempt.size > self.max_size:
@@ -241,6 +245,36 @@ class Grant:
         if self.session_policy is not None:
             for detail in self.session_policy.objections(attempt):
                 yield Reason.DENIED_BY_SESSION, detail
+
+    @property
+    def gives_credentials(self) -> bool:
+        """Whether a link may be had as S3 credentials: one whole download could not be counted with them."""
+        return self.credentials and not self.once
+
+    def _objections_to_use(self, scope: Scope, attempt: Attempt) -> Iterator[tuple[Reason, str]]:
+        """What the link has against a request that comes by its address."""
+        asks = attempt.operation is Operation.CREATE_SESSION
+        if asks and not self.gives_credentials:
+            yield Reason.NO_CREDENTIALS, "the link gives no credentials"
+        if not scope.reaches(attempt.bucket, attempt.key):
+            yield Reason.OUT_OF_SCOPE, "the key is outside the link's scope"
+        elif attempt.action not in self.actions and not (asks and attempt.action is None):
+            yield Reason.METHOD_NOT_ALLOWED, f"the link does not allow {attempt.action}"
+
+    def _objections_to_credentials(self, scope: Scope, attempt: Attempt) -> Iterator[tuple[Reason, str]]:
+        """What the link has against a request that is signed with its credentials: it is for what the link shows."""
+        if not self.gives_credentials:
+            yield Reason.NO_CREDENTIALS, "the link gives no credentials"
+        if attempt.operation is Operation.LIST_BUCKETS:
+            return
+        if attempt.operation not in OF_LINKS or attempt.tags or "versionId" in (attempt.params or ()):
+            yield Reason.NOT_ALLOWED, f"the credentials of a link are not for such a {attempt.operation}"
+        elif attempt.operation is Operation.CREATE_MULTIPART_UPLOAD and self.max_size is not None:
+            yield Reason.NOT_ALLOWED, "a link with a largest size takes no upload in parts by its credentials"
+        keys = frozenset[str]() if scope.key is None else frozenset({scope.key})
+        whole = Narrowing(bucket=scope.bucket, prefix=scope.prefix or "", keys=keys, actions=self.actions)
+        if not whole.covers(attempt.action, attempt.bucket, attempt.key):
+            yield Reason.OUT_OF_SCOPE, f"the link is not for {attempt.action or 'looking'} there"
 
     def _covers(self, attempt: Attempt) -> bool:
         """Whether one part of the narrowing covers the attempt whole. The list of buckets shows what `sees` says."""

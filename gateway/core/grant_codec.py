@@ -84,6 +84,8 @@ def document_of(grant: Grant) -> str:
     if grant.actions:
         document["actions"] = sorted(grant.actions)
     document |= {name: True for name in _SWITCHES if getattr(grant, name)}
+    if not grant.credentials:
+        document["credentials"] = False
     if grant.rate is not None:
         document["rate"] = [grant.rate.count, grant.rate.per, grant.rate.burst]
     if grant.cidrs:
@@ -107,6 +109,8 @@ def _write_secret(grant: Grant) -> dict[str, Any]:
         written["narrowed"] = [_write_narrowing(part) for part in grant.narrowed]
     if grant.session_policy is not None:
         written["session_policy"] = grant.session_policy.text
+    if grant.link is not None:
+        written["link"] = grant.link.hex()
     if grant.sealed is not None:
         written["sealed_narrowed" if written or grant.counted else "sealed"] = b64encode(grant.sealed).decode()
     return written
@@ -147,7 +151,7 @@ def _grant_of(row: GrantRow) -> Grant:
     groups, chosen["not_before"] = document.get("groups", ((), begins))
     scope, rate = document.get("scope"), document.get("rate")
     sealed, session_hash = document.get("sealed_narrowed", document.get("sealed")), document.get("session_hash")
-    session_policy = document.get("session_policy")
+    session_policy, link = document.get("session_policy"), document.get("link")
     return Grant(
         id=row.id,
         kind=GrantKind(row.kind),
@@ -168,6 +172,8 @@ def _grant_of(row: GrantRow) -> Grant:
         source=tuple(document.get("source", ())),
         groups=tuple(groups),
         session_policy=None if session_policy is None else read_session_policy(session_policy),
+        credentials=document.get("credentials", True),
+        link=None if link is None else SecretHash(bytes.fromhex(link)),
         suspended_at=suspended_at,
         suspended_by=suspended_by,
         waiting=None if since is None else Waiting(since, until, tuple(asked_by)),

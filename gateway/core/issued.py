@@ -15,7 +15,15 @@ from gateway.core.grant import Grant
 from gateway.core.source import Source
 from gateway.core.values import dataclass
 
-__all__ = ["LONGEST_SESSION", "SHORTEST_SESSION", "IssuedKey", "LivingSession", "RemoteIssuer", "SessionIssuer"]
+__all__ = [
+    "LONGEST_SESSION",
+    "SHORTEST_SESSION",
+    "IssuedKey",
+    "LinkIssuer",
+    "LivingSession",
+    "RemoteIssuer",
+    "SessionIssuer",
+]
 
 SHORTEST_SESSION: Final = 900.0
 LONGEST_SESSION: Final = 43200.0
@@ -59,7 +67,20 @@ class SessionIssuer(Protocol):
         ...
 
 
-class RemoteIssuer(SessionIssuer, Protocol):
+class LinkIssuer(Protocol):
+    """Who makes a link's credentials."""
+
+    async def issue_for_link(self, link: Grant, use: str) -> IssuedKey:
+        """A key that stands for this link; `use` is by what the use of the link is known that it is.
+
+        Raises:
+            Refused: the issuer does not know such a link, or makes no keys of it.
+            DependencyDown: it cannot be reached, or cannot store the key.
+        """
+        ...
+
+
+class RemoteIssuer(SessionIssuer, LinkIssuer, Protocol):
     """A central gateway, which can be asked what it issued through this one. Raises DependencyDown as above."""
 
     async def sessions_through(self, address: str) -> Sequence[LivingSession]:

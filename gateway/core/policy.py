@@ -138,10 +138,11 @@ class Policy:
         return found
 
     def visible_buckets(self, principal: Principal, grant: Grant | None = None) -> list[Bucket]:
-        """The buckets that some allow rule of this principal names, by name, as far as its key sees them."""
+        """The buckets that some allow rule of this principal names, by name, as far as its grant sees them."""
+        acting = grant.owner if grant is not None and grant.kind is GrantKind.LINK else principal
         groups = () if grant is None else grant.groups
         by_key = grant is not None and grant.kind is GrantKind.KEY
-        allow = (rule for rule in self.rules_for(principal, groups) if rule.effect is Effect.ALLOW)
+        allow = (rule for rule in self.rules_for(acting, groups) if rule.effect is Effect.ALLOW)
         rules = [rule for rule in allow if grant is None or not by_key or rule.released(grant)]
         return [
             bucket
@@ -383,7 +384,10 @@ def _share_objections(
         yield Objection(Reason.OWNER_NOT_ALLOWED, f"the rule {rule.name!r} denies sharing it", rule.name)
     judged = _share_rules(relevant, link, attempt)
     fitting = [rule for rule, faults in judged if not faults]
-    if any(not released or rule.released(link) for rule in fitting):
+    counting = [rule for rule in fitting if not released or rule.released(link)]
+    if counting:
+        if _by_credentials(attempt) and not any((rule.links or _NO_MORE).credentials for rule in counting):
+            yield Objection(Reason.NO_CREDENTIALS, "the rules that let this be shared give no credentials")
         return
     if fitting:
         rule = fitting[0]
@@ -393,6 +397,11 @@ def _share_objections(
         yield Objection(Reason.OWNER_NOT_ALLOWED, detail)
     else:
         yield Objection(Reason.OWNER_NOT_ALLOWED, f"no rule lets {link.owner} share this")
+
+
+def _by_credentials(attempt: Attempt) -> bool:
+    """Whether a link's request asks for its credentials, or comes with them: links are not signed."""
+    return attempt.signature is not None or attempt.operation is Operation.CREATE_SESSION
 
 
 def _whole_scope(link: Grant, action: Action) -> Attempt:

@@ -84,6 +84,7 @@ class Reason(StrEnum):
     PASSWORD_REQUIRED = "password_required"  # noqa: S105
     PASSWORD_WRONG = "password_wrong"  # noqa: S105
     NOT_CONFIRMED = "not_confirmed"
+    NO_CREDENTIALS = "no_credentials"
     # the policy does not allow it
     NOT_ALLOWED = "not_allowed"
     DENIED_BY_RULE = "denied_by_rule"
@@ -263,6 +264,13 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         "AccessDenied",
         403,
         "Nothing was sent: open this link in a browser and press its button, or ask for it with ?download=1.",
+        s3_text=_DENIED,
+    ),
+    Reason.NO_CREDENTIALS: PublicAnswer(
+        403,
+        "AccessDenied",
+        403,
+        "This link gives no S3 credentials: a link for one whole download never does, and others may be made so.",
         s3_text=_DENIED,
     ),
     Reason.NOT_ALLOWED: PublicAnswer(403, "AccessDenied", 403, _DENIED),

@@ -17,6 +17,7 @@ from gateway.core.values import dataclass
 __all__ = [
     "ACTION_OF",
     "NO_AUTH",
+    "OF_LINKS",
     "TRANSFERS",
     "Action",
     "AuthFields",
@@ -71,6 +72,7 @@ class Operation(StrEnum):
     PUT_OBJECT_TAGGING = "PutObjectTagging"
     DELETE_OBJECT_TAGGING = "DeleteObjectTagging"
     GET_OBJECT_ATTRIBUTES = "GetObjectAttributes"
+    CREATE_SESSION = "CreateSession"
     PREFLIGHT = "Preflight"
 
 
@@ -105,6 +107,8 @@ ACTION_OF: Final[Mapping[Operation, Action | None]] = MappingProxyType(
         _O.GET_BUCKET_LOCATION: None,
         _O.GET_BUCKET_VERSIONING: None,
         _O.PREFLIGHT: None,
+        # Of a link, whose credentials it gives; what is asked is what the link lets do.
+        _O.CREATE_SESSION: None,
     }
 )
 """The one effect each operation has on its own key. Copies and batch deletes have more; each is decided on its own."""
@@ -120,6 +124,18 @@ TRANSFERS: Final = frozenset(
     }
 )
 """What has an object's bytes move. All else looks, arranges or finishes."""
+
+
+OF_LINKS: Final = frozenset(
+    {
+        *(_O.GET_OBJECT, _O.HEAD_OBJECT, _O.LIST_OBJECTS, _O.LIST_OBJECTS_V2, _O.PUT_OBJECT, _O.POST_OBJECT),
+        *(_O.CREATE_MULTIPART_UPLOAD, _O.UPLOAD_PART, _O.LIST_PARTS),
+        *(_O.COMPLETE_MULTIPART_UPLOAD, _O.ABORT_MULTIPART_UPLOAD),
+        *(_O.HEAD_BUCKET, _O.CREATE_BUCKET, _O.GET_BUCKET_LOCATION, _O.GET_BUCKET_VERSIONING, _O.LIST_BUCKETS),
+    }
+)
+"""What a link's credentials are for: what the link itself does, and what clients ask first. Never tags, older versions
+or copies, which no link shows."""
 
 
 class BodyFraming(StrEnum):

@@ -49,13 +49,17 @@ class Condition(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkLimits:
-    """What links made under a share rule may be. Seconds and bytes; None is "no limit"."""
+    """What links made under a share rule may be. Seconds and bytes; None is "no limit".
+
+    `credentials` is whether they may be had as S3 credentials, too; without it they stay links.
+    """
 
     actions: frozenset[Action] = frozenset({Action.READ})
     max_expires: float | None = None
     max_uses: int | None = None
     max_size: int | None = None
     password: bool = False
+    credentials: bool = True
 
     def faults(self, grant: Grant) -> Iterator[str]:
         """Every way in which the link is more than this rule lets it be."""

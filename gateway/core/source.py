@@ -30,6 +30,7 @@ __all__ = [
     "from_entry",
     "from_identity",
     "from_key",
+    "from_link",
     "from_sidecar",
     "session_of",
     "source_behind",
@@ -69,6 +70,11 @@ def from_identity(  # noqa: PLR0917 (what a token says, in its order)
 def from_key(address: str, key: Grant, role: str, session: str) -> Source:
     """Another key, whose holder took a role, or "" for a session of their own app; all of its own sources behind it."""
     return ("key", address, key.id, str(key.owner), str(key.serial), role, session, *key.source)
+
+
+def from_link(address: str, link_id: str, use: str) -> Source:
+    """A link, of which it is the credentials; `use` is by what the use is known that they are."""
+    return ("link", address, link_id, use)
 
 
 class Session(NamedTuple):

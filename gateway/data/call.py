@@ -45,6 +45,9 @@ class LinkAnswer(Enum):
     CARD = auto()
     """For programs that make previews: nothing but that there is something."""
 
+    CREDENTIALS = auto()
+    """S3 credentials that stand for the link."""
+
     UPLOAD = auto()
     """The form of a link that only takes files."""
 
@@ -103,6 +106,7 @@ class LinkCall:
     at_store: AtStore = field(default_factory=AtStore, repr=False, compare=False)
 
     verified: ClassVar[None] = None
+    credentials: ClassVar[None] = None
 
     def again(self, attempt: Attempt, as_of: int) -> LinkCall:
         """The same call, made by the next request that says the same."""
@@ -175,7 +179,8 @@ class LinkCall:
 class S3Call:
     """A request on the S3 face, by a key or without a credential. `verified` is what its signature proved of the body.
 
-    `grant` is a key's, as it was at the feed's position `as_of`; None for who acts without one.
+    `grant` is a key's, as it was at the feed's position `as_of`; None for who acts without one. It is a link's for who
+    comes with `credentials` of it, which are a key.
     """
 
     request: ObjectRequest
@@ -185,6 +190,7 @@ class S3Call:
     verified: Verified | None = None
     form: ArrivingForm | None = None
     at_store: AtStore = field(default_factory=AtStore, repr=False, compare=False)
+    credentials: Grant | None = None
 
     lease: ClassVar[None] = None
 
@@ -218,8 +224,10 @@ class S3Call:
         return self.at_store.shown(answer, None, lambda: response_headers(answer, self.request, link=False))
 
     def only_new(self, permit: Permit) -> bool:
-        """Whether a write may not replace what is there; its own conditions say so here."""
-        return False
+        """Whether a write may not replace what is there: a link may say so, for all others their own conditions do."""
+        if self.credentials is None or self.request.operation is Operation.UPLOAD_PART:
+            return False
+        return permit.grant is None or not permit.grant.overwrite
 
     def error_reply(self, status: int, code: str, permit: Permit) -> Reply:
         """A store's error in our words; also for errors that came with status 200."""

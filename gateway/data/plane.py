@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
 from gateway.core.attempt import Principal, SignatureVersion
+from gateway.core.issued import LinkIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.policy import Policy
@@ -112,7 +113,8 @@ class DataPlane:
 
     `body_memory` is the memory for bodies that are buffered, `part_memory` that for uploads of unknown length,
     `archive_memory` that for the members of archives. `turns` are those of addresses that guess, at the grant store.
-    `renewals` knows the plane and is therefore set once both are there; without it no request runs.
+    `renewals` and `link_issuer` know the plane and are therefore set once all are there: no request runs without the
+    one, and no link gives credentials without the other.
     """
 
     snapshot: Snapshot
@@ -138,3 +140,4 @@ class DataPlane:
     part_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_PARTS_ROOM))
     draining: bool = False
     renewals: Renewing = field(init=False)
+    link_issuer: LinkIssuer = field(init=False)

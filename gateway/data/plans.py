@@ -128,14 +128,15 @@ def keep(
 ) -> None:
     """Note what the steps found, unless something else than what `follow` asks can change it.
 
-    A password is proved anew every time, and so is what is rare: a form, a signature of version 2.
+    A password is proved anew every time, and so is what is rare: a form, a signature of version 2, a link's
+    credentials.
     """
     call, route = found
     signed: SigV4Header | SigV4Query | None = None
     match presented:
         case TokenPresented(form=None):
             lasting = call.grant is not None and call.grant.password is None
-        case SignedPresented(SigV4Header() | SigV4Query() as by):
+        case SignedPresented(SigV4Header() | SigV4Query() as by) if call.credentials is None:
             signed, lasting = by, not leaves_type_unsigned(by, call.request)  # which is counted
         case NothingPresented():
             lasting = True

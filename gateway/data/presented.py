@@ -100,7 +100,8 @@ class ResolvedLink:
 class ResolvedCaller:
     """Who acts on the S3 face, and by which key, as that was at the feed's position `as_of`.
 
-    `verified` is what a signature proved, for the body's own checks.
+    `verified` is what a signature proved, for the body's own checks. `credentials` is the key by which a link's own
+    credentials were shown: then `grant` is the link.
     """
 
     principal: Principal
@@ -109,6 +110,7 @@ class ResolvedCaller:
     verified: Verified | None = None
     signature: SignatureVersion | None = None
     form: ArrivingForm | None = None
+    credentials: Grant | None = None
 
 
 Resolved = ResolvedLink | ResolvedCaller

@@ -101,6 +101,7 @@ def _compile_links(value: LinksEntry) -> LinkLimits:
         max_uses=value.max_uses,
         max_size=value.max_size,
         password=value.password is not None,
+        credentials=value.credentials,
     )
 
 

@@ -183,6 +183,8 @@ class LinksEntry(BaseModel):
     max_size: ByteSize | None = None
     """For upload links."""
     password: Literal["required"] | None = None
+    credentials: StrictBool = True
+    """Whether they give S3 credentials to whoever may use them."""
 
 
 class KeysEntry(BaseModel):

@@ -193,14 +193,19 @@ class CentralIssuer:
     async def issue_session(self, app: str, seconds: float, label: str, source: Source) -> IssuedKey:
         body = {"app": app, "expires_in": seconds, "label": label, "source": list(source)}
         answer = await self._client.ask("grants", "POST", "/v1/sessions", body, issuing=True)
-        public, secret, token = (
-            str(answer.get(name, "")) for name in ("access_key_id", "secret_access_key", "session_token")
-        )
-        grant = _grant(answer, hash_secret(public))
-        proven = grant.session_hash == hash_secret(token) and grant.expires_at is not None
-        if grant.owner != Principal("app", app) or not proven or not secret:
+        key = _issued(answer)
+        if key.grant.owner != Principal("app", app):
             raise DependencyDown("grants", "the central gateway answers with another grant")
-        return IssuedKey(grant, public, secret, token)
+        return key
+
+    async def issue_for_link(self, link: Grant, use: str) -> IssuedKey:
+        answer = await self._client.ask(
+            "grants", "POST", "/v1/sessions/link", {"hash": link.hash.hex(), "use": use}, issuing=True
+        )
+        key = _issued(answer)
+        if key.grant.link != link.hash:
+            raise DependencyDown("grants", "the central gateway answers with another grant")
+        return key
 
     async def sessions_through(self, address: str) -> Sequence[LivingSession]:
         answer = await self._client.ask("grants", "GET", f"/v1/sessions?address={quote(address, safe='')}")
@@ -344,6 +349,17 @@ def _grant(answer: dict[str, Any], secret_hash: SecretHash) -> Grant:
     if grant.hash != secret_hash:
         raise DependencyDown("grants", "the central gateway answers with another grant")
     return replace(grant, serial=grant.serial * _ROOM)
+
+
+def _issued(answer: dict[str, Any]) -> IssuedKey:
+    """Raises DependencyDown("grants") when the answer holds no session key with its secrets."""
+    public, secret, token = (
+        str(answer.get(name, "")) for name in ("access_key_id", "secret_access_key", "session_token")
+    )
+    grant = _grant(answer, hash_secret(public))
+    if grant.session_hash != hash_secret(token) or grant.expires_at is None or not secret:
+        raise DependencyDown("grants", "the central gateway answers with another grant")
+    return IssuedKey(grant, public, secret, token)
 
 
 def _granted(answer: dict[str, Any]) -> bool:

@@ -28,6 +28,7 @@ from gateway.core.request import (
     UploadVerb,
 )
 from gateway.core.token import without_marks
+from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.http.target import decode, host_name, query_pairs, raw_request
 from gateway.wire.links.tus import read_step
 from gateway.wire.s3.operations import IGNORED_PARAMS, VAIN_WHEN_EMPTY, Level, find_shape
@@ -36,6 +37,9 @@ from gateway.wire.sig.credentials import AUTH_PARAMS, auth_fields
 from gateway.wire.understood import require_understood
 
 __all__ = ["LINK_METHODS", "check_key", "copy_source", "is_link_path", "parse", "raw_request"]
+
+CREDENTIALS_PATH: Final = "credentials"
+"""Below a link, to be POSTed to."""
 
 LINK_METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
 _LINK_PARAMS: Final = frozenset({"download", "archive", "cursor"})
@@ -51,6 +55,7 @@ _WITH_BODY: Final = frozenset(
         Operation.COMPLETE_MULTIPART_UPLOAD,
         Operation.PUT_OBJECT_TAGGING,
         Operation.CREATE_BUCKET,
+        Operation.CREATE_SESSION,
     }
 )
 _SENDING: Final = frozenset({UploadVerb.CREATE, UploadVerb.APPEND})
@@ -150,7 +155,7 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
     step = read_step(raw, dict(pairs).get("upload"))
     if step is not None:
         return _upload_step(raw, LinkPlace(token, path), step)
-    operation = _link_operation(raw.method, path)
+    operation = Operation.CREATE_SESSION if _asks_credentials(raw, path) else _link_operation(raw.method, path)
     params = {name: value for name, value in pairs if name in _LINK_PARAMS}
     if _says_chunked(raw):
         raise Refused(Reason.BAD_REQUEST, "aws-chunked framing on a link")
@@ -167,6 +172,13 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
         content_length=_declared_length(raw),
         auth=auth_fields(raw.headers, ()),
     )
+
+
+def _asks_credentials(raw: RawRequest, path: str | None) -> bool:
+    """Whether a link's S3 credentials are asked for: by a program, since people get pages; and no file is sent."""
+    if raw.method != "POST" or path != CREDENTIALS_PATH or prefers_html(raw.header("accept")):
+        return False
+    return not (raw.header("content-type") or "").lower().startswith("multipart/form-data")
 
 
 def _preflight(raw: RawRequest, place: LinkPlace | BucketPlace, *, virtual_host: bool = False) -> ObjectRequest:

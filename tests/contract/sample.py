@@ -98,6 +98,7 @@ def full_link() -> Grant:
         confirm=True,
         groups=("/ops", "finance"),
         once=True,
+        credentials=False,
         rate=Rate(5, 0.5, 7),
         cidrs=(ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),
         password="scrypt$c2FsdA==$aGFzaA==",

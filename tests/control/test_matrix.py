@@ -60,7 +60,7 @@ EXPECTED: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("suspendLink", "suspendKey"), frozenset({"admin", "revoker"} | OWNERS)),
     **dict.fromkeys(("readTrail", "exportRecords", "listBackends", "showPolicy", "explain"), READERS),
     "listRevocations": READERS | {"sidecar"},
-    **dict.fromkeys(("findGrant", "issueSession", "listSessions", "endSessions"), SIDECARS),
+    **dict.fromkeys(("findGrant", "issueSession", "issueLinkSession", "listSessions", "endSessions"), SIDECARS),
     **dict.fromkeys(("openUse", "joinUse", "readUsage", "giveUseBack", "reserveBytes", "settleBytes"), SIDECARS),
 }
 """Who is let in. A row that is not named here fails the test: whoever adds one says whom it is for."""

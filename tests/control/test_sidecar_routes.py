@@ -24,6 +24,7 @@ OPENED = {
     ("GET", "/v1/revocations"),
     ("GET", "/v1/grants/by-hash/{hash}"),
     ("POST", "/v1/sessions"),
+    ("POST", "/v1/sessions/link"),
     ("GET", "/v1/sessions"),
     ("POST", "/v1/sessions/end"),
     ("POST", "/v1/uses/open"),
@@ -256,3 +257,33 @@ async def test_a_sidecar_hears_whose_grants_it_is_given_and_an_admin_does_not(de
         found.append(answer.json.get("serves"))
         assert f'"0-{found[-1]}"' == answer.headers["ETag"] or token == ADMIN
     assert (3, None) == (len(set(found)), found[-1])
+
+
+async def test_a_sidecar_has_the_credentials_of_a_link_issued(desk: Desk) -> None:
+    """Of one whose token it was shown, and whose owner it serves; nothing but the link says what they are for."""
+    stored = await desk.state.grants.create(link(expires_at=desk.clock.now + 100))
+    others = await desk.state.grants.create(link(owner=Principal("app", "payroll")))
+    desk.token = TOKEN
+    asked = {"hash": stored.hash.hex(), "use": "w:R1"}
+    answer = await desk.ask("POST", "/v1/sessions/link", asked)
+    assert (201, True) == (answer.status, bool(answer.json["session_token"]))
+    made = await desk.state.grants.find(hash_secret(answer.json["access_key_id"]))
+    assert made is not None
+    assert (stored.owner, stored.hash, stored.expires_at) == (made.owner, made.link, made.expires_at)
+    assert (stored.id, "w:R1", f"link:{stored.id}") == (*made.source[2:], made.issued_by)
+    for named in (others.hash, hash_secret(stored.id), made.hash):
+        answer = await desk.ask("POST", "/v1/sessions/link", asked | {"hash": named.hex()})
+        assert answer.status == (403 if named == made.hash else 404)
+
+
+@pytest.mark.parametrize("fields", [{"credentials": False}, {"once": True, "uses": 1}, {"expires_at": 1.0}])
+async def test_a_link_that_gives_none_gives_a_sidecar_none(desk: Desk, fields: dict[str, object]) -> None:
+    """Whatever the sidecar thinks of it; and so for one that was revoked."""
+    for revoked in (True, False):
+        stored = await desk.state.grants.create(link(**({} if revoked else fields)))
+        desk.token = ADMIN
+        if revoked:
+            assert (await desk.ask("DELETE", f"/v1/links/{stored.id}")).status == 200
+        desk.token = TOKEN
+        answer = await desk.ask("POST", "/v1/sessions/link", {"hash": stored.hash.hex(), "use": "w:R1"})
+        assert answer.status == 403

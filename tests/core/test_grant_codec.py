@@ -17,8 +17,8 @@ POLICY = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "
 
 @pytest.mark.parametrize(
     "grant",
-    [link(), key(), full_link(), full_key(), key(session_policy=read_session_policy(POLICY))],
-    ids=["link", "key", "full link", "full key", "narrowed"],
+    [link(), key(), full_link(), full_key(), key(session_policy=read_session_policy(POLICY)), key(link=link().hash)],
+    ids=["link", "key", "full link", "full key", "narrowed", "a link's"],
 )
 def test_a_grant_comes_back_as_it_was(grant) -> None:
     """Every field, through columns and document."""
@@ -47,6 +47,7 @@ def test_a_damaged_row_is_a_value_error(document: str) -> None:
         {"narrowed": full_key().narrowed},
         {"uses": 1},
         {"budget": 1},
+        {"link": link().hash},
     ],
     ids=lambda fields: next(iter(fields)),
 )

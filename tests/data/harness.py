@@ -8,8 +8,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+from gateway.control.deps import Live, Stores
+from gateway.control.usecases.journal import Journal
+from gateway.control.usecases.keys import Keys
 from gateway.core.attempt import Principal, SignatureVersion
 from gateway.core.backend import Credentials
 from gateway.core.grant import Grant, GrantKind, Scope
@@ -290,6 +294,18 @@ def request(method: str, target: str, headers: dict[str, str] | None = None, bod
     return f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + body
 
 
+def _keys(plane: DataPlane, state: Engine) -> Keys:
+    """What makes the credentials of links, with as much of its room as that needs."""
+
+    async def note(*_: object, **__: object) -> None: ...
+
+    stores = SimpleNamespace(grants=state.grants, sealer=Sealer())
+    live = SimpleNamespace(
+        clock=plane.clock, entropy=os.urandom, address=lambda: "http://gw", apply_now=plane.follower.catch_up
+    )
+    return Keys(cast("Stores", stores), cast("Live", live), cast("Journal", SimpleNamespace(note=note)))
+
+
 @asynccontextmanager
 async def running(
     given: Policy | None = None,
@@ -343,6 +359,7 @@ async def running(
         entropy=os.urandom,
     )
     plane.renewals = renewals = Renewals(plane, monotonic=clock.monotonic)
+    plane.link_issuer = _keys(plane, state)
     rig = Rig(plane, store, state, clock, metrics, records, details, renewals)
     if load:
         await follower.load()

@@ -30,6 +30,7 @@ from gateway.control.usecases.links import (
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind
 from gateway.core.issued import IssuedKey, LivingSession
+from gateway.core.link_credentials import end_of, link_of, source_of
 from gateway.core.policy import Objection, objections_to_key
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
@@ -69,7 +70,7 @@ class Keys:
 
         With a `source` it ends when that does, and a `session_policy` narrows it.
         """
-        made = self._make(actor, app, session=session)
+        made = self._make(actor, Principal("app", app), session=session)
         ends = None if expires_in is None else made.grant.issued_at + expires_in
         wanted = replace(made.grant, label=label, expires_at=ends, source=source, session_policy=session_policy)
         return await self._store(actor, made, wanted)
@@ -90,6 +91,19 @@ class Keys:
             session_policy=policy,
         )
 
+    async def issue_for_link(self, link: Grant, use: str) -> IssuedKey:
+        """See `gateway.core.issued.LinkIssuer`: the link itself acts, and what is made is its owner's to take back."""
+        made = self._make(link.principal, link.owner, session=True)
+        wanted = replace(
+            made.grant,
+            label=link.label,
+            expires_at=end_of(link, made.grant.issued_at),
+            password=link.password,
+            link=link.hash,
+            source=source_of(self.live.address(), link, use),
+        )
+        return await self._store(link.principal, made, wanted)
+
     async def create(self, caller: Admitted, app: str, change: Change, *, session: bool) -> IssuedKey | Objections:
         """A new key, chosen by a body, for an app that the caller may act for, if its rules count for one like it.
 
@@ -102,7 +116,7 @@ class Keys:
         """
         if not caller.reach.names(Principal("app", app)):
             raise Refused(Reason.NOT_ALLOWED, "only an admin makes keys for others: an app makes its own")
-        made = self._make(caller.principal, app, session=session)
+        made = self._make(caller.principal, Principal("app", app), session=session)
         wanted = replace(change(made.grant, made.grant.issued_at), source=caller.source)
         objections = self._check(caller, wanted, None)
         return Objections(objections) if objections else await self._store(caller.principal, made, wanted)
@@ -121,6 +135,8 @@ class Keys:
                 raise Refused(Reason.PRECONDITION_FAILED, f"the key is at version {grant.version}")
             if grant.revoked_at is not None:
                 raise Refused(Reason.REVOKED, "a revoked key stays revoked: create a new one")
+            if grant.link is not None:
+                raise Refused(Reason.BAD_ARGUMENT, f"it stands for a link: edit that one ({link_of(grant)})")
             wanted = change(grant, self.live.clock())
             objections = self._check(caller, wanted, grant)
             if objections:
@@ -132,8 +148,8 @@ class Keys:
                 return await read_counters(self.stores, saved)
         raise Refused(Reason.PRECONDITION_FAILED, "the key was changed by somebody else at the same time")
 
-    def _make(self, actor: Principal, app: str, *, session: bool) -> IssuedKey:
-        """A key that is not stored yet, with all that its app may do."""
+    def _make(self, actor: Principal, owner: Principal, *, session: bool) -> IssuedKey:
+        """A key that is not stored yet, with all that its owner may do."""
         public = access_key_id(self.live.entropy(ENTROPY_BYTES))
         secret = secret_access_key(self.live.entropy(_SECRET_BYTES))
         token = "gs_" + secret_access_key(self.live.entropy(_SECRET_BYTES)) if session else None
@@ -141,7 +157,7 @@ class Keys:
             id=grant_id("k", self.live.entropy(12)),
             kind=GrantKind.KEY,
             hash=hash_secret(public),
-            owner=Principal("app", app),
+            owner=owner,
             issued_at=self.live.clock(),
             sealed=self.stores.sealer.seal(public, secret, self.live.entropy(NONCE_BYTES)),
             session_hash=None if token is None else hash_secret(token),

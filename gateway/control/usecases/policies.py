@@ -12,6 +12,7 @@ from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Address, Attempt, Principal, SignatureVersion
 from gateway.core.grant import GrantKind
+from gateway.core.link_credentials import standing
 from gateway.core.policy import Explanation, decide, explain
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ACTION_OF, Action, Operation
@@ -85,6 +86,9 @@ class Policies:
             grant = await self.stores.grants.get(question.grant)
             if grant is None or grant.kind is not question.kind:
                 raise Refused(Reason.UNKNOWN_TOKEN, f"no {question.kind} has this id")
+        signature = question.signature
+        if grant is not None and grant.link is not None:
+            grant, signature = standing(grant, await self.stores.grants.find(grant.link)), signature or "v4"
         who = grant.principal if grant is not None else question.who
         if who is None:
             raise Refused(Reason.BAD_ARGUMENT, "name who, or a link")
@@ -98,7 +102,7 @@ class Policies:
             peer=question.peer,
             now=self.live.clock(),
             size=question.size,
-            signature=question.signature,
+            signature=signature,
             params={"prefix": question.key} if action is Action.LIST else None,
             groups=question.groups,
         )

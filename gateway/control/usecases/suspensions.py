@@ -15,6 +15,7 @@ from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.links import EDIT_TRIES, CountedGrant, read_counters
 from gateway.core.grant import Grant, GrantKind
+from gateway.core.link_credentials import link_of
 from gateway.core.reasons import Reason, Refused
 from gateway.core.values import dataclass
 
@@ -70,6 +71,8 @@ class Suspensions:
             raise Refused(unknown, f"no {kind} has this id")
         if grant.revoked_at is not None:
             raise Refused(Reason.REVOKED, f"a revoked {kind} stays revoked: create a new one")
+        if grant.link is not None:
+            raise Refused(Reason.BAD_ARGUMENT, f"it stands for a link: suspend that one ({link_of(grant)})")
         return grant
 
 

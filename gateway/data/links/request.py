@@ -38,6 +38,7 @@ __all__ = ["is_navigation", "read_link_call"]
 
 
 _OBJECT_READS: Final = {"GET": Operation.GET_OBJECT, "HEAD": Operation.HEAD_OBJECT}
+_FIRST: Final = (Action.LIST, Action.READ, Action.WRITE)
 _LOOKED_AT: Final = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})
 _FOLDER_READS: Final = frozenset({Operation.GET_OBJECT, Operation.LIST_OBJECTS_V2})
 
@@ -58,6 +59,8 @@ async def read_link_call(
         Refused: OUT_OF_SCOPE for a path below a link to one object; BAD_REQUEST for an upload without a name;
             NOT_CONFIRMED; UNREAD_BODY for a body that is no form with a file.
     """
+    if request.operation is Operation.CREATE_SESSION:
+        return _credentials_call(request, resolved, exchange, now)
     presented, grant, scope = resolved.presented, resolved.grant, resolved.scope
     place, operation = _settle_place(request, presented.place, scope)
     if operation is not request.operation or place is not request.place:
@@ -83,6 +86,23 @@ async def read_link_call(
         size=request.content_length,
     )
     return LinkCall(request, place, grant, attempt, resolved.as_of, answer, page is None, presented.lease, form)
+
+
+def _credentials_call(request: ObjectRequest, resolved: ResolvedLink, exchange: ClientExchange, now: float) -> LinkCall:
+    """The wish for credentials, decided on as what they are mostly for, of all that the link shows."""
+    grant, scope = resolved.grant, resolved.scope
+    attempt = Attempt(
+        principal=grant.principal,
+        operation=request.operation,
+        action=next(action for action in _FIRST if action in grant.actions),
+        bucket=scope.bucket,
+        key=scope.root,
+        peer=exchange.peer,
+        now=now,
+    )
+    place = LinkPlace(resolved.presented.place.token_text, None)
+    request = replace(request, place=place)
+    return LinkCall(request, place, grant, attempt, resolved.as_of, LinkAnswer.CREDENTIALS, takes_use=True)
 
 
 def _settle_place(request: ObjectRequest, place: LinkPlace, scope: Scope) -> tuple[LinkPlace, Operation]:

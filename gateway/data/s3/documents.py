@@ -10,6 +10,7 @@ caller is bounded, checked against what was signed, and rebuilt.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -17,11 +18,12 @@ from urllib.parse import quote
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, BucketPlace, ObjectRequest, Operation
-from gateway.core.route import UpstreamCall
+from gateway.core.route import Capability, UpstreamCall
 from gateway.data.body import confirmed, read_plain
 from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
+from gateway.data.state.names import require_absent
 from gateway.data.state.transfers import Allowed, Permit
 from gateway.data.steps.authorise import authorise
 from gateway.data.store_errors import check_answer
@@ -109,7 +111,13 @@ async def _complete_upload(
 
 
 async def _finish_upload(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit, body: bytes) -> Reply:
-    found = await _ask(plane, call, permit, upstream_call(permit.route, call.request, body=body), body)
+    only_new, capabilities = call.only_new(permit), permit.route.backend.capabilities
+    conditional = Capability.CONDITIONAL_COMPLETE in capabilities
+    store_call = upstream_call(permit.route, call.request, body=body, only_new=only_new and conditional)
+    with plane.names.reserve(store_call) if only_new else nullcontext():
+        if only_new and not conditional:
+            await require_absent(plane.upstream, store_call)
+        found = await _ask(plane, call, permit, store_call, body)
     if isinstance(found, Reply):
         return found
     permit.consumed = True

@@ -57,7 +57,7 @@ class Permit:
 
     `grant` is the one in force, as it was at the feed's position `as_of`; `decided` is by which policy and for which
     grant `route` was found; `ended` is why the right has ended for good; `version` the entity tag of what the store
-    sends.
+    sends; `credentials` the key that came for the grant, which is its link's.
     `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes, `copied` those
     that came from `source` through here; `further` is what else it touches now. `reserved` counts those that were
     reserved in the name of `reservation`, and `counted` the moved ones that were reported to the store. `store_error`
@@ -71,6 +71,7 @@ class Permit:
     route: Route
     decided: tuple[Policy, Grant | None] | None = None
     as_of: int = 0
+    credentials: Grant | None = None
     ended: Reason | None = None
     version: str | None = None
     lease: Lease | None = None

@@ -18,6 +18,7 @@ from gateway.core.attempt import Attempt, address_class
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.lease import LEASE_WINDOW, Lease, Reservation
 from gateway.core.limits import Demand, Verdict
+from gateway.core.link_credentials import end_of, lease_of
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import TRANSFERS, Action, ObjectRequest, Operation, UploadStep, UploadVerb
 from gateway.core.route import Route
@@ -77,6 +78,7 @@ class Admission:
             route=route,
             decided=(plane.snapshot.policy, grant),  # in the same turn
             as_of=call.as_of,
+            credentials=call.credentials,
         )
         if route.limits:
             permit.verdict = await _take_rate(plane, self._snapshot, route, attempt.now)
@@ -101,8 +103,14 @@ class Admission:
         if step is not None:
             await self._take_upload(permit, grant, step)
             return
+        if permit.credentials is not None:
+            await self._join_use(permit, grant, permit.credentials)
+            return
         if grant.kind is GrantKind.KEY:
             await self._take_transfer(permit, grant)
+            return
+        if permit.attempt.operation is Operation.CREATE_SESSION:
+            await self._take_credentials(permit, grant)
             return
         key = _lease_key(self._call.lease, permit.attempt, self._exchange)
         if permit.attempt.operation not in _UNCOUNTED:
@@ -122,6 +130,24 @@ class Admission:
                 await shield(open_lease(self._plane.leases, permit, grant, permit.lease_key, window))
         elif operation not in _FINISHING:
             await _require_rest(self._plane, grant, "", permit.attempt)
+
+    async def _take_credentials(self, permit: Permit, grant: Grant) -> None:
+        """A link's credentials are one use, for as long as they last."""
+        await _require_rest(self._plane, grant, "", permit.attempt)
+        permit.lease_key, now = _key_of_its_own(self._exchange), permit.attempt.now
+        if grant.uses is not None:
+            await shield(open_lease(self._plane.leases, permit, grant, permit.lease_key, end_of(grant, now) - now))
+
+    async def _join_use(self, permit: Permit, grant: Grant, credentials: Grant) -> None:
+        """What a link's credentials do belongs to the use that they are. That has ended if the link counts uses since
+        they were given: then it is another one."""
+        operation, now, key = permit.attempt.operation, permit.attempt.now, lease_of(credentials)
+        if operation in TRANSFERS:
+            permit.lease_key = key
+            if grant.uses is not None:
+                await shield(open_lease(self._plane.leases, permit, grant, key, (grant.expires_at or now) - now))
+        elif operation not in _FINISHING:
+            await _require_rest(self._plane, grant, key, permit.attempt)
 
     async def _take_upload(self, permit: Permit, grant: Grant, step: UploadStep) -> None:
         """A resumable upload takes its use when it is created. All later steps share it: only the client that

@@ -51,4 +51,12 @@ async def read_call(
         params=request.params,
         tags="x-amz-tagging" in request.headers,
     )
-    return S3Call(request, resolved.grant, attempt, resolved.as_of, resolved.verified, form)
+    return S3Call(
+        request,
+        resolved.grant,
+        attempt,
+        resolved.as_of,
+        resolved.verified,
+        form,
+        credentials=resolved.credentials,
+    )

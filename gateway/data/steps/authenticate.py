@@ -9,9 +9,12 @@ an unknown token or key id is a guess, never a bad signature or a clock that is 
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.core.attempt import Address, SignatureVersion, address_class
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.key_use import require_session
+from gateway.core.link_credentials import standing
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest
 from gateway.core.token import SecretHash, remembered_hash
@@ -53,6 +56,8 @@ async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other ste
             signature = _require_version(terms, signed)
             grant, secret = await _find_key(plane, signed.access_key_id, signed.session_token, peer, now)
             verified = _prove(plane, terms, signed, request, secret, now)
+            if grant.link is not None:
+                return await _stand_for_link(plane, grant, as_of=as_of, verified=verified, signature=signature)
             return ResolvedCaller(grant.principal, grant, as_of, verified, signature)
         case FormPresented(arriving, signed_form):
             if signed_form is None:
@@ -60,6 +65,8 @@ async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other ste
             signature = _require_version(terms, signed_form)
             grant, secret = await _find_key(plane, signed_form.access_key_id, signed_form.session_token, peer, now)
             arriving.sizes = verify_signed_form(signed_form, arriving.form, request, secret, now)
+            if grant.link is not None:
+                return await _stand_for_link(plane, grant, as_of=as_of, signature=signature, form=arriving)
             return ResolvedCaller(grant.principal, grant, as_of, signature=signature, form=arriving)
         case NothingPresented(principal):
             return ResolvedCaller(principal)
@@ -98,6 +105,17 @@ async def _find_key(
         raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
     require_session(grant, session_token)
     return grant, plane.grants.secret_of(grant, access_key_id)
+
+
+async def _stand_for_link(plane: DataPlane, key: Grant, **proved: Any) -> ResolvedCaller:
+    """Who comes with a link's credentials, which were proved: they act as the link.
+
+    Raises:
+        Refused: the credentials stand for the link no longer.
+        DependencyDown: the grant store cannot answer.
+    """
+    link = standing(key, None if key.link is None else await plane.grants.find(key.link))
+    return ResolvedCaller(link.principal, link, credentials=key, **proved)
 
 
 async def find_link(plane: DataPlane, presented: TokenPresented, peer: Address | None, now: float) -> ResolvedLink:

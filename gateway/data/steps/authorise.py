@@ -83,6 +83,8 @@ def _decide(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
     """The list of one's own buckets has no bucket to decide on: it is refused to whom no rule shows any."""
     if attempt.operation is not Operation.LIST_BUCKETS:
         return decide(policy, grant, attempt)
+    if grant is not None and grant.scope is not None:  # with a link's credentials: it has one
+        return decide(policy, grant, attempt.within(grant.scope.bucket))
     if grant is not None:
         for reason, detail in grant.objections(attempt):
             raise Refused(reason, detail)

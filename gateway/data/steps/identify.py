@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 _PAGE_FORM_LIMIT: Final = 8192
+_FORM: Final = "application/x-www-form-urlencoded"
 _PAGE_FIELDS: Final = frozenset({"download", "password"})
 
 
@@ -108,7 +109,7 @@ def is_page_form(request: ObjectRequest) -> bool:
     if request.operation is not Operation.POST_OBJECT:
         return False
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == "application/x-www-form-urlencoded"
+    return kind == _FORM
 
 
 async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: ClientExchange) -> TokenPresented:
@@ -121,12 +122,28 @@ async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: Client
         raise Refused(Reason.UNKNOWN_TOKEN, "the text is no token") from None
     password = _basic_password(rest) if scheme else None
     form = None
-    if is_page_form(request):
+    if request.operation is Operation.CREATE_SESSION:
+        password = await _sent_password(request, exchange, password)
+    elif is_page_form(request):
         fields = await _page_fields(exchange)
         password = fields.get("password", password)
         form = PageForm(download="download" in fields)
     cookies = _cookies(request.raw)
     return TokenPresented(token, place, password, cookies.get(PASSWORD_COOKIE), cookies.get(LEASE_COOKIE), form)
+
+
+async def _sent_password(request: ObjectRequest, exchange: ClientExchange, known: str | None) -> str | None:
+    """The password in the form of who asks for credentials, or the one that is known without.
+
+    Raises:
+        Refused: UNREAD_BODY for another body.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == _FORM:
+        return (await _page_fields(exchange)).get("password", known)
+    if (await exchange.read_body(_PAGE_FORM_LIMIT)).strip():
+        raise Refused(Reason.UNREAD_BODY, "a body that is no form")
+    return known
 
 
 async def _page_fields(exchange: ClientExchange) -> dict[str, str]:

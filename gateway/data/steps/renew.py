@@ -18,6 +18,7 @@ from typing import Final
 
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.lease import Usage
+from gateway.core.link_credentials import standing
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import TRANSFERS, Action
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
@@ -54,6 +55,8 @@ def _replace_grant(permit: Permit, grant: Grant | None, as_of: int) -> None:
         raise Refused(Reason.REVOKED, "the secret was replaced")
     if (grant.sealed, grant.session_hash) != (before.sealed, before.session_hash):
         raise Refused(Reason.REVOKED, "the key's secret was replaced")
+    if permit.credentials is not None:
+        grant = standing(permit.credentials, grant)
     if grant.password not in {None, before.password}:
         raise Refused(Reason.PASSWORD_REQUIRED, "the password was replaced")
     if grant.etag not in {None, before.etag, permit.version}:

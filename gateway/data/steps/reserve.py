@@ -53,6 +53,8 @@ async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | No
     if grant is None or not wanted or _is_document(permit, grant):
         return wanted
     cap = None if permit.lease is None or whole is None else LEASE_BYTES_FACTOR * max(whole, wanted)
+    if permit.credentials is not None and grant.scope is not None and grant.scope.key is None:
+        cap = None  # the use is for the whole folder, whose size nobody knows
     if grant.budget is None and cap is None:
         return wanted
     if grant.once and cap is not None and await shield(_reserve(leases, permit, grant, 1, whole)) is Room.SPENT:
@@ -74,7 +76,8 @@ async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | No
 
 def _is_document(permit: Permit, grant: Grant) -> bool:
     """Whether what a key sends are words about objects, a list of parts or of tags, and no object's bytes."""
-    return grant.kind is GrantKind.KEY and permit.attempt.operation not in TRANSFERS
+    by_key = grant.kind is GrantKind.KEY or permit.credentials is not None
+    return by_key and permit.attempt.operation not in TRANSFERS
 
 
 async def _reserve(leases: LeaseStore, permit: Permit, grant: Grant, wanted: int, cap: int | None) -> Room:

@@ -202,8 +202,8 @@ def upstream_call(
         if request.operation in _MAKES_UNSEEN:
             require_kept(route, None)
     headers = _object_headers(row, request, capabilities)
-    if only_new and row.streams:
-        _need(capabilities, Capability.CONDITIONAL_WRITES, "an upload that must not replace an object")
+    if only_new and row.condition is not None:
+        _need(capabilities, row.condition, "an upload that must not replace an object")
         headers["if-none-match"] = "*"
     if real_copy_source is not None:
         headers["x-amz-copy-source"] = real_copy_source
