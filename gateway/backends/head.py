@@ -17,6 +17,7 @@ from typing import Final
 
 import httptools
 
+from gateway.core.route import Once
 from gateway.core.values import dataclass
 
 __all__ = ["Framing", "PlainHead", "find_framing", "lowered", "read_head"]
@@ -69,7 +70,7 @@ class PlainHead:
 
     version: str
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     framing: Framing
 
 
@@ -96,8 +97,8 @@ class _KnownHeads:
 _KNOWN: Final = _KnownHeads()
 
 
-def read_head(data: memoryview) -> tuple[int, PlainHead, dict[str, str]] | None:
-    """How many bytes the head has that `data` begins with, what it says, and its fields, which are the caller's own.
+def read_head(data: memoryview) -> tuple[int, PlainHead, Once] | None:
+    """How many bytes the head has that `data` begins with, what it says, and what it says of this answer alone.
 
     None if it is not a whole one as most are, whose body has a length.
     """
@@ -107,12 +108,7 @@ def read_head(data: memoryview) -> tuple[int, PlainHead, dict[str, str]] | None:
         return None
     parts = _FOR_ONCE.split(start[:end])
     head = _KNOWN.read(b"".join(parts[::3]))
-    if head is None:
-        return None
-    headers = head.headers.copy()
-    for name, value in zip(parts[1::3], parts[2::3], strict=True):
-        _add(headers, lowered(name), value.decode("ascii"))
-    return end, head, headers
+    return None if head is None else (end, head, parts)
 
 
 def _read_plain(wire: bytes) -> PlainHead | None:
@@ -128,17 +124,12 @@ def _read_plain(wire: bytes) -> PlainHead | None:
     headers = dict(fields)
     if len(headers) != len(fields):
         headers.clear()
-        for name, value in fields:
-            _add(headers, name, value)
+        for name, value in fields:  # one that comes again goes on in the same line (RFC 9110, 5.2)
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
     status, version = judge.get_status_code(), judge.get_http_version()
     if status < 200 or "transfer-encoding" in headers:
         return None
     return PlainHead(version, status, headers, find_framing(version, status, headers, bodiless=False))
-
-
-def _add(headers: dict[str, str], name: str, value: str) -> None:
-    """A field that comes again goes on in the same line (RFC 9110, 5.2)."""
-    headers[name] = f"{headers[name]}, {value}" if name in headers else value
 
 
 def find_framing(version: str, status: int, headers: Mapping[str, str], *, bodiless: bool) -> Framing:

@@ -8,6 +8,8 @@ that would change what the store does is signed, and a header with a line break 
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Final
 
 from gateway.backends.pool import Authority
@@ -53,14 +55,20 @@ class Target:
     in_host: str | None
 
 
+def _unobserved(_: float) -> None:
+    return None
+
+
 class Presigner:
     """Presigns for one backend. Keeps derived signing keys and the places of the buckets it has seen.
 
     A signature's time has no parts of a second: the very same call within one is the same bytes, which are kept for it.
     """
 
-    def __init__(self, spec: BackendSpec) -> None:
+    def __init__(self, spec: BackendSpec, observe: Callable[[float], None] = _unobserved) -> None:
+        """`observe` hears how many seconds each request took to be made that was not kept."""
         self._spec = spec
+        self._observe = observe
         self._keys = sigv4.SigningKeys()
         self._targets: dict[str, Target] = {}
         self._second = 0
@@ -102,6 +110,7 @@ class Presigner:
         made = self._heads.get(id(call))  # unique while the call is referenced here
         if made is not None and made[1] is credentials:
             return made[2], made[3]
+        began = time.perf_counter()
         target = self.target(call.bucket)
         lines = [f"{call.method} {self._sign(call, target, credentials, now, IMMEDIATE)} HTTP/1.1"]
         lines.append(f"host: {target.host}")
@@ -117,6 +126,7 @@ class Presigner:
             raise Refused(Reason.BAD_ARGUMENT, "a line break or a zero byte would leave in a header")
         wire = head.encode("utf-8", "surrogateescape")
         self._heads[id(call)] = call, credentials, target.authority, wire
+        self._observe(time.perf_counter() - began)
         return target.authority, wire
 
     def url(self, call: UpstreamCall, credentials: Credentials, now: float, expires: int) -> str:

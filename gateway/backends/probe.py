@@ -63,6 +63,7 @@ class _Reply:
     status: int
     headers: dict[str, str]
     body: bytes
+    date: str | None = None
 
 
 async def probe(spec: BackendSpec, bucket: str, prefix: str, clock: Callable[[], float]) -> tuple[Finding, ...]:
@@ -154,7 +155,7 @@ class _Questions:
         if method == "PUT":
             self._written[key] = None
         async with self._upstream.open(call, body) as answer:
-            return _Reply(answer.status, dict(answer.headers), await answer.body.read(_LIMIT))
+            return _Reply(answer.status, dict(answer.headers), await answer.body.read(_LIMIT), answer.date)
 
     def _expects(self, capability: Capability) -> bool:
         return capability in self._spec.profile.capabilities
@@ -170,7 +171,7 @@ class _Questions:
 
     async def _skew(self) -> Finding:
         reply = await self._send("HEAD", "probe")
-        theirs = reply.headers.get("date")
+        theirs = reply.date
         if theirs is None:
             return Finding("clock", None, False, "no Date header")
         skew = parsedate_to_datetime(theirs).timestamp() - self._clock()

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import httptools
 
 from gateway.backends.head import Framing, PlainHead, find_framing, lowered, read_head
 from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.core.route import Once
 from gateway.wire.http.fields import CONTROL
 
 __all__ = ["MAX_CHUNK", "MAX_HEAD", "Response"]
@@ -39,20 +42,14 @@ class Response:
     """One answer. `bodiless` says that the request was a HEAD, whose answer has no body whatever its headers say.
 
     `complete` is true once the framing's own end was seen, `surplus` when bytes came after it: the answer stands then,
-    but its connection must not be used again. `known` is the same object for answers whose heads say the same, but for
-    the fields of one answer; None where that is not known.
+    but its connection must not be used again. `known` and `once` are as in
+    `core.route.Answer`.
     """
 
     __slots__ = (
         "_bodiless",
-        "_fault",
-        "_fields",
-        "_head_bytes",
-        "_interim",
+        "_events",
         "_left",
-        "_parser",
-        "_pieces",
-        "_spare",
         "buffered",
         "chunks",
         "complete",
@@ -62,6 +59,7 @@ class Response:
         "keep_alive",
         "known",
         "length",
+        "once",
         "received",
         "started",
         "status",
@@ -70,7 +68,8 @@ class Response:
 
     def __init__(self, *, bodiless: bool = False) -> None:
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self.headers: Mapping[str, str] = {}
+        self.once: Once = ()
         self.known: PlainHead | None = None
         self.length: int | None = None
         self.chunks: deque[bytes] = deque()
@@ -79,14 +78,8 @@ class Response:
         self.started = self.head_done = self.complete = self.surplus = self.keep_alive = False
         self.failure: UpstreamFailed | None = None
         self._bodiless = bodiless
-        self._fault = ""
-        self._fields: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
-        self._interim = False
         self._left: int | None = None
-        self._pieces: list[bytes] = []  # what the parser finds in one piece of the wire
-        self._spare = _OVERHEAD
-        self._parser: httptools.HttpResponseParser | None = None
+        self._events: _Events | None = None
 
     def feed(self, data: memoryview) -> None:
         """Take what arrived; `failure` says afterwards whether it can still become an answer."""
@@ -98,69 +91,45 @@ class Response:
     def _take_events(self, data: memoryview) -> None:
         if not self.started:
             self.started = True
-            self._parser = httptools.HttpResponseParser(self)
-        parser = self._parser
-        if parser is None:
+            self._events = _Events(self, bodiless=self._bodiless)
+        if self._events is None:
             self.surplus = True
             return
-        if not self.head_done:
-            self._head_bytes += len(data)
-        chunked = self.head_done and self.length is None
-        self._parse(parser, data)
-        found = b"".join(self._pieces)
-        self._pieces.clear()
-        self._append(found)
-        if chunked:
-            self._spare = min(self._spare - len(data) + 2 * len(found), _OVERHEAD)
-            if self._spare < 0 and not self.complete:
-                self._fault = self._fault or "a chunked body is hardly anything but framing"
-        if not self.head_done and self._head_bytes > MAX_HEAD:
-            self._fault = self._fault or "the head is too large"
-        if self._fault:
-            self.fail(Reason.UPSTREAM_BROKE, self._fault)
-        elif self.head_done and self.length is not None and not self.complete:
+        self._events.feed(data)
+        if self.failure is None and not self.complete and self.head_done and self.length is not None:
             # From here on the rest is only counted: no second copy, no parser.
             self._left = self.length - self.received
         if self.complete or self._left is not None:
-            self._parser = None  # it knows us, as we know it: only a collection would give both back
+            self._events = None  # they know us, as we know them: only a collection would give both back
 
     def _take_plain_head(self, data: memoryview) -> bool:
         """Take it if it begins with a whole head as most are, whose body has a length; else nothing has happened."""
         found = read_head(data)
         if found is None:
             return False
-        end, self.known, self.headers = found
-        self.started = self.head_done = True
-        self.status = status = self.known.status
-        self._frame(
-            find_framing(self.known.version, status, self.headers, bodiless=True)
-            if self._bodiless
-            else self.known.framing
-        )
-        if self._fault:
-            self.fail(Reason.UPSTREAM_BROKE, self._fault)
-        elif self.complete:
-            self.surplus = len(data) > end
+        end, head, self.once = found
+        self.started = True
+        self.known, self.headers = head, head.headers
+        if self._bodiless:
+            self.frame(head.status, find_framing(head.version, head.status, head.headers, bodiless=True))
         else:
+            self.frame(head.status, head.framing)
+        if self.length:
             self._left = self.length
             if len(data) > end:
                 self._take(data[end:])
+        else:
+            self.surplus = len(data) > end
         return True
 
-    def _frame(self, framing: Framing) -> None:
-        self._fault = self._fault or framing.fault
+    def frame(self, status: int, framing: Framing) -> None:
+        """The head is read, and says this of the body."""
+        self.status, self.head_done = status, True
         self.keep_alive, self.length = framing.keep_alive, framing.length
-        self.complete = framing.length == 0 and not self._fault
-
-    def _parse(self, parser: httptools.HttpResponseParser, data: memoryview) -> None:
-        try:
-            parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._fault = self._fault or "switched protocols"
-        except httptools.HttpParserError as error:
-            if not self.complete:
-                self._fault = self._fault or f"malformed answer: {error}"
-            self.surplus = True
+        if framing.fault:
+            self.fail(Reason.UPSTREAM_BROKE, framing.fault)
+        elif framing.length == 0:
+            self.complete = True
 
     @property
     def left(self) -> int:
@@ -174,7 +143,7 @@ class Response:
 
     def fail(self, reason: Reason, detail: str) -> None:
         """Record why this answer will never be complete; the first cause stays."""
-        self._parser = None
+        self._events = None
         if self.failure is None and not self.complete:
             self.failure = UpstreamFailed(reason, detail)
 
@@ -218,60 +187,106 @@ class Response:
         if len(data) > left:
             self.surplus = True
             data = data[:left]
-        self._append(bytes(data))
+        if data:
+            self.append(bytes(data))
         self._left = left - len(data)
         if not self._left:
             self._left = None
             self.complete = True
 
-    def _append(self, chunk: bytes) -> None:
-        if chunk:
-            self.chunks.append(chunk)
-            self.buffered += len(chunk)
-            self.received += len(chunk)
+    def append(self, chunk: bytes) -> None:
+        """Bytes of the body have come."""
+        self.chunks.append(chunk)
+        self.buffered += len(chunk)
+        self.received += len(chunk)
+
+
+class _Events:
+    """What llhttp finds in an answer, event by event: its `on_` methods are called in the turn in which it is fed."""
+
+    __slots__ = ("_answer", "_bodiless", "_fault", "_fields", "_head_bytes", "_interim", "_parser", "_pieces", "_spare")
+
+    def __init__(self, answer: Response, *, bodiless: bool) -> None:
+        self._answer = answer
+        self._bodiless = bodiless
+        self._fault = ""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self._interim = False
+        self._pieces: list[bytes] = []  # what is found in one piece of the wire
+        self._spare = _OVERHEAD
+        self._parser = httptools.HttpResponseParser(self)
+
+    def feed(self, data: memoryview) -> None:
+        answer = self._answer
+        if not answer.head_done:
+            self._head_bytes += len(data)
+        chunked = answer.head_done and answer.length is None
+        self._parse(data)
+        found = b"".join(self._pieces)
+        self._pieces.clear()
+        if found:
+            answer.append(found)
+        if chunked:
+            self._spare = min(self._spare - len(data) + 2 * len(found), _OVERHEAD)
+            if self._spare < 0 and not answer.complete:
+                self._fault = self._fault or "a chunked body is hardly anything but framing"
+        if not answer.head_done and self._head_bytes > MAX_HEAD:
+            self._fault = self._fault or "the head is too large"
+        if self._fault:
+            answer.fail(Reason.UPSTREAM_BROKE, self._fault)
+
+    def _parse(self, data: memoryview) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fault = self._fault or "switched protocols"
+        except httptools.HttpParserError as error:
+            if not self._answer.complete:
+                self._fault = self._fault or f"malformed answer: {error}"
+            self._answer.surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Parser event; trailers come here too and are dropped."""
-        if not self.head_done:
+        """Trailers come here too and are dropped."""
+        if not self._answer.head_done:
             self._fields.append((name, value))
 
     def on_message_begin(self) -> None:
-        """Parser event: a second answer to one request is a fault."""
-        if self.head_done:
-            self.surplus = True
+        """A second answer to one request is a fault."""
+        if self._answer.head_done:
+            self._answer.surplus = True
 
     def on_headers_complete(self) -> None:
-        """Parser event: decide where the body ends, before any of it is believed."""
-        parser = self._parser
-        if self.head_done or parser is None:
+        """Decide where the body ends, before any of it is believed."""
+        answer = self._answer
+        if answer.head_done:
             return
-        status = parser.get_status_code()
+        status = self._parser.get_status_code()
         if status < 200:
             self._interim = True
             self._fields.clear()
             if status == 101:
                 self._fault = "switched protocols"
             return
-        self.status = status
-        self.head_done = True
-        self._read_headers()
-        self._frame(find_framing(parser.get_http_version(), status, self.headers, bodiless=self._bodiless))
+        answer.headers = headers = self._read_headers()
+        framing = find_framing(self._parser.get_http_version(), status, headers, bodiless=self._bodiless)
+        self._fault = self._fault or framing.fault
+        answer.frame(status, replace(framing, fault=self._fault))
 
     def on_body(self, chunk: bytes) -> None:
-        """Parser event."""
-        if self.complete:
-            self.surplus = True
+        if self._answer.complete:
+            self._answer.surplus = True
         else:
             self._pieces.append(chunk)
 
     def on_message_complete(self) -> None:
-        """Parser event; an interim answer ends here too, and the real one follows on the same parser."""
+        """An interim answer ends here too, and the real one follows on the same parser."""
         if self._interim:
             self._interim = False
         elif not self._fault:
-            self.complete = True
+            self._answer.complete = True
 
-    def _read_headers(self) -> None:
+    def _read_headers(self) -> dict[str, str]:
         found: dict[str, list[str]] = {}
         if self._head_bytes > MAX_HEAD and sum(len(name) + len(value) for name, value in self._fields) > MAX_HEAD:
             self._fault = "the head is too large"
@@ -284,5 +299,5 @@ class Response:
             if not value.isprintable() and CONTROL.search(value):
                 continue
             found.setdefault(name, []).append(value)
-        self.headers |= {name: ", ".join(values) for name, values in found.items()}
         self._fields.clear()
+        return {name: ", ".join(values) for name, values in found.items()}

@@ -35,7 +35,9 @@ _PART: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/\d{1,19}", re.ASCII)
 class UpstreamObserver(Protocol):
     """Counts what happens here. Called on the hot path: must not block or raise. Durations are in seconds."""
 
-    def observe_presign(self, seconds: float) -> None: ...
+    def observe_presign(self, seconds: float) -> None:
+        """So long it took to make a request; the same call within the same second is made once."""
+        ...
 
     def observe_answer(self, backend: str, status: int, seconds: float) -> None:
         """A head arrived this long after the call was opened."""
@@ -60,10 +62,12 @@ class _Store:
 
     __slots__ = ("_last", "_limits", "_pools", "_timeouts", "_tls", "credentials", "presigner", "spec")
 
-    def __init__(self, spec: BackendSpec, credentials: CredentialSource) -> None:
+    def __init__(
+        self, spec: BackendSpec, credentials: CredentialSource, observe_presign: Callable[[float], None]
+    ) -> None:
         self.spec = spec
         self.credentials = credentials
-        self.presigner = Presigner(spec)
+        self.presigner = Presigner(spec, observe_presign)
         self._pools: dict[Authority, Pool] = {}
         self._last: tuple[Authority, Pool] | None = None  # the very object that was asked for last, and its pool
         self._limits = PoolLimits(
@@ -126,9 +130,7 @@ class _OpenCall:
         try:
             store = self._upstream.store(call.backend)
             credentials = store.credentials.current() or await store.credentials.fetch()
-            before = time.perf_counter()
             authority, head = store.presigner.request(call, credentials, self._upstream.clock())
-            observer.observe_presign(time.perf_counter() - before)
             self._exchange = StoreCall(store.pool(authority), call.method, head, self._body, call.body_length)
             self._exchange.slow_head = call.slow_head
             answer = await self._exchange.__aenter__()
@@ -235,8 +237,15 @@ class StoreUpstream:
             if spec.name in stores:
                 raise ValueError(f"two backends are called {spec.name}")
             kept = self._stores.get(spec.name)
-            stores[spec.name] = kept if kept is not None and kept.spec == spec else _Store(spec, self._source(spec))
+            stores[spec.name] = (
+                kept
+                if kept is not None and kept.spec == spec
+                else _Store(spec, self._source(spec), self._observe_presign)
+            )
         self._stores = stores
+
+    def _observe_presign(self, seconds: float) -> None:
+        self.observer.observe_presign(seconds)
 
     def _source(self, spec: BackendSpec) -> CredentialSource:
         if isinstance(spec.credentials, ChainSource):

@@ -193,7 +193,7 @@ async def _try_service(upstream: StoreUpstream, name: str) -> AsyncIterator[Find
     async with upstream.open(UpstreamCall(backend=name, method="GET", bucket="", key="")) as answer:
         code = store_fault(await answer.body.read(16 * 1024 * 1024)) or ""
         yield Finding(name, "connection", True, f"answered {answer.status} in {time.perf_counter() - began:.3f} s")
-        yield _compare_clock(name, answer.headers.get("date"), sent_at)
+        yield _compare_clock(name, answer.date, sent_at)
         if code in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidSecurity"}:
             yield Finding(name, "credentials", False, code)
         elif answer.status == 200:

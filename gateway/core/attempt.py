@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal, cast, get_args
@@ -15,7 +16,7 @@ from typing import Final, Literal, cast, get_args
 from gateway.core.request import Action, Operation
 from gateway.core.values import dataclass
 
-__all__ = ["PRINCIPAL_NAME", "Address", "Attempt", "Principal", "address_class", "unmap"]
+__all__ = ["PRINCIPAL_NAME", "Address", "Attempt", "Principal", "address_class", "address_texts", "unmap"]
 
 Address = IPv4Address | IPv6Address
 PrincipalKind = Literal["app", "user", "link", "admin", "anonymous"]
@@ -32,6 +33,10 @@ class Principal:
 
     kind: PrincipalKind
     name: str = ""
+    _text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_text", f"{self.kind}:{self.name}" if self.name else self.kind)
 
     @classmethod
     def parse(cls, text: str) -> Principal:
@@ -46,7 +51,7 @@ class Principal:
         return cls(cast("PrincipalKind", kind), name)
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.name}" if self.name else self.kind
+        return self._text
 
 
 ANONYMOUS: Final = Principal("anonymous")
@@ -132,6 +137,11 @@ class Attempt:
 def unmap(address: Address) -> Address:
     """The IPv4 address that a socket for both families wraps in an IPv6 one (RFC 4291, 2.5.5.2), or the address."""
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def address_texts(address: Address | None) -> tuple[str, str]:
+    """As it is recorded, and its class; "" and "local" for a Unix socket's peer, which has none."""
+    return ("", "local") if address is None else (str(address), address_class(address))
 
 
 @lru_cache(4096)

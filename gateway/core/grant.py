@@ -214,7 +214,10 @@ class Grant:
 
     def lapsed(self, now: float) -> Reason | None:
         """Why the grant as a whole is not usable at this instant, whatever is tried with it."""
-        match self.state(now):
+        state = self.state(now)
+        if state is GrantState.ACTIVE:
+            return None
+        match state:
             case GrantState.REVOKED:
                 return Reason.REVOKED
             case GrantState.EXPIRED:
@@ -225,7 +228,7 @@ class Grant:
                 return Reason.AWAITING_APPROVAL
             case GrantState.PENDING:
                 return Reason.NOT_YET_VALID
-            case GrantState.ACTIVE | GrantState.USED_UP:
+            case GrantState.USED_UP:
                 return None
 
     def objections(self, attempt: Attempt) -> Iterator[tuple[Reason, str]]:

@@ -74,6 +74,7 @@ class RevocationView:
 
     serial: int = 0
     listed: RevocationView | None = None
+    _newest: int = 0
     _names: dict[FeedKind, Generations] = field(default_factory=lambda: {kind: Generations() for kind in _NAMED})
     _prefixes: dict[str, Generations] = field(default_factory=dict)
     _lengths: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -82,6 +83,8 @@ class RevocationView:
         """Take entries in, in any order and any number of times."""
         for entry in entries:
             self.serial = max(self.serial, entry.serial)
+            if entry.revokes:
+                self._newest = max(self._newest, entry.serial)
             if entry.kind is FeedKind.PREFIX:
                 self._prefixes.setdefault(entry.name, Generations()).put(entry.prefix, entry.serial)
                 lengths = self._lengths.get(entry.name, ())
@@ -99,7 +102,9 @@ class RevocationView:
         return ended
 
     def _ended(self, grant: Grant, serial: int, bucket: str, key: str, backend: str) -> FeedKind | None:
-        """A kind whose newest revocation is older than the grant is not searched."""
+        """What is older than the grant is not searched, all of it or of a kind; but for whoever issued the grant."""
+        if serial >= self._newest and not grant.source:
+            return None
         kind = FeedKind.LINK if grant.kind is GrantKind.LINK else FeedKind.KEY
         own = self._names[kind]
         if own.newest > serial and own.of(grant.id) > serial:

@@ -23,7 +23,7 @@ from typing import Final, Protocol, cast
 
 import structlog
 
-from gateway.core.attempt import Address, unmap
+from gateway.core.attempt import Address, address_texts, unmap
 from gateway.core.loan import Loan
 from gateway.eager import EagerTask
 from gateway.server.head import HeadReader, KnownHeads
@@ -104,6 +104,7 @@ class Connection(asyncio.BufferedProtocol):
         "heads",
         "lending",
         "peer",
+        "peer_texts",
     )
 
     def __init__(self, host: Host) -> None:
@@ -120,6 +121,7 @@ class Connection(asyncio.BufferedProtocol):
         self._served = self._last = False
         self._since: float | None = None
         self.peer: Address | None = None
+        self.peer_texts = address_texts(None)
 
     # -- what the event loop calls
 
@@ -134,6 +136,7 @@ class Connection(asyncio.BufferedProtocol):
         name = stream.get_extra_info("peername")
         if isinstance(name, tuple):
             self.peer = unmap(ip_address(name[0].partition("%")[0]))
+            self.peer_texts = address_texts(self.peer)
         self._since = self._host.loop.time()
         self._host.add_connection(self)
 
@@ -237,11 +240,12 @@ class Connection(asyncio.BufferedProtocol):
         ahead = body.unread and not body.whole
         if self._reading and (ahead or len(self._held) > _HELD_LIMIT) and self._transport is not None:
             self._reading = False
-            body.on_want = self._resume
+            body.on_want = self.resume_body
             self._transport.pause_reading()
         body.notify()
 
-    def _resume(self) -> None:
+    def resume_body(self) -> None:
+        """Read on, after `hold_body` too."""
         if not self._reading and self._transport is not None and not self._transport.is_closing():
             self._reading = True
             self._transport.resume_reading()
@@ -272,7 +276,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.close()
             return
         self._since = self._host.loop.time()
-        self._resume()
+        self.resume_body()
         if self._held:  # in a turn of its own: others come in between, however much was sent at once
             self._host.loop.call_soon(self._read_held)
 
@@ -318,7 +322,7 @@ class Connection(asyncio.BufferedProtocol):
     def hold_body(self) -> None:
         """Read no more until the reader waits for it: the rest of the body may be taken from the socket itself."""
         if self._arrival is not None:
-            self._arrival.body.on_want = self._resume
+            self._arrival.body.on_want = self.resume_body
         if self._reading and self._transport is not None:
             self._reading = False
             self._transport.pause_reading()
@@ -328,10 +332,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._reading or self._held or not may_be_lent(self._transport):
             return None
         return self.lending.lend(self._transport, moved, self.reset)
-
-    def resume_body(self) -> None:
-        """Read on after `hold_body`."""
-        self._resume()
 
     def end(self, *, keep: bool, lingering: bool) -> None:
         """The answer is whole. Unless the connection is kept, it is closed so that the client can read that answer.
@@ -352,7 +352,7 @@ class Connection(asyncio.BufferedProtocol):
         with suppress(NotImplementedError, OSError):  # not over TLS, and not if it has gone (asyncio)
             stream.write_eof()
         self._closing = self._host.loop.call_later(_LINGERING, stream.close)
-        self._resume()
+        self.resume_body()
 
     # -- the end
 

@@ -17,7 +17,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import TracebackType
 from typing import Final
 
-from gateway.core.attempt import Address, unmap
+from gateway.core.attempt import Address, address_texts, unmap
 from gateway.core.loan import Lender, Loan
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
@@ -109,7 +109,10 @@ class _ClientErrors:
 
 
 class ClientExchange:
-    """One HTTP exchange. Counts are of body bytes that really crossed the socket's edge."""
+    """One HTTP exchange. Counts are of body bytes that really crossed the socket's edge.
+
+    `address` is the caller's as it is recorded, and `address_class` what limits count it by (`address_texts`).
+    """
 
     __slots__ = (
         "_arrival",
@@ -118,6 +121,8 @@ class ClientExchange:
         "_connection",
         "_kept",
         "_left",
+        "address",
+        "address_class",
         "bytes_in",
         "bytes_out",
         "client_side",
@@ -138,6 +143,7 @@ class ClientExchange:
         self._arrival = arrival
         self.request_id = request_id
         self.peer = peer
+        self.address, self.address_class = connection.peer_texts if peer is connection.peer else address_texts(peer)
         self.raw: RawRequest | None = arrival.raw
         self.started = False  # whether the head of an answer was sent
         self.status = 0

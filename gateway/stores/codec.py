@@ -11,6 +11,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -126,11 +127,12 @@ def grant_page(found: Sequence[Grant], limit: int) -> GrantPage:
 
 
 _RECORD_FIELDS: Final = tuple(field.name for field in fields(Record))
+_values: Final = attrgetter(*_RECORD_FIELDS)
 
 
 def record_text(record: Record) -> str:
     """JSON; all in ASCII when a refused request's key is one that no database text could hold."""
-    document = {name: getattr(record, name) for name in _RECORD_FIELDS}
+    document = dict(zip(_RECORD_FIELDS, _values(record), strict=True))
     try:
         return orjson.dumps(document).decode()
     except orjson.JSONEncodeError:

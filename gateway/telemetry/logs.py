@@ -17,6 +17,7 @@ import secrets
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -137,7 +138,7 @@ class Logs:
     ) -> None:
         self._stream = stream or sys.stdout.buffer
         self._lock = threading.Lock()
-        self._held: list[bytes] = []
+        self._held: deque[str] = deque()
         self._flushing: asyncio.TimerHandle | None = None
         forms: dict[LogForm, Renderer] = {"json": _json, "ecs": _ecs, "console": _console(self._stream.isatty())}
         self._render = forms[form]
@@ -238,12 +239,12 @@ class Logs:
         return scrub(self._render({**ordered, **redact_names(event)}))
 
     def _write(self, line: str) -> None:
-        self._hold(line)
+        self._held.append(line)
         self.flush()
 
     def _write_soon(self, line: str) -> None:
         """Write within a tenth of a second: one system call for many requests. At once where no loop runs."""
-        self._hold(line)
+        self._held.append(line)
         if self._flushing is not None:
             return
         try:
@@ -251,16 +252,12 @@ class Logs:
         except RuntimeError:
             self.flush()
 
-    def _hold(self, line: str) -> None:
-        with self._lock:
-            self._held.append(line.encode("utf-8", "backslashreplace") + b"\n")
-
     def flush(self) -> None:
         """Write what is held back. A reader that went away must cost the log, not the request."""
         self._flushing = None
         with contextlib.suppress(OSError, ValueError), self._lock:
-            held, self._held = self._held, []
-            self._stream.write(b"".join(held))
+            lines = [f"{self._held.popleft()}\n" for _ in range(len(self._held))]  # another thread may add to them
+            self._stream.write("".join(lines).encode("utf-8", "backslashreplace"))
             self._stream.flush()
 
 

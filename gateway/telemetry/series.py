@@ -11,10 +11,10 @@ A series is changed by the event loop's thread only, which is what makes it thre
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -91,6 +91,10 @@ class Tally(_Labelled):
         yield family
 
 
+_UNSORTED: Final = 512
+"""Times of a series that are kept as they came, until they are put into its buckets together."""
+
+
 class Timing(_Labelled):
     """A histogram over seconds. `bounds` are the upper edges of its buckets, in rising order."""
 
@@ -99,24 +103,43 @@ class Timing(_Labelled):
         self.bounds = tuple(bounds)
         self._edges = [*(str(float(bound)) for bound in self.bounds), "+Inf"]
         self._rows: dict[Key, list[float]] = {}
+        self._came: dict[Key, list[float]] = {}
         if not self.labels:
             self._row(())
 
     def observe(self, key: Key, seconds: float) -> None:
         try:
-            row = self._rows[key]
+            came = self._came[key]
         except KeyError:
-            row = self._row(self._fold(key))
-        row[bisect_left(self.bounds, seconds)] += 1
-        row[-1] += seconds
+            came = self._row(self._fold(key))
+        came.append(seconds)
+        if len(came) >= _UNSORTED:
+            self._sort()
 
     def _row(self, key: Key) -> list[float]:
-        """The counts of one series, one an edge, and behind them the sum of its seconds."""
-        return self._rows.setdefault(key, [0] * len(self._edges) + [0.0])
+        """Where the times of one series are kept as they come."""
+        self._rows.setdefault(key, [0] * len(self._edges) + [0.0])
+        return self._came.setdefault(key, [])
+
+    def _sort(self) -> None:
+        """Count what came: a row has one number an edge, and behind them the sum of its seconds."""
+        for key, came in self._came.items():
+            if not came:
+                continue
+            row, below = self._rows[key], 0
+            came.sort()
+            for number, bound in enumerate(self.bounds):
+                up_to = bisect_right(came, bound, below)
+                row[number] += up_to - below
+                below = up_to
+            row[-2] += len(came) - below
+            row[-1] += sum(came)
+            came.clear()
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 (as above)
 
+        self._sort()
         family = HistogramMetricFamily(self.name, self.text, labels=self._label_names)
         for key, (*counts, total) in self._rows.items():
             buckets = [(edge, float(reached)) for edge, reached in zip(self._edges, accumulate(counts), strict=True)]

@@ -176,3 +176,12 @@ def test_what_was_presigned_is_kept_for_its_second_only() -> None:
     assert 100 == len(given._heads)
     given.request(call(), CREDENTIALS, NOW + 1)
     assert 1 == len(given._heads)
+
+
+def test_only_what_is_made_is_timed() -> None:
+    """A request that is kept from the same second took no time to make."""
+    told = list[float]()
+    made, asked = Presigner(presigner()._spec, told.append), call()
+    for at in (NOW, NOW + 0.5, NOW + 1):
+        made.request(asked, CREDENTIALS, at)
+    assert (2, True) == (len(told), all(0 <= seconds < 5 for seconds in told))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.attempt import ANONYMOUS, Attempt, Principal, address_class
+from gateway.core.attempt import ANONYMOUS, Attempt, Principal, address_class, address_texts
 from gateway.core.request import Action, Operation
 
 
@@ -75,3 +75,16 @@ def test_a_further_effect_keeps_who_and_when() -> None:
     second = first.touching(Action.READ, "other", "source")
     assert (Action.READ, "other", "source") == (second.action, second.bucket, second.key)
     assert (first.principal, first.now) == (second.principal, second.now)
+
+
+@pytest.mark.parametrize(
+    ("address", "texts"),
+    [
+        (None, ("", "local")),
+        ("192.0.2.7", ("192.0.2.7", "192.0.2.7")),
+        ("2001:db8::1:2", ("2001:db8::1:2", "2001:db8::/64")),
+    ],
+)
+def test_an_address_has_two_texts(address: str | None, texts: tuple[str, str]) -> None:
+    """One is recorded, the other is what limits count by; who comes by a Unix socket has none and is local."""
+    assert texts == address_texts(None if address is None else ip_address(address))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.core.route import Answer, Backend, Bucket, EmptyBody, Route
 
 
@@ -16,3 +18,9 @@ async def test_an_answer_without_a_body_ends_at_once() -> None:
     answer = Answer(204, {}, 0)
     assert [] == [chunk async for chunk in EmptyBody()]
     assert b"" == await answer.body.read(10)
+
+
+def test_an_answer_has_the_date_of_its_store() -> None:
+    """Beside what is the same for many answers, or among its headers; else nobody knows."""
+    kept = Answer(200, {"date": "then"}, 0, once=(b"", b"x-amz-request-id", b"1", b"", b"Date", b"now", b""))
+    assert ("now", "then", None) == (kept.date, replace(kept, once=()).date, Answer(200, {}, 0).date)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.telemetry import series
 from gateway.telemetry.series import Level, Switch, Tally, Timing, Vocabulary
 
 
@@ -37,6 +38,19 @@ def test_a_timing_counts_every_observation_in_exactly_one_bucket(seconds):
     assert samples["t_seconds_bucket", (("le", "+Inf"),)] == len(seconds)
     assert samples["t_seconds_count", ()] == len(seconds)
     assert samples["t_seconds_sum", ()] == pytest.approx(sum(seconds))
+
+
+def test_a_timing_keeps_few_times_as_they_came():
+    """However many are observed and nobody reads the page: they are counted in between, and none is counted twice."""
+    timing = Timing("t_seconds", "x", (0.5, 1), (Vocabulary("word", ("a", "b")),))
+    for number in range(3 * series._UNSORTED):
+        timing.observe(("a" if number % 2 else "b",), number % 4 / 2)
+        assert sum(map(len, timing._came.values())) < 2 * series._UNSORTED
+    for _ in range(2):
+        samples = page(timing)
+        for word, below in (("a", 384), ("b", 384)):
+            assert samples["t_seconds_bucket", (("le", "0.5"), ("word", word))] == below
+            assert samples["t_seconds_count", (("word", word),)] == 768
 
 
 @given(st.lists(st.tuples(st.text(max_size=8), st.integers(0, 10)), max_size=60))

@@ -20,7 +20,6 @@ from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.core.record import Ledger, Outcome, Record
 from gateway.core.request import ObjectRequest
 from gateway.core.route import Route
-from gateway.core.values import dataclass
 from gateway.data.state.transfers import Permit
 from gateway.server.exchange import ClientExchange
 from gateway.telemetry.metrics import Metrics
@@ -74,46 +73,41 @@ class Account:
         self.failure: BaseException | None = None
 
     def record(self, ended: float) -> Record:
-        outcome, reason = outcome_of(self.failure, self.exchange)
-        if outcome is Outcome.OK and self.permit is not None and self.permit.store_error is not None:
-            outcome, reason = Outcome.REFUSED, self.permit.store_error
-        attempt, exchange = self.attempt, self.exchange
+        exchange, attempt, permit = self.exchange, self.attempt, self.permit
+        outcome, reason = outcome_of(self.failure, exchange)
+        bytes_in, fresh_use = exchange.bytes_in, False
+        if permit is not None:
+            bytes_in += permit.copied
+            # Whether the caller got something that no earlier request of the same use had paid for.
+            fresh_use = permit.consumed and (permit.lease is None or permit.lease.fresh)
+            if permit.store_error is not None and outcome is Outcome.OK:
+                outcome, reason = Outcome.REFUSED, permit.store_error
+        principal = bucket = key = ""
+        if attempt is not None:
+            principal, bucket, key = str(attempt.principal), attempt.bucket, without_tokens(attempt.key)
         return Record(
             request_id=exchange.request_id,
             at=self.now,
             duration=ended - self.started,
-            principal=str(attempt.principal) if attempt is not None else "",
+            principal=principal,
             grant_id=self.grant.id if self.grant is not None else None,
             operation=self.request.operation if self.request is not None else "",
-            bucket=attempt.bucket if attempt is not None else "",
-            key=without_tokens(attempt.key) if attempt is not None else "",
+            bucket=bucket,
+            key=key,
             backend=self.route.backend.name if self.route is not None else "",
-            peer=str(exchange.peer or ""),
+            peer=exchange.address,
             status=exchange.status,
             outcome=outcome,
             reason=reason,
-            bytes_in=exchange.bytes_in + (self.permit.copied if self.permit is not None else 0),
+            bytes_in=bytes_in,
             bytes_out=exchange.bytes_out,
-            fresh_use=self._took_use,
+            fresh_use=fresh_use,
         )
 
-    @property
-    def _took_use(self) -> bool:
-        """Whether the caller got something that no earlier request of the same use had paid for."""
-        permit = self.permit
-        return permit is not None and permit.consumed and (permit.lease is None or permit.lease.fresh)
 
-
-@dataclass(frozen=True, slots=True)
-class _Closed:
-    """What is told of an attempt. `first` is the time to its answer's first byte, in seconds."""
-
-    record: Record
-    first: float | None
-    detail: str
-    uncounted_use: str | None
-    copied_from: str
-    copied: int
+_Closed = tuple[Record, float | None, str, str | None, str, int]
+"""What is told of an attempt: its record, the seconds to its answer's first byte, why it failed in our own words, the
+use that was not counted, and how much came from which other backend."""
 
 
 class Accounts:
@@ -146,18 +140,23 @@ class Accounts:
     def close(self, account: Account) -> None:
         """The last step of every attempt."""
         exchange, permit = account.exchange, account.permit
-        uncounted = permit is not None and permit.consumed and permit.lease is None and not permit.reserved
         record = account.record(self._monotonic())
         if self._describe is not None:
             self._describe(record)
+        first, use, copied_from, copied = exchange.first_byte_at, None, "", 0
+        if permit is not None:
+            if permit.consumed and permit.lease is None and not permit.reserved:
+                use = permit.lease_key
+            if permit.source is not None:
+                copied_from, copied = permit.source.route.backend.name, permit.copied
         self._closed.append(
-            _Closed(
+            (
                 record,
-                None if exchange.first_byte_at is None else exchange.first_byte_at - account.started,
-                _detail(account.failure),
-                permit.lease_key if permit is not None and uncounted else None,
-                permit.source.route.backend.name if permit is not None and permit.source is not None else "",
-                permit.copied if permit is not None else 0,
+                None if first is None else first - account.started,
+                "" if account.failure is None else _detail(account.failure),
+                use,
+                copied_from,
+                copied,
             )
         )
         if len(self._closed) == 1:
@@ -167,28 +166,29 @@ class Accounts:
         """Tell of all that have closed."""
         closed, self._closed = self._closed, []
         for one in closed:
-            self._tell(one)
+            self._tell(*one)
 
-    def _tell(self, closed: _Closed) -> None:
-        record = closed.record
-        backend = record.backend or "none"
-        self._metrics.count_request("data", record.operation, backend, record.outcome, record.duration, closed.first)
+    def _tell(  # noqa: PLR0917 (as `_Closed`)
+        self, record: Record, first: float | None, detail: str, use: str | None, copied_from: str, copied: int
+    ) -> None:
+        backend, metrics = record.backend or "none", self._metrics
+        metrics.count_request("data", record.operation, backend, record.outcome, record.duration, first)
         if record.bytes_out:
-            self._metrics.count_bytes("out", backend, record.bytes_out)
+            metrics.count_bytes("out", backend, record.bytes_out)
         if record.bytes_in:
-            self._metrics.count_bytes("in", backend, record.bytes_in)
-        if closed.copied and closed.copied_from:
-            self._metrics.count_bytes("out", closed.copied_from, closed.copied)
+            metrics.count_bytes("in", backend, record.bytes_in)
+        if copied and copied_from:
+            metrics.count_bytes("out", copied_from, copied)
         if record.reason and record.outcome is Outcome.REFUSED:
-            self._metrics.count_refusal(record.reason)
-        self._log(record, closed.detail)
+            metrics.count_refusal(record.reason)
+        self._log(record, detail)
         if len(self._waiting) >= _KEPT:
             if record.grant_id is None and record.principal in {"", "anonymous"}:
-                self._metrics.count_dropped_records(1)  # a flood of anonymous requests displaces no record of a grant
+                metrics.count_dropped_records(1)  # a flood of anonymous requests displaces no record of a grant
                 return
             self._waiting.popleft()
-            self._metrics.count_dropped_records(1)
-        self._waiting.append((record, closed.uncounted_use))
+            metrics.count_dropped_records(1)
+        self._waiting.append((record, use))
         self._wake.set()
 
     async def run(self) -> None:
@@ -235,7 +235,7 @@ class Accounts:
             self._metrics.count_dropped_records(len(batch))
 
 
-def _detail(failure: BaseException | None) -> str:
+def _detail(failure: BaseException) -> str:
     if isinstance(failure, Refused | UpstreamFailed | DependencyDown):
         return failure.detail
-    return "" if failure is None or isinstance(failure, asyncio.CancelledError) else type(failure).__name__
+    return "" if isinstance(failure, asyncio.CancelledError) else type(failure).__name__

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from gateway.core.attempt import Attempt, address_class
+from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
 from gateway.core.lease import Lease, Reservation
 from gateway.core.limits import Verdict, share_of
@@ -108,8 +108,8 @@ class Permit:
 
         A trusted listener's app is alone on it. An address may stand for many people: their links have shares, too.
         """
-        principal, peer = self.attempt.principal, self.attempt.peer
-        address = () if peer is None else (f"address {address_class(peer)}",)
+        principal = self.attempt.principal
+        address = () if self.attempt.peer is None else (f"address {self.exchange.address_class}",)
         if principal.kind == "link":
             return (str(principal), *address)
         if principal.kind == "anonymous":

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from types import TracebackType
 from typing import Final
 
-from gateway.core.attempt import Attempt, address_class
+from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.lease import LEASE_WINDOW, Lease, Reservation
 from gateway.core.limits import Demand, Verdict
@@ -268,5 +268,4 @@ def _digest(shared: str) -> str:
 
 def _caller(exchange: ClientExchange) -> str:
     agent = exchange.raw.header("user-agent") if exchange.raw is not None else None
-    address = "local" if exchange.peer is None else address_class(exchange.peer)
-    return f"agent {address} {agent or ''}"
+    return f"agent {exchange.address_class} {agent or ''}"

@@ -21,7 +21,7 @@ from gateway.data.call import Call, Fields
 from gateway.data.plane import DataPlane
 from gateway.data.s3.keepalive import KeepAliveReply, Opened
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.reserve import claim, count_whole
+from gateway.data.steps.reserve import claim, count_whole, must_claim
 from gateway.wire.replies import Reply
 
 __all__ = ["relay"]
@@ -49,18 +49,18 @@ async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) ->
     if call.request.operation is not Operation.GET_OBJECT or opened.status not in _BODY_STATUSES:
         await _bodiless(permit, opened, headers, own)
         return
-    whole = _whole_size(opened)
-    claimed = 0 if opened.length is None else await claim(plane.leases, permit, opened.length, whole)
+    claimed = opened.length or 0
+    if claimed and must_claim(permit):
+        claimed = await claim(plane.leases, permit, claimed, _whole_size(opened))
     if opened.length is not None and opened.length <= _SMALL and not permit.paced and not _is_for_once(permit):
         body = await opened.body.read(_SMALL)
         _require_whole(opened, len(body))
         permit.moved += len(body)  # before it is sent: who leaves with most of it has had it
         permit.consumed = True
-        await count_whole(plane.leases, permit, plane.clock())
         await exchange.send(Reply(opened.status, headers, body, own))
         return
     await exchange.start(opened.status, headers, opened.length, own)
-    await _stream(plane, permit, opened, whole, claimed)
+    await _stream(plane, permit, opened, claimed)
     _require_whole(opened, permit.moved)
     permit.consumed = True
     await exchange.finish()
@@ -83,9 +83,9 @@ async def _bodiless(permit: Permit, answer: Answer, headers: Fields, own: Fields
     await exchange.finish()
 
 
-async def _stream(plane: DataPlane, permit: Permit, answer: Answer, whole: int | None, claimed: int) -> None:
+async def _stream(plane: DataPlane, permit: Permit, answer: Answer, claimed: int) -> None:
     exchange, limits = permit.exchange, permit.route.limits
-    piece = plane.shaper.piece(limits)
+    piece, whole = plane.shaper.piece(limits), _whole_size(answer)
     lender = answer.body if answer.length is not None and piece is None and isinstance(answer.body, Lender) else None
     async for chunk in _hold_last(permit, answer) if _is_for_once(permit) else answer.body:
         if answer.length is not None and permit.moved + len(chunk) > answer.length:

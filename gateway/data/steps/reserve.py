@@ -23,7 +23,7 @@ from gateway.core.request import TRANSFERS
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit, Transfers
 
-__all__ = ["claim", "count_whole", "keep_reservations", "open_lease", "report", "settle"]
+__all__ = ["claim", "count_whole", "keep_reservations", "must_claim", "open_lease", "report", "settle"]
 
 _PIECE: Final = 1024 * 1024
 _PAUSE: Final = 0.25
@@ -43,6 +43,12 @@ async def open_lease(leases: LeaseStore, permit: Permit, grant: Grant, key: str,
     permit.reservation = mine
 
 
+def must_claim(permit: Permit) -> bool:
+    """Whether bytes may have to be reserved before they move: most grants count none."""
+    grant = permit.grant
+    return grant is not None and (grant.budget is not None or permit.lease is not None)
+
+
 async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | None) -> int:
     """Reserve bytes before they move; returns how many, at least one. `whole` is the object's size, for the use's cap.
 
@@ -50,7 +56,7 @@ async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | No
         Refused: USED_UP, or the reason of a cut while it waits.
     """
     grant = permit.grant
-    if grant is None or not wanted or _is_document(permit, grant):
+    if grant is None or not must_claim(permit) or not wanted or _is_document(permit, grant):
         return wanted
     cap = None if permit.lease is None or whole is None else LEASE_BYTES_FACTOR * max(whole, wanted)
     if permit.credentials is not None and grant.scope is not None and grant.scope.key is None:

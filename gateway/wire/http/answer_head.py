@@ -50,7 +50,7 @@ def answer_head(
         ValueError: a name or a value has a line break or a NUL.
     """
     start = _start(status, tuple(fields), length, connection, chunked=chunked)
-    return f"{start}{_lines(own)}Date: {date}\r\n\r\n".encode("utf-8", "surrogateescape")
+    return f"{start}{_lines(own) if own else ''}Date: {date}\r\n\r\n".encode("utf-8", "surrogateescape")
 
 
 @lru_cache(512)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.core.attempt import ANONYMOUS, Attempt, Principal
+from gateway.core.attempt import ANONYMOUS, Attempt, Principal, address_texts
 from gateway.core.limits import Limit
 from gateway.core.pattern import NamePattern
 from gateway.core.policy import LimitRule
@@ -61,6 +61,7 @@ def caller(principal: Principal, address: str | None, *, grant: bool = True) -> 
     made = permit()
     peer = None if address is None else ip_address(address)
     made.attempt = replace(made.attempt, principal=principal, peer=peer)
+    made.exchange.address_class = address_texts(peer)[1]
     made.grant = SimpleNamespace() if grant else None
     return made
 

@@ -80,7 +80,7 @@ async def test_a_store_that_sends_more_than_it_promised_is_a_failure(rig: Rig) -
 async def test_without_the_count_a_short_body_would_pass(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: with the check taken out, the same short answer is recorded as fine, so the tests above can fail."""
 
-    async def unchecked(plane, permit, answer, whole, claimed):
+    async def unchecked(plane, permit, answer, claimed):
         async for chunk in answer.body:
             await permit.exchange.write(chunk)
         permit.moved = answer.length or 0
