@@ -27,6 +27,9 @@ TREE: Final = {
     "key": ("gateway.cli.keys:key", "Create, show, change and revoke keys for apps."),
     "policy": ("gateway.cli.policy:policy", "Explain and test decisions."),
     "audit": ("gateway.cli.audit:audit", "Export and verify the audit trail, export records."),
+    "approvals": ("gateway.cli.approvals:approvals", "List what waits for your approval."),
+    "approve": ("gateway.cli.approvals:approve", "Release a link or a key that waits for your approval."),
+    "reject": ("gateway.cli.approvals:reject", "Revoke a link or a key that waits for your approval."),
     "revoke": ("gateway.cli.revoke:revoke", "Revoke many links and keys at once."),
     "revocations": (
         "gateway.cli.revocations:revocations",

@@ -15,6 +15,7 @@ from gateway.cli.client import control, escape_segment
 from gateway.cli.options import build_members, build_scopes, key_options
 from gateway.cli.output import (
     Exit,
+    format_approval,
     format_size,
     format_when,
     json_option,
@@ -22,14 +23,15 @@ from gateway.cli.output import (
     print_table,
     report_revoked,
     say,
+    say_waiting,
 )
 from gateway.cli.suspend import add_suspension
 from gateway.cli.values import check_key_id, check_key_name
 from gateway.core.units import instant
 
-__all__ = ["key"]
+__all__ = ["format_scopes", "key"]
 
-_STATES = ("active", "pending", "suspended", "expired", "revoked", "used_up")
+_STATES = ("active", "pending", "suspended", "awaiting_approval", "expired", "revoked", "used_up")
 
 
 @click.group()
@@ -59,7 +61,8 @@ def create(app: str, *, as_json: bool, **chosen: Any) -> None:
     if as_json:
         print_json(made)
         return
-    say(f"{made['id']}  app:{made['app']}  {_format_scopes(made)}  ends {_format_end(made.get('expires_at'))}")
+    say(f"{made['id']}  app:{made['app']}  {format_scopes(made)}  ends {_format_end(made.get('expires_at'))}")
+    say_waiting(made)
     click.echo(f"AWS_ACCESS_KEY_ID={made['access_key_id']}")
     click.echo(f"AWS_SECRET_ACCESS_KEY={made['secret_access_key']}")
 
@@ -84,7 +87,7 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
             "state": str(item["state"]),
             "ends": _format_end(item.get("expires_at")),
             "app": str(item["app"]),
-            "may": _format_scopes(item),
+            "may": format_scopes(item),
             "label": str(item.get("label") or ""),
         }
         for item in found
@@ -174,7 +177,7 @@ def _members(chosen: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _format_scopes(item: Mapping[str, Any]) -> str:
+def format_scopes(item: Mapping[str, Any]) -> str:
     """Where it may do what, on one line."""
     parts = []
     for scope in item.get("scopes") or ({"bucket": None, "prefix": None, "keys": None, "actions": None},):
@@ -193,7 +196,7 @@ def _show_key(item: dict[str, Any], *, as_json: bool) -> None:
         "id": item["id"],
         "state": item["state"],
         "app": item["app"],
-        "may": _format_scopes(item),
+        "may": format_scopes(item),
         "label": item.get("label"),
         "issued": f"{item['issued_at']} by {item['issued_by']}",
         "starts": item.get("not_before"),
@@ -211,6 +214,7 @@ def _show_key(item: dict[str, Any], *, as_json: bool) -> None:
         "session policy": item.get("session_policy"),
         "rules": ", ".join(item.get("rules") or ()),
         "suspended": item.get("suspended_at") and f"{item['suspended_at']} by {item['suspended_by']}",
+        **format_approval(item.get("approval")),
         "revoked": item.get("revoked_at")
         and f"{item['revoked_at']}: {item.get('revoked_reason') or 'no reason given'}",
     }

@@ -13,16 +13,27 @@ import click
 
 from gateway.cli.client import Control, control, escape_segment
 from gateway.cli.options import build_members, link_options, read_password
-from gateway.cli.output import fail, format_size, format_when, json_option, print_json, print_table, report_revoked, say
+from gateway.cli.output import (
+    fail,
+    format_approval,
+    format_size,
+    format_when,
+    json_option,
+    print_json,
+    print_table,
+    report_revoked,
+    say,
+    say_waiting,
+)
 from gateway.cli.suspend import add_suspension
 from gateway.cli.transfer import download, draw_code, qr, upload
 from gateway.cli.values import EXPIRY, PLACE, Place, check_link_id, find_token, parse_expiry
 from gateway.core.units import duration, format_instant, instant
 
-__all__ = ["link"]
+__all__ = ["format_place", "link"]
 
 _ACTIONS: Final = ("read", "list", "write")
-_STATES: Final = ("active", "pending", "suspended", "expired", "revoked", "used_up")
+_STATES: Final = ("active", "pending", "suspended", "awaiting_approval", "expired", "revoked", "used_up")
 _UPLOAD_WITHIN: Final = 3600
 """Seconds that the one-use upload link of `link create --file` lives."""
 
@@ -98,7 +109,8 @@ def _show_made(made: dict[str, Any], *, as_json: bool, show_qr: bool) -> None:
     if as_json:
         print_json(made)
         return
-    say(f"{made['id']}  {_format_place(made)}  {', '.join(made['actions'])}  ends {_format_end(made, time.time())}")
+    say(f"{made['id']}  {format_place(made)}  {', '.join(made['actions'])}  ends {_format_end(made, time.time())}")
+    say_waiting(made)
     if made.get("url") is None:
         fail(str(made.get("note") or "The link was made before, and its URL cannot be shown again."))
     if show_qr:
@@ -129,7 +141,7 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
             "used": f"{item['uses_used']}/{item['uses'] or '∞'}",
             "may": ",".join(item["actions"]),
             "owner": str(item["owner"]),
-            "place": _format_place(item),
+            "place": format_place(item),
             "label": str(item.get("label") or ""),
         }
         for item in found
@@ -245,7 +257,7 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
     rows = {
         "id": item["id"],
         "state": item["state"],
-        "place": _format_place(item),
+        "place": format_place(item),
         "actions": ", ".join(item["actions"]),
         "owner": item["owner"],
         "label": item.get("label"),
@@ -266,6 +278,7 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "asks first": "yes" if item["confirm"] else None,
         "one whole download": "yes" if item["once"] else None,
         "suspended": item.get("suspended_at") and f"{item['suspended_at']} by {item['suspended_by']}",
+        **format_approval(item.get("approval")),
         "revoked": item.get("revoked_at")
         and f"{item['revoked_at']}: {item.get('revoked_reason') or 'no reason given'}",
         "rule": item.get("rule"),
@@ -279,7 +292,8 @@ def _format_end(item: dict[str, Any], now: float) -> str:
     return "never" if ends is None else f"{item['expires_at']} ({format_when(ends, now)})"
 
 
-def _format_place(item: dict[str, Any]) -> str:
+def format_place(item: dict[str, Any]) -> str:
+    """Where it is, as `link create` takes it."""
     return f"{item['bucket']}/{item['key'] if item.get('key') is not None else item.get('prefix') or ''}"
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "Exit",
     "Progress",
     "fail",
+    "format_approval",
     "format_size",
     "format_when",
     "json_option",
@@ -31,6 +32,7 @@ __all__ = [
     "print_table",
     "report_revoked",
     "say",
+    "say_waiting",
 ]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -100,6 +102,22 @@ def report_revoked(names: Sequence[str], counts: Sequence[int | None], kind: str
     unknown = [name for name, count in zip(names, counts, strict=True) if count is None]
     if unknown:
         fail(f"no such {kind}: {', '.join(unknown)}", Exit.NOT_FOUND)
+
+
+def say_waiting(item: Mapping[str, Any]) -> None:
+    """Tell whoever made a link or a key that it has to be approved first."""
+    if item["state"] == "awaiting_approval":
+        waits = item["approval"]
+        say(f"Not released yet: the rule {waits['rule']!r} wants it approved, until {waits['until']}.")
+
+
+def format_approval(approval: Mapping[str, Any] | None) -> dict[str, str | None]:
+    """What is shown of a grant that waits, or was approved."""
+    if approval is None:
+        return {}
+    given = ", ".join(f"{one['at']} by {one['by']} ({one['rule']})" for one in approval["given"])
+    waits = f"{approval['rule']}, until {approval['until']}, asked by {', '.join(approval['asked_by'])}"
+    return {"approved": given, "waits for": None if approval["rule"] is None else waits}
 
 
 def json_option(command: _Command) -> _Command:

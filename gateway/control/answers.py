@@ -17,7 +17,7 @@ from gateway.control.endpoint import json_reply
 from gateway.control.usecases.links import CountedGrant, CountedPage, IssuedLink
 from gateway.control.usecases.policies import Signature
 from gateway.control.usecases.revocations import Revoked
-from gateway.core.grant import GrantState, Scope
+from gateway.core.grant import Grant, GrantState, Scope
 from gateway.core.issued import IssuedKey
 from gateway.core.lease import Usage
 from gateway.core.link_credentials import link_of
@@ -108,6 +108,28 @@ class ProblemView(View):
     objections: list[ObjectionView] | None = None
 
 
+class GivenView(View):
+    """An approval that was given, under the rule that asked for it."""
+
+    rule: str
+    by: str
+    at: When
+
+
+class ApprovalView(View):
+    """What somebody else has to say, or has said, about a grant that a rule wants to be approved.
+
+    While it waits, `rule` is the one under which, since `asked_at` and till `until`: then it is too late. `asked_by`
+    made it, or asked for more of it, and cannot approve. Once it is released, those are null and empty.
+    """
+
+    rule: str | None
+    asked_by: list[str]
+    asked_at: When | None
+    until: When | None
+    given: list[GivenView]
+
+
 class _GrantView(View):
     id: str
     owner: str
@@ -119,6 +141,7 @@ class _GrantView(View):
     last_used_at: When | None
     suspended_at: When | None
     suspended_by: str | None
+    approval: ApprovalView | None
     revoked_at: When | None
     revoked_reason: str | None
     version: int
@@ -392,9 +415,23 @@ def _grant_members(held: CountedGrant, now: float) -> dict[str, object]:
         "last_used_at": _format_when(held.usage.last_used_at),
         "suspended_at": _format_when(grant.suspended_at),
         "suspended_by": grant.suspended_by or None,
+        "approval": _approval_members(grant),
         "revoked_at": _format_when(grant.revoked_at),
         "revoked_reason": grant.revoked_reason,
         "version": grant.version,
+    }
+
+
+def _approval_members(grant: Grant) -> dict[str, object] | None:
+    waiting = grant.waiting
+    if waiting is None and not grant.approvals:
+        return None
+    return {
+        "rule": None if waiting is None else grant.rule,
+        "asked_by": [] if waiting is None else list(waiting.asked_by),
+        "asked_at": None if waiting is None else format_instant(waiting.since),
+        "until": None if waiting is None else format_instant(waiting.until),
+        "given": [{"rule": one.rule, "by": one.by, "at": format_instant(one.at)} for one in grant.approvals],
     }
 
 

@@ -9,6 +9,7 @@ from gateway.control.deps import ControlDeps
 from gateway.control.guard import Guard
 from gateway.control.key_proof import KeyProof
 from gateway.control.proxied_users import ProxiedUsers
+from gateway.control.usecases.approvals import Approvals
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.links import Links
@@ -36,6 +37,7 @@ class Api:
         self.keys = Keys(stores, live, journal)
         self.suspensions = Suspensions(stores, live, journal)
         self.revocations = Revocations(stores, live, journal, self.waits)
+        self.approvals = Approvals(stores, live, journal, self.revocations)
         self.policies = Policies(stores, live, journal)
         self.operations = Operations(deps.process, live, journal)
         self.sessions = Sessions(stores.grants, stores.issuer or self.keys, live.clock, live.ended)

@@ -24,6 +24,7 @@ from gateway.schema.quantities import ByteLimit, ByteSize, Duration, End, Instan
 from gateway.schema.texts import ContentType, Cursor, EntityTag, Filename, Group, Text
 
 __all__ = [
+    "ApprovalQuery",
     "EditLink",
     "ExplainBody",
     "FeedQuery",
@@ -318,6 +319,12 @@ class ReasonQuery(Body):
     """Why, for the audit trail."""
 
     reason: Text | None = None
+
+
+class ApprovalQuery(ReasonQuery):
+    """Why; and with a `version`, only if that is what is stored: what was looked at."""
+
+    version: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
 
 
 class LinkQuery(Body):

@@ -37,6 +37,7 @@ class Access(Enum):
     READ = "everybody, what is theirs"
     SHARE = "everybody who shares what is theirs"
     ISSUE = "everybody, keys of their own"
+    APPROVE = "everybody, what waits for them and is another's"
     REVOKE = "everybody, what is theirs to end"
     SIGN = "everybody, what they may sign"
 
@@ -50,14 +51,15 @@ DUTY_OF: Final[Mapping[Access, Duty]] = MappingProxyType(
         Access.READ: Duty.READ,
         Access.SHARE: Duty.SHARE,
         Access.ISSUE: Duty.ISSUE,
+        Access.APPROVE: Duty.APPROVE,
         Access.REVOKE: Duty.REVOKE,
         Access.SIGN: Duty.SIGN,
     }
 )
 """What has to be among a caller's duties; an access that is not named here is granted by a case of its own or never."""
 
-OWN: Final = frozenset({Access.READ, Access.SHARE, Access.ISSUE, Access.REVOKE, Access.SIGN})
-"""Open to those whose reach is only what they own."""
+OWN: Final = frozenset({Access.READ, Access.SHARE, Access.ISSUE, Access.APPROVE, Access.REVOKE, Access.SIGN})
+"""Open to those whose reach is only what they own, and what waits for their approval."""
 
 
 @dataclass(frozen=True, slots=True)

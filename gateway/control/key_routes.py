@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.control.answers import FeedView, KeyPageView, KeyView, MadeKeyView, ResealedView, RevokedView, view_reply
 from gateway.control.api import Api
-from gateway.control.bodies import FeedQuery, KeyQuery, NewRevocation, ReasonQuery, ResealBody
+from gateway.control.bodies import ApprovalQuery, FeedQuery, KeyQuery, NewRevocation, ReasonQuery, ResealBody
 from gateway.control.endpoint import Call
 from gateway.control.key_bodies import EditKey, NewKey
 from gateway.control.link_routes import entity_tag, read_version
@@ -22,10 +22,12 @@ from gateway.core.token import hash_secret
 from gateway.wire.replies import Reply
 
 __all__ = [
+    "approve_key",
     "create_key",
     "edit_key",
     "list_keys",
     "list_revocations",
+    "reject_key",
     "reseal_keys",
     "resume_key",
     "revoke_key",
@@ -47,14 +49,20 @@ async def create_key(api: Api, call: Call[None, NewKey]) -> Reply:
 async def list_keys(api: Api, call: Call[KeyQuery, None]) -> Reply:
     query, now = call.query, api.deps.live.clock()
     wanted = GrantFilter(
-        now=now, owner=query.owner, bucket=query.bucket, prefix=query.prefix, label=query.label, state=query.state
+        now=now,
+        owner=query.owner,
+        bucket=query.bucket,
+        prefix=query.prefix,
+        label=query.label,
+        state=query.state,
+        approves=api.approvals.rules_of(call.admitted),
     )
     page = await api.keys.page(call.reach, wanted, query.cursor, query.limit)
     return view_reply(KeyPageView.of(page, now, api.deps.live.policy()))
 
 
 async def show_key(api: Api, call: Call[None, None]) -> Reply:
-    return _show(api, await api.keys.inspect(call.reach, call.path_id()))
+    return _show(api, await api.approvals.show(call.admitted, GrantKind.KEY, call.path_id()))
 
 
 async def edit_key(api: Api, call: Call[None, EditKey]) -> Reply:
@@ -75,6 +83,16 @@ async def suspend_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
 
 async def resume_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
     return _show(api, await api.suspensions.resume(call.admitted, GrantKind.KEY, call.path_id(), call.query.reason))
+
+
+async def approve_key(api: Api, call: Call[ApprovalQuery, None]) -> Reply:
+    query = call.query
+    held = await api.approvals.approve(call.admitted, GrantKind.KEY, call.path_id(), query.reason, query.version)
+    return _show(api, held)
+
+
+async def reject_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
+    return _show(api, await api.approvals.reject(call.admitted, GrantKind.KEY, call.path_id(), call.query.reason))
 
 
 def _show(api: Api, held: CountedGrant) -> Reply:

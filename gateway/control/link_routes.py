@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.control.answers import LinkPageView, LinkView, MadeLinkView, view_reply
 from gateway.control.api import Api
-from gateway.control.bodies import EditLink, LinkQuery, NewLink, ReasonQuery, RecordQuery
+from gateway.control.bodies import ApprovalQuery, EditLink, LinkQuery, NewLink, ReasonQuery, RecordQuery
 from gateway.control.endpoint import Call
 from gateway.control.ledger_answers import RecordPageView
 from gateway.control.problems import forbidden, problem
@@ -21,12 +21,14 @@ from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
 __all__ = [
+    "approve_link",
     "create_link",
     "edit_link",
     "entity_tag",
     "list_links",
     "list_records",
     "read_version",
+    "reject_link",
     "resume_link",
     "revoke_link",
     "rotate_link",
@@ -56,13 +58,19 @@ async def create_link(api: Api, call: Call[None, NewLink]) -> Reply:
 async def list_links(api: Api, call: Call[LinkQuery, None]) -> Reply:
     query, now = call.query, api.deps.live.clock()
     wanted = GrantFilter(
-        now=now, owner=query.owner, bucket=query.bucket, prefix=query.prefix, label=query.label, state=query.state
+        now=now,
+        owner=query.owner,
+        bucket=query.bucket,
+        prefix=query.prefix,
+        label=query.label,
+        state=query.state,
+        approves=api.approvals.rules_of(call.admitted),
     )
     return view_reply(LinkPageView.of(await api.links.page(call.reach, wanted, query.cursor, query.limit), now))
 
 
 async def show_link(api: Api, call: Call[None, None]) -> Reply:
-    return _show(api, await api.links.inspect(call.reach, call.path_id()))
+    return _show(api, await api.approvals.show(call.admitted, GrantKind.LINK, call.path_id()))
 
 
 async def edit_link(api: Api, call: Call[None, EditLink]) -> Reply:
@@ -84,6 +92,16 @@ async def suspend_link(api: Api, call: Call[ReasonQuery, None]) -> Reply:
 
 async def resume_link(api: Api, call: Call[ReasonQuery, None]) -> Reply:
     return _show(api, await api.suspensions.resume(call.admitted, GrantKind.LINK, call.path_id(), call.query.reason))
+
+
+async def approve_link(api: Api, call: Call[ApprovalQuery, None]) -> Reply:
+    query = call.query
+    held = await api.approvals.approve(call.admitted, GrantKind.LINK, call.path_id(), query.reason, query.version)
+    return _show(api, held)
+
+
+async def reject_link(api: Api, call: Call[ReasonQuery, None]) -> Reply:
+    return _show(api, await api.approvals.reject(call.admitted, GrantKind.LINK, call.path_id(), call.query.reason))
 
 
 async def rotate_link(api: Api, call: Call[None, None]) -> Reply:

@@ -41,7 +41,7 @@ _STS: Final = (
 )
 ADMIN, SIDECAR, APP, PUBLIC = Access.ADMIN, Access.SIDECAR, Access.APP, Access.PUBLIC
 FEED, AUDIT, READ, SHARE = Access.FEED, Access.AUDIT, Access.READ, Access.SHARE
-ISSUE, REVOKE, SIGN = Access.ISSUE, Access.REVOKE, Access.SIGN
+ISSUE, APPROVE, REVOKE, SIGN = Access.ISSUE, Access.APPROVE, Access.REVOKE, Access.SIGN
 
 
 async def show_description(api: Api, call: Call[None, None]) -> Reply:
@@ -78,7 +78,8 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
              "Make a link; its token is shown once", headers=("Idempotency-Key",),
              body=bodies.NewLink, answer=answers.MadeLinkView, status=201, also=(200, 403, 404, 409)),
     Endpoint("GET", "/v1/links", READ, links.list_links, "listLinks", "links",
-             "Links, newest first", query=bodies.LinkQuery, answer=answers.LinkPageView),
+             "Links, newest first: the caller's own, and those that wait for their approval",
+             query=bodies.LinkQuery, answer=answers.LinkPageView),
     Endpoint("GET", _LINK, READ, links.show_link, "showLink", "links",
              "One link with its counters", answer=answers.LinkView, also=(404,)),
     Endpoint("PATCH", _LINK, SHARE, links.edit_link, "editLink", "links",
@@ -95,6 +96,12 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint("POST", _LINK + "/resume", SHARE, links.resume_link, "resumeLink", "links",
              "Let a suspended link be used again; what an admin suspended, only an admin resumes",
              query=bodies.ReasonQuery, answer=answers.LinkView, also=(403, 404, 409, 412)),
+    Endpoint("POST", _LINK + "/approve", APPROVE, links.approve_link, "approveLink", "links",
+             "Release a link that waits for the caller's approval; in force when the answer arrives",
+             query=bodies.ApprovalQuery, answer=answers.LinkView, also=(403, 404, 409, 412)),
+    Endpoint("POST", _LINK + "/reject", APPROVE, links.reject_link, "rejectLink", "links",
+             "Revoke a link that waits for the caller's approval",
+             query=bodies.ReasonQuery, answer=answers.LinkView, also=(403, 404, 409, 412)),
     Endpoint("GET", _LINK + "/records", READ, links.list_records, "listRecords", "links",
              "The uses of a link, newest first",
              query=bodies.RecordQuery, answer=ledger_answers.RecordPageView, also=(404,)),
@@ -103,7 +110,8 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
              "Make a key for an app, with all that the app may do or a part of it; its secrets are shown once",
              body=key_bodies.NewKey, answer=answers.MadeKeyView, status=201, also=(403, 404)),
     Endpoint("GET", "/v1/keys", READ, keys.list_keys, "listKeys", "keys",
-             "Keys, newest first", query=bodies.KeyQuery, answer=answers.KeyPageView),
+             "Keys, newest first: the caller's own, and those that wait for their approval",
+             query=bodies.KeyQuery, answer=answers.KeyPageView),
     Endpoint("GET", _KEY, READ, keys.show_key, "showKey", "keys", "One key", answer=answers.KeyView, also=(404,)),
     Endpoint("PATCH", _KEY, ISSUE, keys.edit_key, "editKey", "keys",
              "Change anything but the secrets and the app, several fields at once", headers=("If-Match",),
@@ -116,6 +124,12 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
              query=bodies.ReasonQuery, answer=answers.KeyView, also=(403, 404, 409, 412)),
     Endpoint("POST", _KEY + "/resume", ISSUE, keys.resume_key, "resumeKey", "keys",
              "Let a suspended key be used again; what an admin suspended, only an admin resumes",
+             query=bodies.ReasonQuery, answer=answers.KeyView, also=(403, 404, 409, 412)),
+    Endpoint("POST", _KEY + "/approve", APPROVE, keys.approve_key, "approveKey", "keys",
+             "Release a key that waits for the caller's approval; in force when the answer arrives",
+             query=bodies.ApprovalQuery, answer=answers.KeyView, also=(403, 404, 409, 412)),
+    Endpoint("POST", _KEY + "/reject", APPROVE, keys.reject_key, "rejectKey", "keys",
+             "Revoke a key that waits for the caller's approval",
              query=bodies.ReasonQuery, answer=answers.KeyView, also=(403, 404, 409, 412)),
     Endpoint("POST", "/v1/reseal", ADMIN, keys.reseal_keys, "resealKeys", "keys",
              "Bring one batch of stored secrets, of keys and passwords, under the first of state.sealing_keys",

@@ -62,6 +62,7 @@ class RuleView(View):
     when: str | None
     links: dict[str, int | float | bool | list[str] | None] | None
     keys: dict[str, int | float | bool | None] | None
+    approval: dict[str, float | list[str]] | None
     delivery: Delivery | None
     source: str
 
@@ -89,6 +90,9 @@ class RuleView(View):
                 "credentials": links.credentials,
             },
             keys=None if rule.keys is None else asdict(rule.keys),
+            approval=None
+            if rule.approval is None
+            else {"by": [pattern.text for pattern in rule.approval.by], "within": rule.approval.within},
             delivery=rule.delivery,
             source=rule.source,
         )

@@ -62,6 +62,8 @@ _PROOFS: Final[Mapping[Reason, tuple[int, str, str]]] = MappingProxyType(
         Reason.REVOKED: (403, "InvalidClientTokenId", "The security token included in the request is revoked."),
         Reason.EXPIRED: (403, "ExpiredToken", "The security token included in the request is expired."),
         Reason.NOT_YET_VALID: (403, "AccessDenied", "The credentials are not valid yet."),
+        Reason.SUSPENDED: (403, "AccessDenied", "The credentials are suspended for now."),
+        Reason.AWAITING_APPROVAL: (403, "AccessDenied", "The credentials are not released yet."),
         Reason.BAD_SIGNATURE: (403, "SignatureDoesNotMatch", "The request signature does not match."),
         Reason.UNSIGNED_HEADER: (403, "SignatureDoesNotMatch", "The request has a header that it has to sign."),
         Reason.CLOCK_SKEWED: (403, "SignatureDoesNotMatch", "Signature expired: the clock differs too much."),

@@ -1,4 +1,4 @@
-"""Owns what can be asked of the control API at all, in seven words, and what an admin's token may be narrowed to.
+"""Owns what can be asked of the control API at all, in eight words, and what an admin's token may be narrowed to.
 
 Refuses to own which endpoint needs which word (`gateway.control.rows`) and whose token it is
 (`gateway.control.guard`).
@@ -25,6 +25,8 @@ class Duty(StrEnum):
     """Make, edit and rotate links."""
     ISSUE = "issue"
     """Make keys."""
+    APPROVE = "approve"
+    """Release, or reject, what a rule wants somebody else to look at first."""
     REVOKE = "revoke"
     """Revoke links and keys, one or many."""
     SIGN = "sign"

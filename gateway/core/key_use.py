@@ -21,7 +21,7 @@ __all__ = ["require_session", "stands_for_owner"]
 _SAY_NOTHING: Final = frozenset(
     {
         *("id", "kind", "hash", "owner", "issued_at", "serial", "version", "not_before", "expires_at", "label"),
-        *("revoked_at", "revoked_reason", "sealed", "session_hash", "source", "issued_by"),
+        *("revoked_at", "revoked_reason", "sealed", "session_hash", "source", "issued_by", "rule", "approvals"),
     }
 )
 """What a grant may say without being narrowed by it. Every other field has to be as it is where nothing was said."""

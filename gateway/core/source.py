@@ -32,6 +32,7 @@ __all__ = [
     "from_key",
     "from_link",
     "from_sidecar",
+    "holders_of",
     "session_of",
     "source_behind",
 ]
@@ -75,6 +76,15 @@ def from_key(address: str, key: Grant, role: str, session: str) -> Source:
 def from_link(address: str, link_id: str, use: str) -> Source:
     """A link, of which it is the credentials; `use` is by what the use is known that they are."""
     return ("link", address, link_id, use)
+
+
+def holders_of(source: Source) -> list[str]:
+    """Who held the keys by which this one was issued, the nearest first."""
+    found = []
+    while source[:1] == ("key",):
+        found.append(source[3])
+        source = source[7:]
+    return found
 
 
 class Session(NamedTuple):

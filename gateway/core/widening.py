@@ -117,7 +117,7 @@ _NO_MORE: Final[Mapping[str, Callable[[Any, Any], bool]]] = MappingProxyType(
         **dict.fromkeys(("expires_at", "uses", "budget", "max_size"), _at_most),
         **dict.fromkeys(("password", "etag"), _was_none),
         **dict.fromkeys(("confirm", "once"), _is_on),
-        "overwrite": _is_off,
+        **dict.fromkeys(("overwrite", "credentials"), _is_off),
         "not_before": _at_least,
         "scope": _is_inside,
         "actions": lambda old, new: new <= old,

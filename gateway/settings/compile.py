@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from gateway.core.approval import ApprovalTerms
 from gateway.core.backend import BackendSpec
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.policy import Policy
@@ -87,6 +88,7 @@ def _compile_rule(entry: Entry[RuleEntry]) -> Rule:
         max_size=value.max_size,
         links=None if value.links is None else _compile_links(value.links),
         keys=None if value.keys is None else _compile_keys(value.keys),
+        approval=None if value.approval is None else ApprovalTerms(value.approval.by, value.approval.within),
         delivery=None if value.delivery is None else Delivery(value.delivery),
         condition=value.when,
         signatures=frozenset(value.signatures or ()),

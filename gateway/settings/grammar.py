@@ -37,6 +37,7 @@ from gateway.settings.secret import SecretRef
 
 __all__ = [
     "SECTIONS",
+    "ApprovalEntry",
     "BackendEntry",
     "BucketEntry",
     "CorsEntry",
@@ -199,6 +200,23 @@ class KeysEntry(BaseModel):
     """It names the buckets that it is for."""
 
 
+class ApprovalEntry(BaseModel):
+    """Somebody else has to release a link or a key before the rule counts for it."""
+
+    model_config = ENTRY
+
+    by: MemberPatterns
+    """Who may, beside the admins; never who owns it, made it or asked for more."""
+    within: Duration = 86400.0
+    """After that it is too late, and its owner has to ask anew."""
+
+    @model_validator(mode="after")
+    def _require_somebody(self) -> ApprovalEntry:
+        if all(pattern.text == "anonymous" or pattern.text.startswith("link:") for pattern in self.by):
+            raise ValueError("nobody could ever approve: name apps, users, groups or admins")
+        return self
+
+
 Version = Literal["v2", "v4"]
 
 
@@ -218,6 +236,7 @@ class RuleEntry(BaseModel):
     max_size: ByteSize | None = None
     links: LinksEntry | None = None
     keys: KeysEntry | None = None
+    approval: ApprovalEntry | None = None
     delivery: Literal["stream", "redirect"] | None = None
     when: Condition | None = None
     signatures: Annotated[tuple[Version, ...], one_or_more(Version), Field(min_length=1)] | None = None
@@ -238,8 +257,20 @@ class RuleEntry(BaseModel):
                 yield "`max_size` on a deny rule would deny the small bodies: write an allow rule with max_size"
             if self.links is not None or self.keys is not None or self.delivery is not None:
                 yield "`links`, `keys` and `delivery` belong to allow rules"
+            if self.approval is not None:
+                yield "`approval` belongs to allow rules"
+        elif self.approval is not None:
+            yield from self._find_unapproved()
         if all(pattern.text.startswith("link:") for pattern in self.who):
             yield "no attempt ever matches: a link acts for its owner, so name the owner"
+
+    def _find_unapproved(self) -> Iterator[str]:
+        """What the rule would allow without anybody's approval, although it asks for one."""
+        if Action.SIGN in self.may:
+            yield "`approval` is asked for links and keys, and `sign` needs neither: write a rule of its own for it"
+        keyed = any(pattern.text == "*" or pattern.text.startswith("app:") for pattern in self.who)
+        if Action.SHARE not in self.may and not keyed:
+            yield "`approval` is asked for links and keys: keys are apps', and without share it lets nobody make links"
 
 
 class LimitEntry(BaseModel):

@@ -15,7 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli.group import cli
-from tests.control.desk import ADMIN, serving
+from gateway.core.policy import Policy
+from tests.control.desk import ADMIN, POLICY, serving
 
 SETTINGS = """\
 control: {tokens: [{name: ops, secret: "env:SOME_TOKEN"}]}
@@ -114,7 +115,13 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(listener: Listener) -> Iterator[Terminal]:
+def in_force() -> Policy:
+    """The policy of the control API; a file of tests may have its own."""
+    return POLICY
+
+
+@pytest.fixture
+def terminal(listener: Listener, in_force: Policy) -> Iterator[Terminal]:
     """The command line before a real control API on memory state, whose links point at `listener`."""
     opened: list[str] = []
     ready = threading.Event()
@@ -122,7 +129,7 @@ def terminal(listener: Listener) -> Iterator[Terminal]:
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with serving(public_url=lambda: listener.url) as desk:
+        async with serving(public_url=lambda: listener.url, policy=lambda: in_force) as desk:
             opened.append(desk.url)
             ready.set()
             await stop.wait()

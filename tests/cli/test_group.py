@@ -39,6 +39,7 @@ CONTRACT = {
 def test_every_command_of_the_contract_is_there():
     """The names that scripts rely on."""
     single = {"serve", "demo", "check", "doctor", "audit", "revoke", "log-level", "support-bundle", "whoami"}
+    single |= {"approvals", "approve", "reject"}
     assert single | set(CONTRACT) == set(TREE)
     for name, members in CONTRACT.items():
         command = cli.get_command(click.Context(cli), name)

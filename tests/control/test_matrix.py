@@ -15,6 +15,7 @@ import pytest
 from gateway.control.deps import Proved
 from gateway.control.endpoint import Endpoint
 from gateway.control.rows import ROWS
+from gateway.core.approval import ApprovalTerms
 from gateway.core.attempt import Principal
 from gateway.core.duty import AdminTerms, Duty
 from gateway.core.identity import User
@@ -56,6 +57,7 @@ EXPECTED: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("createKey", "editKey"), frozenset({"admin"} | OWNERS)),
     **dict.fromkeys(("listLinks", "showLink", "listRecords", "listKeys", "showKey"), READERS | OWNERS),
     **dict.fromkeys(("resumeLink", "resumeKey"), frozenset({"admin"} | OWNERS)),
+    **dict.fromkeys(("approveLink", "rejectLink", "approveKey", "rejectKey"), frozenset({"admin"} | OWNERS)),
     **dict.fromkeys(("revokeLink", "revokeKey", "revoke"), frozenset({"admin", "revoker"} | OWNERS)),
     **dict.fromkeys(("suspendLink", "suspendKey"), frozenset({"admin", "revoker"} | OWNERS)),
     **dict.fromkeys(("readTrail", "exportRecords", "listBackends", "showPolicy", "explain"), READERS),
@@ -100,6 +102,8 @@ async def desk() -> AsyncIterator[Desk]:
     theirs = (
         rule("others share theirs", "app:other", "read share", "reports/o/**", links=limits),
         rule("finance shares", "group:finance", "read share sign", "reports/f/**", links=limits),
+        rule("looked at by a user", "app:other", "read share", "reports/w/**", approval=by("user:ua")),
+        rule("looked at by others", "app:other", "read share", "reports/s/**", approval=by("group:nobody")),
     )
     policy = replace(POLICY, rules=(*POLICY.rules, *theirs))
     async with serving(
@@ -110,6 +114,10 @@ async def desk() -> AsyncIterator[Desk]:
         identity=Issuer(),
     ) as opened:
         yield opened
+
+
+def by(who: str) -> ApprovalTerms:
+    return ApprovalTerms((NamePattern.of(who),), 3600.0)
 
 
 FORM: Final = {"uses": 5, "expires_in": 3600}
@@ -186,6 +194,10 @@ ROUTES: Final = (
     ("POST", "/v1/links/{}/rotate", b""),
     ("POST", "/v1/links/{}/suspend", b""),
     ("POST", "/v1/keys/{}/resume", b""),
+    ("POST", "/v1/links/{}/approve", b""),
+    ("POST", "/v1/links/{}/reject", b""),
+    ("POST", "/v1/keys/{}/approve", b""),
+    ("POST", "/v1/keys/{}/reject", b""),
     ("DELETE", "/v1/links/{}", b""),
     ("GET", "/v1/keys/{}", b""),
     ("PATCH", "/v1/keys/{}", b'{"label": "mine now"}'),
@@ -488,3 +500,47 @@ async def test_explain_knows_groups(desk: Desk) -> None:
     for who in ({"who": "app:billing"}, {"link": "l_x"}, {"who": "user:x", "key": "k_x"}, {"who": "group:finance"}):
         body = {"do": "read", "on": "reports/f/a", "groups": ["finance"], **who}
         assert 422 == (await desk.ask("POST", "/v1/policy/explain", body)).status, who
+
+
+async def waiting(desk: Desk, folder: str) -> dict[str, str]:
+    """A link and a narrowed key of app:other that wait, by the word for their rows."""
+    desk.token = OTHER
+    link = await desk.link(key=f"{folder}/a.pdf", **FORM)
+    desk.token = ADMIN
+    key = await desk.ask("POST", "/v1/keys", {"app": "other", "bucket": "reports", "prefix": f"{folder}/"})
+    for made in (link, key.json):
+        assert "awaiting_approval" == made["state"]
+    return {"links": link["id"], "keys": key.json["id"]}
+
+
+@pytest.mark.parametrize("what", ["links", "keys"])
+async def test_who_approves_sees_what_waits_for_them(what: str, desk: Desk) -> None:
+    """And nothing else that is not theirs: by lists with every filter, by id and in every act, neither what waits for
+    others, nor what does not wait, before or after. Only two acts are open to them."""
+    mine, theirs = await waiting(desk, "w"), await waiting(desk, "s")
+    link, key = await make(desk, "other")
+    other = {"links": link, "keys": key.grant.id}
+    user, path = TOKENS["user"], f"/v1/{what}/{mine[what]}"
+    for query in ("", "?state=awaiting_approval", "?owner=app:other", "?bucket=reports&prefix=w/", "?limit=1"):
+        assert [mine[what]] == [one["id"] for one in (await lists(desk, user, query, what))[what]], query
+    for query in ("?state=active", "?owner=app:billing", "?bucket=reports&prefix=s/", "?label=x"):
+        assert {what: [], "cursor": None} == await lists(desk, user, query, what), query
+    assert 200 == (await desk.ask("GET", path)).status
+    nothing = without_id(await desk.ask("GET", f"/v1/{what}/{what[0]}_never"))
+    for stranger in (theirs[what], other[what]):
+        for method, act in (("GET", ""), ("POST", "/approve"), ("POST", "/reject")):
+            assert nothing == without_id(await desk.ask(method, f"/v1/{what}/{stranger}{act}"))
+    for method, act in (("PATCH", ""), ("DELETE", ""), ("POST", "/suspend"), ("POST", "/resume"), ("POST", "/rotate")):
+        body = {"label": "mine"} if method == "PATCH" else None
+        if (what, act) != ("keys", "/rotate"):
+            assert nothing == without_id(await desk.ask(method, path + act, body)), act
+    if what == "links":
+        assert nothing == without_id(await desk.ask("GET", path + "/records"))
+    assert 404 == (await desk.ask("POST", "/v1/revocations", {what[:-1]: mine[what]})).status
+    for token in (APP, TOKENS["staff"]):
+        desk.token = token
+        assert (404 if token == APP else 403) == (await desk.ask("POST", path + "/approve")).status
+    desk.token = user
+    assert 200 == (await desk.ask("POST", path + "/approve")).status
+    assert nothing == without_id(await desk.ask("GET", path))
+    assert {what: [], "cursor": None} == await lists(desk, user, "", what)

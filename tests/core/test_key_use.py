@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core.approval import Approval
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.key_use import require_session, stands_for_owner
@@ -18,6 +19,7 @@ from gateway.core.units import Rate
 
 KEY = Grant(id="k_1", kind=GrantKind.KEY, hash=hash_secret("id"), owner=Principal("app", "billing"), issued_at=1.0)
 PLAIN = {"expires_at": 9.0, "not_before": 2.0, "label": "x", "source": ("entry",), "session_hash": hash_secret("t")}
+PLAIN |= {"rule": "reports", "approvals": (Approval("reports", "admin:ops", 3.0),)}
 
 
 @pytest.mark.parametrize(

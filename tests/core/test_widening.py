@@ -46,6 +46,7 @@ LESS: list[tuple[str, Any, Any]] = [
     ("confirm", False, True),
     ("once", False, True),
     ("overwrite", True, False),
+    ("credentials", True, False),
     ("actions", frozenset({READ, LIST}), frozenset({READ})),
     ("scope", Scope("reports", prefix=""), Scope("reports", prefix="a/")),
     ("scope", Scope("reports", prefix="a/"), Scope("reports", prefix="a/b/")),
@@ -136,5 +137,5 @@ def test_a_field_that_nobody_thought_about_gives_more() -> None:
     unnamed = {field.name for field in fields(Grant)} - _NO_MORE.keys()
     assert unnamed == {
         *("id", "kind", "owner", "issued_at", "issued_by", "serial", "revoked_at", "revoked_reason"),
-        *("sealed", "session_hash", "source", "session_policy"),
+        *("sealed", "session_hash", "source", "session_policy", "link"),
     }

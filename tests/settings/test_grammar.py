@@ -17,8 +17,9 @@ backends: {near: {profile: regional, credentials: chain}}
 buckets: {reports: {backend: near}}
 """
 RULE = "rules: [{name: r, who: 'app:x', may: read, on: reports/**"
+ASKS = "approval: {by: 'user:ann'}"
 MISFIT = "3:9: rules[0]: "
-RULE_KEYS = "allowed: delivery, effect, from, keys, links, max_size, may, name, on, signatures, when, who"
+RULE_KEYS = "allowed: approval, delivery, effect, from, keys, links, max_size, may, name, on, signatures, when, who"
 WAYS = "must be exactly one of: chain, {access_key, secret_key[, session_token]}, {profile}"
 FAULTS = [
     ("backends: {near: {profile: regional}}", "1:18: backends.near: the key 'credentials' is missing"),
@@ -136,6 +137,20 @@ FAULTS = [
         HEAD + RULE + ", effect: deny, delivery: stream}]",
         MISFIT + "`links`, `keys` and `delivery` belong to allow rules",
     ),
+    (HEAD + RULE + f", effect: deny, {ASKS}}}]", MISFIT + "`approval` belongs to allow rules"),
+    (
+        HEAD + RULE.replace("read", "sign") + f", {ASKS}}}]",
+        MISFIT + "`approval` is asked for links and keys, and `sign` needs neither: write a rule of its own for it",
+    ),
+    (
+        HEAD + RULE.replace("'app:x'", "['user:*', 'group:x']") + f", {ASKS}}}]",
+        MISFIT + "`approval` is asked for links and keys: keys are apps', and without share it lets nobody make links",
+    ),
+    (
+        HEAD + RULE + ", approval: {by: [anonymous, 'link:*']}}]",
+        "3:70: rules[0].approval: nobody could ever approve: name apps, users, groups or admins",
+    ),
+    (HEAD + RULE + ", approval: {within: 1h}}]", "3:70: rules[0].approval: the key 'by' is missing"),
     (
         HEAD + RULE.replace("'app:x'", "['link:x', 'link:*']") + "}]",
         MISFIT + "no attempt ever matches: a link acts for its owner, so name the owner",

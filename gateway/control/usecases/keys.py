@@ -26,12 +26,15 @@ from gateway.control.usecases.links import (
     list_counted,
     list_living,
     read_counters,
+    waits_under,
 )
+from gateway.control.usecases.release import ask_approval, keep_approvals
+from gateway.core.approval import Approval
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind
 from gateway.core.issued import IssuedKey, LivingSession
 from gateway.core.link_credentials import end_of, link_of, source_of
-from gateway.core.policy import Objection, objections_to_key
+from gateway.core.policy import objections_to_key, rules_to_approve
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
 from gateway.core.sealing import Resealed
@@ -65,20 +68,23 @@ class Keys:
         session: bool = False,
         source: Source = (),
         session_policy: SessionPolicy | None = None,
+        approvals: tuple[Approval, ...] = (),
     ) -> IssuedKey:
         """A new key for an app; with `session` it works only together with its session token. Seconds.
 
-        With a `source` it ends when that does, and a `session_policy` narrows it.
+        With a `source` it ends when that does, and a `session_policy` narrows it. It waits for nobody: rules that ask
+        for an approval count for it by the `approvals` that it comes with, and else not at all.
         """
         made = self._make(actor, Principal("app", app), session=session)
         ends = None if expires_in is None else made.grant.issued_at + expires_in
         wanted = replace(made.grant, label=label, expires_at=ends, source=source, session_policy=session_policy)
-        return await self._store(actor, made, wanted)
+        return await self._store(actor, made, replace(wanted, approvals=approvals))
 
     async def issue_by(
         self, holder: Grant, app: str, seconds: float, asked: Session, policy: SessionPolicy | None
     ) -> IssuedKey:
-        """A session that the holder of another key asked for. It ends with that key, at the latest."""
+        """A session that the holder of another key asked for. It ends with that key, at the latest; for the same app,
+        it is approved as that is."""
         now = self.live.clock()
         ends = now + seconds if holder.expires_at is None else min(now + seconds, holder.expires_at)
         return await self.issue(
@@ -89,6 +95,7 @@ class Keys:
             session=True,
             source=from_key(self.live.address(), holder, asked.role, asked.name),
             session_policy=policy,
+            approvals=holder.approvals if holder.owner == Principal("app", app) else (),
         )
 
     async def issue_for_link(self, link: Grant, use: str) -> IssuedKey:
@@ -118,8 +125,8 @@ class Keys:
             raise Refused(Reason.NOT_ALLOWED, "only an admin makes keys for others: an app makes its own")
         made = self._make(caller.principal, Principal("app", app), session=session)
         wanted = replace(change(made.grant, made.grant.issued_at), source=caller.source)
-        objections = self._check(caller, wanted, None)
-        return Objections(objections) if objections else await self._store(caller.principal, made, wanted)
+        decided = self._check(caller, wanted, None)
+        return decided if isinstance(decided, Objections) else await self._store(caller.principal, made, decided)
 
     async def edit(
         self, caller: Admitted, key_id: str, change: Change, version: int | None = None
@@ -137,14 +144,14 @@ class Keys:
                 raise Refused(Reason.REVOKED, "a revoked key stays revoked: create a new one")
             if grant.link is not None:
                 raise Refused(Reason.BAD_ARGUMENT, f"it stands for a link: edit that one ({link_of(grant)})")
-            wanted = change(grant, self.live.clock())
-            objections = self._check(caller, wanted, grant)
-            if objections:
-                return Objections(objections)
-            saved = await self.stores.grants.save(wanted)
+            decided = self._check(caller, change(grant, self.live.clock()), grant)
+            if isinstance(decided, Objections):
+                return decided
+            saved = await self.stores.grants.save(decided)
             if saved is not None:
                 await self.live.apply_now()
-                await self.journal.note(caller.principal, "key.edit", key_id, version=str(saved.version))
+                detail = {"version": str(saved.version), **waits_under(saved)}
+                await self.journal.note(caller.principal, "key.edit", key_id, **detail)
                 return await read_counters(self.stores, saved)
         raise Refused(Reason.PRECONDITION_FAILED, "the key was changed by somebody else at the same time")
 
@@ -169,12 +176,13 @@ class Keys:
         stored = await self.stores.grants.create(wanted)
         await self.live.apply_now()
         asked = session_of(stored.source)
-        more = {} if asked is None else {"role": asked.role, "session": asked.name}
+        more = waits_under(stored) | ({} if asked is None else {"role": asked.role, "session": asked.name})
         await self.journal.note(actor, "key.create", stored.id, owner=str(stored.owner), **more)
         return replace(made, grant=stored)
 
-    def _check(self, caller: Admitted, wanted: Grant, before: Grant | None) -> tuple[Objection, ...]:
-        """What the policy has against such a key, that was another one before. An end of that time may stay.
+    def _check(self, caller: Admitted, wanted: Grant, before: Grant | None) -> Grant | Objections:
+        """The key as it is stored, or what the policy has against such a one, that was another one before. An end of
+        that time may stay.
 
         Who sees only their own knows of no bucket but those that their rules show.
         """
@@ -189,7 +197,10 @@ class Keys:
         check_times(wanted, now, ended)
         if before is None or wanted.expires_at != ended:
             _require_within(caller, wanted, now)
-        return objections_to_key(policy, wanted)
+        if objections := objections_to_key(policy, wanted):
+            return Objections(objections)
+        wanted = wanted if before is None else keep_approvals(wanted, before)
+        return ask_approval(rules_to_approve(policy, wanted), wanted, before, caller.principal, now)
 
     async def issue_session(
         self, app: str, seconds: float, label: str, source: Source, session_policy: SessionPolicy | None = None

@@ -18,6 +18,7 @@ from typing import Final, Literal
 from gateway.control.caller import Admitted, Reach
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
+from gateway.control.usecases.release import ask_approval, keep_approvals
 from gateway.core.attempt import Principal
 from gateway.core.grant import LIVING, Grant, GrantAdmin, GrantFilter, GrantKind, GrantState, Scope
 from gateway.core.lease import Usage, state_with
@@ -26,7 +27,6 @@ from gateway.core.policy import Objection, objections_to_share
 from gateway.core.reasons import Reason, Refused
 from gateway.core.record import RecordPage
 from gateway.core.request import Action
-from gateway.core.rule import Rule
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 from gateway.core.values import dataclass
 
@@ -45,6 +45,7 @@ __all__ = [
     "list_counted",
     "list_living",
     "read_counters",
+    "waits_under",
 ]
 
 _PAGE: Final = 500
@@ -138,7 +139,7 @@ class Links:
         token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
         bare = _new_link(grant_id("l", self.live.entropy(12)), token.hash, actor, scope, now)
         wanted = replace(change(bare, now), password=await self._hash_password(password))
-        decided = self._check_policy(caller.reach, _stand_on(caller, wanted, bare), now, None)
+        decided = self._check_policy(caller, _stand_on(caller, wanted, bare), now, None)
         if isinstance(decided, Objections):
             return decided
         stored = await self.stores.grants.create(decided, idempotency and f"link {actor} {idempotency}")
@@ -150,7 +151,8 @@ class Links:
                 return IdempotencyConflict(stored.id)
             return IssuedLink(await read_counters(self.stores, stored), None)
         await self.live.apply_now()
-        await self.journal.note(actor, "link.create", stored.id, owner=str(stored.owner), rule=stored.rule or "")
+        detail = {"owner": str(stored.owner), "rule": stored.rule or "", **waits_under(stored)}
+        await self.journal.note(actor, "link.create", stored.id, **detail)
         return IssuedLink(CountedGrant(stored, Usage()), token)
 
     async def inspect(self, reach: Reach, link_id: str) -> CountedGrant:
@@ -181,13 +183,13 @@ class Links:
             now = self.live.clock()
             wanted = _stand_on(caller, change(grant, now), grant)
             wanted = wanted if hashed is KEEP else replace(wanted, password=hashed)
-            decided = self._check_policy(caller.reach, wanted, now, grant.expires_at)
+            decided = self._check_policy(caller, wanted, now, grant)
             if isinstance(decided, Objections):
                 return decided
             saved = await self.stores.grants.save(decided)
             if saved is not None:
                 await self.live.apply_now()
-                detail = {"owner": str(saved.owner), "version": str(saved.version)}
+                detail = {"owner": str(saved.owner), "version": str(saved.version), **waits_under(saved)}
                 await self.journal.note(caller.principal, "link.edit", link_id, **detail)
                 return await read_counters(self.stores, saved)
         raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
@@ -233,22 +235,27 @@ class Links:
             return None
         return await asyncio.to_thread(hash_password, password, self.live.entropy(SALT_BYTES))
 
-    def _check_policy(self, reach: Reach, grant: Grant, now: float, before: float | None) -> Grant | Objections:
-        """The grant with the share rule that allows it, or why there is none. An end `before` the edit may stay.
+    def _check_policy(self, caller: Admitted, grant: Grant, now: float, before: Grant | None) -> Grant | Objections:
+        """The grant with the share rule that allows it, waiting if that asks for an approval; or why there is none.
 
+        An end of the link `before` the edit may stay.
         Who sees only their own is told of the rules first, and of a bucket that is none only where they let them share.
         """
-        policy = self.live.policy()
+        policy, reach = self.live.policy(), caller.reach
         known = grant.scope is not None and grant.scope.bucket in policy.buckets
         if not known and reach.owner is None:
             raise Refused(Reason.UNKNOWN_BUCKET, "no bucket has this name")
         if not reach.over(grant):
             raise Refused(Reason.OWNER_NOT_ALLOWED, "only an admin may set another owner")
-        _check_form(grant, now, before)
+        _check_form(grant, now, None if before is None else before.expires_at)
+        grant = grant if before is None else keep_approvals(grant, before)
         objections, rule = objections_to_share(policy, grant)
         if not objections and not known:
             raise Refused(Reason.UNKNOWN_BUCKET, "no bucket has this name")
-        return Objections(objections) if objections else _record_rule(rule, grant)
+        if objections:
+            return Objections(objections)
+        decided = replace(grant, rule=None if rule is None else rule.name)
+        return ask_approval(() if rule is None else (rule,), decided, before, caller.principal, now)
 
 
 def check_times(grant: Grant, now: float, before: float | None) -> None:
@@ -257,6 +264,11 @@ def check_times(grant: Grant, now: float, before: float | None) -> None:
         raise Refused(Reason.BAD_ARGUMENT, f"the {grant.kind} would end in the past")
     if None not in (grant.expires_at, grant.not_before) and (grant.not_before or 0) >= (grant.expires_at or 0):
         raise Refused(Reason.BAD_ARGUMENT, f"not_before is not before the end of the {grant.kind}")
+
+
+def waits_under(grant: Grant) -> dict[str, str]:
+    """What the audit trail says of a grant that waits: under which rule."""
+    return {} if grant.waiting is None else {"waits_under": grant.rule or ""}
 
 
 async def read_counters(stores: Stores, grant: Grant) -> CountedGrant:
@@ -290,12 +302,15 @@ async def list_living(grants: GrantAdmin, wanted: GrantFilter) -> AsyncIterator[
 async def list_counted(
     stores: Stores, reach: Reach, wanted: GrantFilter, cursor: str | None, limit: int
 ) -> CountedPage:
-    """A page of grants with their counters.
+    """A page of grants with their counters: those within reach, and what awaits approval under `wanted.approves`.
 
     Raises:
         Refused: BAD_ARGUMENT for a cursor that was not given by an earlier page.
     """
-    there = reach.within(wanted)
+    if reach.owner is not None and wanted.approves:
+        there: GrantFilter | None = replace(wanted, shown_to=reach.owner)
+    else:
+        there = reach.within(wanted)
     if there is None:
         return CountedPage((), None)
     try:
@@ -304,10 +319,6 @@ async def list_counted(
         raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
     usage = await stores.leases.usage([grant.id for grant in page.grants])
     return CountedPage(tuple(CountedGrant(grant, usage.get(grant.id, Usage())) for grant in page.grants), page.cursor)
-
-
-def _record_rule(rule: Rule | None, grant: Grant) -> Grant:
-    return replace(grant, rule=rule.name if rule is not None else None)
 
 
 def _new_link(link_id: str, secret: SecretHash, actor: Principal, scope: Scope, now: float) -> Grant:
