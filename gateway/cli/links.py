@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 from gateway.cli.client import Control, control, escape_segment
+from gateway.cli.credentials import credentials
 from gateway.cli.options import build_members, link_options, read_password
 from gateway.cli.output import (
     fail,
@@ -43,6 +44,7 @@ def link() -> None:
     """Create, show, change and revoke links."""
 
 
+link.add_command(credentials)
 link.add_command(download)
 link.add_command(qr)
 
@@ -277,6 +279,7 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "overwrites": "yes" if item["overwrite"] else None,
         "asks first": "yes" if item["confirm"] else None,
         "one whole download": "yes" if item["once"] else None,
+        "gives credentials": None if item["credentials"] else "no",
         "suspended": item.get("suspended_at") and f"{item['suspended_at']} by {item['suspended_by']}",
         **format_approval(item.get("approval")),
         "revoked": item.get("revoked_at")

@@ -24,6 +24,7 @@ __all__ = [
     "Exit",
     "Progress",
     "fail",
+    "fail_with_problem",
     "format_approval",
     "format_size",
     "format_when",
@@ -75,6 +76,16 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """End the command with one sentence on standard error and this exit code."""
     click.echo(f"Error: {message}", err=True)
     raise click.exceptions.Exit(int(code))
+
+
+def fail_with_problem(status: int, body: bytes) -> NoReturn:
+    """End the command with the detail of a link's refusal."""
+    try:
+        problem = json.loads(body)
+        text = str(problem.get("detail") or problem["title"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        text = f"The link answered {status}."
+    fail(text, Exit.NOT_FOUND if status == 404 else Exit.FAILED)
 
 
 def say(message: str) -> None:

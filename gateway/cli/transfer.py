@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -23,7 +23,7 @@ import click
 from gateway import __version__
 from gateway.cli.client import connect
 from gateway.cli.options import ask_password
-from gateway.cli.output import Exit, Progress, fail, json_option, print_json, say
+from gateway.cli.output import Exit, Progress, fail, fail_with_problem, json_option, print_json, say
 from gateway.cli.values import find_token
 from gateway.core.values import dataclass
 
@@ -291,13 +291,10 @@ def _read_chunks(file: IO[bytes], size: int, progress: Progress) -> Iterator[byt
         fail(f"{file.name} became shorter while it was read.")
 
 
-def _fail_with_answer(answer: HTTPResponse) -> None:
+def _fail_with_answer(answer: HTTPResponse) -> NoReturn:
     """End the command with the detail of the refusal."""
-    import json
-
     try:
-        problem = json.loads(answer.read(64 * 1024))
-        text = str(problem.get("detail") or problem["title"])
-    except (ValueError, KeyError, AttributeError, OSError):
-        text = f"The link answered {answer.status}."
-    fail(text, Exit.NOT_FOUND if answer.status == 404 else Exit.FAILED)
+        body = answer.read(64 * 1024)
+    except OSError:
+        body = b""
+    fail_with_problem(answer.status, body)

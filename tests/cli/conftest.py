@@ -61,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         answers = self.listener.answers
         (answers.pop(0) if len(answers) > 1 else answers[0])(self)
 
-    do_GET = do_HEAD = do_PUT = _answer  # noqa: N815 (names the library asks for)
+    do_GET = do_HEAD = do_PUT = do_POST = _answer  # noqa: N815 (names the library asks for)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Tests are silent."""
