@@ -5,10 +5,15 @@ Refuses to own counting. Each case is a few messages that are sent in turn, warm
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from urllib.parse import urlsplit
+
+import boto3
 
 from gateway.core.backend import Credentials
 from tests.bench.requests import Message, framed, plain, presigned, signed, signed_anew
@@ -20,6 +25,19 @@ SMALL, LARGE = 4096, 8 * 1024**2
 _KEYS = 100
 _ANEW = 2000
 """More than the heads that the gateway remembers."""
+_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:PutObject"],
+                "Resource": f"arn:aws:s3:::generic/{SMALL}-*",
+            },
+            {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::generic"},
+        ],
+    }
+)
 ALLOWED, _ALLOWED_LARGE, _ALLOWED_BEHIND = 0.03, 0.08, 0.25
 """More for what depends on time: in how many pieces a large body comes, how many records make a batch."""
 
@@ -68,6 +86,43 @@ def _put_link(place: Place, size: int) -> list[Message]:
     return [plain("PUT", place.link(f"{size}-put", actions=["write"], overwrite=True), os.urandom(size))]
 
 
+def _pair_of(key: dict[str, str]) -> Credentials:
+    return Credentials(key["access_key_id"], key["secret_access_key"])
+
+
+def _by_narrowed_key(place: Place) -> list[Message]:
+    """A key that may read one folder, of an app that may do everything."""
+    body = {"app": "bench", "bucket": "generic", "prefix": "", "actions": ["read"], "expires_in": 86400}
+    key = place.gateway.api("POST", "/v1/keys", body)
+    return signed_anew("GET", place.key(f"{SMALL}-c"), _pair_of(key), _ANEW)
+
+
+def _by_session(place: Place, policy: str | None) -> list[Message]:
+    """A session of the same app, with the policy that a catalog vends or without one."""
+    sts = boto3.client(
+        "sts",
+        endpoint_url=f"{place.gateway.control}/sts",
+        region_name="us-east-1",
+        aws_access_key_id=place.pair.access_key,
+        aws_secret_access_key=place.pair.secret_key,
+    )
+    found = sts.get_session_token() if policy is None else sts.get_federation_token(Name="etl", Policy=policy)
+    given = found["Credentials"]
+    return _by_token(place, given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+
+
+def _by_link_credentials(place: Place) -> list[Message]:
+    with closing(HTTPConnection(urlsplit(place.gateway.data).netloc)) as connection:
+        connection.request("POST", f"{urlsplit(place.folder).path}/credentials")
+        given = json.load(connection.getresponse())["credentials"]
+    return _by_token(place, given["accessKeyId"], given["secretAccessKey"], given["sessionToken"])
+
+
+def _by_token(place: Place, key: str, secret: str, token: str) -> list[Message]:
+    headers = (("x-amz-security-token", token),)
+    return signed_anew("GET", place.key(f"{SMALL}-c"), Credentials(key, secret), _ANEW, headers=headers)
+
+
 CASES: dict[str, Case] = {
     "GET 4 KiB, link": Case(lambda place: [plain("GET", place.link(f"{SMALL}-a"))]),
     "GET 4 KiB, 100 links": Case(
@@ -81,6 +136,10 @@ CASES: dict[str, Case] = {
     "GET 4 KiB, SigV4, signed anew": Case(
         lambda place: signed_anew("GET", place.key(f"{SMALL}-c"), place.pair, _ANEW), once=True
     ),
+    "GET 4 KiB, narrowed key, signed anew": Case(_by_narrowed_key, once=True),
+    "GET 4 KiB, session, signed anew": Case(lambda place: _by_session(place, None), once=True),
+    "GET 4 KiB, session policy, signed anew": Case(lambda place: _by_session(place, _POLICY), once=True),
+    "GET 4 KiB, link's credentials, signed anew": Case(_by_link_credentials, once=True),
     "GET 4 KiB, presigned": Case(lambda place: [plain("GET", presigned("GET", place.key(f"{SMALL}-a"), place.pair))]),
     "PUT 4 KiB, link": Case(lambda place: _put_link(place, SMALL)),
     "PUT 4 KiB, SigV4": Case(lambda place: [signed("PUT", place.key(f"{SMALL}-p"), place.pair, os.urandom(SMALL))]),

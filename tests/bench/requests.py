@@ -109,9 +109,16 @@ def signed(
     return plain(method, url, body, (*headers, *added))
 
 
-def signed_anew(method: str, url: str, pair: Credentials, count: int, body: bytes = b"") -> list[Message]:
+def signed_anew(
+    method: str,
+    url: str,
+    pair: Credentials,
+    count: int,
+    body: bytes = b"",
+    headers: tuple[tuple[str, str], ...] = (),
+) -> list[Message]:
     """The same so many times, each with an id and a time of its own, as SDKs send it: no two heads are alike."""
-    messages = [signed(method, url, pair, body, age=number % _SECONDS) for number in range(count)]
+    messages = [signed(method, url, pair, body, headers, age=number % _SECONDS) for number in range(count)]
     return [
         replace(message, head=message.head[:-2] + f"amz-sdk-invocation-id: {uuid.uuid4()}\r\n\r\n".encode())
         for message in messages
