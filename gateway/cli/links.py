@@ -280,6 +280,7 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "asks first": "yes" if item["confirm"] else None,
         "one whole download": "yes" if item["once"] else None,
         "gives credentials": None if item["credentials"] else "no",
+        "shows": ", ".join(item["shows"]),
         "suspended": item.get("suspended_at") and f"{item['suspended_at']} by {item['suspended_by']}",
         **format_approval(item.get("approval")),
         "revoked": item.get("revoked_at")

@@ -83,6 +83,12 @@ _OF_LINKS: Final[tuple[Callable[[Any], Any], ...]] = (
         default=None,
         help="Whether it gives S3 credentials to whoever may use it; it does unless told otherwise.",
     ),
+    click.option(
+        "--shows",
+        multiple=True,
+        type=click.Choice(["page", "sender", "card", NONE]),
+        help="What people see before the file: a page with a preview, on it who you are; a card in chats. Repeatable.",
+    ),
 )
 _OF_KEYS: Final[tuple[Callable[[Any], Any], ...]] = tuple(
     click.option(
@@ -150,6 +156,8 @@ def build_members(chosen: Mapping[str, Any]) -> dict[str, Any]:
         body |= parse_expiry(chosen["expires"])
     if chosen.get("not_before") is not None:
         body["not_before"] = None if chosen["not_before"] == NONE else parse_start(chosen["not_before"])
+    if chosen.get("shows"):
+        body["shows"] = [shown for shown in chosen["shows"] if shown != NONE]
     if chosen.get("cidrs"):
         body["cidrs"] = [cidr for cidr in chosen["cidrs"] if cidr != NONE]
     return body

@@ -170,6 +170,7 @@ class LinkView(_GrantView):
     confirm: bool
     once: bool
     credentials: bool
+    shows: list[str]
     rate: str | None
     rule: str | None
     groups: list[str]
@@ -458,6 +459,7 @@ def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
         "confirm": grant.confirm,
         "once": grant.once,
         "credentials": grant.credentials,
+        "shows": sorted(grant.shows),
         "rate": format_rate(grant.rate),
         "rule": grant.rule,
         "groups": list(grant.groups),

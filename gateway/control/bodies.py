@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictS
 
 from gateway.control.body import Body
 from gateway.control.usecases.policies import Question
-from gateway.core.grant import Grant, GrantKind, GrantState, Scope
+from gateway.core.grant import Grant, GrantKind, GrantState, Scope, Shown
 from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Session
@@ -55,7 +55,7 @@ _OF_A_LINK: Final = (
     "content_type",
     "etag",
 )
-_NEVER_NULL: Final = ("bucket", "owner", "actions", "overwrite", "confirm", "once", "credentials")
+_NEVER_NULL: Final = ("bucket", "owner", "actions", "overwrite", "confirm", "once", "credentials", "shows")
 
 
 class GrantFields(Body):
@@ -105,6 +105,7 @@ class _LinkFields(GrantFields):
     confirm: StrictBool | None = None
     once: StrictBool | None = None
     credentials: StrictBool | None = None
+    shows: Annotated[list[Shown], Field(max_length=8)] | None = None
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -123,6 +124,8 @@ class _LinkFields(GrantFields):
             changed["uses"] = 1
         if self.actions is not None:
             changed["actions"] = frozenset(Action(action) for action in self.actions)
+        if self.shows is not None:
+            changed["shows"] = frozenset(self.shows)
         if not sent.isdisjoint({"bucket", "key", "prefix"}):
             changed["scope"] = self._change_scope(grant.scope)
         return replace(grant, **changed)

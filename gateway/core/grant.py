@@ -33,12 +33,26 @@ __all__ = [
     "GrantState",
     "GrantStore",
     "Scope",
+    "Shown",
 ]
 
 
 class GrantKind(StrEnum):
     LINK = "link"
     KEY = "key"
+
+
+class Shown(StrEnum):
+    """What a link shows of itself to people, where its owner chose so."""
+
+    PAGE = "page"
+    """A page before the file, for who opens it in a browser; links with limited uses always have one."""
+
+    SENDER = "sender"
+    """On that page, who the owner is."""
+
+    CARD = "card"
+    """Name and size to programs that make previews of links."""
 
 
 class GrantState(StrEnum):
@@ -135,6 +149,7 @@ class Grant:
     filename: str | None = None
     content_type: str | None = None
     etag: str | None = None
+    shows: frozenset[Shown] = frozenset()
     rule: str | None = None
     suspended_at: float | None = None
     suspended_by: str = ""

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.grant import Grant, GrantKind, Scope, Shown
 from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
 from gateway.core.session_policy_text import read_session_policy
@@ -83,6 +83,8 @@ def document_of(grant: Grant) -> str:
         document["scope"] = [grant.scope.bucket, grant.scope.key, grant.scope.prefix]
     if grant.actions:
         document["actions"] = sorted(grant.actions)
+    if grant.shows:
+        document["shows"] = sorted(grant.shows)
     document |= {name: True for name in _SWITCHES if getattr(grant, name)}
     if not grant.credentials:
         document["credentials"] = False
@@ -165,6 +167,7 @@ def _grant_of(row: GrantRow) -> Grant:
         scope=None if scope is None else Scope(*scope),
         narrowed=tuple(map(_read_narrowing, document.get("narrowed", ()))),
         actions=frozenset(Action(action) for action in document.get("actions", ())),
+        shows=frozenset(Shown(text) for text in document.get("shows", ())),
         rate=None if rate is None else Rate(*rate),
         cidrs=tuple(ip_network(text) for text in document.get("cidrs", ())),
         sealed=None if sealed is None else b64decode(sealed),

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.core.grant import Grant, Scope
+from gateway.core.grant import Grant, Scope, Shown
 from gateway.core.narrowing import Narrowing
 from gateway.core.units import Rate
 
@@ -121,6 +121,7 @@ _NO_MORE: Final[Mapping[str, Callable[[Any, Any], bool]]] = MappingProxyType(
         "not_before": _at_least,
         "scope": _is_inside,
         "actions": lambda old, new: new <= old,
+        "shows": lambda old, new: new - {Shown.PAGE} <= old,  # a page tells no more than the file that it leads to
         "narrowed": _is_narrower,
         "rate": _is_slower,
         "cidrs": _are_within,

@@ -39,6 +39,9 @@ class LinkAnswer(Enum):
     ENTER = auto()
     """Back from one of our forms: set cookies, go on to the object."""
 
+    ENTER_TO_SEE = auto()
+    """The same, to see the object in the browser rather than to save it."""
+
     LANDING = auto()
     """What is behind the link, and a button that takes a use."""
 

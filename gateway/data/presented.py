@@ -44,9 +44,10 @@ PASSWORD_COOKIE: Final = "gateway_password"  # noqa: S105 (a cookie's name)
 
 @dataclass(frozen=True, slots=True)
 class PageForm:
-    """What a person sent from one of our own pages: a password, or the wish to download."""
+    """What a person sent from one of our own pages: a password, or the wish to download or to see the file."""
 
     download: bool
+    show: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)

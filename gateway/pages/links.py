@@ -14,13 +14,22 @@ from typing import Final, Protocol
 from urllib.parse import quote
 
 from gateway.core.values import dataclass
+from gateway.pages.previews import Kind, Preview
 from gateway.pages.render import Look, Page, render
 
-__all__ = ["card_page", "front_page", "landing_page", "listing_page", "receipt_page", "upload_page"]
+__all__ = ["Told", "card_page", "front_page", "landing_page", "listing_page", "receipt_page", "upload_page"]
 
 
 _TIMES: Final = ("times.js",)
 """Instants in the visitor's zone, where scripts run."""
+
+_FETCHED_BY: Final = {
+    Kind.IMAGE: ("img-src",),
+    Kind.AUDIO: ("media-src",),
+    Kind.VIDEO: ("media-src",),
+    Kind.DOCUMENT: ("frame-src",),
+}
+"""The directives under which a browser fetches a preview."""
 
 
 class Entry(Protocol):
@@ -53,31 +62,47 @@ class _Crumb:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a page tells of a file. `expires_at` in seconds since the epoch; "" and None are not mentioned.
+
+    `sha256` is in hexadecimal.
+    """
+
+    name: str
+    size: int | None = None
+    content_type: str = ""
+    expires_at: float | None = None
+    uses_left: int | None = None
+    sender: str = ""
+    sha256: str = ""
+
+
 def landing_page(
-    look: Look,
-    *,
-    name: str,
-    size: int | None = None,
-    content_type: str | None = None,
-    expires_at: float | None = None,
-    uses_left: int | None = None,
+    look: Look, told: Told, *, asks: bool, may_show: bool = False, card: bool = False, preview: Preview | None = None
 ) -> Page:
-    """What a link leads to, and a button that posts. `expires_at` in seconds since the epoch, `size` in bytes."""
+    """What a link leads to, and how to get it.
+
+    With `asks` it is got by a button that posts, because getting it takes something; `may_show` adds one that shows it
+    in the browser. Without, it is got by its address. `card` has the page say to programs what it says to people.
+    """
+    kind = preview.kind if preview is not None else None
     return render(
         "landing.html",
         look,
         scripts=_TIMES,
-        name=name,
-        bytes=size,
-        content_type=content_type,
-        expires_at=expires_at,
-        uses_left=uses_left,
+        fetches=_FETCHED_BY.get(kind, ()) if kind is not None else (),
+        told=told,
+        asks=asks,
+        may_show=may_show,
+        card=card,
+        preview=preview,
     )
 
 
-def card_page(look: Look) -> Page:
-    """What a preview shows of a link that must not be used up by it: that a file is shared, and nothing of the file."""
-    return render("card.html", look)
+def card_page(look: Look, told: Told | None = None) -> Page:
+    """What a preview shows of a link that must not be used up by it: that a file is shared, and what is told of it."""
+    return render("card.html", look, told=told)
 
 
 def listing_page(

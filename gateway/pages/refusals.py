@@ -28,7 +28,7 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
             Reason.OBJECT_CHANGED,
             Reason.SIGNATURE_EXPIRED,
         ),
-        "later_or_ask": (Reason.NOT_YET_VALID, Reason.SUSPENDED, Reason.BACKEND_DRAINED),
+        "later_or_ask": (Reason.NOT_YET_VALID, Reason.SUSPENDED, Reason.AWAITING_APPROVAL, Reason.BACKEND_DRAINED),
         "ask_for_access": (
             Reason.NOT_ALLOWED,
             Reason.DENIED_BY_RULE,

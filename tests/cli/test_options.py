@@ -39,6 +39,8 @@ def test_what_is_not_said_is_not_sent():
         (["--overwrite"], "{'overwrite': True}"),
         (["--no-overwrite"], "{'overwrite': False}"),
         (["--confirm", "--once"], "{'confirm': True, 'once': True}"),
+        (["--shows", "page", "--shows", "card"], "{'shows': ['page', 'card']}"),
+        (["--shows", "none"], "{'shows': []}"),
         (["--no-confirm", "--no-once"], "{'confirm': False, 'once': False}"),
     ],
 )

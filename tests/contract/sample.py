@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.grant import Grant, GrantKind, Scope, Shown
 from gateway.core.narrowing import Narrowing
 from gateway.core.record import Outcome, Record
 from gateway.core.request import Action
@@ -106,6 +106,7 @@ def full_link() -> Grant:
         filename="a\r\nb\x00.pdf",
         content_type="application/pdf",
         etag='"abc"',
+        shows=frozenset(Shown),
         rule="billing may share invoices",
         waiting=Waiting(NOW, NOW + 3600.25, ("user:ann@acme.example",)),
         approvals=(Approval("billing may share invoices", "admin:ops", NOW), Approval("another", "user:b", NOW + 1)),

@@ -43,6 +43,7 @@ VALUES: dict[str, Any] = {
     "max_size": 5,
     "overwrite": True,
     "confirm": True,
+    "shows": ["page"],
     "rate": "1/s",
     "expires_in": 60,
 }

@@ -108,6 +108,18 @@ async def test_a_link_says_whether_it_asks_and_whether_it_is_for_one_download(de
     assert (False, False, 5) == tuple(edited.json[name] for name in ("confirm", "once", "uses"))
 
 
+async def test_a_link_says_what_it_shows(desk: Desk) -> None:
+    """Nothing unless its owner chose so; an edit says it anew."""
+    plain = await desk.ask("POST", "/v1/links", {"bucket": "reports", "key": "a.pdf"})
+    assert [] == plain.json["shows"]
+    made = await desk.ask(
+        "POST", "/v1/links", {"bucket": "reports", "key": "a.pdf", "shows": ["sender", "page", "page"]}
+    )
+    assert (201, ["page", "sender"]) == (made.status, made.json["shows"])
+    edited = await desk.ask("PATCH", f"/v1/links/{made.json['id']}", {"shows": []})
+    assert [] == edited.json["shows"]
+
+
 async def test_all_faults_at_once(desk: Desk) -> None:
     """A wrong body is answered with every fault and its JSON pointer, and never repeats what was sent."""
     body = {
@@ -152,6 +164,8 @@ async def test_all_faults_at_once(desk: Desk) -> None:
         {"overwrite": None},
         {"confirm": None},
         {"once": None},
+        {"shows": None},
+        {"shows": ["everything"]},
         {"once": True, "uses": 2},
         {"once": True, "actions": ["write"]},
         {"prefix": "", "key": ""},

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, Scope
+from gateway.core.grant import Grant, Scope, Shown
 from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
 from gateway.core.session_policy_text import read_session_policy
@@ -45,6 +45,8 @@ LESS: list[tuple[str, Any, Any]] = [
     ("etag", None, '"abc"'),
     ("confirm", False, True),
     ("once", False, True),
+    ("shows", frozenset({Shown.CARD}), frozenset({Shown.PAGE})),
+    ("shows", frozenset({Shown.CARD, Shown.SENDER}), frozenset({Shown.SENDER})),
     ("overwrite", True, False),
     ("credentials", True, False),
     ("actions", frozenset({READ, LIST}), frozenset({READ})),

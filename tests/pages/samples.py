@@ -6,13 +6,15 @@ Whoever adds a page adds it here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from gateway.core.reasons import Reason
 from gateway.pages.assets import Asset
 from gateway.pages.branding import Branding
 from gateway.pages.languages import Language, languages
-from gateway.pages.links import card_page, front_page, landing_page, listing_page, receipt_page, upload_page
+from gateway.pages.links import Told, card_page, front_page, landing_page, listing_page, receipt_page, upload_page
+from gateway.pages.previews import Kind, Preview, preview_of
 from gateway.pages.refusals import refusal_page
 from gateway.pages.render import Look, Page
 from gateway.wire.s3.listing import Entry
@@ -25,6 +27,32 @@ _LOGO: Final = Asset(
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 32"><rect width="120" height="32" fill="#7a1fa2"/>'
     b'<text x="12" y="22" font-family="sans-serif" font-size="16" fill="#fff">Acme</text></svg>',
 )
+
+_FILE: Final = Told(
+    name=_LONG,
+    size=3_141_592,
+    content_type="application/pdf",
+    expires_at=1.8e9,
+    sender="anna@acme.example",
+    sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+)
+_README: Final = b"""# Results
+
+What is *here*, see [the report](report.pdf) and `notes`:
+
+1. one
+2. two
+
+> A word of warning.
+
+| quarter | turnover in thousands of Euros | remark |
+|---------|-------------------------------:|--------|
+| first   | 1.234                          | none   |
+
+```sh
+curl -O https://share.example/s/TOKEN/report.pdf
+```
+"""
 
 LOOKS: Final[dict[str, Look]] = {
     "plain": Look(Branding(), languages()["en"]),
@@ -56,8 +84,27 @@ def _entries() -> list[Entry]:
 SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
     "front": front_page,
     "card": card_page,
-    "landing": lambda look: landing_page(
-        look, name=_LONG, size=3_141_592, content_type="application/pdf", expires_at=1.8e9, uses_left=3
+    "card-told": lambda look: card_page(look, _FILE),
+    "landing": lambda look: landing_page(look, replace(_FILE, uses_left=3), asks=True, may_show=True),
+    "landing-confirm": lambda look: landing_page(look, _FILE, asks=True),
+    "landing-free": lambda look: landing_page(look, _FILE, asks=False, card=True, preview=Preview(Kind.DOCUMENT)),
+    "preview-image": lambda look: landing_page(look, _FILE, asks=False, preview=Preview(Kind.IMAGE)),
+    "preview-video": lambda look: landing_page(look, _FILE, asks=False, preview=Preview(Kind.VIDEO)),
+    "preview-audio": lambda look: landing_page(look, _FILE, asks=False, preview=Preview(Kind.AUDIO)),
+    "preview-text": lambda look: landing_page(
+        look,
+        _FILE,
+        asks=False,
+        preview=preview_of(Kind.TEXT, b"def f():\n    return 1\n" * 40 + b"x" * 400, whole=False),
+    ),
+    "preview-table": lambda look: landing_page(
+        look,
+        _FILE,
+        asks=False,
+        preview=preview_of(Kind.TABLE, b"Name;Ort;Betrag;Datum;Bemerkung\nAnna;K;3,5\n" * 9, whole=True),
+    ),
+    "preview-markdown": lambda look: landing_page(
+        look, _FILE, asks=False, preview=preview_of(Kind.MARKDOWN, _README, whole=True)
     ),
     "listing": lambda look: listing_page(
         look, title="Reports", folders=["2026", "März"], entries=_entries(), cursor="x", expires_at=1.8e9

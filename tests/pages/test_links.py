@@ -15,16 +15,29 @@ from hypothesis import strategies as st
 from gateway.core.reasons import Reason
 from gateway.pages.branding import Branding
 from gateway.pages.languages import languages
-from gateway.pages.links import card_page, front_page, landing_page, listing_page, receipt_page, upload_page
+from gateway.pages.links import Told, card_page, front_page, landing_page, listing_page, receipt_page, upload_page
+from gateway.pages.previews import Kind, Preview, preview_of
 from gateway.pages.refusals import refusal_page
 from gateway.pages.render import Look, Page, look_for
 from gateway.wire.s3.listing import Entry
 
 EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'&amp;"
+
+
+def told(text: str) -> Told:
+    return Told(name=text, size=5, content_type=text, expires_at=0.0, uses_left=2, sender=text, sha256=text)
+
+
 LOOK = look_for(Branding(), None)
 BRANDED = Look(Branding(name=EVIL, footer=EVIL, imprint="https://a.example/" + EVIL), languages()["de"])
 PAGES: list[Callable[[str], Page]] = [
-    lambda text: landing_page(LOOK, name=text, size=5, content_type=text, expires_at=0.0, uses_left=2),
+    lambda text: landing_page(LOOK, told(text), asks=True, may_show=True),
+    lambda text: landing_page(LOOK, told(text), asks=False, card=True, preview=Preview(Kind.IMAGE)),
+    lambda text: landing_page(LOOK, told(text), asks=False, preview=Preview(Kind.VIDEO)),
+    lambda text: landing_page(LOOK, told(text), asks=False, preview=Preview(Kind.DOCUMENT)),
+    lambda text: landing_page(LOOK, told(text), asks=False, preview=Preview(Kind.TEXT, text=text)),
+    lambda text: landing_page(LOOK, told(text), asks=False, preview=Preview(Kind.TABLE, rows=[[text, text]])),
+    lambda text: card_page(LOOK, told(text)),
     lambda text: listing_page(
         LOOK,
         title=text,
@@ -37,7 +50,7 @@ PAGES: list[Callable[[str], Page]] = [
     lambda text: receipt_page(LOOK, name=text, size=1, request_id=text),
     lambda text: refusal_page(LOOK, Reason.EXPIRED, text),
     lambda text: refusal_page(LOOK, Reason.PASSWORD_WRONG, text),
-    lambda text: landing_page(BRANDED, name=text, expires_at=0.0),
+    lambda text: landing_page(BRANDED, told(text), asks=True),
     lambda text: card_page(LOOK),
     lambda text: front_page(BRANDED),
 ]
@@ -129,13 +142,60 @@ def test_forms_post_to_where_the_browser_is(make: Callable[[str], Page]) -> None
 
 
 def test_landing_page_says_what_there_is() -> None:
-    """Name, size, until when, and what is left; what has no limit is not mentioned."""
-    text = Reader(landing_page(LOOK, name="a.pdf", size=1536, expires_at=86400.0, uses_left=3)).text
-    for shown in ("a.pdf", "1.5 KiB", "1970-01-02 00:00:00 UTC", "3", "Download"):
+    """Name, size, until when, from whom, and what is left; what has no limit is not mentioned."""
+    whole = Told(name="a.pdf", size=1536, expires_at=86400.0, uses_left=3, sender="Anna", sha256="ab" * 32)
+    text = Reader(landing_page(LOOK, whole, asks=True)).text
+    for shown in ("a.pdf", "1.5 KiB", "1970-01-02 00:00:00 UTC", "3", "Download", "Anna", "ab" * 32):
         assert shown in text
-    bare = Reader(landing_page(LOOK, name="a.pdf")).text
-    assert "Available until" not in bare
-    assert "Downloads left" not in bare
+    bare = Reader(landing_page(LOOK, Told(name="a.pdf"), asks=True)).text
+    for label in ("Available until", "Downloads left", "From", "SHA-256", "Type", "Preview"):
+        assert label not in bare
+
+
+def test_what_takes_a_use_is_a_button_that_says_so() -> None:
+    """A page of a limited link loads nothing of the file and links to nothing; a free one has addresses."""
+    asking = Reader(landing_page(LOOK, Told(name="a.pdf", uses_left=1), asks=True, may_show=True))
+    assert [None, "show"] == [button.get("name") for button in asking.all("button")]
+    assert "Showing it counts as a download, too." in asking.text
+    assert not [one for tag, one in asking.tags if tag in {"a", "img", "video"}]
+    free = Reader(landing_page(LOOK, Told(name="a.png"), asks=False, preview=Preview(Kind.IMAGE)))
+    assert ["?download=1"] == [link["href"] for link in free.all("a")]
+    assert ["?page=0"] == [picture["src"] for picture in free.all("img")]
+    assert not free.all("button")
+
+
+@pytest.mark.parametrize(
+    ("kind", "directive"),
+    [(Kind.IMAGE, "img-src"), (Kind.VIDEO, "media-src"), (Kind.AUDIO, "media-src"), (Kind.TEXT, "style-src")],
+)
+def test_a_preview_is_fetched_under_its_own_directive(kind: Kind, directive: str) -> None:
+    """And a page without one fetches nothing."""
+    policy = csp(landing_page(LOOK, Told(name="a"), asks=False, preview=Preview(kind)))
+    fetching = {"img-src", "media-src", "frame-src", "connect-src", "style-src"} & {
+        part.split()[0] for part in policy.split("; ")
+    }
+    assert {directive, "style-src"} == fetching
+
+
+def test_markdown_stands_as_it_was_made() -> None:
+    """Its elements are ours already."""
+    made = preview_of(Kind.MARKDOWN, b"**a** <b>", whole=True)
+    assert (
+        "<p><strong>a</strong> &lt;b&gt;</p>" in landing_page(LOOK, told("x"), asks=False, preview=made).body.decode()
+    )
+
+
+def test_a_card_says_what_the_owner_chose() -> None:
+    """Nothing of the file, or name and size as OpenGraph."""
+    assert b"og:" not in card_page(LOOK).body
+    shown = Reader(card_page(BRANDED, Told(name="a.pdf", size=1536, content_type="application/pdf")))
+    cards = {one.get("property"): one["content"] for one in shown.all("meta") if "property" in one}
+    assert {
+        "og:type": "website",
+        "og:title": "a.pdf",
+        "og:description": "1,5 KiB, application/pdf",
+        "og:site_name": EVIL,
+    } == cards
 
 
 def test_listing_links_are_relative() -> None:

@@ -55,7 +55,7 @@ EDIT_TRIES: Final = 3
 
 _CHOSEN: Final = (
     *("owner", "scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite"),
-    *("confirm", "once", "credentials", "rate", "cidrs", "label", "filename", "content_type", "etag"),
+    *("confirm", "once", "credentials", "rate", "cidrs", "label", "filename", "content_type", "etag", "shows"),
 )
 """The fields that a body decides; two bodies are the same when these are."""
 

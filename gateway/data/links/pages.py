@@ -2,31 +2,32 @@
 
 Refuses to own HTML (`gateway.pages.links`) and when a page is shown (`gateway.data.links.request`).
 
-Law: showing a page takes no use and moves no byte of the object.
+Law: showing a page takes no use. Where uses or bytes are counted, it moves no byte of the object either.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
-from gateway.core.grant import Grant
+from gateway.core.grant import Grant, Shown
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
-from gateway.core.route import Answer, UpstreamCall
+from gateway.core.route import Answer
 from gateway.data.call import LinkAnswer, LinkCall
+from gateway.data.links.previews import is_free, look_at, preview
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
-from gateway.data.store_errors import require_pinned
 from gateway.pages import links as pages
 from gateway.pages.languages import SOURCE, languages
 from gateway.pages.render import Look, look_for
 from gateway.wire.http.negotiate import prefers_html, prefers_json
-from gateway.wire.replies import LINK_HEADERS, Reply, page_reply, store_reason
+from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 
 __all__ = ["PAGES", "answer_receipt"]
 
@@ -66,16 +67,25 @@ async def _answer_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
     headers = [("Location", address), *LINK_HEADERS]
     if grant.password is not None:
         headers.append(("Set-Cookie", f"{PASSWORD_COOKIE}={password_proof(grant)}{attributes}"))
+    params = call.request.params
     if (grant.uses is not None or grant.confirm) and Action.READ in grant.actions:
-        archive = call.request.params.get("archive")
-        kind = "" if archive is None else f"&archive={quote(archive, safe='')}"
-        headers[0] = ("Location", f"{address}?download=1{kind}")
+        if call.answer is not LinkAnswer.ENTER_TO_SEE:
+            kind = f"&archive={quote(params['archive'], safe='')}" if "archive" in params else ""
+            headers[0] = ("Location", f"{address}?download=1{kind}")
         headers.append(("Set-Cookie", f"{LEASE_COOKIE}={plane.entropy(_LEASE_COOKIE_BYTES).hex()}{attributes}"))
+    elif params.get("page") == "1":
+        headers[0] = ("Location", f"{address}?page=1")
     return Reply(303, tuple(headers))
 
 
 async def _show_card(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
-    return page_reply(pages.card_page(_look(snapshot, call)))
+    """For programs that make previews: name and size if the owner chose so, else nothing of the file."""
+    look = _look(snapshot, call)
+    if Shown.CARD not in call.grant.shows or "archive" in call.request.params:
+        return page_reply(pages.card_page(look))
+    subject = await look_at(plane, call, permit)
+    told = pages.Told(name=call.title, size=subject.size, content_type=subject.content_type)
+    return page_reply(pages.card_page(look, told))
 
 
 async def _uses_left(plane: DataPlane, grant: Grant) -> int | None:
@@ -106,29 +116,29 @@ async def _show_landing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, pe
     """What is behind the link.
 
     Raises:
-        Refused: OBJECT_GONE when its object is not there, OBJECT_CHANGED when it is another now.
+        Refused: as `look_at`, USED_UP.
     """
-    grant, route = call.grant, permit.route
+    grant, look = call.grant, _look(snapshot, call)
     left = await _uses_left(plane, grant)
+    told = pages.Told(
+        name=call.title,
+        expires_at=grant.expires_at,
+        uses_left=left,
+        sender=grant.owner.name if Shown.SENDER in grant.shows else "",
+    )
     if "archive" in call.request.params:
-        return page_reply(
-            pages.landing_page(_look(snapshot, call), name=call.title, expires_at=grant.expires_at, uses_left=left)
-        )
-    look = UpstreamCall(backend=route.backend.name, method="HEAD", bucket=route.bucket.real_bucket, key=route.real_key)
-    async with plane.upstream.open(look) as answer:
-        if answer.status >= 300:
-            raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to HEAD")
-        require_pinned(answer, permit)
-        size = answer.headers.get("content-length", "")
-        kind = answer.headers.get("content-type")
+        return page_reply(pages.landing_page(look, told, asks=True))
+    subject = await look_at(plane, call, permit)
+    told = replace(told, size=subject.size, content_type=subject.content_type, sha256=subject.sha256)
+    asks = not is_free(grant)
     return page_reply(
         pages.landing_page(
-            _look(snapshot, call),
-            name=call.title,
-            size=int(size) if size.isdigit() else None,
-            content_type=grant.content_type or kind,
-            expires_at=grant.expires_at,
-            uses_left=left,
+            look,
+            told,
+            asks=asks,
+            may_show=asks and subject.shown_in_place,
+            card=Shown.CARD in grant.shows,
+            preview=await preview(plane, call, permit, subject),
         )
     )
 
@@ -136,6 +146,7 @@ async def _show_landing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, pe
 PAGES: Final[Mapping[LinkAnswer | Operation, Page]] = MappingProxyType(
     {
         LinkAnswer.ENTER: _answer_form,
+        LinkAnswer.ENTER_TO_SEE: _answer_form,
         LinkAnswer.LANDING: _show_landing,
         LinkAnswer.CARD: _show_card,
         LinkAnswer.UPLOAD: _show_upload_form,

@@ -5,7 +5,7 @@ Refuses to own the pages' HTML (`gateway.pages.links`) and whether the link allo
 
 Law: only a deliberate act takes a use. Opening a page takes none. A limited link opened in a browser shows a page whose
 button takes it; a fetch by a tool gets the bytes at once, unless the link asks first. Who says that it only looks,
-looks ahead, or fills a page, gets none of it.
+looks ahead, or fills a page, gets none of it. An unlimited link is its bytes, and a page only where that was chosen.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.core.attempt import Attempt
-from gateway.core.grant import Grant, Scope
+from gateway.core.grant import Grant, Scope, Shown
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import (
     ACTION_OF,
@@ -40,6 +40,7 @@ __all__ = ["is_navigation", "read_link_call"]
 _OBJECT_READS: Final = {"GET": Operation.GET_OBJECT, "HEAD": Operation.HEAD_OBJECT}
 _FIRST: Final = (Action.LIST, Action.READ, Action.WRITE)
 _LOOKED_AT: Final = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})
+_ENTERS: Final = frozenset({LinkAnswer.ENTER, LinkAnswer.ENTER_TO_SEE})
 _FOLDER_READS: Final = frozenset({Operation.GET_OBJECT, Operation.LIST_OBJECTS_V2})
 
 
@@ -178,7 +179,7 @@ def _meaning(
     if page is LinkAnswer.UPLOAD:
         return page, Operation.PUT_OBJECT, Action.WRITE
     action = Action.LIST if archive else Action.READ
-    if page is LinkAnswer.ENTER and Action.READ not in grant.actions:
+    if page in _ENTERS and Action.READ not in grant.actions:
         action = min(grant.actions)
     return page, Operation.HEAD_OBJECT, action
 
@@ -190,12 +191,24 @@ def _page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) ->
         Refused: NOT_CONFIRMED for one that is not meant to take what it asks for.
     """
     if presented.form is not None:
-        return LinkAnswer.ENTER
+        return LinkAnswer.ENTER_TO_SEE if presented.form.show else LinkAnswer.ENTER
     navigates = is_navigation(request)
     if navigates and Action.READ not in grant.actions and Action.LIST not in grant.actions:
         return LinkAnswer.UPLOAD
-    if request.operation not in _LOOKED_AT or not (grant.confirm or grant.uses is not None):
+    if request.operation not in _LOOKED_AT:
         return None
+    limited = grant.confirm or grant.uses is not None
+    return (_page_of_limited if limited else _page_of_unlimited)(request, presented, grant, navigates=navigates)
+
+
+def _page_of_limited(
+    request: ObjectRequest, presented: TokenPresented, grant: Grant, *, navigates: bool
+) -> LinkAnswer | None:
+    """A card for who only looks, a page for a person, bytes for who pressed its button and for programs.
+
+    Raises:
+        Refused: NOT_CONFIRMED.
+    """
     visit = visit_of(request.raw)
     if visit is Visit.PREVIEW:
         return LinkAnswer.CARD
@@ -211,6 +224,18 @@ def _page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) ->
     if grant.confirm and not asked:
         raise Refused(Reason.NOT_CONFIRMED, "the link asks first")
     return None
+
+
+def _page_of_unlimited(
+    request: ObjectRequest, presented: TokenPresented, grant: Grant, *, navigates: bool
+) -> LinkAnswer | None:
+    """The bytes come at once, unless the owner chose a page, or the address asks for one; `page=0` asks for none."""
+    if Shown.CARD in grant.shows and visit_of(request.raw) is Visit.PREVIEW:
+        return LinkAnswer.CARD
+    wanted = request.params.get("page", "1" if Shown.PAGE in grant.shows else "0")
+    if not navigates or wanted != "1" or asks_download(request) or "archive" in request.params:
+        return None
+    return LinkAnswer.LANDING
 
 
 def _by_a_program(request: ObjectRequest) -> bool:

@@ -43,7 +43,7 @@ __all__ = [
 
 _PAGE_FORM_LIMIT: Final = 8192
 _FORM: Final = "application/x-www-form-urlencoded"
-_PAGE_FIELDS: Final = frozenset({"download", "password"})
+_PAGE_FIELDS: Final = frozenset({"download", "password", "show"})
 
 
 async def identify(
@@ -127,7 +127,7 @@ async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: Client
     elif is_page_form(request):
         fields = await _page_fields(exchange)
         password = fields.get("password", password)
-        form = PageForm(download="download" in fields)
+        form = PageForm(download="download" in fields, show="show" in fields)
     cookies = _cookies(request.raw)
     return TokenPresented(token, place, password, cookies.get(PASSWORD_COOKIE), cookies.get(LEASE_COOKIE), form)
 
