@@ -14,6 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.reasons import Reason, public_reason
+from gateway.pages.languages import SOURCE, languages
+from gateway.pages.refusals import NEXT_STEPS
+
 _ROOT = Path(__file__).resolve().parents[1]
 _SOURCES = sorted((_ROOT / "gateway").rglob("*.py"))
 _TESTS = sorted((_ROOT / "tests").rglob("*.py"))
@@ -337,3 +341,15 @@ def test_a_single_test_starts_without_what_it_does_not_ask_for() -> None:
     program = f"import sys, tests.conftest; sys.exit(', '.join({dear} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=False)
     assert "" == found.stderr.strip()
+
+
+def test_each_reason_is_ready_for_people() -> None:
+    """A row of the table comes with its next step in `gateway/pages/refusals.py` and its sentence in each language."""
+    wanted = {public_reason(reason) for reason in Reason}
+    lacking = [(reason.name, "its next step") for reason in Reason if reason not in NEXT_STEPS]
+    for code in languages().keys() - {SOURCE}:
+        texts = languages()[code].texts
+        lacking += [
+            (one.name, f"reasons.{one.value} in {code}") for one in wanted if f"reasons.{one.value}" not in texts
+        ]
+    assert [] == sorted(lacking)

@@ -81,10 +81,7 @@ def document_of(grant: Grant) -> str:
     document: dict[str, Any] = {name: getattr(grant, name) for name in _PLAIN if getattr(grant, name) is not None}
     if grant.scope is not None:
         document["scope"] = [grant.scope.bucket, grant.scope.key, grant.scope.prefix]
-    if grant.actions:
-        document["actions"] = sorted(grant.actions)
-    if grant.shows:
-        document["shows"] = sorted(grant.shows)
+    document |= {name: sorted(values) for name in ("actions", "shows") if (values := getattr(grant, name))}
     document |= {name: True for name in _SWITCHES if getattr(grant, name)}
     if not grant.credentials:
         document["credentials"] = False

@@ -35,6 +35,7 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
             Reason.DENIED_BY_SESSION,
             Reason.PEER_NOT_ALLOWED,
             Reason.CREDENTIALS_MISSING,
+            Reason.NO_CREDENTIALS,
         ),
         "password": (Reason.PASSWORD_REQUIRED, Reason.PASSWORD_WRONG),
         "press_button": (Reason.NOT_CONFIRMED,),
