@@ -244,7 +244,7 @@ def test_a_reader_beside_it_would_be_found(source: str) -> None:
     assert [] != _markup(source)
 
 
-_IMPORTED_AS = {"pyyaml": "yaml", "prometheus-client": "prometheus_client"}
+_IMPORTED_AS = {"markdown-it-py": "markdown_it", "pyyaml": "yaml", "prometheus-client": "prometheus_client"}
 
 
 def test_every_declared_dependency_is_imported() -> None:

@@ -8,29 +8,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gateway.core.reasons import Reason, Refused
 from gateway.core.route import Answer
 from gateway.data.call import Call
+from gateway.data.pinned import require_pinned
 from gateway.data.state.transfers import Permit
 from gateway.wire.replies import Reply
 from gateway.wire.s3.documents import store_fault
 
-__all__ = ["check_answer", "require_pinned"]
+__all__ = ["check_answer"]
 
 _ERROR_LIMIT: Final = 64 * 1024
 _UNSATISFIED: Final = re.compile(r"bytes \*/\d{1,20}", re.ASCII)
-
-
-def require_pinned(answer: Answer, permit: Permit) -> None:
-    """Nothing but the version that the link was made for. Asked of the answer itself: not every store heeds If-Match.
-
-    Raises:
-        Refused: OBJECT_CHANGED, also when the store does not say what this is.
-    """
-    permit.version = answer.headers.get("etag")
-    pinned = permit.grant.etag if permit.grant is not None else None
-    if pinned is not None and permit.version != pinned:
-        raise Refused(Reason.OBJECT_CHANGED, f"the link is for {pinned}")
 
 
 async def check_answer(answer: Answer, call: Call, permit: Permit) -> Reply | None:

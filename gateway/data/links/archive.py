@@ -22,7 +22,7 @@ from gateway.core.request import Action, Operation
 from gateway.core.route import Answer, UpstreamCall
 from gateway.core.units import instant
 from gateway.data.call import LinkCall
-from gateway.data.links.listing import read_page
+from gateway.data.links.folder import read_page
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Allowed, Permit
 from gateway.data.steps.authorise import authorise

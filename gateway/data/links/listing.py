@@ -5,20 +5,18 @@ Refuses to own XML (`gateway.wire.s3.listing`) and HTML (`gateway.pages.links`).
 
 from __future__ import annotations
 
-from gateway.core.reasons import Refused
 from gateway.core.request import RawRequest
 from gateway.data.call import LinkCall
+from gateway.data.links.folder import read_page
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
-from gateway.data.turns import store_document
 from gateway.pages.links import listing_page
 from gateway.pages.render import look_for
 from gateway.wire.http.negotiate import prefers_html
-from gateway.wire.replies import LINK_HEADERS, Reply, page_reply, store_reason
-from gateway.wire.s3.calls import upstream_call
-from gateway.wire.s3.listing import Listing, link_entries, link_json, read_listing, rename
+from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
+from gateway.wire.s3.listing import link_entries, link_json
 
-__all__ = ["answer_listing", "read_page"]
+__all__ = ["answer_listing"]
 
 
 async def answer_listing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
@@ -54,12 +52,3 @@ def _redirect_to_folder(raw: RawRequest) -> Reply:
     """The page's links are relative, so a browser has to be where they begin."""
     query = f"?{raw.query}" if raw.query else ""
     return Reply(308, (("Location", f"{raw.path}/{query}"), *LINK_HEADERS))
-
-
-async def read_page(plane: DataPlane, call: LinkCall, permit: Permit) -> Listing:
-    """One page of the store's listing below what was decided on, with our names."""
-    async with plane.upstream.open(upstream_call(permit.route, call.request)) as answer:
-        body = await store_document(answer.body)
-    if answer.status != 200:
-        raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a listing")
-    return rename(read_listing(body), permit.route.bucket.prefix, call.attempt.key)[0]

@@ -23,6 +23,7 @@ from gateway.data.links.previews import is_free, look_at, preview
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
+from gateway.data.steps.authorise import find_readable
 from gateway.pages import links as pages
 from gateway.pages.languages import SOURCE, languages
 from gateway.pages.render import Look, look_for
@@ -83,7 +84,7 @@ async def _show_card(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permi
     look = _look(snapshot, call)
     if Shown.CARD not in call.grant.shows or "archive" in call.request.params:
         return page_reply(pages.card_page(look))
-    subject = await look_at(plane, call, permit)
+    subject = await look_at(plane, call.grant, permit)
     told = pages.Told(name=call.title, size=subject.size, content_type=subject.content_type)
     return page_reply(pages.card_page(look, told))
 
@@ -128,9 +129,10 @@ async def _show_landing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, pe
     )
     if "archive" in call.request.params:
         return page_reply(pages.landing_page(look, told, asks=True))
-    subject = await look_at(plane, call, permit)
+    subject = await look_at(plane, call.grant, permit)
     told = replace(told, size=subject.size, content_type=subject.content_type, sha256=subject.sha256)
     asks = not is_free(grant)
+    route = None if asks else find_readable(plane, permit.grant, permit.attempt, permit.attempt.key)
     return page_reply(
         pages.landing_page(
             look,
@@ -138,7 +140,7 @@ async def _show_landing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, pe
             asks=asks,
             may_show=asks and subject.shown_in_place,
             card=Shown.CARD in grant.shows,
-            preview=await preview(plane, call, permit, subject),
+            preview=None if route is None else await preview(plane, route, subject, call.title),
         )
     )
 

@@ -2,9 +2,9 @@
 
 Refuses to own what is made of them (`gateway.pages.previews`), and the page.
 
-Laws: a preview is of links whose uses and bytes are not counted, so that looking takes nothing. What is read for one
-goes through the one authorisation function, as the download would; where it says no there is no preview, and the page
-stands without. Texts are made in a thread, so that the work of one does not hold up other requests.
+Laws: a preview is of links whose uses and bytes are not counted, so that looking takes nothing (`is_free`), and by a
+route that the one authorisation function gave for the bytes. A preview that cannot be had is none, and no failure of
+the page. Texts are made in a thread, so that the work of one does not hold up other requests.
 """
 
 from __future__ import annotations
@@ -12,20 +12,15 @@ from __future__ import annotations
 import asyncio
 from base64 import b64decode
 from binascii import Error as NotBase64
-from dataclasses import replace
 from typing import Final
 
-from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
 from gateway.core.reasons import Refused, UpstreamFailed
-from gateway.core.request import Action, Operation
 from gateway.core.route import Answer, Capability, Route, UpstreamCall
 from gateway.core.values import dataclass
-from gateway.data.call import LinkCall
+from gateway.data.pinned import require_pinned
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.authorise import authorise
-from gateway.data.store_errors import require_pinned
 from gateway.pages.previews import READ_AT_MOST, Kind, Preview, kind_of, preview_of
 from gateway.wire.http.media import OCTETS, SHOWN_TYPES, read_type
 from gateway.wire.replies import store_reason
@@ -60,13 +55,13 @@ def is_free(grant: Grant) -> bool:
     return not (grant.counted or grant.confirm or grant.once)
 
 
-async def look_at(plane: DataPlane, call: LinkCall, permit: Permit) -> Subject:
+async def look_at(plane: DataPlane, grant: Grant, permit: Permit) -> Subject:
     """The object of a link, without a byte of it.
 
     Raises:
         Refused: OBJECT_GONE when it is not there, OBJECT_CHANGED when it is another now.
     """
-    grant, route = call.grant, permit.route
+    route = permit.route
     summed = Capability.CHECKSUM_HEADERS in route.backend.capabilities
     look = _store_call(route, "HEAD", (("x-amz-checksum-mode", "ENABLED"),) if summed else ())
     async with plane.upstream.open(look) as answer:
@@ -97,25 +92,21 @@ def _sha256(answer: Answer) -> str:
     return digest.hex() if len(digest) == 32 else ""
 
 
-async def preview(plane: DataPlane, call: LinkCall, permit: Permit, subject: Subject) -> Preview | None:
-    """What the page of a link to one object shows of it, if anything."""
-    if not is_free(permit.grant or call.grant):
-        return None
-    kind = kind_of(subject.essence, call.title, _TYPES)
+async def preview(plane: DataPlane, route: Route, subject: Subject, name: str) -> Preview | None:
+    """What is shown of an object under this name, if anything. `route` leads to its bytes."""
+    kind = kind_of(subject.essence, name, _TYPES)
     if kind is None or not subject.size:
         return None
     if not kind.read_here:
         return None if kind is Kind.IMAGE and subject.size > LARGEST_PICTURE else Preview(kind)
-    return None if subject.encoded else await read_text(plane, permit, permit.attempt.key, kind, subject.etag)
+    return None if subject.encoded else await read_text(plane, route, kind, subject.etag)
 
 
-async def read_text(plane: DataPlane, permit: Permit, key: str, kind: Kind, etag: str | None) -> Preview | None:
-    """The beginning of an object within the link's scope, as text; None if it may not be read, or is no text."""
-    attempt = _reading(permit.attempt, key)
+async def read_text(plane: DataPlane, route: Route, kind: Kind, etag: str | None) -> Preview | None:
+    """The beginning of an object, as text; None if it has changed, or is no text. `route` leads to its bytes."""
+    pinned = (("if-match", etag),) if etag else ()
+    wanted = ("range", f"bytes=0-{READ_AT_MOST - 1}")
     try:
-        route = authorise(plane, permit.grant, attempt)
-        pinned = (("if-match", etag),) if etag else ()
-        wanted = ("range", f"bytes=0-{READ_AT_MOST - 1}")
         async with plane.upstream.open(_store_call(route, "GET", (wanted, *pinned))) as answer:
             if answer.status not in {200, 206} or answer.headers.get("content-encoding"):
                 return None
@@ -124,11 +115,6 @@ async def read_text(plane: DataPlane, permit: Permit, key: str, kind: Kind, etag
     except (Refused, UpstreamFailed):
         return None
     return await asyncio.to_thread(preview_of, kind, data, whole=whole)
-
-
-def _reading(attempt: Attempt, key: str) -> Attempt:
-    """What sending the object's bytes comes to."""
-    return replace(attempt.touching(Action.READ, attempt.bucket, key), operation=Operation.GET_OBJECT)
 
 
 async def _begin(answer: Answer) -> bytes:

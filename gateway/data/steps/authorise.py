@@ -9,18 +9,19 @@ would serve what is revoked, or what no rule allows.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
 from gateway.core.policy import Policy, decide, only_time_can_end
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import Operation
+from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Route
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Allowed
 
-__all__ = ["authorise", "authorise_same", "reauthorise"]
+__all__ = ["authorise", "authorise_same", "find_readable", "reauthorise"]
 
 _NOWHERE: Final = Backend("")
 _NO_BUCKET: Final = Bucket("", "", "")
@@ -35,6 +36,15 @@ def authorise(plane: DataPlane, grant: Grant | None, attempt: Attempt) -> Route:
     route = _decide(plane.snapshot.policy, grant, attempt)
     plane.follower.require_standing(grant, attempt.bucket, attempt.key, route.backend.name)
     return route
+
+
+def find_readable(plane: DataPlane, grant: Grant | None, attempt: Attempt, key: str) -> Route | None:
+    """The route to the bytes of another object, or of the same one, for who makes this attempt; None if there is no."""
+    reading = replace(attempt.touching(Action.READ, attempt.bucket, key), operation=Operation.GET_OBJECT)
+    try:
+        return authorise(plane, grant, reading)
+    except Refused:
+        return None
 
 
 def authorise_same(plane: DataPlane, grant: Grant | None, attempt: Attempt, route: Route, now: float) -> Route | None:

@@ -16,7 +16,7 @@ from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind
 from gateway.data.state.transfers import Allowed
 from gateway.data.steps import authorise as room
-from gateway.data.steps.authorise import authorise, authorise_same, reauthorise
+from gateway.data.steps.authorise import authorise, authorise_same, find_readable, reauthorise
 from tests.data.harness import APP, NOW, Rig, deny, policy, rule
 
 READ = Attempt(
@@ -48,6 +48,19 @@ async def test_both_halves_have_to_say_yes(rig: Rig) -> None:
     assert None is refusal(rig.plane, key, replace(READ, key="b"))
     rig.clock.tick(5.1)
     assert Reason.VIEW_TOO_OLD == refusal(rig.plane, key, replace(READ, key="b"))
+
+
+async def test_what_may_not_be_read_has_no_route(rig: Rig) -> None:
+    """Of another object whose bytes would be shown, both halves are asked too, as of a download."""
+    _, key = await rig.key()
+    looking = replace(READ, operation=Operation.HEAD_OBJECT)
+    found = find_readable(rig.plane, key, looking, "b")
+    assert found is not None
+    assert "inside/b" == found.real_key
+    await rig.revoke(FeedKind.PREFIX, "reports", "b")
+    assert None is find_readable(rig.plane, key, looking, "b")
+    rig.use(policy(rule("elsewhere", "other/**")))
+    assert None is find_readable(rig.plane, key, looking, "c")
 
 
 async def test_it_asks_what_explain_explains(rig: Rig) -> None:

@@ -1,0 +1,26 @@
+"""Owns the reading of a folder from its store, page by page, with our names.
+
+Refuses to own what is shown of it (`gateway.data.links.listing`) and archives of it (`gateway.data.links.archive`).
+"""
+
+from __future__ import annotations
+
+from gateway.core.reasons import Refused
+from gateway.data.call import LinkCall
+from gateway.data.plane import DataPlane
+from gateway.data.state.transfers import Permit
+from gateway.data.turns import store_document
+from gateway.wire.replies import store_reason
+from gateway.wire.s3.calls import upstream_call
+from gateway.wire.s3.listing import Listing, read_listing, rename
+
+__all__ = ["read_page"]
+
+
+async def read_page(plane: DataPlane, call: LinkCall, permit: Permit) -> Listing:
+    """One page of the store's listing below what was decided on, with our names."""
+    async with plane.upstream.open(upstream_call(permit.route, call.request)) as answer:
+        body = await store_document(answer.body)
+    if answer.status != 200:
+        raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a listing")
+    return rename(read_listing(body), permit.route.bucket.prefix, call.attempt.key)[0]
