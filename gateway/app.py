@@ -495,4 +495,5 @@ def _make_callers(settings: Settings) -> Callers:
         sidecar_apps=control.sidecar_apps,
         sidecar_serves=control.sidecar_serves,
         sts_roles=control.assumable,
+        clients=tuple(client for issuer in control.identity if (client := issuer.public_client) is not None),
     )

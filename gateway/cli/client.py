@@ -7,31 +7,34 @@ in a tenth of the time that the gateway's own would take to import.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
+from gateway.cli.contexts import choose_place
+from gateway.cli.identity import choose_credentials
 from gateway.cli.output import Exit, fail
 from gateway.core.reasons import DependencyDown
 from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
+    import ssl
     from http.client import HTTPConnection
 
+    from gateway.cli.sign_ins import SignIn
     from gateway.core.backend import Credentials
 
-__all__ = ["DEFAULT_URL", "Control", "connect", "control", "control_without_token"]
+__all__ = ["Control", "connect", "control", "control_without_token", "escape_segment"]
 
-DEFAULT_URL: Final = "http://127.0.0.1:8081"
 _PAGE: Final = 200
-KEY_MARK: Final = "GWK"
-"""What the access key ids of gateways begin with."""
+_ADMIN: Final = "GATEWAY_ADMIN_TOKEN"
 
 
-def connect(url: str, timeout: float) -> HTTPConnection:
+def connect(url: str, timeout: float, ca_file: str | None = None) -> HTTPConnection:
     """A connection to the host of a URL, not opened yet. Proxies of the environment are not used.
+
+    `ca_file` holds the authorities to trust instead of the system's.
 
     Raises:
         click.exceptions.Exit: the URL is none.
@@ -45,8 +48,18 @@ def connect(url: str, timeout: float) -> HTTPConnection:
         fail(f"{url!r} is not a URL.", Exit.USAGE)
     if parts.scheme not in {"http", "https"} or not host:
         fail(f"{url!r} is not an http:// or https:// URL.", Exit.USAGE)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    return kind(host, port, timeout=timeout)
+    if parts.scheme == "http":
+        return HTTPConnection(host, port, timeout=timeout)
+    return HTTPSConnection(host, port, timeout=timeout, context=None if ca_file is None else _trust(ca_file))
+
+
+def _trust(ca_file: str) -> ssl.SSLContext:
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        fail(f"{ca_file}: {error.strerror or 'no certificate authorities in PEM'}.", Exit.USAGE)
 
 
 def escape_segment(text: str) -> str:
@@ -58,13 +71,17 @@ def escape_segment(text: str) -> str:
 class Control:
     """The control API of one gateway. `timeout` is in seconds, for each read and write.
 
-    With a `key` of an app each request is signed by it, and no token is sent.
+    With a `key` of an app each request is signed by it, and no token is sent; a `sign_in` gives a token that has not
+    ended. `source` is where the token came from, for people.
     """
 
     url: str
     token: str = field(repr=False)
     timeout: float = 30.0
     key: Credentials | None = None
+    sign_in: SignIn | None = None
+    ca_file: str | None = None
+    source: str = _ADMIN
 
     def call(
         self,
@@ -88,7 +105,8 @@ class Control:
             status, text = self.ask(method, path, body, query=query)
         except (OSError, HTTPException) as error:
             fail(
-                f"No gateway answers at {self.url} ({_describe_cause(error)}): is it running, is GATEWAY_URL right?",
+                f"No gateway answers at {self.url} ({_describe_cause(error)}): is it running, is GATEWAY_URL "
+                "or the context right?",
                 Exit.UNREACHABLE,
             )
         if status == 404 and missing is not None:
@@ -130,19 +148,30 @@ class Control:
         wanted = {name: value for name, value in (query or {}).items() if value is not None}
         place = urlsplit(self.url).path.rstrip("/") + path
         target = place + (f"?{urlencode(wanted, quote_via=quote)}" if wanted else "")
-        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+        token = self.token if self.sign_in is None else self.sign_in.token()
+        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         payload = None if body is None else json.dumps(body).encode()
         if payload is not None:
             headers["Content-Type"] = "application/json"
         if self.key is not None:
             headers |= self._sign(self.key, method, place, wanted, payload or b"")
-        connection = connect(self.url, self.timeout)
+        connection = connect(self.url, self.timeout, self.ca_file)
         try:
             connection.request(method, target, payload, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    def ask_who(self) -> dict[str, Any] | None:
+        """Who the caller is for the gateway; None if nobody. Raises as `call`."""
+        from http.client import HTTPException
+
+        try:
+            status, text = self.ask("GET", "/v1/whoami")
+        except (OSError, HTTPException) as error:
+            fail(f"No gateway answers at {self.url} ({_describe_cause(error)}).", Exit.UNREACHABLE)
+        return None if status == 401 else self._read_answer(status, text)
 
     def _sign(
         self, key: Credentials, method: str, place: str, query: Mapping[str, Any], payload: bytes
@@ -195,45 +224,37 @@ class Control:
         if status == 401:
             if self.key is not None:
                 fail("The gateway does not take the key in AWS_ACCESS_KEY_ID: " + _describe_problem(value, status))
-            fail("The gateway does not know this admin token: set GATEWAY_ADMIN_TOKEN.")
+            if self.sign_in is not None:
+                fail("The gateway does not take your sign-in: gateway login, or gateway logout.")
+            if self.source != _ADMIN:
+                fail(f"The gateway does not know the admin token in {self.source}.")
+            fail("The gateway does not know this admin token: set GATEWAY_ADMIN_TOKEN, or gateway login.")
         return fail(_describe_problem(value, status), Exit.NOT_FOUND if status == 404 else Exit.FAILED)
 
 
 def control() -> Control:
-    """The control API that the environment names: with an admin's token, else with a key of an app.
+    """The control API that option, environment and context name, as whoever they say.
 
     Raises:
-        click.exceptions.Exit: neither is set.
+        click.exceptions.Exit: they name nobody, or cannot be read.
     """
-    if os.environ.get("GATEWAY_ADMIN_TOKEN", "").strip():
-        return control_without_token()
-    key = _read_key()
-    if key is None:
-        fail("Set GATEWAY_ADMIN_TOKEN to the gateway's admin token, or AWS_ACCESS_KEY_ID to a key of it.", Exit.USAGE)
-    return Control(os.environ.get("GATEWAY_URL") or DEFAULT_URL, "", key=key)
-
-
-def _read_key() -> Credentials | None:
-    """A gateway's key in the variables of AWS's own tools. A key of anybody else's is not for a gateway to see."""
-    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    public, secret, session = (os.environ.get(name, "").strip() for name in names)
-    if not public.startswith(KEY_MARK) or not secret:
-        return None
-    from gateway.core.backend import Credentials
-
-    return Credentials(public, secret, session or None)
+    found = control_without_token()
+    if not (found.token or found.key or found.sign_in):
+        fail(
+            "Set GATEWAY_ADMIN_TOKEN to the gateway's admin token, or AWS_ACCESS_KEY_ID to a key of it, "
+            "or sign in: gateway login.",
+            Exit.USAGE,
+        )
+    return found
 
 
 def control_without_token(timeout: float = 30.0) -> Control:
-    """The same, with or without a token: some of what it is asked for needs none.
-
-    Raises:
-        click.exceptions.Exit: the token has characters that no header can have. (A client's own message would show it.)
-    """
-    token = os.environ.get("GATEWAY_ADMIN_TOKEN", "").strip()
-    if not (token.isascii() and token.isprintable()):
-        fail("GATEWAY_ADMIN_TOKEN holds characters that no token has.", Exit.USAGE)
-    return Control(os.environ.get("GATEWAY_URL") or DEFAULT_URL, token, timeout)
+    """The same, as nobody where nobody is named: some of what it is asked for needs no token. Raises as `control`."""
+    place = choose_place()
+    shown = choose_credentials(place)
+    if shown is None:
+        return Control(place.url, "", timeout, ca_file=place.ca_file)
+    return Control(place.url, shown.token, timeout, shown.key, shown.sign_in, place.ca_file, shown.source)
 
 
 def _parse_object(text: bytes) -> dict[str, Any] | None:

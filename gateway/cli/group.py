@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 from gateway import __version__
+from gateway.cli.contexts import context_option
 from gateway.cli.output import EPILOG, Exit, fail
 from gateway.core.reasons import DependencyDown, Refused, SettingsError, UpstreamFailed
 
@@ -35,12 +36,34 @@ TREE: Final = {
         "gateway.cli.revocations:revocations",
         "Write the revocation list for gateways that follow a file.",
     ),
+    "login": ("gateway.cli.login:login", "Sign in to a gateway as yourself."),
+    "logout": ("gateway.cli.login:logout", "Sign out again."),
+    "context": ("gateway.cli.context:context", "Name several gateways, and choose between them."),
     "whoami": ("gateway.cli.whoami:whoami", "Show as whom the gateway knows you."),
     "backend": ("gateway.cli.operate:backend", "List backends, take one out of use and back."),
     "log-level": ("gateway.cli.operate:log_level", "Change how much a running gateway logs."),
     "support-bundle": ("gateway.cli.support:support_bundle", "Write what helps to find a fault into one archive."),
 }
 """Each command's name: where it is, and its line in the help of `gateway`."""
+
+LOCAL: Final = frozenset(
+    {
+        *("serve", "demo", "check", "doctor", "context", "completion", "audit verify", "policy test"),
+        *("link credentials", "link download"),
+    }
+)
+"""What speaks to no gateway's control API, or to none but that of a URL. Every other command takes `--context`."""
+
+
+def _take_context(command: click.Command, path: str) -> None:
+    """Give every command below this one `--context`, once."""
+    if path in LOCAL:
+        return
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            _take_context(below, f"{path} {name}")
+    elif not any("--context" in parameter.opts for parameter in command.params):
+        command.params.append(context_option())
 
 
 class _Tree(click.Group):
@@ -54,6 +77,7 @@ class _Tree(click.Group):
             return None
         module, _, name = TREE[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
+        _take_context(command, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -78,7 +102,10 @@ class _Tree(click.Group):
 
 
 @click.group(
-    cls=_Tree, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=_Tree,
+    epilog=EPILOG,
+    params=[context_option()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="gateway")
 def cli() -> None:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from gateway.core.duty import AdminTerms
 from gateway.core.grant import Grant, GrantAdmin
-from gateway.core.identity import ProxyRules, User
+from gateway.core.identity import ProxyRules, PublicClient, User
 from gateway.core.issued import RemoteIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.pattern import NamePattern
@@ -63,7 +63,7 @@ class Callers:
     `proxy` is how a front proxy says who its caller is. `roles` says which users and groups are `admin` or `audit`;
     everybody else has their own. `sidecar_apps` maps a sidecar's name to the apps of which it may have keys issued,
     `sidecar_serves` to the owners whose grants it is given (an admin, who is not named there, is given all).
-    `sts_roles` are those that holders of keys may take.
+    `sts_roles` are those that holders of keys may take. `clients` are those with which people sign in by themselves.
     """
 
     admins: Mapping[SecretHash, AdminTerms]
@@ -74,6 +74,7 @@ class Callers:
     sidecar_apps: Mapping[str, frozenset[str]]
     sidecar_serves: Mapping[str, tuple[NamePattern, ...]]
     sts_roles: Mapping[str, SessionRole]
+    clients: tuple[PublicClient, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,8 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint("GET", "/v1/openapi.json", PUBLIC, show_description, "description", "operation", "This document"),
     Endpoint("GET", "/v1/whoami", Access.KNOWN, whoami.show_caller, "whoami", "operation",
              "Who the caller is here, and what they may ask", answer=whoami.WhoView),
+    Endpoint("GET", "/v1/sign-in", PUBLIC, whoami.show_issuers, "signIn", "operation",
+             "At which issuers people sign in, with a program of their own", answer=whoami.SignInView),
     Endpoint("PUT", "/v1/log", ADMIN, operations.set_log_level, "setLogLevel", "operation",
              "How much this process logs, for a time or until a reload",
              body=operations.LogBody, answer=operations.LogView),

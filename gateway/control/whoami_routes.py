@@ -1,4 +1,4 @@
-"""Owns what `/v1/whoami` does: it tells a caller who they are here, and what they may ask.
+"""Owns what `/v1/whoami` and `/v1/sign-in` do: who the caller is here, what they may ask, and where people sign in.
 
 Refuses to own how somebody is recognised (`gateway.control.guard`).
 """
@@ -16,7 +16,7 @@ from gateway.core.duty import Duty
 from gateway.core.units import format_instant
 from gateway.wire.replies import Reply
 
-__all__ = ["WhoView", "show_caller"]
+__all__ = ["SignInView", "WhoView", "show_caller", "show_issuers"]
 
 
 class WhoView(View):
@@ -40,3 +40,27 @@ async def show_caller(api: Api, call: Call[None, None]) -> Reply:
             until=None if caller.until is None else format_instant(caller.until),
         )
     )
+
+
+class IssuerView(View):
+    """An issuer of OpenID Connect. A bearer token here has to be signed by it and to name the audience."""
+
+    issuer: str
+    client_id: Annotated[str, Field(description="The command line's public client, which has no secret")]
+    audience: str
+    scopes: list[str]
+
+
+class SignInView(View):
+    """Where people sign in for this API. Nothing in it is a secret, and everybody may read it."""
+
+    issuers: list[IssuerView]
+
+
+async def show_issuers(api: Api, call: Call[None, None]) -> Reply:
+    clients = api.deps.live.callers().clients
+    issuers = [
+        IssuerView(issuer=one.issuer, client_id=one.client_id, audience=one.audience, scopes=list(one.scopes))
+        for one in clients
+    ]
+    return view_reply(SignInView(issuers=issuers))

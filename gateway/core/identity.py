@@ -16,7 +16,7 @@ from gateway.core.attempt import Principal
 from gateway.core.pattern import NamePattern
 from gateway.core.values import dataclass
 
-__all__ = ["ALGORITHMS", "IdentityRules", "ProxyRules", "Role", "User", "UserRules", "groups_of"]
+__all__ = ["ALGORITHMS", "IdentityRules", "ProxyRules", "PublicClient", "Role", "User", "UserRules", "groups_of"]
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
 """Only asymmetric ones."""
@@ -92,6 +92,17 @@ class ProxyRules:
     groups_header: str | None
     networks: tuple[IPv4Network | IPv6Network, ...]
     socket: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PublicClient:
+    """As which client, which needs no secret, people sign in at an issuer with a program of their own, and whom the
+    tokens that are taken here have to be for."""
+
+    issuer: str
+    client_id: str
+    audience: str
+    scopes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

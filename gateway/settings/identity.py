@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
-from gateway.core.identity import ALGORITHMS, IdentityRules, ProxyRules, Role, UserRules
+from gateway.core.identity import ALGORITHMS, IdentityRules, ProxyRules, PublicClient, Role, UserRules
 from gateway.core.pattern import NamePattern
 from gateway.schema.names import App
 from gateway.schema.texts import Text
@@ -24,7 +24,14 @@ from gateway.settings.files import Authorities, require_file
 from gateway.settings.proxies import Proxy, expand_networks
 from gateway.settings.secret import SecretRef
 
-__all__ = ["IdentityRole", "IdentitySettings", "IdentityUsers", "ProxyUserSettings", "RoleSettings"]
+__all__ = [
+    "CliClientSettings",
+    "IdentityRole",
+    "IdentitySettings",
+    "IdentityUsers",
+    "ProxyUserSettings",
+    "RoleSettings",
+]
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}", re.ASCII)
 _TAKEN = frozenset(
@@ -87,6 +94,7 @@ HeaderName = Annotated[
 ]
 Subject = Annotated[Text, AfterValidator(_check_subject)]
 Claim = Annotated[Text, Field(pattern=r"^[!-~]+$")]
+RequestedScope = Annotated[Text, Field(pattern=r"^[!#-\[\]-~]+$")]
 UserPattern = Annotated[NamePattern, PlainValidator(_parse_user_pattern), WithJsonSchema({"type": "string"})]
 StaffPattern = Annotated[NamePattern, PlainValidator(_parse_staff), WithJsonSchema({"type": "string"})]
 StaffPatterns = Annotated[tuple[StaffPattern, ...], one_or_more(StaffPattern)]
@@ -156,6 +164,26 @@ class IdentityUsers(BaseModel):
         return UserRules(self.name, self.groups, self.admit)
 
 
+class CliClientSettings(BaseModel):
+    """The command line signs people in at this issuer (`gateway login`): with PKCE through a browser of theirs, back to
+    `http://127.0.0.1:PORT/callback` at any port, or by a device code."""
+
+    model_config = ENTRY
+
+    client_id: Text
+    """A public client: it has no secret, and everybody may know it."""
+    scopes: Annotated[tuple[RequestedScope, ...], one_or_more(RequestedScope), Field(min_length=1)] = (
+        *("openid", "email", "profile"),
+    )
+    """What is asked for; `offline_access` beside them has many issuers let a sign-in be renewed."""
+
+    @model_validator(mode="after")
+    def _asks_who(self) -> CliClientSettings:
+        if "openid" not in self.scopes:
+            raise ValueError("does not ask for openid among the scopes: without it nobody is named")
+        return self
+
+
 class IdentitySettings(BaseModel):
     """An issuer of OpenID Connect: of the tokens of workloads (AssumeRoleWithWebIdentity), of people, or of both."""
 
@@ -176,6 +204,8 @@ class IdentitySettings(BaseModel):
     """What `aud` has to name, so that a token made for somebody else is worth nothing here."""
     users: IdentityUsers | None = None
     """Left out, no token of this issuer opens the control API."""
+    cli: CliClientSettings | None = None
+    """Left out, nobody signs in at this issuer with the command line."""
     algorithms: Annotated[tuple[Algorithm, ...], one_or_more(Algorithm), Field(min_length=1)] = ALGORITHMS
     """By which its tokens may be signed."""
     roles: Annotated[dict[str, IdentityRole], Field(min_length=1)] | None = None
@@ -189,7 +219,15 @@ class IdentitySettings(BaseModel):
     def _says_for_what(self) -> IdentitySettings:
         if self.roles is None and self.users is None:
             raise ValueError("believes an issuer for nothing: write roles, or users, or both")
+        if self.cli is not None and self.users is None:
+            raise ValueError("has people sign in at an issuer that may speak of none: write users")
         return self
+
+    @property
+    def public_client(self) -> PublicClient | None:
+        if self.cli is None:
+            return None
+        return PublicClient(self.issuer, self.cli.client_id, self.audience, self.cli.scopes)
 
     @property
     def rules(self) -> IdentityRules:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -120,16 +121,26 @@ def in_force() -> Policy:
     return POLICY
 
 
-@pytest.fixture
-def terminal(listener: Listener, in_force: Policy) -> Iterator[Terminal]:
-    """The command line before a real control API on memory state, whose links point at `listener`."""
+@pytest.fixture(autouse=True)
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the command line keeps what it keeps; nothing of whoever runs the tests is read."""
+    folder = tmp_path / "kept"
+    monkeypatch.setenv("GATEWAY_CONFIG_DIR", str(folder))
+    for name in ("GATEWAY_CONTEXT", "GATEWAY_URL", "GATEWAY_ADMIN_TOKEN", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@contextmanager
+def control_api(**changes: Any) -> Iterator[str]:
+    """The address of a real control API on memory state, in a thread of its own; `changes` are those of `serving`."""
     opened: list[str] = []
     ready = threading.Event()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with serving(public_url=lambda: listener.url, policy=lambda: in_force) as desk:
+        async with serving(**changes) as desk:
             opened.append(desk.url)
             ready.set()
             await stop.wait()
@@ -137,10 +148,19 @@ def terminal(listener: Listener, in_force: Policy) -> Iterator[Terminal]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     assert ready.wait(10)
-    yield Terminal(opened[0])
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
-    loop.close()
+    try:
+        yield opened[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+def terminal(listener: Listener, in_force: Policy) -> Iterator[Terminal]:
+    """The command line before a real control API on memory state, whose links point at `listener`."""
+    with control_api(public_url=lambda: listener.url, policy=lambda: in_force) as url:
+        yield Terminal(url)
 
 
 @pytest.fixture

@@ -33,13 +33,14 @@ CONTRACT = {
     "policy": {"explain", "test"},
     "backend": {"ls", "drain", "resume"},
     "revocations": {"export"},
+    "context": {"add", "use", "ls", "rm"},
 }
 
 
 def test_every_command_of_the_contract_is_there():
     """The names that scripts rely on."""
     single = {"serve", "demo", "check", "doctor", "audit", "revoke", "log-level", "support-bundle", "whoami"}
-    single |= {"approvals", "approve", "reject"}
+    single |= {"approvals", "approve", "reject", "login", "logout"}
     assert single | set(CONTRACT) == set(TREE)
     for name, members in CONTRACT.items():
         command = cli.get_command(click.Context(cli), name)

@@ -214,6 +214,7 @@ CALLERS: Final[dict[str, Any]] = {
     "sidecar_apps": {},
     "sidecar_serves": {},
     "sts_roles": {},
+    "clients": (),
 }
 HEAD_SECONDS: Final = 5.0
 

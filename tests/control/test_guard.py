@@ -51,6 +51,7 @@ def guard(
         "sidecar_apps": {},
         "sidecar_serves": {},
         "sts_roles": {},
+        "clients": (),
     } | more
     callers = Callers(admins=known, **parts)
     state = open_memory(clock=lambda: now)

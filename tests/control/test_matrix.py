@@ -49,7 +49,9 @@ SIDECARS: Final = frozenset({"admin", "sidecar"})
 READERS: Final = frozenset({"admin", "auditor", "staff"})
 
 EXPECTED: Final[dict[str, frozenset[str]]] = {
-    **dict.fromkeys(("healthy", "ready", "metrics", "description", "assumeRole", "assumeRoleBelow"), EVERYBODY),
+    **dict.fromkeys(
+        ("healthy", "ready", "metrics", "description", "signIn", "assumeRole", "assumeRoleBelow"), EVERYBODY
+    ),
     "containerCredentials": frozenset({"app"}),
     "whoami": EVERYBODY - {"nobody", "former"},
     **dict.fromkeys(("setLogLevel", "drainBackend", "resealKeys"), frozenset({"admin"})),

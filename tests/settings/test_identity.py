@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.core.attempt import Principal
-from gateway.core.identity import ProxyRules, UserRules
+from gateway.core.identity import ProxyRules, PublicClient, UserRules
 from gateway.core.pattern import NamePattern
 from tests.settings.conftest import Folder
 
@@ -38,6 +38,23 @@ def test_an_issuer_and_its_roles_are_read(folder: Folder) -> None:
     assert found.bearer is not None
     assert "a-pods-own-token" == found.bearer.resolve()
     assert "a-pods-own-token" not in repr(found)
+
+
+def test_the_command_line_has_a_client_of_its_own(folder: Folder) -> None:
+    """Public, with what it asks for; left out, nobody signs in with it."""
+    settings = folder.settings(
+        """state: memory://
+control:
+  identity:
+    - {issuer: https://a.example, audience: x, users: {admit: a}, cli: {client_id: gateway-cli}}
+    - {issuer: https://b.example, audience: x, users: {admit: b}}
+    - {issuer: https://c.example, audience: x, users: {admit: c}, cli: {client_id: c, scopes: [openid, offline_access]}}
+"""
+    )
+    first, second, third = [one.public_client for one in settings.control.identity]
+    assert PublicClient("https://a.example", "gateway-cli", "x", ("openid", "email", "profile")) == first
+    assert second is None
+    assert PublicClient("https://c.example", "c", "x", ("openid", "offline_access")) == third
 
 
 def test_nobody_is_believed_unless_it_is_written(folder: Folder) -> None:
@@ -108,6 +125,18 @@ ONE = "{issuer: https://a.b, audience: x, users: {admit: a}}"
         (
             "identity: {issuer: http://a.b, audience: x, users: {admit: a}}",
             "control.identity.issuer: must be the issuer",
+        ),
+        (
+            "identity: {issuer: https://a.b, audience: x, users: {admit: a}, cli: {client_id: c, scopes: email}}",
+            "control.identity.cli: does not ask for openid",
+        ),
+        (
+            "identity: {issuer: https://a.b, audience: x, users: {admit: a}, cli: {}}",
+            "control.identity.cli: the key 'client_id' is missing",
+        ),
+        (
+            "identity: {issuer: https://a.b, audience: x, cli: {client_id: c}, roles: {r: {app: app:r, subjects: s}}}",
+            "control.identity: has people sign in at an issuer that may speak of none",
         ),
         ("proxy_user: {header: X-User}", "control.proxy_user: the key 'from' is missing"),
         ("proxy_user: {header: X-User, from: []}", "control.proxy_user.from: must have at least 1"),
