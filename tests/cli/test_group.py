@@ -26,6 +26,7 @@ CONTRACT = {
         "log",
         "qr",
         "download",
+        "credentials",
         "suspend",
         "resume",
     },
