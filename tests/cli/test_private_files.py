@@ -22,8 +22,8 @@ def test_the_folder_is_where_the_person_has_configuration(monkeypatch):
     monkeypatch.delenv("GATEWAY_CONFIG_DIR")
     assert Path("/x/gateway") == config_folder()
     monkeypatch.setenv("XDG_CONFIG_HOME", "x")
-    monkeypatch.setenv("HOME", "/home/ann")
-    assert Path("/home/ann/.config/gateway") == config_folder()
+    monkeypatch.setenv("HOME", "/people/ann")
+    assert Path("/people/ann/.config/gateway") == config_folder()
 
 
 def test_what_is_written_is_the_persons_alone(config, monkeypatch):
