@@ -13,6 +13,7 @@ import asyncio
 from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
+from threading import get_ident
 from typing import Any, Final, cast
 
 __all__ = ["EagerTask", "Signal"]
@@ -22,7 +23,8 @@ _Entering = Callable[[asyncio.AbstractEventLoop, object], None]
 # Documented for other implementations of tasks (docs.python.org, asyncio, "Extending"); stubs know asyncio's own only.
 _enter_task: Final = cast("_Entering", asyncio.tasks._enter_task)  # noqa: SLF001
 _leave_task: Final = cast("_Entering", asyncio.tasks._leave_task)  # noqa: SLF001
-_current_task: Final = cast("Callable[[asyncio.AbstractEventLoop | None], object]", asyncio.current_task)
+_stepping: Final = set[int]()
+"""The threads in which an eager task runs right now. Asking asyncio for the current task costs a system call."""
 
 
 class Signal:
@@ -49,8 +51,8 @@ class Signal:
             waiter.set_result(None)
 
     def __await__(self) -> Generator[Any, None, None]:
-        if type(_current_task(None)) is EagerTask:
-            yield self  # which has it wait here
+        if get_ident() in _stepping:
+            yield self  # to the eager task, which has it wait here
             return
         self._waiter = waiter = asyncio.get_running_loop().create_future()
         try:
@@ -128,6 +130,8 @@ class EagerTask(asyncio.Future[None]):
         except RuntimeError:  # inside of another task's turn
             loop.call_soon(self._step, error)
             return
+        thread = get_ident()
+        _stepping.add(thread)
         if self._cancelled_next:
             self._cancelled_next = False
             error = error if isinstance(error, CancelledError) else CancelledError()
@@ -152,6 +156,7 @@ class EagerTask(asyncio.Future[None]):
             raise
         finally:
             error = None  # its traceback holds this frame
+            _stepping.discard(thread)
             _leave_task(loop, self)
         self._wait_for(awaited)
 

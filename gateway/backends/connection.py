@@ -63,7 +63,6 @@ class Connection(asyncio.BufferedProtocol):
         "_first",
         "_head_patience",
         "_lending",
-        "_loop",
         "_mark_bytes",
         "_mark_time",
         "_paused",
@@ -77,6 +76,7 @@ class Connection(asyncio.BufferedProtocol):
         "closed",
         "idle_since",
         "keep_alive_seconds",
+        "loop",
         "on_done",
         "on_lost",
         "request_sent",
@@ -85,7 +85,7 @@ class Connection(asyncio.BufferedProtocol):
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, scratch: memoryview, timeouts: Timeouts) -> None:
-        self._loop = loop
+        self.loop = loop
         self._scratch = scratch
         self._first = scratch[:FIRST_READ]
         self._timeouts = timeouts
@@ -150,7 +150,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         if self._drained is None:
-            self._drained = self._loop.create_future()
+            self._drained = self.loop.create_future()
 
     def resume_writing(self) -> None:
         drained, self._drained = self._drained, None

@@ -93,7 +93,7 @@ class Pool:
         """
         if not self._idle:
             return None
-        oldest = asyncio.get_running_loop().time() - min(self._idle_limit, WRITE_IDLE_LIMIT if write else IDLE_LIMIT)
+        oldest = self._idle[-1].loop.time() - min(self._idle_limit, WRITE_IDLE_LIMIT if write else IDLE_LIMIT)
         while self._idle and self._idle[-1].idle_since >= oldest:
             connection = self._idle.pop()
             if not connection.closed and (not write or connection.is_quiet()):
@@ -136,7 +136,7 @@ class Pool:
         if connection.keep_alive_seconds is not None:
             # A second less than the store says: its close must not cross our next request.
             self._idle_limit = min(IDLE_LIMIT, connection.keep_alive_seconds - 1.0)
-        connection.idle_since = asyncio.get_running_loop().time()
+        connection.idle_since = connection.loop.time()
         self._idle.append(connection)
 
     def retire(self) -> None:

@@ -6,6 +6,7 @@ Refuses to own connections and threads (`database`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from sqlite3 import Connection
 from typing import Final
 
@@ -18,6 +19,7 @@ __all__ = ["SqliteLedger"]
 
 _RECORDS: Final = "SELECT at, number, document FROM records WHERE grant_id = ?"
 _NEWEST: Final = "ORDER BY at DESC, number DESC LIMIT ?"
+_ROWS_AT_ONCE: Final = 200
 _PRUNED_AT_ONCE: Final = 1000
 _PRUNE: Final = (
     "DELETE FROM records WHERE number IN (SELECT number FROM records WHERE at < ? LIMIT ?)",
@@ -37,8 +39,7 @@ class SqliteLedger:
 
     async def append(self, records: Sequence[Record]) -> None:
         rows = [(record.grant_id, record.at, record_text(record)) for record in records]
-        statement = "INSERT INTO records (grant_id, at, document) VALUES (?, ?, ?)"
-        await self._database.write("audit", lambda tx: tx.executemany(statement, rows))
+        await self._database.write("audit", lambda tx: _append(tx, rows))
 
     async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
         if not storable_id(grant_id):
@@ -73,6 +74,15 @@ class SqliteLedger:
             forgotten += records
             if not more:
                 return forgotten
+
+
+def _append(tx: Connection, rows: Sequence[tuple[str | None, float, str]]) -> None:
+    """Many rows in one statement: between two statements the event loop's thread waits for this one, or this for it."""
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        places = ", ".join(["(?, ?, ?)"] * len(some))
+        statement = f"INSERT INTO records (grant_id, at, document) VALUES {places}"  # noqa: S608 (placeholders)
+        tx.execute(statement, list(chain.from_iterable(some)))
 
 
 def _add_to_trail(tx: Connection, event: AuditEvent) -> None:

@@ -100,9 +100,10 @@ class GroupWriter:
             self._check()
             connection = self._connection = self._connection or self._connect()
             connection.execute("BEGIN IMMEDIATE")
+            alone = len(group) == 1
             for job in group:
-                _attempt(connection, job)
-            connection.execute("COMMIT")
+                _attempt(connection, job, alone=alone)
+            connection.execute("ROLLBACK" if alone and group[0].error is not None else "COMMIT")
         except sqlite3.Error as error:
             self._drop()
             for job in group:
@@ -122,9 +123,13 @@ class GroupWriter:
                 loop.call_soon_threadsafe(_resolve, mine)
 
 
-def _attempt(connection: sqlite3.Connection, job: _Job) -> None:
-    """Run one piece of work. Raises sqlite3.Error only for faults that the whole group shares."""
-    connection.execute("SAVEPOINT job")
+def _attempt(connection: sqlite3.Connection, job: _Job, *, alone: bool) -> None:
+    """Run one piece of work, of which nothing is left if it fails; what is `alone` is taken back with its transaction.
+
+    Raises sqlite3.Error only for faults that the whole group shares.
+    """
+    if not alone:
+        connection.execute("SAVEPOINT job")
     try:
         job.answer = job.work(connection)
     except sqlite3.Error as error:
@@ -133,6 +138,8 @@ def _attempt(connection: sqlite3.Connection, job: _Job) -> None:
         job.error = error
     except Exception as error:  # noqa: BLE001 (carried to the caller who handed the work in)
         job.error = error
+    if alone:
+        return
     if job.error is not None:
         connection.execute("ROLLBACK TO job")
     connection.execute("RELEASE job")

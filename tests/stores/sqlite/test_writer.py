@@ -85,6 +85,29 @@ async def test_a_bad_piece_of_work_fails_alone(traced: Traced, writer: GroupWrit
     assert rows(traced.path) == [1, 2]
 
 
+async def test_what_fails_alone_leaves_nothing_either(traced: Traced, writer: GroupWriter) -> None:
+    """A piece of work that has its transaction for itself is taken back with it; the next one finds a clean table."""
+
+    def half(tx: sqlite3.Connection) -> None:
+        tx.execute("INSERT INTO t VALUES ('half')")
+        raise KeyError("mine")
+
+    for work, kind in (
+        (half, KeyError),
+        (insert(1), None),
+        (insert(1), ValueError),
+        (half, KeyError),
+        (insert(2), None),
+    ):
+        if kind is None:
+            await writer.run("grants", work)
+        else:
+            with pytest.raises(kind):
+                await writer.run("grants", work)
+    assert rows(traced.path) == [1, 2]
+    assert (1, 5) == (traced.opened, sum(line.startswith("BEGIN") for line in traced.trace))
+
+
 async def test_a_failed_commit_fails_all_and_heals(traced: Traced, writer: GroupWriter) -> None:
     """When the commit fails nobody is acknowledged, nothing is kept, and the next call opens a new connection."""
 
