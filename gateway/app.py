@@ -33,6 +33,7 @@ from gateway.control.serve import ControlPlane
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
+from gateway.control.usecases.unapproved import UnapprovedGrants
 from gateway.core.attempt import Address
 from gateway.core.reasons import DependencyDown, Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
@@ -134,7 +135,7 @@ class _App:
         self.health = Health()
         self._fixed = self.settings.fixed_at_start
         self._callers = _make_callers(self.settings)
-        self._settings_read = asyncio.Event()
+        self._settings_read, self._rules_read = asyncio.Event(), asyncio.Event()
         self._level_back: asyncio.TimerHandle | None = None
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -296,6 +297,7 @@ class _App:
 
     def _work(self) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
         plane = self.plane
+        unapproved = UnapprovedGrants(self._stores(), self._live(), self._journal(), self.metrics.set_waiting)
         orphaned = OrphanedKeys(self._stores(), self._live(), self._journal(), lambda: compile_sources(self.settings))
         return (
             *(() if self._list is None else self._list_work(self._list)),
@@ -304,6 +306,7 @@ class _App:
             ("renewals", self.renewals.run()),
             ("ends", plane.transfers.watch_ends(plane.clock)),
             ("sources", orphaned.watch(self._settings_read)),
+            ("approvals", unapproved.watch(self._rules_read)),
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
             ("reservations", keep_reservations(plane.leases, plane.transfers, plane.clock)),
@@ -446,6 +449,7 @@ class _App:
         self._log_as_set()
         self.renewals.rules_changed()
         self._settings_read.set()
+        self._rules_read.set()
         self._forgetting = asyncio.get_running_loop().create_task(forgetting)
         self.metrics.count_reload("ok")
         _log.info("reloaded", cause=cause)
@@ -459,14 +463,19 @@ class _App:
             _log.warning("the policies may not be meant so", detail=text)
 
     async def _prune(self) -> None:
+        """Forget what has been kept for long enough; asked hourly, and more often where that is not long."""
+        kept = self.settings.state.keep_expired
+        pause = _PRUNE_SECONDS if kept is None else min(_PRUNE_SECONDS, max(1.0, kept / 4))
         while True:
             try:
                 if self.state.sealed is not None:
                     await self.state.sealed.log_old_seals()
                 await self.state.ledger.prune(time.time() - self.settings.records.keep)
+                if kept is not None:
+                    await self.state.grants.prune(time.time() - kept)
             except DependencyDown as failure:
-                _log.warning("old records could not be pruned, or old seals not be counted", detail=failure.detail)
-            await asyncio.sleep(_PRUNE_SECONDS)
+                _log.warning("what is old could not be pruned, or old seals not be counted", detail=failure.detail)
+            await asyncio.sleep(pause)
 
 
 def _make_snapshot(loaded: Loaded) -> Snapshot:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from gateway.core.values import dataclass
-from gateway.schema.quantities import Duration
+from gateway.schema.quantities import Duration, DurationOrNone
 from gateway.settings.entry import ENTRY, written_as
 from gateway.settings.files import LaterFile
 from gateway.settings.secret import SecretReader, SecretRef, is_reference
@@ -145,6 +145,8 @@ class StateSettings(BaseModel):
 
     Without one, a copy of the store and a key's access key id open that key's secret, and passwords can be guessed.
     """
+    keep_expired: DurationOrNone = 30 * 86400.0
+    """How long links and keys stay listed, and can be revived, after they have expired; `none` is for good."""
     revocations: ListSettings | None = None
     """A list in a file that is followed beside the grants' own revocations."""
     accept_redis_durability: StrictBool = False

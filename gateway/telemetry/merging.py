@@ -22,6 +22,7 @@ Choose = Callable[[float, float], float]
 _CHOSEN: Final[Mapping[str, Choose]] = {
     "gateway_revocation_view_age_seconds": max,
     "gateway_revocation_list_age_seconds": max,
+    "gateway_grants_awaiting_approval": max,
     "gateway_state_store_up": min,
     "gateway_config_last_reload_successful": min,
     "gateway_config_last_reload_success_timestamp_seconds": min,

@@ -177,6 +177,7 @@ class Metrics:
         self._reloaded_at = Level(
             "gateway_config_last_reload_success_timestamp_seconds", "When the settings in force were taken over."
         )
+        self._waiting = Level("gateway_grants_awaiting_approval", "Links and keys that somebody else has to release.")
         self._certificate_ends = Level(
             "gateway_tls_certificate_expiry_timestamp_seconds",
             "When the first of the listeners' certificates ends; 0 without TLS.",
@@ -280,6 +281,10 @@ class Metrics:
         self._reload_ok.value = float(result == "ok")
         if result == "ok":
             self._reloaded_at.value = time.time()
+
+    def set_waiting(self, count: int) -> None:
+        """So many grants wait for an approval, in the whole store."""
+        self._waiting.value = count
 
     def set_certificate_end(self, at: float) -> None:
         """Certificates were loaded, the first of which ends then (seconds since the epoch)."""

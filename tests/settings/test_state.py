@@ -15,6 +15,14 @@ REDIS = (
 
 
 @pytest.mark.parametrize(
+    ("text", "kept"), [("", 2592000.0), (", keep_expired: 2h", 7200.0), (", keep_expired: none", None)]
+)
+def test_what_expired_is_kept_for_a_time(folder: Folder, text: str, kept: float | None) -> None:
+    """Thirty days unless it is said; `none` is for good."""
+    assert kept == folder.settings(f"state: {{grants: memory://{text}}}").state.keep_expired
+
+
+@pytest.mark.parametrize(
     ("text", "engines"),
     [
         ("state: memory://", ("memory", "memory", "memory")),

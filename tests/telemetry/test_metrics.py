@@ -41,6 +41,7 @@ CONTRACT = {
     "gateway_config_last_reload_successful",
     "gateway_dropped_records_total",
     "gateway_state_store_up",
+    "gateway_grants_awaiting_approval",
 }
 
 

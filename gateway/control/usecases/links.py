@@ -10,7 +10,7 @@ that they come with; what somebody else changes, on those it stood on before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from enum import Enum
 from typing import Final, Literal
@@ -287,9 +287,11 @@ def _check_form(grant: Grant, now: float, before: float | None) -> None:
         raise Refused(Reason.BAD_ARGUMENT, "once is for a link that is read, and is one use")
 
 
-async def list_living(grants: GrantAdmin, wanted: GrantFilter) -> AsyncIterator[Grant]:
+async def list_living(
+    grants: GrantAdmin, wanted: GrantFilter, states: Iterable[GrantState] = LIVING
+) -> AsyncIterator[Grant]:
     """Every grant that fits and has not ended, whatever keeps it from being used now."""
-    for state in LIVING:
+    for state in states:
         cursor: str | None = None
         while True:
             page = await grants.page(replace(wanted, state=state), cursor, _PAGE)
