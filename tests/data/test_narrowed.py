@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core.approval import Waiting
 from gateway.core.backend import Credentials
 from gateway.core.grant import Grant
 from gateway.core.narrowing import Narrowing
@@ -274,6 +275,7 @@ ENDING: dict[str, dict[str, Any]] = {
     "another action": {"narrowed": (Narrowing(bucket="reports", actions=frozenset({Action.LIST})),)},
     "an end": {"expires_at": 1.0},
     "a suspension": {"suspended_at": 1.0},
+    "an approval that it needs again": {"waiting": Waiting(1.0, 9e9, ())},
     "other networks": {"cidrs": (ip_network("192.0.2.0/24"),)},
     "fewer bytes": {"budget": 10},
 }

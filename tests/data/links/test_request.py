@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from gateway.core.approval import Waiting
+from gateway.core.password import hash_password
 from gateway.core.request import Action
 from tests.data.harness import Rig
 
@@ -129,6 +131,54 @@ async def test_a_link_lives_when_it_lives(rig: Rig, fields: dict[str, float], st
     times = {name: rig.clock.now + offset for name, offset in fields.items()}
     assert status == (await rig.fetch(await rig.link(**times))).status
     assert reason == (await rig.last()).reason
+
+
+TRIES: list[tuple[str, str, dict[str, str], bytes]] = [
+    ("GET", "", BROWSER, b""),
+    ("GET", "?download=1", {}, b""),
+    ("GET", "", {"User-Agent": "Slackbot-LinkExpanding 1.0"}, b""),
+    ("GET", "", {"Authorization": "Basic OndvcmQ="}, b""),
+    ("POST", "", {"Content-Type": "application/x-www-form-urlencoded"}, b"password=word"),
+    ("HEAD", "", {}, b""),
+    ("PUT", "", {}, b"new"),
+    ("POST", "", {"Tus-Resumable": "1.0.0", "Upload-Length": "3"}, b""),
+    ("POST", "/credentials", {}, b""),
+]
+
+
+@pytest.mark.parametrize(("method", "tail", "headers", "body"), TRIES)
+async def test_a_link_that_is_not_released_says_that_and_nothing_else(
+    rig: Rig, method: str, tail: str, headers: dict[str, str], body: bytes
+) -> None:
+    """Whatever is tried, whatever kind of link it is: no name, no size, no question for its password, no store asked.
+
+    Once it is released, the same link is as any other.
+    """
+    rig.store.hold("inside/a.txt", b"hello")
+    waiting = Waiting(rig.clock.now, rig.clock.now + 60, ("app:billing",))
+    fields = {
+        "actions": frozenset({Action.READ, Action.WRITE}),
+        "uses": 3,
+        "password": hash_password("word", bytes(16)),
+    }
+    token, grant = await rig.granted(waiting=waiting, **fields)
+    got = await rig.ask(method, f"/s/{token}{tail}", headers, body)
+    assert (403, []) == (got.status, rig.store.seen)
+    assert "awaiting_approval" == (await rig.last()).reason
+    if method != "HEAD":
+        assert "not released yet" in got.text
+    for betrayed in ("a.txt", "hello", "password", "assword", "billing", grant.id):
+        assert betrayed not in got.text
+    assert got.header("www-authenticate") is None
+    await rig.edit(grant, waiting=None)
+    assert 401 == (await rig.ask("GET", f"/s/{token}", {})).status
+
+
+async def test_a_link_that_nobody_released_in_time_has_expired(rig: Rig) -> None:
+    """As any other that has."""
+    token = await rig.link(waiting=Waiting(rig.clock.now - 60, rig.clock.now, ()))
+    assert 410 == (await rig.fetch(token)).status
+    assert "expired" == (await rig.last()).reason
 
 
 LOOKS = [

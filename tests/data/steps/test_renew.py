@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from gateway.core.approval import ApprovalTerms, Waiting
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.grant import Grant
 from gateway.core.password import hash_password
+from gateway.core.pattern import NamePattern
 from gateway.core.policy import Policy
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.record import Outcome
@@ -40,6 +42,13 @@ def mine(*more: Rule, **backend: Any) -> Policy:
 
 
 MINE = mine()
+TERMS = ApprovalTerms((NamePattern.of("user:ann"),), 60.0)
+
+
+def asking() -> Policy:
+    return policy(rule("mine", who="app:billing", approval=TERMS))
+
+
 SALT = bytes(16)
 FIELDS: dict[str, Any] = {
     "actions": {Action.READ, Action.LIST, Action.WRITE},
@@ -86,6 +95,8 @@ ENDINGS: dict[str, tuple[Change, Reason]] = {
     "ended by hand": (edit(expires_at=NOW), Reason.EXPIRED),
     "ended by itself": (time_passes, Reason.EXPIRED),
     "suspended": (edit(suspended_at=NOW), Reason.SUSPENDED),
+    "to be approved again": (edit(waiting=Waiting(NOW, NOW + 60, ())), Reason.AWAITING_APPROVAL),
+    "a rule asks for an approval": (lambda rig, _: rig.reload(asking()), Reason.AWAITING_APPROVAL),
     "begins later": (edit(not_before=NOW + 60), Reason.NOT_YET_VALID),
     "other networks": (edit(cidrs=(ip_network("192.0.2.0/24"),)), Reason.PEER_NOT_ALLOWED),
     "a password": (edit(password=hash_password("new", SALT)), Reason.PASSWORD_REQUIRED),
