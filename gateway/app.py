@@ -35,7 +35,7 @@ from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.control.usecases.unapproved import UnapprovedGrants
 from gateway.core.attempt import Address
-from gateway.core.reasons import DependencyDown, Reason, SettingsError
+from gateway.core.reasons import Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.core.token import hash_secret
 from gateway.data.plane import DataPlane, Snapshot, Terms
@@ -61,6 +61,7 @@ from gateway.settings.proxies import expand_networks
 from gateway.settings.sources import compile_sources, source_address
 from gateway.settings.watch import Loaded, Reloader, watch
 from gateway.stores.monitor import StoreMonitor
+from gateway.stores.retention import prune_for_ever
 from gateway.stores.revocation_file import RevocationFile
 from gateway.stores.seal import Sealer
 from gateway.stores.state import State, open_state
@@ -75,7 +76,6 @@ from gateway.telemetry.worker_mesh import WorkerMesh
 __all__ = ["check_files", "run"]
 
 _log = structlog.get_logger("gateway")
-_PRUNE_SECONDS: Final = 3600.0
 _DRAIN_TICK: Final = 0.05
 
 
@@ -310,7 +310,12 @@ class _App:
             ("transfers", plane.transfers.watch()),
             ("records", plane.accounts.run()),
             ("reservations", keep_reservations(plane.leases, plane.transfers, plane.clock)),
-            ("retention", self._prune()),
+            (
+                "retention",
+                prune_for_ever(
+                    self.state, lambda: self.settings.records.keep, self.settings.state.keep_expired, time.time
+                ),
+            ),
             ("store monitor", self.monitor.run()),
             ("memory", give_back()),
             ("reload", watch(self.reloader, lambda: self._reload("change"))),
@@ -461,21 +466,6 @@ class _App:
     def _warn(self) -> None:
         for text in self.loaded.policies.warnings:
             _log.warning("the policies may not be meant so", detail=text)
-
-    async def _prune(self) -> None:
-        """Forget what has been kept for long enough; asked hourly, and more often where that is not long."""
-        kept = self.settings.state.keep_expired
-        pause = _PRUNE_SECONDS if kept is None else min(_PRUNE_SECONDS, max(1.0, kept / 4))
-        while True:
-            try:
-                if self.state.sealed is not None:
-                    await self.state.sealed.log_old_seals()
-                await self.state.ledger.prune(time.time() - self.settings.records.keep)
-                if kept is not None:
-                    await self.state.grants.prune(time.time() - kept)
-            except DependencyDown as failure:
-                _log.warning("what is old could not be pruned, or old seals not be counted", detail=failure.detail)
-            await asyncio.sleep(pause)
 
 
 def _make_snapshot(loaded: Loaded) -> Snapshot:

@@ -375,7 +375,7 @@ class GrantAdmin(GrantStore, Protocol):
         """How many grants wait for an approval that can still be given."""
         ...
 
-    async def prune(self, before: float) -> int:
+    async def prune_ended(self, before: float) -> int:
         """Forget the grants that ended by themselves before this instant, with their counters; returns how many.
 
         Their records, and the revocations that name them, stay. One that is revived meanwhile is kept.

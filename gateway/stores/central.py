@@ -180,7 +180,7 @@ class CentralGrants:
     async def _nothing(self, _: float) -> int:
         return 0
 
-    count_waiting = prune = _nothing
+    count_waiting = prune_ended = _nothing
     """The central gateway counts what waits there, and forgets what ended."""
 
 

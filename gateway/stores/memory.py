@@ -159,7 +159,7 @@ class MemoryGrants:
     async def count_waiting(self, now: float) -> int:
         return sum(grant.state(now) is GrantState.AWAITING_APPROVAL for grant in self._tables.grants.values())
 
-    async def prune(self, before: float) -> int:
+    async def prune_ended(self, before: float) -> int:
         ended = [grant for grant in self._tables.grants.values() if ended_before(grant, before)]
         for grant in ended:
             self._tables.forget(grant)

@@ -72,8 +72,8 @@ class SealedGrants:
     async def count_waiting(self, now: float) -> int:
         return await self._store.count_waiting(now)
 
-    async def prune(self, before: float) -> int:
-        return await self._store.prune(before)
+    async def prune_ended(self, before: float) -> int:
+        return await self._store.prune_ended(before)
 
     async def reseal(self, cursor: str | None, limit: int) -> Resealed:
         """See `gateway.core.sealing.Resealer`. A batch that is done twice finds nothing left to do."""

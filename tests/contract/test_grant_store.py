@@ -363,7 +363,7 @@ async def test_what_ended_is_forgotten_after_its_time(engine: Engine, rival: Eng
     await engine.feed.revoke([RevocationTarget(FeedKind.LINK, kept[1].id)], NOW - 90, "", "admin:ops")
     await engine.leases.open_lease(Reservation(gone[0].id, "k"), 5, NOW, 60)
     await engine.ledger.append([record(gone[0].id)])
-    forgotten = await asyncio.gather(engine.grants.prune(NOW), rival.grants.prune(NOW))
+    forgotten = await asyncio.gather(engine.grants.prune_ended(NOW), rival.grants.prune_ended(NOW))
     assert 4 == sum(forgotten)
     for grant in gone:
         assert await engine.grants.find(grant.hash) is None
@@ -374,7 +374,7 @@ async def test_what_ended_is_forgotten_after_its_time(engine: Engine, rival: Eng
     assert [grant.id for grant in reversed(page.grants)] == [again.id, *(grant.id for grant in kept)]
     assert await engine.grants.find(again.hash) == revived
     assert await engine.grants.create(link(), "order 17") == revived
-    assert 0 == await engine.grants.prune(NOW)
+    assert 0 == await engine.grants.prune_ended(NOW)
 
 
 async def test_more_than_a_batch_is_forgotten(engine: Engine) -> None:
@@ -382,5 +382,5 @@ async def test_more_than_a_batch_is_forgotten(engine: Engine) -> None:
     await engine.grants.create(link("l_first", expires_at=NOW - 1), "order 17")
     for _ in range(10):
         await asyncio.gather(*(engine.grants.create(link(expires_at=NOW - 1)) for _ in range(101)))
-    assert 1011 == await engine.grants.prune(NOW)
+    assert 1011 == await engine.grants.prune_ended(NOW)
     assert "l_second" == (await engine.grants.create(link("l_second"), "order 17")).id

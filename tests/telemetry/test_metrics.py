@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.core.reasons import Reason
 from gateway.core.record import Outcome
 from gateway.core.request import Operation
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import _STORE_PROTOCOLS, Metrics
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -179,3 +179,13 @@ def test_a_control_request_counts_by_its_status(status, outcome):
     metrics.count_control_request("GetObject", status, 0.1)
     place = (("backend", "none"), ("operation", "GetObject"), ("outcome", outcome), ("plane", "control"))
     assert samples(metrics)["gateway_requests_total", place] == 1
+
+
+def test_each_method_of_a_store_is_one_stores() -> None:
+    """By its name alone it is known which store a call asked: no two protocols of different stores share one."""
+    found: dict[str, set[str]] = {}
+    for protocol, store in _STORE_PROTOCOLS.items():
+        for name in vars(protocol):
+            if not name.startswith("_"):
+                found.setdefault(name, set()).add(store)
+    assert {} == {name: stores for name, stores in found.items() if len(stores) > 1}

@@ -103,7 +103,7 @@ class PostgresGrants:
         statement, values = waiting_sql("$", "gateway_", now)
         return int((await self._database.read("grants", statement, *values))[0][0])
 
-    async def prune(self, before: float) -> int:
+    async def prune_ended(self, before: float) -> int:
         forgotten = 0
         while True:
             # Many short transactions, each far below the longest answer.

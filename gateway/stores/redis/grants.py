@@ -154,7 +154,7 @@ class RedisGrants:
         with self._server.reach("grants") as client:
             return int(await client.zcount(f"{PREFIX}waiting", f"({now!r}", "+inf"))
 
-    async def prune(self, before: float) -> int:
+    async def prune_ended(self, before: float) -> int:
         # There is no index of ends: all are read, and the few that go are asked for once more where they are deleted.
         forgotten = 0
         ended: list[str | int] = []

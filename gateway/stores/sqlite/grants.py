@@ -83,7 +83,7 @@ class SqliteGrants:
         statement, values = waiting_sql("?", "", now)
         return int((await self._database.scan("grants", statement, values))[0][0])
 
-    async def prune(self, before: float) -> int:
+    async def prune_ended(self, before: float) -> int:
         forgotten = 0
         while True:
             # Many short transactions: a revocation never waits for the whole clean-up.
