@@ -32,7 +32,8 @@ __all__ = ["Tally", "alter", "genuine", "main", "misbuild"]
 
 _KEPT: Final = 20
 _CHUNK: Final = 5_000
-_PATIENCE: Final = 5.0
+_PATIENCE: Final = 60.0
+"""Seconds; a busy machine stands still for five."""
 _PREFIX: Final = "inside/"
 
 
