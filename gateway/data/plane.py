@@ -10,13 +10,17 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
+from cachetools import LRUCache
+
 from gateway.core.attempt import Principal, SignatureVersion
+from gateway.core.grant import Grant
 from gateway.core.issued import LinkIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.policy import Policy
 from gateway.core.posture import FailPosture
 from gateway.core.route import Answer, Capability, Cors, Upstream, UpstreamCall
+from gateway.core.token import SecretHash
 from gateway.data.state.alike import Alike
 from gateway.data.state.bandwidth import BandwidthShaper
 from gateway.data.state.grants import Grants
@@ -33,6 +37,7 @@ from gateway.telemetry.metrics import Metrics
 
 __all__ = ["DataPlane", "PartsUpload", "Renewing", "Snapshot", "Terms"]
 
+_STANDINGS = 10_000
 _LISTS_ROOM = 144 * 1024**2
 """Bytes: the largest archive fits into the share that one holder may have."""
 
@@ -113,6 +118,7 @@ class DataPlane:
 
     `body_memory` is the memory for bodies that are buffered, `part_memory` that for uploads of unknown length,
     `archive_memory` that for the members of archives. `turns` are those of addresses that guess, at the grant store.
+    `standings` are keys that stand for a link, that link, and what it is by them, as long as both are the same.
     `renewals` and `link_issuer` know the plane and are therefore set once all are there: no request runs without the
     one, and no link gives credentials without the other.
     """
@@ -134,6 +140,9 @@ class DataPlane:
     entropy: Callable[[int], bytes]
     passwords: Passwords = field(default_factory=Passwords)
     turns: Turns = field(default_factory=Turns)
+    standings: LRUCache[SecretHash, tuple[Grant, Grant | None, Grant]] = field(
+        default_factory=lambda: LRUCache(_STANDINGS)
+    )
     upload_locks: UploadLocks = field(default_factory=UploadLocks)
     body_memory: MemoryBudget = field(default_factory=MemoryBudget)
     archive_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_LISTS_ROOM))

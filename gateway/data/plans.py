@@ -128,15 +128,15 @@ def keep(
 ) -> None:
     """Note what the steps found, unless something else than what `follow` asks can change it.
 
-    A password is proved anew every time, and so is what is rare: a form, a signature of version 2, a link's
-    credentials.
+    A password is proved anew every time, and so is what is rare: a form, a signature of version 2. What comes with a
+    link's credentials is only kept for requests that are alike: its grant is not found by what they show.
     """
     call, route = found
     signed: SigV4Header | SigV4Query | None = None
     match presented:
         case TokenPresented(form=None):
             lasting = call.grant is not None and call.grant.password is None
-        case SignedPresented(SigV4Header() | SigV4Query() as by) if call.credentials is None:
+        case SignedPresented(SigV4Header() | SigV4Query() as by):
             signed, lasting = by, not leaves_type_unsigned(by, call.request)  # which is counted
         case NothingPresented():
             lasting = True
@@ -144,6 +144,7 @@ def keep(
             lasting = False
     if lasting and call.form is None and only_time_can_end(snapshot.policy, call.grant, call.attempt):
         local, attempt = exchange.peer is None, call.attempt
-        exchange.remember(_Plan(snapshot, terms, local, signed, call, route, exchange.extra))
+        if call.credentials is None:
+            exchange.remember(_Plan(snapshot, terms, local, signed, call, route, exchange.extra))
         if isinstance(call, S3Call) and not isinstance(signed, SigV4Query):  # whose address is its signature
             snapshot.alike.keep(call.request.raw, Like(local, attempt.principal, attempt.signature, call, route))

@@ -129,11 +129,11 @@ class Admission:
             if grant.uses is not None:
                 await shield(open_lease(self._plane.leases, permit, grant, permit.lease_key, window))
         elif operation not in _FINISHING:
-            await _require_rest(self._plane, grant, "", permit.attempt)
+            await _require_rest(self._plane, grant, None, permit.attempt)
 
     async def _take_credentials(self, permit: Permit, grant: Grant) -> None:
         """A link's credentials are one use, for as long as they last."""
-        await _require_rest(self._plane, grant, "", permit.attempt)
+        await _require_rest(self._plane, grant, None, permit.attempt)
         permit.lease_key, now = _key_of_its_own(self._exchange), permit.attempt.now
         if grant.uses is not None:
             await shield(open_lease(self._plane.leases, permit, grant, permit.lease_key, end_of(grant, now) - now))
@@ -157,14 +157,14 @@ class Admission:
             case UploadVerb.CREATE if step.partial:
                 # What joins the partial uploads takes the one use; they only need that there is one.
                 permit.upload = new_upload(attempt.now, self._plane.entropy(18))
-                await _require_rest(self._plane, grant, "", attempt)
+                await _require_rest(self._plane, grant, None, attempt)
             case UploadVerb.CREATE:
                 permit.upload = new_upload(attempt.now, self._plane.entropy(18))
                 permit.lease_key = lease_key(permit.upload)
                 if grant.uses is not None:
                     await shield(open_lease(self._plane.leases, permit, grant, permit.lease_key, UPLOAD_SECONDS))
             case UploadVerb.DISCOVER:
-                await _require_rest(self._plane, grant, "", attempt)
+                await _require_rest(self._plane, grant, None, attempt)
             case _:
                 permit.lease = Lease(grant.id, lease_key(step.upload or ""), fresh=False)
 
@@ -211,20 +211,20 @@ async def _take_rate(plane: DataPlane, snapshot: Snapshot, route: Route, now: fl
     return verdict
 
 
-async def _require_rest(plane: DataPlane, grant: Grant, key: str, attempt: Attempt) -> None:
+async def _require_rest(plane: DataPlane, grant: Grant, key: str | None, attempt: Attempt) -> None:
     """Refuse HEAD, listings and pages of a link that is used up, although they take no use themselves.
 
-    A client whose own use is still open is let pass.
+    A client whose own use is still open is let pass, by its `key`.
     """
     usage = (await plane.leases.usage([grant.id])).get(grant.id)
     if usage is None:
         return
     if grant.budget is not None and usage.moved >= grant.budget:
         raise Refused(Reason.USED_UP, "the grant's byte budget is spent")
-    if grant.uses is not None and usage.uses >= grant.uses:
-        joined = await plane.leases.open_lease(Reservation(grant.id, key), 0, attempt.now, LEASE_WINDOW)
-        if joined is None:
-            raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
+    if grant.uses is None or usage.uses < grant.uses:
+        return
+    if key is None or await plane.leases.open_lease(Reservation(grant.id, key), 0, attempt.now, LEASE_WINDOW) is None:
+        raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
 
 
 def _lease_key(cookie: str | None, attempt: Attempt, exchange: ClientExchange) -> str:

@@ -114,7 +114,11 @@ async def _stand_for_link(plane: DataPlane, key: Grant, **proved: Any) -> Resolv
         Refused: the credentials stand for the link no longer.
         DependencyDown: the grant store cannot answer.
     """
-    link = standing(key, None if key.link is None else await plane.grants.find(key.link))
+    found = None if key.link is None else await plane.grants.find(key.link)
+    known = plane.standings.get(key.hash)
+    if known is None or known[0] is not key or known[1] is not found:
+        known = plane.standings[key.hash] = key, found, standing(key, found)
+    link = known[2]  # the same as long as nothing has changed, so that what was found for it is found again
     return ResolvedCaller(link.principal, link, credentials=key, **proved)
 
 

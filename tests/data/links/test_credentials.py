@@ -23,8 +23,10 @@ from gateway.core.route import Capability
 from gateway.core.rule import LimitRule, LinkLimits
 from gateway.core.token import hash_secret
 from gateway.core.units import Rate
+from gateway.data import serve
 from gateway.data.s3 import documents
 from gateway.data.steps import authenticate, renew, reserve
+from gateway.data.steps.authorise import authorise
 from gateway.wire.sig.sigv4 import SigningKeys, presign
 from tests.data.harness import APP, EVERY, Rig, deny, policy, request, rule, running
 from tests.data.raw_client import Got
@@ -284,6 +286,30 @@ async def test_a_presigned_url_is_as_good_as_they_are(rig: Rig) -> None:
     assert 200 == (await rig.ask("GET", f"/reports/a.txt?{query}")).status
     await rig.revoke(FeedKind.LINK, grant.id)
     assert 403 == (await rig.ask("GET", f"/reports/a.txt?{query}")).status
+
+
+async def test_requests_that_are_alike_are_decided_on_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of any key; an edit of the link is another decision, and what has ended is refused all the same."""
+    decided: list[str] = []
+
+    def noted(plane: Any, grant: Any, attempt: Any) -> Any:
+        decided.append(attempt.key)
+        return authorise(plane, grant, attempt)
+
+    monkeypatch.setattr(serve, "authorise", noted)
+    rig.store.hold("inside/a.txt", BODY)
+    token, grant = await rig.granted()
+    held = await hold(rig, token)
+    decided.clear()
+    for _ in range(3):
+        rig.clock.now += 1
+        assert 200 == await held.status("GET", "reports/a.txt")
+    assert 1 == len(decided)
+    await rig.edit(grant, label="x")
+    assert 200 == await held.status("GET", "reports/a.txt")
+    assert 2 == len(decided)
+    await rig.revoke(FeedKind.KEY, (await held.key()).id)
+    assert 403 == await held.status("GET", "reports/a.txt")
 
 
 async def test_the_session_token_has_to_come(rig: Rig) -> None:
