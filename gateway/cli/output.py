@@ -61,14 +61,18 @@ Exit codes:
 
 \b
 Environment:
-  GATEWAY_URL          control API, http://127.0.0.1:8081 unless set
-  GATEWAY_ADMIN_TOKEN  its admin token; without one, a gateway key in
-                       AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY acts as its app
+  GATEWAY_URL          control API; else that of the context in use,
+                       else http://127.0.0.1:8081
+  GATEWAY_CONTEXT      the context in use here (gateway context --help)
+  GATEWAY_ADMIN_TOKEN  an admin's token; without one, a gateway key in
+                       AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY acts as its app;
+                       without both, whoever has signed in (gateway login)
+  GATEWAY_CONFIG_DIR   contexts and sign-ins, ~/.config/gateway unless set
   NO_COLOR             no colours
 
 \b
 Completion (bash; zsh and fish likewise):
-  eval "$(_GATEWAY_COMPLETE=bash_source gateway)"
+  eval "$(gateway completion bash)"
 """
 
 

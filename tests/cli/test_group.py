@@ -41,7 +41,7 @@ CONTRACT = {
 def test_every_command_of_the_contract_is_there():
     """The names that scripts rely on."""
     single = {"serve", "demo", "check", "doctor", "audit", "revoke", "log-level", "support-bundle", "whoami"}
-    single |= {"approvals", "approve", "reject", "login", "logout"}
+    single |= {"approvals", "approve", "reject", "login", "logout", "completion"}
     assert single | set(CONTRACT) == set(TREE)
     for name, members in CONTRACT.items():
         command = cli.get_command(click.Context(cli), name)
@@ -72,13 +72,13 @@ def test_every_command_can_answer_in_json():
     without = {
         path for path, leaf in leaves(cli, "") if not any("--json" in parameter.opts for parameter in leaf.params)
     }
-    assert {"serve", "audit export", "audit records", "revocations export"} == without
+    assert {"serve", "audit export", "audit records", "revocations export", "completion"} == without
 
 
 def test_help_documents_exit_codes_environment_and_completion():
     """What a script needs stands where people look first."""
     told = CliRunner().invoke(cli, ["--help"]).stdout
-    for needed in ("Exit codes:", "GATEWAY_URL", "GATEWAY_ADMIN_TOKEN", "_GATEWAY_COMPLETE=bash_source"):
+    for needed in ("Exit codes:", "GATEWAY_URL", "GATEWAY_ADMIN_TOKEN", "GATEWAY_CONTEXT", "gateway completion bash"):
         assert needed in told
 
 
