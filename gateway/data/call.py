@@ -94,7 +94,8 @@ class LinkCall:
     """A request through a link. `request` has the place and the operation that its path means under this link.
 
     `grant` is the one that was presented, as it was at the feed's position `as_of`: what may be done with it now is the
-    permit's to know. `takes_use` is false for a page. `lease` is the cookie of an earlier answer.
+    permit's to know. `takes_use` is false for a page. `lease` is the cookie of an earlier answer. `selected` are the
+    names below a folder that its archive is to hold; none is all of it.
     """
 
     request: ObjectRequest
@@ -106,6 +107,7 @@ class LinkCall:
     takes_use: bool
     lease: str | None = None
     form: ArrivingForm | None = None
+    selected: frozenset[str] = frozenset()
     at_store: AtStore = field(default_factory=AtStore, repr=False, compare=False)
 
     verified: ClassVar[None] = None
@@ -123,6 +125,7 @@ class LinkCall:
             self.takes_use,
             self.lease,
             self.form,
+            self.selected,
             self.at_store,
         )
 

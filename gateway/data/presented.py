@@ -44,10 +44,13 @@ PASSWORD_COOKIE: Final = "gateway_password"  # noqa: S105 (a cookie's name)
 
 @dataclass(frozen=True, slots=True)
 class PageForm:
-    """What a person sent from one of our own pages: a password, or the wish to download or to see the file."""
+    """What a person sent from one of our own pages: a password, or the wish to download or to see the file, or to have
+    what is `selected` of a folder as an archive of this kind."""
 
     download: bool
     show: bool = False
+    archive: str = ""
+    selected: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

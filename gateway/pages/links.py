@@ -1,4 +1,4 @@
-"""Owns the pages that people see at a link: landing, listing, upload, receipt, a preview's card, the host's front.
+"""Owns the pages that people see at a link: landing, upload, receipt, a preview's card, the host's front.
 
 Refuses to own what is on them (sizes, names, instants arrive as values), which of them is answered, and how they look
 (`gateway.pages.render`, `templates/`).
@@ -9,19 +9,14 @@ page (or letting a mail scanner look at it) never takes a use.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Protocol
-from urllib.parse import quote
+from typing import Final
 
 from gateway.core.values import dataclass
 from gateway.pages.previews import Kind, Preview
-from gateway.pages.render import Look, Page, render
+from gateway.pages.render import TIMES, Look, Page, render
 
-__all__ = ["Told", "card_page", "front_page", "landing_page", "listing_page", "receipt_page", "upload_page"]
+__all__ = ["Told", "card_page", "front_page", "landing_page", "receipt_page", "upload_page"]
 
-
-_TIMES: Final = ("times.js",)
-"""Instants in the visitor's zone, where scripts run."""
 
 _FETCHED_BY: Final = {
     Kind.IMAGE: ("img-src",),
@@ -30,36 +25,6 @@ _FETCHED_BY: Final = {
     Kind.DOCUMENT: ("frame-src",),
 }
 """The directives under which a browser fetches a preview."""
-
-
-class Entry(Protocol):
-    """One row of a listing: a folder (`name` ends with a slash) or an object. `modified` is RFC 3339."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def size(self) -> int | None: ...
-
-    @property
-    def modified(self) -> str: ...
-
-    @property
-    def folder(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    href: str
-    name: str
-    size: int | None
-    modified: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Crumb:
-    href: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +55,7 @@ def landing_page(
     return render(
         "landing.html",
         look,
-        scripts=_TIMES,
+        scripts=TIMES,
         fetches=_FETCHED_BY.get(kind, ()) if kind is not None else (),
         told=told,
         asks=asks,
@@ -103,32 +68,6 @@ def landing_page(
 def card_page(look: Look, told: Told | None = None) -> Page:
     """What a preview shows of a link that must not be used up by it: that a file is shared, and what is told of it."""
     return render("card.html", look, told=told)
-
-
-def listing_page(
-    look: Look,
-    *,
-    title: str,
-    folders: Sequence[str],
-    entries: Sequence[Entry],
-    cursor: str | None = None,
-    expires_at: float | None = None,
-) -> Page:
-    """The folder at `folders` below the link's root (its path's parts), folders first.
-
-    All addresses are relative, so the page works at whatever path it is served, and never leads above the root.
-    """
-    ordered = sorted(entries, key=lambda entry: not entry.folder)
-    return render(
-        "listing.html",
-        look,
-        scripts=_TIMES,
-        title=title,
-        crumbs=_crumbs(title, folders),
-        rows=[_Row(_address(entry.name), entry.name, entry.size, entry.modified) for entry in ordered],
-        more=f"?cursor={_quoted(cursor)}" if cursor else "",
-        expires_at=expires_at,
-    )
 
 
 def upload_page(
@@ -144,7 +83,7 @@ def upload_page(
     return render(
         "upload.html",
         look,
-        scripts=_TIMES,
+        scripts=TIMES,
         title=title or look.language.text("upload.title"),
         max_size=max_size,
         expires_at=expires_at,
@@ -161,19 +100,3 @@ def receipt_page(look: Look, *, name: str, size: int, request_id: str) -> Page:
 def front_page(look: Look) -> Page:
     """The page at the share host's root, for a visitor who removed a link's path."""
     return render("front.html", look)
-
-
-def _address(name: str) -> str:
-    """The leading "./" keeps a name with a colon from being read as a scheme."""
-    return "./" + quote(name, safe="/", errors="replace")
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="", errors="replace")
-
-
-def _crumbs(title: str, folders: Sequence[str]) -> list[_Crumb]:
-    """The way from the link's root down to here; the last one is here."""
-    if not folders:
-        return []
-    return [_Crumb("../" * (len(folders) - depth), name) for depth, name in enumerate([title, *folders])]

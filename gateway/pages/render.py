@@ -26,10 +26,13 @@ from gateway.pages.languages import Language, choose_language
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["ASSETS_AT", "Look", "Page", "look_for", "render", "visible"]
+__all__ = ["ASSETS_AT", "TIMES", "Look", "Page", "look_for", "render", "visible"]
 
 ASSETS_AT: Final = "/s/-/"
 """Where the data listener serves assets: no token reads like this, and a bucket's name has three characters or more."""
+
+TIMES: Final = ("times.js",)
+"""The module that shows instants in the visitor's zone, for pages that have any."""
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 

@@ -12,8 +12,9 @@ from typing import Final
 from gateway.core.reasons import Reason
 from gateway.pages.assets import Asset
 from gateway.pages.branding import Branding
+from gateway.pages.folders import FolderView, folder_page
 from gateway.pages.languages import Language, languages
-from gateway.pages.links import Told, card_page, front_page, landing_page, listing_page, receipt_page, upload_page
+from gateway.pages.links import Told, card_page, front_page, landing_page, receipt_page, upload_page
 from gateway.pages.previews import Kind, Preview, preview_of
 from gateway.pages.refusals import refusal_page
 from gateway.pages.render import Look, Page
@@ -106,10 +107,29 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
     "preview-markdown": lambda look: landing_page(
         look, _FILE, asks=False, preview=preview_of(Kind.MARKDOWN, _README, whole=True)
     ),
-    "listing": lambda look: listing_page(
-        look, title="Reports", folders=["2026", "März"], entries=_entries(), cursor="x", expires_at=1.8e9
+    "folder": lambda look: folder_page(
+        look,
+        title="Reports",
+        folders=["2026", "März"],
+        entries=_entries(),
+        following="?cursor=x",
+        expires_at=1.8e9,
+        readme=preview_of(Kind.MARKDOWN, _README, whole=True),
     ),
-    "listing-empty": lambda look: listing_page(look, title="Reports", folders=[], entries=[]),
+    "folder-grid": lambda look: folder_page(
+        look,
+        title="Fotos",
+        folders=[],
+        entries=[*_entries(), *(Entry(f"IMG_{number}.jpg", 10**6) for number in range(8))],
+        view=FolderView("-changed", "IMG", grid=True),
+        begun=True,
+        block=10_000,
+    ),
+    "folder-counted": lambda look: folder_page(
+        look, title="Fotos", folders=[], entries=_entries(), view=FolderView(grid=True), free=False
+    ),
+    "folder-found": lambda look: folder_page(look, title="Reports", folders=[], entries=[], view=FolderView(find="x")),
+    "folder-empty": lambda look: folder_page(look, title="Reports", folders=[], entries=[]),
     "password": lambda look: refusal_page(look, Reason.PASSWORD_REQUIRED, "r1"),
     "password-wrong": lambda look: refusal_page(look, Reason.PASSWORD_WRONG, "r1"),
     "upload": lambda look: upload_page(look, max_size=5 * 1024**3, expires_at=1.8e9, uses_left=10),

@@ -75,12 +75,16 @@ def test_everything_is_reached_by_the_keyboard(browser: Browser, shown: str, sam
         "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0'], video, audio, iframe"
     )
     wanted = page.locator(reached).count()
-    seen = []
-    for _ in range(wanted):
+    place = "Array.from(document.querySelectorAll(selector)).indexOf(document.activeElement)"
+    seen: list[int] = []
+    for _ in range(wanted + 20):  # a player has controls of its own, which are reached within it
         page.keyboard.press("Tab")
-        place = "Array.from(document.querySelectorAll(selector)).indexOf(document.activeElement)"
-        seen.append(page.evaluate(f"selector => {place}", reached))
-        assert "none" != page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        now = page.evaluate(f"selector => {place}", reached)
+        if now == -1:
+            break
+        if [now] != seen[-1:]:
+            seen.append(now)
+            assert "none" != page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert list(range(wanted)) == seen
     page.context.close()
 
@@ -102,7 +106,7 @@ def test_a_printed_page_is_black_on_white(browser: Browser, shown: str) -> None:
     page, _ = opened(browser, f"{shown}/plain/landing", "dark")
     page.emulate_media(media="print", color_scheme="dark")
     assert "rgb(27, 29, 34)" == page.evaluate("getComputedStyle(document.querySelector('h1')).color")
-    assert not page.locator("button").is_visible()
+    assert not page.locator("button").first.is_visible()
     page.context.close()
 
 
@@ -110,8 +114,8 @@ def test_a_right_to_left_language_is_mirrored(browser: Browser, shown: str) -> N
     """Names stand at the right, sizes at the left."""
     places = []
     for look in ("plain", "mirrored"):
-        page, _ = opened(browser, f"{shown}/{look}/listing", "desktop")
-        boxes = [page.locator(part).first.bounding_box() for part in ("tbody td a", "tbody .date")]
+        page, _ = opened(browser, f"{shown}/{look}/folder", "desktop")
+        boxes = [page.locator(part).first.bounding_box() for part in ("tbody .name a", "tbody .date")]
         assert None not in boxes
         places.append(boxes[0]["x"] < boxes[1]["x"])
         page.context.close()

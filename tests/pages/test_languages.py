@@ -58,7 +58,7 @@ def test_every_text_that_is_asked_for_exists_and_none_is_left_over() -> None:
     """Templates and modules name keys as constants; those made of a reason, a status or a step are listed here."""
     named: set[str] = set()
     for path in [*_ROOM.rglob("*.html"), *_ROOM.rglob("*.py"), *_ROOM.parent.glob("control/**/*.py")]:
-        named |= set(re.findall(r"""(?:\bt|\.text)\(\s*"([a-z_.0-9]+)\"""", path.read_text()))
+        named |= set(re.findall(r"""(?:\bt|\btext)\(\s*"([a-z_.0-9]+)\"""", path.read_text()))
     source = languages()[SOURCE].texts
     units = {"units.byte", "units.bytes", "units.decimal"}
     made = units | {key for key in source if key.startswith(("reasons.", "status.", "next."))}

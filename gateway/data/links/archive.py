@@ -120,8 +120,8 @@ async def _read_pages(
         page = await read_page(plane, listed, permit)
         members: list[Found] = []
         async for entry in in_turns(page.found):
-            if entry.key == folder:
-                continue  # stands for the folder itself
+            if entry.key == folder or not _is_selected(entry.key.removeprefix(folder), call.selected):
+                continue  # the first one stands for the folder itself
             try:
                 authorise(plane, permit.grant, _reading(permit, entry))
             except Refused as refusal:
@@ -135,6 +135,14 @@ async def _read_pages(
             return
         params = {**listed.request.params, "cursor": page.cursor}
         listed = replace(listed, request=replace(listed.request, params=params))
+
+
+def _is_selected(name: str, selected: frozenset[str]) -> bool:
+    """Whether it is one of these files, or lies within one of these folders, whose names end with a slash."""
+    if not selected or name in selected:
+        return True
+    ends = (place + 1 for place, letter in enumerate(name) if letter == "/")
+    return any(name[:end] in selected for end in ends)
 
 
 def _reading(permit: Permit, entry: Found) -> Attempt:

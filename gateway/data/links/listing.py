@@ -1,22 +1,60 @@
 """Owns what a folder link shows of its folder: HTML for people, JSON for programs, never a name above its root.
 
-Refuses to own XML (`gateway.wire.s3.listing`) and HTML (`gateway.pages.links`).
+Refuses to own XML (`gateway.wire.s3.listing`) and HTML (`gateway.pages.folders`).
+
+Laws: looking takes nothing. A page has few rows; an order that is not the store's holds among a bounded number of rows
+at a time, and the page says so, so that no folder is too large to be looked at.
 """
 
 from __future__ import annotations
 
-from gateway.core.request import RawRequest
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, Final
+
+from gateway.core.request import Action, RawRequest
+from gateway.core.values import dataclass
 from gateway.data.call import LinkCall
 from gateway.data.links.folder import read_page
+from gateway.data.links.previews import is_free, read_text
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
-from gateway.pages.links import listing_page
+from gateway.data.steps.authorise import find_readable
+from gateway.data.turns import in_turns
+from gateway.pages.folders import FolderView, folder_page
+from gateway.pages.previews import Kind, Preview
 from gateway.pages.render import look_for
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
-from gateway.wire.s3.listing import link_entries, link_json
+from gateway.wire.s3.listing import Entry, link_entries, link_json
 
 __all__ = ["answer_listing"]
+
+_ROWS: Final = 250
+"""On one page for people: with the style sheet some 90 KiB at most, for names of ordinary length."""
+
+_BLOCK_PAGES: Final = 10
+"""Pages of the store, of a thousand entries each, that are put in order together."""
+
+_ENTRY_BYTES: Final = 512
+"""What an entry takes while a block is put in order."""
+
+_README: Final = {
+    "readme.md": Kind.MARKDOWN,
+    "readme.markdown": Kind.MARKDOWN,
+    "readme.txt": Kind.TEXT,
+    "readme": Kind.TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The rows of one page; the parameters of the next one, none at the end; and the block, if it is not the folder."""
+
+    entries: Sequence[Entry]
+    following: dict[str, str]
+    block: int | None = None
 
 
 async def answer_listing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
@@ -27,28 +65,106 @@ async def answer_listing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, p
         UpstreamFailed: the store is away, or answered something else than a listing.
     """
     raw = call.request.raw
-    if prefers_html(raw.header("accept")) and not raw.path.endswith("/"):
-        return _redirect_to_folder(raw)
+    if prefers_html(raw.header("accept")):
+        if not raw.path.endswith("/"):
+            return _redirect_to_folder(raw)
+        return await _show_folder(plane, snapshot, call, permit)
     listing = await read_page(plane, call, permit)
-    path = call.place.path or ""
     entries = link_entries(listing, call.attempt.key)
-    if not prefers_html(raw.header("accept")):
-        headers = (("Content-Type", "application/json"), *LINK_HEADERS)
-        return Reply(200, headers, b"" if raw.method == "HEAD" else link_json(path, entries, listing.cursor))
-    grant = call.grant
-    folders = [part for part in path.split("/") if part]
-    page = listing_page(
-        look_for(snapshot.branding, raw.header("accept-language")),
-        title=grant.label or (folders[-1] if folders else call.title),
-        folders=folders,
-        entries=entries,
-        cursor=listing.cursor,
-        expires_at=grant.expires_at,
-    )
-    return page_reply(page)
+    headers = (("Content-Type", "application/json"), *LINK_HEADERS)
+    body = b"" if raw.method == "HEAD" else link_json(call.place.path or "", entries, listing.cursor)
+    return Reply(200, headers, body)
 
 
 def _redirect_to_folder(raw: RawRequest) -> Reply:
     """The page's links are relative, so a browser has to be where they begin."""
     query = f"?{raw.query}" if raw.query else ""
     return Reply(308, (("Location", f"{raw.path}/{query}"), *LINK_HEADERS))
+
+
+async def _show_folder(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+    params, grant = call.request.params, permit.grant or call.grant
+    view = FolderView.read(params)
+    shown = await (_natural_page if view.natural else _ordered_page)(plane, call, permit, view)
+    begun = bool(params.get("cursor") or params.get("from"))
+    folders = [part for part in (call.place.path or "").split("/") if part]
+    free = is_free(grant) and Action.READ in grant.actions
+    readme = None if begun or view.find or not free else await _readme(plane, permit, shown.entries)
+    page = folder_page(
+        look_for(snapshot.branding, call.request.raw.header("accept-language")),
+        title=grant.label or (folders[-1] if folders else call.title),
+        folders=folders,
+        entries=shown.entries,
+        view=view,
+        following=view.address(**shown.following) if shown.following else "",
+        begun=begun,
+        block=shown.block,
+        expires_at=grant.expires_at,
+        free=free,
+        readme=readme,
+    )
+    return page_reply(page)
+
+
+def _reading(call: LinkCall, **changes: str) -> LinkCall:
+    """The same call for a page of the store that begins elsewhere, or has another length."""
+    return replace(call, request=replace(call.request, params={**call.request.params, **changes}))
+
+
+async def _natural_page(plane: DataPlane, call: LinkCall, permit: Permit, view: FolderView) -> _Shown:
+    listing = await read_page(plane, _reading(call, **{"max-keys": str(_ROWS)}), permit)
+    entries = sorted(link_entries(listing, call.attempt.key), key=lambda entry: not entry.folder)
+    return _Shown(entries, {"cursor": listing.cursor} if listing.cursor else {})
+
+
+async def _ordered_page(plane: DataPlane, call: LinkCall, permit: Permit, view: FolderView) -> _Shown:
+    """A block of the folder, searched and put in order, and of that as many rows as a page has.
+
+    Raises:
+        Refused: OVERLOADED while other lists take up the memory.
+    """
+    cursor: str | None = call.request.params.get("cursor", "")
+    start = _whole_number(call.request.params.get("from", ""))
+    wanted, found, seen = view.find.casefold(), [], 0
+    portion = plane.archive_memory.portion(permit.holders)
+    with ExitStack() as memory:
+        for _ in range(_BLOCK_PAGES):
+            listing = await read_page(plane, _reading(call, cursor=cursor or ""), permit)
+            entries = link_entries(listing, call.attempt.key)
+            memory.enter_context(portion.hold(_ENTRY_BYTES * len(entries)))
+            seen += len(entries)
+            found += [entry async for entry in in_turns(entries) if wanted in entry.name.casefold()]
+            cursor = listing.cursor
+            if cursor is None:
+                break
+        by, descending = _ORDER[view.order.removeprefix("-")], view.order.startswith("-")
+        found.sort(key=by, reverse=descending)
+        found.sort(key=lambda entry: not entry.folder)
+    following: dict[str, str] = {}
+    if start + _ROWS < len(found):
+        begun = call.request.params.get("cursor", "")
+        following = {"from": str(start + _ROWS)} | ({"cursor": begun} if begun else {})
+    elif cursor is not None:
+        following = {"cursor": cursor}
+    whole = cursor is None and not call.request.params.get("cursor")
+    return _Shown(found[start : start + _ROWS], following, None if whole else seen)
+
+
+_ORDER: Final[dict[str, Callable[[Entry], Any]]] = {
+    "name": lambda entry: entry.name,
+    "size": lambda entry: entry.size or 0,
+    "changed": lambda entry: entry.modified,
+}
+
+
+def _whole_number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+
+
+async def _readme(plane: DataPlane, permit: Permit, entries: Sequence[Entry]) -> Preview | None:
+    """What the folder says of itself, if it does and may be read."""
+    named = next((entry for entry in entries if entry.name.lower() in _README), None)
+    if named is None:
+        return None
+    route = find_readable(plane, permit.grant, permit.attempt, permit.attempt.key + named.name)
+    return None if route is None else await read_text(plane, route, _README[named.name.lower()], None)

@@ -63,6 +63,10 @@ async def read_link_call(
     if request.operation is Operation.CREATE_SESSION:
         return _credentials_call(request, resolved, exchange, now)
     presented, grant, scope = resolved.presented, resolved.grant, resolved.scope
+    sent = presented.form
+    selected = sent.selected if sent is not None else frozenset()
+    if selected:
+        request = _as_archive(request, sent.archive if sent is not None else "")
     place, operation = _settle_place(request, presented.place, scope)
     if operation is not request.operation or place is not request.place:
         request = replace(request, operation=operation, place=place)
@@ -86,7 +90,9 @@ async def read_link_call(
         now=now,
         size=request.content_length,
     )
-    return LinkCall(request, place, grant, attempt, resolved.as_of, answer, page is None, presented.lease, form)
+    return LinkCall(
+        request, place, grant, attempt, resolved.as_of, answer, page is None, presented.lease, form, selected
+    )
 
 
 def _credentials_call(request: ObjectRequest, resolved: ResolvedLink, exchange: ClientExchange, now: float) -> LinkCall:
@@ -104,6 +110,11 @@ def _credentials_call(request: ObjectRequest, resolved: ResolvedLink, exchange: 
     place = LinkPlace(resolved.presented.place.token_text, None)
     request = replace(request, place=place)
     return LinkCall(request, place, grant, attempt, resolved.as_of, LinkAnswer.CREDENTIALS, takes_use=True)
+
+
+def _as_archive(request: ObjectRequest, kind: str) -> ObjectRequest:
+    """What was selected on a folder's page, as the download that it asks for: to send the form is a deliberate act."""
+    return replace(request, operation=Operation.GET_OBJECT, params={"archive": kind or "zip", "download": "1"})
 
 
 def _settle_place(request: ObjectRequest, place: LinkPlace, scope: Scope) -> tuple[LinkPlace, Operation]:
@@ -190,7 +201,7 @@ def _page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) ->
     Raises:
         Refused: NOT_CONFIRMED for one that is not meant to take what it asks for.
     """
-    if presented.form is not None:
+    if presented.form is not None and not presented.form.selected:
         return LinkAnswer.ENTER_TO_SEE if presented.form.show else LinkAnswer.ENTER
     navigates = is_navigation(request)
     if navigates and Action.READ not in grant.actions and Action.LIST not in grant.actions:

@@ -41,9 +41,10 @@ __all__ = [
     "is_page_form",
 ]
 
-_PAGE_FORM_LIMIT: Final = 8192
+_PAGE_FORM_LIMIT: Final = 64 * 1024
+"""Bytes: the names of all that a folder's page shows, unless they are very long."""
 _FORM: Final = "application/x-www-form-urlencoded"
-_PAGE_FIELDS: Final = frozenset({"download", "password", "show"})
+_PAGE_FIELDS: Final = frozenset({"archive", "download", "password", "select", "show"})
 
 
 async def identify(
@@ -125,9 +126,11 @@ async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: Client
     if request.operation is Operation.CREATE_SESSION:
         password = await _sent_password(request, exchange, password)
     elif is_page_form(request):
-        fields = await _page_fields(exchange)
+        pairs = await _page_pairs(exchange)
+        fields = dict(pairs)
         password = fields.get("password", password)
-        form = PageForm(download="download" in fields, show="show" in fields)
+        selected = frozenset(value for name, value in pairs if name == "select")
+        form = PageForm("download" in fields, "show" in fields, fields.get("archive", ""), selected)
     cookies = _cookies(request.raw)
     return TokenPresented(token, place, password, cookies.get(PASSWORD_COOKIE), cookies.get(LEASE_COOKIE), form)
 
@@ -140,14 +143,14 @@ async def _sent_password(request: ObjectRequest, exchange: ClientExchange, known
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == _FORM:
-        return (await _page_fields(exchange)).get("password", known)
+        return dict(await _page_pairs(exchange)).get("password", known)
     if (await exchange.read_body(_PAGE_FORM_LIMIT)).strip():
         raise Refused(Reason.UNREAD_BODY, "a body that is no form")
     return known
 
 
-async def _page_fields(exchange: ClientExchange) -> dict[str, str]:
-    """The fields of a form of ours.
+async def _page_pairs(exchange: ClientExchange) -> list[tuple[str, str]]:
+    """The fields of a form of ours, with their values.
 
     Raises:
         Refused: UNREAD_BODY for anything else of that type, most likely a file (`curl -d @FILE`): it would be lost.
@@ -158,10 +161,10 @@ async def _page_fields(exchange: ClientExchange) -> dict[str, str]:
         if refused.reason is Reason.TOO_LARGE:
             raise Refused(Reason.UNREAD_BODY, "a body that is larger than any form of ours") from None
         raise
-    fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-    if body and not (fields and fields.keys() <= _PAGE_FIELDS):
+    pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    if body and not (pairs and {name for name, _ in pairs} <= _PAGE_FIELDS):
         raise Refused(Reason.UNREAD_BODY, "a body that is no form of ours")
-    return fields
+    return pairs
 
 
 _token_of = lru_cache(4096)(LinkToken)

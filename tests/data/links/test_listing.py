@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import zipfile
+from html import unescape
+from urllib.parse import urlencode
 
+import pytest
+
+from gateway.core.password import SALT_BYTES, hash_password
 from gateway.core.request import Action
+from gateway.data.links import listing
 from tests.data.harness import Rig
+from tests.data.raw_client import Got
 from tests.data.scripted_store import xml
 
 JSON = {"Accept": "application/json"}
@@ -89,3 +99,136 @@ async def test_a_listing_takes_no_use(rig: Rig) -> None:
     token, grant = await rig.granted(prefix="deep/in/", uses=1)
     assert 200 == (await rig.ask("GET", f"/s/{token}/", JSON)).status
     assert 0 == await rig.used(grant)
+
+
+PERSON = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+BOTH = frozenset({Action.READ, Action.LIST})
+
+
+def rows(got: Got) -> list[str]:
+    return re.findall(r'name="select" value="([^"]*)"', got.text)
+
+
+async def test_a_persons_page_is_short_and_leads_on(rig: Rig) -> None:
+    """However large the folder is: the page is below 100 KiB, and its next one begins where it ends."""
+    for number in range(600):
+        rig.store.hold(f"inside/in/{number:04} of a file.txt", b"x")
+    token = await rig.link(prefix="in/")
+    seen, target = [], "./"
+    while target:
+        got = await rig.ask("GET", f"/s/{token}/{target.removeprefix('./')}", PERSON)
+        assert len(got.body) < 100 * 1024
+        seen.append(rows(got))
+        found = re.search(r'rel="next" href="([^"]*)"', got.text)
+        target = unescape(found[1]) if found else ""
+    assert [250, 250, 100] == [len(page) for page in seen]
+    names = [name for page in seen for name in page]
+    assert sorted(names) == names
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["sub/", "Bee.txt", "ant.txt", "cat.md"]),
+        ("?sort=-name", ["sub/", "cat.md", "ant.txt", "Bee.txt"]),
+        ("?sort=size", ["sub/", "ant.txt", "cat.md", "Bee.txt"]),
+        ("?sort=-size", ["sub/", "Bee.txt", "cat.md", "ant.txt"]),
+        ("?find=TXT", ["Bee.txt", "ant.txt"]),
+        ("?find=t&sort=-name", ["cat.md", "ant.txt", "Bee.txt"]),
+        ("?find=none", []),
+        ("?sort=nothing", ["sub/", "Bee.txt", "ant.txt", "cat.md"]),
+    ],
+)
+async def test_rows_are_searched_and_put_in_order(rig: Rig, query: str, names: list[str]) -> None:
+    """By the address alone; folders come first, and case does not matter in a search."""
+    for name, size in (("ant.txt", 1), ("Bee.txt", 300), ("cat.md", 20), ("sub/x", 5)):
+        rig.store.hold(f"inside/in/{name}", b"x" * size)
+    got = await rig.ask("GET", f"/s/{await rig.link(prefix='in/')}/{query}", PERSON)
+    assert names == rows(got)
+    assert "entries at a time" not in got.text
+
+
+async def test_a_long_folder_is_ordered_in_blocks_and_says_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it is reached, a block at a time, and no page asks the store more often than for its block."""
+    monkeypatch.setattr(listing, "_BLOCK_PAGES", 2)
+    monkeypatch.setattr(listing, "_ROWS", 700)
+    for number in range(3500):
+        rig.store.hold(f"inside/in/{number:04}", b"x" * (number % 7))
+    token = await rig.link(prefix="in/")
+    seen, query = [], "?sort=-size"
+    while query:
+        before = len(rig.store.seen)
+        got = await rig.ask("GET", f"/s/{token}/{query}", PERSON)
+        assert len(rig.store.seen) - before <= 2
+        assert "entries at a time" in got.text
+        seen += rows(got)
+        found = re.search(r'rel="next" href="([^"]*)"', got.text)
+        query = unescape(found[1]) if found else ""
+    assert 3500 == len(set(seen)) == len(seen)
+    sizes = [int(name) % 7 for name in seen[:2000]]
+    assert sorted(sizes, reverse=True) == sizes
+
+
+async def test_a_list_to_be_ordered_needs_room(rig: Rig) -> None:
+    """Memory for lists is bounded, and what finds none is told to come again; the plain page needs none."""
+    rig.store.hold("inside/in/a", b"x")
+    token = await rig.link(prefix="in/")
+    rig.plane.archive_memory.room = 0
+    assert 503 == (await rig.ask("GET", f"/s/{token}/?sort=size", PERSON)).status
+    assert 200 == (await rig.ask("GET", f"/s/{token}/", PERSON)).status
+
+
+async def test_what_is_selected_comes_as_one_zip(rig: Rig) -> None:
+    """Files by their names and folders with all in them, and nothing else; it takes one use where uses are counted."""
+    for name in ("a.txt", "b & c.txt", "sub/x.txt", "sub/deep/y.txt", "subway.txt"):
+        rig.store.hold(f"inside/in/{name}", name.encode())
+    body = urlencode([("select", "b & c.txt"), ("select", "sub/"), ("archive", "zip")]).encode()
+    for fields in ({}, {"uses": 1}, {"confirm": True}):
+        token, grant = await rig.granted(prefix="in/", actions=BOTH, **fields)
+        got = await rig.ask("POST", f"/s/{token}/", PERSON | FORM, body)
+        assert (200, "application/zip") == (got.status, got.header("content-type"))
+        packed = zipfile.ZipFile(io.BytesIO(got.body))
+        assert {"b & c.txt", "sub/x.txt", "sub/deep/y.txt"} == set(packed.namelist())
+        assert b"b & c.txt" == packed.read("b & c.txt")
+        if "uses" in fields:
+            assert 1 == await rig.used(grant)
+
+
+@pytest.mark.parametrize("actions", [[Action.LIST], [Action.READ], [Action.WRITE]])
+async def test_nothing_is_selected_that_may_not_be_read(rig: Rig, actions: list[Action]) -> None:
+    """A selection is an archive like any other: whoever may not list and read all of it gets nothing."""
+    rig.store.hold("inside/in/a.txt", b"hello")
+    token = await rig.link(prefix="in/", actions=actions)
+    got = await rig.ask("POST", f"/s/{token}/", PERSON | FORM, b"select=a.txt&archive=zip")
+    assert got.status >= 400
+    assert b"hello" not in got.body
+
+
+async def test_a_selection_asks_for_the_password(rig: Rig) -> None:
+    """As every other way to the bytes."""
+    rig.store.hold("inside/in/a.txt", b"hello")
+    token = await rig.link(prefix="in/", actions=BOTH, password=hash_password("word", b"s" * SALT_BYTES))
+    got = await rig.ask("POST", f"/s/{token}/", PERSON | FORM, b"select=a.txt")
+    assert 401 == got.status
+
+
+async def test_a_folder_tells_of_itself(rig: Rig) -> None:
+    """Its README stands below the rows, as elements of ours; not where files are counted, and not in a search."""
+    rig.store.hold("inside/in/ReadMe.md", b"# Hello\n<script>x</script> [other](other.txt)")
+    for fields, query, told in (({}, "", True), ({"uses": 3}, "", False), ({}, "?find=me", False)):
+        token = await rig.link(prefix="in/", actions=BOTH, **fields)
+        got = await rig.ask("GET", f"/s/{token}/{query}", PERSON)
+        assert told is ("<h3>Hello</h3>" in got.text)
+        assert "<script>x" not in got.text
+    listing_only = await rig.link(prefix="in/", actions=[Action.LIST])
+    assert "<h3>Hello</h3>" not in (await rig.ask("GET", f"/s/{listing_only}/", PERSON)).text
+
+
+async def test_pictures_are_shown_where_looking_takes_nothing(rig: Rig) -> None:
+    """As a grid, by the files' own addresses."""
+    rig.store.hold("inside/in/a.png", b"hello")
+    for fields, shown in (({}, True), ({"uses": 3}, False), ({"budget": 100}, False)):
+        token = await rig.link(prefix="in/", actions=BOTH, **fields)
+        got = await rig.ask("GET", f"/s/{token}/?view=grid", PERSON)
+        assert shown is ('<img src="./a.png?page=0"' in got.text)

@@ -1,0 +1,177 @@
+"""Owns the page of a folder: its rows as a table or as pictures, in an order, some or all, and a form to take several.
+
+Refuses to own which rows there are (`gateway.data.links.listing`), and the order itself.
+
+Law: all addresses are relative, so the page works at whatever path it is served, and never leads above the root. What
+can be chosen is an address or a form: nothing needs a script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+from urllib.parse import quote, urlencode
+
+from gateway.core.values import dataclass
+from gateway.pages.previews import Preview
+from gateway.pages.render import TIMES, Look, Page, render
+
+__all__ = ["ORDERS", "FolderView", "folder_page"]
+
+ORDERS: Final = ("name", "size", "changed")
+"""What rows can be put in order by; with a minus sign before it, the other way round."""
+
+_LONGEST_SEARCH: Final = 200
+_PICTURES: Final = (".apng", ".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+_LARGEST_PICTURE: Final = 4 * 1024**2
+_ALL_PICTURES: Final = 24 * 1024**2
+"""Bytes of pictures that a page has the browser load, each and all together."""
+
+
+class Entry(Protocol):
+    """One row of a listing: a folder (`name` ends with a slash) or an object. `modified` is RFC 3339."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int | None: ...
+
+    @property
+    def modified(self) -> str: ...
+
+    @property
+    def folder(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FolderView:
+    """What a visitor chose to see: an order, a part of names, and pictures instead of a table."""
+
+    order: str = "name"
+    find: str = ""
+    grid: bool = False
+
+    @classmethod
+    def read(cls, params: Mapping[str, str]) -> FolderView:
+        """What an address says; what it says that means nothing is left out."""
+        order = params.get("sort", "name")
+        known = order.removeprefix("-") in ORDERS
+        find = params.get("find", "").strip()[:_LONGEST_SEARCH]
+        return cls(order if known else "name", find, params.get("view") == "grid")
+
+    @property
+    def natural(self) -> bool:
+        """Whether the store's own order and all its rows are meant."""
+        return self.order == "name" and not self.find
+
+    def address(self, **changes: object) -> str:
+        """The address of this view, or of another one that differs so."""
+        chosen: dict[str, object] = {
+            "sort": "" if self.order == "name" else self.order,
+            "find": self.find,
+            "view": "grid" if self.grid else "",
+        }
+        query = urlencode({name: value for name, value in (chosen | changes).items() if value}, errors="replace")
+        return f"?{query}" if query else "./"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    href: str
+    name: str
+    size: int | None
+    modified: str
+    picture: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Crumb:
+    href: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column's head: the address that has rows put in its order, and how they are in it now, "" if they are not."""
+
+    label: str
+    href: str
+    sorted: str
+    kind: str
+
+
+def folder_page(
+    look: Look,
+    *,
+    title: str,
+    folders: Sequence[str],
+    entries: Sequence[Entry],
+    view: FolderView | None = None,
+    following: str = "",
+    begun: bool = False,
+    block: int | None = None,
+    expires_at: float | None = None,
+    free: bool = True,
+    readme: Preview | None = None,
+) -> Page:
+    """The folder at `folders` below the link's root (its path's parts), with these rows in this order.
+
+    `following` is the address of the next page, `begun` whether there were others before. `block` says that the order
+    holds among so many rows at a time only. Unless it is `free` to look at files, pictures are not loaded.
+    """
+    view = view or FolderView()
+    return render(
+        "folder.html",
+        look,
+        scripts=TIMES,
+        fetches=("img-src",) if view.grid and free else (),
+        title=title,
+        crumbs=_crumbs(title, folders),
+        columns=_columns(look, view),
+        rows=_rows(entries, pictures=view.grid and free),
+        view=view,
+        following=following,
+        begun=begun,
+        block=block,
+        expires_at=expires_at,
+        free=free,
+        readme=readme,
+    )
+
+
+def _rows(entries: Sequence[Entry], *, pictures: bool) -> list[_Row]:
+    rows, left = [], _ALL_PICTURES if pictures else 0
+    for entry in entries:
+        size = entry.size or 0
+        picture = 0 < size <= min(left, _LARGEST_PICTURE) and entry.name.lower().endswith(_PICTURES)
+        left -= size if picture else 0
+        rows.append(_Row(_address(entry.name), entry.name, entry.size, entry.modified, picture))
+    return rows
+
+
+def _columns(look: Look, view: FolderView) -> list[_Column]:
+    text = look.language.text
+    heads = {"name": (text("listing.name"), ""), "size": (text("facts.size"), "size")}
+    heads["changed"] = (text("listing.changed"), "date")
+    columns = []
+    for name in ORDERS:
+        other_way = view.order == name
+        now = "ascending" if other_way else "descending" if view.order == f"-{name}" else ""
+        wanted = f"-{name}" if other_way else name
+        href = view.address(sort="" if wanted == "name" else wanted)
+        label, kind = heads[name]
+        columns.append(_Column(label, href, now, kind))
+    return columns
+
+
+def _address(name: str) -> str:
+    """The leading "./" keeps a name with a colon from being read as a scheme."""
+    return "./" + quote(name, safe="/", errors="replace")
+
+
+def _crumbs(title: str, folders: Sequence[str]) -> list[_Crumb]:
+    """The way from the link's root down to here; the last one is here."""
+    if not folders:
+        return []
+    return [_Crumb("../" * (len(folders) - depth), name) for depth, name in enumerate([title, *folders])]
