@@ -27,7 +27,8 @@ from gateway import __version__
 from gateway.backends.multipart_upload import upload_call
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
-from gateway.control.deps import Callers, ControlDeps, Live, Process, Stores
+from gateway.callers import make_callers, make_console_rules
+from gateway.control.deps import ControlDeps, Live, Process, Stores
 from gateway.control.identity import Identity
 from gateway.control.serve import ControlPlane
 from gateway.control.usecases.journal import Journal
@@ -37,7 +38,6 @@ from gateway.control.usecases.unapproved import UnapprovedGrants
 from gateway.core.attempt import Address
 from gateway.core.reasons import Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
-from gateway.core.token import hash_secret
 from gateway.data.plane import DataPlane, Snapshot, Terms
 from gateway.data.routes import data_handler
 from gateway.data.s3.fast_crc import register_fast_checksums
@@ -54,6 +54,7 @@ from gateway.data.steps.renew import Renewals
 from gateway.data.steps.reserve import keep_reservations
 from gateway.listeners import Listeners
 from gateway.processes import Worker
+from gateway.running_transfers import RunningTransfers
 from gateway.server.exchange import is_trusted
 from gateway.server.tls import check_certificates
 from gateway.settings import Settings
@@ -130,11 +131,17 @@ class _App:
         self.logs = Logs(self.settings.log.level, self.settings.log.format, addresses=self.settings.log.addresses)
         self.metrics = Metrics()
         meeting = None if worker is None else worker.meeting
-        orders = {"drain": self._drain, "log": self._log_at}
+        self.running = RunningTransfers(lambda: self.plane.transfers, self.logs.address)
+        orders: dict[str, Callable[..., str | None]] = {
+            "drain": self._drain,
+            "log": self._log_at,
+            "session": lambda said: self.control.hear(said),
+            **self.running.orders,
+        }
         self.siblings = WorkerMesh(self.metrics, meeting, self.processes, orders)
         self.health = Health()
         self._fixed = self.settings.fixed_at_start
-        self._callers = _make_callers(self.settings)
+        self._callers, self._console_rules = make_callers(self.settings), make_console_rules(self.settings)
         self._settings_read, self._rules_read = asyncio.Event(), asyncio.Event()
         self._level_back: asyncio.TimerHandle | None = None
 
@@ -157,6 +164,7 @@ class _App:
         await self._open_plane(stack)
         for name, work in self._work():
             self._keep(stack, name, work)
+        self.control = ControlPlane(self._control_deps())
         await self.siblings.open()
         stack.push_async_callback(self.siblings.close)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: self._reload("SIGHUP"))
@@ -261,7 +269,7 @@ class _App:
     async def _open_listeners(self, stack: AsyncExitStack) -> None:
         data = self.settings.data
         stack.push_async_callback(self.listeners.close)
-        control = await self.listeners.open_control(self.settings.control.listen, ControlPlane(self._control_deps()))
+        control = await self.listeners.open_control(self.settings.control.listen, self.control)
         main = ((data.listen, data.app, True),)
         for listen, app, tls in (*main, *((one.listen, one.app, False) for one in data.further)):
             terms = Terms(app, data.takes_unsigned_type(listen), data.believed(listen))
@@ -357,6 +365,9 @@ class _App:
                 shown=self.logs.address,
                 drain=lambda name, drained: self.siblings.order("drain", name, drained),
                 log_at=lambda level, seconds: self.siblings.order("log", level, seconds),
+                share=lambda said: self.siblings.order("session", said),
+                transfers=lambda: self.running.all(self.siblings),
+                cut=lambda request_id, owner: self.running.cut(self.siblings, request_id, owner),
                 processes=self.processes,
                 version=__version__,
             ),
@@ -388,6 +399,7 @@ class _App:
             entropy=secrets.token_bytes,
             upstream=self.upstream,
             identity=Identity(lambda: [issuer.rules for issuer in self.settings.control.identity], time.time),
+            console=lambda: self._console_rules,
         )
 
     def _journal(self) -> Journal:
@@ -448,7 +460,8 @@ class _App:
             self.metrics.count_reload("failed")
             _log.error("reload refused: nothing has changed", cause=cause, faults=list(failure.faults))
             return
-        self.loaded, self.settings, self._callers = loaded, loaded.settings, _make_callers(loaded.settings)
+        self.loaded, self.settings, self._callers = loaded, loaded.settings, make_callers(loaded.settings)
+        self._console_rules = make_console_rules(loaded.settings)
         self.metrics.announce_names(backends=loaded.policies.policy.backends)
         self.plane.snapshot = _make_snapshot(loaded)
         self._log_as_set()
@@ -480,19 +493,4 @@ def _make_snapshot(loaded: Loaded) -> Snapshot:
         trusted_socket="unix" in settings.trusted_proxies,
         max_transfers=settings.data.max_transfers,
         branding=settings.sharing.branding.made(),
-    )
-
-
-def _make_callers(settings: Settings) -> Callers:
-    control = settings.control
-    return Callers(
-        admins={hash_secret(token.secret.resolve()): token.terms for token in control.tokens},
-        sidecars={hash_secret(sidecar.secret.resolve()): sidecar.name for sidecar in control.sidecars},
-        apps={hash_secret(entry.token.resolve()): entry.app.name for entry in control.credentials},
-        proxy=None if control.proxy_user is None else control.proxy_user.rules,
-        roles={"admin": control.roles.admin, "audit": control.roles.audit},
-        sidecar_apps=control.sidecar_apps,
-        sidecar_serves=control.sidecar_serves,
-        sts_roles=control.assumable,
-        clients=tuple(client for issuer in control.identity if (client := issuer.public_client) is not None),
     )

@@ -18,6 +18,7 @@ from gateway.control.usecases.policies import Policies
 from gateway.control.usecases.revocations import LongPolls, Revocations
 from gateway.control.usecases.sessions import Sessions
 from gateway.control.usecases.suspensions import Suspensions
+from gateway.control.usecases.transfers import RunningTransfers
 
 __all__ = ["Api"]
 
@@ -31,13 +32,16 @@ class Api:
         self.deps = deps
         self.waits = LongPolls()
         self.key_proof = keys = KeyProof(stores.grants, stores.sealer, live.ended, live.clock)
-        proxied = ProxiedUsers(lambda: live.callers().proxy, deps.process.shown)
-        self.guard = Guard(live.callers, live.address, keys, identity=live.identity, proxied=proxied, clock=live.clock)
+        self.proxied = ProxiedUsers(lambda: live.callers().proxy, deps.process.shown)
+        self.guard = Guard(
+            live.callers, live.address, keys, identity=live.identity, proxied=self.proxied, clock=live.clock
+        )
         self.links = Links(stores, live, journal)
         self.keys = Keys(stores, live, journal)
         self.suspensions = Suspensions(stores, live, journal)
         self.revocations = Revocations(stores, live, journal, self.waits)
         self.approvals = Approvals(stores, live, journal, self.revocations)
         self.policies = Policies(stores, live, journal)
+        self.transfers = RunningTransfers(deps.process, journal)
         self.operations = Operations(deps.process, live, journal)
         self.sessions = Sessions(stores.grants, stores.issuer or self.keys, live.clock, live.ended)

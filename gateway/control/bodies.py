@@ -331,13 +331,14 @@ class ApprovalQuery(ReasonQuery):
 
 
 class LinkQuery(Body):
-    """Filters of `GET /v1/links`; every one narrows."""
+    """Filters of `GET /v1/links`; every one narrows. `ends_within` finds what has not ended and will by then."""
 
     owner: Who | None = None
     bucket: BucketName | None = None
     prefix: AnyPrefix | None = None
     state: GrantState | None = None
     label: Text | None = None
+    ends_within: Duration | None = None
     cursor: Cursor | None = None
     limit: Limit = 100
 

@@ -90,9 +90,9 @@ _NO_TOKEN: Final = SecretHash(b"")
 class Admitted:
     """Somebody who was let in.
 
-    `proof` is the hash of the token that let them in, empty without one. `until` is when what they showed ends, and
-    `source` what it came from: what is made with it lasts no longer. `digest` is the SHA-256, in hex, that their
-    signature says the body has. `groups` are those that were said of a user.
+    `proof` is the hash of the token that let them in, and `key` that of the access key id; each is empty without one.
+    `until` is when what they showed ends, and `source` what it came from: what is made with it lasts no longer.
+    `digest` is the SHA-256, in hex, that their signature says the body has. `groups` are what was said of a user's.
     """
 
     principal: Principal
@@ -103,6 +103,7 @@ class Admitted:
     source: Source = ()
     digest: str | None = None
     groups: tuple[str, ...] = ()
+    key: SecretHash = _NO_TOKEN
 
 
 NOBODY: Final = Admitted(principal=ANONYMOUS, reach=Reach(ANONYMOUS))

@@ -7,13 +7,14 @@ Law: there is no default. What is forgotten fails at the start, instead of permi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, NamedTuple, Protocol
 
 from gateway.core.duty import AdminTerms
 from gateway.core.grant import Grant, GrantAdmin
-from gateway.core.identity import ProxyRules, PublicClient, User
+from gateway.core.identity import IdentityRules, ProxyRules, PublicClient, User
 from gateway.core.issued import RemoteIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.pattern import NamePattern
@@ -25,7 +26,18 @@ from gateway.core.sealing import Resealer, Sealer
 from gateway.core.session_role import SessionRole
 from gateway.core.token import SecretHash
 
-__all__ = ["Callers", "ControlDeps", "IdentityVerifier", "Live", "Process", "Proved", "StaffRole", "Stores"]
+__all__ = [
+    "Callers",
+    "ConsoleRules",
+    "ControlDeps",
+    "IdentityVerifier",
+    "Live",
+    "Process",
+    "Proved",
+    "StaffRole",
+    "Stores",
+    "Transfer",
+]
 
 
 StaffRole = Literal["admin", "audit"]
@@ -38,6 +50,23 @@ class Proved(NamedTuple):
     issuer: str
     audience: str
     subject: str
+
+
+class Transfer(NamedTuple):
+    """A request of the data plane whose bytes are moving now. `owner` is whose link or key it came with, or who acts.
+
+    `began_at` is in seconds since the epoch, `moved` counts the bytes of bodies in both directions.
+    """
+
+    id: str
+    owner: str
+    principal: str
+    operation: str
+    bucket: str
+    key: str
+    peer: str
+    began_at: float
+    moved: int
 
 
 class IdentityVerifier(Protocol):
@@ -54,6 +83,27 @@ class IdentityVerifier(Protocol):
     async def prove_user(self, token: str) -> User | None:
         """Whom a good token of an issuer that may speak of users names; None for every other text. Raises as above."""
         ...
+
+    async def prove_sign_in(self, rules: IdentityRules, token: str, nonce: str) -> User | None:
+        """Whom the id token names that this issuer gave for a sign-in with this nonce. Raises as above."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleRules:
+    """Whether there are pages for people, where browsers reach them, how somebody signs in there, and for how long.
+
+    `public_url` is None where it is what a browser asks for. `idle` and `longest` are in seconds. `sign_ins` are the
+    issuers that people are sent to. What `proxies` (`proxy_socket`: a Unix socket) say was asked for is believed.
+    """
+
+    enabled: bool
+    public_url: str | None
+    idle: float
+    longest: float
+    sign_ins: tuple[IdentityRules, ...]
+    proxies: tuple[IPv4Network | IPv6Network, ...]
+    proxy_socket: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +166,7 @@ class Live:
     entropy: Callable[[int], bytes]
     upstream: Upstream
     identity: IdentityVerifier | None
+    console: Callable[[], ConsoleRules]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +179,9 @@ class Process:
     API's operations before `count` is given a request that ended: the name of its operation, its status, its seconds;
     `tell` is given every administrative act. `drain` takes a known backend out of use, or back; `log_at` changes the
     level of the log, for so many seconds where they are given; a reload undoes both. `processes` is how many serve at
-    this listener's address; both answer how many of these have changed.
+    this listener's address; both answer how many of these have changed. `share` gives the others what one of them says
+    of a session of the console (`gateway.control.console.sessions`). `transfers` are those of all of them; `cut` ends
+    the one of an id and an owner, if there is one.
     """
 
     ready: Callable[[], Mapping[str, str]]
@@ -139,6 +192,9 @@ class Process:
     shown: Callable[[str], str]
     drain: Callable[[str, bool], Awaitable[int]]
     log_at: Callable[[str, float | None], Awaitable[int]]
+    share: Callable[[str], Awaitable[int]]
+    transfers: Callable[[], Awaitable[Sequence[Transfer]]]
+    cut: Callable[[str, str], Awaitable[bool]]
     processes: int
     version: str
 

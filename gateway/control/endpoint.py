@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import orjson
 
@@ -105,23 +105,39 @@ class Endpoint(Generic[Query, Body]):
     waits: bool = False
 
 
+class Placed(Protocol):
+    """What stands at a path for a method: a row of the API, or a page of the console."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=Placed)
+
+
 @dataclass(frozen=True, slots=True)
-class Found:
+class Found(Generic[Row]):
     """The rows of one path by their methods, and what the path says in the places that they leave open."""
 
-    methods: Mapping[str, Endpoint[Any, Any]]
+    methods: Mapping[str, Row]
     values: Mapping[str, str]
 
 
-class Router:
-    """Finds the rows of a path. A row's `{name}` stands for one part between slashes, which is not empty."""
+class Router(Generic[Row]):
+    """Finds the rows of a path. A row's `{name}` stands for one part between slashes, which is not empty.
 
-    def __init__(self, rows: Iterable[Endpoint[Any, Any]]) -> None:
-        self._paths: dict[tuple[str, ...], dict[str, Endpoint[Any, Any]]] = {}
+    Of two that fit, the one that was named first counts.
+    """
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._paths: dict[tuple[str, ...], dict[str, Row]] = {}
         for row in rows:
             self._paths.setdefault(tuple(row.path.split("/")), {})[row.method] = row
 
-    def find(self, path: str) -> Found | None:
+    def find(self, path: str) -> Found[Row] | None:
         """What stands at a path whose parts are still percent-encoded. Raises Refused(BAD_REQUEST): no UTF-8."""
         parts = [decode(part, Reason.BAD_REQUEST) for part in path.split("/")]
         for template, methods in self._paths.items():

@@ -47,14 +47,13 @@ _UNIFORM: Final = frozenset({Reason.UNKNOWN_KEY, Reason.BAD_SIGNATURE, Reason.BA
 Known = TypeVar("Known")
 
 
-def known_as(token: str, known: Mapping[SecretHash, Known]) -> Known | None:
-    """Whose token this is. All are compared, whatever matches, so that the time taken shows nothing."""
-    digest = hash_secret(token)
+def known_as(digest: SecretHash, known: Mapping[SecretHash, Known]) -> Known | None:
+    """Whose token this is, by its SHA-256. All are compared, whatever matches, so that the time taken shows nothing."""
     found = None
     for expected, holder in known.items():
         if hmac.compare_digest(digest, expected):
             found = holder
-    return found if token else None
+    return found
 
 
 class Guard:
@@ -105,10 +104,29 @@ class Guard:
         admitted = (
             await self._recognise(access, raw, authorization, peer, private) if user is None else self._role(user)
         )
-        objection = _objection(access, admitted)
-        if objection is not None:
-            raise Refused(Reason.NOT_ALLOWED, objection)
-        return admitted
+        return _require(access, admitted)
+
+    async def admit_again(self, access: Access, before: Admitted) -> Admitted:
+        """Whoever was admitted before, if they would be now and this access is theirs: for sessions that last.
+
+        Nothing that they may is taken from `before`, but what was said of a user.
+
+        Raises:
+            Refused: CREDENTIALS_MISSING, what they showed counts no more; NOT_ALLOWED, this is not for them.
+            DependencyDown: the store of keys cannot answer.
+        """
+        again = await self._recognise_again(access, before)
+        if again is None:
+            raise Refused(Reason.CREDENTIALS_MISSING, "what was shown at the sign-in counts no more")
+        return _require(access, again)
+
+    async def _recognise_again(self, access: Access, before: Admitted) -> Admitted | None:
+        if before.principal.kind == "user":
+            ended = before.until is not None and self._clock() >= before.until
+            return None if ended else self._role(User(before.principal, before.groups, before.until))
+        if before.key:
+            return await self._keys.again(before.key)
+        return self._by_hash(access, before.proof)
 
     async def _recognise(
         self,
@@ -158,29 +176,34 @@ class Guard:
 
     def _by_token(self, access: Access, token: str) -> Admitted | None:
         """Whose bearer token this is: an admin's, on sidecars' rows a sidecar's, else an app's own."""
+        return self._by_hash(access, hash_secret(token)) if token else None
+
+    def _by_hash(self, access: Access, proof: SecretHash) -> Admitted | None:
         callers = self._callers()
-        terms = known_as(token, callers.admins)
-        sidecar = known_as(token, callers.sidecars)
-        app = self._by_app_token(token, None)
+        terms = known_as(proof, callers.admins)
+        sidecar = known_as(proof, callers.sidecars)
+        app = self._by_app_hash(proof, None)
         if terms is not None and terms.holds(self._clock()):
             principal = Principal("admin", terms.name)
-            proof = hash_secret(token)
             return Admitted(
                 principal=principal, reach=EVERYTHING, may=terms.may, proof=proof, until=terms.expires, source=()
             )
         if sidecar is not None and access in {Access.SIDECAR, Access.FEED, Access.KNOWN}:
             principal = Principal("admin", sidecar)
             may = frozenset({Duty.SERVE, Duty.READ})
-            return Admitted(principal=principal, reach=EVERYTHING, may=may, proof=hash_secret(token))
+            return Admitted(principal=principal, reach=EVERYTHING, may=may, proof=proof)
         return app
 
     def _by_app_token(self, token: str, only: str | None) -> Admitted | None:
         """The app whose container-credentials token this is; what it makes ends with its entry in the settings."""
+        return self._by_app_hash(hash_secret(token), only) if token else None
+
+    def _by_app_hash(self, proof: SecretHash, only: str | None) -> Admitted | None:
         apps = {digest: name for digest, name in self._callers().apps.items() if only is None or name == only}
-        name = known_as(token, apps)
+        name = known_as(proof, apps)
         if name is None:
             return None
-        principal, proof = Principal("app", name), hash_secret(token)
+        principal = Principal("app", name)
         source = from_entry(self._address(), proof)
         return Admitted(principal=principal, reach=Reach(principal), may=OWNERS_DUTIES, proof=proof, source=source)
 
@@ -219,6 +242,13 @@ class Guard:
             if refused.reason is Reason.UNKNOWN_KEY:
                 self.charge(peer)
             raise Refused(Reason.CREDENTIALS_MISSING, _DENIED) from None
+
+
+def _require(access: Access, admitted: Admitted) -> Admitted:
+    objection = _objection(access, admitted)
+    if objection is not None:
+        raise Refused(Reason.NOT_ALLOWED, objection)
+    return admitted
 
 
 def _objection(access: Access, admitted: Admitted) -> str | None:

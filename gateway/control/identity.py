@@ -10,9 +10,11 @@ them. No key is believed for longer than `_STALE` seconds.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +29,7 @@ from gateway.core.reasons import DependencyDown
 if TYPE_CHECKING:
     from gateway.control.web_tokens import Keys
 
-__all__ = ["Identity"]
+__all__ = ["Identity", "ask_issuer", "discover", "endpoint"]
 
 _log = structlog.get_logger("gateway.control")
 _FRESH: Final = 300.0
@@ -101,53 +103,86 @@ class Identity:
         rules, claims = await self._read(token)
         return None if rules is None or rules.users is None or claims is None else rules.users.user_of(claims)
 
+    async def prove_sign_in(self, rules: IdentityRules, token: str, nonce: str) -> User | None:
+        """See `IdentityVerifier`. The token is made for the client that asked, not for callers of the API.
+
+        OpenID Connect Core 1.0, 3.1.3.7: `azp`, where there is one, is that client.
+        """
+        if rules.sign_in is None or rules.users is None:
+            return None
+        client = rules.sign_in.client_id
+        claims = await self._claims(rules, token, client)
+        if claims is None or claims.get("azp", client) != client:
+            return None
+        if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
+            return None
+        return rules.users.user_of(claims)
+
     async def _read(self, token: str) -> tuple[IdentityRules | None, dict[str, Any] | None]:
         """By whose rules a token is judged, None if nobody's whom we believe; and what it says if it is good."""
         from gateway.control import web_tokens  # noqa: PLC0415 (ten megabytes: only who believes in tokens needs them)
 
         believed = {rules.issuer: rules for rules in self._rules()}
         rules = believed.get(web_tokens.issuer_of(token) or "")
-        if rules is None:
-            return None, None
+        return rules, None if rules is None else await self._claims(rules, token, rules.audience)
+
+    async def _claims(self, rules: IdentityRules, token: str, audience: str) -> dict[str, Any] | None:
+        from gateway.control import web_tokens  # noqa: PLC0415 (as above)
+
         known = self._issuers.get(rules.issuer)
         if known is None or known.rules != rules:
             known = self._issuers[rules.issuer] = _IssuerKeys(rules, self._clock)
         keys = await known.current(web_tokens.key_id(token))
-        return rules, web_tokens.claims_of(token, keys, rules, int(self._clock()))
+        return web_tokens.claims_of(token, keys, replace(rules, audience=audience), int(self._clock()))
 
 
 async def _fetch(rules: IdentityRules) -> Keys:
     from gateway.control.web_tokens import read_keys  # noqa: PLC0415 (as above)
 
-    jwks = rules.jwks or await _discover(rules)
+    jwks = rules.jwks or endpoint(await discover(rules), "jwks_uri")
     if "://" in jwks:
         return read_keys(await _download(rules, jwks))
     return read_keys(await asyncio.to_thread(Path(jwks).read_bytes))
 
 
-async def _discover(rules: IdentityRules) -> str:
-    """Where the issuer says that its keys are (OpenID Connect Discovery 1.0, 4). Raises ValueError, LookupError."""
+async def discover(rules: IdentityRules) -> dict[str, Any]:
+    """What the issuer says of itself (OpenID Connect Discovery 1.0, 4). Raises OSError, ValueError, LookupError."""
     said = json.loads(await _download(rules, f"{rules.issuer.rstrip('/')}/.well-known/openid-configuration"))
-    found = said["jwks_uri"]
-    if said["issuer"] != rules.issuer or not isinstance(found, str):
+    if not isinstance(said, dict) or said["issuer"] != rules.issuer:
         raise ValueError("the document is another issuer's")
+    return said
+
+
+def endpoint(said: Mapping[str, Any], name: str) -> str:
+    """A place that the issuer names. Raises ValueError, LookupError."""
+    found = said[name]
+    if not isinstance(found, str):
+        raise ValueError(f"{name} is no URL")
     if urlsplit(found).scheme != "https" and urlsplit(found).hostname not in _LOCAL:
-        raise ValueError("the keys would come over a way on which they can be replaced")
+        raise ValueError("what is there would come over a way on which it can be replaced")
     return found
 
 
 async def _download(rules: IdentityRules, url: str) -> bytes:
-    import aiohttp  # noqa: PLC0415 (as above)
-
-    context = ssl.create_default_context(cafile=rules.ca_file)
     headers = {"Accept": "application/json"}
     if rules.bearer is not None:
         headers["Authorization"] = f"Bearer {rules.bearer}"
+    return await ask_issuer(rules, url, headers)
+
+
+async def ask_issuer(
+    rules: IdentityRules, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None
+) -> bytes:
+    """What the issuer answers to a GET, or to a form. Raises OSError, ValueError: nothing, or no 200."""
+    import aiohttp  # noqa: PLC0415 (as above)
+
+    context = ssl.create_default_context(cafile=rules.ca_file)
     timeout = aiohttp.ClientTimeout(total=_FETCH_SECONDS)
+    method = "GET" if form is None else "POST"
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(url, headers=headers, ssl=context, allow_redirects=False) as answer,
+            session.request(method, url, data=form, headers=headers, ssl=context, allow_redirects=False) as answer,
         ):
             if answer.status != 200:
                 raise ValueError(f"the answer was {answer.status}")

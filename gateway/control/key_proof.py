@@ -26,7 +26,7 @@ from gateway.core.key_use import require_session, stands_for_owner
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.sealing import Sealer
-from gateway.core.token import hash_secret
+from gateway.core.token import SecretHash, hash_secret
 from gateway.wire.http.target import query_pairs
 from gateway.wire.sig import sigv4
 from gateway.wire.sig.credentials import ALGORITHM, SigV4Header, auth_fields, read_credentials
@@ -93,6 +93,16 @@ class KeyProof:
             raise Refused(Reason.UNKNOWN_KEY, "no key has this id and this secret")
         return self._admit(grant, self._clock())
 
+    async def again(self, known: SecretHash) -> Admitted | None:
+        """Who held the key of this hash when they proved it, if it still counts; None if there is none any more.
+
+        Raises:
+            Refused: what is wrong with the key now.
+            DependencyDown: the grant store cannot answer.
+        """
+        grant = await self._grants.find(known)
+        return None if grant is None or grant.kind is not GrantKind.KEY else self._admit(grant, self._clock())
+
     async def _find(self, access_key_id: str, session_token: str | None) -> tuple[Grant, str]:
         grant = await self._grants.find(hash_secret(access_key_id))
         if grant is None or grant.kind is not GrantKind.KEY or grant.sealed is None:
@@ -117,6 +127,7 @@ class KeyProof:
             may=OWNERS_DUTIES,
             until=grant.expires_at,
             source=grant.source,
+            key=grant.hash,
         )
 
 

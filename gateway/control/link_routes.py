@@ -65,6 +65,7 @@ async def list_links(api: Api, call: Call[LinkQuery, None]) -> Reply:
         label=query.label,
         state=query.state,
         approves=api.approvals.rules_of(call.admitted),
+        ends_before=None if query.ends_within is None else now + query.ends_within,
     )
     return view_reply(LinkPageView.of(await api.links.page(call.reach, wanted, query.cursor, query.limit), now))
 

@@ -21,6 +21,7 @@ from gateway.control import rule_routes as rules
 from gateway.control import session_routes as sessions
 from gateway.control import sidecar_routes as sidecars
 from gateway.control import sts_routes as sts
+from gateway.control import transfer_routes as transfers
 from gateway.control import whoami_routes as whoami
 from gateway.control.api import Api
 from gateway.control.caller import Access
@@ -143,6 +144,11 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint("GET", "/v1/revocations", FEED, keys.list_revocations, "listRevocations", "revocations",
              "Revocations in order; with `after`, waits for the next one", headers=("If-None-Match",),
              query=bodies.FeedQuery, answer=answers.FeedView, also=(304,), waits=True),
+
+    Endpoint("GET", "/v1/transfers", READ, transfers.list_transfers, "listTransfers", "transfers",
+             "The transfers that run now", answer=transfers.TransferListView),
+    Endpoint("DELETE", "/v1/transfers/{id}", REVOKE, transfers.cut_transfer, "cutTransfer", "transfers",
+             "End one; whoever has its link or key may begin again", answer=transfers.TransferView, also=(404,)),
 
     Endpoint("GET", "/v1/audit", AUDIT, ledger.read_trail, "readTrail", "audit",
              "The audit trail in order, each entry with the digest of the one before",

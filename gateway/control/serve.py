@@ -15,9 +15,11 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from gateway.control.api import Api
+from gateway.control.console.sessions import Sessions
 from gateway.control.deps import ControlDeps
 from gateway.control.endpoint import Call, Endpoint, Router
 from gateway.control.probes import PROBES
@@ -30,7 +32,12 @@ from gateway.server.listener import Handle
 from gateway.server.request import IncomingRequest
 from gateway.wire.replies import Reply
 
+if TYPE_CHECKING:
+    from gateway.control.console.plane import Console
+
 __all__ = ["ControlPlane"]
+
+Answered = TypeVar("Answered")
 
 _RECHECK_SECONDS: Final = 0.5
 _END_SECONDS: Final = 10.0
@@ -52,10 +59,21 @@ class ControlPlane:
         self.api = Api(deps)
         self._process = deps.process
         self._entropy = deps.live.entropy
-        self._router = Router(PROBES)
+        self._router: Router[Endpoint[Any, Any]] = Router(PROBES)
         self._read: ReadInput = _read_nothing
-        self._acts: set[asyncio.Task[Reply]] = set()
+        self._acts: set[asyncio.Task[Any]] = set()
+        live = deps.live
+        self._sessions = Sessions(live.console, live.clock, live.entropy, self._share)
+        self._console: Console | None = None
         self._process.know(frozenset(row.name for row in PROBES))
+
+    def hear(self, said: str) -> None:
+        """What another process of this gateway says of a session of the console."""
+        self._sessions.hear(said)
+
+    def _share(self, said: str) -> None:
+        if self._process.processes > 1:
+            self._start(_said(self._process.share(said)))
 
     def sts_before(self, handler: Handle) -> Handle:
         """The handler of another listener, whose requests to `/sts`, and no others of ours, are answered here."""
@@ -75,13 +93,16 @@ class ControlPlane:
         request_id = sent if _REQUEST_ID.fullmatch(sent) else self._entropy(12).hex()
         exchange = ClientExchange(connection, arrival, request_id, connection.peer)
         name, reply = await self._answer(exchange)
+        if reply is None:  # the console has sent it, piece by piece
+            return
         self._process.count(name, reply.status, time.perf_counter() - began)
         with suppress(Refused):  # the client has gone
-            headers = (*reply.headers, ("X-Request-Id", request_id), *_SAFE)
-            await exchange.send(Reply(reply.status, headers, reply.body))
+            said = {field.lower() for field, _ in reply.headers}
+            safe = (pair for pair in _SAFE if pair[0].lower() not in said)
+            await exchange.send(Reply(reply.status, (*reply.headers, ("X-Request-Id", request_id), *safe), reply.body))
 
-    async def _answer(self, exchange: ClientExchange) -> tuple[str, Reply]:
-        """The name of the operation, "" for what is none, and the answer."""
+    async def _answer(self, exchange: ClientExchange) -> tuple[str, Reply | None]:
+        """The name of the operation, "" for what is none, and the answer; None where it has been given."""
         request_id, name = exchange.request_id, ""
         try:
             raw = exchange.read_head()
@@ -89,6 +110,13 @@ class ControlPlane:
             if found is None and self._read is _read_nothing:
                 await self._load()
                 found = self._router.find(raw.path)
+            if found is None and (place := self._console_place(raw)) is not None:
+                console = self._console or await self._open_console()
+                answer = await self._shield(console.answer(exchange, raw, place))
+                if isinstance(answer, Reply):
+                    return "console", answer
+                await answer.run(exchange, console.streams)
+                return "console", None
             if found is None:
                 return name, problem(request_id, 404, Reason.UNSUPPORTED_OPERATION, "no endpoint has this path")
             row = found.methods.get(raw.method)
@@ -111,18 +139,37 @@ class ControlPlane:
         except Exception as failure:  # noqa: BLE001 (the last line of defence: nothing inner may reach a caller)
             return name, describe_failure(request_id, failure)
 
+    def _console_place(self, raw: RawRequest) -> str | None:
+        """What follows `/ui` in a path of the console's; a proxy may leave the public URL's own path before it."""
+        rules = self.api.deps.live.console()
+        prefix = "" if rules.public_url is None else urlsplit(rules.public_url).path
+        path = raw.path.removeprefix(prefix) if raw.path.startswith(f"{prefix}/ui") else raw.path
+        inside = rules.enabled and (path == "/ui" or path.startswith("/ui/"))
+        return path.removeprefix("/ui") if inside else None
+
+    async def _open_console(self) -> Console:
+        """The pages, with their library, loaded in a thread as the rows are."""
+        module = await asyncio.to_thread(import_module, "gateway.control.console.plane")
+        self._process.know(frozenset({"console"}))
+        console: Console = module.Console(self.api, self._sessions)
+        self._console = console
+        return console
+
     async def _load(self) -> None:
         rows = (await asyncio.to_thread(import_module, "gateway.control.rows")).ROWS
         reading = import_module("gateway.control.reading")
         self._process.know(frozenset(row.name for row in rows))
         self._router, self._read = Router(rows), reading.read_input
 
-    async def _shield(self, act: Coroutine[Any, Any, Reply]) -> Reply:
+    async def _shield(self, act: Coroutine[Any, Any, Answered]) -> Answered:
         """The answer of a handler that runs on when this is cancelled."""
+        return await asyncio.shield(self._start(act))
+
+    def _start(self, act: Coroutine[Any, Any, Answered]) -> asyncio.Task[Answered]:
         task = asyncio.get_running_loop().create_task(act)
         self._acts.add(task)
         task.add_done_callback(self._acts.discard)
-        return await asyncio.shield(task)
+        return task
 
     async def _wait_while_admitted(self, row: Endpoint[Any, Any], call: Call[Any, Any]) -> Reply:
         """The answer of a long poll, if its caller would still be admitted; checked twice a second while it waits."""
@@ -139,13 +186,18 @@ class ControlPlane:
             task.cancel()
 
     def end_waits(self) -> None:
-        """End the long polls, those to come included, with what they have."""
+        """End the long polls and the console's streams, those to come included, with what they have."""
         self.api.waits.end()
 
     async def finish(self) -> None:
         """Return when the handlers that have begun are done."""
         if self._acts:
             await asyncio.wait(self._acts, timeout=_END_SECONDS)
+
+
+async def _said(sharing: Awaitable[int]) -> None:
+    with suppress(LookupError):  # a session that one process has not heard of ends there by itself
+        await sharing
 
 
 async def _read_nothing(

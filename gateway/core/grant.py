@@ -316,8 +316,9 @@ class GrantStore(Protocol):
 class GrantFilter:
     """Every field narrows; None does not. `state` is judged at `now`.
 
-    `bucket` and `prefix` match links whose scope is inside, and keys of which one place is. With `shown_to`, only what
-    this principal owns, and what awaits approval under one of the rules in `approves`.
+    `bucket` and `prefix` match links whose scope is inside, and keys of which one place is. `ends_before` matches what
+    ends after `now` and not after then. With `shown_to`, only what this principal owns, and what awaits approval under
+    one of the rules in `approves`.
     """
 
     now: float
@@ -329,6 +330,7 @@ class GrantFilter:
     state: GrantState | None = None
     shown_to: Principal | None = None
     approves: frozenset[str] = frozenset()
+    ends_before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,17 @@ from gateway.core.attempt import Principal
 from gateway.core.pattern import NamePattern
 from gateway.core.values import dataclass
 
-__all__ = ["ALGORITHMS", "IdentityRules", "ProxyRules", "PublicClient", "Role", "User", "UserRules", "groups_of"]
+__all__ = [
+    "ALGORITHMS",
+    "IdentityRules",
+    "ProxyRules",
+    "PublicClient",
+    "Role",
+    "SignIn",
+    "User",
+    "UserRules",
+    "groups_of",
+]
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
 """Only asymmetric ones."""
@@ -79,9 +89,13 @@ class UserRules:
         except ValueError:
             return None
         groups = () if self.groups is None else groups_of(claims.get(self.groups, []))
-        if groups is None or not any(pattern.matches(str(principal)) for pattern in self.admit):
+        if groups is None or not self.speaks_of(str(principal)):
             return None
         return User(principal, groups, float(claims["exp"]))
+
+    def speaks_of(self, principal: str) -> bool:
+        """Whether the issuer may speak of this user."""
+        return any(pattern.matches(principal) for pattern in self.admit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +120,16 @@ class PublicClient:
 
 
 @dataclass(frozen=True, slots=True)
+class SignIn:
+    """As which client people are sent to an issuer to sign in, and what the way there is called."""
+
+    client_id: str
+    secret: str | None = field(repr=False)
+    scopes: tuple[str, ...]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityRules:
     """Whom to believe, and about what. `jwks` is a URL or the path of a file; None has the issuer say where it is."""
 
@@ -117,6 +141,7 @@ class IdentityRules:
     bearer: str | None = field(default=None, repr=False)
     users: UserRules | None = None
     algorithms: tuple[str, ...] = ALGORITHMS
+    sign_in: SignIn | None = None
 
     def app_of(self, issuer: str, audience: str, role: str, subject: str) -> str | None:
         """The app that this subject of a good token stands for in this role."""

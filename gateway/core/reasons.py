@@ -103,6 +103,7 @@ class Reason(StrEnum):
     DEPENDENCY_DOWN = "dependency_down"
     BACKEND_DRAINED = "backend_drained"
     SHUTTING_DOWN = "shutting_down"
+    ENDED_BY_OWNER = "ended_by_owner"
     # what the store said
     OBJECT_GONE = "object_gone"
     OBJECT_CHANGED = "object_changed"
@@ -304,6 +305,9 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         503, "ServiceUnavailable", 503, "The store is taken out of service.", "warning"
     ),
     Reason.SHUTTING_DOWN: PublicAnswer(503, "ServiceUnavailable", 503, "The gateway is shutting down."),
+    Reason.ENDED_BY_OWNER: PublicAnswer(
+        403, "AccessDenied", 403, "This transfer was ended by whoever shares the file."
+    ),
     Reason.OBJECT_GONE: PublicAnswer(404, "NoSuchKey", 404, "The object does not exist."),
     Reason.OBJECT_CHANGED: PublicAnswer(
         412,

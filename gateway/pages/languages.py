@@ -1,4 +1,4 @@
-"""Owns the languages of pages: one file each in `texts/`, and which one a visitor gets.
+"""Owns the languages of pages: one file each in `texts/` (and in each folder there), and which one a visitor gets.
 
 Refuses to own where the texts stand (templates), and the English words of refusals (`gateway.core.reasons`), which it
 reads from there.
@@ -71,6 +71,8 @@ def _read(path: Path) -> Language:
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     direction = document.pop("direction")
     texts = dict(_flat(document))
+    for more in sorted(_TEXTS.glob(f"*/{path.name}")):
+        texts |= _flat(tomllib.loads(more.read_text(encoding="utf-8")))
     if path.stem == SOURCE:
         texts |= {f"reasons.{reason.value}": answer.text for reason, answer in TABLE.items()}
     return Language(path.stem, direction, texts)

@@ -34,6 +34,7 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
             Reason.DENIED_BY_RULE,
             Reason.DENIED_BY_SESSION,
             Reason.PEER_NOT_ALLOWED,
+            Reason.ENDED_BY_OWNER,
             Reason.CREDENTIALS_MISSING,
             Reason.NO_CREDENTIALS,
         ),

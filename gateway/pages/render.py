@@ -60,15 +60,24 @@ def look_for(branding: Branding, accept_language: str | None, assets_at: str = A
 
 
 def render(
-    template: str, look: Look, *, scripts: Sequence[str] = (), fetches: Sequence[str] = (), **values: object
+    template: str,
+    look: Look,
+    *,
+    scripts: Sequence[str] = (),
+    sheets: tuple[str, ...] = (),
+    fetches: Sequence[str] = (),
+    posts_to: Sequence[str] = (),
+    **values: object,
 ) -> Page:
     """A page.
 
-    `scripts` are names of our ES modules. `fetches` are the directives, as `connect-src`, under which the page may ask
-    its own host for more. Templates also get `t`, the text of a key in the visitor's language, `look`, and `style`.
+    `scripts` are names of our ES modules, `sheets` of style sheets beside the one that all pages have, and `posts_to`
+    are origins other than the page's own to which its forms go. `fetches` are the directives, as `connect-src`, under
+    which the page may ask its own host for more. Templates also get `t`, the text of a key in the visitor's language,
+    `look`, and `style`.
     """
     modules = [stored_assets()[name] for name in scripts]
-    style = _style(look.branding)
+    style = _style(look.branding, sheets)
     text = (
         _environment()
         .get_template(template)
@@ -77,7 +86,7 @@ def render(
     headers = (
         ("Content-Type", "text/html; charset=utf-8"),
         ("Content-Language", look.language.code),
-        ("Content-Security-Policy", _policy(style, look, modules, fetches)),
+        ("Content-Security-Policy", _policy(style, look, modules, fetches, posts_to)),
     )
     return Page(headers, text.encode("utf-8", "replace"))
 
@@ -106,8 +115,9 @@ def _environment() -> Environment:
 
 
 @lru_cache(maxsize=8)
-def _style(branding: Branding) -> str:
-    return stored_assets()["pages.css"].body.decode().strip() + brand_style(branding)
+def _style(branding: Branding, sheets: tuple[str, ...]) -> str:
+    texts = [stored_assets()[name].body.decode().strip() for name in ("pages.css", *sheets)]
+    return "".join(texts) + brand_style(branding)
 
 
 @lru_cache(maxsize=8)
@@ -115,7 +125,7 @@ def _style_hash(style: str) -> str:
     return "sha256-" + b64encode(sha256(style.encode()).digest()).decode()
 
 
-def _policy(style: str, look: Look, modules: Sequence[Asset], fetches: Sequence[str]) -> str:
+def _policy(style: str, look: Look, modules: Sequence[Asset], fetches: Sequence[str], posts_to: Sequence[str]) -> str:
     """Scripts are allowed by their hashes and not by our host, which also serves what strangers upload."""
     parts = ["default-src 'none'", f"style-src '{_style_hash(style)}'"]
     if modules:
@@ -123,4 +133,5 @@ def _policy(style: str, look: Look, modules: Sequence[Asset], fetches: Sequence[
     if look.branding.logo is not None and "img-src" not in fetches:
         parts.append("img-src 'self'")
     parts += [f"{directive} 'self'" for directive in fetches]
-    return "; ".join([*parts, "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"])
+    forms = " ".join(["'self'", *posts_to])
+    return "; ".join([*parts, f"form-action {forms}", "base-uri 'none'", "frame-ancestors 'none'"])

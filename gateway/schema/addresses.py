@@ -13,11 +13,22 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 
-__all__ = ["BaseUrl", "HostName", "ListenAddress", "Network", "Origin", "Peer", "parse_base_url", "parse_network"]
+__all__ = [
+    "BaseUrl",
+    "HostName",
+    "ListenAddress",
+    "Network",
+    "Origin",
+    "PathUrl",
+    "Peer",
+    "parse_base_url",
+    "parse_network",
+]
 
 _HOST: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*", re.ASCII)
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ORIGIN: Final = re.compile(r"\*|(?:https?|[a-z][a-z0-9+.-]*)://(?:\*\.)?[A-Za-z0-9.\[\]:_-]+", re.ASCII)
+_PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*", re.ASCII)
 _LONGEST_NETWORK: Final = 64
 
 
@@ -76,6 +87,16 @@ def parse_base_url(value: object) -> str:
         raise ValueError(f"has a host that is no name and no address: {form}")
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" if port is None else f"{parts.scheme}://{shown}:{port}"
+
+
+def _parse_path_url(value: object) -> str:
+    """As `parse_base_url`, and a path may follow. Without a slash at its end."""
+    whole = value.rstrip("/") if isinstance(value, str) else ""
+    scheme, mark, rest = whole.partition("://")
+    host, slash, path = rest.partition("/")
+    if not _PATH.fullmatch(slash + path) or any(part in {".", ".."} for part in path.split("/")):
+        raise ValueError("is not a URL: write http(s)://HOST[:PORT][/PATH], without query and fragment")
+    return parse_base_url(scheme + mark + host if mark else value) + slash + path
 
 
 def _is_ip(host: str) -> bool:
@@ -140,4 +161,5 @@ Network = Annotated[IPv4Network | IPv6Network, PlainValidator(parse_network), _t
 Peer = Annotated[IPv4Address | IPv6Address, PlainValidator(_parse_peer), _text_schema("192.0.2.7")]
 HostName = Annotated[str, PlainValidator(_parse_host_name), _text_schema("s3.example.com")]
 BaseUrl = Annotated[str, PlainValidator(parse_base_url), _text_schema("https://s3.example.com")]
+PathUrl = Annotated[str, PlainValidator(_parse_path_url), _text_schema("https://files.example.com/gateway")]
 Origin = Annotated[str, PlainValidator(_check_origin), _text_schema("https://app.example.com")]

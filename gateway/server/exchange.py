@@ -181,6 +181,11 @@ class ClientExchange:
         return peer is None or peer.is_loopback or self._connection.encrypted
 
     @property
+    def encrypted(self) -> bool:
+        """Whether the client speaks TLS with us."""
+        return self._connection.encrypted
+
+    @property
     def note(self) -> object:
         """What was noted of an earlier request with this very head, None if nothing was."""
         return self._arrival.note

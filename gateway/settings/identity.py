@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
-from gateway.core.identity import ALGORITHMS, IdentityRules, ProxyRules, PublicClient, Role, UserRules
+from gateway.core.identity import ALGORITHMS, IdentityRules, ProxyRules, PublicClient, Role, SignIn, UserRules
 from gateway.core.pattern import NamePattern
 from gateway.schema.names import App
 from gateway.schema.texts import Text
@@ -31,6 +31,7 @@ __all__ = [
     "IdentityUsers",
     "ProxyUserSettings",
     "RoleSettings",
+    "SignInSettings",
 ]
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}", re.ASCII)
@@ -81,6 +82,12 @@ def _parse_staff(value: object) -> NamePattern:
     return NamePattern.of(value)
 
 
+def _require_openid(value: tuple[str, ...]) -> tuple[str, ...]:
+    if "openid" not in value:
+        raise ValueError("does not ask for openid among the scopes: without it nobody is named")
+    return value
+
+
 def _parse_header(value: object) -> str:
     if not isinstance(value, str) or not _HEADER.fullmatch(value):
         raise ValueError("must be a header's name, like X-Forwarded-User")
@@ -95,6 +102,9 @@ HeaderName = Annotated[
 Subject = Annotated[Text, AfterValidator(_check_subject)]
 Claim = Annotated[Text, Field(pattern=r"^[!-~]+$")]
 RequestedScope = Annotated[Text, Field(pattern=r"^[!#-\[\]-~]+$")]
+Scopes = Annotated[
+    tuple[RequestedScope, ...], one_or_more(RequestedScope), Field(min_length=1), AfterValidator(_require_openid)
+]
 UserPattern = Annotated[NamePattern, PlainValidator(_parse_user_pattern), WithJsonSchema({"type": "string"})]
 StaffPattern = Annotated[NamePattern, PlainValidator(_parse_staff), WithJsonSchema({"type": "string"})]
 StaffPatterns = Annotated[tuple[StaffPattern, ...], one_or_more(StaffPattern)]
@@ -172,16 +182,22 @@ class CliClientSettings(BaseModel):
 
     client_id: Text
     """A public client: it has no secret, and everybody may know it."""
-    scopes: Annotated[tuple[RequestedScope, ...], one_or_more(RequestedScope), Field(min_length=1)] = (
-        *("openid", "email", "profile"),
-    )
+    scopes: Scopes = ("openid", "email", "profile")
     """What is asked for; `offline_access` beside them has many issuers let a sign-in be renewed."""
 
-    @model_validator(mode="after")
-    def _asks_who(self) -> CliClientSettings:
-        if "openid" not in self.scopes:
-            raise ValueError("does not ask for openid among the scopes: without it nobody is named")
-        return self
+
+class SignInSettings(BaseModel):
+    """The console signs people in at this issuer: authorization code flow with PKCE, back to `/ui/callback`."""
+
+    model_config = ENTRY
+
+    client_id: Text | None = None
+    """Left out, it is the audience."""
+    secret: SecretRef | None = None
+    """Left out, the console is a public client, whom PKCE alone protects."""
+    scopes: Scopes = ("openid", "email", "profile")
+    label: Text | None = None
+    """What the button says the issuer is called; left out, its host."""
 
 
 class IdentitySettings(BaseModel):
@@ -206,6 +222,8 @@ class IdentitySettings(BaseModel):
     """Left out, no token of this issuer opens the control API."""
     cli: CliClientSettings | None = None
     """Left out, nobody signs in at this issuer with the command line."""
+    sign_in: SignInSettings | None = None
+    """Left out, the console offers no button for this issuer. Its users are those of `users`."""
     algorithms: Annotated[tuple[Algorithm, ...], one_or_more(Algorithm), Field(min_length=1)] = ALGORITHMS
     """By which its tokens may be signed."""
     roles: Annotated[dict[str, IdentityRole], Field(min_length=1)] | None = None
@@ -219,7 +237,7 @@ class IdentitySettings(BaseModel):
     def _says_for_what(self) -> IdentitySettings:
         if self.roles is None and self.users is None:
             raise ValueError("believes an issuer for nothing: write roles, or users, or both")
-        if self.cli is not None and self.users is None:
+        if self.users is None and (self.cli is not None or self.sign_in is not None):
             raise ValueError("has people sign in at an issuer that may speak of none: write users")
         return self
 
@@ -240,4 +258,13 @@ class IdentitySettings(BaseModel):
             algorithms=self.algorithms,
             ca_file=None if self.ca_file is None else str(self.ca_file),
             bearer=None if self.bearer is None else self.bearer.resolve(),
+            sign_in=None if self.sign_in is None else self._sign_in(self.sign_in),
+        )
+
+    def _sign_in(self, wanted: SignInSettings) -> SignIn:
+        return SignIn(
+            client_id=wanted.client_id or self.audience,
+            secret=None if wanted.secret is None else wanted.secret.resolve(),
+            scopes=wanted.scopes,
+            label=wanted.label or urlsplit(self.issuer).netloc,
         )

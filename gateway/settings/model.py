@@ -19,9 +19,10 @@ from gateway.core.duty import AdminTerms, Duty
 from gateway.core.pattern import NamePattern
 from gateway.core.posture import FailPosture
 from gateway.core.session_role import SessionRole
-from gateway.schema.addresses import BaseUrl, HostName, ListenAddress
+from gateway.schema.addresses import BaseUrl, HostName, ListenAddress, PathUrl
 from gateway.schema.names import ActorName, App
 from gateway.schema.quantities import ByteRate, Count, Duration, DurationOrNone, End, Instant
+from gateway.settings.console import ConsoleSettings
 from gateway.settings.entry import ENTRY, one_or_more, one_or_more_sections, written_as
 from gateway.settings.files import Directory, FilePath
 from gateway.settings.identity import IdentitySettings, ProxyUserSettings, RoleSettings
@@ -213,6 +214,9 @@ class ControlSettings(BaseModel):
     model_config = ENTRY
 
     listen: ListenAddress = ListenAddress("127.0.0.1", 8081)
+    public_url: PathUrl | None = None
+    """As browsers reach this listener, path included where a proxy adds one. Left out, it is what they ask for."""
+    console: ConsoleSettings = ConsoleSettings()
     tokens: tuple[AdminToken, ...] = ()
     sidecars: tuple[SidecarToken, ...] = ()
     credentials: tuple[AppCredential, ...] = ()

@@ -76,6 +76,7 @@ def wants(wanted: GrantFilter, grant: Grant, usage: Usage) -> bool:
         and _is_shown(wanted, grant)
         and (wanted.label is None or grant.label == wanted.label)
         and (wanted.state is None or state_with(grant, usage, wanted.now) is wanted.state)
+        and (wanted.ends_before is None or _ends_between(grant, wanted.now, wanted.ends_before))
     )
 
 
@@ -101,6 +102,10 @@ def _is_inside(part: Narrowing, bucket: str | None, prefix: str | None) -> bool:
     if part.bucket is None or bucket not in {None, part.bucket}:
         return False
     return any(name.startswith(prefix or "") for name in (part.keys or {part.prefix}))
+
+
+def _ends_between(grant: Grant, now: float, then: float) -> bool:
+    return grant.revoked_at is None and grant.expires_at is not None and now < grant.expires_at <= then
 
 
 def lapsed_session(grant: Grant, before: float) -> bool:
@@ -161,6 +166,10 @@ def _filter_sql(mark: str, wanted: GrantFilter, place: Place) -> list[str]:
         found.append(_state_sql(wanted.state, wanted.now, place))
     if wanted.shown_to is not None:
         found.append(_shown_sql(wanted, wanted.shown_to, place))
+    if wanted.ends_before is not None:
+        found.append(
+            f"{_UNREVOKED} AND g.expires_at > {place(wanted.now)} AND g.expires_at <= {place(wanted.ends_before)}"
+        )
     return found
 
 

@@ -29,13 +29,14 @@ __all__ = ["WorkerMesh"]
 _ANSWER_SECONDS: Final = 2.0
 _PAGE: Final = "page"
 _OBEYED: Final = b"obeyed"
-_NO_ORDERS: Final[Mapping[str, Callable[..., None]]] = MappingProxyType({})
+_NO_ORDERS: Final[Mapping[str, Callable[..., str | None]]] = MappingProxyType({})
 
 
 class WorkerMesh:
     """The processes of one gateway, `count` of them, that meet in `directory`; None for a process on its own.
 
     `orders` are the functions that can be called in all of them, by name; each raises LookupError when it cannot act.
+    What one answers is text that goes to whoever asked all of them.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class WorkerMesh:
         metrics: Metrics,
         directory: Path | None,
         count: int,
-        orders: Mapping[str, Callable[..., None]] = _NO_ORDERS,
+        orders: Mapping[str, Callable[..., str | None]] = _NO_ORDERS,
     ) -> None:
         self._orders = orders
         self._metrics = metrics
@@ -91,6 +92,12 @@ class WorkerMesh:
         answers = await asyncio.gather(*(_ask(other, name, *words) for other in self._others()), return_exceptions=True)
         return 1 + answers.count(_OBEYED)
 
+    async def ask_all(self, name: str, *words: str | float | bool | None) -> list[str]:
+        """What each process that answers says, this one first. Raises as `order` does."""
+        own = self._orders[name](*words)
+        answers = await asyncio.gather(*(_ask(other, name, *words) for other in self._others()), return_exceptions=True)
+        return [own or "", *(answer.decode() for answer in answers if isinstance(answer, bytes) and answer)]
+
     def _others(self) -> list[Path]:
         if self._directory is None:
             return []
@@ -106,8 +113,8 @@ class WorkerMesh:
 
                 writer.write(families_text(self._metrics.registry))
             else:
-                self._orders[name](*words)
-                writer.write(_OBEYED)
+                said = self._orders[name](*words)
+                writer.write(_OBEYED if said is None else said.encode())
             await writer.drain()
         except (OSError, TimeoutError, ValueError, LookupError):
             return  # an empty answer, which counts as none

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import aiohttp
 
 from gateway.control.api import Api
-from gateway.control.deps import Callers, ControlDeps, Live, Process, Stores
+from gateway.control.deps import Callers, ConsoleRules, ControlDeps, Live, Process, Stores, Transfer
 from gateway.control.serve import ControlPlane
 from gateway.core.backend import Credentials
 from gateway.core.duty import AdminTerms
@@ -129,6 +129,7 @@ class Desk:
     deps: ControlDeps
     stop: Callable[[], Awaitable[None]]
     api: Api
+    plane: ControlPlane
     faults: dict[str, str] = field(default_factory=dict)
     token: str | None = ADMIN
 
@@ -205,6 +206,17 @@ async def _changed(*_: object) -> int:
     return 0
 
 
+async def _nothing() -> list[Transfer]:
+    return []
+
+
+async def _not_there(*_: object) -> bool:
+    return False
+
+
+CONSOLE: Final = ConsoleRules(
+    enabled=True, public_url=None, idle=1800.0, longest=43200.0, sign_ins=(), proxies=(), proxy_socket=False
+)
 CALLERS: Final[dict[str, Any]] = {
     "admins": {hash_secret(ADMIN): AdminTerms("ops"), hash_secret(ADMIN + "2"): AdminTerms("night")},
     "apps": {hash_secret(APP): "billing", hash_secret(APP + "2"): "other"},
@@ -250,6 +262,7 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
             "ended": lambda grant: False,
             "identity": None,
             "audit_required": lambda: False,
+            "console": lambda: CONSOLE,
         },
         Process: {
             "ready": lambda: faults,
@@ -260,6 +273,9 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
             "shown": str,
             "drain": _changed,
             "log_at": _changed,
+            "share": _changed,
+            "transfers": _nothing,
+            "cut": _not_there,
             "processes": 1,
             "version": "0",
         },
@@ -280,10 +296,12 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
 
     port = await server.listen("127.0.0.1", 0)
     try:
-        async with aiohttp.ClientSession() as session:
-            yield Desk(f"http://127.0.0.1:{port}", session, state, clock, upstream, view, deps, stop, plane.api, faults)
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+            yield Desk(
+                f"http://127.0.0.1:{port}", session, state, clock, upstream, view, deps, stop, plane.api, plane, faults
+            )
     finally:
         await stop()
 
 
-__all__ = ["ADMIN", "APP", "POLICY", "START", "Desk", "FailingLedger", "basic", "serving", "sign_control"]
+__all__ = ["ADMIN", "APP", "CONSOLE", "POLICY", "START", "Desk", "FailingLedger", "basic", "serving", "sign_control"]

@@ -60,8 +60,12 @@ def test_every_text_that_is_asked_for_exists_and_none_is_left_over() -> None:
     for path in [*_ROOM.rglob("*.html"), *_ROOM.rglob("*.py"), *_ROOM.parent.glob("control/**/*.py")]:
         named |= set(re.findall(r"""(?:\bt|\btext)\(\s*"([a-z_.0-9]+)\"""", path.read_text()))
     source = languages()[SOURCE].texts
+    for path in _ROOM.parent.glob("control/**/*.py"):
+        named |= source.keys() & set(re.findall(r'"([a-z_]+\.[a-z_]+)"', path.read_text()))
     units = {"units.byte", "units.bytes", "units.decimal"}
-    made = units | {key for key in source if key.startswith(("reasons.", "status.", "next."))}
+    # Those of the console's lists: tests/control/console/test_looks.py says which there are.
+    of_lists = ("actions.", "acts.", "fields.", "groups.", "hints.", "states.")
+    made = units | {key for key in source if key.startswith(("reasons.", "status.", "next.", *of_lists))}
     asked = {key for key in source for name in named if key == name}
     assert named <= source.keys()
     assert set() == source.keys() - asked - made

@@ -141,3 +141,38 @@ def test_no_value_gives_anything_but_a_value_or_a_sentence(value: object) -> Non
     no_surprise(addresses, value)
     with suppress(ValidationError):
         parsed(ListenAddress, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://a.example", "https://a.example"),
+        ("https://a.example/", "https://a.example"),
+        ("https://a.example:8443/gw/", "https://a.example:8443/gw"),
+        ("http://[::1]:80/a/b-c_d~e.f", "http://[::1]:80/a/b-c_d~e.f"),
+    ],
+)
+def test_a_url_may_have_a_path(text: str, url: str) -> None:
+    """Without a slash at its end."""
+    assert url == parsed(addresses.PathUrl, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        7,
+        "",
+        "a.example/gw",
+        "https://a.example/a b",
+        "https://a.example/../x",
+        "https://a/b//c",
+        "https://a.example/gw?x",
+        "https://a.example/gw#x",
+        "https://u:p@a.example/gw",
+        "ftp://a/b",
+    ],
+)
+def test_a_path_url_is_plain(text: Any) -> None:
+    """No query, no steps up, nothing to decode, no user."""
+    with pytest.raises(ValidationError):
+        parsed(addresses.PathUrl, text)

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.core.attempt import Principal
-from gateway.core.identity import ProxyRules, PublicClient, UserRules
+from gateway.core.identity import ProxyRules, PublicClient, SignIn, UserRules
 from gateway.core.pattern import NamePattern
 from tests.settings.conftest import Folder
 
@@ -128,7 +128,7 @@ ONE = "{issuer: https://a.b, audience: x, users: {admit: a}}"
         ),
         (
             "identity: {issuer: https://a.b, audience: x, users: {admit: a}, cli: {client_id: c, scopes: email}}",
-            "control.identity.cli: does not ask for openid",
+            "control.identity.cli.scopes: does not ask for openid",
         ),
         (
             "identity: {issuer: https://a.b, audience: x, users: {admit: a}, cli: {}}",
@@ -181,3 +181,29 @@ def test_what_would_believe_too_much_is_a_fault(folder: Folder, changes: dict[st
     """A role without subjects, keys over plain HTTP, no audience: each is told with its place."""
     [found] = folder.settings_faults(text(**changes))
     assert fault in found
+
+
+def test_people_sign_in_where_the_issuer_may_speak_of_them(folder: Folder) -> None:
+    """As the client of the audience unless another is named; the button has the issuer's host unless it is called."""
+    (folder.path / "secret").write_text("a-clients-own-secret\n")
+    users = "{admit: '*@acme.example'}"
+    [plain] = folder.settings(text(roles="", users=users, sign_in="{}")).control.identity
+    assert SignIn("gateway", None, ("openid", "email", "profile"), "kubernetes.default.svc") == plain.rules.sign_in
+    written = "{client_id: console, secret: 'file:secret', scopes: [openid, email], label: Acme}"
+    [named] = folder.settings(text(roles="", users=users, sign_in=written)).control.identity
+    assert SignIn("console", "a-clients-own-secret", ("openid", "email"), "Acme") == named.rules.sign_in
+    assert "a-clients-own-secret" not in repr(named) + repr(named.rules)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sign_in": "{}"}, "write users"),
+        ({"users": "{admit: x}", "sign_in": "{scopes: email}"}, "openid"),
+        ({"users": "{admit: x}", "sign_in": "{scopes: [openid, 'a b']}"}, "pattern"),
+    ],
+)
+def test_a_sign_in_that_names_nobody_is_refused(folder: Folder, changes: dict[str, str], said: str) -> None:
+    """Without users, or without asking who it is."""
+    [fault] = folder.settings_faults(text(**changes))
+    assert said in fault

@@ -59,6 +59,7 @@ FILTERS = st.builds(
     state=st.one_of(st.none(), st.sampled_from(GrantState)),
     shown_to=st.one_of(st.none(), COMMON["owner"]),
     approves=st.frozensets(NAMES, max_size=2),
+    ends_before=INSTANTS,
 )
 TARGETS = st.one_of(
     st.builds(RevocationTarget, st.sampled_from([FeedKind.LINK, FeedKind.KEY]), st.sampled_from(["l_1", "k_1"])),

@@ -121,3 +121,14 @@ async def test_one_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
     async with await asyncio.start_unix_server(serve, str(tmp_path / "1.sock")):
         assert await WorkerMesh(Metrics(), tmp_path, 2, {"do": lambda: None}).order("do") == 1
         release.set()
+
+
+async def test_what_all_say_is_gathered(pair):
+    """One's own answer first; one that answers nothing, or is gone, is left out."""
+    for number, one in enumerate(pair):
+        one._orders = {"tell": lambda word, number=number: f"{word}{number}"}
+    assert await pair[1].ask_all("tell", "x") == ["x1", "x0"]
+    pair[0]._orders = {}
+    assert await pair[1].ask_all("tell", "x") == ["x1"]
+    with pytest.raises(KeyError):
+        await pair[0].ask_all("tell", "x")

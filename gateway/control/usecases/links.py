@@ -27,7 +27,7 @@ from gateway.core.policy import Objection, objections_to_share
 from gateway.core.reasons import Reason, Refused
 from gateway.core.record import RecordPage
 from gateway.core.request import Action
-from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
+from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id, without_marks
 from gateway.core.values import dataclass
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Links",
     "Objections",
     "check_times",
+    "link_named",
     "list_counted",
     "list_living",
     "read_counters",
@@ -159,6 +160,13 @@ class Links:
         """Raises Refused(UNKNOWN_TOKEN) if there is no such link within reach."""
         return await read_counters(self.stores, await self._find(reach, link_id))
 
+    async def find(self, reach: Reach, text: str) -> Grant:
+        """The link of this id, token or URL. Raises Refused(UNKNOWN_TOKEN) if there is no such link within reach."""
+        grant = await link_named(self.stores.grants, text)
+        if grant is None or grant.kind is not GrantKind.LINK or not reach.over(grant):
+            raise Refused(Reason.UNKNOWN_TOKEN, "no such link")
+        return grant
+
     async def page(self, reach: Reach, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:
         """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
         return await list_counted(self.stores, reach, replace(wanted, kind=GrantKind.LINK), cursor, limit)
@@ -269,6 +277,16 @@ def check_times(grant: Grant, now: float, before: float | None) -> None:
 def waits_under(grant: Grant) -> dict[str, str]:
     """What the audit trail says of a grant that waits: under which rule."""
     return {} if grant.waiting is None else {"waits_under": grant.rule or ""}
+
+
+async def link_named(grants: GrantAdmin, text: str) -> Grant | None:
+    """The grant whose id, token or URL this text is."""
+    _, _, tail = text.rpartition("/s/")
+    try:
+        token = LinkToken(without_marks(tail.partition("/")[0].partition("?")[0]))
+    except ValueError:
+        return await grants.get(text)
+    return await grants.find(token.hash)
 
 
 async def read_counters(stores: Stores, grant: Grant) -> CountedGrant:

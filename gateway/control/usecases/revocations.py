@@ -17,13 +17,14 @@ from typing import Final
 from gateway.control.caller import Reach
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.journal import Journal
+from gateway.control.usecases.links import link_named
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Session, session_of
-from gateway.core.token import LinkToken, hash_secret, without_marks
+from gateway.core.token import hash_secret
 from gateway.core.units import format_instant
 from gateway.core.values import dataclass
 
@@ -234,7 +235,7 @@ class Revocations:
         A link may be named by its leaked token or URL, a key by its access key id.
         """
         if target.kind is FeedKind.LINK:
-            grant = await self._find_link(target.name)
+            grant = await link_named(self.stores.grants, target.name)
             if grant is None or grant.kind is not GrantKind.LINK or not reach.over(grant):
                 raise Refused(Reason.UNKNOWN_TOKEN, "no such link")
             return grant
@@ -244,14 +245,6 @@ class Revocations:
                 raise Refused(Reason.UNKNOWN_KEY, "no such key")
             return grant
         return None
-
-    async def _find_link(self, text: str) -> Grant | None:
-        _, _, tail = text.rpartition("/s/")
-        try:
-            token = LinkToken(without_marks(tail.partition("/")[0].partition("?")[0]))
-        except ValueError:
-            return await self.stores.grants.get(text)
-        return await self.stores.grants.find(token.hash)
 
     async def _list_links_on(self, backend: str) -> AsyncIterator[Grant]:
         for bucket in self.live.policy().buckets.values():

@@ -103,6 +103,11 @@ class Permit:
         yield from self.further
 
     @property
+    def owner(self) -> str:
+        """Whose link or key it came with; without one, who acts."""
+        return str(self.attempt.principal if self.grant is None else self.grant.owner)
+
+    @property
     def holders(self) -> tuple[str, ...]:
         """Whose share of what all have in common this takes: the app's, or the link's and its caller's address.
 
@@ -262,6 +267,15 @@ class Transfers:
         def judge(permit: Permit) -> Reason | None:
             ends = None if permit.grant is None else permit.grant.expires_at
             return Reason.EXPIRED if ends is not None and now >= ends else None
+
+        return self.cut_where(judge)
+
+    def cut_of(self, request_id: str, owner: str) -> int:
+        """Cut an owner's transfer by its request's id; returns how many."""
+
+        def judge(permit: Permit) -> Reason | None:
+            meant = permit.exchange.request_id == request_id and permit.owner == owner
+            return Reason.ENDED_BY_OWNER if meant else None
 
         return self.cut_where(judge)
 

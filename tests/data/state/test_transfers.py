@@ -341,3 +341,19 @@ async def test_a_document_that_nobody_reads_is_cut(app: Rig) -> None:
         assert 1 == tick(app, 1)
         await client.rest()
         assert client.reset
+
+
+def test_one_transfer_is_cut_by_its_id_and_its_owner() -> None:
+    """Another's of the same id, and the same owner's other ones, go on."""
+    cuts: list[tuple[str, str]] = []
+    running_ = transfers()
+    for name, principal in (("r1", APP), ("r1", Principal("app", "other")), ("r2", APP)):
+        one = permit()
+        one.attempt = replace(one.attempt, principal=principal)
+        exchange = SimpleNamespace(cut_reason=None, client_side=False, request_id=name)
+        exchange.cut = lambda reason, name=name, principal=principal: cuts.append((name, str(principal)))
+        one.exchange = exchange
+        running_.enter(one, 10)
+    assert 0 == running_.cut_of("r2", "app:nobody")
+    assert 1 == running_.cut_of("r1", str(APP))
+    assert [("r1", str(APP))] == cuts

@@ -1,0 +1,131 @@
+"""Owns the way of a person to an issuer and back: OpenID Connect's authorization code flow, with PKCE.
+
+Refuses to own whether the token that comes of it is good and whom it names (`IdentityVerifier`), and the session.
+
+Laws: what binds the way back to the browser that went (state), the token to the way (nonce) and the code to whoever
+asks for it (PKCE) are each made of the browser's cookie, which is new for each way: nothing is kept here, and any
+process can receive who comes back. The answer has to be of the issuer that was asked (RFC 9207).
+Sources: OpenID Connect Core 1.0, 3.1; RFC 7636 (PKCE), RFC 9700 (best practice), RFC 6749, 2.3.1 and 4.1.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from gateway.control.console.browser import Browser
+from gateway.control.deps import IdentityVerifier
+from gateway.control.identity import ask_issuer, discover, endpoint
+from gateway.core.identity import IdentityRules, SignIn, User
+from gateway.core.reasons import DependencyDown, Reason, Refused
+
+__all__ = ["CALLBACK", "begin_sign_in", "end_sign_in"]
+
+CALLBACK: Final = "/ui/callback"
+_log: Final = logging.getLogger("gateway.control")
+_UNHEARD: Final = (OSError, ValueError, LookupError, TypeError)
+
+
+async def begin_sign_in(rules: IdentityRules, browser: Browser) -> str:
+    """Where to send the browser.
+
+    Raises:
+        DependencyDown: the issuer does not say where.
+    """
+    said = await _describe(rules)
+    client = _client(rules)
+    verifier = browser.derive("verifier")
+    asked = {
+        "response_type": "code",
+        "client_id": client.client_id,
+        "redirect_uri": browser.base + CALLBACK,
+        "scope": " ".join(client.scopes),
+        "state": _state(rules, browser),
+        "nonce": browser.derive("nonce"),
+        "code_challenge": urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("="),
+        "code_challenge_method": "S256",
+    }
+    place = _endpoint(said, "authorization_endpoint")
+    return f"{place}{'&' if '?' in place else '?'}{urlencode(asked, quote_via=quote)}"
+
+
+async def end_sign_in(
+    known: tuple[IdentityRules, ...], browser: Browser, sent: Mapping[str, str], identity: IdentityVerifier
+) -> tuple[IdentityRules, User]:
+    """Who comes back, and from which issuer.
+
+    Raises:
+        Refused: CREDENTIALS_MALFORMED, the way back is none; CREDENTIALS_MISSING, nobody came of it.
+        DependencyDown: the issuer does not answer.
+    """
+    state = sent.get("state", "").encode()
+    asked = [rules for rules in known if hmac.compare_digest(state, _state(rules, browser).encode())]
+    if not asked or not browser.cookie:
+        raise Refused(Reason.CREDENTIALS_MALFORMED, "this sign-in was not begun in this browser: begin again")
+    rules, said = asked[0], await _describe(asked[0])
+    promised = said.get("authorization_response_iss_parameter_supported") is True
+    if sent.get("iss", None if promised else rules.issuer) != rules.issuer:
+        raise Refused(Reason.CREDENTIALS_MALFORMED, "the answer is another issuer's")
+    if "code" not in sent:
+        raise Refused(Reason.CREDENTIALS_MISSING, "nobody was signed in there")
+    token = await _redeem(rules, said, browser, sent["code"])
+    user = await identity.prove_sign_in(rules, token, browser.derive("nonce"))
+    if user is None:
+        raise Refused(Reason.CREDENTIALS_MISSING, "whom the issuer names has no access here")
+    return rules, user
+
+
+async def _redeem(rules: IdentityRules, said: Mapping[str, Any], browser: Browser, code: str) -> str:
+    """The id token for a code. Raises as `end_sign_in` does."""
+    client = _client(rules)
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": browser.base + CALLBACK,
+        "code_verifier": browser.derive("verifier"),
+    }
+    headers = {"Accept": "application/json"}
+    if client.secret is None:
+        form["client_id"] = client.client_id
+    elif "client_secret_basic" in said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"]):
+        pair = f"{quote(client.client_id, safe='')}:{quote(client.secret, safe='')}"
+        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    else:
+        form |= {"client_id": client.client_id, "client_secret": client.secret}
+    try:
+        answer = json.loads(await ask_issuer(rules, _endpoint(said, "token_endpoint"), headers, form))
+        return str(answer["id_token"])
+    except _UNHEARD as failure:
+        _log.warning("a code was not redeemed by %s: %s", rules.issuer, type(failure).__name__)
+        raise Refused(Reason.CREDENTIALS_MISSING, "the issuer did not confirm the sign-in: begin again") from None
+
+
+def _state(rules: IdentityRules, browser: Browser) -> str:
+    return browser.derive(f"state {rules.issuer}")
+
+
+def _client(rules: IdentityRules) -> SignIn:
+    if rules.sign_in is None:
+        raise Refused(Reason.UNSUPPORTED_OPERATION, "nobody signs in there")
+    return rules.sign_in
+
+
+async def _describe(rules: IdentityRules) -> dict[str, Any]:
+    try:
+        return await discover(rules)
+    except _UNHEARD as failure:
+        _log.warning("%s does not say where people sign in: %s", rules.issuer, type(failure).__name__)
+        raise DependencyDown("grants", "the issuer does not answer") from None
+
+
+def _endpoint(said: Mapping[str, Any], name: str) -> str:
+    try:
+        return endpoint(said, name)
+    except (ValueError, LookupError):
+        raise DependencyDown("grants", f"the issuer names no {name}") from None

@@ -1,0 +1,180 @@
+"""Owns how the body of the API becomes a form, and a form that body: its fields, and what is changed by an edit.
+
+Refuses to own what a field may say: the API's own models judge it.
+
+Laws: every field that a model has is in its form. What a model gains is there too, as a field that takes JSON, until it
+has a place of its own. A field that is left empty is not sent; in an edit only what was changed is, and one that was
+emptied is sent as null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+import orjson
+from pydantic import BaseModel
+
+from gateway.control.console.visit import Form
+from gateway.core.values import dataclass
+
+__all__ = [
+    "KEY_FIELDS",
+    "LINK_FIELDS",
+    "Field",
+    "changes",
+    "fields_of",
+    "read",
+    "read_place",
+    "show_place",
+    "shown",
+]
+
+Kind = Literal["text", "number", "flag", "words", "lines", "json", "secret"]
+_OF_A_PLACE: Final = frozenset({"bucket", "key", "prefix"})
+"""What one text says, as the command line has it: `BUCKET/KEY`, or `BUCKET/PREFIX/` for all that is below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a body, by its public name. `group` is the part of the form that it stands in, and `choices` are the
+    words of a list."""
+
+    name: str
+    kind: Kind = "text"
+    group: str = "more"
+    choices: tuple[str, ...] = ()
+
+
+LINK_FIELDS: Final = (
+    Field("actions", "words", "what", ("read", "list", "write")),
+    Field("expires_in", group="time"),
+    Field("expires_at", group="time"),
+    Field("not_before", group="time"),
+    Field("uses", "number", "limits"),
+    Field("bytes", group="limits"),
+    Field("max_size", group="limits"),
+    Field("rate", group="limits"),
+    Field("password", "secret", "who"),
+    Field("cidrs", "lines", "who"),
+    Field("credentials", "flag", "who"),
+    Field("owner", group="who"),
+    Field("label", group="shown"),
+    Field("filename", group="shown"),
+    Field("content_type", group="shown"),
+    Field("etag", group="shown"),
+    Field("overwrite", "flag", "shown"),
+    Field("confirm", "flag", "shown"),
+    Field("once", "flag", "shown"),
+)
+KEY_FIELDS: Final = (
+    Field("app", group="what"),
+    Field("label", group="what"),
+    Field("keys", "lines", "what"),
+    Field("actions", "words", "what", ("read", "list", "write", "delete", "share", "sign")),
+    Field("scopes", "json", "what"),
+    Field("expires_in", group="time"),
+    Field("expires_at", group="time"),
+    Field("not_before", group="time"),
+    Field("uses", "number", "limits"),
+    Field("bytes", group="limits"),
+    Field("rate", group="limits"),
+    Field("cidrs", "lines", "who"),
+    Field("session", "flag", "who"),
+)
+
+
+def fields_of(model: type[BaseModel], known: Sequence[Field]) -> list[Field]:
+    """The fields of a model: those that are known here in our order, then the others."""
+    members = {field.alias or name: field for name, field in model.model_fields.items()}
+    placed = {field.name for field in known} | _OF_A_PLACE
+    others = [(name, member) for name, member in members.items() if name not in placed]
+    gained = [Field(name, "flag" if "bool" in str(member.annotation) else "json") for name, member in others]
+    return [field for field in known if field.name in members] + gained
+
+
+def read_place(text: str) -> dict[str, str]:
+    """The members of a body that a place stands for; none for an empty text."""
+    bucket, _, below = text.partition("/")
+    if not bucket:
+        return {}
+    return {"bucket": bucket, ("prefix" if not below or below.endswith("/") else "key"): below}
+
+
+def show_place(view: Mapping[str, Any]) -> str:
+    """The place of a link or key, by the API's own answer; "" for wherever its app may."""
+    if not view.get("bucket"):
+        return ""
+    return f"{view['bucket']}/{view.get('key') or view.get('prefix') or ''}"
+
+
+def read(fields: Sequence[Field], form: Form) -> dict[str, Any]:
+    """The body that makes something: what the form says, and nothing of what it leaves empty."""
+    found = {field.name: _value(field, form) for field in fields}
+    return {name: value for name, value in found.items() if value not in (None, False, [])}
+
+
+def changes(fields: Sequence[Field], form: Form, before: Mapping[str, str | bool | list[str]]) -> dict[str, Any]:
+    """The body that edits something which the form showed as `before` (`shown`)."""
+    found: dict[str, Any] = {}
+    for field in fields:
+        if field.kind == "secret":
+            if form.get(f"remove_{field.name}"):
+                found[field.name] = None
+            elif form.exact(field.name):
+                found[field.name] = form.exact(field.name)
+        elif _as_shown(field, form) != before[field.name]:
+            found[field.name] = _value(field, form)
+    return found
+
+
+def shown(fields: Sequence[Field], view: Mapping[str, Any]) -> dict[str, str | bool | list[str]]:
+    """What the form shows of something that there is, by the API's own answer."""
+    return {field.name: _text(field, view.get(field.name)) for field in fields}
+
+
+def _text(field: Field, value: Any) -> str | bool | list[str]:
+    if field.kind == "flag":
+        return bool(value)
+    if field.kind == "words":
+        return sorted(value or [])
+    if value is None or field.kind == "secret":
+        return ""
+    if field.kind == "lines":
+        return "\n".join(value)
+    return orjson.dumps(value).decode() if field.kind == "json" else str(value)
+
+
+def _as_shown(field: Field, form: Form) -> str | bool | list[str]:
+    if field.kind == "flag":
+        return bool(form.get(field.name))
+    if field.kind == "words":
+        return sorted(form.all(field.name))
+    return "\n".join(_lines(form, field.name)) if field.kind == "lines" else form.get(field.name)
+
+
+def _lines(form: Form, name: str) -> list[str]:
+    return [line.strip() for line in form.get(name).splitlines() if line.strip()]
+
+
+def _value(field: Field, form: Form) -> Any:
+    """What the field says in JSON; None where it says nothing."""
+    text = form.get(field.name)
+    match field.kind:
+        case "flag":
+            return bool(text)
+        case "words":
+            return form.all(field.name) or None
+        case "lines":
+            return _lines(form, field.name) or None
+        case "secret":
+            return form.exact(field.name) or None
+        case "number":
+            return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else text or None
+        case "json":
+            try:
+                return orjson.loads(text) if text else None
+            except orjson.JSONDecodeError:
+                return text
+        case _:
+            return text or None

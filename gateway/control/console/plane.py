@@ -1,0 +1,77 @@
+"""Owns the way of a request for a page, in one function: find the page, read its form, ask who looks, answer.
+
+Refuses to own which pages there are (`gateway.control.console.table`) and what is on them.
+
+Laws: no page but those of the sign-in is shown to somebody who is not known, and no form is acted on that is not from a
+page of ours. Whatever fails becomes a page with the public sentence of a reason, and never more.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.control.api import Api
+from gateway.control.console.live import Stream, Streams
+from gateway.control.console.looks import asset_reply
+from gateway.control.console.sessions import Sessions
+from gateway.control.console.table import PAGES, Page
+from gateway.control.console.visit import Visit
+from gateway.control.endpoint import Found, Router
+from gateway.control.problems import describe_failure
+from gateway.core.reasons import Reason, Refused
+from gateway.core.request import RawRequest
+from gateway.pages.assets import find_asset
+from gateway.server.exchange import ClientExchange
+from gateway.wire.replies import Reply
+
+__all__ = ["Console"]
+
+_ASSETS: Final = "/assets/"
+_METHODS: Final = {"GET": "GET", "HEAD": "GET", "POST": "POST"}
+
+
+class Console:
+    """The pages."""
+
+    def __init__(self, api: Api, sessions: Sessions) -> None:
+        self._api = api
+        self._sessions = sessions
+        self._router: Router[Page] = Router(PAGES)
+        self.streams = Streams()
+
+    async def answer(self, exchange: ClientExchange, raw: RawRequest, place: str) -> Reply | Stream:
+        """The page at a path, whose part after `/ui` is `place`."""
+        if not place:
+            return Reply(308, (("Location", "ui/"),))
+        if place.startswith(_ASSETS) and (asset := find_asset(place.removeprefix(_ASSETS))) is not None:
+            return asset_reply(asset)
+        found = self._router.find(place)
+        values = {} if found is None else found.values
+        visit = Visit(self._api, self._sessions, exchange, raw, place=place, values=values)
+        try:
+            return await self._show(visit, found)
+        except Exception as failure:  # noqa: BLE001 (the last line of defence: nothing inner may reach a page)
+            return self._fail(visit, failure)
+
+    async def _show(self, visit: Visit, found: Found[Page] | None) -> Reply | Stream:
+        method = _METHODS.get(visit.raw.method, "")
+        page = None if found is None else found.methods.get(method)
+        if page is None or not page.open:
+            await visit.recognise(uses=page is None or page.path != "/live")
+        if page is None:
+            why = Reason.UNKNOWN_TOKEN if found is None else Reason.METHOD_NOT_ALLOWED
+            raise Refused(why, "there is no such page")
+        if method == "POST":
+            await visit.read_form()
+        return await page.handler(visit)
+
+    def _fail(self, visit: Visit, failure: Exception) -> Reply:
+        reason = failure.reason if isinstance(failure, Refused) else None
+        if reason is Reason.CREDENTIALS_MISSING and visit.raw.method in {"GET", "HEAD"}:
+            return visit.go("sign-in", next=visit.place.lstrip("/"))
+        told = describe_failure(visit.exchange.request_id, failure)
+        detail = failure.detail if isinstance(failure, Refused) else ""
+        status = 403 if reason is Reason.CREDENTIALS_MISSING else told.status
+        later = tuple(pair for pair in told.headers if pair[0] == "Retry-After")
+        page = visit.show("console/failure.html", status, detail=detail, request_id=visit.exchange.request_id)
+        return Reply(page.status, (*page.headers, *later), page.body)

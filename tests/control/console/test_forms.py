@@ -1,0 +1,96 @@
+"""Forms and bodies: each becomes the other, and what was not said is not sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from gateway.control.console import forms
+from gateway.control.console.visit import Form
+
+FIELDS = (
+    forms.Field("label"),
+    forms.Field("uses", "number"),
+    forms.Field("once", "flag"),
+    forms.Field("actions", "words", choices=("read", "write")),
+    forms.Field("cidrs", "lines"),
+    forms.Field("password", "secret"),
+    forms.Field("scopes", "json"),
+)
+VIEW = {"label": "a", "uses": 3, "once": True, "actions": ["write", "read"], "cidrs": ["10.0.0.0/8"], "password": True}
+
+
+def said(*pairs: tuple[str, str]) -> Form:
+    return Form(pairs)
+
+
+def test_what_is_empty_is_not_sent() -> None:
+    """And what is not is what it means."""
+    empty = said(*((field.name, "") for field in FIELDS))
+    assert {} == forms.read(FIELDS, empty)
+    full = said(
+        ("label", " a "), ("uses", "3"), ("once", "yes"), ("actions", "read"), ("actions", "write"),
+        ("cidrs", "10.0.0.0/8\r\n\r\n 192.0.2.0/24 "), ("password", " p "), ("scopes", '[{"bucket": "b"}]'),
+    )  # fmt: skip
+    expected = {
+        "label": "a",
+        "uses": 3,
+        "once": True,
+        "actions": ["read", "write"],
+        "cidrs": ["10.0.0.0/8", "192.0.2.0/24"],
+        "password": " p ",
+        "scopes": [{"bucket": "b"}],
+    }
+    assert expected == forms.read(FIELDS, full)
+
+
+def test_what_cannot_be_read_is_left_to_the_api() -> None:
+    """Its models say what is wrong with it."""
+    assert {"uses": "x", "scopes": "{"} == forms.read(FIELDS, said(("uses", "x"), ("scopes", "{")))
+
+
+def test_an_edit_sends_what_was_changed() -> None:
+    """Nothing if nothing was; null for what was emptied; a password only if one was typed, or taken away."""
+    shown = forms.shown(FIELDS, VIEW)
+    same = [("label", "a"), ("uses", "3"), ("once", "yes"), ("actions", "read"), ("actions", "write")]
+    same += [("cidrs", "10.0.0.0/8"), ("password", ""), ("scopes", "")]
+    assert {} == forms.changes(FIELDS, said(*same), shown)
+    other = [("label", ""), ("uses", "4"), ("actions", "read"), ("cidrs", ""), ("scopes", ""), ("password", "new")]
+    expected = {"label": None, "uses": 4, "once": False, "actions": ["read"], "cidrs": None, "password": "new"}
+    assert expected == forms.changes(FIELDS, said(*other), shown)
+    assert {"password": None} == forms.changes(FIELDS, said(*same, ("remove_password", "yes")), shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("", {}),
+        ("b/a.pdf", {"bucket": "b", "key": "a.pdf"}),
+        ("b/x/a", {"bucket": "b", "key": "x/a"}),
+        ("b/x/", {"bucket": "b", "prefix": "x/"}),
+        ("b/", {"bucket": "b", "prefix": ""}),
+        ("b", {"bucket": "b", "prefix": ""}),
+    ],
+)
+def test_a_place_is_one_text(text: str, body: dict[str, str]) -> None:
+    """Read and shown again."""
+    assert body == forms.read_place(text)
+    view: dict[str, Any] = {"bucket": None, "key": None, "prefix": None} | body
+    assert forms.read_place(forms.show_place(view)) == body
+
+
+class Grown(BaseModel):
+    bucket: str
+    label: str
+    budget: int = Field(alias="bytes")
+    holders: list[str]
+    sealed: bool | None
+
+
+def test_what_a_body_gains_has_a_field() -> None:
+    """A box for what is yes or no, else one that takes JSON; by its public name."""
+    found = forms.fields_of(Grown, FIELDS)
+    assert ["label", "bytes", "holders", "sealed"] == [field.name for field in found]
+    assert ["text", "json", "json", "flag"] == [field.kind for field in found]

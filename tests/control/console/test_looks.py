@@ -1,0 +1,81 @@
+"""How pages of the console are made."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gateway import pages
+from gateway.control.bodies import EditLink, NewLink
+from gateway.control.console import forms
+from gateway.control.key_bodies import EditKey, NewKey
+from gateway.core.grant import GrantState
+from gateway.core.request import Action
+from gateway.pages.assets import stored_assets
+from gateway.pages.languages import languages
+from tests.control.console.seat import Seat
+
+TEMPLATES = Path(pages.__file__).parent / "templates" / "console"
+
+
+def names_of(room: str) -> set[str]:
+    return {key.removeprefix(f"{room}.") for key in languages()["en"].texts if key.startswith(f"{room}.")}
+
+
+def test_every_word_of_a_list_has_a_text_and_no_other() -> None:
+    """States, actions, groups of a form; and each field that a template or a model names."""
+    models = (
+        (NewLink, forms.LINK_FIELDS),
+        (EditLink, forms.LINK_FIELDS),
+        (NewKey, forms.KEY_FIELDS),
+        (EditKey, forms.KEY_FIELDS),
+    )
+    fields = [field for model, known in models for field in forms.fields_of(model, known)]
+    written = "".join(path.read_text() for path in TEMPLATES.glob("*.html"))
+    named = set(re.findall(r'(?:input|area|flag)\("(\w+)"', written)) | set(re.findall(r'"fields\.(\w+)"', written))
+    assert {str(state) for state in GrantState} == names_of("states")
+    assert {str(action) for action in Action} == names_of("actions")
+    assert {field.group for field in fields} | {"more"} == names_of("groups")
+    assert {field.name for field in forms.LINK_FIELDS + forms.KEY_FIELDS} <= names_of("fields")
+    assert names_of("fields") <= {field.name for field in fields} | named
+    assert named <= names_of("fields")
+    assert names_of("hints") <= names_of("fields")
+    assert {"edit", "extend", "rotate", "suspend", "resume", "revoke"} == names_of("acts")
+
+
+async def test_a_page_speaks_the_visitors_language(seat: Seat) -> None:
+    """German where it is asked for, English where nothing else is."""
+    page = await seat.get("sign-in", headers={"Accept-Language": "de-AT,de;q=0.9"})
+    assert ("de", True) == (page.headers["Content-Language"], "Anmelden" in page.text)
+    assert "Sign in" in (await seat.get("sign-in")).text
+
+
+async def test_assets_are_kept_and_nothing_else_is_served(seat: Seat) -> None:
+    """By names that change with their bytes."""
+    name = stored_assets()["console.js"].served_as
+    page = await seat.ask("GET", f"assets/{name}")
+    assert (200, "public, max-age=31536000, immutable") == (page.status, page.headers["Cache-Control"])
+    assert 1 == len(page.headers.getall("Cache-Control"))
+    for other in ("console.js", "../render.py", "%2e%2e/render.py"):
+        assert 200 != (await seat.ask("GET", f"assets/{other}")).status
+    assert stored_assets()["console.js"].served_as in (await seat.get("sign-in")).text
+
+
+async def test_every_address_in_a_page_is_relative(seat: Seat) -> None:
+    """So that whatever a proxy puts before the path stays there."""
+    await seat.sign_in()
+    link = await seat.desk.link()
+    for path in (
+        "",
+        "links",
+        "links/new",
+        f"links/{link['id']}",
+        f"links/{link['id']}/edit",
+        "keys",
+        "explain",
+        "audit",
+    ):
+        page = await seat.get(path)
+        found = re.findall(r'(?:href|action|src|data-live)="([^"]*)"', page.text)
+        assert found
+        assert [] == [one for one in found if not one.startswith((".", "?", "#"))], path

@@ -1,0 +1,52 @@
+"""What the control plane is told of its callers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.callers import make_callers, make_console_rules
+from gateway.core.token import hash_secret
+from gateway.settings import load_settings
+
+SETTINGS = """state: memory://
+trusted_proxies: [10.0.0.0/8, unix]
+control:
+  public_url: https://gw.example/x
+  console: {idle: 5m, longest: 1h}
+  tokens: [{name: ops, secret: env:OPS}]
+  credentials: [{app: app:billing, token: env:APP}]
+  identity:
+    - {issuer: https://a.example, audience: gateway, users: {admit: "*@a.example"}, sign_in: {label: A}}
+    - {issuer: https://b.example, audience: gateway, users: {admit: "*@b.example"}}
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path):
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "gateway.yaml").write_text(SETTINGS)
+    secrets = {"OPS": "an-operators-own-token", "APP": "an-applications-own-token"}
+    return load_settings(tmp_path / "gateway.yaml", secrets)
+
+
+def test_a_token_is_known_by_its_hash(settings) -> None:
+    """Each kind on its own, and no secret beside it."""
+    found = make_callers(settings)
+    assert {hash_secret("an-operators-own-token")} == found.admins.keys()
+    assert {hash_secret("an-applications-own-token"): "billing"} == found.apps
+    assert "own-token" not in repr(found)
+
+
+def test_the_console_offers_the_issuers_that_have_a_sign_in(settings) -> None:
+    """And believes the declared proxies."""
+    found = make_console_rules(settings)
+    assert ["https://a.example"] == [rules.issuer for rules in found.sign_ins]
+    assert (True, "https://gw.example/x", 300.0, 3600.0) == (
+        found.enabled,
+        found.public_url,
+        found.idle,
+        found.longest,
+    )
+    assert (["10.0.0.0/8"], True) == ([str(one) for one in found.proxies], found.proxy_socket)
