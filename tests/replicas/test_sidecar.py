@@ -27,7 +27,13 @@ APPS = {
     "late": "a-late-apps-token-of-many-letters",
     "other": "another-apps-token-of-it",
 }
-_ENVIRON = {"SIDECAR_TOKEN": TOKEN, **{f"{app.upper()}_TOKEN": token for app, token in APPS.items()}}
+LOOKER = "the-token-of-an-app-that-looks-at-links"
+_ANN = '  - {name: ann shares, who: "user:ann", may: [read, share], on: "**"}'
+_ENVIRON = {
+    "SIDECAR_TOKEN": TOKEN,
+    "LOOKER_TOKEN": LOOKER,
+    **{f"{app.upper()}_TOKEN": token for app, token in APPS.items()},
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,15 @@ def pair(rclone: RunningStore, tmp_path_factory: pytest.TempPathFactory) -> Iter
     directory = tmp_path_factory.mktemp("sidecars")
     sidecars = 'sidecars: [{name: first, secret: "env:SIDECAR_TOKEN", apps: [app:web, app:late]}]'
     credentials = ", ".join(f'{{app: "app:{app}", token: "env:{app.upper()}_TOKEN"}}' for app in APPS)
-    with fleet(directory, rclone, ['"sqlite:///central.db"'], control=sidecars, environ=_ENVIRON) as central:
+    looker = 'credentials: [{app: "app:looker", token: "env:LOOKER_TOKEN"}]'
+    with fleet(
+        directory,
+        rclone,
+        ['"sqlite:///central.db"'],
+        control=f"{sidecars}, {looker}",
+        environ=_ENVIRON,
+        policy=_ANN.replace("}", ', approval: {by: "app:looker"}}'),
+    ) as central:
         state = f'{{grants: "central+{central.gateways[0].control}", token: "env:SIDECAR_TOKEN"}}'
         with fleet(
             directory / "sidecars",
@@ -45,6 +59,7 @@ def pair(rclone: RunningStore, tmp_path_factory: pytest.TempPathFactory) -> Iter
             control=f"credentials: [{credentials}]",
             environ=_ENVIRON,
             bucket=central.real_bucket,
+            policy=_ANN,
         ) as followers:
             central.put("small", b"small")
             yield Fleet([*central.gateways, *followers.gateways], rclone, central.real_bucket)
@@ -66,6 +81,39 @@ async def test_links_and_revocations_of_the_central_gateway_hold(pair: Fleet) ->
         deadline = time.monotonic() + 1
         while (await clients.get(1, edited.token)).status == 200:
             assert time.monotonic() < deadline
+
+
+async def test_what_waits_or_is_suspended_at_the_central_gateway_does_so_on_the_sidecars(pair: Fleet) -> None:
+    """Although their own policy asks for no approval; each change holds within a second, the first one at once."""
+    async with Clients(pair) as clients:
+
+        async def all_say(*expected: object) -> None:
+            deadline = time.monotonic() + 1
+            while True:
+                seen = [await clients.get(replica, link.token) for replica in range(3)]
+                if {(each.status, each.reason) for each in seen} == {expected}:
+                    return
+                assert time.monotonic() < deadline, seen
+
+        async def approve() -> None:
+            address = f"{pair.gateways[0].control}{path}/approve"
+            async with clients.session.post(address, headers={"Authorization": f"Bearer {LOOKER}"}) as answer:
+                assert 200 == answer.status, await answer.text()
+
+        link = await clients.link(0, owner="user:ann")
+        path = f"/v1/links/{link.id}"
+        seen = await asyncio.gather(*(clients.get(replica, link.token) for replica in range(3)))
+        assert {(403, "awaiting_approval")} == {(each.status, each.reason) for each in seen}
+        await approve()
+        await all_say(200, "")
+        for edit, expected in (({"label": "x"}, (200, "")), ({"expires_in": 9000}, (403, "awaiting_approval"))):
+            assert 200 == (await clients.control(0, "PATCH", path, edit))[0]
+            await all_say(*expected)
+        await approve()
+        await all_say(200, "")
+        for act, expected in (("suspend", (403, "suspended")), ("resume", (200, ""))):
+            assert 200 == (await clients.control(0, "POST", f"{path}/{act}"))[0]
+            await all_say(*expected)
 
 
 async def test_uses_are_counted_at_the_central_gateway(pair: Fleet) -> None:

@@ -8,9 +8,10 @@ from gateway.control.caller import EVERYTHING, Admitted
 from gateway.control.usecases.links import CountedGrant, IssuedLink
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantState, Scope
-from gateway.core.lease import Usage
+from gateway.core.lease import Reservation, Usage
 from gateway.core.reasons import Reason, Refused
-from tests.control.desk import Desk
+from tests.contract.sample import record
+from tests.control.desk import ADMIN, APP, Desk
 from tests.control.test_bodies import GRANT
 
 OPS = Principal("admin", "ops")
@@ -80,3 +81,47 @@ async def test_an_edit_gives_up_after_three_lost_races(desk: Desk) -> None:
             await call
         assert refused.value.reason is Reason.PRECONDITION_FAILED
     assert len(tries) == 6
+
+
+async def test_what_has_expired_is_listed_and_revived_by_its_owner(desk: Desk) -> None:
+    """By a later end, as far as the owner's rules let links live; counters and all else are as they were. Keys too."""
+    desk.token = APP
+    link = await desk.link(key="invoices/a.pdf", uses=5, expires_in=3600)
+    key = (await desk.ask("POST", "/v1/keys", {"app": "billing", "expires_in": 3600})).json
+    await desk.state.leases.open_lease(Reservation(link["id"], "k"), 5, desk.clock.now, 60.0)
+    desk.clock.now += 7200
+    for kind, made in (("links", link), ("keys", key)):
+        [listed] = (await desk.ask("GET", f"/v1/{kind}?state=expired")).json[kind]
+        assert made["id"] == listed["id"]
+        path = f"/v1/{kind}/{made['id']}"
+        assert "expired" == (await desk.ask("PATCH", path, {"label": "x"})).json["state"]
+        revived = await desk.ask("PATCH", path, {"expires_in": 3600})
+        assert (200, "active") == (revived.status, revived.json["state"])
+    shown = (await desk.ask("GET", f"/v1/links/{link['id']}")).json
+    assert (1, 5, "x") == (shown["uses_used"], shown["uses"], shown["label"])
+    too_long = await desk.ask("PATCH", f"/v1/links/{link['id']}", {"expires_in": 86400})
+    assert 403 == too_long.status
+
+
+async def test_what_was_forgotten_is_like_what_never_was(desk: Desk) -> None:
+    """By its id, by its token and for a list of leaked ones; its records stay, and what revoked it is told on."""
+    desk.token = APP
+    link = await desk.link(key="invoices/a.pdf", uses=5, expires_in=60)
+    await desk.ask("DELETE", f"/v1/links/{link['id']}")
+    await desk.state.ledger.append([record(link["id"])])
+    desk.clock.now += 3600
+    assert 200 == (await desk.ask("GET", f"/v1/links/{link['id']}")).status
+    assert 1 == await desk.state.grants.prune_ended(desk.clock.now - 60)
+    for method, tail in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate"), ("GET", "/records")):
+        body = {"label": "x"} if method == "PATCH" else None
+        gone, never = [
+            await desk.ask(method, f"/v1/links/{one}{tail}", body) for one in (link["id"], "l_11111111111111111")
+        ]
+        assert (404, 404) == (gone.status, never.status)
+        assert gone.json | {"request_id": ""} == never.json | {"request_id": ""}
+    for target in ({"link": link["id"]}, {"link": link["token"]}, {"link": link["url"]}):
+        assert 404 == (await desk.ask("POST", "/v1/revocations", target)).status
+    desk.token = ADMIN
+    [entry] = (await desk.ask("GET", "/v1/revocations")).json["revocations"]
+    assert link["id"] == entry["name"]
+    assert [link["id"]] == [one["grant_id"] for one in (await desk.ask("GET", "/v1/records")).json["records"]]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from gateway.core.approval import Waiting
 from gateway.core.password import hash_password
 from gateway.core.request import Action
+from gateway.core.token import ENTROPY_BYTES, LinkToken
 from tests.data.harness import Rig
 
 BROWSER = {"Accept": "text/html,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
@@ -280,3 +282,18 @@ async def test_a_page_s_own_script_may_ask_by_name(rig: Rig) -> None:
     script = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "cross-site"}
     assert 403 == (await rig.ask("GET", f"/s/{token}?download=1", script | {"Sec-Fetch-Dest": "image"})).status
     assert b"hello" == (await rig.ask("GET", f"/s/{token}?download=1", script)).body
+
+
+async def test_a_link_that_was_forgotten_is_like_one_that_never_was(rig: Rig) -> None:
+    """Long after its end its token is answered as any that nobody ever had; until then as expired."""
+    rig.store.hold("inside/a.txt", b"hello")
+    never = LinkToken.mint(bytes(ENTROPY_BYTES)).text
+    for headers in (BROWSER, {}):
+        token = await rig.link(expires_at=rig.clock.now - 100)
+        assert 410 == (await rig.ask("GET", f"/s/{token}", headers)).status
+        token = await rig.link(expires_at=rig.clock.now - 100)
+        await rig.state.grants.prune_ended(rig.clock.now - 50)
+        gone, unknown = [await rig.ask("GET", f"/s/{one}", headers) for one in (token, never)]
+        assert (404, 404) == (gone.status, unknown.status)
+        same = re.compile(r"[0-9A-Fa-f]{16,}")
+        assert same.sub("", gone.text) == same.sub("", unknown.text)
