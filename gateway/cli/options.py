@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from gateway.cli.values import EXPIRY, NONE, PLACE, SIZE, USES, Place, parse_expiry, parse_start
+from gateway.cli.values import EXPIRY, NONE, PLACE, SIZE, SPAN, USES, Place, parse_expiry, parse_start
 from gateway.core.units import Rate, size
 
 __all__ = ["ask_password", "build_members", "build_scopes", "key_options", "link_options", "read_password"]
@@ -42,6 +42,10 @@ def _check_rate(ctx: click.Context, param: click.Parameter, value: str | None) -
     return value
 
 
+def _check_undo(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    return value if value in {None, NONE} else SPAN.convert(value, param, ctx)
+
+
 _OF_BOTH: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
         "--expires",
@@ -68,6 +72,14 @@ _OF_LINKS: Final[tuple[Callable[[Any], Any], ...]] = (
     ),
     click.option("--max-size", type=SIZE, help="The largest body an upload may have."),
     click.option("--overwrite/--no-overwrite", default=None, help="Whether an upload may replace an object."),
+    click.option("--on-conflict", type=click.Choice(("refuse", "rename", "overwrite")), help="If a name is taken."),
+    click.option("--max-files", type=USES, help="How many files may ever be uploaded."),
+    click.option("--total-bytes", type=SIZE, help="How much all uploaded files may have together."),
+    click.option("--type", "types", multiple=True, help="Only files of this type, by their bytes; may be repeated."),
+    click.option("--names", help="What uploads are called, like {date}/{uuid}-{name}; keep is as they are sent."),
+    click.option("--blind/--no-blind", default=None, help="Whether nobody is told that a name is taken."),
+    click.option("--undo", callback=_check_undo, help="How long an uploader may take a file back: 15m; none."),
+    click.option("--message", help="What the upload page says to people."),
     click.option(
         "--confirm/--no-confirm",
         default=None,
@@ -105,7 +117,8 @@ _OF_KEYS: Final[tuple[Callable[[Any], Any], ...]] = tuple(
         ("delete", "delete"),
     )
 )
-_TEXTS: Final = ("label", "filename", "content_type", "etag", "rate")
+_TEXTS: Final = ("label", "filename", "content_type", "etag", "rate", "names", "undo", "message", "on_conflict")
+_SWITCHES: Final = ("overwrite", "blind", "confirm", "once", "credentials")
 
 
 def link_options(command: _Command) -> _Command:
@@ -144,14 +157,15 @@ def build_scopes(chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
 def build_members(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a body for the options that were given, `none` as null."""
     body: dict[str, Any] = {name: _none_as_null(chosen[name]) for name in _TEXTS if chosen.get(name) is not None}
-    for name in ("owner", "overwrite", "confirm", "once", "credentials"):
-        if chosen.get(name) is not None:
-            body[name] = chosen[name]
-    for name, member in (("budget", "bytes"), ("max_size", "max_size")):
+    body |= {name: chosen[name] for name in ("owner", *_SWITCHES) if chosen.get(name) is not None}
+    for name, member in (("budget", "bytes"), ("max_size", "max_size"), ("total_bytes", "total_bytes")):
         if chosen.get(name) is not None:
             body[member] = None if chosen[name] == NONE else size(chosen[name])
-    if chosen.get("uses") is not None:
-        body["uses"] = None if chosen["uses"] == NONE else int(chosen["uses"])
+    for name in ("uses", "max_files"):
+        if chosen.get(name) is not None:
+            body[name] = None if chosen[name] == NONE else int(chosen[name])
+    if chosen.get("types"):
+        body["types"] = [kind for kind in chosen["types"] if kind != NONE] or None
     if chosen.get("expires") is not None:
         body |= parse_expiry(chosen["expires"])
     if chosen.get("not_before") is not None:

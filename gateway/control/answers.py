@@ -149,7 +149,10 @@ class _GrantView(View):
 
 class LinkView(_GrantView):
     """A link without its secret. `bytes` is all it may ever move, `password` whether there is one, `groups`
-    those of its owner on which it stands."""
+    those of its owner on which it stands.
+
+    What was received is counted where `max_files` or `total_bytes` limit it. `undo` is in seconds.
+    """
 
     bucket: str
     key: str | None
@@ -167,6 +170,16 @@ class LinkView(_GrantView):
     etag: str | None
     max_size: int | None
     overwrite: bool
+    on_conflict: str
+    max_files: int | None
+    files_received: int
+    total_bytes: int | None
+    bytes_received: int
+    types: list[str] | None
+    names: str
+    blind: bool
+    undo: float | None
+    message: str | None
     confirm: bool
     once: bool
     credentials: bool
@@ -438,7 +451,7 @@ def _approval_members(grant: Grant) -> dict[str, object] | None:
 
 def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
     grant = held.grant
-    scope = grant.scope or Scope("", prefix="")
+    scope, intake = grant.scope or Scope("", prefix=""), grant.intake
     return _grant_members(held, now) | {
         "bucket": scope.bucket,
         "key": scope.key,
@@ -456,6 +469,16 @@ def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
         "etag": grant.etag,
         "max_size": grant.max_size,
         "overwrite": grant.overwrite,
+        "on_conflict": grant.on_conflict,
+        "max_files": intake.max_files,
+        "files_received": held.received.uses,
+        "total_bytes": intake.total_bytes,
+        "bytes_received": held.received.moved,
+        "types": list(intake.types) or None,
+        "names": intake.names or "keep",
+        "blind": intake.blind,
+        "undo": intake.undo,
+        "message": intake.message,
         "confirm": grant.confirm,
         "once": grant.once,
         "credentials": grant.credentials,

@@ -15,13 +15,24 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictS
 from gateway.control.body import Body
 from gateway.control.usecases.policies import Question
 from gateway.core.grant import Grant, GrantKind, GrantState, Scope, Shown
+from gateway.core.intake import Intake
 from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Session
 from gateway.schema.addresses import Network, Peer
 from gateway.schema.names import AnyPrefix, BucketName, Key, LinkPrefix, Owner, Who
-from gateway.schema.quantities import ByteLimit, ByteSize, Duration, End, Instant, PresignedLife, RequestRate, Uses
-from gateway.schema.texts import ContentType, Cursor, EntityTag, Filename, Group, Text
+from gateway.schema.quantities import (
+    ByteLimit,
+    ByteSize,
+    Duration,
+    End,
+    Instant,
+    PresignedLife,
+    RequestRate,
+    UndoTime,
+    Uses,
+)
+from gateway.schema.texts import ContentType, Cursor, EntityTag, Filename, Group, MediaType, Message, NamesText, Text
 
 __all__ = [
     "ApprovalQuery",
@@ -55,7 +66,10 @@ _OF_A_LINK: Final = (
     "content_type",
     "etag",
 )
-_NEVER_NULL: Final = ("bucket", "owner", "actions", "overwrite", "confirm", "once", "credentials", "shows")
+_OF_FILES: Final = ("max_files", "total_bytes", "names", "undo", "message")
+_NEVER_NULL: Final = (
+    *("bucket", "owner", "actions", "overwrite", "on_conflict", "blind", "confirm", "once", "credentials", "shows"),
+)
 
 
 class GrantFields(Body):
@@ -102,6 +116,14 @@ class _LinkFields(GrantFields):
     etag: EntityTag | None = None
     max_size: ByteLimit | None = None
     overwrite: StrictBool | None = None
+    on_conflict: Literal["refuse", "rename", "overwrite"] | None = None
+    max_files: Uses | None = None
+    total_bytes: ByteLimit | None = None
+    types: Annotated[list[MediaType], Field(min_length=1, max_length=32)] | None = None
+    names: NamesText | None = None
+    blind: StrictBool | None = None
+    undo: UndoTime | None = None
+    message: Message | None = None
     confirm: StrictBool | None = None
     once: StrictBool | None = None
     credentials: StrictBool | None = None
@@ -112,6 +134,9 @@ class _LinkFields(GrantFields):
         yield from super().conflicts(sent)
         if sent.get("key") is not None and sent.get("prefix") is not None:
             yield "prefix", "give a key or a prefix, not both"
+        overwrite, on_conflict = sent.get("overwrite"), sent.get("on_conflict")
+        if None not in (overwrite, on_conflict) and overwrite is not (on_conflict == "overwrite"):
+            yield "on_conflict", "says something else than overwrite; give one of them"
         for name in _NEVER_NULL:
             if name in sent and sent[name] is None:
                 yield name, "may be left out, but not null"
@@ -122,6 +147,9 @@ class _LinkFields(GrantFields):
         changed = self.changed(now) | {name: getattr(self, name) for name in _OF_A_LINK if name in sent}
         if self.once and "uses" not in sent:
             changed["uses"] = 1
+        if self.on_conflict is not None:
+            changed["overwrite"] = self.on_conflict == "overwrite"
+        changed["intake"] = self._change_intake(grant.intake, overwrites=changed.get("overwrite", grant.overwrite))
         if self.actions is not None:
             changed["actions"] = frozenset(Action(action) for action in self.actions)
         if self.shows is not None:
@@ -129,6 +157,20 @@ class _LinkFields(GrantFields):
         if not sent.isdisjoint({"bucket", "key", "prefix"}):
             changed["scope"] = self._change_scope(grant.scope)
         return replace(grant, **changed)
+
+    def _change_intake(self, now: Intake, *, overwrites: bool) -> Intake:
+        """What is wanted of files. A blind link that does not overwrite gives what is sent another name."""
+        sent = self.model_fields_set
+        changed: dict[str, Any] = {name: getattr(self, name) for name in _OF_FILES if name in sent}
+        if "types" in sent:
+            changed["types"] = tuple(dict.fromkeys(self.types or ()))
+        if self.blind is not None:
+            changed["blind"] = self.blind
+        if self.on_conflict is not None or overwrites:
+            changed["rename"] = self.on_conflict == "rename"
+        elif self.blind:
+            changed["rename"] = True
+        return replace(now, **changed)
 
     def _change_scope(self, now: Scope | None) -> Scope:
         bucket = self.bucket or (now.bucket if now is not None else "")

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Attempt, Principal
+from gateway.core.intake import ANY_FILES, Intake
 from gateway.core.narrowing import Narrowing
 from gateway.core.reasons import Reason
 from gateway.core.request import OF_LINKS, Action, Operation
@@ -111,6 +112,7 @@ class Grant:
     `confirm` has a link ask before it sends; `once` ends a use once the object was sent whole; `credentials` is whether
     a link may be had as S3 credentials, which are a key whose `link` is the hash of its token
     (`gateway.core.link_credentials`).
+    `intake` is what a link wants of the files that come in through it.
     `etag`, with its quotes, is the one version of the object that the link is for; None means whatever is there.
     `sealed` is a key's secret, encrypted under its id.
     `session_hash` is set for short-lived keys that must come with a session token; `source` is what one came from
@@ -142,6 +144,7 @@ class Grant:
     confirm: bool = False
     once: bool = False
     credentials: bool = True
+    intake: Intake = ANY_FILES
     rate: Rate | None = None
     cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
     password: str | None = field(default=None, repr=False)
@@ -189,6 +192,16 @@ class Grant:
     def counted(self) -> bool:
         """Whether its uses or bytes are limited."""
         return self.uses is not None or self.budget is not None
+
+    @property
+    def intake_id(self) -> str:
+        """Under which the files are counted that came in, beside the uses that are counted under its own id."""
+        return f"{self.id}+files"
+
+    @property
+    def on_conflict(self) -> str:
+        """What becomes of a file whose name is taken: `refuse`, `rename` or `overwrite`."""
+        return "overwrite" if self.overwrite else "rename" if self.intake.rename else "refuse"
 
     @property
     def may_write(self) -> bool:
@@ -264,10 +277,14 @@ class Grant:
             for detail in self.session_policy.objections(attempt):
                 yield Reason.DENIED_BY_SESSION, detail
 
+    def _may_undo(self, attempt: Attempt) -> bool:
+        return attempt.action is Action.DELETE and self.intake.undo is not None and Action.WRITE in self.actions
+
     @property
     def gives_credentials(self) -> bool:
-        """Whether a link may be had as S3 credentials: one whole download could not be counted with them."""
-        return self.credentials and not self.once
+        """Whether a link may be had as S3 credentials: one whole download could not be counted with them, and what is
+        wanted of files is not what S3 asks for."""
+        return self.credentials and not self.once and not self.intake.narrows and not self.intake.rename
 
     def _objections_to_use(self, scope: Scope, attempt: Attempt) -> Iterator[tuple[Reason, str]]:
         """What the link has against a request that comes by its address."""
@@ -276,7 +293,7 @@ class Grant:
             yield Reason.NO_CREDENTIALS, "the link gives no credentials"
         if not scope.reaches(attempt.bucket, attempt.key):
             yield Reason.OUT_OF_SCOPE, "the key is outside the link's scope"
-        elif attempt.action not in self.actions and not (asks and attempt.action is None):
+        elif attempt.action not in self.actions and not (self._may_undo(attempt) or (asks and attempt.action is None)):
             yield Reason.METHOD_NOT_ALLOWED, f"the link does not allow {attempt.action}"
 
     def _objections_to_credentials(self, scope: Scope, attempt: Attempt) -> Iterator[tuple[Reason, str]]:

@@ -5,7 +5,7 @@ Refuses to own tables and connections (`gateway.stores`) and who may have it (`g
 Law: what the store itself changes (serial, version, revocation) stands in columns of its own and never in the
 document, so that an edit that was read before a revocation cannot write it away. What narrows a key keeps its secret
 from whoever cannot read what narrows it: an older gateway finds none, and refuses the key. What else decides, as the
-groups of a link's owner do, has not begun for whoever cannot read it.
+groups of a link's owner do, or which files it takes, has not begun for whoever cannot read it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope, Shown
+from gateway.core.intake import ANY_FILES, Intake
 from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
 from gateway.core.session_policy_text import read_session_policy
@@ -120,6 +121,9 @@ def _write_unbegun(grant: Grant) -> dict[str, Any]:
     what that is."""
     written: dict[str, Any] = {}
     begins = grant.not_before
+    if grant.intake != ANY_FILES:
+        written["intake"] = _write_intake(grant.intake) | {"begins": begins}
+        begins = _NEVER if grant.intake.narrows else begins
     if grant.groups:
         written["groups"], begins = [list(grant.groups), begins], _NEVER
     if grant.waiting is not None:
@@ -127,6 +131,21 @@ def _write_unbegun(grant: Grant) -> dict[str, Any]:
     if grant.suspended_at is not None:
         written["suspended"], begins = [grant.suspended_at, grant.suspended_by, begins], _NEVER
     return written | {"not_before": begins} if written else {}
+
+
+def _write_intake(intake: Intake) -> dict[str, Any]:
+    fields = ((name, getattr(intake, name), getattr(ANY_FILES, name)) for name in Intake.__slots__)
+    return {name: value for name, value, plain in fields if value != plain}
+
+
+def _read_intake(document: dict[str, Any], begins: float | None) -> tuple[Intake, float | None]:
+    """What is wanted of files, and when the grant begins: `begins`, unless something is wanted."""
+    fields: dict[str, Any] | None = document.get("intake")
+    if fields is None:
+        return ANY_FILES, begins
+    known = {name: fields[name] for name in Intake.__slots__ if name in fields}
+    understood = fields.keys() <= {*known, "begins"}
+    return Intake(**known | {"types": tuple(fields.get("types", ()))}), fields["begins"] if understood else _NEVER
 
 
 def read_grant(row: GrantRow) -> Grant:
@@ -147,7 +166,8 @@ def _grant_of(row: GrantRow) -> Grant:
     chosen |= {name: document.get(name, False) for name in _SWITCHES}
     suspended_at, suspended_by, begins = document.get("suspended", (None, "", chosen["not_before"]))
     since, until, asked_by, begins = document.get("waiting", (None, None, (), begins))
-    groups, chosen["not_before"] = document.get("groups", ((), begins))
+    groups, begins = document.get("groups", ((), begins))
+    intake, chosen["not_before"] = _read_intake(document, begins)
     scope, rate = document.get("scope"), document.get("rate")
     sealed, session_hash = document.get("sealed_narrowed", document.get("sealed")), document.get("session_hash")
     session_policy, link = document.get("session_policy"), document.get("link")
@@ -171,6 +191,7 @@ def _grant_of(row: GrantRow) -> Grant:
         session_hash=None if session_hash is None else SecretHash(bytes.fromhex(session_hash)),
         source=tuple(document.get("source", ())),
         groups=tuple(groups),
+        intake=intake,
         session_policy=None if session_policy is None else read_session_policy(session_policy),
         credentials=document.get("credentials", True),
         link=None if link is None else SecretHash(bytes.fromhex(link)),

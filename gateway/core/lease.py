@@ -24,6 +24,7 @@ __all__ = [
     "LEASE_BYTES_FACTOR",
     "LEASE_WINDOW",
     "RESERVED_SECONDS",
+    "UNUSED",
     "Lease",
     "LeaseStore",
     "Reservation",
@@ -84,6 +85,9 @@ class Usage:
     last_used_at: float | None = None
 
 
+UNUSED: Final = Usage()
+
+
 def state_with(grant: Grant, usage: Usage, now: float) -> GrantState:
     """The grant's state with its counters known: an active grant whose uses or bytes are spent is used up."""
     state = grant.state(now)
@@ -131,6 +135,7 @@ class LeaseStore(Protocol):
     ) -> None:
         """Count `moved` bytes more, which are reserved no longer. Unless the request `ends`, the rest stands on.
 
+        Less than none takes back what was counted before, when the request ends with it.
         `keeps` says that the use was had, and cannot be given back; `bounded` counts no more than was reserved.
         """
         ...

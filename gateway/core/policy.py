@@ -238,7 +238,7 @@ def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, .
     found: list[Objection] = []
     if (fault := key_fault(link.scope.root)) is not None:
         return (Objection(Reason.BAD_KEY, f"the key {fault}"),), None
-    for action in sorted(link.actions):
+    for action in sorted(link.actions | ({Action.DELETE} if link.intake.undo is not None else set())):
         attempt = _whole_scope(link, action)
         if (folded := _folding(policy, attempt)) is not None:
             found.append(folded)

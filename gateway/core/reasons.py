@@ -55,6 +55,7 @@ class Reason(StrEnum):
     BAD_RANGE = "bad_range"
     PROTOCOL_VERSION = "protocol_version"
     WRONG_MEDIA_TYPE = "wrong_media_type"
+    TYPE_NOT_ALLOWED = "type_not_allowed"
     OFFSET_MISMATCH = "offset_mismatch"
     CHECKSUM_MISMATCH = "checksum_mismatch"
     # who asks is not known
@@ -192,6 +193,9 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     ),
     Reason.WRONG_MEDIA_TYPE: PublicAnswer(
         415, "InvalidRequest", 415, "The content type has to be application/offset+octet-stream."
+    ),
+    Reason.TYPE_NOT_ALLOWED: PublicAnswer(
+        415, "InvalidRequest", 415, "Files of this type are not taken here. Nothing was stored."
     ),
     Reason.OFFSET_MISMATCH: PublicAnswer(409, "InvalidRequest", 409, "The upload stands at another offset."),
     Reason.CHECKSUM_MISMATCH: PublicAnswer(400, "BadDigest", 460, "The body does not match its Upload-Checksum."),

@@ -14,6 +14,7 @@ from typing import Final, Literal, Protocol
 from gateway.core.approval import ApprovalTerms
 from gateway.core.attempt import Attempt, Principal, SignatureVersion
 from gateway.core.grant import Grant, GrantKind
+from gateway.core.intake import Intake, allows_type
 from gateway.core.pattern import NamePattern, PathPattern, names_any
 from gateway.core.request import Action
 from gateway.core.route import Delivery
@@ -58,6 +59,9 @@ class LinkLimits:
     max_expires: float | None = None
     max_uses: int | None = None
     max_size: int | None = None
+    max_files: int | None = None
+    total_bytes: int | None = None
+    types: tuple[str, ...] = ()
     password: bool = False
     credentials: bool = True
 
@@ -76,8 +80,18 @@ class LinkLimits:
             and (grant.max_size is None or grant.max_size > self.max_size)
         ):
             yield f"upload links here need a max_size of at most {self.max_size} bytes"
+        if Action.WRITE in grant.actions:
+            yield from self._intake_faults(grant.intake)
         if self.password and grant.password is None:
             yield "links here need a password"
+
+    def _intake_faults(self, intake: Intake) -> Iterator[str]:
+        if self.max_files is not None and (intake.max_files is None or intake.max_files > self.max_files):
+            yield f"upload links here need a max_files of at most {self.max_files}"
+        if self.total_bytes is not None and (intake.total_bytes is None or intake.total_bytes > self.total_bytes):
+            yield f"upload links here need a total_bytes of at most {self.total_bytes}"
+        if self.types and not (intake.types and all(allows_type(self.types, name) for name in intake.types)):
+            yield f"upload links here need types that are among {', '.join(self.types)}"
 
 
 @dataclass(frozen=True, slots=True)

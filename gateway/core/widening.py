@@ -118,6 +118,7 @@ _NO_MORE: Final[Mapping[str, Callable[[Any, Any], bool]]] = MappingProxyType(
         **dict.fromkeys(("password", "etag"), _was_none),
         **dict.fromkeys(("confirm", "once"), _is_on),
         **dict.fromkeys(("overwrite", "credentials"), _is_off),
+        "intake": lambda old, new: new.within(old),
         "not_before": _at_least,
         "scope": _is_inside,
         "actions": lambda old, new: new <= old,

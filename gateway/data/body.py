@@ -18,7 +18,9 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, ObjectRequest
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
+from gateway.data.steps.receive import claim_received
 from gateway.data.steps.reserve import claim
+from gateway.data.uploads.file_types import check_bytes, checked
 from gateway.splice.pump import carry, is_worth_it, splice
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks
@@ -41,12 +43,15 @@ async def read_plain(
     """The object's own bytes, in order, all but the last chunk as they come; a stretch where nobody needs to see them.
 
     Raises:
-        Refused: INCOMPLETE_BODY, TOO_LARGE, BAD_DIGEST, BAD_CONTENT_HASH, BAD_SIGNATURE of a chunk, USED_UP.
+        Refused: INCOMPLETE_BODY, TOO_LARGE, BAD_DIGEST, BAD_CONTENT_HASH, BAD_SIGNATURE of a chunk, USED_UP,
+            TYPE_NOT_ALLOWED.
     """
     proof, length = _Proof.of(request, verified), request.content_length
     source = permit.exchange.body()
     if proof.needed:
         source = _prove(source, proof)
+    if types := permit.types:
+        source = checked(source, types)
     rest = None if length is None or permit.paced else _Rest(permit, length, proof)
     async for plain in hold_last(plane, permit, meter(plane, permit, source, length), rest):
         yield plain
@@ -66,6 +71,8 @@ async def read_whole(plane: DataPlane, request: ObjectRequest, permit: Permit, v
     """
     proof, length = _Proof.of(request, verified), request.content_length
     plain = b"".join(proof.look(await permit.exchange.whole_body()))
+    if types := permit.types:
+        check_bytes(types, plain)
     await _let_pass(plane, permit, len(plain), length, 0)
     proof.finish()
     _require_all(permit, length)
@@ -132,9 +139,10 @@ async def _let_pass(plane: DataPlane, permit: Permit, count: int, declared: int 
     total = permit.moved + count
     _require_allowed(permit, total, declared)
     while total > claimed:
-        step = declared if declared is not None else _CLAIM
-        await claim(plane.leases, permit, step, None)
-        claimed += step
+        # Of a body whose length is known all is claimed before its first byte: the rest may not be seen here.
+        wanted, least = (_CLAIM, total - claimed) if declared is None else (declared, declared)
+        wanted = await claim_received(plane.leases, permit, wanted, least)
+        claimed += await claim(plane.leases, permit, wanted, None, least=least)
     permit.moved = total  # only what was let through: a refused body spends nothing of a budget
     return claimed
 

@@ -57,6 +57,9 @@ class LinkAnswer(Enum):
     ARCHIVE = auto()
     """A whole folder as one file."""
 
+    UNDO = auto()
+    """For who takes back what they sent: the object is gone again."""
+
 
 class AtStore:
     """What a call asks of its store, made once for all that make the same call by the same route; and what they are
@@ -95,7 +98,8 @@ class LinkCall:
 
     `grant` is the one that was presented, as it was at the feed's position `as_of`: what may be done with it now is the
     permit's to know. `takes_use` is false for a page. `lease` is the cookie of an earlier answer. `selected` are the
-    names below a folder that its archive is to hold; none is all of it.
+    names below a folder that its archive is to hold; none is all of it. `sent` is the path that was asked for, where a
+    file gets another name. `undo` is the secret of an earlier receipt.
     """
 
     request: ObjectRequest
@@ -109,6 +113,8 @@ class LinkCall:
     form: ArrivingForm | None = None
     selected: frozenset[str] = frozenset()
     at_store: AtStore = field(default_factory=AtStore, repr=False, compare=False)
+    sent: str | None = None
+    undo: str | None = field(default=None, repr=False)
 
     verified: ClassVar[None] = None
     credentials: ClassVar[None] = None
@@ -127,6 +133,8 @@ class LinkCall:
             self.form,
             self.selected,
             self.at_store,
+            self.sent,
+            self.undo,
         )
 
     @property

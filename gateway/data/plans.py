@@ -12,6 +12,7 @@ something was revoked is no part of it: that is asked anew of every request, in 
 from __future__ import annotations
 
 from gateway.core.attempt import Principal, SignatureVersion
+from gateway.core.intake import ANY_FILES
 from gateway.core.policy import only_time_can_end
 from gateway.core.reasons import Refused
 from gateway.core.request import RawRequest
@@ -128,14 +129,15 @@ def keep(
 ) -> None:
     """Note what the steps found, unless something else than what `follow` asks can change it.
 
-    A password is proved anew every time, and so is what is rare: a form, a signature of version 2. What comes with a
+    A password is proved anew every time, and so is what is rare: a form, a signature of version 2; a file's
+    name is made anew. What comes with a
     link's credentials is only kept for requests that are alike: its grant is not found by what they show.
     """
     call, route = found
     signed: SigV4Header | SigV4Query | None = None
     match presented:
         case TokenPresented(form=None):
-            lasting = call.grant is not None and call.grant.password is None
+            lasting = call.grant is not None and call.grant.password is None and call.grant.intake == ANY_FILES
         case SignedPresented(SigV4Header() | SigV4Query() as by):
             signed, lasting = by, not leaves_type_unsigned(by, call.request)  # which is counted
         case NothingPresented():

@@ -1,4 +1,4 @@
-"""Owns a multipart form while it arrives: its fields first, then its file's bytes, never the file as a whole.
+"""Owns a multipart form while it arrives: its fields first, then the bytes of its files, never a file as a whole.
 
 Refuses to own the form's grammar (`gateway.wire.http.form_data`) and its signed policy
 (`gateway.wire.sig.post_policy`).
@@ -6,9 +6,11 @@ Refuses to own the form's grammar (`gateway.wire.http.form_data`) and its signed
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from typing import Final
+from hashlib import sha256
+from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from gateway.core.attempt import Attempt
@@ -31,53 +33,84 @@ _NOT_HEADERS: Final = ("x-amz-credential", "x-amz-algorithm", "x-amz-date", "x-a
 
 @dataclass(slots=True)
 class ArrivingForm:
-    """A form whose fields are known. `sizes` is what its signed policy allows, None if it has none."""
+    """A form whose fields are known. `form` is what stands before the file that is next to be read. `sizes` is what its
+    signed policy allows, None if it has none."""
 
     form: Form
     _parser: FormParser
     _source: AsyncIterator[bytes]
-    _first: list[bytes]
+    _pieces: deque[bytes | Form]
     sizes: SizeRange | None = None
+    _ended: bool = False
+    _hash: Any = None
 
     @classmethod
-    async def read(cls, exchange: ClientExchange, content_type: str) -> ArrivingForm:
-        """Read up to the file's first byte.
+    async def read(cls, exchange: ClientExchange, content_type: str, *, several: bool = False) -> ArrivingForm:
+        """Read up to the first file's first byte.
 
         Raises:
             Refused: MALFORMED_FORM, INCOMPLETE_BODY.
         """
-        parser = FormParser(content_type)
+        parser = FormParser(content_type, several=several)
         source = exchange.body()
         async with head_deadline():
             async for chunk in source:
                 first = parser.feed(chunk)
                 if parser.form is not None:
-                    return cls(parser.form, parser, source, first)
-        return cls(parser.finish(), parser, source, [])
+                    return cls(parser.form, parser, source, deque(first), _hash=sha256() if several else None)
+        return cls(parser.finish(), parser, source, deque())
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest of the file's bytes so far, in hex; None for a form on the S3 face."""
+        return None if self._hash is None else str(self._hash.hexdigest())
 
     async def file(self) -> AsyncIterator[bytes]:
-        """The file's bytes; ends only when the whole form has arrived.
+        """The file's bytes, from where they were read to; ends only when the next file begins, or the whole form has
+        arrived.
 
         Raises:
             Refused: MALFORMED_FORM, INCOMPLETE_BODY, TOO_LARGE and TOO_SMALL as the policy says.
         """
         size = 0
-        for chunk in self._first:
-            size = self._measure(size, chunk)
+        while await self._more():
+            chunk = self._pieces[0]
+            if isinstance(chunk, Form):
+                break
+            self._pieces.popleft()
+            size += len(chunk)
+            if self.sizes is not None and (reason := self.sizes.refuses(size, whole=False)) is not None:
+                raise Refused(reason, "the form's file is too large")
+            if self._hash is not None:
+                self._hash.update(chunk)
             yield chunk
-        async for arrived in self._source:
-            for chunk in self._parser.feed(arrived):
-                size = self._measure(size, chunk)
-                yield chunk
-        self._parser.finish()
         if self.sizes is not None and (reason := self.sizes.refuses(size, whole=True)) is not None:
             raise Refused(reason, f"the form's file has {size} bytes")
 
-    def _measure(self, size: int, chunk: bytes) -> int:
-        size += len(chunk)
-        if self.sizes is not None and (reason := self.sizes.refuses(size, whole=False)) is not None:
-            raise Refused(reason, "the form's file is too large")
-        return size
+    async def next(self) -> bool:
+        """Go on to the next file, past what is left of this one; False at the form's end.
+
+        Raises:
+            Refused: MALFORMED_FORM, INCOMPLETE_BODY.
+        """
+        while await self._more():
+            piece = self._pieces.popleft()
+            if isinstance(piece, Form):
+                self.form = piece
+                self._hash = sha256()
+                return True
+        return False
+
+    async def _more(self) -> bool:
+        """Whether a piece is there; False once the whole form has arrived."""
+        while not self._pieces and not self._ended:
+            async for arrived in self._source:
+                self._pieces += self._parser.feed(arrived)
+                if self._pieces:
+                    return True
+            self._parser.finish()
+            self._ended = True
+        return bool(self._pieces)
 
 
 def form_request(request: ObjectRequest, form: Form) -> ObjectRequest:

@@ -45,12 +45,13 @@ PASSWORD_COOKIE: Final = "gateway_password"  # noqa: S105 (a cookie's name)
 @dataclass(frozen=True, slots=True)
 class PageForm:
     """What a person sent from one of our own pages: a password, or the wish to download or to see the file, or to have
-    what is `selected` of a folder as an archive of this kind."""
+    what is `selected` of a folder as an archive of this kind, or to take an upload back by its secret."""
 
     download: bool
     show: bool = False
     archive: str = ""
     selected: frozenset[str] = frozenset()
+    undo: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -51,7 +51,7 @@ async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> Non
             account.grant = resolved.grant
             found = follow_alike(plane, snapshot, like, resolved, account)
             if found is None:
-                call = await read_call(snapshot, request, resolved, exchange, account.now)
+                call = await read_call(snapshot, request, resolved, exchange, account.now, plane.entropy)
                 account.attempt = call.attempt
                 found = call, authorise(plane, call.grant, call.attempt)  # 4
                 keep(snapshot, terms, presented, found, exchange)

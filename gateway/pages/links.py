@@ -9,13 +9,24 @@ page (or letting a mail scanner look at it) never takes a use.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from gateway.core.reasons import Reason
 from gateway.core.values import dataclass
 from gateway.pages.previews import Kind, Preview
 from gateway.pages.render import TIMES, Look, Page, render
 
-__all__ = ["Told", "card_page", "front_page", "landing_page", "receipt_page", "upload_page"]
+__all__ = [
+    "FileFailed",
+    "FileReceived",
+    "Told",
+    "card_page",
+    "front_page",
+    "landing_page",
+    "receipt_page",
+    "upload_page",
+]
 
 
 _FETCHED_BY: Final = {
@@ -77,7 +88,9 @@ def upload_page(
     max_size: int | None = None,
     expires_at: float | None = None,
     uses_left: int | None = None,
-    overwrite: bool = False,
+    on_conflict: str = "refuse",
+    types: Sequence[str] = (),
+    message: str | None = None,
 ) -> Page:
     """A form that works without script. It shows the limits before anything is sent, and no existing file."""
     return render(
@@ -88,13 +101,42 @@ def upload_page(
         max_size=max_size,
         expires_at=expires_at,
         uses_left=uses_left,
-        overwrite=overwrite,
+        on_conflict=on_conflict,
+        types=types,
+        message=message,
     )
 
 
-def receipt_page(look: Look, *, name: str, size: int, request_id: str) -> Page:
-    """What the uploader sees once the bytes are stored."""
-    return render("receipt.html", look, name=name, bytes=size, request_id=request_id)
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileReceived:
+    """A file that was stored, with the SHA-256 of its bytes in hex where it is known, and the secret that undoes it."""
+
+    name: str
+    bytes: int
+    sha256: str | None = None
+    undo: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailed:
+    """One that was not."""
+
+    name: str
+    reason: Reason
+
+
+def receipt_page(
+    look: Look, *, stored: Sequence[FileReceived], failed: Sequence[FileFailed] = (), request_id: str
+) -> Page:
+    """What the uploader sees once the bytes are stored, or some of them were refused."""
+    refused = [_Refused(one.name, look.language.text(f"reasons.{one.reason}")) for one in failed]
+    return render("receipt.html", look, stored=stored, failed=refused, request_id=request_id)
 
 
 def front_page(look: Look) -> Page:

@@ -65,6 +65,7 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
             Reason.INTERNAL,
         ),
         "send_anew": (Reason.UPLOAD_UNKNOWN, Reason.UPLOAD_EXPIRED),
+        "other_type": (Reason.TYPE_NOT_ALLOWED,),
         "other_size": (Reason.TOO_LARGE, Reason.TOO_SMALL),
         "other_name": (
             Reason.OBJECT_EXISTS,

@@ -25,6 +25,7 @@ __all__ = [
     "Instant",
     "PresignedLife",
     "RequestRate",
+    "UndoTime",
     "Uses",
 ]
 
@@ -59,6 +60,13 @@ def _parse_presigned_life(value: object) -> float:
     seconds = _parse_duration(value)
     if not 1 <= seconds <= WEEK:
         raise ValueError("a presigned URL lives from one second to seven days")
+    return seconds
+
+
+def _parse_undo_time(value: object) -> float:
+    seconds = _parse_duration(value)
+    if not 1 <= seconds <= WEEK / 7:
+        raise ValueError("an upload can be taken back for one second to one day")
     return seconds
 
 
@@ -150,6 +158,9 @@ PresignedLife = Annotated[
     WithJsonSchema({"type": "number", "minimum": 1, "maximum": WEEK, "description": "Seconds, or a text like 15m."}),
 ]
 """SigV4 takes whole seconds, at most seven days."""
+
+UndoTime = Annotated[float, PlainValidator(_parse_undo_time), _duration_schema()]
+"""A day at most."""
 
 ByteSize = Annotated[int, PlainValidator(_parse_size), _size_schema(0, "5GiB")]
 ByteLimit = Annotated[int, PlainValidator(_parse_byte_limit), _size_schema(1, "5GiB")]

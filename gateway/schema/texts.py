@@ -1,4 +1,4 @@
-"""Owns the types of texts for people and for headers: labels, file names, media types, entity tags, names of headers.
+"""Owns the types of texts for people and for headers: labels, messages, file names, media types, tags, header names.
 
 Refuses to own texts with a grammar of the gateway's own (`gateway.schema.names`, `gateway.schema.quantities`).
 
@@ -14,11 +14,25 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, StrictStr
 
 from gateway.core.names import is_shown
+from gateway.core.naming import NameTemplate
 
-__all__ = ["ContentType", "Cursor", "EntityTag", "Filename", "Group", "HeaderName", "Note", "Text"]
+__all__ = [
+    "ContentType",
+    "Cursor",
+    "EntityTag",
+    "Filename",
+    "Group",
+    "HeaderName",
+    "MediaType",
+    "Message",
+    "NamesText",
+    "Note",
+    "Text",
+]
 
 _ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e]{1,128}"|[\x21\x23-\x7e]{1,128}')
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:;[ ]?[\x20-\x7e]+)?", re.ASCII)
+_MEDIA_KIND: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]*)", re.ASCII)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
 
 
@@ -38,6 +52,22 @@ def _check_media_type(value: str) -> str:
     if not _MEDIA_TYPE.fullmatch(value):
         raise ValueError("not a media type: write one like application/pdf")
     return value
+
+
+def _check_media_kind(value: str) -> str:
+    if not _MEDIA_KIND.fullmatch(value):
+        raise ValueError("not a media type without parameters: write one like application/pdf, or image/*")
+    return value
+
+
+def _check_message(value: str) -> str:
+    for line in value.splitlines():
+        _require_printable(line)
+    return value
+
+
+def _check_names(value: str) -> str | None:
+    return None if value == "keep" else NameTemplate.parse(value).text
 
 
 def _quote_entity_tag(value: str) -> str:
@@ -64,5 +94,14 @@ Note = Annotated[StrictStr, Field(min_length=1, max_length=200)]
 Filename = Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_check_filename)]
 ContentType = Annotated[StrictStr, Field(max_length=255), AfterValidator(_check_media_type)]
 EntityTag = Annotated[StrictStr, Field(max_length=130), AfterValidator(_quote_entity_tag)]
+MediaType = Annotated[StrictStr, Field(max_length=100), AfterValidator(_check_media_kind)]
+"""What files may be: a type, or all of a kind."""
+
+Message = Annotated[StrictStr, Field(min_length=1, max_length=1000), AfterValidator(_check_message)]
+"""For the people at the other end, in as many lines as it needs."""
+
+NamesText = Annotated[StrictStr, Field(max_length=200), AfterValidator(_check_names)]
+"""A template for names of files; `keep` is none."""
+
 HeaderName = Annotated[StrictStr, AfterValidator(_check_header_name)]
 Cursor = Annotated[StrictStr, Field(min_length=1, max_length=512), AfterValidator(_require_printable)]

@@ -102,6 +102,9 @@ def _compile_links(value: LinksEntry) -> LinkLimits:
         max_expires=value.max_expires,
         max_uses=value.max_uses,
         max_size=value.max_size,
+        max_files=value.max_files,
+        total_bytes=value.total_bytes,
+        types=value.types or (),
         password=value.password is not None,
         credentials=value.credentials,
     )

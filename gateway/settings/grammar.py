@@ -27,7 +27,7 @@ from gateway.core.rule import Effect
 from gateway.schema.addresses import BaseUrl, Network, Origin, Peer
 from gateway.schema.names import Folder, MemberPattern, Region, StoredBucket, Who
 from gateway.schema.quantities import ByteRate, ByteSize, Count, Duration, Instant, RequestRate, Uses
-from gateway.schema.texts import Group, HeaderName, Note, Text
+from gateway.schema.texts import Group, HeaderName, MediaType, Note, Text
 from gateway.settings.conditions import Condition
 from gateway.settings.entry import ENTRY, one_or_more
 from gateway.settings.faults import did_you_mean
@@ -182,7 +182,10 @@ class LinksEntry(BaseModel):
     max_expires: Duration | None = None
     max_uses: Uses | None = None
     max_size: ByteSize | None = None
-    """For upload links."""
+    """For upload links, as the next three."""
+    max_files: Uses | None = None
+    total_bytes: ByteSize | None = None
+    types: Annotated[tuple[MediaType, ...], one_or_more(MediaType), Field(min_length=1)] | None = None
     password: Literal["required"] | None = None
     credentials: StrictBool = True
     """Whether they give S3 credentials to whoever may use them."""

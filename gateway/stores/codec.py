@@ -54,7 +54,7 @@ GRANT_COLUMNS: Final = ", ".join(f"g.{name}" for name in GrantRow._fields)
 def check_storable(grant: Grant, idempotency: str | None = None) -> None:
     """Raises ValueError for what not every engine can hold: NUL, lone surrogates, counts above 63 bits."""
     check_texts(idempotency or "")
-    for number in (grant.uses, grant.budget, grant.max_size):
+    for number in (grant.uses, grant.budget, grant.max_size, grant.intake.max_files, grant.intake.total_bytes):
         if number is not None and not 0 <= number <= LARGEST:
             raise ValueError("a count is 0 or more and below 2**63")
     if not storable_id(grant.id):

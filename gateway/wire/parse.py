@@ -223,6 +223,8 @@ def _link_operation(method: str, path: str | None) -> Operation:
             return Operation.PUT_OBJECT
         case "POST":
             return Operation.POST_OBJECT
+        case "DELETE":
+            return Operation.DELETE_OBJECT
         case _ if folder:
             return Operation.LIST_OBJECTS_V2
         case "HEAD":

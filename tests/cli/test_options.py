@@ -33,6 +33,14 @@ def test_what_is_not_said_is_not_sent():
         (["--bytes", "none"], "{'bytes': None}"),
         (["--max-size", "2GiB"], "{'max_size': 2147483648}"),
         (["--rate", "none"], "{'rate': None}"),
+        (["--max-files", "3", "--total-bytes", "1KiB"], "{'total_bytes': 1024, 'max_files': 3}"),
+        (["--max-files", "none", "--total-bytes", "none"], "{'total_bytes': None, 'max_files': None}"),
+        (["--type", "image/*", "--type", "text/csv"], "{'types': ['image/*', 'text/csv']}"),
+        (["--type", "none"], "{'types': None}"),
+        (["--names", "{uuid}-{name}"], "{'names': '{uuid}-{name}'}"),
+        (["--on-conflict", "rename", "--blind"], "{'on_conflict': 'rename', 'blind': True}"),
+        (["--undo", "15m", "--message", "Hi"], "{'undo': '15m', 'message': 'Hi'}"),
+        (["--undo", "none", "--message", "none"], "{'undo': None, 'message': None}"),
         (["--label", "none"], "{'label': None}"),
         (["--not-before", "none"], "{'not_before': None}"),
         (["--cidr", "none"], "{'cidrs': []}"),
@@ -51,7 +59,16 @@ def test_none_takes_a_limit_away(arguments, body):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--cidr", "10.0.0.1/8"], ["--cidr", "here"], ["--rate", "fast"], ["--uses", "-1"], ["--expires", "x"]],
+    [
+        ["--cidr", "10.0.0.1/8"],
+        ["--cidr", "here"],
+        ["--rate", "fast"],
+        ["--uses", "-1"],
+        ["--undo", "soon"],
+        ["--on-conflict", "ask"],
+        ["--max-files", "x"],
+        ["--expires", "x"],
+    ],
 )
 def test_a_wrong_value_is_wrong_usage(arguments):
     """Exit code 2, before anything is sent."""

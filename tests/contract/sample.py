@@ -10,6 +10,7 @@ from typing import Any
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope, Shown
+from gateway.core.intake import Intake
 from gateway.core.narrowing import Narrowing
 from gateway.core.record import Outcome, Record
 from gateway.core.request import Action
@@ -94,6 +95,16 @@ def full_link() -> Grant:
         uses=3,
         budget=2**62,
         max_size=2**40,
+        intake=Intake(
+            max_files=2**40,
+            total_bytes=2**62,
+            types=("image/*", "text/csv"),
+            names="{date}/{uuid}-{name}",
+            rename=True,
+            blind=True,
+            undo=60.5,
+            message="Grüße\n🧾",
+        ),
         overwrite=True,
         confirm=True,
         groups=("/ops", "finance"),

@@ -113,6 +113,16 @@ async def test_settled_bytes_count(engine: Engine) -> None:
     assert (await engine.leases.usage(["l_1"]))["l_1"] == Usage(1, 1111, NOW + 3)
 
 
+async def test_what_was_counted_can_be_taken_back(engine: Engine) -> None:
+    """By less than no bytes, down to none; uses stay."""
+    await engine.leases.open_lease(mine("one", "a"), None, NOW, 60)
+    await engine.leases.settle_bytes(mine("one", "a"), 100, NOW)
+    await engine.leases.settle_bytes(Reservation("l_1"), -40, NOW + 1)
+    assert (await engine.leases.usage(["l_1"]))["l_1"] == Usage(1, 60, NOW + 1)
+    await engine.leases.settle_bytes(Reservation("l_1"), -100, NOW + 2)
+    assert (await engine.leases.usage(["l_1"]))["l_1"].moved == 0
+
+
 async def test_bytes_are_reserved_up_to_the_budget(engine: Engine) -> None:
     """A reservation that would pass the budget takes nothing; the last byte can be reserved."""
     assert await engine.leases.reserve_bytes(mine("a", None), 60, budget=100) is Room.TAKEN

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from gateway.control.bodies import EditLink, NewLink, NewRevocation
 from gateway.core.attempt import Principal
@@ -44,10 +46,17 @@ VALUES: dict[str, Any] = {
     "overwrite": True,
     "confirm": True,
     "shows": ["page"],
+    "max_files": 3,
+    "total_bytes": "1MiB",
+    "types": ["image/*"],
+    "names": "{uuid}-{name}",
+    "undo": "5m",
+    "message": "Hello.",
     "rate": "1/s",
     "expires_in": 60,
 }
-STORED_AS = {"bytes": "budget", "bucket": "scope", "expires_in": "expires_at"}
+OF_FILES = ("max_files", "total_bytes", "types", "names", "undo", "message")
+STORED_AS = {"bytes": "budget", "bucket": "scope", "expires_in": "expires_at"} | dict.fromkeys(OF_FILES, "intake")
 FIXED = ("id", "kind", "hash", "issued_at", "serial", "version", "password", "sealed", "revoked_at", "issued_by")
 
 
@@ -58,6 +67,74 @@ def test_an_edit_changes_what_was_sent_and_nothing_else(names: set[str]) -> None
     changed = {field for field in Grant.__dataclass_fields__ if getattr(edited, field) != getattr(GRANT, field)}
     assert changed == {STORED_AS.get(name, name) for name in names}
     assert changed.isdisjoint(FIXED)
+
+
+@pytest.mark.parametrize("name", OF_FILES)
+def test_each_wish_about_files_stands_alone(name: str) -> None:
+    """An edit of one leaves the others, and null clears it."""
+    full = EditLink.model_validate({one: VALUES[one] for one in OF_FILES}).apply_to(GRANT, 1000.0)
+    edited = EditLink.model_validate({name: None}).apply_to(full, 1000.0)
+    assert edited.intake == replace(full.intake, **{name: () if name == "types" else None})
+
+
+@pytest.mark.parametrize(
+    ("sent", "overwrite", "rename"),
+    [
+        ({"on_conflict": "refuse"}, False, False),
+        ({"on_conflict": "rename"}, False, True),
+        ({"on_conflict": "overwrite"}, True, False),
+        ({"overwrite": True}, True, False),
+        ({"overwrite": True, "on_conflict": "overwrite"}, True, False),
+        ({"overwrite": False, "on_conflict": "rename"}, False, True),
+        ({"blind": True}, False, True),
+        ({"blind": True, "overwrite": True}, True, False),
+        ({"blind": True, "on_conflict": "refuse"}, False, False),
+    ],
+)
+def test_what_becomes_of_a_taken_name_is_said_once(sent: dict[str, Any], overwrite: bool, rename: bool) -> None:
+    """By `on_conflict` or by `overwrite`; a blind link renames unless it says otherwise."""
+    edited = EditLink.model_validate(sent).apply_to(GRANT, 1000.0)
+    assert (overwrite, rename) == (edited.overwrite, edited.intake.rename)
+
+
+def test_an_edit_of_something_else_keeps_the_names() -> None:
+    """A link that renames goes on to do so."""
+    renaming = EditLink.model_validate({"on_conflict": "rename"}).apply_to(GRANT, 1000.0)
+    assert EditLink.model_validate({"label": "x"}).apply_to(renaming, 1000.0).intake.rename
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"on_conflict": "refuse", "overwrite": True},
+        {"on_conflict": "overwrite", "overwrite": False},
+        {"on_conflict": "keep"},
+        {"on_conflict": None},
+        {"blind": None},
+        {"max_files": 0},
+        {"total_bytes": 0},
+        {"types": []},
+        {"types": ["png"]},
+        {"types": ["*/png"]},
+        {"types": ["image/png; q=1"]},
+        {"names": "fixed"},
+        {"names": "../{name}"},
+        {"undo": "2d"},
+        {"undo": 0},
+        {"message": ""},
+        {"message": "turned \u202e around"},
+    ],
+)
+def test_what_makes_no_sense_of_files_is_refused(sent: dict[str, Any]) -> None:
+    """Before anything is stored, with the field that is meant."""
+    with pytest.raises(ValidationError):
+        EditLink.model_validate(sent)
+
+
+def test_a_message_may_have_lines_and_names_may_be_kept() -> None:
+    """What people write stays as they wrote it."""
+    edited = EditLink.model_validate({"message": "one\ntwo", "names": "keep"}).apply_to(GRANT, 1000.0)
+    assert ("one\ntwo", None) == (edited.intake.message, edited.intake.names)
 
 
 @pytest.mark.parametrize("name", ["uses", "bytes", "label", "cidrs", "not_before", "rate", "expires_in", "expires_at"])

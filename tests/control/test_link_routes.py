@@ -415,3 +415,69 @@ async def test_unknown_links_are_404(desk: Desk, path: str, link_id: str) -> Non
     answer = await desk.ask(method, f"/v1/links/{link_id}{path}")
     assert answer.status == 404
     assert answer.json["reason"] in {"unknown_token", "unsupported_operation"}
+
+
+FILES = {"bucket": "reports", "key": None, "prefix": "in/", "actions": ["write"]}
+
+
+async def test_what_a_link_wants_of_files_is_shown_and_edited(desk: Desk) -> None:
+    """Each wish is kept, shown and taken back by itself; a link that wants nothing says so."""
+    wanted = {
+        "max_files": 10,
+        "total_bytes": 2**30,
+        "types": ["image/*", "application/pdf"],
+        "names": "{date}/{uuid}-{name}",
+        "on_conflict": "rename",
+        "blind": True,
+        "message": "Photos, please.\nThank you.",
+    }
+    made = await desk.link(**FILES, **wanted)
+    assert {name: made[name] for name in wanted} == wanted
+    assert (0, 0, False) == (made["files_received"], made["bytes_received"], made["overwrite"])
+    place = f"/v1/links/{made['id']}"
+    assert {name: (await desk.ask("GET", place)).json[name] for name in wanted} == wanted
+    cleared = {"max_files": None, "total_bytes": None, "types": None, "names": "keep", "message": None}
+    edited = (await desk.ask("PATCH", place, cleared | {"blind": False, "on_conflict": "overwrite"})).json
+    assert {name: edited[name] for name in cleared} == cleared
+    assert (False, "overwrite", True) == (edited["blind"], edited["on_conflict"], edited["overwrite"])
+    plain = await desk.link()
+    assert ("refuse", "keep", None, None) == tuple(plain[name] for name in ("on_conflict", "names", "types", "undo"))
+
+
+async def test_what_was_received_shows(desk: Desk) -> None:
+    """Files and their bytes beside the uses, where they are limited, in one look and in the list."""
+    made = await desk.link(**FILES, max_files=2)
+    counter = Reservation(f"{made['id']}+files", "k", "r")
+    assert await desk.state.leases.open_lease(counter, 2, START, 0) is not None
+    await desk.state.leases.settle_bytes(counter, 100, START)
+    for shown in (
+        (await desk.ask("GET", f"/v1/links/{made['id']}")).json,
+        (await desk.ask("GET", "/v1/links")).json["links"][0],
+    ):
+        assert (1, 100, 0) == (shown["files_received"], shown["bytes_received"], shown["uses_used"])
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"actions": ["read"], "max_files": 1},
+        {"actions": ["read", "list"], "message": "hello"},
+        {"key": "a", "prefix": None, "names": "{uuid}"},
+        {"key": "a", "prefix": None, "on_conflict": "rename"},
+        {"key": "a", "prefix": None, "blind": True},
+        {"actions": ["read", "write"], "blind": True},
+        {"actions": ["list", "write"], "blind": True},
+        {"blind": True, "on_conflict": "refuse"},
+    ],
+)
+async def test_wishes_that_could_not_be_kept_are_refused(desk: Desk, members: dict[str, object]) -> None:
+    """A link that reads receives nothing, one object has one name, and who may look is told."""
+    answer = await desk.ask("POST", "/v1/links", FILES | members)
+    assert 422 == answer.status, answer.text
+
+
+async def test_who_may_not_delete_lets_nobody_undo(desk: Desk) -> None:
+    """To take an upload back is to delete it: the rules say who may, when the link is made."""
+    answer = await desk.ask("POST", "/v1/links", FILES | {"undo": "5m"})
+    assert 403 == answer.status
+    assert ["delete"] == [word for word in ("delete", "write") if word in answer.text]

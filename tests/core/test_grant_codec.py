@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.core.approval import Waiting
 from gateway.core.grant_codec import GrantRow, document_of, read_grant, row_of
+from gateway.core.intake import Intake
 from gateway.core.session_policy_text import read_session_policy
 from tests.contract.sample import full_key, full_link, key, link
 
@@ -74,6 +76,37 @@ def test_a_gateway_that_knows_no_suspension_takes_it_for_what_has_not_begun() ->
         grant = link(suspended_at=7.0, suspended_by="admin:ops", not_before=begins)
         assert 253402300799.0 == json.loads(document_of(grant))["not_before"]
         assert grant == read_grant(row_of(grant))
+
+
+@pytest.mark.parametrize(
+    "wish", [{"max_files": 1}, {"total_bytes": 1}, {"types": ("a/b",)}, {"names": "{name}"}, {"blind": True}]
+)
+def test_a_gateway_that_knows_nothing_of_files_takes_their_link_for_what_has_not_begun(wish: dict[str, Any]) -> None:
+    """Whatever else is said of it, and also if the older one writes it again, resumed or with another label."""
+    others = {"groups": ("finance",), "suspended_at": 7.0, "suspended_by": "admin:ops"}
+    for begins in (None, 5.0):
+        for more in ({}, others):
+            grant = link(intake=Intake(**wish), not_before=begins, **more)
+            document = json.loads(document_of(grant))
+            assert grant == read_grant(row_of(grant))
+            del document["intake"]
+            older = read_grant(row_of(grant)._replace(document=json.dumps(document)))
+            assert 253402300799.0 == older.not_before
+            assert 253402300799.0 == read_grant(row_of(replace(older, suspended_at=None, groups=()))).not_before
+
+
+def test_a_wish_of_a_later_gateway_has_not_begun_here() -> None:
+    """What it means is not known, so it is not served."""
+    row = row_of(link(intake=Intake(max_files=1)))
+    later = json.loads(row.document)
+    later["intake"]["sizes"] = 5
+    assert 253402300799.0 == read_grant(row._replace(document=json.dumps(later))).not_before
+
+
+def test_a_wish_that_holds_nothing_back_is_no_reason() -> None:
+    """An older gateway serves a link with a message as ever."""
+    document = json.loads(document_of(link(intake=Intake(message="hello", rename=True, undo=5.0), not_before=5.0)))
+    assert 5.0 == document["not_before"]
 
 
 def test_a_gateway_that_knows_no_groups_takes_their_link_for_what_has_not_begun() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.intake import Intake
 from gateway.core.narrowing import Narrowing
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.request import Action, Operation
@@ -44,6 +45,9 @@ _LINK = Grant(
 )
 
 
+_UPLOAD = replace(_LINK, actions=frozenset({Action.WRITE}))
+
+
 @dataclass(frozen=True)
 class _Says:
     """A condition with a fixed answer."""
@@ -61,6 +65,16 @@ def test_a_link_within_every_limit_has_no_fault() -> None:
     assert [] == list(limits.faults(_LINK))
 
 
+def test_what_links_may_receive_is_for_links_that_do() -> None:
+    """A link within all of it has no fault, and one that only reads is not asked."""
+    limits = LinkLimits(
+        actions=frozenset({Action.READ, Action.WRITE}), max_files=9, total_bytes=9, types=("image/*", "text/csv")
+    )
+    within = Intake(max_files=9, total_bytes=9, types=("image/png", "image/*"))
+    assert [] == list(limits.faults(replace(_UPLOAD, intake=within)))
+    assert [] == list(limits.faults(_LINK))
+
+
 @pytest.mark.parametrize(
     ("limits", "link"),
     [
@@ -74,6 +88,18 @@ def test_a_link_within_every_limit_has_no_fault() -> None:
         (
             LinkLimits(actions=frozenset({Action.WRITE}), max_size=99),
             replace(_LINK, actions=frozenset({Action.WRITE}), max_size=None),
+        ),
+        *(
+            (LinkLimits(actions=frozenset({Action.WRITE}), **limit), replace(_UPLOAD, intake=Intake(**wish)))
+            for limit, wish in (
+                ({"max_files": 9}, {}),
+                ({"max_files": 9}, {"max_files": 10}),
+                ({"total_bytes": 9}, {}),
+                ({"total_bytes": 9}, {"total_bytes": 10}),
+                ({"types": ("image/*",)}, {}),
+                ({"types": ("image/*",)}, {"types": ("image/png", "text/csv")}),
+                ({"types": ("image/png",)}, {"types": ("image/*",)}),
+            )
         ),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, Scope, Shown
+from gateway.core.intake import Intake
 from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
 from gateway.core.session_policy_text import read_session_policy
@@ -50,6 +51,22 @@ LESS: list[tuple[str, Any, Any]] = [
     ("overwrite", True, False),
     ("credentials", True, False),
     ("actions", frozenset({READ, LIST}), frozenset({READ})),
+    *(
+        ("intake", Intake(**old), Intake(**new))
+        for old, new in (
+            ({}, {"max_files": 9}),
+            ({"max_files": 9}, {"max_files": 8}),
+            ({}, {"total_bytes": 9}),
+            ({"total_bytes": 9}, {"total_bytes": 8}),
+            ({}, {"types": ("image/*",)}),
+            ({"types": ("image/*", "text/csv")}, {"types": ("image/png",)}),
+            ({}, {"names": "{uuid}"}),
+            ({"rename": True}, {}),
+            ({}, {"blind": True}),
+            ({"undo": 9.0}, {}),
+            ({"undo": 9.0}, {"undo": 8.0}),
+        )
+    ),
     ("scope", Scope("reports", prefix=""), Scope("reports", prefix="a/")),
     ("scope", Scope("reports", prefix="a/"), Scope("reports", prefix="a/b/")),
     ("scope", Scope("reports", prefix="a/"), Scope("reports", key="a/x.pdf")),
@@ -69,6 +86,8 @@ LESS: list[tuple[str, Any, Any]] = [
 ]
 MORE: list[tuple[str, Any, Any]] = [
     *((name, new, old) for name, old, new in LESS),
+    ("intake", Intake(names="{uuid}"), Intake(names="{name}")),
+    ("intake", Intake(types=("image/png",)), Intake(types=("image/png", "text/csv"))),
     ("owner", Principal("app", "a"), Principal("app", "b")),
     ("password", "scrypt$a$b", "scrypt$c$d"),
     ("etag", '"abc"', '"abd"'),

@@ -14,7 +14,16 @@ from gateway.pages.assets import Asset
 from gateway.pages.branding import Branding
 from gateway.pages.folders import FolderView, folder_page
 from gateway.pages.languages import Language, languages
-from gateway.pages.links import Told, card_page, front_page, landing_page, receipt_page, upload_page
+from gateway.pages.links import (
+    FileFailed,
+    FileReceived,
+    Told,
+    card_page,
+    front_page,
+    landing_page,
+    receipt_page,
+    upload_page,
+)
 from gateway.pages.previews import Kind, Preview, preview_of
 from gateway.pages.refusals import refusal_page
 from gateway.pages.render import Look, Page
@@ -132,8 +141,20 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
     "folder-empty": lambda look: folder_page(look, title="Reports", folders=[], entries=[]),
     "password": lambda look: refusal_page(look, Reason.PASSWORD_REQUIRED, "r1"),
     "password-wrong": lambda look: refusal_page(look, Reason.PASSWORD_WRONG, "r1"),
-    "upload": lambda look: upload_page(look, max_size=5 * 1024**3, expires_at=1.8e9, uses_left=10),
-    "receipt": lambda look: receipt_page(look, name=_LONG, size=3_141_592, request_id="01JABCDEF0123456789"),
+    "upload": lambda look: upload_page(
+        look,
+        max_size=5 * 1024**3,
+        expires_at=1.8e9,
+        uses_left=10,
+        types=("image/*", "application/pdf"),
+        message="Photos of the day, please.\nThank you.",
+    ),
+    "receipt": lambda look: receipt_page(
+        look,
+        stored=[FileReceived(_LONG, 3_141_592, "5e" * 32, "00" * 26), FileReceived("a.txt", 1)],
+        failed=[FileFailed("b.exe", Reason.TYPE_NOT_ALLOWED)],
+        request_id="01JABCDEF0123456789",
+    ),
     "refusal-expired": lambda look: refusal_page(look, Reason.EXPIRED, "01JABCDEF0123456789"),
     "refusal-unknown": lambda look: refusal_page(look, Reason.UNKNOWN_TOKEN, "01JABCDEF0123456789"),
     "refusal-internal": lambda look: refusal_page(look, Reason.INTERNAL, "01JABCDEF0123456789"),

@@ -14,9 +14,18 @@ from hypothesis import strategies as st
 
 from gateway.core.reasons import Reason
 from gateway.pages.branding import Branding
-from gateway.pages.folders import FolderView, folder_page
+from gateway.pages.folders import folder_page
 from gateway.pages.languages import languages
-from gateway.pages.links import Told, card_page, front_page, landing_page, receipt_page, upload_page
+from gateway.pages.links import (
+    FileFailed,
+    FileReceived,
+    Told,
+    card_page,
+    front_page,
+    landing_page,
+    receipt_page,
+    upload_page,
+)
 from gateway.pages.previews import Kind, Preview, preview_of
 from gateway.pages.refusals import refusal_page
 from gateway.pages.render import Look, Page, look_for
@@ -47,18 +56,10 @@ PAGES: list[Callable[[str], Page]] = [
         following="?cursor=x",
         expires_at=1.0,
     ),
-    lambda text: folder_page(
-        LOOK,
-        title=text,
-        folders=[],
-        entries=[Entry(text + ".png", 3)],
-        view=FolderView("-size", text or "x", grid=True),
-        begun=True,
-        block=10,
-        readme=Preview(Kind.TEXT, text=text),
+    lambda text: upload_page(LOOK, title=text, max_size=5, expires_at=1.0, uses_left=1, types=(text,), message=text),
+    lambda text: receipt_page(
+        LOOK, stored=[FileReceived(text, 1, text, text)], failed=[FileFailed(text, Reason.BAD_KEY)], request_id=text
     ),
-    lambda text: upload_page(LOOK, title=text, max_size=5, expires_at=1.0, uses_left=1),
-    lambda text: receipt_page(LOOK, name=text, size=1, request_id=text),
     lambda text: refusal_page(LOOK, Reason.EXPIRED, text),
     lambda text: refusal_page(LOOK, Reason.PASSWORD_WRONG, text),
     lambda text: landing_page(BRANDED, told(text), asks=True),
@@ -216,4 +217,4 @@ def test_upload_page_tells_the_limits_first() -> None:
     assert "5.0 GiB" in reader.text
     assert "never replaced" in reader.text
     assert reader.all("form")[0]["enctype"] == "multipart/form-data"
-    assert "is replaced" in Reader(upload_page(LOOK, overwrite=True)).text
+    assert "is replaced" in Reader(upload_page(LOOK, on_conflict="overwrite")).text

@@ -10,7 +10,7 @@ that they come with; what somebody else changes, on those it stood on before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import Final, Literal
@@ -21,7 +21,8 @@ from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.release import ask_approval, keep_approvals
 from gateway.core.attempt import Principal
 from gateway.core.grant import LIVING, Grant, GrantAdmin, GrantFilter, GrantKind, GrantState, Scope
-from gateway.core.lease import Usage, state_with
+from gateway.core.intake import ANY_FILES, Intake
+from gateway.core.lease import UNUSED, Usage, state_with
 from gateway.core.password import SALT_BYTES, hash_password, password_matches
 from gateway.core.policy import Objection, objections_to_share
 from gateway.core.reasons import Reason, Refused
@@ -55,7 +56,7 @@ EDIT_TRIES: Final = 3
 """How often an edit without a stated version is tried again after a concurrent change."""
 
 _CHOSEN: Final = (
-    *("owner", "scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite"),
+    *("owner", "scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite", "intake"),
     *("confirm", "once", "credentials", "rate", "cidrs", "label", "filename", "content_type", "etag", "shows"),
 )
 """The fields that a body decides; two bodies are the same when these are."""
@@ -75,10 +76,11 @@ Change = Callable[[Grant, float], Grant]
 
 @dataclass(frozen=True, slots=True)
 class CountedGrant:
-    """A stored grant with its counters."""
+    """A stored grant with its counters; `received` are the files that came in, where their number is limited."""
 
     grant: Grant
     usage: Usage
+    received: Usage = UNUSED
 
     def state(self, now: float) -> GrantState:
         return state_with(self.grant, self.usage, now)
@@ -154,7 +156,7 @@ class Links:
         await self.live.apply_now()
         detail = {"owner": str(stored.owner), "rule": stored.rule or "", **waits_under(stored)}
         await self.journal.note(actor, "link.create", stored.id, **detail)
-        return IssuedLink(CountedGrant(stored, Usage()), token)
+        return IssuedLink(CountedGrant(stored, UNUSED), token)
 
     async def inspect(self, reach: Reach, link_id: str) -> CountedGrant:
         """Raises Refused(UNKNOWN_TOKEN) if there is no such link within reach."""
@@ -291,7 +293,15 @@ async def link_named(grants: GrantAdmin, text: str) -> Grant | None:
 
 async def read_counters(stores: Stores, grant: Grant) -> CountedGrant:
     """A grant with its counters."""
-    return CountedGrant(grant, (await stores.leases.usage([grant.id])).get(grant.id, Usage()))
+    return (await _count(stores, [grant]))[0]
+
+
+async def _count(stores: Stores, grants: Sequence[Grant]) -> tuple[CountedGrant, ...]:
+    receiving = [grant.intake_id for grant in grants if grant.intake.counted]
+    usage = await stores.leases.usage([grant.id for grant in grants] + receiving)
+    return tuple(
+        CountedGrant(grant, usage.get(grant.id, UNUSED), usage.get(grant.intake_id, UNUSED)) for grant in grants
+    )
 
 
 def _check_form(grant: Grant, now: float, before: float | None) -> None:
@@ -303,6 +313,19 @@ def _check_form(grant: Grant, now: float, before: float | None) -> None:
         raise Refused(Reason.BAD_ARGUMENT, "an etag is for a link that reads one object, by its key")
     if grant.once and (grant.uses != 1 or Action.READ not in grant.actions):
         raise Refused(Reason.BAD_ARGUMENT, "once is for a link that is read, and is one use")
+    if grant.intake != ANY_FILES:
+        _check_intake(grant, grant.intake)
+
+
+def _check_intake(grant: Grant, intake: Intake) -> None:
+    if Action.WRITE not in grant.actions:
+        raise Refused(Reason.BAD_ARGUMENT, "what is said of files that come in is for a link with the action write")
+    if (intake.names or intake.rename) and (grant.scope is None or grant.scope.prefix is None):
+        raise Refused(Reason.BAD_ARGUMENT, "names and on_conflict: rename are for a link to a prefix")
+    if intake.blind and grant.actions != {Action.WRITE}:
+        raise Refused(Reason.BAD_ARGUMENT, "blind is for a link that only writes: it could look otherwise")
+    if intake.blind and not (intake.rename or grant.overwrite):
+        raise Refused(Reason.BAD_ARGUMENT, "a blind link renames or overwrites: a refusal tells that a name is taken")
 
 
 async def list_living(
@@ -337,8 +360,7 @@ async def list_counted(
         page = await stores.grants.page(there, cursor, limit)
     except ValueError:
         raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
-    usage = await stores.leases.usage([grant.id for grant in page.grants])
-    return CountedPage(tuple(CountedGrant(grant, usage.get(grant.id, Usage())) for grant in page.grants), page.cursor)
+    return CountedPage(await _count(stores, page.grants), page.cursor)
 
 
 def _new_link(link_id: str, secret: SecretHash, actor: Principal, scope: Scope, now: float) -> Grant:

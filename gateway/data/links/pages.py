@@ -7,7 +7,6 @@ Law: showing a page takes no use. Where uses or bytes are counted, it moves no b
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -17,40 +16,22 @@ from urllib.parse import quote
 from gateway.core.grant import Grant, Shown
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
-from gateway.core.route import Answer
 from gateway.data.call import LinkAnswer, LinkCall
 from gateway.data.links.previews import is_free, look_at, preview
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import find_readable
+from gateway.data.steps.receive import count_left
 from gateway.pages import links as pages
-from gateway.pages.languages import SOURCE, languages
 from gateway.pages.render import Look, look_for
-from gateway.wire.http.negotiate import prefers_html, prefers_json
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 
-__all__ = ["PAGES", "answer_receipt"]
+__all__ = ["PAGES"]
 
 _LEASE_COOKIE_BYTES: Final = 16
 
 Page = Callable[[DataPlane, Snapshot, LinkCall, Permit], Awaitable[Reply]]
-
-
-def answer_receipt(snapshot: Snapshot, call: LinkCall, permit: Permit, answer: Answer) -> Reply:
-    """What the sender of a file gets: a page, a document, or one line, as they asked for."""
-    name, size = call.title, permit.moved
-    raw = call.request.raw
-    etag = answer.headers.get("etag")
-    headers = (*LINK_HEADERS, ("ETag", etag)) if etag is not None else LINK_HEADERS
-    if prefers_html(raw.header("accept")):
-        page = pages.receipt_page(_look(snapshot, call), name=name, size=size, request_id=permit.exchange.request_id)
-        return Reply(201, (*page.headers, *headers), page.body)
-    if prefers_json(raw.header("accept")):
-        receipt = {"name": name, "size": size, "etag": etag, "request_id": permit.exchange.request_id}
-        return Reply(201, (*headers, ("Content-Type", "application/json")), json.dumps(receipt).encode() + b"\n")
-    line = f"received {name} ({languages()[SOURCE].size(size)})\n"
-    return Reply(201, (*headers, ("Content-Type", "text/plain; charset=utf-8")), line.encode("utf-8", "replace"))
 
 
 def _look(snapshot: Snapshot, call: LinkCall) -> Look:
@@ -89,6 +70,12 @@ async def _show_card(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permi
     return page_reply(pages.card_page(look, told))
 
 
+async def _files_left(plane: DataPlane, grant: Grant) -> int | None:
+    """How many files may still be sent, by the link's uses and by what it may receive."""
+    lefts = (await _uses_left(plane, grant), await count_left(plane.leases, grant))
+    return min((left for left in lefts if left is not None), default=None)
+
+
 async def _uses_left(plane: DataPlane, grant: Grant) -> int | None:
     if grant.uses is None:
         return None
@@ -107,8 +94,10 @@ async def _show_upload_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall
             title=grant.label or "",
             max_size=grant.max_size,
             expires_at=grant.expires_at,
-            uses_left=await _uses_left(plane, grant),
-            overwrite=grant.overwrite,
+            uses_left=await _files_left(plane, grant),
+            on_conflict=grant.on_conflict,
+            types=grant.intake.types,
+            message=grant.intake.message,
         )
     )
 

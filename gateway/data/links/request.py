@@ -10,11 +10,14 @@ looks ahead, or fills a page, gets none of it. An unlimited link is its bytes, a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
+from uuid import UUID
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant, Scope, Shown
+from gateway.core.naming import NameTemplate
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import (
     ACTION_OF,
@@ -30,11 +33,12 @@ from gateway.data.post_form import ArrivingForm
 from gateway.data.presented import ResolvedLink, TokenPresented
 from gateway.server.exchange import ClientExchange
 from gateway.wire.http.form_data import Form
+from gateway.wire.links.tus import UNDO
 from gateway.wire.links.visitor import Visit, visit_of
 from gateway.wire.parse import check_key
 from gateway.wire.s3.response_headers import asks_download
 
-__all__ = ["is_navigation", "read_link_call"]
+__all__ = ["file_request", "is_navigation", "name_file", "place_of_file", "read_link_call"]
 
 
 _OBJECT_READS: Final = {"GET": Operation.GET_OBJECT, "HEAD": Operation.HEAD_OBJECT}
@@ -52,7 +56,11 @@ def is_navigation(request: ObjectRequest) -> bool:
 
 
 async def read_link_call(
-    request: ObjectRequest, resolved: ResolvedLink, exchange: ClientExchange, now: float
+    request: ObjectRequest,
+    resolved: ResolvedLink,
+    exchange: ClientExchange,
+    now: float,
+    entropy: Callable[[int], bytes],
 ) -> LinkCall:
     """What using this link here would do.
 
@@ -76,9 +84,14 @@ async def read_link_call(
         kind = request.headers.get("content-type", "")
         if not kind.lower().startswith("multipart/form-data"):
             raise Refused(Reason.UNREAD_BODY, "a body that is no form with a file")
-        form = await ArrivingForm.read(exchange, kind)
-        place = _place_of_file(place, scope, form.form)
-        request = _file_request(request, place, form.form)
+        form = await ArrivingForm.read(exchange, kind, several=True)
+        place = place_of_file(place, scope, form.form)
+        request = file_request(request, place, form.form)
+    path = place.path
+    if page is None and _brings_file(request):
+        place = name_file(place, grant, now, entropy)
+        request = request if place is request.place else replace(request, place=place)
+    undo = request.raw.header(UNDO) if presented.form is None else presented.form.undo
     answer, operation, action = _meaning(request, page, grant)
     attempt = Attempt(
         principal=grant.principal,
@@ -91,8 +104,40 @@ async def read_link_call(
         size=request.content_length,
     )
     return LinkCall(
-        request, place, grant, attempt, resolved.as_of, answer, page is None, presented.lease, form, selected
+        request,
+        place,
+        grant,
+        attempt,
+        resolved.as_of,
+        answer,
+        page is None,
+        presented.lease,
+        form,
+        selected,
+        sent=path,
+        undo=undo,
     )
+
+
+def _brings_file(request: ObjectRequest) -> bool:
+    """Whether this begins an object, which gets its name now."""
+    step = request.step
+    if step is not None:
+        return step.verb is UploadVerb.CREATE and not step.partial
+    return request.operation in {Operation.PUT_OBJECT, Operation.POST_OBJECT}
+
+
+def name_file(place: LinkPlace, grant: Grant, now: float, entropy: Callable[[int], bytes]) -> LinkPlace:
+    """Where a file goes that was sent to `place`: there, or to the name that the link's template makes of it.
+
+    Raises:
+        Refused: BAD_KEY, KEY_TOO_LONG.
+    """
+    template = grant.intake.names
+    if template is None or not place.path:
+        return place
+    uuid = str(UUID(bytes=entropy(16), version=4))
+    return LinkPlace(place.token_text, check_key(NameTemplate(template).render(place.path, now, uuid)))
 
 
 def _credentials_call(request: ObjectRequest, resolved: ResolvedLink, exchange: ClientExchange, now: float) -> LinkCall:
@@ -156,7 +201,7 @@ def _is_folder(place: LinkPlace) -> bool:
     return not place.path or place.path.endswith("/")
 
 
-def _place_of_file(place: LinkPlace, scope: Scope, form: Form) -> LinkPlace:
+def place_of_file(place: LinkPlace, scope: Scope, form: Form) -> LinkPlace:
     """Where the file of a form goes.
 
     Raises:
@@ -170,7 +215,7 @@ def _place_of_file(place: LinkPlace, scope: Scope, form: Form) -> LinkPlace:
     return LinkPlace(place.token_text, check_key(f"{folder}/{form.filename}" if folder else form.filename))
 
 
-def _file_request(request: ObjectRequest, place: LinkPlace, form: Form) -> ObjectRequest:
+def file_request(request: ObjectRequest, place: LinkPlace, form: Form) -> ObjectRequest:
     """A form upload through a link: the file's own type goes with it, the form's length does not."""
     headers = {name: value for name, value in request.headers.items() if name != "content-type"}
     if form.content_type is not None:
@@ -189,6 +234,8 @@ def _meaning(
         return operation, operation, ACTION_OF[operation] or Action.READ
     if page is LinkAnswer.UPLOAD:
         return page, Operation.PUT_OBJECT, Action.WRITE
+    if page is LinkAnswer.UNDO:  # what it removes is known with its record, and decided on then
+        return page, Operation.DELETE_OBJECT, Action.WRITE
     action = Action.LIST if archive else Action.READ
     if page in _ENTERS and Action.READ not in grant.actions:
         action = min(grant.actions)
@@ -201,7 +248,11 @@ def _page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) ->
     Raises:
         Refused: NOT_CONFIRMED for one that is not meant to take what it asks for.
     """
+    if request.operation is Operation.DELETE_OBJECT:
+        return LinkAnswer.UNDO
     if presented.form is not None and not presented.form.selected:
+        if presented.form.undo is not None:
+            return LinkAnswer.UNDO
         return LinkAnswer.ENTER_TO_SEE if presented.form.show else LinkAnswer.ENTER
     navigates = is_navigation(request)
     if navigates and Action.READ not in grant.actions and Action.LIST not in grant.actions:

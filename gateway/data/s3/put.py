@@ -18,6 +18,7 @@ from gateway.data.plane import DataPlane
 from gateway.data.s3.send import heeds_conditions, in_parts, require_heeded, send
 from gateway.data.state.names import require_absent
 from gateway.data.state.transfers import Permit
+from gateway.data.uploads.file_types import check_declared, checked
 from gateway.wire.s3.calls import require_kept
 
 __all__ = ["put"]
@@ -36,6 +37,7 @@ async def put(plane: DataPlane, call: Call, permit: Permit) -> Answer:
         raise Refused(Reason.MISSING_LENGTH, "neither a length nor chunks were declared")
     length = call.request.content_length if call.form is None else None
     require_kept(permit.route, length)
+    check_declared(permit.types, call.request.headers.get("content-type"))
     only_new = call.only_new(permit)
     conditional = heeds_conditions(permit, length)
     store_call = call.at_store.by(
@@ -53,7 +55,10 @@ async def put(plane: DataPlane, call: Call, permit: Permit) -> Answer:
 async def _write(plane: DataPlane, call: Call, permit: Permit, store_call: UpstreamCall, length: int | None) -> Answer:
     body: UploadBody
     if call.form is not None:
-        body = hold_last(plane, permit, meter(plane, permit, call.form.file(), None))
+        file = call.form.file()
+        if permit.types:
+            file = checked(file, permit.types)
+        body = hold_last(plane, permit, meter(plane, permit, file, None))
     elif comes_small(permit) and not in_parts(permit, length):
         whole = await read_whole(plane, call.request, permit, call.verified)
         body = partial(confirmed, plane, permit, whole)

@@ -78,6 +78,7 @@ class Account:
         outcome, reason = outcome_of(self.failure, exchange)
         bytes_in, fresh_use = exchange.bytes_in, False
         if permit is not None:
+            attempt = permit.attempt  # a file may have got another name
             bytes_in += permit.copied
             # Whether the caller got something that no earlier request of the same use had paid for.
             fresh_use = permit.consumed and (permit.lease is None or permit.lease.fresh)

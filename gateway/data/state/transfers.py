@@ -61,8 +61,10 @@ class Permit:
     `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes, `copied` those
     that came from `source` through here; `further` is what else it touches now. `reserved` counts those that were
     reserved in the name of `reservation`, and `counted` the moved ones that were reported to the store. `store_error`
-    is the reason of a store's error that was passed on. `upload` is the id of a resumable upload that this request
-    begins. `held` is what is open of a store for it. `counted_by` are the counts in which it is one.
+    is the reason of a store's error that was passed on. `intake` reserves of what a link may receive; `accepted` are
+    the bytes of it that were stored, None for those that moved, once they were consumed. `upload` is the id of a
+    resumable upload that this request begins. `held` is what is open of a store for it. `counted_by` are the counts in
+    which it is one. `part` is the number of a form's file.
     """
 
     exchange: ClientExchange
@@ -86,6 +88,9 @@ class Permit:
     reservation: Reservation | None = None
     counted: int = 0
     lease_key: str | None = None
+    part: int = 0
+    intake: Reservation | None = None
+    accepted: int | None = None
     upload: str | None = None
     held: AbstractAsyncContextManager[Answer] | None = None
     counted_by: tuple[str, ...] = ()
@@ -128,6 +133,16 @@ class Permit:
         if ruled is None or granted is None:
             return granted if ruled is None else ruled
         return min(ruled, granted)
+
+    @property
+    def name(self) -> str:
+        """Under which this is known to the counters: the request's id, and of a form with several files which it is."""
+        return f"{self.exchange.request_id}.{self.part}" if self.part else self.exchange.request_id
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types that an uploaded file may have, none for any."""
+        return () if self.grant is None else self.grant.intake.types
 
     @property
     def paced(self) -> bool:

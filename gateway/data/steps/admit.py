@@ -26,6 +26,7 @@ from gateway.data.call import Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
+from gateway.data.steps.receive import count_left, take_file
 from gateway.data.steps.reserve import open_lease, settle
 from gateway.server.exchange import ClientExchange
 from gateway.wire.links.tus_state import UPLOAD_SECONDS, lease_key, new_upload
@@ -55,11 +56,19 @@ class Admission:
         DependencyDown: a part whose posture is closed cannot answer.
     """
 
-    __slots__ = ("_call", "_exchange", "_permit", "_plane", "_route", "_snapshot")
+    __slots__ = ("_call", "_exchange", "_part", "_permit", "_plane", "_route", "_snapshot")
 
-    def __init__(
-        self, plane: DataPlane, snapshot: Snapshot, exchange: ClientExchange, call: Call, route: Route
+    def __init__(  # noqa: PLR0917 (what the four steps before have found)
+        self,
+        plane: DataPlane,
+        snapshot: Snapshot,
+        exchange: ClientExchange,
+        call: Call,
+        route: Route,
+        part: int = 0,
     ) -> None:
+        """`part` tells the files of one form apart."""
+        self._part = part
         self._plane = plane
         self._snapshot = snapshot
         self._exchange = exchange
@@ -79,6 +88,7 @@ class Admission:
             decided=(plane.snapshot.policy, grant),  # in the same turn
             as_of=call.as_of,
             credentials=call.credentials,
+            part=self._part,
         )
         if route.limits:
             permit.verdict = await _take_rate(plane, self._snapshot, route, attempt.now)
@@ -112,12 +122,14 @@ class Admission:
         if permit.attempt.operation is Operation.CREATE_SESSION:
             await self._take_credentials(permit, grant)
             return
-        key = _lease_key(self._call.lease, permit.attempt, self._exchange)
+        key = _lease_key(self._call.lease, permit, self._exchange)
         if permit.attempt.operation not in _UNCOUNTED:
             permit.lease_key = key
             if grant.uses is not None:
                 window = 0.0 if permit.attempt.action is Action.WRITE else LEASE_WINDOW
                 await shield(open_lease(self._plane.leases, permit, grant, key, window))
+            if permit.attempt.action is Action.WRITE:
+                await take_file(self._plane.leases, permit, key, 0.0)
         elif grant.uses is not None or grant.budget is not None:
             await _require_rest(self._plane, grant, key, permit.attempt)
 
@@ -125,7 +137,7 @@ class Admission:
         """A key's use is one object sent or taken. What finishes that needs none; all else needs that one is left."""
         operation = permit.attempt.operation
         if operation in TRANSFERS:
-            permit.lease_key, window = _transfer_key(self._call.request, permit.attempt, self._exchange)
+            permit.lease_key, window = _transfer_key(self._call.request, permit, self._exchange)
             if grant.uses is not None:
                 await shield(open_lease(self._plane.leases, permit, grant, permit.lease_key, window))
         elif operation not in _FINISHING:
@@ -134,7 +146,7 @@ class Admission:
     async def _take_credentials(self, permit: Permit, grant: Grant) -> None:
         """A link's credentials are one use, for as long as they last."""
         await _require_rest(self._plane, grant, None, permit.attempt)
-        permit.lease_key, now = _key_of_its_own(self._exchange), permit.attempt.now
+        permit.lease_key, now = _key_of_its_own(permit), permit.attempt.now
         if grant.uses is not None:
             await shield(open_lease(self._plane.leases, permit, grant, permit.lease_key, end_of(grant, now) - now))
 
@@ -163,10 +175,13 @@ class Admission:
                 permit.lease_key = lease_key(permit.upload)
                 if grant.uses is not None:
                     await shield(open_lease(self._plane.leases, permit, grant, permit.lease_key, UPLOAD_SECONDS))
+                await take_file(self._plane.leases, permit, permit.lease_key, UPLOAD_SECONDS)
             case UploadVerb.DISCOVER:
                 await _require_rest(self._plane, grant, None, attempt)
             case _:
                 permit.lease = Lease(grant.id, lease_key(step.upload or ""), fresh=False)
+                if grant.intake.counted:
+                    permit.intake = Reservation(grant.intake_id, None, permit.name)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -183,7 +198,7 @@ class Admission:
         permit = self._permit
         self._plane.transfers.leave(permit)
         self._plane.metrics.transfers.dec()
-        if permit.lease is not None or permit.reservation is not None:
+        if permit.lease is not None or permit.reservation is not None or permit.intake is not None:
             await asyncio.shield(_settle(self._plane, permit))
 
 
@@ -216,6 +231,8 @@ async def _require_rest(plane: DataPlane, grant: Grant, key: str | None, attempt
 
     A client whose own use is still open is let pass, by its `key`.
     """
+    if attempt.action is Action.WRITE:
+        await count_left(plane.leases, grant)
     usage = (await plane.leases.usage([grant.id])).get(grant.id)
     if usage is None:
         return
@@ -227,34 +244,34 @@ async def _require_rest(plane: DataPlane, grant: Grant, key: str | None, attempt
         raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
 
 
-def _lease_key(cookie: str | None, attempt: Attempt, exchange: ClientExchange) -> str:
+def _lease_key(cookie: str | None, permit: Permit, exchange: ClientExchange) -> str:
     """Who shares one use: a browser by its cookie, anything else by link, object, address and agent.
 
     Every write is a use of its own.
     """
-    if attempt.action is Action.WRITE:
-        return _key_of_its_own(exchange)
+    if permit.attempt.action is Action.WRITE:
+        return _key_of_its_own(permit)
     who = _caller(exchange) if cookie is None else f"cookie {cookie}"
-    return _shared_key(attempt, who)
+    return _shared_key(permit.attempt, who)
 
 
-def _transfer_key(request: ObjectRequest, attempt: Attempt, exchange: ClientExchange) -> tuple[str, float]:
+def _transfer_key(request: ObjectRequest, permit: Permit, exchange: ClientExchange) -> tuple[str, float]:
     """Which requests of a key share one use, and for how many seconds.
 
     Ranges of one object, by one client, do, and so do the parts of one multipart upload: that is how clients send and
     take what is large. Anything else is a use of its own.
     """
-    upload = request.params.get("uploadId")
+    upload, attempt = request.params.get("uploadId"), permit.attempt
     if upload is not None:
         return _shared_key(attempt, f"upload {upload}"), UPLOAD_SECONDS
     ranged = "range" in request.headers or "partNumber" in request.params
     if attempt.operation is Operation.GET_OBJECT and ranged:
         return _shared_key(attempt, _caller(exchange)), LEASE_WINDOW
-    return _key_of_its_own(exchange), 0.0
+    return _key_of_its_own(permit), 0.0
 
 
-def _key_of_its_own(exchange: ClientExchange) -> str:
-    return f"w:{exchange.request_id}"
+def _key_of_its_own(permit: Permit) -> str:
+    return f"w:{permit.name}"
 
 
 def _shared_key(attempt: Attempt, who: str) -> str:

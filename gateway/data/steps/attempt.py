@@ -5,6 +5,8 @@ Refuses to own what is special about a link (`gateway.data.links.request`), and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateway.core.attempt import Attempt
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ACTION_OF, BucketPlace, ObjectRequest, Operation
@@ -19,8 +21,13 @@ from gateway.wire.http.cors import actual_headers
 __all__ = ["read_call"]
 
 
-async def read_call(
-    snapshot: Snapshot, request: ObjectRequest, resolved: Resolved, exchange: ClientExchange, now: float
+async def read_call(  # noqa: PLR0917 (what is known so far, and time and chance)
+    snapshot: Snapshot,
+    request: ObjectRequest,
+    resolved: Resolved,
+    exchange: ClientExchange,
+    now: float,
+    entropy: Callable[[int], bytes],
 ) -> Call:
     """What this request asks for, and where.
 
@@ -30,7 +37,7 @@ async def read_call(
     if isinstance(resolved, ResolvedLink):
         # Only its grant says which bucket's rules a link's answers follow, a refusal's too.
         exchange.extra = actual_headers(snapshot.cors_of(resolved.scope.bucket), request.raw)
-        return await read_link_call(request, resolved, exchange, now)
+        return await read_link_call(request, resolved, exchange, now, entropy)
     form = resolved.form
     if form is not None:
         request = form_request(request, form.form)

@@ -44,7 +44,7 @@ __all__ = [
 _PAGE_FORM_LIMIT: Final = 64 * 1024
 """Bytes: the names of all that a folder's page shows, unless they are very long."""
 _FORM: Final = "application/x-www-form-urlencoded"
-_PAGE_FIELDS: Final = frozenset({"archive", "download", "password", "select", "show"})
+_PAGE_FIELDS: Final = frozenset({"archive", "download", "password", "select", "show", "undo"})
 
 
 async def identify(
@@ -130,7 +130,7 @@ async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: Client
         fields = dict(pairs)
         password = fields.get("password", password)
         selected = frozenset(value for name, value in pairs if name == "select")
-        form = PageForm("download" in fields, "show" in fields, fields.get("archive", ""), selected)
+        form = PageForm("download" in fields, "show" in fields, fields.get("archive", ""), selected, fields.get("undo"))
     cookies = _cookies(request.raw)
     return TokenPresented(token, place, password, cookies.get(PASSWORD_COOKIE), cookies.get(LEASE_COOKIE), form)
 

@@ -18,7 +18,7 @@ from gateway.data.call import Call, LinkAnswer, LinkCall, S3Call
 from gateway.data.links.archive import open_archive
 from gateway.data.links.credentials import give_credentials
 from gateway.data.links.listing import answer_listing
-from gateway.data.links.pages import PAGES, answer_receipt
+from gateway.data.links.pages import PAGES
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.post_form import form_reply
 from gateway.data.redirect import redirect
@@ -30,6 +30,8 @@ from gateway.data.s3.put import put
 from gateway.data.state.transfers import Permit
 from gateway.data.store_errors import check_answer
 from gateway.data.tus.handler import answer_step
+from gateway.data.uploads.receive import receive_file, receive_form
+from gateway.data.uploads.undo import answer_undo
 from gateway.wire.s3.calls import whole_instead
 
 __all__ = ["LINK_ANSWERS", "S3_ANSWERS", "open_answer"]
@@ -91,9 +93,12 @@ async def _post_object(plane: DataPlane, snapshot: Snapshot, call: S3Call, permi
     return form_reply(call.form, call.attempt, answer.headers, snapshot.public_url, permit.exchange.request_id)
 
 
-async def _receive_file(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Opened:
-    answer = await put(plane, call, permit)
-    return await check_answer(answer, call, permit) or answer_receipt(snapshot, call, permit, answer)
+def _receive_file(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Awaitable[Opened]:
+    return receive_file(plane, snapshot, call, permit, put)
+
+
+def _receive_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Awaitable[Opened]:
+    return receive_form(plane, snapshot, call, permit, put)
 
 
 LINK_ANSWERS: Final[Mapping[LinkAnswer | Operation, LinkHandler]] = MappingProxyType(
@@ -104,8 +109,9 @@ LINK_ANSWERS: Final[Mapping[LinkAnswer | Operation, LinkHandler]] = MappingProxy
         Operation.GET_OBJECT: _get_object,
         Operation.HEAD_OBJECT: _relay,
         Operation.LIST_OBJECTS_V2: answer_listing,
+        LinkAnswer.UNDO: answer_undo,
         Operation.PUT_OBJECT: _receive_file,
-        Operation.POST_OBJECT: _receive_file,
+        Operation.POST_OBJECT: _receive_form,
         # the steps of a resumable upload
         Operation.CREATE_MULTIPART_UPLOAD: answer_step,
         Operation.UPLOAD_PART: answer_step,

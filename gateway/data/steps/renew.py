@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final
 
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.lease import Usage
+from gateway.core.lease import UNUSED, Usage
 from gateway.core.link_credentials import standing
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import TRANSFERS, Action
@@ -48,7 +48,8 @@ def _replace_grant(permit: Permit, grant: Grant | None, as_of: int) -> None:
     """The permit's grant is this one now.
 
     Raises:
-        Refused: another secret or password, another version of the object, or no leave to overwrite any more.
+        Refused: another secret or password, another version of the object, or no leave to overwrite or to send
+            this type any more.
     """
     before = permit.grant
     if before is None or grant is None or grant.id != before.id:
@@ -61,6 +62,8 @@ def _replace_grant(permit: Permit, grant: Grant | None, as_of: int) -> None:
         raise Refused(Reason.PASSWORD_REQUIRED, "the password was replaced")
     if grant.etag not in {None, before.etag, permit.version}:
         raise Refused(Reason.OBJECT_CHANGED, "the link is for another version by now")
+    if before.intake.types != grant.intake.types and permit.attempt.action is Action.WRITE:
+        raise Refused(Reason.NOT_ALLOWED, "the link takes other types of files by now")
     if before.overwrite and not grant.overwrite and permit.attempt.action is Action.WRITE:
         raise Refused(Reason.NOT_ALLOWED, "the link may not overwrite any more")
     permit.grant, permit.as_of = grant, as_of
@@ -93,6 +96,16 @@ def _is_used_up(permit: Permit, usage: Usage) -> bool:
     return grant.budget is not None and usage.moved + rest > grant.budget
 
 
+def _is_full(permit: Permit, received: Usage) -> bool:
+    """Whether more came in, this upload included, than its link may receive by now."""
+    if permit.grant is None or permit.attempt.action is not Action.WRITE:
+        return False
+    intake, uncounted = permit.grant.intake, permit.intake is None
+    if intake.max_files is not None and received.uses + uncounted > intake.max_files:
+        return True
+    return intake.total_bytes is not None and received.moved + uncounted * permit.moved > intake.total_bytes
+
+
 def _takes_use(permit: Permit, grant: Grant) -> bool:
     """Whether it would take one of what is counted now. Of a key without limits nothing was counted before."""
     return permit.lease_key is not None or (grant.kind is GrantKind.KEY and permit.attempt.operation in TRANSFERS)
@@ -102,7 +115,12 @@ def _has_less(before: Grant | None, after: Grant) -> bool:
     """Whether it has fewer uses, or a smaller budget of bytes, than before."""
     if before is None:
         return False
-    pairs = ((before.uses, after.uses), (before.budget, after.budget))
+    pairs = (
+        (before.uses, after.uses),
+        (before.budget, after.budget),
+        (before.intake.max_files, after.intake.max_files),
+        (before.intake.total_bytes, after.intake.total_bytes),
+    )
     return any(now is not None and (then is None or now < then) for then, now in pairs)
 
 
@@ -212,17 +230,18 @@ class Renewals:
             await self._each(permits, partial(self._judge, grant, as_of, usage))
         return True
 
-    async def _usage(self, grant: Grant | None, permits: Sequence[Permit]) -> Usage | None:
-        """What is taken of a grant whose numbers have become less; None if it is not needed."""
+    async def _usage(self, grant: Grant | None, permits: Sequence[Permit]) -> tuple[Usage, Usage] | None:
+        """What is used, and was received, of a grant whose numbers have become less; None if it is not needed."""
         if grant is None or not any(_has_less(permit.grant, grant) for permit in permits):
             return None
-        return (await self._plane.leases.usage([grant.id])).get(grant.id, Usage())
+        usage = await self._plane.leases.usage([grant.id, grant.intake_id])
+        return usage.get(grant.id, UNUSED), usage.get(grant.intake_id, UNUSED)
 
-    def _judge(self, grant: Grant | None, as_of: int, usage: Usage | None, permit: Permit) -> None:
+    def _judge(self, grant: Grant | None, as_of: int, usage: tuple[Usage, Usage] | None, permit: Permit) -> None:
         if permit.as_of >= as_of:
             return  # it was admitted, or confirmed, by what is as new
         _replace_grant(permit, grant, as_of)
-        if usage is not None and _is_used_up(permit, usage):
+        if usage is not None and (_is_used_up(permit, usage[0]) or _is_full(permit, usage[1])):
             raise Refused(Reason.USED_UP, "more is taken than the grant has by now")
         _decide_again(self._plane, permit)
 

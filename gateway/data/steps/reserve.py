@@ -22,6 +22,7 @@ from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import TRANSFERS
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit, Transfers
+from gateway.data.steps.receive import settle_received
 
 __all__ = ["claim", "count_whole", "keep_reservations", "must_claim", "open_lease", "report", "settle"]
 
@@ -36,7 +37,7 @@ async def open_lease(leases: LeaseStore, permit: Permit, grant: Grant, key: str,
     Raises:
         Refused: USED_UP.
     """
-    mine = Reservation(grant.id, key, permit.exchange.request_id)
+    mine = Reservation(grant.id, key, permit.name)
     permit.lease = await leases.open_lease(mine, grant.uses, permit.attempt.now, window)
     if permit.lease is None:
         raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
@@ -49,8 +50,10 @@ def must_claim(permit: Permit) -> bool:
     return grant is not None and (grant.budget is not None or permit.lease is not None)
 
 
-async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | None) -> int:
+async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | None, *, least: int | None = None) -> int:
     """Reserve bytes before they move; returns how many, at least one. `whole` is the object's size, for the use's cap.
+
+    Where nobody knows how many will move, `least` are enough if the wish is too large.
 
     Raises:
         Refused: USED_UP, or the reason of a cut while it waits.
@@ -67,6 +70,9 @@ async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | No
         raise Refused(Reason.USED_UP, "the one whole download is done")
     ranged = cap is not None and wanted < (whole or 0)
     room = await shield(_reserve(leases, permit, grant, wanted, cap))
+    if room is not Room.TAKEN and least is not None and least < wanted:
+        wanted = least
+        room = await shield(_reserve(leases, permit, grant, wanted, cap))
     for _ in range(_TRIES):
         if room is not Room.HELD or not ranged:
             break
@@ -87,7 +93,7 @@ def _is_document(permit: Permit, grant: Grant) -> bool:
 
 
 async def _reserve(leases: LeaseStore, permit: Permit, grant: Grant, wanted: int, cap: int | None) -> Room:
-    mine = permit.reservation or Reservation(grant.id, None, permit.exchange.request_id)
+    mine = permit.reservation or Reservation(grant.id, None, permit.name)
     room = await leases.reserve_bytes(mine, wanted, budget=grant.budget, cap=cap)
     if room is Room.TAKEN:
         permit.reservation = mine
@@ -112,6 +118,8 @@ async def settle(leases: LeaseStore, permit: Permit, now: float) -> None:
     mine, grant = permit.reservation, permit.grant
     if grant is None:
         return
+    if permit.intake is not None:
+        await settle_received(leases, permit, permit.intake, now)
     moved, permit.counted = permit.moved - permit.counted, permit.moved
     if mine is not None and not permit.consumed:
         await leases.give_back(mine)
@@ -128,6 +136,11 @@ async def report(leases: LeaseStore, transfers: Transfers, clock: Callable[[], f
     What may still be given back whole (`consumed` is false) counts at its end.
     """
     for permit in transfers:
+        if permit.intake is not None and transfers.runs(permit):
+            try:
+                await leases.settle_bytes(permit.intake, 0, clock(), ends=False, keeps=False)
+            except DependencyDown:
+                return
         if permit.reservation is not None and transfers.runs(permit):  # it may have ended meanwhile
             moved = permit.moved - permit.counted if permit.consumed else 0
             permit.counted += moved

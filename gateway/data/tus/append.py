@@ -137,13 +137,15 @@ async def _yield_one(body: bytes) -> AsyncIterator[bytes]:
 
 @dataclass(slots=True)
 class Progress:
-    """An upload as the store holds it now. `standing` raises when the right to write has ended."""
+    """An upload as the store holds it now. `standing` raises when the right to write has ended. With a `clock`, in
+    seconds since the epoch, it is kept when the object appeared, and which."""
 
     store: TusStore
     state: UploadState
     parts: list[Part]
     only_new: bool
     standing: Callable[[], Awaitable[None]]
+    clock: Callable[[], float] | None = None
 
     @property
     def stored(self) -> int:
@@ -210,7 +212,7 @@ class Progress:
 
     async def _send_part(self, arriving: Arriving, goal: int, fresh: int) -> None:
         """One part from the tail's rest and from what arrives; or the whole object, if that is all of it."""
-        whole = not self.parts and goal == self.state.length
+        whole, etag = not self.parts and goal == self.state.length, ""
         parts_id = self.state.parts_id
         if parts_id is None and not whole:
             parts_id = await self.begin()
@@ -218,7 +220,7 @@ class Progress:
             async with aclosing(self._read(goal - fresh, arriving.take(fresh))) as body:
                 if whole:
                     await self.standing()
-                    await self.store.put_whole(body if goal else b"", goal, only_new=self.only_new)
+                    etag = await self.store.put_whole(body if goal else b"", goal, only_new=self.only_new)
                 else:
                     number = len(self.parts) + 1
                     self.parts.append(await self.store.put_part(parts_id or "", number, body, goal))
@@ -229,7 +231,7 @@ class Progress:
             return
         arriving.forget()
         if whole:
-            await self._finish()
+            await self._finish(etag)
 
     async def _to_tail(self, arriving: Arriving, count: int) -> None:
         """Put `count` more bytes behind the tail's rest."""
@@ -293,15 +295,19 @@ class Progress:
     async def _complete(self) -> None:
         """Make the parts an object."""
         try:
-            await self.store.complete(self.state.parts_id or "", self.parts, self.standing, only_new=self.only_new)
+            etag = await self.store.complete(
+                self.state.parts_id or "", self.parts, self.standing, only_new=self.only_new
+            )
         except Refused as refused:
             if refused.reason in {Reason.OBJECT_EXISTS, Reason.REVOKED}:
                 await self.give_up()
             raise
-        await self._finish()
+        await self._finish(etag)
 
-    async def _finish(self) -> None:
+    async def _finish(self, etag: str) -> None:
         """Write down that the object is there, for a client that did not get the answer."""
         self.state = replace(self.state, done=True, tail_at=0, tail=0)
+        if self.clock is not None:
+            self.state = replace(self.state, done_at=self.clock(), etag=etag)
         with suppress(Refused, UpstreamFailed):  # the object is there: that is the answer, whatever is written down
             await self.store.save(self.state)

@@ -18,7 +18,6 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.core.lease import Reservation
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import UploadVerb
 from gateway.data.body import meter
@@ -31,8 +30,12 @@ from gateway.data.tus.append import Arriving, Progress, verify_checksum
 from gateway.data.tus.concat import Pieces
 from gateway.data.tus.parked import park, unpark
 from gateway.data.tus.store import TusStore
+from gateway.data.tus.wanted import Wanted, bound
+from gateway.data.uploads.file_types import check_declared
+from gateway.data.uploads.free_names import HeldName, hold_free_name, move_to
+from gateway.data.uploads.undo import remove_own
 from gateway.wire.links.tus import RESUMABLE, discovery_fields, expires_field, location
-from gateway.wire.links.tus_state import HEAD_BYTES, UPLOAD_SECONDS, UploadState, lease_key
+from gateway.wire.links.tus_state import HEAD_BYTES, UPLOAD_SECONDS, UploadState
 from gateway.wire.replies import LINK_HEADERS, Reply
 from gateway.wire.s3.calls import require_kept
 from gateway.wire.s3.multipart import PART_SIZE, part_size
@@ -40,6 +43,9 @@ from gateway.wire.s3.multipart import PART_SIZE, part_size
 __all__ = ["answer_step"]
 
 _RENEWED: Final = 3600.0
+_ENDS_IT: Final = frozenset({Reason.OBJECT_EXISTS, Reason.TYPE_NOT_ALLOWED})
+"""What no later request can mend: the upload is thrown away."""
+
 _COMMON: Final = (RESUMABLE, *LINK_HEADERS)
 
 
@@ -84,20 +90,57 @@ class _Step:
         self._place = call.place
         self._name = f"{grant.id}/{self._upload}"
         self._store = self._store_of(self._upload)
+        self._wanted = Wanted(plane, permit, grant)
 
     async def create(self) -> Reply:
-        step, attempt, grant = self._step, self._permit.attempt, self._grant
+        step, grant, sent = self._step, self._grant, self._permit.attempt.key
         pieces = await self._load_pieces()
         length = pieces.size if pieces is not None else step.length
+        self._require_size(0, length)
+        await self._wanted.require_room(length, joined=pieces is not None)
         if step.partial:
             self._store.set_aside()
+            await park(self._plane, self._snapshot, grant, self._permit.largest, length)
         else:
             require_kept(self._permit.route, length)
-            if not grant.overwrite:
-                await self._store.require_absent()
-        await self._store.sweep(attempt.now)
-        state = UploadState(
-            grant=grant.id,
+            check_declared(grant.intake.types, step.content_type)
+            if pieces is not None:
+                await self._wanted.check_pieces(pieces.found)
+            await self._settle_name()
+        await self._store.sweep(self._permit.attempt.now)
+        progress = self._progress(self._new_state(sent, length))
+        with self._kept_in.hold(self._buffered):
+            await shield(self._begin(progress, pieces))
+        self._permit.consumed = True
+        self._permit.accepted = 0 if step.partial else progress.offset
+        public, path = urlsplit(self._snapshot.public_url).path.rstrip("/"), self._place.path
+        if path is not None and not grant.intake.blind:
+            path = path.rpartition("/")[0] + "/" + self._permit.attempt.key.rpartition("/")[2]
+        address = location(public, self._place.token_text, path and path.lstrip("/"), self._upload)
+        return Reply(201, (("Location", address), *self._progress_fields(progress), *_COMMON))
+
+    async def _settle_name(self) -> None:
+        """See to it that the object's name is free, by giving it another one if the link wants that: it is held until
+        the object is there, or the upload has ended.
+
+        Raises:
+            Refused: OBJECT_EXISTS, and as `hold_free_name`.
+        """
+        if self._grant.intake.rename:
+            await hold_free_name(self._plane, self._snapshot, self._permit)
+            self._store.move(self._permit.route)
+        elif not self._grant.overwrite:
+            await self._store.require_absent()
+
+    async def _release_name(self) -> None:
+        if self._grant.intake.rename:
+            await HeldName.of(self._plane, self._permit.route).give_back()
+
+    def _new_state(self, sent: str, length: int | None) -> UploadState:
+        """`sent` is the name that was asked for, by which a client of a blind link goes on to know the upload."""
+        step, attempt = self._step, self._permit.attempt
+        return UploadState(
+            grant=self._grant.id,
             key=attempt.key,
             at=attempt.now,
             expires_at=self._ends,
@@ -106,17 +149,8 @@ class _Step:
             metadata=step.metadata,
             concat=step.concat,
             content_type=step.content_type,
+            sent=sent if sent != attempt.key and self._grant.intake.blind else "",
         )
-        self._require_size(0, length)
-        if step.partial:
-            await park(self._plane, self._snapshot, grant, self._permit.largest, length)
-        progress = self._progress(state)
-        with self._kept_in.hold(self._buffered):
-            await shield(self._begin(progress, pieces))
-        self._permit.consumed = True
-        public = urlsplit(self._snapshot.public_url).path.rstrip("/")
-        address = location(public, self._place.token_text, self._place.path, self._upload)
-        return Reply(201, (("Location", address), *self._progress_fields(progress), *_COMMON))
 
     def _lock(self) -> AbstractAsyncContextManager[None]:
         """The right to be the only one who writes to this upload."""
@@ -137,9 +171,32 @@ class _Step:
             if not state.done:
                 await shield(self._note_changes(progress, step.length))
             if not state.done:
-                with self._kept_in.hold(self._buffered):
-                    await shield(progress.append(await self._read_body(progress)))
+                await self._receive(progress)
         return Reply(204, (*self._progress_fields(progress), *_COMMON))
+
+    async def _receive(self, progress: Progress, body: Arriving | None = None) -> None:
+        """Append the request's body, or this one; what of it was stored is what the link has received."""
+        before = progress.offset
+        try:
+            await self._wanted.check_whole(progress)
+            with self._kept_in.hold(self._buffered):
+                await shield(progress.append(body or await self._read_body(progress)))
+        except Refused as refused:
+            if refused.reason in _ENDS_IT and not progress.state.partial:
+                await shield(self._give_up(progress, before))
+            raise
+        finally:
+            if not progress.state.partial and self._permit.accepted is None:
+                self._permit.accepted = progress.offset - before
+
+        if progress.state.done and not progress.state.partial:
+            await self._release_name()
+
+    async def _give_up(self, progress: Progress, stored: int) -> None:
+        """Throw an upload away, and give back all that it has taken; so many bytes were counted as stored of it."""
+        await progress.give_up()
+        await self._release_name()
+        await self._wanted.give_back(self._upload, stored)
 
     async def head(self) -> Reply:
         await self._plane.upload_locks.make_room(self._name)
@@ -148,7 +205,7 @@ class _Step:
             # The request with the last byte was lost before the object appeared: a client would not send it again.
             async with self._lock():
                 progress = await self._load()
-                await shield(progress.append(Arriving.of(b"")))
+                await self._receive(progress, Arriving.of(b""))
         state = progress.state
         length = ("Upload-Defer-Length", "1") if state.length is None else ("Upload-Length", str(state.length))
         said = (("Upload-Metadata", state.metadata), ("Upload-Concat", state.concat))
@@ -159,12 +216,12 @@ class _Step:
         async with self._lock():
             progress = await self._load()
             if progress.state.done and not progress.state.partial:
-                raise Refused(Reason.NOT_ALLOWED, "the upload is an object by now, which a link cannot delete")
-            await shield(progress.give_up())
-            if progress.state.partial:
+                await remove_own(self._plane, self._permit, self._request, self._store, progress.state)
+            elif progress.state.partial:
+                await shield(progress.give_up())
                 await self._unpark(progress)
-        if self._grant.uses is not None and not progress.state.partial:
-            await self._plane.leases.give_back(Reservation(self._grant.id, lease_key(self._upload)))
+            else:
+                await shield(self._give_up(progress, progress.offset))
         return Reply(204, _COMMON)
 
     # what the steps share
@@ -174,7 +231,9 @@ class _Step:
 
     def _progress(self, state: UploadState, store: TusStore | None = None) -> Progress:
         only_new = not self._grant.overwrite and not state.partial
-        return Progress(store or self._store, state, [], only_new, partial(self._plane.renewals.confirm, self._permit))
+        standing = partial(self._plane.renewals.confirm, self._permit)
+        clock = self._plane.clock if self._grant.intake.undo is not None else None
+        return Progress(store or self._store, state, [], only_new, standing, clock)
 
     async def _load_pieces(self) -> Pieces | None:
         """What a final upload joins, None for any other.
@@ -191,6 +250,7 @@ class _Step:
         """Write the upload down, and take what came with its creation. Nobody will know of it if that fails."""
         length = progress.state.planned
         try:
+            await self._wanted.check_whole(progress) if pieces is None else None
             if pieces is None and length is not None and length > part_size(1, length=length, least=PART_SIZE):
                 progress.state = replace(progress.state, parts_id=await self._store.begin())
             await self._store.save(progress.state)
@@ -200,7 +260,11 @@ class _Step:
                 await progress.append(await self._read_body(progress))
         except (Refused, UpstreamFailed):
             await progress.give_up()
+            if not progress.state.partial:
+                await self._release_name()
             raise
+        if progress.state.done and not progress.state.partial:
+            await self._release_name()
         if pieces is not None:
             await pieces.drop()
             await self._unpark(*pieces.found)
@@ -236,7 +300,11 @@ class _Step:
         """
         state = await self._store.load()
         if state is not None and state.key != self._permit.attempt.key:
-            state = None
+            if state.sent == self._permit.attempt.key and state.grant == self._grant.id:
+                await move_to(self._plane, self._permit, state.key)
+                self._store.move(self._permit.route)
+            else:
+                state = None
         return await self._load_from(self._store, state)
 
     async def _load_from(self, store: TusStore, state: UploadState | None) -> Progress:
@@ -300,8 +368,9 @@ class _Step:
         most = self._permit.largest
         room = progress.state.length if progress.state.length is not None else most
         source = meter(self._plane, self._permit, self._permit.exchange.body(), declared)
+        source = await self._wanted.check(progress, source)
         if room is not None:
-            source = _bound(source, room - progress.offset)
+            source = bound(source, room - progress.offset)
         reserve = self._kept_in
         if checksum is None:
             return Arriving(source, declared, reserve)
@@ -327,11 +396,3 @@ class _Step:
             if progress.state.done and not progress.state.partial
             else (*fields, expires_field(progress.state.expires_at))
         )
-
-
-async def _bound(source: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
-    async for chunk in source:
-        room -= len(chunk)
-        if room < 0:
-            raise Refused(Reason.TOO_LARGE, "the body is longer than what is left of the upload")
-        yield chunk

@@ -3,8 +3,8 @@
 Refuses to own the pieces (`gateway.data.tus.handler`), and the counter: replicas meet in the limit store.
 
 Law: pieces take no use before they are joined, so they are counted by size: what is begun within a day is at most twice
-what all uses of the link could store. A piece that was joined or ended gives its room back; one that is left behind,
-when it has expired.
+what all uses of the link, or its files and bytes, could store. A piece that was joined or ended gives its room back;
+one that is left behind, when it has expired.
 """
 
 from __future__ import annotations
@@ -58,14 +58,17 @@ async def unpark(plane: DataPlane, grant: Grant, most: int | None, sizes: Iterab
 
 
 def _demand(grant: Grant, most: int | None, size: int | None) -> Demand | None:
-    """None for a link whose uses are not counted: it may store as much as it likes."""
-    if grant.uses is None:
+    """None for a link whose uses and files are not counted: it may store as much as it likes."""
+    counts = [count for count in (grant.uses, grant.intake.max_files) if count is not None]
+    if not counts and grant.intake.total_bytes is None:
         return None
-    key = f"pieces:{grant.id}"
+    key, files = f"pieces:{grant.id}", min(counts, default=1)
+    if grant.intake.total_bytes is not None:
+        most = min(most or grant.intake.total_bytes, grant.intake.total_bytes)
     if most is None:
-        room = 2 * grant.uses * _PIECES
+        room = 2 * files * _PIECES
         return Demand(key, Rate(room, UPLOAD_SECONDS, room), 1)
-    room = 2 * grant.uses * _units(most) + _PIECES
+    room = 2 * files * _units(most) + _PIECES
     return Demand(key, Rate(room, UPLOAD_SECONDS, room), _units(most if size is None else size))
 
 

@@ -72,6 +72,10 @@ class TusStore:
         """Say what the object is, which is sent when the object is opened or put, in whichever request."""
         self._request = replace(self._request, headers={"content-type": content_type})
 
+    def move(self, route: Route) -> None:
+        """Let the object have another name."""
+        self._route = route
+
     def set_aside(self) -> None:
         """Put the bytes of a partial upload beside its record, under a name that no caller can ask for."""
         self._route = replace(self._route, key=f"{RESERVED}/{_ASIDE}{self._upload}")
@@ -141,9 +145,7 @@ class TusStore:
     async def drop(self, *, aside: bool = False) -> None:
         """Remove the record, and first what a partial upload has set `aside`."""
         if aside:
-            async with self._upstream.open(self._object_call(Operation.DELETE_OBJECT, {})) as answer:
-                if answer.status != 404:
-                    await _require_success(answer)
+            await self.remove()
         async with self._upstream.open(self._record_call("DELETE")) as answer:
             if answer.status != 404:
                 await _require_success(answer)
@@ -209,8 +211,8 @@ class TusStore:
 
     async def complete(
         self, parts_id: str, parts: Sequence[Part], standing: Callable[[], Awaitable[None]], *, only_new: bool
-    ) -> None:
-        """Make the object appear, if that still stands when the store listens.
+    ) -> str:
+        """Make the object appear, if that still stands when the store listens; returns its entity tag.
 
         Raises:
             Refused: OBJECT_EXISTS, and what `standing` raises.
@@ -220,10 +222,10 @@ class TusStore:
         async with self._guard(only_new=only_new, conditional=conditional) as headers:
             call = complete_call(self._place, parts_id, text, tuple(headers.items()))
             found = await self._ask(call, partial(_after, standing, text))
-        read_completed(found)
+        return read_completed(found)
 
-    async def put_whole(self, body: AsyncIterator[bytes] | bytes, size: int, *, only_new: bool) -> None:
-        """Store a small object at once.
+    async def put_whole(self, body: AsyncIterator[bytes] | bytes, size: int, *, only_new: bool) -> str:
+        """Store a small object at once; returns its entity tag.
 
         Raises:
             Refused: OBJECT_EXISTS.
@@ -234,6 +236,18 @@ class TusStore:
             call = self._object_call(Operation.PUT_OBJECT, {}, size, request)
             async with self._upstream.open(call, body) as answer:
                 await _require_success(answer)
+                return answer.headers.get("etag", "")
+
+    async def remove(self) -> None:
+        """Remove the object; one that is gone already is as good."""
+        async with self._upstream.open(self._object_call(Operation.DELETE_OBJECT, {})) as answer:
+            if answer.status != 404:
+                await _require_success(answer)
+
+    async def etag(self) -> str | None:
+        """The entity tag of the object, None if there is none."""
+        async with self._upstream.open(self._object_call(Operation.HEAD_OBJECT, {})) as answer:
+            return answer.headers.get("etag", "") if answer.status < 300 else None
 
     async def abort(self, parts_id: str) -> None:
         """Let the store throw the parts away; it may have done so already."""

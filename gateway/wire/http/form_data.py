@@ -1,10 +1,10 @@
-"""Owns `multipart/form-data` as a stream: small fields first, then one file whose bytes are never kept.
+"""Owns `multipart/form-data` as a stream: small fields first, then a file, or several, whose bytes are never kept.
 
 Refuses to own what the fields mean (`gateway.wire.sig.post_policy`) and any other kind of multipart.
 
 Law: the boundary is the only thing that ends a part. Fields before the file are bounded and kept in order, fields
-after it are dropped unread, a second file is refused, and a form without its closing boundary never looks whole. Each
-byte is looked at once, in whatever pieces it comes.
+after it are dropped unread, a second file is refused unless several are wanted, and a form without its closing boundary
+never looks whole. Each byte is looked at once, in whatever pieces it comes.
 Sources: RFC 7578, RFC 2046 section 5.1; the S3 API reference, "POST Object" (20 KiB for all fields).
 """
 
@@ -17,10 +17,13 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused
 from gateway.core.values import dataclass
 
-__all__ = ["MAX_FIELDS", "Form", "FormParser"]
+__all__ = ["MAX_FIELDS", "MAX_FILES", "Form", "FormParser"]
 
 MAX_FIELDS: Final = 20 * 1024
 """Bytes for all parts but the file's content, their headers included."""
+
+MAX_FILES: Final = 1000
+"""In one form."""
 
 _BOUNDARY: Final = re.compile(
     r"[0-9A-Za-z'()+_,./:=?-](?:[0-9A-Za-z'()+_,./:=? -]{0,68}[0-9A-Za-z'()+_,./:=?-])?", re.ASCII
@@ -90,13 +93,16 @@ def _boundary(content_type: str) -> bytes:
 class FormParser:
     """One form. Feed it the body; `form` is there as soon as the file begins, the file's bytes come out of `feed`.
 
-    Memory is bounded by `MAX_FIELDS` and the piece that was fed.
+    Where `several` files are wanted, what stands before the next one comes out between the bytes of both. Memory is
+    bounded by `MAX_FIELDS` and the piece that was fed.
 
     Raises:
         Refused: at construction, MALFORMED_FORM for a Content-Type without a proper boundary.
     """
 
-    def __init__(self, content_type: str) -> None:
+    def __init__(self, content_type: str, *, several: bool = False) -> None:
+        self._most = MAX_FILES if several else 1
+        self._files = 0
         self._delimiter = b"\r\n--" + _boundary(content_type)
         self._step = _Step.START
         # The first delimiter has no line before it; lending it one makes it like the others.
@@ -108,8 +114,8 @@ class FormParser:
         self._fields: dict[str, tuple[str, str]] = {}
         self.form: Form | None = None
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The file's bytes that the next piece of the body holds, possibly none.
+    def feed(self, data: bytes) -> list[bytes | Form]:
+        """The file's bytes that the next piece of the body holds, possibly none, and where further files begin.
 
         Raises:
             Refused: MALFORMED_FORM. Nothing can be fed afterwards.
@@ -119,7 +125,7 @@ class FormParser:
         self._sought = max(0, self._sought - self._at)
         self._at = 0
         self._buffer += data
-        out: list[bytes] = []
+        out: list[bytes | Form] = []
         following: _Step | None = step
         while following is not None:
             step = following
@@ -139,7 +145,7 @@ class FormParser:
             raise _malformed("the form has no file")
         return self.form
 
-    def _advance(self, step: _Step, out: list[bytes]) -> _Step | None:
+    def _advance(self, step: _Step, out: list[bytes | Form]) -> _Step | None:
         """Do what the buffer allows; None means that more bytes are needed first."""
         match step:
             case _Step.START:
@@ -147,7 +153,7 @@ class FormParser:
             case _Step.DELIMITED:
                 return self._after_delimiter()
             case _Step.HEADERS:
-                return self._headers()
+                return self._headers(out)
             case _Step.FIELD:
                 return self._field()
             case _Step.FILE:
@@ -178,7 +184,7 @@ class FormParser:
             raise _malformed("a boundary is followed by something else than a line's end")
         return _Step.HEADERS
 
-    def _headers(self) -> _Step | None:
+    def _headers(self, out: list[bytes | Form]) -> _Step | None:
         block = self._up_to(b"\r\n\r\n")
         if block is None:
             return None
@@ -187,10 +193,17 @@ class FormParser:
         if name.lower() != "file":
             self._name = name
             return _Step.FIELD
-        if self.form is not None:
-            raise _malformed("the form has two files")
+        self._files += 1
+        if self._files > self._most:
+            raise _malformed(
+                "the form has two files" if self._most == 1 else f"the form has more than {self._most} files"
+            )
         steps = re.split(r"[/\\]", filename)
-        self.form = Form(tuple(self._fields.values()), steps[-1], content_type)
+        form = Form(tuple(self._fields.values()), steps[-1], content_type)
+        if self.form is not None:
+            out.append(form)
+            self._spent = 0
+        self.form = self.form or form
         return _Step.FILE
 
     def _field(self) -> _Step | None:
@@ -215,7 +228,7 @@ class FormParser:
         self._at = end + len(mark)
         return found
 
-    def _file(self, out: list[bytes]) -> _Step | None:
+    def _file(self, out: list[bytes | Form]) -> _Step | None:
         buffer, delimiter = self._buffer, self._delimiter
         end = buffer.find(delimiter, self._at)
         if end < 0:

@@ -26,12 +26,14 @@ __all__ = [
     "ASKED",
     "EXPOSED",
     "RESUMABLE",
+    "UNDO",
     "discovery_fields",
     "expires_field",
     "is_resumable",
     "location",
     "override",
     "read_step",
+    "takes_back",
     "version_fields",
 ]
 
@@ -44,6 +46,9 @@ RESUMABLE: Final = ("Tus-Resumable", VERSION)
 ALGORITHMS: Final[Mapping[str, int]] = {"sha1": 20, "sha256": 32, "sha512": 64, "md5": 16, "crc32": 4}
 """What `Upload-Checksum` may name, with the digest's size in bytes."""
 
+UNDO: Final = "upload-undo"
+"""The header with the secret by which who sent a file takes it back."""
+
 ASKED: Final = frozenset(
     {
         "content-type",
@@ -54,6 +59,7 @@ ASKED: Final = frozenset(
         "upload-length",
         "upload-metadata",
         "upload-offset",
+        UNDO,
         "x-http-method-override",
         "x-request-id",
         "x-requested-with",
@@ -74,6 +80,7 @@ EXPOSED: Final = (
     "Upload-Length",
     "Upload-Metadata",
     "Upload-Offset",
+    "Upload-Undo",
 )
 """Answer headers that a page has to read to go on."""
 
@@ -98,7 +105,12 @@ _VERBS: Final = {
 
 def is_resumable(raw: RawRequest) -> bool:
     """Whether the sender of a link's request speaks the protocol, so that every answer has to as well."""
-    return raw.header("tus-resumable") is not None or raw.method in {"PATCH", "DELETE"}
+    return raw.header("tus-resumable") is not None or (raw.method in {"PATCH", "DELETE"} and not takes_back(raw))
+
+
+def takes_back(raw: RawRequest) -> bool:
+    """Whether the request undoes an upload by the secret of its receipt, which is no step of the protocol."""
+    return raw.method == "DELETE" and raw.header(UNDO) is not None
 
 
 def override(raw: RawRequest) -> str:
@@ -126,7 +138,7 @@ def read_step(raw: RawRequest, upload: str | None) -> UploadStep | None:
     method = override(raw)
     if method == "OPTIONS":
         return None if raw.header("access-control-request-method") else UploadStep(verb=UploadVerb.DISCOVER)
-    if method in {"GET", "PUT"} or (method == "HEAD" and upload is None):
+    if method in {"GET", "PUT"} or (method == "HEAD" and upload is None) or takes_back(raw):
         return None
     if method == "POST" and raw.header("tus-resumable") is None:
         return None

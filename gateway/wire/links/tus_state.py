@@ -31,6 +31,8 @@ UPLOAD_SECONDS: Final = 24 * 3600
 """How long an upload may rest, unless its link ends before."""
 
 _ID_BYTES: Final = 18
+_LATER: Final = frozenset({"done_at", "etag", "sent"})
+"""What an older gateway does not know, and reads only where it is needed."""
 
 
 def new_upload(now: float, entropy: bytes) -> str:
@@ -60,8 +62,9 @@ class UploadState:
 
     `grant` and `key` say which grant it belongs to and where the object will be. `planned` is the length that was known
     at creation, `length` the one that is known now. `concat` is `Upload-Concat` as it came. `parts_id` is the store's
-    id of the multipart upload, once there is one. The tail has `tail` bytes from the offset `tail_at`. `at` and
-    `expires_at` are seconds since the epoch.
+    id of the multipart upload, once there is one. The tail has `tail` bytes from the offset `tail_at`. `at`,
+    `expires_at` and `done_at` are seconds since the epoch. `etag` is the object's. `sent` is the key under which a
+    client knows an object that got another name.
     """
 
     grant: str
@@ -77,6 +80,9 @@ class UploadState:
     tail_at: int = 0
     tail: int = 0
     done: bool = False
+    done_at: float = 0.0
+    etag: str = ""
+    sent: str = ""
 
     @property
     def partial(self) -> bool:
@@ -85,7 +91,7 @@ class UploadState:
 
     def head(self) -> bytes:
         """The object's first `HEAD_BYTES` bytes."""
-        named = {name: getattr(self, name) for name in self.__slots__}
+        named = {name: value for name in self.__slots__ if (value := getattr(self, name)) or name not in _LATER}
         text = json.dumps(named, ensure_ascii=False).encode()
         if len(text) > HEAD_BYTES:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's upload id is too long to keep")

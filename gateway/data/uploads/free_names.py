@@ -1,0 +1,133 @@
+"""Owns finding a name that is free where the one that was sent is taken, and holding it until the object is there.
+
+Refuses to own how names are numbered (`gateway.core.naming`), and the writing, which is conditional all the same.
+
+Laws: a name is held before it is looked at, so that of many who send the same one each gets another, on any replica; a
+name that is held by an upload that died is free again after a day. What the store is asked, and how often, does not
+depend on whether the name was taken, unless two ask for it at once: how long it takes betrays nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import blake2b
+from itertools import islice
+from typing import Final
+
+from gateway.core.limits import Demand
+from gateway.core.naming import next_names, numbered_stem, split_extension
+from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.route import Route, UpstreamCall
+from gateway.core.units import Rate
+from gateway.core.values import dataclass
+from gateway.data.plane import DataPlane, Snapshot
+from gateway.data.state.names import require_absent
+from gateway.data.state.transfers import Permit
+from gateway.wire.links.tus_state import UPLOAD_SECONDS
+from gateway.wire.parse import check_key
+from gateway.wire.replies import store_reason
+from gateway.wire.s3.listing import read_listing
+
+__all__ = ["HeldName", "hold_free_name", "move_to"]
+
+_ONE: Final = Rate(1, UPLOAD_SECONDS, 1)
+_NUMBERED: Final = 1000
+_DOCUMENT_LIMIT: Final = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class HeldName:
+    """A name that nobody else is given until it is given back, or for a day."""
+
+    plane: DataPlane
+    mark: str
+
+    @classmethod
+    def of(cls, plane: DataPlane, route: Route) -> HeldName:
+        place = f"{route.backend.name}/{route.bucket.real_bucket}/{route.real_key}"
+        return cls(plane, "name:" + blake2b(place.encode(), digest_size=16).hexdigest())
+
+    async def take(self, *, closed: bool) -> bool:
+        """Whether it is held now. A limit store that is down holds nothing, unless its posture is `closed`."""
+        try:
+            return (await self.plane.limits.take([Demand(self.mark, _ONE, 1)], self.plane.clock())).allowed
+        except DependencyDown:
+            if closed:
+                raise
+            return True
+
+    async def give_back(self) -> None:
+        with suppress(DependencyDown):
+            await self.plane.limits.take([Demand(self.mark, _ONE, -1)], self.plane.clock())
+
+
+async def move_to(plane: DataPlane, permit: Permit, key: str) -> None:
+    """Let the permit be about another key, if that is allowed, too.
+
+    Raises:
+        Refused: as `Renewing.admit_again`.
+    """
+    permit.attempt = replace(permit.attempt, key=key)
+    await plane.renewals.admit_again(permit)
+
+
+async def hold_free_name(plane: DataPlane, snapshot: Snapshot, permit: Permit) -> HeldName:
+    """Let the permit be about the first name after its own that is free, and hold that.
+
+    Raises:
+        Refused: KEY_TOO_LONG, as `move_to`, and what the store refuses; OBJECT_EXISTS when no name is free.
+    """
+    folder, slash, name = permit.attempt.key.rpartition("/")
+    taken = await _taken_names(plane, permit, f"{folder}{slash}", name)
+    closed = snapshot.posture.limits == "closed"
+    for free in _candidates(plane, name):
+        key = f"{folder}{slash}{free}"
+        if key in taken:
+            continue
+        await move_to(plane, permit, check_key(key))
+        held = HeldName.of(plane, permit.route)
+        if not await held.take(closed=closed):
+            continue
+        try:
+            await require_absent(plane.upstream, _call(permit.route, "HEAD", permit.route.real_key))
+        except Refused as refused:
+            await held.give_back()
+            if refused.reason is not Reason.OBJECT_EXISTS:
+                raise
+        else:
+            return held
+    raise Refused(Reason.OBJECT_EXISTS, "no name is free")
+
+
+def _candidates(plane: DataPlane, name: str) -> Iterator[str]:
+    """The numbered names, and at last one that nobody has."""
+    yield from islice(next_names(name), _NUMBERED)
+    stem, extension = split_extension(name)
+    yield f"{stem} ({plane.entropy(8).hex()}){extension}"
+
+
+async def _taken_names(plane: DataPlane, permit: Permit, folder: str, name: str) -> set[str]:
+    """The keys that the store shows of those names; how many calls that is does not depend on what it shows."""
+    prefix = permit.route.bucket.prefix
+    plain, numbered = await asyncio.gather(
+        _list(plane, permit.route, f"{prefix}{folder}{name}", 1),
+        _list(plane, permit.route, f"{prefix}{folder}{numbered_stem(name)}", _NUMBERED),
+    )
+    return {key.removeprefix(prefix) for key in plain + numbered}
+
+
+async def _list(plane: DataPlane, route: Route, start: str, most: int) -> list[str]:
+    call = _call(route, "GET", "", (("encoding-type", "url"), ("max-keys", str(most)), ("prefix", start)))
+    async with plane.upstream.open(call) as answer:
+        if answer.status != 200:
+            raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a look at names")
+        return [entry.key for entry in read_listing(await answer.body.read(_DOCUMENT_LIMIT)).found]
+
+
+def _call(route: Route, method: str, key: str, query: tuple[tuple[str, str], ...] = ()) -> UpstreamCall:
+    return UpstreamCall(
+        backend=route.backend.name, method=method, bucket=route.bucket.real_bucket, key=key, query=query
+    )
