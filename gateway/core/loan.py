@@ -8,7 +8,7 @@ Law: what is lent is used by nobody else until it is returned, and its connectio
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 __all__ = ["Lender", "Loan", "Sink", "Stretch"]
 
@@ -37,7 +37,6 @@ class Loan:
             self.stop()
 
 
-@runtime_checkable
 class Lender(Protocol):
     """A body that still comes, from a socket that may be lent."""
 

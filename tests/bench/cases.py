@@ -21,7 +21,7 @@ from tests.servers.gateway import RunningGateway
 
 __all__ = ["ALLOWED", "CASES", "SMALL", "Case", "Place", "place_before"]
 
-SMALL, LARGE = 4096, 8 * 1024**2
+SMALL, MIB, LARGE = 4096, 1024**2, 8 * 1024**2
 _KEYS = 100
 _ANEW = 2000
 """More than the heads that the gateway remembers."""
@@ -150,6 +150,7 @@ CASES: dict[str, Case] = {
     "GET 4 KiB, link, behind the answer": Case(
         lambda place: [plain("GET", place.link(f"{SMALL}-b"))], behind=True, allowed=_ALLOWED_BEHIND
     ),
+    "GET 1 MiB, link": Case(lambda place: [plain("GET", place.link(f"{MIB}-a"))], allowed=_ALLOWED_LARGE),
     "GET 8 MiB, link": Case(lambda place: [plain("GET", place.link(f"{LARGE}-a"))], counted=8, allowed=_ALLOWED_LARGE),
     "PUT 8 MiB, link": Case(lambda place: _put_link(place, LARGE), counted=8, allowed=_ALLOWED_LARGE),
     "PUT 8 MiB, aws-chunked": Case(
