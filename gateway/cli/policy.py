@@ -13,7 +13,7 @@ import click
 
 from gateway.cli.client import control
 from gateway.cli.output import Exit, fail, json_option, print_json, print_table
-from gateway.cli.values import SIZE, config_option
+from gateway.cli.values import SIZE, config_option, find_token
 
 __all__ = ["policy"]
 
@@ -35,8 +35,8 @@ def policy() -> None:
 def explain(who: str, do: str, on: str, *, groups: tuple[str, ...], as_json: bool, **as_if: str | None) -> None:
     """Say why WHO would be allowed, or refused, to DO something ON a place: all reasons.
 
-    WHO is a principal or the id of a link or key. DO is an action (read, list, write, delete, share, sign) or an S3
-    operation.
+    WHO is a principal, or a link or key: by its id, its URL, its access key id. DO is an action (read, list, write,
+    delete, share, sign) or an S3 operation.
 
     \b
     gateway policy explain app:billing GetObject reports/payroll/a.pdf
@@ -45,7 +45,8 @@ def explain(who: str, do: str, on: str, *, groups: tuple[str, ...], as_json: boo
 
     Exits with 0 if it is allowed, with 1 if not.
     """
-    subject = {{"l_": "link", "k_": "key"}.get(who[:2], "who"): who}
+    is_link = who.startswith(("l_", "http://", "https://")) or find_token(who) is not None
+    subject = {"link" if is_link else "key" if who.startswith(("k_", "GWK")) else "who": who}
     more: dict[str, Any] = {
         "from" if name == "peer" else name: value for name, value in as_if.items() if value is not None
     }

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from typing import Final
 from urllib.parse import urlsplit
 
 import boto3
@@ -25,19 +26,16 @@ SMALL, MIB, LARGE = 4096, 1024**2, 8 * 1024**2
 _KEYS = 100
 _ANEW = 2000
 """More than the heads that the gateway remembers."""
-_POLICY = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": ["s3:GetObject", "s3:PutObject"],
-                "Resource": f"arn:aws:s3:::generic/{SMALL}-*",
-            },
-            {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::generic"},
-        ],
-    }
-)
+_TABLE: Final = {
+    "Effect": "Allow",
+    "Action": ["s3:GetObject", "s3:PutObject"],
+    "Resource": f"arn:aws:s3:::generic/{SMALL}-*",
+}
+_LISTING: Final = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::generic"}
+_POLICY: Final = json.dumps({"Version": "2012-10-17", "Statement": [_TABLE, _LISTING]})
+_NETWORK: Final = {"Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}}
+_POLICY_OF_NETWORK: Final = json.dumps({"Version": "2012-10-17", "Statement": [_TABLE | _NETWORK, _LISTING]})
+"""It is asked of each request: who else asks may be told otherwise."""
 ALLOWED, _ALLOWED_LARGE, _ALLOWED_BEHIND = 0.03, 0.08, 0.25
 """More for what depends on time: in how many pieces a large body comes, how many records make a batch."""
 
@@ -139,6 +137,9 @@ CASES: dict[str, Case] = {
     "GET 4 KiB, narrowed key, signed anew": Case(_by_narrowed_key, once=True),
     "GET 4 KiB, session, signed anew": Case(lambda place: _by_session(place, None), once=True),
     "GET 4 KiB, session policy, signed anew": Case(lambda place: _by_session(place, _POLICY), once=True),
+    "GET 4 KiB, session policy of a network, signed anew": Case(
+        lambda place: _by_session(place, _POLICY_OF_NETWORK), once=True
+    ),
     "GET 4 KiB, link's credentials, signed anew": Case(_by_link_credentials, once=True),
     "GET 4 KiB, presigned": Case(lambda place: [plain("GET", presigned("GET", place.key(f"{SMALL}-a"), place.pair))]),
     "PUT 4 KiB, link": Case(lambda place: _put_link(place, SMALL)),

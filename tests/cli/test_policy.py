@@ -32,6 +32,22 @@ def test_a_link_can_be_asked_about(terminal):
     assert "peer_not_allowed" in outside.stdout
 
 
+def test_a_link_and_a_key_are_known_by_whatever_one_has_of_them(terminal):
+    """An id, an address, an access key id; what is none is told."""
+    link = terminal.json("link", "create", "reports/a.pdf")
+    key = terminal.json("key", "create", "billing")
+    for who, on in (
+        (link["url"], "reports/a.pdf"),
+        (link["token"], "reports/a.pdf"),
+        (key["id"], "reports/invoices/a"),
+        (key["access_key_id"], "reports/invoices/a"),
+    ):
+        done = terminal.run("policy", "explain", who, "read", on)
+        assert done.exit_code == 0, done.output
+        assert terminal.run("policy", "explain", who, "delete", on).exit_code == 1
+    assert terminal.run("policy", "explain", key["access_key_id"] + "X", "read", "reports/a").exit_code == 4
+
+
 def test_an_unknown_operation_is_refused_with_a_sentence(terminal):
     """The API's own."""
     done = terminal.run("policy", "explain", "admin:ops", "GetEverything", "reports/a.pdf")

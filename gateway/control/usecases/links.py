@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 from gateway.control.caller import Admitted, Reach
 from gateway.control.deps import Live, Stores
+from gateway.control.usecases.finding import find_grant
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.release import ask_approval, keep_approvals
 from gateway.core.attempt import Principal
@@ -28,7 +29,7 @@ from gateway.core.policy import Objection, objections_to_share
 from gateway.core.reasons import Reason, Refused
 from gateway.core.record import RecordPage
 from gateway.core.request import Action
-from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id, without_marks
+from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 from gateway.core.values import dataclass
 
 __all__ = [
@@ -43,7 +44,6 @@ __all__ = [
     "Links",
     "Objections",
     "check_times",
-    "link_named",
     "list_counted",
     "list_living",
     "read_counters",
@@ -164,8 +164,8 @@ class Links:
 
     async def find(self, reach: Reach, text: str) -> Grant:
         """The link of this id, token or URL. Raises Refused(UNKNOWN_TOKEN) if there is no such link within reach."""
-        grant = await link_named(self.stores.grants, text)
-        if grant is None or grant.kind is not GrantKind.LINK or not reach.over(grant):
+        grant = await find_grant(self.stores.grants, GrantKind.LINK, text)
+        if grant is None or not reach.over(grant):
             raise Refused(Reason.UNKNOWN_TOKEN, "no such link")
         return grant
 
@@ -279,16 +279,6 @@ def check_times(grant: Grant, now: float, before: float | None) -> None:
 def waits_under(grant: Grant) -> dict[str, str]:
     """What the audit trail says of a grant that waits: under which rule."""
     return {} if grant.waiting is None else {"waits_under": grant.rule or ""}
-
-
-async def link_named(grants: GrantAdmin, text: str) -> Grant | None:
-    """The grant whose id, token or URL this text is."""
-    _, _, tail = text.rpartition("/s/")
-    try:
-        token = LinkToken(without_marks(tail.partition("/")[0].partition("?")[0]))
-    except ValueError:
-        return await grants.get(text)
-    return await grants.find(token.hash)
 
 
 async def read_counters(stores: Stores, grant: Grant) -> CountedGrant:

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from gateway.control.deps import Live, Stores
+from gateway.control.usecases.finding import find_grant
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Address, Attempt, Principal, SignatureVersion
 from gateway.core.grant import GrantKind
@@ -42,7 +43,7 @@ _TYPICAL: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A hypothetical attempt. `do` is an operation or an action; `grant` the id of a link or key to come with."""
+    """A hypothetical attempt. `do` is an operation or an action; `grant` names a link or key to come with."""
 
     do: Operation | Action
     bucket: str
@@ -83,8 +84,8 @@ class Policies:
         """
         grant = None
         if question.grant is not None:
-            grant = await self.stores.grants.get(question.grant)
-            if grant is None or grant.kind is not question.kind:
+            grant = await find_grant(self.stores.grants, question.kind, question.grant)
+            if grant is None:
                 raise Refused(Reason.UNKNOWN_TOKEN, f"no {question.kind} has this id")
         signature = question.signature
         if grant is not None and grant.link is not None:

@@ -16,15 +16,14 @@ from typing import Final
 
 from gateway.control.caller import Reach
 from gateway.control.deps import Live, Stores
+from gateway.control.usecases.finding import find_grant
 from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.links import link_named
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Session, session_of
-from gateway.core.token import hash_secret
 from gateway.core.units import format_instant
 from gateway.core.values import dataclass
 
@@ -235,13 +234,13 @@ class Revocations:
         A link may be named by its leaked token or URL, a key by its access key id.
         """
         if target.kind is FeedKind.LINK:
-            grant = await link_named(self.stores.grants, target.name)
-            if grant is None or grant.kind is not GrantKind.LINK or not reach.over(grant):
+            grant = await find_grant(self.stores.grants, GrantKind.LINK, target.name)
+            if grant is None or not reach.over(grant):
                 raise Refused(Reason.UNKNOWN_TOKEN, "no such link")
             return grant
         if target.kind is FeedKind.KEY:
-            grant = await self.stores.grants.get(target.name) or await self.stores.grants.find(hash_secret(target.name))
-            if grant is None or grant.kind is not GrantKind.KEY or not reach.over(grant):
+            grant = await find_grant(self.stores.grants, GrantKind.KEY, target.name)
+            if grant is None or not reach.over(grant):
                 raise Refused(Reason.UNKNOWN_KEY, "no such key")
             return grant
         return None

@@ -14,9 +14,11 @@ import pytest
 
 from gateway.core.backend import Credentials
 from gateway.core.grant import Grant
+from gateway.core.issued import IssuedKey
 from gateway.core.link_credentials import link_of
 from gateway.core.password import SALT_BYTES, hash_password
 from gateway.core.pattern import NamePattern
+from gateway.core.reasons import DependencyDown
 from gateway.core.request import OF_LINKS, Action, Operation
 from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Capability
@@ -390,6 +392,29 @@ async def test_they_are_one_use(rig: Rig) -> None:
     assert (410, "used_up") == (got.status, json.loads(got.body)["reason"])
     rig.clock.tick(3600)
     assert 400 == await held.status("GET", "reports/2026/a")  # as long as a use lasts
+
+
+async def test_of_many_at_once_one_gets_the_last_use(rig: Rig) -> None:
+    token, grant = await rig.granted(uses=1)
+    statuses = [got.status for got in await asyncio.gather(*(had(rig, token) for _ in range(12)))]
+    assert [200] + [410] * 11 == sorted(statuses)
+    assert 1 == await rig.used(grant)
+
+
+async def test_a_use_that_brought_no_credentials_is_given_back(rig: Rig) -> None:
+    """A store that cannot keep the key is told, and costs nobody a use."""
+    token, grant = await rig.granted(uses=1)
+    working = rig.plane.link_issuer
+
+    class Down:
+        async def issue_for_link(self, link: Grant, use: str) -> IssuedKey:
+            raise DependencyDown("grants", "away")
+
+    rig.plane.link_issuer = Down()
+    assert 503 == (await had(rig, token)).status
+    assert 0 == await rig.used(grant)
+    rig.plane.link_issuer = working
+    assert 200 == (await had(rig, token)).status
 
 
 async def test_one_object_is_had_three_times_at_most(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
