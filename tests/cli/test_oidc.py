@@ -298,4 +298,4 @@ def test_an_issuers_redirect_is_not_followed(provider: Provider, issuer: Issuer,
     code = code_for(provider, asked)
     elsewhere = replace(asked, issuer=replace(issuer, token=f"{provider.issuer}/moved"))
     assert "The issuer refuses" in refusal(capsys, exchange_code, elsewhere, code)
-    assert (1, []) == (len(provider.forms("/moved")), provider.forms("/token"))
+    assert (1, []) == (len(provider.forms("/moved")), provider.forms("/landed"))

@@ -317,7 +317,7 @@ def _add_doors(app: flask.Flask, provider: Provider, server: AuthorizationServer
 
     @app.post("/moved")
     def moved() -> Any:
-        return flask.redirect("/token", 307)
+        return flask.redirect("/landed", 302)
 
     @app.post("/device_code")
     def device_code() -> Any:
