@@ -44,5 +44,5 @@ def a_text_that_is_added_to(n: int) -> Thunk:
 
 OBVIOUS = [
     Case(build.__name__, (), size, build)
-    for build, size in ((slices_of_the_rest, 400), (a_pattern_that_backtracks, 50), (a_text_that_is_added_to, 500))
+    for build, size in ((slices_of_the_rest, 150), (a_pattern_that_backtracks, 50), (a_text_that_is_added_to, 500))
 ]
