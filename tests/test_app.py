@@ -38,7 +38,7 @@ ENVIRON = {"ADMIN": "an-admin-token-for-tests-0123456789", "KEY": "AKIATEST", "S
 SETTINGS = """
 data: {{listen: "127.0.0.1:{data}", public_url: "http://127.0.0.1:{data}"}}
 control: {{listen: "127.0.0.1:{control}", tokens: [{{name: ops, secret: "env:ADMIN"}}]}}
-state: "memory://"
+state: {state}
 policies: policies/
 log: {{level: error, format: json}}
 {more}
@@ -145,7 +145,7 @@ def logging_as_before() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def serving(directory: Path, more: str = "") -> AsyncIterator[Running]:
+async def serving(directory: Path, more: str = "", state: str = '"memory://"') -> AsyncIterator[Running]:
     """`run` as a task, ready; it is told to stop in the end."""
     data, control = free_ports(2)
     store = Store()
@@ -155,7 +155,7 @@ async def serving(directory: Path, more: str = "") -> AsyncIterator[Running]:
         running = Running(directory, data, control, store, seen.port, session)
         running.write_policy()
         settings = directory / "gateway.yaml"
-        settings.write_text(SETTINGS.format(data=data, control=control, more=more))
+        settings.write_text(SETTINGS.format(data=data, control=control, state=state, more=more))
         ready = asyncio.Event()
         group = await stack.enter_async_context(asyncio.TaskGroup())
         running.task = group.create_task(
@@ -176,7 +176,7 @@ def test_a_snapshot_has_everything_that_requests_are_judged_by(tmp_path: Path) -
     more = "trusted_proxies: [10.0.0.0/8, unix]\nfail: {limits: closed, audit: closed}"
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies" / "p.yaml").write_text(POLICY.format(store=1, on="reports/**"))
-    text = SETTINGS.format(data=1, control=2, more=more)
+    text = SETTINGS.format(data=1, control=2, state="memory://", more=more)
     (tmp_path / "gateway.yaml").write_text(text.replace("data: {", "data: {domains: [s3.example], max_transfers: 7, "))
     gate = room._make_snapshot(Reloader(tmp_path / "gateway.yaml", ENVIRON, PROFILES).load())
     assert {"lab"} == set(gate.policy.backends)
@@ -281,6 +281,49 @@ async def test_a_reload_cuts_what_it_no_longer_allows(tmp_path: Path) -> None:
             await running.hup()
             await client.rest()
             assert client.reset
+
+
+async def test_a_reload_that_asks_for_approvals_makes_what_is_there_wait(tmp_path: Path) -> None:
+    """At once for requests, what runs is cut; then it is listed and counted; asked no longer, it is released."""
+    async with serving(tmp_path) as running:
+        policy = tmp_path / "policies" / "p.yaml"
+
+        async def state() -> int:
+            _, listed = await running.api("GET", "/v1/links?state=awaiting_approval")
+            return len(listed["links"])
+
+        link = await running.link("slow")
+        async with RawClient(running.data) as client:
+            await client.send(request("GET", f"/s/{link['token']}"))
+            await client.head()
+            before = policy.read_text()
+            policy.write_text(before.replace("links: {actions", "approval: {by: 'admin:*'}, links: {actions"))
+            await running.hup()
+            await client.rest()
+            assert client.reset
+        assert 403 == await running.fetch(link)
+        await until(state, 1)
+        assert 403 == (await running.api("POST", f"/v1/links/{link['id']}/approve"))[0]
+        async with asyncio.timeout(5):
+            while not await running.metric("gateway_grants_awaiting_approval 1.0"):  # noqa: ASYNC110 (over HTTP)
+                await asyncio.sleep(0.02)
+        policy.write_text(before)
+        await running.hup()
+        await until(state, 0)
+        running.store.hold.set()
+        await until(lambda: running.fetch(link), 200)
+
+
+async def test_what_expired_is_forgotten_after_its_time(tmp_path: Path) -> None:
+    """By the running process itself: first 410, then as if it had never been."""
+    async with serving(tmp_path, state='{grants: "memory://", keep_expired: 1s}') as running:
+        link = await running.link(expires_in=0.5)
+
+        async def shown() -> int:
+            return (await running.api("GET", f"/v1/links/{link['id']}"))[0]
+
+        await until(lambda: running.fetch(link), 410)
+        await until(shown, 404)
 
 
 async def test_a_reload_that_changes_nothing_cuts_nothing(tmp_path: Path) -> None:
@@ -432,7 +475,7 @@ async def test_wrong_files_open_nothing(tmp_path: Path) -> None:
     """All faults are told before a port is."""
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies" / "p.yaml").write_text("rules: [{colour: red}]")
-    (tmp_path / "gateway.yaml").write_text(SETTINGS.format(data=1, control=2, more="shape: round"))
+    (tmp_path / "gateway.yaml").write_text(SETTINGS.format(data=1, control=2, state="memory://", more="shape: round"))
     with pytest.raises(SettingsError) as wrong:
         await room.run(tmp_path / "gateway.yaml", environ=ENVIRON)
     assert "colour" in str(wrong.value)

@@ -274,7 +274,7 @@ class Revocations:
                 async for grant in self._list_all(GrantFilter(now=now, owner=Principal.parse(target.name))):
                     yield grant
             case FeedKind.POLICY:
-                async for grant in self._list_all(GrantFilter(now=now, kind=GrantKind.LINK)):
+                async for grant in self._list_all(GrantFilter(now=now)):
                     if grant.rule == target.name:
                         yield grant
             case FeedKind.PREFIX if reach.owner is not None:

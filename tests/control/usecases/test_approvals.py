@@ -327,3 +327,16 @@ async def test_a_rule_that_asks_no_longer_leaves_it_to_an_edit_or_an_admin(desk:
     desk.token = APP
     assert "active" == (await desk.ask("PATCH", paths[0], {"label": "x"})).json["state"]
     assert "active" == (await say(desk, NIGHT, paths[1])).json["state"]
+
+
+async def test_a_key_ends_with_the_rule_under_which_it_was_approved(desk: Desk) -> None:
+    """As a link does with the rule that lets it be shared, by time as well; others stay."""
+    paths = [await make(desk, what) for what in ("links", "keys")]
+    for path in paths:
+        assert 200 == (await say(desk, ANN, path)).status
+    desk.token, now = ADMIN, "2027-01-15T08:00:01Z"
+    desk.clock.now += 5
+    for name, more, ended in (("drafts", {"issued_before": now}, 1), ("long links", {}, 1), ("drafts", {}, 0)):
+        answer = await desk.ask("POST", "/v1/revocations", {"policy": name, **more})
+        assert (200, ended) == (answer.status, answer.json["revoked"])
+    assert ["revoked", "revoked"] == [await state(desk, path) for path in paths]
