@@ -4,7 +4,8 @@
 # `make sbom` writes that of the lock alone, dist/sbom.json, without building anything.
 
 # The base by its digest, so that a tag that was moved changes nothing: the index for all platforms of 2026-08-25, as
-# docker-library/repo-info lists it (repos/python/remote/3.11-slim-bookworm.md).
+# docker-library/repo-info lists it (repos/python/remote/3.11-slim-bookworm.md). Its interpreter is built with PGO and LTO
+# (--enable-optimizations --with-lto), worth up to a fifth of the CPU time; `gateway doctor` tells.
 FROM python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b AS base
 
 FROM base AS build

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import click
 
 from gateway.cli.finding import Finding
+from gateway.cli.interpreter import examine_interpreter
 from gateway.cli.output import Exit, fail, json_option, print_json, print_table, say
 from gateway.cli.proxies import examine_proxies
 from gateway.cli.serve import run_loop
@@ -121,6 +122,7 @@ async def examine_all(config: Path, wanted: str | None, found: list[Finding], *,
         fail(f"No backend is called {wanted!r}." if wanted else "The policies name no backend.", Exit.NOT_FOUND)
     if wanted is None:
         control = loaded.settings.control
+        found.append(examine_interpreter())
         found.append(await examine_proxies(control.listen, tls=control.tls is not None))
         found.extend(await examine_state(loaded.settings.state))
     upstream = StoreUpstream(specs)

@@ -6,9 +6,10 @@ import os
 import platform
 import sys
 import sysconfig
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from gateway.cli.interpreter import describe_build
 
 __all__ = ["interpreter", "libraries", "machine"]
 
@@ -18,18 +19,7 @@ _LIBRARIES = ("uvloop", "httptools", "awscrt", "aiohttp", "cryptography", "orjso
 def interpreter() -> str:
     """Version, kind of build and machine: counts of instructions can be compared where these are the same."""
     variables = {name: str(value) for name, value in sysconfig.get_config_vars().items()}
-    return f"Python {platform.python_version()}, {build(variables, sys.base_prefix)}, {platform.machine()}"
-
-
-def build(variables: Mapping[str, str], prefix: str) -> str:
-    """How an interpreter was optimised when it was built, by what its configuration tells."""
-    told = " ".join(variables.get(name, "") for name in ("CONFIG_ARGS", "PY_CORE_CFLAGS", "PY_CFLAGS", "PY_LDFLAGS"))
-    guided = "--enable-optimizations" in told or "-fprofile-use" in told
-    linked = "--with-lto" in told or "-flto" in told
-    if prefix == "/usr" and not guided:
-        return "the distribution's build"  # Debian optimises, and takes the traces of it out of the configuration
-    names = [name for name, found in (("PGO", guided), ("LTO", linked)) if found]
-    return f"build with {' and '.join(names)}" if names else "plain build (no PGO, no LTO)"
+    return f"Python {platform.python_version()}, {describe_build(variables, sys.base_prefix)}, {platform.machine()}"
 
 
 def libraries() -> dict[str, str]:
