@@ -227,7 +227,7 @@ class Control:
             if self.sign_in is not None:
                 fail("The gateway does not take your sign-in: gateway login, or gateway logout.")
             if self.source != _ADMIN:
-                fail(f"The gateway does not know the admin token in {self.source}.")
+                fail(f"The gateway does not know the token in {self.source}.")
             fail("The gateway does not know this admin token: set GATEWAY_ADMIN_TOKEN, or gateway login.")
         return fail(_describe_problem(value, status), Exit.NOT_FOUND if status == 404 else Exit.FAILED)
 

@@ -41,7 +41,7 @@ def context() -> None:
 @click.argument("name")
 @click.option("--url", required=True, help="The control API: https://HOST[:PORT][/PATH].")
 @click.option("--ca-file", type=_FILE, help="Authorities to trust for it instead of the system's, PEM.")
-@click.option("--token-file", type=_FILE, help="A file with an admin's token, read at each command.")
+@click.option("--token-file", type=_FILE, help="A file with a bearer token, read at each command.")
 @click.option("--admin-token-env", metavar="VARIABLE", help="The variable that holds an admin's token.")
 @click.option("--replace", is_flag=True, help="Write over the context that has this name.")
 @json_option
@@ -56,7 +56,8 @@ def add(  # noqa: PLR0917 (click names them)
 ) -> None:
     """Name a gateway NAME. The first one is in use at once.
 
-    Without a token the context is for who signs in (gateway login), or for a key in AWS_ACCESS_KEY_ID.
+    Without a token the context is for who signs in (gateway login), or for a key in AWS_ACCESS_KEY_ID. A bearer token
+    is an admin's, or one of an issuer that the gateway believes, as CI platforms make them.
     """
     if not CONTEXT_NAME.fullmatch(name):
         raise click.UsageError(f"{name!r} is no name: letters, digits and . _ -, at most 64 of them.")
