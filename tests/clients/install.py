@@ -15,15 +15,16 @@ import sys
 import venv
 from pathlib import Path
 
-__all__ = ["CORE", "GROUPS", "NODE", "UPLOADS", "command", "install", "program"]
+__all__ = ["CORE", "GROUPS", "NODE", "PLAYERS", "UPLOADS", "command", "install", "program"]
 
 _HERE = Path(__file__).resolve().parent
 _PLACE = _HERE.parents[1] / ".tools" / "clients"
 CORE = ("core", "node")
-GROUPS = (*CORE, "bun", "frames", "go", "s3fs", "tables", "tuspy", "uploads")
+GROUPS = (*CORE, "bun", "frames", "go", "players", "s3fs", "tables", "tuspy", "uploads")
 NODE = _PLACE / "node"
+PLAYERS = _PLACE / "players"
 UPLOADS = _PLACE / "uploads"
-_NPM = {"node": _HERE, "bun": _HERE / "bun", "uploads": _HERE / "uploads"}
+_NPM = {"node": _HERE, "bun": _HERE / "bun", "players": _HERE / "players", "uploads": _HERE / "uploads"}
 _DEBIAN = {"go": ("golang-github-minio-minio-go-v7-dev", "golang-go")}
 """Groups that are Debian's packages: minio-go's source with what it needs, and a compiler for it."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.e2e.firefox import Firefox, firefox
 from tests.e2e.place import Place
 from tests.servers.gateway import RunningGateway, gateway_before
 from tests.servers.process import free_ports
@@ -78,6 +79,16 @@ def browser() -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def fox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    """A real one, without a window."""
+    program = shutil.which("firefox-esr") or shutil.which("firefox")
+    if program is None:
+        require("firefox-esr")
+    with firefox(str(program), tmp_path_factory.mktemp("firefox")) as running:
+        yield running
 
 
 def require(program: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.e2e.conftest import require
-from tests.e2e.firefox import Firefox, firefox
+from tests.e2e.firefox import Firefox
 from tests.e2e.hostile import pdf
 from tests.e2e.place import Place
 
@@ -57,15 +56,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, (_, options) in _MADE.items():
         subprocess.run(["ffmpeg", "-loglevel", "error", *options.split(), name], check=True, cwd=directory, timeout=100)
     return directory
-
-
-@pytest.fixture(scope="module")
-def fox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
-    program = shutil.which("firefox-esr") or shutil.which("firefox")
-    if program is None:
-        require("firefox-esr")
-    with firefox(str(program), tmp_path_factory.mktemp("firefox")) as running:
-        yield running
 
 
 @pytest.fixture

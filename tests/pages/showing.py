@@ -22,9 +22,9 @@ PIXEL: Final = bytes.fromhex(
 
 class _Samples(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
         look, _, sample = path[1:].partition("/")
-        if look in LOOKS and sample in SAMPLES:
+        if look in LOOKS and sample in SAMPLES and query != "page=0":
             page = SAMPLES[sample](LOOKS[look])
             self._answer(page.headers, page.body)
             return

@@ -80,7 +80,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in {"meta", "input", "img"}:
+        if tag not in {"meta", "input", "img", "path"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -179,7 +179,13 @@ def test_what_takes_a_use_is_a_button_that_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "directive"),
-    [(Kind.IMAGE, "img-src"), (Kind.VIDEO, "media-src"), (Kind.AUDIO, "media-src"), (Kind.TEXT, "style-src")],
+    [
+        (Kind.IMAGE, "img-src"),
+        (Kind.DOCUMENT, "frame-src"),
+        (Kind.VIDEO, "media-src"),
+        (Kind.AUDIO, "media-src"),
+        (Kind.TEXT, "style-src"),
+    ],
 )
 def test_a_preview_is_fetched_under_its_own_directive(kind: Kind, directive: str) -> None:
     """And a page without one fetches nothing."""

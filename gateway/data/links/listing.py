@@ -31,8 +31,8 @@ from gateway.wire.s3.listing import Entry, link_entries, link_json
 
 __all__ = ["answer_listing"]
 
-_ROWS: Final = 250
-"""On one page for people: with the style sheet some 90 KiB at most, for names of ordinary length."""
+_ROWS: Final = 200
+"""On one page for people: with all that a page loads less than 100 KiB, for names of ordinary length."""
 
 _BLOCK_PAGES: Final = 10
 """Pages of the store, of a thousand entries each, that are put in order together."""

@@ -122,7 +122,7 @@ async def test_a_persons_page_is_short_and_leads_on(rig: Rig) -> None:
         seen.append(rows(got))
         found = re.search(r'rel="next" href="([^"]*)"', got.text)
         target = unescape(found[1]) if found else ""
-    assert [250, 250, 100] == [len(page) for page in seen]
+    assert [200, 200, 200] == [len(page) for page in seen]
     names = [name for page in seen for name in page]
     assert sorted(names) == names
 

@@ -75,7 +75,7 @@ async def test_the_beginning_of_a_text_is_shown(rig: Rig) -> None:
         ("a.png", "image/png", '<img class="preview" src="?page=0"'),
         ("a.mp4", "video/mp4", '<video class="preview" controls preload="metadata" src="?page=0"'),
         ("a.mp3", "audio/mpeg", "<audio "),
-        ("a.pdf", "application/pdf", 'href="?page=0"'),
+        ("a.pdf", "application/pdf", '<iframe class="preview document" src="?page=0"'),
     ],
 )
 async def test_each_kind_has_its_preview(rig: Rig, name: str, kind: str, shown: str) -> None:
