@@ -18,6 +18,7 @@ def make_console_rules(settings: Settings) -> ConsoleRules:
     control = settings.control
     return ConsoleRules(
         enabled=control.console.enabled,
+        branding=settings.sharing.branding.made(),
         public_url=control.public_url,
         idle=control.console.idle,
         longest=control.console.longest,

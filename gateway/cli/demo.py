@@ -147,6 +147,7 @@ class _Demo:
         click.echo(
             f"""
 The gateway is at {self.data_url}, its control API at {self.api.url}.
+Its console is at {self.api.url}/ui/; sign in with the token in {token_file}.
 A link to {_BUCKET}/{_KEY}, good for 30 days or until it is revoked:
 
   {url}
@@ -173,6 +174,7 @@ Ctrl-C ends it."""
                 "link": link["id"],
                 "data_url": self.data_url,
                 "control_url": self.api.url,
+                "console_url": f"{self.api.url}/ui/",
                 "admin_token_file": str(self._token_file),
             }
         )

@@ -41,6 +41,7 @@ TREE: Final = {
     "logout": ("gateway.cli.login:logout", "Sign out again."),
     "context": ("gateway.cli.context:context", "Name several gateways, and choose between them."),
     "completion": ("gateway.cli.completion:completion", "Print what makes a shell complete all of this."),
+    "ui": ("gateway.cli.ui:ui", "Open the console in a browser."),
     "whoami": ("gateway.cli.whoami:whoami", "Show as whom the gateway knows you."),
     "backend": ("gateway.cli.operate:backend", "List backends, take one out of use and back."),
     "log-level": ("gateway.cli.operate:log_level", "Change how much a running gateway logs."),

@@ -108,7 +108,7 @@ def _by_browser(issuer: Issuer, *, opened: bool) -> Tokens:
         question = Question(issuer, back.address, *(secrets.token_urlsafe(48) for _ in range(3)))
         say(f"Sign in at {issuer.offer.issuer}:\n\n  {question.address}\n")
         if opened:
-            _open_browser(question.address)
+            open_browser(question.address)
         code = question.read_answer(back.take_answer(_PATIENCE))
     return exchange_code(question, code)
 
@@ -121,7 +121,7 @@ def _by_device(issuer: Issuer) -> Tokens:
     )
 
 
-def _open_browser(address: str) -> None:
+def open_browser(address: str) -> None:
     """Only one with a window: one in the terminal would hide what stands there."""
     windows = sys.platform in {"darwin", "win32"} or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")

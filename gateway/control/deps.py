@@ -25,6 +25,7 @@ from gateway.core.route import Upstream
 from gateway.core.sealing import Resealer, Sealer
 from gateway.core.session_role import SessionRole
 from gateway.core.token import SecretHash
+from gateway.pages.branding import Branding
 
 __all__ = [
     "Callers",
@@ -98,6 +99,7 @@ class ConsoleRules:
     """
 
     enabled: bool
+    branding: Branding
     public_url: str | None
     idle: float
     longest: float

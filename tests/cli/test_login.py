@@ -52,7 +52,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
             "policy": lambda: replace(POLICY, rules=(*POLICY.rules, finance)),
             "clock": time.time,
         }
-        monkeypatch.setattr(login_module, "_open_browser", provider.sign_in)
+        monkeypatch.setattr(login_module, "open_browser", provider.sign_in)
         with control_api(**changes) as url:
             yield Place(provider, Terminal(url, ""), clients)
 
@@ -86,7 +86,7 @@ def test_each_context_has_a_sign_in_of_its_own(place: Place) -> None:
     for name in ("ann", "bob"):
         assert 0 == place.shell.run("context", "add", name, "--url", place.shell.url, GATEWAY_URL="").exit_code
     for name in ("ann", "bob"):
-        login_module._open_browser = lambda address, sub=f"{name}@acme.example": place.provider.sign_in(address, sub)  # type: ignore[assignment,misc]
+        login_module.open_browser = lambda address, sub=f"{name}@acme.example": place.provider.sign_in(address, sub)  # type: ignore[assignment,misc]
         done = place.login("--context", name)
         assert f"user:{name}@acme.example\n" == done.stdout, done.stderr
     for name in ("ann", "bob"):
@@ -133,7 +133,7 @@ def test_who_is_not_signed_in_leaves_nothing(answer: Any, claims: Any, told: str
 
 def test_a_code_from_another_device(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The address and the code are shown, and no browser is opened."""
-    monkeypatch.setattr(login_module, "_open_browser", lambda _: pytest.fail("no browser"))
+    monkeypatch.setattr(login_module, "open_browser", lambda _: pytest.fail("no browser"))
     shown: list[str] = []
 
     def type_code(text: str) -> None:

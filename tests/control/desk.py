@@ -28,6 +28,7 @@ from gateway.core.route import Answer, Backend, Bucket, UpstreamCall
 from gateway.core.rule import Effect, LinkLimits, Rule
 from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
+from gateway.pages.branding import Branding
 from gateway.server.listener import HttpServer
 from gateway.stores.engine import Engine
 from gateway.stores.memory import open_memory
@@ -215,7 +216,14 @@ async def _not_there(*_: object) -> bool:
 
 
 CONSOLE: Final = ConsoleRules(
-    enabled=True, public_url=None, idle=1800.0, longest=43200.0, sign_ins=(), proxies=(), proxy_socket=False
+    enabled=True,
+    branding=Branding(),
+    public_url=None,
+    idle=1800.0,
+    longest=43200.0,
+    sign_ins=(),
+    proxies=(),
+    proxy_socket=False,
 )
 CALLERS: Final[dict[str, Any]] = {
     "admins": {hash_secret(ADMIN): AdminTerms("ops"), hash_secret(ADMIN + "2"): AdminTerms("night")},

@@ -20,7 +20,7 @@ _FILTERS: Final = ("state", "owner", "bucket", "prefix", "label", "cursor")
 _PAGE: Final = "50"
 _NEW: Final = forms.fields_of(NewKey, forms.KEY_FIELDS)
 _EDITED: Final = forms.fields_of(EditKey, forms.KEY_FIELDS)
-_ACTS: Final = {"suspend": "suspendKey", "resume": "resumeKey", "revoke": "revokeKey"}
+_ACTS: Final = {act: f"{act}Key" for act in ("suspend", "resume", "revoke", "approve", "reject")}
 
 
 async def list_keys(visit: Visit) -> Reply:
@@ -101,7 +101,7 @@ async def act_on_key(visit: Visit) -> Reply:
     values, act = {"id": visit.values["id"]}, visit.values["act"]
     if act not in _ACTS:
         return await _detail(visit, values["id"], 404)
-    answer = await visit.ask(_ACTS[act], values=values, query=visit.form.given("reason"))
+    answer = await visit.ask(_ACTS[act], values=values, query=visit.form.given("reason", "version"))
     if answer.ok:
         return visit.go(f"keys/{values['id']}")
     return await _detail(visit, values["id"], answer.status, answer.detail)

@@ -35,7 +35,7 @@ _FILTERS: Final = ("state", "owner", "bucket", "prefix", "label", "ends_within",
 _PAGE: Final = "50"
 _NEW: Final = forms.fields_of(NewLink, forms.LINK_FIELDS)
 _EDITED: Final = forms.fields_of(EditLink, forms.LINK_FIELDS)
-_ACTS: Final = {"suspend": "suspendLink", "resume": "resumeLink", "revoke": "revokeLink"}
+_ACTS: Final = {act: f"{act}Link" for act in ("suspend", "resume", "revoke", "approve", "reject")}
 _CHARTED: Final = "1000"
 
 
@@ -178,7 +178,7 @@ async def act_on_link(visit: Visit) -> Reply:
     elif act == "extend":
         answer = await visit.ask("editLink", values=values, body={"expires_in": visit.form.get("expires_in")})
     elif act in _ACTS:
-        answer = await visit.ask(_ACTS[act], values=values, query=visit.form.given("reason"))
+        answer = await visit.ask(_ACTS[act], values=values, query=visit.form.given("reason", "version"))
     else:
         return await _detail(visit, values["id"], 404)
     if answer.ok:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any, Final, Protocol
 
 from gateway.control.console.browser import FORM_FIELD, Browser
+from gateway.control.deps import ConsoleRules
 from gateway.core.duty import Duty
 from gateway.core.request import RawRequest
 from gateway.core.values import dataclass
 from gateway.pages.assets import Asset
-from gateway.pages.branding import Branding
 from gateway.pages.render import Look, look_for, render
 from gateway.wire.replies import Reply
 
@@ -38,6 +38,7 @@ class Seen(Protocol):
 
     raw: RawRequest
     browser: Browser
+    rules: ConsoleRules
     place: str
     who: Who | None
 
@@ -71,7 +72,7 @@ def draw(visit: Seen, template: str, **values: Any) -> str:
 
 
 def _look(visit: Seen) -> Look:
-    return look_for(Branding(), visit.raw.header("accept-language"), visit.root + _ASSETS)
+    return look_for(visit.rules.branding, visit.raw.header("accept-language"), visit.root + _ASSETS)
 
 
 def _of(visit: Seen) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from gateway.control.endpoint import Found, Router
 from gateway.control.problems import describe_failure
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
-from gateway.pages.assets import find_asset
+from gateway.pages.assets import Asset, find_asset
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply
 
@@ -43,7 +43,7 @@ class Console:
         """The page at a path, whose part after `/ui` is `place`."""
         if not place:
             return Reply(308, (("Location", "ui/"),))
-        if place.startswith(_ASSETS) and (asset := find_asset(place.removeprefix(_ASSETS))) is not None:
+        if place.startswith(_ASSETS) and (asset := self._find_asset(place.removeprefix(_ASSETS))) is not None:
             return asset_reply(asset)
         found = self._router.find(place)
         values = {} if found is None else found.values
@@ -52,6 +52,10 @@ class Console:
             return await self._show(visit, found)
         except Exception as failure:  # noqa: BLE001 (the last line of defence: nothing inner may reach a page)
             return self._fail(visit, failure)
+
+    def _find_asset(self, name: str) -> Asset | None:
+        logo = self._api.deps.live.console().branding.logo
+        return logo if logo is not None and logo.served_as == name else find_asset(name)
 
     async def _show(self, visit: Visit, found: Found[Page] | None) -> Reply | Stream:
         method = _METHODS.get(visit.raw.method, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from gateway import pages
@@ -11,9 +12,11 @@ from gateway.control.console import forms
 from gateway.control.key_bodies import EditKey, NewKey
 from gateway.core.grant import GrantState
 from gateway.core.request import Action
-from gateway.pages.assets import stored_assets
+from gateway.pages.assets import Asset, stored_assets
+from gateway.pages.branding import Branding
 from gateway.pages.languages import languages
 from tests.control.console.seat import Seat
+from tests.control.desk import CONSOLE, serving
 
 TEMPLATES = Path(pages.__file__).parent / "templates" / "console"
 
@@ -40,7 +43,7 @@ def test_every_word_of_a_list_has_a_text_and_no_other() -> None:
     assert names_of("fields") <= {field.name for field in fields} | named
     assert named <= names_of("fields")
     assert names_of("hints") <= names_of("fields")
-    assert {"edit", "extend", "rotate", "suspend", "resume", "revoke"} == names_of("acts")
+    assert {"edit", "extend", "rotate", "suspend", "resume", "revoke", "approve", "reject"} == names_of("acts")
 
 
 async def test_a_page_speaks_the_visitors_language(seat: Seat) -> None:
@@ -79,3 +82,17 @@ async def test_every_address_in_a_page_is_relative(seat: Seat) -> None:
         found = re.findall(r'(?:href|action|src|data-live)="([^"]*)"', page.text)
         assert found
         assert [] == [one for one in found if not one.startswith((".", "?", "#"))], path
+
+
+async def test_an_operators_branding_is_shown() -> None:
+    """Name, colours and logo are those of the pages at links; the picture is served here, too."""
+    branding = Branding(
+        name="Acme Files", accent="#7a1f5c", logo=Asset("logo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    )
+    async with serving(console=lambda: replace(CONSOLE, branding=branding)) as desk:
+        seat = Seat(desk)
+        page = await seat.get("sign-in")
+        assert "Acme Files" in page.text
+        assert "--accent:#7a1f5c" in page.text
+        assert branding.logo is not None
+        assert 200 == (await seat.ask("GET", f"assets/{branding.logo.served_as}")).status
