@@ -188,6 +188,8 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
 
     Endpoint("GET", "/v1/backends", AUDIT, rules.list_backends, "listBackends", "policy",
              "The stores behind the gateway", answer=rule_answers.BackendList),
+    Endpoint("GET", "/v1/buckets", READ, rules.list_buckets, "listBuckets", "policy",
+             "The buckets that the caller's rules name", answer=rule_answers.BucketNames),
     Endpoint("GET", "/v1/policy", AUDIT, rules.show_policy, "showPolicy", "policy",
              "The rules in force", answer=rule_answers.PolicyView),
     Endpoint("POST", "/v1/policy/explain", AUDIT, rules.explain_attempt, "explain", "policy",

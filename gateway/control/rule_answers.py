@@ -16,7 +16,7 @@ from gateway.core.policy import Explanation, Policy
 from gateway.core.route import Delivery
 from gateway.core.rule import LimitRule, Rule
 
-__all__ = ["BackendList", "ExplanationView", "PolicyView"]
+__all__ = ["BackendList", "BucketNames", "ExplanationView", "PolicyView"]
 
 
 class BackendView(View):
@@ -99,6 +99,12 @@ class RuleView(View):
             delivery=rule.delivery,
             source=rule.source,
         )
+
+
+class BucketNames(View):
+    """Those that there are for the caller, by the names that links and rules know."""
+
+    buckets: list[str]
 
 
 class LimitView(View):

@@ -9,15 +9,19 @@ from gateway.control.answers import SignatureView, view_reply
 from gateway.control.api import Api
 from gateway.control.bodies import ExplainBody, PresignBody
 from gateway.control.endpoint import Call
-from gateway.control.rule_answers import BackendList, ExplanationView, PolicyView
+from gateway.control.rule_answers import BackendList, BucketNames, ExplanationView, PolicyView
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
-__all__ = ["explain_attempt", "list_backends", "presign", "show_policy"]
+__all__ = ["explain_attempt", "list_backends", "list_buckets", "presign", "show_policy"]
 
 
 async def list_backends(api: Api, call: Call[None, None]) -> Reply:
     return view_reply(BackendList.of(api.deps.live.policy(), api.deps.live.profile_of))
+
+
+async def list_buckets(api: Api, call: Call[None, None]) -> Reply:
+    return view_reply(BucketNames(buckets=api.policies.buckets_of(call.admitted)))
 
 
 async def show_policy(api: Api, call: Call[None, None]) -> Reply:

@@ -83,7 +83,8 @@ def test_a_program_is_told_where_everything_is(tmp_path, elsewhere):
     line, environ = command(tmp_path, "--once", "--json")
     done = subprocess.run(line, env=environ, cwd=elsewhere, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
-    assert {"url", "link", "data_url", "control_url", "admin_token_file"} == json.loads(done.stdout).keys()
+    told = json.loads(done.stdout)
+    assert {"url", "link", "data_url", "control_url", "console_url", "admin_token_file"} == told.keys()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -57,7 +57,10 @@ EXPECTED: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("setLogLevel", "drainBackend", "resealKeys"), frozenset({"admin"})),
     **dict.fromkeys(("createLink", "editLink", "rotateLink", "presign"), frozenset({"admin"} | OWNERS)),
     **dict.fromkeys(("createKey", "editKey"), frozenset({"admin"} | OWNERS)),
-    **dict.fromkeys(("listLinks", "showLink", "listRecords", "listKeys", "showKey", "listTransfers"), READERS | OWNERS),
+    **dict.fromkeys(
+        ("listLinks", "showLink", "listRecords", "listKeys", "showKey", "listTransfers", "listBuckets"),
+        READERS | OWNERS,
+    ),
     **dict.fromkeys(("resumeLink", "resumeKey"), frozenset({"admin"} | OWNERS)),
     **dict.fromkeys(("approveLink", "rejectLink", "approveKey", "rejectKey"), frozenset({"admin"} | OWNERS)),
     **dict.fromkeys(("revokeLink", "revokeKey", "revoke"), frozenset({"admin", "revoker"} | OWNERS)),

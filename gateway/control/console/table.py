@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from gateway.control.console import bulk, keys, links, overview, rules
+from gateway.control.console import bulk, keys, links, overview, places, rules
 from gateway.control.console import signing_in as signing
 from gateway.control.console.live import Stream
 from gateway.control.console.visit import Visit
@@ -51,6 +51,10 @@ PAGES: Final = (
     Page("GET", "/links/{id}/edit", links.show_edit),
     Page("POST", "/links/{id}/edit", links.edit_link),
     Page("POST", "/links/{id}/{act}", links.act_on_link),
+    Page("GET", "/buckets", places.list_buckets),
+    Page("POST", "/buckets", places.open_folder),
+    Page("GET", "/send", places.ask_for_file),
+    Page("POST", "/send", places.make_way),
     Page("GET", "/keys", keys.list_keys),
     Page("GET", "/keys/new", keys.ask_for_key),
     Page("POST", "/keys/new", keys.make_key),

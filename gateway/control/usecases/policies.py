@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from gateway.control.caller import Admitted
 from gateway.control.deps import Live, Stores
 from gateway.control.usecases.finding import find_grant
 from gateway.control.usecases.journal import Journal
@@ -18,6 +19,7 @@ from gateway.core.policy import Explanation, decide, explain
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ACTION_OF, Action, Operation
 from gateway.core.route import UpstreamCall
+from gateway.core.rule import Effect
 from gateway.core.values import dataclass
 from gateway.wire.s3.calls import require_kept, require_own_name
 
@@ -75,6 +77,15 @@ class Policies:
     stores: Stores
     live: Live
     journal: Journal
+
+    def buckets_of(self, caller: Admitted) -> list[str]:
+        """The buckets that there are for a caller: all for whoever sees everything, else what their rules name."""
+        policy = self.live.policy()
+        if caller.reach.owner is None:
+            return sorted(policy.buckets)
+        named = (rule for rule in policy.rules_for(caller.principal, caller.groups) if rule.effect is Effect.ALLOW)
+        patterns = [pattern for rule in named for pattern in rule.on]
+        return sorted(name for name in policy.buckets if any(pattern.names_bucket(name) for pattern in patterns))
 
     async def explain(self, question: Question) -> Explanation:
         """What the data plane would say, all reasons included; revocations by generation and counters are left out.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from gateway.control.caller import EVERYTHING, Admitted, Reach
 from gateway.control.usecases.policies import SIGNABLE, Question
 from gateway.core.attempt import Principal
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ACTION_OF, Action, Operation
-from tests.control.desk import Desk
+from gateway.core.rule import Effect
+from tests.control.desk import POLICY, Desk, rule, serving
 
 SIGNER = Principal("app", "signer")
 
@@ -42,3 +46,19 @@ async def test_nobody_is_no_question(desk: Desk) -> None:
     """A question names somebody or a link."""
     with pytest.raises(Refused):
         await desk.api.policies.explain(Question(do=Action.READ, bucket="reports", key="a"))
+
+
+async def test_the_buckets_are_those_that_ones_rules_name() -> None:
+    """Of the caller's own rules and of their groups'; a denial names none, and whoever sees everything sees all."""
+    grouped = rule("people read drafts", "group:staff", "read", "drafts/**")
+    denied = rule("not these", "user:*", "read", "reports/**", effect=Effect.DENY)
+    policy = replace(POLICY, rules=(*POLICY.rules, grouped, denied))
+    async with serving(policy=lambda: policy) as desk:
+        ann, billing = Principal("user", "ann"), Principal("app", "billing")
+        for caller, buckets in (
+            (Admitted(principal=billing, reach=Reach(billing)), ["reports"]),
+            (Admitted(principal=ann, reach=Reach(ann)), []),
+            (Admitted(principal=ann, reach=Reach(ann), groups=("staff",)), ["drafts"]),
+            (Admitted(principal=ann, reach=EVERYTHING), ["drafts", "reports"]),
+        ):
+            assert buckets == desk.api.policies.buckets_of(caller)

@@ -1,0 +1,56 @@
+"""Looking into buckets, and sending a file that is shared."""
+
+from __future__ import annotations
+
+import re
+
+from tests.control.console.seat import Seat
+from tests.control.console.test_links import made_links
+from tests.control.desk import APP
+
+
+async def test_the_buckets_are_those_of_ones_rules(seat: Seat) -> None:
+    """All for an admin, and for an app what its own name."""
+    await seat.sign_in()
+    page = await seat.get("buckets")
+    assert ("<h2>reports</h2>" in page.text, "<h2>drafts</h2>" in page.text) == (True, True)
+    await seat.sign_in(APP)
+    page = await seat.get("buckets")
+    assert ("<h2>reports</h2>" in page.text, "<h2>drafts</h2>" in page.text) == (True, False)
+
+
+async def test_a_look_is_a_link_of_its_own(seat: Seat) -> None:
+    """It lists and reads for a quarter of an hour, under the rules of who looks."""
+    await seat.sign_in()
+    page = await seat.post("buckets", {"bucket": "reports", "folder": "/2027"})
+    assert (201, True) == (page.status, 'href="https://files.example/s/gl_' in page.text)
+    [link] = await made_links(seat)
+    assert ("2027/", ["list", "read"]) == (link["prefix"], link["actions"])
+    refused = await seat.post("buckets", {"bucket": "reports", "folder": "payroll"})
+    assert (403, True) == (refused.status, "nobody touches payroll" in refused.text)
+    assert 404 == (await seat.post("buckets", {"bucket": "nowhere"})).status
+
+
+async def test_a_file_is_sent_by_one_link_and_shared_by_another(seat: Seat) -> None:
+    """Both to the very name; the form goes to the data listener, which its page alone allows."""
+    await seat.sign_in()
+    await seat.get("send?place=reports/")
+    page = await seat.post("send", {"place": "reports/in/a b.pdf", "expires_in": "7d", "uses": "3", "label": "for Ann"})
+    assert 201 == page.status, page.text
+    assert "form-action 'self' https://files.example;" in page.headers["Content-Security-Policy"]
+    sent, shared = await made_links(seat)
+    assert (["write"], 1, "in/a b.pdf") == (sent["actions"], sent["uses"], sent["key"])
+    assert (["read"], 3, "in/a b.pdf", "for Ann") == tuple(shared[name] for name in ("actions", "uses", "key", "label"))
+    addresses = set(re.findall(r"https://files\.example/s/gl_\w+", page.text))
+    assert 2 == len(addresses)
+    assert "https://files.example" not in (await seat.get("links")).headers["Content-Security-Policy"]
+
+
+async def test_what_may_not_be_sent_is_not_shared(seat: Seat) -> None:
+    """A link that would lead nowhere is taken back; what is wrong is said."""
+    await seat.sign_in()
+    page = await seat.post("send", {"place": "drafts/a.pdf", "expires_in": "7d"})
+    assert 403 == page.status
+    assert ["revoked"] == [link["state"] for link in await made_links(seat)]
+    page = await seat.post("send", {"place": "reports/a.pdf", "expires_in": "soon"})
+    assert (422, "soon") == (page.status, page.value("expires_in"))
