@@ -23,8 +23,6 @@ _Entering = Callable[[asyncio.AbstractEventLoop, object], None]
 # Documented for other implementations of tasks (docs.python.org, asyncio, "Extending"); stubs know asyncio's own only.
 _enter_task: Final = cast("_Entering", asyncio.tasks._enter_task)  # noqa: SLF001
 _leave_task: Final = cast("_Entering", asyncio.tasks._leave_task)  # noqa: SLF001
-_stepping: Final = set[int]()
-"""The threads in which an eager task runs right now. Asking asyncio for the current task costs a system call."""
 
 
 class Signal:
@@ -51,7 +49,7 @@ class Signal:
             waiter.set_result(None)
 
     def __await__(self) -> Generator[Any, None, None]:
-        if get_ident() in _stepping:
+        if _running is not None and _running.thread == get_ident():
             yield self  # to the eager task, which has it wait here
             return
         self._waiter = waiter = asyncio.get_running_loop().create_future()
@@ -72,10 +70,11 @@ class Signal:
 class EagerTask(asyncio.Future[None]):
     """A task whose coroutine runs up to its first wait within `start`, and whose own waits cost no turn of the loop."""
 
-    __slots__ = ("_awaited", "_cancel_requests", "_cancelled_next", "_context", "_coroutine", "_serving_loop")
+    __slots__ = ("_awaited", "_cancel_requests", "_cancelled_next", "_context", "_coroutine", "_serving_loop", "thread")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
         super().__init__(loop=loop)
+        self.thread = get_ident()
         self._serving_loop = loop
         self._coroutine: Coroutine[Any, Any, None] | None = coroutine
         self._context = copy_context()
@@ -122,6 +121,7 @@ class EagerTask(asyncio.Future[None]):
 
     def _step(self, error: BaseException | None = None) -> None:
         """Run the coroutine until it waits again, or ends."""
+        global _running  # noqa: PLW0603 (set and cleared here alone)
         loop, coroutine = self._serving_loop, self._coroutine
         if coroutine is None:
             return
@@ -130,8 +130,7 @@ class EagerTask(asyncio.Future[None]):
         except RuntimeError:  # inside of another task's turn
             loop.call_soon(self._step, error)
             return
-        thread = get_ident()
-        _stepping.add(thread)
+        _running = self
         if self._cancelled_next:
             self._cancelled_next = False
             error = error if isinstance(error, CancelledError) else CancelledError()
@@ -156,7 +155,7 @@ class EagerTask(asyncio.Future[None]):
             raise
         finally:
             error = None  # its traceback holds this frame
-            _stepping.discard(thread)
+            _running = None
             _leave_task(loop, self)
         self._wait_for(awaited)
 
@@ -187,3 +186,8 @@ class EagerTask(asyncio.Future[None]):
 
     def _end(self) -> None:
         self._coroutine = None
+
+
+_running: EagerTask | None = None
+"""The one that runs right now: asking asyncio for its current task costs a system call. Where loops run in several
+threads, one may pass for none, and then waits as any other task does."""

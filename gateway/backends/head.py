@@ -13,11 +13,12 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import zip_longest
+from struct import Struct
 from typing import Final
 
 import httptools
 
-from gateway.core.route import Once
 from gateway.core.values import dataclass
 
 __all__ = ["Framing", "PlainHead", "find_framing", "lowered", "read_head"]
@@ -27,12 +28,22 @@ _LENGTH: Final = re.compile(rb"\d{1,18}")
 _PLAIN_HEAD: Final = 4096
 """Bytes of a read in which a head may end that is split."""
 
-_FOR_ONCE: Final = re.compile(
-    rb"\r\n([Dd]ate|[Xx]-(?:[Aa]mz|ms|oss)-(?:[Rr]equest-[Ii]d|[Ii]d-2)|[Xx]-[Tt]rans-[Ii]d|(?:CF-RAY|cf-ray)"
-    rb"|[Xx]-(?:GU|gu)ploader-[Uu]pload(?:ID|id)): *([!-~ ]*)(?=\r\n)"
+_OF_ONE: Final = frozenset(
+    {
+        "cf-ray",
+        "date",
+        "x-amz-id-2",
+        "x-amz-request-id",
+        "x-guploader-uploadid",
+        "x-ms-request-id",
+        "x-oss-request-id",
+        "x-trans-id",
+    }
 )
 """The fields that are said of one answer alone: when it was made, and under which number."""
 
+_FOR_ONCE: Final = re.compile(rb"(\r\n(?:%b): *)([!-~ ]*)(?=\r\n)" % "|".join(sorted(_OF_ONE)).encode(), re.IGNORECASE)
+_PRINTABLE: Final = bytes(range(0x20, 0x7F))
 _MOST_KNOWN: Final = 1024
 _LONGEST_KNOWN: Final = 1024
 
@@ -78,17 +89,38 @@ class _KnownHeads:
     """Heads by their bytes, without the fields of one answer: those that came last."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[bytes, PlainHead] = OrderedDict()
+        self._found: OrderedDict[tuple[bytes, ...], PlainHead] = OrderedDict()
+        self._layout = Struct("")
+        """The lengths of the last head's pieces, every second of them a value of one answer."""
+
+    def recall(self, wire: bytes) -> PlainHead | None:
+        """What it says, if it is known and laid out as the last one was, as answers of one store mostly are."""
+        if self._layout.size != len(wire):
+            return None
+        pieces = self._layout.unpack(wire)
+        if b"".join(pieces[1::2]).translate(None, _PRINTABLE):
+            return None
+        kept = pieces[::2]
+        known = self._found.get(kept)
+        if known is not None:
+            self._found.move_to_end(kept)
+        return known
 
     def read(self, wire: bytes) -> PlainHead | None:
         """What it says; None if it is not one as most are."""
-        known = self._found.get(wire)
+        parts = _FOR_ONCE.split(wire)  # text, name, value, text, name, value, text
+        kept = (*(text + name for text, name in zip(parts[:-1:3], parts[1::3], strict=True)), parts[-1])
+        lengths = [len(piece) for pair in zip_longest(kept, parts[2::3], fillvalue=b"") for piece in pair]
+        layout = "".join([f"{length}s" for length in lengths])
+        if layout != self._layout.format:
+            self._layout = Struct(layout)
+        known = self._found.get(kept)
         if known is not None:
-            self._found.move_to_end(wire)
+            self._found.move_to_end(kept)
             return known
-        head = _read_plain(wire)
+        head = _read_plain(b"".join(kept))
         if head is not None and len(wire) <= _LONGEST_KNOWN:
-            self._found[wire] = head
+            self._found[kept] = head
             if len(self._found) > _MOST_KNOWN:
                 self._found.popitem(last=False)
         return head
@@ -97,8 +129,8 @@ class _KnownHeads:
 _KNOWN: Final = _KnownHeads()
 
 
-def read_head(data: memoryview) -> tuple[int, PlainHead, Once] | None:
-    """How many bytes the head has that `data` begins with, what it says, and what it says of this answer alone.
+def read_head(data: memoryview) -> tuple[PlainHead, bytes] | None:
+    """What the head says that `data` begins with, and its bytes.
 
     None if it is not a whole one as most are, whose body has a length.
     """
@@ -106,9 +138,9 @@ def read_head(data: memoryview) -> tuple[int, PlainHead, Once] | None:
     end = start.find(b"\r\n\r\n") + 4
     if end < 4:
         return None
-    parts = _FOR_ONCE.split(start[:end])
-    head = _KNOWN.read(b"".join(parts[::3]))
-    return None if head is None else (end, head, parts)
+    wire = start[:end]
+    head = _KNOWN.recall(wire) or _KNOWN.read(wire)
+    return None if head is None else (head, wire)
 
 
 def _read_plain(wire: bytes) -> PlainHead | None:
@@ -121,6 +153,7 @@ def _read_plain(wire: bytes) -> PlainHead | None:
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
     fields = [(name.lower(), value) for name, value in _FIELD.findall(text)]
+    fields = [field for field in fields if field[0] not in _OF_ONE]
     headers = dict(fields)
     if len(headers) != len(fields):
         headers.clear()

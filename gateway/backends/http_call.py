@@ -129,7 +129,7 @@ class StoreCall:
                     raise
             else:
                 body: AnswerBody = _EMPTY if response.length == 0 else StreamedBody(response, connection)
-                return Answer(response.status, response.headers, response.length, body, response.known, response.once)
+                return Answer(response.status, response.headers, response.length, body, response.known, response.wire)
             safe = False
             connection = await self._pool.acquire(fresh=True)
 

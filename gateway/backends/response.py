@@ -20,7 +20,6 @@ import httptools
 
 from gateway.backends.head import Framing, PlainHead, find_framing, lowered, read_head
 from gateway.core.reasons import Reason, UpstreamFailed
-from gateway.core.route import Once
 from gateway.wire.http.fields import CONTROL
 
 __all__ = ["MAX_CHUNK", "MAX_HEAD", "Response"]
@@ -42,7 +41,7 @@ class Response:
     """One answer. `bodiless` says that the request was a HEAD, whose answer has no body whatever its headers say.
 
     `complete` is true once the framing's own end was seen, `surplus` when bytes came after it: the answer stands then,
-    but its connection must not be used again. `known` and `once` are as in
+    but its connection must not be used again. `known` and `wire` are as in
     `core.route.Answer`.
     """
 
@@ -59,17 +58,17 @@ class Response:
         "keep_alive",
         "known",
         "length",
-        "once",
         "received",
         "started",
         "status",
         "surplus",
+        "wire",
     )
 
     def __init__(self, *, bodiless: bool = False) -> None:
         self.status = 0
         self.headers: Mapping[str, str] = {}
-        self.once: Once = ()
+        self.wire = b""
         self.known: PlainHead | None = None
         self.length: int | None = None
         self.chunks: deque[bytes] = deque()
@@ -107,7 +106,8 @@ class Response:
         found = read_head(data)
         if found is None:
             return False
-        end, head, self.once = found
+        head, self.wire = found
+        end = len(self.wire)
         self.started = True
         self.known, self.headers = head, head.headers
         if self._bodiless:

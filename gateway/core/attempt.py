@@ -61,7 +61,7 @@ SignatureVersion = Literal["v2", "v4"]
 """Of the signatures that S3 has: SigV2 is HMAC-SHA1 over less of the request, and its URLs may live for ever."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One effect of one request as a decision sees it.
 
@@ -118,19 +118,19 @@ class Attempt:
 
     def again(self, peer: Address | None, now: float) -> Attempt:
         """The same, tried by the next request that says the same."""
-        return Attempt(
-            principal=self.principal,
-            operation=self.operation,
-            action=self.action,
-            bucket=self.bucket,
-            key=self.key,
-            peer=peer,
-            now=now,
-            size=self.size,
-            signature=self.signature,
-            params=self.params,
-            tags=self.tags,
-            groups=self.groups,
+        return Attempt(  # each request does this: names would cost as much as all the rest
+            self.principal,
+            self.operation,
+            self.action,
+            self.bucket,
+            self.key,
+            peer,
+            now,
+            self.size,
+            self.signature,
+            self.params,
+            self.tags,
+            self.groups,
         )
 
 

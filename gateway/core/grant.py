@@ -68,6 +68,8 @@ class GrantState(StrEnum):
     USED_UP = "used_up"
 
 
+_ACTIVE: Final = GrantState.ACTIVE  # a member's name costs six times a global's (enum, until Python 3.12)
+
 LIVING: Final = (
     *(GrantState.ACTIVE, GrantState.PENDING, GrantState.SUSPENDED, GrantState.AWAITING_APPROVAL),
     GrantState.USED_UP,
@@ -238,12 +240,12 @@ class Grant:
             return GrantState.AWAITING_APPROVAL
         if self.not_before is not None and now < self.not_before:
             return GrantState.PENDING
-        return GrantState.ACTIVE
+        return _ACTIVE
 
     def lapsed(self, now: float) -> Reason | None:
         """Why the grant as a whole is not usable at this instant, whatever is tried with it."""
         state = self.state(now)
-        if state is GrantState.ACTIVE:
+        if state is _ACTIVE:
             return None
         match state:
             case GrantState.REVOKED:

@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """What happened, counted on bytes actually moved. Instants in seconds since the epoch, durations in seconds."""
 

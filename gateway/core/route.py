@@ -5,11 +5,12 @@ Refuses to own presigning, credentials and sockets (`gateway.backends`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.core.limits import Limit
 from gateway.core.loan import Stretch
@@ -23,7 +24,6 @@ __all__ = [
     "Capability",
     "Cors",
     "Delivery",
-    "Once",
     "Route",
     "UploadBody",
     "Upstream",
@@ -126,6 +126,7 @@ class Route:
         return self.bucket.prefix + self.key
 
 
+_DATE: Final = re.compile(rb"\r\ndate: *([^\r]*)\r", re.IGNORECASE)
 _NO_QUERY: tuple[tuple[str, str], ...] = ()
 
 
@@ -172,17 +173,13 @@ class EmptyBody:
         return b""
 
 
-Once = Sequence[bytes]
-"""Of every three pieces, the second is the name and the third the value of a field."""
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A store's answer. Header names are lower-cased and values have no control bytes; none is filtered yet.
 
     `length` is what the framing promises, None for a chunked body whose end is explicit. `known` is one object for all
-    answers that say the same, but for when they were made and under which number: that stands in `once`, and not in
-    the headers; None where nobody knows of others.
+    answers that say the same, but for when they were made and under which number: that stands in `wire`, the head as it
+    came, and not in the headers; None where nobody knows of others.
     """
 
     status: int
@@ -190,15 +187,13 @@ class Answer:
     length: int | None
     body: AnswerBody = field(default_factory=EmptyBody)
     known: object = None
-    once: Once = ()
+    wire: bytes = b""
 
     @property
     def date(self) -> str | None:
         """When the store made it, by its own clock, as it came."""
-        for name, value in zip(self.once[1::3], self.once[2::3], strict=True):
-            if name.lower() == b"date":
-                return value.decode("ascii")
-        return self.headers.get("date")
+        found = _DATE.search(self.wire)
+        return self.headers.get("date") if found is None else found[1].decode("latin-1")
 
 
 UploadBody = AsyncIterator[bytes | Stretch] | Callable[[], Awaitable[bytes]] | bytes

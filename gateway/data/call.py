@@ -61,6 +61,9 @@ class LinkAnswer(Enum):
     """For who takes back what they sent: the object is gone again."""
 
 
+_ARCHIVE: Final = LinkAnswer.ARCHIVE
+
+
 class AtStore:
     """What a call asks of its store, made once for all that make the same call by the same route; and what they are
     shown of its answer, once for all answers that say the same."""
@@ -157,7 +160,7 @@ class LinkCall:
 
     def answer_headers(self, answer: Answer, permit: Permit) -> Fields:
         """What a client is shown of a store's answer. The head of an archive is ours already."""
-        if self.answer is LinkAnswer.ARCHIVE:
+        if self.answer is _ARCHIVE:
             return (*answer.headers.items(), *LINK_HEADERS)
         grant = permit.grant or self.grant
         return self.at_store.shown(

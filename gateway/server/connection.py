@@ -101,6 +101,7 @@ class Connection(asyncio.BufferedProtocol):
         "_since",
         "_task",
         "_transport",
+        "date",
         "heads",
         "lending",
         "peer",
@@ -109,6 +110,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self.date = host.date
         self._transport: asyncio.Transport | None = None
         self.heads = HeadReader(host.known_heads)
         self._arrival: IncomingRequest | None = None  # from the end of its head to the end of its answer
@@ -121,7 +123,6 @@ class Connection(asyncio.BufferedProtocol):
         self._served = self._last = False
         self._since: float | None = None
         self.peer: Address | None = None
-        self.peer_texts = address_texts(None)
 
     # -- what the event loop calls
 
@@ -136,7 +137,7 @@ class Connection(asyncio.BufferedProtocol):
         name = stream.get_extra_info("peername")
         if isinstance(name, tuple):
             self.peer = unmap(ip_address(name[0].partition("%")[0]))
-            self.peer_texts = address_texts(self.peer)
+        self.peer_texts = address_texts(self.peer)
         self._since = self._host.loop.time()
         self._host.add_connection(self)
 
@@ -284,10 +285,6 @@ class Connection(asyncio.BufferedProtocol):
         """Let a client that asked first send its body."""
         self.write(CONTINUE)
 
-    def date(self) -> str:
-        """The value of a Date field now."""
-        return self._host.date()
-
     @property
     def draining(self) -> bool:
         """Whether each answer is to end its connection."""
@@ -303,6 +300,11 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the connection is closed")
         self._transport.write(data)
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is anything to wait for, or nobody any more."""
+        return self._drained is not None or self._transport is None
 
     async def drain(self) -> None:
         """Wait while the client is behind. Raises ConnectionError when it has gone."""

@@ -102,10 +102,9 @@ class _ClientErrors:
     ) -> None:
         exchange = self._exchange
         if isinstance(error, ConnectionError):
-            exchange.whole = False
-            raise Refused(exchange.cut_reason or Reason.CLIENT_GONE, "the client went away") from None
-        if error is None and exchange.cut_reason is not None:
-            raise Refused(exchange.cut_reason, "the exchange was cut")
+            raise exchange.gone() from None
+        if error is None:
+            exchange.require_uncut()
 
 
 class ClientExchange:
@@ -201,17 +200,24 @@ class ClientExchange:
         Raises:
             Refused: CLIENT_GONE.
         """
-        body = reply.body
-        with _ClientErrors(self):
-            head = self._begin(reply.status, reply.headers, len(body), reply.own)
+        await self.send_whole(reply.status, reply.headers, reply.body, reply.own)
+
+    async def send_whole(self, status: int, headers: Fields, body: bytes, own: Fields = ()) -> None:
+        """As `send`."""
+        try:
+            head = self._begin(status, headers, len(body), own)
             if not self._bodiless:
                 self.bytes_out += len(body)
                 head += body
             self.whole = True
             self.client_side = True
             self._connection.write(head)
-            await self._connection.drain()
+            if self._connection.behind:
+                await self._connection.drain()
             self.client_side = False
+        except ConnectionError:
+            raise self.gone() from None
+        self.require_uncut()
         self._end()
 
     async def start(
@@ -377,6 +383,16 @@ class ClientExchange:
             with _ClientErrors(self):
                 self._connection.allow_body()
         self.continued = True
+
+    def gone(self) -> Refused:
+        """What to raise when the connection is found lost."""
+        self.whole = False
+        return Refused(self.cut_reason or Reason.CLIENT_GONE, "the client went away")
+
+    def require_uncut(self) -> None:
+        """Raises Refused once the exchange was cut."""
+        if self.cut_reason is not None:
+            raise Refused(self.cut_reason, "the exchange was cut")
 
     def cut(self, reason: Reason) -> None:
         """End the connection so that the client sees an error. Nothing waits for anything.

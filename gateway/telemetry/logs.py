@@ -203,7 +203,7 @@ class Logs:
                     "detail": scrub(detail) if detail else "",
                     "bytes_in": record.bytes_in,
                     "bytes_out": record.bytes_out,
-                    "duration": round(record.duration, 6),
+                    "duration": int(record.duration * 1e6 + 0.5) / 1e6,
                     "fresh_use": record.fresh_use,
                 }
             )

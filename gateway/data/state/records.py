@@ -34,23 +34,27 @@ _AT_ONCE: Final = 32
 _CLIENT_REASONS: Final = frozenset({Reason.CLIENT_GONE, Reason.INCOMPLETE_BODY})
 
 
+_OK: Final = Outcome.OK
+_REFUSED: Final = Outcome.REFUSED
+
+
 def outcome_of(failure: BaseException | None, exchange: ClientExchange) -> tuple[Outcome, str]:
     """How an attempt ended, and the reason in words of the table."""
     if exchange.cut_reason is not None:
         return Outcome.CUT, exchange.cut_reason
+    if failure is None:
+        return _OK, ""
     match failure:
-        case None:
-            return Outcome.OK, ""
         case Refused(reason=reason):
             if reason in _CLIENT_REASONS:
                 return Outcome.CLIENT_GONE, reason
-            return Outcome.REFUSED, reason
+            return _REFUSED, reason
         case UpstreamFailed(reason=reason):
             return Outcome.UPSTREAM_FAILED, reason
         case DependencyDown():
             return Outcome.ERROR, Reason.DEPENDENCY_DOWN
         case asyncio.CancelledError() if exchange.whole:
-            return Outcome.OK, ""
+            return _OK, ""
         case asyncio.CancelledError():
             return Outcome.CLIENT_GONE, Reason.CLIENT_GONE
         case _:
@@ -82,28 +86,28 @@ class Account:
             bytes_in += permit.copied
             # Whether the caller got something that no earlier request of the same use had paid for.
             fresh_use = permit.consumed and (permit.lease is None or permit.lease.fresh)
-            if permit.store_error is not None and outcome is Outcome.OK:
-                outcome, reason = Outcome.REFUSED, permit.store_error
+            if permit.store_error is not None and outcome is _OK:
+                outcome, reason = _REFUSED, permit.store_error
         principal = bucket = key = ""
         if attempt is not None:
             principal, bucket, key = str(attempt.principal), attempt.bucket, without_tokens(attempt.key)
-        return Record(
-            request_id=exchange.request_id,
-            at=self.now,
-            duration=ended - self.started,
-            principal=principal,
-            grant_id=self.grant.id if self.grant is not None else None,
-            operation=self.request.operation if self.request is not None else "",
-            bucket=bucket,
-            key=key,
-            backend=self.route.backend.name if self.route is not None else "",
-            peer=exchange.address,
-            status=exchange.status,
-            outcome=outcome,
-            reason=reason,
-            bytes_in=bytes_in,
-            bytes_out=exchange.bytes_out,
-            fresh_use=fresh_use,
+        return Record(  # in the order of its fields: each request does this, and names would cost as much as the rest
+            exchange.request_id,
+            self.now,
+            ended - self.started,
+            principal,
+            self.grant.id if self.grant is not None else None,
+            self.request.operation if self.request is not None else "",
+            bucket,
+            key,
+            self.route.backend.name if self.route is not None else "",
+            exchange.address,
+            exchange.status,
+            outcome,
+            reason,
+            bytes_in,
+            exchange.bytes_out,
+            fresh_use,
         )
 
 
@@ -181,7 +185,7 @@ class Accounts:
             metrics.count_bytes("in", backend, record.bytes_in)
         if copied and copied_from:
             metrics.count_bytes("out", copied_from, copied)
-        if record.reason and record.outcome is Outcome.REFUSED:
+        if record.reason and record.outcome is _REFUSED:
             metrics.count_refusal(record.reason)
         self._log(record, detail)
         if len(self._waiting) >= _KEPT:

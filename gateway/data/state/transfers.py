@@ -51,7 +51,7 @@ class Allowed:
     grant: Grant | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Permit:
     """The right to run one admitted request; given back when its body ends.
 
@@ -74,6 +74,7 @@ class Permit:
     decided: tuple[Policy, Grant | None] | None = None
     as_of: int = 0
     credentials: Grant | None = None
+    part: int = 0
     ended: Reason | None = None
     version: str | None = None
     lease: Lease | None = None
@@ -88,7 +89,6 @@ class Permit:
     reservation: Reservation | None = None
     counted: int = 0
     lease_key: str | None = None
-    part: int = 0
     intake: Reservation | None = None
     accepted: int | None = None
     upload: str | None = None

@@ -34,6 +34,9 @@ from gateway.wire.links.tus_state import UPLOAD_SECONDS, lease_key, new_upload
 __all__ = ["Admission"]
 
 _UNCOUNTED: Final = frozenset({Operation.HEAD_OBJECT, Operation.LIST_OBJECTS_V2, Operation.PREFLIGHT})
+_KEY: Final = GrantKind.KEY
+_CREDENTIALS: Final = Operation.CREATE_SESSION
+_WRITE: Final = Action.WRITE
 _FINISHING: Final = frozenset(
     {
         Operation.HEAD_OBJECT,
@@ -80,15 +83,15 @@ class Admission:
         grant, attempt = call.grant, call.attempt
         if self._snapshot.posture.audit == "closed" and plane.accounts.ledger_down:
             raise DependencyDown("audit", "records cannot be written")
-        permit = self._permit = Permit(
-            exchange=self._exchange,
-            grant=grant,
-            attempt=attempt,
-            route=route,
-            decided=(plane.snapshot.policy, grant),  # in the same turn
-            as_of=call.as_of,
-            credentials=call.credentials,
-            part=self._part,
+        permit = self._permit = Permit(  # in the order of its fields: each request does this
+            self._exchange,
+            grant,
+            attempt,
+            route,
+            (plane.snapshot.policy, grant),  # in the same turn
+            call.as_of,
+            call.credentials,
+            self._part,
         )
         if route.limits:
             permit.verdict = await _take_rate(plane, self._snapshot, route, attempt.now)
@@ -116,10 +119,10 @@ class Admission:
         if permit.credentials is not None:
             await self._join_use(permit, grant, permit.credentials)
             return
-        if grant.kind is GrantKind.KEY:
+        if grant.kind is _KEY:
             await self._take_transfer(permit, grant)
             return
-        if permit.attempt.operation is Operation.CREATE_SESSION:
+        if permit.attempt.operation is _CREDENTIALS:
             await self._take_credentials(permit, grant)
             return
         key = _lease_key(self._call.lease, permit, self._exchange)
@@ -249,7 +252,7 @@ def _lease_key(cookie: str | None, permit: Permit, exchange: ClientExchange) -> 
 
     Every write is a use of its own.
     """
-    if permit.attempt.action is Action.WRITE:
+    if permit.attempt.action is _WRITE:
         return _key_of_its_own(permit)
     who = _caller(exchange) if cookie is None else f"cookie {cookie}"
     return _shared_key(permit.attempt, who)

@@ -36,6 +36,8 @@ from gateway.wire.s3.calls import whole_instead
 
 __all__ = ["LINK_ANSWERS", "S3_ANSWERS", "open_answer"]
 
+_REDIRECT: Final = Delivery.REDIRECT
+
 LinkHandler = Callable[[DataPlane, Snapshot, LinkCall, Permit], Awaitable[Opened]]
 S3Handler = Callable[[DataPlane, Snapshot, S3Call, Permit], Awaitable[Opened]]
 
@@ -69,7 +71,7 @@ async def _relay(plane: DataPlane, snapshot: Snapshot, call: Call, permit: Permi
 
 
 def _get_object(plane: DataPlane, snapshot: Snapshot, call: Call, permit: Permit) -> Awaitable[Opened]:
-    redirecting = permit.route.delivery is Delivery.REDIRECT and _may_fetch_alone(permit)
+    redirecting = permit.route.delivery is _REDIRECT and _may_fetch_alone(permit)
     return (redirect if redirecting else _relay)(plane, snapshot, call, permit)
 
 

@@ -26,6 +26,7 @@ from gateway.wire.replies import Reply
 
 __all__ = ["relay"]
 
+_GET: Final = Operation.GET_OBJECT
 _SMALL: Final = 64 * 1024
 _BODY_STATUSES: Final = frozenset({200, 206})
 _CLAIM: Final = 8 * 1024 * 1024
@@ -46,7 +47,7 @@ async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) ->
         await exchange.send(opened)
         return
     headers, own = call.answer_headers(opened, permit), call.answer_ids(exchange.request_id)
-    if call.request.operation is not Operation.GET_OBJECT or opened.status not in _BODY_STATUSES:
+    if call.request.operation is not _GET or opened.status not in _BODY_STATUSES:
         await _bodiless(permit, opened, headers, own)
         return
     claimed = opened.length or 0
@@ -57,7 +58,7 @@ async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) ->
         _require_whole(opened, len(body))
         permit.moved += len(body)  # before it is sent: who leaves with most of it has had it
         permit.consumed = True
-        await exchange.send(Reply(opened.status, headers, body, own))
+        await exchange.send_whole(opened.status, headers, body, own)
         return
     await exchange.start(opened.status, headers, opened.length, own)
     await _stream(plane, permit, opened, claimed)
