@@ -477,7 +477,7 @@ class _App:
             _log.warning("changes that need a restart", settings=later)
 
     def _warn(self) -> None:
-        for text in self.loaded.policies.warnings:
+        for text in self.loaded.warnings:
             _log.warning("the policies may not be meant so", detail=text)
 
 

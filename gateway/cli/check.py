@@ -65,7 +65,7 @@ def read_files(config: Path, warnings: list[str] | None = None) -> tuple[list[st
         return list(error.faults), {}
     policies = loaded.policies
     if warnings is not None:
-        warnings.extend(policies.warnings)
+        warnings.extend(loaded.warnings)
     policy = policies.policy
     summary = {
         "backends": len(policy.backends),

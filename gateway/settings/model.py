@@ -336,6 +336,14 @@ class Settings(BaseModel):
         return {name: tls for name, tls in found.items() if tls is not None}
 
     @property
+    def says_groups(self) -> bool:
+        """Whether anybody tells of which groups users are: an issuer, a front proxy, or the central gateway."""
+        control = self.control
+        issuers = any(one.users is not None and one.users.groups is not None for one in control.identity)
+        proxied = control.proxy_user is not None and control.proxy_user.groups_header is not None
+        return issuers or proxied or self.state.grants.engine == "central"
+
+    @property
     def fixed_at_start(self) -> dict[str, object]:
         """What a reload cannot change, by its name."""
         return {

@@ -47,6 +47,18 @@ class Loaded:
         timeout = self.settings.deadlines.connect
         return [replace(spec, connect_timeout=timeout) for spec in self.policies.backends]
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed and seldom meant: within the policies, and between them and the settings."""
+        named = [
+            f"{rule.source}: {rule.name!r} names {pattern.text}, but nobody says whose groups are which: "
+            "set users.groups of an issuer in control.identity, or groups_header of control.proxy_user"
+            for rule in self.policies.policy.rules
+            for pattern in rule.who
+            if pattern.text.startswith("group:")
+        ]
+        return (*self.policies.warnings, *(() if self.settings.says_groups else named))
+
 
 class Reloader:
     """Reads gateway.yaml and the policies together; remembers the last good reading and what it was made of."""

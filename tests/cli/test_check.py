@@ -89,6 +89,25 @@ def test_a_warning_is_told_and_is_no_fault(terminal, write):
     assert (found["faults"], len(found["warnings"])) == ([], 1)
 
 
+@pytest.mark.parametrize(
+    ("control", "warned"),
+    [
+        ("", True),
+        ("identity: {issuer: https://a.example, audience: g, users: {admit: a}}", True),
+        ("proxy_user: {header: X-User, from: loopback}", True),
+        ("identity: {issuer: https://a.example, audience: g, users: {admit: a, groups: groups}}", False),
+        ("proxy_user: {header: X-User, groups_header: X-Groups, from: loopback}", False),
+    ],
+)
+def test_a_rule_about_groups_that_nobody_says_is_told(terminal, write, control, warned):
+    """It would never count: a claim or a header has to say whose groups are which."""
+    settings = SETTINGS.replace("}]}", f"}}], {control}}}") if control else SETTINGS
+    config = str(write(settings, POLICIES.replace('["app:*"]', '["app:*", "group:finance"]')))
+    done = terminal.run("check", "--config", config)
+    assert done.exit_code == 0, done.output
+    assert warned is ("a.yaml:7:5: 'all may read' names group:finance, but nobody says" in done.stderr), done.stderr
+
+
 @pytest.mark.parametrize(("key", "code"), [("one", 0), ("two", 5)])
 def test_a_certificate_and_a_key_that_do_not_belong_together_are_told(terminal, write, tmp_path, key, code):
     """Before a start finds out; a pair is in order."""

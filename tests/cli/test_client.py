@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import click
 import pytest
 
 from gateway.cli.client import Control, connect, control
+from gateway.cli.contexts import Context, Contexts, change_contexts
 from tests.cli.conftest import Terminal, reply
+from tests.servers.certificate import certificate
 
 
 def test_nobody_there_is_exit_code_3():
@@ -92,3 +97,49 @@ def test_the_environment_names_the_gateway(monkeypatch):
     monkeypatch.setenv("GATEWAY_ADMIN_TOKEN", "a\nb")
     with pytest.raises(click.exceptions.Exit):
         control()
+
+
+@pytest.fixture
+def behind_tls(tmp_path):
+    """The URL of a control API with a certificate of its own authority, that authority's file, and what was asked."""
+    seen = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append(self.headers.get("Authorization"))
+            reply(200, b'{"principal": "admin:ops", "groups": [], "sees": "own", "may": [], "until": null}')(self)
+
+        def log_message(self, *_):
+            """Tests are silent."""
+
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, *_):
+            """A client that does not trust us hangs up."""
+
+    cert, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    server = Quiet(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}", str(cert), seen
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_contexts_authorities_are_trusted_and_no_others(behind_tls, tmp_path):
+    """Without them, and with another's, no token leaves; with theirs it does."""
+    url, authority, seen = behind_tls
+    other = tmp_path / "other"
+    other.mkdir()
+    foreign, _ = certificate(other)
+    (tmp_path / "no.pem").write_text("nothing")
+    files = {"none": None, "foreign": str(foreign), "right": authority, "damaged": str(tmp_path / "no.pem")}
+    change_contexts(lambda before: Contexts({name: Context(name, url, file) for name, file in files.items()}, None))
+    for name, code in (("none", 3), ("foreign", 3), ("damaged", 2)):
+        done = Terminal("").run("whoami", "--context", name)
+        assert (code, []) == (done.exit_code, seen), done.output
+    assert 0 == Terminal("").run("whoami", "--context", "right").exit_code
+    assert 1 == len(seen)

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import oidc_provider_mock
 import pytest
+from oidc_provider_mock._app import AuthorizationCodeGrant
 
 from gateway.cli import login as login_module
 from gateway.control.identity import Identity
@@ -19,7 +21,7 @@ from gateway.core.identity import IdentityRules, PublicClient, UserRules
 from gateway.core.pattern import NamePattern
 from tests.cli.conftest import Terminal, control_api
 from tests.control.desk import POLICY, rule
-from tests.servers.oidc import PERSON, Provider, running_provider
+from tests.servers.oidc import PERSON, Provider, come_back, running_provider
 
 # The provider's library calls parts of its own that are going.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -188,3 +190,23 @@ def test_a_process_of_its_own_waits_for_the_browser(place: Place, config: Path) 
     assert kept.read_bytes()
     assert b"eyJ" not in arguments
     assert "eyJ" not in err
+
+
+def test_another_provider_signs_people_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that names itself in no answer, says nothing of PKCE and signs with RSA."""
+    monkeypatch.setattr(AuthorizationCodeGrant, "TOKEN_ENDPOINT_AUTH_METHODS", ["none"])  # a public client
+    person = oidc_provider_mock.User(sub=PERSON, claims={"email": PERSON, "email_verified": True})
+    with oidc_provider_mock.run_server_in_thread(user_claims=[person]) as server:
+        issuer = f"http://localhost:{server.server_port}"
+        users = UserRules("email", None, (NamePattern.parse("user:*@acme.example"),))
+        rules = IdentityRules(issuer, "cli", None, {}, users=users)
+        monkeypatch.setattr(login_module, "_open_browser", come_back)
+        changes = {
+            "clients": lambda: (PublicClient(issuer, "cli", "cli", SCOPES),),
+            "identity": Identity(lambda: [rules], time.time),
+            "clock": time.time,
+        }
+        with control_api(**changes) as url:
+            done = Terminal(url, "").run("login")
+            assert (0, f"user:{PERSON}\n") == (done.exit_code, done.stdout), done.stderr
+            assert 0 == Terminal(url, "").run("link", "ls").exit_code

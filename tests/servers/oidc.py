@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -33,6 +34,26 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 PERSON = "ann@acme.example"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+class _Stay(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def come_back(address: str, sub: str = PERSON, *, follow: bool = True) -> str:
+    """What a browser does in which somebody signs in: post the form, come back. Answers where it came back to, or what
+    it was shown instead."""
+    try:
+        with build_opener(_Stay).open(Request(address, urlencode({"sub": sub}).encode())) as answer:
+            return str(answer.read().decode())
+    except HTTPError as answer:
+        with answer:
+            back = str(answer.headers["Location"])
+    if follow:
+        with build_opener().open(back) as page:
+            page.read()
+    return back
 
 
 @dataclass
@@ -60,23 +81,8 @@ class Provider:
     decisions: dict[str, tuple[str, bool]] = field(default_factory=dict)
 
     def sign_in(self, address: str, sub: str = PERSON, *, follow: bool = True) -> str:
-        """What a browser does in which somebody signs in: post the form, come back. Answers where it came back to."""
-
-        class Stay(HTTPRedirectHandler):
-            def redirect_request(self, *_: Any, **__: Any) -> None:
-                return None
-
-        opener = build_opener(Stay)
-        try:
-            with opener.open(Request(address, urlencode({"sub": sub}).encode())) as answer:
-                return answer.read().decode()
-        except OSError as error:
-            back = error.headers["Location"]  # type: ignore[attr-defined]
-            error.close()  # type: ignore[attr-defined]
-        if follow:
-            with build_opener().open(back) as page:
-                page.read()
-        return str(back)
+        """See `come_back`."""
+        return come_back(address, sub, follow=follow)
 
     def decide(self, user_code: str, sub: str = PERSON, *, approved: bool = True) -> None:
         """What somebody says who has typed the code."""
