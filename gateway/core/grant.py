@@ -17,7 +17,7 @@ from gateway.core.attempt import Attempt, Principal
 from gateway.core.intake import ANY_FILES, Intake
 from gateway.core.narrowing import Narrowing
 from gateway.core.reasons import Reason
-from gateway.core.request import OF_LINKS, Action, Operation
+from gateway.core.request import DOCUMENTS, OF_LINKS, Action, Operation
 from gateway.core.revocation_target import RevocationTarget
 from gateway.core.session_policy import SessionPolicy
 from gateway.core.token import SecretHash
@@ -273,7 +273,7 @@ class Grant:
             yield from of_link(self.scope, attempt)
         if self.narrowed and not self._covers(attempt):
             yield Reason.OUT_OF_SCOPE, f"the key is not for {attempt.action or 'looking'} there"
-        if self.max_size is not None and attempt.size is not None and attempt.size > self.max_size:
+        if self.max_size is not None and (attempt.size or 0) > self.max_size and attempt.operation not in DOCUMENTS:
             yield Reason.TOO_LARGE, f"the body of {attempt.size} bytes is above the link's {self.max_size}"
         if self.session_policy is not None:
             for detail in self.session_policy.objections(attempt):
@@ -306,8 +306,6 @@ class Grant:
             return
         if attempt.operation not in OF_LINKS or attempt.tags or "versionId" in (attempt.params or ()):
             yield Reason.NOT_ALLOWED, f"the credentials of a link are not for such a {attempt.operation}"
-        elif attempt.operation is Operation.CREATE_MULTIPART_UPLOAD and self.max_size is not None:
-            yield Reason.NOT_ALLOWED, "a link with a largest size takes no upload in parts by its credentials"
         keys = frozenset[str]() if scope.key is None else frozenset({scope.key})
         whole = Narrowing(bucket=scope.bucket, prefix=scope.prefix or "", keys=keys, actions=self.actions)
         if not whole.covers(attempt.action, attempt.bucket, attempt.key):

@@ -16,6 +16,7 @@ from gateway.core.values import dataclass
 
 __all__ = [
     "ACTION_OF",
+    "DOCUMENTS",
     "NO_AUTH",
     "OF_LINKS",
     "TRANSFERS",
@@ -125,6 +126,9 @@ TRANSFERS: Final = frozenset(
 )
 """What has an object's bytes move. All else looks, arranges or finishes."""
 
+
+DOCUMENTS: Final = frozenset({_O.COMPLETE_MULTIPART_UPLOAD, _O.DELETE_OBJECTS, _O.PUT_OBJECT_TAGGING})
+"""What has a body that speaks of objects and is none: its length is no object's size."""
 
 OF_LINKS: Final = frozenset(
     {

@@ -9,7 +9,7 @@ caller is bounded, checked against what was signed, and rebuilt.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -105,15 +105,20 @@ async def _complete_upload(
     plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit
 ) -> Reply | KeepAliveReply:
     parts = multipart.read_complete(await _read_document(plane, call, permit, "CompleteMultipartUpload"))
-    return await answer_or_keep_alive(
-        _finish_upload(plane, snapshot, call, permit, multipart.complete_document(parts)), permit
-    )
+    return await answer_or_keep_alive(_finish_upload(plane, snapshot, call, permit, parts), permit)
 
 
-async def _finish_upload(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit, body: bytes) -> Reply:
+async def _finish_upload(
+    plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit, parts: Sequence[multipart.CompletedPart]
+) -> Reply:
+    body = multipart.complete_document(parts)
     only_new, capabilities = call.only_new(permit), permit.route.backend.capabilities
     conditional = Capability.CONDITIONAL_COMPLETE in capabilities
     store_call = upstream_call(permit.route, call.request, body=body, only_new=only_new and conditional)
+    if call.credentials is not None and permit.largest_object is not None:
+        refused = await _require_fitting(plane, call, permit, store_call, parts, permit.largest_object)
+        if refused is not None:
+            return refused
     with plane.names.reserve(store_call) if only_new else nullcontext():
         if only_new and not conditional:
             await require_absent(plane.upstream, store_call)
@@ -125,6 +130,40 @@ async def _finish_upload(plane: DataPlane, snapshot: Snapshot, call: S3Call, per
     location = f"{snapshot.public_url}/{bucket}/{quote(key)}"
     document = multipart.completed_document(location, bucket, key, multipart.read_completed(found))
     return xml_reply(document, permit.exchange.request_id)
+
+
+async def _require_fitting(  # noqa: PLR0917 (what is completed, and how large it may be)
+    plane: DataPlane,
+    call: S3Call,
+    permit: Permit,
+    store_call: UpstreamCall,
+    parts: Sequence[multipart.CompletedPart],
+    largest: int,
+) -> Reply | None:
+    """Look how large the parts are together; a part that is another by now is none of them. A Reply is an error.
+
+    Raises:
+        Refused: TOO_LARGE; BAD_ARGUMENT for a part that is not there.
+        UpstreamFailed: the store's list of parts cannot be read.
+    """
+    held: dict[tuple[int, str], int] = {}
+    place = multipart.Destination(store_call.backend, store_call.bucket, store_call.key)
+    marker, upload = "", call.request.params.get("uploadId", "")
+    for _ in range(multipart.MAX_PARTS):
+        found = await _ask(plane, call, permit, multipart.parts_call(place, upload, marker))
+        if isinstance(found, Reply):
+            return found
+        page = multipart.read_parts(found)
+        held |= {(part.number, part.etag): part.size for part in page.parts}
+        marker = page.next_marker
+        if not marker:
+            break
+    sizes = [held.get((part.number, documents.quoted(part.etag))) for part in parts]
+    if None in sizes:
+        raise Refused(Reason.BAD_ARGUMENT, "a part is not there, or is another one by now")
+    if sum(size or 0 for size in sizes) > largest:
+        raise Refused(Reason.TOO_LARGE, f"the parts are above the allowed {largest} bytes")
+    return None
 
 
 async def _delete_batch(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply | KeepAliveReply:

@@ -21,6 +21,7 @@ from gateway.core.lease import Lease, Reservation
 from gateway.core.limits import Verdict, share_of
 from gateway.core.policy import Policy
 from gateway.core.reasons import Reason, Refused
+from gateway.core.request import DOCUMENTS
 from gateway.core.revocation import RevocationView
 from gateway.core.route import Answer, Route
 from gateway.core.values import dataclass
@@ -128,7 +129,12 @@ class Permit:
 
     @property
     def largest(self) -> int | None:
-        """The most bytes that an upload may have now."""
+        """The most bytes that may come now: of an object, while a document about one has bounds of its own."""
+        return None if self.attempt.operation in DOCUMENTS else self.largest_object
+
+    @property
+    def largest_object(self) -> int | None:
+        """The most bytes that what is written may have now."""
         ruled, granted = self.route.max_size, self.grant.max_size if self.grant is not None else None
         if ruled is None or granted is None:
             return granted if ruled is None else ruled

@@ -346,12 +346,59 @@ async def test_what_is_there_is_not_replaced(able: bool) -> None:
         assert rig.store.seen[-1].header("if-none-match") is None
 
 
+def _listed(*parts: tuple[int, str, int], more: str = "") -> Scripted:
+    body = "".join(
+        f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size></Part>"
+        for number, etag, size in parts
+    )
+    return xml(f"<ListPartsResult>{body}{more}</ListPartsResult>")
+
+
+def _completing(*parts: tuple[int, str]) -> bytes:
+    named = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>" for number, etag in parts)
+    return f"<CompleteMultipartUpload>{named}</CompleteMultipartUpload>".encode()
+
+
+_MORE = "<IsTruncated>true</IsTruncated><NextPartNumberMarker>1</NextPartNumberMarker>"
+
+
 async def test_a_largest_size_holds(rig: Rig) -> None:
-    """For one PUT; an upload in parts, whose size is seen too late, is not begun."""
+    """For one PUT, and for each part."""
     held = await hold(rig, await rig.link(prefix="2026/", actions=WRITING, max_size=5))
     assert 400 == await held.status("PUT", "reports/2026/a", (), BODY)
     assert 200 == await held.status("PUT", "reports/2026/a", (), BODY[:5])
-    assert 403 == await held.status("POST", "reports/2026/b", [("uploads", "")])
+    part = [("partNumber", "1"), ("uploadId", "u")]
+    assert 400 == await held.status("PUT", "reports/2026/b", part, BODY)
+
+
+@pytest.mark.parametrize(
+    ("pages", "named", "status", "code"),
+    [
+        ([_listed((1, "a", 3), (2, "b", 2))], [(1, "a"), (2, "b")], 200, b""),
+        ([_listed((1, "a", 3), (2, "b", 2))], [(1, '"a"'), (2, '"b"')], 200, b""),
+        ([_listed((1, "a", 3), (2, "b", 3))], [(1, "a"), (2, "b")], 400, b"EntityTooLarge"),
+        ([_listed((1, "a", 3), (2, "b", 3))], [(1, "a")], 200, b""),
+        ([_listed((1, "a", 3), more=_MORE), _listed((2, "b", 3))], [(1, "a"), (2, "b")], 400, b"EntityTooLarge"),
+        ([_listed((1, "a", 3), more=_MORE), _listed((2, "b", 2))], [(1, "a"), (2, "b")], 200, b""),
+        ([_listed((1, "c", 3))], [(1, "a")], 400, b"InvalidArgument"),
+        ([_listed()], [(1, "a")], 400, b"InvalidArgument"),
+        ([xml("<Error><Code>NoSuchUpload</Code></Error>", 404)], [(1, "a")], 404, b"NoSuchUpload"),
+    ],
+)
+async def test_a_largest_size_holds_for_all_parts_together(
+    rig: Rig, pages: list[Scripted], named: list[tuple[int, str]], status: int, code: bytes
+) -> None:
+    """Before they become an object; what is not among the store's parts becomes none."""
+    held = await hold(rig, await rig.link(prefix="2026/", actions=WRITING, overwrite=True, max_size=5))
+    rig.store.script(*pages, _COMPLETED)
+    got = await held.ask("POST", "reports/2026/b", [("uploadId", "u")], _completing(*named))
+    assert (status, True) == (got.status, code in got.body)
+    assert (status == 200) == ("POST" == rig.store.seen[-1].call.method)
+    everything = await hold(rig, await rig.link(prefix="2026/", actions=WRITING, overwrite=True))
+    rig.store.script(_COMPLETED)
+    before = len(rig.store.seen)
+    assert 200 == await everything.status("POST", "reports/2026/b", [("uploadId", "u")], _completing((1, "a")))
+    assert 1 == len(rig.store.seen) - before
 
 
 async def test_the_one_version_of_a_link_is_theirs_too(rig: Rig) -> None:
