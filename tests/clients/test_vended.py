@@ -179,6 +179,30 @@ def test_a_tool_reads_what_the_link_shows(lake: Place, tmp_path: Path, name: str
     assert tool.reads("db/t1/a") is None
 
 
+@pytest.mark.parametrize("name", ["aws cli", "rclone"])
+def test_a_tool_uploads_in_parts_what_the_link_takes(lake: Place, tmp_path: Path, name: str) -> None:
+    """It arrives whole, replaces nothing, and is no larger than the link's `max_size`; else nothing is stored."""
+    folder = f"inbox/{name.replace(' ', '-')}/"
+    link = lake.link(prefix=folder, actions=["read", "list", "write"], max_size=24 * 1024 * 1024)
+    tool = _tool_of_link(lake, link, tmp_path, name)
+    files = {size: tmp_path / f"{size}.bin" for size in (20, 21, 30)}
+    for size, file in files.items():
+        file.write_bytes(os.urandom(size * 1024 * 1024))
+
+    def send(size: int, key: str) -> int:
+        if name == "rclone":
+            run = [*tool.reading("")[:-2], "copyto", "--s3-upload-cutoff", "5M", "--s3-chunk-size", "5M"]
+            return tool.run([*run, files[size], f"link:{lake.bucket}/{key}"]).returncode
+        return tool.run([program("core", "aws"), "s3", "cp", files[size], f"s3://{lake.bucket}/{key}"]).returncode
+
+    assert 0 == send(20, folder + "a.bin")
+    assert 0 != send(21, folder + "a.bin")
+    assert files[20].read_bytes() == lake.stored(folder + "a.bin")
+    assert 0 != send(30, folder + "b.bin")
+    assert 0 != send(20, "db/t1/c.bin")
+    assert [None, None] == [lake.stored(key) for key in (folder + "b.bin", "db/t1/c.bin")]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OF_LINKS)
 def test_a_tool_is_cut_while_it_reads_a_gib_of_a_link(lake: Place, large: str, tmp_path: Path, name: str) -> None:
@@ -270,7 +294,19 @@ def _vended_to_iceberg(lake: Place, vended: dict[str, Any], work: Path) -> Tool:
     return _driven(lake, work, "tables", "read_iceberg.py", json.dumps(given))
 
 
+def _vended_to_boto3(lake: Place, vended: dict[str, Any], work: Path) -> Tool:
+    install("core")
+    given = {
+        "endpoint_url": lake.gateway.data,
+        "aws_access_key_id": vended["AccessKeyId"],
+        "aws_secret_access_key": vended["SecretAccessKey"],
+        "aws_session_token": vended["SessionToken"],
+    }
+    return _driven(lake, work, "core", "read_boto3.py", json.dumps(given))
+
+
 VENDED: dict[str, Callable[[Place, dict[str, Any], Path], Tool]] = {
+    "boto3": _vended_to_boto3,
     "DuckDB": _vended_to_duckdb,
     "PyIceberg": _vended_to_iceberg,
 }
@@ -296,6 +332,37 @@ def test_an_engine_is_cut_while_it_reads_a_gib(lake: Place, large: str, tmp_path
     key, vended = _vend(lake, ["s3:GetObject"])
     tool = VENDED[name](lake, vended, tmp_path)
     _cut(lake, tool, large, lambda: lake.gateway.api("DELETE", f"/v1/keys/{key['id']}"))
+
+
+@pytest.mark.slow
+def test_the_aws_cli_is_cut_while_it_reads_a_gib_by_a_role(lake: Place, large: str, tmp_path: Path) -> None:
+    """It takes the role by its profile's `role_arn`, and takes none any more once the key is gone."""
+    require("npm")
+    install("core")
+    key = lake.gateway.api("POST", "/v1/keys", {"app": "catalog"})
+    config = tmp_path / "config"
+    config.write_text(
+        f"""[profile catalog]
+aws_access_key_id = {key["access_key_id"]}
+aws_secret_access_key = {key["secret_access_key"]}
+region = us-east-1
+services = gateway
+[profile lake]
+role_arn = {_ROLE}
+source_profile = catalog
+region = us-east-1
+services = gateway
+[services gateway]
+s3 =
+  endpoint_url = {lake.gateway.data}
+sts =
+  endpoint_url = {lake.gateway.data}/sts
+"""
+    )
+    tool = _aws(lake, _environ(tmp_path, AWS_CONFIG_FILE=str(config), AWS_PROFILE="lake"))
+    assert b"db/t1/b" == tool.reads("db/t1/b")
+    _cut(lake, tool, large, lambda: lake.gateway.api("DELETE", f"/v1/keys/{key['id']}"))
+    assert tool.reads("db/t1/b") is None
 
 
 def test_pyiceberg_scans_a_table_by_vended_keys(lake: Place, tmp_path: Path) -> None:
