@@ -248,6 +248,7 @@ class UploadStep:
 
     `upload` is the id that its address carries, None before there is one. `metadata` is the header as it came, fit to
     be sent back. `filename` and `content_type` are what it says of the file. `checksum` is (algorithm, digest).
+    `key` is by what a client knows its creation again if the answer was lost.
     `concat` is `Upload-Concat` as it came, "" without one; `partials` are the ids of the uploads that a final one
     joins.
     """
@@ -261,6 +262,7 @@ class UploadStep:
     content_type: str | None = None
     checksum: tuple[str, bytes] | None = None
     concat: str = ""
+    key: str | None = None
     partials: tuple[str, ...] = ()
 
     @property

@@ -149,4 +149,14 @@ class DataPlane:
     part_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_PARTS_ROOM))
     draining: bool = False
     renewals: Renewing = field(init=False)
+
+    async def move_to(self, permit: Permit, key: str) -> None:
+        """Let a permit be about another key, if that is allowed, too.
+
+        Raises:
+            Refused: as `Renewing.admit_again`.
+        """
+        permit.attempt = replace(permit.attempt, key=key)
+        await self.renewals.admit_again(permit)
+
     link_issuer: LinkIssuer = field(init=False)

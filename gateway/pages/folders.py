@@ -14,9 +14,9 @@ from urllib.parse import quote, urlencode
 
 from gateway.core.values import dataclass
 from gateway.pages.previews import Preview
-from gateway.pages.render import TIMES, Look, Page, render
+from gateway.pages.render import TIMES, UPLOADING, Look, Page, render
 
-__all__ = ["ORDERS", "FolderView", "folder_page"]
+__all__ = ["ORDERS", "FolderView", "Receives", "folder_page"]
 
 ORDERS: Final = ("name", "size", "changed")
 """What rows can be put in order by; with a minus sign before it, the other way round."""
@@ -77,6 +77,16 @@ class FolderView:
 
 
 @dataclass(frozen=True, slots=True)
+class Receives:
+    """What a folder takes of files that are sent to it: of these types, none for any; with `undo` they can be taken
+    back."""
+
+    types: Sequence[str] = ()
+    undo: bool = False
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     href: str
     name: str
@@ -114,6 +124,7 @@ def folder_page(
     expires_at: float | None = None,
     free: bool = True,
     readme: Preview | None = None,
+    receives: Receives | None = None,
 ) -> Page:
     """The folder at `folders` below the link's root (its path's parts), with these rows in this order.
 
@@ -124,8 +135,8 @@ def folder_page(
     return render(
         "folder.html",
         look,
-        scripts=TIMES,
-        fetches=("img-src",) if view.grid and free else (),
+        scripts=TIMES if receives is None else (*TIMES, *UPLOADING),
+        fetches=(*(("img-src",) if view.grid and free else ()), *(("connect-src",) if receives is not None else ())),
         title=title,
         crumbs=_crumbs(title, folders),
         columns=_columns(look, view),
@@ -137,6 +148,7 @@ def folder_page(
         expires_at=expires_at,
         free=free,
         readme=readme,
+        receives=receives,
     )
 
 

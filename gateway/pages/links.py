@@ -15,7 +15,7 @@ from typing import Final
 from gateway.core.reasons import Reason
 from gateway.core.values import dataclass
 from gateway.pages.previews import Kind, Preview
-from gateway.pages.render import TIMES, Look, Page, render
+from gateway.pages.render import TIMES, UPLOADING, Look, Page, render
 
 __all__ = [
     "FileFailed",
@@ -91,12 +91,15 @@ def upload_page(
     on_conflict: str = "refuse",
     types: Sequence[str] = (),
     message: str | None = None,
+    single: bool = False,
+    undo: bool = False,
 ) -> Page:
     """A form that works without script. It shows the limits before anything is sent, and no existing file."""
     return render(
         "upload.html",
         look,
-        scripts=TIMES,
+        scripts=(*TIMES, *UPLOADING),
+        fetches=("connect-src",),
         title=title or look.language.text("upload.title"),
         max_size=max_size,
         expires_at=expires_at,
@@ -104,6 +107,8 @@ def upload_page(
         on_conflict=on_conflict,
         types=types,
         message=message,
+        single=single,
+        undo=undo,
     )
 
 

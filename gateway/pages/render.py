@@ -10,6 +10,7 @@ and its templates are read when the first page is shown, never at start.
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -26,10 +27,13 @@ from gateway.pages.languages import Language, choose_language
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["ASSETS_AT", "TIMES", "Look", "Page", "look_for", "render", "visible"]
+__all__ = ["ASSETS_AT", "TIMES", "UPLOADING", "Look", "Page", "look_for", "render", "visible"]
 
 ASSETS_AT: Final = "/s/-/"
 """Where the data listener serves assets: no token reads like this, and a bucket's name has three characters or more."""
+
+UPLOADING: Final = ("upload.js",)
+"""Files are sent with progress, and go on after a break, where scripts run."""
 
 TIMES: Final = ("times.js",)
 """The module that shows instants in the visitor's zone, for pages that have any."""
@@ -110,6 +114,7 @@ def _environment() -> Environment:
         cache_size=-1,
     )
     made.filters["visible"] = visible
+    made.filters["json"] = json.dumps
     made.filters["rfc3339"] = format_instant
     return made
 

@@ -33,6 +33,7 @@ _STEP: Final = frozenset(
         "upload-defer-length",
         "upload-draft-interop-version",
         "upload-expires",
+        "upload-key",
         "upload-length",
         "upload-metadata",
         "upload-offset",

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Final
 
+from gateway.core.grant import Grant
 from gateway.core.request import Action, RawRequest
 from gateway.core.values import dataclass
 from gateway.data.call import LinkCall
@@ -22,7 +23,7 @@ from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import find_readable
 from gateway.data.turns import in_turns
-from gateway.pages.folders import FolderView, folder_page
+from gateway.pages.folders import FolderView, Receives, folder_page
 from gateway.pages.previews import Kind, Preview
 from gateway.pages.render import look_for
 from gateway.wire.http.negotiate import prefers_html
@@ -102,8 +103,16 @@ async def _show_folder(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
         expires_at=grant.expires_at,
         free=free,
         readme=readme,
+        receives=_receives(grant),
     )
     return page_reply(page)
+
+
+def _receives(grant: Grant) -> Receives | None:
+    """What a link that also takes files says of them."""
+    intake = grant.intake
+    takes = Action.WRITE in grant.actions
+    return Receives(intake.types, undo=intake.undo is not None, message=intake.message) if takes else None
 
 
 def _reading(call: LinkCall, **changes: str) -> LinkCall:

@@ -98,6 +98,8 @@ async def _show_upload_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall
             on_conflict=grant.on_conflict,
             types=grant.intake.types,
             message=grant.intake.message,
+            single=grant.scope is not None and grant.scope.key is not None,
+            undo=grant.intake.undo is not None,
         )
     )
 

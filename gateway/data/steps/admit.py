@@ -29,7 +29,7 @@ from gateway.data.state.transfers import Permit
 from gateway.data.steps.receive import count_left, take_file
 from gateway.data.steps.reserve import open_lease, settle
 from gateway.server.exchange import ClientExchange
-from gateway.wire.links.tus_state import UPLOAD_SECONDS, lease_key, new_upload
+from gateway.wire.links.tus_state import UPLOAD_SECONDS, keyed_upload, lease_key, new_upload
 
 __all__ = ["Admission"]
 
@@ -171,10 +171,10 @@ class Admission:
         match step.verb:
             case UploadVerb.CREATE if step.partial:
                 # What joins the partial uploads takes the one use; they only need that there is one.
-                permit.upload = new_upload(attempt.now, self._plane.entropy(18))
+                permit.upload = self._name_upload(grant, step)
                 await _require_rest(self._plane, grant, None, attempt)
             case UploadVerb.CREATE:
-                permit.upload = new_upload(attempt.now, self._plane.entropy(18))
+                permit.upload = self._name_upload(grant, step)
                 permit.lease_key = lease_key(permit.upload)
                 if grant.uses is not None:
                     await shield(open_lease(self._plane.leases, permit, grant, permit.lease_key, UPLOAD_SECONDS))
@@ -185,6 +185,12 @@ class Admission:
                 permit.lease = Lease(grant.id, lease_key(step.upload or ""), fresh=False)
                 if grant.intake.counted:
                     permit.intake = Reservation(grant.intake_id, None, permit.name)
+
+    def _name_upload(self, grant: Grant, step: UploadStep) -> str:
+        now = self._call.attempt.now
+        if step.key is not None:
+            return keyed_upload(step.key, grant.id, now)
+        return new_upload(now, self._plane.entropy(18))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

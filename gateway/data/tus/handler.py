@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,11 +27,12 @@ from gateway.data.state.transfers import Permit
 from gateway.data.state.upload_locks import lock_upload
 from gateway.data.tus.append import Arriving, Progress, verify_checksum
 from gateway.data.tus.concat import Pieces
+from gateway.data.tus.loading import Loading
 from gateway.data.tus.parked import park, unpark
 from gateway.data.tus.store import TusStore
 from gateway.data.tus.wanted import Wanted, bound
 from gateway.data.uploads.file_types import check_declared
-from gateway.data.uploads.free_names import HeldName, hold_free_name, move_to
+from gateway.data.uploads.free_names import HeldName, hold_free_name
 from gateway.data.uploads.undo import remove_own
 from gateway.wire.links.tus import RESUMABLE, discovery_fields, expires_field, location
 from gateway.wire.links.tus_state import HEAD_BYTES, UPLOAD_SECONDS, UploadState
@@ -91,8 +91,27 @@ class _Step:
         self._name = f"{grant.id}/{self._upload}"
         self._store = self._store_of(self._upload)
         self._wanted = Wanted(plane, permit, grant)
+        self._loading = Loading(plane, permit, grant)
 
     async def create(self) -> Reply:
+        if self._step.key is None:
+            return await self._create()
+        async with self._lock():
+            state = await self._store.load()
+            return await self._create() if state is None else await self._create_again(state)
+
+    async def _create_again(self, state: UploadState) -> Reply:
+        """What the client asks for was done, and only its answer was lost."""
+        asked = (self._grant.id, self._step.metadata, self._step.concat)
+        known = self._step.partials or state.planned == self._step.length
+        if (state.grant, state.metadata, state.concat) != asked or not known:
+            raise Refused(Reason.BAD_ARGUMENT, "this Upload-Key was used for another upload")
+        await self._loading.follow(self._store, state)
+        progress = await self._loading.of(self._store, state)
+        self._permit.consumed, self._permit.accepted = True, 0
+        return self._created(progress)
+
+    async def _create(self) -> Reply:
         step, grant, sent = self._step, self._grant, self._permit.attempt.key
         pieces = await self._load_pieces()
         length = pieces.size if pieces is not None else step.length
@@ -108,11 +127,15 @@ class _Step:
                 await self._wanted.check_pieces(pieces.found)
             await self._settle_name()
         await self._store.sweep(self._permit.attempt.now)
-        progress = self._progress(self._new_state(sent, length))
+        progress = self._loading.begun(self._store, self._new_state(sent, length))
         with self._kept_in.hold(self._buffered):
             await shield(self._begin(progress, pieces))
         self._permit.consumed = True
         self._permit.accepted = 0 if step.partial else progress.offset
+        return self._created(progress)
+
+    def _created(self, progress: Progress) -> Reply:
+        grant = self._grant
         public, path = urlsplit(self._snapshot.public_url).path.rstrip("/"), self._place.path
         if path is not None and not grant.intake.blind:
             path = path.rpartition("/")[0] + "/" + self._permit.attempt.key.rpartition("/")[2]
@@ -159,7 +182,7 @@ class _Step:
 
     async def append(self) -> Reply:
         async with self._lock():
-            progress = await self._load()
+            progress = await self._loading.own(self._store)
             step, state = self._step, progress.state
             if step.verb is UploadVerb.APPEND and state.concat not in {"", "partial"}:
                 raise Refused(Reason.NOT_ALLOWED, "a final upload has no bytes of its own")
@@ -200,11 +223,11 @@ class _Step:
 
     async def head(self) -> Reply:
         await self._plane.upload_locks.make_room(self._name)
-        progress = await self._load()
+        progress = await self._loading.own(self._store)
         if progress.complete and not progress.state.done:
             # The request with the last byte was lost before the object appeared: a client would not send it again.
             async with self._lock():
-                progress = await self._load()
+                progress = await self._loading.own(self._store)
                 await self._receive(progress, Arriving.of(b""))
         state = progress.state
         length = ("Upload-Defer-Length", "1") if state.length is None else ("Upload-Length", str(state.length))
@@ -214,7 +237,7 @@ class _Step:
 
     async def terminate(self) -> Reply:
         async with self._lock():
-            progress = await self._load()
+            progress = await self._loading.own(self._store)
             if progress.state.done and not progress.state.partial:
                 await remove_own(self._plane, self._permit, self._request, self._store, progress.state)
             elif progress.state.partial:
@@ -229,12 +252,6 @@ class _Step:
     def _store_of(self, upload: str) -> TusStore:
         return TusStore(self._plane.upstream, self._plane.names, self._permit.route, self._request, upload)
 
-    def _progress(self, state: UploadState, store: TusStore | None = None) -> Progress:
-        only_new = not self._grant.overwrite and not state.partial
-        standing = partial(self._plane.renewals.confirm, self._permit)
-        clock = self._plane.clock if self._grant.intake.undo is not None else None
-        return Progress(store or self._store, state, [], only_new, standing, clock)
-
     async def _load_pieces(self) -> Pieces | None:
         """What a final upload joins, None for any other.
 
@@ -244,7 +261,7 @@ class _Step:
         if not self._step.partials:
             return None
         stores = [self._store_of(upload) for upload in self._step.partials]
-        return Pieces([await self._load_from(store, await store.load()) for store in stores])
+        return Pieces([await self._loading.of(store, await store.load()) for store in stores])
 
     async def _begin(self, progress: Progress, pieces: Pieces | None) -> None:
         """Write the upload down, and take what came with its creation. Nobody will know of it if that fails."""
@@ -291,52 +308,6 @@ class _Step:
         """When an upload that goes on now expires: after a day, and not later than its link."""
         ends = self._permit.attempt.now + UPLOAD_SECONDS
         return ends if self._grant.expires_at is None else min(ends, self._grant.expires_at)
-
-    async def _load(self) -> Progress:
-        """The upload as the store holds it.
-
-        Raises:
-            Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED.
-        """
-        state = await self._store.load()
-        if state is not None and state.key != self._permit.attempt.key:
-            if state.sent == self._permit.attempt.key and state.grant == self._grant.id:
-                await move_to(self._plane, self._permit, state.key)
-                self._store.move(self._permit.route)
-            else:
-                state = None
-        return await self._load_from(self._store, state)
-
-    async def _load_from(self, store: TusStore, state: UploadState | None) -> Progress:
-        attempt = self._permit.attempt
-        if state is None or state.grant != self._grant.id:
-            raise Refused(Reason.UPLOAD_UNKNOWN, "the link has no such upload for this object")
-        if state.partial:
-            store.set_aside()
-        if state.content_type is not None:
-            # The type is sent when the object is opened or put, which may be in any of the requests.
-            store.describe(state.content_type)
-        progress = self._progress(state, store)
-        if state.done and not state.partial:
-            return progress
-        if attempt.now >= state.expires_at:
-            await shield(progress.give_up())
-            raise Refused(Reason.UPLOAD_EXPIRED, "the upload has expired")
-        if state.parts_id is not None and not state.done:
-            parts = await store.parts(state.parts_id)
-            if parts is None:
-                return await self._resume_without_parts(progress)
-            progress.parts = parts
-        return progress
-
-    async def _resume_without_parts(self, progress: Progress) -> Progress:
-        """The store has no parts any more: they are the object, if that was the last thing that happened; or gone."""
-        if await progress.store.size() != progress.state.length:
-            await shield(progress.give_up())
-            raise Refused(Reason.UPLOAD_EXPIRED, "the store has thrown the parts away")
-        progress.state = replace(progress.state, done=True, tail_at=0, tail=0)
-        await progress.store.save(progress.state)
-        return progress
 
     def _require_size(self, offset: int, length: int | None) -> None:
         """Raises Refused TOO_LARGE for an upload that would not be allowed whole, or a body that is longer than it."""

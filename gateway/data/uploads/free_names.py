@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
 from typing import Final
@@ -31,7 +30,7 @@ from gateway.wire.parse import check_key
 from gateway.wire.replies import store_reason
 from gateway.wire.s3.listing import read_listing
 
-__all__ = ["HeldName", "hold_free_name", "move_to"]
+__all__ = ["HeldName", "hold_free_name"]
 
 _ONE: Final = Rate(1, UPLOAD_SECONDS, 1)
 _NUMBERED: Final = 1000
@@ -64,21 +63,11 @@ class HeldName:
             await self.plane.limits.take([Demand(self.mark, _ONE, -1)], self.plane.clock())
 
 
-async def move_to(plane: DataPlane, permit: Permit, key: str) -> None:
-    """Let the permit be about another key, if that is allowed, too.
-
-    Raises:
-        Refused: as `Renewing.admit_again`.
-    """
-    permit.attempt = replace(permit.attempt, key=key)
-    await plane.renewals.admit_again(permit)
-
-
 async def hold_free_name(plane: DataPlane, snapshot: Snapshot, permit: Permit) -> HeldName:
     """Let the permit be about the first name after its own that is free, and hold that.
 
     Raises:
-        Refused: KEY_TOO_LONG, as `move_to`, and what the store refuses; OBJECT_EXISTS when no name is free.
+        Refused: KEY_TOO_LONG, as `DataPlane.move_to`, and what the store refuses; OBJECT_EXISTS when no name is free.
     """
     folder, slash, name = permit.attempt.key.rpartition("/")
     taken = await _taken_names(plane, permit, f"{folder}{slash}", name)
@@ -87,7 +76,7 @@ async def hold_free_name(plane: DataPlane, snapshot: Snapshot, permit: Permit) -
         key = f"{folder}{slash}{free}"
         if key in taken:
             continue
-        await move_to(plane, permit, check_key(key))
+        await plane.move_to(permit, check_key(key))
         held = HeldName.of(plane, permit.route)
         if not await held.take(closed=closed):
             continue

@@ -56,6 +56,7 @@ ASKED: Final = frozenset(
         "upload-checksum",
         "upload-concat",
         "upload-defer-length",
+        "upload-key",
         "upload-length",
         "upload-metadata",
         "upload-offset",
@@ -90,6 +91,7 @@ _METADATA_LIMIT: Final = 2048
 _NUMBER: Final = re.compile(r"\d{1,16}", re.ASCII)
 _UPLOAD: Final = re.compile(r"[0-9a-f]{48}", re.ASCII)
 _ADDRESS: Final = re.compile(r"[\x21-\x3e\x40-\x7e]*\?upload=([0-9a-f]{48})", re.ASCII)
+_KEY: Final = re.compile(r"\d{9,11}-[0-9a-f]{32,64}", re.ASCII)
 _PAIR: Final = re.compile(r"([\x21-\x2b\x2d-\x7e]{1,128})(?: ([A-Za-z0-9+/]*={0,2}))?", re.ASCII)
 _MOST_PARTIALS: Final = 100
 _CONCAT_LIMIT: Final = 4096
@@ -191,8 +193,21 @@ def _creation(raw: RawRequest, concat: str) -> UploadStep:
         content_type=kind if _MEDIA_TYPE.fullmatch(kind) else None,
         checksum=_checksum(raw),
         concat=concat,
+        key=_key(raw),
         partials=partials,
     )
+
+
+def _key(raw: RawRequest) -> str | None:
+    """`Upload-Key`: the second in which a client began an upload, and 128 random bits or more in hex.
+
+    Raises:
+        Refused: BAD_ARGUMENT for another text.
+    """
+    key = _once(raw, "upload-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Refused(Reason.BAD_ARGUMENT, "Upload-Key is not a second and random hex digits: 1790000000-0123…")
+    return key
 
 
 def _partials(raw: RawRequest, concat: str) -> tuple[str, ...]:

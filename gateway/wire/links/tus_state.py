@@ -10,6 +10,7 @@ end is only as good as what it has beyond it.
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Final
 
 from gateway.core.reasons import Reason, UpstreamFailed
@@ -20,6 +21,7 @@ __all__ = [
     "UPLOAD_SECONDS",
     "UploadState",
     "expiry_of",
+    "keyed_upload",
     "lease_key",
     "new_upload",
 ]
@@ -31,6 +33,7 @@ UPLOAD_SECONDS: Final = 24 * 3600
 """How long an upload may rest, unless its link ends before."""
 
 _ID_BYTES: Final = 18
+_SKEW: Final = 7 * 24 * 3600
 _LATER: Final = frozenset({"done_at", "etag", "sent"})
 """What an older gateway does not know, and reads only where it is needed."""
 
@@ -41,6 +44,16 @@ def new_upload(now: float, entropy: bytes) -> str:
     It begins with the first expiry, so that listings show the oldest first.
     """
     return f"{int(now) + UPLOAD_SECONDS:012x}{entropy[:_ID_BYTES].hex()}"
+
+
+def keyed_upload(key: str, grant_id: str, now: float) -> str:
+    """The id of an upload whose client has chosen a key (`UploadStep.key`): the same whenever it is asked for again.
+
+    A key that says another time than about now has an id that is swept first.
+    """
+    began = int(key.partition("-")[0])
+    expiry = began + UPLOAD_SECONDS if abs(began - now) <= _SKEW else 0
+    return f"{expiry:012x}{sha256(f'{grant_id} {key}'.encode()).hexdigest()[: 2 * _ID_BYTES]}"
 
 
 def expiry_of(upload: str) -> float:

@@ -1,0 +1,92 @@
+"""What an upload is by now, and a creation whose answer was lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.core.intake import Intake
+from tests.data.harness import NOW, Rig
+from tests.data.uploading import WRITE, create, later, metadata, offset, patch
+
+KEY = f"{int(NOW)}-{'0a' * 16}"
+NAMED = metadata(filename="a.txt")
+
+
+@pytest.fixture
+async def rig(uploads: Rig) -> Rig:
+    return uploads
+
+
+@pytest.mark.parametrize("rename", [False, True])
+@pytest.mark.parametrize("length", [0, 6])
+async def test_a_creation_that_is_asked_for_again_is_the_same(rig: Rig, length: int, rename: bool) -> None:
+    """Who did not get the answer gets it: the same address, one use, one file and one object, an empty one as well."""
+    intake = Intake(max_files=1, rename=rename)
+    token, grant = await rig.granted(prefix="in/", actions=WRITE, uses=1, intake=intake)
+    told = {"Upload_Metadata": NAMED, "Upload_Key": KEY}
+    first, second = [await create(rig, f"/s/{token}", length, **told) for _ in "ab"]
+    assert (201, 201) == (first.status, second.status)
+    assert first.header("location") == second.header("location")
+    if length:
+        assert 204 == (await patch(rig, first.header("location") or "", 0, b"abc")).status
+        third = await create(rig, f"/s/{token}", length, **told)
+        assert "3" == third.header("upload-offset")
+        assert 204 == (await patch(rig, third.header("location") or "", 3, b"def")).status
+    assert b"abcdef"[:length] == rig.store.stored("inside/in/a.txt")
+    assert 1 == sum(".gateway" not in key for _, key in rig.store.objects)
+    assert 1 == await rig.used(grant)
+    assert 410 == (await create(rig, f"/s/{token}", 1, Upload_Metadata=NAMED)).status
+
+
+async def test_a_key_is_for_one_upload(rig: Rig) -> None:
+    """Of one link, with one length and metadata; another link's uploads are not found by it."""
+    token = await rig.link(prefix="in/", actions=WRITE)
+    got = await create(rig, f"/s/{token}", 6, Upload_Metadata=NAMED, Upload_Key=KEY)
+    assert 201 == got.status
+    for length, name in ((7, "a.txt"), (6, "b.txt")):
+        again = await create(rig, f"/s/{token}", length, Upload_Metadata=metadata(filename=name), Upload_Key=KEY)
+        assert 400 == again.status
+    other = await create(
+        rig, f"/s/{await rig.link(prefix='in/', actions=WRITE)}", 6, Upload_Metadata=NAMED, Upload_Key=KEY
+    )
+    assert got.header("location").partition("=")[2] != other.header("location").partition("=")[2]
+
+
+@pytest.mark.parametrize("key", ["", "x", "1-0a", f"{int(NOW)}-XY", f"{int(NOW)}-{'0a' * 15}", "0a" * 20])
+async def test_a_key_that_could_be_guessed_is_refused(rig: Rig, key: str) -> None:
+    """400, before anything is written down."""
+    token = await rig.link(prefix="in/", actions=WRITE)
+    assert 400 == (await create(rig, f"/s/{token}", 6, Upload_Metadata=NAMED, Upload_Key=key)).status
+    assert {} == rig.store.objects
+
+
+@pytest.mark.parametrize("began", [100_000_000, 99_999_999_999])
+async def test_a_clock_that_is_wrong_is_no_obstacle(rig: Rig, began: int) -> None:
+    """The upload goes on as any other, and its record is none that is never swept."""
+    token = await rig.link(prefix="in/", actions=WRITE)
+    got = await create(rig, f"/s/{token}", 3, Upload_Metadata=NAMED, Upload_Key=f"{began}-{'0a' * 16}")
+    assert "upload=000000000000" in (got.header("location") or "")
+    assert 0 == await offset(rig, got.header("location") or "")
+    assert 204 == (await patch(rig, got.header("location") or "", 0, b"abc")).status
+
+
+async def test_two_at_once_are_one(rig: Rig) -> None:
+    """The one that comes while the other runs is told to come again."""
+    token = await rig.link(prefix="in/", actions=WRITE)
+    told = {"Upload_Metadata": NAMED, "Upload_Key": KEY}
+    got = await asyncio.gather(*(create(rig, f"/s/{token}", 3, **told) for _ in range(5)))
+    assert {201, 423} >= {one.status for one in got}
+    assert 1 == len({one.header("location") for one in got if one.status == 201})
+    assert 1 == len(rig.store.objects)
+
+
+async def test_an_upload_that_has_expired_is_thrown_away(rig: Rig) -> None:
+    """By who looks at it first, who is told that it was there."""
+    token = await rig.link(prefix="in/", actions=WRITE)
+    got = await create(rig, f"/s/{token}", 3, Upload_Metadata=NAMED)
+    await later(rig, 25 * 3600)
+    for status in (410, 404):
+        assert status == (await rig.ask("HEAD", got.header("location") or "", {"Tus-Resumable": "1.0.0"})).status
+    assert {} == rig.store.objects

@@ -1,0 +1,178 @@
+"""The upload page in a real browser: files, folders, a network that fails, a tab that is closed."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.e2e.cutting import CuttingProxy
+from tests.e2e.place import Place, noise
+
+_FILES, _FOLDERS, _CUTS = 500, 40, 10
+
+
+def opened(context: BrowserContext, address: str) -> tuple[Page, list[str]]:
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
+    page.goto(address)
+    return page, complaints
+
+
+def left(page: Page) -> int:
+    return int(page.locator("#send").get_attribute("data-left") or 0)
+
+
+def until_sent(page: Page, seconds: float = 60) -> None:
+    page.locator("#send[data-left='0']").wait_for(timeout=1000 * seconds)
+
+
+def failed(page: Page) -> list[str]:
+    return page.locator("li:has(.bad)").all_inner_texts()
+
+
+def digests(page: Page) -> dict[str, str]:
+    """What the receipt says: each file's SHA-256 by its name."""
+    rows = page.locator("li[data-sha256]").evaluate_all(
+        "rows => rows.map(r => [r.firstChild.textContent, r.dataset.sha256])"
+    )
+    return {name.rpartition(" (")[0]: digest for name, digest in rows}
+
+
+def folder_of_files(root: Path) -> dict[str, bytes]:
+    """Five hundred small files in forty folders, by their names as a page sees them."""
+    chance = random.Random(5)
+    bodies: dict[str, bytes] = {}
+    for number in range(_FILES):
+        name = f"all/{number % _FOLDERS:02d} größe/file {number}.bin"
+        bodies[name] = chance.randbytes(chance.choice((0, 1, 300, 5000, 60_000)))
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(bodies[name])
+    return bodies
+
+
+def test_files_are_sent_with_a_receipt(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """Several at once; each is stored byte for byte, and the receipt names its SHA-256."""
+    bodies = {"one.txt": b"hello", "two.bin": noise(700_000), "größe 3.pdf": noise(20_000), "empty": b""}
+    for name, body in bodies.items():
+        (tmp_path / name).write_bytes(body)
+    link = weed.link(prefix="page/", actions=["write"], message="Please\nsend all.", undo="10m")
+    page, complaints = opened(browser.new_context(), link.url)
+    assert page.get_by_text("send all.").is_visible()
+    assert not page.locator("#plain").is_visible()
+    page.locator("#files").set_input_files([tmp_path / name for name in bodies])
+    until_sent(page)
+    assert [] == failed(page)
+    assert bodies == {name: weed.stored(f"page/{name}") for name in bodies}
+    assert {name: sha256(body).hexdigest() for name, body in bodies.items()} == digests(page)
+    page.locator("li", has_text="one.txt").get_by_role("button").click()
+    page.get_by_text("Taken back").wait_for()
+    assert weed.stored("page/one.txt") is None
+    assert [] == complaints
+
+
+def test_five_hundred_files_through_a_network_that_fails(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """In forty folders, cut ten times, the tab closed once: every file is there, byte for byte."""
+    bodies = folder_of_files(tmp_path)
+    link = weed.link(prefix="many/", actions=["write"])
+    with CuttingProxy(int(weed.gateway.data.rpartition(":")[2])) as network:
+        address = link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}")
+        context = browser.new_context()
+        page, complaints = opened(context, address)
+        page.locator("#folder").set_input_files(tmp_path / "all")
+        total = page.locator("li").count()
+        assert _FILES == total
+        for number in range(1, _CUTS + 1):
+            goal = _FILES - number * 30
+            until(page, lambda page=page, goal=goal: left(page) < goal)
+            network.cut()
+            if number == _CUTS // 2:
+                page.close()
+                page, complaints = opened(context, address)
+                page.locator("#folder").set_input_files(tmp_path / "all")
+                assert _FILES == page.locator("li").count()
+        until_sent(page, 90)
+        assert _CUTS == network.cuts
+    assert [] == failed(page)
+    assert [] == complaints
+    wrong = [name for name, body in bodies.items() if weed.stored(f"many/{name}") != body]
+    assert [] == wrong
+    assert {name: sha256(body).hexdigest() for name, body in bodies.items()} == digests(page)
+
+
+def test_a_large_file_goes_on_where_it_was(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """After a cut, a pause and a closed tab; what was stored is not sent again."""
+    body = noise(60_000_000)
+    (tmp_path / "large.bin").write_bytes(body)
+    link = weed.link(prefix="large/", actions=["write"])
+    with CuttingProxy(int(weed.gateway.data.rpartition(":")[2])) as network:
+        address = link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}")
+        context = browser.new_context()
+        page, _ = opened(context, address)
+        page.locator("#files").set_input_files(tmp_path / "large.bin")
+        until(page, lambda: network.carried > 15_000_000)
+        network.cut()
+        until(page, lambda: network.carried > 30_000_000)
+        page.locator("[data-pause]").click()
+        page.get_by_role("button", name="Go on").wait_for()
+        page.close()
+        page, _ = opened(context, address)
+        page.locator("#files").set_input_files(tmp_path / "large.bin")
+        until_sent(page)
+        assert [] == failed(page)
+        assert network.carried < 1.6 * len(body)
+    assert body == weed.stored("large/large.bin")
+
+
+def until(page: Page, holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait while the page goes on."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to that"
+        page.wait_for_timeout(10)
+
+
+def test_a_refused_file_says_why(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """In the gateway's words; the others are sent, and it is not tried again and again."""
+    (tmp_path / "a.txt").write_bytes(b"text")
+    (tmp_path / "b.bin").write_bytes(b"\x7fELF" + bytes(100))
+    weed.put("refused/c.txt", b"there")
+    (tmp_path / "c.txt").write_bytes(b"text")
+    link = weed.link(prefix="refused/", actions=["write"], types=["text/plain"])
+    page, _ = opened(browser.new_context(), link.url)
+    page.locator("#files").set_input_files([tmp_path / name for name in ("a.txt", "b.bin", "c.txt")])
+    until_sent(page)
+    said = "\n".join(failed(page))
+    assert 2 == len(failed(page))
+    assert "Files of this type are not taken here." in said
+    assert "An object with this name exists already." in said
+    assert (b"text", None) == (weed.stored("refused/a.txt"), weed.stored("refused/b.bin"))
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_link_that_gives_and_takes_shows_both(weed: Place, browser: Browser, tmp_path: Path, scripts: bool) -> None:
+    """What is there, and a way in; without scripts several files go in one form, with a receipt."""
+    weed.put("both/there.txt", b"x")
+    for name in ("p.txt", "q.txt"):
+        (tmp_path / name).write_bytes(name.encode())
+    link = weed.link(prefix="both/", actions=["read", "list", "write"])
+    page, complaints = opened(browser.new_context(java_script_enabled=scripts), link.url)
+    assert page.get_by_role("link", name="there.txt").is_visible()
+    if scripts:
+        page.locator("#files").set_input_files([tmp_path / name for name in ("p.txt", "q.txt")])
+        until_sent(page)
+    else:
+        page.locator("#file").set_input_files([tmp_path / name for name in ("p.txt", "q.txt")])
+        page.locator("#plain button").click()
+        assert all(sha256(name.encode()).hexdigest() in page.content() for name in ("p.txt", "q.txt"))
+    assert [b"p.txt", b"q.txt"] == [weed.stored(f"both/{name}") for name in ("p.txt", "q.txt")]
+    for name in ("p.txt", "q.txt"):
+        weed.store.client().delete_object(Bucket=weed.real_bucket, Key=f"inside/both/{name}")
+    assert [] == complaints
