@@ -121,7 +121,7 @@ def test_pages_obey_their_own_policy(make: Callable[[str], Page]) -> None:
     assert "frame-ancestors 'none'" in csp(page)
     reader = Reader(page)
     for script in reader.all("script"):
-        assert f"script-src '{script['integrity']}'" in csp(page)
+        assert f"'{script['integrity']}'" in re.search("script-src ([^;]*);", csp(page))[1].split()
         assert "module" == script["type"]
     for _, attributes in reader.tags:
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
