@@ -1097,7 +1097,7 @@ NOT_COUNTED = {
         wire.links.tus:version_fields
     """,
     _CONSTANT: """
-        wire.s3.response_headers:asks_download
+        wire.s3.response_headers:asks_download wire.s3.digests:whole_sha256 wire.s3.digests:repr_digest
         wire.http.answer_head:has_no_body wire.s3.calls:require_version wire.sig.checksums:register_crc wire.s3.operations:methods_of
         pages.languages:languages wire.replies:retry_after_field wire.replies:store_reason
         wire.replies:title_of wire.sig.sigv4:SigningKeys wire.sig.sigv4:require_fresh wire.links.tus:expires_field wire.links.tus_state:lease_key

@@ -10,8 +10,6 @@ the page. Texts are made in a thread, so that the work of one does not hold up o
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
-from binascii import Error as NotBase64
 from typing import Final
 
 from gateway.core.grant import Grant
@@ -24,6 +22,7 @@ from gateway.data.state.transfers import Permit
 from gateway.pages.previews import READ_AT_MOST, Kind, Preview, kind_of, preview_of
 from gateway.wire.http.media import OCTETS, SHOWN_TYPES, read_type
 from gateway.wire.replies import store_reason
+from gateway.wire.s3.digests import whole_sha256
 
 __all__ = ["LARGEST_PICTURE", "Subject", "is_free", "look_at", "preview", "read_text"]
 
@@ -76,20 +75,8 @@ async def look_at(plane: DataPlane, grant: Grant, permit: Permit) -> Subject:
             essence=kind.essence,
             etag=answer.headers.get("etag"),
             encoded=bool(answer.headers.get("content-encoding", "").removeprefix("aws-chunked")),
-            sha256=_sha256(answer),
+            sha256=(whole_sha256(answer.headers) or b"").hex(),
         )
-
-
-def _sha256(answer: Answer) -> str:
-    """The digest of the whole object; what is one of its parts' digests says nothing to a person."""
-    given = answer.headers.get("x-amz-checksum-sha256", "")
-    if answer.headers.get("x-amz-checksum-type", "FULL_OBJECT") != "FULL_OBJECT":
-        return ""
-    try:
-        digest = b64decode(given, validate=True)
-    except (NotBase64, ValueError):
-        return ""
-    return digest.hex() if len(digest) == 32 else ""
 
 
 async def preview(plane: DataPlane, route: Route, subject: Subject, name: str) -> Preview | None:

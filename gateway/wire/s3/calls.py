@@ -202,6 +202,9 @@ def upstream_call(
         if request.operation in _MAKES_UNSEEN:
             require_kept(route, None)
     headers = _object_headers(row, request, capabilities)
+    asked_of = request.operation is Operation.HEAD_OBJECT and isinstance(request.place, LinkPlace)
+    if asked_of and Capability.CHECKSUM_HEADERS in capabilities:
+        headers["x-amz-checksum-mode"] = "ENABLED"  # for `Repr-Digest`, which nobody knows to ask for
     if only_new and row.condition is not None:
         _need(capabilities, row.condition, "an upload that must not replace an object")
         headers["if-none-match"] = "*"

@@ -20,6 +20,7 @@ from gateway.wire.http.disposition import content_disposition
 from gateway.wire.http.fields import META_NAME, UNPRINTABLE
 from gateway.wire.http.media import OCTETS, SHOWN_TYPES, read_type, sandbox_of
 from gateway.wire.replies import LINK_HEADERS
+from gateway.wire.s3.digests import repr_digest
 from gateway.wire.s3.operations import RESPONSE_OVERRIDES
 
 __all__ = ["ANSWERED", "ANSWERED_BY_LINKS", "asks_download", "response_headers"]
@@ -115,11 +116,12 @@ def _for_link(answer: Answer, request: ObjectRequest, filename: str, content_typ
     if answer.status not in {206, 416}:
         shown.pop("Content-Range", None)
     kind = read_type(content_type or shown.pop("Content-Type", OCTETS))
+    digest = repr_digest(answer.headers) if answer.status == 200 else ()
     if answer.status in _WITH_OBJECT:
         inline = kind.essence in SHOWN_TYPES and not asks_download(request)
         shown["Content-Type"] = kind.shown if inline else kind.written
         shown["Content-Disposition"] = content_disposition("inline" if inline else "attachment", filename)
-    return [*shown.items(), *LINK_HEADERS, ("Content-Security-Policy", sandbox_of(kind.essence))]
+    return [*shown.items(), *digest, *LINK_HEADERS, ("Content-Security-Policy", sandbox_of(kind.essence))]
 
 
 def asks_download(request: ObjectRequest) -> bool:

@@ -144,6 +144,18 @@ async def test_a_digest_of_the_whole_object_is_shown(rig: Rig) -> None:
         assert shown is (sha256(b"hello").hexdigest() in got.text)
 
 
+async def test_a_program_that_looks_is_told_the_digest(rig: Rig) -> None:
+    """By HEAD, for which the store is asked for it where it knows what that is; never on a part of the object."""
+    digest = b64encode(sha256(b"hello").digest()).decode()
+    rig.store.hold("inside/a.txt", b"hello", x_amz_checksum_sha256=digest)
+    token = await rig.link()
+    got = await rig.ask("HEAD", f"/s/{token}")
+    assert f"sha-256=:{digest}:" == got.header("repr-digest")
+    assert ("x-amz-checksum-mode", "ENABLED") in rig.store.seen[-1].call.headers
+    part = await rig.ask("GET", f"/s/{token}", {"Range": "bytes=1-2"})
+    assert (206, None) == (part.status, part.header("repr-digest"))
+
+
 @pytest.mark.parametrize("body", [b"\0\1\2", b""])
 async def test_what_is_no_text_has_no_preview(rig: Rig, body: bytes) -> None:
     """Whatever its type says; the page stands without."""
