@@ -179,6 +179,8 @@ def _members(chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 def format_scopes(item: Mapping[str, Any]) -> str:
     """Where it may do what, on one line."""
+    if item.get("link"):
+        return f"what {item['link']} may"
     parts = []
     for scope in item.get("scopes") or ({"bucket": None, "prefix": None, "keys": None, "actions": None},):
         may = ",".join(scope["actions"] or ("all",))

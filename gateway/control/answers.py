@@ -510,7 +510,7 @@ def _key_members(held: CountedGrant, now: float, policy: Policy) -> dict[str, ob
         "bytes_used": usage.moved if grant.counted else None,
         "cidrs": [str(network) for network in grant.cidrs],
         "rate": format_rate(grant.rate),
-        "rules": [rule.name for rule in rules_counting(policy, grant)],
+        "rules": [] if grant.link is not None else [rule.name for rule in rules_counting(policy, grant)],
         "role": None if asked is None else asked.role or None,
         "session_name": None if asked is None else asked.name or None,
         "session_policy": None if grant.session_policy is None else grant.session_policy.text,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from gateway.cli.keys import format_scopes
+
 
 def test_create_prints_what_a_shell_takes(terminal):
     """Two assignments on standard output, the id for a person."""
@@ -115,3 +117,9 @@ def test_an_edit_says_something_and_names_an_id(terminal):
     )
     assert [2] * 4 == [terminal.run("key", *words).exit_code for words in wrong]
     assert 4 == terminal.run("key", "show", "k_11111111111111111").exit_code
+
+
+def test_a_key_that_stands_for_a_link_says_so() -> None:
+    """It never looks like one that may do all that its app may."""
+    assert "what l_1 may" == format_scopes({"link": "l_1", "scopes": None})
+    assert "all" == format_scopes({"link": None, "scopes": None})

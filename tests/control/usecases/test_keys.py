@@ -48,6 +48,7 @@ async def test_the_credentials_of_a_link_are_the_links_to_change(desk: Desk) -> 
         assert secret not in repr(key)
     path = f"/v1/keys/{key.grant.id}"
     shown = (await desk.ask("GET", path)).json
+    assert [] == shown["rules"]
     assert (made["id"], f"link:{made['id']}", made["owner"]) == (shown["link"], shown["issued_by"], shown["owner"])
     assert made["id"] in (await desk.ask("PATCH", path, {"label": "x"})).text
     for act in ("suspend", "resume"):
