@@ -108,3 +108,23 @@ async def test_a_user_behind_the_proxy_has_their_own() -> None:
         assert 200 == (await desk.ask("GET", "/healthz", headers={"X-User": ""})).status
         desk.token = ADMIN
         assert 2 == len((await desk.ask("GET", "/v1/links")).json["links"])
+
+
+async def test_the_proxys_groups_count_for_rules() -> None:
+    """From our proxies alone: a link stands on them, and without the header there is none."""
+    theirs = rule("finance", "group:finance", "read share", "reports/**", links=LinkLimits(max_uses=9))
+    policy = POLICY.__class__(backends=POLICY.backends, buckets=POLICY.buckets, rules=(*POLICY.rules, theirs))
+    body = {"bucket": "reports", "key": "a", "uses": 1}
+    for networks, groups, status in (
+        ("127.0.0.0/8", "ops, finance", 201),
+        ("127.0.0.0/8", "ops", 403),
+        ("127.0.0.0/8", "", 403),
+        ("10.0.0.0/8", "finance", 401),
+    ):
+        proxy = ProxyRules("x-user", "x-groups", (ip_network(networks),))
+        async with serving(proxy=lambda proxy=proxy: proxy, policy=lambda: policy) as desk:
+            desk.token = None
+            headers = {"X-User": "ann@acme.example", "X-Groups": groups}
+            made = await desk.ask("POST", "/v1/links", body, headers=headers)
+            assert status == made.status, (networks, groups, made.text)
+            assert status != 201 or ["finance", "ops"] == made.json["groups"]
