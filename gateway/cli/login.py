@@ -83,7 +83,8 @@ def logout(*, as_json: bool) -> None:
 def _choose_offer(place: Place, issuer: str | None) -> Offer:
     from gateway.cli.oidc import Offer
 
-    said: list[dict[str, Any]] = Control(place.url, "", ca_file=place.ca_file).call("GET", "/v1/sign-in")["issuers"]
+    api = Control(place.url, "", ca_file=place.ca_file)
+    said: list[dict[str, Any]] = api.call("GET", "/v1/sign-in", missing={"issuers": []})["issuers"]
     offers = {
         str(one["issuer"]): Offer(one["issuer"], one["client_id"], one["audience"], tuple(one["scopes"]))
         for one in said

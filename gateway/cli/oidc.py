@@ -182,7 +182,7 @@ def ask_on_a_device(
         ends, pause = monotonic() + float(said["expires_in"]), float(said.get("interval", _PATIENCE))
     except (KeyError, TypeError, ValueError):
         fail(f"The issuer refuses: {_describe(said)}." if status != 200 else "The issuer's answer names no code.")
-    show(str(said.get("verification_uri_complete") or address), shown)
+    show(_make_printable(str(said.get("verification_uri_complete") or address)), _make_printable(shown))
     while True:
         wait(max(pause, 1.0))
         if monotonic() >= ends:
@@ -326,7 +326,8 @@ def _ask(
 def _require_safe(url: object) -> None:
     """Raises click.exceptions.Exit for an address on the way to which others can read or answer."""
     try:
-        parts = urlsplit(url if isinstance(url, str) else "")
+        shown = isinstance(url, str) and url.isascii() and url.isprintable() and " " not in url
+        parts = urlsplit(str(url) if shown else "")
         safe = bool(parts.hostname) and (
             parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)
         )
@@ -339,5 +340,9 @@ def _require_safe(url: object) -> None:
 def _describe(said: Mapping[str, Any]) -> str:
     """What an issuer says of an error; its own words, on one line."""
     words = [str(said.get(name)) for name in ("error", "error_description") if said.get(name)]
-    text = ": ".join(words) or "it does not say why"
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:300].rstrip(". ")
+    return _make_printable(": ".join(words) or "it does not say why")[:300].rstrip(". ")
+
+
+def _make_printable(text: str) -> str:
+    """What others wrote moves no cursor."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -178,6 +178,8 @@ def test_the_token_for_the_gateways_audience_is_taken(provider: Provider, offer:
         ({"authorization_endpoint": "http://other.example/authorize"}, "no https address"),
         ({"device_authorization_endpoint": "file:///etc/passwd"}, "no https address"),
         ({"revocation_endpoint": 5}, "no https address"),
+        ({"authorization_endpoint": "https://a.example/\x1b[2J"}, "no https address"),
+        ({"authorization_endpoint": "https://a.example/ b"}, "no https address"),
         ({"code_challenge_methods_supported": ["plain"]}, "no PKCE with S256"),
     ],
 )
@@ -257,6 +259,20 @@ def test_an_issuer_without_devices_is_told(provider: Provider, offer: Offer, cap
     """And what to do instead."""
     provider.document = {"device_authorization_endpoint": None}
     assert "leave --device out" in refusal(capsys, ask_on_a_device, discover(offer, None), show=lambda *_: None)
+
+
+def test_what_an_issuer_shows_moves_no_cursor(provider: Provider, issuer: Issuer, monkeypatch, capsys):
+    """The address and the code of a device flow are text."""
+    said = {"device_code": "d", "user_code": "A\x1b[2J", "verification_uri": "https://a/\r\nb", "expires_in": 1}
+    monkeypatch.setattr("gateway.cli.oidc._ask", lambda *_, **__: (200, said))
+    shown: list[str] = []
+    clock = iter((0.0, 9.0))
+    refusal(
+        capsys, ask_on_a_device, issuer, show=lambda *both: shown.extend(both), wait=lambda _: None,
+        monotonic=lambda: next(clock),
+    )  # fmt: skip
+    assert all(text.isprintable() for text in shown)
+    assert 2 == len(shown)
 
 
 def signed_in(provider: Provider, issuer: Issuer) -> Tokens:
