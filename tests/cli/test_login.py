@@ -200,7 +200,7 @@ def test_another_provider_signs_people_in(monkeypatch: pytest.MonkeyPatch) -> No
         issuer = f"http://localhost:{server.server_port}"
         users = UserRules("email", None, (NamePattern.parse("user:*@acme.example"),))
         rules = IdentityRules(issuer, "cli", None, {}, users=users)
-        monkeypatch.setattr(login_module, "_open_browser", come_back)
+        monkeypatch.setattr(login_module, "open_browser", come_back)
         changes = {
             "clients": lambda: (PublicClient(issuer, "cli", "cli", SCOPES),),
             "identity": Identity(lambda: [rules], time.time),
