@@ -6,6 +6,7 @@ Refuses to own what is special about a link (`gateway.data.links.request`), and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from gateway.core.attempt import Attempt
 from gateway.core.reasons import Reason, Refused
@@ -20,6 +21,9 @@ from gateway.wire.http.cors import actual_headers
 
 __all__ = ["read_call"]
 
+_CLASS: Final = "x-amz-storage-class"
+_USUAL: Final = "STANDARD"
+
 
 async def read_call(  # noqa: PLR0917 (what is known so far, and time and chance)
     snapshot: Snapshot,
@@ -32,7 +36,8 @@ async def read_call(  # noqa: PLR0917 (what is known so far, and time and chance
     """What this request asks for, and where.
 
     Raises:
-        Refused: OUT_OF_SCOPE, BAD_REQUEST for a path that means nothing under its link.
+        Refused: OUT_OF_SCOPE, BAD_REQUEST for a path that means nothing under its link; NOT_ALLOWED for a header that
+            no link's user may send.
     """
     if isinstance(resolved, ResolvedLink):
         # Only its grant says which bucket's rules a link's answers follow, a refusal's too.
@@ -44,6 +49,8 @@ async def read_call(  # noqa: PLR0917 (what is known so far, and time and chance
     place = request.place
     if not isinstance(place, BucketPlace):
         raise Refused(Reason.BAD_REQUEST, "a link's path without a token")
+    if resolved.credentials is not None and request.headers.get(_CLASS, _USUAL) != _USUAL:
+        raise Refused(Reason.NOT_ALLOWED, "what an object costs its owner is not for a link's user to choose")
     attempt = Attempt(
         principal=resolved.principal,
         operation=request.operation,

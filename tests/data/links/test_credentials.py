@@ -259,6 +259,33 @@ async def test_a_batch_a_copy_a_version_and_tags_are_refused(rig: Rig) -> None:
         assert (403, True) == (got.status, b"<Code>AccessDenied</Code>" in got.body)
 
 
+async def test_what_an_object_costs_is_not_theirs_to_choose(rig: Rig) -> None:
+    """Another storage class than the usual one is refused; metadata are taken."""
+    held = await hold(rig, await rig.link(prefix="2026/", actions=WRITING))
+    asked = [(), [("uploads", "")]]
+    for query, method in zip(asked, ("PUT", "POST"), strict=True):
+        body = BODY if method == "PUT" else b""
+        got = await held.ask(method, "reports/2026/a", query, body, x_amz_storage_class="GLACIER")
+        assert (403, True) == (got.status, b"AccessDenied" in got.body)
+    got = await held.ask("PUT", "reports/2026/a", (), BODY, x_amz_storage_class="STANDARD", x_amz_meta_by="me")
+    assert (200, "me") == (got.status, rig.store.seen[-1].header("x-amz-meta-by"))
+
+
+@pytest.mark.parametrize("prefix", ["", "2026/"])
+@pytest.mark.parametrize("actions", [{action} for action in (Action.READ, Action.LIST, Action.WRITE)], ids=str)
+async def test_a_folder_with_one_action_gives_them_too(rig: Rig, prefix: str, actions: set[Action]) -> None:
+    """Of a whole bucket as of a folder; for that action and no other."""
+    rig.store.hold(f"inside/{prefix}a", BODY)
+    held = await hold(rig, await rig.link(prefix=prefix, actions=actions, overwrite=True))
+    place, listing = f"reports/{prefix}a", [("prefix", prefix)] if prefix else []
+    tried = [
+        await held.status("GET", place),
+        await held.status("GET", "reports", listing),
+        await held.status("PUT", place, (), BODY),
+    ]
+    assert [200 if {action} == actions else 403 for action in (Action.READ, Action.LIST, Action.WRITE)] == tried
+
+
 async def test_an_action_that_the_link_has_not_is_refused(rig: Rig) -> None:
     rig.store.hold("inside/2026/a", BODY)
     reading = await hold(rig, await rig.link(prefix="2026/"))
