@@ -15,16 +15,17 @@ import sys
 import venv
 from pathlib import Path
 
-__all__ = ["CORE", "GROUPS", "NODE", "PLAYERS", "UPLOADS", "command", "install", "program"]
+__all__ = ["CORE", "GROUPS", "NODE", "PLAYERS", "UPLOADS", "UPPY", "command", "install", "program"]
 
 _HERE = Path(__file__).resolve().parent
 _PLACE = _HERE.parents[1] / ".tools" / "clients"
 CORE = ("core", "node")
-GROUPS = (*CORE, "bun", "frames", "go", "players", "s3fs", "tables", "tuspy", "uploads")
+GROUPS = (*CORE, "bun", "frames", "go", "players", "s3fs", "tables", "tuspy", "uploads", "uppy")
 NODE = _PLACE / "node"
 PLAYERS = _PLACE / "players"
 UPLOADS = _PLACE / "uploads"
-_NPM = {"node": _HERE, "bun": _HERE / "bun", "players": _HERE / "players", "uploads": _HERE / "uploads"}
+UPPY = _PLACE / "uppy"
+_NPM = {"node": _HERE} | {name: _HERE / name for name in ("bun", "players", "uploads", "uppy")}
 _DEBIAN = {"go": ("golang-github-minio-minio-go-v7-dev", "golang-go")}
 """Groups that are Debian's packages: minio-go's source with what it needs, and a compiler for it."""
 

@@ -9,7 +9,9 @@ import pytest
 from gateway.core.intake import Intake
 from gateway.core.lease import Usage
 from gateway.core.request import Action
-from tests.data.harness import Rig
+from gateway.stores.memory import open_memory
+from tests.data.harness import Rig, running
+from tests.data.parts_store import PartsStore
 from tests.data.raw_client import Got
 from tests.data.uploading import WRITE, create, created, patch, until_moved
 
@@ -87,6 +89,28 @@ async def test_fifty_at_once_on_ten_files_are_ten(rig: Rig, door: str) -> None:
     assert 40 == sum(one.status == 410 for one in got)
     assert 10 == sum(".gateway" not in key for _, key in rig.store.objects)
     assert 10 == (await received(rig, grant)).uses
+
+
+async def test_replicas_count_together() -> None:
+    """Fifty who send to two gateways at once, by every door, store as many files as the link may receive."""
+    state = open_memory()
+    async with running(state=state, store=PartsStore()) as one, running(state=state, store=one_store(one)) as other:
+        token, grant = await one.granted(prefix="in/", actions=WRITE, intake=Intake(max_files=10))
+        await other.plane.follower.catch_up()
+        doors = ("put", "form", "chunked", "tus")
+        sends = (
+            send((one, other)[number % 2], token, doors[number % 4], f"f{number}", b"x" * 10) for number in range(50)
+        )
+        got = await asyncio.gather(*sends)
+        assert 10 == sum(got_one.status in {201, 204} for got_one in got)
+        assert 10 == sum(".gateway" not in key for _, key in one.store.objects)
+        await other.settled()
+        assert 10 == (await received(one, grant)).uses
+
+
+def one_store(rig: Rig) -> PartsStore:
+    assert isinstance(rig.store, PartsStore)
+    return rig.store
 
 
 async def test_what_is_read_is_not_received(rig: Rig) -> None:
