@@ -285,6 +285,7 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "tells of no name": "yes" if item["blind"] else None,
         "may be taken back": item.get("undo") and f"for {item['undo']:g} s",
         "message": item.get("message"),
+        "terms": item.get("terms"),
         "asks first": "yes" if item["confirm"] else None,
         "one whole download": "yes" if item["once"] else None,
         "gives credentials": None if item["credentials"] else "no",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -46,6 +47,15 @@ def _check_undo(ctx: click.Context, param: click.Parameter, value: str | None) -
     return value if value in {None, NONE} else SPAN.convert(value, param, ctx)
 
 
+def _read_terms(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is None or not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{value[1:]} cannot be read as a text: {error}.") from None
+
+
 _OF_BOTH: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
         "--expires",
@@ -80,6 +90,9 @@ _OF_LINKS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option("--blind/--no-blind", default=None, help="Whether nobody is told that a name is taken."),
     click.option("--undo", callback=_check_undo, help="How long an uploader may take a file back: 15m; none."),
     click.option("--message", help="What the upload page says to people."),
+    click.option(
+        "--terms", callback=_read_terms, help="What has to be accepted before any use: a text, or @FILE; none."
+    ),
     click.option(
         "--confirm/--no-confirm",
         default=None,
@@ -117,7 +130,18 @@ _OF_KEYS: Final[tuple[Callable[[Any], Any], ...]] = tuple(
         ("delete", "delete"),
     )
 )
-_TEXTS: Final = ("label", "filename", "content_type", "etag", "rate", "names", "undo", "message", "on_conflict")
+_TEXTS: Final = (
+    "label",
+    "filename",
+    "content_type",
+    "etag",
+    "rate",
+    "names",
+    "undo",
+    "message",
+    "on_conflict",
+    "terms",
+)
 _SWITCHES: Final = ("overwrite", "blind", "confirm", "once", "credentials")
 
 

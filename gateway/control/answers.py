@@ -180,6 +180,7 @@ class LinkView(_GrantView):
     blind: bool
     undo: float | None
     message: str | None
+    terms: str | None
     confirm: bool
     once: bool
     credentials: bool
@@ -479,6 +480,7 @@ def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
         "blind": intake.blind,
         "undo": intake.undo,
         "message": intake.message,
+        "terms": grant.terms,
         "confirm": grant.confirm,
         "once": grant.once,
         "credentials": grant.credentials,

@@ -32,7 +32,18 @@ from gateway.schema.quantities import (
     UndoTime,
     Uses,
 )
-from gateway.schema.texts import ContentType, Cursor, EntityTag, Filename, Group, MediaType, Message, NamesText, Text
+from gateway.schema.texts import (
+    ContentType,
+    Cursor,
+    EntityTag,
+    Filename,
+    Group,
+    MediaType,
+    Message,
+    NamesText,
+    TermsText,
+    Text,
+)
 
 __all__ = [
     "ApprovalQuery",
@@ -61,6 +72,7 @@ _OF_A_LINK: Final = (
     "confirm",
     "once",
     "credentials",
+    "terms",
     "owner",
     "filename",
     "content_type",
@@ -128,6 +140,7 @@ class _LinkFields(GrantFields):
     once: StrictBool | None = None
     credentials: StrictBool | None = None
     shows: Annotated[list[Shown], Field(max_length=8)] | None = None
+    terms: TermsText | None = None
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -82,6 +82,7 @@ class RecordView(View):
     bytes_in: int
     bytes_out: int
     fresh_use: bool
+    terms: Annotated[str, Field(description="The mark of the terms that were accepted for it; empty without terms")]
 
     @classmethod
     def of(cls, record: Record) -> Self:

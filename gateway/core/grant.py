@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import field
 from enum import StrEnum
+from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Protocol
 
@@ -116,6 +117,7 @@ class Grant:
     (`gateway.core.link_credentials`).
     `intake` is what a link wants of the files that come in through it.
     `etag`, with its quotes, is the one version of the object that the link is for; None means whatever is there.
+    `terms` are what has to be accepted before a link is used.
     `sealed` is a key's secret, encrypted under its id.
     `session_hash` is set for short-lived keys that must come with a session token; `source` is what one came from
     (`gateway.core.source`), and `session_policy` what it may do of that which its app may.
@@ -154,6 +156,7 @@ class Grant:
     filename: str | None = None
     content_type: str | None = None
     etag: str | None = None
+    terms: str | None = None
     shows: frozenset[Shown] = frozenset()
     rule: str | None = None
     suspended_at: float | None = None
@@ -211,6 +214,16 @@ class Grant:
         if self.kind is GrantKind.LINK:
             return Action.WRITE in self.actions
         return not self.narrowed or any(not part.actions or Action.WRITE in part.actions for part in self.narrowed)
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether something has to come with the token, or with each use of it, before it is worth anything."""
+        return self.password is not None or self.terms is not None
+
+    @property
+    def terms_mark(self) -> str:
+        """By what these terms are known from others: in cookies and records; "" where there are none."""
+        return "" if self.terms is None else sha256(f"terms:{self.id}:{self.terms}".encode()).hexdigest()[:32]
 
     def released_under(self, rule: str) -> bool:
         """Whether somebody approved of it under the rule of this name."""

@@ -117,8 +117,8 @@ def _write_secret(grant: Grant) -> dict[str, Any]:
 
 
 def _write_unbegun(grant: Grant) -> dict[str, Any]:
-    """What says that a grant stands on groups, is not approved yet, or suspended, and when it begins for whoever knows
-    what that is."""
+    """What says that a grant stands on groups, has terms, is not approved yet, or suspended, and when it begins for
+    whoever knows what that is."""
     written: dict[str, Any] = {}
     begins = grant.not_before
     if grant.intake != ANY_FILES:
@@ -126,6 +126,8 @@ def _write_unbegun(grant: Grant) -> dict[str, Any]:
         begins = _NEVER if grant.intake.narrows else begins
     if grant.groups:
         written["groups"], begins = [list(grant.groups), begins], _NEVER
+    if grant.terms is not None:
+        written["terms"], begins = [grant.terms, begins], _NEVER
     if grant.waiting is not None:
         written["waiting"], begins = [*grant.waiting, begins], _NEVER
     if grant.suspended_at is not None:
@@ -166,6 +168,7 @@ def _grant_of(row: GrantRow) -> Grant:
     chosen |= {name: document.get(name, False) for name in _SWITCHES}
     suspended_at, suspended_by, begins = document.get("suspended", (None, "", chosen["not_before"]))
     since, until, asked_by, begins = document.get("waiting", (None, None, (), begins))
+    terms, begins = document.get("terms", (None, begins))
     groups, begins = document.get("groups", ((), begins))
     intake, chosen["not_before"] = _read_intake(document, begins)
     scope, rate = document.get("scope"), document.get("rate")
@@ -191,6 +194,7 @@ def _grant_of(row: GrantRow) -> Grant:
         session_hash=None if session_hash is None else SecretHash(bytes.fromhex(session_hash)),
         source=tuple(document.get("source", ())),
         groups=tuple(groups),
+        terms=terms,
         intake=intake,
         session_policy=None if session_policy is None else read_session_policy(session_policy),
         credentials=document.get("credentials", True),

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     PASSWORD_REQUIRED = "password_required"  # noqa: S105
     PASSWORD_WRONG = "password_wrong"  # noqa: S105
     NOT_CONFIRMED = "not_confirmed"
+    TERMS_NOT_ACCEPTED = "terms_not_accepted"
     NO_CREDENTIALS = "no_credentials"
     # the policy does not allow it
     NOT_ALLOWED = "not_allowed"
@@ -276,6 +277,13 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         "AccessDenied",
         403,
         "This link gives no S3 credentials: a link for one whole download never does, and others may be made so.",
+        s3_text=_DENIED,
+    ),
+    Reason.TERMS_NOT_ACCEPTED: PublicAnswer(
+        403,
+        "AccessDenied",
+        403,
+        "This link has terms: read them on its page in a browser. To ask with ?accept_terms=1 is to accept them.",
         s3_text=_DENIED,
     ),
     Reason.NOT_ALLOWED: PublicAnswer(403, "AccessDenied", 403, _DENIED),

@@ -28,7 +28,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What happened, counted on bytes actually moved. Instants in seconds since the epoch, durations in seconds."""
+    """What happened, counted on bytes actually moved. Instants in seconds since the epoch, durations in seconds.
+
+    `terms` is the mark of those that were accepted for it (`Grant.terms_mark`), "" where there were none.
+    """
 
     request_id: str
     at: float
@@ -46,6 +49,7 @@ class Record:
     bytes_in: int = 0
     bytes_out: int = 0
     fresh_use: bool = False
+    terms: str = ""
 
 
 @dataclass(frozen=True, slots=True)

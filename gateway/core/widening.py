@@ -115,7 +115,7 @@ _NO_MORE: Final[Mapping[str, Callable[[Any, Any], bool]]] = MappingProxyType(
         # what policy and approval themselves write
         **dict.fromkeys(("rule", "waiting", "approvals", "suspended_at", "suspended_by"), _always),
         **dict.fromkeys(("expires_at", "uses", "budget", "max_size"), _at_most),
-        **dict.fromkeys(("password", "etag"), _was_none),
+        **dict.fromkeys(("password", "etag", "terms"), _was_none),
         **dict.fromkeys(("confirm", "once"), _is_on),
         **dict.fromkeys(("overwrite", "credentials"), _is_off),
         "intake": lambda old, new: new.within(old),

@@ -102,7 +102,8 @@ class LinkCall:
     `grant` is the one that was presented, as it was at the feed's position `as_of`: what may be done with it now is the
     permit's to know. `takes_use` is false for a page. `lease` is the cookie of an earlier answer. `selected` are the
     names below a folder that its archive is to hold; none is all of it. `sent` is the path that was asked for, where a
-    file gets another name. `undo` is the secret of an earlier receipt.
+    file gets another name. `undo` is the secret of an earlier receipt. `accepts` says that the link's terms are
+    accepted from now on.
     """
 
     request: ObjectRequest
@@ -118,6 +119,7 @@ class LinkCall:
     at_store: AtStore = field(default_factory=AtStore, repr=False, compare=False)
     sent: str | None = None
     undo: str | None = field(default=None, repr=False)
+    accepts: bool = False
 
     verified: ClassVar[None] = None
     credentials: ClassVar[None] = None

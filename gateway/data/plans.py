@@ -137,7 +137,7 @@ def keep(
     signed: SigV4Header | SigV4Query | None = None
     match presented:
         case TokenPresented(form=None):
-            lasting = call.grant is not None and call.grant.password is None and call.grant.intake == ANY_FILES
+            lasting = call.grant is not None and not call.grant.asks_first and call.grant.intake == ANY_FILES
         case SignedPresented(SigV4Header() | SigV4Query() as by):
             signed, lasting = by, not leaves_type_unsigned(by, call.request)  # which is counted
         case NothingPresented():

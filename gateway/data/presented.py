@@ -23,6 +23,7 @@ from gateway.wire.sig.sigv4 import Verified
 __all__ = [
     "LEASE_COOKIE",
     "PASSWORD_COOKIE",
+    "TERMS_COOKIE",
     "FormPresented",
     "NothingPresented",
     "PageForm",
@@ -39,24 +40,27 @@ __all__ = [
 LEASE_COOKIE: Final = "gateway_lease"
 
 
+TERMS_COOKIE: Final = "gateway_terms"
 PASSWORD_COOKIE: Final = "gateway_password"  # noqa: S105 (a cookie's name)
 
 
 @dataclass(frozen=True, slots=True)
 class PageForm:
     """What a person sent from one of our own pages: a password, or the wish to download or to see the file, or to have
-    what is `selected` of a folder as an archive of this kind, or to take an upload back by its secret."""
+    what is `selected` of a folder as an archive of this kind, or to take an upload back by its secret; `accepts` says
+    that they accept the link's terms."""
 
     download: bool
     show: bool = False
     archive: str = ""
     selected: frozenset[str] = frozenset()
     undo: str | None = None
+    accepts: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TokenPresented:
-    """A link's token, with what may come beside it. `lease` and `proof` are cookies of earlier answers."""
+    """A link's token, with what may come beside it. `lease`, `proof` and `accepted` are cookies of earlier answers."""
 
     token: LinkToken
     place: LinkPlace
@@ -64,6 +68,7 @@ class TokenPresented:
     proof: str | None = None
     lease: str | None = None
     form: PageForm | None = None
+    accepted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

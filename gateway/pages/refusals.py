@@ -40,6 +40,7 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
         ),
         "password": (Reason.PASSWORD_REQUIRED, Reason.PASSWORD_WRONG),
         "press_button": (Reason.NOT_CONFIRMED,),
+        "accept": (Reason.TERMS_NOT_ACCEPTED,),
         "wait": (
             Reason.TOO_MANY_REQUESTS,
             Reason.TOO_MANY_TRANSFERS,
@@ -118,22 +119,29 @@ NEXT_STEPS: Final[Mapping[Reason, str]] = MappingProxyType(
 """What a person can do about a reason, as the key of a text below `next`."""
 
 _OTHERWISE: Final = "tell_operator"
-_PASSWORD: Final = frozenset({Reason.PASSWORD_REQUIRED, Reason.PASSWORD_WRONG})
+_TEMPLATES: Final = MappingProxyType(
+    {
+        Reason.PASSWORD_REQUIRED: "password.html",
+        Reason.PASSWORD_WRONG: "password.html",
+        Reason.TERMS_NOT_ACCEPTED: "terms.html",
+    }
+)
 
 
-def refusal_page(look: Look, reason: Reason, request_id: str) -> Page:
-    """Why not, and what next; for a missing or wrong password it is the form that asks for it.
+def refusal_page(look: Look, reason: Reason, request_id: str, terms: str = "") -> Page:
+    """Why not, and what next; for a missing or wrong password, and for `terms`, it is the form that asks.
 
-    The form posts the field `password`, and says nothing of what is behind the link.
+    The form posts the field `password`, or `accept_terms`, and says nothing of what is behind the link.
     """
     reason = public_reason(reason)
     status = TABLE[reason].link_status
     title = f"status.{status}"
     return render(
-        "password.html" if reason in _PASSWORD else "refusal.html",
+        _TEMPLATES.get(reason, "refusal.html"),
         look,
         title=look.language.text(title if look.language.has(title) else "status.otherwise"),
         text=look.language.text(f"reasons.{reason.value}"),
+        terms=terms,
         wrong=reason is Reason.PASSWORD_WRONG,
         next_step=look.language.text(f"next.{NEXT_STEPS.get(reason, _OTHERWISE)}"),
         request_id=request_id,

@@ -27,6 +27,7 @@ __all__ = [
     "Message",
     "NamesText",
     "Note",
+    "TermsText",
     "Text",
 ]
 
@@ -99,6 +100,9 @@ MediaType = Annotated[StrictStr, Field(max_length=100), AfterValidator(_check_me
 
 Message = Annotated[StrictStr, Field(min_length=1, max_length=1000), AfterValidator(_check_message)]
 """For the people at the other end, in as many lines as it needs."""
+
+TermsText = Annotated[StrictStr, Field(min_length=1, max_length=10_000), AfterValidator(_check_message)]
+"""What somebody has to accept, in as many lines as it needs."""
 
 NamesText = Annotated[StrictStr, Field(max_length=200), AfterValidator(_check_names)]
 """A template for names of files; `keep` is none."""

@@ -120,6 +120,7 @@ class ClientExchange:
         "_connection",
         "_kept",
         "_left",
+        "accepted_terms",
         "address",
         "address_class",
         "bytes_in",
@@ -152,6 +153,7 @@ class ClientExchange:
         self.continued = False
         self.cut_reason: Reason | None = None
         self.extra: tuple[tuple[str, str], ...] = ()
+        self.accepted_terms = ""
         self.whole = False  # whether a whole answer was handed to the socket
         self._left: int | None = None
         self._bodiless = False

@@ -42,7 +42,9 @@ CREDENTIALS_PATH: Final = "credentials"
 """Below a link, to be POSTed to."""
 
 LINK_METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
-_LINK_PARAMS: Final = frozenset({"archive", "cursor", "download", "find", "from", "page", "sort", "view"})
+_LINK_PARAMS: Final = frozenset(
+    {"accept_terms", "archive", "cursor", "download", "find", "from", "page", "sort", "view"}
+)
 _DIGITS: Final = re.compile(r"\d{1,18}", re.ASCII)
 _VERSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}", re.ASCII)
 _COPIES: Final = {Operation.PUT_OBJECT: Operation.COPY_OBJECT, Operation.UPLOAD_PART: Operation.UPLOAD_PART_COPY}

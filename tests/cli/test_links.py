@@ -264,3 +264,15 @@ def test_a_failed_upload_leaves_no_link(terminal, listener, tmp_path):
     assert done.exit_code == 1
     assert "exists already" in done.stderr
     assert {item["state"] for item in terminal.json("link", "ls")["links"]} == {"revoked"}
+
+
+def test_terms_are_a_text_or_a_files_and_can_be_taken_away(terminal, tmp_path):
+    """As they are written, with their lines; a file that is none is exit code 2."""
+    path = tmp_path / "terms.txt"
+    path.write_text("Only for us.\nNot for others.\n")
+    made = terminal.json("link", "create", "reports/a.pdf", "--terms", f"@{path}")
+    assert "Only for us.\nNot for others.\n" == made["terms"]
+    assert "Only for us." in terminal.run("link", "show", made["id"]).stdout
+    assert "For all." == terminal.json("link", "edit", made["id"], "--terms", "For all.")["terms"]
+    assert terminal.json("link", "edit", made["id"], "--terms", "none")["terms"] is None
+    assert 2 == terminal.run("link", "create", "reports/a.pdf", "--terms", f"@{tmp_path}/no").exit_code

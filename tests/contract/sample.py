@@ -117,6 +117,7 @@ def full_link() -> Grant:
         filename="a\r\nb\x00.pdf",
         content_type="application/pdf",
         etag='"abc"',
+        terms="Nur für \U0001f600.\nNot for others.",
         shows=frozenset(Shown),
         rule="billing may share invoices",
         waiting=Waiting(NOW, NOW + 3600.25, ("user:ann@acme.example",)),

@@ -26,6 +26,7 @@ async def test_a_record_comes_back_as_it_was_written(engine: Engine) -> None:
         bytes_in=2**60,
         bytes_out=3,
         fresh_use=True,
+        terms="0123abc",
         key="a\x00b\ud800\U0001f600",
         status=403,
     )

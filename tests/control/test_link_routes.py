@@ -481,3 +481,19 @@ async def test_who_may_not_delete_lets_nobody_undo(desk: Desk) -> None:
     answer = await desk.ask("POST", "/v1/links", FILES | {"undo": "5m"})
     assert 403 == answer.status
     assert ["delete"] == [word for word in ("delete", "write") if word in answer.text]
+
+
+@pytest.mark.parametrize(
+    ("terms", "status"),
+    [("x", 201), ("a\nb", 201), ("ü" * 10_000, 201), ("", 422), ("x" * 10_001, 422), ("a\x07b", 422), (5, 422)],
+)
+async def test_terms_are_a_text_of_lines(desk: Desk, terms: object, status: int) -> None:
+    """Of what can be shown, and not longer than people read; the same text again is the same link."""
+    body = {"bucket": "reports", "key": "a.pdf", "terms": terms}
+    for expected in (status, 200 if status == 201 else status):
+        made = await desk.ask("POST", "/v1/links", body, headers={"Idempotency-Key": "t"})
+        assert expected == made.status
+    if status == 201:
+        assert terms == made.json["terms"]
+        again = await desk.ask("POST", "/v1/links", body | {"terms": "z"}, headers={"Idempotency-Key": "t"})
+        assert 409 == again.status

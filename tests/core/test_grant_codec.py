@@ -125,6 +125,14 @@ def test_who_knows_suspensions_and_no_groups_does_not_begin_what_it_resumes() ->
     assert 253402300799.0 == json.loads(document_of(grant))["suspended"][2]
 
 
+def test_a_gateway_that_knows_no_terms_takes_their_link_for_what_has_not_begun() -> None:
+    """It would let everybody pass; what was chosen as its beginning comes back."""
+    for begins in (None, 5.0):
+        grant = link(terms="Only for us.", not_before=begins)
+        assert 253402300799.0 == json.loads(document_of(grant))["not_before"]
+        assert grant == read_grant(row_of(grant))
+
+
 def test_a_gateway_that_knows_no_approval_takes_what_waits_for_what_has_not_begun() -> None:
     """Suspended or not, and also if the older one writes it again; what was chosen as its beginning comes back."""
     for begins in (None, 5.0):

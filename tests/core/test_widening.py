@@ -44,6 +44,7 @@ LESS: list[tuple[str, Any, Any]] = [
     ("max_size", 9, 8),
     ("password", None, "scrypt$a$b"),
     ("etag", None, '"abc"'),
+    ("terms", None, "Only for us."),
     ("confirm", False, True),
     ("once", False, True),
     ("shows", frozenset({Shown.CARD}), frozenset({Shown.PAGE})),
@@ -91,6 +92,7 @@ MORE: list[tuple[str, Any, Any]] = [
     ("owner", Principal("app", "a"), Principal("app", "b")),
     ("password", "scrypt$a$b", "scrypt$c$d"),
     ("etag", '"abc"', '"abd"'),
+    ("terms", "Only for us.", "For all."),
     ("actions", frozenset({READ}), frozenset({WRITE})),
     ("scope", Scope("reports", key="a"), Scope("reports", key="b")),
     ("scope", Scope("reports", key="a"), Scope("reports", prefix="a/")),
@@ -114,7 +116,7 @@ MORE: list[tuple[str, Any, Any]] = [
 
 
 def edited(name: str, old: Any, new: Any) -> tuple[Grant, Grant]:
-    plain = link(actions=frozenset({READ})) if name in {"scope", "actions", "etag"} else key()
+    plain = link(actions=frozenset({READ})) if name in {"scope", "actions", "etag", "terms"} else key()
     before = replace(plain, **{name: old})
     return before, replace(before, **{name: new})
 

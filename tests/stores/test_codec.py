@@ -56,7 +56,7 @@ def test_no_field_of_a_grant_is_forgotten() -> None:
     changed_by_stores = {"serial": 1, "version": 2, "revoked_at": 3.0, "revoked_reason": "why"}
     narrowing = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}'
     fullest = [replace(grant, **changed_by_stores) for grant in (full_link(), full_key())]
-    fullest[1] = replace(fullest[1], session_policy=read_session_policy(narrowing))
+    fullest[1] = replace(fullest[1], session_policy=read_session_policy(narrowing), link=full_link().hash)
     unset = [{field.name for field in fields(Grant) if not getattr(grant, field.name)} for grant in fullest]
     assert unset[0] & unset[1] == set()
     assert [grant_of(row_of(grant)) for grant in fullest] == fullest
@@ -141,3 +141,12 @@ def test_a_kind_is_part_of_the_row() -> None:
     with pytest.raises(DependencyDown):
         grant_of(row_of(link())._replace(kind="door"))
     assert grant_of(row_of(key())).kind is GrantKind.KEY
+
+
+def test_a_record_without_terms_is_as_an_older_gateway_reads_it() -> None:
+    """One that knows none has no such field; with terms it comes back whole."""
+    assert "terms" not in record_text(record("l_1"))
+    for terms in ("", "0123abc"):
+        assert replace(record("l_1"), request_id="r", terms=terms) == record_from(
+            record_text(replace(record("l_1"), request_id="r", terms=terms))
+        )

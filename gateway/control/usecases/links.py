@@ -57,7 +57,7 @@ EDIT_TRIES: Final = 3
 
 _CHOSEN: Final = (
     *("owner", "scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite", "intake"),
-    *("confirm", "once", "credentials", "rate", "cidrs", "label", "filename", "content_type", "etag", "shows"),
+    *("confirm", "once", "credentials", "rate", "cidrs", "label", "filename", "content_type", "etag", "shows", "terms"),
 )
 """The fields that a body decides; two bodies are the same when these are."""
 

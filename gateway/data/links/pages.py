@@ -19,7 +19,7 @@ from gateway.core.request import Action, Operation
 from gateway.data.call import LinkAnswer, LinkCall
 from gateway.data.links.previews import is_free, look_at, preview
 from gateway.data.plane import DataPlane, Snapshot
-from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, password_proof
+from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, TERMS_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import find_readable
 from gateway.data.steps.receive import count_left
@@ -49,6 +49,8 @@ async def _answer_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
     headers = [("Location", address), *LINK_HEADERS]
     if grant.password is not None:
         headers.append(("Set-Cookie", f"{PASSWORD_COOKIE}={password_proof(grant)}{attributes}"))
+    if call.accepts and grant.terms is not None:
+        headers.append(("Set-Cookie", f"{TERMS_COOKIE}={grant.terms_mark}{attributes}"))
     params = call.request.params
     if (grant.uses is not None or grant.confirm) and Action.READ in grant.actions:
         if call.answer is not LinkAnswer.ENTER_TO_SEE:

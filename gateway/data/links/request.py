@@ -29,6 +29,7 @@ from gateway.core.request import (
     UploadVerb,
 )
 from gateway.data.call import LinkAnswer, LinkCall
+from gateway.data.links.terms import require_terms
 from gateway.data.post_form import ArrivingForm
 from gateway.data.presented import ResolvedLink, TokenPresented
 from gateway.server.exchange import ClientExchange
@@ -66,8 +67,9 @@ async def read_link_call(
 
     Raises:
         Refused: OUT_OF_SCOPE for a path below a link to one object; BAD_REQUEST for an upload without a name;
-            NOT_CONFIRMED; UNREAD_BODY for a body that is no form with a file.
+            NOT_CONFIRMED; TERMS_NOT_ACCEPTED; UNREAD_BODY for a body that is no form with a file.
     """
+    exchange.accepted_terms = require_terms(request, resolved.presented, resolved.grant, now)
     if request.operation is Operation.CREATE_SESSION:
         return _credentials_call(request, resolved, exchange, now)
     presented, grant, scope = resolved.presented, resolved.grant, resolved.scope
@@ -116,6 +118,7 @@ async def read_link_call(
         selected,
         sent=path,
         undo=undo,
+        accepts=sent is not None and sent.accepts,
     )
 
 

@@ -108,6 +108,7 @@ class Account:
             bytes_in,
             exchange.bytes_out,
             fresh_use,
+            exchange.accepted_terms,
         )
 
 

@@ -23,6 +23,7 @@ from gateway.data.post_form import ArrivingForm
 from gateway.data.presented import (
     LEASE_COOKIE,
     PASSWORD_COOKIE,
+    TERMS_COOKIE,
     FormPresented,
     NothingPresented,
     PageForm,
@@ -44,7 +45,7 @@ __all__ = [
 _PAGE_FORM_LIMIT: Final = 64 * 1024
 """Bytes: the names of all that a folder's page shows, unless they are very long."""
 _FORM: Final = "application/x-www-form-urlencoded"
-_PAGE_FIELDS: Final = frozenset({"archive", "download", "password", "select", "show", "undo"})
+_PAGE_FIELDS: Final = frozenset({"accept_terms", "archive", "download", "password", "select", "show", "undo"})
 
 
 async def identify(
@@ -130,9 +131,17 @@ async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: Client
         fields = dict(pairs)
         password = fields.get("password", password)
         selected = frozenset(value for name, value in pairs if name == "select")
-        form = PageForm("download" in fields, "show" in fields, fields.get("archive", ""), selected, fields.get("undo"))
+        form = PageForm(
+            "download" in fields,
+            "show" in fields,
+            fields.get("archive", ""),
+            selected,
+            fields.get("undo"),
+            accepts="accept_terms" in fields,
+        )
     cookies = _cookies(request.raw)
-    return TokenPresented(token, place, password, cookies.get(PASSWORD_COOKIE), cookies.get(LEASE_COOKIE), form)
+    proof, lease, accepted = (cookies.get(name) for name in (PASSWORD_COOKIE, LEASE_COOKIE, TERMS_COOKIE))
+    return TokenPresented(token, place, password, proof, lease, form, accepted)
 
 
 async def _sent_password(request: ObjectRequest, exchange: ClientExchange, known: str | None) -> str | None:

@@ -47,7 +47,8 @@ def _reply(plane: DataPlane, exchange: ClientExchange, account: Account, refused
 
     def page(reason: Reason, request_id: str) -> Page:
         accepted = exchange.raw.header("accept-language") if exchange.raw is not None else None
-        return refusal_page(look_for(plane.snapshot.branding, accepted), reason, request_id)
+        terms = None if account.grant is None else account.grant.terms
+        return refusal_page(look_for(plane.snapshot.branding, accepted), reason, request_id, terms or "")
 
     return refusal(refused, account.request, exchange.raw, exchange.request_id, verdict=verdict, allow=allow, page=page)
 

@@ -244,6 +244,7 @@ async def test_whoever_writes_records_tells_of_all_that_closed(rig: Rig) -> None
 class Ended:
     """An exchange that came to nothing."""
 
+    accepted_terms = ""
     request_id, peer, address, status, cut_reason, whole = "r", None, "", 0, None, False
     bytes_in = bytes_out = 0
     first_byte_at = None
