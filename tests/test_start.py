@@ -42,6 +42,7 @@ NOT_FOR_A_LINK = (
     *("asyncpg", "redis", "opentelemetry", "cel_expr_python", "segno"),  # extras
     *("tarfile", "difflib"),  # archives, slips in settings
     *("gateway.control.rows", "gateway.control.reading", "gateway.control.openapi"),  # what an operator asks
+    *("gateway.control.console.plane", "gateway.control.console.visit", "jinja2"),  # pages for people
     *("gateway.settings.schemas", "gateway.cli.demo", "gateway.cli.links", "pydantic.mypy", "unittest"),
 )
 """Of libraries their own name, which stands for all below it."""
@@ -108,8 +109,9 @@ async def test_what_no_link_needs_is_not_imported_by_who_serves_links(token: str
 
 
 async def test_it_is_imported_by_who_needs_it(token: str, tmp_path: Path) -> None:
-    """The control of the law above: a scrape brings the library of the page."""
+    """The control of the law above: a scrape brings the library of its page, and a visit that of the console's."""
     async with _gateway(tmp_path) as (data, control):
         assert 200 == await _status(f"{data}/s/{token}")
         assert 200 == await _status(f"{control}/metrics")
-    assert "prometheus_client" in _imported(tmp_path)
+        assert 200 == await _status(f"{control}/ui/sign-in")
+    assert {"prometheus_client", "gateway.control.console.plane", "jinja2"} <= set(_imported(tmp_path))
