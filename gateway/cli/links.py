@@ -262,6 +262,7 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "place": format_place(item),
         "actions": ", ".join(item["actions"]),
         "owner": item["owner"],
+        "by the groups": ", ".join(item.get("groups") or ()),
         "label": item.get("label"),
         "issued": f"{item['issued_at']} by {item['issued_by']}",
         "starts": item.get("not_before"),

@@ -70,6 +70,8 @@ def test_who_signs_in_acts_as_themselves(place: Place, config: Path) -> None:
     assert 0 == made.exit_code, made.stderr
     [link] = place.shell.json("link", "ls")["links"]
     assert (f"user:{PERSON}", ["finance"]) == (link["owner"], link["groups"])
+    shown = place.shell.run("link", "show", link["id"]).stdout
+    assert ["by", "the", "groups", "finance"] in [line.split() for line in shown.splitlines()]
     [kept] = (config / "sign-ins").iterdir()
     assert 0o600 == kept.stat().st_mode & 0o777
     for secret in (*place.provider.refresh, *place.provider.codes):
