@@ -10,14 +10,21 @@ from urllib.parse import urlsplit
 
 import click
 
-from gateway.cli.contexts import CONTEXT_NAME, Context, Contexts, change_contexts, complete_context, read_contexts
+from gateway.cli.contexts import (
+    CONTEXT_NAME,
+    Context,
+    Contexts,
+    change_contexts,
+    complete_context,
+    read_contexts,
+    warn_of_clear,
+)
 from gateway.cli.output import Exit, fail, json_option, print_json, print_table, say
 from gateway.cli.sign_ins import has_sign_in, remove_sign_in
 
 __all__ = ["context"]
 
 _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @click.group()
@@ -124,8 +131,7 @@ def _check_url(url: str) -> None:
         parts, known = urlsplit(""), False
     if not known or parts.query or parts.fragment or parts.username is not None:
         raise click.UsageError("--url is no control API: write https://HOST[:PORT].")
-    if parts.scheme == "http" and parts.hostname not in _LOCAL:
-        say("Without TLS, whoever is on the way reads the tokens that are sent there.")
+    warn_of_clear(url)
 
 
 def _show(contexts: Contexts, *, as_json: bool, say_what: str | None = None) -> None:

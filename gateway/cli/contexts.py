@@ -14,10 +14,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 
-from gateway.cli.output import Exit, fail
+from gateway.cli.output import Exit, fail, say
 from gateway.cli.private_files import locked, read_object, write_object
 
 __all__ = [
@@ -31,10 +32,12 @@ __all__ = [
     "complete_context",
     "context_option",
     "read_contexts",
+    "warn_of_clear",
 ]
 
 DEFAULT_URL: Final = "http://127.0.0.1:8081"
 CONTEXT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _FILE: Final = "contexts.json"
 _CHOSEN: Final = "gateway.cli.context"
 _PARTS: Final = ("ca_file", "token_file", "admin_token_env")
@@ -131,6 +134,13 @@ def choose_place() -> Place:
     if context is not None and url and url != context.url:
         fail("GATEWAY_URL and GATEWAY_CONTEXT name two gateways: unset one of them, or say --context.", Exit.USAGE)
     return Place(DEFAULT_URL) if context is None else Place(context.url, context)
+
+
+def warn_of_clear(url: str) -> None:
+    """Say it where whoever is on the way to a gateway can read what is shown to it."""
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in _LOCAL:
+        say("Without TLS, whoever is on the way reads the tokens that are sent there.")
 
 
 def context_option() -> click.Option:

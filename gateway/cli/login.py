@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli.client import Control
-from gateway.cli.contexts import Place, choose_place
+from gateway.cli.contexts import Place, choose_place, warn_of_clear
 from gateway.cli.output import Exit, fail, json_option, print_json, say
 from gateway.cli.sign_ins import drop_sign_in, find_sign_in, keep_sign_in
 
@@ -49,6 +49,7 @@ def login(issuer: str | None, *, device: bool, no_browser: bool, as_json: bool) 
     from gateway.cli.oidc import discover
 
     place = choose_place()
+    warn_of_clear(place.url)
     doors = discover(_choose_offer(place, issuer), place.ca_file)
     tokens = _by_device(doors) if device else _by_browser(doors, opened=not no_browser)
     known = Control(place.url, tokens.token, ca_file=place.ca_file).ask_who()

@@ -212,3 +212,9 @@ def test_another_provider_signs_people_in(monkeypatch: pytest.MonkeyPatch) -> No
             done = Terminal(url, "").run("login")
             assert (0, f"user:{PERSON}\n") == (done.exit_code, done.stdout), done.stderr
             assert 0 == Terminal(url, "").run("link", "ls").exit_code
+
+
+def test_who_signs_in_over_a_way_that_others_read_is_told(place: Place) -> None:
+    """Another machine without TLS; not this one."""
+    assert "Without TLS" in place.login(GATEWAY_URL="http://0:1").stderr
+    assert "Without TLS" not in place.login().stderr
