@@ -77,9 +77,10 @@ async def _bodiless(permit: Permit, answer: Answer, headers: Fields, own: Fields
     exchange = permit.exchange
     if answer.status < 300 and exchange.bytes_in:
         permit.consumed = True
-    length = (
-        answer.headers.get("content-length") if exchange.raw is not None and exchange.raw.method == "HEAD" else None
-    )
+    if exchange.raw is None or exchange.raw.method != "HEAD":
+        await exchange.send_whole(answer.status, headers, b"", own)
+        return
+    length = answer.headers.get("content-length")
     await exchange.start(answer.status, headers, int(length) if length is not None and length.isdigit() else 0, own)
     await exchange.finish()
 

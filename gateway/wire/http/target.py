@@ -52,19 +52,19 @@ def raw_request(
         raise _bad("the protocol version is neither 1.0 nor 1.1")
     if not _TOKEN.fullmatch(method):
         raise _bad("the method is not a token")
-    pairs = tuple([_header(name, value) for name, value in headers])
+    pairs = tuple([(_name(name), value.decode("utf-8", "surrogateescape").strip(" \t")) for name, value in headers])
+    if not "".join([value for _, value in pairs]).isprintable():
+        _require_text(pairs)
     seen = _check_framing(pairs, version)
     host = _check_host(seen.get("host"), version)
     path, query = _split_target(target, host)
     return RawRequest(method, path, query, pairs, (version[0], version[1]))
 
 
-def _header(name: bytes, value: bytes) -> tuple[str, str]:
-    decoded = value.decode("utf-8", "surrogateescape").strip(" \t")
-    text = _name(name)
-    if not decoded.isprintable() and CONTROL.search(decoded):
-        raise _bad(f"the header {text} has a control byte")
-    return text, decoded
+def _require_text(pairs: tuple[tuple[str, str], ...]) -> None:
+    for name, value in pairs:
+        if CONTROL.search(value):
+            raise _bad(f"the header {name} has a control byte")
 
 
 @lru_cache(1024)

@@ -339,13 +339,13 @@ def require_fresh(presented: SigV4Header | SigV4Query, now: float) -> None:
 def _signed_values(names: tuple[str, ...], raw: RawRequest) -> dict[str, str]:
     """The canonical values of the signed headers that came, after a look at those that should have been signed."""
     signed = frozenset(names)
-    found: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
     for name, value in raw.headers:
         if name in signed:
-            found.setdefault(name, []).append(_squeeze(value))
+            found[name] = f"{found[name]},{_squeeze(value)}" if name in found else _squeeze(value)
         elif name.startswith("x-amz-") and name not in _NEED_NOT_BE_NAMED:
             raise Refused(Reason.UNSIGNED_HEADER, f"{name} is present and not signed")
-    return {name: ",".join(values) for name, values in found.items()}
+    return found
 
 
 def _fill_absent(values: dict[str, str], names: tuple[str, ...]) -> None:
