@@ -25,6 +25,9 @@ _enter_task: Final = cast("_Entering", asyncio.tasks._enter_task)  # noqa: SLF00
 _leave_task: Final = cast("_Entering", asyncio.tasks._leave_task)  # noqa: SLF001
 
 
+_init_future: Final = asyncio.Future.__init__
+
+
 class Signal:
     """Something that comes again and again, and that one task at a time waits for: `await signal`."""
 
@@ -73,7 +76,7 @@ class EagerTask(asyncio.Future[None]):
     __slots__ = ("_awaited", "_cancel_requests", "_cancelled_next", "_context", "_coroutine", "_serving_loop", "thread")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
-        super().__init__(loop=loop)
+        _init_future(self, loop=loop)
         self.thread = get_ident()
         self._serving_loop = loop
         self._coroutine: Coroutine[Any, Any, None] | None = coroutine

@@ -8,7 +8,7 @@ differs between the two faces is a method of both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import ClassVar, Final, NoReturn
@@ -87,10 +87,10 @@ class AtStore:
             self._route, self._only_new = route, only_new
         return self._made
 
-    def shown(self, answer: Answer, by: Grant | None, made: Callable[[], Sequence[tuple[str, str]]]) -> Fields:
-        """What a client is shown of an answer, `made` by the call and by this grant alone."""
+    def shown(self, answer: Answer, by: Grant | None, make: Callable[[Answer, Grant | None], Fields]) -> Fields:
+        """What a client is shown of an answer, which the call makes of it by this grant and nothing else."""
         if answer.known is None or answer.known is not self._known or by is not self._shown_by:
-            self._shown = tuple(made())
+            self._shown = make(answer, by)
             self._known, self._shown_by = answer.known, by
         return self._shown
 
@@ -164,18 +164,19 @@ class LinkCall:
         """What a client is shown of a store's answer. The head of an archive is ours already."""
         if self.answer is _ARCHIVE:
             return (*answer.headers.items(), *LINK_HEADERS)
-        grant = permit.grant or self.grant
-        return self.at_store.shown(
-            answer,
-            grant,
-            lambda: response_headers(
+        return self.at_store.shown(answer, permit.grant, self._show)
+
+    def _show(self, answer: Answer, by: Grant | None) -> Fields:
+        grant = by or self.grant
+        return tuple(
+            response_headers(
                 answer,
                 self.request,
                 link=True,
                 key=self.attempt.key,
                 grant_filename=grant.filename,
                 grant_content_type=grant.content_type,
-            ),
+            )
         )
 
     def only_new(self, permit: Permit) -> bool:
@@ -242,7 +243,10 @@ class S3Call:
 
     def answer_headers(self, answer: Answer, permit: Permit) -> Fields:
         """What a client is shown of a store's answer."""
-        return self.at_store.shown(answer, None, lambda: response_headers(answer, self.request, link=False))
+        return self.at_store.shown(answer, None, self._show)
+
+    def _show(self, answer: Answer, by: Grant | None) -> Fields:
+        return tuple(response_headers(answer, self.request, link=False))
 
     def only_new(self, permit: Permit) -> bool:
         """Whether a write may not replace what is there: a link may say so, for all others their own conditions do."""

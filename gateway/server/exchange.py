@@ -62,7 +62,7 @@ def client_address(
 
 def is_trusted(peer: Address | None, trusted: tuple[IPv4Network | IPv6Network, ...], *, trusted_socket: bool) -> bool:
     """Whether this is a trusted proxy."""
-    return trusted_socket if peer is None else any(peer in network for network in trusted)
+    return trusted_socket if peer is None else bool(trusted) and any(peer in network for network in trusted)
 
 
 def _without_port(hop: str) -> str:

@@ -171,4 +171,5 @@ class IncomingRequest:
         """Whether the client waits for leave to send its body: from HTTP/1.0 it means nothing (RFC 9110, 10.1.1)."""
         if self.raw is None or self.version < (1, 1):
             return False
-        return (self.raw.header("expect") or "").lower() == "100-continue"
+        expected = self.raw.header("expect")
+        return expected is not None and expected.lower() == "100-continue"

@@ -153,7 +153,8 @@ class Permit:
     @property
     def paced(self) -> bool:
         """Whether any limit says how fast bytes may move."""
-        return any(limit.bandwidth is not None for limit in self.route.limits)
+        limits = self.route.limits
+        return bool(limits) and any(limit.bandwidth is not None for limit in limits)
 
     def count_moved(self, count: int) -> None:
         """Object bytes have moved past us."""
@@ -236,7 +237,8 @@ class Transfers:
         for holder in holders:
             if counts.get(holder, 0) >= share:
                 raise Refused(Reason.TOO_MANY_TRANSFERS, f"{share} transfers are running for {holder}", retry_after=1.0)
-        held = [limit for limit in permit.route.limits if limit.concurrent is not None]
+        limits = permit.route.limits
+        held = [limit for limit in limits if limit.concurrent is not None] if limits else ()
         for limit in held:
             if limit.concurrent is not None and counts.get(limit.key, 0) >= limit.concurrent:
                 detail = f"{limit.concurrent} transfers are running for {limit.key}"
