@@ -55,11 +55,13 @@ def data_handler(
                 named = raw.header_values("x-forwarded-for")
                 peer = client_address(peer, named, snapshot.trusted_proxies, trusted_socket=snapshot.trusted_socket)
         exchange = ClientExchange(connection, arrival, new_request_id(), peer)
-        fixed = _fixed_reply(arrival.target, plane)
-        if fixed is not None and _only_asks(arrival) and not _names_bucket(arrival, plane):
-            with suppress(Refused):  # the client has gone: there is no record to make
-                await exchange.send(fixed)
-            return
+        target = arrival.target
+        if (target in _FIXED or target.startswith(ASSETS_AT)) and _only_asks(arrival):
+            fixed = None if _names_bucket(arrival, plane) else _fixed_reply(target, plane)
+            if fixed is not None:
+                with suppress(Refused):  # the client has gone: there is no record to make
+                    await exchange.send(fixed)
+                return
         if terms.trusted is None and _wants_front_page(arrival) and not _names_bucket(arrival, plane):
             look = look_for(plane.snapshot.branding, arrival.headers.get("accept-language"))
             shown = page_reply(front_page(look))

@@ -124,8 +124,9 @@ async def _show_landing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, pe
         return page_reply(pages.landing_page(look, told, asks=True))
     subject = await look_at(plane, call.grant, permit)
     told = replace(told, size=subject.size, content_type=subject.content_type, sha256=subject.sha256)
-    asks = not is_free(grant)
-    route = None if asks else find_readable(plane, permit.grant, permit.attempt, permit.attempt.key)
+    asks = grant.confirm or grant.uses is not None
+    free = is_free(permit.grant or grant)
+    route = find_readable(plane, permit.grant, permit.attempt, permit.attempt.key) if free else None
     return page_reply(
         pages.landing_page(
             look,

@@ -95,7 +95,8 @@ async def test_what_is_counted_or_asked_for_has_no_preview(rig: Rig, limit: dict
         got = await rig.ask("GET", f"/s/{token}?page=1", BROWSER)
         assert (200, False, False) == (got.status, "hello" in got.text, "<img" in got.text)
         assert (0, 0) == (await rig.used(grant), await rig.moved(grant))
-        assert ("<button" in got.text) is not is_free(grant) or "budget" in limit
+        assert ("<button" in got.text, 'href="?download=1"' in got.text) == ("budget" not in limit, "budget" in limit)
+        assert not is_free(grant)
     assert [] == rig.store.calls("GET")
 
 
