@@ -297,9 +297,10 @@ class Grant:
 
     @property
     def gives_credentials(self) -> bool:
-        """Whether a link may be had as S3 credentials: one whole download could not be counted with them, and what is
-        wanted of files is not what S3 asks for."""
-        return self.credentials and not self.once and not self.intake.narrows and not self.intake.rename
+        """Whether a link may be had as S3 credentials: one whole download could not be counted with them, and what a
+        link wants of the files that come in is asked of those who send them to its address."""
+        useful = not self.intake.narrows or self.actions != {Action.WRITE}
+        return self.credentials and not self.once and useful
 
     def _objections_to_use(self, scope: Scope, attempt: Attempt) -> Iterator[tuple[Reason, str]]:
         """What the link has against a request that comes by its address."""
@@ -319,6 +320,8 @@ class Grant:
             return
         if attempt.operation not in OF_LINKS or attempt.tags or "versionId" in (attempt.params or ()):
             yield Reason.NOT_ALLOWED, f"the credentials of a link are not for such a {attempt.operation}"
+        elif attempt.action is Action.WRITE and self.intake.narrows:
+            yield Reason.NOT_ALLOWED, "files come in through this link by its address alone"
         keys = frozenset[str]() if scope.key is None else frozenset({scope.key})
         whole = Narrowing(bucket=scope.bucket, prefix=scope.prefix or "", keys=keys, actions=self.actions)
         if not whole.covers(attempt.action, attempt.bucket, attempt.key):

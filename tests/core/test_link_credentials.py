@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
+from gateway.core.grant import Grant
 from gateway.core.issued import LONGEST_SESSION
 from gateway.core.lease import LEASE_WINDOW
 from gateway.core.link_credentials import end_of, lease_of, link_of, source_of, standing
@@ -17,6 +18,25 @@ from tests.contract.sample import NOW, full_link, key, link
 
 LINK = link(serial=3)
 KEY = key(link=LINK.hash, owner=LINK.owner, serial=5, expires_at=NOW + 60, source=source_of("http://gw", LINK, "w:R1"))
+
+
+_HELD = (
+    *("scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite", "once", "credentials"),
+    *("intake", "rate", "cidrs", "password", "etag", "rule", "suspended_at", "waiting", "approvals", "revoked_at"),
+    *("owner", "groups", "hash"),
+)
+"""What of a link holds for its credentials as for itself: `tests/data/links/test_credentials.py` asks for each."""
+
+_OF_PEOPLE = ("confirm", "label", "filename", "content_type", "shows", "suspended_by", "revoked_reason", "issued_by")
+"""What is for those who open it in a browser, or for its owner."""
+
+_OF_KEYS = ("narrowed", "sealed", "session_hash", "session_policy", "link", "source")
+_OF_STORES = ("id", "kind", "issued_at", "serial", "version")
+
+
+def test_every_field_of_a_link_was_thought_of() -> None:
+    """Whoever adds one says here what it is for who comes with credentials of the link."""
+    assert {*_HELD, *_OF_PEOPLE, *_OF_KEYS, *_OF_STORES} == {each.name for each in fields(Grant)}
 
 
 def test_they_end_with_the_link_at_the_latest() -> None:

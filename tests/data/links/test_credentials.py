@@ -14,6 +14,7 @@ import pytest
 
 from gateway.core.backend import Credentials
 from gateway.core.grant import Grant
+from gateway.core.intake import Intake
 from gateway.core.issued import IssuedKey
 from gateway.core.link_credentials import link_of
 from gateway.core.password import SALT_BYTES, hash_password
@@ -269,6 +270,33 @@ async def test_what_an_object_costs_is_not_theirs_to_choose(rig: Rig) -> None:
         assert (403, True) == (got.status, b"AccessDenied" in got.body)
     got = await held.ask("PUT", "reports/2026/a", (), BODY, x_amz_storage_class="STANDARD", x_amz_meta_by="me")
     assert (200, "me") == (got.status, rig.store.seen[-1].header("x-amz-meta-by"))
+
+
+@pytest.mark.parametrize(
+    ("intake", "takes"),
+    [
+        (Intake(max_files=3), False),
+        (Intake(total_bytes=1000), False),
+        (Intake(types=("image/*",)), False),
+        (Intake(names="{date}"), False),
+        (Intake(blind=True), False),
+        (Intake(rename=True), True),
+        (Intake(undo=60.0), True),
+        (Intake(message="hello"), True),
+    ],
+    ids=str,
+)
+async def test_what_a_link_wants_of_files_is_never_gone_around(rig: Rig, intake: Intake, takes: bool) -> None:
+    """Who uploads to such a link does so at its address; where nothing is held back, or for reading, they are given."""
+    rig.store.hold("inside/2026/a", BODY)
+    inbox = await rig.link(prefix="2026/", actions={Action.WRITE}, intake=intake)
+    got = await had(rig, inbox)
+    assert (200 if takes else 403) == got.status
+    held = await hold(rig, await rig.link(prefix="2026/", actions=WRITING, intake=intake))
+    assert 200 == await held.status("GET", "reports/2026/a")
+    assert (200 if takes else 403) == await held.status("PUT", "reports/2026/new", (), BODY)
+    if not takes:
+        assert 403 == await held.status("POST", "reports/2026/b", [("uploads", "")])
 
 
 @pytest.mark.parametrize("prefix", ["", "2026/"])
