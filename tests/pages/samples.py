@@ -141,6 +141,9 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
     "folder-empty": lambda look: folder_page(look, title="Reports", folders=[], entries=[]),
     "password": lambda look: refusal_page(look, Reason.PASSWORD_REQUIRED, "r1"),
     "password-wrong": lambda look: refusal_page(look, Reason.PASSWORD_WRONG, "r1"),
+    "terms": lambda look: refusal_page(
+        look, Reason.TERMS_NOT_ACCEPTED, "r1", "Only for us.\n\nNot to be handed on to others. " + _LONG
+    ),
     "upload": lambda look: upload_page(
         look,
         max_size=5 * 1024**3,
