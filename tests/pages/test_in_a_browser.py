@@ -85,7 +85,8 @@ def test_everything_is_reached_by_the_keyboard(browser: Browser, shown: str, sam
             break
         if [now] != seen[-1:]:
             seen.append(now)
-            assert "none" != page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            framed = page.evaluate("document.activeElement.localName") == "iframe"  # what it holds shows its own focus
+            assert framed or "none" != page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert list(range(wanted)) == seen
     page.context.close()
 
