@@ -2,8 +2,9 @@
 
 Refuses to own what is in that part: it is the page's own handler that draws it.
 
-Laws: the visitor is asked for anew before each event, and an open page keeps no session from its idle end. There are at
-most 100 streams in a process and 5 for one visitor; none lasts longer than an hour, nor past the end of the listener.
+Laws: each event asks the API as the page did, whose guard judges the visitor anew; and an open page keeps no session
+from its idle end. There are at most 100 streams in a process and 5 for one visitor; none lasts longer than an hour, nor
+past the end of the listener.
 Source: HTML, 9.2 (server-sent events).
 """
 
@@ -80,7 +81,6 @@ class Stream:
                 while True:
                     await exchange.write(_event(await self.draw(self.visit)))
                     await asyncio.sleep(_EVERY)
-                    await self.visit.recognise(uses=False)
         except (TimeoutError, Refused):
             await exchange.finish()
 

@@ -155,3 +155,26 @@ async def test_an_issuer_that_does_not_answer_is_told(seat: Seat, settings: dict
     page = await seat.ask("GET", urljoin(seat.root, "issuer?issuer=0"))
     assert (503, True) == (page.status, "That did not work" in page.text)
     assert 404 == (await seat.ask("GET", "issuer?issuer=7")).status
+
+
+async def test_the_issuer_is_asked_for_no_code_of_another_way(seat: Seat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another browser began is refused before anything is redeemed, and so is another issuer's answer."""
+    redeemed: list[str] = []
+
+    async def redeem(rules: IdentityRules, said: object, browser: object, code: str) -> str:
+        redeemed.append(code)
+        return "no.token.atall"
+
+    monkeypatch.setattr("gateway.control.console.code_flow._redeem", redeem)
+    theirs = Seat(seat.desk, base=seat.base)
+    stolen = await consent(theirs, await go(theirs), ANN)
+    mine = await consent(seat, await go(seat), ANN)
+    held = dict(seat.cookies)
+    other_issuer = f"{mine}&{urlencode({'iss': 'https://evil.example'})}"
+    for place in (stolen, other_issuer):
+        seat.cookies = dict(held)
+        assert 403 == (await seat.ask("GET", place)).status
+    assert [] == redeemed
+    seat.cookies = dict(held)
+    assert 403 == (await seat.ask("GET", mine)).status
+    assert 1 == len(redeemed), "the control: the way that was begun gets as far as the issuer"
