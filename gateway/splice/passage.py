@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.core.loan import Loan
-from gateway.splice.pipes import Pipe, Pipes
+from gateway.splice.pipes import TINY, Pipe, Pipes
 
 __all__ = ["BufferedPassage", "KernelPassage", "Passage", "Transform"]
 
@@ -91,37 +91,42 @@ class Passage(ABC):
 
 
 class KernelPassage(Passage):
-    """Inside the kernel: splice(2). `on_written` gets each count that reached the sink. Without a pipe, it ends."""
+    """Inside the kernel: splice(2). `on_written` gets each count that reached the sink.
 
-    __slots__ = ("_on_written", "_pipe", "_pipes")
+    Where no pipe is left it goes by our own memory, little by little: one that is stuck holds no more than a tiny pipe.
+    """
+
+    __slots__ = ("_kept", "_on_written", "_pipe", "_pipes")
 
     def __init__(self, source: Loan, sink: Loan, most: int, on_written: Callable[[int], None], pipes: Pipes) -> None:
         super().__init__(source, sink, most)
         self._on_written = on_written
         self._pipes = pipes
         self._pipe: Pipe | None = None
+        self._kept = b""
 
     def advance(self, most: int) -> bool:
-        self._pipe = pipe = self._pipe or self._pipes.take()
-        alive = pipe is not None and self._splice(pipe, self.written + most)
-        if pipe is not None and not self.held:
+        if self._pipe is None and not self._kept:
+            self._pipe = self._pipes.take()
+        alive = self._advance(self._pipe, self.written + most)
+        if not self.held:
             self.release()
         return alive
 
     def release(self) -> None:
+        self._kept = b""
         if self._pipe is not None:
             self._pipes.give_back(self._pipe, empty=not self.held)
             self._pipe = None
 
-    def _splice(self, pipe: Pipe, stop: int) -> bool:
+    def _advance(self, pipe: Pipe | None, stop: int) -> bool:
         """Fill the pipe and empty it, again and again."""
-        source, sink = self.source.descriptor, self.sink.descriptor
         while self.written < stop:
             if not self.held:
                 if not self.left or not self.readable:
                     break
                 try:
-                    count = os.splice(source, pipe.into, min(self.left, pipe.size), flags=_FLAGS)
+                    count = self._read(pipe)
                 except BlockingIOError:
                     self.readable = False
                     break
@@ -132,7 +137,7 @@ class KernelPassage(Passage):
                 self.held = count
                 self._count_read(count)
             try:
-                count = os.splice(pipe.out, sink, self.held, flags=_FLAGS)
+                count = self._write(pipe)
             except BlockingIOError:
                 self.writable = False
                 break
@@ -141,6 +146,19 @@ class KernelPassage(Passage):
             self._count_written(count)
             self._on_written(count)
         return True
+
+    def _read(self, pipe: Pipe | None) -> int:
+        if pipe is not None:
+            return os.splice(self.source.descriptor, pipe.into, min(self.left, pipe.size), flags=_FLAGS)
+        self._kept = os.read(self.source.descriptor, min(self.left, TINY))
+        return len(self._kept)
+
+    def _write(self, pipe: Pipe | None) -> int:
+        if pipe is not None:
+            return os.splice(pipe.out, self.sink.descriptor, self.held, flags=_FLAGS)
+        count = os.write(self.sink.descriptor, self._kept)
+        self._kept = self._kept[count:]
+        return count
 
 
 class BufferedPassage(Passage):

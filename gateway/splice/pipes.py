@@ -14,7 +14,7 @@ import resource
 from contextlib import suppress
 from typing import Final
 
-__all__ = ["LARGE", "SMALL", "TINY", "Pipe", "Pipes"]
+__all__ = ["DESCRIPTORS", "LARGE", "SMALL", "TINY", "Pipe", "Pipes"]
 
 LARGE: Final = 1024 * 1024
 """Bytes of the first pipes: the most that an unprivileged process may set (`fs.pipe-max-size`)."""
@@ -23,13 +23,16 @@ SMALL: Final = 65536
 """Bytes of a further pipe: the kernel's default."""
 
 TINY: Final = 16384
-"""Bytes of a pipe where there are many: most of them wait for a client that does not read. Without one, what such a
-client has coming waits in our own memory, by whole reads. A smaller pipe does not pay."""
+"""Bytes of a pipe where there are many: most of them wait for a client that does not read. A smaller one does not
+pay."""
 
 _LARGE_COUNT: Final = 16
 _TINY_FROM: Final = 128
-_COUNT: Final = min(640, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8)
-"""Each pipe takes two descriptors, and what passes through it two more: half of what the process may have at most."""
+DESCRIPTORS: Final = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+"""What pipes and passages take together at most, two each: the other half of what the process may have is for
+connections and files."""
+
+_COUNT: Final = min(640, DESCRIPTORS // 4)
 _KEPT: Final = 8
 
 

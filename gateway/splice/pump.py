@@ -21,7 +21,7 @@ from typing import Final
 
 from gateway.core.loan import Lender, Loan, Sink
 from gateway.splice.passage import BufferedPassage, KernelPassage, Passage, Transform
-from gateway.splice.pipes import Pipes
+from gateway.splice.pipes import DESCRIPTORS, Pipes
 
 __all__ = ["LEAST", "TURN", "carry", "is_worth_it", "splice"]
 
@@ -60,6 +60,11 @@ class _Pump:
         self._turning = False
         self._paced: set[Passage] = set()
         self._tick: asyncio.TimerHandle | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more passage leaves the process enough descriptors for everything else."""
+        return len(self._ends) + 2 * self.pipes.count < DESCRIPTORS
 
     async def run(self, passage: Passage) -> None:
         """Return when it has ended. What is there already moves at once, unless others are queued."""
@@ -222,7 +227,7 @@ async def carry(source: Lender, sink: Sink, most: int, transform: Transform) -> 
 
 
 async def _move(source: Lender, sink: Sink, most: int, make_passage: Callable[[Loan, Loan], Passage]) -> int:
-    start = source.lend() if is_worth_it(most) else None
+    start = source.lend() if is_worth_it(most) and _pump().has_room else None
     if start is None:
         return 0
     goal: Loan | None = None

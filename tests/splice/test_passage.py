@@ -11,7 +11,7 @@ import pytest
 
 from gateway.core.loan import Loan
 from gateway.splice.passage import BufferedPassage, KernelPassage
-from gateway.splice.pipes import Pipes
+from gateway.splice.pipes import TINY, Pipes
 
 BUFFER = memoryview(bytearray(1000))
 
@@ -62,16 +62,34 @@ def test_what_does_not_go_is_kept_apart_from_the_buffer() -> None:
         assert came
 
 
-def test_without_a_pipe_a_passage_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing has left its source then."""
+def test_without_a_pipe_a_passage_goes_little_by_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is stuck holds no more than a tiny pipe would; what it moves comes in order, each byte counted once."""
     near, source, start = ends()
     far, sink, goal = ends()
-    pipes = Pipes()
+    pipes, told = Pipes(), list[int]()
+    take = Pipes.take
     monkeypatch.setattr(Pipes, "take", lambda self: None)
-    passage = KernelPassage(start, goal, 100, lambda count: None, pipes)
+    body = os.urandom(400_000)
+    passage = KernelPassage(start, goal, len(body), told.append, pipes)
     with near, source, far, sink:
-        source.send(b"x" * 100)
-        assert (False, 100, 0) == (passage.advance(100), passage.left, passage.held)
+        sent, read = 0, b""
+        while passage.writable:
+            with suppress(BlockingIOError):
+                sent += source.send(body[sent:])
+            passage.readable = True
+            assert passage.advance(1_000_000)
+        assert 0 < passage.held <= TINY
+        while len(read) < len(body):
+            read += sink.recv(1_000_000)
+            with suppress(BlockingIOError):
+                sent += source.send(body[sent:]) if sent < len(body) else 0
+            passage.readable = passage.writable = True
+            assert passage.advance(1_000_000)
+            if len(read) > len(body) // 2:  # from here on there is one, once what was kept has gone
+                monkeypatch.setattr(Pipes, "take", take)
+        assert (body, len(body), (0, 0)) == (read, sum(told), (passage.left, passage.held))
+        assert pipes.count
+        pipes.close()
 
 
 def test_a_pipe_is_held_only_while_it_holds_something() -> None:

@@ -151,6 +151,19 @@ async def test_nothing_moves_unless_both_lend(ends: tuple[Source, Sink], refusin
                 os.fstat(end.loan.descriptor)
 
 
+async def test_nothing_moves_here_where_descriptors_run_short(
+    ends: tuple[Source, Sink], monkeypatch: pytest.MonkeyPatch, move: Move
+) -> None:
+    """Half of them are for connections and files; nobody is asked for a loan then."""
+    source, sink = ends
+    await feed(source, BODY[:LEAST])
+    with monkeypatch.context() as poor:
+        poor.setattr(pump, "DESCRIPTORS", 0)
+        assert 0 == await move(source, sink, LEAST, lambda count: None)
+    assert (None, None) == (source.loan, sink.loan)
+    assert LEAST == await move(source, sink, LEAST, lambda count: None)
+
+
 async def test_little_is_not_worth_it(ends: tuple[Source, Sink], move: Move) -> None:
     """Nobody is asked for a loan then."""
     source, sink = ends
@@ -174,7 +187,14 @@ async def filled(source: Source, sink: Sink, tasks: asyncio.TaskGroup, move: Mov
     """A passage that is stuck: its pipe holds what the sink does not take."""
     moving = tasks.create_task(move(source, sink, 64 * SIZE, lambda count: None))
     feeding = tasks.create_task(feed(source, BODY * 64))
-    await until(lambda: sink.loan is not None and sink.loan.awaited)
+    went = [-1]
+
+    def stuck() -> bool:
+        """Twice in a row: between two turns it may wait for a moment, and go on."""
+        went.append(sink.moved)
+        return sink.loan is not None and sink.loan.awaited and went[-1] == went[-2]
+
+    await until(stuck)
     feeding.cancel()
     assert source.loan is not None
     assert not source.loan.awaited
