@@ -141,7 +141,8 @@ async def _let_pass(plane: DataPlane, permit: Permit, count: int, declared: int 
     while total > claimed:
         # Of a body whose length is known all is claimed before its first byte: the rest may not be seen here.
         wanted, least = (_CLAIM, total - claimed) if declared is None else (declared, declared)
-        wanted = await claim_received(plane.leases, permit, wanted, least)
+        if permit.intake is not None:
+            wanted = await claim_received(plane.leases, permit, permit.intake, wanted, least)
         claimed += await claim(plane.leases, permit, wanted, None, least=least)
     permit.moved = total  # only what was let through: a refused body spends nothing of a budget
     return claimed

@@ -12,9 +12,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.e2e.cutting import CuttingProxy
-from tests.e2e.place import Place, noise
+from tests.e2e.place import Place, digest, noise
 
 _FILES, _FOLDERS, _CUTS = 500, 40, 10
+_MIB = 1024**2
 
 
 def opened(context: BrowserContext, address: str) -> tuple[Page, list[str]]:
@@ -129,6 +130,34 @@ def test_a_large_file_goes_on_where_it_was(weed: Place, browser: Browser, tmp_pa
         assert [] == failed(page)
         assert network.carried < 1.6 * len(body)
     assert body == weed.stored("large/large.bin")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_five_gibibytes_in_one_file(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """Memory stays as it is with a small file, in the gateway and in the page, and every byte is there."""
+    size = 5 * 1024**3
+    with (tmp_path / "huge.bin").open("wb") as file:
+        for place in range(0, size, 256 * _MIB):
+            file.seek(place)
+            file.write(noise(_MIB, seed=place))
+        file.truncate(size)
+    link = weed.link(prefix="huge/", actions=["write"])
+    page, complaints = opened(browser.new_context(), link.url)
+    weed.gateway.forget_peak()
+    before, heap = weed.gateway.peak(), page.evaluate("performance.memory.usedJSHeapSize")
+    page.locator("#files").set_input_files(tmp_path / "huge.bin")
+    until_sent(page, 800)
+    assert [] == failed(page)
+    assert weed.gateway.peak() - before < 64 * _MIB
+    assert page.evaluate("performance.memory.usedJSHeapSize") - heap < 64 * _MIB
+    stored = weed.store.client().get_object(Bucket=weed.real_bucket, Key="inside/huge/huge.bin")
+    found = sha256()
+    for chunk in stored["Body"].iter_chunks(_MIB):
+        found.update(chunk)
+    assert digest(tmp_path / "huge.bin") == found.hexdigest()
+    weed.store.client().delete_object(Bucket=weed.real_bucket, Key="inside/huge/huge.bin")
+    assert [] == complaints
 
 
 def until(page: Page, holds: Callable[[], bool], seconds: float = 60) -> None:

@@ -69,14 +69,14 @@ async def _received(leases: LeaseStore, grant: Grant) -> Usage:
     return (await leases.usage([grant.intake_id])).get(grant.intake_id, UNUSED)
 
 
-async def claim_received(leases: LeaseStore, permit: Permit, wanted: int, least: int) -> int:
+async def claim_received(leases: LeaseStore, permit: Permit, mine: Reservation, wanted: int, least: int) -> int:
     """Reserve bytes of what a link may receive, `least` where `wanted` are not left; returns how many.
 
     Raises:
         Refused: TOO_LARGE when so many are not left, USED_UP when none is.
     """
-    mine, grant = permit.intake, permit.grant
-    if mine is None or grant is None or grant.intake.total_bytes is None:
+    grant = permit.grant
+    if grant is None or grant.intake.total_bytes is None:
         return wanted
     for size in sorted({wanted, least}, reverse=True):
         if await shield(leases.reserve_bytes(mine, size, budget=grant.intake.total_bytes)) is Room.TAKEN:

@@ -43,8 +43,8 @@ class Wanted:
         Raises:
             Refused: TOO_LARGE, USED_UP.
         """
-        if length and joined:
-            await claim_received(self.plane.leases, self.permit, length, length)
+        if length and joined and self.permit.intake is not None:
+            await claim_received(self.plane.leases, self.permit, self.permit.intake, length, length)
         elif length:
             left = await bytes_left(self.plane.leases, self.grant)
             if left is not None and length > left:

@@ -162,6 +162,22 @@ async def test_what_keeps_a_link_from_being_used_keeps_its_credentials(
             assert 200 == (await rig.fetch(token)).status
 
 
+@pytest.mark.parametrize(
+    "wish",
+    [{"max_files": 1}, {"total_bytes": 1}, {"types": ("a/b",)}, {"names": "{name}"}, {"blind": True}, {"rename": True}],
+    ids=lambda wish: next(iter(wish)),
+)
+async def test_a_link_that_says_which_files_it_takes_gives_none(rig: Rig, wish: dict[str, Any]) -> None:
+    """S3 has no way to ask for it; an edit ends those that were given; and what is only said to people is no reason."""
+    token, grant = await rig.granted(prefix="in/", actions=WRITING, intake=Intake(message="hello", undo=60.0))
+    held = await hold(rig, token)
+    assert 200 == await held.status("PUT", "reports/in/a")
+    await rig.edit(grant, intake=Intake(**wish))
+    assert 403 == await held.status("PUT", "reports/in/b")
+    got = await had(rig, token)
+    assert (403, "no_credentials") == (got.status, json.loads(got.body)["reason"])
+
+
 async def test_a_link_that_asks_first_gives_them(rig: Rig) -> None:
     """To POST is a deliberate act, as its button is."""
     rig.store.hold("inside/a.txt", BODY)
