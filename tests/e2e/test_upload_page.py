@@ -67,7 +67,7 @@ def test_files_are_sent_with_a_receipt(weed: Place, browser: Browser, tmp_path: 
     link = weed.link(prefix="page/", actions=["write"], message="Please\nsend all.", undo="10m")
     page, complaints = opened(browser.new_context(), link.url)
     assert page.get_by_text("send all.").is_visible()
-    assert not page.locator("#plain").is_visible()
+    assert 0 == page.locator("#plain").count()
     page.locator("#files").set_input_files([tmp_path / name for name in bodies])
     until_sent(page)
     assert [] == failed(page)

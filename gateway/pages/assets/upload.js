@@ -1,6 +1,7 @@
 // Sends files and whole folders from an upload page by the tus protocol, each in one request that can be broken off.
 // The page works without it: it takes the place of the plain form. Laws: what was sent is never sent again, whatever
 // broke, a closed tab included; a file is done when the gateway says that it has every byte of it.
+document.getElementById("plain").replaceWith(document.getElementById("sending").content);
 const root = document.getElementById("send");
 const find = (name) => root.querySelector(`[data-${name}]`);
 const texts = JSON.parse(root.dataset.texts);
@@ -316,5 +317,3 @@ find("pause").onclick = (event) => {
   for (let free = running; free < AT_ONCE; free += 1) work();
 };
 kept.prune();
-root.hidden = false;
-document.getElementById("plain").hidden = true;
