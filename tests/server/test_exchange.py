@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
 import pytest
 
-from gateway.core.reasons import Reason
+from gateway.core.reasons import Reason, Refused
 from gateway.core.record import Outcome
 from gateway.core.request import Action
 from gateway.server import connection
@@ -230,3 +231,49 @@ async def test_after_a_doubtful_head_nothing_more_is_read(rig: Rig, field: str) 
         await client.send(("\r\n".join(lines) + "\r\n\r\n" + body).encode() + request("GET", f"/s/{token}"))
         assert 400 == (await client.answer("POST")).status
         assert b"" == await client.rest()
+
+
+class Behind:
+    """A connection whose client has not taken yet what it was sent: meanwhile something `happens`."""
+
+    peer, peer_texts, behind, draining = None, ("", "local"), True, False
+    unsent = 0
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        self.happens = happens
+        self.written = b""
+        self.ended = False
+
+    def date(self) -> str:
+        return "now"
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    async def drain(self) -> None:
+        self.happens()
+
+    def reset(self) -> int:
+        return self.unsent
+
+    def end(self, *, keep: bool, lingering: bool) -> None:
+        self.ended = True
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_whole_answer_that_was_cut_while_the_client_was_behind_is_none(lost: bool) -> None:
+    """Whether the client was cut off or has gone by itself: it is a refusal, and the exchange has not ended well."""
+
+    def happens() -> None:
+        if lost:
+            raise ConnectionResetError
+        exchange.cut(Reason.REVOKED)
+
+    stub = Behind(happens)
+    arrival = IncomingRequest("GET", "/", [(b"Host", b"gw")], (1, 1), keep_alive=True)
+    exchange = ClientExchange(stub, arrival, "R1", None)
+    with pytest.raises(Refused) as refused:
+        await exchange.send_whole(200, (), b"body")
+    assert (Reason.CLIENT_GONE if lost else Reason.REVOKED) == refused.value.reason
+    assert (False, not lost) == (stub.ended, exchange.whole)
+    assert stub.written.endswith(b"\r\n\r\nbody")
