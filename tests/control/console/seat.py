@@ -30,6 +30,17 @@ class Page:
         assert found is not None, self.text
         return found[1]
 
+    def filled(self, **changed: str) -> list[tuple[str, str]]:
+        """Every field of the page as a browser sends it, some of them changed."""
+        found = []
+        for tag in re.findall(r"<input[^>]*>", self.text):
+            name, value = re.search(r' name="([^"]*)"', tag), re.search(r' value="([^"]*)"', tag)
+            if name is not None and ('type="checkbox"' not in tag or " checked" in tag) and name[1] != "form_token":
+                found.append((name[1], changed.get(name[1], unescape(value[1]) if value is not None else "")))
+        for name, text in re.findall(r'<textarea[^>]* name="([^"]*)"[^>]*>([^<]*)</textarea>', self.text):
+            found.append((name, changed.get(name, unescape(text))))
+        return found
+
     def value(self, name: str) -> str:
         """What a field of the page holds."""
         found = re.search(rf'name="{name}"[^>]* value="([^"]*)"', self.text)
