@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ import click
 
 from gateway.cli.output import Exit, fail, say
 from gateway.cli.private_files import locked, read_object, write_object
+from gateway.core.values import dataclass
 
 __all__ = [
     "CONTEXT_NAME",

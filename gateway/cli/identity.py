@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway.cli.contexts import Context, Place
 from gateway.cli.output import Exit, fail
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from gateway.cli.sign_ins import SignIn

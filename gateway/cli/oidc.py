@@ -15,12 +15,13 @@ import json
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from gateway.cli.output import Exit, fail
+from gateway.core.values import dataclass
 
 __all__ = ["Issuer", "Offer", "Question", "Tokens", "ask_on_a_device", "discover", "exchange_code", "renew", "withdraw"]
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cli.contexts import Place
 from gateway.cli.output import fail
 from gateway.cli.private_files import locked, read_object, remove, write_object
+from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
     from gateway.cli.oidc import Issuer, Tokens

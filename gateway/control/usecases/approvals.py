@@ -9,7 +9,7 @@ revocation. After its time what waits cannot be approved any more: its owner has
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.control.caller import Admitted
 from gateway.control.deps import Live, Stores
@@ -22,6 +22,7 @@ from gateway.core.grant import Grant, GrantKind, GrantState
 from gateway.core.policy import rules_to_approve
 from gateway.core.reasons import Reason, Refused
 from gateway.core.source import holders_of
+from gateway.core.values import dataclass
 
 __all__ = ["Approvals"]
 

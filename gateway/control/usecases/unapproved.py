@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from gateway.control.deps import Live, Stores
@@ -24,6 +24,7 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import LIVING, Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.policy import Policy, objections_to_share, rules_to_approve
 from gateway.core.reasons import DependencyDown
+from gateway.core.values import dataclass
 
 __all__ = ["UnapprovedGrants"]
 
