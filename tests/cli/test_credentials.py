@@ -129,3 +129,12 @@ def test_wrong_usage_is_told(terminal, url):
     for wrong in (["l_8fKq2"], [TOKEN], [url, "--name", "a]\n[b"], [url, "--as", "curl"]):
         assert terminal.run("link", "credentials", *wrong).exit_code == 2
     assert terminal.run("link", "credentials", f"http://127.0.0.1:1/s/{TOKEN}").exit_code == 3
+
+
+def test_a_link_can_be_made_to_give_none(terminal):
+    """When it is made, or later; it says so where it is shown."""
+    made = terminal.json("link", "create", "reports/a.pdf", "--no-credentials")
+    assert made["credentials"] is False
+    assert "gives credentials" in terminal.run("link", "show", made["id"]).stdout
+    assert terminal.json("link", "edit", made["id"], "--credentials")["credentials"] is True
+    assert "gives credentials" not in terminal.run("link", "show", made["id"]).stdout
