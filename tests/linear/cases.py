@@ -1103,7 +1103,8 @@ NOT_COUNTED = {
         wire.replies:title_of wire.sig.sigv4:SigningKeys wire.sig.sigv4:require_fresh wire.links.tus:expires_field wire.links.tus_state:lease_key
         wire.links.tus_state:new_upload wire.s3.multipart:part_size wire.s3.documents:page_size core.token:access_key_id core.token:grant_id
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
-        core.attempt:unmap
+        core.attempt:address_texts core.attempt:unmap core.pattern:names_any wire.links.tus:takes_back
+        wire.links.tus_state:keyed_upload
     """,
     _VALUES: """
         wire.s3.multipart:CompletedPart wire.s3.batch_delete:DeleteOutcome wire.s3.batch_delete:DeleteRequest wire.s3.batch_delete:Doomed wire.s3.batch_delete:Tag
