@@ -41,6 +41,7 @@ NOT_FOR_A_LINK = (
     *("prometheus_client", "http.server", "wsgiref.simple_server"),  # the page of metrics
     *("asyncpg", "redis", "opentelemetry", "cel_expr_python", "segno"),  # extras
     *("tarfile", "difflib"),  # archives, slips in settings
+    *("rich.pretty", "pygments"),  # what structlog would draw tracebacks with, were it there
     *("gateway.control.rows", "gateway.control.reading", "gateway.control.openapi"),  # what an operator asks
     *("gateway.control.console.plane", "gateway.control.console.visit", "jinja2"),  # pages for people
     *("gateway.settings.schemas", "gateway.cli.demo", "gateway.cli.links", "pydantic.mypy", "unittest"),

@@ -9,11 +9,15 @@ a failure is one sentence and a documented exit code, never a traceback.
 
 from __future__ import annotations
 
+import sys
+
 __all__ = ["main"]
 
 
 def main() -> None:
     """The entry point of the `gateway` command. Ends the process."""
+    # Where it is installed, structlog would load it to draw tracebacks with local variables, secrets among them.
+    sys.modules["rich"] = None  # type: ignore[assignment]
     from gateway.cli.group import cli
 
     cli(prog_name="gateway")
