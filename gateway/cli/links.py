@@ -277,7 +277,8 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "served as": item.get("content_type"),
         "only as": item.get("etag"),
         "largest upload": format_size(item.get("max_size")),
-        "if a name is taken": item["on_conflict"] if "write" in item["actions"] else None,
+        "overwrites": "yes" if item["overwrite"] else None,
+        "renames": "yes" if item["on_conflict"] == "rename" else None,
         "files": item.get("max_files") and f"{item['files_received']} of {item['max_files']}",
         "bytes of files": item.get("total_bytes")
         and f"{format_size(item['bytes_received'])} of {format_size(item['total_bytes'])}",

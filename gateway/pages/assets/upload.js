@@ -86,7 +86,8 @@ function fault(request) {
   }
   const again = request.status >= 500 || [408, 423, 429].includes(request.status) || ["upload_busy", "offset_mismatch"].includes(problem.reason);
   const found = new (again ? Error : Refusal)(problem.detail ?? `${request.status}`);
-  found.after = Number(request.getResponseHeader("Retry-After")) * 1000 || 0;
+  // Another request holds the upload until its client has been silent for two seconds: the one that broke, most likely.
+  found.after = Number(request.getResponseHeader("Retry-After")) * 1000 || (request.status === 423 ? 2500 : 0);
   return found;
 }
 
@@ -148,8 +149,10 @@ class Job {
       this.url = null;
       this.mark = newMark();
       kept.write(this.key, null);
-    } else if (answer.status === 200) this.offset = Number(answer.getResponseHeader("Upload-Offset"));
-    else throw fault(answer);
+    } else if (answer.status === 200) {
+      this.offset = Number(answer.getResponseHeader("Upload-Offset"));
+      if (this.offset < this.file.size) await this.append(0); // asks whether it is free, before much is sent in vain
+    } else throw fault(answer);
   }
 
   async create() {
@@ -168,9 +171,9 @@ class Job {
     kept.write(this.key, this.url);
   }
 
-  async append() {
+  async append(most) {
     const headers = { "Upload-Offset": this.offset, "Content-Type": "application/offset+octet-stream" };
-    const answer = await call(this, "PATCH", this.url, headers, this.file.slice(this.offset));
+    const answer = await call(this, "PATCH", this.url, headers, this.file.slice(this.offset, most ?? this.file.size));
     if (answer.status !== 204) throw fault(answer);
     this.offset = Number(answer.getResponseHeader("Upload-Offset"));
   }
