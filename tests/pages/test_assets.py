@@ -42,3 +42,10 @@ def test_nothing_else_is_found(name: str) -> None:
 def test_our_own_are_small() -> None:
     """A page and all that it loads stay below 100 KiB, of which these may have the half."""
     assert sum(len(asset.body) for asset in assets().values()) < 50 * 1024
+
+
+def test_what_an_upload_page_loads_is_small() -> None:
+    """One module of ours, under 12 KiB, which imports nothing."""
+    body = stored_assets()["upload.js"].body.decode()
+    assert len(body.encode()) < 12 * 1024
+    assert "import" not in body
