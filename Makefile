@@ -3,6 +3,7 @@
 #   make demo     a store, the gateway and a link, on this machine       make lint    all static checks
 #   make test     the tests (SLOW=1 adds the slow ones)                  make bench   side by side with others
 #   make helm     the chart: rendered, validated, its alerts tested      make clean   remove what was installed here
+#   make browser  pages in real browsers (SLOW=1 as above)
 #   make lock     renew requirements.lock and .ci/*.lock                 make clients the table of S3 clients
 #   make audit    advisories about everything that is locked, with a known-bad control
 #   make gallery  a picture of each page, wide, narrow and dark: gallery/index.html
@@ -16,7 +17,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: acceptance demo test lint format audit bench bench-check profile clients record gallery helm ops replicas lock clean tools
+.PHONY: acceptance demo test lint format audit bench bench-check profile clients record gallery browser helm ops replicas lock clean tools
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -27,7 +28,11 @@ demo: .venv/runtime.stamp
 	$(BIN)/gateway demo $(ARGS)
 
 test: .venv/dev.stamp .tools/tools.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not helm$(if $(SLOW),, and not slow)" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not helm and not browser$(if $(SLOW),, and not slow)" $(ARGS)
+
+# Pages, previews, media, uploads and the console in Chromium and Firefox.
+browser: .venv/dev.stamp .tools/tools.stamp
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "browser$(if $(SLOW),, and not slow)" $(ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

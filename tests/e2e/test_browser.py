@@ -9,6 +9,8 @@ from playwright.sync_api import Browser
 
 from tests.e2e.place import Place, noise
 
+pytestmark = pytest.mark.browser
+
 _HOSTILE = b"<!doctype html><title>x</title><script>document.title = 'executed'</script><h1>hi</h1>"
 
 

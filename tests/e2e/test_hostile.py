@@ -16,6 +16,8 @@ from gateway.wire.http.media import read_type
 from tests.e2e.hostile import MARK, NAMES, Payload, payloads, pdf
 from tests.e2e.place import Place
 
+pytestmark = pytest.mark.browser
+
 _BESIDE = "<iframe src='{0}'></iframe><object data='{0}'></object><embed src='{0}'><img src='{0}'>"
 
 

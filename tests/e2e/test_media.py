@@ -16,6 +16,8 @@ from tests.e2e.firefox import Firefox
 from tests.e2e.hostile import pdf
 from tests.e2e.place import Place
 
+pytestmark = pytest.mark.browser
+
 _FILM = "-f lavfi -i testsrc=duration=20:size=160x120:rate=10"
 _SOUND = "-f lavfi -i sine=frequency=440:duration=20"
 _PICTURE = "-f lavfi -i testsrc=duration=0.2:size=64x48:rate=10 -frames:v 1"

@@ -17,6 +17,8 @@ from tests.e2e.firefox import Firefox
 from tests.e2e.hostile import pdf
 from tests.e2e.place import Place, noise
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:

@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from tests.e2e.cutting import CuttingProxy
 from tests.e2e.place import Place, digest, noise
 
+pytestmark = pytest.mark.browser
+
 _FILES, _FOLDERS, _CUTS = 500, 40, 10
 _MIB = 1024**2
 

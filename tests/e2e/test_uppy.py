@@ -14,6 +14,8 @@ from tests.clients.install import UPPY, install
 from tests.e2e.conftest import require
 from tests.e2e.place import Place
 
+pytestmark = pytest.mark.browser
+
 _FILES = [("small.txt", 1000, 1), ("größe 2.txt", 70_000, 2), ("large.bin", 12 * 1024 * 1024, 3)]
 _PAGE = '<!doctype html><meta charset="utf-8"><script src="/uppy.js"></script>'
 

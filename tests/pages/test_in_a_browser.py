@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, Page
 from tests.pages.__main__ import SCREENS, take_pictures
 from tests.pages.samples import LOOKS, SAMPLES
 
+pytestmark = pytest.mark.browser
+
 
 def opened(browser: Browser, address: str, screen: str, **options: object) -> tuple[Page, list[str]]:
     """A page, and what the browser complains of: what its policy forbids, among others."""

@@ -15,6 +15,8 @@ from tests.e2e.conftest import browser
 from tests.pages.__main__ import SCREENS
 from tests.pages.test_in_a_browser import findings, fits
 
+pytestmark = pytest.mark.browser
+
 __all__ = ["browser"]
 
 PAGES = (
