@@ -26,7 +26,7 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
 from gateway.core.grant_codec import row_of
 from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey, LivingSession
-from gateway.core.lease import Reservation, Room, Usage
+from gateway.core.lease import UNUSED, Reservation, Room
 from gateway.core.reasons import Reason, Refused
 from gateway.core.source import from_sidecar, source_behind
 from gateway.core.token import SecretHash
@@ -47,6 +47,7 @@ __all__ = [
     "ReserveBytes",
     "RoomView",
     "SettleBytes",
+    "Shown",
     "UsageView",
     "UseView",
     "Used",
@@ -121,13 +122,19 @@ class EndedView(View):
     ended: int
 
 
-class Used(Body):
+class Shown(Body):
     """A grant by its secret's hash, in hex: who names it was shown the secret."""
 
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class NewLinkSession(Used):
+class Used(Shown):
+    """What is counted of a grant: its uses and all bytes, or the `files` that a link received, and their bytes."""
+
+    files: Annotated[bool, Field(strict=True)] = False
+
+
+class NewLinkSession(Shown):
     """Credentials of a link; `use` is by what the use is known that they are."""
 
     use: Name
@@ -151,7 +158,8 @@ class IssuedView(View):
         )
 
 
-AnyUse = TypeVar("AnyUse", bound=Used)
+AnyUse = TypeVar("AnyUse", bound=Shown)
+AnyCount = TypeVar("AnyCount", bound=Used)
 
 
 class OpenUse(Used):
@@ -262,36 +270,39 @@ async def end_sessions(api: Api, call: Call[None, EndSessions]) -> Reply:
 
 async def open_use(api: Api, call: Call[None, OpenUse]) -> Reply:
     grant = await _find_counted(api, call)
-    mine = _reservation_of(call.caller, grant, call.body.key, call.body.request)
-    lease = await api.deps.stores.leases.open_lease(mine, grant.uses, api.deps.live.clock(), call.body.window)
+    mine = _reservation_of(call, grant, call.body.key, call.body.request)
+    most = grant.intake.max_files if call.body.files else grant.uses
+    lease = await api.deps.stores.leases.open_lease(mine, most, api.deps.live.clock(), call.body.window)
     return view_reply(UseView(granted=lease is not None, fresh=lease is not None and lease.fresh))
 
 
 async def join_use(api: Api, call: Call[None, GiveBack]) -> Reply:
     """Whether a use of this key is open: nothing is opened."""
-    mine = Reservation((await _find_counted(api, call)).id, call.body.key)
+    mine = _reservation_of(call, await _find_counted(api, call), call.body.key)
     lease = await api.deps.stores.leases.open_lease(mine, 0, api.deps.live.clock(), 0.0)
     return view_reply(UseView(granted=lease is not None))
 
 
 async def give_use_back(api: Api, call: Call[None, GiveBack]) -> Reply:
     grant = await _find_counted(api, call)
-    await api.deps.stores.leases.give_back(_reservation_of(call.caller, grant, call.body.key, call.body.request))
+    await api.deps.stores.leases.give_back(_reservation_of(call, grant, call.body.key, call.body.request))
     return view_reply(UseView(granted=True))
 
 
 async def reserve_bytes(api: Api, call: Call[None, ReserveBytes]) -> Reply:
     grant, body = await _find_counted(api, call), call.body
-    mine = _reservation_of(call.caller, grant, body.key, body.request)
-    room = await api.deps.stores.leases.reserve_bytes(mine, body.wanted, budget=grant.budget, cap=body.cap)
+    mine = _reservation_of(call, grant, body.key, body.request)
+    budget = grant.intake.total_bytes if body.files else grant.budget
+    room = await api.deps.stores.leases.reserve_bytes(mine, body.wanted, budget=budget, cap=body.cap)
     return view_reply(RoomView(room=room))
 
 
 async def settle_bytes(api: Api, call: Call[None, SettleBytes]) -> Reply:
     grant, body = await _find_counted(api, call), call.body
-    mine = _reservation_of(call.caller, grant, body.key, body.request)
-    # Uploads without a budget reserve nothing: what they say is for the records, and counts against nothing.
-    bounded = grant.budget is not None or (grant.uses is not None and not grant.may_write)
+    mine = _reservation_of(call, grant, body.key, body.request)
+    # Uploads without a budget reserve nothing: what they say is for the records, and counts against nothing. What a
+    # link received is said once it is stored, after its reservation: more of it only fills the link.
+    bounded = not body.files and (grant.budget is not None or (grant.uses is not None and not grant.may_write))
     now = api.deps.live.clock()
     await api.deps.stores.leases.settle_bytes(mine, body.moved, now, ends=body.ends, keeps=body.keeps, bounded=bounded)
     return view_reply(UseView(granted=True))
@@ -299,7 +310,8 @@ async def settle_bytes(api: Api, call: Call[None, SettleBytes]) -> Reply:
 
 async def read_usage(api: Api, call: Call[None, Used]) -> Reply:
     grant = await _find_counted(api, call)
-    found = (await api.deps.stores.leases.usage([grant.id])).get(grant.id, Usage())
+    counter = grant.intake_id if call.body.files else grant.id
+    found = (await api.deps.stores.leases.usage([counter])).get(counter, UNUSED)
     return view_reply(UsageView(uses=found.uses, moved=found.moved, last_used_at=found.last_used_at))
 
 
@@ -324,6 +336,7 @@ async def _find_served(api: Api, actor: Principal, digest: bytes) -> Grant | Non
     return grant if any(pattern.matches(str(grant.owner)) for pattern in served) else None
 
 
-def _reservation_of(actor: Principal, grant: Grant, key: str | None, request: str) -> Reservation:
+def _reservation_of(call: Call[None, AnyCount], grant: Grant, key: str | None, request: str = "") -> Reservation:
     """By what a sidecar's request is known here: no sidecar can speak for the requests of another."""
-    return Reservation(grant.id, key, f"{actor.name}/{request}" if request else "")
+    counter = grant.intake_id if call.body.files else grant.id
+    return Reservation(counter, key, f"{call.caller.name}/{request}" if request else "")

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Attempt, Principal
-from gateway.core.intake import ANY_FILES, Intake
+from gateway.core.intake import ANY_FILES, FILES, Intake
 from gateway.core.narrowing import Narrowing
 from gateway.core.reasons import Reason
 from gateway.core.request import DOCUMENTS, OF_LINKS, Action, Operation
@@ -201,7 +201,7 @@ class Grant:
     @property
     def intake_id(self) -> str:
         """Under which the files are counted that came in, beside the uses that are counted under its own id."""
-        return f"{self.id}+files"
+        return self.id + FILES
 
     @property
     def on_conflict(self) -> str:

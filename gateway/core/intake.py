@@ -13,7 +13,10 @@ from typing import Final
 
 from gateway.core.values import dataclass
 
-__all__ = ["ANY_FILES", "Intake", "allows_type", "canonical_type"]
+__all__ = ["ANY_FILES", "FILES", "Intake", "allows_type", "canonical_type"]
+
+FILES: Final = "+files"
+"""What stands behind a grant's id where the files are counted that came in, beside the uses under the id itself."""
 
 _ALIASES: Final = {
     "application/vnd.microsoft.icon": "image/icon",

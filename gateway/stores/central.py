@@ -27,6 +27,7 @@ from cachetools import LRUCache
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
 from gateway.core.grant_codec import GrantRow, read_grant
+from gateway.core.intake import FILES
 from gateway.core.issued import IssuedKey, LivingSession
 from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.core.reasons import Dependency, DependencyDown, Reason, Refused, SettingsError
@@ -306,6 +307,8 @@ class CentralLeases:
         keeps: bool = True,
         bounded: bool = False,
     ) -> None:
+        # No sidecar takes back what is counted: what was stored of an upload that ended unfinished stays so.
+        moved = max(0, moved)
         await self._use("settle", mine, key=mine.key, request=mine.request, moved=moved, ends=ends, keeps=keeps)
 
     async def release_lapsed(self) -> int:
@@ -324,7 +327,10 @@ class CentralLeases:
             raise DependencyDown("grants", "the central gateway's counters cannot be read") from fault
 
     async def _use(self, what: str, mine: Reservation, **fields: object) -> dict[str, Any]:
-        secret_hash = self._client.hashes.get(mine.grant_id)
+        grant_id = mine.grant_id.removesuffix(FILES)
+        if grant_id != mine.grant_id:
+            fields["files"] = True
+        secret_hash = self._client.hashes.get(grant_id)
         if secret_hash is None:
             raise DependencyDown("grants", "the grant was not asked for at the central gateway")
         return await self._client.ask("grants", "POST", f"/v1/uses/{what}", {"hash": secret_hash.hex(), **fields})

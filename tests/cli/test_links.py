@@ -152,7 +152,7 @@ def test_show_tells_everything_but_the_secret(terminal):
     asking = terminal.json("link", "create", "reports/a.pdf", "--confirm", "--once")
     shown = terminal.run("link", "show", upload_link["id"]).stdout
     assert "2.0 GiB" in shown
-    assert ["if", "a", "name", "is", "taken", "overwrite"] in [line.split() for line in shown.splitlines()]
+    assert ["overwrites", "yes"] in [line.split() for line in shown.splitlines()]
     assert (True, True, 1) == (asking["confirm"], asking["once"], asking["uses"])
     assert "token" not in terminal.json("link", "show", made["id"])
 

@@ -166,7 +166,15 @@ def _tool_of_link(lake: Place, link: Link, work: Path, name: str) -> Tool:
     return make(lake, link, work)
 
 
-@pytest.mark.parametrize("name", OF_LINKS)
+_SLOW = ("DuckDB", "s3fs", "PyIceberg")
+"""Whose start alone takes seconds."""
+
+
+def _slow(name: str) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.slow,) if name in _SLOW else ()
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_slow(name)) for name in OF_LINKS])
 def test_a_tool_reads_what_the_link_shows(lake: Place, tmp_path: Path, name: str) -> None:
     """By nothing but what `gateway link credentials` prints; beside it, and once the link is revoked, it fails."""
     link = lake.link(prefix="db/t1/")
@@ -312,7 +320,7 @@ VENDED: dict[str, Callable[[Place, dict[str, Any], Path], Tool]] = {
 }
 
 
-@pytest.mark.parametrize("name", VENDED)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_slow(name)) for name in VENDED])
 def test_an_engine_reads_its_table_by_vended_keys(lake: Place, tmp_path: Path, name: str) -> None:
     """And no other; once the catalog's key is revoked, what it vended is nothing."""
     require("npm")
@@ -365,6 +373,7 @@ sts =
     assert tool.reads("db/t1/b") is None
 
 
+@pytest.mark.slow
 def test_pyiceberg_scans_a_table_by_vended_keys(lake: Place, tmp_path: Path) -> None:
     """Metadata, manifests and data alike, with keys that can do nothing but read that table."""
     require("npm")

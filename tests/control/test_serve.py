@@ -22,7 +22,16 @@ from gateway.server import exchange
 from tests.control import desk as desks
 from tests.control.desk import ADMIN, APP, Desk, serving
 
-PUBLIC = {"/healthz", "/readyz", "/metrics", "/v1/openapi.json", "/v1/credentials/{app}", "/sts", "/sts/"}
+PUBLIC = {
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/v1/openapi.json",
+    "/v1/sign-in",
+    "/v1/credentials/{app}",
+    "/sts",
+    "/sts/",
+}
 
 
 async def test_every_row_but_the_public_ones_refuses_without_a_token(desk: Desk) -> None:

@@ -11,8 +11,10 @@ from gateway.control.caller import Access
 from gateway.control.rows import ROWS
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
+from gateway.core.intake import Intake
 from gateway.core.lease import Reservation
 from gateway.core.pattern import NamePattern
+from gateway.core.request import Action
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.trail import entry_fields
 from tests.contract.sample import key, link
@@ -137,6 +139,22 @@ async def test_a_sidecar_settles_at_most_what_it_reserved(desk: Desk) -> None:
     await use(desk, "settle", stored, request="r", moved=0)
     assert (await use(desk, "usage", stored)).json["moved"] == 60
     assert (await use(desk, "reserve", stored, request="s", wanted=41)).json == {"room": "spent"}
+
+
+async def test_files_that_came_in_are_counted_beside_uses(desk: Desk) -> None:
+    """By the stored link's limits, and nothing that was counted is taken back."""
+    wanted = Intake(max_files=1, total_bytes=100)
+    stored = await desk.state.grants.create(link(uses=9, actions=frozenset({Action.WRITE}), intake=wanted))
+    assert (await use(desk, "open", stored, files=True, **OPENING)).json == {"granted": True, "fresh": True}
+    assert not (await use(desk, "open", stored, files=True, **OPENING | {"key": "other"})).json["granted"]
+    assert (await use(desk, "reserve", stored, files=True, request="r", key="k", wanted=101)).json == {"room": "spent"}
+    assert (await use(desk, "reserve", stored, files=True, request="r", key="k", wanted=60)).json == {"room": "taken"}
+    await use(desk, "settle", stored, files=True, request="r", key="k", moved=0)
+    await use(desk, "settle", stored, files=True, moved=60)
+    assert 422 == (await use(desk, "settle", stored, files=True, moved=-60)).status
+    used = (await use(desk, "usage", stored, files=True)).json
+    assert (1, 60) == (used["uses"], used["moved"])
+    assert 0 == (await use(desk, "usage", stored)).json["uses"]
 
 
 async def test_no_sidecar_speaks_for_anothers_requests(desk: Desk) -> None:

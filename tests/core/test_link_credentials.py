@@ -30,13 +30,16 @@ _HELD = (
 _OF_PEOPLE = ("confirm", "label", "filename", "content_type", "shows", "suspended_by", "revoked_reason", "issued_by")
 """What is for those who open it in a browser, or for its owner."""
 
+_WHEN_GIVEN = ("terms",)
+"""What is asked of who has them made."""
+
 _OF_KEYS = ("narrowed", "sealed", "session_hash", "session_policy", "link", "source")
 _OF_STORES = ("id", "kind", "issued_at", "serial", "version")
 
 
 def test_every_field_of_a_link_was_thought_of() -> None:
     """Whoever adds one says here what it is for who comes with credentials of the link."""
-    assert {*_HELD, *_OF_PEOPLE, *_OF_KEYS, *_OF_STORES} == {each.name for each in fields(Grant)}
+    assert {*_HELD, *_OF_PEOPLE, *_WHEN_GIVEN, *_OF_KEYS, *_OF_STORES} == {each.name for each in fields(Grant)}
 
 
 def test_they_end_with_the_link_at_the_latest() -> None:

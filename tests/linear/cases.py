@@ -1062,7 +1062,7 @@ def answered(wire: bytes, step: int = 10**9) -> Thunk:
     return run
 
 
-@case("backends.response:Response", 500)
+@case("backends.response:Response", 300)
 def a_store_with_one_header_many_times(n: int) -> Thunk:
     return answered(answer_head((b"a:" + b"b" * 8 + b"\r\n") * n))
 

@@ -182,6 +182,22 @@ def test_a_download_with_a_links_credentials_is_cut_on_the_sidecar(pair: Fleet) 
         assert time.monotonic() < deadline
 
 
+def test_files_that_come_in_at_a_sidecar_are_counted(pair: Fleet) -> None:
+    """With those of the central gateway: exactly as many, and no more bytes than the link says."""
+    link = pair.gateways[0].link("lab", prefix="box/", actions=["write"], max_files=3, total_bytes=10)
+    sent = [(1, b"1234"), (0, b"1234"), (1, b"1234"), (1, b"12"), (1, b""), (0, b"")]
+    statuses = [_put(pair.gateways[at], link.token, f"f{number}", body) for number, (at, body) in enumerate(sent)]
+    assert [201, 201, 413, 201, 410, 410] == statuses
+    shown = pair.gateways[0].api("GET", f"/v1/links/{link.id}")
+    assert (3, 10) == (shown["files_received"], shown["bytes_received"])
+
+
+def _put(gateway: RunningGateway, token: str, name: str, body: bytes) -> int:
+    with closing(http.client.HTTPConnection(urlsplit(gateway.data).netloc, timeout=10)) as connection:
+        connection.request("PUT", f"/s/{token}/{name}", body)
+        return connection.getresponse().status
+
+
 def test_what_a_sidecar_does_not_serve_gives_it_nothing(pair: Fleet) -> None:
     """Neither keys of another app, nor credentials that a link of another owner gave elsewhere."""
     made = _make_key(pair, app="other", bucket="lab", prefix="in/")

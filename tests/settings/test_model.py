@@ -196,7 +196,7 @@ DATA_KEYS = (
     "unsigned_content_type"
 )
 SECTIONS = "allowed: control, data, deadlines, fail, log, policies, records, sharing, state, trusted_proxies"
-DUTIES = "'all' is not allowed (allowed: issue, operate, read, revoke, serve, share, sign)"
+DUTIES = "'all' is not allowed (allowed: approve, issue, operate, read, revoke, serve, share, sign)"
 FAULTS = [
     ("data: 5", "2:7: data: must be a mapping of keys and values"),
     ("data: {listn: x}", f"2:8: data.listn: unknown key (did you mean 'listen'? {DATA_KEYS})"),

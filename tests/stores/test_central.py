@@ -15,10 +15,12 @@ from aiohttp import web
 from gateway.control.sidecar_routes import IssuedView
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
+from gateway.core.intake import Intake
 from gateway.core.issued import LivingSession
 from gateway.core.lease import Reservation, Room, Usage
 from gateway.core.pattern import NamePattern
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
+from gateway.core.request import Action
 from gateway.core.revocation import FeedEntry, RevocationView
 from gateway.core.revocation_target import EVERY, FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
@@ -184,6 +186,23 @@ async def test_uses_and_bytes_are_counted_there(desk: Desk, sidecar: Engine) -> 
     assert (await desk.state.leases.usage([stored.id]))[stored.id].moved == 40
     assert await sidecar.leases.reserve_bytes(mine("2", "a"), 61, budget=10**9) is Room.SPENT
     assert await sidecar.leases.release_lapsed() == 0
+
+
+async def test_files_that_came_in_are_counted_there_too(desk: Desk, sidecar: Engine) -> None:
+    """Beside the uses, within the stored link's limits; what was counted is not taken back from here."""
+    wanted = Intake(max_files=1, total_bytes=100)
+    stored = await desk.state.grants.create(link(actions=frozenset({Action.WRITE}), intake=wanted))
+    await sidecar.grants.find(stored.hash)
+    mine = Reservation(stored.intake_id, "a", "1")
+    assert await sidecar.leases.open_lease(mine, 99, NOW, 0.0) is not None
+    assert await sidecar.leases.open_lease(replace(mine, key="b"), 99, NOW, 0.0) is None
+    assert await sidecar.leases.reserve_bytes(mine, 101, budget=10**9) is Room.SPENT
+    assert await sidecar.leases.reserve_bytes(mine, 60, budget=10**9) is Room.TAKEN
+    await sidecar.leases.settle_bytes(mine, 0, NOW)
+    await sidecar.leases.settle_bytes(Reservation(stored.intake_id), 60, NOW)
+    await sidecar.leases.settle_bytes(Reservation(stored.intake_id), -60, NOW)
+    assert (await sidecar.leases.usage([stored.intake_id]))[stored.intake_id] == Usage(1, 60, desk.clock.now)
+    assert await sidecar.leases.usage([stored.id]) == {}
 
 
 async def test_a_link_that_was_not_asked_for_is_counted_nowhere(desk: Desk, sidecar: Engine) -> None:

@@ -234,7 +234,8 @@ class Renewals:
         """What is used, and was received, of a grant whose numbers have become less; None if it is not needed."""
         if grant is None or not any(_has_less(permit.grant, grant) for permit in permits):
             return None
-        usage = await self._plane.leases.usage([grant.id, grant.intake_id])
+        counters = [grant.id, grant.intake_id] if grant.intake.counted else [grant.id]
+        usage = await self._plane.leases.usage(counters)
         return usage.get(grant.id, UNUSED), usage.get(grant.intake_id, UNUSED)
 
     def _judge(self, grant: Grant | None, as_of: int, usage: tuple[Usage, Usage] | None, permit: Permit) -> None:
