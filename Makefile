@@ -55,7 +55,7 @@ bench-check: .venv/dev.stamp .tools/tools.stamp
 profile: .venv/dev.stamp .tools/tools.stamp
 	@$(BIN)/python -m tests.bench.costs $(ARGS)
 
-# Twenty minutes on two free cores; the figures go to tests/fuzz/RESULTS.md after each piece of five thousand.
+# Six to twenty minutes on two free cores; the figures go to tests/fuzz/RESULTS.md after each piece of five thousand.
 acceptance: .venv/dev.stamp
 	$(BIN)/python -m tests.fuzz.tamper --write $(ARGS)
 
