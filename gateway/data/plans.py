@@ -129,9 +129,9 @@ def keep(
 ) -> None:
     """Note what the steps found, unless something else than what `follow` asks can change it.
 
-    A password is proved anew every time, and so is what is rare: a form, a signature of version 2; a file's
-    name is made anew. What comes with a
-    link's credentials is only kept for requests that are alike: its grant is not found by what they show.
+    A password is proved anew every time, and so is what is rare: a form, a signature of version 2; a file's name is
+    made anew. What comes with a link's credentials is only kept for requests that are alike: its grant is not found by
+    what they show.
     """
     call, route = found
     signed: SigV4Header | SigV4Query | None = None
