@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from gateway.core.grant import Grant, GrantState
+from gateway.core.request import Action
 from gateway.core.values import dataclass
 
 __all__ = [
@@ -88,13 +89,17 @@ class Usage:
 UNUSED: Final = Usage()
 
 
-def state_with(grant: Grant, usage: Usage, now: float) -> GrantState:
-    """The grant's state with its counters known: an active grant whose uses or bytes are spent is used up."""
+def state_with(grant: Grant, usage: Usage, received: Usage, now: float) -> GrantState:
+    """The grant's state with its counters known: an active grant whose uses or bytes are spent is used up, and so is
+    one that only takes files, and has all that it may receive."""
     state = grant.state(now)
-    spent = (grant.uses is not None and usage.uses >= grant.uses) or (
-        grant.budget is not None and usage.moved >= grant.budget
-    )
-    return GrantState.USED_UP if state is GrantState.ACTIVE and spent else state
+    spent = _is_reached(grant.uses, grant.budget, usage)
+    full = grant.actions == {Action.WRITE} and _is_reached(grant.intake.max_files, grant.intake.total_bytes, received)
+    return GrantState.USED_UP if state is GrantState.ACTIVE and (spent or full) else state
+
+
+def _is_reached(uses: int | None, moved: int | None, usage: Usage) -> bool:
+    return (uses is not None and usage.uses >= uses) or (moved is not None and usage.moved >= moved)
 
 
 class LeaseStore(Protocol):

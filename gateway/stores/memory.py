@@ -147,7 +147,8 @@ class MemoryGrants:
         # Insertion order is serial order, because only `create` inserts and serials only grow.
         for grant in reversed(self._tables.grants.values()):
             usage = self._tables.usage.get(grant.id, _UNUSED)
-            if (below is None or grant.serial < below) and wants(wanted, grant, usage):
+            received = self._tables.usage.get(grant.intake_id, _UNUSED)
+            if (below is None or grant.serial < below) and wants(wanted, grant, usage, received):
                 found.append(grant)
             if len(found) > limit:
                 break

@@ -13,8 +13,10 @@ from typing import Final, assert_never
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
+from gateway.core.intake import FILES
 from gateway.core.lease import Usage, state_with
 from gateway.core.narrowing import Narrowing
+from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.codec import GRANT_COLUMNS, read_cursor
 
@@ -56,6 +58,20 @@ _PLACES: Final = {
 """How the places of a key are read from its document, by the mark of the engine's values: the places themselves, the
 bucket and the prefix of one, its names, and one name."""
 
+_INTAKE: Final = {
+    "?": (
+        "json_extract(g.document, '$.actions')",
+        "json_extract(g.document, '$.intake.max_files')",
+        "json_extract(g.document, '$.intake.total_bytes')",
+    ),
+    "$": (
+        "g.document::json ->> 'actions'",
+        "(g.document::json #>> '{intake,max_files}')::bigint",
+        "(g.document::json #>> '{intake,total_bytes}')::bigint",
+    ),
+}
+"""In the same way, what a link does, and how many files and bytes it may receive."""
+
 
 def placing(mark: str, values: list[object]) -> Place:
     """A `place` that adds to `values` and returns `mark` with the value's number, like `?1` or `$1`."""
@@ -67,15 +83,15 @@ def placing(mark: str, values: list[object]) -> Place:
     return place
 
 
-def wants(wanted: GrantFilter, grant: Grant, usage: Usage) -> bool:
-    """Whether the list shows this grant."""
+def wants(wanted: GrantFilter, grant: Grant, usage: Usage, received: Usage) -> bool:
+    """Whether the list shows this grant; `received` are the files that came in through it."""
     return (
         (wanted.kind is None or grant.kind is wanted.kind)
         and (wanted.owner is None or grant.owner == wanted.owner)
         and _is_there(wanted, grant)
         and _is_shown(wanted, grant)
         and (wanted.label is None or grant.label == wanted.label)
-        and (wanted.state is None or state_with(grant, usage, wanted.now) is wanted.state)
+        and (wanted.state is None or state_with(grant, usage, received, wanted.now) is wanted.state)
         and (wanted.ends_before is None or _ends_between(grant, wanted.now, wanted.ends_before))
     )
 
@@ -126,7 +142,7 @@ def page_sql(mark: str, tables: str, wanted: GrantFilter, cursor: str | None, li
     """
     values: list[object] = []
     place = placing(mark, values)
-    conditions = _filter_sql(mark, wanted, place)
+    conditions = _filter_sql(mark, tables, wanted, place)
     if cursor is not None:
         conditions.append(f"g.serial < {place(read_cursor('g', cursor, 1)[0])}")
     where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
@@ -151,7 +167,7 @@ def count_sql(mark: str, tables: str, target: RevocationTarget) -> tuple[str, li
     return f"SELECT count(*) FROM {tables}grants AS g WHERE {which}", values  # noqa: S608 (placeholders)
 
 
-def _filter_sql(mark: str, wanted: GrantFilter, place: Place) -> list[str]:
+def _filter_sql(mark: str, tables: str, wanted: GrantFilter, place: Place) -> list[str]:
     """The conditions of `wants`, over `grants AS g LEFT JOIN usage AS u`."""
     found = []
     if wanted.kind is not None:
@@ -163,7 +179,11 @@ def _filter_sql(mark: str, wanted: GrantFilter, place: Place) -> list[str]:
     if wanted.label is not None:
         found.append(f"g.label = {place(wanted.label)}")
     if wanted.state is not None:
-        found.append(_state_sql(wanted.state, wanted.now, place))
+        condition = _state_sql(wanted.state, wanted.now, place)
+        if wanted.state in {GrantState.ACTIVE, GrantState.USED_UP}:
+            spent = f"({_SPENT} OR {_full_sql(mark, tables)})"
+            condition += f" AND {spent}" if wanted.state is GrantState.USED_UP else f" AND NOT {spent}"
+        found.append(condition)
     if wanted.shown_to is not None:
         found.append(_shown_sql(wanted, wanted.shown_to, place))
     if wanted.ends_before is not None:
@@ -208,7 +228,21 @@ def _starts(prefix: str, place: Place) -> str:
     return f"substr(g.root, 1, {len(prefix)}) = {place(prefix)}"
 
 
+_SPENT: Final = "COALESCE(COALESCE(u.uses, 0) >= g.uses OR COALESCE(u.moved, 0) >= g.budget, FALSE)"
+"""A comparison with a limit that is not there is unknown, and unknown is not spent."""
+
+
+def _full_sql(mark: str, tables: str) -> str:
+    """That a link which only takes files has all that it may receive."""
+    actions, most, total = _INTAKE[mark]
+    return (
+        f"EXISTS (SELECT 1 FROM {tables}usage AS f WHERE f.grant_id = g.id || '{FILES}' "  # noqa: S608 (fixed texts)
+        f"AND {actions} = '[\"{Action.WRITE}\"]' AND (f.uses >= {most} OR f.moved >= {total}))"
+    )
+
+
 def _state_sql(state: GrantState, now: float, place: Place) -> str:
+    """The condition of a state as far as no counter is needed for it."""
     if state is GrantState.REVOKED:
         return "g.revoked_at IS NOT NULL"
     expires = place(now)
@@ -223,10 +257,7 @@ def _state_sql(state: GrantState, now: float, place: Place) -> str:
     begins = place(now)
     if state is GrantState.PENDING:
         return f"{usable} AND g.not_before > {begins}"
-    usable = f"{usable} AND (g.not_before IS NULL OR g.not_before <= {begins})"
-    # A comparison with a limit that is not there is unknown, and unknown is not spent.
-    spent = "COALESCE(COALESCE(u.uses, 0) >= g.uses OR COALESCE(u.moved, 0) >= g.budget, FALSE)"
-    return f"{usable} AND {spent}" if state is GrantState.USED_UP else f"{usable} AND NOT {spent}"
+    return f"{usable} AND (g.not_before IS NULL OR g.not_before <= {begins})"
 
 
 def hit(grant: Grant, target: RevocationTarget) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter, GrantKind, GrantState, Scope
+from gateway.core.intake import Intake
 from gateway.core.lease import Reservation
 from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
@@ -261,13 +262,19 @@ async def test_a_key_is_where_one_of_its_places_is(engine: Engine) -> None:
 
 
 async def test_states_are_disjoint_and_complete(engine: Engine) -> None:
-    """Every grant is in exactly one state; a link whose uses or bytes are spent is used up."""
+    """Every grant is in exactly one state; a link whose uses or bytes are spent is used up, and so is one that only
+    takes files and has all of them. One that can still be read is not."""
     active = await engine.grants.create(link(uses=2, budget=10))
     expired = await engine.grants.create(link(expires_at=NOW, not_before=NOW + 9))
     pending = await engine.grants.create(link(not_before=NOW + 1, expires_at=NOW + 2))
     revoked = await engine.grants.create(link(expires_at=NOW - 1))
     spent = await engine.grants.create(link(uses=1))
     drained = await engine.grants.create(link(budget=10))
+    writes, both = frozenset({Action.WRITE}), frozenset({Action.READ, Action.WRITE})
+    full = await engine.grants.create(link(actions=writes, intake=Intake(max_files=1)))
+    filled = await engine.grants.create(link(actions=writes, intake=Intake(total_bytes=10)))
+    taking = await engine.grants.create(link(actions=writes, intake=Intake(max_files=2, total_bytes=11)))
+    readable = await engine.grants.create(link(actions=both, intake=Intake(max_files=1)))
     begun = await engine.grants.create(link(not_before=NOW, expires_at=NOW + 0.5))
     await engine.feed.revoke([RevocationTarget(FeedKind.LINK, revoked.id)], NOW, "", "admin:ops")
     paused = await engine.grants.create(link(not_before=NOW + 1, suspended_at=NOW))
@@ -280,18 +287,22 @@ async def test_states_are_disjoint_and_complete(engine: Engine) -> None:
         assert await engine.leases.open_lease(Reservation(grant.id, "k"), grant.uses, NOW, 60) is not None
     for grant, moved in ((active, 9), (drained, 10)):
         await engine.leases.settle_bytes(Reservation(grant.id), moved, NOW)
+    for grant in (full, filled, taking, readable):
+        counter = Reservation(grant.intake_id, "k")
+        assert await engine.leases.open_lease(counter, grant.intake.max_files, NOW, 60) is not None
+        await engine.leases.settle_bytes(counter, 10, NOW)
     found = {
         state: {grant.id for grant in (await engine.grants.page(GrantFilter(now=NOW, state=state), None, 100)).grants}
         for state in GrantState
     }
     assert found == {
-        GrantState.ACTIVE: {active.id, begun.id, resumed.id},
+        GrantState.ACTIVE: {active.id, begun.id, resumed.id, taking.id, readable.id},
         GrantState.SUSPENDED: {paused.id, halted.id},
         GrantState.AWAITING_APPROVAL: {waiting.id},
         GrantState.EXPIRED: {expired.id, lapsed.id},
         GrantState.PENDING: {pending.id},
         GrantState.REVOKED: {revoked.id},
-        GrantState.USED_UP: {spent.id, drained.id},
+        GrantState.USED_UP: {spent.id, drained.id, full.id, filled.id},
     }
 
 

@@ -379,6 +379,28 @@ async def test_used_up_shows(desk: Desk) -> None:
     assert link["last_used_at"] == "2027-01-15T08:00:09Z"
 
 
+@pytest.mark.parametrize(
+    ("actions", "limit", "state"),
+    [
+        (["write"], {"max_files": 1}, "used_up"),
+        (["write"], {"total_bytes": 700}, "used_up"),
+        (["write"], {"max_files": 2, "total_bytes": 701}, "active"),
+        (["read", "write"], {"max_files": 1, "total_bytes": 700}, "active"),
+    ],
+)
+async def test_a_full_link_shows(desk: Desk, actions: list[str], limit: dict[str, int], state: str) -> None:
+    """A link that only takes files is used up when it has all of them, alone and in lists; one that can be read is
+    not."""
+    made = await desk.link(key=None, prefix="in/", actions=actions, **limit)
+    counter = Reservation(f"{made['id']}+files", "k")
+    await desk.state.leases.open_lease(counter, None, START + 9, LEASE_WINDOW)
+    await desk.state.leases.settle_bytes(counter, 700, START + 9)
+    link = (await desk.ask("GET", f"/v1/links/{made['id']}")).json
+    assert (state, 1, 700) == (link["state"], link["files_received"], link["bytes_received"])
+    listed = (await desk.ask("GET", f"/v1/links?state={state}")).json
+    assert [made["id"]] == [one["id"] for one in listed["links"]]
+
+
 async def test_records(desk: Desk) -> None:
     """A link's uses are listed, newest first, in pages."""
     made = await desk.link()

@@ -12,7 +12,8 @@ from gateway.core.approval import Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState, Scope
 from gateway.core.grant_codec import document_of
-from gateway.core.lease import Usage, state_with
+from gateway.core.intake import Intake
+from gateway.core.lease import UNUSED, Usage, state_with
 from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind, RevocationTarget
@@ -43,8 +44,12 @@ PLACES = st.one_of(
     st.builds(Narrowing, bucket=st.just("archive"), keys=st.frozensets(NAMES.filter(bool), min_size=1, max_size=2)),
 )
 NARROWED = st.lists(PLACES, max_size=3).map(tuple)
+INTAKES = st.builds(
+    Intake, max_files=st.one_of(st.none(), st.integers(1, 2)), total_bytes=st.one_of(st.none(), st.integers(1, 2))
+)
+ACTIONS = st.sampled_from([frozenset({Action.WRITE}), frozenset({Action.READ, Action.WRITE})])
 GRANTS = st.one_of(
-    st.builds(link, st.just("l_1"), scope=SCOPES, **COMMON),
+    st.builds(link, st.just("l_1"), scope=SCOPES, intake=INTAKES, actions=ACTIONS, **COMMON),
     st.builds(key, st.just("k_1"), narrowed=NARROWED, **COMMON),
 )
 USAGES = st.one_of(st.none(), st.builds(Usage, st.integers(0, 2), st.integers(0, 2)))
@@ -70,7 +75,9 @@ TARGETS = st.one_of(
 )
 
 
-def answer(grant: Grant, usage: Usage | None, conditions: list[str], values: list[object]) -> bool:
+def answer(
+    grant: Grant, usage: Usage | None, conditions: list[str], values: list[object], received: Usage | None = None
+) -> bool:
     """Ask SQLite about one grant."""
     where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
     scope = grant.scope
@@ -97,21 +104,25 @@ def answer(grant: Grant, usage: Usage | None, conditions: list[str], values: lis
         connection.execute(f"CREATE TABLE grants ({', '.join(columns.split())})")
         connection.execute("CREATE TABLE usage (grant_id, uses, moved)")
         connection.execute(f"INSERT INTO grants VALUES ({', '.join('?' * len(row))})", row)
-        if usage is not None:
-            connection.execute("INSERT INTO usage VALUES (?, ?, ?)", (grant.id, usage.uses, usage.moved))
+        for counter, counted in ((grant.id, usage), (grant.intake_id, received)):
+            if counted is not None:
+                connection.execute("INSERT INTO usage VALUES (?, ?, ?)", (counter, counted.uses, counted.moved))
         found = connection.execute(
             f"SELECT 1 FROM grants AS g LEFT JOIN usage AS u ON u.grant_id = g.id WHERE {where}", values
         )
         return found.fetchone() is not None
 
 
-@given(GRANTS, USAGES, FILTERS)
-def test_both_tongues_filter_alike(grant: Grant, usage: Usage | None, wanted: GrantFilter) -> None:
+@given(GRANTS, USAGES, USAGES, FILTERS)
+def test_both_tongues_filter_alike(
+    grant: Grant, usage: Usage | None, received: Usage | None, wanted: GrantFilter
+) -> None:
     """A filter shows the same grants in Python and in SQL."""
     values: list[object] = []
     place = placing("?", values)
-    conditions = _filter_sql("?", wanted, place)
-    assert wants(wanted, grant, usage or Usage()) == answer(grant, usage, conditions, values)
+    conditions = _filter_sql("?", "", wanted, place)
+    expected = wants(wanted, grant, usage or UNUSED, received or UNUSED)
+    assert expected == answer(grant, usage, conditions, values, received)
 
 
 @given(GRANTS, TARGETS)
@@ -124,12 +135,12 @@ def test_both_tongues_revoke_alike(grant: Grant, target: RevocationTarget) -> No
     assert expected == answer(grant, None, [condition], values)
 
 
-@given(GRANTS, USAGES)
-def test_a_grant_is_in_one_state(grant: Grant, usage: Usage | None) -> None:
+@given(GRANTS, USAGES, USAGES)
+def test_a_grant_is_in_one_state(grant: Grant, usage: Usage | None, received: Usage | None) -> None:
     """Exactly one state's filter shows a grant."""
-    used = usage or Usage()
-    states = [state for state in GrantState if wants(GrantFilter(now=NOW, state=state), grant, used)]
-    assert states == [state_with(grant, used, NOW)]
+    used, came = usage or UNUSED, received or UNUSED
+    states = [state for state in GrantState if wants(GrantFilter(now=NOW, state=state), grant, used, came)]
+    assert states == [state_with(grant, used, came, NOW)]
 
 
 def test_only_short_lived_keys_lapse() -> None:

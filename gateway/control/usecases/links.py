@@ -83,7 +83,7 @@ class CountedGrant:
     received: Usage = UNUSED
 
     def state(self, now: float) -> GrantState:
-        return state_with(self.grant, self.usage, now)
+        return state_with(self.grant, self.usage, self.received, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
-from gateway.core.lease import Usage
+from gateway.core.intake import FILES
+from gateway.core.lease import UNUSED, Usage
 from gateway.core.reasons import DependencyDown
 from gateway.core.revocation_target import RevocationTarget
 from gateway.core.token import SecretHash
@@ -140,8 +141,8 @@ class RedisGrants:
         check_filter(wanted)
         below = "+inf" if cursor is None else f"({int(read_cursor('g', cursor, 1)[0])}"
         found: list[Grant] = []
-        async for grant, usage in self._newest(below):
-            if wants(wanted, grant, usage):
+        async for grant, usage, received in self._newest(below):
+            if wants(wanted, grant, usage, received):
                 found.append(grant)
             if len(found) > limit:
                 break
@@ -158,7 +159,7 @@ class RedisGrants:
         # There is no index of ends: all are read, and the few that go are asked for once more where they are deleted.
         forgotten = 0
         ended: list[str | int] = []
-        async for grant, _ in self._newest("+inf"):
+        async for grant, _, _ in self._newest("+inf"):
             if ended_before(grant, before):
                 ended += (grant.id, grant.version)
             if len(ended) >= _BATCH:
@@ -176,8 +177,8 @@ class RedisGrants:
             raise DependencyDown("grants", "a grant vanished while it was written")
         return grant
 
-    async def _newest(self, below: str) -> AsyncIterator[tuple[Grant, Usage]]:
-        """All grants with their counters, newest first, in batches."""
+    async def _newest(self, below: str) -> AsyncIterator[tuple[Grant, Usage, Usage]]:
+        """All grants with their counters and those of the files that came in, newest first, in batches."""
         while True:
             with self._server.reach("grants") as client:
                 found = await client.zrange(
@@ -190,11 +191,11 @@ class RedisGrants:
                 for name in names:
                     pipe.hmget(f"{PREFIX}grant:{name}", GrantRow._fields)
                 rows = await pipe.execute()
-                usages = await read_usage(client, names)
+                usages = await read_usage(client, [*names, *(name + FILES for name in names)])
             for name, row in zip(names, rows, strict=True):
                 grant = _grant_from(row)
                 if grant is not None:
-                    yield grant, usages.get(name, Usage())
+                    yield grant, usages.get(name, UNUSED), usages.get(grant.intake_id, UNUSED)
             below = f"({int(found[-1][1])}"
 
 
