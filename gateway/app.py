@@ -74,8 +74,6 @@ from gateway.telemetry.timed import measure_calls
 from gateway.telemetry.tracing import open_tracing
 from gateway.telemetry.worker_mesh import WorkerMesh
 
-__all__ = ["check_files", "run"]
-
 _log = structlog.get_logger("gateway")
 _DRAIN_TICK: Final = 0.05
 

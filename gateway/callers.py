@@ -10,8 +10,6 @@ from gateway.core.token import hash_secret
 from gateway.settings import Settings
 from gateway.settings.proxies import expand_networks
 
-__all__ = ["make_callers", "make_console_rules"]
-
 
 def make_console_rules(settings: Settings) -> ConsoleRules:
     """Whether there are pages, where, and how people sign in there."""

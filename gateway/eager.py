@@ -16,8 +16,6 @@ from contextvars import copy_context
 from threading import get_ident
 from typing import Any, Final, cast
 
-__all__ = ["EagerTask", "Signal"]
-
 _Entering = Callable[[asyncio.AbstractEventLoop, object], None]
 
 # Documented for other implementations of tasks (docs.python.org, asyncio, "Extending"); stubs know asyncio's own only.

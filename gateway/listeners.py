@@ -15,8 +15,6 @@ from gateway.schema.addresses import ListenAddress
 from gateway.server.listener import Handle, HttpServer, PeerLimit
 from gateway.server.tls import Certificates, KeyFiles
 
-__all__ = ["Listeners"]
-
 
 class Listeners:
     """Opened one by one; `shared` says that other processes listen on the same addresses.

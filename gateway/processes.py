@@ -14,8 +14,6 @@ from pathlib import Path
 from gateway.core.values import dataclass
 from gateway.stores.shared_serial import Slot
 
-__all__ = ["Worker", "make_workers"]
-
 
 @dataclass(frozen=True, slots=True)
 class Worker:

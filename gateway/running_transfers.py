@@ -14,8 +14,6 @@ from gateway.control.deps import Transfer
 from gateway.data.state.transfers import Permit, Transfers
 from gateway.telemetry.worker_mesh import WorkerMesh
 
-__all__ = ["RunningTransfers"]
-
 
 class RunningTransfers:
     """Those of this process, for all of them. `shown` gives an address as the log shows it."""

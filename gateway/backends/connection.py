@@ -23,8 +23,6 @@ from gateway.core.values import dataclass
 from gateway.eager import Signal
 from gateway.splice.lending import Lending, flush, may_be_lent
 
-__all__ = ["READ_SIZE", "SLOWEST", "Connection", "Timeouts"]
-
 READ_SIZE: Final = 196608
 """Bytes of one read. Each wakes a transfer once, so more is cheaper; 500 stalled readers may hold 128 MiB (design
 promise 4), of which this is 94."""

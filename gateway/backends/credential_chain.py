@@ -18,8 +18,6 @@ from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.units import format_instant
 from gateway.core.values import dataclass
 
-__all__ = ["ChainCredentials", "CredentialSource", "Load", "Loaded", "StaticCredentials", "load_chain"]
-
 REFRESH_AHEAD: Final = 900.0
 """Seconds before expiry at which new ones are fetched; the lead that AWS's own libraries take."""
 

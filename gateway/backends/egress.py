@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-__all__ = ["refuse_reason"]
-
 _FORBIDDEN: Final = tuple(
     ip_network(text)
     for text in (

@@ -21,8 +21,6 @@ import httptools
 
 from gateway.core.values import dataclass
 
-__all__ = ["Framing", "PlainHead", "find_framing", "lowered", "read_head"]
-
 _LENGTH: Final = re.compile(rb"\d{1,18}")
 
 _PLAIN_HEAD: Final = 4096

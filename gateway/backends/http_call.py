@@ -21,8 +21,6 @@ from gateway.core.loan import Loan, Stretch
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import Answer, AnswerBody, EmptyBody, UploadBody
 
-__all__ = ["Source", "StoreCall", "StreamedBody"]
-
 _EMPTY: Final = EmptyBody()
 
 Source = UploadBody | None

@@ -35,8 +35,6 @@ from gateway.wire.s3.multipart import (
     read_initiated,
 )
 
-__all__ = ["upload", "upload_call"]
-
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 _STREAMED_PART: Final = 64 * 1024**2
 _KEPT_PIECE: Final = 64 * 1024

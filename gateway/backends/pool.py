@@ -20,8 +20,6 @@ from gateway.backends.egress import refuse_reason
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.values import dataclass
 
-__all__ = ["IDLE_LIMIT", "WRITE_IDLE_LIMIT", "Authority", "Pool", "PoolLimits"]
-
 IDLE_LIMIT: Final = 25.0
 """Seconds after which an unused connection is closed: below the 30 s and more that stores keep theirs. A read that
 meets a store with less patience is repeated."""

@@ -20,8 +20,6 @@ from gateway.core.route import UpstreamCall
 from gateway.core.values import dataclass
 from gateway.wire.sig import sigv2, sigv4
 
-__all__ = ["IMMEDIATE", "Presigner", "Target"]
-
 IMMEDIATE: Final = 300
 """Lifetime in seconds of a signature that is used at once: as long as a store's clock may be ahead of ours. A store
 whose clock is behind counts from its own now, up to its 15 minutes of tolerance."""

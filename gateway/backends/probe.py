@@ -28,8 +28,6 @@ from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.listing import read_listing
 from gateway.wire.s3.multipart import Destination
 
-__all__ = ["Finding", "probe"]
-
 _BODY: Final = b"0123456789abcdef"
 _LIMIT: Final = 1024**2
 _DESCRIBED: Final = (

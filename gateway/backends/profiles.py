@@ -14,8 +14,6 @@ from gateway.core.profile import Addressing, Profile
 from gateway.core.route import Capability
 from gateway.core.units import WEEK
 
-__all__ = ["PROFILES"]
-
 _C = Capability
 _GIB: Final = 1024**3
 

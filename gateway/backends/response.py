@@ -22,8 +22,6 @@ from gateway.backends.head import Framing, PlainHead, find_framing, lowered, rea
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.wire.http.fields import CONTROL
 
-__all__ = ["MAX_CHUNK", "MAX_HEAD", "Response"]
-
 MAX_HEAD: Final = 65536
 """Bytes of status line and headers, interim answers included; eight times what nginx allows by default."""
 

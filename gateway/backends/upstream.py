@@ -27,8 +27,6 @@ from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 from gateway.core.route import Answer, UpstreamCall
 from gateway.wire.sig.credentials import MAX_EXPIRES
 
-__all__ = ["StoreUpstream", "UpstreamObserver"]
-
 _PART: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/\d{1,19}", re.ASCII)
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """The entry point of the `gateway` command. Ends the process."""

@@ -18,8 +18,6 @@ from gateway.cli.output import format_when, json_option, print_json, print_table
 from gateway.cli.values import check_key_id, check_link_id
 from gateway.core.units import instant
 
-__all__ = ["approvals", "approve", "reject"]
-
 
 @click.command()
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many of either kind.")

@@ -18,8 +18,6 @@ from gateway.cli.output import Exit, fail, json_option, print_json, say
 from gateway.core.record import TrailHead
 from gateway.core.trail import Inspection, entry_of, head_of
 
-__all__ = ["audit"]
-
 _SHOWN = 20
 
 

@@ -14,8 +14,6 @@ from gateway.cli.output import Exit, fail, json_option, print_json, say
 from gateway.cli.values import config_option
 from gateway.core.reasons import SettingsError
 
-__all__ = ["check", "read_files"]
-
 
 @click.command()
 @config_option

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from gateway.cli.sign_ins import SignIn
     from gateway.core.backend import Credentials
 
-__all__ = ["Control", "connect", "control", "control_without_token", "escape_segment"]
-
 _PAGE: Final = 200
 _ADMIN: Final = "GATEWAY_ADMIN_TOKEN"
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import click
 
-__all__ = ["completion"]
-
 _VARIABLE = "_GATEWAY_COMPLETE"
 
 

@@ -22,8 +22,6 @@ from gateway.cli.contexts import (
 from gateway.cli.output import Exit, fail, json_option, print_json, print_table, say
 from gateway.cli.sign_ins import has_sign_in, remove_sign_in
 
-__all__ = ["context"]
-
 _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
 
 

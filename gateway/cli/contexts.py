@@ -21,20 +21,6 @@ from gateway.cli.output import Exit, fail, say
 from gateway.cli.private_files import locked, read_object, write_object
 from gateway.core.values import dataclass
 
-__all__ = [
-    "CONTEXT_NAME",
-    "DEFAULT_URL",
-    "Context",
-    "Contexts",
-    "Place",
-    "change_contexts",
-    "choose_place",
-    "complete_context",
-    "context_option",
-    "read_contexts",
-    "warn_of_clear",
-]
-
 DEFAULT_URL: Final = "http://127.0.0.1:8081"
 CONTEXT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})

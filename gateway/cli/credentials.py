@@ -25,8 +25,6 @@ from gateway.cli.options import ask_password
 from gateway.cli.output import Exit, fail, fail_with_problem, json_option, print_json
 from gateway.cli.values import find_token
 
-__all__ = ["credentials"]
-
 _TIMEOUT: Final = 30.0
 _LONGEST: Final = 64 * 1024
 

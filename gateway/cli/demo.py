@@ -30,8 +30,6 @@ from gateway.core.values import dataclass
 if TYPE_CHECKING:
     from gateway.cli.embedded_store import EmbeddedStore
 
-__all__ = ["demo"]
-
 _MARK: Final = "# Written by gateway demo; the next one writes it anew."
 _BUCKET: Final = "demo"
 _KEY: Final = "hello.txt"

@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from gateway.backends.upstream import StoreUpstream
     from gateway.core.backend import BackendSpec
 
-__all__ = ["doctor", "examine", "examine_all"]
-
 _SKEW: Final = 60.0
 """Seconds. Stores refuse signatures at 900; a clock that is a minute off is on its way there."""
 

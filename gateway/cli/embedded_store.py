@@ -29,8 +29,6 @@ from typing import Final, Self
 
 from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 
-__all__ = ["EmbeddedStore", "die_with"]
-
 _READY_WITHIN: Final = 60.0
 """Seconds; it takes 3 to 4 on two idle cores."""
 

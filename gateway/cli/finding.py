@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from gateway.core.values import dataclass
 
-__all__ = ["Finding"]
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:

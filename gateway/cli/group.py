@@ -18,8 +18,6 @@ from gateway.cli.contexts import context_option
 from gateway.cli.output import EPILOG, Exit, fail
 from gateway.core.reasons import DependencyDown, Refused, SettingsError, UpstreamFailed
 
-__all__ = ["TREE", "cli"]
-
 TREE: Final = {
     "serve": ("gateway.cli.serve:serve", "Run the gateway."),
     "demo": ("gateway.cli.demo:demo", "Try everything, with no configuration."),

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gateway.cli.sign_ins import SignIn
     from gateway.core.backend import Credentials
 
-__all__ = ["KEY_MARK", "Shown", "choose_credentials"]
-
 KEY_MARK: Final = "GWK"
 """What the access key ids of gateways begin with."""
 

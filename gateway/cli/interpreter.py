@@ -12,8 +12,6 @@ from collections.abc import Mapping
 
 from gateway.cli.finding import Finding
 
-__all__ = ["describe_build", "examine_interpreter"]
-
 
 def describe_build(variables: Mapping[str, str], prefix: str) -> str:
     """How an interpreter was optimised when it was built, by what its configuration says of itself."""

@@ -29,8 +29,6 @@ from gateway.cli.suspend import add_suspension
 from gateway.cli.values import check_key_id, check_key_name
 from gateway.core.units import instant
 
-__all__ = ["format_scopes", "key"]
-
 _STATES = ("active", "pending", "suspended", "awaiting_approval", "expired", "revoked", "used_up")
 
 

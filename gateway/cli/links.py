@@ -31,8 +31,6 @@ from gateway.cli.transfer import download, draw_code, qr, upload
 from gateway.cli.values import EXPIRY, PLACE, Place, check_link_id, find_token, parse_expiry
 from gateway.core.units import duration, format_instant, instant
 
-__all__ = ["format_place", "link"]
-
 _ACTIONS: Final = ("read", "list", "write")
 _STATES: Final = ("active", "pending", "suspended", "awaiting_approval", "expired", "revoked", "used_up")
 _UPLOAD_WITHIN: Final = 3600

@@ -23,8 +23,6 @@ from gateway.cli.sign_ins import drop_sign_in, find_sign_in, keep_sign_in
 if TYPE_CHECKING:
     from gateway.cli.oidc import Issuer, Offer, Tokens
 
-__all__ = ["login", "logout"]
-
 _PATIENCE: Final = 300.0
 """Seconds for somebody to sign in in a browser."""
 

@@ -17,8 +17,6 @@ from urllib.parse import urlsplit
 
 from gateway.cli.output import fail
 
-__all__ = ["Loopback"]
-
 _PATH: Final = "/callback"
 _PAGE: Final = b"The terminal has what it needs. This window can be closed.\n"
 

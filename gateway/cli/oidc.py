@@ -23,8 +23,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from gateway.cli.output import Exit, fail
 from gateway.core.values import dataclass
 
-__all__ = ["Issuer", "Offer", "Question", "Tokens", "ask_on_a_device", "discover", "exchange_code", "renew", "withdraw"]
-
 _TIMEOUT: Final = 20.0
 _LARGEST: Final = 1 << 20
 _LEEWAY: Final = 60.0

@@ -14,8 +14,6 @@ from gateway.cli.output import json_option, print_json, print_table, say
 from gateway.cli.values import SPAN
 from gateway.core.units import duration
 
-__all__ = ["backend", "log_level"]
-
 
 @click.group()
 def backend() -> None:

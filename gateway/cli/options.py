@@ -17,8 +17,6 @@ import click
 from gateway.cli.values import EXPIRY, NONE, PLACE, SIZE, SPAN, USES, Place, parse_expiry, parse_start
 from gateway.core.units import Rate, size
 
-__all__ = ["ask_password", "build_members", "build_scopes", "key_options", "link_options", "read_password"]
-
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 

@@ -19,23 +19,6 @@ import click
 
 from gateway.core.units import format_duration
 
-__all__ = [
-    "EPILOG",
-    "Exit",
-    "Progress",
-    "fail",
-    "fail_with_problem",
-    "format_approval",
-    "format_size",
-    "format_when",
-    "json_option",
-    "print_json",
-    "print_table",
-    "report_revoked",
-    "say",
-    "say_waiting",
-]
-
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 

@@ -15,8 +15,6 @@ from gateway.cli.client import control
 from gateway.cli.output import Exit, fail, json_option, print_json, print_table
 from gateway.cli.values import SIZE, config_option, find_token
 
-__all__ = ["policy"]
-
 
 @click.group()
 def policy() -> None:

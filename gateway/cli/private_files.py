@@ -17,8 +17,6 @@ from typing import Any, Final
 
 from gateway.cli.output import Exit, fail
 
-__all__ = ["config_folder", "locked", "read_object", "remove", "write_object"]
-
 _OTHERS: Final = 0o077
 
 

@@ -13,8 +13,6 @@ from gateway.cli.finding import Finding
 if TYPE_CHECKING:
     from gateway.schema.addresses import ListenAddress
 
-__all__ = ["examine_proxies"]
-
 _PATIENCE: Final = 3.0
 _IGNORED: Final = "gateway_forwarded_ignored_total"
 _SPOKEN: Final = 'gateway_connections_refused_total{why="proxy_protocol"}'

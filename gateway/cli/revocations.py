@@ -26,8 +26,6 @@ from gateway.core.reasons import DependencyDown
 from gateway.core.units import duration, format_instant
 from gateway.core.values import dataclass
 
-__all__ = ["revocations"]
-
 _FEED: Final = "/v1/revocations"
 _PAGE: Final = 1000
 _LONGEST_WAIT: Final = 20.0

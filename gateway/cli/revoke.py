@@ -14,8 +14,6 @@ from gateway.cli.client import Control, control
 from gateway.cli.output import Exit, fail, json_option, print_json, say
 from gateway.cli.values import INSTANT, PLACE, Place, find_secrets
 
-__all__ = ["revoke"]
-
 
 @click.command()
 @click.option("--owner", help="Every link and key of a principal, like app:billing.")

@@ -22,8 +22,6 @@ from gateway.core.reasons import SettingsError
 if TYPE_CHECKING:
     from gateway.processes import Worker
 
-__all__ = ["run_loop", "serve", "tune_collector"]
-
 _YOUNG = 20_000
 """New containers before the collector looks: more than some hundred requests in work hold at once."""
 

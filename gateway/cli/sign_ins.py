@@ -22,8 +22,6 @@ from gateway.core.values import dataclass
 if TYPE_CHECKING:
     from gateway.cli.oidc import Issuer, Tokens
 
-__all__ = ["SignIn", "drop_sign_in", "find_sign_in", "has_sign_in", "keep_sign_in", "remove_sign_in"]
-
 _MARGIN: Final = 30.0
 """Seconds before its end from which on a token is renewed."""
 

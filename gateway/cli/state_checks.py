@@ -16,8 +16,6 @@ from gateway.core.sealing import UNSEALED
 if TYPE_CHECKING:
     from gateway.settings.state import StateSettings
 
-__all__ = ["examine_state"]
-
 _KEYS: Final = "sealing keys"
 _RESEAL: Final = "run `gateway key reseal`"
 

@@ -28,8 +28,6 @@ from gateway.cli.client import Control, control_without_token
 from gateway.cli.output import json_option, print_json, say
 from gateway.cli.values import config_option
 
-__all__ = ["support_bundle"]
-
 _LAST: Final = 500
 """Entries of the audit trail."""
 

@@ -13,8 +13,6 @@ import click
 from gateway.cli.client import control
 from gateway.cli.output import json_option
 
-__all__ = ["add_suspension"]
-
 
 def add_suspension(group: click.Group, noun: str, path_of: Callable[[str], str], show: Callable[..., None]) -> None:
     """Give a group both commands. `path_of` is the address of an id; `show` is called with the answer and `as_json`."""

@@ -30,8 +30,6 @@ from gateway.core.values import dataclass
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse
 
-__all__ = ["download", "draw_code", "qr", "upload"]
-
 _CHUNK: Final = 256 * 1024
 _TIMEOUT: Final = 60.0
 _TRIES: Final = 5

@@ -19,24 +19,6 @@ from gateway.core.token import LinkToken, without_marks
 from gateway.core.units import duration, end_instant, format_instant, instant, size
 from gateway.core.values import dataclass
 
-__all__ = [
-    "EXPIRY",
-    "INSTANT",
-    "NONE",
-    "PLACE",
-    "SIZE",
-    "SPAN",
-    "USES",
-    "Place",
-    "check_key_id",
-    "check_key_name",
-    "check_link_id",
-    "config_option",
-    "find_secrets",
-    "find_token",
-    "parse_expiry",
-]
-
 NONE: Final = "none"
 """The word that takes a limit away."""
 

@@ -11,8 +11,6 @@ from gateway.cli.client import control
 from gateway.cli.contexts import choose_place
 from gateway.cli.output import json_option, print_json, say
 
-__all__ = ["whoami"]
-
 
 @click.command()
 @json_option

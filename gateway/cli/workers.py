@@ -17,8 +17,6 @@ from typing import Final, NoReturn
 
 from gateway.cli.output import Exit, say
 
-__all__ = ["supervise"]
-
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 _PASSED_ON: Final = (*_ENDING, signal.SIGHUP)
 

@@ -29,28 +29,6 @@ from gateway.core.source import session_of
 from gateway.core.units import Rate, format_instant
 from gateway.wire.replies import Reply
 
-__all__ = [
-    "FaultView",
-    "FeedView",
-    "KeyPageView",
-    "KeyView",
-    "LinkPageView",
-    "LinkView",
-    "MadeKeyView",
-    "MadeLinkView",
-    "ObjectionView",
-    "ProblemView",
-    "ResealedView",
-    "RevokedView",
-    "ScopeView",
-    "SessionView",
-    "SignatureView",
-    "View",
-    "When",
-    "format_rate",
-    "view_reply",
-]
-
 When = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 LOST_BY_SIGNING: Final = (

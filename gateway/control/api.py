@@ -20,8 +20,6 @@ from gateway.control.usecases.sessions import Sessions
 from gateway.control.usecases.suspensions import Suspensions
 from gateway.control.usecases.transfers import RunningTransfers
 
-__all__ = ["Api"]
-
 
 class Api:
     """What handlers are given."""

@@ -45,24 +45,6 @@ from gateway.schema.texts import (
     Text,
 )
 
-__all__ = [
-    "ApprovalQuery",
-    "EditLink",
-    "ExplainBody",
-    "FeedQuery",
-    "GrantFields",
-    "KeyQuery",
-    "LinkQuery",
-    "NewLink",
-    "NewRevocation",
-    "NoQuery",
-    "PresignBody",
-    "ReasonQuery",
-    "RecordQuery",
-    "ResealBody",
-    "TrailQuery",
-]
-
 Password = Annotated[StrictStr, Field(min_length=1, max_length=256)]
 LinkAction = Literal[Action.READ, Action.LIST, Action.WRITE]
 _OF_ANY_GRANT: Final = ("not_before", "uses", "budget", "rate", "label")

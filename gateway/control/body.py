@@ -14,8 +14,6 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-__all__ = ["Body", "Fault", "faults_of"]
-
 _SENTENCES: Final = {
     "extra_forbidden": "is not known here",
     "missing": "is needed",

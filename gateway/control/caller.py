@@ -21,8 +21,6 @@ from gateway.core.source import Source
 from gateway.core.token import SecretHash
 from gateway.core.values import dataclass
 
-__all__ = ["DUTY_OF", "EVERYTHING", "NOBODY", "OWN", "Access", "Admitted", "Reach"]
-
 
 class Access(Enum):
     """Who may call an endpoint. Each but three asks for one duty; a few are open to whoever asks for theirs."""

@@ -27,20 +27,6 @@ from gateway.core.session_role import SessionRole
 from gateway.core.token import SecretHash
 from gateway.pages.branding import Branding
 
-__all__ = [
-    "Callers",
-    "ConsoleRules",
-    "ControlDeps",
-    "IdentityVerifier",
-    "Live",
-    "Process",
-    "Proved",
-    "StaffRole",
-    "Stores",
-    "Transfer",
-]
-
-
 StaffRole = Literal["admin", "audit"]
 
 

@@ -23,8 +23,6 @@ from gateway.core.values import dataclass
 from gateway.wire.http.target import decode
 from gateway.wire.replies import Reply
 
-__all__ = ["Call", "Endpoint", "Form", "Found", "Router", "json_reply"]
-
 Query = TypeVar("Query")
 Body = TypeVar("Body")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)

@@ -32,8 +32,6 @@ from gateway.core.token import SecretHash, hash_secret
 from gateway.core.units import Rate
 from gateway.wire.sig.credentials import ALGORITHM
 
-__all__ = ["Guard", "known_as"]
-
 _GUESSES: Final = Rate(10, 60.0, 10)
 """Wrong secrets an address may try: ten at once, then one in six seconds. People mistype; tokens have 160 bits."""
 

@@ -29,8 +29,6 @@ from gateway.core.reasons import DependencyDown
 if TYPE_CHECKING:
     from gateway.control.web_tokens import Keys
 
-__all__ = ["Identity", "ask_issuer", "discover", "endpoint"]
-
 _log = structlog.get_logger("gateway.control")
 _FRESH: Final = 300.0
 _RETRY: Final = 30.0

@@ -22,8 +22,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
 from gateway.schema.names import ActorName, BucketName, Key, LinkPrefix
 
-__all__ = ["EditKey", "NewKey"]
-
 KeyAction = Literal[Action.READ, Action.LIST, Action.WRITE, Action.DELETE]
 
 _MOST_KEYS: Final = 100

@@ -31,8 +31,6 @@ from gateway.wire.http.target import query_pairs
 from gateway.wire.sig import sigv4
 from gateway.wire.sig.credentials import ALGORITHM, SigV4Header, auth_fields, read_credentials
 
-__all__ = ["KeyProof"]
-
 _SERVICES: Final = frozenset({"s3", "gateway"})
 _HASH: Final = "x-amz-content-sha256"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -21,21 +21,6 @@ from gateway.core.source import fingerprint
 from gateway.core.token import hash_secret
 from gateway.wire.replies import Reply
 
-__all__ = [
-    "approve_key",
-    "create_key",
-    "edit_key",
-    "list_keys",
-    "list_revocations",
-    "reject_key",
-    "reseal_keys",
-    "resume_key",
-    "revoke_key",
-    "revoke_matching",
-    "show_key",
-    "suspend_key",
-]
-
 
 async def create_key(api: Api, call: Call[None, NewKey]) -> Reply:
     body = call.body

@@ -16,8 +16,6 @@ from gateway.core.record import AuditEntry, Record, RecordPage, TrailHead, Trail
 from gateway.core.trail import entry_fields
 from gateway.core.units import format_instant
 
-__all__ = ["AuditEntryView", "HeadView", "LedgerPageView", "LedgerRecordView", "RecordPageView", "TrailView"]
-
 _SHOWN: Final = tuple(each.name for each in fields(Record))
 Digest = Annotated[str, Field(description="SHA-256 in lower-case hex")]
 

@@ -13,8 +13,6 @@ from gateway.control.ledger_answers import LedgerPageView, TrailView
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
-__all__ = ["export_records", "read_trail"]
-
 
 async def read_trail(api: Api, call: Call[TrailQuery, None]) -> Reply:
     return view_reply(TrailView.of(await api.deps.stores.ledger.trail(call.query.after, call.query.limit)))

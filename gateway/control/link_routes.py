@@ -20,22 +20,6 @@ from gateway.core.grant import Grant, GrantFilter, GrantKind
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
-__all__ = [
-    "approve_link",
-    "create_link",
-    "edit_link",
-    "entity_tag",
-    "list_links",
-    "list_records",
-    "read_version",
-    "reject_link",
-    "resume_link",
-    "revoke_link",
-    "rotate_link",
-    "show_link",
-    "suspend_link",
-]
-
 _IDEMPOTENCY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _ETAG: Final = re.compile(r'"(\d{1,18})"', re.ASCII)
 

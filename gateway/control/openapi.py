@@ -18,9 +18,6 @@ from gateway.control.answers import ProblemView
 from gateway.control.caller import DUTY_OF, OWN, Access
 from gateway.control.endpoint import Endpoint
 
-__all__ = ["describe"]
-
-
 _REF: Final = "#/components/schemas/{model}"
 _PHRASES: Final = {
     200: "Done",

@@ -17,8 +17,6 @@ from gateway.core.units import format_instant
 from gateway.schema.quantities import Duration
 from gateway.wire.replies import Reply
 
-__all__ = ["DrainBody", "DrainView", "LogBody", "LogView", "drain_backend", "set_log_level"]
-
 Level = Literal["debug", "info", "warning", "error"]
 Lasts = Literal["until the gateway is reloaded or ends"]
 Processes = Annotated[int, Field(description="How many serve at this address")]

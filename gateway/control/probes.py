@@ -16,8 +16,6 @@ from gateway.core.reasons import Reason
 from gateway.core.values import dataclass
 from gateway.wire.replies import Reply
 
-__all__ = ["PROBES", "Status"]
-
 
 @dataclass(frozen=True, slots=True)
 class Status:

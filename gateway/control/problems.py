@@ -19,8 +19,6 @@ from gateway.core.policy import Objection
 from gateway.core.reasons import TABLE, DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.wire.replies import Reply, title_of
 
-__all__ = ["describe_failure", "forbidden", "problem"]
-
 _log: Final = logging.getLogger("gateway.control")
 
 _STATUS: Final = {

@@ -19,8 +19,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.server.exchange import is_trusted
 
-__all__ = ["ProxiedUsers"]
-
 _log = structlog.get_logger("gateway.control")
 _MOST_TOLD: Final = 1000
 

@@ -25,8 +25,6 @@ from gateway.core.request import RawRequest
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply
 
-__all__ = ["BODY_LIMIT", "read_input", "read_query"]
-
 BODY_LIMIT: Final = 64 * 1024
 """Bytes of a request body; the largest legal one (64 networks, a long key) is a tenth of it."""
 

@@ -30,8 +30,6 @@ from gateway.control.openapi import describe
 from gateway.control.probes import PROBES
 from gateway.wire.replies import Reply
 
-__all__ = ["ROWS"]
-
 _LINK: Final = "/v1/links/{id}"
 _KEY: Final = "/v1/keys/{id}"
 _ROLE_FORM: Final = (

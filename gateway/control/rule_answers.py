@@ -16,8 +16,6 @@ from gateway.core.policy import Explanation, Policy
 from gateway.core.route import Delivery
 from gateway.core.rule import LimitRule, Rule
 
-__all__ = ["BackendList", "BucketNames", "ExplanationView", "PolicyView"]
-
 
 class BackendView(View):
     name: str

@@ -13,8 +13,6 @@ from gateway.control.rule_answers import BackendList, BucketNames, ExplanationVi
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
-__all__ = ["explain_attempt", "list_backends", "list_buckets", "presign", "show_policy"]
-
 
 async def list_backends(api: Api, call: Call[None, None]) -> Reply:
     return view_reply(BackendList.of(api.deps.live.policy(), api.deps.live.profile_of))

@@ -35,8 +35,6 @@ from gateway.wire.replies import Reply
 if TYPE_CHECKING:
     from gateway.control.console.plane import Console
 
-__all__ = ["ControlPlane"]
-
 Answered = TypeVar("Answered")
 
 _RECHECK_SECONDS: Final = 0.5

@@ -14,8 +14,6 @@ from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.source import from_entry
 from gateway.wire.replies import Reply
 
-__all__ = ["show_credentials"]
-
 
 async def show_credentials(api: Api, call: Call[None, None]) -> Reply:
     """The app's current session; one uniform 401 for unknown apps, wrong tokens and other apps' tokens."""

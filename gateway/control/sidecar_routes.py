@@ -34,36 +34,6 @@ from gateway.schema.names import ActorName
 from gateway.schema.texts import Text
 from gateway.wire.replies import Reply
 
-__all__ = [
-    "EndSessions",
-    "EndedView",
-    "FoundView",
-    "GiveBack",
-    "IssuedView",
-    "LivingView",
-    "NewLinkSession",
-    "NewSession",
-    "OpenUse",
-    "ReserveBytes",
-    "RoomView",
-    "SettleBytes",
-    "Shown",
-    "UsageView",
-    "UseView",
-    "Used",
-    "end_sessions",
-    "find_grant",
-    "give_use_back",
-    "issue_link_session",
-    "issue_session",
-    "join_use",
-    "list_sessions",
-    "open_use",
-    "read_usage",
-    "reserve_bytes",
-    "settle_bytes",
-]
-
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 Request = Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]*$")]
 Size = Annotated[int, Field(ge=0, le=2**60, strict=True)]

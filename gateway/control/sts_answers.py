@@ -22,21 +22,6 @@ from gateway.core.values import dataclass
 from gateway.wire.replies import Reply
 from gateway.wire.s3.documents import document, element
 
-__all__ = [
-    "ACCOUNT",
-    "Fault",
-    "arn_of",
-    "assumed_role",
-    "credentials",
-    "error_reply",
-    "fault_of",
-    "federated_user",
-    "packed",
-    "reply",
-    "subject",
-    "user_of",
-]  # fmt: skip
-
 _XMLNS: Final = "https://sts.amazonaws.com/doc/2011-06-15/"
 ACCOUNT: Final = "000000000000"
 """The one account that there is here."""

@@ -30,8 +30,6 @@ from gateway.core.session_role import app_for
 from gateway.core.source import Session, from_identity
 from gateway.wire.replies import Reply
 
-__all__ = ["answer_sts"]
-
 _ROLE: Final = re.compile(r"arn:[a-z-]+:iam::\d{0,12}:role/(?:[\w+=,.@-]+/)*([\w+=,.@-]{1,64})", re.ASCII)
 _SESSION_NAME: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _USER_NAME: Final = re.compile(r"[\w+=,.@-]{2,32}", re.ASCII)

@@ -16,8 +16,6 @@ from gateway.control.endpoint import Call
 from gateway.core.units import format_instant
 from gateway.wire.replies import Reply
 
-__all__ = ["TransferListView", "TransferView", "cut_transfer", "list_transfers"]
-
 
 class TransferView(View):
     """`rate` is in bytes per second since the transfer began."""

@@ -19,8 +19,6 @@ from joserfc.jws import extract_compact
 
 from gateway.core.identity import IdentityRules
 
-__all__ = ["Keys", "claims_of", "issuer_of", "key_id", "read_keys"]
-
 Keys = dict[str | None, Key]
 """Public keys by id; under None one that stands alone, which also answers for tokens that name none."""
 

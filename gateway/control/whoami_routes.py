@@ -16,8 +16,6 @@ from gateway.core.duty import Duty
 from gateway.core.units import format_instant
 from gateway.wire.replies import Reply
 
-__all__ = ["SignInView", "WhoView", "show_caller", "show_issuers"]
-
 
 class WhoView(View):
     """Who calls. `until` is null where what was shown does not end by itself."""

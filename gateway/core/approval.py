@@ -14,8 +14,6 @@ from gateway.core.attempt import Principal
 from gateway.core.pattern import NamePattern, names_any
 from gateway.core.values import dataclass
 
-__all__ = ["Approval", "ApprovalTerms", "Waiting"]
-
 
 class Approval(NamedTuple):
     """That somebody released a grant under a rule; `at` is in seconds since the epoch."""

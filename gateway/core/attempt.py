@@ -16,8 +16,6 @@ from typing import Final, Literal, cast, get_args
 from gateway.core.request import Action, Operation
 from gateway.core.values import dataclass
 
-__all__ = ["PRINCIPAL_NAME", "Address", "Attempt", "Principal", "address_class", "address_texts", "unmap"]
-
 Address = IPv4Address | IPv6Address
 PrincipalKind = Literal["app", "user", "link", "admin", "anonymous"]
 

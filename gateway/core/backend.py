@@ -17,8 +17,6 @@ from gateway.core.profile import Addressing, Profile, SignatureVersion
 from gateway.core.route import Backend, Capability
 from gateway.core.values import dataclass
 
-__all__ = ["BackendSpec", "ChainSource", "Credentials"]
-
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9a-fA-F:.]+", re.ASCII)
 _REGION: Final = re.compile(REGION, re.ASCII)
 

@@ -13,8 +13,6 @@ from typing import Final
 
 from gateway.core.values import dataclass
 
-__all__ = ["EVERY_DUTY", "OWNERS_DUTIES", "AdminTerms", "Duty"]
-
 
 class Duty(StrEnum):
     """What is asked."""

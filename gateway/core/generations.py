@@ -16,8 +16,6 @@ from array import array
 from itertools import combinations
 from typing import Final
 
-__all__ = ["Generations"]
-
 _SHARDS: Final = 256
 _SMALLEST: Final = 4
 """Slots of a new shard, two words each. A shard grows alone, so that no revocation waits for a million to move."""

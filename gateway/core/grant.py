@@ -25,19 +25,6 @@ from gateway.core.token import SecretHash
 from gateway.core.units import Rate
 from gateway.core.values import dataclass
 
-__all__ = [
-    "LIVING",
-    "Grant",
-    "GrantAdmin",
-    "GrantFilter",
-    "GrantKind",
-    "GrantPage",
-    "GrantState",
-    "GrantStore",
-    "Scope",
-    "Shown",
-]
-
 
 class GrantKind(StrEnum):
     LINK = "link"

@@ -25,8 +25,6 @@ from gateway.core.session_policy_text import read_session_policy
 from gateway.core.token import SecretHash
 from gateway.core.units import Rate
 
-__all__ = ["GrantRow", "document_of", "read_grant", "row_of"]
-
 _PLAIN: Final = (
     "not_before",
     "expires_at",

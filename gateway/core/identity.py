@@ -16,18 +16,6 @@ from gateway.core.attempt import Principal
 from gateway.core.pattern import NamePattern
 from gateway.core.values import dataclass
 
-__all__ = [
-    "ALGORITHMS",
-    "IdentityRules",
-    "ProxyRules",
-    "PublicClient",
-    "Role",
-    "SignIn",
-    "User",
-    "UserRules",
-    "groups_of",
-]
-
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
 """Only asymmetric ones."""
 

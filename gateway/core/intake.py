@@ -13,8 +13,6 @@ from typing import Final
 
 from gateway.core.values import dataclass
 
-__all__ = ["ANY_FILES", "FILES", "Intake", "allows_type", "canonical_type"]
-
 FILES: Final = "+files"
 """What stands behind a grant's id where the files are counted that came in, beside the uses under the id itself."""
 

@@ -15,16 +15,6 @@ from gateway.core.grant import Grant
 from gateway.core.source import Source
 from gateway.core.values import dataclass
 
-__all__ = [
-    "LONGEST_SESSION",
-    "SHORTEST_SESSION",
-    "IssuedKey",
-    "LinkIssuer",
-    "LivingSession",
-    "RemoteIssuer",
-    "SessionIssuer",
-]
-
 SHORTEST_SESSION: Final = 900.0
 LONGEST_SESSION: Final = 43200.0
 """Seconds; the bounds of DurationSeconds in the STS API."""

@@ -16,8 +16,6 @@ from gateway.core.grant import Grant
 from gateway.core.reasons import Reason, Refused
 from gateway.core.token import hash_secret
 
-__all__ = ["require_session", "stands_for_owner"]
-
 _SAY_NOTHING: Final = frozenset(
     {
         *("id", "kind", "hash", "owner", "issued_at", "serial", "version", "not_before", "expires_at", "label"),

@@ -21,19 +21,6 @@ from gateway.core.grant import Grant, GrantState
 from gateway.core.request import Action
 from gateway.core.values import dataclass
 
-__all__ = [
-    "LEASE_BYTES_FACTOR",
-    "LEASE_WINDOW",
-    "RESERVED_SECONDS",
-    "UNUSED",
-    "Lease",
-    "LeaseStore",
-    "Reservation",
-    "Room",
-    "Usage",
-    "state_with",
-]
-
 LEASE_WINDOW: Final = 3600.0
 """Seconds after its opening in which a lease covers further requests. Generous enough to resume a large download."""
 

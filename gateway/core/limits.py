@@ -14,8 +14,6 @@ from typing import Protocol
 from gateway.core.units import Rate
 from gateway.core.values import dataclass
 
-__all__ = ["Demand", "Limit", "LimitStore", "Verdict", "gcra", "share_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Limit:

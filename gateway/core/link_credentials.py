@@ -18,8 +18,6 @@ from gateway.core.lease import LEASE_WINDOW
 from gateway.core.reasons import Reason, Refused
 from gateway.core.source import from_key, from_link
 
-__all__ = ["end_of", "lease_of", "link_of", "source_of", "standing"]
-
 
 def end_of(link: Grant, now: float) -> float:
     """When credentials end that are asked for now: with the use that they are, where a link counts uses; and never

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Lender", "Loan", "Sink", "Stretch"]
-
 
 class Loan:
     """One end of a passage of bytes. `descriptor` is a duplicate: who moves the bytes closes it.

@@ -13,16 +13,6 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = [
-    "BUCKET",
-    "REGION",
-    "STORED_BUCKET",
-    "backend_name_fault",
-    "bucket_name_fault",
-    "is_bucket_name",
-    "is_shown",
-]
-
 BUCKET: Final = r"(?=[a-z0-9.-]{3,63}$)(?!(?:[0-9]+\.){3}[0-9]+$)[a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*"
 """S3's rules for general purpose buckets: labels of letters, digits and hyphens, joined by dots, and no address.
 

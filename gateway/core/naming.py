@@ -19,8 +19,6 @@ from gateway.core.pattern import RESERVED
 from gateway.core.units import format_instant
 from gateway.core.values import dataclass
 
-__all__ = ["PLACEHOLDERS", "NameTemplate", "next_names", "numbered_stem", "split_extension"]
-
 PLACEHOLDERS: Final = ("date", "ext", "folder", "name", "stem", "time", "uuid")
 """`folder` is where a file lay in a folder that was sent whole, and stands at the beginning of a step alone."""
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 from gateway.core.request import Action
 from gateway.core.values import dataclass
 
-__all__ = ["Narrowing"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Narrowing:

@@ -11,8 +11,6 @@ import hmac
 from base64 import b64decode, b64encode
 from typing import Final
 
-__all__ = ["SALT_BYTES", "hash_password", "password_matches"]
-
 SALT_BYTES: Final = 16
 _COST: Final = 2**14
 _BLOCK: Final = 8

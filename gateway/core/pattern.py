@@ -16,8 +16,6 @@ from typing import Final
 
 from gateway.core.values import dataclass
 
-__all__ = ["RESERVED", "NamePattern", "PathPattern", "Wildcard", "key_fault", "names_any", "prefix_fault"]
-
 _DOTS: Final = frozenset({".", ".."})
 
 RESERVED: Final = ".gateway-uploads"

@@ -25,19 +25,6 @@ from gateway.core.route import Backend, Bucket, Capability, Route
 from gateway.core.rule import UNRELEASED, Effect, LimitRule, LinkLimits, Rule
 from gateway.core.values import dataclass
 
-__all__ = [
-    "Explanation",
-    "Objection",
-    "Policy",
-    "decide",
-    "explain",
-    "objections_to_key",
-    "objections_to_share",
-    "only_time_can_end",
-    "rules_counting",
-    "rules_to_approve",
-]
-
 _REMEMBERED: Final = 4096
 _NO_MORE: Final = LinkLimits()
 

@@ -10,8 +10,6 @@ from typing import Literal
 
 from gateway.core.values import dataclass
 
-__all__ = ["FailPosture"]
-
 
 @dataclass(frozen=True, slots=True)
 class FailPosture:

@@ -14,8 +14,6 @@ from gateway.core.route import Capability
 from gateway.core.units import WEEK
 from gateway.core.values import dataclass
 
-__all__ = ["Addressing", "Profile", "SignatureVersion"]
-
 
 class Addressing(StrEnum):
     """Where the bucket's name stands in an upstream URL."""

@@ -14,19 +14,6 @@ from typing import Final, Literal
 from gateway.core.limits import Verdict
 from gateway.core.values import dataclass
 
-__all__ = [
-    "TABLE",
-    "Dependency",
-    "DependencyDown",
-    "PublicAnswer",
-    "Reason",
-    "Refused",
-    "SettingsError",
-    "UpstreamFailed",
-    "as_refused",
-    "public_reason",
-]
-
 
 class Reason(StrEnum):
     """Why an attempt was refused, failed or cut. The value is the metric label and the `reason` member of a problem."""

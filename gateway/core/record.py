@@ -12,8 +12,6 @@ from typing import Protocol
 
 from gateway.core.values import dataclass
 
-__all__ = ["AuditEntry", "AuditEvent", "Ledger", "Outcome", "Record", "RecordPage", "TrailHead", "TrailPage"]
-
 
 class Outcome(StrEnum):
     """How an attempt ended, from our point of view. The metric label of `gateway_requests_total`."""

@@ -14,24 +14,6 @@ from typing import ClassVar, Final
 
 from gateway.core.values import dataclass
 
-__all__ = [
-    "ACTION_OF",
-    "DOCUMENTS",
-    "NO_AUTH",
-    "OF_LINKS",
-    "TRANSFERS",
-    "Action",
-    "AuthFields",
-    "BodyFraming",
-    "BucketPlace",
-    "LinkPlace",
-    "ObjectRequest",
-    "Operation",
-    "RawRequest",
-    "UploadStep",
-    "UploadVerb",
-]
-
 
 class Action(StrEnum):
     """What policy speaks of."""

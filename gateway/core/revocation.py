@@ -17,8 +17,6 @@ from gateway.core.grant import Grant, GrantKind
 from gateway.core.revocation_target import REVOKING, FeedKind, RevocationTarget
 from gateway.core.values import dataclass
 
-__all__ = ["MAX_VIEW_AGE", "FeedEntry", "RevocationFeed", "RevocationView"]
-
 MAX_VIEW_AGE: Final = 5.0
 """Seconds after which a view that could not be refreshed is too old to decide on (promise 2)."""
 

@@ -25,8 +25,6 @@ from gateway.core.revocation_target import FeedKind
 from gateway.core.units import instant
 from gateway.core.values import dataclass
 
-__all__ = ["CLOCKS", "ListText"]
-
 CLOCKS: Final = 5.0
 """Seconds by which the clocks of two machines may differ without a revoked grant being honoured."""
 

@@ -10,8 +10,6 @@ from typing import Final
 
 from gateway.core.values import dataclass
 
-__all__ = ["EVERY", "REVOKING", "FeedKind", "RevocationTarget"]
-
 
 class FeedKind(StrEnum):
     """What a feed entry says. The first two invalidate a cached grant, the others end grants."""

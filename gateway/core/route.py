@@ -16,20 +16,6 @@ from gateway.core.limits import Limit
 from gateway.core.loan import Stretch
 from gateway.core.values import dataclass
 
-__all__ = [
-    "Answer",
-    "AnswerBody",
-    "Backend",
-    "Bucket",
-    "Capability",
-    "Cors",
-    "Delivery",
-    "Route",
-    "UploadBody",
-    "Upstream",
-    "UpstreamCall",
-]
-
 
 class Delivery(StrEnum):
     """How bytes reach the caller; chosen by policy, `stream` unless it says otherwise."""

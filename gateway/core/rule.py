@@ -21,8 +21,6 @@ from gateway.core.route import Delivery
 from gateway.core.units import Rate
 from gateway.core.values import dataclass
 
-__all__ = ["UNRELEASED", "Condition", "Effect", "KeyLimits", "LimitRule", "LinkLimits", "Rule"]
-
 UNRELEASED: Final = "asks for an approval that was not given yet"
 """What a rule says of a grant that lacks nothing but that."""
 

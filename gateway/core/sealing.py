@@ -12,18 +12,6 @@ from typing import Final, Protocol, runtime_checkable
 
 from gateway.core.values import dataclass
 
-__all__ = [
-    "NONCE_BYTES",
-    "UNSEALED",
-    "WRAPPED_HEAD",
-    "Resealed",
-    "Resealer",
-    "SealBook",
-    "Sealer",
-    "number_of",
-    "wrapped_head",
-]
-
 NONCE_BYTES: Final = 12
 """The nonce of AES-GCM."""
 

@@ -22,8 +22,6 @@ from gateway.core.pattern import Wildcard
 from gateway.core.request import Action, Operation
 from gateway.core.values import dataclass
 
-__all__ = ["ACTIONS", "Condition", "ConditionKey", "SessionPolicy", "Statement", "needs_of"]
-
 ConditionKey = Literal["s3:prefix", "s3:delimiter", "aws:SourceIp", "aws:CurrentTime"]
 
 _O = Operation

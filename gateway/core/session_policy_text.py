@@ -19,8 +19,6 @@ from gateway.core.pattern import Wildcard
 from gateway.core.session_policy import ACTIONS, Condition, ConditionKey, SessionPolicy, Statement
 from gateway.core.units import instant
 
-__all__ = ["LONGEST_POLICY", "read_session_policy"]
-
 LONGEST_POLICY: Final = 2048
 """Bytes; what AWS takes as an inline session policy."""
 

@@ -12,8 +12,6 @@ from gateway.core.attempt import Principal
 from gateway.core.pattern import NamePattern
 from gateway.core.values import dataclass
 
-__all__ = ["SessionRole", "app_for"]
-
 
 @dataclass(frozen=True, slots=True)
 class SessionRole:

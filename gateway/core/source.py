@@ -22,21 +22,6 @@ from gateway.core.grant import Grant
 from gateway.core.token import SecretHash
 from gateway.core.values import dataclass
 
-__all__ = [
-    "Session",
-    "Source",
-    "Sources",
-    "fingerprint",
-    "from_entry",
-    "from_identity",
-    "from_key",
-    "from_link",
-    "from_sidecar",
-    "holders_of",
-    "session_of",
-    "source_behind",
-]
-
 Source = tuple[str, ...]
 """The kind, the issuing gateway's public address, and what tells one of the kind from another."""
 

@@ -16,18 +16,6 @@ from typing import Final, NewType
 
 from gateway.core.values import dataclass
 
-__all__ = [
-    "ENTROPY_BYTES",
-    "LinkToken",
-    "SecretHash",
-    "access_key_id",
-    "grant_id",
-    "hash_secret",
-    "remembered_hash",
-    "secret_access_key",
-    "without_marks",
-]
-
 ENTROPY_BYTES: Final = 21
 """168 bits, above the 160 that promise 9 asks for."""
 

@@ -21,8 +21,6 @@ from typing import Any, Final
 from gateway.core.record import AuditEntry, AuditEvent, TrailHead
 from gateway.core.values import dataclass
 
-__all__ = ["Inspection", "chain_event", "entry_fields", "entry_of", "head_of"]
-
 _FIELDS: Final = frozenset({"number", "before", "at", "actor", "act", "target", "detail"})
 _HEAD: Final = re.compile(r"(\d{1,18}):([0-9a-f]{64})", re.ASCII)
 

@@ -11,18 +11,6 @@ from typing import Final
 
 from gateway.core.values import dataclass
 
-__all__ = [
-    "LONGEST",
-    "WEEK",
-    "Rate",
-    "duration",
-    "end_instant",
-    "format_duration",
-    "format_instant",
-    "instant",
-    "size",
-]
-
 WEEK: Final = 604_800
 """Seconds. The longest that a presigned URL of a vendor may live."""
 

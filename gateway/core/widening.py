@@ -18,8 +18,6 @@ from gateway.core.grant import Grant, Scope, Shown
 from gateway.core.narrowing import Narrowing
 from gateway.core.units import Rate
 
-__all__ = ["widens"]
-
 Network = IPv4Network | IPv6Network
 
 

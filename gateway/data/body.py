@@ -26,8 +26,6 @@ from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks
 from gateway.wire.sig.sigv4 import Verified
 
-__all__ = ["comes_small", "confirmed", "hold_last", "meter", "read_plain", "read_whole"]
-
 _CLAIM = 8 * 1024 * 1024
 
 _SMALL: Final = 64 * 1024

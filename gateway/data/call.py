@@ -26,8 +26,6 @@ from gateway.wire.s3.calls import upstream_call
 from gateway.wire.s3.response_headers import response_headers
 from gateway.wire.sig.sigv4 import Verified
 
-__all__ = ["AtStore", "Call", "Fields", "LinkAnswer", "LinkCall", "S3Call"]
-
 _WRITES: Final = frozenset({Operation.PUT_OBJECT, Operation.POST_OBJECT})
 
 Fields = tuple[tuple[str, str], ...]

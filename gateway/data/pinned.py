@@ -9,8 +9,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.route import Answer
 from gateway.data.state.transfers import Permit
 
-__all__ = ["require_pinned"]
-
 
 def require_pinned(answer: Answer, permit: Permit) -> None:
     """Nothing but the version that the link was made for. Asked of the answer itself: not every store heeds If-Match.

@@ -35,8 +35,6 @@ from gateway.data.state.upload_locks import UploadLocks
 from gateway.pages.branding import Branding
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["DataPlane", "PartsUpload", "Renewing", "Snapshot", "Terms"]
-
 _STANDINGS = 10_000
 _LISTS_ROOM = 144 * 1024**2
 """Bytes: the largest archive fits into the share that one holder may have."""

@@ -25,8 +25,6 @@ from gateway.wire.s3.documents import post_document
 from gateway.wire.s3.request_headers import accept_headers
 from gateway.wire.sig.post_policy import SizeRange
 
-__all__ = ["ArrivingForm", "form_reply", "form_request"]
-
 _STATUSES: Final = frozenset({"200", "201", "204"})
 _NOT_HEADERS: Final = ("x-amz-credential", "x-amz-algorithm", "x-amz-date", "x-amz-signature", "x-amz-security-token")
 

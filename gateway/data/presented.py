@@ -20,23 +20,6 @@ from gateway.wire.sig.credentials import Signed
 from gateway.wire.sig.post_policy import SignedForm
 from gateway.wire.sig.sigv4 import Verified
 
-__all__ = [
-    "LEASE_COOKIE",
-    "PASSWORD_COOKIE",
-    "TERMS_COOKIE",
-    "FormPresented",
-    "NothingPresented",
-    "PageForm",
-    "Presented",
-    "Resolved",
-    "ResolvedCaller",
-    "ResolvedLink",
-    "SignedPresented",
-    "TokenPresented",
-    "password_proof",
-]
-
-
 LEASE_COOKIE: Final = "gateway_lease"
 
 

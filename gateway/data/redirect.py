@@ -18,8 +18,6 @@ from gateway.data.state.transfers import Permit
 from gateway.wire.replies import Reply
 from gateway.wire.s3.calls import upstream_call
 
-__all__ = ["redirect"]
-
 _SECONDS: Final = 15
 
 

@@ -23,8 +23,6 @@ from gateway.telemetry.logs import new_request_id
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.replies import Reply, page_reply
 
-__all__ = ["data_handler"]
-
 _FIXED: Final = {
     "/robots.txt": Reply(200, (("Content-Type", "text/plain"),), b"User-agent: *\nDisallow: /\n"),
     "/favicon.ico": Reply(204, (("Cache-Control", "max-age=86400"),)),

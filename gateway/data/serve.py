@@ -26,8 +26,6 @@ from gateway.wire.http.cors import actual_headers
 from gateway.wire.likeness import read_alike
 from gateway.wire.parse import parse
 
-__all__ = ["serve"]
-
 
 async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> None:
     """Answer one request, whatever it is, and leave one record of it."""

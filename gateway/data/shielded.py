@@ -9,8 +9,6 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["shield"]
-
 T = TypeVar("T")
 
 

@@ -15,8 +15,6 @@ from gateway.data.state.transfers import Permit
 from gateway.wire.replies import Reply
 from gateway.wire.s3.documents import store_fault
 
-__all__ = ["check_answer"]
-
 _ERROR_LIMIT: Final = 64 * 1024
 _UNSATISFIED: Final = re.compile(r"bytes \*/\d{1,20}", re.ASCII)
 

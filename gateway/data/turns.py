@@ -14,8 +14,6 @@ from gateway.core.route import AnswerBody
 from gateway.wire.s3.documents import Document, store_reader
 from gateway.wire.s3.xml import PIECE, Reader
 
-__all__ = ["XML_LIMIT", "feed_in_turns", "in_turns", "store_document"]
-
 XML_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of one page of a store's listing: 1,000 names of 1,024 bytes, percent-encoded, with room for the rest."""
 

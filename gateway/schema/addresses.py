@@ -13,18 +13,6 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 
-__all__ = [
-    "BaseUrl",
-    "HostName",
-    "ListenAddress",
-    "Network",
-    "Origin",
-    "PathUrl",
-    "Peer",
-    "parse_base_url",
-    "parse_network",
-]
-
 _HOST: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*", re.ASCII)
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ORIGIN: Final = re.compile(r"\*|(?:https?|[a-z][a-z0-9+.-]*)://(?:\*\.)?[A-Za-z0-9.\[\]:_-]+", re.ASCII)

@@ -15,22 +15,6 @@ from gateway.core.attempt import PRINCIPAL_NAME, Principal
 from gateway.core.names import BUCKET, REGION, STORED_BUCKET, bucket_name_fault
 from gateway.core.pattern import NamePattern, key_fault, prefix_fault
 
-__all__ = [
-    "ActorName",
-    "AnyPrefix",
-    "App",
-    "BucketName",
-    "Folder",
-    "Key",
-    "LinkPrefix",
-    "MemberPattern",
-    "Owner",
-    "PrincipalPattern",
-    "Region",
-    "StoredBucket",
-    "Who",
-]
-
 _LONGEST_KEY: Final = 1024
 _LONGEST_PRINCIPAL: Final = 160
 

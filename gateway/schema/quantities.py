@@ -14,21 +14,6 @@ from pydantic import Field, PlainValidator, StrictInt, WithJsonSchema
 from gateway.core import units
 from gateway.core.units import WEEK, Rate
 
-__all__ = [
-    "ByteLimit",
-    "ByteRate",
-    "ByteSize",
-    "Count",
-    "Duration",
-    "DurationOrNone",
-    "End",
-    "Instant",
-    "PresignedLife",
-    "RequestRate",
-    "UndoTime",
-    "Uses",
-]
-
 _LONGEST_TEXT: Final = 32
 _LARGEST: Final = 2**63 - 1
 _MOST_REQUESTS: Final = 10**9

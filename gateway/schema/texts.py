@@ -16,21 +16,6 @@ from pydantic import AfterValidator, Field, StrictStr
 from gateway.core.names import is_shown
 from gateway.core.naming import NameTemplate
 
-__all__ = [
-    "ContentType",
-    "Cursor",
-    "EntityTag",
-    "Filename",
-    "Group",
-    "HeaderName",
-    "MediaType",
-    "Message",
-    "NamesText",
-    "Note",
-    "TermsText",
-    "Text",
-]
-
 _ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e]{1,128}"|[\x21\x23-\x7e]{1,128}')
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:;[ ]?[\x20-\x7e]+)?", re.ASCII)
 _MEDIA_KIND: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]*)", re.ASCII)

@@ -31,8 +31,6 @@ from gateway.server.request import IncomingRequest
 from gateway.splice.lending import Lending, flush, may_be_lent
 from gateway.wire.http.answer_head import CONTINUE, answer_head
 
-__all__ = ["FIRST_READ_SIZE", "READ_SIZE", "Connection", "Host"]
-
 READ_SIZE: Final = 262144
 """Bytes of one read that a task waits for. The cost of a read is that of many bytes, so few large ones are cheaper."""
 

@@ -27,8 +27,6 @@ from gateway.splice.pump import splice
 from gateway.wire.http.answer_head import answer_head, has_no_body
 from gateway.wire.replies import Reply
 
-__all__ = ["ClientExchange", "client_address", "head_deadline", "is_trusted"]
-
 Fields = tuple[tuple[str, str], ...]
 
 _SERVER: Final = ("Server", "gateway")

@@ -16,8 +16,6 @@ import httptools
 
 from gateway.server.request import IncomingRequest
 
-__all__ = ["HeadReader", "KnownHeads"]
-
 _HEAD_LIMIT: Final = 64 * 1024
 _FIELD_LIMIT: Final = 16 * 1024
 _MOST_FIELDS: Final = 512

@@ -19,8 +19,6 @@ from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
 from gateway.server.tls import ListenerContext
 
-__all__ = ["HttpServer", "PeerLimit"]
-
 _BACKLOG: Final = 1024
 _LONGEST_TICK: Final = 1.0
 _PROXY_PROTOCOL: Final = (b"PROXY ", b"\r\n\r\n\x00\r\nQUIT\n")

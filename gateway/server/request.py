@@ -16,8 +16,6 @@ from gateway.eager import Signal
 from gateway.wire.http.chunked import Chunks
 from gateway.wire.http.target import raw_request
 
-__all__ = ["IncomingBody", "IncomingRequest"]
-
 
 class IncomingBody:
     """The bytes after a head. One reader.

@@ -15,8 +15,6 @@ from typing import Any, Final, Protocol
 
 from gateway.core.reasons import SettingsError
 
-__all__ = ["Certificates", "KeyFiles", "ListenerContext", "check_certificates"]
-
 _TELLING: Final = 5
 """Bytes without which TLS does not decide anything either: the head of a record (RFC 8446, 5.1)."""
 

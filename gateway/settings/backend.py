@@ -12,8 +12,6 @@ from gateway.core.profile import Profile
 from gateway.settings.collect import Entry
 from gateway.settings.grammar import BackendEntry, CredentialsEntry
 
-__all__ = ["compile_backend"]
-
 
 def compile_backend(
     entry: Entry[BackendEntry], profiles: Mapping[str, Profile], faults: list[str]

@@ -29,8 +29,6 @@ from gateway.settings.grammar import (
 from gateway.settings.references import References
 from gateway.settings.source import Document, NodePath, Plain, read_document
 
-__all__ = ["Draft", "Entry", "collect", "list_files"]
-
 Model = TypeVar("Model", bound=BaseModel)
 _ATTEMPTS: Final = 5
 _NAME_FAULT: Final = {"backends": backend_name_fault, "buckets": bucket_name_fault}

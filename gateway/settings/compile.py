@@ -22,8 +22,6 @@ from gateway.settings.collect import Draft, Entry
 from gateway.settings.examples import Example, compile_example
 from gateway.settings.grammar import BucketEntry, KeysEntry, LimitEntry, LinksEntry, RuleEntry
 
-__all__ = ["compile_draft"]
-
 
 def compile_draft(
     draft: Draft, profiles: Mapping[str, Profile]

@@ -24,8 +24,6 @@ from gateway.core.request import Action
 from gateway.core.values import dataclass
 from gateway.settings.faults import INSIDE_TEXT
 
-__all__ = ["VARIABLES", "CelCondition", "Condition", "ConditionFault", "compile_condition"]
-
 VARIABLES: Final[Mapping[str, str]] = {
     "principal": "STRING",
     "owner": "STRING",

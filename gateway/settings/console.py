@@ -10,8 +10,6 @@ from pydantic import BaseModel, model_validator
 from gateway.schema.quantities import Duration
 from gateway.settings.entry import ENTRY
 
-__all__ = ["ConsoleSettings"]
-
 
 class ConsoleSettings(BaseModel):
     """The pages below `/ui/` on the control listener."""

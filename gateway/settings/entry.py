@@ -9,8 +9,6 @@ from typing import Any, Final
 
 from pydantic import BeforeValidator, ConfigDict
 
-__all__ = ["ENTRY", "one_or_more", "one_or_more_sections", "written_as"]
-
 ENTRY: Final = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 """Unknown keys are errors and nothing changes afterwards. A part is made with its whole, and not by itself as well."""
 

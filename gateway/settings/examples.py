@@ -17,8 +17,6 @@ from gateway.core.values import dataclass
 from gateway.settings.collect import Entry
 from gateway.settings.grammar import ExampleEntry
 
-__all__ = ["DEFAULT_AT", "Example", "check", "compile_example"]
-
 DEFAULT_AT: Final = 1893499200.0
 """Noon of 2030-01-01 UTC: the time of an example that names none, fixed so that it decides the same every day."""
 

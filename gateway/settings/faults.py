@@ -15,8 +15,6 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.settings.source import Document, NodePath, format_path
 
-__all__ = ["INSIDE_TEXT", "describe_errors", "did_you_mean", "sort_faults"]
-
 INSIDE_TEXT: Final = "inside_text"
 """The type of a validation error whose context says where inside the text (`line`, `column`) it is."""
 

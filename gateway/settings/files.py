@@ -14,8 +14,6 @@ from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
 from gateway.settings.secret import SecretReader
 
-__all__ = ["Authorities", "Directory", "FilePath", "LaterFile", "require_file"]
-
 
 def _resolve(value: object, info: ValidationInfo, kind: str) -> Path:
     if not isinstance(value, str) or not value:

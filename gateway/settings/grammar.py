@@ -35,21 +35,6 @@ from gateway.settings.files import Authorities
 from gateway.settings.references import BackendRef, ExamplePlace, MemberPatterns, Patterns, ProfileRef
 from gateway.settings.secret import SecretRef
 
-__all__ = [
-    "SECTIONS",
-    "ApprovalEntry",
-    "BackendEntry",
-    "BucketEntry",
-    "CorsEntry",
-    "CredentialsEntry",
-    "ExampleEntry",
-    "KeysEntry",
-    "LimitEntry",
-    "LinksEntry",
-    "PolicyFile",
-    "RuleEntry",
-]
-
 
 def _expand_credentials(value: object) -> object:
     if isinstance(value, str) and value != "chain":

@@ -24,16 +24,6 @@ from gateway.settings.files import Authorities, require_file
 from gateway.settings.proxies import Proxy, expand_networks
 from gateway.settings.secret import SecretRef
 
-__all__ = [
-    "CliClientSettings",
-    "IdentityRole",
-    "IdentitySettings",
-    "IdentityUsers",
-    "ProxyUserSettings",
-    "RoleSettings",
-    "SignInSettings",
-]
-
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}", re.ASCII)
 _TAKEN = frozenset(
     {

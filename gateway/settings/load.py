@@ -18,8 +18,6 @@ from gateway.settings.overrides import apply_overrides
 from gateway.settings.secret import SecretReader
 from gateway.settings.source import Document, NodePath, Plain, child, read_document
 
-__all__ = ["find_policies", "load_settings", "read_settings"]
-
 
 def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     """The settings of a file with the overrides of an environment.

@@ -13,8 +13,6 @@ from gateway.core.backend import BackendSpec
 from gateway.settings.collect import Entry
 from gateway.settings.grammar import BucketEntry
 
-__all__ = ["find_overlaps"]
-
 
 def find_overlaps(buckets: Sequence[Entry[BucketEntry]], backends: Mapping[str, BackendSpec]) -> Iterator[str]:
     """A sentence with its place for each pair, at the one that is written later."""

@@ -14,8 +14,6 @@ from typing import Any, Final
 from gateway.settings.faults import did_you_mean
 from gateway.settings.source import Document, Plain, child, resolve_plain
 
-__all__ = ["apply_overrides"]
-
 _PREFIX: Final = "GATEWAY_"
 
 

@@ -20,8 +20,6 @@ from gateway.settings.faults import sort_faults
 from gateway.settings.overlap import find_overlaps
 from gateway.settings.references import References
 
-__all__ = ["PolicySet", "check_examples", "load_policies", "read_policies"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySet:

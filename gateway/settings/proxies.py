@@ -13,8 +13,6 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from gateway.schema.addresses import parse_network
 
-__all__ = ["Proxy", "expand_networks"]
-
 _NAMED: Final = {
     "loopback": ("127.0.0.0/8", "::1/128"),
     "private": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),

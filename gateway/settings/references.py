@@ -22,8 +22,6 @@ from gateway.settings.entry import one_or_more
 from gateway.settings.faults import did_you_mean
 from gateway.settings.secret import SecretReader
 
-__all__ = ["BackendRef", "ExamplePlace", "MemberPatterns", "Patterns", "PrincipalPatterns", "ProfileRef", "References"]
-
 
 @dataclass(slots=True)
 class References(SecretReader):

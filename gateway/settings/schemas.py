@@ -16,8 +16,6 @@ from typing import Any
 
 from gateway.settings import grammar, identity, model, state
 
-__all__ = ["build_policy_schema", "build_settings_schema"]
-
 
 def build_settings_schema() -> dict[str, Any]:
     """The JSON Schema of gateway.yaml."""

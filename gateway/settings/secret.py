@@ -17,8 +17,6 @@ from pydantic_core import core_schema
 
 from gateway.core.values import dataclass
 
-__all__ = ["SecretReader", "SecretRef", "is_reference"]
-
 _MAX_SECRET: Final = 64 * 1024
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FORMS: Final = "write env:NAME or file:PATH"

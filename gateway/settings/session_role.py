@@ -17,8 +17,6 @@ from gateway.schema.quantities import Duration
 from gateway.settings.entry import ENTRY
 from gateway.settings.references import PrincipalPatterns
 
-__all__ = ["AssumableRole", "RoleName"]
-
 _SHORTEST_MAXIMUM = 3600.0
 
 

@@ -17,8 +17,6 @@ from gateway.pages.languages import SOURCE, languages
 from gateway.settings.entry import ENTRY
 from gateway.settings.files import require_file
 
-__all__ = ["BrandingSettings", "SharingSettings"]
-
 _LARGEST_LOGO: Final = 256 * 1024
 """Each page loads it."""
 

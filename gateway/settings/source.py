@@ -23,19 +23,6 @@ from yaml.scanner import Scanner
 from gateway.core.reasons import SettingsError
 from gateway.core.values import dataclass
 
-__all__ = [
-    "MAX_BYTES",
-    "Document",
-    "NodePath",
-    "Place",
-    "Plain",
-    "child",
-    "format_path",
-    "parse_document",
-    "read_document",
-    "resolve_plain",
-]
-
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 NodePath = tuple[str | int, ...]
 

@@ -15,8 +15,6 @@ from gateway.core.source import Sources, fingerprint
 from gateway.core.token import hash_secret
 from gateway.settings.model import Settings
 
-__all__ = ["compile_sources", "source_address"]
-
 
 def source_address(settings: Settings) -> str:
     """By what this gateway knows the keys that it had issued.

@@ -26,8 +26,6 @@ from gateway.settings.entry import ENTRY, written_as
 from gateway.settings.files import LaterFile
 from gateway.settings.secret import SecretReader, SecretRef, is_reference
 
-__all__ = ["ListSettings", "SealingKey", "StateField", "StateSettings", "StateUrl"]
-
 _ENGINES: Final = {
     "memory": "memory",
     "sqlite": "sqlite",

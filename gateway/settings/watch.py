@@ -26,8 +26,6 @@ from gateway.settings.policies import PolicySet, check_examples, read_policies
 from gateway.settings.references import References
 from gateway.settings.secret import SecretReader
 
-__all__ = ["Loaded", "Reloader", "Watched", "watch"]
-
 _LOOK_SECONDS: Final = 0.5
 
 _SETTLE_SECONDS: Final = 0.1

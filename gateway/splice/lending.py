@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable
 
 from gateway.core.loan import Loan
 
-__all__ = ["Lending", "flush", "may_be_lent"]
-
 
 def may_be_lent(stream: asyncio.Transport | None) -> bool:
     """Whether the socket carries the connection's bytes as they are, not encrypted."""

@@ -17,8 +17,6 @@ from typing import Final
 from gateway.core.loan import Loan
 from gateway.splice.pipes import TINY, Pipe, Pipes
 
-__all__ = ["BufferedPassage", "KernelPassage", "Passage", "Transform"]
-
 Transform = Callable[[memoryview], Sequence[bytes | memoryview]]
 """Gets the bytes that came, and returns those to send on; the view is valid only until it returns."""
 

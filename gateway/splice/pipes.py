@@ -14,8 +14,6 @@ import resource
 from contextlib import suppress
 from typing import Final
 
-__all__ = ["DESCRIPTORS", "LARGE", "SMALL", "TINY", "Pipe", "Pipes"]
-
 LARGE: Final = 1024 * 1024
 """Bytes of the first pipes: the most that an unprivileged process may set (`fs.pipe-max-size`)."""
 

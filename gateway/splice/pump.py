@@ -23,8 +23,6 @@ from gateway.core.loan import Lender, Loan, Sink
 from gateway.splice.passage import BufferedPassage, KernelPassage, Passage, Transform
 from gateway.splice.pipes import DESCRIPTORS, Pipes
 
-__all__ = ["LEAST", "TURN", "carry", "is_worth_it", "splice"]
-
 LEAST = 256 * 1024
 """Bytes from which it pays: below, the preparation costs more than it saves."""
 

@@ -39,8 +39,6 @@ from gateway.core.units import instant
 from gateway.stores.engine import Engine
 from gateway.stores.memory import open_memory
 
-__all__ = ["open_central"]
-
 ANSWER_SECONDS: Final = 3.0
 """Longest wait for an answer, so that two fit into the age of a view."""
 

@@ -17,8 +17,6 @@ from gateway.core.revocation import RevocationFeed
 from gateway.core.sealing import SealBook
 from gateway.core.values import dataclass
 
-__all__ = ["Engine"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:

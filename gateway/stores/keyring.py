@@ -21,8 +21,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gateway.core.reasons import DependencyDown
 from gateway.core.sealing import NONCE_BYTES, WRAPPED_HEAD, number_of, wrapped_head
 
-__all__ = ["KeyRing"]
-
 _KEY_BYTES: Final = 32
 _MARK_BYTES: Final = 8
 _WRAPPING: Final = b"gateway: wraps what is stored"

@@ -13,8 +13,6 @@ from typing import Final
 
 from gateway.core.limits import Demand, Verdict, gcra
 
-__all__ = ["FREE", "MemoryLimits", "judge", "tightest"]
-
 FREE: Final = Verdict(True, 0.0, 0, 0, 0.0)
 """The verdict on no demand at all."""
 

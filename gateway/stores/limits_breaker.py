@@ -16,8 +16,6 @@ from typing import Final
 from gateway.core.limits import Demand, LimitStore, Verdict
 from gateway.core.reasons import DependencyDown
 
-__all__ = ["LimitsBreaker"]
-
 ANSWER_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 1.0
 """How long to wait for an answer, and from a failure to the next try."""

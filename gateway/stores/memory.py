@@ -29,8 +29,6 @@ from gateway.stores.limits import MemoryLimits
 from gateway.stores.notifier import Notifier
 from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before, hit, lapsed_session, wants
 
-__all__ = ["MemoryFeed", "MemoryGrants", "MemoryLeases", "MemoryLedger", "MemoryTables", "open_memory"]
-
 _RECORDS_KEPT: Final = 50_000
 _AUDIT_KEPT: Final = 50_000
 _UNUSED: Final = Usage()

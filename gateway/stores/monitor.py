@@ -17,8 +17,6 @@ import structlog
 
 from gateway.core.reasons import DependencyDown
 
-__all__ = ["Probe", "StoreMonitor"]
-
 _log = structlog.get_logger("gateway")
 
 PERIOD_SECONDS: Final = 5.0

@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-__all__ = ["Notifier"]
-
 
 class Notifier:
     """Wakes every task that listened before."""

@@ -17,8 +17,6 @@ import structlog
 from gateway.core.reasons import DependencyDown
 from gateway.stores.state import State
 
-__all__ = ["prune", "prune_for_ever"]
-
 _log = structlog.get_logger("gateway")
 _PRUNE_SECONDS: Final = 3600.0
 _SHARE: Final = 4

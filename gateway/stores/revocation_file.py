@@ -20,8 +20,6 @@ from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_list import ListText
 from gateway.core.values import dataclass
 
-__all__ = ["RevocationFile"]
-
 LARGEST: Final = 512 * 1024 * 1024
 """Bytes of a file, which is some four million entries."""
 

@@ -16,8 +16,6 @@ from gateway.core.reasons import DependencyDown
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["NONCE_BYTES", "Sealer"]
-
 NONCE_BYTES: Final = 12
 _FORM: Final = b"\x01"
 _PURPOSE: Final = b"gateway: the secret of an access key"

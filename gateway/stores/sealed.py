@@ -28,8 +28,6 @@ from gateway.stores.codec import read_place, write_place
 if TYPE_CHECKING:
     from gateway.stores.keyring import KeyRing
 
-__all__ = ["SealedGrants", "check_seals", "count_seals"]
-
 _log = structlog.get_logger("gateway")
 
 _MARK: Final = "sealed$"

@@ -20,19 +20,6 @@ from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.codec import GRANT_COLUMNS, read_cursor
 
-__all__ = [
-    "IDEMPOTENCY_WINDOW",
-    "count_sql",
-    "ended_before",
-    "hit",
-    "lapsed_session",
-    "page_sql",
-    "placing",
-    "target_sql",
-    "waiting_sql",
-    "wants",
-]
-
 IDEMPOTENCY_WINDOW: Final = 86400.0
 """Seconds for which the text of an `Idempotency-Key` is remembered."""
 

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import mmap
 
-__all__ = ["Slot"]
-
 
 class Slot:
     """The word of one process, numbered from 0, in memory of eight bytes a process that they all share.

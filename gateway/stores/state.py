@@ -29,8 +29,6 @@ from gateway.stores.engine import Engine
 from gateway.stores.limits_breaker import LimitsBreaker
 from gateway.stores.sealed import SealedGrants, check_seals
 
-__all__ = ["State", "open_engine", "open_state", "sqlite_path"]
-
 Clock = Callable[[], float]
 
 _SQLITE: Final = "sqlite:///"

@@ -18,8 +18,6 @@ from gateway.stores.sealed import count_seals
 from gateway.stores.sqlite.schema import locks_work
 from gateway.stores.state import open_engine, sqlite_path
 
-__all__ = ["Survey", "survey"]
-
 
 @dataclass(frozen=True, slots=True)
 class Survey:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Health"]
-
 Check = Callable[[], str | None]
 
 

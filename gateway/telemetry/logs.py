@@ -30,8 +30,6 @@ from gateway.core.reasons import TABLE
 from gateway.core.record import AuditEvent, Outcome, Record
 from gateway.telemetry.redaction import redact_names, scrub
 
-__all__ = ["LEVELS", "Addresses", "LogForm", "Logs", "new_request_id"]
-
 LogForm = Literal["json", "console", "ecs"]
 Addresses = Literal["full", "short", "none"]
 Event = MutableMapping[str, Any]

@@ -12,8 +12,6 @@ import asyncio
 import ctypes
 from typing import Final
 
-__all__ = ["give_back", "trim"]
-
 _PAUSE: Final = 10.0
 
 

@@ -15,8 +15,6 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.registry import Collector
 
-__all__ = ["families_from", "families_text", "merge_pages"]
-
 Choose = Callable[[float, float], float]
 
 _CHOSEN: Final[Mapping[str, Choose]] = {

@@ -12,8 +12,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["SECRET_NAMES", "redact_names", "scrub", "without_tokens"]
-
 SECRET_NAMES: Final = frozenset(
     {
         *("authorization", "proxy_authorization", "cookie", "set_cookie", "token", "session_token", "security_token"),

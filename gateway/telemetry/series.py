@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-__all__ = ["OTHER", "Level", "Switch", "Tally", "Timing", "Vocabulary"]
-
 OTHER = "other"
 Key = tuple[str, ...]
 

@@ -13,8 +13,6 @@ from typing import Any, TypeVar, cast
 from gateway.core.reasons import DependencyDown
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["measure_calls"]
-
 Store = TypeVar("Store")
 
 

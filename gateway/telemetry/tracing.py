@@ -25,8 +25,6 @@ from gateway.core.route import Answer, UploadBody, Upstream, UpstreamCall
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-__all__ = ["Tracing", "open_tracing"]
-
 _OURS: Final = frozenset({Outcome.ERROR, Outcome.UPSTREAM_FAILED})
 """Outcomes that are failures of the service, as far as a span's status is concerned."""
 

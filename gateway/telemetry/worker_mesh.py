@@ -24,8 +24,6 @@ from typing import Any, Final
 
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["WorkerMesh"]
-
 _ANSWER_SECONDS: Final = 2.0
 _PAGE: Final = "page"
 _OBEYED: Final = b"obeyed"

@@ -15,8 +15,6 @@ from typing import Final
 from gateway.core.request import AuthFields, ObjectRequest, RawRequest
 from gateway.wire.sig.credentials import auth_fields
 
-__all__ = ["UNREAD", "likeness", "read_alike"]
-
 UNREAD: Final = frozenset(
     {
         # the fields of authentication

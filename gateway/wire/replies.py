@@ -27,23 +27,6 @@ from gateway.wire.links.tus import version_fields
 from gateway.wire.parse import LINK_METHODS, is_link_path
 from gateway.wire.s3.operations import Level, methods_of
 
-__all__ = [
-    "LINK_HEADERS",
-    "Reply",
-    "WrittenPage",
-    "page_reply",
-    "problem",
-    "rate_fields",
-    "refusal",
-    "retry_after_field",
-    "s3_error",
-    "s3_ids",
-    "store_error",
-    "store_reason",
-    "title_of",
-    "xml_reply",
-]
-
 Fields = tuple[tuple[str, str], ...]
 
 LINK_HEADERS: Final[Fields] = (

@@ -19,8 +19,6 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Operation, RawRequest
 
-__all__ = ["require_understood"]
-
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS: Final = ("x-http-method", "x-http-method-override", "x-method-override")
 _PIECE: Final = frozenset({"upload-concat", "upload-defer-length", "upload-offset", "upload-checksum"})

@@ -24,8 +24,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.source import holders_of
 from gateway.core.values import dataclass
 
-__all__ = ["Approvals"]
-
 
 @dataclass(frozen=True, slots=True)
 class Approvals:

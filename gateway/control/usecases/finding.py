@@ -8,8 +8,6 @@ from __future__ import annotations
 from gateway.core.grant import Grant, GrantAdmin, GrantKind
 from gateway.core.token import LinkToken, SecretHash, hash_secret, without_marks
 
-__all__ = ["find_grant"]
-
 
 async def find_grant(grants: GrantAdmin, kind: GrantKind, text: str) -> Grant | None:
     """The link or key of this id; or of this token or URL, or this access key id."""

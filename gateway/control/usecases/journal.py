@@ -14,8 +14,6 @@ from gateway.core.reasons import DependencyDown
 from gateway.core.record import AuditEvent, Ledger
 from gateway.core.values import dataclass
 
-__all__ = ["Journal"]
-
 _log: Final = logging.getLogger("gateway.control")
 
 

@@ -43,8 +43,6 @@ from gateway.core.source import Session, Source, from_key, session_of, source_be
 from gateway.core.token import ENTROPY_BYTES, access_key_id, grant_id, hash_secret, secret_access_key
 from gateway.core.values import dataclass
 
-__all__ = ["Keys"]
-
 NONCE_BYTES: Final = 12
 """The nonce of AES-GCM and ChaCha20-Poly1305."""
 _SECRET_BYTES: Final = 31

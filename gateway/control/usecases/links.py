@@ -32,24 +32,6 @@ from gateway.core.request import Action
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 from gateway.core.values import dataclass
 
-__all__ = [
-    "EDIT_TRIES",
-    "KEEP",
-    "Change",
-    "CountedGrant",
-    "CountedPage",
-    "IdempotencyConflict",
-    "IssuedLink",
-    "Keep",
-    "Links",
-    "Objections",
-    "check_times",
-    "list_counted",
-    "list_living",
-    "read_counters",
-    "waits_under",
-]
-
 _PAGE: Final = 500
 
 EDIT_TRIES: Final = 3

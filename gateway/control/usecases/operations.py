@@ -15,8 +15,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.units import format_instant
 from gateway.core.values import dataclass
 
-__all__ = ["LevelSet", "Operations"]
-
 
 @dataclass(frozen=True, slots=True)
 class LevelSet:

@@ -27,8 +27,6 @@ from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Sources
 from gateway.core.values import dataclass
 
-__all__ = ["OrphanedKeys"]
-
 _log: Final = logging.getLogger("gateway.control")
 _AGAIN: Final = 5.0
 _PAUSE: Final = 1.0

@@ -23,8 +23,6 @@ from gateway.core.rule import Effect
 from gateway.core.values import dataclass
 from gateway.wire.s3.calls import require_kept, require_own_name
 
-__all__ = ["SIGNABLE", "Policies", "Question", "Signature"]
-
 SIGNABLE: Final = {
     "GET": Operation.GET_OBJECT,
     "HEAD": Operation.HEAD_OBJECT,

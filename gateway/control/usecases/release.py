@@ -21,8 +21,6 @@ from gateway.core.policy import Policy
 from gateway.core.rule import Rule
 from gateway.core.widening import widens
 
-__all__ = ["approving", "ask_approval", "is_shown", "keep_approvals"]
-
 
 def keep_approvals(wanted: Grant, before: Grant) -> Grant:
     """The edited grant, without what was approved of the one before where it gives more."""

@@ -27,8 +27,6 @@ from gateway.core.source import Session, session_of
 from gateway.core.units import format_instant
 from gateway.core.values import dataclass
 
-__all__ = ["Ended", "LongPolls", "Revocations", "Revoked"]
-
 _PAGE: Final = 500
 _Read = Callable[[int, int], Awaitable[Sequence[FeedEntry]]]
 

@@ -21,8 +21,6 @@ from gateway.core.reasons import DependencyDown
 from gateway.core.source import Source
 from gateway.core.values import dataclass
 
-__all__ = ["SESSION_LIFE", "Sessions"]
-
 SESSION_LIFE: Final = 3600.0
 """Seconds; the default of AssumeRoleWithWebIdentity. SDKs ask again some minutes before the end."""
 

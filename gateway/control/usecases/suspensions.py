@@ -19,8 +19,6 @@ from gateway.core.link_credentials import link_of
 from gateway.core.reasons import Reason, Refused
 from gateway.core.values import dataclass
 
-__all__ = ["Suspensions"]
-
 
 @dataclass(frozen=True, slots=True)
 class Suspensions:

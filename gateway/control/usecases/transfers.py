@@ -14,8 +14,6 @@ from gateway.control.usecases.journal import Journal
 from gateway.core.reasons import Reason, Refused
 from gateway.core.values import dataclass
 
-__all__ = ["RunningTransfers"]
-
 
 @dataclass(frozen=True, slots=True)
 class RunningTransfers:

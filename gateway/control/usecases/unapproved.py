@@ -26,8 +26,6 @@ from gateway.core.policy import Policy, objections_to_share, rules_to_approve
 from gateway.core.reasons import DependencyDown
 from gateway.core.values import dataclass
 
-__all__ = ["UnapprovedGrants"]
-
 _log: Final = logging.getLogger("gateway.control")
 _PAUSE: Final = 1.0
 _COUNT_SECONDS: Final = 15.0

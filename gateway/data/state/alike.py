@@ -12,8 +12,6 @@ from typing import Final
 from gateway.core.request import RawRequest
 from gateway.wire.likeness import likeness
 
-__all__ = ["Alike"]
-
 _MOST: Final = 1024
 _LONGEST: Final = 2048
 

@@ -12,8 +12,6 @@ from cachetools import LRUCache
 
 from gateway.core.limits import Limit
 
-__all__ = ["BandwidthShaper"]
-
 _BURST_SECONDS: Final = 0.25
 
 

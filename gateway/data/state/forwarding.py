@@ -18,8 +18,6 @@ from gateway.core.attempt import Address
 from gateway.core.request import RawRequest
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["Undeclared"]
-
 _BELIEVED: Final = "x-forwarded-for"
 _FIELDS: Final = frozenset(
     {_BELIEVED, "forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip"}

@@ -21,8 +21,6 @@ from gateway.core.revocation_target import EVERY, FeedKind
 from gateway.core.token import SecretHash
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["Grants"]
-
 _CACHED: Final = 100_000
 
 

@@ -20,8 +20,6 @@ from gateway.core.limits import Verdict, gcra
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import Rate
 
-__all__ = ["TOKEN_GUESSES", "GuessLimiter", "Turns"]
-
 TOKEN_GUESSES: Final = Rate(30, 60.0, 60)
 _GUESSERS: Final = 65536
 _LONGEST_WAIT: Final = 10.0

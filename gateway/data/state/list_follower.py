@@ -18,8 +18,6 @@ import structlog
 from gateway.core.reasons import SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, RevocationView
 
-__all__ = ["ListFollower", "RevocationList"]
-
 _log = structlog.get_logger("gateway")
 _LOOK_SECONDS: Final = 30.0
 """How often the list is read even if no change of it was noticed."""

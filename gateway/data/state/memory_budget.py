@@ -14,8 +14,6 @@ from typing import Final
 from gateway.core.limits import share_of
 from gateway.core.reasons import Reason, Refused
 
-__all__ = ["MemoryBudget", "Portion"]
-
 _ROOM: Final = 128 * 1024**2
 
 

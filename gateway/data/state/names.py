@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import Upstream, UpstreamCall
 
-__all__ = ["Names", "require_absent"]
-
 
 class Names:
     """Names of objects that are being written right now, in this process."""

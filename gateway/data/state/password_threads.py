@@ -12,8 +12,6 @@ from gateway.core.grant import Grant
 from gateway.core.password import password_matches
 from gateway.data.state.guess_limiter import Turns
 
-__all__ = ["Passwords"]
-
 _AT_ONCE: Final = 2
 
 

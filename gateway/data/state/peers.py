@@ -20,8 +20,6 @@ from gateway.core.attempt import Address
 from gateway.core.limits import share_of
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["Peers"]
-
 _REMEMBERED: Final = 256
 
 _log = structlog.get_logger("gateway.data")

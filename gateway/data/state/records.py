@@ -25,8 +25,6 @@ from gateway.server.exchange import ClientExchange
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import without_tokens
 
-__all__ = ["Account", "Accounts", "outcome_of"]
-
 _KEPT: Final = 10_000
 _BATCH: Final = 1000
 _PAUSE: Final = 0.1

@@ -20,8 +20,6 @@ from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, RevocationFeed, Rev
 from gateway.data.state.list_follower import ListFollower
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["Neighbours", "RevocationFollower"]
-
 _PAGE: Final = 10_000
 _HEARTBEAT: Final = 1.0
 _BACKOFF: Final = 0.2

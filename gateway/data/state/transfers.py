@@ -27,8 +27,6 @@ from gateway.core.route import Answer, Route
 from gateway.core.values import dataclass
 from gateway.server.exchange import ClientExchange
 
-__all__ = ["Allowed", "Pace", "Permit", "Transfers"]
-
 SLOW_WINDOW: Final = 10.0
 _TICK: Final = 1.0
 _END_TICK: Final = 0.25

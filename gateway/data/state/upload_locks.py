@@ -23,8 +23,6 @@ from gateway.core.units import Rate
 from gateway.core.values import dataclass
 from gateway.data.state.transfers import Permit
 
-__all__ = ["UploadLocks", "lock_upload"]
-
 _RATE: Final = Rate(1000, 1.0, 7000)
 """One unit is a millisecond of holding."""
 

@@ -21,8 +21,6 @@ from gateway.core.revocation import MAX_VIEW_AGE
 from gateway.stores.notifier import Notifier
 from gateway.stores.postgres.errors import FAILURES, map_errors
 
-__all__ = ["ANSWER_SECONDS", "CHANNEL", "PostgresDatabase", "connect"]
-
 ANSWER_SECONDS: Final = MAX_VIEW_AGE
 """Longest wait for a connection or an answer: past it, a view is too old anyway."""
 

@@ -28,8 +28,6 @@ from gateway.stores.postgres.probe import can_announce, require_rights, require_
 from gateway.stores.postgres.schema import migrate
 from gateway.stores.postgres.seals import PostgresSeals
 
-__all__ = ["open_postgres"]
-
 _log = structlog.get_logger("gateway")
 
 _ONE_CONNECTION: Final = (

@@ -15,8 +15,6 @@ import asyncpg
 
 from gateway.core.reasons import Dependency, DependencyDown
 
-__all__ = ["FAILURES", "SESSION_LOST", "explain", "map_errors"]
-
 FAILURES: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,

@@ -14,8 +14,6 @@ from gateway.stores.codec import check_targets
 from gateway.stores.postgres.database import PostgresDatabase
 from gateway.stores.select import placing, target_sql
 
-__all__ = ["POLL_SECONDS", "PostgresFeed", "add_entries"]
-
 POLL_SECONDS: Final = 0.5
 """How often a waiting process reads the feed without an announcement: announcements can be lost."""
 

@@ -13,8 +13,6 @@ from typing import Final
 from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.stores.postgres.database import PostgresDatabase
 
-__all__ = ["LEASE_FUNCTIONS", "PostgresLeases"]
-
 LEASE_FUNCTIONS: Final = """
     CREATE FUNCTION gateway_clock() RETURNS DOUBLE PRECISION LANGUAGE sql AS $$
         SELECT extract(epoch FROM clock_timestamp())::DOUBLE PRECISION

@@ -13,8 +13,6 @@ from gateway.core.trail import chain_event
 from gateway.stores.codec import read_cursor, record_page, record_text, storable_id
 from gateway.stores.postgres.database import PostgresDatabase
 
-__all__ = ["PostgresLedger"]
-
 _RECORDS: Final = "SELECT at, number, document FROM gateway_records WHERE grant_id = $1"
 _PRUNED_AT_ONCE: Final = 1000
 _PRUNE: Final = (

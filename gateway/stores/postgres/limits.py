@@ -15,8 +15,6 @@ from gateway.core.limits import Demand, Verdict
 from gateway.stores.limits import tightest
 from gateway.stores.postgres.database import PostgresDatabase
 
-__all__ = ["TAKE_FUNCTION", "PostgresLimits"]
-
 TAKE_FUNCTION: Final = """
     CREATE FUNCTION gateway_take(keys TEXT[], intervals DOUBLE PRECISION[], bursts BIGINT[], costs BIGINT[])
     RETURNS TABLE (allowed BOOLEAN, wait DOUBLE PRECISION, remaining BIGINT, reset DOUBLE PRECISION)

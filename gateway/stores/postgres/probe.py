@@ -15,8 +15,6 @@ from typing import Any, Final
 from gateway.core.reasons import SettingsError
 from gateway.stores.postgres.errors import SESSION_LOST
 
-__all__ = ["can_announce", "require_rights", "require_session", "try_session"]
-
 _OLDEST: Final = 11
 """The first version that knows EXECUTE FUNCTION, which the tables' trigger is made with."""
 

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 
 from gateway.stores.postgres.database import PostgresDatabase
 
-__all__ = ["PostgresSeals"]
-
 
 class PostgresSeals:
     """A `SealBook`."""

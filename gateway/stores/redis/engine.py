@@ -22,8 +22,6 @@ from gateway.stores.redis.probe import TRIAL, eviction_fault, require_working
 from gateway.stores.redis.seals import RedisSeals
 from gateway.stores.redis.server import FAILURES, RedisServer, connect
 
-__all__ = ["open_redis"]
-
 
 async def open_redis(url: str, *, clock: Callable[[], float] = time.time, counts_only: bool = False) -> Engine:
     """Connect. `counts_only` says that nothing but limits is kept here: what is lost then comes back by itself.

@@ -20,8 +20,6 @@ from redis.exceptions import (
     ResponseError,
 )
 
-__all__ = ["explain"]
-
 _CLUSTER: Final = (
     "it is one node of a cluster, and the gateway's keys belong to another: name a server that is not in cluster mode"
 )

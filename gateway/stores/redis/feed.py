@@ -15,8 +15,6 @@ from gateway.stores.codec import check_targets
 from gateway.stores.redis.scripts import HITS, INDEX
 from gateway.stores.redis.server import PREFIX, RedisServer
 
-__all__ = ["RedisFeed", "read_feed"]
-
 _BLOCK_SECONDS: Final = 1.0
 
 _REVOKE: Final = (

@@ -14,8 +14,6 @@ from typing import Any, Final
 from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.stores.redis.server import PREFIX, RedisServer
 
-__all__ = ["RedisLeases", "read_usage"]
-
 _LINGER_SECONDS: Final = 60.0
 """How much longer than its window a lease is kept."""
 

@@ -25,8 +25,6 @@ from gateway.stores.redis.feed import read_feed
 from gateway.stores.redis.scripts import INDEX
 from gateway.stores.redis.server import PREFIX, RedisServer
 
-__all__ = ["RedisLedger"]
-
 _BATCH: Final = 200
 
 _ADD_TO_TRAIL: Final = """

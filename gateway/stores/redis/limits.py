@@ -12,8 +12,6 @@ from gateway.core.limits import Demand, Verdict
 from gateway.stores.limits import tightest
 from gateway.stores.redis.server import PREFIX, RedisServer
 
-__all__ = ["RedisLimits"]
-
 _TAKE: Final = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]

@@ -16,8 +16,6 @@ from redis.exceptions import ResponseError
 from gateway.core.reasons import SettingsError
 from gateway.stores.redis.server import PREFIX
 
-__all__ = ["TRIAL", "eviction_fault", "require_working"]
-
 _log = structlog.get_logger("gateway")
 
 TRIAL: Final = """

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["HITS", "INDEX"]
-
 INDEX: Final = """
 local p = ARGV[1]
 local function each_index(id, act)

@@ -10,8 +10,6 @@ from typing import Final
 
 from gateway.stores.redis.server import PREFIX, RedisServer
 
-__all__ = ["RedisSeals"]
-
 _SEALS: Final = f"{PREFIX}seals"
 
 

@@ -23,8 +23,6 @@ from gateway.core.revocation import MAX_VIEW_AGE
 from gateway.stores.notifier import Notifier
 from gateway.stores.redis.errors import explain
 
-__all__ = ["ANSWER_SECONDS", "FAILURES", "PREFIX", "RedisServer", "connect"]
-
 ANSWER_SECONDS: Final = MAX_VIEW_AGE
 """Longest wait for a connection or an answer: past it, a view is too old anyway."""
 

@@ -22,8 +22,6 @@ from gateway.stores.notifier import Notifier
 from gateway.stores.sqlite.schema import SqliteFile, map_errors
 from gateway.stores.sqlite.writer import GroupWriter
 
-__all__ = ["SqliteDatabase"]
-
 _Answer = TypeVar("_Answer")
 
 

@@ -21,8 +21,6 @@ from gateway.stores.sqlite.ledger import SqliteLedger
 from gateway.stores.sqlite.limits import SqliteLimits
 from gateway.stores.sqlite.seals import SqliteSeals
 
-__all__ = ["open_sqlite"]
-
 
 async def open_sqlite(path: Path, *, clock: Callable[[], float] = time.time, processes: int = 1) -> Engine:
     """Create or migrate the file. A single process counts limits in memory, several share a file beside this one.

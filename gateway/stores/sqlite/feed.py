@@ -18,8 +18,6 @@ from gateway.stores.codec import check_targets
 from gateway.stores.select import placing, target_sql
 from gateway.stores.sqlite.database import SqliteDatabase
 
-__all__ = ["POLL_SECONDS", "SqliteFeed", "add_entry"]
-
 POLL_SECONDS: Final = 0.1
 """How often a waiting process looks for other processes' entries; promise 2 allows a second."""
 

@@ -14,8 +14,6 @@ from typing import Final
 from gateway.core.lease import Lease, Reservation, Room, Usage
 from gateway.stores.sqlite.database import SqliteDatabase
 
-__all__ = ["SqliteLeases"]
-
 _USE_ONE: Final = """
 INSERT INTO usage (grant_id, uses, moved, last_used_at) SELECT :id, 1, 0, :now WHERE :uses IS NULL OR :uses > 0
 ON CONFLICT (grant_id) DO UPDATE SET uses = uses + 1, last_used_at = :now WHERE :uses IS NULL OR usage.uses < :uses

@@ -15,8 +15,6 @@ from gateway.core.trail import chain_event
 from gateway.stores.codec import read_cursor, record_page, record_text, storable_id
 from gateway.stores.sqlite.database import SqliteDatabase
 
-__all__ = ["SqliteLedger"]
-
 _RECORDS: Final = "SELECT at, number, document FROM records WHERE grant_id = ?"
 _NEWEST: Final = "ORDER BY at DESC, number DESC LIMIT ?"
 _ROWS_AT_ONCE: Final = 200

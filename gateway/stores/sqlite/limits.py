@@ -16,8 +16,6 @@ from gateway.core.limits import Demand, Verdict
 from gateway.stores.limits import judge
 from gateway.stores.sqlite.writer import GroupWriter
 
-__all__ = ["SqliteLimits"]
-
 _DAMAGED: Final = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 _SWEPT_AT_ONCE: Final = 4
 

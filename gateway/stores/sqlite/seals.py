@@ -10,8 +10,6 @@ from sqlite3 import Connection
 
 from gateway.stores.sqlite.database import SqliteDatabase
 
-__all__ = ["SqliteSeals"]
-
 
 class SqliteSeals:
     """A `SealBook`."""

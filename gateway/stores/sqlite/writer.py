@@ -20,8 +20,6 @@ from gateway.core.reasons import Dependency, DependencyDown
 from gateway.core.values import dataclass
 from gateway.stores.sqlite.schema import map_errors
 
-__all__ = ["GroupWriter"]
-
 _Answer = TypeVar("_Answer")
 _LARGEST_GROUP: Final = 512
 

@@ -14,8 +14,6 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
-__all__ = ["CONTINUE", "answer_head", "has_no_body"]
-
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}

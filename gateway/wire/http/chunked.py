@@ -16,8 +16,6 @@ from typing import Final
 
 from gateway.wire.http.fields import FIELD_NAME
 
-__all__ = ["OVERHEAD", "Chunks"]
-
 OVERHEAD: Final = 512 * 1024
 """Bytes of framing beyond those of the body: a hundred thousand chunks of one byte pass, and of five any number."""
 

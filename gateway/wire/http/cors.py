@@ -17,8 +17,6 @@ from gateway.core.request import RawRequest
 from gateway.core.route import Cors
 from gateway.wire.links.tus import ASKED, EXPOSED, is_resumable
 
-__all__ = ["actual_headers", "preflight_headers"]
-
 Fields = tuple[tuple[str, str], ...]
 _ORIGIN: Final = re.compile(r"[\x21-\x7e]{1,512}", re.ASCII)
 _NAMES: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, -]{0,2048}", re.ASCII)

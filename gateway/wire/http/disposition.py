@@ -13,8 +13,6 @@ from urllib.parse import quote
 
 from gateway.core.names import is_shown
 
-__all__ = ["clean_filename", "content_disposition"]
-
 _LONGEST: Final = 180
 """Characters; below the 255 bytes of common file systems for most scripts."""
 _RESERVED: Final = re.compile(r'[<>:"|?*]')

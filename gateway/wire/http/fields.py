@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["CONTROL", "FIELD_NAME", "META_NAME", "META_PREFIX", "UNPRINTABLE"]
-
 FIELD_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 """The pattern of a token, as a method or a header's name is one."""
 

@@ -17,8 +17,6 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused
 from gateway.core.values import dataclass
 
-__all__ = ["MAX_FIELDS", "MAX_FILES", "Form", "FormParser"]
-
 MAX_FIELDS: Final = 20 * 1024
 """Bytes for all parts but the file's content, their headers included."""
 

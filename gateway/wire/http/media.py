@@ -14,8 +14,6 @@ from typing import Final
 
 from gateway.core.values import dataclass
 
-__all__ = ["OCTETS", "PASSIVE_TYPES", "PLAYED_TYPES", "SHOWN_TYPES", "MediaType", "read_type", "sandbox_of"]
-
 OCTETS: Final = "application/octet-stream"
 
 PLAYED_TYPES: Final = frozenset(

@@ -18,8 +18,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.wire.http.fields import CONTROL, FIELD_NAME, META_PREFIX
 
-__all__ = ["decode", "decode_plus", "host_name", "query_pairs", "raw_request"]
-
 _TOKEN: Final = re.compile(FIELD_NAME, re.ASCII)
 _TARGET: Final = re.compile(r"[\x21\x22\x24-\x7e]+", re.ASCII)
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)

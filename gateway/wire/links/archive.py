@@ -21,8 +21,6 @@ from typing import Final, Protocol
 
 from gateway.core.values import dataclass
 
-__all__ = ["Archive", "Member", "TarArchive", "ZipArchive"]
-
 _MAX32: Final = 0xFFFFFFFF
 _MAX16: Final = 0xFFFF
 _UTF8: Final = 1 << 11

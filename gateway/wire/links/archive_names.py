@@ -17,8 +17,6 @@ from typing import Final
 
 from gateway.core.reasons import Reason, Refused
 
-__all__ = ["MOST_FOLDERS", "Names", "note"]
-
 MOST_FOLDERS: Final = 100_000
 _MOST_TOLD: Final = 10_000
 _LONGEST: Final = 240

@@ -21,22 +21,6 @@ from gateway.core.pattern import key_fault
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest, UploadStep, UploadVerb
 
-__all__ = [
-    "ALGORITHMS",
-    "ASKED",
-    "EXPOSED",
-    "RESUMABLE",
-    "UNDO",
-    "discovery_fields",
-    "expires_field",
-    "is_resumable",
-    "location",
-    "override",
-    "read_step",
-    "takes_back",
-    "version_fields",
-]
-
 Fields = tuple[tuple[str, str], ...]
 
 VERSION: Final = "1.0.0"

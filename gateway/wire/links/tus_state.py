@@ -16,16 +16,6 @@ from typing import Final
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.values import dataclass
 
-__all__ = [
-    "HEAD_BYTES",
-    "UPLOAD_SECONDS",
-    "UploadState",
-    "expiry_of",
-    "keyed_upload",
-    "lease_key",
-    "new_upload",
-]
-
 HEAD_BYTES: Final = 8192
 """Bytes before the tail: room for the longest key, metadata and upload id."""
 

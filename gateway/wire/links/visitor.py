@@ -15,8 +15,6 @@ from typing import Final
 
 from gateway.core.request import RawRequest
 
-__all__ = ["Visit", "visit_of"]
-
 
 class Visit(Enum):
     """What a request is sent for."""

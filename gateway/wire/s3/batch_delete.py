@@ -16,21 +16,6 @@ from gateway.core.values import dataclass
 from gateway.wire.s3.documents import Document, document, element, read_request, read_store
 from gateway.wire.s3.xml import Node
 
-__all__ = [
-    "MAX_BATCH_KEYS",
-    "DeleteOutcome",
-    "DeleteRequest",
-    "Doomed",
-    "Tag",
-    "delete_document",
-    "deleted_document",
-    "read_delete",
-    "read_deleted",
-    "read_store_tags",
-    "read_tags",
-    "tags_document",
-]
-
 MAX_BATCH_KEYS: Final = 1000
 """S3's own limit for DeleteObjects."""
 MAX_TAGS: Final = 10

@@ -25,16 +25,6 @@ from gateway.wire.s3.continuation import unwrap_token
 from gateway.wire.s3.documents import MAX_PAGE
 from gateway.wire.s3.multipart import DEFAULT_TYPE
 
-__all__ = [
-    "PROPERTIES",
-    "copy_source_header",
-    "require_kept",
-    "require_own_name",
-    "require_version",
-    "upstream_call",
-    "whole_instead",
-]
-
 PROPERTIES: Final = frozenset(
     {
         "cache-control",

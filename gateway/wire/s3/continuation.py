@@ -17,8 +17,6 @@ from urllib.parse import quote, unquote
 
 from gateway.core.reasons import Reason, Refused
 
-__all__ = ["unwrap_token", "wrap_token"]
-
 _OPAQUE: Final = "t."
 _QUOTED: Final = "u."
 """Before a token that has characters which are not safe everywhere; the whole of it is percent-encoded behind this."""

@@ -22,16 +22,6 @@ from gateway.wire.s3.batch_delete import Tag
 from gateway.wire.s3.calls import PROPERTIES
 from gateway.wire.sig.credentials import http_date
 
-__all__ = [
-    "check_copy",
-    "part_range",
-    "part_upload",
-    "require_conditions",
-    "source_request",
-    "tags_request",
-    "whole_upload",
-]
-
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-(\d{1,18})", re.ASCII)
 _CONDITION: Final = "x-amz-copy-source-if-"
 _OF_THE_COPY: Final = frozenset({"if-match", "if-none-match", "x-amz-storage-class"})

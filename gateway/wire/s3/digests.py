@@ -9,8 +9,6 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
 
-__all__ = ["repr_digest", "whole_sha256"]
-
 
 def whole_sha256(headers: Mapping[str, str]) -> bytes | None:
     """The digest, if an answer's headers (names in small letters) have it; one of parts' digests is another thing."""

@@ -18,30 +18,6 @@ from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.values import dataclass
 from gateway.wire.s3.xml import Node, Reader
 
-__all__ = [
-    "MAX_PAGE",
-    "MAX_REQUEST_DOCUMENT",
-    "OWNER",
-    "CopyResult",
-    "Document",
-    "attributes_document",
-    "copy_document",
-    "document",
-    "element",
-    "given",
-    "page_size",
-    "post_document",
-    "quoted",
-    "read_attributes",
-    "read_copy",
-    "read_request",
-    "read_store",
-    "request_reader",
-    "store_fault",
-    "store_reader",
-    "xml_carries",
-]
-
 Document = bytes | Node
 """A document, or what was read of it already."""
 

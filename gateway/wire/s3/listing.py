@@ -24,18 +24,6 @@ from gateway.wire.s3.continuation import wrap_token
 from gateway.wire.s3.documents import OWNER, Document, document, element, given, page_size, quoted, read_store
 from gateway.wire.s3.xml import Node
 
-__all__ = [
-    "Entry",
-    "Found",
-    "FoundKind",
-    "Listing",
-    "link_entries",
-    "link_json",
-    "listing_document",
-    "read_listing",
-    "rename",
-]
-
 _MOST_ENTRIES: Final = 5000
 """A page has a thousand at most; some stores count its folders apart."""
 

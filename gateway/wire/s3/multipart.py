@@ -30,31 +30,6 @@ from gateway.wire.s3.documents import (
 )
 from gateway.wire.s3.xml import Node
 
-__all__ = [
-    "DEFAULT_TYPE",
-    "MAX_PARTS",
-    "PART_SIZE",
-    "CompletedPart",
-    "Destination",
-    "Headers",
-    "Part",
-    "PartsListing",
-    "abort_call",
-    "complete_call",
-    "complete_document",
-    "completed_document",
-    "create_call",
-    "initiated_document",
-    "part_call",
-    "part_size",
-    "parts_call",
-    "parts_document",
-    "read_complete",
-    "read_completed",
-    "read_initiated",
-    "read_parts",
-]
-
 DEFAULT_TYPE: Final = "binary/octet-stream"
 """The type that S3 gives to an object without one. It is sent, since stores make one up otherwise: from the object's
 first bytes, from its name, or from the document that completes an upload in parts."""

@@ -18,16 +18,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Operation
 from gateway.core.values import dataclass
 
-__all__ = [
-    "RESPONSE_OVERRIDES",
-    "VAIN_WHEN_EMPTY",
-    "Level",
-    "Shape",
-    "check_values",
-    "find_shape",
-    "methods_of",
-]
-
 
 class Level(StrEnum):
     SERVICE = "service"

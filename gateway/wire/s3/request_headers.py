@@ -17,18 +17,6 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.http.fields import META_NAME, META_PREFIX, UNPRINTABLE
 
-__all__ = [
-    "AUTH_HEADERS",
-    "DROPPED",
-    "EMPTY_CHECKSUMS",
-    "KEPT",
-    "KEPT_BY_LINKS",
-    "KEPT_PREFIXES",
-    "accept_headers",
-    "hoist_header",
-    "single_range",
-]
-
 KEPT: Final = frozenset(
     {
         "cache-control",

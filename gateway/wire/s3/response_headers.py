@@ -23,8 +23,6 @@ from gateway.wire.replies import LINK_HEADERS
 from gateway.wire.s3.digests import repr_digest
 from gateway.wire.s3.operations import RESPONSE_OVERRIDES
 
-__all__ = ["ANSWERED", "ANSWERED_BY_LINKS", "asks_download", "response_headers"]
-
 ANSWERED: Final[Mapping[str, str]] = MappingProxyType(
     {
         name.lower(): name

@@ -18,8 +18,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final, overload
 from xml.parsers import expat
 
-__all__ = ["PIECE", "Node", "Reader"]
-
 PIECE: Final = 16 * 1024
 """Bytes that are parsed at once: a millisecond of work."""
 
