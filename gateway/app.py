@@ -57,7 +57,7 @@ from gateway.processes import Worker
 from gateway.running_transfers import RunningTransfers
 from gateway.server.exchange import is_trusted
 from gateway.server.tls import check_certificates
-from gateway.settings import Settings
+from gateway.settings.model import Settings
 from gateway.settings.proxies import expand_networks
 from gateway.settings.sources import compile_sources, source_address
 from gateway.settings.watch import Loaded, Reloader, watch

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gateway.control.deps import Callers, ConsoleRules
 from gateway.core.token import hash_secret
-from gateway.settings import Settings
+from gateway.settings.model import Settings
 from gateway.settings.proxies import expand_networks
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.callers import make_callers, make_console_rules
 from gateway.core.token import hash_secret
-from gateway.settings import load_settings
+from gateway.settings.load import load_settings
 
 SETTINGS = """state: memory://
 trusted_proxies: [10.0.0.0/8, unix]

@@ -75,7 +75,8 @@ def _print_explanation(answer: dict[str, Any]) -> None:
 def test(config: Path, *, as_json: bool) -> None:
     """Run the examples of the policy files; needs no running gateway."""
     from gateway.backends.profiles import PROFILES
-    from gateway.settings import check_examples, load_policies, load_settings
+    from gateway.settings.load import load_settings
+    from gateway.settings.policies import check_examples, load_policies
 
     loaded = load_policies(load_settings(config, os.environ).policies, PROFILES, os.environ)
     faults = check_examples(loaded)

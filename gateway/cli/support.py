@@ -89,7 +89,7 @@ def _check(config: Path) -> str:
 
 
 def _settings(config: Path) -> str:
-    from gateway.settings import load_settings
+    from gateway.settings.load import load_settings
 
     settings = load_settings(config, os.environ)
     return "".join(f"{name}: {getattr(settings, name)!r}\n" for name in type(settings).model_fields)

@@ -31,24 +31,7 @@ from gateway.settings.references import PrincipalPatterns
 from gateway.settings.secret import SecretRef
 from gateway.settings.session_role import AssumableRole, RoleName
 from gateway.settings.sharing import SharingSettings
-from gateway.settings.state import StateField, StateSettings
-
-__all__ = [
-    "AdminToken",
-    "AppCredential",
-    "ControlSettings",
-    "DataSettings",
-    "Deadlines",
-    "FailSettings",
-    "LogSettings",
-    "NamedToken",
-    "RecordSettings",
-    "Settings",
-    "SidecarToken",
-    "StateSettings",
-    "TlsFiles",
-    "TrustedListener",
-]
+from gateway.settings.state import StateField
 
 
 class TlsFiles(BaseModel):

@@ -29,14 +29,12 @@ from gateway.core.request import (
 )
 from gateway.core.token import without_marks
 from gateway.wire.http.negotiate import prefers_html
-from gateway.wire.http.target import decode, host_name, query_pairs, raw_request
+from gateway.wire.http.target import decode, host_name, query_pairs
 from gateway.wire.links.tus import read_step
 from gateway.wire.s3.operations import IGNORED_PARAMS, VAIN_WHEN_EMPTY, Level, find_shape
 from gateway.wire.s3.request_headers import AUTH_HEADERS, EMPTY_CHECKSUMS, accept_headers, hoist_header
 from gateway.wire.sig.credentials import AUTH_PARAMS, auth_fields
 from gateway.wire.understood import require_understood
-
-__all__ = ["LINK_METHODS", "check_key", "copy_source", "is_link_path", "parse", "raw_request"]
 
 CREDENTIALS_PATH: Final = "credentials"
 """Below a link, to be POSTed to."""

@@ -10,7 +10,7 @@ from gateway.backends import head as heads
 from gateway.backends.head import PlainHead, find_framing, read_head
 from gateway.core.request import BucketPlace, LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Answer
-from gateway.wire.parse import raw_request
+from gateway.wire.http.target import raw_request
 from gateway.wire.s3.response_headers import response_headers
 
 PLAIN = b'HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: 3\r\n\r\n'

@@ -15,7 +15,7 @@ from gateway.core.route import Answer, Backend, Bucket, Capability, Route
 from gateway.core.token import hash_secret
 from gateway.data.call import LinkAnswer, LinkCall, S3Call
 from gateway.data.state.transfers import Permit
-from gateway.wire.parse import raw_request
+from gateway.wire.http.target import raw_request
 
 LINK = Grant(
     id="l1",

@@ -10,7 +10,7 @@ import yaml
 
 from gateway.core.reasons import Reason
 from gateway.core.record import Outcome
-from gateway.settings import Settings
+from gateway.settings.model import Settings
 from gateway.telemetry.metrics import Metrics
 from tests.helm.chart import CHART, table
 

@@ -397,7 +397,7 @@ def a_page_of_many_parts(n: int) -> Thunk:
 # -- heads
 
 
-@case("wire.http.target:raw_request wire.parse:raw_request", 100)
+@case("wire.http.target:raw_request", 100)
 def a_head_of_many_fields(n: int) -> Thunk:
     fields = [(b"host", b"gw"), *((b"x-%d" % number, b"a b\t" * 8) for number in range(n))]
     return lambda: target.raw_request("GET", "/", fields)

@@ -123,13 +123,16 @@ def test_every_reader_is_counted_or_has_a_reason() -> None:
 def _public() -> set[str]:
     found = set()
     for room in _ROOMS:
-        module = importlib.import_module(f"gateway.{room}")
-        found |= {f"{room}:{name}" for name in module.__all__ if _works(getattr(module, name))}
+        module = f"gateway.{room}"
+        members = vars(importlib.import_module(module)).items()
+        found |= {f"{room}:{name}" for name, member in members if name[0] != "_" and _works(member, module)}
     return found
 
 
-def _works(member: object) -> bool:
-    """Whether it is a function or a class, and none that only names things."""
+def _works(member: object, module: str) -> bool:
+    """Whether it is a function or a class of this module, and none that only names things."""
+    if getattr(member, "__module__", None) != module:
+        return False
     if inspect.isclass(member):
         return not issubclass(member, Enum) and not getattr(member, "_is_protocol", False)
     return inspect.isfunction(inspect.unwrap(member)) if callable(member) else False

@@ -15,7 +15,7 @@ from gateway.core.attempt import Principal
 from gateway.core.reasons import SettingsError
 from gateway.core.request import Action
 from gateway.core.rule import Effect
-from gateway.settings import PolicySet, check_examples, load_policies
+from gateway.settings.policies import PolicySet, check_examples, load_policies
 from gateway.settings.schemas import build_policy_schema
 from gateway.settings.source import read_document
 

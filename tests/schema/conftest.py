@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import ModuleType
-from typing import Any, get_origin
+from typing import Annotated, Any, get_origin
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -23,8 +23,7 @@ def sentence(kind: Any, value: object) -> str:
 
 def no_surprise(module: ModuleType, value: object) -> None:
     """Every type of a module reads a value or raises a validation error, and nothing else."""
-    for name in module.__all__:
-        kind = getattr(module, name)
-        if get_origin(kind) is not None:
+    for name, kind in vars(module).items():
+        if not name.startswith("_") and get_origin(kind) is Annotated:
             with suppress(ValidationError):
                 parsed(kind, value)

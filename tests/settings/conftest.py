@@ -10,7 +10,9 @@ import pytest
 from gateway.core.profile import Profile
 from gateway.core.reasons import SettingsError
 from gateway.core.route import Capability
-from gateway.settings import PolicySet, Settings, load_policies, load_settings
+from gateway.settings.load import load_settings
+from gateway.settings.model import Settings
+from gateway.settings.policies import PolicySet, load_policies
 
 PROFILES: Mapping[str, Profile] = {
     "regional": Profile(

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.core.reasons import SettingsError
 from gateway.core.request import Action, Operation
-from gateway.settings import check_examples
 from gateway.settings.examples import DEFAULT_AT
+from gateway.settings.policies import check_examples
 from tests.settings.conftest import Folder
 
 POLICY = """\

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from gateway.core.reasons import SettingsError
-from gateway.settings import Settings, load_settings
-from gateway.settings.load import find_policies
-from gateway.settings.model import DataSettings
+from gateway.settings.load import find_policies, load_settings
+from gateway.settings.model import DataSettings, Settings
 from gateway.settings.schemas import build_settings_schema
 from gateway.settings.secret import SecretReader
 from gateway.settings.source import read_document

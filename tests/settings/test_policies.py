@@ -13,8 +13,8 @@ from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from gateway.core.reasons import SettingsError
-from gateway.settings import PolicySet, load_policies
 from gateway.settings.grammar import SECTIONS
+from gateway.settings.policies import PolicySet, load_policies
 from gateway.settings.schemas import build_policy_schema
 from tests.settings.conftest import GOOD_POLICY, PROFILES, Folder
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, BucketPlace, LinkPlace, ObjectRequest, Operation
-from gateway.wire.parse import check_key, copy_source, parse, raw_request
+from gateway.wire.http.target import raw_request
+from gateway.wire.parse import check_key, copy_source, parse
 
 DOMAINS = ("s3.gw.example", "gw.example")
 

@@ -13,7 +13,8 @@ from gateway.core.request import ObjectRequest, RawRequest
 from gateway.pages.branding import Branding
 from gateway.pages.refusals import refusal_page
 from gateway.pages.render import Page, look_for
-from gateway.wire.parse import parse, raw_request
+from gateway.wire.http.target import raw_request
+from gateway.wire.parse import parse
 from gateway.wire.replies import (
     Reply,
     page_reply,

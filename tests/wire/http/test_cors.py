@@ -8,7 +8,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.route import Cors
 from gateway.wire.http.cors import actual_headers, preflight_headers
-from gateway.wire.parse import raw_request
+from gateway.wire.http.target import raw_request
 
 RULES = (
     Cors(origins=("https://app.example",), methods=("GET", "PUT"), headers=("content-type", "x-amz-*"), max_age=60),

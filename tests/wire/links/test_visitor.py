@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.wire.http.target import raw_request
 from gateway.wire.links.visitor import Visit, visit_of
-from gateway.wire.parse import raw_request
 
 PREVIEWS = (
     "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",

@@ -9,7 +9,8 @@ import pytest
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BucketPlace, ObjectRequest, Operation
 from gateway.core.route import Backend, Bucket, Capability, Route, UpstreamCall
-from gateway.wire.parse import parse, raw_request
+from gateway.wire.http.target import raw_request
+from gateway.wire.parse import parse
 from gateway.wire.s3.calls import copy_source_header, upstream_call, whole_instead
 
 ALL = frozenset(name for name in Capability if not name.startswith("folds_"))

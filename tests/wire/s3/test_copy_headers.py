@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest, Operation
-from gateway.wire.parse import parse, raw_request
+from gateway.wire.http.target import raw_request
+from gateway.wire.parse import parse
 from gateway.wire.s3.batch_delete import Tag
 from gateway.wire.s3.copy_headers import (
     check_copy,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gateway.core.request import ObjectRequest
 from gateway.core.route import Answer
 from gateway.wire.http.media import sandbox_of
-from gateway.wire.parse import parse, raw_request
+from gateway.wire.http.target import raw_request
+from gateway.wire.parse import parse
 from gateway.wire.s3.response_headers import ANSWERED, ANSWERED_BY_LINKS, response_headers
 
 GOLDEN = """

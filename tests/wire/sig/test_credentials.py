@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import AuthFields
-from gateway.wire.parse import parse, raw_request
+from gateway.wire.http.target import raw_request
+from gateway.wire.parse import parse
 from gateway.wire.sig.credentials import (
     Scope,
     SigV2Header,
