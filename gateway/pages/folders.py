@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from gateway.core.values import dataclass
 from gateway.pages.previews import Preview
+from gateway.pages.refusals import refusal_texts
 from gateway.pages.render import TIMES, UPLOADING, Look, Page, render
 
 __all__ = ["ORDERS", "FolderView", "Receives", "folder_page"]
@@ -149,6 +150,7 @@ def folder_page(
         free=free,
         readme=readme,
         receives=receives,
+        reasons={} if receives is None else refusal_texts(look),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from gateway.core.reasons import Reason
 from gateway.core.values import dataclass
 from gateway.pages.previews import Kind, Preview
+from gateway.pages.refusals import refusal_texts
 from gateway.pages.render import TIMES, UPLOADING, Look, Page, render
 
 __all__ = [
@@ -109,6 +110,7 @@ def upload_page(
         message=message,
         single=single,
         undo=undo,
+        reasons=refusal_texts(look),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from gateway.core.reasons import TABLE, Reason, public_reason
 from gateway.pages.render import Look, Page, render
 
-__all__ = ["NEXT_STEPS", "refusal_page"]
+__all__ = ["NEXT_STEPS", "refusal_page", "refusal_texts"]
 
 _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
     {
@@ -126,6 +126,13 @@ _TEMPLATES: Final = MappingProxyType(
         Reason.TERMS_NOT_ACCEPTED: "terms.html",
     }
 )
+
+
+def refusal_texts(look: Look) -> Mapping[str, str]:
+    """What a page's script says where a request was refused: a text for each public reason that a person can do
+    something about. Of all others the name is enough, for whoever runs the service."""
+    told = (reason for reason, step in NEXT_STEPS.items() if step != _OTHERWISE)
+    return {name: look.language.text(f"reasons.{name}") for name in (public_reason(one).value for one in told)}
 
 
 def refusal_page(look: Look, reason: Reason, request_id: str, terms: str = "") -> Page:

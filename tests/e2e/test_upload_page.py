@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from tests.e2e.cutting import CuttingProxy
 from tests.e2e.place import Place, digest, noise
@@ -171,21 +172,46 @@ def until(page: Page, holds: Callable[[], bool], seconds: float = 60) -> None:
         page.wait_for_timeout(10)
 
 
-def test_a_refused_file_says_why(weed: Place, browser: Browser, tmp_path: Path) -> None:
-    """In the gateway's words; the others are sent, and it is not tried again and again."""
+@pytest.mark.parametrize(
+    ("locale", "texts"),
+    [
+        ("en-GB", ("Files of this type are not taken here.", "An object with this name exists already.")),
+        ("de-AT", ("Dateien dieses Typs werden hier nicht angenommen.", "Ein Objekt mit diesem Namen gibt es schon.")),
+    ],
+)
+def test_a_refused_file_says_why(
+    weed: Place, browser: Browser, tmp_path: Path, locale: str, texts: tuple[str, str]
+) -> None:
+    """In the visitor's language; the others are sent, and it is not tried again and again."""
     (tmp_path / "a.txt").write_bytes(b"text")
     (tmp_path / "b.bin").write_bytes(b"\x7fELF" + bytes(100))
-    weed.put("refused/c.txt", b"there")
+    weed.put(f"refused-{locale}/c.txt", b"there")
     (tmp_path / "c.txt").write_bytes(b"text")
-    link = weed.link(prefix="refused/", actions=["write"], types=["text/plain"])
-    page, _ = opened(browser.new_context(), link.url)
+    link = weed.link(prefix=f"refused-{locale}/", actions=["write"], types=["text/plain"])
+    page, _ = opened(browser.new_context(locale=locale), link.url)
     page.locator("#files").set_input_files([tmp_path / name for name in ("a.txt", "b.bin", "c.txt")])
     until_sent(page)
     said = "\n".join(failed(page))
     assert 2 == len(failed(page))
-    assert "Files of this type are not taken here." in said
-    assert "An object with this name exists already." in said
-    assert (b"text", None) == (weed.stored("refused/a.txt"), weed.stored("refused/b.bin"))
+    assert [True, True] == [text in said for text in texts]
+    assert (b"text", None) == (weed.stored(f"refused-{locale}/a.txt"), weed.stored(f"refused-{locale}/b.bin"))
+
+
+def _answer_oddly(body: str, route: Route) -> None:
+    route.fulfill(status=418, body=body)
+
+
+def test_a_refusal_that_nobody_knows_is_named(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """What is not the gateway's own answer, or is for whoever runs it, is told by its name or status alone."""
+    (tmp_path / "a.txt").write_bytes(b"text")
+    link = weed.link(prefix="odd/", actions=["write"])
+    for body, name in (('{"reason": "<b>odd</b>", "detail": "of a stranger"}', "<b>odd</b>"), ("no document", "418")):
+        page, _ = opened(browser.new_context(locale="de"), link.url)
+        page.route("**/*", partial(_answer_oddly, body))
+        page.locator("#files").set_input_files([tmp_path / "a.txt"])
+        until_sent(page)
+        [said] = failed(page)
+        assert f"Nicht gespeichert ({name})" in said
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
 
@@ -224,3 +226,15 @@ def test_upload_page_tells_the_limits_first() -> None:
     assert "never replaced" in reader.text
     assert reader.all("form")[0]["enctype"] == "multipart/form-data"
     assert "is replaced" in Reader(upload_page(LOOK, on_conflict="overwrite")).text
+
+
+@pytest.mark.parametrize("code", ["en", "de"])
+def test_upload_page_brings_its_refusals(code: str) -> None:
+    """In the page's language: what a person can do something about, and nothing that is for the operator alone."""
+    look = replace(LOOK, language=languages()[code])
+    [box] = [one for one in Reader(upload_page(look)).all("div") if "data-texts" in one]
+    brought = json.loads(box["data-texts"])
+    for reason in (Reason.TYPE_NOT_ALLOWED, Reason.OBJECT_EXISTS, Reason.USED_UP, Reason.REVOKED, Reason.TOO_LARGE):
+        assert languages()[code].texts[f"reasons.{reason.value}"] == brought[reason.value]
+    assert not {"upstream_refused", "malformed_xml"} & brought.keys()
+    assert languages()[code].texts["upload.failed"] == brought["failed"]

@@ -78,14 +78,14 @@ function call(job, method, url, headers, body) {
 
 // What can be mended by asking again is an error, anything else is a refusal with its reason.
 function fault(request) {
-  let problem = {};
+  let reason;
   try {
-    problem = JSON.parse(request.responseText);
+    reason = JSON.parse(request.responseText).reason;
   } catch {
     // Not every answer on the way is ours.
   }
-  const again = request.status >= 500 || [408, 423, 429].includes(request.status) || ["upload_busy", "offset_mismatch"].includes(problem.reason);
-  const found = new (again ? Error : Refusal)(problem.detail ?? `${request.status}`);
+  const again = request.status >= 500 || [408, 423, 429].includes(request.status) || ["upload_busy", "offset_mismatch"].includes(reason);
+  const found = new (again ? Error : Refusal)(texts[reason] ?? `${texts.failed} (${reason ?? request.status})`);
   // Another request holds the upload until its client has been silent for two seconds: the one that broke, most likely.
   found.after = Number(request.getResponseHeader("Retry-After")) * 1000 || (request.status === 423 ? 2500 : 0);
   return found;
