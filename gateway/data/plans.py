@@ -124,15 +124,25 @@ def _fresh(signed: SigV4Header | SigV4Query | None, now: float) -> bool:
     return True
 
 
-def keep(
-    snapshot: Snapshot, terms: Terms, presented: Presented, found: tuple[Call, Route], exchange: ClientExchange
+def keep(  # noqa: PLR0917 (what the steps have found)
+    snapshot: Snapshot,
+    terms: Terms,
+    presented: Presented,
+    found: tuple[Call, Route],
+    exchange: ClientExchange,
+    like: Like | None = None,
 ) -> None:
     """Note what the steps found, unless something else than what `follow` asks can change it.
+
+    It is noted for requests that are `alike`, if there can be any; where such a note was followed, for this very head,
+    once that comes again: most that are signed anew never do, and would push out those that come often.
 
     A password is proved anew every time, and so is what is rare: a form, a signature of version 2; a file's name is
     made anew. What comes with a link's credentials is only kept for requests that are alike: its grant is not found by
     what they show.
     """
+    if like is not None and not exchange.comes_again():
+        return
     call, route = found
     signed: SigV4Header | SigV4Query | None = None
     match presented:
@@ -146,7 +156,7 @@ def keep(
             lasting = False
     if lasting and call.form is None and only_time_can_end(snapshot.policy, call.grant, call.attempt):
         local, attempt = exchange.peer is None, call.attempt
-        if call.credentials is None:
-            exchange.remember(_Plan(snapshot, terms, local, signed, call, route, exchange.extra))
-        if isinstance(call, S3Call) and not isinstance(signed, SigV4Query):  # whose address is its signature
+        if like is None and isinstance(call, S3Call) and not isinstance(signed, SigV4Query):  # it is in the address
             snapshot.alike.keep(call.request.raw, Like(local, attempt.principal, attempt.signature, call, route))
+        elif call.credentials is None:
+            exchange.remember(_Plan(snapshot, terms, local, signed, call, route, exchange.extra))

@@ -51,8 +51,8 @@ async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> Non
             if found is None:
                 call = await read_call(snapshot, request, resolved, exchange, account.now, plane.entropy)
                 account.attempt = call.attempt
-                found = call, authorise(plane, call.grant, call.attempt)  # 4
-                keep(snapshot, terms, presented, found, exchange)
+                found, like = (call, authorise(plane, call.grant, call.attempt)), None  # 4
+            keep(snapshot, terms, presented, found, exchange, like)
         call, account.route = found
         async with Admission(plane, snapshot, exchange, call, found[1]) as permit:  # 5
             account.permit = permit

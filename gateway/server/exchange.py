@@ -189,6 +189,10 @@ class ClientExchange:
         """What was noted of an earlier request with this very head, None if nothing was."""
         return self._arrival.note
 
+    def comes_again(self) -> bool:
+        """Whether this was asked of an earlier request with this very head."""
+        return self._connection.heads.comes_again()
+
     def remember(self, note: object) -> None:
         """Have later requests with this very head find a note."""
         self._arrival.note = note

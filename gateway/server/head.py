@@ -21,16 +21,18 @@ _FIELD_LIMIT: Final = 16 * 1024
 _MOST_FIELDS: Final = 512
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _VERSIONS: Final = {"1.1": (1, 1), "1.0": (1, 0)}
-_MOST_KNOWN: Final = 1024
+_MOST_KNOWN: Final = 2048
 _LONGEST_KNOWN: Final = 2048
 
 
 class KnownHeads:
-    """Requests worth remembering, by the bytes of their heads: 1,024 of 2 KiB unless given."""
+    """Requests worth remembering, by the bytes of their heads: 2,048 of 2 KiB unless given."""
 
     def __init__(self, most: int = _MOST_KNOWN) -> None:
         self._most = most
         self._found: OrderedDict[bytes, IncomingRequest] = OrderedDict()
+        self._once: set[int] = set()
+        """Hashes of heads that came once: one that has the hash of another is kept a little too early."""
 
     def find(self, wire: bytes) -> IncomingRequest | None:
         """A request like the one that came with this head, with what was noted of it. Its body has yet to come."""
@@ -39,6 +41,19 @@ class KnownHeads:
             return None
         self._found.move_to_end(wire)
         return known.again()
+
+    def comes_again(self, wire: bytes) -> bool:
+        """Whether this was asked of the same head lately: who asks first keeps nothing of what comes but once."""
+        if wire in self._found:
+            return True
+        mark = hash(wire)
+        if mark in self._once:
+            self._once.remove(mark)
+            return True
+        if len(self._once) >= self._most:
+            self._once.clear()
+        self._once.add(mark)
+        return False
 
     def keep(self, wire: bytes, request: IncomingRequest) -> None:
         """Remember what this head says, and the note, in place of what was unused for longest."""
@@ -105,6 +120,10 @@ class HeadReader:
                 self._start_over()
                 return arrival, data
         return None, b""
+
+    def comes_again(self) -> bool:
+        """Whether this was asked of the head that was read last before, and it can be remembered."""
+        return self.wire != b"" and self._known.comes_again(self.wire)
 
     def keep(self, request: IncomingRequest) -> None:
         """Remember what was noted of the request whose head was read last, for all that come with that head."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -194,7 +194,7 @@ EVENTS: list[Callable[[Twin], Awaitable[None]]] = [
 async def test_no_plan_outlives_what_it_rests_on(event: Callable[[Twin], Awaitable[None]]) -> None:
     """After a revocation, an edit, a reload, an expiry: what is answered is what the steps answer."""
     async with twins() as twin:
-        for _ in range(2):
+        for _ in range(3):
             await twin.ask_all()
         await event(twin)
         for _ in range(2):
@@ -240,7 +240,7 @@ async def test_a_plan_that_did_not_ask_would_be_seen(question: str, monkeypatch:
 
     monkeypatch.setattr(plans, name, instead or standing)
     async with twins() as twin:
-        for _ in range(2):
+        for _ in range(3):
             await twin.ask_all()
         await event(twin)
         with pytest.raises(AssertionError):
@@ -341,16 +341,72 @@ async def test_what_is_alike_is_proved_anew(rig: Rig) -> None:
     assert [200, 403, 403, 200, 403, 400, 403] == answers
 
 
-async def test_a_flood_of_signatures_pushes_out_no_head(rig: Rig) -> None:
-    """What is signed anew each time is kept once."""
+@pytest.fixture
+def followed(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each request, whether a plan of its very head was followed."""
+    found: list[bool] = []
+    follow = serve.follow
+
+    async def noting(*given: Any) -> Any:
+        answer = await follow(*given)
+        found.append(answer is not None)
+        return answer
+
+    monkeypatch.setattr(serve, "follow", noting)
+    return found
+
+
+async def _send(rig: Rig, heads: Iterable[bytes]) -> None:
+    async with RawClient(rig.port) as client:
+        for head in heads:
+            await client.send(head)
+            assert 200 == (await client.answer()).status
+
+
+async def _many(rig: Rig, count: int) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Heads that come again, by signatures and by links, and as many that are signed anew and come once."""
     pair, _ = await rig.key()
-    rig.store.hold("inside/a.txt", b"hello")
-    heads = []
-    for number in range(3):
-        target, fields = rig.signed(pair, "GET", "reports/a.txt")
-        heads.append(request("GET", target, fields | {"amz-sdk-invocation-id": str(number)}))
-        async with RawClient(rig.port) as client:
-            await client.send(heads[-1])
-            await client.answer()
+    names = [f"{number}.txt" for number in range(count)]
+    for name in names:
+        rig.store.hold(f"inside/{name}", b"hello")
+    signed = [request("GET", *rig.signed(pair, "GET", f"reports/{name}")) for name in names]
+    links = [request("GET", f"/s/{await rig.link(name)}") for name in names]
+    anew = []
+    for name in names:
+        rig.clock.tick(1.0)
+        target, fields = rig.signed(pair, "GET", f"reports/{name}")
+        anew.append(request("GET", target, fields | {"amz-sdk-invocation-id": name}))
+    await rig.plane.follower.catch_up()
+    return signed, links, anew
+
+
+async def test_a_plan_that_was_pushed_out_is_made_again(rig: Rig, followed: list[bool]) -> None:
+    """Whatever came in between, a head that goes on coming gets a plan: its note for those that are alike stands in
+    nobody's way."""
+    signed, links, _ = await _many(rig, 3)
     assert rig.server is not None
-    assert [True, False, False] == [rig.server.known_heads.find(head) is not None for head in heads]
+    rig.server.known_heads._most = 3
+    for _ in range(2):
+        await _send(rig, signed * 4)
+        assert [True] * 3 == followed[-3:]
+        await _send(rig, links * 3)
+        assert [True] * 3 == followed[-3:]
+
+
+async def test_a_flood_of_signatures_pushes_out_no_plan(rig: Rig, followed: list[bool]) -> None:
+    """What comes once, signed anew by the second, is proved by what is alike, and takes no head's place."""
+    signed, links, anew = await _many(rig, 5)
+    assert rig.server is not None
+    rig.server.known_heads._most = 10
+    await _send(rig, (signed + links) * 4)
+    await _send(rig, anew * 2)  # once more than a client would
+    followed.clear()
+    await _send(rig, signed + links)
+    assert [True] * 10 == followed
+
+
+async def test_each_of_a_thousand_keys_and_links_has_a_plan(rig: Rig, followed: list[bool]) -> None:
+    """As many heads as that are known at once, and no request of theirs is read a second time."""
+    signed, links, _ = await _many(rig, 500)
+    await _send(rig, (signed + links) * 4)
+    assert [True] * 1000 == followed[-1000:]
