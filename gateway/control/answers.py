@@ -14,7 +14,8 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.control.endpoint import json_reply
-from gateway.control.usecases.links import CountedGrant, CountedPage, IssuedLink
+from gateway.control.usecases.grants import CountedGrant, CountedPage
+from gateway.control.usecases.links import IssuedLink
 from gateway.control.usecases.policies import Signature
 from gateway.control.usecases.revocations import Revoked
 from gateway.core.grant import Grant, GrantState, Scope

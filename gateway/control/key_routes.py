@@ -15,7 +15,7 @@ from gateway.control.endpoint import Call
 from gateway.control.key_bodies import EditKey, NewKey
 from gateway.control.link_routes import entity_tag, read_version
 from gateway.control.problems import forbidden
-from gateway.control.usecases.links import CountedGrant, Objections
+from gateway.control.usecases.grants import CountedGrant, Objections
 from gateway.core.grant import GrantFilter, GrantKind
 from gateway.core.source import fingerprint
 from gateway.core.token import hash_secret

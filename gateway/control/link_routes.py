@@ -15,7 +15,8 @@ from gateway.control.bodies import ApprovalQuery, EditLink, LinkQuery, NewLink, 
 from gateway.control.endpoint import Call
 from gateway.control.ledger_answers import RecordPageView
 from gateway.control.problems import forbidden, problem
-from gateway.control.usecases.links import KEEP, CountedGrant, IdempotencyConflict, IssuedLink, Objections
+from gateway.control.usecases.grants import CountedGrant, Objections
+from gateway.control.usecases.links import KEEP, IdempotencyConflict, IssuedLink
 from gateway.core.grant import Grant, GrantFilter, GrantKind
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply

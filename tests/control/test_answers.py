@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.control.answers import FeedView, LinkView, MadeLinkView, format_rate
-from gateway.control.usecases.links import CountedGrant, IssuedLink
+from gateway.control.usecases.grants import CountedGrant
+from gateway.control.usecases.links import IssuedLink
 from gateway.core.lease import Usage
 from gateway.core.token import ENTROPY_BYTES, LinkToken
 from gateway.core.units import Rate

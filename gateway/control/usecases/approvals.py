@@ -9,12 +9,18 @@ revocation. After its time what waits cannot be approved any more: its owner has
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from gateway.control.caller import Admitted
-from gateway.control.deps import Live, Stores
-from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.links import EDIT_TRIES, CountedGrant, read_counters, waits_under
+from gateway.control.usecases.grants import (
+    CountedGrant,
+    GrantUseCases,
+    require,
+    require_unrevoked,
+    waits_under,
+)
 from gateway.control.usecases.release import approving, ask_approval, is_shown
 from gateway.control.usecases.revocations import Revocations
 from gateway.core.approval import Approval, Waiting
@@ -26,12 +32,9 @@ from gateway.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Approvals:
+class Approvals(GrantUseCases):
     """The use cases of both."""
 
-    stores: Stores
-    live: Live
-    journal: Journal
     revocations: Revocations
 
     def rules_of(self, caller: Admitted) -> frozenset[str]:
@@ -40,7 +43,7 @@ class Approvals:
 
     async def show(self, caller: Admitted, kind: GrantKind, grant_id: str) -> CountedGrant:
         """A link, or a key, that is the caller's, or waits for them. Raises Refused: UNKNOWN_TOKEN, UNKNOWN_KEY."""
-        return await read_counters(self.stores, await self._find(caller, kind, grant_id))
+        return await self.count(await self._find(caller, kind, grant_id))
 
     async def approve(
         self, caller: Admitted, kind: GrantKind, grant_id: str, reason: str | None, version: int | None
@@ -51,20 +54,18 @@ class Approvals:
             Refused: UNKNOWN_TOKEN, UNKNOWN_KEY, REVOKED, EXPIRED when it is too late, NOT_ALLOWED where it is another's
                 to say, PRECONDITION_FAILED if the stored version is not `version`.
         """
-        for _ in range(1 if version is not None else EDIT_TRIES):
-            grant = await self._find_unended(caller, kind, grant_id)
-            if version is not None and grant.version != version:
-                raise Refused(Reason.PRECONDITION_FAILED, f"the {kind} is at version {grant.version}")
+
+        def release(grant: Grant) -> Grant:
             if grant.waiting is None:
-                return await read_counters(self.stores, grant)
+                return grant
             _require_another(caller, grant, grant.waiting)
-            released = self._release(caller, grant)
-            saved = await self.stores.grants.save(released)
-            if saved is not None:
-                await self.live.apply_now()
-                await self._note(caller, "approve", grant, reason, released)
-                return await read_counters(self.stores, saved)
-        raise Refused(Reason.PRECONDITION_FAILED, f"the {kind} was changed by somebody else at the same time")
+            return self._release(caller, grant)
+
+        def tell(grant: Grant, released: Grant) -> dict[str, str]:
+            return _describe(grant, reason, released.approvals) | waits_under(released)
+
+        find = partial(self._find_unended, caller, kind, grant_id)
+        return await self.edit_grant(caller, "approve", find, release, tell, version=version)
 
     async def reject(self, caller: Admitted, kind: GrantKind, grant_id: str, reason: str | None) -> CountedGrant:
         """End it: whoever made it may make another one.
@@ -77,8 +78,9 @@ class Approvals:
             raise Refused(Reason.PRECONDITION_FAILED, f"the {kind} does not wait for an approval: revoke it instead")
         _require_another(caller, grant, grant.waiting)
         ended = await self.revocations.end(caller.principal, grant, reason or "was not approved")
-        await self._note(caller, "reject", grant, reason)
-        return await read_counters(self.stores, ended.grant)
+        detail = _describe(grant, reason, grant.approvals)
+        await self.journal.note(caller.principal, f"{kind}.reject", grant.id, **detail)
+        return await self.count(ended.grant)
 
     def _release(self, caller: Admitted, grant: Grant) -> Grant:
         """The grant with every approval that the caller may give; waiting on for those of others, if there are any."""
@@ -92,41 +94,29 @@ class Approvals:
         rest = [rule for rule in rules_to_approve(policy, released) if rule.name not in names]
         return ask_approval(rest, released, grant, caller.principal, now)
 
-    async def _note(
-        self, caller: Admitted, act: str, grant: Grant, reason: str | None, released: Grant | None = None
-    ) -> None:
-        """Who said what about whose, that was so wide by whom."""
-        after = grant if released is None else released
-        given = [one.rule for one in after.approvals if not grant.released_under(one.rule)]
-        detail = {
-            "reason": reason or "",
-            "owner": str(grant.owner),
-            "asked_by": ", ".join(() if grant.waiting is None else grant.waiting.asked_by),
-            "rule": ", ".join(given) or grant.rule or "",
-            "version": str(grant.version),
-        }
-        if released is not None:
-            detail |= waits_under(released)
-        await self.journal.note(caller.principal, f"{grant.kind}.{act}", grant.id, **detail)
-
     async def _find(self, caller: Admitted, kind: GrantKind, grant_id: str) -> Grant:
-        grant = await self.stores.grants.get(grant_id)
-        if (
-            grant is None
-            or grant.kind is not kind
-            or not is_shown(self.live.policy(), caller, grant, self.live.clock())
-        ):
-            unknown = Reason.UNKNOWN_TOKEN if kind is GrantKind.LINK else Reason.UNKNOWN_KEY
-            raise Refused(unknown, f"no {kind} has this id")
-        return grant
+        policy, now = self.live.policy(), self.live.clock()
+        found = await self.stores.grants.get(grant_id)
+        return require(kind, found, lambda grant: is_shown(policy, caller, grant, now))
 
     async def _find_unended(self, caller: Admitted, kind: GrantKind, grant_id: str) -> Grant:
         grant = await self._find(caller, kind, grant_id)
-        if grant.revoked_at is not None:
-            raise Refused(Reason.REVOKED, f"a revoked {kind} stays revoked: create a new one")
+        require_unrevoked(grant)
         if grant.waiting is not None and grant.state(self.live.clock()) is GrantState.EXPIRED:
             raise Refused(Reason.EXPIRED, f"the {kind} was not approved in time: its owner asks anew by an edit")
         return grant
+
+
+def _describe(grant: Grant, reason: str | None, approvals: Sequence[Approval]) -> dict[str, str]:
+    """What was said about whose, that was so wide by whom."""
+    given = [one.rule for one in approvals if not grant.released_under(one.rule)]
+    return {
+        "reason": reason or "",
+        "owner": str(grant.owner),
+        "asked_by": ", ".join(() if grant.waiting is None else grant.waiting.asked_by),
+        "rule": ", ".join(given) or grant.rule or "",
+        "version": str(grant.version),
+    }
 
 
 def _require_another(caller: Admitted, grant: Grant, waiting: Waiting) -> None:

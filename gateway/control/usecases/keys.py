@@ -11,23 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from gateway.control.caller import Admitted, Reach
-from gateway.control.deps import Live, Stores
-from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.links import (
-    EDIT_TRIES,
+from gateway.control.usecases.grants import (
     Change,
     CountedGrant,
     CountedPage,
+    GrantUseCases,
     Objections,
-    check_times,
     list_counted,
     list_living,
-    read_counters,
+    require_unrevoked,
     waits_under,
 )
+from gateway.control.usecases.links import check_times
 from gateway.control.usecases.release import ask_approval, keep_approvals
 from gateway.core.approval import Approval
 from gateway.core.attempt import Principal
@@ -49,12 +48,8 @@ _SECRET_BYTES: Final = 31
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(GrantUseCases):
     """The key use cases."""
-
-    stores: Stores
-    live: Live
-    journal: Journal
 
     async def issue(
         self,
@@ -134,24 +129,18 @@ class Keys:
         Raises:
             Refused: UNKNOWN_KEY, REVOKED, PRECONDITION_FAILED if the stored version is not `version`; as `create`.
         """
-        for _ in range(1 if version is not None else EDIT_TRIES):
-            grant = (await self.inspect(caller.reach, key_id)).grant
-            if version is not None and grant.version != version:
-                raise Refused(Reason.PRECONDITION_FAILED, f"the key is at version {grant.version}")
-            if grant.revoked_at is not None:
-                raise Refused(Reason.REVOKED, "a revoked key stays revoked: create a new one")
+
+        def change_whole(grant: Grant) -> Grant | Objections:
+            require_unrevoked(grant)
             if grant.link is not None:
                 raise Refused(Reason.BAD_ARGUMENT, f"it stands for a link: edit that one ({link_of(grant)})")
-            decided = self._check(caller, change(grant, self.live.clock()), grant)
-            if isinstance(decided, Objections):
-                return decided
-            saved = await self.stores.grants.save(decided)
-            if saved is not None:
-                await self.live.apply_now()
-                detail = {"version": str(saved.version), **waits_under(saved)}
-                await self.journal.note(caller.principal, "key.edit", key_id, **detail)
-                return await read_counters(self.stores, saved)
-        raise Refused(Reason.PRECONDITION_FAILED, "the key was changed by somebody else at the same time")
+            return self._check(caller, change(grant, self.live.clock()), grant)
+
+        def tell(_: Grant, saved: Grant) -> dict[str, str]:
+            return {"version": str(saved.version), **waits_under(saved)}
+
+        find = partial(self.find_own, caller.reach, GrantKind.KEY, key_id)
+        return await self.edit_grant(caller, "edit", find, change_whole, tell, version=version)
 
     def _make(self, actor: Principal, owner: Principal, *, session: bool) -> IssuedKey:
         """A key that is not stored yet, with all that its owner may do."""
@@ -216,10 +205,7 @@ class Keys:
 
     async def inspect(self, reach: Reach, key_id: str) -> CountedGrant:
         """Raises Refused(UNKNOWN_KEY) if there is no such key within reach."""
-        grant = await self.stores.grants.get(key_id)
-        if grant is None or grant.kind is not GrantKind.KEY or not reach.over(grant):
-            raise Refused(Reason.UNKNOWN_KEY, "no key has this id")
-        return await read_counters(self.stores, grant)
+        return await self.count(await self.find_own(reach, GrantKind.KEY, key_id))
 
     async def living_through(self, sidecar: str, apps: Iterable[str], address: str) -> list[LivingSession]:
         """The living keys of these apps that a sidecar had issued while it was known by this address."""

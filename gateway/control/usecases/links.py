@@ -10,32 +10,34 @@ that they come with; what somebody else changes, on those it stood on before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from typing import Final, Literal
 
 from gateway.control.caller import Admitted, Reach
-from gateway.control.deps import Live, Stores
-from gateway.control.usecases.finding import find_grant
-from gateway.control.usecases.journal import Journal
+from gateway.control.usecases.grants import (
+    Change,
+    CountedGrant,
+    CountedPage,
+    GrantUseCases,
+    Objections,
+    list_counted,
+    require_unrevoked,
+    waits_under,
+)
 from gateway.control.usecases.release import ask_approval, keep_approvals
 from gateway.core.attempt import Principal
-from gateway.core.grant import LIVING, Grant, GrantAdmin, GrantFilter, GrantKind, GrantState, Scope
+from gateway.core.grant import Grant, GrantFilter, GrantKind, Scope
 from gateway.core.intake import ANY_FILES, Intake
-from gateway.core.lease import UNUSED, Usage, state_with
+from gateway.core.lease import UNUSED
 from gateway.core.password import SALT_BYTES, hash_password, password_matches
-from gateway.core.policy import Objection, objections_to_share
+from gateway.core.policy import objections_to_share
 from gateway.core.reasons import Reason, Refused
 from gateway.core.record import RecordPage
 from gateway.core.request import Action
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 from gateway.core.values import dataclass
-
-_PAGE: Final = 500
-
-EDIT_TRIES: Final = 3
-"""How often an edit without a stated version is tried again after a concurrent change."""
 
 _CHOSEN: Final = (
     *("owner", "scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite", "intake"),
@@ -52,29 +54,6 @@ class Keep(Enum):
 
 KEEP: Final = Keep.KEEP
 
-Change = Callable[[Grant, float], Grant]
-"""What a body asks for, applied to a grant at an instant. It never touches id, hash, issue, password or revocation."""
-
-
-@dataclass(frozen=True, slots=True)
-class CountedGrant:
-    """A stored grant with its counters; `received` are the files that came in, where their number is limited."""
-
-    grant: Grant
-    usage: Usage
-    received: Usage = UNUSED
-
-    def state(self, now: float) -> GrantState:
-        return state_with(self.grant, self.usage, self.received, now)
-
-
-@dataclass(frozen=True, slots=True)
-class CountedPage:
-    """Newest first. `cursor` continues after the last one, None at the end."""
-
-    held: tuple[CountedGrant, ...]
-    cursor: str | None
-
 
 @dataclass(frozen=True, slots=True)
 class IssuedLink:
@@ -85,13 +64,6 @@ class IssuedLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Objections:
-    """The policy does not let the owner have such a link: all its objections."""
-
-    objections: tuple[Objection, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class IdempotencyConflict:
     """The idempotency key was used before for another body."""
 
@@ -99,12 +71,8 @@ class IdempotencyConflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class Links(GrantUseCases):
     """The link use cases."""
-
-    stores: Stores
-    live: Live
-    journal: Journal
 
     async def issue(
         self,
@@ -134,7 +102,7 @@ class Links:
             again = change(_new_link(stored.id, stored.hash, actor, scope, stored.issued_at), stored.issued_at)
             if not _is_same_choice(stored, again) or not await _is_same_password(password, stored.password):
                 return IdempotencyConflict(stored.id)
-            return IssuedLink(await read_counters(self.stores, stored), None)
+            return IssuedLink(await self.count(stored), None)
         await self.live.apply_now()
         detail = {"owner": str(stored.owner), "rule": stored.rule or "", **waits_under(stored)}
         await self.journal.note(actor, "link.create", stored.id, **detail)
@@ -142,14 +110,11 @@ class Links:
 
     async def inspect(self, reach: Reach, link_id: str) -> CountedGrant:
         """Raises Refused(UNKNOWN_TOKEN) if there is no such link within reach."""
-        return await read_counters(self.stores, await self._find(reach, link_id))
+        return await self.count(await self.find_own(reach, GrantKind.LINK, link_id))
 
     async def find(self, reach: Reach, text: str) -> Grant:
         """The link of this id, token or URL. Raises Refused(UNKNOWN_TOKEN) if there is no such link within reach."""
-        grant = await find_grant(self.stores.grants, GrantKind.LINK, text)
-        if grant is None or not reach.over(grant):
-            raise Refused(Reason.UNKNOWN_TOKEN, "no such link")
-        return grant
+        return await self.find_named(reach, GrantKind.LINK, text)
 
     async def page(self, reach: Reach, wanted: GrantFilter, cursor: str | None, limit: int) -> CountedPage:
         """Raises Refused(BAD_ARGUMENT) for a cursor that was not given by an earlier page."""
@@ -170,57 +135,39 @@ class Links:
             Refused: UNKNOWN_TOKEN, REVOKED, PRECONDITION_FAILED if the stored version is not `version`.
         """
         hashed = KEEP if password is KEEP else await self._hash_password(password)
-        for _ in range(1 if version is not None else EDIT_TRIES):
-            grant = await self._find_editable(caller.reach, link_id, version)
+
+        def change_whole(grant: Grant) -> Grant | Objections:
+            require_unrevoked(grant)
             now = self.live.clock()
             wanted = _stand_on(caller, change(grant, now), grant)
             wanted = wanted if hashed is KEEP else replace(wanted, password=hashed)
-            decided = self._check_policy(caller, wanted, now, grant)
-            if isinstance(decided, Objections):
-                return decided
-            saved = await self.stores.grants.save(decided)
-            if saved is not None:
-                await self.live.apply_now()
-                detail = {"owner": str(saved.owner), "version": str(saved.version), **waits_under(saved)}
-                await self.journal.note(caller.principal, "link.edit", link_id, **detail)
-                return await read_counters(self.stores, saved)
-        raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
+            return self._check_policy(caller, wanted, now, grant)
+
+        def tell(_: Grant, saved: Grant) -> dict[str, str]:
+            return _name_version(saved) | waits_under(saved)
+
+        find = partial(self.find_own, caller.reach, GrantKind.LINK, link_id)
+        return await self.edit_grant(caller, "edit", find, change_whole, tell, version=version)
 
     async def rotate(self, caller: Admitted, link_id: str) -> IssuedLink:
         """Give the link a new token; the old one ends with the write. Raises as `edit` does."""
-        for _ in range(EDIT_TRIES):
-            grant = await self._find_editable(caller.reach, link_id, None)
-            token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
-            wanted = _stand_on(caller, grant, grant)
-            saved = await self.stores.grants.save(replace(wanted, hash=token.hash))
-            if saved is not None:
-                await self.live.apply_now()
-                detail = {"owner": str(saved.owner), "version": str(saved.version)}
-                await self.journal.note(caller.principal, "link.rotate", link_id, **detail)
-                return IssuedLink(await read_counters(self.stores, saved), token)
-        raise Refused(Reason.PRECONDITION_FAILED, "the link was changed by somebody else at the same time")
+        token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
+
+        def change_token(grant: Grant) -> Grant:
+            require_unrevoked(grant)
+            return replace(_stand_on(caller, grant, grant), hash=token.hash)
+
+        find = partial(self.find_own, caller.reach, GrantKind.LINK, link_id)
+        held = await self.edit_grant(caller, "rotate", find, change_token, lambda _, saved: _name_version(saved))
+        return IssuedLink(held, token)
 
     async def records(self, reach: Reach, link_id: str, cursor: str | None, limit: int) -> RecordPage:
         """The link's uses, newest first. Raises Refused for an unknown link or a foreign cursor."""
-        await self._find(reach, link_id)
+        await self.find_own(reach, GrantKind.LINK, link_id)
         try:
             return await self.stores.ledger.records_of(link_id, cursor, limit)
         except ValueError:
             raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
-
-    async def _find(self, reach: Reach, link_id: str) -> Grant:
-        grant = await self.stores.grants.get(link_id)
-        if grant is None or grant.kind is not GrantKind.LINK or not reach.over(grant):
-            raise Refused(Reason.UNKNOWN_TOKEN, "no link has this id")
-        return grant
-
-    async def _find_editable(self, reach: Reach, link_id: str, version: int | None) -> Grant:
-        grant = await self._find(reach, link_id)
-        if version is not None and grant.version != version:
-            raise Refused(Reason.PRECONDITION_FAILED, f"the link is at version {grant.version}")
-        if grant.revoked_at is not None:
-            raise Refused(Reason.REVOKED, "a revoked link stays revoked: create a new one")
-        return grant
 
     async def _hash_password(self, password: str | None) -> str | None:
         if password is None:
@@ -258,24 +205,6 @@ def check_times(grant: Grant, now: float, before: float | None) -> None:
         raise Refused(Reason.BAD_ARGUMENT, f"not_before is not before the end of the {grant.kind}")
 
 
-def waits_under(grant: Grant) -> dict[str, str]:
-    """What the audit trail says of a grant that waits: under which rule."""
-    return {} if grant.waiting is None else {"waits_under": grant.rule or ""}
-
-
-async def read_counters(stores: Stores, grant: Grant) -> CountedGrant:
-    """A grant with its counters."""
-    return (await _count(stores, [grant]))[0]
-
-
-async def _count(stores: Stores, grants: Sequence[Grant]) -> tuple[CountedGrant, ...]:
-    receiving = [grant.intake_id for grant in grants if grant.intake.counted]
-    usage = await stores.leases.usage([grant.id for grant in grants] + receiving)
-    return tuple(
-        CountedGrant(grant, usage.get(grant.id, UNUSED), usage.get(grant.intake_id, UNUSED)) for grant in grants
-    )
-
-
 def _check_form(grant: Grant, now: float, before: float | None) -> None:
     """Raises Refused(BAD_ARGUMENT) for what no rule could make sense of."""
     check_times(grant, now, before)
@@ -300,41 +229,6 @@ def _check_intake(grant: Grant, intake: Intake) -> None:
         raise Refused(Reason.BAD_ARGUMENT, "a blind link renames or overwrites: a refusal tells that a name is taken")
 
 
-async def list_living(
-    grants: GrantAdmin, wanted: GrantFilter, states: Iterable[GrantState] = LIVING
-) -> AsyncIterator[Grant]:
-    """Every grant that fits and has not ended, whatever keeps it from being used now."""
-    for state in states:
-        cursor: str | None = None
-        while True:
-            page = await grants.page(replace(wanted, state=state), cursor, _PAGE)
-            for grant in page.grants:
-                yield grant
-            if (cursor := page.cursor) is None:
-                break
-
-
-async def list_counted(
-    stores: Stores, reach: Reach, wanted: GrantFilter, cursor: str | None, limit: int
-) -> CountedPage:
-    """A page of grants with their counters: those within reach, and what awaits approval under `wanted.approves`.
-
-    Raises:
-        Refused: BAD_ARGUMENT for a cursor that was not given by an earlier page.
-    """
-    if reach.owner is not None and wanted.approves:
-        there: GrantFilter | None = replace(wanted, shown_to=reach.owner)
-    else:
-        there = reach.within(wanted)
-    if there is None:
-        return CountedPage((), None)
-    try:
-        page = await stores.grants.page(there, cursor, limit)
-    except ValueError:
-        raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
-    return CountedPage(await _count(stores, page.grants), page.cursor)
-
-
 def _new_link(link_id: str, secret: SecretHash, actor: Principal, scope: Scope, now: float) -> Grant:
     """A link that reads, owned by who makes it, before its body is applied."""
     return Grant(
@@ -347,6 +241,10 @@ def _new_link(link_id: str, secret: SecretHash, actor: Principal, scope: Scope, 
         actions=frozenset({Action.READ}),
         issued_by=str(actor),
     )
+
+
+def _name_version(saved: Grant) -> dict[str, str]:
+    return {"owner": str(saved.owner), "version": str(saved.version)}
 
 
 def _stand_on(caller: Admitted, grant: Grant, before: Grant) -> Grant:

@@ -17,8 +17,8 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.control.deps import Live, Stores
+from gateway.control.usecases.grants import list_living
 from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.links import list_living
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter, GrantKind
 from gateway.core.issued import RemoteIssuer

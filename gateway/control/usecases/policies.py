@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from gateway.control.caller import Admitted
 from gateway.control.deps import Live, Stores
-from gateway.control.usecases.finding import find_grant
+from gateway.control.usecases.grants import find_grant
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Address, Attempt, Principal, SignatureVersion
 from gateway.core.grant import GrantKind

@@ -15,9 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.control.caller import Reach
-from gateway.control.deps import Live, Stores
-from gateway.control.usecases.finding import find_grant
-from gateway.control.usecases.journal import Journal
+from gateway.control.usecases.grants import GrantUseCases, list_all
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.reasons import Reason, Refused
@@ -28,6 +26,7 @@ from gateway.core.units import format_instant
 from gateway.core.values import dataclass
 
 _PAGE: Final = 500
+_ONE: Final = {FeedKind.LINK: GrantKind.LINK, FeedKind.KEY: GrantKind.KEY}
 _Read = Callable[[int, int], Awaitable[Sequence[FeedEntry]]]
 
 
@@ -79,12 +78,9 @@ class LongPolls:
 
 
 @dataclass(frozen=True, slots=True)
-class Revocations:
+class Revocations(GrantUseCases):
     """The revocation use cases."""
 
-    stores: Stores
-    live: Live
-    journal: Journal
     waits: LongPolls
 
     async def end(self, actor: Principal, grant: Grant, reason: str) -> Ended:
@@ -141,12 +137,9 @@ class Revocations:
         known = count > 0 or (reach.owner is None and await self._is_known(target))
         if dry_run or not targets:
             return Revoked(count, None, known)
-        entries = await self.stores.feed.revoke(targets, self.live.clock(), reason, str(actor))
-        await self.live.apply_now()
         name = f"{target.kind} {target.name}" + (f"/{target.prefix}" if target.kind is FeedKind.PREFIX else "")
         since = {} if issued_before is None else {"issued_before": format_instant(issued_before)}
-        await self.journal.note(actor, "revoke", name, reason=reason, count=str(count), **since)
-        return Revoked(count, max((entry.serial for entry in entries), default=None), known)
+        return Revoked(count, await self._write(actor, targets, name, reason=reason, count=str(count), **since), known)
 
     async def revoke_sessions(
         self,
@@ -178,11 +171,18 @@ class Revocations:
         known = bool(targets) or asked.role in self.live.callers().sts_roles
         if dry_run or not targets:
             return Revoked(len(targets), None, known)
-        entries = await self.stores.feed.revoke(targets, now, reason, str(actor))
-        await self.live.apply_now()
         name = f"role {asked.role}" if asked.role else f"session {asked.name}"
-        await self.journal.note(actor, "revoke", name, reason=reason, count=str(len(targets)))
-        return Revoked(len(targets), max(entry.serial for entry in entries), known)
+        count = len(targets)
+        return Revoked(count, await self._write(actor, targets, name, reason=reason, count=str(count)), known)
+
+    async def _write(
+        self, actor: Principal, targets: Sequence[RevocationTarget], name: str, *, reason: str, **detail: str
+    ) -> int | None:
+        """End all of them, and note it under one name; the feed's serial from then on."""
+        entries = await self.stores.feed.revoke(targets, self.live.clock(), reason, str(actor))
+        await self.live.apply_now()
+        await self.journal.note(actor, "revoke", name, reason=reason, **detail)
+        return max((entry.serial for entry in entries), default=None)
 
     async def after(self, serial: int, limit: int, seconds: float, *, notices: bool = False) -> Sequence[FeedEntry]:
         """Revocations after `serial`, oldest first; waits up to `seconds` for the first one if there is none.
@@ -231,17 +231,8 @@ class Revocations:
 
         A link may be named by its leaked token or URL, a key by its access key id.
         """
-        if target.kind is FeedKind.LINK:
-            grant = await find_grant(self.stores.grants, GrantKind.LINK, target.name)
-            if grant is None or not reach.over(grant):
-                raise Refused(Reason.UNKNOWN_TOKEN, "no such link")
-            return grant
-        if target.kind is FeedKind.KEY:
-            grant = await find_grant(self.stores.grants, GrantKind.KEY, target.name)
-            if grant is None or not reach.over(grant):
-                raise Refused(Reason.UNKNOWN_KEY, "no such key")
-            return grant
-        return None
+        kind = _ONE.get(target.kind)
+        return None if kind is None else await self.find_named(reach, kind, target.name)
 
     async def _list_links_on(self, backend: str) -> AsyncIterator[Grant]:
         for bucket in self.live.policy().buckets.values():
@@ -286,14 +277,9 @@ class Revocations:
 
     async def _list_all(self, wanted: GrantFilter) -> AsyncIterator[Grant]:
         """Every grant that fits and is not revoked."""
-        cursor: str | None = None
-        while True:
-            page = await self.stores.grants.page(wanted, cursor, _PAGE)
-            for grant in page.grants:
-                if grant.revoked_at is None:
-                    yield grant
-            if (cursor := page.cursor) is None:
-                return
+        async for grant in list_all(self.stores.grants, wanted):
+            if grant.revoked_at is None:
+                yield grant
 
 
 def _require_own(reach: Reach, target: RevocationTarget) -> None:

@@ -9,11 +9,10 @@ owner resumes. Doing either again changes nothing; what was revoked stays so.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from gateway.control.caller import Admitted
-from gateway.control.deps import Live, Stores
-from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.links import EDIT_TRIES, CountedGrant, read_counters
+from gateway.control.usecases.grants import CountedGrant, GrantUseCases, require_unrevoked
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.link_credentials import link_of
 from gateway.core.reasons import Reason, Refused
@@ -21,12 +20,8 @@ from gateway.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Suspensions:
+class Suspensions(GrantUseCases):
     """The use cases of both."""
-
-    stores: Stores
-    live: Live
-    journal: Journal
 
     async def suspend(self, caller: Admitted, kind: GrantKind, grant_id: str, reason: str | None) -> CountedGrant:
         """Let nobody use it until it is resumed.
@@ -47,31 +42,22 @@ class Suspensions:
     async def _write(
         self, caller: Admitted, kind: GrantKind, grant_id: str, reason: str | None, *, suspending: bool
     ) -> CountedGrant:
-        for _ in range(EDIT_TRIES):
-            grant = await self._find(caller, kind, grant_id)
+        at, by = (self.live.clock(), str(caller.principal)) if suspending else (None, "")
+        find = partial(self.find_own, caller.reach, kind, grant_id)
+
+        def change(grant: Grant) -> Grant:
+            require_unrevoked(grant)
+            if grant.link is not None:
+                raise Refused(Reason.BAD_ARGUMENT, f"it stands for a link: suspend that one ({link_of(grant)})")
             if not suspending:
                 _require_right(caller, grant)
-            if (grant.suspended_at is not None) is suspending:
-                return await read_counters(self.stores, grant)
-            at, by = (self.live.clock(), str(caller.principal)) if suspending else (None, "")
-            saved = await self.stores.grants.save(replace(grant, suspended_at=at, suspended_by=by))
-            if saved is not None:
-                await self.live.apply_now()
-                act = f"{kind}.{'suspend' if suspending else 'resume'}"
-                await self.journal.note(caller.principal, act, grant_id, reason=reason or "", owner=str(grant.owner))
-                return await read_counters(self.stores, saved)
-        raise Refused(Reason.PRECONDITION_FAILED, f"the {kind} was changed by somebody else at the same time")
+            already = (grant.suspended_at is not None) is suspending
+            return grant if already else replace(grant, suspended_at=at, suspended_by=by)
 
-    async def _find(self, caller: Admitted, kind: GrantKind, grant_id: str) -> Grant:
-        grant = await self.stores.grants.get(grant_id)
-        if grant is None or grant.kind is not kind or not caller.reach.over(grant):
-            unknown = Reason.UNKNOWN_TOKEN if kind is GrantKind.LINK else Reason.UNKNOWN_KEY
-            raise Refused(unknown, f"no {kind} has this id")
-        if grant.revoked_at is not None:
-            raise Refused(Reason.REVOKED, f"a revoked {kind} stays revoked: create a new one")
-        if grant.link is not None:
-            raise Refused(Reason.BAD_ARGUMENT, f"it stands for a link: suspend that one ({link_of(grant)})")
-        return grant
+        def tell(grant: Grant, _: Grant) -> dict[str, str]:
+            return {"reason": reason or "", "owner": str(grant.owner)}
+
+        return await self.edit_grant(caller, "suspend" if suspending else "resume", find, change, tell)
 
 
 def _require_right(caller: Admitted, grant: Grant) -> None:

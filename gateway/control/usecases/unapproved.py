@@ -17,8 +17,8 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.control.deps import Live, Stores
+from gateway.control.usecases.grants import list_living, waits_under
 from gateway.control.usecases.journal import Journal
-from gateway.control.usecases.links import list_living, waits_under
 from gateway.control.usecases.release import ask_approval
 from gateway.core.attempt import Principal
 from gateway.core.grant import LIVING, Grant, GrantFilter, GrantKind, GrantState

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.control.caller import EVERYTHING, Admitted
-from gateway.control.usecases.links import CountedGrant, IssuedLink
+from gateway.control.usecases.grants import CountedGrant
+from gateway.control.usecases.links import IssuedLink
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantState, Scope
 from gateway.core.lease import Reservation, Usage

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.control.usecases import links
+from gateway.control.usecases import grants
 from gateway.control.usecases import orphaned_keys as room
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.core.attempt import Principal
@@ -51,7 +51,7 @@ async def test_what_cannot_be_used_for_now_ends_as_well(desk: Desk, held_back: d
 
 async def test_more_keys_than_a_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them, in one write."""
-    monkeypatch.setattr(links, "_PAGE", 2)
+    monkeypatch.setattr(grants, "_PAGE", 2)
     for _ in range(5):
         await desk.api.keys.issue_session("billing", 3600.0, "x", ENTRY)
     assert 5 == await orphaned_keys_of(desk, GONE).revoke_all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.control.usecases.finding import find_grant
+from gateway.control.usecases.grants import find_grant
 from gateway.core.grant import GrantKind
 from gateway.core.token import LinkToken, hash_secret
 from tests.contract.sample import key, link
