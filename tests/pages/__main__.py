@@ -1,4 +1,4 @@
-"""`python -m tests.pages DIRECTORY`: a picture of each page, at a desk, on a small telephone and in the dark."""
+"""`python -m tests.pages DIRECTORY`: a picture of each page and of the console, wide, narrow and dark."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.control.console.scenes import SCENES, sign_in
+from tests.control.console.showing import showing
 from tests.pages.samples import LOOKS, SAMPLES
 from tests.pages.showing import showing_samples
 
@@ -26,23 +28,31 @@ SCREENS: Final[dict[str, dict[str, Any]]] = {
 def take_pictures(browser: Browser, directory: Path) -> int:
     """How many were made; `index.html` beside them shows them all."""
     directory.mkdir(parents=True, exist_ok=True)
-    rows, made = [], 0
-    with showing_samples() as address:
-        for look in LOOKS:
-            for sample in SAMPLES:
-                cells = []
-                for screen, options in SCREENS.items():
+    rows: dict[str, list[str]] = {}
+
+    def keep(page: Page, name: str, screen: str) -> None:
+        file = f"{name}-{screen}.png"
+        page.screenshot(path=directory / file, full_page=True)
+        rows.setdefault(name, []).append(f'<td><img src="{escape(file)}" alt="{escape(file)}" height="360"></td>')
+
+    with showing_samples() as address, showing() as console:
+        for screen, options in SCREENS.items():
+            for look in LOOKS:
+                for sample in SAMPLES:
                     context = browser.new_context(timezone_id="Europe/Berlin", **options)
                     page = context.new_page()
                     page.goto(f"{address}/{look}/{sample}")
-                    name = f"{sample}-{look}-{screen}.png"
-                    page.screenshot(path=directory / name, full_page=True)
+                    keep(page, f"{sample}-{look}", screen)
                     context.close()
-                    cells.append(f'<td><img src="{escape(name)}" alt="{escape(name)}" height="360"></td>')
-                    made += 1
-                rows.append(f"<tr><th>{escape(sample)}, {escape(look)}</th>{''.join(cells)}</tr>")
-    (directory / "index.html").write_text(f"<!doctype html><title>Gallery</title><table>{''.join(rows)}</table>\n")
-    return made
+            context = browser.new_context(**options)
+            page = sign_in(context, console)
+            for name, scene in SCENES.items():
+                scene(page, console)
+                keep(page, f"console-{name}", screen)
+            context.close()
+    table = "".join(f"<tr><th>{escape(name)}</th>{''.join(cells)}</tr>" for name, cells in rows.items())
+    (directory / "index.html").write_text(f"<!doctype html><title>Gallery</title><table>{table}</table>\n")
+    return sum(map(len, rows.values()))
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.sync_api import Browser, Page
 
+from tests.control.console.scenes import SCENES
 from tests.pages.__main__ import SCREENS, take_pictures
 from tests.pages.samples import LOOKS, SAMPLES
 
@@ -31,6 +32,34 @@ def findings(page: Page, *, contrast_alone: bool = False) -> list[str]:
     options = {"runOnly": ["color-contrast"]} if contrast_alone else {}
     found = page.evaluate("options => axe.run(document, options)", options)["violations"]
     return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
+
+
+def out_of_reach(page: Page) -> list[str]:
+    """What of a page the tab key passes over, reaches out of the page's order, or reaches without showing it."""
+    selector = (
+        "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0'], video, audio, iframe"
+    )
+    controls = "Array.from(document.querySelectorAll(selector)).filter(one => one.checkVisibility())"
+    told = page.evaluate(f"selector => {controls}.map(one => one.outerHTML.slice(0, 90))", selector)
+    look = f"""selector => {{
+        const one = document.activeElement, style = getComputedStyle(one);
+        const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+        return [{controls}.indexOf(one), seen || one.localName === "iframe"];
+    }}"""  # what a frame holds shows its own focus
+    faults, stops = list[str](), list[int]()
+    for _ in range(len(told) + 20):  # a player has controls of its own, which are reached within it
+        page.keyboard.press("Tab")
+        now, seen = page.evaluate(look, selector)
+        if now == -1:
+            break
+        if [now] == stops[-1:]:
+            continue
+        if stops and now < stops[-1]:
+            faults.append(f"comes before its turn: {told[stops[-1]]}")
+        if not seen:
+            faults.append(f"shows no focus: {told[now]}")
+        stops.append(now)
+    return faults + [f"is passed over: {told[number]}" for number in sorted(set(range(len(told))) - set(stops))]
 
 
 def fits(page: Page) -> bool:
@@ -73,23 +102,21 @@ def test_what_is_for_few_is_found(browser: Browser, shown: str) -> None:
 def test_everything_is_reached_by_the_keyboard(browser: Browser, shown: str, sample: str) -> None:
     """Each link, button and field that is seen is reached with the tab key, in the order of the page, and shows it."""
     page, _ = opened(browser, f"{shown}/branded/{sample}", "desktop")
-    reached = (
-        "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0'], video, audio, iframe"
-    )
-    shown_ones = "Array.from(document.querySelectorAll(selector)).filter(one => one.checkVisibility())"
-    wanted = page.evaluate(f"selector => {shown_ones}.length", reached)
-    place = f"{shown_ones}.indexOf(document.activeElement)"
-    seen: list[int] = []
-    for _ in range(wanted + 20):  # a player has controls of its own, which are reached within it
-        page.keyboard.press("Tab")
-        now = page.evaluate(f"selector => {place}", reached)
-        if now == -1:
-            break
-        if [now] != seen[-1:]:
-            seen.append(now)
-            framed = page.evaluate("document.activeElement.localName") == "iframe"  # what it holds shows its own focus
-            assert framed or "none" != page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert list(range(wanted)) == seen
+    assert [] == out_of_reach(page)
+    page.context.close()
+
+
+def test_what_the_keyboard_does_not_reach_is_found(browser: Browser, shown: str) -> None:
+    """The control: a button that the tab key passes over, a focus that is not seen, an order that is another."""
+    page, _ = opened(browser, f"{shown}/plain/password", "desktop")
+    page.evaluate("document.querySelector('button').tabIndex = -1")
+    assert any(fault.startswith("is passed over: <button") for fault in out_of_reach(page))
+    page.reload()
+    page.evaluate("document.styleSheets[0].insertRule('button:focus-visible { outline: 0 !important }', 0)")
+    assert any(fault.startswith("shows no focus: <button") for fault in out_of_reach(page))
+    page.reload()
+    page.evaluate("document.querySelector('button').tabIndex = 1")
+    assert any(fault.startswith("comes before") for fault in out_of_reach(page))
     page.context.close()
 
 
@@ -129,8 +156,5 @@ def test_a_right_to_left_language_is_mirrored(browser: Browser, shown: str) -> N
 @pytest.mark.slow
 def test_the_gallery_shows_each_page_three_times(browser: Browser, tmp_path: Path) -> None:
     """`make gallery`."""
-    assert (
-        len(LOOKS) * len(SAMPLES) * len(SCREENS)
-        == take_pictures(browser, tmp_path)
-        == len(list(tmp_path.glob("*.png")))
-    )
+    wanted = (len(LOOKS) * len(SAMPLES) + len(SCENES)) * len(SCREENS)
+    assert wanted == take_pictures(browser, tmp_path) == len(list(tmp_path.glob("*.png")))
