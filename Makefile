@@ -80,7 +80,7 @@ helm: .venv/dev.stamp .tools/kube.stamp
 
 # The lock of the image and of `make demo`, and the superset that tests need. Neither names an index.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
-RUNTIME_EXTRAS = build cel demo postgres redis tracing
+RUNTIME_EXTRAS = build cel demo mail postgres redis tracing
 
 # Several gateways on PostgreSQL and Valkey, whole and broken; then a million links and revocations. Ten minutes.
 replicas: .venv/dev.stamp .tools/tools.stamp

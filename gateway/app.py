@@ -36,6 +36,7 @@ from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.control.usecases.unapproved import UnapprovedGrants
 from gateway.core.attempt import Address
+from gateway.core.mail import Mailer
 from gateway.core.reasons import Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.data.plane import DataPlane, Snapshot, Terms
@@ -53,6 +54,8 @@ from gateway.data.state.transfers import Pace, Transfers
 from gateway.data.steps.renew import Renewals
 from gateway.data.steps.reserve import keep_reservations
 from gateway.listeners import Listeners
+from gateway.mail.choose import make_mailer
+from gateway.mail.outbox import Outbox
 from gateway.processes import Worker
 from gateway.running_transfers import RunningTransfers
 from gateway.server.exchange import is_trusted
@@ -110,11 +113,17 @@ def check_files(settings: Settings) -> None:
     """Read what a start would open beside the settings themselves, and take nothing.
 
     Raises:
-        SettingsError: a certificate does not load, or the list of revocations is wrong or too old to serve with.
+        SettingsError: a certificate does not load, a library is not installed, or the list of revocations is wrong or
+            too old to serve with.
     """
     check_certificates(settings.tls.values())
+    _make_mailer(settings)
     if (listed := settings.state.revocations) is not None:
         RevocationFile(listed.file, clock=time.time).check(listed.max_age)
+
+
+def _make_mailer(settings: Settings) -> Mailer | None:
+    return None if settings.mail is None else make_mailer(settings.mail.way)
 
 
 class _App:
@@ -142,6 +151,7 @@ class _App:
         self._callers, self._console_rules = make_callers(self.settings), make_console_rules(self.settings)
         self._settings_read, self._rules_read = asyncio.Event(), asyncio.Event()
         self._level_back: asyncio.TimerHandle | None = None
+        self.outbox = Outbox(_make_mailer(self.settings), self.metrics, self.logs.mailbox)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Open everything, listeners last. What was opened is closed by `stack`, the last one first."""
@@ -295,7 +305,7 @@ class _App:
         await asyncio.sleep(self.settings.deadlines.notice or 0)
         self.listeners.stop_data()
         deadline = loop.time() + self.settings.deadlines.drain
-        while self.listeners.busy and loop.time() < deadline:  # noqa: ASYNC110 (others end)
+        while (self.listeners.busy or self.outbox.busy) and loop.time() < deadline:  # noqa: ASYNC110 (others end)
             await asyncio.sleep(_DRAIN_TICK)
         self.plane.draining = True
         cut = self.plane.transfers.cut_where(lambda _: Reason.SHUTTING_DOWN)
@@ -324,6 +334,7 @@ class _App:
             ),
             ("store monitor", self.monitor.run()),
             ("memory", give_back()),
+            ("mail", self.outbox.run()),
             ("reload", watch(self.reloader, lambda: self._reload("change"))),
         )
 
@@ -451,6 +462,7 @@ class _App:
         """Read the files again and take all of them over, or nothing."""
         try:
             loaded = self.reloader.load()
+            mailer = _make_mailer(loaded.settings)
             self.listeners.renew(loaded.settings.tls)
             # Before the gate names them: no request may be let through to a backend that is not there yet.
             forgetting = self.upstream.replace(loaded.backends)
@@ -459,7 +471,7 @@ class _App:
             _log.error("reload refused: nothing has changed", cause=cause, faults=list(failure.faults))
             return
         self.loaded, self.settings, self._callers = loaded, loaded.settings, make_callers(loaded.settings)
-        self._console_rules = make_console_rules(loaded.settings)
+        self._console_rules, self.outbox.mailer = make_console_rules(loaded.settings), mailer
         self.metrics.announce_names(backends=loaded.policies.policy.backends)
         self.plane.snapshot = _make_snapshot(loaded)
         self._log_as_set()

@@ -166,6 +166,7 @@ _WALLS = {
     "httptools": {"backends", "server"},
     "asyncpg": {"stores"},
     "redis": {"stores"},
+    "aiosmtplib": {"mail"},
     "sqlite3": {"stores"},
 }
 

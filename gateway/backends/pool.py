@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.backends.connection import READ_SIZE, Connection, Timeouts
-from gateway.backends.egress import refuse_reason
+from gateway.core.egress import refuse_reason
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.values import dataclass
 

@@ -1,5 +1,6 @@
 """Owns the command that tries each backend for real, before users do: name, connection, clock, credentials, buckets;
-and asks a gateway that runs with these settings whether its callers hide behind a proxy.
+tries the state's place and the way of mails; and asks a gateway that runs with these settings whether its callers hide
+behind a proxy.
 
 Refuses to own signing and sockets (`gateway.backends`): every request here is made exactly as one for a user is.
 
@@ -26,6 +27,7 @@ import click
 
 from gateway.cli.finding import Finding
 from gateway.cli.interpreter import examine_interpreter
+from gateway.cli.mail_checks import examine_mail
 from gateway.cli.output import Exit, fail, json_option, print_json, print_table, say
 from gateway.cli.proxies import examine_proxies
 from gateway.cli.serve import run_loop
@@ -65,7 +67,8 @@ _SMALL: Final = 64 * 1024
 def doctor(backend: str | None, config: Path, *, write: bool, profiles: bool, as_json: bool) -> None:
     """Try each backend, or one: its name, connection, clock, credentials and buckets.
 
-    Without a name, also ask the gateway that runs here whether its callers come through a proxy that is not declared.
+    Without a name, also try the state's place and the mail server, and ask the gateway that runs here whether its
+    callers come through a proxy that is not declared.
 
     Exits with 1 if anything is not as it has to be.
     """
@@ -123,6 +126,7 @@ async def examine_all(config: Path, wanted: str | None, found: list[Finding], *,
         found.append(examine_interpreter())
         found.append(await examine_proxies(control.listen, tls=control.tls is not None))
         found.extend(await examine_state(loaded.settings.state))
+        found.extend(await examine_mail(loaded.settings.mail))
     upstream = StoreUpstream(specs)
     try:
         for spec in specs:

@@ -26,6 +26,7 @@ from gateway.settings.console import ConsoleSettings
 from gateway.settings.entry import ENTRY, one_or_more, one_or_more_sections, written_as
 from gateway.settings.files import Directory, FilePath
 from gateway.settings.identity import IdentitySettings, ProxyUserSettings, RoleSettings
+from gateway.settings.mail import MailSettings
 from gateway.settings.proxies import Proxy
 from gateway.settings.references import PrincipalPatterns
 from gateway.settings.secret import SecretRef
@@ -311,6 +312,8 @@ class Settings(BaseModel):
     deadlines: Deadlines = Deadlines()
     records: RecordSettings = RecordSettings()
     sharing: SharingSettings = SharingSettings()
+    mail: MailSettings | None = None
+    """Left out, no mail is sent, and no link can be for people who are known by their address."""
 
     @property
     def tls(self) -> dict[str, TlsFiles]:

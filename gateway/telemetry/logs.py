@@ -26,6 +26,7 @@ from typing import Any, BinaryIO, Final, Literal
 import orjson
 import structlog
 
+from gateway.core.mail import shown_address
 from gateway.core.reasons import TABLE
 from gateway.core.record import AuditEvent, Outcome, Record
 from gateway.telemetry.redaction import redact_names, scrub
@@ -123,7 +124,8 @@ class Logs:
     """The log of one process. `structlog.get_logger()` anywhere, and the standard library's loggers, end here.
 
     `level` can be assigned at any time. `stream` is standard output unless given. `addresses` is how much of a caller's
-    address stands in the log: all, its network (an IPv4 /24, an IPv6 /48), or nothing; `address` makes that of one.
+    address stands in the log: all, its network (an IPv4 /24, an IPv6 /48), or nothing; `address` makes that of one, and
+    `mailbox` of a person's address for mail, of which `short` leaves the domain.
     """
 
     def __init__(
@@ -141,6 +143,7 @@ class Logs:
         forms: dict[LogForm, Renderer] = {"json": _json, "ecs": _ecs, "console": _console(self._stream.isatty())}
         self._render = forms[form]
         self.address = _ADDRESSES[addresses]
+        self.mailbox: Callable[[str], str] = functools.partial(shown_address, level=addresses)
         self._minimum = LEVELS["info"]
         self.level = level
 

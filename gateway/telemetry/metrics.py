@@ -65,6 +65,7 @@ Direction = Literal["in", "out"]
 CacheResult = Literal["hit", "miss", "negative", "stale"]
 LimiterDecision = Literal["allowed", "refused", "skipped"]
 ReloadResult = Literal["ok", "failed"]
+MailResult = Literal["sent", "failed", "dropped"]
 UnsignedType = Literal["accepted", "refused"]
 
 
@@ -176,6 +177,10 @@ class Metrics:
             "gateway_config_last_reload_success_timestamp_seconds", "When the settings in force were taken over."
         )
         self._waiting = Level("gateway_grants_awaiting_approval", "Links and keys that somebody else has to release.")
+        fates = Vocabulary("result", ("sent", "failed", "dropped"))
+        self._mails = Tally("gateway_mails", "Mails, by what became of them.", (fates,))
+        self._mails.start((fate,) for fate in fates)
+        self._mails_waiting = Level("gateway_mails_waiting", "Mails that are queued or on their way.")
         self._certificate_ends = Level(
             "gateway_tls_certificate_expiry_timestamp_seconds",
             "When the first of the listeners' certificates ends; 0 without TLS.",
@@ -283,6 +288,14 @@ class Metrics:
     def set_waiting(self, count: int) -> None:
         """So many grants wait for an approval, in the whole store."""
         self._waiting.value = count
+
+    def count_mail(self, result: MailResult) -> None:
+        """One mail was sent, was refused or tried in vain, or did not fit."""
+        self._mails.add((result,))
+
+    def set_mails_waiting(self, count: int) -> None:
+        """So many mails are queued or on their way."""
+        self._mails_waiting.value = count
 
     def set_certificate_end(self, at: float) -> None:
         """Certificates were loaded, the first of which ends then (seconds since the epoch)."""

@@ -195,7 +195,7 @@ DATA_KEYS = (
     "allowed: connections_per_address, domains, listen, max_transfers, public_url, signatures, sts, tls, trusted, "
     "unsigned_content_type"
 )
-SECTIONS = "allowed: control, data, deadlines, fail, log, policies, records, sharing, state, trusted_proxies"
+SECTIONS = "allowed: control, data, deadlines, fail, log, mail, policies, records, sharing, state, trusted_proxies"
 DUTIES = "'all' is not allowed (allowed: approve, issue, operate, read, revoke, serve, share, sign)"
 FAULTS = [
     ("data: 5", "2:7: data: must be a mapping of keys and values"),

@@ -208,6 +208,14 @@ def test_an_address_is_shown_as_much_as_the_settings_say(stream, addresses, peer
     assert lines(stream)[0]["peer"] == shown
 
 
+@pytest.mark.parametrize(
+    ("addresses", "shown"), [("full", "ann@acme.example"), ("short", "…@acme.example"), ("none", "")]
+)
+def test_a_mailbox_is_shown_as_much_as_the_settings_say(stream, addresses, shown):
+    """All of it, its domain, or nothing."""
+    assert shown == Logs(stream=stream, addresses=addresses).mailbox("ann@acme.example")
+
+
 async def test_access_lines_wait_for_each_other_and_stay_in_order(stream):
     """On the loop many requests share one write; any other line takes the waiting ones along, before itself."""
     logs = Logs(stream=stream)

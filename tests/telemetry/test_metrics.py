@@ -42,6 +42,8 @@ CONTRACT = {
     "gateway_dropped_records_total",
     "gateway_state_store_up",
     "gateway_grants_awaiting_approval",
+    "gateway_mails_total",
+    "gateway_mails_waiting",
 }
 
 
@@ -68,6 +70,8 @@ def used() -> Metrics:
     metrics.report_list_age(lambda: 30.0)
     metrics.count_reload("ok")
     metrics.count_dropped_records(2)
+    metrics.count_mail("sent")
+    metrics.set_mails_waiting(3)
     return metrics
 
 
@@ -129,6 +133,9 @@ def test_what_happened_is_what_the_page_says():
         ("gateway_time_to_first_byte_seconds_count", ("GetObject", "data")): 1,
         ("gateway_policy_reloads_total", ("ok",)): 1,
         ("gateway_dropped_records_total", ()): 2,
+        ("gateway_mails_total", ("sent",)): 1,
+        ("gateway_mails_total", ("dropped",)): 0,
+        ("gateway_mails_waiting", ()): 3,
         ("gateway_state_store_up", ("grants",)): 1,
         ("gateway_state_store_up", ("limits",)): 0,
     }

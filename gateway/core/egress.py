@@ -1,7 +1,7 @@
-"""Owns which resolved addresses a backend may have: never one where a cloud serves instance credentials.
+"""Owns which resolved addresses may be dialled: never one where a cloud serves instance credentials.
 
-Refuses to own resolving and connecting (`gateway.backends.pool`). The check is made on the address that is dialled, so
-that a name which changes its mind between check and use cannot slip through.
+Refuses to own resolving and connecting (`gateway.backends.pool`, `gateway.mail.webhook`). The check is made on the
+address that is dialled, so that a name which changes its mind between check and use cannot slip through.
 
 Law: an IPv6 address with an IPv4 one embedded is judged as both, whichever translator might be used. Loopback and
 private addresses stay allowed, because stores live there.

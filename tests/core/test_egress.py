@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from gateway.backends.egress import refuse_reason
+from gateway.core.egress import refuse_reason
 
 
 @pytest.mark.parametrize(
