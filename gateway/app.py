@@ -36,7 +36,6 @@ from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.control.usecases.unapproved import UnapprovedGrants
 from gateway.core.attempt import Address
-from gateway.core.mail import Mailer
 from gateway.core.reasons import Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.data.plane import DataPlane, Snapshot, Terms
@@ -117,13 +116,9 @@ def check_files(settings: Settings) -> None:
             too old to serve with.
     """
     check_certificates(settings.tls.values())
-    _make_mailer(settings)
+    make_mailer(settings.mail.way)
     if (listed := settings.state.revocations) is not None:
         RevocationFile(listed.file, clock=time.time).check(listed.max_age)
-
-
-def _make_mailer(settings: Settings) -> Mailer | None:
-    return None if settings.mail is None else make_mailer(settings.mail.way)
 
 
 class _App:
@@ -151,7 +146,7 @@ class _App:
         self._callers, self._console_rules = make_callers(self.settings), make_console_rules(self.settings)
         self._settings_read, self._rules_read = asyncio.Event(), asyncio.Event()
         self._level_back: asyncio.TimerHandle | None = None
-        self.outbox = Outbox(_make_mailer(self.settings), self.metrics, self.logs.mailbox)
+        self.outbox = Outbox(make_mailer(self.settings.mail.way), self.metrics, self.logs.mailbox)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Open everything, listeners last. What was opened is closed by `stack`, the last one first."""
@@ -462,7 +457,7 @@ class _App:
         """Read the files again and take all of them over, or nothing."""
         try:
             loaded = self.reloader.load()
-            mailer = _make_mailer(loaded.settings)
+            mailer = make_mailer(loaded.settings.mail.way)
             self.listeners.renew(loaded.settings.tls)
             # Before the gate names them: no request may be let through to a backend that is not there yet.
             forgetting = self.upstream.replace(loaded.backends)

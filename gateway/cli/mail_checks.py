@@ -19,17 +19,15 @@ from gateway.core.reasons import UpstreamFailed
 if TYPE_CHECKING:
     from gateway.settings.mail import MailSettings
 
-__all__ = ["examine_mail"]
 
-
-async def examine_mail(mail: MailSettings | None) -> list[Finding]:
+async def examine_mail(mail: MailSettings) -> list[Finding]:
     """Whether the server would take a mail from us; nothing where no mail is sent."""
-    match None if mail is None else mail.way:
+    match mail.way:
         case MailServer() as server:
             return [await _try_server(server)]
         case MailHook() as hook:
             return [await _try_hook(hook)]
-        case _:
+        case None:
             return []
 
 

@@ -15,8 +15,6 @@ from typing import Final, Literal, Protocol
 from gateway.core.names import is_shown
 from gateway.core.values import dataclass
 
-__all__ = ["Mail", "MailHook", "MailServer", "Mailer", "Security", "check_address", "shown_address"]
-
 Security = Literal["tls", "starttls", "plain"]
 
 _LONGEST_ADDRESS: Final = 254

@@ -8,8 +8,6 @@ from __future__ import annotations
 from gateway.core.mail import Mailer, MailHook, MailServer
 from gateway.core.reasons import SettingsError
 
-__all__ = ["make_mailer"]
-
 
 def make_mailer(way: MailServer | MailHook | None) -> Mailer | None:
     """Who sends mails that way. Connects to nothing.

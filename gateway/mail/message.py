@@ -15,8 +15,6 @@ from email.utils import format_datetime, formataddr
 
 from gateway.core.mail import Mail, MailServer
 
-__all__ = ["write_message"]
-
 
 def write_message(mail: Mail, server: MailServer, now: float) -> EmailMessage:
     """The message as it is sent."""

@@ -22,8 +22,6 @@ from gateway.core.mail import Mail, Mailer
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.values import dataclass
 
-__all__ = ["MailMetrics", "Outbox", "Result"]
-
 _log = structlog.get_logger("gateway.mail")
 
 MOST_WAITING: Final = 1000

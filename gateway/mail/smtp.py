@@ -30,8 +30,6 @@ from gateway.core.mail import Mail, MailServer
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.mail.message import write_message
 
-__all__ = ["SmtpMailer"]
-
 _PARTING: Final = 2.0
 _ENHANCED: Final = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 

@@ -26,8 +26,6 @@ from gateway.core.egress import refuse_reason
 from gateway.core.mail import Mail, MailHook
 from gateway.core.reasons import Reason, UpstreamFailed
 
-__all__ = ["WebhookMailer", "sign_document"]
-
 _LATER: Final = frozenset({408, 425, 429})
 """Statuses of the 4xx class that say: not now."""
 

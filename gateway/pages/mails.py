@@ -11,8 +11,6 @@ from __future__ import annotations
 from gateway.core.mail import Mail
 from gateway.pages.render import Look, visible
 
-__all__ = ["code_mail"]
-
 
 def code_mail(look: Look, to: str, code: str, minutes: int) -> Mail:
     """The mail that brings a code, which is good for so many minutes, to who asked for it.

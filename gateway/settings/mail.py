@@ -23,8 +23,6 @@ from gateway.settings.entry import ENTRY
 from gateway.settings.files import Authorities
 from gateway.settings.secret import SecretRef
 
-__all__ = ["HookSettings", "MailSettings", "SmtpSettings"]
-
 _PORTS: Final = {"tls": 465, "starttls": 587, "plain": 25}
 _LONGEST_WAIT: Final = 60.0
 _SHORTEST_SECRET: Final = 16
@@ -175,7 +173,7 @@ class HookSettings(BaseModel):
 
 
 class MailSettings(BaseModel):
-    """How mails are sent: by an SMTP server, or by a program of yours. One of the two."""
+    """How mails are sent: by an SMTP server, or by a program of yours. Without one of the two, none is."""
 
     model_config = ENTRY
 
@@ -184,8 +182,8 @@ class MailSettings(BaseModel):
 
     @model_validator(mode="after")
     def _require_one(self) -> MailSettings:
-        if (self.smtp is None) == (self.webhook is None):
-            raise ValueError("says how mails are sent in one way: write smtp, or webhook")
+        if self.smtp is not None and self.webhook is not None:
+            raise ValueError("says how mails are sent in two ways: write smtp, or webhook")
         return self
 
     @property

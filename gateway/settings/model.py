@@ -312,8 +312,7 @@ class Settings(BaseModel):
     deadlines: Deadlines = Deadlines()
     records: RecordSettings = RecordSettings()
     sharing: SharingSettings = SharingSettings()
-    mail: MailSettings | None = None
-    """Left out, no mail is sent, and no link can be for people who are known by their address."""
+    mail: MailSettings = MailSettings()
 
     @property
     def tls(self) -> dict[str, TlsFiles]:

@@ -88,4 +88,4 @@ async def test_a_webhook_is_connected_to_and_posted_nothing(tmp_path: Path) -> N
 
 async def test_without_mail_nothing_is_tried() -> None:
     """Most gateways send none."""
-    assert [] == await examine_mail(None)
+    assert [] == await examine_mail(MailSettings())

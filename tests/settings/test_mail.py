@@ -14,13 +14,12 @@ ENVIRON = {"PASS": "a password", "HOOK": "a secret of a webhook", "SHORT": "shor
 
 
 def way(folder: Folder, text: str) -> MailServer | MailHook | None:
-    found = folder.settings(f"state: memory://\nmail: {text}\n", **ENVIRON).mail
-    return None if found is None else found.way
+    return folder.settings(f"state: memory://\nmail: {text}\n", **ENVIRON).mail.way
 
 
 def test_no_mail_is_the_default(folder: Folder) -> None:
     """Nobody is sent anything unless it is written."""
-    assert folder.settings("state: memory://").mail is None
+    assert (None, None) == (folder.settings("state: memory://").mail.way, way(folder, "{}"))
 
 
 @pytest.mark.parametrize(
@@ -81,8 +80,10 @@ def test_a_webhook_is_taken_as_it_is_written(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{}", "write smtp, or webhook"),
-        ("{smtp: {host: h, from: a@b.example}, webhook: {url: https://h/, secret: env:HOOK}}", "in one way"),
+        (
+            "{smtp: {host: h, from: a@b.example}, webhook: {url: https://h/, secret: env:HOOK}}",
+            "write smtp, or webhook",
+        ),
         ("{smtp: {host: h}}", "the key 'from' is missing"),
         ("{smtp: {host: h, from: nobody}}", "is not one address"),
         ('{smtp: {host: h, from: "a@b.example\\r\\nBcc: eve@evil.example"}}', "holds a control character"),
