@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway.control.endpoint import json_reply
 from gateway.control.usecases.grants import CountedGrant, CountedPage
@@ -25,12 +25,9 @@ from gateway.core.link_credentials import link_of
 from gateway.core.narrowing import Narrowing
 from gateway.core.policy import Policy, rules_counting
 from gateway.core.revocation import FeedEntry
-from gateway.core.sealing import Resealed
 from gateway.core.source import session_of
 from gateway.core.units import Rate, format_instant
 from gateway.wire.replies import Reply
-
-When = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 LOST_BY_SIGNING: Final = (
     "revocation: the URL works until it expires, whatever is revoked here",
@@ -40,19 +37,27 @@ LOST_BY_SIGNING: Final = (
 )
 
 
-def _format_when(seconds: float | None) -> str | None:
-    return None if seconds is None else format_instant(seconds)
-
-
-def format_rate(rate: Rate | None) -> str | None:
+def format_rate(rate: Rate) -> str:
     """The text that `Rate.parse` reads back; its burst is one period's count."""
-    if rate is None:
-        return None
     return f"{rate.count}/{rate.per:g}s" if rate.per >= 1 else f"{rate.count}/{rate.per * 1000:g}ms"
 
 
+def _format_when(value: object) -> object:
+    return format_instant(value) if isinstance(value, float | int) else value
+
+
+When = Annotated[str, BeforeValidator(_format_when), Field(json_schema_extra={"format": "date-time"})]
+"""An instant, made of seconds since the epoch."""
+
+RateText = Annotated[str, BeforeValidator(lambda value: format_rate(value) if isinstance(value, Rate) else value)]
+
+
 class View(BaseModel):
-    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True, defer_build=True)
+    """An answer, or a part of one; what has its members as attributes can be validated as it."""
+
+    model_config = ConfigDict(
+        frozen=True, populate_by_name=True, hide_input_in_errors=True, defer_build=True, from_attributes=True
+    )
 
 
 def view_reply(view: View, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
@@ -164,7 +169,7 @@ class LinkView(_GrantView):
     once: bool
     credentials: bool
     shows: list[str]
-    rate: str | None
+    rate: RateText | None
     rule: str | None
     groups: list[str]
 
@@ -247,7 +252,7 @@ class KeyView(_GrantView):
     budget: int | None = Field(alias="bytes")
     bytes_used: int | None
     cidrs: list[str]
-    rate: str | None
+    rate: RateText | None
     rules: list[str]
     role: str | None
     session_name: str | None
@@ -265,10 +270,6 @@ class ResealedView(View):
     resealed: Annotated[int, Field(description="Now under the first of state.sealing_keys, and were not before")]
     unreadable: Annotated[int, Field(description="Under a key that the settings do not hold; the log names them")]
     cursor: str | None
-
-    @classmethod
-    def of(cls, done: Resealed) -> Self:
-        return cls(examined=done.examined, resealed=done.resealed, unreadable=done.unreadable, cursor=done.cursor)
 
 
 class MadeKeyView(KeyView):
@@ -360,20 +361,8 @@ class FeedView(View):
 
     @classmethod
     def of(cls, entries: Sequence[FeedEntry], after: int, whole_at: float | None, serves: str | None = None) -> Self:
-        views = [
-            RevocationEntryView(
-                serial=entry.serial,
-                kind=str(entry.kind),
-                name=entry.name,
-                prefix=entry.prefix,
-                at=format_instant(entry.at),
-                reason=entry.reason,
-                by=entry.by,
-            )
-            for entry in entries
-        ]
         serial = max((entry.serial for entry in entries), default=after)
-        return cls(revocations=views, serial=serial, as_of=_format_when(whole_at), serves=serves)
+        return cls.model_validate({"revocations": entries, "serial": serial, "as_of": whole_at, "serves": serves})
 
 
 class SignatureView(View):
@@ -403,14 +392,14 @@ def _grant_members(held: CountedGrant, now: float) -> dict[str, object]:
         "owner": str(grant.owner),
         "label": grant.label,
         "state": held.state(now),
-        "issued_at": format_instant(grant.issued_at),
+        "issued_at": grant.issued_at,
         "issued_by": grant.issued_by,
-        "expires_at": _format_when(grant.expires_at),
-        "last_used_at": _format_when(held.usage.last_used_at),
-        "suspended_at": _format_when(grant.suspended_at),
+        "expires_at": grant.expires_at,
+        "last_used_at": held.usage.last_used_at,
+        "suspended_at": grant.suspended_at,
         "suspended_by": grant.suspended_by or None,
         "approval": _approval_members(grant),
-        "revoked_at": _format_when(grant.revoked_at),
+        "revoked_at": grant.revoked_at,
         "revoked_reason": grant.revoked_reason,
         "version": grant.version,
     }
@@ -418,15 +407,11 @@ def _grant_members(held: CountedGrant, now: float) -> dict[str, object]:
 
 def _approval_members(grant: Grant) -> dict[str, object] | None:
     waiting = grant.waiting
-    if waiting is None and not grant.approvals:
-        return None
-    return {
-        "rule": None if waiting is None else grant.rule,
-        "asked_by": [] if waiting is None else list(waiting.asked_by),
-        "asked_at": None if waiting is None else format_instant(waiting.since),
-        "until": None if waiting is None else format_instant(waiting.until),
-        "given": [{"rule": one.rule, "by": one.by, "at": format_instant(one.at)} for one in grant.approvals],
-    }
+    if waiting is None:
+        asked: dict[str, object] = {"rule": None, "asked_by": (), "asked_at": None, "until": None}
+    else:
+        asked = {"rule": grant.rule, "asked_by": waiting.asked_by, "asked_at": waiting.since, "until": waiting.until}
+    return asked | {"given": grant.approvals} if waiting is not None or grant.approvals else None
 
 
 def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
@@ -437,7 +422,7 @@ def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
         "key": scope.key,
         "prefix": scope.prefix,
         "actions": sorted(grant.actions),
-        "not_before": _format_when(grant.not_before),
+        "not_before": grant.not_before,
         "uses": grant.uses,
         "uses_used": held.usage.uses,
         "bytes": grant.budget,
@@ -464,9 +449,9 @@ def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
         "once": grant.once,
         "credentials": grant.credentials,
         "shows": sorted(grant.shows),
-        "rate": format_rate(grant.rate),
+        "rate": grant.rate,
         "rule": grant.rule,
-        "groups": list(grant.groups),
+        "groups": grant.groups,
     }
 
 
@@ -484,13 +469,13 @@ def _key_members(held: CountedGrant, now: float, policy: Policy) -> dict[str, ob
         "keys": only.keys,
         "actions": only.actions,
         "scopes": scopes or None,
-        "not_before": _format_when(grant.not_before),
+        "not_before": grant.not_before,
         "uses": grant.uses,
         "uses_used": None if grant.uses is None else usage.uses,
         "bytes": grant.budget,
         "bytes_used": usage.moved if grant.counted else None,
         "cidrs": [str(network) for network in grant.cidrs],
-        "rate": format_rate(grant.rate),
+        "rate": grant.rate,
         "rules": [] if grant.link is not None else [rule.name for rule in rules_counting(policy, grant)],
         "role": None if asked is None else asked.role or None,
         "session_name": None if asked is None else asked.name or None,

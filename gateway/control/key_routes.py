@@ -86,7 +86,9 @@ def _show(api: Api, held: CountedGrant) -> Reply:
 
 
 async def reseal_keys(api: Api, call: Call[None, ResealBody]) -> Reply:
-    return view_reply(ResealedView.of(await api.keys.reseal(call.caller, call.body.cursor, call.body.limit)))
+    return view_reply(
+        ResealedView.model_validate(await api.keys.reseal(call.caller, call.body.cursor, call.body.limit))
+    )
 
 
 async def revoke_matching(api: Api, call: Call[None, NewRevocation]) -> Reply:

@@ -5,19 +5,17 @@ Refuses to own the chain (`gateway.core.trail`). An entry is answered as it is s
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from gateway.control.answers import View, When
 from gateway.core.reasons import DependencyDown
-from gateway.core.record import AuditEntry, Record, RecordPage, TrailHead, TrailPage
+from gateway.core.record import AuditEntry, TrailPage
 from gateway.core.trail import entry_fields
-from gateway.core.units import format_instant
 
-_SHOWN: Final = tuple(each.name for each in fields(Record))
 Digest = Annotated[str, Field(description="SHA-256 in lower-case hex")]
+Utf8 = Annotated[str, BeforeValidator(lambda text: text.encode("utf-8", "replace").decode())]
 
 
 class HeadView(View):
@@ -25,10 +23,6 @@ class HeadView(View):
 
     number: int
     digest: Digest
-
-    @classmethod
-    def of(cls, head: TrailHead) -> Self:
-        return cls(number=head.number, digest=head.digest)
 
 
 class AuditEntryView(View):
@@ -60,7 +54,9 @@ class TrailView(View):
 
     @classmethod
     def of(cls, page: TrailPage) -> Self:
-        return cls(entries=[AuditEntryView.of(entry) for entry in page.entries], head=HeadView.of(page.head))
+        return cls(
+            entries=[AuditEntryView.of(entry) for entry in page.entries], head=HeadView.model_validate(page.head)
+        )
 
 
 class RecordView(View):
@@ -68,11 +64,11 @@ class RecordView(View):
 
     request_id: str
     at: When
-    duration: float
+    duration: Annotated[float, AfterValidator(lambda seconds: round(seconds, 6))]
     principal: str
     operation: str
-    bucket: str
-    key: str
+    bucket: Utf8
+    key: Utf8
     peer: str
     status: int
     outcome: str
@@ -82,24 +78,12 @@ class RecordView(View):
     fresh_use: bool
     terms: Annotated[str, Field(description="The mark of the terms that were accepted for it; empty without terms")]
 
-    @classmethod
-    def of(cls, record: Record) -> Self:
-        """Members that the class does not have are left out."""
-        shown = {name: getattr(record, name) for name in _SHOWN}
-        spelt = {"bucket": _utf8(record.bucket), "key": _utf8(record.key), "outcome": str(record.outcome)}
-        when = {"at": format_instant(record.at), "duration": round(record.duration, 6)}
-        return cls.model_validate(shown | spelt | when)
-
 
 class RecordPageView(View):
     """Newest first."""
 
     records: list[RecordView]
     cursor: str | None
-
-    @classmethod
-    def of(cls, page: RecordPage) -> Self:
-        return cls(records=[RecordView.of(record) for record in page.records], cursor=page.cursor)
 
 
 class LedgerRecordView(RecordView):
@@ -114,11 +98,3 @@ class LedgerPageView(View):
 
     records: list[LedgerRecordView]
     cursor: str | None
-
-    @classmethod
-    def of(cls, page: RecordPage) -> Self:
-        return cls(records=[LedgerRecordView.of(record) for record in page.records], cursor=page.cursor)
-
-
-def _utf8(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()

@@ -23,4 +23,4 @@ async def export_records(api: Api, call: Call[RecordQuery, None]) -> Reply:
         page = await api.deps.stores.ledger.export(call.query.cursor, call.query.limit)
     except ValueError as fault:
         raise Refused(Reason.BAD_ARGUMENT, str(fault)) from None
-    return view_reply(LedgerPageView.of(page))
+    return view_reply(LedgerPageView.model_validate(page))

@@ -95,9 +95,8 @@ async def rotate_link(api: Api, call: Call[None, None]) -> Reply:
 
 
 async def list_records(api: Api, call: Call[RecordQuery, None]) -> Reply:
-    return view_reply(
-        RecordPageView.of(await api.links.records(call.reach, call.path_id(), call.query.cursor, call.query.limit))
-    )
+    page = await api.links.records(call.reach, call.path_id(), call.query.cursor, call.query.limit)
+    return view_reply(RecordPageView.model_validate(page))
 
 
 def _show(api: Api, held: CountedGrant) -> Reply:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Self
+from typing import Annotated, Self
 
-from gateway.control.answers import ObjectionView, View, format_rate
+from pydantic import BeforeValidator
+
+from gateway.control.answers import ObjectionView, RateText, View
 from gateway.core.policy import Explanation, Policy
 from gateway.core.route import Delivery
-from gateway.core.rule import LimitRule, Rule
+from gateway.core.rule import Rule
+
+PatternText = Annotated[str, BeforeValidator(lambda pattern: pattern.text)]
 
 
 class BackendView(View):
@@ -77,19 +81,7 @@ class RuleView(View):
             max_size=rule.max_size,
             signatures=sorted(rule.signatures),
             when=None if rule.condition is None else rule.condition.text,
-            links=None
-            if links is None
-            else {
-                "actions": [str(action) for action in sorted(links.actions)],
-                "max_expires": links.max_expires,
-                "max_uses": links.max_uses,
-                "max_size": links.max_size,
-                "max_files": links.max_files,
-                "total_bytes": links.total_bytes,
-                "types": list(links.types),
-                "password": links.password,
-                "credentials": links.credentials,
-            },
+            links=None if links is None else asdict(links) | {"actions": sorted(links.actions)},
             keys=None if rule.keys is None else asdict(rule.keys),
             approval=None
             if rule.approval is None
@@ -106,23 +98,12 @@ class BucketNames(View):
 
 
 class LimitView(View):
-    who: str
+    who: PatternText
     per: str
-    requests: str | None
+    requests: RateText | None
     bandwidth: int | None
     concurrent: int | None
     source: str
-
-    @classmethod
-    def of(cls, limit: LimitRule) -> Self:
-        return cls(
-            who=limit.who.text,
-            per=limit.per,
-            requests=format_rate(limit.requests),
-            bandwidth=limit.bandwidth,
-            concurrent=limit.concurrent,
-            source=limit.source,
-        )
 
 
 class PolicyView(View):
@@ -134,14 +115,9 @@ class PolicyView(View):
 
     @classmethod
     def of(cls, policy: Policy) -> Self:
-        return cls(
-            buckets=[
-                BucketView(name=bucket.name, backend=bucket.backend, delivery=bucket.delivery)
-                for _, bucket in sorted(policy.buckets.items())
-            ],
-            rules=[RuleView.of(rule) for rule in policy.rules],
-            limits=[LimitView.of(limit) for limit in policy.limits],
-        )
+        buckets = [bucket for _, bucket in sorted(policy.buckets.items())]
+        rules = [RuleView.of(rule) for rule in policy.rules]
+        return cls.model_validate({"buckets": buckets, "rules": rules, "limits": policy.limits})
 
 
 class VerdictView(View):
@@ -168,10 +144,7 @@ class ExplanationView(View):
             allowed=explanation.allowed,
             rule=None if route is None else route.rule,
             delivery=None if route is None else route.delivery,
-            objections=[
-                ObjectionView(reason=str(found.reason), detail=found.detail, rule=found.rule)
-                for found in explanation.objections
-            ],
+            objections=[ObjectionView.model_validate(found) for found in explanation.objections],
             rules=[
                 VerdictView(rule=rule.name, source=rule.source, verdict=verdict) for rule, verdict in explanation.rules
             ],

@@ -282,7 +282,7 @@ async def read_usage(api: Api, call: Call[None, Used]) -> Reply:
     grant = await _find_counted(api, call)
     counter = grant.intake_id if call.body.files else grant.id
     found = (await api.deps.stores.leases.usage([counter])).get(counter, UNUSED)
-    return view_reply(UsageView(uses=found.uses, moved=found.moved, last_used_at=found.last_used_at))
+    return view_reply(UsageView.model_validate(found))
 
 
 async def _find_counted(api: Api, call: Call[None, AnyUse]) -> Grant:

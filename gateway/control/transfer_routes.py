@@ -13,7 +13,6 @@ from gateway.control.answers import View, When, view_reply
 from gateway.control.api import Api
 from gateway.control.deps import Transfer
 from gateway.control.endpoint import Call
-from gateway.core.units import format_instant
 from gateway.wire.replies import Reply
 
 
@@ -34,8 +33,7 @@ class TransferView(View):
     @classmethod
     def of(cls, one: Transfer, now: float) -> Self:
         lasted = max(now - one.began_at, 0.001)
-        shown = one._asdict() | {"began_at": format_instant(one.began_at), "rate": int(one.moved / lasted)}
-        return cls.model_validate(shown)
+        return cls.model_validate(one._asdict() | {"rate": int(one.moved / lasted)})
 
 
 class TransferListView(View):

@@ -56,9 +56,4 @@ class SignInView(View):
 
 
 async def show_issuers(api: Api, call: Call[None, None]) -> Reply:
-    clients = api.deps.live.callers().clients
-    issuers = [
-        IssuerView(issuer=one.issuer, client_id=one.client_id, audience=one.audience, scopes=list(one.scopes))
-        for one in clients
-    ]
-    return view_reply(SignInView(issuers=issuers))
+    return view_reply(SignInView.model_validate({"issuers": api.deps.live.callers().clients}))

@@ -28,4 +28,4 @@ def test_a_damaged_entry_is_the_stores_fault(text: str) -> None:
 
 def test_a_record_hides_nothing_but_what_utf_8_cannot_say() -> None:
     """The key's other characters stay."""
-    assert LedgerRecordView.of(record("l_1", key="a\ud800é")).key == "a?é"
+    assert LedgerRecordView.model_validate(record("l_1", key="a\ud800é")).key == "a?é"
