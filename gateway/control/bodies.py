@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictS
 
 from gateway.control.body import Body
 from gateway.control.usecases.policies import Question
-from gateway.core.grant import Grant, GrantKind, GrantState, Scope, Shown
+from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState, Scope, Shown
 from gateway.core.intake import Intake
 from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
@@ -367,19 +367,6 @@ class ApprovalQuery(ReasonQuery):
     version: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
 
 
-class LinkQuery(Body):
-    """Filters of `GET /v1/links`; every one narrows. `ends_within` finds what has not ended and will by then."""
-
-    owner: Who | None = None
-    bucket: BucketName | None = None
-    prefix: AnyPrefix | None = None
-    state: GrantState | None = None
-    label: Text | None = None
-    ends_within: Duration | None = None
-    cursor: Cursor | None = None
-    limit: Limit = 100
-
-
 class KeyQuery(Body):
     """Filters of `GET /v1/keys`; every one narrows. A key is in a bucket, or a prefix, if one of its places is."""
 
@@ -390,6 +377,28 @@ class KeyQuery(Body):
     label: Text | None = None
     cursor: Cursor | None = None
     limit: Limit = 100
+
+    def filter(self, now: float, approves: frozenset[str]) -> GrantFilter:
+        """What is asked for, with what waits under these rules."""
+        return GrantFilter(
+            now=now,
+            owner=self.owner,
+            bucket=self.bucket,
+            prefix=self.prefix,
+            label=self.label,
+            state=self.state,
+            approves=approves,
+        )
+
+
+class LinkQuery(KeyQuery):
+    """Filters of `GET /v1/links`; every one narrows. `ends_within` finds what has not ended and will by then."""
+
+    ends_within: Duration | None = None
+
+    def filter(self, now: float, approves: frozenset[str]) -> GrantFilter:
+        wanted = super().filter(now, approves)
+        return wanted if self.ends_within is None else replace(wanted, ends_before=now + self.ends_within)
 
 
 class TrailQuery(Body):

@@ -8,15 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gateway.control.answers import FeedView, KeyPageView, KeyView, MadeKeyView, ResealedView, RevokedView, view_reply
+from gateway.control.answers import FeedView, KeyPageView, MadeKeyView, ResealedView, RevokedView, view_reply
 from gateway.control.api import Api
-from gateway.control.bodies import ApprovalQuery, FeedQuery, KeyQuery, NewRevocation, ReasonQuery, ResealBody
+from gateway.control.bodies import FeedQuery, KeyQuery, NewRevocation, ResealBody
 from gateway.control.endpoint import Call
+from gateway.control.grant_routes import entity_tag, read_version, reply
 from gateway.control.key_bodies import EditKey, NewKey
-from gateway.control.link_routes import entity_tag, read_version
 from gateway.control.problems import forbidden
-from gateway.control.usecases.grants import CountedGrant, Objections
-from gateway.core.grant import GrantFilter, GrantKind
+from gateway.control.usecases.grants import Objections
 from gateway.core.source import fingerprint
 from gateway.core.token import hash_secret
 from gateway.wire.replies import Reply
@@ -33,56 +32,15 @@ async def create_key(api: Api, call: Call[None, NewKey]) -> Reply:
 
 async def list_keys(api: Api, call: Call[KeyQuery, None]) -> Reply:
     query, now = call.query, api.deps.live.clock()
-    wanted = GrantFilter(
-        now=now,
-        owner=query.owner,
-        bucket=query.bucket,
-        prefix=query.prefix,
-        label=query.label,
-        state=query.state,
-        approves=api.approvals.rules_of(call.admitted),
-    )
+    wanted = query.filter(now, api.approvals.rules_of(call.admitted))
     page = await api.keys.page(call.reach, wanted, query.cursor, query.limit)
     return view_reply(KeyPageView.of(page, now, api.deps.live.policy()))
-
-
-async def show_key(api: Api, call: Call[None, None]) -> Reply:
-    return _show(api, await api.approvals.show(call.admitted, GrantKind.KEY, call.path_id()))
 
 
 async def edit_key(api: Api, call: Call[None, EditKey]) -> Reply:
     version = read_version(call.raw.header("if-match"))
     held = await api.keys.edit(call.admitted, call.path_id(), call.body.apply_to, version)
-    return forbidden(call.request_id, held.objections) if isinstance(held, Objections) else _show(api, held)
-
-
-async def revoke_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
-    held = await api.keys.inspect(call.reach, call.path_id())
-    ended = await api.revocations.end(call.caller, held.grant, call.query.reason or "revoked by an operator")
-    return _show(api, replace(held, grant=ended.grant))
-
-
-async def suspend_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
-    return _show(api, await api.suspensions.suspend(call.admitted, GrantKind.KEY, call.path_id(), call.query.reason))
-
-
-async def resume_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
-    return _show(api, await api.suspensions.resume(call.admitted, GrantKind.KEY, call.path_id(), call.query.reason))
-
-
-async def approve_key(api: Api, call: Call[ApprovalQuery, None]) -> Reply:
-    query = call.query
-    held = await api.approvals.approve(call.admitted, GrantKind.KEY, call.path_id(), query.reason, query.version)
-    return _show(api, held)
-
-
-async def reject_key(api: Api, call: Call[ReasonQuery, None]) -> Reply:
-    return _show(api, await api.approvals.reject(call.admitted, GrantKind.KEY, call.path_id(), call.query.reason))
-
-
-def _show(api: Api, held: CountedGrant) -> Reply:
-    view = KeyView.of(held, api.deps.live.clock(), api.deps.live.policy())
-    return view_reply(view, headers=(entity_tag(held.grant),))
+    return forbidden(call.request_id, held.objections) if isinstance(held, Objections) else reply(api, held)
 
 
 async def reseal_keys(api: Api, call: Call[None, ResealBody]) -> Reply:

@@ -7,12 +7,13 @@ Law: an endpoint is a row here, with its handler. Router, guard, description and
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import orjson
 
 from gateway.control import answers, bodies, key_bodies, ledger_answers, rule_answers
+from gateway.control import grant_routes as grants
 from gateway.control import key_routes as keys
 from gateway.control import ledger_routes as ledger
 from gateway.control import link_routes as links
@@ -28,6 +29,7 @@ from gateway.control.caller import Access
 from gateway.control.endpoint import Call, Endpoint
 from gateway.control.openapi import describe
 from gateway.control.probes import PROBES
+from gateway.core.grant import GrantKind
 from gateway.wire.replies import Reply
 
 _LINK: Final = "/v1/links/{id}"
@@ -38,6 +40,7 @@ _ROLE_FORM: Final = (
 _STS: Final = (
     "The STS query API: AssumeRole, AssumeRoleWithWebIdentity, GetSessionToken, GetFederationToken, GetCallerIdentity"
 )
+LINK, KEY = GrantKind.LINK, GrantKind.KEY
 ADMIN, SIDECAR, APP, PUBLIC = Access.ADMIN, Access.SIDECAR, Access.APP, Access.PUBLIC
 FEED, AUDIT, READ, SHARE = Access.FEED, Access.AUDIT, Access.READ, Access.SHARE
 ISSUE, APPROVE, REVOKE, SIGN = Access.ISSUE, Access.APPROVE, Access.REVOKE, Access.SIGN
@@ -81,26 +84,26 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint("GET", "/v1/links", READ, links.list_links, "listLinks", "links",
              "Links, newest first: the caller's own, and those that wait for their approval",
              query=bodies.LinkQuery, answer=answers.LinkPageView),
-    Endpoint("GET", _LINK, READ, links.show_link, "showLink", "links",
+    Endpoint("GET", _LINK, READ, partial(grants.show, LINK), "showLink", "links",
              "One link with its counters", answer=answers.LinkView, also=(404,)),
     Endpoint("PATCH", _LINK, SHARE, links.edit_link, "editLink", "links",
              "Change anything but the secret, several fields at once", headers=("If-Match",),
              body=bodies.EditLink, answer=answers.LinkView, also=(403, 404, 409, 412)),
-    Endpoint("DELETE", _LINK, REVOKE, links.revoke_link, "revokeLink", "links",
+    Endpoint("DELETE", _LINK, REVOKE, partial(grants.revoke, LINK), "revokeLink", "links",
              "Revoke a link; in force when the answer arrives",
              query=bodies.ReasonQuery, answer=answers.LinkView, also=(404,)),
     Endpoint("POST", _LINK + "/rotate", SHARE, links.rotate_link, "rotateLink", "links",
              "A new token for the same link; the old one ends", answer=answers.MadeLinkView, also=(404, 409, 412)),
-    Endpoint("POST", _LINK + "/suspend", REVOKE, links.suspend_link, "suspendLink", "links",
+    Endpoint("POST", _LINK + "/suspend", REVOKE, partial(grants.suspend, LINK), "suspendLink", "links",
              "Let nobody use a link until it is resumed; in force when the answer arrives",
              query=bodies.ReasonQuery, answer=answers.LinkView, also=(403, 404, 409, 412)),
-    Endpoint("POST", _LINK + "/resume", SHARE, links.resume_link, "resumeLink", "links",
+    Endpoint("POST", _LINK + "/resume", SHARE, partial(grants.resume, LINK), "resumeLink", "links",
              "Let a suspended link be used again; what an admin suspended, only an admin resumes",
              query=bodies.ReasonQuery, answer=answers.LinkView, also=(403, 404, 409, 412)),
-    Endpoint("POST", _LINK + "/approve", APPROVE, links.approve_link, "approveLink", "links",
+    Endpoint("POST", _LINK + "/approve", APPROVE, partial(grants.approve, LINK), "approveLink", "links",
              "Release a link that waits for the caller's approval; in force when the answer arrives",
              query=bodies.ApprovalQuery, answer=answers.LinkView, also=(403, 404, 409, 412)),
-    Endpoint("POST", _LINK + "/reject", APPROVE, links.reject_link, "rejectLink", "links",
+    Endpoint("POST", _LINK + "/reject", APPROVE, partial(grants.reject, LINK), "rejectLink", "links",
              "Revoke a link that waits for the caller's approval",
              query=bodies.ReasonQuery, answer=answers.LinkView, also=(403, 404, 409, 412)),
     Endpoint("GET", _LINK + "/records", READ, links.list_records, "listRecords", "links",
@@ -113,23 +116,24 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint("GET", "/v1/keys", READ, keys.list_keys, "listKeys", "keys",
              "Keys, newest first: the caller's own, and those that wait for their approval",
              query=bodies.KeyQuery, answer=answers.KeyPageView),
-    Endpoint("GET", _KEY, READ, keys.show_key, "showKey", "keys", "One key", answer=answers.KeyView, also=(404,)),
+    Endpoint("GET", _KEY, READ, partial(grants.show, KEY), "showKey", "keys", "One key",
+             answer=answers.KeyView, also=(404,)),
     Endpoint("PATCH", _KEY, ISSUE, keys.edit_key, "editKey", "keys",
              "Change anything but the secrets and the app, several fields at once", headers=("If-Match",),
              body=key_bodies.EditKey, answer=answers.KeyView, also=(403, 404, 409, 412)),
-    Endpoint("DELETE", _KEY, REVOKE, keys.revoke_key, "revokeKey", "keys",
+    Endpoint("DELETE", _KEY, REVOKE, partial(grants.revoke, KEY), "revokeKey", "keys",
              "Revoke a key; in force when the answer arrives",
              query=bodies.ReasonQuery, answer=answers.KeyView, also=(404,)),
-    Endpoint("POST", _KEY + "/suspend", REVOKE, keys.suspend_key, "suspendKey", "keys",
+    Endpoint("POST", _KEY + "/suspend", REVOKE, partial(grants.suspend, KEY), "suspendKey", "keys",
              "Let nobody use a key until it is resumed; in force when the answer arrives",
              query=bodies.ReasonQuery, answer=answers.KeyView, also=(403, 404, 409, 412)),
-    Endpoint("POST", _KEY + "/resume", ISSUE, keys.resume_key, "resumeKey", "keys",
+    Endpoint("POST", _KEY + "/resume", ISSUE, partial(grants.resume, KEY), "resumeKey", "keys",
              "Let a suspended key be used again; what an admin suspended, only an admin resumes",
              query=bodies.ReasonQuery, answer=answers.KeyView, also=(403, 404, 409, 412)),
-    Endpoint("POST", _KEY + "/approve", APPROVE, keys.approve_key, "approveKey", "keys",
+    Endpoint("POST", _KEY + "/approve", APPROVE, partial(grants.approve, KEY), "approveKey", "keys",
              "Release a key that waits for the caller's approval; in force when the answer arrives",
              query=bodies.ApprovalQuery, answer=answers.KeyView, also=(403, 404, 409, 412)),
-    Endpoint("POST", _KEY + "/reject", APPROVE, keys.reject_key, "rejectKey", "keys",
+    Endpoint("POST", _KEY + "/reject", APPROVE, partial(grants.reject, KEY), "rejectKey", "keys",
              "Revoke a key that waits for the caller's approval",
              query=bodies.ReasonQuery, answer=answers.KeyView, also=(403, 404, 409, 412)),
     Endpoint("POST", "/v1/reseal", ADMIN, keys.reseal_keys, "resealKeys", "keys",

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
-from gateway.core.grant import Grant
 from gateway.core.lease import LEASE_WINDOW, Reservation
 from gateway.core.record import Outcome, Record
 from gateway.core.token import LinkToken
@@ -300,36 +297,6 @@ async def test_patch_moves_the_scope(desk: Desk) -> None:
     assert (again.json["bucket"], again.json["prefix"]) == ("drafts", "x/")
 
 
-async def test_if_match(desk: Desk) -> None:
-    """An edit with a stale ETag changes nothing."""
-    made = await desk.link()
-    path = f"/v1/links/{made['id']}"
-    tag = (await desk.ask("GET", path)).headers["ETag"]
-    assert (await desk.ask("PATCH", path, {"label": "1"}, headers={"If-Match": tag})).status == 200
-    stale = await desk.ask("PATCH", path, {"label": "2"}, headers={"If-Match": tag})
-    assert stale.status == 412
-    assert (await desk.ask("PATCH", path, {"label": "2"}, headers={"If-Match": "weird"})).status == 412
-    assert (await desk.ask("GET", path)).json["label"] == "1"
-
-
-async def test_a_lost_race_is_tried_again(desk: Desk) -> None:
-    """Without If-Match, an edit that meets another one is applied on top of it."""
-    made = await desk.link()
-    real, raced = desk.state.grants.save, []
-
-    async def save(grant: Grant) -> Grant | None:
-        if not raced:
-            raced.append(True)
-            stored = await desk.state.grants.get(grant.id)
-            assert stored is not None
-            await real(dataclasses.replace(stored, filename="theirs"))
-        return await real(grant)
-
-    desk.state.grants.save = save  # type: ignore[method-assign]
-    link = (await desk.ask("PATCH", f"/v1/links/{made['id']}", {"label": "ours"})).json
-    assert (link["label"], link["filename"]) == ("ours", "theirs")
-
-
 async def test_an_expired_link_can_be_edited_and_revived(desk: Desk) -> None:
     """An end that has passed may stay, may be moved into the future, and may not be set anew in the past."""
     made = await desk.link(expires_in=60)
@@ -348,25 +315,6 @@ async def test_rotate_ends_the_old_token(desk: Desk) -> None:
     assert answer.json["id"] == made["id"]
     assert await desk.state.grants.find(LinkToken(made["token"]).hash) is None
     assert await desk.state.grants.find(LinkToken(answer.json["token"]).hash) is not None
-
-
-async def test_delete_revokes_before_it_answers(desk: Desk) -> None:
-    """The answer to DELETE means that this process refuses the link already; twice changes nothing, and is noted."""
-    made = await desk.link()
-    path = f"/v1/links/{made['id']}"
-    answer = await desk.ask("DELETE", f"{path}?reason=leaked")
-    assert answer.status == 200
-    assert answer.json["state"] == "revoked"
-    assert answer.json["revoked_at"] == "2027-01-15T08:00:00Z"
-    assert answer.json["revoked_reason"] == "leaked"
-    grant = await desk.state.grants.get(made["id"])
-    assert grant is not None
-    assert desk.view.revoked(grant, "reports", "a.pdf", "archive") is not None
-    desk.clock.now += 5
-    assert (await desk.ask("DELETE", path)).json == answer.json
-    assert desk.audited().count("link.revoke") == 2
-    assert (await desk.ask("PATCH", path, {"label": "x"})).status == 409
-    assert (await desk.ask("POST", f"{path}/rotate")).status == 409
 
 
 async def test_used_up_shows(desk: Desk) -> None:

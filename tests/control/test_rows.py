@@ -20,7 +20,7 @@ def test_names_and_places_are_unique() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_handler_is_given_what_its_row_reads(row: Endpoint[object, object]) -> None:
     """The models of the row are those that the handler says it takes."""
-    hints = get_type_hints(row.handler)
+    hints = get_type_hints(getattr(row.handler, "func", row.handler))
     query, body = get_args(hints["call"])
     assert (row.query or type(None)) == query
     assert row.form or (row.body or type(None)) == body

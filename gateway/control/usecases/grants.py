@@ -71,6 +71,10 @@ class GrantUseCases:
         """The grant of this id. Raises Refused (UNKNOWN_TOKEN, UNKNOWN_KEY) if there is no such one within reach."""
         return require(kind, await self.stores.grants.get(grant_id), reach.over)
 
+    async def inspect(self, reach: Reach, kind: GrantKind, grant_id: str) -> CountedGrant:
+        """The same with its counters. Raises as `find_own`."""
+        return await self.count(await self.find_own(reach, kind, grant_id))
+
     async def find_named(self, reach: Reach, kind: GrantKind, text: str) -> Grant:
         """The grant of this id, token, URL or access key id. Raises as `find_own`."""
         grant = await find_grant(self.stores.grants, kind, text)

@@ -203,10 +203,6 @@ class Keys(GrantUseCases):
             session_policy=session_policy,
         )
 
-    async def inspect(self, reach: Reach, key_id: str) -> CountedGrant:
-        """Raises Refused(UNKNOWN_KEY) if there is no such key within reach."""
-        return await self.count(await self.find_own(reach, GrantKind.KEY, key_id))
-
     async def living_through(self, sidecar: str, apps: Iterable[str], address: str) -> list[LivingSession]:
         """The living keys of these apps that a sidecar had issued while it was known by this address."""
         found: list[LivingSession] = []

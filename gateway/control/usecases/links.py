@@ -108,10 +108,6 @@ class Links(GrantUseCases):
         await self.journal.note(actor, "link.create", stored.id, **detail)
         return IssuedLink(CountedGrant(stored, UNUSED), token)
 
-    async def inspect(self, reach: Reach, link_id: str) -> CountedGrant:
-        """Raises Refused(UNKNOWN_TOKEN) if there is no such link within reach."""
-        return await self.count(await self.find_own(reach, GrantKind.LINK, link_id))
-
     async def find(self, reach: Reach, text: str) -> Grant:
         """The link of this id, token or URL. Raises Refused(UNKNOWN_TOKEN) if there is no such link within reach."""
         return await self.find_named(reach, GrantKind.LINK, text)

@@ -10,6 +10,7 @@ from gateway.control.caller import Access, Admitted
 from gateway.control.console.ask import Asker
 from gateway.control.rows import ROWS
 from gateway.core.attempt import Principal
+from gateway.core.grant import GrantKind
 from gateway.core.request import RawRequest
 from tests.control.desk import ADMIN, APP, Desk
 
@@ -56,7 +57,10 @@ async def test_bodies_are_judged_by_the_rows_own_model(desk: Desk) -> None:
     made = await asker(desk, ADMIN).ask("createLink", body={"bucket": "reports", "key": "a"})
     assert 201 == made.status
     assert made.said["token"] not in repr(made)
-    assert Principal("admin", "ops") == (await desk.api.links.inspect(_reach(desk), made.said["id"])).grant.owner
+    assert (
+        Principal("admin", "ops")
+        == (await desk.api.links.inspect(_reach(desk), GrantKind.LINK, made.said["id"])).grant.owner
+    )
 
 
 def _reach(desk: Desk) -> Any:

@@ -8,7 +8,7 @@ from gateway.control.caller import EVERYTHING, Admitted
 from gateway.control.usecases.grants import CountedGrant
 from gateway.control.usecases.links import IssuedLink
 from gateway.core.attempt import Principal
-from gateway.core.grant import Grant, GrantState, Scope
+from gateway.core.grant import Grant, GrantKind, GrantState, Scope
 from gateway.core.lease import Reservation, Usage
 from gateway.core.reasons import Reason, Refused
 from tests.contract.sample import record
@@ -54,7 +54,7 @@ async def test_the_view_has_caught_up_before_each_call_returns(desk: Desk) -> No
     serials = [desk.view.serial]
     await links.rotate(BY_OPS, issued.held.grant.id)
     serials.append(desk.view.serial)
-    await links.inspect(EVERYTHING, issued.held.grant.id)
+    await links.inspect(EVERYTHING, GrantKind.LINK, issued.held.grant.id)
     serials.append(desk.view.serial)
     await links.edit(BY_OPS, issued.held.grant.id, _same)
     serials.append(desk.view.serial)
