@@ -26,7 +26,7 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
 from gateway.core.grant_codec import row_of
 from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey, LivingSession
-from gateway.core.lease import UNUSED, Reservation, Room
+from gateway.core.lease import UNUSED, Reservation, Room, Settlement
 from gateway.core.reasons import Reason, Refused
 from gateway.core.source import from_sidecar, source_behind
 from gateway.core.token import SecretHash
@@ -157,7 +157,7 @@ class ReserveBytes(Used):
 
 
 class SettleBytes(Used):
-    """What has moved, and is reserved no longer; see `LeaseStore.settle_bytes`."""
+    """What has moved, and is reserved no longer; see `gateway.core.lease.Settlement`."""
 
     key: Name | None = None
     request: Request = ""
@@ -273,8 +273,8 @@ async def settle_bytes(api: Api, call: Call[None, SettleBytes]) -> Reply:
     # Uploads without a budget reserve nothing: what they say is for the records, and counts against nothing. What a
     # link received is said once it is stored, after its reservation: more of it only fills the link.
     bounded = not body.files and (grant.budget is not None or (grant.uses is not None and not grant.may_write))
-    now = api.deps.live.clock()
-    await api.deps.stores.leases.settle_bytes(mine, body.moved, now, ends=body.ends, keeps=body.keeps, bounded=bounded)
+    done = Settlement(body.moved, ends=body.ends, keeps=body.keeps, bounded=bounded)
+    await api.deps.stores.leases.settle_bytes(mine, done, api.deps.live.clock())
     return view_reply(UseView(granted=True))
 
 

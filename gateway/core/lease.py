@@ -62,6 +62,20 @@ class Room(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Settlement:
+    """So many bytes moved more, which are reserved no longer. Unless the request `ends`, the rest stands on.
+
+    Less than none takes back what was counted before, when the request ends with it.
+    `keeps` says that the use was had, and cannot be given back; `bounded` counts no more than was reserved.
+    """
+
+    moved: int
+    ends: bool = True
+    keeps: bool = True
+    bounded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a grant has used so far; `moved` in bytes, with those that are reserved.
 
@@ -115,21 +129,8 @@ class LeaseStore(Protocol):
         """
         ...
 
-    async def settle_bytes(
-        self,
-        mine: Reservation,
-        moved: int,
-        now: float,
-        *,
-        ends: bool = True,
-        keeps: bool = True,
-        bounded: bool = False,
-    ) -> None:
-        """Count `moved` bytes more, which are reserved no longer. Unless the request `ends`, the rest stands on.
-
-        Less than none takes back what was counted before, when the request ends with it.
-        `keeps` says that the use was had, and cannot be given back; `bounded` counts no more than was reserved.
-        """
+    async def settle_bytes(self, mine: Reservation, done: Settlement, now: float) -> None:
+        """Count what a request moved."""
         ...
 
     async def release_lapsed(self) -> int:

@@ -29,7 +29,7 @@ from gateway.core.grant import Grant
 from gateway.core.grant_codec import GrantRow, read_grant
 from gateway.core.intake import FILES
 from gateway.core.issued import IssuedKey, LivingSession
-from gateway.core.lease import Lease, Reservation, Room, Usage
+from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage
 from gateway.core.reasons import Dependency, DependencyDown, Reason, Refused, SettingsError
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import EVERY, FeedKind, RevocationTarget
@@ -295,19 +295,10 @@ class CentralLeases:
         except ValueError as fault:
             raise DependencyDown("grants", "the central gateway does not say whether bytes are left") from fault
 
-    async def settle_bytes(
-        self,
-        mine: Reservation,
-        moved: int,
-        now: float,
-        *,
-        ends: bool = True,
-        keeps: bool = True,
-        bounded: bool = False,
-    ) -> None:
+    async def settle_bytes(self, mine: Reservation, done: Settlement, now: float) -> None:
         # No sidecar takes back what is counted: what was stored of an upload that ended unfinished stays so.
-        moved = max(0, moved)
-        await self._use("settle", mine, key=mine.key, request=mine.request, moved=moved, ends=ends, keeps=keeps)
+        how = {"moved": max(0, done.moved), "ends": done.ends, "keeps": done.keeps}
+        await self._use("settle", mine, key=mine.key, request=mine.request, **how)
 
     async def release_lapsed(self) -> int:
         """The central gateway does it."""

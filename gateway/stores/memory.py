@@ -16,7 +16,7 @@ from dataclasses import field, replace
 from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage, GrantState
-from gateway.core.lease import Lease, Reservation, Room, Usage
+from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
@@ -272,31 +272,22 @@ class MemoryLeases:
         self._hold(mine, lease).held += wanted
         return Room.TAKEN
 
-    async def settle_bytes(
-        self,
-        mine: Reservation,
-        moved: int,
-        now: float,
-        *,
-        ends: bool = True,
-        keeps: bool = True,
-        bounded: bool = False,
-    ) -> None:
+    async def settle_bytes(self, mine: Reservation, done: Settlement, now: float) -> None:
         known = self._reserved.get((mine.grant_id, mine.request))
         held = 0 if known is None else known.held
-        counted = min(moved, held) if bounded else moved
-        freed = held if ends else min(held, counted)
+        counted = min(done.moved, held) if done.bounded else done.moved
+        freed = held if done.ends else min(held, counted)
         usage, lease = self._tables.usage.get(mine.grant_id, _UNUSED), self._lease(mine.grant_id, mine.key)
         self._tables.usage[mine.grant_id] = replace(
             usage, moved=max(0, usage.moved + counted - freed), last_used_at=now
         )
         if lease is not None:
             lease.moved = max(0, lease.moved + counted - freed)
-            lease.kept = lease.kept or keeps
+            lease.kept = lease.kept or done.keeps
         if known is not None:
             known.held -= freed
             known.until = self._tables.clock() + mine.seconds
-        if ends:
+        if done.ends:
             self._end(mine.grant_id, mine.request)
 
     async def release_lapsed(self) -> int:

@@ -11,7 +11,7 @@ from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter, GrantKind, GrantState, Scope
 from gateway.core.intake import Intake
-from gateway.core.lease import Reservation
+from gateway.core.lease import Reservation, Settlement
 from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind, RevocationTarget
@@ -286,11 +286,11 @@ async def test_states_are_disjoint_and_complete(engine: Engine) -> None:
     for grant in (active, spent):
         assert await engine.leases.open_lease(Reservation(grant.id, "k"), grant.uses, NOW, 60) is not None
     for grant, moved in ((active, 9), (drained, 10)):
-        await engine.leases.settle_bytes(Reservation(grant.id), moved, NOW)
+        await engine.leases.settle_bytes(Reservation(grant.id), Settlement(moved), NOW)
     for grant in (full, filled, taking, readable):
         counter = Reservation(grant.intake_id, "k")
         assert await engine.leases.open_lease(counter, grant.intake.max_files, NOW, 60) is not None
-        await engine.leases.settle_bytes(counter, 10, NOW)
+        await engine.leases.settle_bytes(counter, Settlement(10), NOW)
     found = {
         state: {grant.id for grant in (await engine.grants.page(GrantFilter(now=NOW, state=state), None, 100)).grants}
         for state in GrantState

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.lease import LEASE_WINDOW, Lease, Reservation, Room, Usage
+from gateway.core.lease import LEASE_WINDOW, Lease, Reservation, Room, Settlement, Usage
 from gateway.stores.engine import Engine
 from tests.contract.sample import NOW, link
 
@@ -99,7 +99,7 @@ async def test_a_use_that_was_had_is_not_given_back(engine: Engine, moved: int) 
     """Not even by another request of the same lease, and not if it was an empty object."""
     for request in ("one", "two"):
         assert await engine.leases.open_lease(mine(request), 1, NOW, 60) is not None
-    await engine.leases.settle_bytes(mine("one"), moved, NOW)
+    await engine.leases.settle_bytes(mine("one"), Settlement(moved), NOW)
     await engine.leases.give_back(mine("two"))
     assert (await engine.leases.usage(["l_1"]))["l_1"] == Usage(1, moved, NOW)
 
@@ -107,19 +107,19 @@ async def test_a_use_that_was_had_is_not_given_back(engine: Engine, moved: int) 
 async def test_settled_bytes_count(engine: Engine) -> None:
     """For the grant, whichever lease they moved under, and also after that has gone."""
     await engine.leases.open_lease(mine("one", "a"), None, NOW, 60)
-    await engine.leases.settle_bytes(mine("one", "a"), 100, NOW + 1, ends=False)
-    await engine.leases.settle_bytes(mine("one", "a"), 11, NOW + 2)
-    await engine.leases.settle_bytes(mine("two", "gone"), 1000, NOW + 3)
+    await engine.leases.settle_bytes(mine("one", "a"), Settlement(100, ends=False), NOW + 1)
+    await engine.leases.settle_bytes(mine("one", "a"), Settlement(11), NOW + 2)
+    await engine.leases.settle_bytes(mine("two", "gone"), Settlement(1000), NOW + 3)
     assert (await engine.leases.usage(["l_1"]))["l_1"] == Usage(1, 1111, NOW + 3)
 
 
 async def test_what_was_counted_can_be_taken_back(engine: Engine) -> None:
     """By less than no bytes, down to none; uses stay."""
     await engine.leases.open_lease(mine("one", "a"), None, NOW, 60)
-    await engine.leases.settle_bytes(mine("one", "a"), 100, NOW)
-    await engine.leases.settle_bytes(Reservation("l_1"), -40, NOW + 1)
+    await engine.leases.settle_bytes(mine("one", "a"), Settlement(100), NOW)
+    await engine.leases.settle_bytes(Reservation("l_1"), Settlement(-40), NOW + 1)
     assert (await engine.leases.usage(["l_1"]))["l_1"] == Usage(1, 60, NOW + 1)
-    await engine.leases.settle_bytes(Reservation("l_1"), -100, NOW + 2)
+    await engine.leases.settle_bytes(Reservation("l_1"), Settlement(-100), NOW + 2)
     assert (await engine.leases.usage(["l_1"]))["l_1"].moved == 0
 
 
@@ -141,7 +141,7 @@ async def test_bytes_are_reserved_up_to_the_leases_cap(engine: Engine) -> None:
     assert await engine.leases.reserve_bytes(mine("a"), 100, cap=100) is Room.TAKEN
     assert await engine.leases.reserve_bytes(mine("b"), 1, cap=100) is Room.HELD
     assert await engine.leases.reserve_bytes(mine("b", "other"), 100, cap=100) is Room.TAKEN
-    await engine.leases.settle_bytes(mine("a"), 30, NOW)
+    await engine.leases.settle_bytes(mine("a"), Settlement(30), NOW)
     assert await engine.leases.reserve_bytes(mine("b"), 71, cap=100) is Room.SPENT
     assert await engine.leases.reserve_bytes(mine("b"), 70, cap=100, budget=1000) is Room.TAKEN
 
@@ -159,10 +159,10 @@ async def test_settling_replaces_the_reservation(engine: Engine) -> None:
     """What was reserved and not moved is free again, and nobody else's; the count never gets negative."""
     assert await engine.leases.reserve_bytes(mine("a", None), 60, budget=100) is Room.TAKEN
     assert await engine.leases.reserve_bytes(mine("b", None), 40, budget=100) is Room.TAKEN
-    await engine.leases.settle_bytes(mine("a", None), 30, NOW)
+    await engine.leases.settle_bytes(mine("a", None), Settlement(30), NOW)
     assert (await engine.leases.usage(["l_1"]))["l_1"].moved == 70
     for _ in range(3):
-        await engine.leases.settle_bytes(mine("a", None), 0, NOW)
+        await engine.leases.settle_bytes(mine("a", None), Settlement(0), NOW)
         await engine.leases.give_back(mine("a", None))
     assert (await engine.leases.usage(["l_1"]))["l_1"].moved == 70
     assert await engine.leases.reserve_bytes(mine("c", None), 30, budget=100) is Room.TAKEN
@@ -172,9 +172,9 @@ async def test_what_moves_is_counted_once_while_it_runs(engine: Engine) -> None:
     """A word in between turns reserved bytes into moved ones; the rest stands on."""
     await engine.leases.open_lease(mine(), None, NOW, 60)
     assert await engine.leases.reserve_bytes(mine(), 100, cap=100) is Room.TAKEN
-    await engine.leases.settle_bytes(mine(), 60, NOW, ends=False)
+    await engine.leases.settle_bytes(mine(), Settlement(60, ends=False), NOW)
     assert await engine.leases.reserve_bytes(mine("b"), 1, cap=100) is Room.HELD
-    await engine.leases.settle_bytes(mine(), 10, NOW)
+    await engine.leases.settle_bytes(mine(), Settlement(10), NOW)
     assert (await engine.leases.usage(["l_1"]))["l_1"].moved == 70
     assert await engine.leases.reserve_bytes(mine("b"), 31, cap=100) is Room.SPENT
     assert await engine.leases.reserve_bytes(mine("b"), 30, cap=100) is Room.TAKEN
@@ -183,9 +183,9 @@ async def test_what_moves_is_counted_once_while_it_runs(engine: Engine) -> None:
 async def test_who_is_bounded_settles_at_most_what_it_reserved(engine: Engine) -> None:
     """Whatever it says has moved; where nothing was reserved, nothing is counted."""
     assert await engine.leases.reserve_bytes(mine("a", None), 60, budget=100) is Room.TAKEN
-    await engine.leases.settle_bytes(mine("b", None), 1000, NOW, bounded=True)
-    await engine.leases.settle_bytes(mine("a", None), 50, NOW, ends=False, bounded=True)
-    await engine.leases.settle_bytes(mine("a", None), 1000, NOW, bounded=True)
+    await engine.leases.settle_bytes(mine("b", None), Settlement(1000, bounded=True), NOW)
+    await engine.leases.settle_bytes(mine("a", None), Settlement(50, ends=False, bounded=True), NOW)
+    await engine.leases.settle_bytes(mine("a", None), Settlement(1000, bounded=True), NOW)
     assert (await engine.leases.usage(["l_1"]))["l_1"].moved == 60
 
 
@@ -194,7 +194,7 @@ async def test_what_died_is_free_again(engine: Engine) -> None:
     for request, key in (("dead", "k"), ("told", "told")):
         assert await engine.leases.open_lease(mine(request, key, seconds=0.0), 2, NOW, 60) is not None
         assert await engine.leases.reserve_bytes(mine(request, key, seconds=0.0), 50, budget=100) is Room.TAKEN
-    await engine.leases.settle_bytes(mine("told", "told", seconds=0.0), 20, NOW, ends=False)
+    await engine.leases.settle_bytes(mine("told", "told", seconds=0.0), Settlement(20, ends=False), NOW)
     assert await engine.leases.reserve_bytes(mine("c", None), 1, budget=100) is Room.HELD
     assert await engine.leases.release_lapsed() == 2
     assert (await engine.leases.usage(["l_1"]))["l_1"] == Usage(1, 20, NOW)
@@ -206,7 +206,7 @@ async def test_what_lives_is_not_released(engine: Engine) -> None:
     """A word renews it: reservations stand for as long as something is heard."""
     await engine.leases.open_lease(mine(seconds=0.0), 1, NOW, 60)
     assert await engine.leases.reserve_bytes(mine(seconds=0.0), 50, cap=100) is Room.TAKEN
-    await engine.leases.settle_bytes(mine(), 0, NOW, ends=False, keeps=False)
+    await engine.leases.settle_bytes(mine(), Settlement(0, ends=False, keeps=False), NOW)
     assert await engine.leases.release_lapsed() == 0
     assert await engine.leases.reserve_bytes(mine("b"), 51, cap=100) is Room.HELD
 
@@ -220,7 +220,7 @@ async def test_big_numbers_stay_exact(engine: Engine) -> None:
     assert await engine.leases.reserve_bytes(mine("d"), 1, budget=most) is Room.HELD
     assert await engine.leases.reserve_bytes(mine("d"), 1, cap=most) is Room.HELD
     assert (await engine.leases.usage(["l_1"]))["l_1"].moved == most
-    await engine.leases.settle_bytes(mine("a"), 2**53 - 1, NOW)
+    await engine.leases.settle_bytes(mine("a"), Settlement(2**53 - 1), NOW)
     assert (await engine.leases.usage(["l_1"]))["l_1"].moved == most - 1
     assert await engine.leases.reserve_bytes(mine("d"), 5, budget=most) is Room.SPENT
 
@@ -266,7 +266,9 @@ async def test_replicas_reserve_of_one_lease_together(engine: Engine, rival: Eng
     rooms = await asyncio.gather(*wishes)
     assert (rooms.count(Room.TAKEN), rooms.count(Room.HELD)) == (3, 17)
     for number, room in enumerate(rooms):
-        await both[(number + 1) % 2].leases.settle_bytes(mine(str(number)), 100 if room is Room.TAKEN else 0, NOW)
+        await both[(number + 1) % 2].leases.settle_bytes(
+            mine(str(number)), Settlement(100 if room is Room.TAKEN else 0), NOW
+        )
     assert (await engine.leases.usage(["l_1"]))["l_1"] == Usage(1, 300, NOW)
 
 
@@ -290,7 +292,7 @@ async def test_uses_are_never_exceeded(engine: Engine, uses: int, steps: list[tu
         elif caller in held and step == "back":
             await engine.leases.give_back(held.pop(caller))
         elif caller in held and step == "move":
-            await engine.leases.settle_bytes(one, 1, NOW)
+            await engine.leases.settle_bytes(one, Settlement(1), NOW)
             moved.add(caller)
     used = (await engine.leases.usage([grant_id])).get(grant_id, Usage())
     assert len(moved) <= used.uses <= uses
@@ -314,7 +316,9 @@ async def test_the_cap_holds_and_is_reachable(engine: Engine, steps: list[tuple[
     moved = {"a": 0, "b": 0}
     for key in moved:
         await engine.leases.open_lease(Reservation(grant_id, key), None, NOW, 60)
-        await engine.leases.settle_bytes(Reservation(grant_id, key), 0, NOW)  # kept: it stays to be counted with
+        await engine.leases.settle_bytes(
+            Reservation(grant_id, key), Settlement(0), NOW
+        )  # kept: it stays to be counted with
 
     def entry(who: tuple[str, int], **more: float) -> Reservation:
         return Reservation(grant_id, who[0], f"{who}", **more)
@@ -332,19 +336,19 @@ async def test_the_cap_holds_and_is_reachable(engine: Engine, steps: list[tuple[
                 count = min(size, left[who])
                 left[who] -= count
                 moved[who[0]] += count
-                await engine.leases.settle_bytes(entry(who), count, NOW, ends=False)
+                await engine.leases.settle_bytes(entry(who), Settlement(count, ends=False), NOW)
             elif step == "tell":
-                await engine.leases.settle_bytes(entry(who), 0, NOW, ends=False)
+                await engine.leases.settle_bytes(entry(who), Settlement(0, ends=False), NOW)
             elif step == "end":
-                await engine.leases.settle_bytes(entry(who), 0, NOW)
+                await engine.leases.settle_bytes(entry(who), Settlement(0), NOW)
                 del left[who]
             else:
-                await engine.leases.settle_bytes(entry(who, seconds=0.0), 0, NOW, ends=False)
+                await engine.leases.settle_bytes(entry(who, seconds=0.0), Settlement(0, ends=False), NOW)
                 assert await engine.leases.release_lapsed() == 1
                 del left[who]
         assert all(total <= cap for total in moved.values())
     for who in left:
-        await engine.leases.settle_bytes(entry(who), 0, NOW)
+        await engine.leases.settle_bytes(entry(who), Settlement(0), NOW)
     for key, total in moved.items():
         rest = cap - total
         assert await engine.leases.reserve_bytes(Reservation(grant_id, key, "last"), rest + 1, cap=cap) is Room.SPENT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.lease import LEASE_WINDOW, Reservation
+from gateway.core.lease import LEASE_WINDOW, Reservation, Settlement
 from gateway.core.record import Outcome, Record
 from gateway.core.token import LinkToken
 from tests.control.desk import START, Desk
@@ -321,7 +321,7 @@ async def test_used_up_shows(desk: Desk) -> None:
     """A link whose uses are spent says so, with its counters."""
     made = await desk.link(uses=1)
     await desk.state.leases.open_lease(Reservation(made["id"], "k"), 1, START + 9, LEASE_WINDOW)
-    await desk.state.leases.settle_bytes(Reservation(made["id"], "k"), 700, START + 9)
+    await desk.state.leases.settle_bytes(Reservation(made["id"], "k"), Settlement(700), START + 9)
     link = (await desk.ask("GET", f"/v1/links/{made['id']}")).json
     assert (link["state"], link["uses_used"], link["bytes_used"]) == ("used_up", 1, 700)
     assert link["last_used_at"] == "2027-01-15T08:00:09Z"
@@ -342,7 +342,7 @@ async def test_a_full_link_shows(desk: Desk, actions: list[str], limit: dict[str
     made = await desk.link(key=None, prefix="in/", actions=actions, **limit)
     counter = Reservation(f"{made['id']}+files", "k")
     await desk.state.leases.open_lease(counter, None, START + 9, LEASE_WINDOW)
-    await desk.state.leases.settle_bytes(counter, 700, START + 9)
+    await desk.state.leases.settle_bytes(counter, Settlement(700), START + 9)
     link = (await desk.ask("GET", f"/v1/links/{made['id']}")).json
     assert (state, 1, 700) == (link["state"], link["files_received"], link["bytes_received"])
     listed = (await desk.ask("GET", f"/v1/links?state={state}")).json
@@ -419,7 +419,7 @@ async def test_what_was_received_shows(desk: Desk) -> None:
     made = await desk.link(**FILES, max_files=2)
     counter = Reservation(f"{made['id']}+files", "k", "r")
     assert await desk.state.leases.open_lease(counter, 2, START, 0) is not None
-    await desk.state.leases.settle_bytes(counter, 100, START)
+    await desk.state.leases.settle_bytes(counter, Settlement(100), START)
     for shown in (
         (await desk.ask("GET", f"/v1/links/{made['id']}")).json,
         (await desk.ask("GET", "/v1/links")).json["links"][0],

@@ -17,7 +17,7 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
 from gateway.core.intake import Intake
 from gateway.core.issued import LivingSession
-from gateway.core.lease import Reservation, Room, Usage
+from gateway.core.lease import Reservation, Room, Settlement, Usage
 from gateway.core.pattern import NamePattern
 from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError
 from gateway.core.request import Action
@@ -181,8 +181,8 @@ async def test_uses_and_bytes_are_counted_there(desk: Desk, sidecar: Engine) -> 
     assert (await sidecar.leases.usage([stored.id])).get(stored.id) == Usage(1, 0, desk.clock.now)
     assert await sidecar.leases.reserve_bytes(mine("1", "a"), 100, budget=10**9, cap=100) is Room.TAKEN
     assert await sidecar.leases.reserve_bytes(mine("2", "a"), 1, budget=10**9, cap=1000) is Room.HELD
-    await sidecar.leases.settle_bytes(mine("1", "a"), 30, NOW, ends=False)
-    await sidecar.leases.settle_bytes(mine("1", "a"), 10, NOW)
+    await sidecar.leases.settle_bytes(mine("1", "a"), Settlement(30, ends=False), NOW)
+    await sidecar.leases.settle_bytes(mine("1", "a"), Settlement(10), NOW)
     assert (await desk.state.leases.usage([stored.id]))[stored.id].moved == 40
     assert await sidecar.leases.reserve_bytes(mine("2", "a"), 61, budget=10**9) is Room.SPENT
     assert await sidecar.leases.release_lapsed() == 0
@@ -198,9 +198,9 @@ async def test_files_that_came_in_are_counted_there_too(desk: Desk, sidecar: Eng
     assert await sidecar.leases.open_lease(replace(mine, key="b"), 99, NOW, 0.0) is None
     assert await sidecar.leases.reserve_bytes(mine, 101, budget=10**9) is Room.SPENT
     assert await sidecar.leases.reserve_bytes(mine, 60, budget=10**9) is Room.TAKEN
-    await sidecar.leases.settle_bytes(mine, 0, NOW)
-    await sidecar.leases.settle_bytes(Reservation(stored.intake_id), 60, NOW)
-    await sidecar.leases.settle_bytes(Reservation(stored.intake_id), -60, NOW)
+    await sidecar.leases.settle_bytes(mine, Settlement(0), NOW)
+    await sidecar.leases.settle_bytes(Reservation(stored.intake_id), Settlement(60), NOW)
+    await sidecar.leases.settle_bytes(Reservation(stored.intake_id), Settlement(-60), NOW)
     assert (await sidecar.leases.usage([stored.intake_id]))[stored.intake_id] == Usage(1, 60, desk.clock.now)
     assert await sidecar.leases.usage([stored.id]) == {}
 

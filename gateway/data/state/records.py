@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
-from gateway.core.lease import LEASE_WINDOW, LeaseStore, Reservation
+from gateway.core.lease import LEASE_WINDOW, LeaseStore, Reservation, Settlement
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.core.record import Ledger, Outcome, Record
 from gateway.core.request import ObjectRequest
@@ -244,7 +244,7 @@ class Accounts:
     async def _count_use(self, use: tuple[str, str], moved: int, at: float) -> None:
         uncounted = Reservation(*use)
         await self._leases.open_lease(uncounted, None, at, LEASE_WINDOW)
-        await self._leases.settle_bytes(uncounted, moved, at)
+        await self._leases.settle_bytes(uncounted, Settlement(moved), at)
 
 
 def _detail(failure: BaseException) -> str:

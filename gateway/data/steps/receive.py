@@ -9,7 +9,7 @@ come. What is counted in the end is what was stored, however often it was sent.
 from __future__ import annotations
 
 from gateway.core.grant import Grant
-from gateway.core.lease import UNUSED, LeaseStore, Reservation, Room, Usage
+from gateway.core.lease import UNUSED, LeaseStore, Reservation, Room, Settlement, Usage
 from gateway.core.reasons import Reason, Refused
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
@@ -89,8 +89,8 @@ async def settle_received(leases: LeaseStore, permit: Permit, mine: Reservation,
     """Correct the counters to what was stored. A resumable upload that ends unfinished gives its file back."""
     accepted = permit.accepted if permit.accepted is not None else permit.moved if permit.consumed else 0
     if permit.consumed:
-        await leases.settle_bytes(mine, 0, now, keeps=permit.upload is None)
+        await leases.settle_bytes(mine, Settlement(0, keeps=permit.upload is None), now)
     else:
         await leases.give_back(mine)
     if accepted:
-        await leases.settle_bytes(Reservation(mine.grant_id), accepted, now)
+        await leases.settle_bytes(Reservation(mine.grant_id), Settlement(accepted), now)

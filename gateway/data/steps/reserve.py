@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.lease import LEASE_BYTES_FACTOR, RESERVED_SECONDS, LeaseStore, Reservation, Room
+from gateway.core.lease import LEASE_BYTES_FACTOR, RESERVED_SECONDS, LeaseStore, Reservation, Room, Settlement
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import TRANSFERS
 from gateway.data.shielded import shield
@@ -106,7 +106,7 @@ async def count_whole(leases: LeaseStore, permit: Permit, now: float) -> None:
     if permit.grant is None or not permit.grant.once or permit.reservation is None:
         return
     moved, permit.counted = permit.moved - permit.counted, permit.moved
-    await shield(leases.settle_bytes(permit.reservation, moved, now, ends=False))
+    await shield(leases.settle_bytes(permit.reservation, Settlement(moved, ends=False), now))
 
 
 async def settle(leases: LeaseStore, permit: Permit, now: float) -> None:
@@ -127,7 +127,7 @@ async def settle(leases: LeaseStore, permit: Permit, now: float) -> None:
         mine = Reservation(grant.id)
     if moved or permit.consumed:
         # An upload in steps keeps its use by the bytes that have moved: until then, ending it gives it back.
-        await leases.settle_bytes(mine, moved, now, keeps=permit.upload is None)
+        await leases.settle_bytes(mine, Settlement(moved, keeps=permit.upload is None), now)
 
 
 async def report(leases: LeaseStore, transfers: Transfers, clock: Callable[[], float]) -> None:
@@ -138,7 +138,7 @@ async def report(leases: LeaseStore, transfers: Transfers, clock: Callable[[], f
     for permit in transfers:
         if permit.intake is not None and transfers.runs(permit):
             try:
-                await leases.settle_bytes(permit.intake, 0, clock(), ends=False, keeps=False)
+                await leases.settle_bytes(permit.intake, Settlement(0, ends=False, keeps=False), clock())
             except DependencyDown:
                 return
         if permit.reservation is not None and transfers.runs(permit):  # it may have ended meanwhile
@@ -146,7 +146,7 @@ async def report(leases: LeaseStore, transfers: Transfers, clock: Callable[[], f
             permit.counted += moved
             keeps = permit.consumed and permit.upload is None
             try:
-                await leases.settle_bytes(permit.reservation, moved, clock(), ends=False, keeps=keeps)
+                await leases.settle_bytes(permit.reservation, Settlement(moved, ends=False, keeps=keeps), clock())
             except DependencyDown:  # and so for all others: the next round reports them
                 permit.counted -= moved
                 return

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.core.lease import Lease, Reservation, Room, Usage
+from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage
 from gateway.stores.postgres.database import PostgresDatabase
 
 LEASE_FUNCTIONS: Final = """
@@ -171,19 +171,11 @@ class PostgresLeases:
         ((room,),) = await self._database.read("grants", statement, *values)
         return Room(room)
 
-    async def settle_bytes(
-        self,
-        mine: Reservation,
-        moved: int,
-        now: float,
-        *,
-        ends: bool = True,
-        keeps: bool = True,
-        bounded: bool = False,
-    ) -> None:
+    async def settle_bytes(self, mine: Reservation, done: Settlement, now: float) -> None:
         statement = "SELECT gateway_settle($1, $2, $3, $4, $5, $6, $7, $8, $9)"
         names = (mine.grant_id, mine.key, mine.request)
-        await self._database.read("grants", statement, *names, moved, now, ends, keeps, bounded, mine.seconds)
+        how = (done.ends, done.keeps, done.bounded)
+        await self._database.read("grants", statement, *names, done.moved, now, *how, mine.seconds)
 
     async def release_lapsed(self) -> int:
         # One at a time: each holds its grant's lock, and none may wait for a lock while it holds another.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from gateway.core.lease import Lease, Reservation, Room, Usage
+from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage
 from gateway.stores.redis.server import PREFIX, RedisServer
 
 _LINGER_SECONDS: Final = 60.0
@@ -192,17 +192,9 @@ class RedisLeases:
         room = await self._count(_RESERVE, mine, wanted, *most)
         return Room(room.decode())
 
-    async def settle_bytes(
-        self,
-        mine: Reservation,
-        moved: int,
-        now: float,
-        *,
-        ends: bool = True,
-        keeps: bool = True,
-        bounded: bool = False,
-    ) -> None:
-        await self._count(_SETTLE, mine, moved, repr(now), int(ends), int(keeps), int(bounded))
+    async def settle_bytes(self, mine: Reservation, done: Settlement, now: float) -> None:
+        how = (int(done.ends), int(done.keeps), int(done.bounded))
+        await self._count(_SETTLE, mine, done.moved, repr(now), *how)
 
     async def release_lapsed(self) -> int:
         return int(await self._server.run("grants", _RELEASE, "", "", ""))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from sqlite3 import Connection
 from typing import Final
 
-from gateway.core.lease import Lease, Reservation, Room, Usage
+from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage
 from gateway.stores.sqlite.database import SqliteDatabase
 
 _USE_ONE: Final = """
@@ -61,28 +61,19 @@ class SqliteLeases:
     ) -> Room:
         return await self._database.write("grants", lambda tx: self._reserve(tx, mine, wanted, budget, cap))
 
-    async def settle_bytes(
-        self,
-        mine: Reservation,
-        moved: int,
-        now: float,
-        *,
-        ends: bool = True,
-        keeps: bool = True,
-        bounded: bool = False,
-    ) -> None:
+    async def settle_bytes(self, mine: Reservation, done: Settlement, now: float) -> None:
         def settle(tx: Connection) -> None:
             names = (mine.grant_id, mine.request)
             known = tx.execute("SELECT held FROM reservations WHERE grant_id = ? AND request = ?", names).fetchone()
             held = 0 if known is None else known[0]
-            counted = min(moved, held) if bounded else moved
-            freed = held if ends else min(held, counted)
+            counted = min(done.moved, held) if done.bounded else done.moved
+            freed = held if done.ends else min(held, counted)
             tx.execute(_SETTLE, {"id": mine.grant_id, "change": counted - freed, "now": now})
             tx.execute(
                 "UPDATE leases SET moved = MAX(0, moved + ?), kept = MAX(kept, ?) WHERE grant_id = ? AND key = ?",
-                (counted - freed, int(keeps), mine.grant_id, mine.key),
+                (counted - freed, int(done.keeps), mine.grant_id, mine.key),
             )
-            if ends:
+            if done.ends:
                 _end(tx, mine)
             elif known is not None:
                 self._hold(tx, mine, -freed)

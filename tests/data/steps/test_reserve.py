@@ -253,13 +253,13 @@ async def test_what_ended_meanwhile_is_not_told_of(rig: Rig, monkeypatch: pytest
     tokens = [await rig.link(key, uses=1) for key in ("a", "b")]
     rig.store.script(*[Scripted(200, {}, [BODY[:100_000], go, BODY[100_000:]], length=SIZE) for _ in tokens])
 
-    async def slowly(mine, moved, now, **more):
-        if not more.get("ends", True):
+    async def slowly(mine, done, now):
+        if not done.ends:
             told.append(mine.request)
             go.set()
             while len(rig.plane.transfers):  # noqa: ASYNC110 (nobody tells of it)
                 await asyncio.sleep(0)
-        await settle(mine, moved, now, **more)
+        await settle(mine, done, now)
 
     async def round_() -> None:
         await reserved(rig, 2 * SIZE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.core.lease import Reservation
+from gateway.core.lease import Reservation, Settlement
 from gateway.core.limits import Demand
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.units import Rate
@@ -32,7 +32,7 @@ async def test_opposite_orders_never_lock_up(url: str) -> None:
             *(state.limits.take(demands if n % 2 else demands[::-1], NOW) for n in range(40)),
             *(state.feed.revoke([RevocationTarget(FeedKind.OWNER, "app:billing")], NOW, "", "") for _ in range(20)),
             *(state.grants.save(grant) for _ in range(20)),
-            *(state.leases.settle_bytes(Reservation("l_1", "k"), 1, NOW) for _ in range(20)),
+            *(state.leases.settle_bytes(Reservation("l_1", "k"), Settlement(1), NOW) for _ in range(20)),
             *(state.leases.open_lease(Reservation("l_1", "k"), None, NOW, 60) for _ in range(20)),
         )
     await state.close()

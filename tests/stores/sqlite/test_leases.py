@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.core.lease import Reservation
+from gateway.core.lease import Reservation, Settlement
 from gateway.stores.engine import Engine
 from tests.contract.sample import NOW
 from tests.stores.sqlite.conftest import children
@@ -18,7 +18,7 @@ def test_processes_share_uses_exactly(path: Path) -> None:
 async def test_joining_a_download_writes_nothing(path: Path, state: Engine) -> None:
     """Once a use is kept, only a read is needed."""
     await state.leases.open_lease(Reservation("l_1", "k", "one"), 1, NOW, 60)
-    await state.leases.settle_bytes(Reservation("l_1", "k", "one"), 7, NOW)
+    await state.leases.settle_bytes(Reservation("l_1", "k", "one"), Settlement(7), NOW)
     before = Path(f"{path}-wal").read_bytes()
     lease = await state.leases.open_lease(Reservation("l_1", "k", "two"), 1, NOW, 60)
     assert lease is not None
