@@ -29,7 +29,6 @@ from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.callers import make_callers, make_console_rules
 from gateway.control.deps import ControlDeps, Live, Process, Stores
-from gateway.control.identity import Identity
 from gateway.control.serve import ControlPlane
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.keys import Keys
@@ -55,6 +54,7 @@ from gateway.data.steps.reserve import keep_reservations
 from gateway.listeners import Listeners
 from gateway.mail.choose import make_mailer
 from gateway.mail.outbox import Outbox
+from gateway.oidc.issuers import Identity
 from gateway.processes import Worker
 from gateway.running_transfers import RunningTransfers
 from gateway.server.exchange import is_trusted

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 from gateway.core.duty import AdminTerms
 from gateway.core.grant import Grant, GrantAdmin
-from gateway.core.identity import IdentityRules, ProxyRules, PublicClient, User
+from gateway.core.identity import IdentityRules, IdentityVerifier, ProxyRules, PublicClient
 from gateway.core.issued import RemoteIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.pattern import NamePattern
@@ -28,15 +28,6 @@ from gateway.core.token import SecretHash
 from gateway.pages.branding import Branding
 
 StaffRole = Literal["admin", "audit"]
-
-
-class Proved(NamedTuple):
-    """The app that a role stands for, and who took it: whose subject, by a token for which audience."""
-
-    app: str
-    issuer: str
-    audience: str
-    subject: str
 
 
 class Transfer(NamedTuple):
@@ -54,26 +45,6 @@ class Transfer(NamedTuple):
     peer: str
     began_at: float
     moved: int
-
-
-class IdentityVerifier(Protocol):
-    """Proves who holds an identity token (OpenID Connect)."""
-
-    async def prove(self, token: str, role: str) -> Proved | None:
-        """As whom the token's subject may act when it asks for this role name; None if it may not.
-
-        Raises:
-            DependencyDown: the issuer's keys cannot be had.
-        """
-        ...
-
-    async def prove_user(self, token: str) -> User | None:
-        """Whom a good token of an issuer that may speak of users names; None for every other text. Raises as above."""
-        ...
-
-    async def prove_sign_in(self, rules: IdentityRules, token: str, nonce: str) -> User | None:
-        """Whom the id token names that this issuer gave for a sign-in with this nonce. Raises as above."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,12 +18,12 @@ from math import inf
 from typing import Final, NoReturn, TypeVar
 
 from gateway.control.caller import DUTY_OF, EVERYTHING, NOBODY, OWN, Access, Admitted, Reach
-from gateway.control.deps import Callers, IdentityVerifier, StaffRole
+from gateway.control.deps import Callers, StaffRole
 from gateway.control.key_proof import KeyProof
 from gateway.control.proxied_users import ProxiedUsers
 from gateway.core.attempt import Address, Principal, address_class
 from gateway.core.duty import EVERY_DUTY, OWNERS_DUTIES, Duty
-from gateway.core.identity import User
+from gateway.core.identity import IdentityVerifier, User
 from gateway.core.limits import gcra
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest

@@ -1,6 +1,6 @@
 """Owns whose identity tokens are believed, which app a role stands for, and whom a token's claims speak of.
 
-Refuses to own verifying a token (`gateway.control.identity`).
+Refuses to own verifying a token (`gateway.oidc.issuers`).
 Laws: a role is given to the subjects it names and to nobody else. An issuer names the users it may speak of, and none
 of another issuer's.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.core.attempt import Principal
 from gateway.core.pattern import NamePattern
@@ -135,3 +135,32 @@ class IdentityRules:
         """The app that this subject of a good token stands for in this role."""
         wanted = self.roles.get(role) if (issuer, audience) == (self.issuer, self.audience) else None
         return wanted.app if wanted is not None and wanted.admits(subject) else None
+
+
+class Proved(NamedTuple):
+    """The app that a role stands for, and who took it: whose subject, by a token for which audience."""
+
+    app: str
+    issuer: str
+    audience: str
+    subject: str
+
+
+class IdentityVerifier(Protocol):
+    """Proves who holds an identity token (OpenID Connect)."""
+
+    async def prove(self, token: str, role: str) -> Proved | None:
+        """As whom the token's subject may act when it asks for this role name; None if it may not.
+
+        Raises:
+            DependencyDown: the issuer's keys cannot be had.
+        """
+        ...
+
+    async def prove_user(self, token: str) -> User | None:
+        """Whom a good token of an issuer that may speak of users names; None for every other text. Raises as above."""
+        ...
+
+    async def prove_sign_in(self, rules: IdentityRules, token: str, nonce: str) -> User | None:
+        """Whom the id token names that this issuer gave for a sign-in with this nonce. Raises as above."""
+        ...

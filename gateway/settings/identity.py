@@ -1,7 +1,7 @@
 """Owns what `control.identity` may say: whose identity tokens are believed, which app each role stands for, and of
 which users an issuer may speak.
 
-Refuses to own verifying a token (`gateway.control.identity`).
+Refuses to own verifying a token (`gateway.oidc.issuers`).
 Law: an issuer speaks for many subjects, so a role always names the subjects that may take it, and users are always
 named by a pattern; there is no default.
 """

@@ -16,9 +16,9 @@ import pytest
 from oidc_provider_mock._app import AuthorizationCodeGrant
 
 from gateway.cli import login as login_module
-from gateway.control.identity import Identity
 from gateway.core.identity import IdentityRules, PublicClient, UserRules
 from gateway.core.pattern import NamePattern
+from gateway.oidc.issuers import Identity
 from tests.cli.conftest import Terminal, control_api
 from tests.control.desk import POLICY, rule
 from tests.servers.oidc import PERSON, Provider, come_back, running_provider

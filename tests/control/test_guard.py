@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from gateway.control.caller import DUTY_OF, EVERYTHING, NOBODY, OWN, Access, Admitted, Reach
-from gateway.control.deps import Callers, IdentityVerifier, Proved
+from gateway.control.deps import Callers
 from gateway.control.guard import Guard, known_as
 from gateway.control.key_proof import KeyProof
 from gateway.control.proxied_users import ProxiedUsers
 from gateway.core.attempt import Principal
 from gateway.core.duty import EVERY_DUTY, OWNERS_DUTIES, AdminTerms, Duty
-from gateway.core.identity import User
+from gateway.core.identity import IdentityVerifier, Proved, User
 from gateway.core.pattern import NamePattern
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest

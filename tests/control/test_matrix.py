@@ -12,13 +12,12 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.control.deps import Proved
 from gateway.control.endpoint import Endpoint
 from gateway.control.rows import ROWS
 from gateway.core.approval import ApprovalTerms
 from gateway.core.attempt import Principal
 from gateway.core.duty import AdminTerms, Duty
-from gateway.core.identity import User
+from gateway.core.identity import Proved, User
 from gateway.core.issued import IssuedKey
 from gateway.core.pattern import NamePattern
 from gateway.core.rule import LinkLimits

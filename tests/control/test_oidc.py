@@ -20,11 +20,11 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from werkzeug.serving import make_server
 
-from gateway.control.identity import Identity
-from gateway.control.web_tokens import claims_of, read_keys
 from gateway.core.identity import IdentityRules, UserRules
 from gateway.core.pattern import NamePattern
 from gateway.core.rule import LinkLimits
+from gateway.oidc.issuers import Identity
+from gateway.oidc.tokens import claims_of, read_keys
 from tests.control.desk import POLICY, Desk, rule, serving
 
 # The provider calls parts of its own library that are going.

@@ -11,7 +11,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from gateway.control.deps import Proved
+from gateway.core.identity import Proved
 from gateway.core.issued import IssuedKey
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.source import Source

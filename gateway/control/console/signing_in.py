@@ -1,7 +1,7 @@
 """Owns the pages of signing in and out, and of one's own sessions.
 
 Refuses to own how somebody is recognised (`gateway.control.guard`, by the very headers that the API takes) and the way
-to an issuer (`gateway.control.console.code_flow`).
+to an issuer (`gateway.oidc.code_flow`).
 
 Laws: a secret comes in a form's body and stays nowhere. Each sign-in has a new cookie. Wrong secrets are throttled as
 the API's are, and each sign-in and its end is in the log.
@@ -17,12 +17,12 @@ from typing import Final
 import structlog
 
 from gateway.control.caller import Access, Admitted, Reach
-from gateway.control.console.code_flow import begin_sign_in, end_sign_in
 from gateway.control.console.visit import Visit
 from gateway.core.identity import User
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.units import format_instant
+from gateway.oidc.code_flow import Way, begin_sign_in, end_sign_in
 from gateway.wire.replies import Reply
 
 __all__ = ["ask_to_sign_in", "come_back", "end_session", "go_to_issuer", "list_sessions", "sign_in", "sign_out"]
@@ -77,7 +77,11 @@ async def go_to_issuer(visit: Visit) -> Reply:
     if rules is None:
         raise Refused(Reason.UNKNOWN_TOKEN, "nobody signs in there")
     visit.browser.renew_cookie(visit.api.deps.live.entropy)
-    return Reply(303, (("Location", await begin_sign_in(rules, visit.browser)), *visit.cookies))
+    return Reply(303, (("Location", await begin_sign_in(rules, _way(visit))), *visit.cookies))
+
+
+def _way(visit: Visit) -> Way:
+    return Way(visit.browser.base + "/ui/callback", visit.browser.cookie)
 
 
 async def come_back(visit: Visit) -> Reply:
@@ -87,7 +91,7 @@ async def come_back(visit: Visit) -> Reply:
         raise Refused(Reason.UNKNOWN_TOKEN, "nobody signs in there")
     try:
         sent = visit.query.given("code", "state", "iss", "error")
-        rules, user = await end_sign_in(visit.rules.sign_ins, visit.browser, sent, identity)
+        rules, user = await end_sign_in(visit.rules.sign_ins, _way(visit), sent, identity)
     except Refused as refused:
         _log.warning("a sign-in failed", why=refused.detail)
         visit.browser.renew_cookie(visit.api.deps.live.entropy)

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urljoin, urlsplit
 
 import pytest
 
-from gateway.control.identity import Identity
 from gateway.core.identity import IdentityRules, SignIn, UserRules
 from gateway.core.pattern import NamePattern
+from gateway.oidc.issuers import Identity
 from tests.control.console.seat import Page, Seat
 from tests.control.desk import CONSOLE, Desk, serving
 from tests.control.test_oidc import ANN, BOB, Clock, Provider, _serve
@@ -165,7 +165,7 @@ async def test_the_issuer_is_asked_for_no_code_of_another_way(seat: Seat, monkey
         redeemed.append(code)
         return "no.token.atall"
 
-    monkeypatch.setattr("gateway.control.console.code_flow._redeem", redeem)
+    monkeypatch.setattr("gateway.oidc.code_flow._redeem", redeem)
     theirs = Seat(seat.desk, base=seat.base)
     stolen = await consent(theirs, await go(theirs), ANN)
     mine = await consent(seat, await go(seat), ANN)

@@ -1,10 +1,11 @@
 """Owns the way of a person to an issuer and back: OpenID Connect's authorization code flow, with PKCE.
 
-Refuses to own whether the token that comes of it is good and whom it names (`IdentityVerifier`), and the session.
+Refuses to own whether the token that comes of it is good and whom it names (`IdentityVerifier`), the cookie that a
+browser keeps meanwhile, and what somebody gets who came back.
 
 Laws: what binds the way back to the browser that went (state), the token to the way (nonce) and the code to whoever
-asks for it (PKCE) are each made of the browser's cookie, which is new for each way: nothing is kept here, and any
-process can receive who comes back. The answer has to be of the issuer that was asked (RFC 9207).
+asks for it (PKCE) are each made of a secret in the browser's cookie, which is new for each way: nothing is kept here,
+and any process can receive who comes back. The answer has to be of the issuer that was asked (RFC 9207).
 Sources: OpenID Connect Core 1.0, 3.1; RFC 7636 (PKCE), RFC 9700 (best practice), RFC 6749, 2.3.1 and 4.1.
 """
 
@@ -15,24 +16,36 @@ import json
 import logging
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
+from dataclasses import field
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from gateway.control.console.browser import Browser
-from gateway.control.deps import IdentityVerifier
-from gateway.control.identity import ask_issuer, discover, endpoint
-from gateway.core.identity import IdentityRules, SignIn, User
+from gateway.core.identity import IdentityRules, IdentityVerifier, SignIn, User
 from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.token import hash_secret
+from gateway.core.values import dataclass
+from gateway.oidc.issuers import ask_issuer, discover, endpoint
 
-__all__ = ["CALLBACK", "begin_sign_in", "end_sign_in"]
-
-CALLBACK: Final = "/ui/callback"
-_log: Final = logging.getLogger("gateway.control")
+_log: Final = logging.getLogger("gateway.oidc")
 _UNHEARD: Final = (OSError, ValueError, LookupError, TypeError)
 
 
-async def begin_sign_in(rules: IdentityRules, browser: Browser) -> str:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to an issuer and back: where the browser comes back to, letter by letter, and the secret in its cookie,
+    "" if it has none."""
+
+    back: str
+    secret: str = field(repr=False)
+
+    def derive(self, purpose: str) -> str:
+        """A text for one purpose that only the browser that went, and we, can know."""
+        digest = hash_secret(f"gateway sign-in {purpose} {self.secret}")
+        return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+async def begin_sign_in(rules: IdentityRules, way: Way) -> str:
     """Where to send the browser.
 
     Raises:
@@ -40,14 +53,14 @@ async def begin_sign_in(rules: IdentityRules, browser: Browser) -> str:
     """
     said = await _describe(rules)
     client = _client(rules)
-    verifier = browser.derive("verifier")
+    verifier = way.derive("verifier")
     asked = {
         "response_type": "code",
         "client_id": client.client_id,
-        "redirect_uri": browser.base + CALLBACK,
+        "redirect_uri": way.back,
         "scope": " ".join(client.scopes),
-        "state": _state(rules, browser),
-        "nonce": browser.derive("nonce"),
+        "state": _state(rules, way),
+        "nonce": way.derive("nonce"),
         "code_challenge": urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("="),
         "code_challenge_method": "S256",
     }
@@ -56,7 +69,7 @@ async def begin_sign_in(rules: IdentityRules, browser: Browser) -> str:
 
 
 async def end_sign_in(
-    known: tuple[IdentityRules, ...], browser: Browser, sent: Mapping[str, str], identity: IdentityVerifier
+    known: tuple[IdentityRules, ...], way: Way, sent: Mapping[str, str], identity: IdentityVerifier
 ) -> tuple[IdentityRules, User]:
     """Who comes back, and from which issuer.
 
@@ -65,8 +78,8 @@ async def end_sign_in(
         DependencyDown: the issuer does not answer.
     """
     state = sent.get("state", "").encode()
-    asked = [rules for rules in known if hmac.compare_digest(state, _state(rules, browser).encode())]
-    if not asked or not browser.cookie:
+    asked = [rules for rules in known if hmac.compare_digest(state, _state(rules, way).encode())]
+    if not asked or not way.secret:
         raise Refused(Reason.CREDENTIALS_MALFORMED, "this sign-in was not begun in this browser: begin again")
     rules, said = asked[0], await _describe(asked[0])
     promised = said.get("authorization_response_iss_parameter_supported") is True
@@ -74,21 +87,21 @@ async def end_sign_in(
         raise Refused(Reason.CREDENTIALS_MALFORMED, "the answer is another issuer's")
     if "code" not in sent:
         raise Refused(Reason.CREDENTIALS_MISSING, "nobody was signed in there")
-    token = await _redeem(rules, said, browser, sent["code"])
-    user = await identity.prove_sign_in(rules, token, browser.derive("nonce"))
+    token = await _redeem(rules, said, way, sent["code"])
+    user = await identity.prove_sign_in(rules, token, way.derive("nonce"))
     if user is None:
         raise Refused(Reason.CREDENTIALS_MISSING, "whom the issuer names has no access here")
     return rules, user
 
 
-async def _redeem(rules: IdentityRules, said: Mapping[str, Any], browser: Browser, code: str) -> str:
+async def _redeem(rules: IdentityRules, said: Mapping[str, Any], way: Way, code: str) -> str:
     """The id token for a code. Raises as `end_sign_in` does."""
     client = _client(rules)
     form = {
         "grant_type": "authorization_code",
         "code": code,
-        "redirect_uri": browser.base + CALLBACK,
-        "code_verifier": browser.derive("verifier"),
+        "redirect_uri": way.back,
+        "code_verifier": way.derive("verifier"),
     }
     headers = {"Accept": "application/json"}
     if client.secret is None:
@@ -106,8 +119,8 @@ async def _redeem(rules: IdentityRules, said: Mapping[str, Any], browser: Browse
         raise Refused(Reason.CREDENTIALS_MISSING, "the issuer did not confirm the sign-in: begin again") from None
 
 
-def _state(rules: IdentityRules, browser: Browser) -> str:
-    return browser.derive(f"state {rules.issuer}")
+def _state(rules: IdentityRules, way: Way) -> str:
+    return way.derive(f"state {rules.issuer}")
 
 
 def _client(rules: IdentityRules) -> SignIn:

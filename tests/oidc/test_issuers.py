@@ -15,9 +15,9 @@ from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
-from gateway.control.identity import Identity
 from gateway.core.identity import IdentityRules, Role
 from gateway.core.reasons import DependencyDown
+from gateway.oidc.issuers import Identity
 
 NOW = 1_800_000_000.0
 ISSUER = "https://issuer.example"

@@ -1,6 +1,6 @@
 """Owns which app or user the bearer of an identity token may be, and how long an issuer's keys are believed.
 
-Refuses to own the proof itself (`gateway.control.web_tokens`), what the answer looks like
+Refuses to own the proof itself (`gateway.oidc.tokens`), what the answer looks like
 (`gateway.control.session_routes`) and what the app may do.
 
 Law: keys are fetched when they are needed, and again at most every `_RETRY` seconds for a key id that is not among
@@ -22,14 +22,13 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from gateway.control.deps import Proved
-from gateway.core.identity import IdentityRules, User
+from gateway.core.identity import IdentityRules, Proved, User
 from gateway.core.reasons import DependencyDown
 
 if TYPE_CHECKING:
-    from gateway.control.web_tokens import Keys
+    from gateway.oidc.tokens import Keys
 
-_log = structlog.get_logger("gateway.control")
+_log = structlog.get_logger("gateway.oidc")
 _FRESH: Final = 300.0
 _RETRY: Final = 30.0
 _STALE: Final = 3600.0
@@ -118,24 +117,24 @@ class Identity:
 
     async def _read(self, token: str) -> tuple[IdentityRules | None, dict[str, Any] | None]:
         """By whose rules a token is judged, None if nobody's whom we believe; and what it says if it is good."""
-        from gateway.control import web_tokens  # noqa: PLC0415 (ten megabytes: only who believes in tokens needs them)
+        from gateway.oidc import tokens  # noqa: PLC0415 (ten megabytes: only who believes in tokens needs them)
 
         believed = {rules.issuer: rules for rules in self._rules()}
-        rules = believed.get(web_tokens.issuer_of(token) or "")
+        rules = believed.get(tokens.issuer_of(token) or "")
         return rules, None if rules is None else await self._claims(rules, token, rules.audience)
 
     async def _claims(self, rules: IdentityRules, token: str, audience: str) -> dict[str, Any] | None:
-        from gateway.control import web_tokens  # noqa: PLC0415 (as above)
+        from gateway.oidc import tokens  # noqa: PLC0415 (as above)
 
         known = self._issuers.get(rules.issuer)
         if known is None or known.rules != rules:
             known = self._issuers[rules.issuer] = _IssuerKeys(rules, self._clock)
-        keys = await known.current(web_tokens.key_id(token))
-        return web_tokens.claims_of(token, keys, replace(rules, audience=audience), int(self._clock()))
+        keys = await known.current(tokens.key_id(token))
+        return tokens.claims_of(token, keys, replace(rules, audience=audience), int(self._clock()))
 
 
 async def _fetch(rules: IdentityRules) -> Keys:
-    from gateway.control.web_tokens import read_keys  # noqa: PLC0415 (as above)
+    from gateway.oidc.tokens import read_keys  # noqa: PLC0415 (as above)
 
     jwks = rules.jwks or endpoint(await discover(rules), "jwks_uri")
     if "://" in jwks:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.control.web_tokens import Keys, claims_of, issuer_of, key_id, read_keys
 from gateway.core.identity import IdentityRules
-from tests.control.test_identity import EC, ED, GOOD, ISSUER, NOW, RSA, SECRET, SUBJECT, key_set, token
+from gateway.oidc.tokens import Keys, claims_of, issuer_of, key_id, read_keys
+from tests.oidc.test_issuers import EC, ED, GOOD, ISSUER, NOW, RSA, SECRET, SUBJECT, key_set, token
 
 RULES = IdentityRules(ISSUER, "gateway", "https://issuer.example/jwks", {})
 

@@ -1,6 +1,6 @@
 """Owns the proof behind a web identity token: whose signature it bears, for whom it was made, and who it speaks of.
 
-Refuses to own where keys come from and what a subject may be (`gateway.control.identity`).
+Refuses to own where keys come from and what a subject may be (`gateway.oidc.issuers`).
 
 Laws: only asymmetric signatures count, so that a public key is never taken for a shared secret and `none` for a proof;
 issuer, audience, expiry and subject must all be there.
