@@ -202,7 +202,7 @@ class Control:
             yield from members[:limit]
             limit -= len(members)
             cursor = answer.get("cursor")
-            if not cursor or not members:
+            if not cursor:
                 return
 
     def revoke_each(self, targets: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> list[int | None]:

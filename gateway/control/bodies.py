@@ -368,7 +368,10 @@ class ApprovalQuery(ReasonQuery):
 
 
 class KeyQuery(Body):
-    """Filters of `GET /v1/keys`; every one narrows. A key is in a bucket, or a prefix, if one of its places is."""
+    """Filters of `GET /v1/keys`; every one narrows. A key is in a bucket, or a prefix, if one of its places is.
+
+    A page may hold fewer than `limit`, even none, and still have a cursor: that far was looked for them.
+    """
 
     owner: Who | None = None
     bucket: BucketName | None = None
@@ -392,7 +395,10 @@ class KeyQuery(Body):
 
 
 class LinkQuery(KeyQuery):
-    """Filters of `GET /v1/links`; every one narrows. `ends_within` finds what has not ended and will by then."""
+    """Filters of `GET /v1/links`; every one narrows. `ends_within` finds what has not ended and will by then.
+
+    A page may hold fewer than `limit`, even none, and still have a cursor: that far was looked for them.
+    """
 
     ends_within: Duration | None = None
 

@@ -355,7 +355,10 @@ class GrantFilter:
 
 @dataclass(frozen=True, slots=True)
 class GrantPage:
-    """Newest first. `cursor` continues after the last one, None at the end."""
+    """Newest first. `cursor` continues after the last one that was looked at, None at the end.
+
+    A page may hold fewer than were asked for, even none, where more would have been too many to look at.
+    """
 
     grants: Sequence[Grant]
     cursor: str | None

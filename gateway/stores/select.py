@@ -8,6 +8,7 @@ code point, from the start; nothing is folded.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Final, assert_never
 
@@ -18,7 +19,8 @@ from gateway.core.lease import Usage, state_with
 from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind, RevocationTarget
-from gateway.stores.codec import GRANT_COLUMNS, read_cursor
+from gateway.stores.codec import GRANT_COLUMNS
+from gateway.stores.lists import SHELVES, Look, Read, after
 
 IDEMPOTENCY_WINDOW: Final = 86400.0
 """Seconds for which the text of an `Idempotency-Key` is remembered."""
@@ -122,20 +124,36 @@ def ended_before(grant: Grant, before: float) -> bool:
     return any(end is not None and end < before for end in ends)
 
 
-def page_sql(mark: str, tables: str, wanted: GrantFilter, cursor: str | None, limit: int) -> tuple[str, list[object]]:
-    """The statement for a page of the list and one row more, with its values; names of tables begin with `tables`.
-
-    Raises ValueError for a cursor that the list did not give.
-    """
+def read_sql(mark: str, tables: str, asked: Read) -> tuple[str, list[object]]:
+    """The statement for the serials of a range, with its values; names of tables begin with `tables`."""
     values: list[object] = []
     place = placing(mark, values)
-    conditions = _filter_sql(mark, tables, wanted, place)
-    if cursor is not None:
-        conditions.append(f"g.serial < {place(read_cursor('g', cursor, 1)[0])}")
-    where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
+    shelf, part = SHELVES[asked.range.shelf], asked.range
+    conditions = [f"{column} = {place(value)}" for column, value in zip(shelf.columns, part.values, strict=True)]
+    conditions += [shelf.where] if shelf.where else []
+    if shelf.ranged:
+        above, upto = (">=", "<") if isinstance(part.low, str) else (">", "<=")
+        conditions += [] if part.low is None else [f"{shelf.ranged} {above} {place(part.low)}"]
+        conditions += [] if part.high is None else [f"{shelf.ranged} {upto} {place(part.high)}"]
+        order = f"{shelf.ranged}, serial"
+    else:
+        conditions += [] if asked.below is None else [f"serial < {place(asked.below)}"]
+        order = "serial DESC"
+    # PostgreSQL takes the index because of the order; SQLite is told.
+    told = f" INDEXED BY {tables}grants_{part.shelf}" if mark == "?" else ""
+    statement = f"SELECT serial FROM {tables}grants{told} WHERE {' AND '.join(conditions)} ORDER BY {order}"  # noqa: S608
+    return f"{statement} LIMIT {asked.most:d}", values
+
+
+def look_sql(mark: str, tables: str, wanted: GrantFilter, asked: Look) -> tuple[str, list[object]]:
+    """The statement for those of some grants that a list shows, with its values."""
+    values: list[object] = [list(asked.serials) if mark == "$" else json.dumps(asked.serials)]
+    place = placing(mark, values)
+    among = "g.serial = ANY($1)" if mark == "$" else "g.serial IN (SELECT value FROM json_each(?1))"
+    where = " AND ".join(f"({condition})" for condition in [among, *_filter_sql(mark, tables, wanted, place)])
     statement = (
         f"SELECT {GRANT_COLUMNS} FROM {tables}grants AS g LEFT JOIN {tables}usage AS u ON u.grant_id = g.id "  # noqa: S608
-        f"WHERE {where} ORDER BY g.serial DESC LIMIT {limit + 1:d}"
+        f"WHERE {where} ORDER BY g.serial DESC LIMIT {asked.most:d}"
     )
     return statement, values
 
@@ -212,7 +230,9 @@ def _place_sql(mark: str, wanted: GrantFilter, place: Place) -> str:
 
 def _starts(prefix: str, place: Place) -> str:
     # An empty prefix means every scope, and no key: a key has no root at all.
-    return f"substr(g.root, 1, {len(prefix)}) = {place(prefix)}"
+    end = after(prefix)
+    begins = f"g.root >= {place(prefix)}"
+    return begins if end is None else f"{begins} AND g.root < {place(end)}"
 
 
 _SPENT: Final = "COALESCE(COALESCE(u.uses, 0) >= g.uses OR COALESCE(u.moved, 0) >= g.budget, FALSE)"

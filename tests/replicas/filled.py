@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from redis.asyncio import Redis
 
+from gateway.core.approval import Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
-from gateway.core.grant_codec import document_of
 from gateway.core.request import Action
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind
 from gateway.core.token import ENTROPY_BYTES, LinkToken, hash_secret
+from gateway.stores.codec import edited_columns
 from gateway.stores.engine import Engine
 from gateway.stores.memory import open_memory
 from gateway.stores.redis.grants import CREATE, edited_fields
@@ -28,12 +31,13 @@ from gateway.stores.sqlite.schema import SqliteFile
 from gateway.stores.state import open_state
 from tests.replicas.servers import postgres, valkey
 
-__all__ = ["ENGINES", "filled", "grant", "revocations", "sqlite_file", "token"]
+__all__ = ["ENGINES", "filled", "grant", "revocations", "sqlite_file", "token", "varied"]
 
 ENGINES = ("SQLite", "PostgreSQL", "Valkey", "memory")
 ISSUED = 1.8e9
 _KINDS = (FeedKind.LINK, FeedKind.LINK, FeedKind.LINK, FeedKind.OWNER, FeedKind.PREFIX)
 _PAGE = 5_000
+Make = Callable[[int], Grant]
 
 
 def token(number: int) -> LinkToken:
@@ -68,13 +72,38 @@ def revocations(count: int, first: int = 1) -> Iterator[FeedEntry]:
             yield FeedEntry(number, kind, name, "", ISSUED, "ended", "admin:ops")
 
 
-def sqlite_file(path: Path, count: int, *, key: str | None = None, revoked: int = 0) -> None:
+def varied(number: int) -> Grant:
+    """As `grant`, but among a thousand there are some of each state, keys, and what few or many have in common."""
+    one, of = grant(number), number % 1000
+    expires_at = ISSUED - 1e3 if of == 1 else ISSUED + 10.0 * number if number % 4 == 0 else None
+    changed: dict[str, Any] = {
+        "expires_at": expires_at,
+        "label": one.label if number % 10 else "common",
+        "suspended_at": ISSUED if of == 2 else None,
+        "waiting": Waiting(ISSUED, ISSUED + 1e8, ()) if of == 3 else None,
+        "rule": "team",
+        "not_before": ISSUED + 1e8 if of == 4 else None,
+        "uses": 0 if of == 5 else 5 if number % 3 == 0 else None,
+        "revoked_at": ISSUED if of == 6 else None,
+        "revoked_reason": "ended" if of == 6 else None,
+    }
+    if of == 7:
+        changed |= {"kind": GrantKind.KEY, "scope": None, "actions": frozenset(), "sealed": b"sealed"}
+    return replace(one, **changed)
+
+
+def sqlite_file(path: Path, count: int, *, key: str | None = None, revoked: int = 0, make: Make | None = None) -> None:
     """A file with so many links, and after them so many revocations."""
     with closing(SqliteFile.prepare(path).connect()) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN")
         for number in range(count):
-            insert_grant(connection, grant(number, key), None, ISSUED)
+            one = make(number) if make else grant(number, key)
+            insert_grant(connection, one, None, ISSUED)
+            if one.revoked_at is not None:
+                connection.execute(
+                    "UPDATE grants SET revoked_at = ?, revoked_reason = ? WHERE id = ?", (ISSUED, "", one.id)
+                )
         connection.executemany(
             "INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?, ?, 1)",
             (
@@ -89,26 +118,26 @@ def sqlite_file(path: Path, count: int, *, key: str | None = None, revoked: int 
 
 
 @asynccontextmanager
-async def filled(engine: str, count: int, folder: Path) -> AsyncIterator[Engine]:
+async def filled(engine: str, count: int, folder: Path, make: Make = grant) -> AsyncIterator[Engine]:
     """An opened store of its own, on a server of its own where it needs one."""
     if engine == "memory":
         state = open_memory()
         for number in range(count):
-            await state.grants.create(grant(number))
+            await state.grants.create(make(number))
         yield state
     elif engine == "SQLite":
         path = folder / f"{count}.db"
-        sqlite_file(path, count)
+        sqlite_file(path, count, make=make)
         async with _opened(f"sqlite:///{path}") as opened:
             yield opened
     elif engine == "PostgreSQL":
         with postgres() as server:
             async with _opened(server.url) as opened:
-                await _fill_postgres(server.url, count)
+                await _fill_postgres(server.url, count, make)
                 yield opened
     else:
         with valkey(folder / f"valkey-{count}") as server:
-            await _fill_valkey(server.url, count)
+            await _fill_valkey(server.url, count, make)
             async with _opened(server.url) as opened:
                 yield opened
 
@@ -122,19 +151,18 @@ async def _opened(url: str) -> AsyncIterator[Engine]:
         await state.close()
 
 
-async def _fill_postgres(url: str, count: int) -> None:
-    columns = ("serial", "id", "hash", "kind", "owner", "version", "issued_at", "expires_at", "bucket", "root")
+async def _fill_postgres(url: str, count: int, make: Make) -> None:
     connection = await asyncpg.connect(url)
     try:
         await connection.copy_records_to_table(
             "gateway_grants",
-            columns=(*columns, "label", "session", "document"),
+            columns=("serial", "id", "kind", "version", "issued_at", "revoked_at", *edited_columns(make(0))),
             records=(
                 (
-                    *(number + 1, one.id, one.hash, "link", str(one.owner), 1, one.issued_at, one.expires_at),
-                    *("lab", f"folder{number % 1000}/file{number}.pdf", one.label, False, document_of(one)),
+                    *(number + 1, one.id, str(one.kind), 1, one.issued_at, one.revoked_at),
+                    *edited_columns(one).values(),
                 )
-                for number, one in ((number, grant(number)) for number in range(count))
+                for number, one in ((number, make(number)) for number in range(count))
             ),
         )
         await connection.execute("UPDATE gateway_serial SET last = $1", count)
@@ -143,15 +171,19 @@ async def _fill_postgres(url: str, count: int) -> None:
         await connection.close()
 
 
-async def _fill_valkey(url: str, count: int) -> None:
+async def _fill_valkey(url: str, count: int, make: Make) -> None:
     async with Redis.from_url(url) as client:
         script = await client.script_load(CREATE)
         numbers = iter(range(count))
         while page := list(islice(numbers, _PAGE)):
             pipe = client.pipeline(transaction=False)
-            for one in map(grant, page):
+            for one in map(make, page):
                 fixed = (PREFIX, one.id, one.hash.hex(), "", 0, repr(one.issued_at), "")
-                pipe.evalsha(script, 0, *fixed, "kind", "link", *edited_fields(one))
+                pipe.evalsha(script, 0, *fixed, "kind", str(one.kind), *edited_fields(one))
+                if one.revoked_at is not None:
+                    pipe.hset(f"{PREFIX}grant:{one.id}", mapping={"revoked_at": one.revoked_at, "revoked_reason": ""})
             await pipe.execute()
+        # What was written behind the scripts is found when the shelves are made anew.
+        await client.delete(f"{PREFIX}shelved")
         while (await client.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110 (the server tells nobody)
             await asyncio.sleep(0.1)

@@ -18,12 +18,12 @@ from gateway.stores.codec import (
     check_storable,
     edited_columns,
     grant_of,
-    grant_page,
     storable_id,
 )
+from gateway.stores.lists import Read, page_steps
 from gateway.stores.postgres.database import PostgresDatabase
 from gateway.stores.postgres.feed import add_entries
-from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, page_sql, waiting_sql
+from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, look_sql, read_sql, waiting_sql
 
 __all__ = ["PostgresGrants"]
 
@@ -91,9 +91,21 @@ class PostgresGrants:
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         check_filter(wanted)
-        statement, values = page_sql("$", "gateway_", wanted, cursor, limit)
-        rows = await self._database.read("grants", statement, *values)
-        return grant_page([grant_of(GrantRow(*row)) for row in rows], limit)
+        steps = page_steps(wanted, cursor, limit)
+        try:
+            asked = next(steps)
+            while True:
+                if isinstance(asked, Read):
+                    statement, values = read_sql("$", "gateway_", asked)
+                    rows = await self._database.read("grants", statement, *values)
+                    asked = steps.send([serial for (serial,) in rows])
+                else:
+                    statement, values = look_sql("$", "gateway_", wanted, asked)
+                    rows = await self._database.read("grants", statement, *values)
+                    asked = steps.send([grant_of(GrantRow(*row)) for row in rows])
+        except StopIteration as done:
+            page: GrantPage = done.value
+            return page
 
     async def count(self, target: RevocationTarget) -> int:
         statement, values = count_sql("$", "gateway_", target)

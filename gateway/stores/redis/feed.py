@@ -28,6 +28,7 @@ for place = 5, #ARGV, 3 do
     hits(ARGV[place], ARGV[place + 1], ARGV[place + 2], function(id)
         redis.call('HSET', p .. 'grant:' .. id, 'revoked_at', at, 'revoked_reason', reason)
         redis.call('ZREM', p .. 'waiting', id)
+        put_on_shelves(id)
     end)
 end
 return serials

@@ -22,18 +22,18 @@ from gateway.stores.codec import (
     check_storable,
     document_of,
     grant_of,
-    grant_page,
-    read_cursor,
     storable_id,
 )
+from gateway.stores.lists import Read, page_steps
 from gateway.stores.redis.leases import read_usage
 from gateway.stores.redis.scripts import HITS, INDEX
 from gateway.stores.redis.server import PREFIX, RedisServer
+from gateway.stores.redis.shelves import put_on_shelves, read_shelf
 from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before, wants
 
-__all__ = ["CREATE", "RedisGrants", "edited_fields"]
-
 _BATCH: Final = 200
+_LOOKS: Final = 400
+"""How many grants are looked at for a page: each is fetched whole."""
 
 CREATE: Final = (
     INDEX
@@ -51,6 +51,7 @@ redis.call('HSET', p .. 'grant:' .. id, 'id', id, 'serial', serial, 'version', 1
 redis.call('SET', p .. 'hash:' .. hash, id)
 redis.call('ZADD', p .. 'grants', serial, id)
 each_index(id, 'SADD')
+put_on_shelves(id)
 index_session(id)
 index_waiting(id)
 if idempotency ~= '' then redis.call('SET', p .. 'idempotency:' .. idempotency, id, 'EX', seconds) end
@@ -69,10 +70,12 @@ local holder = redis.call('GET', p .. 'hash:' .. hash)
 if holder and holder ~= id then return -1 end
 redis.call('DEL', p .. 'hash:' .. redis.call('HGET', key, 'hash'))
 each_index(id, 'SREM')
+take_off_shelves(id)
 redis.call('HSET', key, unpack(ARGV, 6))
 redis.call('HINCRBY', key, 'version', 1)
 redis.call('SET', p .. 'hash:' .. hash, id)
 each_index(id, 'SADD')
+put_on_shelves(id)
 index_session(id)
 index_waiting(id)
 add_entry('changed', id, '', now, '', '')
@@ -139,14 +142,32 @@ class RedisGrants:
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         check_filter(wanted)
-        below = "+inf" if cursor is None else f"({int(read_cursor('g', cursor, 1)[0])}"
+        steps = page_steps(wanted, cursor, limit, _LOOKS)
+        names: dict[int, str] = {}
+        await put_on_shelves(self._server)
+        try:
+            asked = next(steps)
+            while True:
+                if isinstance(asked, Read):
+                    read = await read_shelf(self._server, asked)
+                    names |= read
+                    asked = steps.send(list(read))
+                else:
+                    there = [names[serial] for serial in asked.serials]
+                    asked = steps.send(await self._look(wanted, there, asked.most))
+        except StopIteration as done:
+            page: GrantPage = done.value
+            return page
+
+    async def _look(self, wanted: GrantFilter, names: Sequence[str], most: int) -> list[Grant]:
         found: list[Grant] = []
-        async for grant, usage, received in self._newest(below):
-            if wants(wanted, grant, usage, received):
-                found.append(grant)
-            if len(found) > limit:
+        for start in range(0, len(names), _BATCH):
+            async for grant, usage, received in self._all_of(names[start : start + _BATCH]):
+                if wants(wanted, grant, usage, received):
+                    found.append(grant)
+            if len(found) >= most:
                 break
-        return grant_page(found, limit)
+        return found[:most]
 
     async def count(self, target: RevocationTarget) -> int:
         return int(await self._server.run("grants", _COUNT, str(target.kind), target.name, target.prefix))
@@ -186,17 +207,22 @@ class RedisGrants:
                 )
                 if not found:
                     return
-                names = [name.decode() for name, _ in found]
-                pipe = client.pipeline(transaction=False)
-                for name in names:
-                    pipe.hmget(f"{PREFIX}grant:{name}", GrantRow._fields)
-                rows = await pipe.execute()
-                usages = await read_usage(client, [*names, *(name + FILES for name in names)])
-            for name, row in zip(names, rows, strict=True):
-                grant = _grant_from(row)
-                if grant is not None:
-                    yield grant, usages.get(name, UNUSED), usages.get(grant.intake_id, UNUSED)
+            async for one in self._all_of([name.decode() for name, _ in found]):
+                yield one
             below = f"({int(found[-1][1])}"
+
+    async def _all_of(self, names: Sequence[str]) -> AsyncIterator[tuple[Grant, Usage, Usage]]:
+        """Those of these grants that are there, with their counters."""
+        with self._server.reach("grants") as client:
+            pipe = client.pipeline(transaction=False)
+            for name in names:
+                pipe.hmget(f"{PREFIX}grant:{name}", GrantRow._fields)
+            rows = await pipe.execute()
+            usages = await read_usage(client, [*names, *(name + FILES for name in names)])
+        for name, row in zip(names, rows, strict=True):
+            grant = _grant_from(row)
+            if grant is not None:
+                yield grant, usages.get(name, UNUSED), usages.get(grant.intake_id, UNUSED)
 
 
 def edited_fields(grant: Grant) -> list[object]:

@@ -1,10 +1,11 @@
-"""Owns what several scripts of the Redis engine have in common: the indexes of grants, and the feed's entries.
+"""Owns what several scripts of the Redis engine have in common: the indexes and shelves of grants, the feed's entries.
 
 Refuses to own whole scripts, each of which stands beside its caller.
 
 Law: a script reads and writes in one go, so its conditions hold. Every key begins with ARGV[1], which carries a hash
-tag: all of a gateway's keys live on one node. Byte counts are compared as texts, because Lua's numbers lose bytes
-above 2**53.
+tag: all of a gateway's keys live on one node. What the feed names up to the serial in `shelved` is on the shelves of
+`gateway.stores.lists`; an older gateway, which knows of none, leaves that number behind. Byte counts are compared as
+texts, because Lua's numbers lose bytes above 2**53.
 """
 
 from __future__ import annotations
@@ -29,8 +30,53 @@ local function index_waiting(id)
     if grant[1] and grant[1] ~= '' and grant[2] == '' then redis.call('ZADD', p .. 'waiting', grant[1], id)
     else redis.call('ZREM', p .. 'waiting', id) end
 end
+local function has(value) return value ~= nil and value ~= cjson.null end
+local function begins_of(document)
+    local known = document.not_before
+    for _, name in ipairs({'suspended', 'waiting', 'terms', 'groups'}) do
+        if has(document[name]) then known = document[name][#document[name]] end
+    end
+    if has(document.intake) then known = document.intake.begins end
+    return known
+end
+local function each_shelf(id, act)
+    local grant = redis.call('HMGET', p .. 'grant:' .. id, 'kind', 'serial', 'owner', 'bucket', 'root', 'revoked_at',
+        'document')
+    local kind, serial, bucket = grant[1], grant[2], grant[4]
+    if not kind then return end
+    local document = cjson.decode(grant[7])
+    local function shelve(name) act(p .. 'list:' .. name, serial, id) end
+    local function order(name, instant) act(p .. 'list:' .. name, instant, serial .. ':' .. id) end
+    shelve('kind:' .. kind)
+    shelve('owner:' .. grant[3] .. ':' .. kind)
+    if bucket and bucket ~= '' then
+        shelve('bucket:' .. bucket)
+        act(p .. 'list:place:' .. bucket, 0, grant[5] .. '\0' .. serial .. ':' .. id)
+    end
+    if has(document.label) then shelve('label:' .. document.label .. ':' .. kind) end
+    if grant[6] and grant[6] ~= '' then shelve('revoked:' .. kind) end
+    if has(document.suspended) then shelve('suspended:' .. kind) end
+    if has(document.waiting) then
+        shelve('marked:' .. kind)
+        order('lapses', document.waiting[2])
+    end
+    local intake = document.intake or {}
+    if has(document.uses) or has(document.budget) or has(intake.max_files) or has(intake.total_bytes) then
+        shelve('limited:' .. kind)
+    end
+    if has(document.expires_at) then order('ends', document.expires_at) else shelve('endless:' .. kind) end
+    local begins = begins_of(document)
+    if has(begins) then order('begins', begins) end
+end
+local function put_on_shelves(id)
+    each_shelf(id, function(name, score, member) redis.call('ZADD', name, score, member) end)
+end
+local function take_off_shelves(id)
+    each_shelf(id, function(name, _, member) redis.call('ZREM', name, member) end)
+end
 local function forget(id)
     each_index(id, 'SREM')
+    take_off_shelves(id)
     for _, name in ipairs({'sessions', 'waiting', 'grants'}) do redis.call('ZREM', p .. name, id) end
     local hash = redis.call('HGET', p .. 'grant:' .. id, 'hash')
     if hash then redis.call('DEL', p .. 'hash:' .. hash) end
@@ -38,6 +84,9 @@ local function forget(id)
 end
 local function add_entry(kind, name, prefix, at, reason, by)
     local serial = redis.call('INCR', p .. 'serial')
+    if redis.call('GET', p .. 'shelved') == string.format('%.0f', serial - 1) then
+        redis.call('SET', p .. 'shelved', serial)
+    end
     local streams = {'feed'}
     if kind ~= 'issued' and kind ~= 'changed' then streams = {'feed', 'revocations'} end
     for _, stream in ipairs(streams) do

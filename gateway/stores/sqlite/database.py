@@ -71,14 +71,18 @@ class SqliteDatabase:
                 raise error  # noqa: TRY201 (the name is what `map_errors` looks at)
 
     async def scan(self, dependency: Dependency, statement: str, values: Sequence[object]) -> list[Any]:
-        """A read that may walk through every grant: in a thread of its own, so that transfers go on meanwhile."""
+        """The rows of a read that may take long."""
+        return await self.walk(dependency, lambda connection: connection.execute(statement, values).fetchall())
+
+    async def walk(self, dependency: Dependency, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        """What `work` finds: in a thread of its own, so that transfers go on meanwhile."""
         file = self._opened(dependency)
 
-        def walk() -> list[Any]:
+        def run() -> _Answer:
             with map_errors(dependency), closing(file.connect(reader=True)) as connection:
-                return connection.execute(statement, values).fetchall()
+                return work(connection)
 
-        return await asyncio.to_thread(walk)
+        return await asyncio.to_thread(run)
 
     def _opened(self, dependency: Dependency) -> SqliteFile:
         if self._file is None:

@@ -23,10 +23,10 @@ from gateway.stores.codec import (
     check_storable,
     edited_columns,
     grant_of,
-    grant_page,
     storable_id,
 )
-from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, page_sql, waiting_sql
+from gateway.stores.lists import Read, Steps, page_steps
+from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, look_sql, read_sql, waiting_sql
 from gateway.stores.sqlite.database import SqliteDatabase
 from gateway.stores.sqlite.feed import add_entry
 from gateway.stores.sqlite.schema import head_of
@@ -71,9 +71,7 @@ class SqliteGrants:
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         check_filter(wanted)
-        statement, values = page_sql("?", "", wanted, cursor, limit)
-        rows = await self._database.scan("grants", statement, values)
-        return grant_page([grant_of(GrantRow(*row)) for row in rows], limit)
+        return await self._database.walk("grants", lambda tx: _read_page(tx, wanted, page_steps(wanted, cursor, limit)))
 
     async def count(self, target: RevocationTarget) -> int:
         statement, values = count_sql("?", "", target)
@@ -95,6 +93,20 @@ class SqliteGrants:
     def _read(self, statement: str, *values: object) -> Grant | None:
         rows = self._database.read("grants", statement, values)
         return grant_of(GrantRow(*rows[0])) if rows else None
+
+
+def _read_page(tx: Connection, wanted: GrantFilter, steps: Steps) -> GrantPage:
+    try:
+        asked = next(steps)
+        while True:
+            if isinstance(asked, Read):
+                asked = steps.send([serial for (serial,) in tx.execute(*read_sql("?", "", asked))])
+            else:
+                rows = tx.execute(*look_sql("?", "", wanted, asked))
+                asked = steps.send([grant_of(GrantRow(*row)) for row in rows])
+    except StopIteration as done:
+        page: GrantPage = done.value
+        return page
 
 
 def insert_grant(tx: Connection, grant: Grant, idempotency: str | None, now: float) -> Grant:

@@ -21,7 +21,7 @@ def test_look_ups_use_an_index(tx: sqlite3.Connection) -> None:
     for statement in (
         "SELECT * FROM grants AS g WHERE g.head = 1 AND g.hash = ?",
         "SELECT * FROM grants AS g WHERE g.id = ?",
-        "SELECT * FROM grants AS g WHERE g.owner = ? ORDER BY g.serial DESC LIMIT 9",
+        "SELECT * FROM grants AS g WHERE g.owner = ? AND g.kind = 'link' ORDER BY g.serial DESC LIMIT 9",
         "SELECT * FROM feed WHERE serial > ? ORDER BY serial LIMIT 9",
         "SELECT * FROM feed WHERE revokes = 1 AND serial > ? ORDER BY serial LIMIT 9",
         "SELECT moved FROM leases WHERE grant_id = ? AND key = '' AND expires_at > 0 AND kept = 1",
