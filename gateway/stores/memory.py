@@ -13,7 +13,6 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
-from itertools import islice
 from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage, GrantState
@@ -27,7 +26,8 @@ from gateway.core.values import dataclass
 from gateway.stores.codec import check_filter, check_storable, check_targets, read_cursor, write_cursor
 from gateway.stores.engine import Engine
 from gateway.stores.limits import MemoryLimits
-from gateway.stores.lists import Read, page_steps
+from gateway.stores.lists import page_steps
+from gateway.stores.memory_shelves import MemoryShelves
 from gateway.stores.notifier import Notifier
 from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before, hit, lapsed_session, wants
 
@@ -49,59 +49,6 @@ def open_memory(*, clock: Callable[[], float] = time.time) -> Engine:
         probe=tables.probe,
         close=tables.close,
     )
-
-
-class MemoryShelves:
-    """The indexes of `gateway.stores.lists` that are ordered by serial: the others are not kept here."""
-
-    def __init__(self, grants: Mapping[str, Grant]) -> None:
-        self._grants = grants
-        self._shelves: dict[tuple[str, ...], list[str]] = {}
-        for grant in grants.values():
-            self.move(None, grant)
-
-    def move(self, before: Grant | None, after: Grant) -> None:
-        """From where it was to where it is now."""
-        old, new = set() if before is None else _shelves_of(before), _shelves_of(after)
-        for name in new - old:
-            shelf = self._shelves.setdefault(name, [])
-            shelf.insert(self._place(shelf, after.serial), after.id)
-        for name in old - new:
-            shelf = self._shelves[name]
-            del shelf[self._place(shelf, after.serial) - 1]
-
-    def read(self, asked: Read) -> Mapping[int, Grant] | None:
-        """The grants of a range by their serials, None where that index is not kept."""
-        part = asked.range
-        if not part.by_serial:
-            return None
-        shelf = self._shelves.get((part.shelf, *part.values), [])
-        end = len(shelf) if asked.below is None else self._place(shelf, asked.below - 1)
-        found = (self._grants[name] for name in shelf[max(0, end - asked.most) : end])
-        return {grant.serial: grant for grant in found}
-
-    def _place(self, shelf: list[str], serial: int) -> int:
-        """Behind all up to this serial."""
-        if not shelf or self._grants[shelf[-1]].serial <= serial:
-            return len(shelf)
-        return bisect_right(shelf, serial, key=lambda name: self._grants[name].serial)
-
-
-def _shelves_of(grant: Grant) -> set[tuple[str, ...]]:
-    marks = {
-        "revoked": grant.revoked_at is not None,
-        "suspended": grant.suspended_at is not None,
-        "marked": grant.waiting is not None,
-        "limited": grant.uses is not None or grant.budget is not None or grant.intake.counted,
-        "endless": grant.expires_at is None,
-    }
-    found: set[tuple[str, ...]] = {(name, grant.kind) for name, marked in marks.items() if marked}
-    found |= {("kind", grant.kind), ("owner", str(grant.owner), grant.kind)}
-    if grant.label is not None:
-        found.add(("label", grant.label, grant.kind))
-    if grant.scope is not None:
-        found.add(("bucket", grant.scope.bucket))
-    return found
 
 
 class MemoryTables:
@@ -201,25 +148,12 @@ class MemoryGrants:
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         check_filter(wanted)
-        steps = page_steps(wanted, cursor, limit)
-        there: dict[int, Grant] = {}
-        try:
-            asked = next(steps)
-            while True:
-                if isinstance(asked, Read):
-                    read = self._tables.shelves.read(asked)
-                    there |= read or {}
-                    asked = steps.send(None if read is None else list(read))
-                else:
-                    looked_at = (there[serial] for serial in asked.serials)
-                    asked = steps.send(list(islice(filter(self._fits(wanted), looked_at), asked.most)))
-        except StopIteration as done:
-            page: GrantPage = done.value
-            return page
-
-    def _fits(self, wanted: GrantFilter) -> Callable[[Grant], bool]:
         used = self._tables.usage
-        return lambda grant: wants(wanted, grant, used.get(grant.id, _UNUSED), used.get(grant.intake_id, _UNUSED))
+
+        def fits(grant: Grant) -> bool:
+            return wants(wanted, grant, used.get(grant.id, _UNUSED), used.get(grant.intake_id, _UNUSED))
+
+        return self._tables.shelves.page(page_steps(wanted, cursor, limit), fits)
 
     async def count(self, target: RevocationTarget) -> int:
         return sum(grant.revoked_at is None and hit(grant, target) for grant in self._tables.grants.values())
