@@ -18,14 +18,7 @@ from gateway.core.names import backend_name_fault, bucket_name_fault
 from gateway.core.reasons import SettingsError
 from gateway.core.values import dataclass
 from gateway.settings.faults import describe_errors, did_you_mean
-from gateway.settings.grammar import (
-    SECTIONS,
-    BackendEntry,
-    BucketEntry,
-    ExampleEntry,
-    LimitEntry,
-    RuleEntry,
-)
+from gateway.settings.grammar import SECTIONS, BackendEntry, BucketEntry, ExampleEntry, LimitEntry, RuleEntry
 from gateway.settings.references import References
 from gateway.settings.source import Document, NodePath, Plain, read_document
 

@@ -5,16 +5,14 @@ Refuses to own who may sign in (`gateway.settings.identity`, `control.tokens`) a
 
 from __future__ import annotations
 
-from pydantic import BaseModel, model_validator
+from pydantic import model_validator
 
 from gateway.schema.quantities import Duration
-from gateway.settings.entry import ENTRY
+from gateway.settings.entry import Section
 
 
-class ConsoleSettings(BaseModel):
+class ConsoleSettings(Section):
     """The pages below `/ui/` on the control listener."""
-
-    model_config = ENTRY
 
     enabled: bool = True
     """False answers 404 there."""

@@ -5,12 +5,15 @@ Refuses to own which keys there are (`gateway.settings.model`, `gateway.settings
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-ENTRY: Final = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
-"""Unknown keys are errors and nothing changes afterwards. A part is made with its whole, and not by itself as well."""
+
+class Section(BaseModel):
+    """A section of a file, or an entry of one. Unknown keys are errors, and nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
 
 def one_or_more(kind: Any) -> BeforeValidator:

@@ -29,7 +29,7 @@ from gateway.schema.names import Folder, MemberPattern, Region, StoredBucket, Wh
 from gateway.schema.quantities import ByteRate, ByteSize, Count, Duration, Instant, RequestRate, Uses
 from gateway.schema.texts import Group, HeaderName, MediaType, Note, Text
 from gateway.settings.conditions import Condition
-from gateway.settings.entry import ENTRY, one_or_more
+from gateway.settings.entry import Section, one_or_more
 from gateway.settings.faults import did_you_mean
 from gateway.settings.files import Authorities
 from gateway.settings.references import BackendRef, ExamplePlace, MemberPatterns, Patterns, ProfileRef
@@ -53,10 +53,8 @@ def _require_link_action(action: Action) -> Action:
 LinkAction = Annotated[Action, AfterValidator(_require_link_action)]
 
 
-class CredentialsEntry(BaseModel):
+class CredentialsEntry(Section):
     """How a backend is signed for. Exactly one way."""
-
-    model_config = ENTRY
 
     chain: StrictBool = False
     """Look in the environment, the shared files, web identity, and the container and instance endpoints."""
@@ -78,10 +76,8 @@ class CredentialsEntry(BaseModel):
         return self
 
 
-class CapabilitiesEntry(BaseModel):
+class CapabilitiesEntry(Section):
     """Corrections to what the profile says the store can do."""
-
-    model_config = ENTRY
 
     add: tuple[Capability, ...] = ()
     remove: tuple[Capability, ...] = ()
@@ -93,10 +89,8 @@ class CapabilitiesEntry(BaseModel):
         return self
 
 
-class BackendEntry(BaseModel):
+class BackendEntry(Section):
     """One upstream store."""
-
-    model_config = ENTRY
 
     profile: ProfileRef
     """The kind of store; `gateway doctor` lists them."""
@@ -129,10 +123,8 @@ def _require_least(size: int, least: int) -> int:
 Method = Literal["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"]
 
 
-class CorsEntry(BaseModel):
+class CorsEntry(Section):
     """Which web pages may talk to a bucket. Credentials are never allowed."""
-
-    model_config = ENTRY
 
     origins: Annotated[tuple[Origin, ...], one_or_more(Origin), Field(min_length=1)]
     methods: Annotated[tuple[Method, ...], one_or_more(Method), Field(min_length=1)] = (
@@ -144,10 +136,8 @@ class CorsEntry(BaseModel):
     max_age: Duration = 600.0
 
 
-class BucketEntry(BaseModel):
+class BucketEntry(Section):
     """The gateway's own name for a place."""
-
-    model_config = ENTRY
 
     backend: BackendRef
     bucket: StoredBucket | None = None
@@ -158,10 +148,8 @@ class BucketEntry(BaseModel):
     delivery: Literal["stream", "redirect"] = "stream"
 
 
-class LinksEntry(BaseModel):
+class LinksEntry(Section):
     """What links made under a share rule may be."""
-
-    model_config = ENTRY
 
     actions: Annotated[tuple[LinkAction, ...], one_or_more(LinkAction), Field(min_length=1)] = (Action.READ,)
     max_expires: Duration | None = None
@@ -176,10 +164,8 @@ class LinksEntry(BaseModel):
     """Whether they give S3 credentials to whoever may use them."""
 
 
-class KeysEntry(BaseModel):
+class KeysEntry(Section):
     """What a key has to be for the rule to count for it."""
-
-    model_config = ENTRY
 
     max_expires: Duration | None = None
     max_uses: Uses | None = None
@@ -188,10 +174,8 @@ class KeysEntry(BaseModel):
     """It names the buckets that it is for."""
 
 
-class ApprovalEntry(BaseModel):
+class ApprovalEntry(Section):
     """Somebody else has to release a link or a key before the rule counts for it."""
-
-    model_config = ENTRY
 
     by: MemberPatterns
     """Who may, beside the admins; never who owns it, made it or asked for more."""
@@ -208,10 +192,8 @@ class ApprovalEntry(BaseModel):
 Version = Literal["v2", "v4"]
 
 
-class RuleEntry(BaseModel):
+class RuleEntry(Section):
     """One rule. Nothing is allowed unless a rule says so; a deny rule wins over every allow rule."""
-
-    model_config = ENTRY
 
     name: Text
     who: MemberPatterns
@@ -261,10 +243,8 @@ class RuleEntry(BaseModel):
             yield "`approval` is asked for links and keys: keys are apps', and without share it lets nobody make links"
 
 
-class LimitEntry(BaseModel):
+class LimitEntry(Section):
     """A limit for everybody whom `who` matches; `per` says who shares one count."""
-
-    model_config = ENTRY
 
     who: MemberPattern
     per: Literal["principal", "address", "link"] = "principal"
@@ -298,10 +278,8 @@ def _parse_operation(value: object) -> Operation | Action:
 Doing = Annotated[Operation | Action, PlainValidator(_parse_operation), WithJsonSchema({"enum": list(_DOINGS)})]
 
 
-class ExampleEntry(BaseModel):
+class ExampleEntry(Section):
     """An attempt and the decision it must get."""
-
-    model_config = ENTRY
 
     who: Who
     do: Doing
@@ -325,10 +303,8 @@ class ExampleEntry(BaseModel):
         return self
 
 
-class PolicyFile(BaseModel):
+class PolicyFile(Section):
     """One file of the policies directory; all files together are one policy."""
-
-    model_config = ENTRY
 
     backends: dict[str, BackendEntry] = {}
     buckets: dict[str, BucketEntry] = {}

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
 from gateway.core.identity import ALGORITHMS, IdentityRules, ProxyRules, PublicClient, Role, SignIn, UserRules
 from gateway.core.pattern import NamePattern
 from gateway.schema.names import App
 from gateway.schema.texts import Text
-from gateway.settings.entry import ENTRY, one_or_more
+from gateway.settings.entry import Section, one_or_more
 from gateway.settings.files import Authorities, require_file
 from gateway.settings.proxies import Proxy, expand_networks
 from gateway.settings.secret import SecretRef
@@ -101,10 +101,8 @@ StaffPatterns = Annotated[tuple[StaffPattern, ...], one_or_more(StaffPattern)]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"]
 
 
-class ProxyUserSettings(BaseModel):
+class ProxyUserSettings(Section):
     """A front proxy that signs people in says who they are: they act as `user:NAME`, without another credential."""
-
-    model_config = ENTRY
 
     header: HeaderName
     """Its value is the user's name. The proxy has to take it out of what callers send."""
@@ -126,10 +124,8 @@ class ProxyUserSettings(BaseModel):
         return ProxyRules(self.header, self.groups_header, expand_networks(self.networks), "unix" in self.networks)
 
 
-class RoleSettings(BaseModel):
+class RoleSettings(Section):
     """Which users and groups are more than owners of their own."""
-
-    model_config = ENTRY
 
     admin: StaffPatterns = ()
     """They see and change everything."""
@@ -137,20 +133,16 @@ class RoleSettings(BaseModel):
     """They see everything and change nothing."""
 
 
-class IdentityRole(BaseModel):
+class IdentityRole(Section):
     """A role that a workload may ask for."""
-
-    model_config = ENTRY
 
     app: App
     subjects: Annotated[tuple[Subject, ...], one_or_more(Subject), Field(min_length=1)]
     """The `sub` of the tokens that may take it; `system:serviceaccount:billing:*` is everybody in a namespace."""
 
 
-class IdentityUsers(BaseModel):
+class IdentityUsers(Section):
     """People who show an issuer's token as their bearer token: they act as `user:NAME`."""
-
-    model_config = ENTRY
 
     name: Claim = "email"
     """The claim that is the user's name. `email` counts only together with `email_verified: true`."""
@@ -164,11 +156,9 @@ class IdentityUsers(BaseModel):
         return UserRules(self.name, self.groups, self.admit)
 
 
-class CliClientSettings(BaseModel):
+class CliClientSettings(Section):
     """The command line signs people in at this issuer (`gateway login`): with PKCE through a browser of theirs, back to
     `http://127.0.0.1:PORT/callback` at any port, or by a device code."""
-
-    model_config = ENTRY
 
     client_id: Text
     """A public client: it has no secret, and everybody may know it."""
@@ -176,10 +166,8 @@ class CliClientSettings(BaseModel):
     """What is asked for; `offline_access` beside them has many issuers let a sign-in be renewed."""
 
 
-class SignInSettings(BaseModel):
+class SignInSettings(Section):
     """The console signs people in at this issuer: authorization code flow with PKCE, back to `/ui/callback`."""
-
-    model_config = ENTRY
 
     client_id: Text | None = None
     """Left out, it is the audience."""
@@ -190,10 +178,8 @@ class SignInSettings(BaseModel):
     """What the button says the issuer is called; left out, its host."""
 
 
-class IdentitySettings(BaseModel):
+class IdentitySettings(Section):
     """An issuer of OpenID Connect: of the tokens of workloads (AssumeRoleWithWebIdentity), of people, or of both."""
-
-    model_config = ENTRY
 
     issuer: Annotated[str, AfterValidator(_check_issuer)]
     """The tokens' `iss`, letter by letter."""

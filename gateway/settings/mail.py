@@ -13,13 +13,13 @@ from ipaddress import ip_address
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
 
 from gateway.core.mail import MailHook, MailServer, Security, check_address
 from gateway.core.names import is_shown
 from gateway.schema.addresses import HostName
 from gateway.schema.quantities import Duration
-from gateway.settings.entry import ENTRY
+from gateway.settings.entry import Section
 from gateway.settings.files import Authorities
 from gateway.settings.secret import SecretRef
 
@@ -88,10 +88,8 @@ Host = Annotated[str, PlainValidator(_parse_host), WithJsonSchema({"type": "stri
 Wait = Annotated[Duration, AfterValidator(_check_wait)]
 
 
-class SmtpSettings(BaseModel):
+class SmtpSettings(Section):
     """An SMTP server that takes mails for everybody (a relay, or a submission server with a login)."""
-
-    model_config = ENTRY
 
     host: Host
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
@@ -139,10 +137,8 @@ class SmtpSettings(BaseModel):
         )
 
 
-class HookSettings(BaseModel):
+class HookSettings(Section):
     """A program of yours that sends mails: it is posted each one as JSON, signed as Standard Webhooks has it."""
-
-    model_config = ENTRY
 
     url: Annotated[str, AfterValidator(_check_hook)]
     secret: SecretRef
@@ -172,10 +168,8 @@ class HookSettings(BaseModel):
         )
 
 
-class MailSettings(BaseModel):
+class MailSettings(Section):
     """How mails are sent: by an SMTP server, or by a program of yours. Without one of the two, none is."""
-
-    model_config = ENTRY
 
     smtp: SmtpSettings | None = None
     webhook: HookSettings | None = None

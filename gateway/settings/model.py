@@ -8,11 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from gateway.core.attempt import Principal
 from gateway.core.duty import AdminTerms, Duty
@@ -23,7 +19,7 @@ from gateway.schema.addresses import BaseUrl, HostName, ListenAddress, PathUrl
 from gateway.schema.names import ActorName, App
 from gateway.schema.quantities import ByteRate, Count, Duration, DurationOrNone, End, Instant
 from gateway.settings.console import ConsoleSettings
-from gateway.settings.entry import ENTRY, one_or_more, one_or_more_sections, written_as
+from gateway.settings.entry import Section, one_or_more, one_or_more_sections, written_as
 from gateway.settings.files import Directory, FilePath
 from gateway.settings.identity import IdentitySettings, ProxyUserSettings, RoleSettings
 from gateway.settings.mail import MailSettings
@@ -35,10 +31,8 @@ from gateway.settings.sharing import SharingSettings
 from gateway.settings.state import StateField
 
 
-class TlsFiles(BaseModel):
+class TlsFiles(Section):
     """A listener's certificate chain and private key, PEM. Relative paths start at the settings file."""
-
-    model_config = ENTRY
 
     cert: FilePath
     key: FilePath
@@ -48,10 +42,8 @@ UnsignedType = Literal["accept", "refuse"]
 Version = Literal["v2", "v4"]
 
 
-class TrustedListener(BaseModel):
+class TrustedListener(Section):
     """A listener whose unsigned requests act as one app. Loopback or Unix socket only."""
-
-    model_config = ENTRY
 
     listen: ListenAddress
     app: App
@@ -67,10 +59,8 @@ class TrustedListener(BaseModel):
         return self
 
 
-class DataSettings(BaseModel):
+class DataSettings(Section):
     """The data plane: where links and S3 requests arrive."""
-
-    model_config = ENTRY
 
     listen: ListenAddress = ListenAddress("127.0.0.1", 8080)
     public_url: BaseUrl = ""
@@ -139,10 +129,8 @@ def _guess_public_url(listen: object, scheme: str) -> str:
     return f"{scheme}://{address}"
 
 
-class NamedToken(BaseModel):
+class NamedToken(Section):
     """A bearer token of the control API, and who shows it."""
-
-    model_config = ENTRY
 
     name: ActorName
     secret: SecretRef
@@ -183,19 +171,15 @@ class SidecarToken(NamedToken):
     serves: PrincipalPatterns = (NamePattern.parse("*"),)
 
 
-class AppCredential(BaseModel):
+class AppCredential(Section):
     """Who asks the container-credentials endpoint with this token gets short-lived keys of the app."""
-
-    model_config = ENTRY
 
     app: App
     token: SecretRef
 
 
-class ControlSettings(BaseModel):
+class ControlSettings(Section):
     """The control plane: the API, the pages, health and metrics."""
-
-    model_config = ENTRY
 
     listen: ListenAddress = ListenAddress("127.0.0.1", 8081)
     public_url: PathUrl | None = None
@@ -243,10 +227,8 @@ class ControlSettings(BaseModel):
         return {sidecar.name: sidecar.serves for sidecar in self.sidecars}
 
 
-class FailSettings(BaseModel):
+class FailSettings(Section):
     """What happens to requests while a part is down: `closed` refuses with 503, `open` goes on and says so."""
-
-    model_config = ENTRY
 
     grants: Literal["closed"] = "closed"
     revocations: Literal["closed"] = "closed"
@@ -257,20 +239,16 @@ class FailSettings(BaseModel):
         return FailPosture(self.grants, self.revocations, self.limits, self.audit)
 
 
-class LogSettings(BaseModel):
+class LogSettings(Section):
     """Log lines go to standard output. `addresses` says how much of a caller's address they show."""
-
-    model_config = ENTRY
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console", "ecs"] = "json"
     addresses: Literal["full", "short", "none"] = "full"
 
 
-class Deadlines(BaseModel):
+class Deadlines(Section):
     """How long things may take, in seconds; `min_rate` is in bytes per second."""
-
-    model_config = ENTRY
 
     headers: Duration = 10.0
     """From a connection's first byte to the end of a request's headers."""
@@ -286,18 +264,14 @@ class Deadlines(BaseModel):
     """For transfers in work after that."""
 
 
-class RecordSettings(BaseModel):
+class RecordSettings(Section):
     """How long accounting records are kept. Audit events are kept for good."""
-
-    model_config = ENTRY
 
     keep: Duration = 30 * 86400.0
 
 
-class Settings(BaseModel):
+class Settings(Section):
     """One immutable snapshot of gateway.yaml and its overrides."""
-
-    model_config = ENTRY
 
     data: DataSettings
     control: ControlSettings = ControlSettings()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 
 from gateway.core.issued import LONGEST_SESSION
 from gateway.core.session_role import SessionRole
 from gateway.schema.names import App
 from gateway.schema.quantities import Duration
-from gateway.settings.entry import ENTRY
+from gateway.settings.entry import Section
 from gateway.settings.references import PrincipalPatterns
 
 _SHORTEST_MAXIMUM = 3600.0
@@ -29,10 +29,8 @@ def _check_duration(value: float) -> float:
 RoleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]{1,64}$")]
 
 
-class AssumableRole(BaseModel):
+class AssumableRole(Section):
     """A role: the app that it stands for, and whose keys may ask for it (AssumeRole)."""
-
-    model_config = ENTRY
 
     app: App
     who: PrincipalPatterns

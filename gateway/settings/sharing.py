@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
 from gateway.pages.assets import PICTURES, Asset
 from gateway.pages.branding import ACCENT, Branding, lighten_for_dark
 from gateway.pages.languages import SOURCE, languages
-from gateway.settings.entry import ENTRY
+from gateway.settings.entry import Section
 from gateway.settings.files import require_file
 
 _LARGEST_LOGO: Final = 256 * 1024
@@ -43,10 +43,8 @@ LanguageCode = Annotated[
 ]
 
 
-class BrandingSettings(BaseModel):
+class BrandingSettings(Section):
     """Whose pages these are, and how they look."""
-
-    model_config = ENTRY
 
     name: Annotated[str, Field(max_length=100)] = ""
     """Stands on each page, and in its title."""
@@ -94,9 +92,7 @@ def _dark_twin(accent: str) -> str:
         return Branding().accent_dark
 
 
-class SharingSettings(BaseModel):
+class SharingSettings(Section):
     """How links look to those who get them."""
-
-    model_config = ENTRY
 
     branding: BrandingSettings = BrandingSettings()

@@ -10,19 +10,11 @@ from dataclasses import field
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    Field,
-    PlainValidator,
-    StrictBool,
-    ValidationInfo,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, PlainValidator, StrictBool, ValidationInfo, WithJsonSchema, model_validator
 
 from gateway.core.values import dataclass
 from gateway.schema.quantities import Duration, DurationOrNone
-from gateway.settings.entry import ENTRY, written_as
+from gateway.settings.entry import Section, written_as
 from gateway.settings.files import LaterFile
 from gateway.settings.secret import SecretReader, SecretRef, is_reference
 
@@ -89,10 +81,8 @@ def _same_as_grants(validated: dict[str, Any]) -> StateUrl:
     return found
 
 
-class ListSettings(BaseModel):
+class ListSettings(Section):
     """A file in which another gateway's revocations are listed, in the form of `GET /v1/revocations`."""
-
-    model_config = ENTRY
 
     file: LaterFile
     """Watched, and read again when it changes. Relative paths start at the settings file."""
@@ -106,10 +96,8 @@ class ListSettings(BaseModel):
         return self
 
 
-class SealingKey(BaseModel):
+class SealingKey(Section):
     """A key under which secrets are stored, known by its number for good."""
-
-    model_config = ENTRY
 
     id: Annotated[int, Field(strict=True, ge=1, le=65535)]
     """Another key has another number, also after this one is gone."""
@@ -125,10 +113,8 @@ class SealingKey(BaseModel):
         return self
 
 
-class StateSettings(BaseModel):
+class StateSettings(Section):
     """Where state is kept. `limits` and `records` go where the grants are unless they say otherwise."""
-
-    model_config = ENTRY
 
     grants: _Url
     """Grants, uses, keys and revocations: what must never be lost."""

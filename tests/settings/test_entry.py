@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from gateway.settings.entry import ENTRY, one_or_more, written_as
+from gateway.settings.entry import Section, one_or_more, written_as
 
 
-class _Entry(BaseModel):
-    model_config = ENTRY
-
+class _Entry(Section):
     names: Annotated[tuple[str, ...], one_or_more(str)] = ()
     short: Annotated[int, written_as(int | str)] = 0
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, ValidationError
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, ValidationError
 from pydantic_core import PydanticCustomError
 
-from gateway.settings.entry import ENTRY
+from gateway.settings.entry import Section
 from gateway.settings.faults import INSIDE_TEXT, describe_errors, did_you_mean, sort_faults
 from gateway.settings.source import parse_document
 
@@ -19,14 +19,12 @@ def _never(value: str) -> str:
     raise ValueError("is never right")
 
 
-class Inner(BaseModel):
-    model_config = ENTRY
+class Inner(Section):
     name: Annotated[str, Field(min_length=1, max_length=3)] = "x"
     region: str = "x"
 
 
-class Outer(BaseModel):
-    model_config = ENTRY
+class Outer(Section):
     count: Annotated[StrictInt, Field(ge=1, le=9)] = 1
     flag: StrictBool = True
     word: Literal["path", "virtual"] = "path"

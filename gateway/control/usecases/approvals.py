@@ -14,13 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from gateway.control.caller import Admitted
-from gateway.control.usecases.grants import (
-    CountedGrant,
-    GrantUseCases,
-    require,
-    require_unrevoked,
-    waits_under,
-)
+from gateway.control.usecases.grants import CountedGrant, GrantUseCases, require, require_unrevoked, waits_under
 from gateway.control.usecases.release import approving, ask_approval, is_shown
 from gateway.control.usecases.revocations import Revocations
 from gateway.core.approval import Approval, Waiting
