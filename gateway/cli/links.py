@@ -13,6 +13,7 @@ import click
 
 from gateway.cli.client import Control, control, escape_segment
 from gateway.cli.credentials import credentials
+from gateway.cli.open_link import open_link
 from gateway.cli.options import build_members, link_options, read_password
 from gateway.cli.output import (
     fail,
@@ -44,6 +45,7 @@ def link() -> None:
 
 link.add_command(credentials)
 link.add_command(download)
+link.add_command(open_link)
 link.add_command(qr)
 
 

@@ -54,7 +54,12 @@ def read_object(name: str) -> dict[str, Any]:
 
 
 def write_object(name: str, value: dict[str, Any]) -> None:
-    """Replace a file of the folder, which is made where it is missing.
+    """Replace a file of the folder by this object. Raises as `write_text`."""
+    write_text(name, json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def write_text(name: str, text: str) -> Path:
+    """Replace a file of the folder, which is made where it is missing; where it is.
 
     Raises:
         click.exceptions.Exit: it cannot be written.
@@ -66,13 +71,14 @@ def write_object(name: str, value: dict[str, Any]) -> None:
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(value, file, ensure_ascii=False, indent=2)
+                file.write(text)
             beside.replace(path)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror or error}.", Exit.USAGE)
+    return path
 
 
 def remove(name: str) -> bool:

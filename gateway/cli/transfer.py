@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NoReturn
 from urllib.parse import unquote, urlsplit
@@ -84,27 +85,28 @@ def download(url: str, output: str | None, *, force: bool, wants_password: bool,
     if output == "-" and as_json:
         raise click.UsageError("Standard output takes the bytes or the document of --json, not both.")
     word = ask_password() if wants_password else None
-    source = _LinkClient(url, word)
+    source = LinkClient(url, word)
     if output == "-":
-        _Download(source, sys.stdout.buffer, "stdout").run()
+        Download(source, sys.stdout.buffer, "stdout").run()
         return
     path = Path(output) if output is not None else Path(source.name())
     if path.exists() and not force:
         fail(f"{path} is there already: --force replaces it, -o names another.")
-    _save(source, path)
+    save_download(source, path)
     if as_json:
         print_json({"file": str(path), "bytes": path.stat().st_size})
     else:
         say(f"saved {path}")
 
 
-def _save(source: _LinkClient, path: Path) -> None:
+def save_download(source: LinkClient, path: Path) -> None:
+    """The body into a file, which has its name when it is whole. Raises as `Download.run`."""
     part = path.with_name(path.name + ".part")
     note = path.with_name(path.name + ".part.etag")
     tag = note.read_text() if part.exists() and note.exists() else None
     with part.open("r+b" if tag else "wb") as file:
         offset = file.seek(0, os.SEEK_END)
-        _Download(source, file, path.name, offset=offset, tag=tag, note=note).run()
+        Download(source, file, path.name, offset=offset, tag=tag, note=note).run()
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
@@ -112,22 +114,26 @@ def _save(source: _LinkClient, path: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _LinkClient:
-    """One link as a client sees it."""
+class LinkClient:
+    """One link as a client sees it. `shown` are headers that go with each request."""
 
     url: str
     password: str | None
+    shown: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
-    def open(self, method: str, headers: dict[str, str]) -> tuple[HTTPConnection, HTTPResponse]:
-        """Send a request without a body. Raises OSError or HTTPException when no answer comes."""
+    def open(
+        self, method: str, headers: dict[str, str], body: bytes | None = None
+    ) -> tuple[HTTPConnection, HTTPResponse]:
+        """Send a request. Raises OSError or HTTPException when no answer comes."""
         parts = urlsplit(self.url)
-        wanted = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _AGENT, **headers}
+        wanted = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _AGENT, **dict(self.shown), **headers}
         if self.password is not None:
             from base64 import b64encode
 
             wanted["Authorization"] = "Basic " + b64encode(f":{self.password}".encode()).decode()
         connection = connect(self.url, _TIMEOUT)
-        connection.request(method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=wanted)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request(method, target, body, wanted)
         return connection, connection.getresponse()
 
     def name(self) -> str:
@@ -156,7 +162,7 @@ def _parse_disposition(header: str) -> str:
     return message.get_filename("") if header else ""
 
 
-class _Download:
+class Download:
     """One body into one file, over as many connections as it takes.
 
     `tag` is the entity tag that the first `offset` bytes belong to, and `note` is where it is kept for a later run.
@@ -165,7 +171,7 @@ class _Download:
 
     def __init__(
         self,
-        source: _LinkClient,
+        source: LinkClient,
         file: IO[bytes],
         label: str,
         *,

@@ -17,6 +17,7 @@ from gateway.core.reasons import DependencyDown, Reason, Refused, SettingsError,
 CONTRACT = {
     "link": {
         "create",
+        "open",
         "ls",
         "show",
         "edit",

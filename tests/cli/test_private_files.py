@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 import pytest
 
-from gateway.cli import private_files
 from gateway.cli.private_files import config_folder, locked, read_object, remove, write_object
 
 
@@ -89,7 +88,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(config, capsys):
 def test_nothing_of_a_failed_write_is_left(config, monkeypatch):
     """The old file stands, and no other beside it."""
     write_object("a.json", {"old": True})
-    monkeypatch.setattr(private_files.json, "dump", lambda *_, **__: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(click.exceptions.Exit):
         write_object("a.json", {"new": True})
     assert {"old": True} == read_object("a.json")

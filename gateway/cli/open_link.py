@@ -1,0 +1,224 @@
+"""Owns `gateway link open`: everything that a link asks of a person before it opens, asked in a terminal.
+
+Refuses to own moving the bytes (`gateway.cli.transfer`), what a link asks for (the data listener's), and the files that
+are kept (`gateway.cli.private_files`).
+
+Laws: a pass goes to the link for which it was had, and to no other. Neither a pass nor a password is an argument of any
+command, printed, or in an address.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import click
+
+from gateway.cli.options import ask_password
+from gateway.cli.output import Exit, fail, fail_with_problem, json_option, print_json, say
+from gateway.cli.private_files import read_object, write_object, write_text
+from gateway.cli.transfer import Download, LinkClient, save_download
+from gateway.cli.values import find_token
+from gateway.core.units import instant
+
+_TIMEOUT: Final = 30.0
+_LONGEST: Final = 64 * 1024
+_MOST_QUESTIONS: Final = 8
+_TRIES: Final = 5
+"""Of one code, as the gateway counts them."""
+
+_MARGIN: Final = 60.0
+"""Seconds before its end from which on a pass is not relied on."""
+
+_BY: Final = re.compile(r'\bby="([a-z]+)"')
+
+
+@click.command("open")
+@click.argument("url", metavar="URL")
+@click.option("--out", metavar="FILE", help="Download to this file; - is standard output.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--email", metavar="ADDRESS", help="Yours, if the link asks who you are; asked for unless given.")
+@click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Its first line is the link's password; asked for unless given.",
+)
+@click.option("--accept-terms", is_flag=True, help="Accept the link's terms, which its page shows.")
+@json_option
+def open_link(
+    url: str,
+    *,
+    out: str | None,
+    force: bool,
+    email: str | None,
+    password_file: Path | None,
+    accept_terms: bool,
+    as_json: bool,
+) -> None:
+    """Open a link as a person does: with your address and the code that is sent there, its password, its terms.
+
+    With --out, download what it is for; a download that broke goes on. Without, print how curl gets it. Who you proved
+    to be is remembered for this link until that ends.
+
+    \b
+    gateway link open URL --email ann@example.com --out report.pdf
+    """
+    if find_token(url) is None or "/" not in url:
+        raise click.UsageError("This takes the link's URL, which was shown when it was made.")
+    if out == "-" and as_json:
+        raise click.UsageError("Standard output takes the bytes or the document of --json, not both.")
+    if out not in {None, "-"} and Path(out or "").exists() and not force:
+        fail(f"{out} is there already: --force replaces it, --out names another.")
+    password = None
+    if password_file is not None:
+        password = password_file.read_text().partition("\n")[0].rstrip("\r")
+    visitor = _Visitor(url, email, password, accepts=accept_terms)
+    visitor.enter()
+    if out is None:
+        visitor.explain(as_json=as_json)
+    elif out == "-":
+        Download(visitor.client(), sys.stdout.buffer, "stdout").run()
+    else:
+        save_download(visitor.client(), Path(out))
+        if as_json:
+            print_json({"file": out, "bytes": Path(out).stat().st_size})
+        else:
+            say(f"saved {out}")
+
+
+class _Visitor:
+    """Somebody before a link, with what they have shown so far."""
+
+    def __init__(self, url: str, email: str | None, password: str | None, *, accepts: bool) -> None:
+        self._url = url
+        self._email = email
+        self._password = password
+        self._given_password = password is not None
+        self._accepts = accepts
+        parts = urlsplit(url)
+        mark = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.partition('/s/')[0]} {find_token(url)}"
+        self._name = f"passes/{sha256(mark.encode()).hexdigest()[:32]}"
+        kept = read_object(f"{self._name}.json")
+        self._pass, self._until = str(kept.get("pass", "")), str(kept.get("expires_at", ""))
+        if not kept or instant(self._until) - _MARGIN < time.time():
+            self._pass = self._until = ""
+
+    def enter(self) -> None:
+        """Ask for all that the link asks for, until it opens.
+
+        Raises:
+            click.exceptions.Exit: it does not, or nobody answers.
+        """
+        for _ in range(_MOST_QUESTIONS):
+            status, headers, body = self._ask("HEAD")
+            if status >= 400:
+                status, headers, body = self._ask("GET")  # HEAD does not say why; what is refused takes no use
+            if status < 400:
+                return
+            self._give(status, headers, body)
+        fail("The link goes on asking for the same.")
+
+    def _give(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        match _members(body).get("reason"):
+            case "password_required":
+                self._password = ask_password()
+            case "password_wrong" if not self._given_password:
+                say("The password is wrong.")
+                self._password = ask_password()
+            case "holder_required":
+                self._prove(headers)
+            case "terms_not_accepted" if not self._accepts:
+                click.confirm("The link has terms, which its page shows. Do you accept them?", abort=True, err=True)
+                self._accepts = True
+            case _:
+                fail_with_problem(status, body)
+
+    def _prove(self, headers: Mapping[str, str]) -> None:
+        """Have a code sent, and take it for a pass, which is kept."""
+        by = _BY.search(headers.get("www-authenticate", ""))
+        if by is not None and by[1] != "code":
+            fail("This link asks for a sign-in, which needs a browser: open it there.")
+        if self._email is None:
+            self._email = click.prompt("Your mail address", err=True)
+        status, _, body = self._ask("POST", {"email": str(self._email)})
+        challenge = _members(body).get("challenge")
+        if status != HTTPStatus.ACCEPTED or not isinstance(challenge, str):
+            fail_with_problem(status, body)
+        say(f"If the link is for {self._email}, a code is on its way there. It is good for ten minutes.")
+        for _ in range(_TRIES):
+            code = click.prompt("Code", err=True)
+            status, _, body = self._ask("POST", {"code": code, "challenge": challenge})
+            said = _members(body)
+            if status == HTTPStatus.OK and isinstance(said.get("pass"), str):
+                self._keep(said["pass"], str(said.get("expires_at", "")))
+                return
+            if said.get("reason") != "code_wrong":
+                break
+            say("The code is wrong.")
+        fail_with_problem(status, body)
+
+    def _keep(self, text: str, until: str) -> None:
+        self._pass, self._until = text, until
+        write_object(f"{self._name}.json", {"pass": text, "expires_at": until})
+
+    def _ask(self, method: str, form: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, str], bytes]:
+        """The answer to one request. Raises click.exceptions.Exit: there is none."""
+        from http.client import HTTPException
+
+        client = self.client()
+        body = None if form is None else urlencode(form).encode()
+        more = {"Accept": "application/json"}
+        if body is not None:
+            more |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
+        try:
+            connection, answer = client.open(method, more, body)
+            with closing(connection):
+                headers = {name.lower(): value for name, value in answer.getheaders()}
+                return answer.status, headers, answer.read(_LONGEST) if answer.status >= 400 or form else b""
+        except (OSError, HTTPException) as error:
+            fail(f"The link's host does not answer: {str(error) or type(error).__name__}.", Exit.UNREACHABLE)
+
+    def client(self) -> LinkClient:
+        """The link, with what was shown."""
+        shown = (("Gateway-Holder", self._pass), ("Accept-Terms", "1" if self._accepts else ""))
+        return LinkClient(_deliberate(self._url), self._password, tuple(one for one in shown if one[1]))
+
+    def explain(self, *, as_json: bool) -> None:
+        """Print how another program gets it, without a secret in its arguments."""
+        lines = [f'header = "{name}: {value}"' for name, value in self.client().shown]
+        path = None
+        if lines:
+            path = write_text(f"{self._name}.curl", "\n".join(lines) + "\n")
+        config = [] if path is None else ["-K", str(path)]
+        login = [] if self._password is None else ["-u", "link"]  # curl asks for the password
+        words = ["curl", *config, *login, "-OJ", _deliberate(self._url)]
+        if as_json:
+            print_json({"expires_at": self._until or None, "curl_config": None if path is None else str(path)})
+            return
+        say(f"The link is open to you{f' until {self._until}' if self._until else ''}. By curl:")
+        click.echo(shlex.join(words))
+
+
+def _deliberate(url: str) -> str:
+    """The address of the download itself, for links that ask before they give anything."""
+    parts = urlsplit(url)
+    query = parts.query if "download=1" in parts.query.split("&") else f"{parts.query}&download=1".strip("&")
+    return parts._replace(query=query, fragment="").geturl()
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
