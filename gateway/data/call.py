@@ -9,7 +9,7 @@ differs between the two faces is a method of both.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from typing import ClassVar, Final, NoReturn
 
@@ -18,6 +18,7 @@ from gateway.core.grant import Grant
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Answer, Route, UpstreamCall
+from gateway.core.values import dataclass
 from gateway.data.post_form import ArrivingForm
 from gateway.data.state.transfers import Permit
 from gateway.wire.http.disposition import clean_filename, content_disposition

@@ -72,7 +72,7 @@ def _second(at: int) -> str:
 
 def _stamp(at: float) -> str:
     second = int(at)
-    return f"{_second(second)}.{int((at - second) * 1000):03d}Z"
+    return "%s.%03dZ" % (_second(second), (at - second) * 1000)  # noqa: UP031 (half of what an f-string costs)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -95,8 +95,17 @@ _ADDRESSES: Final[dict[Addresses, Callable[[str], str]]] = {
 }
 
 
-_scrubbed_name: Final = functools.lru_cache(maxsize=1024)(scrub)
-"""Buckets are few, and come again with every request."""
+_ACCESS_LINE: Final = (
+    '{"timestamp":"%s","request_id":"%s","key":%s,"detail":%s,'
+    '"bytes_in":%d,"bytes_out":%d,"duration":%s,"fresh_use":%s,%s'
+)
+"""What each request has of its own, then what it has in common with others of its kind."""
+
+
+@functools.lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    """As JSON, scrubbed. Names come again with every request for them."""
+    return orjson.dumps(scrub(text)).decode()
 
 
 def _json(event: Event) -> str:
@@ -144,6 +153,7 @@ class Logs:
         self._render = forms[form]
         self.address = _ADDRESSES[addresses]
         self.mailbox: Callable[[str], str] = functools.partial(shown_address, level=addresses)
+        self._shared_part = functools.lru_cache(maxsize=1024)(self._write_shared_part)
         self._minimum = LEVELS["info"]
         self.level = level
 
@@ -184,31 +194,47 @@ class Logs:
         level = _REASON_LEVELS.get(record.reason) or ("error" if record.outcome in _FAILURES else "info")
         if LEVELS[level] < self._minimum:
             return
-        self._write_soon(
-            self._render(
-                {
-                    "timestamp": _stamp(record.at),
-                    "level": level,
-                    "event": "request",
-                    "request_id": record.request_id,
-                    "principal": record.principal,
-                    "grant": record.grant_id,
-                    "operation": record.operation,
-                    "bucket": _scrubbed_name(record.bucket),
-                    "key": scrub(record.key),
-                    "backend": record.backend,
-                    "peer": self.address(record.peer),
-                    "status": record.status,
-                    "outcome": record.outcome,
-                    "reason": record.reason,
-                    "detail": scrub(detail) if detail else "",
-                    "bytes_in": record.bytes_in,
-                    "bytes_out": record.bytes_out,
-                    "duration": int(record.duration * 1e6 + 0.5) / 1e6,
-                    "fresh_use": record.fresh_use,
-                }
-            )
+        line = _ACCESS_LINE % (
+            _stamp(record.at),
+            record.request_id,
+            _quoted(record.key),
+            _quoted(detail) if detail else '""',
+            record.bytes_in,
+            record.bytes_out,
+            int(record.duration * 1e6 + 0.5) / 1e6,
+            "true" if record.fresh_use else "false",
+            self._shared_part(
+                level,
+                record.principal,
+                record.grant_id,
+                record.operation,
+                record.bucket,
+                record.backend,
+                record.peer,
+                record.status,
+                record.outcome,
+                record.reason,
+            ),
         )
+        self._write_soon(line if self._render is _json else self._render(orjson.loads(line)))
+
+    def _write_shared_part(self, level: str, principal: str, grant: str | None, *others: Any) -> str:
+        """The end of the line of every request of one kind, in the order of the record's fields."""
+        operation, bucket, backend, peer, status, outcome, reason = others
+        shared = {
+            "level": level,
+            "event": "request",
+            "principal": principal,
+            "grant": grant,
+            "operation": operation,
+            "bucket": scrub(bucket),
+            "backend": backend,
+            "peer": self.address(peer),
+            "status": status,
+            "outcome": outcome,
+            "reason": reason,
+        }
+        return _json(shared)[1:]
 
     def audit_log(self, event: AuditEvent) -> None:
         """The line of one administrative act, at level info; the trail itself is the ledger's."""

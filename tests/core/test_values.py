@@ -90,12 +90,14 @@ def test_the_type_checker_refuses_to_change_one(tmp_path: Path) -> None:
     module = tmp_path / "changing.py"
     module.write_text(
         "from gateway.core.units import Rate\nfrom gateway.core.record import TrailHead\n"
+        "from gateway.data.call import LinkCall, S3Call\n"
         "TrailHead().number = 1\nRate(1, 1.0, 1).count = 2\n"
+        "def step(call: LinkCall, other: S3Call) -> None:\n    call.takes_use = False\n    other.as_of = 1\n"
     )
     told = subprocess.run(
         [sys.executable, "-m", "mypy", "--follow-imports=silent", module], capture_output=True, text=True, check=False
     ).stdout
-    assert 2 == told.count("is read-only"), told
+    assert 4 == told.count("is read-only"), told
 
 
 def test_python_guards_the_others() -> None:
