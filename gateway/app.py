@@ -229,6 +229,7 @@ class _App:
                 monotonic=monotonic,
                 metrics=self.metrics,
                 keep_up=None if self.slot is None else follower.keep_up,
+                is_behind=None if self.slot is None else follower.is_behind,
             ),
             follower=follower,
             leases=self.state.leases,

@@ -197,13 +197,13 @@ class Connection(asyncio.BufferedProtocol):
         self._pause()
         return self._lending.lend(self._transport, response.skip, self.abort)
 
-    async def wait_for_progress(self) -> None:
-        """Wait for the head, for body bytes, for the end or for a failure. One waiter at a time."""
+    def wait_for_progress(self) -> Signal:
+        """To be awaited for the head, for body bytes, for the end or for a failure. One waiter at a time."""
         if self._paused:
             self._paused = False
             if self._transport is not None and not self.closed:
                 self._transport.resume_reading()
-        await self._progress
+        return self._progress
 
     def interrupt(self) -> None:
         """Wake the waiting task: something outside of the connection happened."""

@@ -63,21 +63,20 @@ class _Plan:
     extra: tuple[tuple[str, str], ...]
 
 
-async def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account) -> tuple[Call, Route] | None:
+def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account) -> tuple[Call, Route] | None:
     """The call and the route that steps 1 to 4 would come to again, if anybody knows; None if they have to be asked.
 
     Raises:
         Refused: REVOKED, VIEW_TOO_OLD.
-        DependencyDown: the grant store cannot answer.
     """
     exchange = account.exchange
     plan = exchange.note
     if not isinstance(plan, _Plan) or plan.terms is not terms or plan.local is not (exchange.peer is None):
         return None
     grant, as_of = plan.call.grant, plane.follower.view.serial
-    if grant is not None and await plane.grants.find(grant.hash) is not grant:
+    if plan.snapshot is not snapshot or not _fresh(plan.signed, account.now):
         return None
-    if not plan.snapshot is snapshot is plane.snapshot or not _fresh(plan.signed, account.now):
+    if grant is not None and plane.grants.known_now(grant.hash) is not grant:
         return None
     attempt = plan.call.attempt.again(exchange.peer, account.now)
     account.request, account.grant, account.attempt = plan.call.request, grant, attempt

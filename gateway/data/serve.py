@@ -32,7 +32,7 @@ async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> Non
     snapshot = plane.snapshot
     account = Account(exchange, plane.clock(), time.monotonic())
     try:
-        found = await follow(plane, snapshot, terms, account)  # what steps 1 to 4 have found, if all it rests on stands
+        found = follow(plane, snapshot, terms, account)  # what steps 1 to 4 have found, if all it rests on stands
         if found is None:
             raw = exchange.read_head()
             like = find_alike(snapshot, raw)

@@ -201,7 +201,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._served and not self.heads.begun:
             self._since = self._host.loop.time()
         try:
-            arrival, rest = self.heads.read_head(data)
+            arrival, rest = self.heads.recall(data) or self.heads.read_head(data)
         except ValueError:
             self._host.note_malformed_head(self, data, first=not self._served)
             self._refuse_head()
@@ -239,7 +239,8 @@ class Connection(asyncio.BufferedProtocol):
         ahead = body.unread and not body.whole
         if self._reading and (ahead or len(self._held) > _HELD_LIMIT) and self._transport is not None:
             self._reading = False
-            body.on_want = self.resume_body
+            if not body.whole:
+                body.on_want = self.resume_body
             self._transport.pause_reading()
         body.notify()
 
@@ -321,7 +322,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def hold_body(self) -> None:
         """Read no more until the reader waits for it: the rest of the body may be taken from the socket itself."""
-        if self._arrival is not None:
+        if self._arrival is not None and not self._arrival.body.whole:
             self._arrival.body.on_want = self.resume_body
         if self._reading and self._transport is not None:
             self._reading = False

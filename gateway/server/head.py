@@ -125,6 +125,16 @@ class HeadReader:
         """Whether this was asked of the head that was read last before, and it can be remembered."""
         return self.wire != b"" and self._known.comes_again(self.wire)
 
+    def recall(self, data: bytes) -> tuple[IncomingRequest, bytes] | None:
+        """As `read_head` if `data` is a known head and nothing else, as most are that come again; else None."""
+        if self._fed or self._kept or len(data) > _LONGEST_KNOWN:
+            return None
+        known = self._known.find(data)
+        if known is None:
+            return None
+        self.wire = data
+        return known, b""
+
     def keep(self, request: IncomingRequest) -> None:
         """Remember what was noted of the request whose head was read last, for all that come with that head."""
         if self.wire:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from gateway.core.reasons import Refused
 from gateway.core.request import RawRequest
@@ -82,8 +83,8 @@ class IncomingBody:
         return rest
 
     def break_off(self) -> None:
-        """Nothing more will come, whole or not."""
-        self.broken = True
+        """Nothing more will come; what is whole already stays so."""
+        self.broken = not self.whole
         self.notify()
 
     def notify(self) -> None:
@@ -109,6 +110,10 @@ class IncomingBody:
     def _put(self, piece: bytes) -> None:
         self.empty = False
         self._pieces.append(piece)
+
+
+_NO_BODY: Final = IncomingBody(0)
+"""That of all requests without one: it is whole, so that nothing is taken, awaited or broken off."""
 
 
 class IncomingRequest:
@@ -148,10 +153,12 @@ class IncomingRequest:
         length = self.raw.header("content-length")
         chunked = length is None and self.raw.header("transfer-encoding") is not None
         self.length = None if chunked else int(length or 0)
-        self.body = IncomingBody(self.length)
+        self.body = IncomingBody(self.length) if self.length != 0 else _NO_BODY
 
     def again(self) -> IncomingRequest:
-        """Another request with the same head, whose body has yet to come."""
+        """Another request with the same head, whose body has yet to come; without a body, all of them are one."""
+        if self.length == 0:
+            return self
         other = IncomingRequest.__new__(IncomingRequest)
         other.method, other.target, other.version = self.method, self.target, self.version
         other.keep_alive, other.raw, other.fault, other.note = self.keep_alive, self.raw, self.fault, self.note

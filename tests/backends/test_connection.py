@@ -47,6 +47,10 @@ def made(patience: Timeouts | None = None) -> tuple[Connection, FakeTransport, b
     return connection, transport, buffer
 
 
+async def progress(connection: Connection) -> None:
+    await connection.wait_for_progress()
+
+
 def arrive(connection: Connection, buffer: bytearray, data: bytes) -> None:
     buffer[: len(data)] = data
     connection.buffer_updated(len(data))
@@ -61,7 +65,7 @@ async def test_reading_pauses_when_nobody_asks_and_resumes_when_somebody_does() 
     arrive(connection, buffer, b"abc")
     arrive(connection, buffer, b"d")
     assert ["pause"] == transport.calls
-    asking = asyncio.get_running_loop().create_task(connection.wait_for_progress())
+    asking = asyncio.get_running_loop().create_task(progress(connection))
     await asyncio.sleep(0)
     assert ["pause", "resume"] == transport.calls
     arrive(connection, buffer, b"efghi")
@@ -91,7 +95,7 @@ async def test_a_former_reader_does_not_lose_the_next_ones_wake_up() -> None:
 
     connection.begin(Response())
     connection.mark_sent()
-    first, second = loop.create_task(connection.wait_for_progress()), loop.create_task(next_reader())
+    first, second = loop.create_task(progress(connection)), loop.create_task(next_reader())
     await asyncio.sleep(0)
     # The next reader's turn comes before the former one's, as when it was in the loop's queue already.
     gate.set_result(None)
@@ -130,7 +134,7 @@ async def test_patience_counts_only_what_is_owed() -> None:
     for now in (400.0, 500.0):
         connection.check(now)
     assert None is response.failure
-    asking = asyncio.get_running_loop().create_task(connection.wait_for_progress())
+    asking = asyncio.get_running_loop().create_task(progress(connection))
     await asyncio.sleep(0)
     connection.check(600.0)
     connection.check(609.0)
@@ -149,7 +153,7 @@ async def test_a_body_needs_a_kibibyte_a_second() -> None:
         connection.mark_sent()
         arrive(connection, buffer, b"HTTP/1.1 200 OK\r\ncontent-length: 999999\r\n\r\n")
         for second in range(40):
-            asking = asyncio.get_running_loop().create_task(connection.wait_for_progress())
+            asking = asyncio.get_running_loop().create_task(progress(connection))
             await asyncio.sleep(0)
             connection.check(float(second))
             if not connection.closed:

@@ -239,6 +239,7 @@ async def test_a_plan_that_did_not_ask_would_be_seen(question: str, monkeypatch:
         return route
 
     monkeypatch.setattr(plans, name, instead or standing)
+    monkeypatch.setattr("gateway.data.state.grants._CACHE_SECONDS", 1e6)  # or the steps would be asked for that alone
     async with twins() as twin:
         for _ in range(3):
             await twin.ask_all()
@@ -347,8 +348,8 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     found: list[bool] = []
     follow = serve.follow
 
-    async def noting(*given: Any) -> Any:
-        answer = await follow(*given)
+    def noting(*given: Any) -> Any:
+        answer = follow(*given)
         found.append(answer is not None)
         return answer
 

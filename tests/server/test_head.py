@@ -97,13 +97,17 @@ def test_a_head_that_is_known_says_what_it_said() -> None:
     arrival.note = "seen"
     arrival.body.take(b"hello")
     known.keep(first.wire, arrival)
-    for wire in (HEAD, HEAD + b"he"):
-        again, rest = HeadReader(known).read_head(wire)
+    for wire, recalled in ((HEAD, True), (HEAD + b"he", False)):
+        other = HeadReader(known)
+        found = other.recall(wire)
+        assert recalled is (found is not None)
+        again, rest = found or other.read_head(wire)
         assert again is not None
+        assert HEAD == other.wire
         assert (wire[len(HEAD) :], "seen", arrival.raw, False) == (rest, again.note, again.raw, again.body.whole)
         assert (arrival.method, arrival.target, arrival.version) == (again.method, again.target, again.version)
-    other, _ = HeadReader(known).read_head(HEAD.replace(b"X-Empty", b"x-empty"))
-    assert (None, True) == (other and other.note, other is not None)
+    unknown, _ = HeadReader(known).read_head(HEAD.replace(b"X-Empty", b"x-empty"))
+    assert (None, True) == (unknown and unknown.note, unknown is not None)
 
 
 @remembering
@@ -117,6 +121,7 @@ def test_a_known_head_is_found_at_the_start_of_a_request_only() -> None:
     later = reader()
     later._known = known
     assert (None, b"") == later.read_head(b"GET / HTTP/1.1\r\nX: ")
+    assert later.recall(HEAD) is None
     found, _ = later.read_head(HEAD)
     assert ("GET", "PUT /a/b?c=d HTTP/1.1") == (found and found.method, found and found.raw and found.raw.header("x"))
     assert b"" == later.wire

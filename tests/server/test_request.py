@@ -43,6 +43,14 @@ async def test_a_body_that_breaks_off_is_never_whole() -> None:
         await body.read()
 
 
+async def test_what_ends_a_request_without_a_body_ends_no_other() -> None:
+    """They have one body, which stays whole when a connection is lost."""
+    first, other = arrival(), arrival()
+    first.body.break_off()
+    assert first is first.again()
+    assert (True, False, b"") == (other.body.whole, other.body.broken, await other.body.read())
+
+
 async def test_a_reader_waits_for_more() -> None:
     """And is woken by it."""
     body = IncomingBody(8)

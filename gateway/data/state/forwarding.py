@@ -37,8 +37,10 @@ class Undeclared:
 
     def notice(self, peer: Address | None, raw: RawRequest, *, believed: bool) -> None:
         """`believed` says that this peer is a trusted proxy; a client that a believed field names is not asked for."""
+        if _FIELDS.isdisjoint(raw.names):
+            return
         found = _FIELDS & raw.names
-        if not found or (believed and _BELIEVED in found):
+        if believed and _BELIEVED in found:
             return
         self._metrics.count_ignored_forwarding()
         if peer in self._told or len(self._told) >= _REMEMBERED:

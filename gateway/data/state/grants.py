@@ -48,10 +48,13 @@ class Grants:
         monotonic: Callable[[], float],
         metrics: Metrics,
         keep_up: Callable[[], Awaitable[None]] | None = None,
+        is_behind: Callable[[], bool] | None = None,
     ) -> None:
-        """`keep_up` returns when the feed's entries that another process of this host knows have come through here."""
+        """`keep_up` returns when the feed's entries that another process of this host knows have come through here, and
+        `is_behind` says whether there are any to wait for."""
         self._store = store
         self._keep_up = keep_up
+        self._is_behind = is_behind
         self._view = view
         self._unsealer = unsealer
         self._metrics = metrics
@@ -73,6 +76,12 @@ class Grants:
             await self._keep_up()
         grant = self._recall(secret_hash)
         return grant if grant is not None else await self.look_up(secret_hash)
+
+    def known_now(self, secret_hash: SecretHash) -> Grant | None:
+        """What `find` would answer in this turn; None if it would have to wait for anything, or there is none."""
+        if self._is_behind is not None and self._is_behind():
+            return None
+        return self._recall(secret_hash)
 
     async def look_up(self, secret_hash: SecretHash) -> Grant | None:
         """As `find`, by what this process has read of the feed."""

@@ -113,16 +113,18 @@ class RevocationFollower:
         async with self._lock:
             await self._read()
 
+    def is_behind(self) -> bool:
+        """Whether a neighbour has announced what has not been asked for here."""
+        return self._neighbours is not None and self._neighbours.newest() > max(self.view.serial, self._asked_for)
+
     async def keep_up(self) -> None:
         """Take in what a neighbour has announced, before a request is judged; cheap when there is nothing.
 
         Raises:
             DependencyDown: there is something, and the feed does not say what.
         """
-        if self._neighbours is None:
-            return
-        newest = self._neighbours.newest()
-        if newest > self.view.serial and newest > self._asked_for:
+        if self._neighbours is not None and self.is_behind():
+            newest = self._neighbours.newest()
             async with self._lock:
                 if newest > self.view.serial:
                     await self._read()

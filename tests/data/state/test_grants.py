@@ -88,6 +88,7 @@ async def test_what_a_neighbour_told_comes_before_the_cache(rig: Rig, monkeypatc
     follower, words = rig.plane.follower, Words()
     monkeypatch.setattr(follower, "_neighbours", words)
     monkeypatch.setattr(rig.plane.grants, "_keep_up", follower.keep_up)
+    monkeypatch.setattr(rig.plane.grants, "_is_behind", follower.is_behind)
     assert 200 == (await rig.fetch(token)).status
     [entry] = await rig.state.feed.revoke([RevocationTarget(FeedKind.LINK, grant.id)], 0.0, "", "admin:ops")
     assert 200 == (await rig.fetch(token)).status  # as nobody has answered the caller yet
