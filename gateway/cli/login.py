@@ -121,12 +121,13 @@ def _by_device(issuer: Issuer) -> Tokens:
     )
 
 
-def open_browser(address: str) -> None:
-    """Only one with a window: one in the terminal would hide what stands there."""
+def open_browser(address: str) -> bool:
+    """Whether one was opened. Only one with a window: one in the terminal would hide what stands there."""
     windows = sys.platform in {"darwin", "win32"} or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     )
-    if windows:
-        import webbrowser
+    if not windows:
+        return False
+    import webbrowser
 
-        webbrowser.open(address)
+    return webbrowser.open(address)

@@ -5,6 +5,7 @@ Refuses to own the endpoints (`gateway.control.rows`).
 
 from __future__ import annotations
 
+from gateway.control.console.entry_codes import EntryCodes
 from gateway.control.deps import ControlDeps
 from gateway.control.guard import Guard
 from gateway.control.key_proof import KeyProof
@@ -42,4 +43,5 @@ class Api:
         self.policies = Policies(stores, live, journal)
         self.transfers = RunningTransfers(deps.process, journal)
         self.operations = Operations(deps.process, live, journal)
+        self.entry_codes = EntryCodes(deps.process, live.clock, live.entropy)
         self.sessions = Sessions(stores.grants, stores.issuer or self.keys, live.clock, live.ended)

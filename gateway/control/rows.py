@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.control import answers, bodies, key_bodies, ledger_answers, rule_answers
+from gateway.control import console_routes as console
 from gateway.control import grant_routes as grants
 from gateway.control import key_routes as keys
 from gateway.control import ledger_routes as ledger
@@ -63,6 +64,9 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
              "Who the caller is here, and what they may ask", answer=whoami.WhoView),
     Endpoint("GET", "/v1/sign-in", PUBLIC, whoami.show_issuers, "signIn", "operation",
              "At which issuers people sign in, with a program of their own", answer=whoami.SignInView),
+    Endpoint("POST", "/v1/console/codes", Access.KNOWN, console.make_code, "openConsole", "operation",
+             "A code that signs a browser in to the console as the caller, once, within a minute",
+             body=console.NewCode, answer=console.CodeView, status=201, also=(403, 404)),
     Endpoint("PUT", "/v1/log", ADMIN, operations.set_log_level, "setLogLevel", "operation",
              "How much this process logs, for a time or until a reload",
              body=operations.LogBody, answer=operations.LogView),

@@ -66,8 +66,13 @@ class ControlPlane:
         self._process.know(frozenset(row.name for row in PROBES))
 
     def hear(self, said: str) -> None:
-        """What another process of this gateway says of a session of the console."""
-        self._sessions.hear(said)
+        """What another process of this gateway says of a session of the console, or of a code that begins one.
+
+        Raises:
+            LookupError: the code is taken.
+        """
+        if not self.api.entry_codes.hear(said):
+            self._sessions.hear(said)
 
     def _share(self, said: str) -> None:
         if self._process.processes > 1:

@@ -52,7 +52,7 @@ EXPECTED: Final[dict[str, frozenset[str]]] = {
         ("healthy", "ready", "metrics", "description", "signIn", "assumeRole", "assumeRoleBelow"), EVERYBODY
     ),
     "containerCredentials": frozenset({"app"}),
-    "whoami": EVERYBODY - {"nobody", "former"},
+    **dict.fromkeys(("whoami", "openConsole"), EVERYBODY - {"nobody", "former"}),
     **dict.fromkeys(("setLogLevel", "drainBackend", "resealKeys"), frozenset({"admin"})),
     **dict.fromkeys(("createLink", "editLink", "rotateLink", "presign"), frozenset({"admin"} | OWNERS)),
     **dict.fromkeys(("createKey", "editKey"), frozenset({"admin"} | OWNERS)),

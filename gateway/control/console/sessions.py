@@ -22,7 +22,7 @@ from gateway.core.duty import Duty
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.values import dataclass
 
-__all__ = ["Session", "Sessions"]
+__all__ = ["Session", "Sessions", "read_session", "write_session"]
 
 _MOST: Final = 1000
 _MOST_OF_ONE: Final = 20
@@ -105,7 +105,7 @@ class Sessions:
         if "ended" in members:
             self._sessions.pop(SecretHash(bytes.fromhex(members["ended"])), None)
             return
-        told = _read(members)
+        told = read_session(members)
         known = self._sessions.get(told.digest)
         if known is None:
             self._keep(told)
@@ -114,7 +114,7 @@ class Sessions:
 
     def _tell(self, session: Session) -> None:
         session.told = session.seen
-        self._share(_write(session))
+        self._share(write_session(session))
 
     def _is_over(self, session: Session) -> bool:
         rules, now = self._rules(), self._clock()
@@ -135,7 +135,7 @@ class Sessions:
         self._sessions[session.digest] = session
 
 
-def _write(session: Session) -> str:
+def write_session(session: Session) -> str:
     admitted = session.admitted
     return json.dumps(
         {
@@ -156,7 +156,7 @@ def _write(session: Session) -> str:
     )
 
 
-def _read(said: dict[str, Any]) -> Session:
+def read_session(said: dict[str, Any]) -> Session:
     principal = Principal.parse(said["principal"])
     admitted = Admitted(
         principal=principal,

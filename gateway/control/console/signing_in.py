@@ -25,11 +25,20 @@ from gateway.core.units import format_instant
 from gateway.oidc.code_flow import Way, begin_sign_in, end_sign_in
 from gateway.wire.replies import Reply
 
-__all__ = ["ask_to_sign_in", "come_back", "end_session", "go_to_issuer", "list_sessions", "sign_in", "sign_out"]
+__all__ = [
+    "ask_to_sign_in",
+    "begin",
+    "come_back",
+    "end_session",
+    "go_to_issuer",
+    "list_sessions",
+    "sign_in",
+    "sign_out",
+]
 
 _log = structlog.get_logger("gateway.control")
 _NEXT: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", re.ASCII)
-_NO_PAGES: Final = frozenset({"sign-in", "sign-out", "callback", "live"})
+_NO_PAGES: Final = frozenset({"sign-in", "sign-out", "enter", "callback", "live"})
 
 
 async def ask_to_sign_in(visit: Visit) -> Reply:
@@ -53,7 +62,7 @@ async def sign_in(visit: Visit) -> Reply:
     except Refused as refused:
         told = {Reason.TOO_MANY_GUESSES: "signing.too_many", Reason.NOT_ALLOWED: "signing.narrowed"}
         return _form(visit, 429 if refused.retry_after else 403, told.get(refused.reason, "signing.unknown"))
-    return _begin(visit, admitted, "key" if key_id else "token")
+    return begin(visit, admitted, "key" if key_id else "token")
 
 
 async def _admit(visit: Visit, authorization: str, session_token: str) -> Admitted:
@@ -96,7 +105,7 @@ async def come_back(visit: Visit) -> Reply:
         _log.warning("a sign-in failed", why=refused.detail)
         visit.browser.renew_cookie(visit.api.deps.live.entropy)
         return _form(visit, 403, "signing.not_confirmed")
-    return _begin(visit, _admitted(user), rules.sign_in.label if rules.sign_in else "", rules.issuer)
+    return begin(visit, _admitted(user), rules.sign_in.label if rules.sign_in else "", rules.issuer)
 
 
 def _admitted(user: User) -> Admitted:
@@ -104,7 +113,8 @@ def _admitted(user: User) -> Admitted:
     return Admitted(principal=user.principal, reach=Reach(user.principal), groups=user.groups)
 
 
-def _begin(visit: Visit, admitted: Admitted, by: str, issuer: str = "") -> Reply:
+def begin(visit: Visit, admitted: Admitted, by: str, issuer: str = "") -> Reply:
+    """Sign somebody in who was admitted: a new session, a new cookie, and on to the page that they wanted."""
     peer = "" if visit.exchange.peer is None else visit.api.deps.process.shown(str(visit.exchange.peer))
     admitted = replace(admitted, source=(), digest=None)
     visit.browser.keep(visit.sessions.begin(admitted, by, peer, issuer), visit.rules.longest)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from gateway.control.console import bulk, keys, links, overview, places, rules
+from gateway.control.console import bulk, entering, keys, links, overview, places, rules
 from gateway.control.console import signing_in as signing
 from gateway.control.console.live import Stream
 from gateway.control.console.visit import Visit
@@ -38,6 +38,8 @@ PAGES: Final = (
     Page("POST", "/sign-in", signing.sign_in, open=True),
     Page("GET", "/issuer", signing.go_to_issuer, open=True),
     Page("GET", "/callback", signing.come_back, open=True),
+    Page("GET", "/enter", entering.ask_for_code, open=True),
+    Page("POST", "/enter", entering.enter, open=True),
     Page("POST", "/sign-out", signing.sign_out, open=True),
     Page("GET", "/sessions", signing.list_sessions),
     Page("POST", "/sessions", signing.end_session),

@@ -11,6 +11,14 @@ if (part) {
   window.addEventListener("pagehide", () => source.close());
 }
 
+// A command line's code stands behind # in the address: it is taken out of it, and posted.
+const code = document.querySelector("[data-from-address]");
+if (code && location.hash.length > 1) {
+  code.value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  code.form.requestSubmit();
+}
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
   button.addEventListener("click", async () => {

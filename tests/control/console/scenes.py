@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.control.console.showing import Shown
 from tests.control.desk import ADMIN
 
-__all__ = ["LEFT_OUT", "SCENES", "sign_in"]
+__all__ = ["LEFT_OUT", "SCENES", "entrance", "sign_in"]
 
 Scene = Callable[[Page, Shown], None]
 
@@ -66,6 +66,18 @@ def _fail_to_sign_in(page: Page, shown: Shown) -> None:
     _press("Sign in", page)
 
 
+def _enter(page: Page, shown: Shown) -> None:
+    """What `gateway ui` opens."""
+    page.goto(entrance(shown))
+    expect(page.get_by_text("You will be signed in as")).to_be_visible()
+
+
+def entrance(shown: Shown) -> str:
+    """An address with a command line's code."""
+    made = shown.ask("POST", "/v1/console/codes", {"url": shown.url.removesuffix("/ui/")})
+    return str(made["url"])
+
+
 _PLACES: Final = {
     "home": "",
     "links": "links",
@@ -105,6 +117,9 @@ SCENES: Final[dict[str, Scene]] = {
     "revoke": partial(_send, "revocations", "See what it hits", {"owner": "app:nobody"}),
     "revoke-wrong": partial(_send, "revocations", "See what it hits", {}),
     "audit-checked": partial(_send, "audit", "Check the whole trail", {}),
+    "enter-asked": _enter,
+    "enter-wrong": partial(_send, "enter", "Next", {"code": "unknown"}),
+    "enter": partial(_open, "enter"),
     "sign-in-wrong": _fail_to_sign_in,
     "sign-in": _wait,
 }

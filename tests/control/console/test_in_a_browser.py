@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from gateway.control.deps import Transfer
 from gateway.pages import render as module
 from gateway.pages.render import render
-from tests.control.console.scenes import LEFT_OUT, SCENES, sign_in
+from tests.control.console.scenes import LEFT_OUT, SCENES, entrance, sign_in
 from tests.control.console.showing import Shown, showing
 from tests.control.desk import APP, START
 from tests.e2e.conftest import browser
@@ -112,6 +112,28 @@ def test_every_form_works_without_scripts(browser: Browser, shown: Shown) -> Non
     page.goto(shown.url + "links")
     expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     context.close()
+
+
+def test_a_command_line_opens_the_console(browser: Browser, shown: Shown) -> None:
+    """Its code leaves the address before anything else is loaded, is in no request's line or Referer, signs in after
+    one press of a button, and opens nothing a second time."""
+    context = browser.new_context()
+    page = context.new_page()
+    lines: list[str] = []
+    context.on("request", lambda one: lines.append(one.url + one.headers.get("referer", "")))
+    address = entrance(shown)
+    code = address.partition("#")[2]
+    page.goto(address)
+    expect(page.get_by_text("admin:ops")).to_be_visible()
+    assert page.url == shown.url + "enter"
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    assert not any(code in line.partition("#")[0] for line in lines)
+    context.close()
+    page = browser.new_page()
+    page.goto(address)
+    expect(page.get_by_role("alert")).to_contain_text("Call gateway ui again")
+    page.close()
 
 
 def test_a_page_that_is_open_is_kept_up_to_date(browser: Browser, shown: Shown) -> None:
