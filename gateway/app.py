@@ -56,13 +56,13 @@ from gateway.mail.choose import make_mailer
 from gateway.mail.outbox import Outbox
 from gateway.oidc.issuers import Identity
 from gateway.processes import Worker
-from gateway.running_transfers import RunningTransfers
+from gateway.running_transfers import WorkerTransfers
 from gateway.server.exchange import is_trusted
 from gateway.server.tls import check_certificates
 from gateway.settings.model import Settings
 from gateway.settings.proxies import expand_networks
 from gateway.settings.sources import compile_sources, source_address
-from gateway.settings.watch import Loaded, Reloader, watch
+from gateway.settings.watch import LoadedSettings, Reloader, watch
 from gateway.stores.monitor import StoreMonitor
 from gateway.stores.retention import prune_for_ever
 from gateway.stores.revocation_file import RevocationFile
@@ -124,7 +124,7 @@ def check_files(settings: Settings) -> None:
 class _App:
     """One process of the gateway: what it is made of, and the order in which that starts and ends."""
 
-    def __init__(self, reloader: Reloader, loaded: Loaded, worker: Worker | None) -> None:
+    def __init__(self, reloader: Reloader, loaded: LoadedSettings, worker: Worker | None) -> None:
         self.processes = 1 if worker is None else worker.count
         self.slot = None if worker is None else worker.slot
         self.reloader = reloader
@@ -133,7 +133,7 @@ class _App:
         self.logs = Logs(self.settings.log.level, self.settings.log.format, addresses=self.settings.log.addresses)
         self.metrics = Metrics()
         meeting = None if worker is None else worker.meeting
-        self.running = RunningTransfers(lambda: self.plane.transfers, self.logs.address)
+        self.running = WorkerTransfers(lambda: self.plane.transfers, self.logs.address)
         orders: dict[str, Callable[..., str | None]] = {
             "drain": self._drain,
             "log": self._log_at,
@@ -487,7 +487,7 @@ class _App:
             _log.warning("the policies may not be meant so", detail=text)
 
 
-def _make_snapshot(loaded: Loaded) -> Snapshot:
+def _make_snapshot(loaded: LoadedSettings) -> Snapshot:
     """What requests are judged by."""
     settings = loaded.settings
     return Snapshot(

@@ -15,7 +15,7 @@ from gateway.data.state.transfers import Permit, Transfers
 from gateway.telemetry.worker_mesh import WorkerMesh
 
 
-class RunningTransfers:
+class WorkerTransfers:
     """Those of this process, for all of them. `shown` gives an address as the log shows it."""
 
     def __init__(self, running: Callable[[], Transfers], shown: Callable[[str], str]) -> None:

@@ -11,7 +11,7 @@ from gateway.core.reasons import Reason
 from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Route
 from gateway.data.state.transfers import Permit, Transfers
-from gateway.running_transfers import RunningTransfers
+from gateway.running_transfers import WorkerTransfers
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.worker_mesh import WorkerMesh
 
@@ -38,7 +38,7 @@ async def test_transfers_are_told_and_cut_by_whoever_runs_them() -> None:
     cuts: list[Reason] = []
     running = Transfers(monotonic=lambda: 0.0, on_cut=lambda reason: None)
     running.enter(permit(cuts), 10)
-    told = RunningTransfers(lambda: running, lambda address: address.rpartition(".")[0])
+    told = WorkerTransfers(lambda: running, lambda address: address.rpartition(".")[0])
     mesh = WorkerMesh(Metrics(), None, 1, told.orders)
     [found] = await told.all(mesh)
     assert ("r1", "app:billing", "b", "a?", "192.0.2", 5.0, 7) == (

@@ -67,7 +67,7 @@ class StaticCredentials:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Loaded:
+class LoadedCredentials:
     """What a load brought. `expires_at` is in seconds since the epoch, None for credentials that do not expire;
     `method` is the cloud library's name for the provider that had them."""
 
@@ -80,7 +80,7 @@ class Loaded:
         return f"those of {self.method} expired at {format_instant(self.expires_at or 0.0)}"
 
 
-Load = Callable[[], Awaitable[Loaded]]
+Load = Callable[[], Awaitable[LoadedCredentials]]
 
 
 class ChainCredentials:
@@ -89,7 +89,7 @@ class ChainCredentials:
     def __init__(self, load: Load, clock: Callable[[], float]) -> None:
         self._load = load
         self._clock = clock
-        self._loaded: Loaded | None = None
+        self._loaded: LoadedCredentials | None = None
         self._due = 0.0
         self._task: asyncio.Task[None] | None = None
         self._fault = ""
@@ -146,17 +146,17 @@ class ChainCredentials:
 def load_chain(source: ChainSource) -> Load:
     """A loader that asks the cloud library's resolver: environment, shared files, web identity, container, instance."""
 
-    async def load() -> Loaded:
+    async def load() -> LoadedCredentials:
         return await asyncio.to_thread(_resolve_in_thread, source)
 
     return load
 
 
-def _resolve_in_thread(source: ChainSource) -> Loaded:
+def _resolve_in_thread(source: ChainSource) -> LoadedCredentials:
     return asyncio.run(_resolve(source))
 
 
-async def _resolve(source: ChainSource) -> Loaded:
+async def _resolve(source: ChainSource) -> LoadedCredentials:
     """A fresh session every time, so that changed files and variables are seen."""
     from aiobotocore.session import AioSession  # noqa: PLC0415 (costs a second: only a chain pays it)
 
@@ -171,9 +171,9 @@ async def _resolve(source: ChainSource) -> Loaded:
         if expiry is None or expiry.timestamp() > time.time():
             raise
         # What the library found is over and it got nothing newer: that is worth more than the exception it has for it.
-        return Loaded(Credentials("", ""), expiry.timestamp(), found.method)
+        return LoadedCredentials(Credentials("", ""), expiry.timestamp(), found.method)
     expiry = getattr(found, "_expiry_time", None)
-    return Loaded(
+    return LoadedCredentials(
         Credentials(keys.access_key, keys.secret_key, keys.token or None),
         None if expiry is None else expiry.timestamp(),
         found.method,

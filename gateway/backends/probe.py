@@ -43,7 +43,7 @@ _AWKWARD: Final = ("space here", "plus+percent%25", "umlaut-\u00fc-\u732b", "a=b
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Observation:
     """One question. `expected` is what the profile says (None: it says nothing), `seen` what the store did."""
 
     name: str
@@ -64,7 +64,7 @@ class _Reply:
     date: str | None = None
 
 
-async def probe(spec: BackendSpec, bucket: str, prefix: str, clock: Callable[[], float]) -> tuple[Finding, ...]:
+async def probe(spec: BackendSpec, bucket: str, prefix: str, clock: Callable[[], float]) -> tuple[Observation, ...]:
     """Ask everything of `bucket` on one backend. `prefix` ends with a slash and belongs to this run alone.
 
     Raises:
@@ -92,7 +92,7 @@ class _Questions:
         self._clock = clock
         self._written: dict[str, None] = {}
 
-    async def ask_all(self) -> tuple[Finding, ...]:
+    async def ask_all(self) -> tuple[Observation, ...]:
         basics = await self._basics()
         questions = (
             self._skew,
@@ -126,11 +126,11 @@ class _Questions:
             except UpstreamFailed:
                 return
 
-    async def _guarded(self, ask: Callable[[], Awaitable[Finding]]) -> Finding:
+    async def _guarded(self, ask: Callable[[], Awaitable[Observation]]) -> Observation:
         try:
             return await ask()
         except (UpstreamFailed, Refused) as failure:
-            return Finding(ask.__name__.strip("_"), None, False, failure.detail)
+            return Observation(ask.__name__.strip("_"), None, False, failure.detail)
 
     async def _send(
         self,
@@ -158,102 +158,102 @@ class _Questions:
     def _expects(self, capability: Capability) -> bool:
         return capability in self._spec.profile.capabilities
 
-    async def _basics(self) -> Finding:
+    async def _basics(self) -> Observation:
         put = await self._send("PUT", "probe", body=_BODY)
         got, head = await self._send("GET", "probe"), await self._send("HEAD", "probe")
         await self._send("PUT", "gone", body=_BODY)
         deleted, missing = await self._send("DELETE", "gone"), await self._send("HEAD", "gone")
         good = put.status == 200 and got.body == _BODY and head.headers.get("content-length") == str(len(_BODY))
         statuses = (put.status, got.status, head.status, deleted.status, missing.status)
-        return Finding("put_get_head_delete", True, good and missing.status == 404, f"answered {statuses}")
+        return Observation("put_get_head_delete", True, good and missing.status == 404, f"answered {statuses}")
 
-    async def _skew(self) -> Finding:
+    async def _skew(self) -> Observation:
         reply = await self._send("HEAD", "probe")
         theirs = reply.date
         if theirs is None:
-            return Finding("clock", None, False, "no Date header")
+            return Observation("clock", None, False, "no Date header")
         skew = parsedate_to_datetime(theirs).timestamp() - self._clock()
-        return Finding("clock", True, abs(skew) < 60, f"the store's clock is {skew:+.0f} s from ours")
+        return Observation("clock", True, abs(skew) < 60, f"the store's clock is {skew:+.0f} s from ours")
 
-    async def _ranges(self) -> Finding:
+    async def _ranges(self) -> Observation:
         reply = await self._send("GET", "probe", headers=(("range", "bytes=4-7"),))
         seen = reply.status == 206 and reply.body == _BODY[4:8] and "content-range" in reply.headers
-        return Finding(Capability.RANGES, self._expects(Capability.RANGES), seen, f"answered {reply.status}")
+        return Observation(Capability.RANGES, self._expects(Capability.RANGES), seen, f"answered {reply.status}")
 
-    async def _conditional_reads(self) -> Finding:
+    async def _conditional_reads(self) -> Observation:
         etag = (await self._send("HEAD", "probe")).headers.get("etag", '""')
         same = await self._send("GET", "probe", headers=(("if-none-match", etag),))
         other = await self._send("GET", "probe", headers=(("if-match", '"0"'),))
         seen = (same.status, other.status) == (304, 412)
         expected = self._expects(Capability.CONDITIONAL_READS)
-        return Finding(Capability.CONDITIONAL_READS, expected, seen, f"answered {same.status} and {other.status}")
+        return Observation(Capability.CONDITIONAL_READS, expected, seen, f"answered {same.status} and {other.status}")
 
-    async def _conditional_writes(self) -> Finding:
+    async def _conditional_writes(self) -> Observation:
         again = await self._send("PUT", "probe", body=_BODY, headers=(("if-none-match", "*"),))
         other = await self._send("PUT", "probe", body=_BODY, headers=(("if-match", '"0"'),))
         seen = (again.status, other.status) == (412, 412)
         expected = self._expects(Capability.CONDITIONAL_WRITES)
-        return Finding(Capability.CONDITIONAL_WRITES, expected, seen, f"answered {again.status} and {other.status}")
+        return Observation(Capability.CONDITIONAL_WRITES, expected, seen, f"answered {again.status} and {other.status}")
 
-    async def _awkward_keys(self) -> Finding:
+    async def _awkward_keys(self) -> Observation:
         bad = []
         for key in _AWKWARD:
             body = key.encode()
             await self._send("PUT", key, body=body)
             if (await self._send("GET", key)).body != body:
                 bad.append(key)
-        return Finding("awkward_keys", True, not bad, f"not kept apart: {bad}" if bad else "")
+        return Observation("awkward_keys", True, not bad, f"not kept apart: {bad}" if bad else "")
 
-    async def _folds_slashes(self) -> Finding:
+    async def _folds_slashes(self) -> Observation:
         """Whether a doubled slash reaches the object whose name has one."""
         await self._send("PUT", "fold/x", body=_BODY)
         reply = await self._send("GET", "fold//x")
         expected = self._expects(Capability.FOLDS_SLASHES)
-        return Finding(Capability.FOLDS_SLASHES, expected, reply.status == 200, f"answered {reply.status}")
+        return Observation(Capability.FOLDS_SLASHES, expected, reply.status == 200, f"answered {reply.status}")
 
-    async def _folds_unicode(self) -> Finding:
+    async def _folds_unicode(self) -> Observation:
         """Whether the decomposed spelling reaches the object whose name is composed."""
         await self._send("PUT", "fold-\u00fc", body=_BODY)
         reply = await self._send("GET", "fold-u\u0308")
         expected = self._expects(Capability.FOLDS_UNICODE)
-        return Finding(Capability.FOLDS_UNICODE, expected, reply.status == 200, f"answered {reply.status}")
+        return Observation(Capability.FOLDS_UNICODE, expected, reply.status == 200, f"answered {reply.status}")
 
-    def _found(self, capability: Capability, detail: str, *, seen: bool) -> Finding:
-        return Finding(capability, self._expects(capability), seen, detail)
+    def _found(self, capability: Capability, detail: str, *, seen: bool) -> Observation:
+        return Observation(capability, self._expects(capability), seen, detail)
 
-    async def _folds_folders(self) -> Finding:
+    async def _folds_folders(self) -> Observation:
         """Whether a slash behind an object's name reaches the object."""
         await self._send("PUT", "leaf", body=_BODY)
         reply = await self._send("GET", "leaf/")
         return self._found(Capability.FOLDS_FOLDERS, f"answered {reply.status}", seen=reply.body == _BODY)
 
-    async def _folder_bodies(self) -> Finding:
+    async def _folder_bodies(self) -> Observation:
         """Whether what was accepted under a name that ends with a slash comes back."""
         put = await self._send("PUT", "kept/", body=_BODY)
         got = await self._send("GET", "kept/")
         detail = f"{put.status} to {len(_BODY)} bytes, of which {len(got.body)} came back"
         return self._found(Capability.FOLDER_BODIES, detail, seen=put.status == 200 and got.body == _BODY)
 
-    async def _beside_folders(self) -> Finding:
+    async def _beside_folders(self) -> Observation:
         """Whether an object and what lies below its name are both there. In this order nothing is lost where not."""
         await self._send("PUT", "both", body=_BODY)
         put = await self._send("PUT", "both/below", body=_BODY)
         bodies = [(await self._send("GET", name)).body for name in ("both", "both/below")]
         return self._found(Capability.BESIDE_FOLDERS, f"answered {put.status}", seen=bodies == [_BODY, _BODY])
 
-    async def _properties(self) -> Finding:
+    async def _properties(self) -> Observation:
         put = await self._send("PUT", "described", body=_BODY, headers=_DESCRIBED)
         back = (await self._send("HEAD", "described")).headers
         lost = [name for name, value in _DESCRIBED if back.get(name) != value]
         detail = f"lost or changed: {', '.join(lost)}" if lost else f"answered {put.status}"
         return self._found(Capability.PROPERTIES, detail, seen=not lost)
 
-    async def _empty_metadata(self) -> Finding:
+    async def _empty_metadata(self) -> Observation:
         put = await self._send("PUT", "void", body=_BODY, headers=(("x-amz-meta-void", ""),))
         back = (await self._send("HEAD", "void")).headers
         return self._found(Capability.EMPTY_METADATA, f"answered {put.status}", seen="x-amz-meta-void" in back)
 
-    async def _copy_replaces(self) -> Finding:
+    async def _copy_replaces(self) -> Observation:
         """Whether a copy that is to have other metadata has lost the old one."""
         await self._send("PUT", "original", body=_BODY, headers=(("x-amz-meta-old", "1"),))
         headers = (
@@ -266,7 +266,7 @@ class _Questions:
         seen = back.get("x-amz-meta-new") == "2" and "x-amz-meta-old" not in back
         return self._found(Capability.COPY_REPLACES, f"answered {put.status}", seen=seen)
 
-    async def _any_delimiter(self) -> Finding:
+    async def _any_delimiter(self) -> Observation:
         await self._send("PUT", "cut.below.x", body=_BODY)
         query = (("list-type", "2"), ("prefix", f"{self._prefix}cut."), ("delimiter", "."))
         reply = await self._send("GET", "", query=query)
@@ -274,7 +274,7 @@ class _Questions:
         seen = groups == (f"{self._prefix}cut.below.",)
         return self._found(Capability.ANY_DELIMITER, f"answered {reply.status}", seen=seen)
 
-    async def _checksums(self) -> Finding:
+    async def _checksums(self) -> Observation:
         right = base64.b64encode(zlib.crc32(_BODY).to_bytes(4)).decode()
         wrong = base64.b64encode(zlib.crc32(b"other").to_bytes(4)).decode()
         good = await self._send("PUT", "sum", body=_BODY, headers=(("x-amz-checksum-crc32", right),))
@@ -282,9 +282,9 @@ class _Questions:
         back = await self._send("HEAD", "sum", headers=(("x-amz-checksum-mode", "ENABLED"),))
         seen = good.status == 200 and bad.status == 400 and back.headers.get("x-amz-checksum-crc32") == right
         expected = self._expects(Capability.CHECKSUM_HEADERS)
-        return Finding(Capability.CHECKSUM_HEADERS, expected, seen, f"answered {good.status} and {bad.status}")
+        return Observation(Capability.CHECKSUM_HEADERS, expected, seen, f"answered {good.status} and {bad.status}")
 
-    async def _tagging(self) -> Finding:
+    async def _tagging(self) -> Observation:
         """On an object of its own: a store without tagging may take the request for an object write."""
         await self._send("PUT", "tagged", body=_BODY)
         given = (Tag("a", "b"),)
@@ -293,14 +293,14 @@ class _Questions:
         tags = await self._send("GET", "tagged", query=(("tagging", ""),))
         seen = put.status in {200, 204} and kept and tags.status == 200 and given == read_store_tags(tags.body)
         detail = f"answered {put.status}" if kept else "the request replaced the object"
-        return Finding(Capability.TAGGING, self._expects(Capability.TAGGING), seen, detail)
+        return Observation(Capability.TAGGING, self._expects(Capability.TAGGING), seen, detail)
 
-    async def _listing(self) -> Finding:
+    async def _listing(self) -> Observation:
         reply = await self._send("GET", "", query=(("list-type", "2"), ("max-keys", "1"), ("prefix", self._prefix)))
         seen = reply.status == 200 and read_listing(reply.body).next_token != ""
-        return Finding(Capability.LIST_V2, self._expects(Capability.LIST_V2), seen, f"answered {reply.status}")
+        return Observation(Capability.LIST_V2, self._expects(Capability.LIST_V2), seen, f"answered {reply.status}")
 
-    async def _multipart(self) -> Finding:
+    async def _multipart(self) -> Observation:
         """Two parts; the second completion meets an object that is there."""
         place = Destination(self._spec.name, self._bucket, f"{self._prefix}parts")
         self._written["parts"] = None
@@ -310,9 +310,9 @@ class _Questions:
         seen = done.status == 200 and refused
         expected = self._expects(Capability.CONDITIONAL_COMPLETE)
         detail = f"answered {done.status} and {again.status}"
-        return Finding(Capability.CONDITIONAL_COMPLETE, expected, seen, detail)
+        return Observation(Capability.CONDITIONAL_COMPLETE, expected, seen, detail)
 
-    async def _virtual_host(self) -> Finding:
+    async def _virtual_host(self) -> Observation:
         spec = replace(self._spec, profile=replace(self._spec.profile, addressing=Addressing.VIRTUAL))
         upstream = StoreUpstream([spec], clock=self._clock)
         call = UpstreamCall(backend=spec.name, method="HEAD", bucket=self._bucket, key=f"{self._prefix}probe")
@@ -322,9 +322,9 @@ class _Questions:
         finally:
             await upstream.close()
         expected = True if self._spec.profile.addressing is Addressing.VIRTUAL else None
-        return Finding("virtual_host", expected, status == 200, f"answered {status}")
+        return Observation("virtual_host", expected, status == 200, f"answered {status}")
 
-    async def _expiry(self) -> Finding:
+    async def _expiry(self) -> Observation:
         """A URL whose time has run out is refused."""
         past = StoreUpstream([self._spec], clock=lambda: self._clock() - 3600)
         call = UpstreamCall(backend=self._spec.name, method="GET", bucket=self._bucket, key=f"{self._prefix}probe")
@@ -333,7 +333,7 @@ class _Questions:
                 status = answer.status
         finally:
             await past.close()
-        return Finding("expiry_honoured", True, status in {400, 401, 403}, f"answered {status}")
+        return Observation("expiry_honoured", True, status in {400, 401, 403}, f"answered {status}")
 
 
 async def _mebibytes(count: int) -> AsyncIterator[bytes]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import ssl
     from http.client import HTTPConnection
 
-    from gateway.cli.sign_ins import SignIn
+    from gateway.cli.sign_ins import KeptSignIn
     from gateway.core.backend import Credentials
 
 _PAGE: Final = 200
@@ -77,7 +77,7 @@ class Control:
     token: str = field(repr=False)
     timeout: float = 30.0
     key: Credentials | None = None
-    sign_in: SignIn | None = None
+    sign_in: KeptSignIn | None = None
     ca_file: str | None = None
     source: str = _ADMIN
 

@@ -56,7 +56,7 @@ class Contexts:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChosenGateway:
     """The gateway that was chosen. `asked` says that the context was named as an option, so that it comes before what
     the environment says of an identity too."""
 
@@ -101,7 +101,7 @@ def change_contexts(change: Callable[[Contexts], Contexts]) -> None:
         write_object(_FILE, {"current": wanted.current, "contexts": contexts})
 
 
-def choose_place() -> Place:
+def choose_place() -> ChosenGateway:
     """The gateway that this command speaks to.
 
     Raises:
@@ -111,15 +111,15 @@ def choose_place() -> Place:
     asked = None if ctx is None else ctx.meta.get(_CHOSEN)
     if asked is not None:
         found = read_contexts().named(asked)
-        return Place(found.url, found, asked=True)
+        return ChosenGateway(found.url, found, asked=True)
     url, named = os.environ.get("GATEWAY_URL", ""), os.environ.get("GATEWAY_CONTEXT", "")
     if url and not named:
-        return Place(url)
+        return ChosenGateway(url)
     contexts = read_contexts()
     context = contexts.named(named) if named else contexts.known.get(contexts.current or "")
     if context is not None and url and url != context.url:
         fail("GATEWAY_URL and GATEWAY_CONTEXT name two gateways: unset one of them, or say --context.", Exit.USAGE)
-    return Place(DEFAULT_URL) if context is None else Place(context.url, context)
+    return ChosenGateway(DEFAULT_URL) if context is None else ChosenGateway(context.url, context)
 
 
 def warn_of_clear(url: str) -> None:

@@ -14,12 +14,12 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.cli.contexts import Context, Place
+from gateway.cli.contexts import ChosenGateway, Context
 from gateway.cli.output import Exit, fail
 from gateway.core.values import dataclass
 
 if TYPE_CHECKING:
-    from gateway.cli.sign_ins import SignIn
+    from gateway.cli.sign_ins import KeptSignIn
     from gateway.core.backend import Credentials
 
 KEY_MARK: Final = "GWK"
@@ -29,23 +29,26 @@ _ADMIN: Final = "GATEWAY_ADMIN_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownCredentials:
     """What a command shows: one of the three. `source` is where it is from, for people."""
 
     source: str
     token: str = field(default="", repr=False)
     key: Credentials | None = None
-    sign_in: SignIn | None = None
+    sign_in: KeptSignIn | None = None
 
 
-def choose_credentials(place: Place) -> Shown | None:
+_Look = Callable[[], ShownCredentials | None]
+
+
+def choose_credentials(place: ChosenGateway) -> ShownCredentials | None:
     """What to show at this place; None if there is nothing.
 
     Raises:
         click.exceptions.Exit: what there is cannot be read.
     """
-    surroundings: tuple[Callable[[], Shown | None], ...] = (lambda: _read_variable(_ADMIN), _read_key)
-    kept: tuple[Callable[[], Shown | None], ...] = (lambda: _read_kept(place.context), lambda: _find_sign_in(place))
+    surroundings: tuple[_Look, ...] = (lambda: _read_variable(_ADMIN), _read_key)
+    kept: tuple[_Look, ...] = (lambda: _read_kept(place.context), lambda: _find_sign_in(place))
     for look in (*kept, *surroundings) if place.asked else (*surroundings, *kept):
         found = look()
         if found is not None:
@@ -53,7 +56,7 @@ def choose_credentials(place: Place) -> Shown | None:
     return None
 
 
-def _read_kept(context: Context | None) -> Shown | None:
+def _read_kept(context: Context | None) -> ShownCredentials | None:
     if context is None:
         return None
     if context.token_file is not None:
@@ -61,7 +64,7 @@ def _read_kept(context: Context | None) -> Shown | None:
             text = Path(context.token_file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeError) as error:
             fail(f"{context.token_file}: {getattr(error, 'strerror', None) or 'no text'}.", Exit.USAGE)
-        return Shown(context.token_file, _check_token(context.token_file, text))
+        return ShownCredentials(context.token_file, _check_token(context.token_file, text))
     if context.admin_token_env is not None:
         found = _read_variable(context.admin_token_env)
         if found is None:
@@ -70,9 +73,9 @@ def _read_kept(context: Context | None) -> Shown | None:
     return None
 
 
-def _read_variable(name: str) -> Shown | None:
+def _read_variable(name: str) -> ShownCredentials | None:
     token = os.environ.get(name, "").strip()
-    return Shown(name, _check_token(name, token)) if token else None
+    return ShownCredentials(name, _check_token(name, token)) if token else None
 
 
 def _check_token(source: str, token: str) -> str:
@@ -82,7 +85,7 @@ def _check_token(source: str, token: str) -> str:
     return token
 
 
-def _read_key() -> Shown | None:
+def _read_key() -> ShownCredentials | None:
     """A gateway's key in the variables of AWS's own tools. A key of anybody else's is not for a gateway to see."""
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     public, secret, session = (os.environ.get(name, "").strip() for name in names)
@@ -90,11 +93,11 @@ def _read_key() -> Shown | None:
         return None
     from gateway.core.backend import Credentials
 
-    return Shown("AWS_ACCESS_KEY_ID", key=Credentials(public, secret, session or None))
+    return ShownCredentials("AWS_ACCESS_KEY_ID", key=Credentials(public, secret, session or None))
 
 
-def _find_sign_in(place: Place) -> Shown | None:
+def _find_sign_in(place: ChosenGateway) -> ShownCredentials | None:
     from gateway.cli.sign_ins import find_sign_in
 
     found = find_sign_in(place)
-    return None if found is None else Shown("your sign-in", sign_in=found)
+    return None if found is None else ShownCredentials("your sign-in", sign_in=found)

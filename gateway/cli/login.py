@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli.client import Control
-from gateway.cli.contexts import Place, choose_place, warn_of_clear
+from gateway.cli.contexts import ChosenGateway, choose_place, warn_of_clear
 from gateway.cli.output import Exit, fail, json_option, print_json, say
 from gateway.cli.sign_ins import drop_sign_in, find_sign_in, keep_sign_in
 
@@ -79,7 +79,7 @@ def logout(*, as_json: bool) -> None:
         say(f"Signed out of {place}." if kept is not None else f"Nobody was signed in to {place}.")
 
 
-def _choose_offer(place: Place, issuer: str | None) -> Offer:
+def _choose_offer(place: ChosenGateway, issuer: str | None) -> Offer:
     from gateway.cli.oidc import Offer
 
     api = Control(place.url, "", ca_file=place.ca_file)
@@ -100,12 +100,12 @@ def _choose_offer(place: Place, issuer: str | None) -> Offer:
 
 def _by_browser(issuer: Issuer, *, opened: bool) -> Tokens:
     from gateway.cli.loopback import Loopback
-    from gateway.cli.oidc import Question, exchange_code
+    from gateway.cli.oidc import AuthorizationRequest, exchange_code
 
     if issuer.authorization is None:
         fail(f"{issuer.offer.issuer} has no way through a browser: try --device.")
     with Loopback() as back:
-        question = Question(issuer, back.address, *(secrets.token_urlsafe(48) for _ in range(3)))
+        question = AuthorizationRequest(issuer, back.address, *(secrets.token_urlsafe(48) for _ in range(3)))
         say(f"Sign in at {issuer.offer.issuer}:\n\n  {question.address}\n")
         if opened:
             open_browser(question.address)

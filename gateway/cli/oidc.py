@@ -67,7 +67,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Question:
+class AuthorizationRequest:
     """One question to an issuer through a browser; its three secrets are made for it and used once."""
 
     issuer: Issuer
@@ -146,7 +146,7 @@ def discover(offer: Offer, ca_file: str | None) -> Issuer:
     )
 
 
-def exchange_code(question: Question, code: str) -> Tokens:
+def exchange_code(question: AuthorizationRequest, code: str) -> Tokens:
     """The tokens for a code.
 
     Raises:

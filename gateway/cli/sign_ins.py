@@ -14,7 +14,7 @@ from dataclasses import field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.cli.contexts import Place
+from gateway.cli.contexts import ChosenGateway
 from gateway.cli.output import fail
 from gateway.cli.private_files import locked, read_object, remove, write_object
 from gateway.core.values import dataclass
@@ -27,10 +27,10 @@ _MARGIN: Final = 30.0
 
 
 @dataclass(slots=True)
-class SignIn:
+class KeptSignIn:
     """A kept sign-in; `token` is asked for at every call, so that a command that runs for long goes on."""
 
-    place: Place
+    place: ChosenGateway
     _said: Mapping[str, Any] = field(repr=False)
 
     def token(self) -> str:
@@ -73,24 +73,24 @@ class SignIn:
         return issuer, Tokens(said["token"], said["ends"], said["subject"], said["refresh_token"])
 
 
-def find_sign_in(place: Place) -> SignIn | None:
+def find_sign_in(place: ChosenGateway) -> KeptSignIn | None:
     """What is kept for a gateway, if anything.
 
     Raises:
         click.exceptions.Exit: the file is damaged, or open to others.
     """
     said = read_object(_file_of(place))
-    return SignIn(place, said) if said else None
+    return KeptSignIn(place, said) if said else None
 
 
-def keep_sign_in(place: Place, issuer: Issuer, tokens: Tokens) -> None:
+def keep_sign_in(place: ChosenGateway, issuer: Issuer, tokens: Tokens) -> None:
     """Raises click.exceptions.Exit: it cannot be written."""
     name = _file_of(place)
     with locked(name):
         _write(name, place, issuer, tokens)
 
 
-def drop_sign_in(place: Place) -> None:
+def drop_sign_in(place: ChosenGateway) -> None:
     """Forget what is kept for a gateway."""
     remove(_file_of(place))
 
@@ -105,7 +105,7 @@ def remove_sign_in(context: str) -> bool:
     return remove(_name_of(context))
 
 
-def _write(name: str, place: Place, issuer: Issuer, tokens: Tokens) -> dict[str, Any]:
+def _write(name: str, place: ChosenGateway, issuer: Issuer, tokens: Tokens) -> dict[str, Any]:
     offer = issuer.offer
     said = {
         "url": place.url,
@@ -124,7 +124,7 @@ def _write(name: str, place: Place, issuer: Issuer, tokens: Tokens) -> dict[str,
     return said
 
 
-def _file_of(place: Place) -> str:
+def _file_of(place: ChosenGateway) -> str:
     """No context is called like the address of a gateway."""
     address = f"@{sha256(place.url.encode()).hexdigest()[:32]}"
     return _name_of(address if place.context is None else place.context.name)

@@ -92,19 +92,19 @@ class EndedView(View):
     ended: int
 
 
-class Shown(Body):
+class NamedGrant(Body):
     """A grant by its secret's hash, in hex: who names it was shown the secret."""
 
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Used(Shown):
+class Used(NamedGrant):
     """What is counted of a grant: its uses and all bytes, or the `files` that a link received, and their bytes."""
 
     files: Annotated[bool, Field(strict=True)] = False
 
 
-class NewLinkSession(Shown):
+class NewLinkSession(NamedGrant):
     """Credentials of a link; `use` is by what the use is known that they are."""
 
     use: Name
@@ -128,7 +128,7 @@ class IssuedView(View):
         )
 
 
-AnyUse = TypeVar("AnyUse", bound=Shown)
+AnyUse = TypeVar("AnyUse", bound=NamedGrant)
 AnyCount = TypeVar("AnyCount", bound=Used)
 
 

@@ -33,7 +33,7 @@ _SETTLE_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     """One consistent reading of everything."""
 
     settings: Settings
@@ -68,9 +68,9 @@ class Reloader:
         self._policies: Path | None = None
         self._named: frozenset[Path] = frozenset()
         self._seen: dict[Path, object] = {}
-        self.last: Loaded | None = None
+        self.last: LoadedSettings | None = None
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedSettings:
         """Read everything anew; what was good before stays in `last` when this raises.
 
         Raises:
@@ -99,7 +99,7 @@ class Reloader:
         self._seen = {path: before.get(path, facts) for path, facts in after.items()}
         if settings is None or policies is None or faults:
             raise SettingsError(*sort_faults(faults))
-        self.last = Loaded(settings, policies)
+        self.last = LoadedSettings(settings, policies)
         return self.last
 
     def changed(self) -> bool:

@@ -1,6 +1,6 @@
 """Owns how the numbers of several processes become one: what is added, and what is not.
 
-Refuses to own the metrics (`gateway.telemetry.metrics`) and the way from process to process (`siblings`).
+Refuses to own the metrics (`gateway.telemetry.metrics`) and the way from process to process (`worker_mesh`).
 
 Law: counters and histograms are added. A gauge is added too, unless the table says that its least or greatest value is
 the truth about the whole: an age is that of the oldest view, a store is up when everybody reaches it.

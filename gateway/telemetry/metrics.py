@@ -24,7 +24,7 @@ from gateway.core.reasons import Reason
 from gateway.core.record import Ledger, Outcome
 from gateway.core.request import Operation
 from gateway.core.revocation import RevocationFeed
-from gateway.telemetry.series import Level, Switch, Tally, Timing, Vocabulary
+from gateway.telemetry.series import Counter, Gauge, Histogram, Switch, Vocabulary
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -92,7 +92,7 @@ class Metrics:
 
         registry = CollectorRegistry(auto_describe=False)
         for collector in vars(self).copy().values():
-            if isinstance(collector, Tally | Timing | Switch | Level):
+            if isinstance(collector, Counter | Histogram | Switch | Gauge):
                 registry.register(cast("Collector", collector))
         Info("gateway_build", "What is running.", registry=registry).info(
             {"version": __version__, "python": platform.python_version()}
@@ -104,64 +104,64 @@ class Metrics:
     def _declare_requests(self) -> None:
         place = (self._planes, self._operations)
         outcomes = Vocabulary("outcome", Outcome)
-        self._requests = Tally("gateway_requests", "Requests that ended.", (*place, self._backends, outcomes))
-        self._durations = Timing(
+        self._requests = Counter("gateway_requests", "Requests that ended.", (*place, self._backends, outcomes))
+        self._durations = Histogram(
             "gateway_request_duration_seconds", "Arrival of a request to its last byte.", _TRANSFER_BOUNDS, place
         )
-        self._first_bytes = Timing(
+        self._first_bytes = Histogram(
             "gateway_time_to_first_byte_seconds",
             "Arrival of a request to the first byte of its answer.",
             _TRANSFER_BOUNDS,
             place,
         )
         directions = Vocabulary("direction", ("in", "out"))
-        self._bytes = Tally("gateway_bytes", "Body bytes that really moved.", (directions, self._backends))
-        self.transfers = Level("gateway_transfers_in_progress", "Admitted requests whose body has not ended.")
-        self._refusals = Tally("gateway_refusals", "Requests refused, by reason.", (self._reasons,))
+        self._bytes = Counter("gateway_bytes", "Body bytes that really moved.", (directions, self._backends))
+        self.transfers = Gauge("gateway_transfers_in_progress", "Admitted requests whose body has not ended.")
+        self._refusals = Counter("gateway_refusals", "Requests refused, by reason.", (self._reasons,))
         self._refusals.start((reason,) for reason in Reason)
-        self._cuts = Tally("gateway_streams_cut", "Transfers cut off after their first byte.", (self._reasons,))
+        self._cuts = Counter("gateway_streams_cut", "Transfers cut off after their first byte.", (self._reasons,))
         verdicts = Vocabulary("decision", ("accepted", "refused"))
-        self._unsigned_types = Tally(
+        self._unsigned_types = Counter(
             "gateway_unsigned_content_types", "Signed requests with a Content-Type that they do not sign.", (verdicts,)
         )
         self._unsigned_types.start((verdict,) for verdict in verdicts)
-        self._forwarded = Tally(
+        self._forwarded = Counter(
             "gateway_forwarded_ignored", "Requests whose fields about the client's address were not believed."
         )
         causes = Vocabulary("why", ("too_many", "proxy_protocol"))
-        self._refused_connections = Tally(
+        self._refused_connections = Counter(
             "gateway_connections_refused", "Connections that were closed before any request.", (causes,)
         )
         self._refused_connections.start((cause,) for cause in causes)
-        self._dropped = Tally("gateway_dropped_records", "Records that reached the log and not the ledger.")
+        self._dropped = Counter("gateway_dropped_records", "Records that reached the log and not the ledger.")
 
     def _declare_upstream(self) -> None:
         statuses = Vocabulary("status", _STATUSES)
-        self._answers = Tally("gateway_upstream_requests", "Requests sent to a store.", (self._backends, statuses))
-        self._answer_times = Timing(
+        self._answers = Counter("gateway_upstream_requests", "Requests sent to a store.", (self._backends, statuses))
+        self._answer_times = Histogram(
             "gateway_upstream_duration_seconds",
             "Sending a request to the store's status line.",
             _TRANSFER_BOUNDS,
             (self._backends,),
         )
-        self._presigns = Timing("gateway_presign_duration_seconds", "Computing one presigned request.", _FAST_BOUNDS)
+        self._presigns = Histogram("gateway_presign_duration_seconds", "Computing one presigned request.", _FAST_BOUNDS)
 
     def _declare_state(self) -> None:
-        self._view_age = Level("gateway_revocation_view_age_seconds", "Age of this process's view of revocations.")
-        self._list_age = Level(
+        self._view_age = Gauge("gateway_revocation_view_age_seconds", "Age of this process's view of revocations.")
+        self._list_age = Gauge(
             "gateway_revocation_list_age_seconds", "Age of the file of listed revocations; 0 without one."
         )
-        self._lags = Timing(
+        self._lags = Histogram(
             "gateway_revocation_lag_seconds", "A revocation's record to its effect in this process.", _LAG_BOUNDS
         )
         results = Vocabulary("result", ("hit", "miss", "negative", "stale"))
-        self._cache = Tally("gateway_grant_cache", "Look-ups of grants.", (results,))
+        self._cache = Counter("gateway_grant_cache", "Look-ups of grants.", (results,))
         self._cache.start((result,) for result in results)
         decisions = Vocabulary("decision", ("allowed", "refused", "skipped"))
-        self._decisions = Tally("gateway_limiter_decisions", "Answers of the limiter.", (decisions,))
+        self._decisions = Counter("gateway_limiter_decisions", "Answers of the limiter.", (decisions,))
         self._decisions.start((decision,) for decision in decisions)
         store_operations = Vocabulary("operation", _STORE_OF)
-        self._store_times = Timing(
+        self._store_times = Histogram(
             "gateway_store_operation_duration_seconds",
             "One call to the state store.",
             _STORE_BOUNDS,
@@ -170,18 +170,18 @@ class Metrics:
         stores = Vocabulary("store", _STORE_PROTOCOLS.values())
         self._store_up = Switch("gateway_state_store_up", "1 if the store answered the last call to it.", (stores,))
         outcomes = Vocabulary("result", ("ok", "failed"))
-        self._reloads = Tally("gateway_policy_reloads", "Reloads of settings and policies.", (outcomes,))
+        self._reloads = Counter("gateway_policy_reloads", "Reloads of settings and policies.", (outcomes,))
         self._reloads.start((outcome,) for outcome in outcomes)
-        self._reload_ok = Level("gateway_config_last_reload_successful", "1 if the last reload was taken over.", 1)
-        self._reloaded_at = Level(
+        self._reload_ok = Gauge("gateway_config_last_reload_successful", "1 if the last reload was taken over.", 1)
+        self._reloaded_at = Gauge(
             "gateway_config_last_reload_success_timestamp_seconds", "When the settings in force were taken over."
         )
-        self._waiting = Level("gateway_grants_awaiting_approval", "Links and keys that somebody else has to release.")
+        self._waiting = Gauge("gateway_grants_awaiting_approval", "Links and keys that somebody else has to release.")
         fates = Vocabulary("result", ("sent", "failed", "dropped"))
-        self._mails = Tally("gateway_mails", "Mails, by what became of them.", (fates,))
+        self._mails = Counter("gateway_mails", "Mails, by what became of them.", (fates,))
         self._mails.start((fate,) for fate in fates)
-        self._mails_waiting = Level("gateway_mails_waiting", "Mails that are queued or on their way.")
-        self._certificate_ends = Level(
+        self._mails_waiting = Gauge("gateway_mails_waiting", "Mails that are queued or on their way.")
+        self._certificate_ends = Gauge(
             "gateway_tls_certificate_expiry_timestamp_seconds",
             "When the first of the listeners' certificates ends; 0 without TLS.",
         )

@@ -61,7 +61,7 @@ class _Labelled:
         return [vocabulary.label for vocabulary in self.labels]
 
 
-class Tally(_Labelled):
+class Counter(_Labelled):
     """A counter. The page adds `_total` to its name."""
 
     def __init__(self, name: str, text: str, labels: Sequence[Vocabulary] = ()) -> None:
@@ -93,7 +93,7 @@ _UNSORTED: Final = 512
 """Times of a series that are kept as they came, until they are put into its buckets together."""
 
 
-class Timing(_Labelled):
+class Histogram(_Labelled):
     """A histogram over seconds. `bounds` are the upper edges of its buckets, in rising order."""
 
     def __init__(self, name: str, text: str, bounds: Sequence[float], labels: Sequence[Vocabulary] = ()) -> None:
@@ -165,7 +165,7 @@ class Switch(_Labelled):
         yield family
 
 
-class Level:
+class Gauge:
     """A gauge without labels: a number that goes up and down, or a function asked at every scrape."""
 
     __slots__ = ("_function", "name", "text", "value")

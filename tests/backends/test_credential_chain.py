@@ -12,7 +12,7 @@ from gateway.backends.credential_chain import (
     RELOAD_EVERY,
     RETRY_AFTER,
     ChainCredentials,
-    Loaded,
+    LoadedCredentials,
     StaticCredentials,
     load_chain,
 )
@@ -33,13 +33,15 @@ class Machine:
         self.gate.set()
         self.source = ChainCredentials(self.load, lambda: self.now)
 
-    async def load(self) -> Loaded:
+    async def load(self) -> LoadedCredentials:
         self.loads += 1
         number = self.loads
         await self.gate.wait()
         if self.fails:
             raise LookupError("nothing found")
-        return Loaded(Credentials(f"key-{number}", "secret"), None if self.life is None else self.now + self.life)
+        return LoadedCredentials(
+            Credentials(f"key-{number}", "secret"), None if self.life is None else self.now + self.life
+        )
 
     def key(self) -> str | None:
         current = self.source.current()
@@ -169,7 +171,7 @@ async def test_closing_ends_a_load() -> None:
 
 def test_no_secret_in_a_repr() -> None:
     """What was loaded can be logged."""
-    assert "secret" not in repr(Loaded(Credentials("a", "secret"), None))
+    assert "secret" not in repr(LoadedCredentials(Credentials("a", "secret"), None))
 
 
 async def test_the_chain_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

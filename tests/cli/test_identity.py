@@ -7,7 +7,7 @@ import time
 import click
 import pytest
 
-from gateway.cli.contexts import Context, Place
+from gateway.cli.contexts import ChosenGateway, Context
 from gateway.cli.identity import choose_credentials
 from gateway.cli.private_files import write_object
 
@@ -17,7 +17,7 @@ KEY = {"AWS_ACCESS_KEY_ID": "GWKABC", "AWS_SECRET_ACCESS_KEY": "s3cr3t"}
 ADMIN = {"GATEWAY_ADMIN_TOKEN": "admin"}
 
 
-def shown(place: Place) -> str | None:
+def shown(place: ChosenGateway) -> str | None:
     found = choose_credentials(place)
     if found is None:
         return None
@@ -41,12 +41,12 @@ def test_the_order(environ, asked, expected, monkeypatch):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     write_object("sign-ins/prod.json", SIGN_IN)
-    assert expected == shown(Place(URL, Context("prod", URL), asked))
+    assert expected == shown(ChosenGateway(URL, Context("prod", URL), asked))
 
 
 def test_a_named_context_without_an_identity_takes_that_of_the_environment(monkeypatch):
     """An app with its key says `--context` alone."""
-    place = Place(URL, Context("prod", URL), asked=True)
+    place = ChosenGateway(URL, Context("prod", URL), asked=True)
     assert shown(place) is None
     monkeypatch.setenv("GATEWAY_ADMIN_TOKEN", "admin")
     assert "admin" == shown(place)
@@ -56,12 +56,12 @@ def test_a_token_is_read_where_the_context_says(monkeypatch, tmp_path):
     """A file, at every command, or a variable; before a sign-in."""
     write_object("sign-ins/prod.json", SIGN_IN)
     (tmp_path / "t").write_text(" one\n")
-    place = Place(URL, Context("prod", URL, token_file=str(tmp_path / "t")))
+    place = ChosenGateway(URL, Context("prod", URL, token_file=str(tmp_path / "t")))
     assert "one" == shown(place)
     (tmp_path / "t").write_text("two")
     assert "two" == shown(place)
     monkeypatch.setenv("PROD", "three")
-    assert "three" == shown(Place(URL, Context("prod", URL, admin_token_env="PROD")))
+    assert "three" == shown(ChosenGateway(URL, Context("prod", URL, admin_token_env="PROD")))
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "ä", "a\nb", "a\x00b"])
@@ -69,7 +69,7 @@ def test_what_is_no_token_is_told_and_not_shown(text, tmp_path, capsys):
     """A client's own message about such a header would show it."""
     (tmp_path / "t").write_text(text)
     with pytest.raises(click.exceptions.Exit):
-        choose_credentials(Place(URL, Context("prod", URL, token_file=str(tmp_path / "t"))))
+        choose_credentials(ChosenGateway(URL, Context("prod", URL, token_file=str(tmp_path / "t"))))
     told = capsys.readouterr().err
     assert "token" in told
     assert not text.strip() or text not in told
@@ -79,7 +79,7 @@ def test_what_is_no_token_is_told_and_not_shown(text, tmp_path, capsys):
 def test_where_the_token_should_be_and_is_not_is_told(context, capsys):
     """Nobody acts as somebody else because a file is gone."""
     with pytest.raises(click.exceptions.Exit):
-        choose_credentials(Place(URL, context))
+        choose_credentials(ChosenGateway(URL, context))
     assert {"/nowhere", "NO"} & set(capsys.readouterr().err.replace(":", " ").split())
 
 
@@ -88,6 +88,6 @@ def test_a_sign_in_goes_to_the_gateway_it_was_made_for(capsys):
     write_object("sign-ins/prod.json", SIGN_IN)
     elsewhere = "https://other.example"
     with pytest.raises(click.exceptions.Exit):
-        shown(Place(elsewhere, Context("prod", elsewhere)))
+        shown(ChosenGateway(elsewhere, Context("prod", elsewhere)))
     assert "was for another address" in capsys.readouterr().err
-    assert shown(Place(URL)) is None
+    assert shown(ChosenGateway(URL)) is None

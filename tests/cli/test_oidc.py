@@ -12,9 +12,9 @@ import pytest
 
 from gateway.cli.loopback import Loopback
 from gateway.cli.oidc import (
+    AuthorizationRequest,
     Issuer,
     Offer,
-    Question,
     Tokens,
     ask_on_a_device,
     discover,
@@ -46,8 +46,8 @@ def issuer(offer: Offer) -> Issuer:
     return discover(offer, None)
 
 
-def question(issuer: Issuer, back: str = "http://127.0.0.1:1/callback") -> Question:
-    return Question(issuer, back, "s" * 43, "n" * 43, "v" * 64)
+def question(issuer: Issuer, back: str = "http://127.0.0.1:1/callback") -> AuthorizationRequest:
+    return AuthorizationRequest(issuer, back, "s" * 43, "n" * 43, "v" * 64)
 
 
 def refusal(capsys: pytest.CaptureFixture[str], call: Any, *arguments: Any, **more: Any) -> str:
@@ -56,7 +56,7 @@ def refusal(capsys: pytest.CaptureFixture[str], call: Any, *arguments: Any, **mo
     return capsys.readouterr().err
 
 
-def code_for(provider: Provider, asked: Question) -> str:
+def code_for(provider: Provider, asked: AuthorizationRequest) -> str:
     back = provider.sign_in(asked.address, follow=False)
     return asked.read_answer(urlsplit(back).query)
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import click
 import pytest
 
-from gateway.cli.contexts import Context, Place
-from gateway.cli.oidc import Issuer, Offer, Question, Tokens, discover, exchange_code
+from gateway.cli.contexts import ChosenGateway, Context
+from gateway.cli.oidc import AuthorizationRequest, Issuer, Offer, Tokens, discover, exchange_code
 from gateway.cli.private_files import read_object
-from gateway.cli.sign_ins import SignIn, drop_sign_in, find_sign_in, has_sign_in, keep_sign_in, remove_sign_in
+from gateway.cli.sign_ins import KeptSignIn, drop_sign_in, find_sign_in, has_sign_in, keep_sign_in, remove_sign_in
 from tests.servers.oidc import Provider, running_provider
 
 # The provider's library calls parts of its own that are going.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-PLACE = Place("https://gateway.example", Context("prod", "https://gateway.example"))
+PLACE = ChosenGateway("https://gateway.example", Context("prod", "https://gateway.example"))
 
 
 @pytest.fixture
@@ -36,13 +36,13 @@ def issuer(provider: Provider) -> Issuer:
 
 def sign_in(provider: Provider, issuer: Issuer, *, over: bool = False) -> Tokens:
     """Tokens, whose end is near where that is asked for."""
-    asked = Question(issuer, "http://127.0.0.1:1/callback", "s" * 43, "n" * 43, "v" * 64)
+    asked = AuthorizationRequest(issuer, "http://127.0.0.1:1/callback", "s" * 43, "n" * 43, "v" * 64)
     code = asked.read_answer(provider.sign_in(asked.address, follow=False).partition("?")[2])
     found = exchange_code(asked, code)
     return replace(found, ends=time.time() + 5) if over else found
 
 
-def found() -> SignIn:
+def found() -> KeptSignIn:
     kept = find_sign_in(PLACE)
     assert kept is not None
     return kept
@@ -57,11 +57,11 @@ def test_what_is_kept_is_the_persons_alone(provider: Provider, issuer: Issuer, c
     assert tokens.token == found().token()
     assert tokens.token not in repr(found())
     assert 0o600 == (config / "sign-ins" / "prod.json").stat().st_mode & 0o777
-    assert find_sign_in(Place(PLACE.url)) is None
-    keep_sign_in(Place(PLACE.url), issuer, tokens)
-    assert find_sign_in(Place(PLACE.url)) is not None
-    drop_sign_in(Place(PLACE.url))
-    assert find_sign_in(Place(PLACE.url)) is None
+    assert find_sign_in(ChosenGateway(PLACE.url)) is None
+    keep_sign_in(ChosenGateway(PLACE.url), issuer, tokens)
+    assert find_sign_in(ChosenGateway(PLACE.url)) is not None
+    drop_sign_in(ChosenGateway(PLACE.url))
+    assert find_sign_in(ChosenGateway(PLACE.url)) is None
     assert remove_sign_in("prod")
     assert find_sign_in(PLACE) is None
 

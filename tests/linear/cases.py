@@ -40,7 +40,7 @@ from gateway.wire.http.media import read_type, sandbox_of
 from gateway.wire.http.negotiate import prefers_html, prefers_json
 from gateway.wire.likeness import likeness, read_alike
 from gateway.wire.links.archive import Member, TarArchive, ZipArchive
-from gateway.wire.links.archive_names import Names, note
+from gateway.wire.links.archive_names import MemberNames, note
 from gateway.wire.links.tus import is_resumable, override, read_step
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
 from gateway.wire.links.visitor import visit_of
@@ -989,12 +989,12 @@ def alike(number: int) -> str:
     return "".join("aA"[number >> at & 1] for at in range(16))
 
 
-@case("wire.links.archive_names:Names wire.links.archive_names:note", 40)
+@case("wire.links.archive_names:MemberNames wire.links.archive_names:note", 40)
 def names_that_are_alike(n: int) -> Thunk:
     paths = [alike(number) for number in range(n)] + ["/" * (number % 8) + "b" for number in range(n)]
 
     def run() -> None:
-        names = Names()
+        names = MemberNames()
         for path in paths:
             names.file(path)
         note(names.changed, paths)

@@ -13,7 +13,7 @@ from gateway.core.attempt import Attempt, Principal
 from gateway.core.policy import explain
 from gateway.core.reasons import SettingsError
 from gateway.core.request import Action, Operation
-from gateway.settings.watch import Loaded, Reloader, watch
+from gateway.settings.watch import LoadedSettings, Reloader, watch
 from tests.settings.conftest import GOOD_POLICY, MINIMAL, PROFILES, Folder
 
 POLICY = GOOD_POLICY + "examples:\n  - {who: app:billing, do: GetObject, on: reports/billing/a, expect: allow}\n"
@@ -27,7 +27,7 @@ class Site:
         folder.settings_file.write_text(MINIMAL)
         (folder.policies / "a.yaml").write_text(POLICY)
         self.reloader = Reloader(folder.settings_file, environ, PROFILES)
-        self.loaded: list[Loaded] = []
+        self.loaded: list[LoadedSettings] = []
         self.refused: list[tuple[str, ...]] = []
         self._changed = asyncio.Event()
 
@@ -185,7 +185,7 @@ DECISIONS = [
 ]
 
 
-def _answers(loaded: Loaded | None) -> list[bool]:
+def _answers(loaded: LoadedSettings | None) -> list[bool]:
     assert loaded is not None
     return [explain(loaded.policies.policy, None, attempt).allowed for attempt in DECISIONS]
 

@@ -10,7 +10,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.telemetry import series
-from gateway.telemetry.series import Level, Switch, Tally, Timing, Vocabulary
+from gateway.telemetry.series import Counter, Gauge, Histogram, Switch, Vocabulary
 
 
 def page(*collectors) -> dict[tuple[str, tuple], float]:
@@ -29,7 +29,7 @@ def page(*collectors) -> dict[tuple[str, tuple], float]:
 def test_a_timing_counts_every_observation_in_exactly_one_bucket(seconds):
     """The cumulative counts of the page equal a naive count of the observations, and so does their sum."""
     bounds = (0.005, 1, 60)
-    timing = Timing("t_seconds", "x", bounds)
+    timing = Histogram("t_seconds", "x", bounds)
     for value in seconds:
         timing.observe((), value)
     samples = page(timing)
@@ -42,7 +42,7 @@ def test_a_timing_counts_every_observation_in_exactly_one_bucket(seconds):
 
 def test_a_timing_keeps_few_times_as_they_came():
     """However many are observed and nobody reads the page: they are counted in between, and none is counted twice."""
-    timing = Timing("t_seconds", "x", (0.5, 1), (Vocabulary("word", ("a", "b")),))
+    timing = Histogram("t_seconds", "x", (0.5, 1), (Vocabulary("word", ("a", "b")),))
     for number in range(3 * series._UNSORTED):
         timing.observe(("a" if number % 2 else "b",), number % 4 / 2)
         assert sum(map(len, timing._came.values())) < 2 * series._UNSORTED
@@ -56,8 +56,8 @@ def test_a_timing_keeps_few_times_as_they_came():
 @given(st.lists(st.tuples(st.text(max_size=8), st.integers(0, 10)), max_size=60))
 def test_a_label_never_leaves_its_vocabulary(events):
     """Whatever callers say, at most the known words and `other` become series, and nothing is lost in between."""
-    tally = Tally("t", "x", (Vocabulary("word", ("a", "b")),))
-    timing = Timing("d_seconds", "x", (1,), (Vocabulary("word", ("a", "b")),))
+    tally = Counter("t", "x", (Vocabulary("word", ("a", "b")),))
+    timing = Histogram("d_seconds", "x", (1,), (Vocabulary("word", ("a", "b")),))
     for word, amount in events:
         tally.add((word,), amount)
         timing.observe((word,), 0.5)
@@ -71,7 +71,7 @@ def test_a_label_never_leaves_its_vocabulary(events):
 def test_a_learned_word_becomes_a_series_of_its_own():
     """`learn` widens a vocabulary from then on."""
     backends = Vocabulary("backend")
-    tally = Tally("t", "x", (backends,))
+    tally = Counter("t", "x", (backends,))
     tally.add(("archive",))
     backends.learn(["archive"])
     tally.add(("archive",))
@@ -82,7 +82,7 @@ def test_a_learned_word_becomes_a_series_of_its_own():
 
 def test_a_started_series_is_shown_at_zero_and_keeps_its_count():
     """`start` never resets."""
-    tally = Tally("t", "x", (Vocabulary("word", ("a",)),))
+    tally = Counter("t", "x", (Vocabulary("word", ("a",)),))
     tally.start([("a",)])
     assert page(tally)["t_total", (("word", "a"),)] == 0
     tally.add(("a",), 3)
@@ -92,14 +92,14 @@ def test_a_started_series_is_shown_at_zero_and_keeps_its_count():
 
 def test_a_key_of_the_wrong_length_is_the_programmers_error():
     """A tally with one label refuses two."""
-    tally = Tally("t", "x", (Vocabulary("word", ("a",)),))
+    tally = Counter("t", "x", (Vocabulary("word", ("a",)),))
     with pytest.raises(ValueError, match="1 labels"):
         tally.add(("a", "b"))
 
 
 def test_a_level_goes_up_and_down_or_asks():
     """A level is its own number until a function is given."""
-    level = Level("g", "x")
+    level = Gauge("g", "x")
     level.inc()
     level.inc(2)
     level.dec()

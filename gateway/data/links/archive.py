@@ -29,7 +29,7 @@ from gateway.data.steps.authorise import authorise
 from gateway.data.turns import in_turns
 from gateway.wire.http.disposition import clean_filename, content_disposition
 from gateway.wire.links.archive import Archive, Member, TarArchive, ZipArchive
-from gateway.wire.links.archive_names import Names, note
+from gateway.wire.links.archive_names import MemberNames, note
 from gateway.wire.s3.listing import Found
 
 __all__ = ["open_archive"]
@@ -67,7 +67,7 @@ async def _build(plane: DataPlane, call: LinkCall, permit: Permit) -> AsyncItera
     kind = _KINDS.get(call.request.params["archive"])
     if kind is None:
         raise Refused(Reason.BAD_ARGUMENT, "archive is zip or tar")
-    archive, names = kind(), Names()
+    archive, names = kind(), MemberNames()
     members: list[tuple[Found, Member]] = []
     left_out: list[str] = []
     portion = plane.archive_memory.portion(permit.holders)
@@ -91,7 +91,7 @@ async def _build(plane: DataPlane, call: LinkCall, permit: Permit) -> AsyncItera
             yield Answer(200, _head(kind, call, permit), archive.length, body)
 
 
-def _member(names: Names, entry: Found, folder: str) -> Member:
+def _member(names: MemberNames, entry: Found, folder: str) -> Member:
     """A file, or a folder that has an object of its own. What stands in such an object is a file within it."""
     path, size = entry.key.removeprefix(folder), entry.size or 0
     if path.endswith("/") and not size:

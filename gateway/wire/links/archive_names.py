@@ -34,7 +34,7 @@ _UNSEEN: Final = re.compile(
 )
 
 
-class Names:
+class MemberNames:
     """Gives names, one by one, in the order of the objects. `changed` has what was changed: before and after."""
 
     def __init__(self) -> None:

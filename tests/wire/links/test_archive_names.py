@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.links import archive_names
-from gateway.wire.links.archive_names import Names, note
+from gateway.wire.links.archive_names import MemberNames, note
 
 _HARD = st.sampled_from(
     [*'aAbB./\\:*?<>|"-_ ~()2', "..", "CON", "nul", "com1", ".txt", "ü", "u\u0308", "ß", "ss", "\u202e", "\x01"]
@@ -20,7 +20,7 @@ _DEVICES = {"con", "prn", "aux", "nul", *(f"{kind}{number}" for kind in ("com", 
 
 
 def named(*paths: str) -> list[str]:
-    names = Names()
+    names = MemberNames()
     return [names.folder(path) if path.endswith("/") else names.file(path) for path in paths]
 
 
@@ -102,7 +102,7 @@ def test_many_names_that_are_one_are_numbered_in_turn() -> None:
 def test_folders_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key of a kilobyte can have five hundred of them."""
     monkeypatch.setattr(archive_names, "MOST_FOLDERS", 100)
-    names = Names()
+    names = MemberNames()
     names.file("a/" * 100 + "x")
     with pytest.raises(Refused) as refused:
         names.file("b/x")
@@ -111,7 +111,7 @@ def test_folders_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_was_changed_is_told() -> None:
     """With what it was, escaped where it could not be seen; and nothing where there is nothing to tell."""
-    names = Names()
+    names = MemberNames()
     names.file("plain")
     assert b"" == note(names.changed, [])
     names.file("gpj\u202eexe")
