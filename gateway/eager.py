@@ -27,21 +27,21 @@ _init_future: Final = asyncio.Future.__init__
 
 
 class Signal:
-    """Something that comes again and again, and that one task at a time waits for: `await signal`."""
+    """Something that comes again and again, and that one task at a time, the `waiter`, waits for: `await signal`."""
 
-    __slots__ = ("_waiter",)
+    __slots__ = ("waiter",)
 
     def __init__(self) -> None:
-        self._waiter: EagerTask | asyncio.Future[None] | None = None
+        self.waiter: EagerTask | asyncio.Future[None] | None = None
 
     @property
     def awaited(self) -> bool:
         """Whether anybody waits for it now."""
-        return self._waiter is not None
+        return self.waiter is not None
 
     def give(self) -> None:
         """It has come: who waits goes on, at once if that is an eager task. To be called last in a turn."""
-        waiter, self._waiter = self._waiter, None
+        waiter, self.waiter = self.waiter, None
         if waiter is None:
             return
         if type(waiter) is EagerTask:
@@ -53,19 +53,13 @@ class Signal:
         if _running is not None and _running.thread == get_ident():
             yield self  # to the eager task, which has it wait here
             return
-        self._waiter = waiter = asyncio.get_running_loop().create_future()
+        self.waiter = waiter = asyncio.get_running_loop().create_future()
         try:
             yield from waiter
         finally:
             # Between the wake-up and now somebody else may have begun to wait in this place.
-            if self._waiter is waiter:
-                self._waiter = None
-
-    def enter(self, task: EagerTask) -> None:
-        self._waiter = task
-
-    def leave(self) -> None:
-        self._waiter = None
+            if self.waiter is waiter:
+                self.waiter = None
 
 
 class EagerTask(asyncio.Future[None]):
@@ -85,12 +79,7 @@ class EagerTask(asyncio.Future[None]):
 
     def start(self) -> None:
         """Begin, once."""
-        self._step()
-
-    def go_on(self) -> None:
-        """What it waits for has come."""
-        self._awaited = None
-        self._step()
+        self.go_on()
 
     def cancel(self, msg: Any | None = None) -> bool:
         """As `asyncio.Task.cancel`: the coroutine gets a CancelledError where it waits, in a turn of its own."""
@@ -102,9 +91,9 @@ class EagerTask(asyncio.Future[None]):
             return True
         self._cancelled_next = True
         if type(awaited) is Signal:
-            awaited.leave()
+            awaited.waiter = None
             self._awaited = None
-            self._serving_loop.call_soon(self._step)
+            self._serving_loop.call_soon(self.go_on)
         return True
 
     def cancelling(self) -> int:
@@ -120,16 +109,17 @@ class EagerTask(asyncio.Future[None]):
         """As `asyncio.Task.get_coro`."""
         return self._coroutine
 
-    def _step(self, error: BaseException | None = None) -> None:
-        """Run the coroutine until it waits again, or ends."""
+    def go_on(self, error: BaseException | None = None) -> None:
+        """Run the coroutine until it waits again, or ends: what it waited for has come."""
         global _running  # noqa: PLW0603 (set and cleared here alone)
         loop, coroutine = self._serving_loop, self._coroutine
         if coroutine is None:
             return
+        self._awaited = None
         try:
             _enter_task(loop, self)
         except RuntimeError:  # inside of another task's turn
-            loop.call_soon(self._step, error)
+            loop.call_soon(self.go_on, error)
             return
         _running = self
         if self._cancelled_next:
@@ -141,15 +131,15 @@ class EagerTask(asyncio.Future[None]):
             else:
                 awaited = self._context.run(coroutine.throw, error)
         except StopIteration:
-            self._end()
+            self._coroutine = None
             self.set_result(None)
             return
         except CancelledError:
-            self._end()
+            self._coroutine = None
             super().cancel()
             return
         except BaseException as failure:
-            self._end()
+            self._coroutine = None
             self.set_exception(failure)
             if isinstance(failure, Exception):
                 return
@@ -158,14 +148,18 @@ class EagerTask(asyncio.Future[None]):
             error = None  # its traceback holds this frame
             _running = None
             _leave_task(loop, self)
-        self._wait_for(awaited)
+        if type(awaited) is Signal and not self._cancelled_next:
+            self._awaited = awaited
+            awaited.waiter = self
+        else:
+            self._wait_for(awaited)
 
     def _wait_for(self, awaited: Any) -> None:
-        if type(awaited) is Signal:
+        if type(awaited) is Signal:  # while it is to be cancelled
             self._awaited = awaited
-            awaited.enter(self)
+            awaited.waiter = self
         elif awaited is None:  # it only gives way
-            self._serving_loop.call_soon(self._step)
+            self._serving_loop.call_soon(self.go_on)
             return
         else:
             awaited._asyncio_future_blocking = False  # noqa: SLF001 (how futures and tasks of any kind agree)
@@ -177,16 +171,12 @@ class EagerTask(asyncio.Future[None]):
             self.cancel()
 
     def _woken(self, future: asyncio.Future[Any]) -> None:
-        self._awaited = None
         try:
             future.result()
         except BaseException as error:  # noqa: BLE001 (it is the coroutine's to judge)
-            self._step(error)
+            self.go_on(error)
         else:
-            self._step()
-
-    def _end(self) -> None:
-        self._coroutine = None
+            self.go_on()
 
 
 _running: EagerTask | None = None

@@ -185,9 +185,12 @@ class Response:
         if len(data) > left:
             self.surplus = True
             data = data[:left]
-        if data:
-            self.append(bytes(data))
-        self._left = left - len(data)
+        size = len(data)
+        if size:  # as `append`, which each answer would call
+            self.chunks.append(bytes(data))
+            self.buffered += size
+            self.received += size
+        self._left = left - size
         if not self._left:
             self._left = None
             self.complete = True

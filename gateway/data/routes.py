@@ -60,7 +60,7 @@ def data_handler(
                 with suppress(Refused):  # the client has gone: there is no record to make
                     await exchange.send(fixed)
                 return
-        if terms.trusted is None and _wants_front_page(arrival) and not _names_bucket(arrival, plane):
+        if target == "/" and terms.trusted is None and _wants_front_page(arrival) and not _names_bucket(arrival, plane):
             look = look_for(plane.snapshot.branding, arrival.headers.get("accept-language"))
             shown = page_reply(front_page(look))
             with suppress(Refused):
@@ -83,11 +83,10 @@ def _fixed_reply(target: str, plane: DataPlane) -> Reply | None:
 
 
 def _wants_front_page(arrival: IncomingRequest) -> bool:
-    """Whether a person opened the host's own address. A program that asks it for a list of buckets signs that."""
-    if arrival.target != "/" or arrival.method not in {"GET", "HEAD"}:
-        return False
+    """Whether it is a person who opened the host's own address. A program that asks it for a list of buckets signs that."""
     headers = arrival.headers
-    return "authorization" not in headers and prefers_html(headers.get("accept"))
+    asks = arrival.method in {"GET", "HEAD"} and "authorization" not in headers
+    return asks and prefers_html(headers.get("accept"))
 
 
 def _only_asks(arrival: IncomingRequest) -> bool:

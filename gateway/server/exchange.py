@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import TracebackType
@@ -30,6 +30,7 @@ from gateway.wire.replies import Reply
 Fields = tuple[tuple[str, str], ...]
 
 _SERVER: Final = ("Server", "gateway")
+_ONLY_SERVER: Final = (_SERVER,)
 _UNADMITTED_SECONDS: Final = 10.0
 _FIRST_LOOK: Final = 0.002
 _LAST_LOOK: Final = 0.05
@@ -225,7 +226,7 @@ class ClientExchange:
         self._end()
 
     async def start(
-        self, status: int, headers: Iterable[tuple[str, str]], length: int | None, own: Fields = ()
+        self, status: int, headers: Collection[tuple[str, str]], length: int | None, own: Fields = ()
     ) -> None:
         """Send the head of a streamed answer; `length` None means chunked, `own` are fields that no other has."""
         self._left = length
@@ -415,7 +416,7 @@ class ClientExchange:
         """Body bytes that the client's kernel has acknowledged, to judge its speed by; and all bytes it sent us."""
         return self.bytes_in + self.bytes_out - self._connection.unacknowledged
 
-    def _begin(self, status: int, headers: Iterable[tuple[str, str]], length: int | None, own: Fields) -> bytes:
+    def _begin(self, status: int, headers: Collection[tuple[str, str]], length: int | None, own: Fields) -> bytes:
         arrival = self._arrival
         modern = arrival.version >= (1, 1)
         self._bodiless = has_no_body(arrival.method, status)
@@ -431,7 +432,8 @@ class ClientExchange:
         told = None if self._kept == modern else "keep-alive" if self._kept else "close"
         head = answer_head(
             status,
-            (*headers, *self.extra, _SERVER),
+            headers,
+            (*self.extra, _SERVER) if self.extra else _ONLY_SERVER,
             length=length,
             chunked=self._chunked,
             date=self._connection.date(),

@@ -62,7 +62,7 @@ _COUNTER: Final = itertools.count(secrets.randbits(24))
 
 def new_request_id() -> str:
     """An id for one request: 20 hex digits, unique in this process and all but surely everywhere; no secret."""
-    return f"{_FIRST_HALF}{next(_COUNTER) & 0xFFFFFFFF:08X}"
+    return "%s%08X" % (_FIRST_HALF, next(_COUNTER) & 0xFFFFFFFF)  # noqa: UP031 (as `_stamp`)
 
 
 @functools.lru_cache(maxsize=8)

@@ -140,6 +140,7 @@ class Accounts:
         self._closed: list[_Closed] = []
         self._waiting: deque[tuple[Record, str | None]] = deque()
         self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.ledger_down = False
 
     def close(self, account: Account) -> None:
@@ -165,7 +166,9 @@ class Accounts:
             )
         )
         if len(self._closed) == 1:
-            asyncio.get_running_loop().call_soon(self.tell)
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()  # once: to ask is a system call
+            self._loop.call_soon(self.tell)
 
     def tell(self) -> None:
         """Tell of all that have closed."""

@@ -260,8 +260,7 @@ def _lease_key(cookie: str | None, permit: Permit, exchange: ClientExchange) -> 
     """
     if permit.attempt.action is _WRITE:
         return _key_of_its_own(permit)
-    who = _caller(exchange) if cookie is None else f"cookie {cookie}"
-    return _shared_key(permit.attempt, who)
+    return _shared_key(permit.attempt, *(_caller(exchange) if cookie is None else ("cookie", cookie)))
 
 
 def _transfer_key(request: ObjectRequest, permit: Permit, exchange: ClientExchange) -> tuple[str, float]:
@@ -272,10 +271,10 @@ def _transfer_key(request: ObjectRequest, permit: Permit, exchange: ClientExchan
     """
     upload, attempt = request.params.get("uploadId"), permit.attempt
     if upload is not None:
-        return _shared_key(attempt, f"upload {upload}"), UPLOAD_SECONDS
+        return _shared_key(attempt, "upload", upload), UPLOAD_SECONDS
     ranged = "range" in request.headers or "partNumber" in request.params
     if attempt.operation is Operation.GET_OBJECT and ranged:
-        return _shared_key(attempt, _caller(exchange)), LEASE_WINDOW
+        return _shared_key(attempt, *_caller(exchange)), LEASE_WINDOW
     return _key_of_its_own(permit), 0.0
 
 
@@ -283,15 +282,16 @@ def _key_of_its_own(permit: Permit) -> str:
     return f"w:{permit.name}"
 
 
-def _shared_key(attempt: Attempt, who: str) -> str:
-    return _digest(f"{attempt.bucket}/{attempt.key} {who}")
+def _shared_key(attempt: Attempt, *who: str) -> str:
+    return _digest(attempt.bucket, attempt.key, *who)
 
 
 @lru_cache(4096)
-def _digest(shared: str) -> str:
+def _digest(bucket: str, key: str, *who: str) -> str:
+    shared = f"{bucket}/{key} {' '.join(who)}"
     return blake2b(shared.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _caller(exchange: ClientExchange) -> str:
+def _caller(exchange: ClientExchange) -> tuple[str, str, str]:
     agent = exchange.raw.header("user-agent") if exchange.raw is not None else None
-    return f"agent {exchange.address_class} {agent or ''}"
+    return "agent", exchange.address_class, agent or ""

@@ -23,6 +23,11 @@ _NOSNIFF: Final = "X-Content-Type-Options"
 _POLICY: Final = "Content-Security-Policy"
 
 
+_MADE: Final[dict[int, tuple[object, object, str]]] = {}
+"""What was made of the very same fields: of one object they are one object, and the look costs less than comparing."""
+_MOST_MADE: Final = 2048
+
+
 def has_no_body(method: str, status: int) -> bool:
     """Whether an answer ends with its head, whatever its fields say (RFC 9112, 6.3)."""
     return method == "HEAD" or status in _NO_LENGTH
@@ -31,6 +36,7 @@ def has_no_body(method: str, status: int) -> bool:
 def answer_head(
     status: int,
     fields: Collection[tuple[str, str]],
+    more: tuple[tuple[str, str], ...] = (),
     *,
     length: int | None,
     date: str,
@@ -38,7 +44,7 @@ def answer_head(
     connection: str | None = None,
     own: Collection[tuple[str, str]] = (),
 ) -> bytes:
-    """The bytes up to the empty line. `own` are further fields, which no other answer has.
+    """The bytes up to the empty line. `more` are further fields, and `own` those which no other answer has.
 
     `length` in bytes is sent unless it is None or the status forbids it; `connection` is sent if it is not None. A body
     without a type of its own is declared as bytes (RFC 9110, 8.3), one without a policy of its own is sandboxed. Values
@@ -47,7 +53,16 @@ def answer_head(
     Raises:
         ValueError: a name or a value has a line break or a NUL.
     """
-    start = _start(status, tuple(fields), length, connection, chunked=chunked)
+    said = (status, more, length, connection, chunked)
+    made = _MADE.get(id(fields))
+    if made is not None and made[0] is fields and made[1] == said:
+        start = made[2]
+    else:
+        start = _start(status, (*fields, *more), length, connection, chunked=chunked)
+        if type(fields) is tuple:  # which does not change, as a list may
+            if len(_MADE) >= _MOST_MADE:
+                _MADE.clear()
+            _MADE[id(fields)] = fields, said, start
     return f"{start}{_lines(own) if own else ''}Date: {date}\r\n\r\n".encode("utf-8", "surrogateescape")
 
 
