@@ -83,7 +83,7 @@ def _fixed_reply(target: str, plane: DataPlane) -> Reply | None:
 
 
 def _wants_front_page(arrival: IncomingRequest) -> bool:
-    """Whether it is a person who opened the host's own address. A program that asks it for a list of buckets signs that."""
+    """Whether a person opened the host's own address. A program that asks it for a list of buckets signs that."""
     headers = arrival.headers
     asks = arrival.method in {"GET", "HEAD"} and "authorization" not in headers
     return asks and prefers_html(headers.get("accept"))
