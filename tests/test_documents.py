@@ -82,6 +82,14 @@ def test_the_plan_names_files_that_are_there() -> None:
     assert [] == [name for name in named if not any((_ROOT / top / name).exists() for top in ("gateway", "."))]
 
 
+def test_the_plan_shows_every_room() -> None:
+    """Whoever opens a folder of gateway/ finds it in the picture."""
+    picture = (_ROOT / "docs/architecture.md").read_text().split("```")[1]
+    rooms = {folder.parent.name for folder in (_ROOT / "gateway").glob("*/__init__.py")}
+    assert {"core", "data", "splice"} <= rooms
+    assert set() == rooms - set(re.findall(r"\w+", picture))
+
+
 def test_the_tests_that_the_table_names_are_there() -> None:
     """A kind of defect is held by tests that somebody who reads `tests/README.md` finds."""
     text = (_ROOT / "tests/README.md").read_text()
