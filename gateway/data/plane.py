@@ -21,7 +21,6 @@ from gateway.core.policy import Policy
 from gateway.core.posture import FailPosture
 from gateway.core.route import Answer, Capability, Cors, Upstream, UpstreamCall
 from gateway.core.token import SecretHash
-from gateway.data.state.alike import Alike
 from gateway.data.state.bandwidth import BandwidthShaper
 from gateway.data.state.grants import Grants
 from gateway.data.state.guess_limiter import GuessLimiter, Turns
@@ -83,7 +82,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What a request is judged by: immutable, swapped whole on reload, and what is kept of such judgements with it.
+    """What a request is judged by: immutable, swapped whole on reload.
 
     `public_url` has no trailing slash. `trusted_socket` says that peers on a Unix socket are trusted proxies, too.
     """
@@ -97,7 +96,6 @@ class Snapshot:
     max_transfers: int = 1024
     region: str = "us-east-1"
     branding: Branding = field(default_factory=Branding)
-    alike: Alike = field(init=False, default_factory=Alike, compare=False, repr=False)
 
     def cors_of(self, bucket: str) -> tuple[Cors, ...]:
         """The cross-origin rules of a bucket of this name; of none there are none."""

@@ -15,7 +15,6 @@ from gateway.core.attempt import Principal, SignatureVersion
 from gateway.core.intake import ANY_FILES
 from gateway.core.policy import only_time_can_end
 from gateway.core.reasons import Refused
-from gateway.core.request import RawRequest
 from gateway.core.route import Route
 from gateway.core.values import dataclass
 from gateway.data.call import Call, S3Call
@@ -32,17 +31,20 @@ from gateway.data.state.records import Account
 from gateway.data.steps.authorise import authorise_same
 from gateway.data.steps.verify import leaves_type_unsigned
 from gateway.server.exchange import ClientExchange
-from gateway.wire.parse import is_link_path
+from gateway.wire.likeness import differing_fields
 from gateway.wire.sig.credentials import SigV4Header, SigV4Query
-from gateway.wire.sig.sigv4 import require_fresh
+from gateway.wire.sig.sigv4 import KnownCanonical, require_fresh
 
 __all__ = ["find_alike", "follow", "follow_alike", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """What was found for a request on the S3 face, kept with the snapshot by which it was judged."""
+    """What was found for a request on the S3 face, and the snapshot by which it was judged. `canonical` is what it has
+    signed, of which others sign other values."""
 
+    snapshot: Snapshot
+    canonical: KnownCanonical | None
     local: bool
     principal: Principal
     signature: SignatureVersion | None
@@ -85,10 +87,10 @@ def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account)
     return None if route is None else (plan.call.again(attempt, as_of), route)
 
 
-def find_alike(snapshot: Snapshot, raw: RawRequest) -> Like | None:
-    """What was found for a request that says the same but for its signature, if anything was. Links are not signed."""
-    note = None if is_link_path(raw) else snapshot.alike.find(raw)
-    return note if isinstance(note, Like) else None
+def find_alike(snapshot: Snapshot, exchange: ClientExchange) -> Like | None:
+    """What was found for a request that says the same but for its signature, if anything was."""
+    note = exchange.note
+    return note if isinstance(note, Like) and note.snapshot is snapshot else None
 
 
 def follow_alike(
@@ -155,7 +157,11 @@ def keep(  # noqa: PLR0917 (what the steps have found)
             lasting = False
     if lasting and call.form is None and only_time_can_end(snapshot.policy, call.grant, call.attempt):
         local, attempt = exchange.peer is None, call.attempt
+        kept = False
         if like is None and isinstance(call, S3Call) and not isinstance(signed, SigV4Query):  # it is in the address
-            snapshot.alike.keep(call.request.raw, Like(local, attempt.principal, attempt.signature, call, route))
-        elif call.credentials is None:
+            raw = call.request.raw
+            canonical = KnownCanonical.of(signed, raw, differing_fields(raw)) if signed is not None else None
+            of_all = Like(snapshot, canonical, local, attempt.principal, attempt.signature, call, route)
+            kept = exchange.remember_alike(of_all)
+        if not kept and call.credentials is None:
             exchange.remember(_Plan(snapshot, terms, local, signed, call, route, exchange.extra))

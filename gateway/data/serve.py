@@ -35,7 +35,7 @@ async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> Non
         found = follow(plane, snapshot, terms, account)  # what steps 1 to 4 have found, if all it rests on stands
         if found is None:
             raw = exchange.read_head()
-            like = find_alike(snapshot, raw)
+            like = find_alike(snapshot, exchange)
             request = account.request = (
                 read_alike(like.call.request, raw) if like else parse(raw, snapshot.domains)
             )  # 1
@@ -45,7 +45,8 @@ async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> Non
             if request.place.bucket:  # a link's is known with its grant
                 exchange.extra = actual_headers(snapshot.cors_of(request.place.bucket), request.raw)
             presented = await identify(request, exchange, terms.trusted, snapshot.domains)  # 2
-            resolved = await resolve(plane, terms, presented, request, exchange.peer, account.now)  # 3
+            known = like.canonical if like else None
+            resolved = await resolve(plane, terms, presented, request, exchange.peer, account.now, known)  # 3
             account.grant = resolved.grant
             found = follow_alike(plane, snapshot, like, resolved, account)
             if found is None:

@@ -187,7 +187,7 @@ class ClientExchange:
 
     @property
     def note(self) -> object:
-        """What was noted of an earlier request with this very head, None if nothing was."""
+        """What was noted of an earlier request with this very head, or with one like it; None if nothing was."""
         return self._arrival.note
 
     def comes_again(self) -> bool:
@@ -198,6 +198,10 @@ class ClientExchange:
         """Have later requests with this very head find a note."""
         self._arrival.note = note
         self._connection.heads.keep(self._arrival)
+
+    def remember_alike(self, note: object) -> bool:
+        """Have later requests with a head like this one find a note, if there can be any (`gateway.wire.likeness`)."""
+        return self._connection.heads.keep_alike(self._arrival, note)
 
     async def send(self, reply: Reply) -> None:
         """Answer with a whole body at once.

@@ -4,7 +4,8 @@ Refuses to own the socket (`gateway.server.connection`), bodies (`gateway.server
 in a head (`gateway.wire.http.target`).
 
 Laws: llhttp reads every head, in its strict reading, and there is no other parser to fall back to (T15). It is never
-fed a byte of what follows a head. What it has read once, it would read again: the same bytes say the same.
+fed a byte of what follows a head. What it has read once, it would read again: the same bytes say the same, and so do
+heads that are alike but for the values in which they may differ (`gateway.wire.likeness`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 import httptools
 
 from gateway.server.request import IncomingRequest
+from gateway.wire.likeness import AlikeHeads
 
 _HEAD_LIMIT: Final = 64 * 1024
 _FIELD_LIMIT: Final = 16 * 1024
@@ -26,13 +28,15 @@ _LONGEST_KNOWN: Final = 2048
 
 
 class KnownHeads:
-    """Requests worth remembering, by the bytes of their heads: 2,048 of 2 KiB unless given."""
+    """Requests worth remembering, by the bytes of their heads, and those of which others that are alike may come, by
+    their first lines and lengths: 2,048 of each, of 2 KiB, unless given."""
 
     def __init__(self, most: int = _MOST_KNOWN) -> None:
         self._most = most
         self._found: OrderedDict[bytes, IncomingRequest] = OrderedDict()
         self._once: set[int] = set()
         """Hashes of heads that came once: one that has the hash of another is kept a little too early."""
+        self._alike: OrderedDict[tuple[str, int], tuple[IncomingRequest, AlikeHeads]] = OrderedDict()
 
     def find(self, wire: bytes) -> IncomingRequest | None:
         """A request like the one that came with this head, with what was noted of it. Its body has yet to come."""
@@ -55,12 +59,47 @@ class KnownHeads:
         self._once.add(mark)
         return False
 
+    def find_alike(self, wire: bytes) -> IncomingRequest | None:
+        """What this head says, if one that is alike was remembered, with what was noted of that one."""
+        if not self._alike:
+            return None
+        head = wire.decode("latin-1")
+        name = _line_and_length(head)
+        known = self._alike.get(name)
+        if known is None:
+            return None
+        request, heads = known
+        raw = heads.read(head)
+        if raw is None:
+            return None
+        self._alike.move_to_end(name)
+        return request.again(raw)
+
     def keep(self, wire: bytes, request: IncomingRequest) -> None:
         """Remember what this head says, and the note, in place of what was unused for longest."""
         self._found[wire] = request.again()
         self._found.move_to_end(wire)
         if len(self._found) > self._most:
             self._found.popitem(last=False)
+
+    def keep_alike(self, wire: bytes, request: IncomingRequest, note: object) -> bool:
+        """Remember what heads like this one say, with this note; unless there can be none, or it cannot be told."""
+        head = wire.decode("latin-1")
+        heads = None if request.raw is None else AlikeHeads.of(request.raw, head)
+        if heads is None:
+            return False
+        kept = request.again(request.raw)
+        kept.note = note
+        name = _line_and_length(head)
+        self._alike[name] = kept, heads
+        self._alike.move_to_end(name)
+        if len(self._alike) > self._most:
+            self._alike.popitem(last=False)
+        return True
+
+
+def _line_and_length(head: str) -> tuple[str, int]:
+    return head[: head.find("\r")], len(head)
 
 
 class HeadReader:
@@ -96,7 +135,7 @@ class HeadReader:
             end = self._find_end(data)
             piece, data = (data, b"") if end < 0 else (data[:end], data[end:])
             self.wire = piece if end >= 0 and not self._fed and end <= _LONGEST_KNOWN else b""
-            known = self._known.find(self.wire)
+            known = (self._known.find(piece) or self._known.find_alike(piece)) if self.wire else None
             if known is not None:
                 return known, data
             self._fed += len(piece)
@@ -139,6 +178,10 @@ class HeadReader:
         """Remember what was noted of the request whose head was read last, for all that come with that head."""
         if self.wire:
             self._known.keep(self.wire, request)
+
+    def keep_alike(self, request: IncomingRequest, note: object) -> bool:
+        """The same for all that come with a head like it, if there can be any."""
+        return self.wire != b"" and self._known.keep_alike(self.wire, request, note)
 
     def close(self) -> None:
         """Nothing more will be read."""

@@ -155,15 +155,16 @@ class IncomingRequest:
         self.length = None if chunked else int(length or 0)
         self.body = IncomingBody(self.length) if self.length != 0 else _NO_BODY
 
-    def again(self) -> IncomingRequest:
-        """Another request with the same head, whose body has yet to come; without a body, all of them are one."""
-        if self.length == 0:
+    def again(self, raw: RawRequest | None = None) -> IncomingRequest:
+        """Another request with the same head, whose body has yet to come; without a body, all of them are one. With
+        `raw`: one whose head is like it, and says that."""
+        if raw is None and self.length == 0:
             return self
         other = IncomingRequest.__new__(IncomingRequest)
         other.method, other.target, other.version = self.method, self.target, self.version
-        other.keep_alive, other.raw, other.fault, other.note = self.keep_alive, self.raw, self.fault, self.note
+        other.keep_alive, other.raw, other.fault, other.note = self.keep_alive, raw or self.raw, self.fault, self.note
         other.length = self.length
-        other.body = IncomingBody(self.length)
+        other.body = IncomingBody(self.length) if self.length != 0 else _NO_BODY
         return other
 
     @property

@@ -38,7 +38,7 @@ from gateway.wire.http.disposition import clean_filename, content_disposition
 from gateway.wire.http.form_data import Form, FormParser
 from gateway.wire.http.media import read_type, sandbox_of
 from gateway.wire.http.negotiate import prefers_html, prefers_json
-from gateway.wire.likeness import likeness, read_alike
+from gateway.wire.likeness import AlikeHeads, differing_fields, read_alike
 from gateway.wire.links.archive import Member, TarArchive, ZipArchive
 from gateway.wire.links.archive_names import MemberNames, note
 from gateway.wire.links.tus import is_resumable, override, read_step
@@ -810,15 +810,31 @@ def an_older_signature_over_much(n: int) -> Thunk:
     return lambda: sigv2.verify(presented, request, "other", now=DAY)  # type: ignore[arg-type]
 
 
-@case("wire.likeness:likeness wire.likeness:read_alike", 200)
+@case(
+    "wire.likeness:AlikeHeads wire.likeness:differing_fields wire.likeness:read_alike wire.sig.sigv4:KnownCanonical",
+    200,
+)
 def a_request_like_another_of_many_fields(n: int) -> Thunk:
-    fields = [(f"x-{number}", "v") for number in range(n)]
-    one, other = (raw("", *fields, ("traceparent", mark * n)) for mark in "ab")
+    signed = (
+        ("authorization", authorization()),
+        ("x-amz-date", "20260102T000000Z"),
+        ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+    )
+    one, other = (
+        raw("", *((f"y-{number}", "v") for number in range(n)), ("traceparent", mark * n), *signed) for mark in "ab"
+    )
+    heads = [
+        "".join(["GET / HTTP/1.1", *(f"\r\n{name}: {value}" for name, value in each.headers)]) for each in (one, other)
+    ]
     request = parse(one)
+    presented = read_credentials(request.auth)
 
     def run() -> None:
-        assert likeness(one) == likeness(other)
+        alike = AlikeHeads.of(one, heads[0])
+        assert alike is not None
+        assert other == alike.read(heads[1])
         read_alike(request, other)
+        sigv4.KnownCanonical.of(presented, one, differing_fields(one)).filled(other)  # type: ignore[arg-type]
 
     return run
 

@@ -144,3 +144,44 @@ def test_what_is_known_is_bounded() -> None:
     assert b"" == given.wire
     fed(given, [HEAD[:20], HEAD[20:]])
     assert b"" == given.wire
+
+
+def signed(**fields: str) -> bytes:
+    """As SDKs send it: anew each time."""
+    lines = "".join([f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items()])
+    return f"GET /a HTTP/1.1\r\nHost: gw\r\n{lines}\r\n".encode()
+
+
+@remembering
+def test_a_head_like_one_that_is_known_is_read_by_it() -> None:
+    """With that one's note, what it says itself, and no other's body; whoever says something else is read anew."""
+    known = KnownHeads()
+    first = HeadReader(known)
+    arrival, _ = first.read_head(signed(Authorization="a", X_Amz_Date="1"))
+    assert arrival is not None
+    first.keep_alike(arrival, "seen")
+    for fields, note in (
+        ({"Authorization": "b", "X_Amz_Date": "2"}, "seen"),
+        ({"Authorization": "b", "X_Amz_Dato": "2"}, None),
+        ({"Authorization": "b", "Range": "byte=1-"}, None),
+    ):
+        wire = signed(**fields)
+        again, rest = HeadReader(known).read_head(wire + b"rest")
+        anew, _ = HeadReader(KnownHeads(0)).read_head(wire)
+        assert again is not None
+        assert anew is not None
+        assert (note, b"rest", anew.raw, anew.keep_alive) == (again.note, rest, again.raw, again.keep_alive)
+    assert arrival.note is None
+
+
+@remembering
+def test_what_is_known_of_heads_that_are_alike_is_bounded() -> None:
+    """What was unused for longest goes first."""
+    known = KnownHeads(2)
+    given = HeadReader(known)
+    heads = [signed(Authorization="a" * number) for number in (1, 2, 3)]
+    for number in (0, 1, 0, 2):
+        arrival, _ = given.read_head(heads[number])
+        assert arrival is not None
+        given.keep_alike(arrival, str(number))
+    assert [True, False, True] == [known.find_alike(head) is not None for head in heads]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import runpy
 
 from gateway.backends import head
-from gateway.core.request import RawRequest
-from gateway.data.state.alike import Alike
 from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
 
@@ -19,11 +17,11 @@ def forget() -> None:
     def keep(known: KnownHeads, wire: bytes, request: IncomingRequest) -> None:
         return None
 
-    def note(known: Alike, raw: RawRequest, note: object) -> None:
-        return None
+    def keep_alike(known: KnownHeads, wire: bytes, request: IncomingRequest, note: object) -> bool:
+        return False
 
     KnownHeads.keep = keep  # type: ignore[method-assign]
-    Alike.keep = note  # type: ignore[method-assign]
+    KnownHeads.keep_alike = keep_alike  # type: ignore[method-assign]
     head._MOST_KNOWN = 0  # type: ignore[misc]
 
 

@@ -34,15 +34,22 @@ from gateway.data.steps.password import prove_password
 from gateway.data.steps.verify import leaves_type_unsigned, verify_signature, verify_signed_form, version_of
 from gateway.wire.sig.credentials import Signed
 from gateway.wire.sig.post_policy import SignedForm
-from gateway.wire.sig.sigv4 import Verified
+from gateway.wire.sig.sigv4 import KnownCanonical, Verified
 
 __all__ = ["find_link", "resolve"]
 
 
 async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other steps' answers)
-    plane: DataPlane, terms: Terms, presented: Presented, request: ObjectRequest, peer: Address | None, now: float
+    plane: DataPlane,
+    terms: Terms,
+    presented: Presented,
+    request: ObjectRequest,
+    peer: Address | None,
+    now: float,
+    known: KnownCanonical | None = None,
 ) -> Resolved:
-    """Find and prove. `terms` are those of the listener that the request came to.
+    """Find and prove. `terms` are those of the listener that the request came to; `known` is of a request that is
+    alike, if there was one.
 
     Raises:
         Refused: unknown (guessed too often, or not), badly signed, skewed, or without its password.
@@ -55,7 +62,7 @@ async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other ste
         case SignedPresented(signed):
             signature = _require_version(terms, signed)
             grant, secret = await _find_key(plane, signed.access_key_id, signed.session_token, peer, now)
-            verified = _prove(plane, terms, signed, request, secret, now)
+            verified = _prove(plane, terms, signed, request, secret, now, known)
             if grant.link is not None:
                 return await _stand_for_link(plane, grant, as_of=as_of, verified=verified, signature=signature)
             return ResolvedCaller(grant.principal, grant, as_of, verified, signature)
@@ -81,14 +88,20 @@ def _require_version(terms: Terms, signed: Signed | SignedForm) -> SignatureVers
 
 
 def _prove(  # noqa: PLR0917 (as `resolve`)
-    plane: DataPlane, terms: Terms, signed: Signed, request: ObjectRequest, secret: str, now: float
+    plane: DataPlane,
+    terms: Terms,
+    signed: Signed,
+    request: ObjectRequest,
+    secret: str,
+    now: float,
+    known: KnownCanonical | None,
 ) -> Verified | None:
     """What the signature proves, if the listener takes it as it is."""
     untyped = leaves_type_unsigned(signed, request)
     if untyped and not terms.unsigned_content_type:
         plane.metrics.count_unsigned_content_type("refused")
         raise Refused(Reason.UNSIGNED_HEADER, "content-type is present and not signed, which this listener refuses")
-    verified = verify_signature(signed, request, secret, now)
+    verified = verify_signature(signed, request, secret, now, known)
     if untyped:
         plane.metrics.count_unsigned_content_type("accepted")
     return verified

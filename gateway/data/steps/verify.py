@@ -24,8 +24,11 @@ def version_of(signed: Signed | SignedForm) -> SignatureVersion:
     return "v2" if isinstance(signed, SigV2Header | SigV2Query | SigV2Form) else "v4"
 
 
-def verify_signature(signed: Signed, request: ObjectRequest, secret: str, now: float) -> sigv4.Verified | None:
+def verify_signature(
+    signed: Signed, request: ObjectRequest, secret: str, now: float, known: sigv4.KnownCanonical | None = None
+) -> sigv4.Verified | None:
     """Prove that the holder of `secret` signed this very request; None for SigV2, which says nothing about bodies.
+    `known` is of a request that is alike.
 
     Raises:
         Refused: BAD_SIGNATURE, CLOCK_SKEWED, SIGNATURE_EXPIRED, UNSIGNED_HEADER.
@@ -34,7 +37,7 @@ def verify_signature(signed: Signed, request: ObjectRequest, secret: str, now: f
         host_bucket = request.place.bucket if request.virtual_host else None
         sigv2.verify(signed, request.raw, secret, now=now, bucket_from_host=host_bucket)
         return None
-    return sigv4.verify(signed, request.raw, secret, now=now, keys=_KEYS)
+    return sigv4.verify(signed, request.raw, secret, now=now, keys=_KEYS, known=known)
 
 
 def leaves_type_unsigned(signed: Signed, request: ObjectRequest) -> bool:

@@ -70,6 +70,8 @@ AUTH_PARAMS: Final = frozenset(
 
 _SCOPE: Final = re.compile(r"([!-.0-~]{1,128})/(\d{8})/([A-Za-z0-9._-]{1,64})/([a-z0-9]{1,32})/aws4_request", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_SIGNATURE: Final = 64
+_HEX_SIGNATURE: Final = re.compile(rf"[0-9a-f]{{{_SIGNATURE}}}", re.ASCII)
 _TIMESTAMP: Final = re.compile(r"(\d{8})T([01]\d|2[0-3])([0-5]\d)([0-5]\d)Z", re.ASCII)
 _EXPIRES: Final = re.compile(r"[1-9]\d{0,5}", re.ASCII)
 _EPOCH: Final = re.compile(r"\d{1,12}", re.ASCII)
@@ -182,6 +184,7 @@ def _midnight(date: str) -> int:
     return int(datetime(int(date[:4]), int(date[4:6]), int(date[6:]), tzinfo=UTC).timestamp())
 
 
+@lru_cache(maxsize=1024)
 def timestamp(text: str) -> int:
     """Seconds since the epoch of `YYYYMMDDTHHMMSSZ`, the only form SigV4 signs.
 
@@ -314,7 +317,37 @@ def _read_v4_query(query: dict[str, str], header: dict[str, str], services: froz
 
 
 def _read_v4_header(header: dict[str, str], auth: AuthFields, services: frozenset[str]) -> SigV4Header:
-    algorithm, _, rest = header["authorization"].partition(" ")
+    text = header["authorization"]
+    start, end = text[:-_SIGNATURE], text[-_SIGNATURE:]
+    if start.endswith("Signature=") and _HEX_SIGNATURE.fullmatch(end):
+        scope, signed_headers, signature = _read_start(start)
+        signature += end
+    else:
+        scope, signed_headers, signature = _read_authorization(text)
+    moment = header.get("x-amz-date")
+    if moment is None:
+        moment = _as_timestamp(_dates(auth))
+    return SigV4Header(
+        scope=scope,
+        signed_headers=signed_headers,
+        signature=signature,
+        timestamp=moment,
+        signed_at=_dated(scope, moment, services),
+        session_token=_session_token(None, header),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _read_start(start: str) -> tuple[Scope, tuple[str, ...], str]:
+    """What an `Authorization` header says that ends with hexadecimal digits, whichever those are, and what of its
+    signature stands before them: nothing. It is the same for all that a key signs on one day in one way."""
+    scope, signed_headers, signature = _read_authorization(start + "0" * _SIGNATURE)
+    return scope, signed_headers, signature[:-_SIGNATURE]
+
+
+def _read_authorization(text: str) -> tuple[Scope, tuple[str, ...], str]:
+    """Scope, signed headers and signature."""
+    algorithm, _, rest = text.partition(" ")
     parts: dict[str, str] = {}
     for part in rest.split(","):
         name, _, value = part.strip(" ").partition("=")
@@ -323,18 +356,7 @@ def _read_v4_header(header: dict[str, str], auth: AuthFields, services: frozense
         parts[name] = value
     if algorithm != ALGORITHM or parts.keys() != {"Credential", "SignedHeaders", "Signature"}:
         raise ValueError("the Authorization header does not have the three parts of AWS4-HMAC-SHA256")
-    scope = Scope.parse(parts["Credential"])
-    moment = header.get("x-amz-date")
-    if moment is None:
-        moment = _as_timestamp(_dates(auth))
-    return SigV4Header(
-        scope=scope,
-        signed_headers=_signed_headers(parts["SignedHeaders"]),
-        signature=parts["Signature"],
-        timestamp=moment,
-        signed_at=_dated(scope, moment, services),
-        session_token=_session_token(None, header),
-    )
+    return Scope.parse(parts["Credential"]), _signed_headers(parts["SignedHeaders"]), parts["Signature"]
 
 
 def _dates(auth: AuthFields) -> list[str]:

@@ -33,6 +33,7 @@ from gateway.wire.sig.credentials import ALGORITHM, SigV4Header, SigV4Query
 __all__ = [
     "SKEW",
     "UNSIGNED_PAYLOAD",
+    "KnownCanonical",
     "SigningKeys",
     "Verified",
     "encode_key",
@@ -59,6 +60,7 @@ _ENCODED: Final = r"(?:[A-Za-z0-9_.~-]++|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-
 _ENCODED_QUERY: Final = re.compile(rf"{_ENCODED}={_ENCODED}(?:&{_ENCODED}={_ENCODED})*+", re.ASCII)
 _SPACES: Final = re.compile(" {2,}")
 _BLANKS: Final = re.compile(r"[ \t]+")
+_MARK: Final = re.compile(r"\0(\d+)\0", re.ASCII)
 _PORT: Final = re.compile(r":\d+\Z", re.ASCII)
 _HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 # One vendor's SDK sends the first unsigned, a content delivery network adds the second; nothing here acts on them. The
@@ -262,33 +264,23 @@ def verify(
     *,
     now: float,
     keys: SigningKeys,
+    known: KnownCanonical | None = None,
 ) -> Verified:
     """Check freshness, coverage and signature of what `read_credentials` read from this very request.
 
     `content-md5` has to be signed in header authentication; a presigned URL covers it only if its maker chose to, as
-    with S3.
+    with S3. `known` is the canonical request of one that is alike.
 
     Raises:
         Refused: CLOCK_SKEWED, NOT_YET_VALID, SIGNATURE_EXPIRED, UNSIGNED_HEADER, BAD_REQUEST or BAD_ARGUMENT (payload
             hash missing or malformed), BAD_SIGNATURE.
     """
-    in_query = isinstance(presented, SigV4Query)
     require_fresh(presented, now)
-    payload_hash = _pinned_hash(raw) if in_query else _declared_hash(raw)
-    values = _signed_values(presented.signed_headers, raw)
-    if in_query:
-        values = _hoisted_values(presented.signed_headers, raw) | values
-    elif "content-md5" not in values and raw.header("content-md5") is not None:
-        raise Refused(Reason.UNSIGNED_HEADER, "content-md5 is present and not signed")
-    _fill_absent(values, presented.signed_headers)
-    names = ";".join(presented.signed_headers)
-    start = f"{raw.method}\n{_received_path(raw.path)}\n{_received_query(raw.query)}"
+    payload_hash = _pinned_hash(raw) if isinstance(presented, SigV4Query) else _declared_hash(raw)
     scope = presented.scope
     key = keys.derive(secret_key, scope.date, scope.region, scope.service)
     given = presented.signature.encode("utf-8", "surrogatepass")
-    for reading in _readings(values):
-        lines = "\n".join([f"{name}:{reading[name]}" for name in presented.signed_headers])
-        canonical = f"{start}\n{lines}\n\n{names}\n{payload_hash}"
+    for canonical in _canonical_requests(presented, raw, payload_hash, known):
         expected = _signature(key, presented.timestamp, scope.text, octets(canonical))
         if hmac.compare_digest(expected.encode(), given):
             return Verified(
@@ -300,6 +292,69 @@ def verify(
                 payload_hash=payload_hash,
             )
     raise Refused(Reason.BAD_SIGNATURE, "the signature is not the one of this request")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KnownCanonical:
+    """The canonical request of all that are alike and signed alike: what stands before, between and behind the values
+    in which they differ, and which field each of those is. It says what the one reading of canonical requests said of
+    a request that had marks in place of those values."""
+
+    signed_headers: tuple[str, ...]
+    first: str
+    others: tuple[tuple[int, str], ...]
+
+    @classmethod
+    def of(cls, presented: SigV4Header, raw: RawRequest, differing: Sequence[int]) -> KnownCanonical:
+        """`differing` are the places of fields whose values may be others in a request that is alike: any without a
+        tab.
+
+        Raises:
+            Refused: as `verify`, but for the signature.
+        """
+        headers = list(raw.headers)
+        payload_hash = _declared_hash(raw)
+        for place in differing:
+            name, _ = headers[place]
+            headers[place] = name, _mark(place)
+            if name == "x-amz-content-sha256":
+                payload_hash = _mark(place)
+        marked = RawRequest(raw.method, raw.path, raw.query, tuple(headers), raw.version)
+        first, *others = _MARK.split(next(_canonical_requests(presented, marked, payload_hash)))
+        return cls(presented.signed_headers, first, tuple(zip(map(int, others[::2]), others[1::2], strict=True)))
+
+    def filled(self, raw: RawRequest) -> str:
+        """The canonical request of one that is alike, in the commonest reading of its signed headers."""
+        headers = raw.headers
+        return self.first + "".join([_squeeze(headers[place][1]) + text for place, text in self.others])
+
+
+def _mark(place: int) -> str:
+    """No field's value has a control byte."""
+    return f"\0{place}\0"
+
+
+def _canonical_requests(
+    presented: SigV4Header | SigV4Query, raw: RawRequest, payload_hash: str, known: KnownCanonical | None = None
+) -> Iterator[str]:
+    """The canonical request in the forms in which signers read it; the commonest one first.
+
+    Raises:
+        Refused: UNSIGNED_HEADER, BAD_REQUEST, BAD_SIGNATURE.
+    """
+    if known is not None and known.signed_headers == presented.signed_headers:
+        yield known.filled(raw)
+    values = _signed_values(presented.signed_headers, raw)
+    if isinstance(presented, SigV4Query):
+        values = _hoisted_values(presented.signed_headers, raw) | values
+    elif "content-md5" not in values and raw.header("content-md5") is not None:
+        raise Refused(Reason.UNSIGNED_HEADER, "content-md5 is present and not signed")
+    _fill_absent(values, presented.signed_headers)
+    names = ";".join(presented.signed_headers)
+    start = f"{raw.method}\n{_received_path(raw.path)}\n{_received_query(raw.query)}"
+    for reading in _readings(values):
+        lines = "\n".join([f"{name}:{reading[name]}" for name in presented.signed_headers])
+        yield f"{start}\n{lines}\n\n{names}\n{payload_hash}"
 
 
 def _readings(values: dict[str, str]) -> Iterator[dict[str, str]]:

@@ -17,6 +17,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import AuthFields
 from gateway.wire.http.target import raw_request
 from gateway.wire.parse import parse
+from gateway.wire.sig import credentials
 from gateway.wire.sig.credentials import (
     Scope,
     SigV2Header,
@@ -184,6 +185,23 @@ def test_signed_headers_are_grammar_strict(names):
     assert refusal(request("", ("authorization", V4.replace("host;x-amz-date", names)), DATE)) is (
         Reason.CREDENTIALS_MALFORMED
     )
+
+
+@pytest.mark.parametrize("before", ["", "a", "a, ", "a Signature=", "Signature="])
+@pytest.mark.parametrize("after", [SIGNATURE, SIGNATURE[1:], SIGNATURE.upper(), SIGNATURE + "a", SIGNATURE + " "])
+def test_what_is_remembered_of_a_header_is_what_it_says(before, after):
+    """A header that ends with a signature is read as any other, whatever stands around it, once and again."""
+    text = V4.replace(SIGNATURE, before + after)
+    try:
+        expected = credentials._read_authorization(text)
+    except ValueError:
+        expected = None
+    for _ in range(2):
+        try:
+            read = read_credentials(request("", ("authorization", text), DATE))
+        except Refused:
+            read = None
+        assert expected == (read and (read.scope, read.signed_headers, read.signature))
 
 
 @pytest.mark.parametrize(
