@@ -1,65 +1,49 @@
 """Owns plans: what steps 1 to 4 found for a request, kept for those that come with the very same head; and for those
-that are alike but signed anew, for which credential and signature are asked (2, 3), and the rest is not.
+whose heads are alike (`gateway.wire.likeness`), of which each is proved by its own signature.
 
 Refuses to own any rule: what it asks is asked of those who own the answer, and when one of them answers otherwise than
 before, the steps are asked again. Only they refuse.
 
 Law: a plan is a memo and nothing else. It is followed while all that it rests on stands: snapshot and listener are the
-same, what is presented still stands for this very grant, whose time is not over, and a signature is fresh. Whether
-something was revoked is no part of it: that is asked anew of every request, in the turn in which it is let in.
+same, what is presented still stands for this very grant, whose time is not over, and a signature is fresh, and right.
+Whether something was revoked is no part of it: that is asked anew of every request, in the turn in which it is let in.
 """
 
 from __future__ import annotations
 
-from gateway.core.attempt import Principal, SignatureVersion
+from dataclasses import replace
+from typing import TypeGuard
+
 from gateway.core.intake import ANY_FILES
 from gateway.core.policy import only_time_can_end
 from gateway.core.reasons import Refused
+from gateway.core.request import RawRequest
 from gateway.core.route import Route
 from gateway.core.values import dataclass
 from gateway.data.call import Call, S3Call
 from gateway.data.plane import DataPlane, Snapshot, Terms
-from gateway.data.presented import (
-    NothingPresented,
-    Presented,
-    Resolved,
-    ResolvedCaller,
-    SignedPresented,
-    TokenPresented,
-)
+from gateway.data.presented import NothingPresented, Presented, SignedPresented, TokenPresented
 from gateway.data.state.records import Account
+from gateway.data.steps.authenticate import prove_again, stands
 from gateway.data.steps.authorise import authorise_same
 from gateway.data.steps.verify import leaves_type_unsigned
 from gateway.server.exchange import ClientExchange
-from gateway.wire.likeness import differing_fields
-from gateway.wire.sig.credentials import SigV4Header, SigV4Query
+from gateway.wire.likeness import differing_fields, read_alike
+from gateway.wire.sig.credentials import Signed, SigV4Header, SigV4Query, read_credentials
 from gateway.wire.sig.sigv4 import KnownCanonical, require_fresh
-
-__all__ = ["find_alike", "follow", "follow_alike", "keep"]
-
-
-@dataclass(frozen=True, slots=True)
-class Like:
-    """What was found for a request on the S3 face, and the snapshot by which it was judged. `canonical` is what it has
-    signed, of which others sign other values."""
-
-    snapshot: Snapshot
-    canonical: KnownCanonical | None
-    local: bool
-    principal: Principal
-    signature: SignatureVersion | None
-    call: S3Call
-    route: Route
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What was found, and what it rests on. `local` says that the caller's address was none."""
+    """What was found for a head, which said `raw`, and what it rests on. `local` says that the caller's address was
+    none. `canonical` is what was signed, of which those that are alike sign other values."""
 
+    raw: RawRequest | None
     snapshot: Snapshot
     terms: Terms
     local: bool
     signed: SigV4Header | SigV4Query | None
+    canonical: KnownCanonical | None
     call: Call
     route: Route
     extra: tuple[tuple[str, str], ...]
@@ -75,45 +59,58 @@ def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account)
     plan = exchange.note
     if not isinstance(plan, _Plan) or plan.terms is not terms or plan.local is not (exchange.peer is None):
         return None
-    grant, as_of = plan.call.grant, plane.follower.view.serial
-    if plan.snapshot is not snapshot or not _fresh(plan.signed, account.now):
+    call, as_of = plan.call, plane.follower.view.serial
+    if plan.snapshot is not snapshot or not stands(plane, call.grant, call.credentials):
         return None
-    if grant is not None and plane.grants.known_now(grant.hash) is not grant:
-        return None
-    attempt = plan.call.attempt.again(exchange.peer, account.now)
-    account.request, account.grant, account.attempt = plan.call.request, grant, attempt
+    if exchange.raw is plan.raw:
+        if not _fresh(plan.signed, account.now):
+            return None
+    else:
+        found = _prove_anew(plane, plan, exchange, account.now)
+        if found is None:
+            return None
+        call = found
+    attempt = call.attempt.again(exchange.peer, account.now)
+    account.request, account.grant, account.attempt = call.request, call.grant, attempt
     exchange.extra = plan.extra
-    route = authorise_same(plane, grant, attempt, plan.route, account.now)
-    return None if route is None else (plan.call.again(attempt, as_of), route)
+    route = authorise_same(plane, call.grant, attempt, plan.route, account.now)
+    return None if route is None else (call.again(attempt, as_of), route)
 
 
-def find_alike(snapshot: Snapshot, exchange: ClientExchange) -> Like | None:
-    """What was found for a request that says the same but for its signature, if anything was."""
-    note = exchange.note
-    return note if isinstance(note, Like) and note.snapshot is snapshot else None
+def _prove_anew(plane: DataPlane, plan: _Plan, exchange: ClientExchange, now: float) -> S3Call | None:
+    """The call of a request that is alike, if it proves the same by a signature of its own; None if the steps have to
+    say why it does not.
 
-
-def follow_alike(
-    plane: DataPlane, snapshot: Snapshot, like: Like | None, resolved: Resolved, account: Account
-) -> tuple[Call, Route] | None:
-    """The call and the route that step 4 would come to again for who was proved in step 3; None if it is to be asked.
-
-    Raises:
-        Refused: REVOKED, VIEW_TOO_OLD.
+    It becomes the plan of its own head once that comes again: most that are signed anew never do, and would push out
+    those that come often.
     """
-    request, exchange = account.request, account.exchange
-    if like is None or request is None or not isinstance(resolved, ResolvedCaller) or snapshot is not plane.snapshot:
+    call, raw, before, verified = plan.call, exchange.raw, plan.signed, None
+    if raw is None or not isinstance(call, S3Call):
         return None
-    if (
-        like.call.grant is not resolved.grant
-        or like.principal != resolved.principal
-        or like.signature != resolved.signature
-        or like.local is not (exchange.peer is None)
-    ):
+    request = read_alike(call.request, raw)
+    try:
+        signed = read_credentials(request.auth)
+        if signed is not None or before is not None:
+            key = call.credentials or call.grant
+            if key is None or plan.canonical is None or not _is_signed_alike(signed, before):
+                return None
+            verified = prove_again(plane, key, signed, request, now, plan.canonical)
+    except Refused:
         return None
-    attempt = account.attempt = like.call.attempt.again(exchange.peer, account.now)
-    route = authorise_same(plane, resolved.grant, attempt, like.route, account.now)
-    return None if route is None else (like.call.alike(request, attempt, resolved.as_of, resolved.verified), route)
+    found = call.alike(request, verified)
+    if exchange.comes_again():
+        exchange.remember(replace(plan, raw=raw, call=found, signed=signed))
+    return found
+
+
+def _is_signed_alike(signed: Signed | None, before: Signed | None) -> TypeGuard[SigV4Header]:
+    """By the same key, and the same headers of a request that is alike."""
+    return (
+        isinstance(signed, SigV4Header)
+        and isinstance(before, SigV4Header)
+        and signed.access_key_id == before.access_key_id
+        and signed.signed_headers == before.signed_headers
+    )
 
 
 def _fresh(signed: SigV4Header | SigV4Query | None, now: float) -> bool:
@@ -125,25 +122,15 @@ def _fresh(signed: SigV4Header | SigV4Query | None, now: float) -> bool:
     return True
 
 
-def keep(  # noqa: PLR0917 (what the steps have found)
-    snapshot: Snapshot,
-    terms: Terms,
-    presented: Presented,
-    found: tuple[Call, Route],
-    exchange: ClientExchange,
-    like: Like | None = None,
+def keep(
+    snapshot: Snapshot, terms: Terms, presented: Presented, found: tuple[Call, Route], exchange: ClientExchange
 ) -> None:
-    """Note what the steps found, unless something else than what `follow` asks can change it.
-
-    It is noted for requests that are `alike`, if there can be any; where such a note was followed, for this very head,
-    once that comes again: most that are signed anew never do, and would push out those that come often.
+    """Note what the steps found, unless something else than what `follow` asks can change it; for all that are alike,
+    if there can be any, or for this very head.
 
     A password is proved anew every time, and so is what is rare: a form, a signature of version 2; a file's name is
-    made anew. What comes with a link's credentials is only kept for requests that are alike: its grant is not found by
-    what they show.
+    made anew.
     """
-    if like is not None and not exchange.comes_again():
-        return
     call, route = found
     signed: SigV4Header | SigV4Query | None = None
     match presented:
@@ -156,12 +143,12 @@ def keep(  # noqa: PLR0917 (what the steps have found)
         case _:
             lasting = False
     if lasting and call.form is None and only_time_can_end(snapshot.policy, call.grant, call.attempt):
-        local, attempt = exchange.peer is None, call.attempt
-        kept = False
-        if like is None and isinstance(call, S3Call) and not isinstance(signed, SigV4Query):  # it is in the address
-            raw = call.request.raw
-            canonical = KnownCanonical.of(signed, raw, differing_fields(raw)) if signed is not None else None
-            of_all = Like(snapshot, canonical, local, attempt.principal, attempt.signature, call, route)
-            kept = exchange.remember_alike(of_all)
-        if not kept and call.credentials is None:
-            exchange.remember(_Plan(snapshot, terms, local, signed, call, route, exchange.extra))
+        raw, canonical = call.request.raw, None
+        if isinstance(signed, SigV4Header):
+            canonical = KnownCanonical.of(signed, raw, differing_fields(raw))
+        local = exchange.peer is None
+        plan = _Plan(exchange.raw, snapshot, terms, local, signed, canonical, call, route, exchange.extra)
+        # A link's token and the signature in an address are the same in all that are alike, and nothing is proved anew.
+        alike = isinstance(call, S3Call) and not isinstance(signed, SigV4Query)
+        if not (alike and exchange.remember_alike(plan)) or exchange.comes_again():
+            exchange.remember(plan)

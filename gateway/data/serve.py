@@ -10,7 +10,7 @@ import time
 
 from gateway.core.request import Operation
 from gateway.data.plane import DataPlane, Terms
-from gateway.data.plans import find_alike, follow, follow_alike, keep
+from gateway.data.plans import follow, keep
 from gateway.data.state.records import Account
 from gateway.data.steps.admit import Admission
 from gateway.data.steps.attempt import read_call
@@ -23,7 +23,6 @@ from gateway.data.steps.refuse import refuse
 from gateway.data.steps.relay import relay
 from gateway.server.exchange import ClientExchange
 from gateway.wire.http.cors import actual_headers
-from gateway.wire.likeness import read_alike
 from gateway.wire.parse import parse
 
 
@@ -34,26 +33,19 @@ async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> Non
     try:
         found = follow(plane, snapshot, terms, account)  # what steps 1 to 4 have found, if all it rests on stands
         if found is None:
-            raw = exchange.read_head()
-            like = find_alike(snapshot, exchange)
-            request = account.request = (
-                read_alike(like.call.request, raw) if like else parse(raw, snapshot.domains)
-            )  # 1
+            request = account.request = parse(exchange.read_head(), snapshot.domains)  # 1
             if request.operation is Operation.PREFLIGHT:
                 await answer_preflight(plane, snapshot, request, exchange)
                 return
             if request.place.bucket:  # a link's is known with its grant
                 exchange.extra = actual_headers(snapshot.cors_of(request.place.bucket), request.raw)
             presented = await identify(request, exchange, terms.trusted, snapshot.domains)  # 2
-            known = like.canonical if like else None
-            resolved = await resolve(plane, terms, presented, request, exchange.peer, account.now, known)  # 3
+            resolved = await resolve(plane, terms, presented, request, exchange.peer, account.now)  # 3
             account.grant = resolved.grant
-            found = follow_alike(plane, snapshot, like, resolved, account)
-            if found is None:
-                call = await read_call(snapshot, request, resolved, exchange, account.now, plane.entropy)
-                account.attempt = call.attempt
-                found, like = (call, authorise(plane, call.grant, call.attempt)), None  # 4
-            keep(snapshot, terms, presented, found, exchange, like)
+            call = await read_call(snapshot, request, resolved, exchange, account.now, plane.entropy)
+            account.attempt = call.attempt
+            found = call, authorise(plane, call.grant, call.attempt)  # 4
+            keep(snapshot, terms, presented, found, exchange)
         call, account.route = found
         async with Admission(plane, snapshot, exchange, call, found[1]) as permit:  # 5
             account.permit = permit

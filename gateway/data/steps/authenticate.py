@@ -32,24 +32,17 @@ from gateway.data.presented import (
 from gateway.data.state.guess_limiter import TOKEN_GUESSES
 from gateway.data.steps.password import prove_password
 from gateway.data.steps.verify import leaves_type_unsigned, verify_signature, verify_signed_form, version_of
-from gateway.wire.sig.credentials import Signed
+from gateway.wire.sig.credentials import Signed, SigV4Header
 from gateway.wire.sig.post_policy import SignedForm
 from gateway.wire.sig.sigv4 import KnownCanonical, Verified
 
-__all__ = ["find_link", "resolve"]
+__all__ = ["find_link", "prove_again", "resolve", "stands"]
 
 
 async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other steps' answers)
-    plane: DataPlane,
-    terms: Terms,
-    presented: Presented,
-    request: ObjectRequest,
-    peer: Address | None,
-    now: float,
-    known: KnownCanonical | None = None,
+    plane: DataPlane, terms: Terms, presented: Presented, request: ObjectRequest, peer: Address | None, now: float
 ) -> Resolved:
-    """Find and prove. `terms` are those of the listener that the request came to; `known` is of a request that is
-    alike, if there was one.
+    """Find and prove. `terms` are those of the listener that the request came to.
 
     Raises:
         Refused: unknown (guessed too often, or not), badly signed, skewed, or without its password.
@@ -62,7 +55,7 @@ async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other ste
         case SignedPresented(signed):
             signature = _require_version(terms, signed)
             grant, secret = await _find_key(plane, signed.access_key_id, signed.session_token, peer, now)
-            verified = _prove(plane, terms, signed, request, secret, now, known)
+            verified = _prove(plane, terms, signed, request, secret, now)
             if grant.link is not None:
                 return await _stand_for_link(plane, grant, as_of=as_of, verified=verified, signature=signature)
             return ResolvedCaller(grant.principal, grant, as_of, verified, signature)
@@ -88,20 +81,14 @@ def _require_version(terms: Terms, signed: Signed | SignedForm) -> SignatureVers
 
 
 def _prove(  # noqa: PLR0917 (as `resolve`)
-    plane: DataPlane,
-    terms: Terms,
-    signed: Signed,
-    request: ObjectRequest,
-    secret: str,
-    now: float,
-    known: KnownCanonical | None,
+    plane: DataPlane, terms: Terms, signed: Signed, request: ObjectRequest, secret: str, now: float
 ) -> Verified | None:
     """What the signature proves, if the listener takes it as it is."""
     untyped = leaves_type_unsigned(signed, request)
     if untyped and not terms.unsigned_content_type:
         plane.metrics.count_unsigned_content_type("refused")
         raise Refused(Reason.UNSIGNED_HEADER, "content-type is present and not signed, which this listener refuses")
-    verified = verify_signature(signed, request, secret, now, known)
+    verified = verify_signature(signed, request, secret, now)
     if untyped:
         plane.metrics.count_unsigned_content_type("accepted")
     return verified
@@ -133,6 +120,30 @@ async def _stand_for_link(plane: DataPlane, key: Grant, **proved: Any) -> Resolv
         known = plane.standings[key.hash] = key, found, standing(key, found)
     link = known[2]  # the same as long as nothing has changed, so that what was found for it is found again
     return ResolvedCaller(link.principal, link, credentials=key, **proved)
+
+
+def stands(plane: DataPlane, grant: Grant | None, credentials: Grant | None) -> bool:
+    """Whether `resolve` would come to this very grant again, by what is known without waiting, for who presents what it
+    was found by; `credentials` are the key by which that was a link's."""
+    if credentials is None:
+        return grant is None or plane.grants.known_now(grant.hash) is grant
+    known = plane.standings.get(credentials.hash)
+    if known is None or credentials.link is None or plane.grants.known_now(credentials.hash) is not credentials:
+        return False
+    return known[0] is credentials and known[1] is plane.grants.known_now(credentials.link) and known[2] is grant
+
+
+def prove_again(  # noqa: PLR0917 (as `resolve`)
+    plane: DataPlane, key: Grant, signed: SigV4Header, request: ObjectRequest, now: float, canonical: KnownCanonical
+) -> Verified | None:
+    """What `resolve` would prove of a request that is alike and signed alike to one whose `key` it found.
+
+    Raises:
+        Refused: as `resolve`.
+    """
+    require_session(key, signed.session_token)
+    secret = plane.grants.secret_of(key, signed.access_key_id)
+    return verify_signature(signed, request, secret, now, canonical)
 
 
 async def find_link(plane: DataPlane, presented: TokenPresented, peer: Address | None, now: float) -> ResolvedLink:
