@@ -21,7 +21,7 @@ from gateway.control.endpoint import Call, Endpoint
 from gateway.control.problems import describe_failure, problem
 from gateway.control.rows import ROWS
 from gateway.core.attempt import Address
-from gateway.core.reasons import Reason
+from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.values import dataclass
 from gateway.wire.replies import Reply
@@ -60,6 +60,10 @@ class Answer:
             str(fault.get("pointer", fault.get("parameter", ""))).strip("/").partition("/")[0]: fault["detail"]
             for fault in self.said.get("errors", ())
         }
+
+    def refusal(self) -> Refused:
+        """What is raised where nothing can be shown without what was asked for."""
+        return Refused(Reason(self.said["reason"]), self.detail, retry_after=self.retry_after)
 
     def __repr__(self) -> str:
         return f"Answer({self.status}, …)"

@@ -16,6 +16,7 @@ import orjson
 from pydantic import BaseModel
 
 from gateway.control.console.visit import Form
+from gateway.core.grant import Shown
 from gateway.core.values import dataclass
 
 __all__ = [
@@ -23,27 +24,33 @@ __all__ = [
     "LINK_FIELDS",
     "Field",
     "changes",
+    "defaults",
     "fields_of",
     "read",
     "read_place",
     "show_place",
     "shown",
+    "typed",
 ]
 
-Kind = Literal["text", "number", "flag", "words", "lines", "json", "secret"]
+Kind = Literal["text", "area", "number", "size", "flag", "choice", "words", "lines", "json", "secret"]
 _OF_A_PLACE: Final = frozenset({"bucket", "key", "prefix"})
 """What one text says, as the command line has it: `BUCKET/KEY`, or `BUCKET/PREFIX/` for all that is below."""
+
+_SAID_OTHERWISE: Final = frozenset({"overwrite"})
+"""`on_conflict` says it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a body, by its public name. `group` is the part of the form that it stands in, and `choices` are the
-    words of a list."""
+    """One field of a body, by its public name. `group` is the part of the form that it stands in, `choices` are the
+    words of a list, and `set` says that what makes something ticks the box."""
 
     name: str
     kind: Kind = "text"
     group: str = "more"
     choices: tuple[str, ...] = ()
+    set: bool = False
 
 
 LINK_FIELDS: Final = (
@@ -52,29 +59,28 @@ LINK_FIELDS: Final = (
     Field("expires_at", group="time"),
     Field("not_before", group="time"),
     Field("uses", "number", "limits"),
-    Field("bytes", group="limits"),
-    Field("max_size", group="upload"),
+    Field("bytes", "size", "limits"),
+    Field("max_size", "size", "upload"),
     Field("rate", group="limits"),
     Field("password", "secret", "who"),
     Field("cidrs", "lines", "who"),
-    Field("credentials", "flag", "who"),
+    Field("credentials", "flag", "who", set=True),
     Field("owner", group="who"),
     Field("label", group="shown"),
     Field("filename", group="shown"),
     Field("content_type", group="shown"),
     Field("etag", group="shown"),
-    Field("shows", "lines", "shown"),
-    Field("terms", group="shown"),
+    Field("shows", "words", "shown", tuple(Shown)),
+    Field("terms", "area", "shown"),
     Field("confirm", "flag", "shown"),
     Field("once", "flag", "shown"),
-    Field("message", group="upload"),
+    Field("message", "area", "upload"),
     Field("max_files", "number", "upload"),
-    Field("total_bytes", group="upload"),
+    Field("total_bytes", "size", "upload"),
     Field("types", "lines", "upload"),
     Field("names", group="upload"),
     Field("undo", group="upload"),
-    Field("on_conflict", group="upload"),
-    Field("overwrite", "flag", "upload"),
+    Field("on_conflict", "choice", "upload", ("refuse", "rename", "overwrite")),
     Field("blind", "flag", "upload"),
 )
 KEY_FIELDS: Final = (
@@ -87,7 +93,7 @@ KEY_FIELDS: Final = (
     Field("expires_at", group="time"),
     Field("not_before", group="time"),
     Field("uses", "number", "limits"),
-    Field("bytes", group="limits"),
+    Field("bytes", "size", "limits"),
     Field("rate", group="limits"),
     Field("cidrs", "lines", "who"),
     Field("session", "flag", "who"),
@@ -97,7 +103,7 @@ KEY_FIELDS: Final = (
 def fields_of(model: type[BaseModel], known: Sequence[Field]) -> list[Field]:
     """The fields of a model: those that are known here in our order, then the others."""
     members = {field.alias or name: field for name, field in model.model_fields.items()}
-    placed = {field.name for field in known} | _OF_A_PLACE
+    placed = {field.name for field in known} | _OF_A_PLACE | _SAID_OTHERWISE
     others = [(name, member) for name, member in members.items() if name not in placed]
     gained = [Field(name, "flag" if "bool" in str(member.annotation) else "json") for name, member in others]
     return [field for field in known if field.name in members] + gained
@@ -120,8 +126,18 @@ def show_place(view: Mapping[str, Any]) -> str:
 
 def read(fields: Sequence[Field], form: Form) -> dict[str, Any]:
     """The body that makes something: what the form says, and nothing of what it leaves empty."""
-    found = {field.name: _value(field, form) for field in fields}
-    return {name: value for name, value in found.items() if value not in (None, False, [])}
+    found = ((field, _value(field, form)) for field in fields)
+    return {field.name: value for field, value in found if value not in (None, field.set)}
+
+
+def defaults(fields: Sequence[Field]) -> dict[str, Any]:
+    """What a form shows that makes something."""
+    return {field.name: True for field in fields if field.set} | {"actions": ["read"]}
+
+
+def typed(fields: Sequence[Field], form: Form) -> dict[str, Any]:
+    """What was typed into a form, to be shown again."""
+    return form.shown() | {field.name: form.all(field.name) for field in fields if field.kind == "words"}
 
 
 def changes(fields: Sequence[Field], form: Form, before: Mapping[str, str | bool | list[str]]) -> dict[str, Any]:
@@ -152,6 +168,8 @@ def _text(field: Field, value: Any) -> str | bool | list[str]:
         return ""
     if field.kind == "lines":
         return "\n".join(value)
+    if isinstance(value, float):
+        return f"{value:g}s"
     return orjson.dumps(value).decode() if field.kind == "json" else str(value)
 
 

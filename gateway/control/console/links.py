@@ -1,9 +1,8 @@
 """Owns the pages of links: the list, one link with its uses, making, editing, and what one does to one of them.
 
-Refuses to own what a link is and who may do what: each page asks the API (`gateway.control.console.ask`).
+Refuses to own what they share with those of keys (`gateway.control.console.grants`), and what a link is.
 
-Laws: a link's address is shown once, in the answer to the form that made it, and never in an address or a redirect. A
-form that makes something has a text of its own, so that sending it twice makes one.
+Law: a link's address is shown once, in the answer to the form that made it, and never in an address or a redirect.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import segno
 
 from gateway.control.bodies import EditLink, NewLink
 from gateway.control.caller import Access
-from gateway.control.console import forms
+from gateway.control.console import forms, grants
 from gateway.control.console.charts import chart_of
 from gateway.control.console.visit import Visit
 from gateway.core.reasons import Refused
@@ -31,11 +30,15 @@ __all__ = [
     "show_link",
 ]
 
-_FILTERS: Final = ("state", "owner", "bucket", "prefix", "label", "ends_within", "cursor")
-_PAGE: Final = "50"
-_NEW: Final = forms.fields_of(NewLink, forms.LINK_FIELDS)
-_EDITED: Final = forms.fields_of(EditLink, forms.LINK_FIELDS)
-_ACTS: Final = {act: f"{act}Link" for act in ("suspend", "resume", "revoke", "approve", "reject")}
+_LINKS: Final = grants.Kind(
+    "link",
+    forms.fields_of(NewLink, forms.LINK_FIELDS),
+    forms.fields_of(EditLink, forms.LINK_FIELDS),
+    ("state", "owner", "bucket", "prefix", "label", "ends_within"),
+    "links.make",
+    "acts.edit",
+    repeats=True,
+)
 _CHARTED: Final = "1000"
 
 
@@ -47,19 +50,7 @@ class Code(NamedTuple):
 
 
 async def list_links(visit: Visit) -> Reply:
-    filters = visit.query.given(*_FILTERS)
-    answer = await visit.ask("listLinks", query={"limit": _PAGE, **filters})
-    if not answer.ok and not answer.faults and answer.status != 422:
-        await visit.need("listLinks")
-    return visit.show(
-        "console/links.html",
-        200 if answer.ok else answer.status,
-        links=[_shown(link) for link in answer.said.get("links", ())],
-        filters=filters,
-        faults=answer.faults,
-        wrong="" if answer.ok else answer.detail,
-        cursor=answer.said.get("cursor"),
-    )
+    return await grants.list_some(visit, _LINKS)
 
 
 async def find_link(visit: Visit) -> Reply:
@@ -72,7 +63,14 @@ async def find_link(visit: Visit) -> Reply:
             found = await visit.api.links.find((await visit.admit(Access.READ)).reach, text)
         except Refused as refused:
             return visit.show(
-                "console/links.html", 404, links=[], filters={}, faults={}, wrong=refused.detail, cursor=None
+                "console/links.html",
+                404,
+                grants=[],
+                filters={},
+                names=_LINKS.filters,
+                faults={},
+                wrong=refused.detail,
+                cursor=None,
             )
         return visit.go(f"links/{found.id}")
     if "/" in text:
@@ -82,18 +80,19 @@ async def find_link(visit: Visit) -> Reply:
 
 
 async def show_link(visit: Visit) -> Reply:
-    return await _detail(visit, visit.values["id"])
+    return await _detail(visit)
 
 
-async def _detail(visit: Visit, link_id: str, status: int = 200, wrong: str = "") -> Reply:
-    values = {"id": link_id}
+async def _detail(visit: Visit, status: int = 200, wrong: str = "") -> Reply:
+    values = {"id": visit.values["id"]}
     link = await visit.need("showLink", values=values)
     records = await visit.ask("listRecords", values=values, query={"limit": _CHARTED})
     used = records.said.get("records", ())
     return visit.show(
         "console/link.html",
         status,
-        link=_shown(link),
+        grant=grants.shown(link),
+        fields=_LINKS.edited,
         records=used[:50],
         more=len(used) > 50,
         chart=chart_of(used),
@@ -103,33 +102,19 @@ async def _detail(visit: Visit, link_id: str, status: int = 200, wrong: str = ""
 
 async def ask_for_link(visit: Visit) -> Reply:
     asked = visit.query.given("place", "owner", "label")
-    return _form(visit, {"read": True} | asked, {}, {})
+    return grants.ask_for_new(visit, _LINKS, forms.defaults(_LINKS.new) | asked)
 
 
 async def make_link(visit: Visit) -> Reply:
-    form = visit.form
-    body = forms.read(_NEW, form) | forms.read_place(form.get("place"))
-    headers = {"idempotency-key": form.get("once_key")} if form.get("once_key") else {}
-    answer = await visit.ask("createLink", body=body, headers=headers)
+    answer = await grants.make(visit, _LINKS)
     if not answer.ok:
-        return _form(visit, form.shown() | {"actions": form.all("actions")}, answer.faults, answer.said, answer.status)
+        return grants.retry_form(visit, _LINKS, answer)
     return _show_made(visit, answer.said, 201 if answer.said["url"] else 200)
 
 
-def _form(
-    visit: Visit, typed: dict[str, Any], faults: dict[str, str], problem: dict[str, Any], status: int = 200
-) -> Reply:
-    once_key = typed.get("once_key") or visit.api.deps.live.entropy(16).hex()
-    typed = {"actions": ["read"], **typed}
-    return visit.show(
-        "console/link-new.html", status, fields=_NEW, typed=typed, faults=faults, problem=problem, once_key=once_key
-    )
-
-
 def _show_made(visit: Visit, link: dict[str, Any], status: int = 200) -> Reply:
-    return visit.show(
-        "console/link-made.html", status, link=_shown(link), code=_draw_code(link["url"]) if link["url"] else None
-    )
+    code = _draw_code(link["url"]) if link["url"] else None
+    return visit.show("console/link-made.html", status, link=grants.shown(link), code=code)
 
 
 def _draw_code(url: str) -> Code:
@@ -140,36 +125,15 @@ def _draw_code(url: str) -> Code:
 
 
 async def show_edit(visit: Visit) -> Reply:
-    link = await visit.need("showLink", values={"id": visit.values["id"]})
-    typed = forms.shown(_EDITED, link) | {"place": forms.show_place(link)}
-    return visit.show("console/link-edit.html", fields=_EDITED, link=_shown(link), typed=typed, faults={}, problem={})
+    return await grants.show_edit(visit, _LINKS)
 
 
 async def edit_link(visit: Visit) -> Reply:
-    """What was changed since the form was shown. If somebody else was faster, nothing is."""
-    values, form = {"id": visit.values["id"]}, visit.form
-    link = await visit.need("showLink", values=values)
-    before = forms.shown(_EDITED, link)
-    body = forms.changes(_EDITED, form, before)
-    if form.get("place") != forms.show_place(link):
-        body |= forms.read_place(form.get("place"))
-    answer = await visit.ask("editLink", values=values, body=body, headers={"if-match": f'"{form.get("version")}"'})
-    if answer.ok:
-        return visit.go(f"links/{values['id']}")
-    typed = before | form.shown() | {"actions": form.all("actions")}
-    return visit.show(
-        "console/link-edit.html",
-        answer.status,
-        fields=_EDITED,
-        link=_shown(link) | {"version": form.get("version")},
-        typed=typed,
-        faults=answer.faults,
-        problem=answer.said,
-    )
+    return await grants.edit(visit, _LINKS)
 
 
 async def act_on_link(visit: Visit) -> Reply:
-    """Extend, rotate, suspend, resume or revoke one."""
+    """Extend or rotate one, or what one does to keys, too."""
     values, act = {"id": visit.values["id"]}, visit.values["act"]
     if act == "rotate":
         answer = await visit.ask("rotateLink", values=values)
@@ -177,20 +141,8 @@ async def act_on_link(visit: Visit) -> Reply:
             return _show_made(visit, answer.said)
     elif act == "extend":
         answer = await visit.ask("editLink", values=values, body={"expires_in": visit.form.get("expires_in")})
-    elif act in _ACTS:
-        answer = await visit.ask(_ACTS[act], values=values, query=visit.form.given("reason", "version"))
+    elif (acted := await grants.act(visit, _LINKS)) is not None:
+        answer = acted
     else:
-        return await _detail(visit, values["id"], 404)
-    if answer.ok:
-        return visit.go(f"links/{values['id']}")
-    return await _detail(visit, values["id"], answer.status, answer.detail)
-
-
-def _shown(link: dict[str, Any]) -> dict[str, Any]:
-    """A link with what a page needs beside the API's members."""
-    left = {
-        "place": forms.show_place(link),
-        "uses_left": None if link["uses"] is None else max(0, link["uses"] - link["uses_used"]),
-        "bytes_left": None if link["bytes"] is None else max(0, link["bytes"] - link["bytes_used"]),
-    }
-    return link | left
+        return await _detail(visit, 404)
+    return visit.go(f"links/{values['id']}") if answer.ok else await _detail(visit, answer.status, answer.detail)

@@ -16,7 +16,7 @@ from gateway.pages.assets import Asset
 from gateway.pages.render import Look, look_for, render
 from gateway.wire.replies import Reply
 
-__all__ = ["Seen", "Who", "asset_reply", "draw", "show"]
+__all__ = ["Seen", "Who", "asset_reply", "choose_text", "draw", "show"]
 
 _ASSETS: Final = "assets/"
 _HEADERS: Final = (("Referrer-Policy", "same-origin"), ("Cross-Origin-Opener-Policy", "same-origin"))
@@ -64,6 +64,11 @@ def show(visit: Seen, template: str, status: int, **values: Any) -> Reply:
         **values,
     )
     return Reply(status, (*page.headers, *_HEADERS, *visit.cookies), page.body)
+
+
+def choose_text(visit: Seen, key: str) -> str:
+    """One text in the visitor's language."""
+    return _look(visit).language.text(key)
 
 
 def draw(visit: Seen, template: str, **values: Any) -> str:

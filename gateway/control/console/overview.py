@@ -77,7 +77,7 @@ async def cut_transfer(visit: Visit) -> Reply:
     answer = await visit.ask("cutTransfer", values={"id": visit.form.get("id")})
     if answer.ok or answer.status == 404:  # it may have ended by itself
         return visit.go("transfers")
-    raise Refused(Reason(answer.said["reason"]), answer.detail)
+    raise answer.refusal()
 
 
 async def follow(visit: Visit) -> Stream:

@@ -18,7 +18,7 @@ from gateway.control.console.table import PAGES, Page
 from gateway.control.console.visit import Visit
 from gateway.control.endpoint import Found, Router
 from gateway.control.problems import describe_failure
-from gateway.core.reasons import Reason, Refused
+from gateway.core.reasons import Reason, Refused, public_reason
 from gateway.core.request import RawRequest
 from gateway.pages.assets import Asset, find_asset
 from gateway.server.exchange import ClientExchange
@@ -27,6 +27,16 @@ from gateway.wire.replies import Reply
 __all__ = ["Console"]
 
 _ASSETS: Final = "/assets/"
+_NEXT: Final = {
+    401: "failure.sign_in",
+    403: "failure.ask",
+    404: "failure.gone",
+    409: "failure.stale",
+    412: "failure.changed",
+    422: "failure.correct",
+    429: "failure.retry",
+}
+"""What somebody can do about an answer, by its status."""
 _METHODS: Final = {"GET": "GET", "HEAD": "GET", "POST": "POST"}
 
 
@@ -77,5 +87,15 @@ class Console:
         detail = failure.detail if isinstance(failure, Refused) else ""
         status = 403 if reason is Reason.CREDENTIALS_MISSING else told.status
         later = tuple(pair for pair in told.headers if pair[0] == "Retry-After")
-        page = visit.show("console/failure.html", status, detail=detail, request_id=visit.exchange.request_id)
+        why = public_reason(Reason.INTERNAL if reason is None else reason)
+        if reason is None and status == 503:
+            why = Reason.DEPENDENCY_DOWN
+        page = visit.show(
+            "console/failure.html",
+            status,
+            text=visit.text(f"reasons.{why.value}"),
+            detail=detail,
+            next=_NEXT.get(status, "failure.retry" if status >= 500 else "failure.from_the_page"),
+            request_id=visit.exchange.request_id,
+        )
         return Reply(page.status, (*page.headers, *later), page.body)

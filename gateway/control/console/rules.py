@@ -17,7 +17,7 @@ from gateway.wire.replies import Reply
 
 __all__ = ["explain", "show_audit", "show_policy", "show_revocations", "verify_trail"]
 
-_ASKED: Final = ("do", "on", "who", "from", "size", "link", "key", "signature")
+_ASKED: Final = ("do", "on", "who", "from", "size", "link", "key", "groups", "signature")
 _PAGE: Final = 50
 _LARGEST_SERIAL: Final = 2**62
 _CHECKED: Final = 1000
@@ -36,7 +36,8 @@ async def explain(visit: Visit) -> Reply:
     if not asked:
         await visit.need("showPolicy")
         return visit.show("console/explain.html", **shown)
-    answer = await visit.ask("explain", body=asked)
+    groups = [group.strip() for group in asked.get("groups", "").split(",") if group.strip()]
+    answer = await visit.ask("explain", body=asked | ({"groups": groups} if groups else {}))
     if answer.ok:
         return visit.show("console/explain.html", **shown | {"answer": answer.said})
     return visit.show(

@@ -144,7 +144,8 @@ async def list_sessions(visit: Visit) -> Reply:
         }
         for one in visit.sessions.of(admitted.principal)
     ]
-    return visit.show("console/sessions.html", sessions=shown, rules=visit.rules)
+    caller = await visit.need("whoami")
+    return visit.show("console/sessions.html", sessions=shown, rules=visit.rules, caller=caller)
 
 
 async def end_session(visit: Visit) -> Reply:

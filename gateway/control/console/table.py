@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from gateway.control.console import bulk, entering, keys, links, overview, places, rules
+from gateway.control.console import approvals, bulk, entering, keys, links, overview, places, rules
 from gateway.control.console import signing_in as signing
 from gateway.control.console.live import Stream
 from gateway.control.console.visit import Visit
@@ -64,6 +64,7 @@ PAGES: Final = (
     Page("GET", "/keys/{id}/edit", keys.show_key_edit),
     Page("POST", "/keys/{id}/edit", keys.edit_key),
     Page("POST", "/keys/{id}/{act}", keys.act_on_key),
+    Page("GET", "/approvals", approvals.list_waiting),
     Page("GET", "/transfers", overview.show_transfers),
     Page("POST", "/transfers", overview.cut_transfer),
     Page("GET", "/revocations", rules.show_revocations),

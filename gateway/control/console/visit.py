@@ -17,7 +17,7 @@ from gateway.control.api import Api
 from gateway.control.caller import Access, Admitted
 from gateway.control.console.ask import Answer, Asker
 from gateway.control.console.browser import FORM_FIELD, Browser
-from gateway.control.console.looks import Who, show
+from gateway.control.console.looks import Who, choose_text, show
 from gateway.control.console.sessions import Session, Sessions
 from gateway.control.reading import BODY_LIMIT
 from gateway.core.reasons import Reason, Refused
@@ -159,13 +159,17 @@ class Visit:
         """
         answer = await self.ask(name, **more)
         if not answer.ok:
-            raise Refused(Reason(answer.said["reason"]), answer.detail, retry_after=answer.retry_after)
+            raise answer.refusal()
         return answer.said
 
     @property
     def root(self) -> str:
         """From where the browser is to `/ui/`, as a relative address."""
         return "../" * (self.place.count("/") - 1) or "./"
+
+    def text(self, key: str) -> str:
+        """A text in the visitor's language."""
+        return choose_text(self, key)
 
     def show(self, template: str, status: int = 200, **values: Any) -> Reply:
         """A page."""

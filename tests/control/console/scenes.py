@@ -92,6 +92,7 @@ _PLACES: Final = {
     "key": "keys/{key}",
     "key-new": "keys/new",
     "key-edit": "keys/{key}/edit",
+    "approvals": "approvals",
     "transfers": "transfers",
     "revocations": "revocations",
     "policy": "policy",

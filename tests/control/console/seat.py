@@ -39,6 +39,10 @@ class Page:
                 found.append((name[1], changed.get(name[1], unescape(value[1]) if value is not None else "")))
         for name, text in re.findall(r'<textarea[^>]* name="([^"]*)"[^>]*>([^<]*)</textarea>', self.text):
             found.append((name, changed.get(name, unescape(text))))
+        for name, options in re.findall(r'<select[^>]* name="([^"]*)"[^>]*>(.*?)</select>', self.text, re.DOTALL):
+            texts = re.findall(r'<option value="([^"]*)"( selected)?', options)
+            chosen = [text for text, selected in texts if selected] or [texts[0][0]]
+            found.append((name, changed.get(name, unescape(chosen[0]))))
         return found
 
     def value(self, name: str) -> str:

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.control.deps import Transfer
+from gateway.core.approval import ApprovalTerms
 from gateway.core.attempt import Principal
+from gateway.core.pattern import NamePattern
 from gateway.core.record import Outcome, Record
 from gateway.core.rule import LinkLimits
 from gateway.telemetry.metrics import Metrics
-from tests.control.desk import POLICY, START, Desk, rule, serving
+from tests.control.desk import ADMIN, APP, POLICY, START, Desk, rule, serving
 
 __all__ = ["Shown", "showing"]
 
@@ -46,6 +48,9 @@ async def _fill(desk: Desk) -> tuple[str, str]:
             await desk.ask("DELETE", f"/v1/links/{link['id']}?reason=leaked")
         if number % 5 == 1:
             await desk.ask("POST", f"/v1/links/{link['id']}/suspend")
+    desk.token = APP
+    await desk.link(key="w/waiting.pdf", label="Invoices for Anna")
+    desk.token = ADMIN
     records = [
         Record(
             request_id=f"r{number}",
@@ -84,7 +89,11 @@ def showing(**changes: Any) -> Iterator[Shown]:
     metrics.observe_revocation_lag(0.05)
     moving = [Transfer("r1", "admin:ops", "link:l_1", "GetObject", "reports", "a.pdf", "192.0.2.1", START - 9, 99999)]
     writing = rule("admins do all", "admin:*", "read list write share", "reports/**", links=LinkLimits())
-    policy = replace(POLICY, rules=(*POLICY.rules, writing))
+    looked_at = rule(
+        "a second pair of eyes", "app:billing", "read share", "reports/w/**", links=LinkLimits(),
+        approval=ApprovalTerms((NamePattern.parse_with_groups("admin:*"),), 86400.0),
+    )  # fmt: skip
+    policy = replace(POLICY, rules=(*POLICY.rules, writing, looked_at))
 
     async def page(accept: str) -> tuple[str, bytes] | None:
         return metrics.render(accept)

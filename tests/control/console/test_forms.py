@@ -46,6 +46,14 @@ def test_what_is_empty_is_not_sent() -> None:
     assert expected == forms.read(FIELDS, full)
 
 
+def test_a_box_that_stands_for_a_default_is_sent_when_it_is_not_ticked() -> None:
+    """Else it could not be taken away; ticked, it says nothing new."""
+    fields = (forms.Field("credentials", "flag", set=True), forms.Field("once", "flag"))
+    assert {"credentials": False} == forms.read(fields, said())
+    assert {"once": True} == forms.read(fields, said(("credentials", "yes"), ("once", "yes")))
+    assert {"credentials": True, "actions": ["read"]} == forms.defaults(fields)
+
+
 def test_what_cannot_be_read_is_left_to_the_api() -> None:
     """Its models say what is wrong with it."""
     assert {"uses": "x", "scopes": "{"} == forms.read(FIELDS, said(("uses", "x"), ("scopes", "{")))

@@ -157,7 +157,7 @@ def test_a_page_that_is_open_is_kept_up_to_date(browser: Browser, shown: Shown) 
 def test_what_is_anothers_is_not_there(browser: Browser, shown: Shown) -> None:
     """Two tenants: neither in a list, nor by an address, nor in the menu."""
     context = browser.new_context()
-    page = sign_in(context, shown, APP)
+    page = sign_in(context, shown, APP + "2")
     page.goto(shown.url + "links")
     expect(page.get_by_text("Nothing here.")).to_be_visible()
     expect(page.get_by_role("link", name="Audit trail")).to_have_count(0)

@@ -93,10 +93,13 @@ async def test_what_is_wrong_is_said_at_its_field(seat: Seat) -> None:
 
 
 def test_every_field_of_the_api_is_in_the_form() -> None:
-    """Whatever a body gains is in its form, too: the three of a place stand in one."""
+    """Whatever a body gains is in its form, too: the three of a place stand in one, and `on_conflict` says what
+    `overwrite` does."""
     for model in (NewLink, EditLink):
         names = {field.alias or name for name, field in model.model_fields.items()}
-        assert names - {"bucket", "key", "prefix"} == {field.name for field in fields_of(model, LINK_FIELDS)}
+        assert names - {"bucket", "key", "prefix", "overwrite"} == {
+            field.name for field in fields_of(model, LINK_FIELDS)
+        }
 
 
 async def test_a_link_is_edited_by_what_was_changed(seat: Seat) -> None:

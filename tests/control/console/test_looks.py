@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway import pages
 from gateway.control.bodies import EditLink, NewLink
-from gateway.control.console import forms
+from gateway.control.console import forms, keys, links
 from gateway.control.key_bodies import EditKey, NewKey
 from gateway.core.grant import GrantState
 from gateway.core.request import Action
@@ -36,6 +36,9 @@ def test_every_word_of_a_list_has_a_text_and_no_other() -> None:
     fields = [field for model, known in models for field in forms.fields_of(model, known)]
     written = "".join(path.read_text() for path in TEMPLATES.glob("*.html"))
     named = set(re.findall(r'(?:input|area|flag)\("(\w+)"', written)) | set(re.findall(r'"fields\.(\w+)"', written))
+    named |= {*links._LINKS.filters, *keys._KEYS.filters}
+    words = {field.name: set(map(str, field.choices)) for field in fields if field.name in {"on_conflict", "shows"}}
+    assert words == {name: names_of(name) for name in words}
     assert {str(state) for state in GrantState} == names_of("states")
     assert {str(action) for action in Action} == names_of("actions")
     assert {field.group for field in fields} | {"more"} == names_of("groups")

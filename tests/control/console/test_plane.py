@@ -58,6 +58,18 @@ async def test_pages_work_behind_a_prefix() -> None:
             assert 404 == answer.status
 
 
+async def test_a_refusal_is_told_in_the_visitors_words(seat: Seat) -> None:
+    """Why, what one can do next, and the request's id for whoever is asked; never JSON, and never what is inside."""
+    await seat.sign_in()
+    english = await seat.get("links/l_never")
+    german = await seat.get("links/l_never", headers={"Accept-Language": "de"})
+    assert (404, 404) == (english.status, german.status)
+    assert "Look for it in the list." in english.text
+    assert "Suchen Sie es in der Liste." in german.text
+    assert english.headers["X-Request-Id"] in english.text
+    assert "{" not in english.text.partition("</style>")[2]
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if not page.open], ids=lambda page: page.method + page.path)
 async def test_every_page_asks_who_is_there(page: object, seat: Seat) -> None:
     """Whoever is not known is led to the sign-in, and a form of theirs does nothing."""

@@ -8,7 +8,7 @@ from gateway.control.console.table import PAGES
 def test_each_page_stands_once() -> None:
     """And those for who is not signed in yet are those of the sign-in alone."""
     assert len(PAGES) == len({(page.method, page.path) for page in PAGES})
-    assert {"/sign-in", "/issuer", "/callback", "/sign-out"} == {page.path for page in PAGES if page.open}
+    assert {"/sign-in", "/issuer", "/callback", "/enter", "/sign-out"} == {page.path for page in PAGES if page.open}
 
 
 def test_what_changes_something_is_posted() -> None:

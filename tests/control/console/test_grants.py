@@ -1,0 +1,74 @@
+"""What the pages of links and of keys have in common."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from gateway.core.rule import LinkLimits
+from tests.control.console.seat import Seat
+from tests.control.desk import POLICY, rule, serving
+
+
+@pytest.fixture
+async def wide() -> AsyncIterator[Seat]:
+    """Where whoever takes files may have them taken back."""
+    taking = rule("admins take back", "admin:*", "read write delete share", "reports/**", links=LinkLimits())
+    async with serving(policy=lambda: replace(POLICY, rules=(*POLICY.rules, taking))) as desk:
+        yield Seat(desk)
+
+
+async def test_every_option_of_a_link_can_be_chosen_and_is_shown(wide: Seat) -> None:
+    """In the form that makes it; its page then tells each of them, and its form has them again."""
+    seat = wide
+    await seat.sign_in()
+    form = (await seat.get("links/new")).filled(
+        place="reports/in/", label="all", expires_in="7d", uses="9", bytes="1GiB", rate="10/s", password="sesame",
+        cidrs="192.0.2.0/24", terms="Be kind.\nAlways.", message="Send <all>.", max_files="3", total_bytes="5MiB",
+        types="image/*", names="{date}/{name}", undo="10m", on_conflict="rename", max_size="1MiB",
+    )  # fmt: skip
+    form = [pair for pair in form if pair[0] not in {"actions", "credentials"}]
+    form += [("actions", "write"), ("shows", "sender"), ("shows", "page"), ("blind", "yes"), ("confirm", "yes")]
+    made = await seat.post("links/new", form)
+    assert 201 == made.status, made.text
+    [link] = (await seat.desk.ask("GET", "/v1/links")).json["links"]
+    expected = {
+        "terms": "Be kind.\nAlways.", "message": "Send <all>.", "max_files": 3, "total_bytes": 5 << 20, "undo": 600.0,
+        "types": ["image/*"], "names": "{date}/{name}", "on_conflict": "rename", "blind": True, "confirm": True,
+        "credentials": False, "shows": ["page", "sender"], "actions": ["write"], "cidrs": ["192.0.2.0/24"],
+    }  # fmt: skip
+    assert expected == {name: link[name] for name in expected}
+    page = await seat.get(f"links/{link['id']}")
+    for text in ("Be kind.", "Send &lt;all&gt;.", "image/*", "{date}/{name}", "600 s", "5.0 MiB", "0 / 3", "who sends"):
+        assert text in page.text, text
+    again = await seat.get(f"links/{link['id']}/edit")
+    kept = [*again.filled(label="other"), ("actions", "write"), ("shows", "sender"), ("shows", "page")]
+    assert 303 == (await seat.post(f"links/{link['id']}/edit", kept)).status
+    [after] = (await seat.desk.ask("GET", "/v1/links")).json["links"]
+    changed = {"label": "other", "version": after["version"]}
+    assert link | changed == after
+
+
+async def test_a_box_that_stands_for_a_default_is_ticked(seat: Seat) -> None:
+    """So that it can be taken away."""
+    await seat.sign_in()
+    page = await seat.get("links/new")
+    assert ("credentials", "yes") in page.filled()
+    assert 201 == (await seat.post("links/new", page.filled(place="reports/a.pdf"))).status
+    [link] = (await seat.desk.ask("GET", "/v1/links")).json["links"]
+    assert link["credentials"]
+
+
+@pytest.mark.parametrize("many", ["links", "keys"])
+async def test_what_is_wrong_says_what_one_can_do(many: str, seat: Seat) -> None:
+    """Beside the fields, with what was typed into them; and no answer of the API is shown as it is."""
+    await seat.sign_in()
+    await seat.get(f"{many}/new")
+    page = await seat.post(f"{many}/new", {"place": "reports/a/", "app": "billing", "expires_in": "soon", "label": "x"})
+    assert (422, "x") == (page.status, page.value("label"))
+    assert "Correct what is named" in page.text
+    assert "application/problem" not in page.text
+    refused = await seat.post("links/new", {"place": "reports/payroll/a", "actions": "read"})
+    assert (403, True) == (refused.status, "Change what the rules object to" in refused.text)
