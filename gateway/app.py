@@ -28,6 +28,7 @@ from gateway.backends.multipart_upload import upload_call
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.callers import make_callers, make_console_rules
+from gateway.code_post import CodePost
 from gateway.control.deps import ControlDeps, Live, Process, Stores
 from gateway.control.serve import ControlPlane
 from gateway.control.usecases.journal import Journal
@@ -133,7 +134,7 @@ class _App:
         self.logs = Logs(self.settings.log.level, self.settings.log.format, addresses=self.settings.log.addresses)
         self.metrics = Metrics()
         meeting = None if worker is None else worker.meeting
-        self.running = WorkerTransfers(lambda: self.plane.transfers, self.logs.address)
+        self.running = WorkerTransfers(lambda: self.plane.transfers, self.logs.address, self.logs.mailbox)
         orders: dict[str, Callable[..., str | None]] = {
             "drain": self._drain,
             "log": self._log_at,
@@ -250,6 +251,7 @@ class _App:
             metrics=self.metrics,
             clock=time.time,
             entropy=secrets.token_bytes,
+            post_code=CodePost(self.outbox),
         )
         self.renewals = self.plane.renewals = Renewals(self.plane, monotonic=monotonic)
         self.plane.link_issuer = self.state.issuer or Keys(self._stores(), self._live(), self._journal())
@@ -405,6 +407,7 @@ class _App:
             upstream=self.upstream,
             identity=Identity(lambda: [issuer.rules for issuer in self.settings.control.identity], time.time),
             console=lambda: self._console_rules,
+            proofs=CodePost(self.outbox).proofs,
         )
 
     def _journal(self) -> Journal:

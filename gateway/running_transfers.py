@@ -16,11 +16,14 @@ from gateway.telemetry.worker_mesh import WorkerMesh
 
 
 class WorkerTransfers:
-    """Those of this process, for all of them. `shown` gives an address as the log shows it."""
+    """Those of this process, for all of them. `shown` and `mailbox` give addresses as the log shows them."""
 
-    def __init__(self, running: Callable[[], Transfers], shown: Callable[[str], str]) -> None:
+    def __init__(
+        self, running: Callable[[], Transfers], shown: Callable[[str], str], mailbox: Callable[[str], str]
+    ) -> None:
         self._running = running
         self._shown = shown
+        self._mailbox = mailbox
 
     @property
     def orders(self) -> dict[str, Callable[..., str]]:
@@ -51,4 +54,5 @@ class WorkerTransfers:
             peer="" if attempt.peer is None else self._shown(str(attempt.peer)),
             began_at=attempt.now,
             moved=max(0, exchange.bytes_in + exchange.bytes_out),
+            holder="" if attempt.holder is None else self._mailbox(attempt.holder.address),
         )

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from gateway.core.attempt import Attempt, Principal
+from gateway.core.holders import Holder
 from gateway.core.reasons import Reason
 from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Route
@@ -28,6 +29,7 @@ def permit(cuts: list[Reason]) -> Permit:
         key="a\udcff",
         peer=ip_address("192.0.2.1"),
         now=5.0,
+        holder=Holder("ann@acme.example"),
     )
     route = Route(rule="r", backend=Backend("lab"), bucket=Bucket("b", "lab", "real"), key="k", limits=())
     return Permit(exchange=exchange, grant=None, attempt=attempt, route=route)
@@ -38,9 +40,10 @@ async def test_transfers_are_told_and_cut_by_whoever_runs_them() -> None:
     cuts: list[Reason] = []
     running = Transfers(monotonic=lambda: 0.0, on_cut=lambda reason: None)
     running.enter(permit(cuts), 10)
-    told = WorkerTransfers(lambda: running, lambda address: address.rpartition(".")[0])
+    told = WorkerTransfers(lambda: running, lambda address: address.rpartition(".")[0], lambda address: address[-7:])
     mesh = WorkerMesh(Metrics(), None, 1, told.orders)
     [found] = await told.all(mesh)
+    assert "example" == found.holder
     assert ("r1", "app:billing", "b", "a?", "192.0.2", 5.0, 7) == (
         found.id,
         found.owner,

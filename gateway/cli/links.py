@@ -288,6 +288,7 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "may be taken back": item.get("undo") and f"for {item['undo']:g} s",
         "message": item.get("message"),
         "terms": item.get("terms"),
+        "holders": _format_holders(item.get("holders")),
         "asks first": "yes" if item["confirm"] else None,
         "one whole download": "yes" if item["once"] else None,
         "gives credentials": None if item["credentials"] else "no",
@@ -299,6 +300,14 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "rule": item.get("rule"),
     }
     print_table([{"field": name, "value": str(value)} for name, value in rows.items() if value], ("field", "value"))
+
+
+def _format_holders(holders: dict[str, Any] | None) -> str:
+    if holders is None:
+        return ""
+    named = [*holders["emails"], *(f"@{name}" for name in holders["domains"])]
+    named += [f"group:{name}" for name in holders["groups"]]
+    return f"{', '.join(named)}; by {holders['by']}"
 
 
 def _format_end(item: dict[str, Any], now: float) -> str:

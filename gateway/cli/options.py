@@ -92,6 +92,16 @@ _OF_LINKS: Final[tuple[Callable[[Any], Any], ...]] = (
         "--terms", callback=_read_terms, help="What has to be accepted before any use: a text, or @FILE; none."
     ),
     click.option(
+        "--holder",
+        "holders",
+        metavar="ADDRESS|@DOMAIN|group:NAME",
+        multiple=True,
+        help="Only for who proves to have this address, one of this domain, or to be in this group; none. Repeatable.",
+    ),
+    click.option(
+        "--holders-by", type=click.Choice(("code", "oidc")), help="By a code that is mailed to them, or by signing in."
+    ),
+    click.option(
         "--confirm/--no-confirm",
         default=None,
         help="Whether it asks first: bytes come by its page's button or with ?download=1, to nobody who only looks.",
@@ -180,6 +190,7 @@ def build_members(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a body for the options that were given, `none` as null."""
     body: dict[str, Any] = {name: _none_as_null(chosen[name]) for name in _TEXTS if chosen.get(name) is not None}
     body |= {name: chosen[name] for name in ("owner", *_SWITCHES) if chosen.get(name) is not None}
+    body |= _build_holders(chosen.get("holders") or (), chosen.get("holders_by"))
     for name, member in (("budget", "bytes"), ("max_size", "max_size"), ("total_bytes", "total_bytes")):
         if chosen.get(name) is not None:
             body[member] = None if chosen[name] == NONE else size(chosen[name])
@@ -197,6 +208,24 @@ def build_members(chosen: Mapping[str, Any]) -> dict[str, Any]:
     if chosen.get("cidrs"):
         body["cidrs"] = [cidr for cidr in chosen["cidrs"] if cidr != NONE]
     return body
+
+
+def _build_holders(named: Sequence[str], by: str | None) -> dict[str, Any]:
+    """The member that says whom a link is for, if that was said. An edit names all of them anew.
+
+    Raises:
+        click.UsageError: it is said how they prove who they are, and not who.
+    """
+    people = [one for one in named if one != NONE]
+    if by is not None and not people:
+        raise click.UsageError("--holders-by goes with --holder: say whom the link is for.")
+    if not people:
+        return {"holders": None} if named else {}
+    groups = [one.removeprefix("group:") for one in people if one.startswith("group:")]
+    domains = [one.removeprefix("@") for one in people if one.startswith("@")]
+    emails = [one for one in people if not one.startswith(("@", "group:"))]
+    members = {"emails": emails, "domains": domains, "groups": groups} | ({} if by is None else {"by": by})
+    return {"holders": members}
 
 
 def _none_as_null(text: str) -> str | None:

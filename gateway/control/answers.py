@@ -19,6 +19,7 @@ from gateway.control.usecases.links import IssuedLink
 from gateway.control.usecases.policies import Signature
 from gateway.control.usecases.revocations import Revoked
 from gateway.core.grant import Grant, GrantState, Scope
+from gateway.core.holders import ProvedBy
 from gateway.core.issued import IssuedKey
 from gateway.core.lease import Usage
 from gateway.core.link_credentials import link_of
@@ -131,6 +132,15 @@ class _GrantView(View):
     version: int
 
 
+class HoldersView(View):
+    """Who alone may use a link, and how they prove who they are."""
+
+    emails: list[str]
+    domains: list[str]
+    groups: list[str]
+    by: ProvedBy
+
+
 class LinkView(_GrantView):
     """A link without its secret. `bytes` is all it may ever move, `password` whether there is one, `groups`
     those of its owner on which it stands.
@@ -165,6 +175,7 @@ class LinkView(_GrantView):
     undo: float | None
     message: str | None
     terms: str | None
+    holders: HoldersView | None
     confirm: bool
     once: bool
     credentials: bool
@@ -445,6 +456,7 @@ def _link_members(held: CountedGrant, now: float) -> dict[str, object]:
         "undo": intake.undo,
         "message": intake.message,
         "terms": grant.terms,
+        "holders": grant.holders,
         "confirm": grant.confirm,
         "once": grant.once,
         "credentials": grant.credentials,

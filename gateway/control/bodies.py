@@ -15,11 +15,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictS
 from gateway.control.body import Body
 from gateway.control.usecases.policies import Question
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState, Scope, Shown
+from gateway.core.holders import MOST_HOLDERS, Holders, ProvedBy
 from gateway.core.intake import Intake
 from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Session
-from gateway.schema.addresses import Network, Peer
+from gateway.schema.addresses import MailAddress, MailDomain, Network, Peer
 from gateway.schema.names import AnyPrefix, BucketName, Key, LinkPrefix, Owner, Who
 from gateway.schema.quantities import (
     ByteLimit,
@@ -96,6 +97,39 @@ class GrantFields(Body):
         return changed
 
 
+class HoldersBody(Body):
+    """Who alone may use a link, and how they prove who they are: by a code that is mailed to them, or by signing in.
+
+    `domains` are those of addresses, without the ones below them.
+    """
+
+    emails: Annotated[list[MailAddress], Field(max_length=MOST_HOLDERS)] = []
+    domains: Annotated[list[MailDomain], Field(max_length=MOST_HOLDERS)] = []
+    groups: Annotated[list[Group], Field(max_length=MOST_HOLDERS)] = []
+    by: ProvedBy = ProvedBy.CODE
+
+    @classmethod
+    def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        yield from super().conflicts(sent)
+        if not any(sent.get(name) for name in ("emails", "domains", "groups")):
+            yield "", "name somebody: by emails, domains or groups"
+        if sent.get("groups") and sent.get("by", ProvedBy.CODE) != ProvedBy.OIDC:
+            yield "groups", "groups are known of who signs in: they go with by: oidc"
+
+    def made(self, before: Holders | None) -> Holders:
+        """These people, with the secret that the link has, if it has one."""
+        once: dict[str, str] = {}
+        for email in self.emails:
+            once.setdefault(email.lower(), email)
+        return Holders(
+            emails=tuple(once.values()),
+            domains=tuple(dict.fromkeys(self.domains)),
+            groups=tuple(dict.fromkeys(self.groups)),
+            by=self.by,
+            key=b"" if before is None else before.key,
+        )
+
+
 class _LinkFields(GrantFields):
     """What a link's maker chooses. None clears where a field may be empty."""
 
@@ -123,6 +157,7 @@ class _LinkFields(GrantFields):
     credentials: StrictBool | None = None
     shows: Annotated[list[Shown], Field(max_length=8)] | None = None
     terms: TermsText | None = None
+    holders: HoldersBody | None = None
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -145,6 +180,8 @@ class _LinkFields(GrantFields):
         if self.on_conflict is not None:
             changed["overwrite"] = self.on_conflict == "overwrite"
         changed["intake"] = self._change_intake(grant.intake, overwrites=changed.get("overwrite", grant.overwrite))
+        if "holders" in sent:
+            changed["holders"] = None if self.holders is None else self.holders.made(grant.holders)
         if self.actions is not None:
             changed["actions"] = frozenset(Action(action) for action in self.actions)
         if self.shows is not None:

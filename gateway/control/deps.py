@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from gateway.core.duty import AdminTerms
 from gateway.core.grant import Grant, GrantAdmin
+from gateway.core.holders import ProvedBy
 from gateway.core.identity import IdentityRules, IdentityVerifier, ProxyRules, PublicClient
 from gateway.core.issued import RemoteIssuer
 from gateway.core.lease import LeaseStore
@@ -33,7 +34,8 @@ StaffRole = Literal["admin", "audit"]
 class Transfer(NamedTuple):
     """A request of the data plane whose bytes are moving now. `owner` is whose link or key it came with, or who acts.
 
-    `began_at` is in seconds since the epoch, `moved` counts the bytes of bodies in both directions.
+    `began_at` is in seconds since the epoch, `moved` counts the bytes of bodies in both directions. `holder` is who
+    proved to be one of a link's, as the log shows it.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Transfer(NamedTuple):
     peer: str
     began_at: float
     moved: int
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,7 @@ class Live:
     ends a key wherever it is used. `clock` gives seconds since the epoch. `public_url` is what links begin with;
     `address` is by what this gateway knows the keys that it had issued;
     `audit_required` is the declared posture of the audit trail, true is closed. `profile_of` names a backend's profile.
+    `proofs` are the ways in which people can prove here who they are.
     """
 
     policy: Callable[[], Policy]
@@ -126,6 +130,7 @@ class Live:
     upstream: Upstream
     identity: IdentityVerifier | None
     console: Callable[[], ConsoleRules]
+    proofs: Callable[[], frozenset[ProvedBy]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

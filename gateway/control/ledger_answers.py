@@ -77,6 +77,7 @@ class RecordView(View):
     bytes_out: int
     fresh_use: bool
     terms: Annotated[str, Field(description="The mark of the terms that were accepted for it; empty without terms")]
+    holder: Annotated[str, Field(description="Who proved to be one of the link's holders; empty where it has none")]
 
 
 class RecordPageView(View):

@@ -25,6 +25,7 @@ from gateway.control.endpoint import Call
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
 from gateway.core.grant_codec import row_of
+from gateway.core.holder_pass import LONGEST_TEXT, open_pass
 from gateway.core.issued import LONGEST_SESSION, SHORTEST_SESSION, IssuedKey, LivingSession
 from gateway.core.lease import UNUSED, Reservation, Room, Settlement
 from gateway.core.reasons import Reason, Refused
@@ -105,9 +106,11 @@ class Used(NamedGrant):
 
 
 class NewLinkSession(NamedGrant):
-    """Credentials of a link; `use` is by what the use is known that they are."""
+    """Credentials of a link; `use` is by what the use is known that they are, `holder` the pass of who asks for them,
+    where the link has holders."""
 
     use: Name
+    holder: Annotated[str, Field(max_length=LONGEST_TEXT)] = ""
 
 
 class IssuedView(View):
@@ -218,7 +221,10 @@ async def issue_link_session(api: Api, call: Call[None, NewLinkSession]) -> Repl
     ended = grant.lapsed(api.deps.live.clock())
     if grant.scope is None or not grant.gives_credentials or ended is not None or api.deps.live.ended(grant):
         raise Refused(Reason.NOT_ALLOWED, "the link gives no credentials")
-    return view_reply(IssuedView.of(await api.keys.issue_for_link(grant, call.body.use)), 201)
+    holder = None if grant.holders is None else open_pass(grant, call.body.holder, api.deps.live.clock())
+    if grant.holders is not None and not grant.holders.admit(holder):
+        raise Refused(Reason.HOLDER_REQUIRED, "the link is for others")
+    return view_reply(IssuedView.of(await api.keys.issue_for_link(grant, call.body.use, holder)), 201)
 
 
 async def list_sessions(api: Api, call: Call[SessionQuery, None]) -> Reply:

@@ -29,6 +29,7 @@ class TransferView(View):
     began_at: When
     moved: Annotated[int, Field(description="Bytes of bodies so far, in both directions")]
     rate: int
+    holder: Annotated[str, Field(description="Who proved to be one of the link's holders, as the log shows it")]
 
     @classmethod
     def of(cls, one: Transfer, now: float) -> Self:

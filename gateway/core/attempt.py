@@ -13,6 +13,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal, cast, get_args
 
+from gateway.core.holders import Holder
 from gateway.core.request import Action, Operation
 from gateway.core.values import dataclass
 
@@ -67,6 +68,7 @@ class Attempt:
     `size` is the declared body length in bytes, if any. `signature` is the version that proved who acts, None for
     a link and for a listener that asks for no proof. `params` are the operation's own parameters; `tags` says that what
     is written brings tags along. `groups` are those of a user who acts without a grant; a grant has its own.
+    `holder` is who proved to be somebody, where a link asks for it.
     `now` is in seconds since the epoch.
     """
 
@@ -82,6 +84,7 @@ class Attempt:
     params: Mapping[str, str] | None = None
     tags: bool = False
     groups: tuple[str, ...] = ()
+    holder: Holder | None = None
 
     def touching(self, action: Action, bucket: str, key: str, version: str | None = None) -> Attempt:
         """The same request's further effect on another key, or on one version of it: a copy's source, one key of a
@@ -98,6 +101,7 @@ class Attempt:
             signature=self.signature,
             params=None if version is None else {"versionId": version},
             groups=self.groups,
+            holder=self.holder,
         )
 
     def within(self, bucket: str) -> Attempt:
@@ -112,6 +116,7 @@ class Attempt:
             now=self.now,
             signature=self.signature,
             params=self.params,
+            holder=self.holder,
         )
 
     def again(self, peer: Address | None, now: float) -> Attempt:
@@ -129,6 +134,7 @@ class Attempt:
             self.params,
             self.tags,
             self.groups,
+            self.holder,
         )
 
 

@@ -14,7 +14,8 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Protocol
 
 from gateway.core.approval import Approval, Waiting
-from gateway.core.attempt import Attempt, Principal
+from gateway.core.attempt import Address, Attempt, Principal
+from gateway.core.holders import Holder, Holders
 from gateway.core.intake import ANY_FILES, FILES, Intake
 from gateway.core.narrowing import Narrowing
 from gateway.core.reasons import Reason
@@ -64,6 +65,8 @@ LIVING: Final = (
 )
 """The states of what could be used again, by itself or by an edit of what is no end."""
 
+_PROVE: Final = Operation.PROVE_HOLDER
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -104,7 +107,8 @@ class Grant:
     (`gateway.core.link_credentials`).
     `intake` is what a link wants of the files that come in through it.
     `etag`, with its quotes, is the one version of the object that the link is for; None means whatever is there.
-    `terms` are what has to be accepted before a link is used.
+    `terms` are what has to be accepted before a link is used, `holders` are who alone may use it; `holder` is who had a
+    key made of such a link.
     `sealed` is a key's secret, encrypted under its id.
     `session_hash` is set for short-lived keys that must come with a session token; `source` is what one came from
     (`gateway.core.source`), and `session_policy` what it may do of that which its app may.
@@ -144,6 +148,8 @@ class Grant:
     content_type: str | None = None
     etag: str | None = None
     terms: str | None = None
+    holders: Holders | None = None
+    holder: Holder | None = None
     shows: frozenset[Shown] = frozenset()
     rule: str | None = None
     suspended_at: float | None = None
@@ -205,7 +211,7 @@ class Grant:
     @property
     def asks_first(self) -> bool:
         """Whether something has to come with the token, or with each use of it, before it is worth anything."""
-        return self.password is not None or self.terms is not None
+        return self.password is not None or self.terms is not None or self.holders is not None
 
     @property
     def terms_mark(self) -> str:
@@ -266,8 +272,10 @@ class Grant:
         reason = self.lapsed(attempt.now)
         if reason is not None:
             yield reason, f"the grant {self.id} is {reason}"
-        if self.cidrs and (attempt.peer is None or not any(attempt.peer in network for network in self.cidrs)):
+        if self.cidrs and not self._is_from_there(attempt.peer):
             yield Reason.PEER_NOT_ALLOWED, "the peer address is in none of the grant's networks"
+        if self.holders is not None and attempt.operation is not _PROVE and not self.holders.admit(attempt.holder):
+            yield Reason.HOLDER_REQUIRED, "nobody was proved to be one of the link's holders"
         if self.scope is not None:
             of_link = self._objections_to_use if attempt.signature is None else self._objections_to_credentials
             yield from of_link(self.scope, attempt)
@@ -278,6 +286,15 @@ class Grant:
         if self.session_policy is not None:
             for detail in self.session_policy.objections(attempt):
                 yield Reason.DENIED_BY_SESSION, detail
+
+    def keeps_out(self, peer: Address | None, holder: Holder | None, now: float) -> bool:
+        """Whether it is for who proves to be one of its holders, and nothing else is against a caller who did not."""
+        if self.holders is None or self.holders.admit(holder) or self.lapsed(now) is not None:
+            return False
+        return not self.cidrs or self._is_from_there(peer)
+
+    def _is_from_there(self, peer: Address | None) -> bool:
+        return peer is not None and any(peer in network for network in self.cidrs)
 
     def _may_undo(self, attempt: Attempt) -> bool:
         return attempt.action is Action.DELETE and self.intake.undo is not None and Action.WRITE in self.actions

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope, Shown
+from gateway.core.holders import Holder, Holders, ProvedBy
 from gateway.core.intake import ANY_FILES, Intake
 from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
@@ -109,14 +110,16 @@ def _write_secret(grant: Grant) -> dict[str, Any]:
         written["session_policy"] = grant.session_policy.text
     if grant.link is not None:
         written["link"] = grant.link.hex()
+    if grant.holder is not None:
+        written["holder"] = _write_holder(grant.holder)
     if grant.sealed is not None:
         written["sealed_narrowed" if written or grant.counted else "sealed"] = b64encode(grant.sealed).decode()
     return written
 
 
 def _write_unbegun(grant: Grant) -> dict[str, Any]:
-    """What says that a grant stands on groups, has terms, is not approved yet, or suspended, and when it begins for
-    whoever knows what that is."""
+    """What says that a grant stands on groups, has terms or holders, is not approved yet, or suspended, and when it
+    begins for whoever knows what that is."""
     written: dict[str, Any] = {}
     begins = grant.not_before
     if grant.intake != ANY_FILES:
@@ -124,6 +127,8 @@ def _write_unbegun(grant: Grant) -> dict[str, Any]:
         begins = _NEVER if grant.intake.narrows else begins
     if grant.groups:
         written["groups"], begins = [list(grant.groups), begins], _NEVER
+    if grant.holders is not None:
+        written["holders"], begins = [*_write_holders(grant.holders), begins], _NEVER
     if grant.terms is not None:
         written["terms"], begins = [grant.terms, begins], _NEVER
     if grant.waiting is not None:
@@ -148,6 +153,30 @@ def _read_intake(document: dict[str, Any], begins: float | None) -> tuple[Intake
     return Intake(**known | {"types": tuple(fields.get("types", ()))}), fields["begins"] if understood else _NEVER
 
 
+def _write_holder(holder: Holder) -> list[Any]:
+    return [holder.address, list(holder.groups), str(holder.by), holder.until]
+
+
+def _write_holders(holders: Holders) -> list[Any]:
+    named = (list(names) for names in (holders.emails, holders.domains, holders.groups))
+    return [*named, str(holders.by), b64encode(holders.key).decode()]
+
+
+def _read_holders(document: dict[str, Any], begins: float | None) -> tuple[Holders | None, float | None]:
+    """Who may use it, and when the grant begins: `begins`, unless somebody is named."""
+    if "holders" not in document:
+        return None, begins
+    emails, domains, groups, by, key, begins = document["holders"]
+    return Holders(tuple(emails), tuple(domains), tuple(groups), ProvedBy(by), b64decode(key)), begins
+
+
+def _read_holder(columns: list[Any] | None) -> Holder | None:
+    if columns is None:
+        return None
+    address, groups, by, until = columns
+    return Holder(address, tuple(groups), ProvedBy(by), until)
+
+
 def read_grant(row: GrantRow) -> Grant:
     """The grant of a row.
 
@@ -167,6 +196,7 @@ def _grant_of(row: GrantRow) -> Grant:
     suspended_at, suspended_by, begins = document.get("suspended", (None, "", chosen["not_before"]))
     since, until, asked_by, begins = document.get("waiting", (None, None, (), begins))
     terms, begins = document.get("terms", (None, begins))
+    holders, begins = _read_holders(document, begins)
     groups, begins = document.get("groups", ((), begins))
     intake, chosen["not_before"] = _read_intake(document, begins)
     scope, rate = document.get("scope"), document.get("rate")
@@ -193,6 +223,8 @@ def _grant_of(row: GrantRow) -> Grant:
         source=tuple(document.get("source", ())),
         groups=tuple(groups),
         terms=terms,
+        holders=holders,
+        holder=_read_holder(document.get("holder")),
         intake=intake,
         session_policy=None if session_policy is None else read_session_policy(session_policy),
         credentials=document.get("credentials", True),

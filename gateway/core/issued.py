@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from gateway.core.grant import Grant
+from gateway.core.holders import Holder
 from gateway.core.source import Source
 from gateway.core.values import dataclass
 
@@ -60,8 +61,9 @@ class SessionIssuer(Protocol):
 class LinkIssuer(Protocol):
     """Who makes a link's credentials."""
 
-    async def issue_for_link(self, link: Grant, use: str) -> IssuedKey:
-        """A key that stands for this link; `use` is by what the use of the link is known that it is.
+    async def issue_for_link(self, link: Grant, use: str, holder: Holder | None) -> IssuedKey:
+        """A key that stands for this link; `use` is by what the use of the link is known that it is, and `holder` who
+        proved to be one of the link's, where it has any.
 
         Raises:
             Refused: the issuer does not know such a link, or makes no keys of it.

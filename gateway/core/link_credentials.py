@@ -19,11 +19,11 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.source import from_key, from_link
 
 
-def end_of(link: Grant, now: float) -> float:
+def end_of(link: Grant, now: float, until: float | None = None) -> float:
     """When credentials end that are asked for now: with the use that they are, where a link counts uses; and never
-    after the link."""
-    ends = now + (LONGEST_SESSION if link.uses is None else LEASE_WINDOW)
-    return ends if link.expires_at is None else min(ends, link.expires_at)
+    after the link, nor after what was shown for them (`until`)."""
+    ends = [now + (LONGEST_SESSION if link.uses is None else LEASE_WINDOW)]
+    return min(ends + [at for at in (link.expires_at, until) if at is not None])
 
 
 def source_of(address: str, link: Grant, lease: str) -> tuple[str, ...]:

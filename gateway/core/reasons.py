@@ -73,6 +73,9 @@ class Reason(StrEnum):
     PASSWORD_WRONG = "password_wrong"  # noqa: S105
     NOT_CONFIRMED = "not_confirmed"
     TERMS_NOT_ACCEPTED = "terms_not_accepted"
+    HOLDER_REQUIRED = "holder_required"
+    CODE_WRONG = "code_wrong"
+    BAD_ADDRESS = "bad_address"
     NO_CREDENTIALS = "no_credentials"
     # the policy does not allow it
     NOT_ALLOWED = "not_allowed"
@@ -252,6 +255,19 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         403, "AccessDenied", 401, "This link needs a password.", s3_text="A password is needed."
     ),
     Reason.PASSWORD_WRONG: PublicAnswer(403, "AccessDenied", 401, "The password is wrong."),
+    Reason.HOLDER_REQUIRED: PublicAnswer(
+        403,
+        "AccessDenied",
+        401,
+        "This link is for certain people: prove to be one of them on its page in a browser, or with gateway link open.",
+        s3_text=_DENIED,
+    ),
+    Reason.CODE_WRONG: PublicAnswer(
+        403, "AccessDenied", 401, "The code is wrong, too old, or was used before.", s3_text=_DENIED
+    ),
+    Reason.BAD_ADDRESS: PublicAnswer(
+        400, "InvalidArgument", 400, "This is no mail address: write one like ann@example.com.", s3_text=_DENIED
+    ),
     Reason.NOT_CONFIRMED: PublicAnswer(
         403,
         "AccessDenied",

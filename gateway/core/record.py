@@ -29,6 +29,7 @@ class Record:
     """What happened, counted on bytes actually moved. Instants in seconds since the epoch, durations in seconds.
 
     `terms` is the mark of those that were accepted for it (`Grant.terms_mark`), "" where there were none.
+    `holder` is the address of who proved to be one of a link's holders.
     """
 
     request_id: str
@@ -48,6 +49,7 @@ class Record:
     bytes_out: int = 0
     fresh_use: bool = False
     terms: str = ""
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

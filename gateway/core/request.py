@@ -56,6 +56,7 @@ class Operation(StrEnum):
     DELETE_OBJECT_TAGGING = "DeleteObjectTagging"
     GET_OBJECT_ATTRIBUTES = "GetObjectAttributes"
     CREATE_SESSION = "CreateSession"
+    PROVE_HOLDER = "ProveHolder"
     PREFLIGHT = "Preflight"
 
 
@@ -92,6 +93,8 @@ ACTION_OF: Final[Mapping[Operation, Action | None]] = MappingProxyType(
         _O.PREFLIGHT: None,
         # Of a link, whose credentials it gives; what is asked is what the link lets do.
         _O.CREATE_SESSION: None,
+        # Of a link with holders, from whoever is none of them yet.
+        _O.PROVE_HOLDER: None,
     }
 )
 """The one effect each operation has on its own key. Copies and batch deletes have more; each is decided on its own."""

@@ -61,6 +61,7 @@ class LinkLimits:
     total_bytes: int | None = None
     types: tuple[str, ...] = ()
     password: bool = False
+    holders: bool = False
     credentials: bool = True
 
     def faults(self, grant: Grant) -> Iterator[str]:
@@ -82,6 +83,8 @@ class LinkLimits:
             yield from self._intake_faults(grant.intake)
         if self.password and grant.password is None:
             yield "links here need a password"
+        if self.holders and grant.holders is None:
+            yield "links here need holders: whom they are for"
 
     def _intake_faults(self, intake: Intake) -> Iterator[str]:
         if self.max_files is not None and (intake.max_files is None or intake.max_files > self.max_files):

@@ -117,6 +117,7 @@ _NO_MORE: Final[Mapping[str, Callable[[Any, Any], bool]]] = MappingProxyType(
         **dict.fromkeys(("confirm", "once"), _is_on),
         **dict.fromkeys(("overwrite", "credentials"), _is_off),
         "intake": lambda old, new: new.within(old),
+        "holders": lambda old, new: old is None or (new is not None and new.within(old)),
         "not_before": _at_least,
         "scope": _is_inside,
         "actions": lambda old, new: new <= old,

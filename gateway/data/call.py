@@ -15,6 +15,7 @@ from typing import ClassVar, Final, NoReturn
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
+from gateway.core.holders import Claim
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Answer, Route, UpstreamCall
@@ -55,6 +56,9 @@ class LinkAnswer(Enum):
 
     ARCHIVE = auto()
     """A whole folder as one file."""
+
+    PROVE = auto()
+    """For who proves to be one of the link's holders: a code is sent, or taken for a pass."""
 
     UNDO = auto()
     """For who takes back what they sent: the object is gone again."""
@@ -102,7 +106,8 @@ class LinkCall:
     permit's to know. `takes_use` is false for a page. `lease` is the cookie of an earlier answer. `selected` are the
     names below a folder that its archive is to hold; none is all of it. `sent` is the path that was asked for, where a
     file gets another name. `undo` is the secret of an earlier receipt. `accepts` says that the link's terms are
-    accepted from now on.
+    accepted from now on. `claim` is what somebody sent to prove who they are, and
+    `asked` the challenge of the code that they asked for before.
     """
 
     request: ObjectRequest
@@ -119,6 +124,8 @@ class LinkCall:
     sent: str | None = None
     undo: str | None = field(default=None, repr=False)
     accepts: bool = False
+    claim: Claim | None = field(default=None, repr=False)
+    asked: str | None = field(default=None, repr=False)
 
     verified: ClassVar[None] = None
     credentials: ClassVar[None] = None

@@ -32,6 +32,7 @@ from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.data.state.transfers import Permit, Transfers
 from gateway.data.state.upload_locks import UploadLocks
 from gateway.pages.branding import Branding
+from gateway.pages.render import Look
 from gateway.telemetry.metrics import Metrics
 
 _STANDINGS = 10_000
@@ -56,6 +57,12 @@ class PartsUpload(Protocol):
         capabilities: frozenset[Capability],
         confirm: Callable[[], Awaitable[None]],
     ) -> Answer: ...
+
+
+class PostCode(Protocol):
+    """Has a code sent by mail, written as this look has it, in its own time; nothing is sent to None."""
+
+    async def __call__(self, address: str | None, code: str, look: Look) -> None: ...
 
 
 class Renewing(Protocol):
@@ -115,6 +122,7 @@ class DataPlane:
     `body_memory` is the memory for bodies that are buffered, `part_memory` that for uploads of unknown length,
     `archive_memory` that for the members of archives. `turns` are those of addresses that guess, at the grant store.
     `standings` are keys that stand for a link, that link, and what it is by them, as long as both are the same.
+    `post_code` is None where no mail is sent.
     `renewals` and `link_issuer` know the plane and are therefore set once all are there: no request runs without the
     one, and no link gives credentials without the other.
     """
@@ -144,6 +152,7 @@ class DataPlane:
     archive_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_LISTS_ROOM))
     part_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_PARTS_ROOM))
     draining: bool = False
+    post_code: PostCode | None = None
     renewals: Renewing = field(init=False)
 
     async def move_to(self, permit: Permit, key: str) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.core.attempt import Principal, SignatureVersion
 from gateway.core.grant import Grant, Scope
+from gateway.core.holders import Claim, Holder
 from gateway.core.request import LinkPlace
 from gateway.core.token import LinkToken
 from gateway.core.values import dataclass
@@ -25,13 +26,17 @@ LEASE_COOKIE: Final = "gateway_lease"
 
 TERMS_COOKIE: Final = "gateway_terms"
 PASSWORD_COOKIE: Final = "gateway_password"  # noqa: S105 (a cookie's name)
+HOLDER_COOKIE: Final = "gateway_holder"
+HOLDER_HEADER: Final = "gateway-holder"
+ASKED_COOKIE: Final = "gateway_asked"
+"""The challenge of the code that was asked for, for as long as that is good."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageForm:
     """What a person sent from one of our own pages: a password, or the wish to download or to see the file, or to have
     what is `selected` of a folder as an archive of this kind, or to take an upload back by its secret; `accepts` says
-    that they accept the link's terms."""
+    that they accept the link's terms, `claim` who they are."""
 
     download: bool
     show: bool = False
@@ -39,11 +44,13 @@ class PageForm:
     selected: frozenset[str] = frozenset()
     undo: str | None = None
     accepts: bool = False
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TokenPresented:
-    """A link's token, with what may come beside it. `lease`, `proof` and `accepted` are cookies of earlier answers."""
+    """A link's token, with what may come beside it. `lease`, `proof`, `accepted` and `asked` are cookies of earlier
+    answers, and `passes` whatever came as the pass of a holder."""
 
     token: LinkToken
     place: LinkPlace
@@ -52,6 +59,8 @@ class TokenPresented:
     lease: str | None = None
     form: PageForm | None = None
     accepted: str | None = None
+    asked: str | None = None
+    passes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +90,14 @@ Presented = TokenPresented | SignedPresented | FormPresented | NothingPresented
 
 @dataclass(frozen=True, slots=True)
 class ResolvedLink:
-    """The link that a token stands for, as it was at the feed's position `as_of`, and where it leads."""
+    """The link that a token stands for, as it was at the feed's position `as_of`, and where it leads; `holder` is who
+    proved to be somebody there."""
 
     grant: Grant
     scope: Scope
     presented: TokenPresented
     as_of: int
+    holder: Holder | None = None
 
 
 @dataclass(frozen=True, slots=True)

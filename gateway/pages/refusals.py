@@ -12,9 +12,20 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.core.reasons import TABLE, Reason, public_reason
+from gateway.core.values import dataclass
 from gateway.pages.render import Look, Page, render
 
-__all__ = ["NEXT_STEPS", "refusal_page", "refusal_texts"]
+__all__ = ["NEXT_STEPS", "Asks", "refusal_page", "refusal_texts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """How a link asks who somebody is: by code or sign-in (`oidc`); `address` is where a code was asked for, "" if
+    nowhere yet."""
+
+    by: str
+    address: str = ""
+
 
 _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
     {
@@ -39,6 +50,8 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
             Reason.NO_CREDENTIALS,
         ),
         "password": (Reason.PASSWORD_REQUIRED, Reason.PASSWORD_WRONG),
+        "who": (Reason.HOLDER_REQUIRED,),
+        "other_code": (Reason.CODE_WRONG, Reason.BAD_ADDRESS),
         "press_button": (Reason.NOT_CONFIRMED,),
         "accept": (Reason.TERMS_NOT_ACCEPTED,),
         "wait": (
@@ -118,12 +131,17 @@ NEXT_STEPS: Final[Mapping[Reason, str]] = MappingProxyType(
 )
 """What a person can do about a reason, as the key of a text below `next`."""
 
+_WRONG: Final = frozenset({Reason.PASSWORD_WRONG, Reason.CODE_WRONG, Reason.BAD_ADDRESS})
+_ASKS: Final = Asks("code")
 _OTHERWISE: Final = "tell_operator"
 _TEMPLATES: Final = MappingProxyType(
     {
         Reason.PASSWORD_REQUIRED: "password.html",
         Reason.PASSWORD_WRONG: "password.html",
         Reason.TERMS_NOT_ACCEPTED: "terms.html",
+        Reason.HOLDER_REQUIRED: "holder.html",
+        Reason.CODE_WRONG: "holder.html",
+        Reason.BAD_ADDRESS: "holder.html",
     }
 )
 
@@ -135,10 +153,11 @@ def refusal_texts(look: Look) -> Mapping[str, str]:
     return {name: look.language.text(f"reasons.{name}") for name in (public_reason(one).value for one in told)}
 
 
-def refusal_page(look: Look, reason: Reason, request_id: str, terms: str = "") -> Page:
-    """Why not, and what next; for a missing or wrong password, and for `terms`, it is the form that asks.
+def refusal_page(look: Look, reason: Reason, request_id: str, terms: str = "", asks: Asks | None = None) -> Page:
+    """Why not, and what next; for a missing or wrong password, for `terms`, and for who somebody is, it is the form
+    that asks.
 
-    The form posts the field `password`, or `accept_terms`, and says nothing of what is behind the link.
+    The form posts the field `password`, `accept_terms`, `email` or `code`, and says nothing of what is behind the link.
     """
     reason = public_reason(reason)
     status = TABLE[reason].link_status
@@ -149,7 +168,8 @@ def refusal_page(look: Look, reason: Reason, request_id: str, terms: str = "") -
         title=look.language.text(title if look.language.has(title) else "status.otherwise"),
         text=look.language.text(f"reasons.{reason.value}"),
         terms=terms,
-        wrong=reason is Reason.PASSWORD_WRONG,
+        wrong=reason in _WRONG,
+        asks=asks or _ASKS,
         next_step=look.language.text(f"next.{NEXT_STEPS.get(reason, _OTHERWISE)}"),
         request_id=request_id,
     )

@@ -1,4 +1,4 @@
-"""Owns the types of places in a network: addresses, networks, host names, URLs, origins, and where a listener binds.
+"""Owns the types of places in a network: addresses, networks, host names, URLs, origins, mailboxes, where one binds.
 
 Refuses to own who is believed about whose address (`gateway.settings.proxies`).
 """
@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
+
+from gateway.core.holders import parse_address, parse_domain
 
 _HOST: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*", re.ASCII)
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
@@ -33,6 +35,18 @@ def parse_network(value: object) -> IPv4Network | IPv6Network:
     except ValueError:
         raise ValueError(f"{value!r} is not a network: write CIDR form like 10.0.0.0/8, or one address") from None
     raise ValueError(f"{value!r} has address bits below its mask (did you mean '{meant}'?)")
+
+
+def _parse_mailbox(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a mail address like ann@acme.example")
+    return parse_address(value)
+
+
+def _parse_mail_domain(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a domain of mail addresses like acme.example")
+    return parse_domain(value)
 
 
 def _parse_peer(value: object) -> IPv4Address | IPv6Address:
@@ -150,4 +164,6 @@ Peer = Annotated[IPv4Address | IPv6Address, PlainValidator(_parse_peer), _text_s
 HostName = Annotated[str, PlainValidator(_parse_host_name), _text_schema("s3.example.com")]
 BaseUrl = Annotated[str, PlainValidator(parse_base_url), _text_schema("https://s3.example.com")]
 PathUrl = Annotated[str, PlainValidator(_parse_path_url), _text_schema("https://files.example.com/gateway")]
+MailAddress = Annotated[str, PlainValidator(_parse_mailbox), _text_schema("ann@acme.example")]
+MailDomain = Annotated[str, PlainValidator(_parse_mail_domain), _text_schema("acme.example")]
 Origin = Annotated[str, PlainValidator(_check_origin), _text_schema("https://app.example.com")]

@@ -122,6 +122,7 @@ class ClientExchange:
         "accepted_terms",
         "address",
         "address_class",
+        "asked_of",
         "bytes_in",
         "bytes_out",
         "client_side",
@@ -153,6 +154,7 @@ class ClientExchange:
         self.cut_reason: Reason | None = None
         self.extra: tuple[tuple[str, str], ...] = ()
         self.accepted_terms = ""
+        self.asked_of = ""  # the address that a code was asked for
         self.whole = False  # whether a whole answer was handed to the socket
         self._left: int | None = None
         self._bodiless = False

@@ -104,6 +104,7 @@ def _compile_links(value: LinksEntry) -> LinkLimits:
         total_bytes=value.total_bytes,
         types=value.types or (),
         password=value.password is not None,
+        holders=value.holders is not None,
         credentials=value.credentials,
     )
 

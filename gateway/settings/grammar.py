@@ -160,6 +160,8 @@ class LinksEntry(Section):
     total_bytes: ByteSize | None = None
     types: Annotated[tuple[MediaType, ...], one_or_more(MediaType), Field(min_length=1)] | None = None
     password: Literal["required"] | None = None
+    holders: Literal["required"] | None = None
+    """They say whom they are for."""
     credentials: StrictBool = True
     """Whether they give S3 credentials to whoever may use them."""
 

@@ -27,6 +27,8 @@ from cachetools import LRUCache
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
 from gateway.core.grant_codec import GrantRow, read_grant
+from gateway.core.holder_pass import seal_pass
+from gateway.core.holders import Holder
 from gateway.core.intake import FILES
 from gateway.core.issued import IssuedKey, LivingSession
 from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage
@@ -197,10 +199,11 @@ class CentralIssuer:
             raise DependencyDown("grants", "the central gateway answers with another grant")
         return key
 
-    async def issue_for_link(self, link: Grant, use: str) -> IssuedKey:
-        answer = await self._client.ask(
-            "grants", "POST", "/v1/sessions/link", {"hash": link.hash.hex(), "use": use}, issuing=True
-        )
+    async def issue_for_link(self, link: Grant, use: str, holder: Holder | None) -> IssuedKey:
+        body = {"hash": link.hash.hex(), "use": use}
+        if holder is not None:
+            body["holder"] = seal_pass(link, holder)
+        answer = await self._client.ask("grants", "POST", "/v1/sessions/link", body, issuing=True)
         key = _issued(answer)
         if key.grant.link != link.hash:
             raise DependencyDown("grants", "the central gateway answers with another grant")

@@ -133,8 +133,9 @@ _values: Final = attrgetter(*_RECORD_FIELDS)
 def record_text(record: Record) -> str:
     """JSON; all in ASCII when a refused request's key is one that no database text could hold."""
     document = dict(zip(_RECORD_FIELDS, _values(record), strict=True))
-    if not record.terms:  # as an older gateway wrote it, and reads it
-        del document["terms"]
+    for name in ("terms", "holder"):  # as an older gateway wrote it, and reads it
+        if not document[name]:
+            del document[name]
     try:
         return orjson.dumps(document).decode()
     except orjson.JSONEncodeError:

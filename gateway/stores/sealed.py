@@ -1,4 +1,4 @@
-"""Owns the wrapper around a store of grants that keeps keys' secrets and links' passwords under a sealing key.
+"""Owns the wrapper around a store of grants that keeps keys' secrets and links' own under a sealing key.
 
 Refuses to own ciphers (`gateway.stores.keyring`) and what the rest of the gateway makes of a grant.
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gateway.core.grant import Grant, GrantAdmin, GrantFilter, GrantPage
+from gateway.core.holders import Holders
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.revocation_target import RevocationTarget
 from gateway.core.sealing import NONCE_BYTES, UNSEALED, Resealed, SealBook, number_of
@@ -125,7 +126,13 @@ class SealedGrants:
         if password is not None and not password.startswith(_MARK):
             wrapped = self._ring.wrap(password.encode(), f"password {grant.id}", self._entropy(NONCE_BYTES))
             password = _MARK + b64encode(wrapped).decode()
-        return replace(grant, sealed=sealed, password=password)
+        return replace(grant, sealed=sealed, password=password, holders=self._seal_holders(grant))
+
+    def _seal_holders(self, grant: Grant) -> Holders | None:
+        holders = grant.holders
+        if holders is None or number_of(holders.key) != UNSEALED:
+            return holders
+        return replace(holders, key=self._ring.wrap(holders.key, f"holders {grant.id}", self._entropy(NONCE_BYTES)))
 
     def _open(self, grant: Grant) -> Grant:
         """The grant as it is used. Raises DependencyDown for what does not open."""
@@ -134,6 +141,10 @@ class SealedGrants:
             grant = replace(grant, sealed=self._ring.unwrap(sealed, f"key {grant.id}"))
         if password is not None:
             grant = replace(grant, password=self._ring.unwrap(password, f"password {grant.id}").decode())
+        holders = grant.holders
+        if holders is not None and number_of(holders.key) != UNSEALED:
+            key = self._ring.unwrap(holders.key, f"holders {grant.id}")
+            grant = replace(grant, holders=replace(holders, key=key))
         return grant
 
     def _show(self, grant: Grant) -> Grant:
@@ -201,6 +212,7 @@ def _numbers(grant: Grant) -> set[int]:
     secrets: Sequence[bytes | None] = (
         grant.sealed,
         None if grant.password is None else _wrapped(grant.password) or b"",
+        None if grant.holders is None else grant.holders.key,
     )
     return {number_of(secret) for secret in secrets if secret is not None}
 

@@ -214,13 +214,14 @@ class Logs:
                 record.status,
                 record.outcome,
                 record.reason,
+                record.holder,
             ),
         )
         self._write_soon(line if self._render is _json else self._render(orjson.loads(line)))
 
     def _write_shared_part(self, level: str, principal: str, grant: str | None, *others: Any) -> str:
         """The end of the line of every request of one kind, in the order of the record's fields."""
-        operation, bucket, backend, peer, status, outcome, reason = others
+        operation, bucket, backend, peer, status, outcome, reason, holder = others
         shared = {
             "level": level,
             "event": "request",
@@ -234,6 +235,8 @@ class Logs:
             "outcome": outcome,
             "reason": reason,
         }
+        if holder:
+            shared["holder"] = self.mailbox(holder)
         return _json(shared)[1:]
 
     def audit_log(self, event: AuditEvent) -> None:

@@ -117,11 +117,13 @@ def refusal(
     verdict: Verdict | None = None,
     allow: Sequence[str] | None = None,
     page: Callable[[Reason, str], WrittenPage] | None = None,
+    challenge: str | None = None,
 ) -> Reply:
     """The answer to a refused request, in the form its sender reads.
 
     `request` is None when it was refused while parsing, `raw` when not even that far. `allow` narrows the `Allow`
-    field of a 405; `verdict` describes the limit that was hit; `page` makes the page for a person at a link.
+    field of a 405; `verdict` describes the limit that was hit; `page` makes the page for a person at a link;
+    `challenge` says what a 401 asks for, if not for a password.
     """
     reason = refused.reason
     link = isinstance(request.place, LinkPlace) if request is not None else raw is not None and is_link_path(raw)
@@ -135,12 +137,19 @@ def refusal(
         reply = s3_error(reason, request_id, raw.path if raw is not None else "/", headers=headers)
     elif page is not None and raw is not None and prefers_html(raw.header("accept")):
         # A scheme that browsers do not know: for Basic they would cover the password page with a dialogue of theirs.
-        challenge: Fields = (("WWW-Authenticate", 'Form realm="link"'),) if status == 401 else ()
-        reply = page_reply(page(reason, request_id), status=status, headers=headers + challenge)
+        reply = page_reply(
+            page(reason, request_id),
+            status=status,
+            headers=headers + _ask_for(status, challenge or 'Form realm="link"'),
+        )
     else:
-        challenge = (("WWW-Authenticate", 'Basic realm="link", charset="UTF-8"'),) if status == 401 else ()
-        reply = problem(reason, request_id, headers=headers + challenge)
+        asked = _ask_for(status, challenge or 'Basic realm="link", charset="UTF-8"')
+        reply = problem(reason, request_id, headers=headers + asked)
     return reply.without_body() if raw is not None and raw.method == "HEAD" else reply
+
+
+def _ask_for(status: int, challenge: str) -> Fields:
+    return (("WWW-Authenticate", challenge),) if status == 401 else ()
 
 
 def retry_after_field(seconds: float) -> tuple[str, str]:

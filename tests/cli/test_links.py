@@ -276,3 +276,20 @@ def test_terms_are_a_text_or_a_files_and_can_be_taken_away(terminal, tmp_path):
     assert "For all." == terminal.json("link", "edit", made["id"], "--terms", "For all.")["terms"]
     assert terminal.json("link", "edit", made["id"], "--terms", "none")["terms"] is None
     assert 2 == terminal.run("link", "create", "reports/a.pdf", "--terms", f"@{tmp_path}/no").exit_code
+
+
+def test_holders_are_named_one_by_one_and_can_be_taken_off(terminal):
+    """Addresses, domains with an @, groups with their word; an edit names all of them anew."""
+    who = ("--holder", "ann@acme.example", "--holder", "@partner.example")
+    made = terminal.json("link", "create", "reports/a.pdf", *who)
+    named = {"emails": ["ann@acme.example"], "domains": ["partner.example"], "groups": [], "by": "code"}
+    assert named == made["holders"]
+    assert "ann@acme.example, @partner.example; by code" in terminal.run("link", "show", made["id"]).stdout
+    signed = ("--holder", "group:a:b", "--holders-by", "oidc")
+    assert ["a:b"] == terminal.json("link", "edit", made["id"], *signed)["holders"]["groups"]
+    assert "group:a:b; by oidc" in terminal.run("link", "show", made["id"]).stdout
+    assert terminal.json("link", "edit", made["id"], "--label", "x")["holders"] is not None
+    assert terminal.json("link", "edit", made["id"], "--holder", "none")["holders"] is None
+    assert 2 == terminal.run("link", "edit", made["id"], "--holders-by", "code").exit_code
+    wrong = terminal.run("link", "create", "reports/a.pdf", "--holder", "ann")
+    assert (True, True) == (wrong.exit_code != 0, "ann@acme.example" in wrong.stderr)

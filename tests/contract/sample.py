@@ -10,6 +10,7 @@ from typing import Any
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope, Shown
+from gateway.core.holders import Holders, ProvedBy
 from gateway.core.intake import Intake
 from gateway.core.narrowing import Narrowing
 from gateway.core.record import Outcome, Record
@@ -118,6 +119,7 @@ def full_link() -> Grant:
         content_type="application/pdf",
         etag='"abc"',
         terms="Nur für \U0001f600.\nNot for others.",
+        holders=Holders(("ann@acme.example",), ("b.example",), ("grün",), ProvedBy.OIDC, bytes(range(32))),
         shows=frozenset(Shown),
         rule="billing may share invoices",
         waiting=Waiting(NOW, NOW + 3600.25, ("user:ann@acme.example",)),

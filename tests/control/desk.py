@@ -17,6 +17,7 @@ from gateway.control.deps import Callers, ConsoleRules, ControlDeps, Live, Proce
 from gateway.control.serve import ControlPlane
 from gateway.core.backend import Credentials
 from gateway.core.duty import AdminTerms
+from gateway.core.holders import ProvedBy
 from gateway.core.issued import IssuedKey
 from gateway.core.pattern import NamePattern, PathPattern
 from gateway.core.policy import Policy
@@ -269,6 +270,7 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
             "profile_of": lambda name: "ceph",
             "ended": lambda grant: False,
             "identity": None,
+            "proofs": lambda: frozenset(ProvedBy),
             "audit_required": lambda: False,
             "console": lambda: CONSOLE,
         },

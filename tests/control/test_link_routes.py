@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from gateway.core.holders import ProvedBy
 from gateway.core.lease import LEASE_WINDOW, Reservation, Settlement
 from gateway.core.record import Outcome, Record
 from gateway.core.token import LinkToken
-from tests.control.desk import START, Desk
+from tests.control.desk import START, Desk, serving
 
 
 async def test_create_shows_the_token_once(desk: Desk) -> None:
@@ -467,3 +470,101 @@ async def test_terms_are_a_text_of_lines(desk: Desk, terms: object, status: int)
         assert terms == made.json["terms"]
         again = await desk.ask("POST", "/v1/links", body | {"terms": "z"}, headers={"Idempotency-Key": "t"})
         assert 409 == again.status
+
+
+PLACE: dict[str, Any] = {"bucket": "reports", "key": "a.pdf"}
+
+
+async def _secret(desk: Desk, link_id: str) -> bytes:
+    """What codes and passes of a link are made with."""
+    stored = await desk.state.grants.get(link_id)
+    holders = None if stored is None else stored.holders
+    assert holders is not None
+    return holders.key
+
+
+@pytest.mark.parametrize(
+    ("holders", "shown"),
+    [
+        ({"emails": ["Ann@ACME.example", "ann@acme.example"]}, {"emails": ["Ann@acme.example"]}),
+        ({"domains": ["Bücher.example", "bücher.example"]}, {"domains": ["xn--bcher-kva.example"]}),
+        ({"groups": ["finance"], "by": "oidc"}, {"groups": ["finance"], "by": "oidc"}),
+        ({"emails": ["a@a.example"], "domains": ["b.example"], "by": "oidc"}, {"emails": ["a@a.example"]}),
+        ({"emails": [f"a{number}@a.example" for number in range(100)]}, {}),
+    ],
+)
+async def test_holders_are_shown_as_they_are_compared(desk: Desk, holders: object, shown: dict[str, object]) -> None:
+    """Each once; the link's secret for them is in no answer, and stays when they are changed."""
+    made = await desk.ask("POST", "/v1/links", PLACE | {"holders": holders})
+    assert 201 == made.status, made.text
+    assert shown == {name: made.json["holders"][name] for name in shown}
+    assert ["by", "domains", "emails", "groups"] == sorted(made.json["holders"])
+    secret = await _secret(desk, made.json["id"])
+    assert 33 == len(secret)
+    path = f"/v1/links/{made.json['id']}"
+    edited = await desk.ask("PATCH", path, {"holders": {"emails": ["bob@a.example"]}})
+    assert ["bob@a.example"] == edited.json["holders"]["emails"]
+    assert secret == await _secret(desk, made.json["id"])
+    assert (await desk.ask("PATCH", path, {"holders": None})).json["holders"] is None
+    anew = await desk.ask("PATCH", path, {"holders": {"emails": ["bob@a.example"]}})
+    assert 200 == anew.status
+    last = await _secret(desk, made.json["id"])
+    assert (33, True) == (len(last), last != secret)
+
+
+@pytest.mark.parametrize(
+    ("holders", "pointer"),
+    [
+        ({}, "/holders"),
+        ({"emails": []}, "/holders"),
+        ({"emails": ["ann"]}, "/holders/emails/0"),
+        ({"emails": ["ann@acme.example\r\nBcc: eve@x.example"]}, "/holders/emails/0"),
+        ({"emails": [5]}, "/holders/emails/0"),
+        ({"emails": "ann@acme.example"}, "/holders/emails"),
+        ({"domains": ["straße.example"]}, "/holders/domains/0"),
+        ({"domains": ["@acme.example"]}, "/holders/domains/0"),
+        ({"groups": ["finance"]}, "/holders/groups"),
+        ({"groups": ["finance"], "by": "code"}, "/holders/groups"),
+        ({"groups": ["a\x07"], "by": "oidc"}, "/holders/groups/0"),
+        ({"emails": ["a@a.example"], "by": "sms"}, "/holders/by"),
+        ({"emails": ["a@a.example"], "key": "x"}, "/holders/key"),
+        ({"emails": [f"a{number}@a.example" for number in range(101)]}, "/holders/emails"),
+        ([], "/holders"),
+        ("ann@acme.example", "/holders"),
+    ],
+)
+async def test_holders_that_are_nobody_are_told_where(desk: Desk, holders: object, pointer: str) -> None:
+    got = await desk.ask("POST", "/v1/links", PLACE | {"holders": holders})
+    assert (422, True) == (got.status, pointer in [fault["pointer"] for fault in got.json["errors"]]), got.text
+
+
+@pytest.mark.parametrize(("by", "word"), [("code", "mail"), ("oidc", "issuer")])
+async def test_nobody_is_asked_for_what_cannot_be_proved_here(by: str, word: str) -> None:
+    """A gateway that sends no mail makes no links with codes, and one without an issuer none with sign-in; the other
+    way each works, and what is as it was can be edited."""
+    other = {"code": ProvedBy.OIDC, "oidc": ProvedBy.CODE}[by]
+    proofs = {other}
+    body = PLACE | {"holders": {"emails": ["a@a.example"], "by": by}}
+    async with serving(proofs=lambda: frozenset(proofs)) as desk:
+        refused = await desk.ask("POST", "/v1/links", body)
+        assert (422, True) == (refused.status, word in refused.text)
+        plain = await desk.ask("POST", "/v1/links", PLACE)
+        path = f"/v1/links/{plain.json['id']}"
+        assert 422 == (await desk.ask("PATCH", path, {"holders": body["holders"]})).status
+        assert (
+            201 == (await desk.ask("POST", "/v1/links", PLACE | {"holders": {**body["holders"], "by": other}})).status
+        )
+        proofs.add(ProvedBy(by))
+        made = await desk.ask("POST", "/v1/links", body)
+        assert 201 == made.status
+        proofs.discard(ProvedBy(by))
+        path = f"/v1/links/{made.json['id']}"
+        assert 200 == (await desk.ask("PATCH", path, {"label": "x", "holders": body["holders"]})).status
+
+
+async def test_other_holders_are_another_link(desk: Desk) -> None:
+    """To an Idempotency-Key; the same ones are the same link."""
+    sent = [PLACE | {"holders": {"emails": [name]}} for name in ("a@a.example", "A@a.example", "b@a.example")]
+    sent[1] = sent[0]
+    got = [await desk.ask("POST", "/v1/links", body, headers={"Idempotency-Key": "h"}) for body in sent]
+    assert [201, 200, 409] == [one.status for one in got]

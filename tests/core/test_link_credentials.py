@@ -23,7 +23,7 @@ KEY = key(link=LINK.hash, owner=LINK.owner, serial=5, expires_at=NOW + 60, sourc
 _HELD = (
     *("scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite", "once", "credentials"),
     *("intake", "rate", "cidrs", "password", "etag", "rule", "suspended_at", "waiting", "approvals", "revoked_at"),
-    *("owner", "groups", "hash"),
+    *("owner", "groups", "hash", "holders"),
 )
 """What of a link holds for its credentials as for itself: `tests/data/links/test_credentials.py` asks for each."""
 
@@ -33,7 +33,7 @@ _OF_PEOPLE = ("confirm", "label", "filename", "content_type", "shows", "suspende
 _WHEN_GIVEN = ("terms",)
 """What is asked of who has them made."""
 
-_OF_KEYS = ("narrowed", "sealed", "session_hash", "session_policy", "link", "source")
+_OF_KEYS = ("narrowed", "sealed", "session_hash", "session_policy", "link", "source", "holder")
 _OF_STORES = ("id", "kind", "issued_at", "serial", "version")
 
 
@@ -47,6 +47,7 @@ def test_they_end_with_the_link_at_the_latest() -> None:
     assert NOW + LONGEST_SESSION == end_of(LINK, NOW)
     assert NOW + LEASE_WINDOW == end_of(replace(LINK, uses=1), NOW)
     assert NOW + 5 == end_of(replace(LINK, expires_at=NOW + 5), NOW)
+    assert NOW + 4 == end_of(replace(LINK, expires_at=NOW + 5), NOW, NOW + 4)
 
 
 def test_their_source_says_which_link_and_which_use() -> None:

@@ -83,6 +83,7 @@ def test_what_links_may_receive_is_for_links_that_do() -> None:
         (LinkLimits(max_uses=1), _LINK),
         (LinkLimits(max_uses=9), replace(_LINK, uses=None)),
         (LinkLimits(password=True), replace(_LINK, password=None)),
+        (LinkLimits(holders=True), _LINK),
         (LinkLimits(actions=frozenset({Action.LIST})), _LINK),
         (LinkLimits(actions=frozenset({Action.WRITE}), max_size=99), replace(_LINK, actions=frozenset({Action.WRITE}))),
         (

@@ -11,6 +11,7 @@ import pytest
 from gateway.core.approval import Approval, Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, Scope, Shown
+from gateway.core.holders import Holders, ProvedBy
 from gateway.core.intake import Intake
 from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
@@ -45,6 +46,10 @@ LESS: list[tuple[str, Any, Any]] = [
     ("password", None, "scrypt$a$b"),
     ("etag", None, '"abc"'),
     ("terms", None, "Only for us."),
+    ("holders", None, Holders(emails=("ann@a.example",))),
+    ("holders", Holders(("ann@a.example", "bob@b.example"), ("c.example",)), Holders(("ANN@a.example",))),
+    ("holders", Holders(domains=("a.example",)), Holders(("ann@a.example",))),
+    ("holders", Holders(groups=("a", "b"), by=ProvedBy.OIDC), Holders(groups=("a",), by=ProvedBy.OIDC)),
     ("confirm", False, True),
     ("once", False, True),
     ("shows", frozenset({Shown.CARD}), frozenset({Shown.PAGE})),
@@ -93,6 +98,12 @@ MORE: list[tuple[str, Any, Any]] = [
     ("password", "scrypt$a$b", "scrypt$c$d"),
     ("etag", '"abc"', '"abd"'),
     ("terms", "Only for us.", "For all."),
+    ("holders", Holders(("ann@a.example",)), None),
+    ("holders", Holders(("ann@a.example",)), Holders(("ann@a.example", "bob@a.example"))),
+    ("holders", Holders(("ann@a.example",)), Holders(domains=("a.example",))),
+    ("holders", Holders(domains=("a.example",)), Holders(("ann@sub.a.example",))),
+    ("holders", Holders(("ann@a.example",)), Holders(("ann@a.example",), by=ProvedBy.OIDC)),
+    ("holders", Holders(("a@a.example",), by=ProvedBy.OIDC), Holders(groups=("a",), by=ProvedBy.OIDC)),
     ("actions", frozenset({READ}), frozenset({WRITE})),
     ("scope", Scope("reports", key="a"), Scope("reports", key="b")),
     ("scope", Scope("reports", key="a"), Scope("reports", prefix="a/")),
@@ -116,7 +127,7 @@ MORE: list[tuple[str, Any, Any]] = [
 
 
 def edited(name: str, old: Any, new: Any) -> tuple[Grant, Grant]:
-    plain = link(actions=frozenset({READ})) if name in {"scope", "actions", "etag", "terms"} else key()
+    plain = link(actions=frozenset({READ})) if name in {"scope", "actions", "etag", "terms", "holders"} else key()
     before = replace(plain, **{name: old})
     return before, replace(before, **{name: new})
 
@@ -160,5 +171,5 @@ def test_a_field_that_nobody_thought_about_gives_more() -> None:
     unnamed = {field.name for field in fields(Grant)} - _NO_MORE.keys()
     assert unnamed == {
         *("id", "kind", "owner", "issued_at", "issued_by", "serial", "revoked_at", "revoked_reason"),
-        *("sealed", "session_hash", "source", "session_policy", "link"),
+        *("sealed", "session_hash", "source", "session_policy", "link", "holder"),
     }

@@ -63,7 +63,7 @@ rules:
     max_size: 1MiB
     links:
       {actions: [read, list], max_expires: 2d, max_uses: 3, max_size: 5, max_files: 7, total_bytes: 1KiB,
-       types: image/*, password: required}
+       types: image/*, password: required, holders: required}
     delivery: redirect
     when: size < 5
 """
@@ -75,7 +75,9 @@ rules:
     assert ["reports/a/**", "media/*.mp4"] == [pattern.text for pattern in rule.on]
     assert (ip_network("10.0.0.0/8"), ip_network("192.0.2.1/32")) == rule.networks
     assert 1024**2 == rule.max_size
-    limits = LinkLimits(frozenset({Action.READ, Action.LIST}), 2 * 86400, 3, 5, 7, 1024, ("image/*",), password=True)
+    limits = LinkLimits(
+        frozenset({Action.READ, Action.LIST}), 2 * 86400, 3, 5, 7, 1024, ("image/*",), password=True, holders=True
+    )
     assert limits == rule.links
     assert Delivery.REDIRECT is rule.delivery
     assert rule.condition is not None

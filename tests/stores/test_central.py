@@ -248,13 +248,13 @@ async def test_keys_of_an_app_are_issued_there(desk: Desk, sidecar: Engine) -> N
 async def test_credentials_of_a_link_are_issued_there(desk: Desk, sidecar: Engine) -> None:
     """Handed on whole; for another hash than the link's the answer is refused, and so is a link that gives none."""
     stored = await desk.state.grants.create(link())
-    issued = await sidecar.issuer.issue_for_link(here(stored), "w:R1")
+    issued = await sidecar.issuer.issue_for_link(here(stored), "w:R1", None)
     kept = await desk.state.grants.find(hash_secret(issued.access_key_id))
     assert kept is not None
     assert (here(kept), stored.hash) == (issued.grant, issued.grant.link)
     silent = await desk.state.grants.create(link(credentials=False))
     with pytest.raises(Refused) as refused:
-        await sidecar.issuer.issue_for_link(silent, "w:R2")
+        await sidecar.issuer.issue_for_link(silent, "w:R2", None)
     assert refused.value.reason is Reason.NOT_ALLOWED
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind
+from gateway.core.holders import Holder, ProvedBy
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import Record
 from gateway.core.revocation_target import FeedKind, RevocationTarget
@@ -56,10 +57,17 @@ def test_no_field_of_a_grant_is_forgotten() -> None:
     changed_by_stores = {"serial": 1, "version": 2, "revoked_at": 3.0, "revoked_reason": "why"}
     narrowing = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}'
     fullest = [replace(grant, **changed_by_stores) for grant in (full_link(), full_key())]
-    fullest[1] = replace(fullest[1], session_policy=read_session_policy(narrowing), link=full_link().hash)
+    fullest[1] = replace(
+        fullest[1],
+        session_policy=read_session_policy(narrowing),
+        link=full_link().hash,
+        holder=Holder("ann@acme.example", ("finance",), ProvedBy.OIDC, 5),
+    )
     unset = [{field.name for field in fields(Grant) if not getattr(grant, field.name)} for grant in fullest]
     assert unset[0] & unset[1] == set()
-    assert [grant_of(row_of(grant)) for grant in fullest] == fullest
+    read = [grant_of(row_of(grant)) for grant in fullest]
+    assert fullest == read
+    assert bytes(range(32)) == getattr(read[0].holders, "key", b"")  # which no comparison sees
 
 
 def test_the_document_keeps_no_secret_and_no_revocation() -> None:
@@ -144,8 +152,10 @@ def test_a_kind_is_part_of_the_row() -> None:
 
 
 def test_a_record_without_terms_is_as_an_older_gateway_reads_it() -> None:
-    """One that knows none has no such field; with terms it comes back whole."""
-    assert "terms" not in record_text(record("l_1"))
+    """One that knows none has no such field, and so for holders; with them it comes back whole."""
+    assert [] == [name for name in ("terms", "holder") if name in record_text(record("l_1"))]
+    held = replace(record("l_1"), request_id="r", holder="ann@acme.example")
+    assert held == record_from(record_text(held))
     for terms in ("", "0123abc"):
         assert replace(record("l_1"), request_id="r", terms=terms) == record_from(
             record_text(replace(record("l_1"), request_id="r", terms=terms))

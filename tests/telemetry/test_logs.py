@@ -212,8 +212,12 @@ def test_an_address_is_shown_as_much_as_the_settings_say(stream, addresses, peer
     ("addresses", "shown"), [("full", "ann@acme.example"), ("short", "…@acme.example"), ("none", "")]
 )
 def test_a_mailbox_is_shown_as_much_as_the_settings_say(stream, addresses, shown):
-    """All of it, its domain, or nothing."""
-    assert shown == Logs(stream=stream, addresses=addresses).mailbox("ann@acme.example")
+    """All of it, its domain, or nothing; so is who a request's link was for, where it was for somebody."""
+    logs = Logs(stream=stream, addresses=addresses)
+    assert shown == logs.mailbox("ann@acme.example")
+    for holder in ("ann@acme.example", ""):
+        logs.access_log(record(holder=holder))
+    assert [shown, None] == [line.get("holder") for line in lines(stream)]
 
 
 async def test_access_lines_wait_for_each_other_and_stay_in_order(stream):

@@ -31,6 +31,7 @@ from gateway.control.usecases.release import ask_approval, keep_approvals
 from gateway.core.approval import Approval
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind
+from gateway.core.holders import Holder
 from gateway.core.issued import IssuedKey, LivingSession
 from gateway.core.link_credentials import end_of, link_of, source_of
 from gateway.core.policy import objections_to_key, rules_to_approve
@@ -91,13 +92,14 @@ class Keys(GrantUseCases):
             approvals=holder.approvals if holder.owner == Principal("app", app) else (),
         )
 
-    async def issue_for_link(self, link: Grant, use: str) -> IssuedKey:
+    async def issue_for_link(self, link: Grant, use: str, holder: Holder | None) -> IssuedKey:
         """See `gateway.core.issued.LinkIssuer`: the link itself acts, and what is made is its owner's to take back."""
         made = self._make(link.principal, link.owner, session=True)
         wanted = replace(
             made.grant,
             label=link.label,
-            expires_at=end_of(link, made.grant.issued_at),
+            expires_at=end_of(link, made.grant.issued_at, None if holder is None else holder.until),
+            holder=holder,
             password=link.password,
             link=link.hash,
             source=source_of(self.live.address(), link, use),

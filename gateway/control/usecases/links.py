@@ -29,6 +29,7 @@ from gateway.control.usecases.grants import (
 from gateway.control.usecases.release import ask_approval, keep_approvals
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, Scope
+from gateway.core.holders import KEY_ENTROPY, ProvedBy, make_key
 from gateway.core.intake import ANY_FILES, Intake
 from gateway.core.lease import UNUSED
 from gateway.core.password import SALT_BYTES, hash_password, password_matches
@@ -39,9 +40,14 @@ from gateway.core.request import Action
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 from gateway.core.values import dataclass
 
+_NO_PROOF: Final = {
+    ProvedBy.CODE: "this gateway sends no codes: holders with by: code need mail in its settings",
+    ProvedBy.OIDC: "nobody can sign in to a link here: holders with by: oidc need an issuer for them in the settings",
+}
 _CHOSEN: Final = (
     *("owner", "scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite", "intake"),
     *("confirm", "once", "credentials", "rate", "cidrs", "label", "filename", "content_type", "etag", "shows", "terms"),
+    "holders",
 )
 """The fields that a body decides; two bodies are the same when these are."""
 
@@ -183,6 +189,7 @@ class Links(GrantUseCases):
         if not reach.over(grant):
             raise Refused(Reason.OWNER_NOT_ALLOWED, "only an admin may set another owner")
         _check_form(grant, now, None if before is None else before.expires_at)
+        grant = self._check_holders(grant, before)
         grant = grant if before is None else keep_approvals(grant, before)
         objections, rule = objections_to_share(policy, grant)
         if not objections and not known:
@@ -191,6 +198,17 @@ class Links(GrantUseCases):
             return Objections(objections)
         decided = replace(grant, rule=None if rule is None else rule.name)
         return ask_approval(() if rule is None else (rule,), decided, before, caller.principal, now)
+
+    def _check_holders(self, grant: Grant, before: Grant | None) -> Grant:
+        """The grant, with a secret for what its holders prove, if it has none yet. Raises Refused(BAD_ARGUMENT)."""
+        holders = grant.holders
+        if holders is None or (before is not None and before.holders == holders):
+            return grant
+        if holders.by not in self.live.proofs():
+            raise Refused(Reason.BAD_ARGUMENT, _NO_PROOF[holders.by])
+        if holders.key:
+            return grant
+        return replace(grant, holders=replace(holders, key=make_key(self.live.entropy(KEY_ENTROPY))))
 
 
 def check_times(grant: Grant, now: float, before: float | None) -> None:

@@ -36,7 +36,7 @@ async def give_credentials(plane: DataPlane, snapshot: Snapshot, call: LinkCall,
     """
     link = permit.grant or call.grant
     await _take_turn(plane, snapshot, permit)
-    key = await plane.link_issuer.issue_for_link(link, permit.lease_key or "")
+    key = await plane.link_issuer.issue_for_link(link, permit.lease_key or "", permit.attempt.holder)
     permit.consumed = True
     secrets = {
         "accessKeyId": key.access_key_id,

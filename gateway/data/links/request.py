@@ -17,6 +17,7 @@ from uuid import UUID
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant, Scope, Shown
+from gateway.core.holders import Claim
 from gateway.core.naming import NameTemplate
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import (
@@ -29,6 +30,7 @@ from gateway.core.request import (
     UploadVerb,
 )
 from gateway.data.call import LinkAnswer, LinkCall
+from gateway.data.links.holders import require_holder
 from gateway.data.links.terms import require_terms
 from gateway.data.post_form import ArrivingForm
 from gateway.data.presented import ResolvedLink, TokenPresented
@@ -67,8 +69,11 @@ async def read_link_call(
 
     Raises:
         Refused: OUT_OF_SCOPE for a path below a link to one object; BAD_REQUEST for an upload without a name;
-            NOT_CONFIRMED; TERMS_NOT_ACCEPTED; UNREAD_BODY for a body that is no form with a file.
+            HOLDER_REQUIRED; NOT_CONFIRMED; TERMS_NOT_ACCEPTED; UNREAD_BODY for a body that is no form with a file.
     """
+    claim = require_holder(resolved, exchange, now)
+    if claim is not None:
+        return _claim_call(request, resolved, exchange, now, claim)
     exchange.accepted_terms = require_terms(request, resolved.presented, resolved.grant, now)
     if request.operation is Operation.CREATE_SESSION:
         return _credentials_call(request, resolved, exchange, now)
@@ -104,6 +109,7 @@ async def read_link_call(
         peer=exchange.peer,
         now=now,
         size=request.content_length,
+        holder=resolved.holder,
     )
     return LinkCall(
         request,
@@ -144,9 +150,37 @@ def name_file(place: LinkPlace, grant: Grant, now: float, entropy: Callable[[int
 
 
 def _credentials_call(request: ObjectRequest, resolved: ResolvedLink, exchange: ClientExchange, now: float) -> LinkCall:
-    """The wish for credentials, decided on as what they are mostly for, of all that the link shows."""
+    """The wish for credentials."""
+    place = LinkPlace(resolved.presented.place.token_text, None)
+    request = replace(request, place=place)
+    attempt = _whole_attempt(request, resolved, exchange, now)
+    return LinkCall(request, place, resolved.grant, attempt, resolved.as_of, LinkAnswer.CREDENTIALS, takes_use=True)
+
+
+def _claim_call(
+    request: ObjectRequest, resolved: ResolvedLink, exchange: ClientExchange, now: float, claim: Claim
+) -> LinkCall:
+    """The proof of who somebody is, or the wish for a code."""
+    request = replace(request, operation=Operation.PROVE_HOLDER)
+    attempt = _whole_attempt(request, resolved, exchange, now)
+    place = resolved.presented.place
+    return LinkCall(
+        request,
+        place,
+        resolved.grant,
+        attempt,
+        resolved.as_of,
+        LinkAnswer.PROVE,
+        takes_use=False,
+        claim=claim,
+        asked=resolved.presented.asked,
+    )
+
+
+def _whole_attempt(request: ObjectRequest, resolved: ResolvedLink, exchange: ClientExchange, now: float) -> Attempt:
+    """What is of the link itself, decided on as what that is mostly for, of all that it shows."""
     grant, scope = resolved.grant, resolved.scope
-    attempt = Attempt(
+    return Attempt(
         principal=grant.principal,
         operation=request.operation,
         action=next(action for action in _FIRST if action in grant.actions),
@@ -154,10 +188,8 @@ def _credentials_call(request: ObjectRequest, resolved: ResolvedLink, exchange: 
         key=scope.root,
         peer=exchange.peer,
         now=now,
+        holder=resolved.holder,
     )
-    place = LinkPlace(resolved.presented.place.token_text, None)
-    request = replace(request, place=place)
-    return LinkCall(request, place, grant, attempt, resolved.as_of, LinkAnswer.CREDENTIALS, takes_use=True)
 
 
 def _as_archive(request: ObjectRequest, kind: str) -> ObjectRequest:

@@ -107,6 +107,7 @@ class Account:
             exchange.bytes_out,
             fresh_use,
             exchange.accepted_terms,
+            "" if attempt is None or attempt.holder is None else attempt.holder.address,
         )
 
 

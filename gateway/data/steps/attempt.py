@@ -64,6 +64,7 @@ async def read_call(  # noqa: PLR0917 (what is known so far, and time and chance
         signature=resolved.signature,
         params=request.params,
         tags="x-amz-tagging" in request.headers,
+        holder=None if resolved.credentials is None else resolved.credentials.holder,
     )
     return S3Call(
         request,

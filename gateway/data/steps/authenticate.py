@@ -9,10 +9,14 @@ an unknown token or key id is a guess, never a bad signature or a clock that is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from gateway.core.attempt import Address, SignatureVersion, address_class
 from gateway.core.grant import Grant, GrantKind
+from gateway.core.holder_pass import open_pass
+from gateway.core.holders import Holder
 from gateway.core.key_use import require_session
 from gateway.core.link_credentials import standing
 from gateway.core.reasons import Reason, Refused
@@ -178,7 +182,17 @@ async def _prove_link(
     if grant.password is not None and grant.lapsed(now) is None:
         agent = request.raw.header("user-agent") or ""
         await prove_password(plane, grant, presented.password, presented.proof, peer=peer, agent=agent, now=now)
+    if grant.holders is not None and presented.passes:
+        return replace(found, holder=_find_holder(grant, presented.passes, now))
     return found
+
+
+def _find_holder(grant: Grant, passes: Sequence[str], now: float) -> Holder | None:
+    """Who came, of all whose passes did: one that the link is for, if there is any. Whether it is for them is decided
+    later, and anew for as long as the request runs."""
+    shown = [holder for holder in (open_pass(grant, text, now) for text in passes) if holder is not None]
+    holders = grant.holders
+    return next((holder for holder in shown if holders is not None and holders.admit(holder)), None)
 
 
 def _address(peer: Address | None) -> str:

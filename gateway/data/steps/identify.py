@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qsl
 
 from gateway.core.attempt import ANONYMOUS, Principal
+from gateway.core.holders import Claim
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import LinkPlace, ObjectRequest, Operation, RawRequest
 from gateway.core.token import LinkToken
 from gateway.data.post_form import ArrivingForm
 from gateway.data.presented import (
+    ASKED_COOKIE,
+    HOLDER_COOKIE,
+    HOLDER_HEADER,
     LEASE_COOKIE,
     PASSWORD_COOKIE,
     TERMS_COOKIE,
@@ -45,7 +49,15 @@ __all__ = [
 _PAGE_FORM_LIMIT: Final = 64 * 1024
 """Bytes: the names of all that a folder's page shows, unless they are very long."""
 _FORM: Final = "application/x-www-form-urlencoded"
-_PAGE_FIELDS: Final = frozenset({"accept_terms", "archive", "download", "password", "select", "show", "undo"})
+_PAGE_FIELDS: Final = frozenset(
+    {
+        *("accept_terms", "archive", "download", "password", "select", "show", "undo"),
+        *("email", "code", "challenge", "other_address"),
+    }
+)
+_LONGEST_COOKIE: Final = 128
+_PASSES: Final = 4
+"""Passes of one request that are looked at: whoever can set cookies for this host from beside it may add some."""
 
 
 async def identify(
@@ -138,10 +150,21 @@ async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: Client
             selected,
             fields.get("undo"),
             accepts="accept_terms" in fields,
+            claim=_read_claim(fields),
         )
-    cookies = _cookies(request.raw)
+    came = _cookies(request.raw)
+    cookies = {name: value for name, value in came if len(value) <= _LONGEST_COOKIE or name == ASKED_COOKIE}
     proof, lease, accepted = (cookies.get(name) for name in (PASSWORD_COOKIE, LEASE_COOKIE, TERMS_COOKIE))
-    return TokenPresented(token, place, password, proof, lease, form, accepted)
+    passes = [*request.raw.header_values(HOLDER_HEADER), *(value for name, value in came if name == HOLDER_COOKIE)]
+    return TokenPresented(
+        token, place, password, proof, lease, form, accepted, cookies.get(ASKED_COOKIE), tuple(passes[:_PASSES])
+    )
+
+
+def _read_claim(fields: Mapping[str, str]) -> Claim | None:
+    if "email" in fields or "code" in fields or "other_address" in fields:
+        return Claim(fields.get("email"), fields.get("code"), fields.get("challenge"))
+    return None
 
 
 async def _sent_password(request: ObjectRequest, exchange: ClientExchange, known: str | None) -> str | None:
@@ -189,6 +212,6 @@ def _basic_password(text: str) -> str:
     return decoded.partition(":")[2]
 
 
-def _cookies(raw: RawRequest) -> dict[str, str]:
+def _cookies(raw: RawRequest) -> list[tuple[str, str]]:
     pairs = (part.strip().partition("=") for value in raw.header_values("cookie") for part in value.split(";"))
-    return {name: value for name, equals, value in pairs if equals and len(value) <= 128}
+    return [(name, value) for name, equals, value in pairs if equals]

@@ -16,6 +16,7 @@ from gateway.core.request import Operation
 from gateway.core.route import Delivery
 from gateway.data.call import Call, LinkAnswer, LinkCall, S3Call
 from gateway.data.links.archive import open_archive
+from gateway.data.links.codes import answer_proof
 from gateway.data.links.credentials import give_credentials
 from gateway.data.links.listing import answer_listing
 from gateway.data.links.pages import PAGES
@@ -108,6 +109,7 @@ LINK_ANSWERS: Final[Mapping[LinkAnswer | Operation, LinkHandler]] = MappingProxy
         **PAGES,
         LinkAnswer.ARCHIVE: open_archive,
         LinkAnswer.CREDENTIALS: give_credentials,
+        LinkAnswer.PROVE: answer_proof,
         Operation.GET_OBJECT: _get_object,
         Operation.HEAD_OBJECT: _relay,
         Operation.LIST_OBJECTS_V2: answer_listing,

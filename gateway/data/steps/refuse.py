@@ -12,7 +12,7 @@ from gateway.core.reasons import Reason, Refused, as_refused
 from gateway.core.request import Action
 from gateway.data.plane import DataPlane
 from gateway.data.state.records import Account
-from gateway.pages.refusals import refusal_page
+from gateway.pages.refusals import Asks, refusal_page
 from gateway.pages.render import Page, look_for
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply, refusal
@@ -20,6 +20,7 @@ from gateway.wire.replies import Reply, refusal
 __all__ = ["refuse"]
 
 _log = structlog.get_logger("gateway.data")
+_OF_HOLDERS = frozenset({Reason.HOLDER_REQUIRED, Reason.CODE_WRONG})
 _NO_ANSWER = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
 
 
@@ -47,10 +48,28 @@ def _reply(plane: DataPlane, exchange: ClientExchange, account: Account, refused
 
     def page(reason: Reason, request_id: str) -> Page:
         accepted = exchange.raw.header("accept-language") if exchange.raw is not None else None
-        terms = None if account.grant is None else account.grant.terms
-        return refusal_page(look_for(plane.snapshot.branding, accepted), reason, request_id, terms or "")
+        look, grant = look_for(plane.snapshot.branding, accepted), account.grant
+        if grant is None:
+            return refusal_page(look, reason, request_id)
+        return refusal_page(look, reason, request_id, grant.terms or "", _asks(grant, exchange))
 
-    return refusal(refused, account.request, exchange.raw, exchange.request_id, verdict=verdict, allow=allow, page=page)
+    asks = None if account.grant is None or refused.reason not in _OF_HOLDERS else _asks(account.grant, exchange)
+    challenge = None if asks is None else f'Holder realm="link", by="{asks.by}"'
+    return refusal(
+        refused,
+        account.request,
+        exchange.raw,
+        exchange.request_id,
+        verdict=verdict,
+        allow=allow,
+        page=page,
+        challenge=challenge,
+    )
+
+
+def _asks(grant: Grant, exchange: ClientExchange) -> Asks | None:
+    """How a link with holders asks who somebody is."""
+    return None if grant.holders is None else Asks(str(grant.holders.by), exchange.asked_of)
 
 
 def _methods(grant: Grant) -> list[str] | None:

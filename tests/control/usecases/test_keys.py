@@ -42,7 +42,7 @@ async def test_the_credentials_of_a_link_are_the_links_to_change(desk: Desk) -> 
     made = await desk.link()
     stored = await desk.state.grants.get(made["id"])
     assert stored is not None
-    key = await desk.api.keys.issue_for_link(stored, "w:R1")
+    key = await desk.api.keys.issue_for_link(stored, "w:R1", None)
     for secret in (key.access_key_id, key.secret_access_key, key.session_token):
         assert secret is not None
         assert secret not in repr(key)
@@ -62,7 +62,7 @@ async def test_explain_knows_what_the_credentials_of_a_link_are_for(desk: Desk) 
     made = await desk.link(key="invoices/7.pdf")
     stored = await desk.state.grants.get(made["id"])
     assert stored is not None
-    key = await desk.api.keys.issue_for_link(stored, "w:R1")
+    key = await desk.api.keys.issue_for_link(stored, "w:R1", None)
     asked = {"key": key.grant.id, "on": "reports/invoices/7.pdf"}
     for do, on, allowed in (
         ("read", "reports/invoices/7.pdf", True),

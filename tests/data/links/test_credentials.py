@@ -14,6 +14,7 @@ import pytest
 
 from gateway.core.backend import Credentials
 from gateway.core.grant import Grant
+from gateway.core.holders import Holder
 from gateway.core.intake import Intake
 from gateway.core.issued import IssuedKey
 from gateway.core.link_credentials import link_of
@@ -519,7 +520,7 @@ async def test_a_use_that_brought_no_credentials_is_given_back(rig: Rig) -> None
     working = rig.plane.link_issuer
 
     class Down:
-        async def issue_for_link(self, link: Grant, use: str) -> IssuedKey:
+        async def issue_for_link(self, link: Grant, use: str, holder: Holder | None) -> IssuedKey:
             raise DependencyDown("grants", "away")
 
     rig.plane.link_issuer = Down()

@@ -379,6 +379,7 @@ def test_every_operation_is_sent_or_local() -> None:
         Operation.GET_BUCKET_VERSIONING,
         Operation.PREFLIGHT,
         Operation.CREATE_SESSION,
+        Operation.PROVE_HOLDER,
     }
     base = asked("GET", "/ours/k")
     copies = {Operation.COPY_OBJECT, Operation.UPLOAD_PART_COPY}

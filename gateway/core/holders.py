@@ -1,0 +1,150 @@
+"""Owns who may hold a link: addresses, domains and groups, and whether somebody who proved who they are is one of them.
+
+Refuses to own the proof (`gateway.core.holder_pass`) and when it is asked for (`gateway.core.grant`).
+
+Law: an address is what one mailbox has, in one form: its domain in lower-case ASCII, its name without quotes, blanks or
+line ends, so that it can stand in a mail's header. Two spellings of a domain that old and new rules take for two
+domains are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import field
+from enum import StrEnum
+from typing import Final
+
+from gateway.core.values import dataclass
+
+MOST_HOLDERS: Final = 100
+"""Addresses, domains or groups of one link. A list that is longer is a group's."""
+
+KEY_ENTROPY: Final = 32
+_KEY_FORM: Final = b"\x01"
+"""A secret that is wrapped under a sealing key begins otherwise (`gateway.core.sealing`)."""
+
+_LONGEST_ADDRESS: Final = 254
+_LONGEST_NAME: Final = 64
+_LONGEST_DOMAIN: Final = 253
+_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*", re.ASCII | re.IGNORECASE)
+"""Of a mailbox: the dot-atom of RFC 5322, 3.2.3."""
+_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_DEVIANT: Final = frozenset("ßς\u200c\u200d")
+"""Letters that IDNA2003, which is in the standard library, takes for others, and IDNA2008 for themselves."""
+
+
+class ProvedBy(StrEnum):
+    """How somebody proved who they are."""
+
+    CODE = "code"
+    """By a code that was sent to their address."""
+
+    OIDC = "oidc"
+    """By a sign-in at an issuer."""
+
+
+_CODE: Final = ProvedBy.CODE
+
+
+def make_key(entropy: bytes) -> bytes:
+    """A new secret for a link's codes and passes, of `KEY_ENTROPY` random bytes."""
+    return _KEY_FORM + entropy
+
+
+def parse_domain(text: str) -> str:
+    """The domain of mail addresses, as it is compared. Raises ValueError."""
+    if not _DEVIANT.isdisjoint(text):
+        raise ValueError(f"{_cut(text)} is two domains, by older and newer rules: write the one that is meant as xn--…")
+    try:
+        domain = text.encode("idna").decode().lower() if not text.isascii() else text.lower()
+    except UnicodeError:
+        domain = ""
+    labels = domain.split(".")
+    fits = len(domain) <= _LONGEST_DOMAIN and len(labels) > 1 and not labels[-1].isdigit()
+    if not fits or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"{_cut(text)} is no domain of mail addresses: write one like acme.example")
+    return domain
+
+
+def parse_address(text: str) -> str:
+    """A mail address with its domain as it is compared. Raises ValueError."""
+    name, at, domain = text.rpartition("@")
+    if not at or len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+        raise ValueError(f"{_cut(text)} is no mail address: write one like ann@acme.example")
+    address = f"{name}@{parse_domain(domain)}"
+    if len(address) > _LONGEST_ADDRESS:
+        raise ValueError(f"a mail address has at most {_LONGEST_ADDRESS} characters")
+    return address
+
+
+def _cut(text: str) -> str:
+    return ascii(text if len(text) <= _LONGEST_NAME else text[:_LONGEST_NAME] + "…")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Claim:
+    """What somebody sends who proves to be one of a link's holders: an address, or a code with its challenge, or
+    nothing, to begin anew."""
+
+    email: str | None = None
+    code: str | None = None
+    challenge: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody who proved who they are. `groups` are those that were said of them, as far as the link names them.
+
+    The proof is good `until` then, in seconds since the epoch.
+    """
+
+    address: str
+    groups: tuple[str, ...] = ()
+    by: ProvedBy = _CODE
+    until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Those who may use a link, any one of them, once they proved it `by` this.
+
+    `key` is the link's secret under which codes and passes are made; it says nothing of who they are for.
+    """
+
+    emails: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    by: ProvedBy = _CODE
+    key: bytes = field(default=b"", repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not (self.emails or self.domains or self.groups):
+            raise ValueError("holders are named: by emails, domains or groups")
+        if self.groups and self.by is not ProvedBy.OIDC:
+            raise ValueError("groups are known of who signs in: they go with by: oidc")
+
+    def addressee(self, address: str) -> str | None:
+        """The mailbox that a code for this address goes to, as the link names it; None for nobody of these."""
+        wanted = address.lower()
+        for email in self.emails:
+            if email.lower() == wanted:
+                return email
+        _, at, domain = wanted.rpartition("@")
+        return address if at and domain in self.domains else None
+
+    def admit(self, holder: Holder | None) -> bool:
+        """Whether this is one of them, and proved it as the link asks."""
+        if holder is None or holder.by is not self.by:
+            return False
+        return self.addressee(holder.address) is not None or not set(self.groups).isdisjoint(holder.groups)
+
+    def within(self, other: Holders) -> bool:
+        """Whether everybody who is one of these is one of the others, proved as there."""
+        if self.by is not other.by:
+            return False
+        domains, emails = set(other.domains), {email.lower() for email in other.emails}
+        return (
+            domains.issuperset(self.domains)
+            and set(other.groups).issuperset(self.groups)
+            and all(email.lower() in emails or email.rpartition("@")[2] in domains for email in self.emails)
+        )

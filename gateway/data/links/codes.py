@@ -1,0 +1,178 @@
+"""Owns the proof of who somebody is, where a link is for certain people: a code is sent, and taken for a pass.
+
+Refuses to own who those people are (`gateway.core.holders`), what codes and passes are made of
+(`gateway.core.holder_pass`), how a code reaches its address (`DataPlane.post_code`), and what a pass opens
+(`gateway.data.steps.authorise`).
+
+Laws: whoever asks learns nothing of who is on the list: the answer is the same for every address, and a code leaves
+behind it. A code is typed and posted, good for ten minutes, five tries and one pass, whichever gateways are asked.
+Every count is the limit store's; while that is down no code is sent or taken, whatever its posture is.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import math
+from dataclasses import replace
+from hashlib import sha256
+from typing import Final
+
+from gateway.core.attempt import address_class
+from gateway.core.grant import Grant
+from gateway.core.holder_pass import (
+    CHALLENGE_ENTROPY,
+    CODE_SECONDS,
+    code_of,
+    open_challenge,
+    prove,
+    seal_challenge,
+    seal_pass,
+)
+from gateway.core.holders import Holder, ProvedBy, parse_address
+from gateway.core.limits import Demand
+from gateway.core.reasons import Reason, Refused
+from gateway.core.units import Rate, format_instant
+from gateway.data.call import LinkCall
+from gateway.data.plane import DataPlane, Snapshot
+from gateway.data.presented import ASKED_COOKIE, HOLDER_COOKIE
+from gateway.data.state.transfers import Permit
+from gateway.pages.render import Look, look_for
+from gateway.wire.http.negotiate import prefers_html
+from gateway.wire.replies import LINK_HEADERS, Reply
+
+_OF_ADDRESS: Final = Rate(5, 3600.0, 5)
+_OF_ADDRESS_ANYWHERE: Final = Rate(20, 3600.0, 20)
+_OF_CLIENT: Final = Rate(60, 3600.0, 60)
+_OF_LINK: Final = Rate(600, 3600.0, 600)
+"""Codes that are asked for: at one link and at all links together, by one client's network, and of one link."""
+
+_TRIES: Final = Rate(5, 7200.0, 5)
+_ONCE: Final = Rate(1, 7200.0, 1)
+"""Of one code. Each period gives nothing back while a code is good, so these are counts."""
+
+_WRONG_OF_CLIENT: Final = Rate(30, 600.0, 30)
+_WRONG_OF_LINK: Final = Rate(300, 3600.0, 300)
+"""A code is one of a hundred million."""
+
+
+async def answer_proof(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
+    """What somebody gets who proves to be one of the link's holders.
+
+    Raises:
+        Refused: BAD_ADDRESS; TOO_MANY_REQUESTS, TOO_MANY_GUESSES, CODE_WRONG.
+        DependencyDown: nobody counts, or no code can be sent.
+    """
+    grant, claim = permit.grant or call.grant, call.claim
+    if claim is None or grant.holders is None or grant.holders.by is not ProvedBy.CODE:
+        raise Refused(Reason.BAD_REQUEST, "no code is asked for here")
+    give = _Answer(snapshot, call)
+    if claim.code is not None:
+        text = claim.challenge or call.asked or ""
+        return give.passed(grant, await _take_code(plane, grant, permit, text, claim.code), permit.attempt.now)
+    if claim.email is None:
+        return give.begun_anew()
+    look = look_for(snapshot.branding, call.request.raw.header("accept-language"))
+    return give.asked(await _send_code(plane, grant, permit, claim.email, look))
+
+
+async def _send_code(plane: DataPlane, grant: Grant, permit: Permit, email: str, look: Look) -> str:
+    """The challenge of the code that was asked for, whether one was sent or not."""
+    now = permit.attempt.now
+    try:
+        address = parse_address(email.strip())
+    except ValueError as error:
+        raise Refused(Reason.BAD_ADDRESS, "no address") from error
+    post = plane.post_code
+    if post is None:
+        raise Refused(Reason.DEPENDENCY_DOWN, "no way to send mail is configured")
+    who, client = _mark(address.lower()), _client(permit)
+    verdict = await plane.limits.take(
+        [
+            Demand(f"holder-ask:{grant.id}:{who}", _OF_ADDRESS),
+            Demand(f"holder-ask:{who}", _OF_ADDRESS_ANYWHERE),
+            Demand(f"holder-ask-client:{client}", _OF_CLIENT),
+            Demand(f"holder-ask-link:{grant.id}", _OF_LINK),
+        ],
+        now,
+    )
+    if not verdict.allowed:
+        raise Refused(Reason.TOO_MANY_REQUESTS, "codes are asked for too often", retry_after=verdict.retry_after)
+    text = seal_challenge(grant, address, now, plane.entropy(CHALLENGE_ENTROPY))
+    addressee = None if grant.holders is None else grant.holders.addressee(address)
+    await post(addressee, code_of(grant, text), look)
+    return text
+
+
+async def _take_code(plane: DataPlane, grant: Grant, permit: Permit, text: str, code: str) -> Holder:
+    """Who typed the right code."""
+    now, client = permit.attempt.now, _client(permit)
+    wrong = (
+        Demand(f"holder-wrong-client:{client}", _WRONG_OF_CLIENT),
+        Demand(f"holder-wrong:{grant.id}", _WRONG_OF_LINK),
+    )
+    verdict = await plane.limits.take(wrong, now)  # until it is proved: many tries at once are as many guesses
+    if not verdict.allowed:
+        raise Refused(Reason.TOO_MANY_GUESSES, "too many wrong codes", retry_after=verdict.retry_after)
+    challenge = open_challenge(grant, text, now)
+    if challenge is None or not (await plane.limits.take([Demand(f"holder-try:{challenge.id}", _TRIES)], now)).allowed:
+        raise Refused(Reason.CODE_WRONG, "no such challenge, or no try is left")
+    typed = "".join(letter for letter in code if letter not in " -\t\r\n\u00a0\u2009")
+    right = hmac.compare_digest(typed.encode("utf-8", "surrogatepass"), code_of(grant, text).encode())
+    listed = grant.holders is not None and grant.holders.addressee(challenge.address) is not None
+    if not right or not listed:
+        raise Refused(Reason.CODE_WRONG, "the code is another one")
+    if not (await plane.limits.take([Demand(f"holder-used:{challenge.id}", _ONCE)], now)).allowed:
+        raise Refused(Reason.CODE_WRONG, "the code was used before")
+    await plane.limits.take([Demand(demand.key, demand.rate, -1) for demand in wrong], now)
+    holder = prove(grant, challenge.address, ProvedBy.CODE, now)
+    permit.attempt = replace(permit.attempt, holder=holder)
+    return holder
+
+
+class _Answer:
+    """What is answered: to a browser a cookie and the way on, to a program a document."""
+
+    def __init__(self, snapshot: Snapshot, call: LinkCall) -> None:
+        self._page = prefers_html(call.request.raw.header("accept"))
+        self._attributes = f"; Path=/s/{call.place.token_text}; HttpOnly; SameSite=Lax"
+        if snapshot.public_url.startswith("https:"):
+            self._attributes += "; Secure"
+        _, slash, path = call.request.raw.path.removeprefix("/s/").partition("/")
+        query = "?page=1" if call.request.params.get("page") == "1" else ""
+        self._address = f"/s/{call.place.token_text}{slash}{path}{query}"
+
+    def asked(self, challenge: str) -> Reply:
+        """The same, whether a code was sent or not."""
+        if self._page:
+            return self._on((ASKED_COOKIE, challenge, int(CODE_SECONDS)))
+        return _document(202, {"challenge": challenge, "expires_in": int(CODE_SECONDS)})
+
+    def begun_anew(self) -> Reply:
+        return self._on((ASKED_COOKIE, "", 0))
+
+    def passed(self, grant: Grant, holder: Holder, now: float) -> Reply:
+        text = seal_pass(grant, holder)
+        if self._page:
+            return self._on((HOLDER_COOKIE, text, math.ceil(holder.until - now)), (ASKED_COOKIE, "", 0))
+        return _document(200, {"pass": text, "expires_at": format_instant(holder.until)})
+
+    def _on(self, *cookies: tuple[str, str, int]) -> Reply:
+        given = (
+            ("Set-Cookie", f"{name}={value}; Max-Age={seconds}{self._attributes}") for name, value, seconds in cookies
+        )
+        return Reply(303, (("Location", self._address), *LINK_HEADERS, *given))
+
+
+def _document(status: int, members: dict[str, object]) -> Reply:
+    return Reply(status, (("Content-Type", "application/json"), *LINK_HEADERS), json.dumps(members).encode() + b"\n")
+
+
+def _client(permit: Permit) -> str:
+    peer = permit.attempt.peer
+    return "local" if peer is None else address_class(peer)
+
+
+def _mark(address: str) -> str:
+    """What tells addresses apart in counters, which hold none."""
+    return sha256(address.encode()).hexdigest()[:32]

@@ -1,0 +1,55 @@
+"""Laws of `gateway.code_post`."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.code_post import CodePost
+from gateway.core.holders import ProvedBy
+from gateway.core.mail import Mail
+from gateway.core.reasons import Reason, Refused
+from gateway.mail.outbox import Outbox
+from gateway.pages.branding import Branding
+from gateway.pages.render import look_for
+
+LOOK = look_for(Branding(), "de")
+
+
+class Silent:
+    """Metrics that nobody reads."""
+
+    def count_mail(self, result: str) -> None: ...
+
+    def set_mails_waiting(self, count: int) -> None: ...
+
+
+class Way:
+    """A mailer that is never reached: nothing runs the outbox."""
+
+    async def send(self, mail: Mail) -> None:
+        raise AssertionError(mail)
+
+
+async def test_a_code_is_handed_to_the_outbox_and_for_nobody_it_is_not() -> None:
+    """In the reader's language, and without waiting for anything."""
+    outbox = Outbox(Way(), Silent(), str)
+    post = CodePost(outbox)
+    await post(None, "12345678", LOOK)
+    assert not outbox.busy
+    await post("ann@acme.example", "12345678", LOOK)
+    mail = outbox._queue.get_nowait().mail
+    assert ("ann@acme.example", "de", True) == (mail.to, mail.language, "12345678" in mail.text)
+    assert "12345678" not in mail.subject
+
+
+async def test_without_a_way_nobody_is_told_otherwise_than_anybody_else() -> None:
+    """And nobody can prove anything by a code then."""
+    outbox = Outbox(None, Silent(), str)
+    post = CodePost(outbox)
+    for address in ("ann@acme.example", None):
+        with pytest.raises(Refused) as refused:
+            await post(address, "12345678", LOOK)
+        assert refused.value.reason is Reason.DEPENDENCY_DOWN
+    assert frozenset() == post.proofs()
+    outbox.mailer = Way()
+    assert {ProvedBy.CODE} == post.proofs()
