@@ -21,7 +21,8 @@ from gateway.cli.output import Exit, fail, json_option, print_json, say
 from gateway.cli.sign_ins import drop_sign_in, find_sign_in, keep_sign_in
 
 if TYPE_CHECKING:
-    from gateway.cli.oidc import Issuer, Offer, Tokens
+    from gateway.cli.oidc import Issuer, Tokens
+    from gateway.core.identity import PublicClient
 
 _PATIENCE: Final = 300.0
 """Seconds for somebody to sign in in a browser."""
@@ -79,13 +80,13 @@ def logout(*, as_json: bool) -> None:
         say(f"Signed out of {place}." if kept is not None else f"Nobody was signed in to {place}.")
 
 
-def _choose_offer(place: ChosenGateway, issuer: str | None) -> Offer:
-    from gateway.cli.oidc import Offer
+def _choose_offer(place: ChosenGateway, issuer: str | None) -> PublicClient:
+    from gateway.core.identity import PublicClient
 
     api = Control(place.url, "", ca_file=place.ca_file)
     said: list[dict[str, Any]] = api.call("GET", "/v1/sign-in", missing={"issuers": []})["issuers"]
     offers = {
-        str(one["issuer"]): Offer(one["issuer"], one["client_id"], one["audience"], tuple(one["scopes"]))
+        str(one["issuer"]): PublicClient(one["issuer"], one["client_id"], one["audience"], tuple(one["scopes"]))
         for one in said
     }
     if not offers:

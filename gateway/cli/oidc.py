@@ -21,6 +21,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from gateway.cli.output import Exit, fail
+from gateway.core.identity import PublicClient
 from gateway.core.values import dataclass
 
 _TIMEOUT: Final = 20.0
@@ -34,20 +35,10 @@ _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """An issuer at which a gateway has people sign in, as which client, and whom a token has to be for."""
-
-    issuer: str
-    client_id: str
-    audience: str
-    scopes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Issuer:
     """What an issuer says of itself. `names_itself`: each of its answers holds `iss`."""
 
-    offer: Offer
+    offer: PublicClient
     ca_file: str | None
     authorization: str | None
     token: str
@@ -115,7 +106,7 @@ class AuthorizationRequest:
         return said["code"]
 
 
-def discover(offer: Offer, ca_file: str | None) -> Issuer:
+def discover(offer: PublicClient, ca_file: str | None) -> Issuer:
     """Ask an issuer where its doors are.
 
     Raises:
@@ -240,7 +231,7 @@ def _ask_for_tokens(issuer: Issuer, form: Mapping[str, str]) -> dict[str, Any]:
     return said
 
 
-def _choose(said: Mapping[str, Any], offer: Offer) -> Tokens:
+def _choose(said: Mapping[str, Any], offer: PublicClient) -> Tokens:
     """The token of an answer that the control API takes: of this issuer, for its audience, not over.
 
     An id token is for its client, an access token for whom the issuer was told to make it.

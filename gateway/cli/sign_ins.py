@@ -64,10 +64,11 @@ class KeptSignIn:
 
     def parts(self) -> tuple[Issuer, Tokens]:
         """What was kept."""
-        from gateway.cli.oidc import Issuer, Offer, Tokens
+        from gateway.cli.oidc import Issuer, Tokens
+        from gateway.core.identity import PublicClient
 
         said = self._said
-        offer = Offer(said["issuer"], said["client_id"], said["audience"], tuple(said["scopes"]))
+        offer = PublicClient(said["issuer"], said["client_id"], said["audience"], tuple(said["scopes"]))
         doors = (None, said["token_endpoint"], None, said["revocation_endpoint"])
         issuer = Issuer(offer, self.place.ca_file, *doors, names_itself=False)
         return issuer, Tokens(said["token"], said["ends"], said["subject"], said["refresh_token"])

@@ -14,7 +14,6 @@ from gateway.cli.loopback import Loopback
 from gateway.cli.oidc import (
     AuthorizationRequest,
     Issuer,
-    Offer,
     Tokens,
     ask_on_a_device,
     discover,
@@ -22,6 +21,7 @@ from gateway.cli.oidc import (
     renew,
     withdraw,
 )
+from gateway.core.identity import PublicClient
 from tests.servers.oidc import DEVICE, PERSON, Provider, running_provider
 
 # The provider's library calls parts of its own that are going.
@@ -37,12 +37,12 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture
-def offer(provider: Provider) -> Offer:
-    return Offer(provider.issuer, "cli", "cli", SCOPES)
+def offer(provider: Provider) -> PublicClient:
+    return PublicClient(provider.issuer, "cli", "cli", SCOPES)
 
 
 @pytest.fixture
-def issuer(offer: Offer) -> Issuer:
+def issuer(offer: PublicClient) -> Issuer:
     return discover(offer, None)
 
 
@@ -129,7 +129,7 @@ def test_what_an_answer_says_twice_is_nothing(issuer: Issuer, capsys):
     assert "twice" in refusal(capsys, question(issuer).read_answer, said)
 
 
-def test_an_issuer_that_does_not_say_that_it_names_itself_need_not(provider: Provider, offer: Offer, capsys):
+def test_an_issuer_that_does_not_say_that_it_names_itself_need_not(provider: Provider, offer: PublicClient, capsys):
     """But where it does, the name has to be its own."""
     provider.document = {"authorization_response_iss_parameter_supported": None}
     asked = question(discover(offer, None))
@@ -160,7 +160,7 @@ def test_a_token_for_somebody_else_is_none(
     assert told in refusal(capsys, exchange_code, asked, code_for(provider, asked))
 
 
-def test_the_token_for_the_gateways_audience_is_taken(provider: Provider, offer: Offer, capsys):
+def test_the_token_for_the_gateways_audience_is_taken(provider: Provider, offer: PublicClient, capsys):
     """The id token, where it names that beside its client; without any the settings are told."""
     asked = question(discover(replace(offer, audience="https://gateway.example"), None))
     assert "have it name that in `aud`" in refusal(capsys, exchange_code, asked, code_for(provider, asked))
@@ -184,7 +184,7 @@ def test_the_token_for_the_gateways_audience_is_taken(provider: Provider, offer:
     ],
 )
 def test_an_issuer_is_believed_about_itself_alone(
-    document: dict[str, Any], told: str, provider: Provider, offer: Offer, capsys
+    document: dict[str, Any], told: str, provider: Provider, offer: PublicClient, capsys
 ):
     """Over TLS, or on this machine."""
     provider.document = document
@@ -194,12 +194,12 @@ def test_an_issuer_is_believed_about_itself_alone(
 @pytest.mark.parametrize("address", ["http://login.example", "ftp://login.example", "login.example", ""])
 def test_nobody_signs_in_in_clear(address: str, capsys):
     """Whatever a gateway offers."""
-    assert "no https address" in refusal(capsys, discover, Offer(address, "cli", "cli", SCOPES), None)
+    assert "no https address" in refusal(capsys, discover, PublicClient(address, "cli", "cli", SCOPES), None)
 
 
 def test_an_issuer_that_is_not_there_is_one_sentence(capsys):
     """With its name."""
-    told = refusal(capsys, discover, Offer("http://127.0.0.1:9", "cli", "cli", SCOPES), None)
+    told = refusal(capsys, discover, PublicClient("http://127.0.0.1:9", "cli", "cli", SCOPES), None)
     assert "127.0.0.1:9 does not answer" in told
 
 
@@ -255,7 +255,7 @@ def test_a_device_is_told_no_and_too_late(provider: Provider, issuer: Issuer, ca
     assert "Nobody came in time" in told
 
 
-def test_an_issuer_without_devices_is_told(provider: Provider, offer: Offer, capsys):
+def test_an_issuer_without_devices_is_told(provider: Provider, offer: PublicClient, capsys):
     """And what to do instead."""
     provider.document = {"device_authorization_endpoint": None}
     assert "leave --device out" in refusal(capsys, ask_on_a_device, discover(offer, None), show=lambda *_: None)

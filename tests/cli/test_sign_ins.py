@@ -12,9 +12,10 @@ import click
 import pytest
 
 from gateway.cli.contexts import ChosenGateway, Context
-from gateway.cli.oidc import AuthorizationRequest, Issuer, Offer, Tokens, discover, exchange_code
+from gateway.cli.oidc import AuthorizationRequest, Issuer, Tokens, discover, exchange_code
 from gateway.cli.private_files import read_object
 from gateway.cli.sign_ins import KeptSignIn, drop_sign_in, find_sign_in, has_sign_in, keep_sign_in, remove_sign_in
+from gateway.core.identity import PublicClient
 from tests.servers.oidc import Provider, running_provider
 
 # The provider's library calls parts of its own that are going.
@@ -31,7 +32,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def issuer(provider: Provider) -> Issuer:
-    return discover(Offer(provider.issuer, "cli", "cli", ("openid", "email", "profile")), None)
+    return discover(PublicClient(provider.issuer, "cli", "cli", ("openid", "email", "profile")), None)
 
 
 def sign_in(provider: Provider, issuer: Issuer, *, over: bool = False) -> Tokens:
