@@ -39,7 +39,3 @@ class Health:
             if fault is not None:
                 found[name] = fault
         return found
-
-    @property
-    def ready(self) -> bool:
-        return not self.faults()
