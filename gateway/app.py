@@ -438,7 +438,7 @@ class _App:
         return f"the revocation view is {age:.1f} s old" if age > MAX_VIEW_AGE else None
 
     def _store_fault(self, role: str) -> str | None:
-        """Counters that fail keep nobody out where their posture is open; records are told by `audit`."""
+        """Counters that fail keep nobody out where their posture is open; records are reported by `audit`."""
         open_to_it = {"limits": self.settings.fail.limits == "open", "records": True}.get(role, False)
         return None if open_to_it else self.monitor.fault(role)
 

@@ -19,7 +19,8 @@ from gateway.server.tls import Certificates, KeyFiles
 class Listeners:
     """Opened one by one; `shared` says that other processes listen on the same addresses.
 
-    `head_seconds` is how long a request's head may take, `certificate_ends` hears when the first certificate ends.
+    `head_seconds` is how long a request's head may take, `certificate_ends` is given the instant at which the
+    first certificate ends.
     """
 
     def __init__(

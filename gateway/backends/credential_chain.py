@@ -123,7 +123,7 @@ class ChainCredentials:
         return self._task
 
     async def _refresh(self) -> None:
-        """One load. A failure leaves what is there and is told only when nothing is left."""
+        """One load. A failure leaves what is there, and is raised only when nothing is left."""
         try:
             loaded = await self._load()
         except Exception as error:  # noqa: BLE001 (a dozen providers with their own exceptions; all mean "none")

@@ -5,7 +5,7 @@ Refuses to own the proof of a key (`gateway.control.key_proof`), what the words 
 
 Laws: access that no case grants is refused. Every known token is compared on every try, in constant time; a right
 secret always passes, so that a flood of wrong ones from a shared address cannot keep an operator from revoking. Who is
-known and not allowed hears 403, and whoever is not known one uniform 401.
+known and not allowed is answered 403, and whoever is not known one uniform 401.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Refuses to own the arithmetic (`gateway.wire.sig.sigv4`, as on the data listener
 (`gateway.control.guard`) and what an app may do.
 
 Laws: a signature covers the whole request, its body by `x-amz-content-sha256`, and is fresh; a presigned URL is none. A
-key and its secret are taken in clear only where nobody can listen. Why a key counts no longer is told to whoever proved
-that they hold it, and to nobody else.
+key and its secret are taken in clear only where nobody can listen. Why a key counts no longer is said only to
+whoever proved that they hold it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Owns the word of a front proxy about who its caller is: a header with a user's name, and one with their groups.
+"""Owns what a front proxy says of who its caller is: a header with a user's name, and one with their groups.
 
 Refuses to own what the user may do then (`gateway.control.guard`).
 
 Laws: the header counts from the networks of our own proxies alone. From anywhere else it is as if it had not come, and
-that is told once for a peer. A name that came twice, or beside another credential, is nobody's.
+that is logged once for a peer. A name that came twice, or beside another credential, names nobody.
 """
 
 from __future__ import annotations

@@ -3,13 +3,13 @@
 Refuses to own who the caller is (the lease key is made in `gateway.data.steps.admit`).
 
 A use is a lease, not a request: it is opened before the first byte, in one atomic conditional write; ranges and
-resumes with the same lease key inside its window are free; it is given back if nobody had anything of it.
+resumes with the same lease key inside its window are free; it is given back if nothing of the object was sent.
 
-What a request may move is reserved before it moves, so that who was let in comes through, and who cannot is refused
-before the first byte. A reservation stands while its request is heard of; what a request reserved that died with its
-gateway is free again after `RESERVED_SECONDS`, and so is the use that it had opened for nothing. The bytes that such a
-request moved since it was last heard of (a quarter of that time) are then not counted: by so much, and never by more
-than was reserved, a crash can overdraw a budget.
+What a request may move is reserved before it moves: a request that is admitted can finish, and one that cannot is
+refused before the first byte. A request renews its reservation while it runs. What was reserved by one that ended with
+its gateway is free again after `RESERVED_SECONDS`, and so is the use that it had opened for nothing. The bytes that it
+moved since its last renewal (a quarter of that time) are then not counted: by so much, and never by more than was
+reserved, a crash can overdraw a budget.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LEASE_BYTES_FACTOR: Final = 3
 """A lease moves at most this many times the object's size, so that it is no free pass."""
 
 RESERVED_SECONDS: Final = 60.0
-"""How long a reservation stands of which nothing was heard."""
+"""How long a reservation stands that is not renewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class LeaseStore(Protocol):
         ...
 
     async def release_lapsed(self) -> int:
-        """Give back what requests reserved of which nothing was heard in time; returns how many those were."""
+        """Give back what requests reserved and did not renew in time; returns how many those were."""
         ...
 
     async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:

@@ -116,7 +116,7 @@ class Identity:
         return rules.users.user_of(claims)
 
     async def _read(self, token: str) -> tuple[IdentityRules | None, dict[str, Any] | None]:
-        """By whose rules a token is judged, None if nobody's whom we believe; and what it says if it is good."""
+        """The rules of the token's issuer, None if that is not believed; and the token's claims if it is good."""
         from gateway.oidc import tokens  # noqa: PLC0415 (ten megabytes: only who believes in tokens needs them)
 
         believed = {rules.issuer: rules for rules in self._rules()}

@@ -279,7 +279,7 @@ class ClientExchange:
     async def pour(self, body: Lender, most: int, told: Callable[[int], None]) -> int:
         """Have up to `most` bytes of a body moved from its socket to the client's by the kernel; returns how many.
 
-        `told` hears of them as they are sent.
+        `told` is called with each number of bytes as it is sent.
 
         Raises:
             Refused: as `write`.

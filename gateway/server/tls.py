@@ -69,7 +69,7 @@ class Certificates:
     """The contexts of the listeners that have TLS, by name."""
 
     def __init__(self, on_load: Callable[[float], None]) -> None:
-        """`on_load` hears when the first of the loaded certificates ends, in seconds since the epoch."""
+        """`on_load` is given the end of the certificate that ends first, in seconds since the epoch."""
         self._on_load = on_load
         self._contexts: dict[str, ssl.SSLContext] = {}
 

@@ -223,7 +223,7 @@ class CentralIssuer:
 
 
 class CentralFeed:
-    """A `RevocationFeed` that reads. What this sidecar serves is part of it: another word of that edits every grant."""
+    """A `RevocationFeed` that reads. What this sidecar serves is part of it: a change of that edits every grant."""
 
     def __init__(self, client: CentralClient) -> None:
         self._client = client

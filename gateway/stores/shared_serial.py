@@ -16,9 +16,9 @@ import mmap
 
 
 class Slot:
-    """The word of one process, numbered from 0, in memory of eight bytes a process that they all share.
+    """The serial of one process, numbered from 0, in memory of eight bytes a process that they all share.
 
-    A word is aligned and written as a whole, and only its own process writes it.
+    A serial is one aligned word, written as a whole, and only its own process writes it.
     """
 
     def __init__(self, memory: mmap.mmap, number: int) -> None:
