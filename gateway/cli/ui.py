@@ -14,8 +14,6 @@ from gateway.cli.client import Control, control_without_token
 from gateway.cli.contexts import choose_place
 from gateway.cli.output import Exit, fail, json_option, print_json, say
 
-__all__ = ["ui"]
-
 
 @click.command()
 @click.option("--print", "only_print", is_flag=True, help="Print the address and open nothing.")

@@ -23,8 +23,6 @@ from gateway.core.units import format_instant
 from gateway.schema.addresses import PathUrl
 from gateway.wire.replies import Reply
 
-__all__ = ["CodeView", "NewCode", "make_code"]
-
 
 class NewCode(Body):
     """The body of `POST /v1/console/codes`. `url` is where the caller reaches this API; a `public_url` precedes it."""

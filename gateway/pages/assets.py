@@ -18,8 +18,6 @@ from typing import Final
 
 from gateway.core.values import dataclass
 
-__all__ = ["PICTURES", "Asset", "assets", "find_asset", "stored_assets"]
-
 _FOLDER: Final = Path(__file__).parent / "assets"
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",

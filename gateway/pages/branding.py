@@ -15,8 +15,6 @@ from typing import Final
 from gateway.core.values import dataclass
 from gateway.pages.assets import Asset
 
-__all__ = ["ACCENT", "Branding", "brand_style", "contrast", "lighten_for_dark"]
-
 ACCENT: Final = "#1d5fbf"
 _ACCENT_DARK: Final = "#8ab4f8"
 _LIGHT_SURFACE: Final = "#f4f5f7"

@@ -17,8 +17,6 @@ from gateway.pages.previews import Preview
 from gateway.pages.refusals import refusal_texts
 from gateway.pages.render import TIMES, UPLOADING, Look, Page, render
 
-__all__ = ["ORDERS", "FolderView", "Receives", "folder_page"]
-
 ORDERS: Final = ("name", "size", "changed")
 """What rows can be put in order by; with a minus sign before it, the other way round."""
 

@@ -20,8 +20,6 @@ from typing import Any, Final
 from gateway.core.reasons import TABLE
 from gateway.core.values import dataclass
 
-__all__ = ["SOURCE", "Language", "choose_language", "languages"]
-
 SOURCE: Final = "en"
 _TEXTS: Final = Path(__file__).parent / "texts"
 _MOST_RANGES: Final = 32

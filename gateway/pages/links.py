@@ -18,18 +18,6 @@ from gateway.pages.previews import Kind, Preview
 from gateway.pages.refusals import refusal_texts
 from gateway.pages.render import TIMES, UPLOADING, Look, Page, render
 
-__all__ = [
-    "FileFailed",
-    "FileReceived",
-    "Told",
-    "card_page",
-    "front_page",
-    "landing_page",
-    "receipt_page",
-    "upload_page",
-]
-
-
 _FETCHED_BY: Final = {
     Kind.IMAGE: ("img-src",),
     Kind.AUDIO: ("media-src",),

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-__all__ = ["LONGEST", "render_markdown"]
-
 LONGEST: Final = 16 * 1024
 """Characters that are rendered. The parser looks back for what opens a bracket: the worst texts cost the square."""
 

@@ -18,8 +18,6 @@ from typing import Final
 from gateway.core.values import dataclass
 from gateway.pages.markdown import LONGEST, render_markdown
 
-__all__ = ["READ_AT_MOST", "Kind", "Preview", "kind_of", "preview_of"]
-
 READ_AT_MOST: Final = 32 * 1024
 """Bytes of a text that are shown; who wants more opens the file."""
 

@@ -13,8 +13,6 @@ from gateway.control.console.grants import shown
 from gateway.control.console.visit import Visit
 from gateway.wire.replies import Reply
 
-__all__ = ["list_waiting"]
-
 _MOST: Final = "200"
 
 

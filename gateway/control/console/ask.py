@@ -26,8 +26,6 @@ from gateway.core.request import RawRequest
 from gateway.core.values import dataclass
 from gateway.wire.replies import Reply
 
-__all__ = ["Answer", "Asker"]
-
 _ROWS: Final[Mapping[str, Endpoint[Any, Any]]] = {row.name: row for row in ROWS}
 
 Admit = Callable[[Access], Awaitable[Admitted]]

@@ -24,8 +24,6 @@ from gateway.core.request import RawRequest
 from gateway.core.token import hash_secret
 from gateway.server.exchange import ClientExchange, is_trusted
 
-__all__ = ["FORM_FIELD", "Browser"]
-
 FORM_FIELD: Final = "form_token"
 _NAME: Final = "gateway"
 _COOKIE: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)

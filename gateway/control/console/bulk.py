@@ -15,8 +15,6 @@ from gateway.control.console.visit import Visit
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
-__all__ = ["act_on_selected", "preview_revocation", "preview_selected", "revoke_target"]
-
 _ACTS: Final = {"suspend": "suspendLink", "resume": "resumeLink", "revoke": "revokeLink"}
 _MOST: Final = 200
 _TARGETS: Final = ("link", "key", "owner", "bucket", "prefix", "backend", "policy", "role", "session", "issued_before")

@@ -14,8 +14,6 @@ from typing import Any, Final
 
 from gateway.core.values import dataclass
 
-__all__ = ["Chart", "Column", "chart_of"]
-
 _COLUMNS: Final = 24
 _HEIGHT: Final = 100
 

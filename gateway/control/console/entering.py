@@ -17,8 +17,6 @@ from gateway.core.reasons import Refused
 from gateway.core.units import format_instant
 from gateway.wire.replies import Reply
 
-__all__ = ["ask_for_code", "enter"]
-
 
 async def ask_for_code(visit: Visit) -> Reply:
     return visit.go("") if visit.proxied else _form(visit)

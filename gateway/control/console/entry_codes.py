@@ -21,8 +21,6 @@ from gateway.control.deps import Process
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.values import dataclass
 
-__all__ = ["LIFE", "EntryCodes"]
-
 LIFE: Final = 60.0
 """Seconds in which a browser opens the page, and somebody presses the button on it."""
 

@@ -19,20 +19,6 @@ from gateway.control.console.visit import Form
 from gateway.core.grant import Shown
 from gateway.core.values import dataclass
 
-__all__ = [
-    "KEY_FIELDS",
-    "LINK_FIELDS",
-    "Field",
-    "changes",
-    "defaults",
-    "fields_of",
-    "read",
-    "read_place",
-    "show_place",
-    "shown",
-    "typed",
-]
-
 Kind = Literal["text", "area", "number", "size", "flag", "choice", "words", "lines", "json", "secret"]
 _OF_A_PLACE: Final = frozenset({"bucket", "key", "prefix"})
 """What one text says, as the command line has it: `BUCKET/KEY`, or `BUCKET/PREFIX/` for all that is below."""

@@ -17,8 +17,6 @@ from gateway.control.console.visit import Visit
 from gateway.core.values import dataclass
 from gateway.wire.replies import Reply
 
-__all__ = ["Kind", "act", "ask_for_new", "edit", "list_some", "make", "retry_form", "show_edit", "shown"]
-
 _PAGE: Final = "50"
 _ACTS: Final = ("suspend", "resume", "revoke", "approve", "reject")
 

@@ -14,8 +14,6 @@ from gateway.control.console.visit import Visit
 from gateway.control.key_bodies import EditKey, NewKey
 from gateway.wire.replies import Reply
 
-__all__ = ["act_on_key", "ask_for_key", "edit_key", "list_keys", "make_key", "show_key", "show_key_edit"]
-
 _KEYS: Final = grants.Kind(
     "key",
     forms.fields_of(NewKey, forms.KEY_FIELDS),

@@ -19,17 +19,6 @@ from gateway.control.console.visit import Visit
 from gateway.core.reasons import Refused
 from gateway.wire.replies import Reply
 
-__all__ = [
-    "act_on_link",
-    "ask_for_link",
-    "edit_link",
-    "find_link",
-    "list_links",
-    "make_link",
-    "show_edit",
-    "show_link",
-]
-
 _LINKS: Final = grants.Kind(
     "link",
     forms.fields_of(NewLink, forms.LINK_FIELDS),

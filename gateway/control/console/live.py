@@ -22,8 +22,6 @@ from gateway.core.values import dataclass
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply
 
-__all__ = ["Stream", "Streams"]
-
 _EVERY: Final = 2.0
 _LONGEST: Final = 3600.0
 _MOST: Final = 100

@@ -16,8 +16,6 @@ from gateway.pages.assets import Asset
 from gateway.pages.render import Look, look_for, render
 from gateway.wire.replies import Reply
 
-__all__ = ["Seen", "Who", "asset_reply", "choose_text", "draw", "show"]
-
 _ASSETS: Final = "assets/"
 _HEADERS: Final = (("Referrer-Policy", "same-origin"), ("Cross-Origin-Opener-Policy", "same-origin"))
 """`same-origin`, and not `no-referrer`: else a browser names no origin with a form, and none would be taken."""

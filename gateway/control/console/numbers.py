@@ -11,8 +11,6 @@ from typing import Final
 
 from gateway.core.values import dataclass
 
-__all__ = ["Numbers", "read_numbers"]
-
 _SAMPLE: Final = re.compile(r"([a-zA-Z_:]\w*)(?:\{(.*)\})? (\S+)(?: \S+)?")
 _LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 

@@ -18,8 +18,6 @@ from gateway.core.duty import Duty
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
-__all__ = ["cut_transfer", "drain_backend", "follow", "show_backends", "show_home", "show_transfers"]
-
 _REFUSALS: Final = 12
 
 

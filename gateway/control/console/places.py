@@ -16,8 +16,6 @@ from gateway.control.console import forms
 from gateway.control.console.visit import Visit
 from gateway.wire.replies import Reply
 
-__all__ = ["ask_for_file", "list_buckets", "make_way", "open_folder"]
-
 _LOOK: Final = {"actions": ["read", "list"], "expires_in": "15m", "label": "console: a look"}
 _SEND: Final = {"actions": ["write"], "expires_in": "1h", "uses": 1, "label": "console: an upload"}
 _SHARED: Final = tuple(field for field in forms.LINK_FIELDS if field.name in {"expires_in", "uses", "label"})

@@ -15,8 +15,6 @@ from gateway.core.request import Action, Operation
 from gateway.core.trail import Inspection, entry_of
 from gateway.wire.replies import Reply
 
-__all__ = ["explain", "show_audit", "show_policy", "show_revocations", "verify_trail"]
-
 _ASKED: Final = ("do", "on", "who", "from", "size", "link", "key", "groups", "signature")
 _PAGE: Final = 50
 _LARGEST_SERIAL: Final = 2**62

@@ -22,8 +22,6 @@ from gateway.core.duty import Duty
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.values import dataclass
 
-__all__ = ["Session", "Sessions", "read_session", "write_session"]
-
 _MOST: Final = 1000
 _MOST_OF_ONE: Final = 20
 _TELL_SECONDS: Final = 60.0

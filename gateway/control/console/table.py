@@ -18,8 +18,6 @@ from gateway.control.console.visit import Visit
 from gateway.core.values import dataclass
 from gateway.wire.replies import Reply
 
-__all__ = ["PAGES", "Page"]
-
 
 @dataclass(frozen=True, slots=True)
 class Page:

@@ -25,8 +25,6 @@ from gateway.core.request import RawRequest
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply
 
-__all__ = ["Form", "Visit"]
-
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 1000
 

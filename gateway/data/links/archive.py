@@ -32,8 +32,6 @@ from gateway.wire.links.archive import Archive, Member, TarArchive, ZipArchive
 from gateway.wire.links.archive_names import MemberNames, note
 from gateway.wire.s3.listing import Found
 
-__all__ = ["open_archive"]
-
 _MOST_MEMBERS: Final = 100_000
 _NOTE: Final = "about these names.txt"
 _CONTENT: Final = "content of the folder"

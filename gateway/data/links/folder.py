@@ -14,8 +14,6 @@ from gateway.wire.replies import store_reason
 from gateway.wire.s3.calls import upstream_call
 from gateway.wire.s3.listing import Listing, read_listing, rename
 
-__all__ = ["read_page"]
-
 
 async def read_page(plane: DataPlane, call: LinkCall, permit: Permit) -> Listing:
     """One page of the store's listing below what was decided on, with our names."""

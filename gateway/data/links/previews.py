@@ -24,8 +24,6 @@ from gateway.wire.http.media import OCTETS, SHOWN_TYPES, read_type
 from gateway.wire.replies import store_reason
 from gateway.wire.s3.digests import whole_sha256
 
-__all__ = ["LARGEST_PICTURE", "Subject", "is_free", "look_at", "preview", "read_text"]
-
 LARGEST_PICTURE: Final = 16 * 1024**2
 """Bytes of a picture that a page loads by itself."""
 

@@ -17,8 +17,6 @@ from gateway.core.request import ObjectRequest, Operation, UploadVerb
 from gateway.data.presented import TokenPresented
 from gateway.wire.http.target import query_pairs
 
-__all__ = ["TERMS_HEADER", "TERMS_PARAM", "require_terms"]
-
 TERMS_PARAM: Final = "accept_terms"
 TERMS_HEADER: Final = "accept-terms"
 _YES: Final = frozenset({"1", "true", "yes"})

@@ -32,8 +32,6 @@ from gateway.wire.s3.batch_delete import Tag, read_store_tags
 from gateway.wire.s3.calls import copy_source_header, require_kept, require_own_name, require_version, upstream_call
 from gateway.wire.s3.response_headers import response_headers
 
-__all__ = ["copy"]
-
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(?:\d{1,18}|\*)", re.ASCII)
 _VERSIONS: Final = frozenset({"x-amz-version-id", "x-amz-copy-source-version-id"})
 

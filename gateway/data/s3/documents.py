@@ -34,8 +34,6 @@ from gateway.wire.s3.calls import require_own_name, require_version, upstream_ca
 from gateway.wire.s3.response_headers import response_headers
 from gateway.wire.s3.xml import Node
 
-__all__ = ["DOCUMENTS"]
-
 Handler = Callable[[DataPlane, Snapshot, S3Call, Permit], Awaitable[Reply | KeepAliveReply]]
 
 

@@ -11,8 +11,6 @@ from typing import cast
 
 from gateway.wire.sig.checksums import Crc, register_crc
 
-__all__ = ["register_fast_checksums"]
-
 
 def register_fast_checksums() -> None:
     """Have CRC32C and CRC64NVME computed at memory speed. The library is five megabytes."""

@@ -19,8 +19,6 @@ from gateway.core.route import Answer
 from gateway.data.state.transfers import Permit
 from gateway.wire.replies import Reply, refusal, s3_ids
 
-__all__ = ["KeepAliveReply", "Opened", "answer_or_keep_alive"]
-
 KEEPALIVE_SECONDS = 5.0
 """Seconds before the head, and between two signs of life; clients commonly give up after sixty."""
 

@@ -21,8 +21,6 @@ from gateway.data.state.transfers import Permit
 from gateway.wire.replies import Reply, s3_error, s3_ids, xml_reply
 from gateway.wire.s3.documents import document, element
 
-__all__ = ["LOCAL"]
-
 Handler = Callable[[DataPlane, Snapshot, S3Call, Permit], Awaitable[Reply]]
 
 _CREATED: Final = 1141171200.0

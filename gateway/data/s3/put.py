@@ -21,8 +21,6 @@ from gateway.data.state.transfers import Permit
 from gateway.data.uploads.file_types import check_declared, checked
 from gateway.wire.s3.calls import require_kept
 
-__all__ = ["put"]
-
 
 async def put(plane: DataPlane, call: Call, permit: Permit) -> Answer:
     """The store's answer to the whole object, from the request's body or from its form's file; the permit has it open.

@@ -21,8 +21,6 @@ from gateway.core.route import Backend, Bucket, Route
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Allowed
 
-__all__ = ["authorise", "authorise_same", "find_readable", "reauthorise"]
-
 _NOWHERE: Final = Backend("")
 _NO_BUCKET: Final = Bucket("", "", "")
 

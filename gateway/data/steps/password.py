@@ -23,8 +23,6 @@ from gateway.core.units import Rate
 from gateway.data.plane import DataPlane
 from gateway.data.presented import password_proof
 
-__all__ = ["CLIENT_GUESSES", "prove_password"]
-
 CLIENT_GUESSES: Final = Rate(10, 60.0, 10)
 _ADDRESS_GUESSES: Final = Rate(40, 60.0, 40)
 

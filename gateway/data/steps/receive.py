@@ -14,8 +14,6 @@ from gateway.core.reasons import Reason, Refused
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
 
-__all__ = ["bytes_left", "claim_received", "count_left", "settle_received", "take_file"]
-
 
 async def take_file(leases: LeaseStore, permit: Permit, key: str, window: float) -> None:
     """Take one of the files that the permit's link may receive; those with the same `key` are one, for so long.

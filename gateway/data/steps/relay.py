@@ -24,8 +24,6 @@ from gateway.data.state.transfers import Permit
 from gateway.data.steps.reserve import claim, count_whole, must_claim
 from gateway.wire.replies import Reply
 
-__all__ = ["relay"]
-
 _GET: Final = Operation.GET_OBJECT
 _SMALL: Final = 64 * 1024
 _BODY_STATUSES: Final = frozenset({200, 206})

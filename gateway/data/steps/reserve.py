@@ -24,8 +24,6 @@ from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit, Transfers
 from gateway.data.steps.receive import settle_received
 
-__all__ = ["claim", "count_whole", "keep_reservations", "must_claim", "open_lease", "report", "settle"]
-
 _PIECE: Final = 1024 * 1024
 _PAUSE: Final = 0.25
 _TRIES: Final = 80

@@ -14,8 +14,6 @@ from gateway.wire.sig import sigv2, sigv4
 from gateway.wire.sig.credentials import Signed, SigV2Header, SigV2Query, SigV4Header, SigV4Query
 from gateway.wire.sig.post_policy import FormPolicy, SignedForm, SigV2Form, SizeRange, verify_form
 
-__all__ = ["leaves_type_unsigned", "verify_signature", "verify_signed_form", "version_of"]
-
 _KEYS: Final = sigv4.SigningKeys(4096)
 
 

@@ -20,8 +20,6 @@ from gateway.data.state.memory_budget import Portion
 from gateway.data.tus.append import Arriving, Progress
 from gateway.wire.s3.multipart import MAX_PARTS, Part
 
-__all__ = ["Pieces"]
-
 _LEAST: Final = 5 * 1024**2
 """Bytes that S3 wants in every part but the last."""
 

@@ -20,8 +20,6 @@ from gateway.data.tus.append import Progress
 from gateway.data.tus.store import TusStore
 from gateway.wire.links.tus_state import UploadState
 
-__all__ = ["Loading"]
-
 
 @dataclass(frozen=True, slots=True)
 class Loading:

@@ -20,8 +20,6 @@ from gateway.core.units import Rate
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.wire.links.tus_state import UPLOAD_SECONDS
 
-__all__ = ["park", "unpark"]
-
 _UNIT: Final = 1024**2
 _PIECES: Final = 100
 """As many as one upload may have, however small they are."""

@@ -40,8 +40,6 @@ from gateway.wire.s3.multipart import (
     read_parts,
 )
 
-__all__ = ["TusStore"]
-
 _DOCUMENT_LIMIT: Final = 8 * 1024 * 1024
 _LOOKED_AT: Final = 100
 _SWEPT: Final = 3

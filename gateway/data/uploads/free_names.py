@@ -30,8 +30,6 @@ from gateway.wire.parse import check_key
 from gateway.wire.replies import store_reason
 from gateway.wire.s3.listing import read_listing
 
-__all__ = ["HeldName", "hold_free_name"]
-
 _ONE: Final = Rate(1, UPLOAD_SECONDS, 1)
 _NUMBERED: Final = 1000
 _DOCUMENT_LIMIT: Final = 8 * 1024 * 1024

@@ -23,8 +23,6 @@ from gateway.data.tus.store import TusStore
 from gateway.wire.links.tus_state import UploadState
 from gateway.wire.replies import LINK_HEADERS, Reply
 
-__all__ = ["answer_undo", "note_undo", "remove_own"]
-
 _SECRET_BYTES: Final = 20
 _INSTANT: Final = 12
 _ID: Final = 48

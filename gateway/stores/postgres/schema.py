@@ -13,8 +13,6 @@ from gateway.core.reasons import SettingsError
 from gateway.stores.postgres.leases import LEASE_FUNCTIONS
 from gateway.stores.postgres.limits import TAKE_FUNCTION
 
-__all__ = ["MIGRATIONS", "migrate"]
-
 _MIGRATION_LOCK: Final = 0x67_61_74_65
 """An advisory lock's number: nothing more than the letters "gate"."""
 

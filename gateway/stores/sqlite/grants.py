@@ -31,8 +31,6 @@ from gateway.stores.sqlite.database import SqliteDatabase
 from gateway.stores.sqlite.feed import add_entry
 from gateway.stores.sqlite.schema import head_of
 
-__all__ = ["SqliteGrants", "insert_grant"]
-
 # The statements are put together from fixed names; every value is a placeholder.
 _GRANTS: Final = f"SELECT {GRANT_COLUMNS} FROM grants AS g"  # noqa: S608
 _BY_ID: Final = f"{_GRANTS} WHERE g.id = ?"

@@ -22,8 +22,6 @@ from typing import Final
 from gateway.core.reasons import Dependency, DependencyDown, SettingsError
 from gateway.core.values import dataclass
 
-__all__ = ["MIGRATIONS", "SqliteFile", "explain", "head_of", "locks_work", "map_errors"]
-
 MIGRATIONS: Final = (
     # A link is looked up by its secret's hash. Kept in the order of the hashes, it is found by one walk down one
     # tree whose upper levels stay in memory, which among a million costs a single page. The check keeps a grant out

@@ -25,8 +25,6 @@ from gateway.core.request import BodyFraming
 from gateway.wire.http.chunked import OVERHEAD
 from gateway.wire.sig.sigv4 import Verified
 
-__all__ = ["MAX_SIGNED_CHUNK", "ChunkedDecoder", "Trailers", "read_trailers"]
-
 MAX_SIGNED_CHUNK: Final = 16 * 1024 * 1024
 """Bytes. A signed chunk is held back until it is checked, so its size is memory; SDKs use 64 KiB to 1 MiB."""
 

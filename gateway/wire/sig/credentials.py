@@ -22,22 +22,6 @@ from gateway.core.request import NO_AUTH, AuthFields
 from gateway.core.units import WEEK
 from gateway.core.values import dataclass
 
-__all__ = [
-    "ALGORITHM",
-    "AUTH_PARAMS",
-    "MAX_EXPIRES",
-    "Scope",
-    "SigV2Header",
-    "SigV2Query",
-    "SigV4Header",
-    "SigV4Query",
-    "Signed",
-    "auth_fields",
-    "http_date",
-    "read_credentials",
-    "timestamp",
-]
-
 MAX_EXPIRES: Final = WEEK
 """Seconds. Seven days, the lifetime of a signing key and S3's own cap on `X-Amz-Expires`."""
 

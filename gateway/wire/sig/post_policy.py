@@ -23,8 +23,6 @@ from gateway.wire.http.form_data import Form
 from gateway.wire.sig.credentials import ALGORITHM, MAX_EXPIRES, Scope, timestamp
 from gateway.wire.sig.sigv4 import SKEW, SigningKeys, octets
 
-__all__ = ["Condition", "FormPolicy", "SigV2Form", "SigV4Form", "SignedForm", "SizeRange", "read_form", "verify_form"]
-
 _SIZE: Final = re.compile(r"\d{1,18}", re.ASCII)
 _EXPIRATION: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 # Fields that a policy never has to cover (the last one is a prefix, see `_needs_cover`).

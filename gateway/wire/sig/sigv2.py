@@ -26,8 +26,6 @@ from gateway.wire.http.target import decode_plus
 from gateway.wire.sig.credentials import SigV2Header, SigV2Query
 from gateway.wire.sig.sigv4 import SKEW, octets
 
-__all__ = ["SUB_RESOURCES", "presign", "verify"]
-
 SUB_RESOURCES: Final = frozenset(
     """accelerate acl analytics cors defaultObjectAcl delete encryption inventory legal-hold lifecycle location logging
     metrics notification object-lock partNumber policy publicAccessBlock replication requestPayment

@@ -30,21 +30,6 @@ from gateway.core.values import dataclass
 from gateway.wire.http.target import decode_plus
 from gateway.wire.sig.credentials import ALGORITHM, SigV4Header, SigV4Query
 
-__all__ = [
-    "SKEW",
-    "UNSIGNED_PAYLOAD",
-    "KnownCanonical",
-    "SigningKeys",
-    "Verified",
-    "encode_key",
-    "encode_query",
-    "octets",
-    "presign",
-    "require_fresh",
-    "sign_headers",
-    "verify",
-]
-
 SKEW: Final = 900
 """Seconds a request's date may be off in either direction, as S3 has it."""
 
