@@ -15,7 +15,7 @@ from gateway.data.serve import serve
 from gateway.data.state.forwarding import Undeclared
 from gateway.pages.assets import find_asset
 from gateway.pages.links import front_page
-from gateway.pages.render import ASSETS_AT, look_for
+from gateway.pages.render import ASSETS_AT, load_pages, look_for
 from gateway.server.connection import Connection
 from gateway.server.exchange import ClientExchange, client_address, is_trusted
 from gateway.server.request import IncomingRequest
@@ -61,6 +61,7 @@ def data_handler(
                     await exchange.send(fixed)
                 return
         if target == "/" and terms.trusted is None and _wants_front_page(arrival) and not _names_bucket(arrival, plane):
+            await load_pages()
             look = look_for(plane.snapshot.branding, arrival.headers.get("accept-language"))
             shown = page_reply(front_page(look))
             with suppress(Refused):

@@ -21,6 +21,7 @@ from gateway.control.problems import describe_failure
 from gateway.core.reasons import Reason, Refused, public_reason
 from gateway.core.request import RawRequest
 from gateway.pages.assets import Asset, find_asset
+from gateway.pages.render import load_pages
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply
 
@@ -58,6 +59,7 @@ class Console:
         found = self._router.find(place)
         values = {} if found is None else found.values
         visit = Visit(self._api, self._sessions, exchange, raw, place=place, values=values)
+        await load_pages("console/")
         try:
             return await self._show(visit, found)
         except Exception as failure:  # noqa: BLE001 (the last line of defence: nothing inner may reach a page)

@@ -25,7 +25,7 @@ from gateway.data.steps.authorise import find_readable
 from gateway.data.turns import in_turns
 from gateway.pages.folders import FolderView, Receives, folder_page
 from gateway.pages.previews import Kind, Preview
-from gateway.pages.render import look_for
+from gateway.pages.render import load_pages, look_for
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 from gateway.wire.s3.listing import Entry, link_entries, link_json
@@ -91,6 +91,7 @@ async def _show_folder(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
     folders = [part for part in (call.place.path or "").split("/") if part]
     free = is_free(grant) and Action.READ in grant.actions
     readme = None if begun or view.find or not free else await _readme(plane, permit, shown.entries)
+    await load_pages()
     page = folder_page(
         look_for(snapshot.branding, call.request.raw.header("accept-language")),
         title=grant.label or (folders[-1] if folders else call.title),

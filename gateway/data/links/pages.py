@@ -24,7 +24,7 @@ from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import find_readable
 from gateway.data.steps.receive import count_left
 from gateway.pages import links as pages
-from gateway.pages.render import Look, look_for
+from gateway.pages.render import Look, load_pages, look_for
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 
 __all__ = ["PAGES"]
@@ -34,7 +34,8 @@ _LEASE_COOKIE_BYTES: Final = 16
 Page = Callable[[DataPlane, Snapshot, LinkCall, Permit], Awaitable[Reply]]
 
 
-def _look(snapshot: Snapshot, call: LinkCall) -> Look:
+async def _look(snapshot: Snapshot, call: LinkCall) -> Look:
+    await load_pages()
     return look_for(snapshot.branding, call.request.raw.header("accept-language"))
 
 
@@ -64,7 +65,7 @@ async def _answer_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
 
 async def _show_card(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     """For programs that make previews: name and size if the owner chose so, else nothing of the file."""
-    look = _look(snapshot, call)
+    look = await _look(snapshot, call)
     if Shown.CARD not in call.grant.shows or "archive" in call.request.params:
         return page_reply(pages.card_page(look))
     subject = await look_at(plane, call.grant, permit)
@@ -92,7 +93,7 @@ async def _show_upload_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall
     grant = call.grant
     return page_reply(
         pages.upload_page(
-            _look(snapshot, call),
+            await _look(snapshot, call),
             title=grant.label or "",
             max_size=grant.max_size,
             expires_at=grant.expires_at,
@@ -112,7 +113,7 @@ async def _show_landing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, pe
     Raises:
         Refused: as `look_at`, USED_UP.
     """
-    grant, look = call.grant, _look(snapshot, call)
+    grant, look = call.grant, await _look(snapshot, call)
     left = await _uses_left(plane, grant)
     told = pages.Told(
         name=call.title,

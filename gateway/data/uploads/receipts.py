@@ -18,7 +18,7 @@ from gateway.core.values import dataclass
 from gateway.data.plane import Snapshot
 from gateway.pages.languages import SOURCE, languages
 from gateway.pages.links import FileFailed, FileReceived, receipt_page
-from gateway.pages.render import look_for
+from gateway.pages.render import load_pages, look_for
 from gateway.wire.http.negotiate import prefers_html, prefers_json
 from gateway.wire.replies import LINK_HEADERS, Reply, title_of
 
@@ -54,7 +54,7 @@ class NotReceived:
         return TABLE[self.reason].text
 
 
-def receipt(
+async def receipt(
     snapshot: Snapshot, raw: RawRequest, stored: Sequence[Received], failed: Sequence[NotReceived], request_id: str
 ) -> Reply:
     """A page, a document, or a line for each file, as they asked for."""
@@ -66,6 +66,7 @@ def receipt(
         headers = (*headers, *((name, value) for name, value in fields if value is not None))
     accept = raw.header("accept")
     if prefers_html(accept):
+        await load_pages()
         page = receipt_page(
             look_for(snapshot.branding, raw.header("accept-language")),
             stored=[FileReceived(one.name, one.size, one.sha256, one.undo) for one in stored],
