@@ -10,12 +10,13 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.core.reasons import Refused
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Terms
 from gateway.data.serve import serve
 from gateway.data.state.forwarding import Undeclared
 from gateway.pages.assets import find_asset
 from gateway.pages.links import front_page
-from gateway.pages.render import ASSETS_AT, load_pages, look_for
+from gateway.pages.render import ASSETS_AT, look_for
 from gateway.server.connection import Connection
 from gateway.server.exchange import ClientExchange, client_address, is_trusted
 from gateway.server.request import IncomingRequest

@@ -6,12 +6,11 @@ page needs to be safe, and the files that pages load (`gateway.pages.assets`).
 Laws: every value is escaped, and one that is missing is an error. A page's policy allows the one style sheet by its
 hash, scripts of ours by theirs, and nothing else; there is no inline script and no foreign address. jinja2 is imported
 and its templates are read when the first page is shown, never at start, and in another thread, so that nothing else
-waits for it (`load_pages`). What templates were compiled to is kept beside them, as Python keeps modules.
+waits for it (`read_templates`). What templates were compiled to is kept beside them, as Python keeps modules.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Sequence
@@ -103,14 +102,16 @@ def render(
     return Page(headers, text.encode("utf-8", "replace"))
 
 
-async def load_pages(room: str = "") -> None:
-    """Make ready what pages of a room need, `console/` or those of links: before the first of them is rendered."""
-    if room not in _read:
-        await asyncio.to_thread(read_templates, room)
+def are_read(room: str = "") -> bool:
+    """Whether `read_templates` was called; it is, from another thread, before the first page of a room is rendered."""
+    return room in _read
 
 
 def read_templates(room: str = "") -> None:
-    """Import jinja2, and read the templates of a room and the texts; an image does so once while it is built."""
+    """Import jinja2, and read the templates of a room, `console/` or those of links, and the texts.
+
+    An image does so once while it is built.
+    """
     made = _environment()
     for name in made.list_templates(filter_func=lambda name: name.endswith(".html")):
         if name.rpartition("/")[1:] == ("", name) or name.startswith(room or "/"):

@@ -143,45 +143,6 @@ def test_all_languages_render_every_page_of_texts() -> None:
         assert language.code.encode() in render("front.html", Look(Branding(), language)).body
 
 
-_FIRST_PAGE = """
-import asyncio, sys, time
-from gateway.pages.branding import Branding
-from gateway.pages.links import front_page
-from gateway.pages.render import load_pages, look_for
-
-async def main():
-    began = time.thread_time()
-    if sys.argv[1] == "ready":
-        await load_pages()
-    front_page(look_for(Branding(), "de"))
-    print(time.thread_time() - began, time.process_time() - process)
-
-process = time.process_time()
-asyncio.run(main())
-"""
-
-
-def first_page(how: str) -> tuple[float, float]:
-    """Milliseconds that the first page of a process takes in the event loop's thread, and in all."""
-    command = [sys.executable, "-c", _FIRST_PAGE, how]
-    answer = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True, timeout=60)
-    loop, process = answer.stdout.split()
-    return float(loop) * 1000, float(process) * 1000
-
-
-def test_nothing_waits_for_the_first_page() -> None:
-    """It is made ready in another thread, from templates that are compiled already, and has 50 ms for all of that."""
-    module.read_templates()
-    measured = [first_page("ready") for _ in range(3)]
-    assert min(loop for loop, _ in measured) < 10
-    assert min(process for _, process in measured) < 50
-
-
-def test_unprepared_it_would_hold_up_everything() -> None:
-    """The measure sees what it is for: the import alone is longer than anything may hold up the event loop."""
-    assert min(first_page("unprepared")[0] for _ in range(3)) > 10
-
-
 @pytest.mark.parametrize("room", ["", "console/"])
 def test_what_is_compiled_is_kept_where_it_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: str) -> None:
     """A file for each template; where nothing can be written, pages come all the same."""

@@ -19,13 +19,14 @@ from gateway.core.values import dataclass
 from gateway.data.call import LinkCall
 from gateway.data.links.folder import read_page
 from gateway.data.links.previews import is_free, read_text
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import find_readable
 from gateway.data.turns import in_turns
 from gateway.pages.folders import FolderView, Receives, folder_page
 from gateway.pages.previews import Kind, Preview
-from gateway.pages.render import load_pages, look_for
+from gateway.pages.render import look_for
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 from gateway.wire.s3.listing import Entry, link_entries, link_json

@@ -18,13 +18,14 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
 from gateway.data.call import LinkAnswer, LinkCall
 from gateway.data.links.previews import is_free, look_at, preview
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, TERMS_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import find_readable
 from gateway.data.steps.receive import count_left
 from gateway.pages import links as pages
-from gateway.pages.render import Look, load_pages, look_for
+from gateway.pages.render import Look, look_for
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 
 __all__ = ["PAGES"]

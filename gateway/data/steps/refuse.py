@@ -10,10 +10,11 @@ import structlog
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import Reason, Refused, as_refused
 from gateway.core.request import Action
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane
 from gateway.data.state.records import Account
 from gateway.pages.refusals import Asks, refusal_page
-from gateway.pages.render import Page, load_pages, look_for
+from gateway.pages.render import Page, look_for
 from gateway.server.exchange import ClientExchange
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.parse import is_link_path

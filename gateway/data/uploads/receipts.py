@@ -15,10 +15,11 @@ from typing import Any
 from gateway.core.reasons import TABLE, Reason, public_reason
 from gateway.core.request import RawRequest
 from gateway.core.values import dataclass
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import Snapshot
 from gateway.pages.languages import SOURCE, languages
 from gateway.pages.links import FileFailed, FileReceived, receipt_page
-from gateway.pages.render import load_pages, look_for
+from gateway.pages.render import look_for
 from gateway.wire.http.negotiate import prefers_html, prefers_json
 from gateway.wire.replies import LINK_HEADERS, Reply, title_of
 
