@@ -25,7 +25,7 @@ from gateway.pages.links import (
     upload_page,
 )
 from gateway.pages.previews import Kind, Preview, preview_of
-from gateway.pages.refusals import refusal_page
+from gateway.pages.refusals import Asks, refusal_page
 from gateway.pages.render import Look, Page
 from gateway.wire.s3.listing import Entry
 
@@ -38,6 +38,7 @@ _LOGO: Final = Asset(
     b'<text x="12" y="22" font-family="sans-serif" font-size="16" fill="#fff">Acme</text></svg>',
 )
 
+_ASKED: Final = Asks("code", "anna.with-a-rather-long-name.of-the-accounting-department@subsidiary.acme.example")
 _FILE: Final = Told(
     name=_LONG,
     size=3_141_592,
@@ -141,6 +142,11 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
     "folder-empty": lambda look: folder_page(look, title="Reports", folders=[], entries=[]),
     "password": lambda look: refusal_page(look, Reason.PASSWORD_REQUIRED, "r1"),
     "password-wrong": lambda look: refusal_page(look, Reason.PASSWORD_WRONG, "r1"),
+    "holder": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1"),
+    "holder-no-address": lambda look: refusal_page(look, Reason.BAD_ADDRESS, "r1"),
+    "holder-code": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", "", _ASKED),
+    "holder-code-wrong": lambda look: refusal_page(look, Reason.CODE_WRONG, "r1", "", _ASKED),
+    "holder-sign-in": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", "", Asks("oidc")),
     "terms": lambda look: refusal_page(
         look, Reason.TERMS_NOT_ACCEPTED, "r1", "Only for us.\n\nNot to be handed on to others. " + _LONG
     ),
