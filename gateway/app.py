@@ -253,8 +253,7 @@ class _App:
             entropy=secrets.token_bytes,
             post_code=CodePost(self.outbox),
         )
-        transfers = self.plane.transfers
-        self.metrics.transfers.ask(lambda: len(transfers))
+        self.metrics.transfers.ask(self.plane.transfers.__len__)
         self.renewals = self.plane.renewals = Renewals(self.plane, monotonic=monotonic)
         self.plane.link_issuer = self.state.issuer or Keys(self._stores(), self._live(), self._journal())
         await self._open_list()
