@@ -19,7 +19,7 @@ from gateway.core.request import BodyFraming, ObjectRequest
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.receive import claim_received
-from gateway.data.steps.reserve import claim
+from gateway.data.steps.reserve import claim, must_claim
 from gateway.data.uploads.file_types import check_bytes, checked
 from gateway.splice.pump import carry, is_worth_it, splice
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
@@ -139,6 +139,9 @@ async def _let_pass(plane: DataPlane, permit: Permit, count: int, declared: int 
     while total > claimed:
         # Of a body whose length is known all is claimed before its first byte: the rest may not be seen here.
         wanted, least = (_CLAIM, total - claimed) if declared is None else (declared, declared)
+        if permit.intake is None and not must_claim(permit):
+            claimed += wanted
+            continue
         if permit.intake is not None:
             wanted = await claim_received(plane.leases, permit, permit.intake, wanted, least)
         claimed += await claim(plane.leases, permit, wanted, None, least=least)

@@ -329,6 +329,10 @@ class ClientExchange:
             Refused: as `body`.
         """
         self.allow_body()
+        if self._arrival.body.whole:  # most came with their heads
+            whole = self._arrival.body.take_all()
+            self.bytes_in += len(whole)
+            return whole
         pieces = []
         while chunk := await self._read():
             pieces.append(chunk)

@@ -107,6 +107,12 @@ class IncomingBody:
             await self._came
         return self._pieces.popleft()
 
+    def take_all(self) -> bytes:
+        """What came and was not read yet, all at once."""
+        whole = b"".join(self._pieces)
+        self._pieces.clear()
+        return whole
+
     def _put(self, piece: bytes) -> None:
         self.empty = False
         self._pieces.append(piece)

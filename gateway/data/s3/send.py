@@ -20,6 +20,8 @@ from gateway.wire.s3.multipart import PART_SIZE
 __all__ = ["heeds_conditions", "in_parts", "require_heeded", "send"]
 
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
+_HEEDED: Final = frozenset({Capability.CONDITIONAL_WRITES})
+_HEEDED_IN_PARTS: Final = _HEEDED | {Capability.CONDITIONAL_COMPLETE}
 
 
 def in_parts(permit: Permit, length: int | None) -> bool:
@@ -29,9 +31,8 @@ def in_parts(permit: Permit, length: int | None) -> bool:
 
 def heeds_conditions(permit: Permit, length: int | None) -> bool:
     """Whether a condition on the written object holds in its store: in parts, it appears when they are completed."""
-    capabilities = permit.route.backend.capabilities
-    needed = {Capability.CONDITIONAL_WRITES}
-    return (needed | {Capability.CONDITIONAL_COMPLETE} if in_parts(permit, length) else needed) <= capabilities
+    needed = _HEEDED_IN_PARTS if in_parts(permit, length) else _HEEDED
+    return needed <= permit.route.backend.capabilities
 
 
 def require_heeded(permit: Permit, store_call: UpstreamCall, length: int | None) -> None:
@@ -40,7 +41,7 @@ def require_heeded(permit: Permit, store_call: UpstreamCall, length: int | None)
     Raises:
         Refused: NOT_SUPPORTED_BY_BACKEND.
     """
-    if any(name in _CONDITIONS for name, _ in store_call.headers) and not heeds_conditions(permit, length):
+    if not heeds_conditions(permit, length) and any(name in _CONDITIONS for name, _ in store_call.headers):
         raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "a conditional upload in parts")
 
 

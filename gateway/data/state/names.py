@@ -6,8 +6,8 @@ Refuses to own conditional writes, which need neither (`gateway.data.s3.put`, `g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import Upstream, UpstreamCall
@@ -19,21 +19,32 @@ class Names:
     def __init__(self) -> None:
         self._taken: set[tuple[str, str, str]] = set()
 
-    @contextmanager
-    def reserve(self, call: UpstreamCall) -> Iterator[None]:
+    def reserve(self, call: UpstreamCall) -> AbstractContextManager[None]:
         """Hold a name for the length of the block.
 
         Raises:
-            Refused: OBJECT_EXISTS while another request holds it.
+            Refused: OBJECT_EXISTS, as the block begins, while another request holds it.
         """
-        name = (call.backend, call.bucket, call.key)
-        if name in self._taken:
+        return _Held(self._taken, (call.backend, call.bucket, call.key))
+
+
+class _Held:
+    """One name, for the length of a block. (A class, as a generator would cost several times as much.)"""
+
+    __slots__ = ("_name", "_taken")
+
+    def __init__(self, taken: set[tuple[str, str, str]], name: tuple[str, str, str]) -> None:
+        self._taken, self._name = taken, name
+
+    def __enter__(self) -> None:
+        if self._name in self._taken:
             raise Refused(Reason.OBJECT_EXISTS, "the object is being uploaded by another request")
-        self._taken.add(name)
-        try:
-            yield
-        finally:
-            self._taken.discard(name)
+        self._taken.add(self._name)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._taken.discard(self._name)
 
 
 async def require_absent(upstream: Upstream, call: UpstreamCall) -> None:

@@ -101,10 +101,19 @@ class Permit:
     @property
     def touched(self) -> Iterator[Allowed]:
         """All that this is about: the request's own place, where a copy's bytes come from, an archive's member."""
-        yield Allowed(self.attempt, self.route, *(self.decided or ()))
-        if self.source is not None:
-            yield self.source
-        yield from self.further
+        yield self.own_place
+        yield from self.other_places
+
+    @property
+    def own_place(self) -> Allowed:
+        """The request's own."""
+        policy, grant = self.decided or (None, None)
+        return Allowed(self.attempt, self.route, policy, grant)
+
+    @property
+    def other_places(self) -> tuple[Allowed, ...]:
+        """Where a copy's bytes come from, an archive's members: most requests are about none."""
+        return self.further if self.source is None else (self.source, *self.further)
 
     @property
     def owner(self) -> str:

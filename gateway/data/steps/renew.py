@@ -74,9 +74,8 @@ def _decide_again(plane: DataPlane, permit: Permit) -> None:
     if permit.ended is not None:
         raise Refused(permit.ended, "the right has ended")
     now = plane.clock()
-    own, *others = permit.touched
-    route = reauthorise(plane, permit.grant, own, now)
-    for place in others:
+    route = reauthorise(plane, permit.grant, permit.own_place, now)
+    for place in permit.other_places:
         reauthorise(plane, permit.grant, place, now)
     if route.max_size != permit.route.max_size:
         permit.route = replace(permit.route, max_size=route.max_size)
@@ -153,9 +152,12 @@ class Renewals:
             Refused: the right has ended, and why.
             DependencyDown: a store that has to be asked does not answer.
         """
-        await self._plane.follower.keep_up()
-        await _catch_up(self._plane, permit)
-        _decide_again(self._plane, permit)
+        plane, grant = self._plane, permit.grant
+        if plane.follower.is_behind():
+            await plane.follower.keep_up()
+        if grant is not None and not plane.grants.is_current(grant.id, permit.as_of):
+            await _catch_up(plane, permit)
+        _decide_again(plane, permit)
 
     def note(self, entries: Sequence[FeedEntry]) -> None:
         """Hear of edits, in the call that takes them in. What is admitted later finds them by itself."""

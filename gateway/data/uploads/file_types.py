@@ -104,8 +104,10 @@ def _read_text(head: bytes) -> tuple[str, ...]:
 
 def check_declared(types: tuple[str, ...], declared: str | None) -> None:
     """Raises Refused TYPE_NOT_ALLOWED for a file that is said to be of none of these types."""
+    if not types:
+        return
     plain = (declared or "").partition(";")[0].strip().lower()
-    if types and plain not in {"", "application/octet-stream", "binary/octet-stream"} and not allows_type(types, plain):
+    if plain not in {"", "application/octet-stream", "binary/octet-stream"} and not allows_type(types, plain):
         raise Refused(Reason.TYPE_NOT_ALLOWED, f"the file is declared as {plain}")
 
 

@@ -188,10 +188,10 @@ class BodyChecks:
         if payload_hash is not None and _HEX_SHA256.fullmatch(payload_hash):
             value = bytes.fromhex(payload_hash)
             expected.append(("x-amz-content-sha256", hashlib.sha256(), value, Reason.BAD_CONTENT_HASH))
-        named = CHECKSUM_SIZES.keys() & headers.keys()
+        named = [name for name in CHECKSUM_SIZES if name in headers]
         if len(named) + len(trailer_names) > 1:
             raise Refused(Reason.BAD_REQUEST, "more than one checksum for one body")
-        if not set(trailer_names) <= CHECKSUM_SIZES.keys():
+        if not CHECKSUM_SIZES.keys() >= set(trailer_names):
             raise Refused(Reason.BAD_REQUEST, "a trailer that is no checksum")
         for name in named:
             value = _decoded(name, headers[name], CHECKSUM_SIZES[name])
