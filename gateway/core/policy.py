@@ -194,7 +194,7 @@ def decide(policy: Policy, grant: Grant | None, attempt: Attempt) -> Route:
 def only_time_can_end(policy: Policy, grant: Grant | None, attempt: Attempt) -> bool:
     """Whether what `decide` allows here is allowed to the same attempt from anywhere and at any time, and leads to the
     same route, as long as the grant has not lapsed."""
-    if any(limit.per == "address" for limit in policy.limits):
+    if policy.limits and any(limit.per == "address" for limit in policy.limits):
         return False
     if grant is not None and (grant.cidrs or (grant.session_policy is not None and grant.session_policy.passing)):
         return False

@@ -174,9 +174,10 @@ class _Proof:
     @classmethod
     def of(cls, request: ObjectRequest, verified: Verified | None) -> Self:
         """Raises Refused for what no body can show."""
-        trailers = read_trailers(request.headers.get("x-amz-trailer"))
+        headers = request.headers
+        trailers = read_trailers(headers["x-amz-trailer"]) if "x-amz-trailer" in headers else ()
         payload_hash = verified.payload_hash if verified is not None else None
-        checks, decoder = BodyChecks.from_request(request.headers, payload_hash, trailers), None
+        checks, decoder = BodyChecks.from_request(headers, payload_hash, trailers), None
         if request.framing is not BodyFraming.PLAIN:
             decoder = ChunkedDecoder(request.framing, request.content_length, verified, trailers)
         return cls(checks, decoder)

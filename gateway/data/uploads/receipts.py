@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from gateway.core.reasons import TABLE, Reason, public_reason
@@ -63,8 +64,9 @@ async def receipt(
     headers = LINK_HEADERS
     if len(stored) == 1 and not failed:
         only = stored[0]
-        fields = (("ETag", only.etag), ("Upload-Undo", only.undo))
-        headers = (*headers, *((name, value) for name, value in fields if value is not None))
+        etag = () if only.etag is None else (("ETag", only.etag),)
+        undo = () if only.undo is None else (("Upload-Undo", only.undo),)
+        headers = (*headers, *etag, *undo)
     accept = raw.header("accept")
     if prefers_html(accept):
         await load_pages()
@@ -80,9 +82,13 @@ async def receipt(
         members = _problem(stored, failed, status) if failed else _members(stored)
         document = json.dumps(members | {"request_id": request_id}, ensure_ascii=False).encode() + b"\n"
         return Reply(status, (*headers, ("Content-Type", kind)), document)
-    size = languages()[SOURCE].size
-    text = "".join(f"received {one.name} ({size(one.size)}){_digest(one)}\n" for one in stored)
+    text = "".join([f"received {one.name} ({_size(one.size)}){_digest(one)}\n" for one in stored])
     return Reply(status, (*headers, ("Content-Type", "text/plain; charset=utf-8")), text.encode("utf-8", "replace"))
+
+
+@lru_cache(1024)
+def _size(size: int) -> str:
+    return languages()[SOURCE].size(size)
 
 
 def _digest(one: Received) -> str:

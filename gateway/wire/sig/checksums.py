@@ -36,6 +36,7 @@ CHECKSUM_SIZES: Final[Mapping[str, int]] = {
 }
 """The checksum headers and trailers of S3, with the digest's size in bytes."""
 
+_DECLARING: Final = frozenset({"content-md5", *CHECKSUM_SIZES})
 _HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}", re.ASCII)
 
@@ -161,9 +162,9 @@ class BodyChecks:
     def __init__(
         self, expected: Sequence[tuple[str, _Digest, bytes, Reason]], trailing: tuple[str, _Digest] | None = None
     ) -> None:
-        self._expected = tuple(expected)
+        self._expected = expected
         self._trailing = trailing
-        self._digests = [digest for _, digest, _, _ in expected]
+        self._digests = [digest for _, digest, _, _ in expected] if expected else []
         if trailing is not None:
             self._digests.append(trailing[1])
 
@@ -181,13 +182,15 @@ class BodyChecks:
                 the two apart), for two checksums or an unknown trailer.
         """
         expected: list[tuple[str, _Digest, bytes, Reason]] = []
-        md5 = headers.get("content-md5")
-        if md5 is not None:
-            value = _decoded("content-md5", md5, 16)
-            expected.append(("content-md5", hashlib.md5(usedforsecurity=False), value, Reason.BAD_DIGEST))
         if payload_hash is not None and _HEX_SHA256.fullmatch(payload_hash):
             value = bytes.fromhex(payload_hash)
             expected.append(("x-amz-content-sha256", hashlib.sha256(), value, Reason.BAD_CONTENT_HASH))
+        if not trailer_names and headers.keys().isdisjoint(_DECLARING):
+            return cls(expected)
+        md5 = headers.get("content-md5")
+        if md5 is not None:
+            value = _decoded("content-md5", md5, 16)
+            expected.insert(0, ("content-md5", hashlib.md5(usedforsecurity=False), value, Reason.BAD_DIGEST))
         named = [name for name in CHECKSUM_SIZES if name in headers]
         if len(named) + len(trailer_names) > 1:
             raise Refused(Reason.BAD_REQUEST, "more than one checksum for one body")
@@ -215,13 +218,14 @@ class BodyChecks:
         Raises:
             Refused: BAD_DIGEST, BAD_CONTENT_HASH, BAD_REQUEST (a malformed or missing trailer).
         """
-        expected = list(self._expected)
+        expected = self._expected
         if self._trailing is not None:
             name, digest = self._trailing
             text = (trailers or {}).get(name)
             if text is None:
                 raise Refused(Reason.BAD_REQUEST, f"the trailer {name} did not come")
-            expected.append((name, digest, _decoded(name, text, CHECKSUM_SIZES[name]), Reason.BAD_DIGEST))
+            value = _decoded(name, text, CHECKSUM_SIZES[name])
+            expected = [*expected, (name, digest, value, Reason.BAD_DIGEST)]
         for name, digest, value, reason in expected:
             if not hmac.compare_digest(digest.digest(), value):
                 raise Refused(reason, f"the body does not match {name}")
