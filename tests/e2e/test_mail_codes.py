@@ -1,0 +1,192 @@
+"""Codes by mail, with a real mail server: they arrive, they open, and nothing that reads mails uses them up."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.e2e.place import Place, noise
+from tests.servers.gateway import gateway_before
+from tests.servers.scanner import Scanner, Visitor
+from tests.servers.smtp import Post, running_post
+from tests.servers.store import RunningStore
+
+ANN = "ann@acme.example"
+BODY = noise(5000)
+
+
+@pytest.fixture(scope="module")
+def post() -> Iterator[Post]:
+    with running_post() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def place(seaweedfs: RunningStore, post: Post, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A gateway that sends mails there."""
+    smtp = f"{{host: 127.0.0.1, port: {post.port}, security: plain, from: Acme <files@acme.example>}}"
+    more = f"mail: {{smtp: {smtp}}}\nsharing: {{branding: {{name: Acme Files}}}}"
+    with gateway_before([seaweedfs], tmp_path_factory.mktemp("mailing"), more) as running:
+        yield Place(running, seaweedfs, seaweedfs.profile, running.real_buckets[seaweedfs.profile])
+
+
+@pytest.fixture
+def url(place: Place) -> str:
+    """Of a link that is for Ann."""
+    key = f"codes/{secrets.token_hex(4)}.bin"
+    place.put(key, BODY)
+    return place.link(key, holders={"emails": [ANN], "by": "code"}).url
+
+
+def code_in(text: str) -> str:
+    [code] = re.findall(r"^ +(\d{8})\s*$", text, re.MULTILINE)
+    return str(code)
+
+
+def ask_for_code(person: Visitor, url: str, post: Post, address: str = ANN) -> str:
+    """The text of the mail that comes of it."""
+    before = len(post.mails)
+    status, _, page = person.ask(url)
+    assert (401, True) == (status, 'name="email"' in page)
+    person.ask(url, {"email": address})
+    return str(post.wait(before + 1).get_content())
+
+
+def test_a_code_by_mail_opens(place: Place, post: Post, url: str) -> None:
+    """Asked for, sent by the settings' server in the branding's name, typed, posted; once."""
+    person = Visitor()
+    mail = ask_for_code(person, url, post)
+    assert ("Acme Files" in str(post.mails[-1]["Subject"]), ANN) == (True, post.recipients[-1])
+    status, _, _ = person.ask(url, {"code": code_in(mail)})
+    assert 200 == status
+    with person.opener.open(url + "?download=1") as answer:
+        assert BODY == answer.read()
+
+
+def test_a_scanner_uses_no_code_up(place: Place, post: Post, url: str) -> None:
+    """It opens all that the mails lead to and submits each form, with and without what it finds in them, before the
+    person does: by GET and by POST. Then the person's code works."""
+    scanner, letter = Scanner(), f"Hello Ann, here it is: {url}"
+    person = Visitor()
+    before, codes = len(post.mails), [0]
+
+    def scan(mail: object) -> None:
+        if not codes[0]:
+            codes[0] = 1
+            scanner.scan(letter, str(mail["Subject"]), mail.get_content())  # type: ignore[index,attr-defined]
+
+    post.taken = scan
+    try:
+        person.ask(url)
+        person.ask(url, {"email": ANN})
+        mail = str(post.wait(before + 1, 60).get_content())
+    finally:
+        post.taken = lambda _: None
+    sent = "\n".join(scanner.asked)
+    assert "POST" in sent
+    assert f"'code': '{code_in(mail)}'" in sent, "the scanner typed the very code"
+    status, _, page = person.ask(url, {"code": code_in(mail)})
+    assert 200 == status, page
+    with person.opener.open(url + "?download=1") as answer:
+        assert BODY == answer.read()
+
+
+def test_the_scanner_would_have_used_a_link_up() -> None:
+    """The control: the same scanner before a service that sends its code as a link, by GET or behind a button."""
+    left = {"by-get", "by-post"}
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            left.discard(urlsplit(self.path).path.strip("/").replace("by-post", ""))
+            self._answer(f'<form method="post" action="{self.path}"><button name="go" value="1"></form>')
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            left.discard(urlsplit(self.path).path.strip("/"))
+            self._answer("done")
+
+        def _answer(self, page: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(page.encode())
+
+        def do_HEAD(self) -> None:
+            self._answer("")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Tests are silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        place = f"http://127.0.0.1:{server.server_port}"
+        Scanner().scan(f"Sign in: {place}/by-get, or here: {place}/by-post.")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert set() == left
+
+
+def test_nobody_who_asks_learns_who_is_on_the_list(place: Place, post: Post, url: str) -> None:
+    """The same page for every address, and no mail to anybody else."""
+    before = len(post.mails)
+    pages = []
+    for address in (ANN, "eve@evil.example"):
+        visitor = Visitor()
+        visitor.ask(url)
+        pages.append(visitor.ask(url, {"email": address}))
+    post.wait(before + 1)
+    assert {ANN} == set(post.recipients[before:])
+    (status, _, first), (other, _, second) = pages
+    assert (status, first.replace(ANN, "X")) == (other, second.replace("eve@evil.example", "X"))
+
+
+def test_the_log_holds_no_code_and_says_what_became_of_the_mail(place: Place, post: Post, url: str) -> None:
+    """Neither do the metrics."""
+    mail = ask_for_code(Visitor(), url, post)
+    deadline = time.monotonic() + 10
+    while "a mail was sent" not in (log := place.gateway.log()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "a mail was sent" in log
+    assert code_in(mail) not in log + place.gateway.api("GET", "/metrics")
+    assert place.gateway.metric("gateway_mails_total", result="sent") >= 1
+
+
+def test_a_mail_is_in_the_language_of_who_asked(place: Place, post: Post, url: str) -> None:
+    """By Accept-Language at the asking."""
+    person = Visitor()
+    person.opener.addheaders = [("Accept-Language", "de-AT,de;q=0.9")]
+    assert "Ihr Code lautet" in ask_for_code(person, url, post)
+    assert "de" == post.mails[-1]["Content-Language"]
+
+
+def test_no_link_is_in_the_mail(place: Place, post: Post, url: str) -> None:
+    """There is nothing to open."""
+    mail = ask_for_code(Visitor(), url, post)
+    assert [] == re.findall(r"https?:|www\.|[\w.-]+/\w|<", mail)
+
+
+def test_the_command_line_opens_it(place: Place, post: Post, url: str, tmp_path: Path) -> None:
+    """`gateway link open`, with a code from the mail on its standard input."""
+    command = [sys.executable, "-m", "gateway", "link", "open", url, "--email", ANN, "--out", "got.bin"]
+    environ = {**os.environ, "GATEWAY_CONFIG_DIR": str(tmp_path / "kept")}
+    before = len(post.mails)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=tmp_path, env=environ, text=True) as child:
+        code = code_in(post.wait(before + 1, 60).get_content())
+        child.communicate(f"{code}\n", timeout=60)
+    assert (0, BODY) == (child.returncode, (tmp_path / "got.bin").read_bytes())
