@@ -27,7 +27,7 @@ from gateway import __version__
 from gateway.backends.multipart_upload import upload_call
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
-from gateway.callers import make_callers, make_console_rules
+from gateway.callers import list_proofs, make_callers, make_console_rules, make_sign_ins
 from gateway.code_post import CodePost
 from gateway.control.deps import ControlDeps, Live, Process, Stores
 from gateway.control.serve import ControlPlane
@@ -147,6 +147,7 @@ class _App:
         self._callers, self._console_rules = make_callers(self.settings), make_console_rules(self.settings)
         self._settings_read, self._rules_read = asyncio.Event(), asyncio.Event()
         self._level_back: asyncio.TimerHandle | None = None
+        self.identity = Identity(lambda: [issuer.rules for issuer in self.settings.control.identity], time.time)
         self.outbox = Outbox(make_mailer(self.settings.mail.way), self.metrics, self.logs.mailbox)
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -252,8 +253,8 @@ class _App:
             clock=time.time,
             entropy=secrets.token_bytes,
             post_code=CodePost(self.outbox),
+            identity=self.identity,
         )
-        self.metrics.transfers.ask(self.plane.transfers.__len__)
         self.renewals = self.plane.renewals = Renewals(self.plane, monotonic=monotonic)
         self.plane.link_issuer = self.state.issuer or Keys(self._stores(), self._live(), self._journal())
         await self._open_list()
@@ -406,9 +407,9 @@ class _App:
             clock=time.time,
             entropy=secrets.token_bytes,
             upstream=self.upstream,
-            identity=Identity(lambda: [issuer.rules for issuer in self.settings.control.identity], time.time),
+            identity=self.identity,
             console=lambda: self._console_rules,
-            proofs=CodePost(self.outbox).proofs,
+            proofs=lambda: list_proofs(self.settings),
         )
 
     def _journal(self) -> Journal:
@@ -503,4 +504,5 @@ def _make_snapshot(loaded: LoadedSettings) -> Snapshot:
         trusted_socket="unix" in settings.trusted_proxies,
         max_transfers=settings.data.max_transfers,
         branding=settings.sharing.branding.made(),
+        sign_ins=make_sign_ins(settings),
     )

@@ -6,6 +6,8 @@ Refuses to own how somebody is recognised (`gateway.control.guard`) and what may
 from __future__ import annotations
 
 from gateway.control.deps import Callers, ConsoleRules
+from gateway.core.holders import ProvedBy
+from gateway.core.identity import IdentityRules
 from gateway.core.token import hash_secret
 from gateway.settings.model import Settings
 from gateway.settings.proxies import expand_networks
@@ -24,6 +26,17 @@ def make_console_rules(settings: Settings) -> ConsoleRules:
         proxies=expand_networks(settings.trusted_proxies),
         proxy_socket="unix" in settings.trusted_proxies,
     )
+
+
+def make_sign_ins(settings: Settings) -> tuple[IdentityRules, ...]:
+    """The issuers at which people prove that a link is for them."""
+    return tuple(rules for issuer in settings.control.identity if (rules := issuer.holder_rules) is not None)
+
+
+def list_proofs(settings: Settings) -> frozenset[ProvedBy]:
+    """The ways in which people can prove that a link is for them."""
+    ways = {ProvedBy.CODE: settings.mail.way is not None, ProvedBy.OIDC: bool(make_sign_ins(settings))}
+    return frozenset(way for way, there in ways.items() if there)
 
 
 def make_callers(settings: Settings) -> Callers:

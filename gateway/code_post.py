@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.core.holder_pass import CODE_SECONDS
-from gateway.core.holders import ProvedBy
 from gateway.core.reasons import Reason, Refused
 from gateway.mail.outbox import Outbox
 from gateway.pages.mails import code_mail
@@ -34,7 +33,3 @@ class CodePost:
         mail = code_mail(look, address or _NOBODY, code, _MINUTES)
         if address is not None:
             await self._outbox.send(mail)
-
-    def proofs(self) -> frozenset[ProvedBy]:
-        """The ways in which people can prove here who they are."""
-        return frozenset() if self._outbox.mailer is None else frozenset({ProvedBy.CODE})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from gateway.code_post import CodePost
-from gateway.core.holders import ProvedBy
 from gateway.core.mail import Mail
 from gateway.core.reasons import Reason, Refused
 from gateway.mail.outbox import Outbox
@@ -50,6 +49,3 @@ async def test_without_a_way_nobody_is_told_otherwise_than_anybody_else() -> Non
         with pytest.raises(Refused) as refused:
             await post(address, "12345678", LOOK)
         assert refused.value.reason is Reason.DEPENDENCY_DOWN
-    assert frozenset() == post.proofs()
-    outbox.mailer = Way()
-    assert {ProvedBy.CODE} == post.proofs()

@@ -84,11 +84,12 @@ def _cut(text: str) -> str:
 @dataclass(frozen=True, slots=True, repr=False)
 class Claim:
     """What somebody sends who proves to be one of a link's holders: an address, or a code with its challenge, or
-    nothing, to begin anew."""
+    nothing, to begin anew; or they sign in at an issuer."""
 
     email: str | None = None
     code: str | None = None
     challenge: str | None = None
+    signs_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)

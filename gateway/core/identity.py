@@ -58,28 +58,34 @@ def groups_of(said: object) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True, slots=True)
 class UserRules:
-    """Which claim names a user, which one their groups, and of which users the issuer may speak."""
+    """Which claim names a user, which one their groups, and of which users the issuer may speak. `unverified`: it does
+    not say of addresses whether it knows that they are the user's, and is believed without."""
 
     claim: str
     groups: str | None
     admit: tuple[NamePattern, ...]
+    unverified: bool = False
 
-    def user_of(self, claims: Mapping[str, Any]) -> User | None:
-        """Whom the claims of a good token speak of; None where they speak of nobody whom this issuer may name.
+    def said(self, claims: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:
+        """The name and the groups that the claims of a good token hold; None where they name nobody.
 
         An address counts as a name only if the issuer says that it is the user's (OpenID Connect Core 1.0, 5.7).
         """
         name = claims.get(self.claim)
-        if not isinstance(name, str) or (self.claim == "email" and claims.get("email_verified") is not True):
-            return None
+        sure = self.claim != "email" or claims.get("email_verified", self.unverified) is True
+        groups = () if self.groups is None else groups_of(claims.get(self.groups, []))
+        return (name, groups) if isinstance(name, str) and sure and groups is not None else None
+
+    def user_of(self, claims: Mapping[str, Any]) -> User | None:
+        """Whom the claims of a good token speak of; None where they speak of nobody whom this issuer may name."""
+        found = self.said(claims)
         try:
-            principal = Principal.parse(f"user:{name}")
+            principal = Principal.parse(f"user:{found[0]}" if found is not None else "")
         except ValueError:
             return None
-        groups = () if self.groups is None else groups_of(claims.get(self.groups, []))
-        if groups is None or not self.speaks_of(str(principal)):
+        if found is None or not self.speaks_of(str(principal)):
             return None
-        return User(principal, groups, float(claims["exp"]))
+        return User(principal, found[1], float(claims["exp"]))
 
     def speaks_of(self, principal: str) -> bool:
         """Whether the issuer may speak of this user."""
@@ -161,6 +167,7 @@ class IdentityVerifier(Protocol):
         """Whom a good token of an issuer that may speak of users names; None for every other text. Raises as above."""
         ...
 
-    async def prove_sign_in(self, rules: IdentityRules, token: str, nonce: str) -> User | None:
-        """Whom the id token names that this issuer gave for a sign-in with this nonce. Raises as above."""
+    async def prove_sign_in(self, rules: IdentityRules, token: str, nonce: str) -> Mapping[str, Any] | None:
+        """What the id token says that this issuer gave for a sign-in with this nonce; None for another one.
+        Raises as above."""
         ...

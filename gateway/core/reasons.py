@@ -76,6 +76,8 @@ class Reason(StrEnum):
     HOLDER_REQUIRED = "holder_required"
     CODE_WRONG = "code_wrong"
     BAD_ADDRESS = "bad_address"
+    SIGN_IN_FAILED = "sign_in_failed"
+    NOT_A_HOLDER = "not_a_holder"
     NO_CREDENTIALS = "no_credentials"
     # the policy does not allow it
     NOT_ALLOWED = "not_allowed"
@@ -273,6 +275,16 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         "AccessDenied",
         403,
         "Nothing was sent: open this link in a browser and press its button, or ask for it with ?download=1.",
+        s3_text=_DENIED,
+    ),
+    Reason.SIGN_IN_FAILED: PublicAnswer(
+        403, "AccessDenied", 401, "Nobody was signed in. Begin again.", s3_text=_DENIED
+    ),
+    Reason.NOT_A_HOLDER: PublicAnswer(
+        403,
+        "AccessDenied",
+        403,
+        "You are signed in, but not as somebody whom this link is for.",
         s3_text=_DENIED,
     ),
     Reason.NO_CREDENTIALS: PublicAnswer(

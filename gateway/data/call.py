@@ -60,6 +60,9 @@ class LinkAnswer(Enum):
     PROVE = auto()
     """For who proves to be one of the link's holders: a code is sent, or taken for a pass."""
 
+    SIGN_IN = auto()
+    """For who proves it by signing in at an issuer, on the way there or back."""
+
     UNDO = auto()
     """For who takes back what they sent: the object is gone again."""
 

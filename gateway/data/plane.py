@@ -14,6 +14,7 @@ from cachetools import LRUCache
 
 from gateway.core.attempt import Principal, SignatureVersion
 from gateway.core.grant import Grant
+from gateway.core.identity import IdentityRules, IdentityVerifier
 from gateway.core.issued import LinkIssuer
 from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
@@ -92,6 +93,7 @@ class Snapshot:
     """What a request is judged by: immutable, swapped whole on reload.
 
     `public_url` has no trailing slash. `trusted_socket` says that peers on a Unix socket are trusted proxies, too.
+    `sign_ins` are the issuers at which people prove that a link is for them.
     """
 
     policy: Policy
@@ -103,6 +105,7 @@ class Snapshot:
     max_transfers: int = 1024
     region: str = "us-east-1"
     branding: Branding = field(default_factory=Branding)
+    sign_ins: tuple[IdentityRules, ...] = ()
 
     def cors_of(self, bucket: str) -> tuple[Cors, ...]:
         """The cross-origin rules of a bucket of this name; of none there are none."""
@@ -122,7 +125,7 @@ class DataPlane:
     `body_memory` is the memory for bodies that are buffered, `part_memory` that for uploads of unknown length,
     `archive_memory` that for the members of archives. `turns` are those of addresses that guess, at the grant store.
     `standings` are keys that stand for a link, that link, and what it is by them, as long as both are the same.
-    `post_code` is None where no mail is sent.
+    `post_code` is None where no mail is sent, `identity` where no issuer is believed.
     `renewals` and `link_issuer` know the plane and are therefore set once all are there: no request runs without the
     one, and no link gives credentials without the other.
     """
@@ -153,6 +156,7 @@ class DataPlane:
     part_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_PARTS_ROOM))
     draining: bool = False
     post_code: PostCode | None = None
+    identity: IdentityVerifier | None = None
     renewals: Renewing = field(init=False)
 
     async def move_to(self, permit: Permit, key: str) -> None:

@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.core.reasons import Refused
-from gateway.data.page_reader import load_pages
+from gateway.core.request import RawRequest
+from gateway.data.links.sign_in import RETURN_PATH, lead_back
 from gateway.data.plane import DataPlane, Terms
 from gateway.data.serve import serve
 from gateway.data.state.forwarding import Undeclared
@@ -56,13 +57,12 @@ def data_handler(
         exchange = ClientExchange(connection, arrival, new_request_id(), peer)
         target = arrival.target
         if (target in _FIXED or target.startswith(ASSETS_AT)) and _only_asks(arrival):
-            fixed = None if _names_bucket(arrival, plane) else _fixed_reply(target, plane)
+            fixed = None if _names_bucket(arrival, plane) else _fixed_reply(target, raw, plane)
             if fixed is not None:
                 with suppress(Refused):  # the client has gone: there is no record to make
                     await exchange.send(fixed)
                 return
         if target == "/" and terms.trusted is None and _wants_front_page(arrival) and not _names_bucket(arrival, plane):
-            await load_pages()
             look = look_for(plane.snapshot.branding, arrival.headers.get("accept-language"))
             shown = page_reply(front_page(look))
             with suppress(Refused):
@@ -75,10 +75,12 @@ def data_handler(
     return handle
 
 
-def _fixed_reply(target: str, plane: DataPlane) -> Reply | None:
+def _fixed_reply(target: str, raw: RawRequest | None, plane: DataPlane) -> Reply | None:
     """The answer of a path that is the same for everybody, if it is one."""
     if not target.startswith(ASSETS_AT):
         return _FIXED.get(target)
+    if raw is not None and raw.path == RETURN_PATH:
+        return lead_back(raw, plane.snapshot)
     name, logo = target.removeprefix(ASSETS_AT), plane.snapshot.branding.logo
     asset = logo if logo is not None and logo.served_as == name else find_asset(name)
     return None if asset is None else Reply(200, (("Content-Type", asset.content_type), *_ASSET_HEADERS), asset.body)

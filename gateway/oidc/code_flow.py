@@ -21,7 +21,7 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from gateway.core.identity import IdentityRules, IdentityVerifier, SignIn, User
+from gateway.core.identity import IdentityRules, IdentityVerifier, SignIn
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.token import hash_secret
 from gateway.core.values import dataclass
@@ -45,8 +45,8 @@ class Way:
         return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-async def begin_sign_in(rules: IdentityRules, way: Way) -> str:
-    """Where to send the browser.
+async def begin_sign_in(rules: IdentityRules, way: Way, *, anew: bool = False) -> str:
+    """Where to send the browser; `anew` has the issuer ask for the account, even if somebody is signed in there.
 
     Raises:
         DependencyDown: the issuer does not say where.
@@ -63,15 +63,15 @@ async def begin_sign_in(rules: IdentityRules, way: Way) -> str:
         "nonce": way.derive("nonce"),
         "code_challenge": urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("="),
         "code_challenge_method": "S256",
-    }
+    } | ({"prompt": "select_account"} if anew else {})
     place = _endpoint(said, "authorization_endpoint")
     return f"{place}{'&' if '?' in place else '?'}{urlencode(asked, quote_via=quote)}"
 
 
 async def end_sign_in(
     known: tuple[IdentityRules, ...], way: Way, sent: Mapping[str, str], identity: IdentityVerifier
-) -> tuple[IdentityRules, User]:
-    """Who comes back, and from which issuer.
+) -> tuple[IdentityRules, Mapping[str, Any]]:
+    """What is said of who comes back, and by which issuer.
 
     Raises:
         Refused: CREDENTIALS_MALFORMED, the way back is none; CREDENTIALS_MISSING, nobody came of it.
@@ -88,10 +88,10 @@ async def end_sign_in(
     if "code" not in sent:
         raise Refused(Reason.CREDENTIALS_MISSING, "nobody was signed in there")
     token = await _redeem(rules, said, way, sent["code"])
-    user = await identity.prove_sign_in(rules, token, way.derive("nonce"))
-    if user is None:
-        raise Refused(Reason.CREDENTIALS_MISSING, "whom the issuer names has no access here")
-    return rules, user
+    claims = await identity.prove_sign_in(rules, token, way.derive("nonce"))
+    if claims is None:
+        raise Refused(Reason.CREDENTIALS_MISSING, "the issuer's token is not for this sign-in")
+    return rules, claims
 
 
 async def _redeem(rules: IdentityRules, said: Mapping[str, Any], way: Way, code: str) -> str:

@@ -40,10 +40,10 @@ _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class _IssuerKeys:
-    """The keys of one issuer, as long as its rules stay the same."""
+    """The keys of one issuer, as long as they come from the same place."""
 
-    def __init__(self, rules: IdentityRules, clock: Callable[[], float]) -> None:
-        self.rules = rules
+    def __init__(self, rules: IdentityRules, source: tuple[str | None, ...], clock: Callable[[], float]) -> None:
+        self.rules, self.source = rules, source
         self._clock = clock
         self._turn = asyncio.Lock()
         self._keys: Keys = {}
@@ -100,12 +100,12 @@ class Identity:
         rules, claims = await self._read(token)
         return None if rules is None or rules.users is None or claims is None else rules.users.user_of(claims)
 
-    async def prove_sign_in(self, rules: IdentityRules, token: str, nonce: str) -> User | None:
+    async def prove_sign_in(self, rules: IdentityRules, token: str, nonce: str) -> Mapping[str, Any] | None:
         """See `IdentityVerifier`. The token is made for the client that asked, not for callers of the API.
 
         OpenID Connect Core 1.0, 3.1.3.7: `azp`, where there is one, is that client.
         """
-        if rules.sign_in is None or rules.users is None:
+        if rules.sign_in is None:
             return None
         client = rules.sign_in.client_id
         claims = await self._claims(rules, token, client)
@@ -113,7 +113,7 @@ class Identity:
             return None
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
             return None
-        return rules.users.user_of(claims)
+        return claims
 
     async def _read(self, token: str) -> tuple[IdentityRules | None, dict[str, Any] | None]:
         """The rules of the token's issuer, None if that is not believed; and the token's claims if it is good."""
@@ -126,9 +126,10 @@ class Identity:
     async def _claims(self, rules: IdentityRules, token: str, audience: str) -> dict[str, Any] | None:
         from gateway.oidc import tokens  # noqa: PLC0415 (as above)
 
+        source = (rules.issuer, rules.jwks, rules.ca_file, rules.bearer)
         known = self._issuers.get(rules.issuer)
-        if known is None or known.rules != rules:
-            known = self._issuers[rules.issuer] = _IssuerKeys(rules, self._clock)
+        if known is None or known.source != source:
+            known = self._issuers[rules.issuer] = _IssuerKeys(rules, source, self._clock)
         keys = await known.current(tokens.key_id(token))
         return tokens.claims_of(token, keys, replace(rules, audience=audience), int(self._clock()))
 

@@ -21,10 +21,11 @@ __all__ = ["NEXT_STEPS", "Asks", "refusal_page", "refusal_texts"]
 @dataclass(frozen=True, slots=True)
 class Asks:
     """How a link asks who somebody is: by code or sign-in (`oidc`); `address` is where a code was asked for, "" if
-    nowhere yet."""
+    nowhere yet; `issuers` is what those are called at which one signs in."""
 
     by: str
     address: str = ""
+    issuers: tuple[str, ...] = ()
 
 
 _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
@@ -52,6 +53,7 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
         "password": (Reason.PASSWORD_REQUIRED, Reason.PASSWORD_WRONG),
         "who": (Reason.HOLDER_REQUIRED,),
         "other_code": (Reason.CODE_WRONG, Reason.BAD_ADDRESS),
+        "sign_in_again": (Reason.SIGN_IN_FAILED, Reason.NOT_A_HOLDER),
         "press_button": (Reason.NOT_CONFIRMED,),
         "accept": (Reason.TERMS_NOT_ACCEPTED,),
         "wait": (
@@ -131,7 +133,9 @@ NEXT_STEPS: Final[Mapping[Reason, str]] = MappingProxyType(
 )
 """What a person can do about a reason, as the key of a text below `next`."""
 
-_WRONG: Final = frozenset({Reason.PASSWORD_WRONG, Reason.CODE_WRONG, Reason.BAD_ADDRESS})
+_WRONG: Final = frozenset(
+    {Reason.PASSWORD_WRONG, Reason.CODE_WRONG, Reason.BAD_ADDRESS, Reason.SIGN_IN_FAILED, Reason.NOT_A_HOLDER}
+)
 _ASKS: Final = Asks("code")
 _OTHERWISE: Final = "tell_operator"
 _TEMPLATES: Final = MappingProxyType(
@@ -142,6 +146,8 @@ _TEMPLATES: Final = MappingProxyType(
         Reason.HOLDER_REQUIRED: "holder.html",
         Reason.CODE_WRONG: "holder.html",
         Reason.BAD_ADDRESS: "holder.html",
+        Reason.SIGN_IN_FAILED: "holder.html",
+        Reason.NOT_A_HOLDER: "holder.html",
     }
 )
 

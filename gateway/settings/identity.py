@@ -9,11 +9,12 @@ named by a pattern; there is no default.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, StrictBool, ValidationInfo, WithJsonSchema, model_validator
 
 from gateway.core.identity import ALGORITHMS, IdentityRules, ProxyRules, PublicClient, Role, SignIn, UserRules
 from gateway.core.pattern import NamePattern
@@ -178,6 +179,23 @@ class SignInSettings(Section):
     """What the button says the issuer is called; left out, its host."""
 
 
+class HolderSignInSettings(SignInSettings):
+    """People whom a link is for (`holders` with `by: oidc`) sign in at this issuer, back to
+    `data.public_url` + `/s/-/signed-in`."""
+
+    admit: Annotated[tuple[UserPattern, ...], one_or_more(UserPattern), Field(min_length=1)]
+    """Of which addresses the issuer may speak: `*@acme.example`; of everybody's, `*@*`."""
+    groups: Claim | None = None
+    """The claim that lists somebody's groups; left out, they are in none."""
+    accept_unverified: StrictBool = False
+    """Believe an address of which the issuer does not say whether it is the person's. Only for an issuer that lets
+    nobody choose their own."""
+
+    @property
+    def rules(self) -> UserRules:
+        return UserRules("email", self.groups, self.admit, self.accept_unverified)
+
+
 class IdentitySettings(Section):
     """An issuer of OpenID Connect: of the tokens of workloads (AssumeRoleWithWebIdentity), of people, or of both."""
 
@@ -200,6 +218,8 @@ class IdentitySettings(Section):
     """Left out, nobody signs in at this issuer with the command line."""
     sign_in: SignInSettings | None = None
     """Left out, the console offers no button for this issuer. Its users are those of `users`."""
+    holders: HolderSignInSettings | None = None
+    """Left out, nobody proves here that a link is for them. They need no entry among `users`."""
     algorithms: Annotated[tuple[Algorithm, ...], one_or_more(Algorithm), Field(min_length=1)] = ALGORITHMS
     """By which its tokens may be signed."""
     roles: Annotated[dict[str, IdentityRole], Field(min_length=1)] | None = None
@@ -211,8 +231,8 @@ class IdentitySettings(Section):
 
     @model_validator(mode="after")
     def _says_for_what(self) -> IdentitySettings:
-        if self.roles is None and self.users is None:
-            raise ValueError("believes an issuer for nothing: write roles, or users, or both")
+        if self.roles is None and self.users is None and self.holders is None:
+            raise ValueError("believes an issuer for nothing: write roles, users or holders")
         if self.users is None and (self.cli is not None or self.sign_in is not None):
             raise ValueError("has people sign in at an issuer that may speak of none: write users")
         return self
@@ -236,6 +256,13 @@ class IdentitySettings(Section):
             bearer=None if self.bearer is None else self.bearer.resolve(),
             sign_in=None if self.sign_in is None else self._sign_in(self.sign_in),
         )
+
+    @property
+    def holder_rules(self) -> IdentityRules | None:
+        """The same issuer, as those sign in there whom a link is for."""
+        if self.holders is None:
+            return None
+        return replace(self.rules, roles={}, users=self.holders.rules, sign_in=self._sign_in(self.holders))
 
     def _sign_in(self, wanted: SignInSettings) -> SignIn:
         return SignIn(

@@ -41,7 +41,10 @@ CREDENTIALS_PATH: Final = "credentials"
 
 LINK_METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
 _LINK_PARAMS: Final = frozenset(
-    {"accept_terms", "archive", "cursor", "download", "find", "from", "page", "sort", "view"}
+    {
+        *("accept_terms", "archive", "cursor", "download", "find", "from", "page", "sort", "view"),
+        *("sign_in", "code", "state", "iss", "error"),
+    }
 )
 _DIGITS: Final = re.compile(r"\d{1,18}", re.ASCII)
 _VERSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}", re.ASCII)

@@ -91,3 +91,17 @@ def test_one_group_may_be_a_text() -> None:
 def test_the_bearer_token_is_not_shown() -> None:
     """A repr ends in logs."""
     assert "a-pods-own-token" not in repr(RULES)
+
+
+@pytest.mark.parametrize(
+    ("verified", "strictly", "believed"),
+    [({"email_verified": True}, True, True), ({}, False, True)]
+    + [({"email_verified": word}, False, False) for word in (False, "true", 1, None)],
+)
+def test_an_address_counts_only_if_it_is_said_to_be_the_persons(verified, strictly: bool, believed: bool) -> None:
+    """`email_verified` is true, and no word like it. An issuer that leaves it out is believed if that is written."""
+    admit = (NamePattern.parse("user:*@acme.example"),)
+    claims = {"email": "ann@acme.example", "exp": 1} | verified
+    strict = UserRules("email", None, admit).user_of(claims)
+    lenient = UserRules("email", None, admit, unverified=True).user_of(claims)
+    assert (strictly, believed) == (strict is not None, lenient is not None)

@@ -38,7 +38,6 @@ _LOGO: Final = Asset(
     b'<text x="12" y="22" font-family="sans-serif" font-size="16" fill="#fff">Acme</text></svg>',
 )
 
-_ASKED: Final = Asks("code", "anna.with-a-rather-long-name.of-the-accounting-department@subsidiary.acme.example")
 _FILE: Final = Told(
     name=_LONG,
     size=3_141_592,
@@ -47,6 +46,7 @@ _FILE: Final = Told(
     sender="anna@acme.example",
     sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 )
+_SIGN_INS: Final = Asks("oidc", issuers=("Acme", "login.partner.example"))
 _README: Final = b"""# Results
 
 What is *here*, see [the report](report.pdf) and `notes`:
@@ -142,11 +142,9 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
     "folder-empty": lambda look: folder_page(look, title="Reports", folders=[], entries=[]),
     "password": lambda look: refusal_page(look, Reason.PASSWORD_REQUIRED, "r1"),
     "password-wrong": lambda look: refusal_page(look, Reason.PASSWORD_WRONG, "r1"),
-    "holder": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1"),
-    "holder-no-address": lambda look: refusal_page(look, Reason.BAD_ADDRESS, "r1"),
-    "holder-code": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", "", _ASKED),
-    "holder-code-wrong": lambda look: refusal_page(look, Reason.CODE_WRONG, "r1", "", _ASKED),
-    "holder-sign-in": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", "", Asks("oidc")),
+    "sign-in": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", asks=_SIGN_INS),
+    "sign-in-failed": lambda look: refusal_page(look, Reason.SIGN_IN_FAILED, "r1", asks=_SIGN_INS),
+    "not-a-holder": lambda look: refusal_page(look, Reason.NOT_A_HOLDER, "r1", asks=_SIGN_INS),
     "terms": lambda look: refusal_page(
         look, Reason.TERMS_NOT_ACCEPTED, "r1", "Only for us.\n\nNot to be handed on to others. " + _LONG
     ),

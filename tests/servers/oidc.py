@@ -104,7 +104,8 @@ class _Client(ClientMixin):
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         parts = urlsplit(redirect_uri)
-        return (parts.scheme, parts.hostname, parts.path) == ("http", "127.0.0.1", "/callback")  # RFC 8252, 7.3
+        ways = {"/callback", "/s/-/signed-in"}  # RFC 8252, 7.3; and that of links
+        return (parts.scheme, parts.hostname) == ("http", "127.0.0.1") and parts.path in ways
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         return method == "none"
@@ -346,7 +347,7 @@ def running_provider(**changes: Any) -> Iterator[Provider]:
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # on this machine alone
     server = make_server("127.0.0.1", 0, _app(provider), threaded=True, request_handler=_Silent)
     provider.issuer = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield provider
@@ -354,4 +355,4 @@ def running_provider(**changes: Any) -> Iterator[Provider]:
         server.shutdown()
         thread.join()
         server.server_close()
-        del os.environ["AUTHLIB_INSECURE_TRANSPORT"]
+        os.environ.pop("AUTHLIB_INSECURE_TRANSPORT", None)

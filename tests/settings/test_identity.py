@@ -207,3 +207,25 @@ def test_a_sign_in_that_names_nobody_is_refused(folder: Folder, changes: dict[st
     """Without users, or without asking who it is."""
     [fault] = folder.settings_faults(text(**changes))
     assert said in fault
+
+
+def test_those_whom_a_link_is_for_sign_in_where_it_is_written(folder: Folder) -> None:
+    """With a client, users and groups of their own; the console and the API know nothing of them."""
+    holders = "{client_id: links, admit: '*@partner.example', groups: teams, accept_unverified: true, label: Partner}"
+    [one] = folder.settings(
+        f"state: memory://\ncontrol: {{identity: {{issuer: https://a.example, audience: x, holders: {holders}}}}}"
+    ).control.identity
+    assert one.holder_rules is not None
+    assert ("links", "Partner") == (one.holder_rules.sign_in.client_id, one.holder_rules.sign_in.label)
+    expected = UserRules("email", "teams", (NamePattern.parse("user:*@partner.example"),), unverified=True)
+    assert (expected, {}) == (one.holder_rules.users, one.holder_rules.roles)
+    assert (None, None) == (one.rules.users, one.rules.sign_in)
+
+
+def test_nobody_signs_in_for_a_link_unless_it_is_written(folder: Folder) -> None:
+    """Users of the API are no holders by that; and whose addresses an issuer may speak of has no default."""
+    [one] = folder.settings(f"state: memory://\ncontrol: {{identity: {ONE}}}").control.identity
+    assert one.holder_rules is None
+    without = "{issuer: https://a.b, audience: x, holders: {client_id: a}}"
+    [fault] = folder.settings_faults(f"state: memory://\ncontrol: {{identity: {without}}}")
+    assert "control.identity.holders: the key 'admit' is missing" in fault

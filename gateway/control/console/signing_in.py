@@ -100,7 +100,10 @@ async def come_back(visit: Visit) -> Reply:
         raise Refused(Reason.UNKNOWN_TOKEN, "nobody signs in there")
     try:
         sent = visit.query.given("code", "state", "iss", "error")
-        rules, user = await end_sign_in(visit.rules.sign_ins, _way(visit), sent, identity)
+        rules, claims = await end_sign_in(visit.rules.sign_ins, _way(visit), sent, identity)
+        user = None if rules.users is None else rules.users.user_of(claims)
+        if user is None:
+            raise Refused(Reason.CREDENTIALS_MISSING, "whom the issuer names has no access here")
     except Refused as refused:
         _log.warning("a sign-in failed", why=refused.detail)
         visit.browser.renew_cookie(visit.api.deps.live.entropy)

@@ -66,7 +66,7 @@ async def answer_proof(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
     grant, claim = permit.grant or call.grant, call.claim
     if claim is None or grant.holders is None or grant.holders.by is not ProvedBy.CODE:
         raise Refused(Reason.BAD_REQUEST, "no code is asked for here")
-    give = _Answer(snapshot, call)
+    give = ProofAnswer(snapshot, call)
     if claim.code is not None:
         text = claim.challenge or call.asked or ""
         return give.passed(grant, await _take_code(plane, grant, permit, text, claim.code), permit.attempt.now)
@@ -86,7 +86,7 @@ async def _send_code(plane: DataPlane, grant: Grant, permit: Permit, email: str,
     post = plane.post_code
     if post is None:
         raise Refused(Reason.DEPENDENCY_DOWN, "no way to send mail is configured")
-    who, client = _mark(address.lower()), _client(permit)
+    who, client = _mark(address.lower()), client_of(permit)
     verdict = await plane.limits.take(
         [
             Demand(f"holder-ask:{grant.id}:{who}", _OF_ADDRESS),
@@ -106,7 +106,7 @@ async def _send_code(plane: DataPlane, grant: Grant, permit: Permit, email: str,
 
 async def _take_code(plane: DataPlane, grant: Grant, permit: Permit, text: str, code: str) -> Holder:
     """Who typed the right code."""
-    now, client = permit.attempt.now, _client(permit)
+    now, client = permit.attempt.now, client_of(permit)
     wrong = (
         Demand(f"holder-wrong-client:{client}", _WRONG_OF_CLIENT),
         Demand(f"holder-wrong:{grant.id}", _WRONG_OF_LINK),
@@ -130,7 +130,7 @@ async def _take_code(plane: DataPlane, grant: Grant, permit: Permit, text: str, 
     return holder
 
 
-class _Answer:
+class ProofAnswer:
     """What is answered: to a browser a cookie and the way on, to a program a document."""
 
     def __init__(self, snapshot: Snapshot, call: LinkCall) -> None:
@@ -168,7 +168,8 @@ def _document(status: int, members: dict[str, object]) -> Reply:
     return Reply(status, (("Content-Type", "application/json"), *LINK_HEADERS), json.dumps(members).encode() + b"\n")
 
 
-def _client(permit: Permit) -> str:
+def client_of(permit: Permit) -> str:
+    """By what a client's network is counted."""
     peer = permit.attempt.peer
     return "local" if peer is None else address_class(peer)
 

@@ -71,7 +71,7 @@ async def read_link_call(
         Refused: OUT_OF_SCOPE for a path below a link to one object; BAD_REQUEST for an upload without a name;
             HOLDER_REQUIRED; NOT_CONFIRMED; TERMS_NOT_ACCEPTED; UNREAD_BODY for a body that is no form with a file.
     """
-    claim = require_holder(resolved, exchange, now)
+    claim = require_holder(request, resolved, exchange, now)
     if claim is not None:
         return _claim_call(request, resolved, exchange, now, claim)
     exchange.accepted_terms = require_terms(request, resolved.presented, resolved.grant, now)
@@ -170,7 +170,7 @@ def _claim_call(
         resolved.grant,
         attempt,
         resolved.as_of,
-        LinkAnswer.PROVE,
+        LinkAnswer.SIGN_IN if claim.signs_in else LinkAnswer.PROVE,
         takes_use=False,
         claim=claim,
         asked=resolved.presented.asked,

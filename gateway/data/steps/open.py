@@ -20,6 +20,7 @@ from gateway.data.links.codes import answer_proof
 from gateway.data.links.credentials import give_credentials
 from gateway.data.links.listing import answer_listing
 from gateway.data.links.pages import PAGES
+from gateway.data.links.sign_in import answer_sign_in
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.post_form import form_reply
 from gateway.data.redirect import redirect
@@ -29,7 +30,7 @@ from gateway.data.s3.keepalive import Opened
 from gateway.data.s3.local import LOCAL
 from gateway.data.s3.put import put
 from gateway.data.state.transfers import Permit
-from gateway.data.store_errors import check_answer, is_done
+from gateway.data.store_errors import check_answer
 from gateway.data.tus.handler import answer_step
 from gateway.data.uploads.receive import receive_file, receive_form
 from gateway.data.uploads.undo import answer_undo
@@ -61,8 +62,6 @@ async def _relay(plane: DataPlane, snapshot: Snapshot, call: Call, permit: Permi
     opened = plane.upstream.open(store_call)
     answer = await opened.__aenter__()
     permit.held = opened
-    if is_done(answer, permit):
-        return answer
     again = whole_instead(call.request, store_call, answer.status)
     if again is not None:
         permit.held = None
@@ -112,6 +111,7 @@ LINK_ANSWERS: Final[Mapping[LinkAnswer | Operation, LinkHandler]] = MappingProxy
         LinkAnswer.ARCHIVE: open_archive,
         LinkAnswer.CREDENTIALS: give_credentials,
         LinkAnswer.PROVE: answer_proof,
+        LinkAnswer.SIGN_IN: answer_sign_in,
         Operation.GET_OBJECT: _get_object,
         Operation.HEAD_OBJECT: _relay,
         Operation.LIST_OBJECTS_V2: answer_listing,

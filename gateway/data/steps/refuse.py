@@ -10,20 +10,17 @@ import structlog
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import Reason, Refused, as_refused
 from gateway.core.request import Action
-from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane
 from gateway.data.state.records import Account
 from gateway.pages.refusals import Asks, refusal_page
 from gateway.pages.render import Page, look_for
 from gateway.server.exchange import ClientExchange
-from gateway.wire.http.negotiate import prefers_html
-from gateway.wire.parse import is_link_path
 from gateway.wire.replies import Reply, refusal
 
 __all__ = ["refuse"]
 
 _log = structlog.get_logger("gateway.data")
-_OF_HOLDERS = frozenset({Reason.HOLDER_REQUIRED, Reason.CODE_WRONG})
+_OF_HOLDERS = frozenset({Reason.HOLDER_REQUIRED, Reason.CODE_WRONG, Reason.SIGN_IN_FAILED})
 _NO_ANSWER = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
 
 
@@ -39,9 +36,6 @@ async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -
             plane.metrics.count_cut(refused.reason)
             exchange.cut_reason = None  # what broke is in the failure: this was no revocation
         return
-    raw = exchange.raw
-    if raw is not None and is_link_path(raw) and prefers_html(raw.header("accept")):
-        await load_pages()
     try:
         await exchange.send(_reply(plane, exchange, account, refused))
     except Refused:
@@ -57,9 +51,9 @@ def _reply(plane: DataPlane, exchange: ClientExchange, account: Account, refused
         look, grant = look_for(plane.snapshot.branding, accepted), account.grant
         if grant is None:
             return refusal_page(look, reason, request_id)
-        return refusal_page(look, reason, request_id, grant.terms or "", _asks(grant, exchange))
+        return refusal_page(look, reason, request_id, grant.terms or "", _asks(plane, grant, exchange))
 
-    asks = None if account.grant is None or refused.reason not in _OF_HOLDERS else _asks(account.grant, exchange)
+    asks = None if account.grant is None or refused.reason not in _OF_HOLDERS else _asks(plane, account.grant, exchange)
     challenge = None if asks is None else f'Holder realm="link", by="{asks.by}"'
     return refusal(
         refused,
@@ -73,9 +67,10 @@ def _reply(plane: DataPlane, exchange: ClientExchange, account: Account, refused
     )
 
 
-def _asks(grant: Grant, exchange: ClientExchange) -> Asks | None:
+def _asks(plane: DataPlane, grant: Grant, exchange: ClientExchange) -> Asks | None:
     """How a link with holders asks who somebody is."""
-    return None if grant.holders is None else Asks(str(grant.holders.by), exchange.asked_of)
+    issuers = tuple(rules.sign_in.label for rules in plane.snapshot.sign_ins if rules.sign_in is not None)
+    return None if grant.holders is None else Asks(str(grant.holders.by), exchange.asked_of, issuers)
 
 
 def _methods(grant: Grant) -> list[str] | None:

@@ -16,7 +16,6 @@ from typing import Any
 from gateway.core.reasons import TABLE, Reason, public_reason
 from gateway.core.request import RawRequest
 from gateway.core.values import dataclass
-from gateway.data.page_reader import load_pages
 from gateway.data.plane import Snapshot
 from gateway.pages.languages import SOURCE, languages
 from gateway.pages.links import FileFailed, FileReceived, receipt_page
@@ -56,7 +55,7 @@ class NotReceived:
         return TABLE[self.reason].text
 
 
-async def receipt(
+def receipt(
     snapshot: Snapshot, raw: RawRequest, stored: Sequence[Received], failed: Sequence[NotReceived], request_id: str
 ) -> Reply:
     """A page, a document, or a line for each file, as they asked for."""
@@ -69,7 +68,6 @@ async def receipt(
         headers = (*headers, *etag, *undo)
     accept = raw.header("accept")
     if prefers_html(accept):
-        await load_pages()
         page = receipt_page(
             look_for(snapshot.branding, raw.header("accept-language")),
             stored=[FileReceived(one.name, one.size, one.sha256, one.undo) for one in stored],
