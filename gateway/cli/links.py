@@ -239,6 +239,7 @@ def log(ident: str, *, limit: int, as_json: bool) -> None:
         {
             "at": str(item["at"]),
             "from": str(item["peer"]),
+            "who": str(item.get("holder") or ""),
             "operation": str(item["operation"]),
             "status": str(item["status"]),
             "outcome": str(item["reason"] or item["outcome"]),
@@ -248,7 +249,8 @@ def log(ident: str, *, limit: int, as_json: bool) -> None:
         }
         for item in found
     ]
-    print_table(rows, ("at", "from", "operation", "status", "outcome", "in", "out", "key"))
+    who = ("who",) if any(row["who"] for row in rows) else ()
+    print_table(rows, ("at", "from", *who, "operation", "status", "outcome", "in", "out", "key"))
 
 
 def _show_link(item: dict[str, Any], *, as_json: bool) -> None:

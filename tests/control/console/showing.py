@@ -69,6 +69,7 @@ async def _fill(desk: Desk) -> tuple[str, str]:
             bytes_in=0,
             bytes_out=1000 * number,
             fresh_use=number % 2 == 0,
+            holder="ann@acme.example" if number % 3 == 0 else "",
         )
         for number in range(60)
     ]
@@ -87,7 +88,8 @@ def showing(**changes: Any) -> Iterator[Shown]:
     metrics.observe_answer("archive", 200, 0.25)
     metrics.count_bytes("out", "archive", 4096)
     metrics.observe_revocation_lag(0.05)
-    moving = [Transfer("r1", "admin:ops", "link:l_1", "GetObject", "reports", "a.pdf", "192.0.2.1", START - 9, 99999)]
+    place = "reports", "a.pdf", "192.0.2.1"
+    moving = [Transfer("r1", "admin:ops", "link:l_1", "GetObject", *place, START - 9, 99999, "ann@acme.example")]
     writing = rule("admins do all", "admin:*", "read list write share", "reports/**", links=LinkLimits())
     looked_at = rule(
         "a second pair of eyes", "app:billing", "read share", "reports/w/**", links=LinkLimits(),

@@ -17,8 +17,9 @@ from gateway.core.holder_pass import PASS_SECONDS
 from gateway.core.holders import Holders, ProvedBy
 from gateway.core.password import hash_password
 from gateway.core.reasons import Reason
+from gateway.core.route import Delivery
 from gateway.core.token import LinkToken
-from tests.data.harness import Rig
+from tests.data.harness import Rig, policy, rule
 from tests.data.links.proving import (
     ALL,
     ANN,
@@ -78,12 +79,50 @@ async def test_nothing_is_had_by_who_is_nobody_yet(
     assert 'Holder realm="link", by="code"' == got.header("www-authenticate")
 
 
-@pytest.mark.parametrize("tail", ["/", "/a.txt", "/?archive=zip", "/none"])
-async def test_a_folder_shows_nothing_either(rig: Rig, tail: str) -> None:
-    """Neither its list nor its files, there or not."""
+FOLDER_READS = [
+    *(("GET", tail) for tail in ("/", "/a.txt", "/?archive=zip", "/?archive=tar", "/?view=grid", "/?find=a")),
+    *(("HEAD", tail) for tail in ("/", "/a.txt")),
+]
+
+
+@pytest.mark.parametrize("headers", [{}, BROWSER, {"Accept": "application/json"}], ids=["any", "browser", "json"])
+@pytest.mark.parametrize(("method", "tail"), [*FOLDER_READS, ("GET", "/none")])
+async def test_a_folder_shows_nothing_either(rig: Rig, method: str, tail: str, headers: dict[str, str]) -> None:
+    """Neither its list nor its files, there or not, in whatever form."""
     rig.store.hold("inside/box/a.txt", b"hello")
     token = await rig.link(prefix="box/", holders=for_ann(), actions=ALL)
-    assert (401, []) == ((await rig.fetch(token, tail)).status, rig.store.seen)
+    got = await rig.ask(method, f"/s/{token}{tail}", headers)
+    assert (401, []) == (got.status, rig.store.seen)
+    assert "a.txt" not in got.text
+
+
+@pytest.mark.parametrize(("method", "tail"), FOLDER_READS)
+async def test_a_holder_has_the_folder(rig: Rig, method: str, tail: str) -> None:
+    """All of it, with what a page of it loads: by the cookie, that a browser sends along with each of them."""
+    rig.store.hold("inside/box/a.txt", b"hello")
+    token, grant = await rig.granted(prefix="box/", holders=for_ann(), actions=ALL)
+    shown = {**BROWSER, "Cookie": f"gateway_holder={pass_for(grant)}"}
+    got = await rig.ask(method, f"/s/{token}{tail}", shown)
+    assert (200, ANN) == (got.status, (await rig.last()).holder), got.text
+
+
+async def test_what_is_fetched_from_the_store_itself_is_asked_for_first(rig: Rig) -> None:
+    """A link that leads there leads nobody else."""
+    rig.use(policy(rule("everything", delivery=Delivery.REDIRECT)))
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted(holders=for_ann())
+    got = await rig.fetch(token)
+    assert (401, None) == (got.status, got.header("location"))
+    assert 307 == (await rig.fetch(token, Gateway_Holder=pass_for(grant))).status
+
+
+async def test_a_preflight_tells_of_nobody(rig: Rig) -> None:
+    """It is answered as for any link."""
+    asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
+    token, other = await rig.link(holders=for_ann()), await rig.link()
+    got = [await rig.ask("OPTIONS", f"/s/{one}", asked) for one in (token, other)]
+    assert [(403, "not_allowed")] * 2 == [(one.status, json.loads(one.body)["reason"]) for one in got]
+    assert [name for name, _ in got[0].headers] == [name for name, _ in got[1].headers]
 
 
 @pytest.mark.parametrize(
