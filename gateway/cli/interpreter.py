@@ -10,7 +10,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 
-from gateway.cli.finding import Finding
+from gateway.core.finding import Finding
 
 
 def describe_build(variables: Mapping[str, str], prefix: str) -> str:

@@ -12,7 +12,7 @@ import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gateway.cli.finding import Finding
+from gateway.core.finding import Finding
 from gateway.core.mail import MailHook, MailServer
 from gateway.core.reasons import UpstreamFailed
 

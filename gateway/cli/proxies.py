@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway.cli.finding import Finding
+from gateway.core.finding import Finding
 
 if TYPE_CHECKING:
     from gateway.schema.addresses import ListenAddress

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.cli.finding import Finding
+from gateway.core.finding import Finding
 from gateway.core.sealing import UNSEALED
 
 if TYPE_CHECKING:

@@ -97,8 +97,8 @@ def _settings(config: Path) -> str:
 
 def _doctor(config: Path) -> str:
     from gateway.cli.doctor import examine_all
-    from gateway.cli.finding import Finding
     from gateway.cli.serve import run_loop
+    from gateway.core.finding import Finding
 
     found: list[Finding] = []
     run_loop(lambda: examine_all(config, None, found, write=False, as_json=True))

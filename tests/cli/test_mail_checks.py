@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.finding import Finding
 from gateway.cli.mail_checks import examine_mail
+from gateway.core.finding import Finding
 from gateway.settings.mail import MailSettings
 from gateway.settings.secret import SecretReader
 from tests.servers.certificate import certificate

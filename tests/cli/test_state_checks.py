@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.finding import Finding
 from gateway.cli.state_checks import examine_state
+from gateway.core.finding import Finding
 from gateway.core.password import SALT_BYTES, hash_password
 from gateway.settings.secret import SecretReader
 from gateway.settings.state import StateSettings

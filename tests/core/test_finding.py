@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from gateway.cli.finding import Finding
+from gateway.core.finding import Finding
 
 
 def test_a_finding_is_told_by_its_fields() -> None:

@@ -1,0 +1,171 @@
+"""Owns the trials of a backend: its name, connection, clock, credentials and buckets, each of which is one finding.
+
+Refuses to own who asks for them (`gateway doctor`, the console) and what is shown of them.
+
+Law: nothing is changed in a store unless `write` asks for it, and then only below a new, random prefix, and what was
+written is removed. Every request is made exactly as one for a user is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from gateway.core.backend import ChainSource
+from gateway.core.finding import Finding
+from gateway.core.reasons import DependencyDown, UpstreamFailed
+from gateway.core.route import Bucket, Upstream, UpstreamCall
+from gateway.core.units import format_instant
+from gateway.wire.s3.documents import store_fault
+from gateway.wire.s3.listing import read_listing
+
+if TYPE_CHECKING:
+    from gateway.backends.credential_chain import Load
+    from gateway.core.backend import BackendSpec
+
+__all__ = ["examine"]
+
+_SKEW: Final = 60.0
+"""Seconds. Stores refuse signatures at 900; a clock that is a minute off is on its way there."""
+
+_REFUSED_SKEW: Final = 900.0
+"""Seconds after which SigV4 refuses what was signed (AWS: "RequestTimeTooSkewed")."""
+
+_UNREADABLE: Final = frozenset({"401", "403"})
+
+_SMALL: Final = 64 * 1024
+
+
+async def examine(
+    upstream: Upstream, spec: BackendSpec, buckets: list[Bucket], *, write: bool = False
+) -> AsyncIterator[Finding]:
+    """Every trial of one backend, in the order in which each builds on the one before; stops when it cannot go on."""
+    address = await _try_address(spec)
+    yield address
+    if address.ok is False:
+        return
+    if isinstance(spec.credentials, ChainSource):
+        from gateway.backends.credential_chain import load_chain  # noqa: PLC0415 (a chain is rare, and slow to load)
+
+        chain = await _try_chain(spec.name, load_chain(spec.credentials))
+        yield chain
+        if chain.ok is False:
+            return
+    try:
+        async for finding in _try_service(upstream, spec.name):
+            yield finding
+        for bucket in buckets:
+            listed, key = await _try_bucket(upstream, bucket)
+            yield listed
+            yield await _try_reads(upstream, bucket, key)
+            if write and listed.ok:
+                async for finding in _try_capabilities(spec, bucket):
+                    yield finding
+    except (UpstreamFailed, DependencyDown) as error:
+        reason = error.reason if isinstance(error, UpstreamFailed) else error.dependency
+        yield Finding(spec.name, "connection", False, error.detail or str(reason))
+
+
+async def _try_address(spec: BackendSpec) -> Finding:
+    host = urlsplit(spec.endpoint).hostname or ""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return Finding(spec.name, "address", False, f"{host}: {error.strerror or error}")
+    return Finding(spec.name, "address", True, f"{host}: {', '.join(sorted({str(entry[4][0]) for entry in found}))}")
+
+
+async def _try_chain(name: str, load: Load) -> Finding:
+    """Which of the machine's credentials there are, and until when."""
+    try:
+        loaded = await load()
+    except Exception as error:  # noqa: BLE001 (a dozen providers with their own exceptions; all mean "none")
+        return Finding(name, "credentials chain", False, f"no credentials were found ({type(error).__name__})")
+    if loaded.expires_at is None:
+        return Finding(name, "credentials chain", True, f"from {loaded.method}, which says nothing of an end")
+    if loaded.expires_at <= time.time():
+        return Finding(name, "credentials chain", False, f"{loaded.tell_expiry()}, and nothing renews them")
+    return Finding(name, "credentials chain", True, f"from {loaded.method}, until {format_instant(loaded.expires_at)}")
+
+
+async def _try_service(upstream: Upstream, name: str) -> AsyncIterator[Finding]:
+    """A signed listing of the service: is there an answer, is the clock right, are the credentials known?"""
+    began = time.perf_counter()
+    sent_at = time.time()
+    async with upstream.open(UpstreamCall(backend=name, method="GET", bucket="", key="")) as answer:
+        code = store_fault(await answer.body.read(16 * 1024 * 1024)) or ""
+        yield Finding(name, "connection", True, f"answered {answer.status} in {time.perf_counter() - began:.3f} s")
+        yield _compare_clock(name, answer.date, sent_at)
+        if code in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidSecurity"}:
+            yield Finding(name, "credentials", False, code)
+        elif answer.status == 200:
+            yield Finding(name, "credentials", True, "known, and may list buckets")
+        else:
+            yield Finding(name, "credentials", None, f"{answer.status} {code}: listing buckets is not needed")
+
+
+def _compare_clock(name: str, date: str | None, sent_at: float) -> Finding:
+    try:
+        skew = parsedate_to_datetime(date or "").timestamp() - sent_at
+    except ValueError:
+        return Finding(name, "clock", None, "the store does not say what time it is")
+    detail = f"the store's is {round(skew):+d} s from ours"
+    if abs(skew) >= _REFUSED_SKEW:
+        detail += (
+            f": it refuses every signature, as SigV4 bears {_REFUSED_SKEW:.0f} s (15 minutes) at most; set the clock"
+        )
+    elif abs(skew) >= _SKEW:
+        detail += f": from {_REFUSED_SKEW:.0f} s (15 minutes) on, SigV4 signatures are refused; set the clock"
+    return Finding(name, "clock", abs(skew) < _SKEW, detail)
+
+
+async def _try_bucket(upstream: Upstream, bucket: Bucket) -> tuple[Finding, str]:
+    """One entry of the bucket's listing, below our prefix; and its key, or one that nothing has."""
+    query = (("list-type", "2"), ("max-keys", "1"), ("prefix", bucket.prefix))
+    call = UpstreamCall(backend=bucket.backend, method="GET", bucket=bucket.real_bucket, key="", query=query)
+    async with upstream.open(call) as answer:
+        body = await answer.body.read(_SMALL)
+    key = f"{bucket.prefix}gateway-doctor-{secrets.token_hex(8)}"
+    with suppress(UpstreamFailed):
+        key = next((entry.key for entry in read_listing(body).found), key) if answer.status == 200 else key
+    outcome = "can be listed" if answer.status == 200 else f"answered {answer.status}"
+    detail = f"{outcome} {store_fault(body) or ''}".rstrip()
+    return Finding(bucket.backend, f"bucket {bucket.name}", answer.status == 200, detail), key
+
+
+async def _try_reads(upstream: Upstream, bucket: Bucket, key: str) -> Finding:
+    """Whether HEAD and GET of one object have the same answer: clients ask with one and then rely on the other."""
+    said: dict[str, str] = {}
+    for method in ("HEAD", "GET"):
+        call = UpstreamCall(backend=bucket.backend, method=method, bucket=bucket.real_bucket, key=key)
+        try:
+            async with upstream.open(call) as answer:
+                said[method] = str(answer.status)
+        except UpstreamFailed as failure:
+            said[method] = failure.detail or str(failure.reason)
+    name = f"bucket {bucket.name}: reads"
+    if said["HEAD"] != said["GET"]:
+        detail = f"HEAD has the answer {said['HEAD']}, GET {said['GET']}: see what the credentials' policy allows"
+        return Finding(bucket.backend, name, False, detail)
+    return Finding(
+        bucket.backend, name, None if said["GET"] in _UNREADABLE else True, f"HEAD and GET answer {said['GET']}"
+    )
+
+
+async def _try_capabilities(spec: BackendSpec, bucket: Bucket) -> AsyncIterator[Finding]:
+    """What the store really does beside what its profile says. A store that does more than promised is no fault."""
+    from gateway.backends.probe import probe  # noqa: PLC0415 (for those who may write)
+
+    prefix = f"{bucket.prefix}gateway-doctor-{secrets.token_hex(8)}/"
+    for one in await probe(spec, bucket.real_bucket, prefix, time.time):
+        ok = True if one.agrees else None if one.seen else False
+        seen = "yes" if one.seen else "no"
+        detail = seen if one.agrees else f"{seen}, and the profile {spec.profile.name} says otherwise"
+        yield Finding(spec.name, f"bucket {bucket.name}: {one.name}", ok, f"{detail} {one.detail}".strip())
