@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gateway.backends.credential_chain import Load
     from gateway.core.backend import BackendSpec
 
-__all__ = ["examine"]
+__all__ = ["examine", "examine_within"]
 
 _SKEW: Final = 60.0
 """Seconds. Stores refuse signatures at 900; a clock that is a minute off is on its way there."""
@@ -71,6 +71,18 @@ async def examine(
     except (UpstreamFailed, DependencyDown) as error:
         reason = error.reason if isinstance(error, UpstreamFailed) else error.dependency
         yield Finding(spec.name, "connection", False, error.detail or str(reason))
+
+
+async def examine_within(seconds: float, upstream: Upstream, spec: BackendSpec, buckets: list[Bucket]) -> list[Finding]:
+    """The trials that write nothing, as far as there is time for them."""
+    found = list[Finding]()
+    try:
+        async with asyncio.timeout(seconds):
+            async for finding in examine(upstream, spec, buckets):
+                found.append(finding)
+    except TimeoutError:
+        found.append(Finding(spec.name, "time", False, f"not done after {seconds:g} s"))
+    return found
 
 
 async def _try_address(spec: BackendSpec) -> Finding:

@@ -13,6 +13,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, NamedTuple
 
 from gateway.core.duty import AdminTerms
+from gateway.core.finding import Finding
 from gateway.core.grant import Grant, GrantAdmin
 from gateway.core.holders import ProvedBy
 from gateway.core.identity import IdentityRules, IdentityVerifier, ProxyRules, PublicClient
@@ -113,7 +114,8 @@ class Live:
     `apply_now` returns when this process's own revocation view has caught up with the feed; `ended` says that this view
     ends a key wherever it is used. `clock` gives seconds since the epoch. `public_url` is what links begin with;
     `address` is by what this gateway knows the keys that it had issued;
-    `audit_required` is the declared posture of the audit trail, true is closed. `profile_of` names a backend's profile.
+    `audit_required` is the declared posture of the audit trail, true is closed.
+    `profile_of` names a backend's profile; `examine` tries a known backend for some seconds, and changes nothing in it.
     `proofs` are the ways in which people can prove here who they are.
     """
 
@@ -125,6 +127,7 @@ class Live:
     apply_now: Callable[[], Awaitable[None]]
     ended: Callable[[Grant], bool]
     profile_of: Callable[[str], str]
+    examine: Callable[[str], Awaitable[Sequence[Finding]]]
     clock: Callable[[], float]
     entropy: Callable[[int], bytes]
     upstream: Upstream

@@ -46,6 +46,20 @@ class DrainView(View):
     changed: Changed
 
 
+class FindingView(View):
+    """One trial. `ok` is null where it could not be made, or does not matter."""
+
+    check: str
+    ok: bool | None
+    detail: str
+
+
+class FindingsView(View):
+    """What was seen, in the order in which each trial builds on the one before; it stops where none can follow."""
+
+    findings: list[FindingView]
+
+
 class LogView(View):
     """The level in force; `until` is null where only a reload or the gateway's end brings the old one back."""
 
@@ -60,6 +74,12 @@ async def drain_backend(api: Api, call: Call[None, DrainBody]) -> Reply:
     changed = await api.operations.set_drained(call.caller, name, drained=drained)
     processes = api.deps.process.processes
     return view_reply(DrainView(name=name, drained=drained, processes=processes, changed=changed))
+
+
+async def examine_backend(api: Api, call: Call[None, None]) -> Reply:
+    found = await api.operations.examine(call.values["name"])
+    seen = [FindingView(check=one.check, ok=one.ok, detail=one.detail) for one in found]
+    return view_reply(FindingsView(findings=seen))
 
 
 async def set_log_level(api: Api, call: Call[None, LogBody]) -> Reply:

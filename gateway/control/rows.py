@@ -74,6 +74,9 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
              "Take a backend out of use, or back, until a reload; running transfers go on",
              body=operations.DrainBody, answer=operations.DrainView, also=(404,)),
 
+    Endpoint("POST", "/v1/backends/{name}/examination", ADMIN, operations.examine_backend, "examineBackend",
+             "operation", "The doctor's trials of a backend as it is in use: nothing in it is changed",
+             answer=operations.FindingsView, also=(404,)),
     Endpoint("GET", "/v1/credentials/{app}", APP, sessions.show_credentials, "containerCredentials", "sessions",
              "Short-lived keys for an app's SDK, in the container-credentials shape",
              answer=answers.SessionView, also=(401, 403, 429, 503)),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
 
-from gateway.backends.examination import examine
+from gateway.backends.examination import examine, examine_within
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.backend import BackendSpec, ChainSource, Credentials
@@ -190,3 +191,29 @@ async def test_a_store_that_may_not_list_buckets_is_no_fault(listener):
     """The gateway does not need it."""
     listener.answers = [reply(403, b"<Error><Code>AccessDenied</Code></Error>")]
     assert (await findings(spec_of(Told(listener.url))))["credentials"].ok is None
+
+
+async def test_a_store_that_does_not_answer_in_time_is_one_finding(listener):
+    """What was seen before counts; the last finding says that there was no time for more."""
+    ended = threading.Event()
+    listener.answers = [lambda handler: ended.wait(10)]
+    spec = spec_of(Told(listener.url))
+    upstream = StoreUpstream([spec])
+    try:
+        found = await examine_within(0.2, upstream, spec, [])
+    finally:
+        ended.set()
+        await upstream.close()
+    assert [("address", True), ("time", False)] == [(one.check, one.ok) for one in found]
+
+
+async def test_a_store_that_answers_is_examined_whole(listener):
+    """As long as there is time."""
+    listener.answers = [reply(200)]
+    spec = spec_of(Told(listener.url))
+    upstream = StoreUpstream([spec])
+    try:
+        found = await examine_within(30.0, upstream, spec, [])
+    finally:
+        await upstream.close()
+    assert ["address", "connection", "clock", "credentials"] == [one.check for one in found]

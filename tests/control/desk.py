@@ -17,6 +17,7 @@ from gateway.control.deps import Callers, ConsoleRules, ControlDeps, Live, Proce
 from gateway.control.serve import ControlPlane
 from gateway.core.backend import Credentials
 from gateway.core.duty import AdminTerms
+from gateway.core.finding import Finding
 from gateway.core.holders import ProvedBy
 from gateway.core.issued import IssuedKey
 from gateway.core.pattern import NamePattern, PathPattern
@@ -204,6 +205,10 @@ async def _page(accept: str) -> tuple[str, bytes] | None:
     return "text/plain; version=0.0.4; charset=utf-8", b"gateway_up 1\n"
 
 
+async def _examined(name: str) -> list[Finding]:
+    return [Finding(name, "connection", True, "answered 200"), Finding(name, "clock", False, "<61> s off")]
+
+
 async def _changed(*_: object) -> int:
     return 0
 
@@ -268,6 +273,7 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
             "address": lambda: "https://files.example",
             "upstream": upstream,
             "profile_of": lambda name: "ceph",
+            "examine": _examined,
             "ended": lambda grant: False,
             "identity": None,
             "proofs": lambda: frozenset(ProvedBy),

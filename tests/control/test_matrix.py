@@ -53,7 +53,7 @@ EXPECTED: Final[dict[str, frozenset[str]]] = {
     ),
     "containerCredentials": frozenset({"app"}),
     **dict.fromkeys(("whoami", "openConsole"), EVERYBODY - {"nobody", "former"}),
-    **dict.fromkeys(("setLogLevel", "drainBackend", "resealKeys"), frozenset({"admin"})),
+    **dict.fromkeys(("setLogLevel", "drainBackend", "examineBackend", "resealKeys"), frozenset({"admin"})),
     **dict.fromkeys(("createLink", "editLink", "rotateLink", "presign"), frozenset({"admin"} | OWNERS)),
     **dict.fromkeys(("createKey", "editKey"), frozenset({"admin"} | OWNERS)),
     **dict.fromkeys(

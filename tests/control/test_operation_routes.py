@@ -67,3 +67,14 @@ async def test_only_admins_change_a_process(desk: Desk) -> None:
     desk.token = None
     assert (await desk.ask("PUT", "/v1/log", {"level": "debug"})).status == 401
     assert (await desk.ask("PUT", "/v1/backends/archive", {"drained": True})).status == 401
+
+
+async def test_a_backend_is_examined_as_it_is_in_use(desk: Desk) -> None:
+    """Every finding with its outcome, in order; a backend that is none is not tried, and nothing is audited."""
+    found = await desk.ask("POST", "/v1/backends/archive/examination")
+    assert [
+        {"check": "connection", "ok": True, "detail": "answered 200"},
+        {"check": "clock", "ok": False, "detail": "<61> s off"},
+    ] == found.json["findings"]
+    assert 404 == (await desk.ask("POST", "/v1/backends/none/examination")).status
+    assert [] == desk.audited()

@@ -7,6 +7,7 @@ Law: the part that changes is drawn by one template, for the page and for its ev
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.control.caller import Access
@@ -99,10 +100,23 @@ async def _draw_transfers(visit: Visit) -> str:
 
 
 async def show_backends(visit: Visit) -> Reply:
+    return await _show_backends(visit)
+
+
+async def examine_backend(visit: Visit) -> Reply:
+    """What `gateway doctor` finds."""
+    name = visit.values["name"]
+    found = await visit.need("examineBackend", values={"name": name})
+    return await _show_backends(visit, name, found["findings"])
+
+
+async def _show_backends(visit: Visit, examined: str = "", findings: Sequence[Mapping[str, Any]] = ()) -> Reply:
     page = await visit.api.deps.process.metrics("")
     numbers = Numbers({}) if page is None else read_numbers(page[1].decode())
     faults = dict(visit.api.deps.process.ready())
-    return visit.show("console/backends.html", backends=await _backends(visit, numbers), faults=faults)
+    backends = await _backends(visit, numbers)
+    shown: dict[str, Any] = {"backends": backends, "faults": faults, "examined": examined, "findings": findings}
+    return visit.show("console/backends.html", **shown)
 
 
 async def drain_backend(visit: Visit) -> Reply:

@@ -72,6 +72,7 @@ PAGES: Final = (
     Page("GET", "/explain", rules.explain),
     Page("GET", "/backends", overview.show_backends),
     Page("POST", "/backends/{name}", overview.drain_backend),
+    Page("POST", "/backends/{name}/examination", overview.examine_backend),
     Page("GET", "/audit", rules.show_audit),
     Page("POST", "/audit", rules.verify_trail),
 )

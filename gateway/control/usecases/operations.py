@@ -8,9 +8,12 @@ last, or to hold in every replica, is written in the files. Each leaves an audit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.control.deps import Live, Process
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
+from gateway.core.finding import Finding
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import format_instant
 from gateway.core.values import dataclass
@@ -39,11 +42,19 @@ class Operations:
             Refused: UNKNOWN_BUCKET, no backend has this name.
             DependencyDown: the audit trail is down and its posture closed; the change stands.
         """
-        if name not in self.live.policy().backends:
-            raise Refused(Reason.UNKNOWN_BUCKET, "no backend has this name")
+        self._require_backend(name)
         changed = await self.process.drain(name, drained)
         await self.journal.note(actor, "drain" if drained else "resume", f"backend {name}")
         return changed
+
+    async def examine(self, name: str) -> Sequence[Finding]:
+        """What the trials of a backend show. Raises Refused: UNKNOWN_BUCKET, no backend has this name."""
+        self._require_backend(name)
+        return await self.live.examine(name)
+
+    def _require_backend(self, name: str) -> None:
+        if name not in self.live.policy().backends:
+            raise Refused(Reason.UNKNOWN_BUCKET, "no backend has this name")
 
     async def set_log_level(self, actor: Principal, level: str, seconds: float | None) -> LevelSet:
         """Log at this level.

@@ -117,6 +117,7 @@ SCENES: Final[dict[str, Scene]] = {
     "send-wrong": partial(_send, "send", "Next", {"place": "reports/payroll/sent.pdf"}),
     "revoke": partial(_send, "revocations", "See what it hits", {"owner": "app:nobody"}),
     "revoke-wrong": partial(_send, "revocations", "See what it hits", {}),
+    "examined": partial(_send, "backends", "Examine archive", {}),
     "audit-checked": partial(_send, "audit", "Check the whole trail", {}),
     "enter-asked": _enter,
     "enter-wrong": partial(_send, "enter", "Next", {"code": "unknown"}),

@@ -104,6 +104,17 @@ async def test_transfers_are_shown_and_cut(seat: Seat, told: dict[str, Any]) -> 
     assert 2 == (await seat.get("transfers")).text.count('name="id"')
 
 
+async def test_backends_are_examined_by_who_operates(seat: Seat) -> None:
+    """The doctor's findings stand below the table, each with its outcome, whatever a store says in them."""
+    await seat.sign_in()
+    await seat.get("backends")
+    page = await seat.post("backends/archive/examination")
+    assert (200, True, True) == (page.status, "not in order" in page.text, "&lt;61&gt; s off" in page.text)
+    assert 404 == (await seat.post("backends/none/examination")).status
+    await seat.sign_in(APP)
+    assert 403 == (await seat.post("backends/archive/examination")).status
+
+
 async def test_backends_are_drained_by_who_may(seat: Seat, told: dict[str, Any]) -> None:
     """And not by an app; a name that is none is told."""
     await seat.sign_in()
