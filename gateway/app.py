@@ -24,7 +24,7 @@ from typing import Any, Final
 import structlog
 
 from gateway import __version__
-from gateway.backends.examination import examine_within
+from gateway.backends.examination import examine_in_use
 from gateway.backends.multipart_upload import upload_call
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
@@ -37,7 +37,6 @@ from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.control.usecases.unapproved import UnapprovedGrants
 from gateway.core.attempt import Address
-from gateway.core.finding import Finding
 from gateway.core.reasons import Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.data.plane import DataPlane, Snapshot, Terms
@@ -80,7 +79,6 @@ from gateway.telemetry.tracing import open_tracing
 from gateway.telemetry.worker_mesh import WorkerMesh
 
 _log = structlog.get_logger("gateway")
-_EXAMINATION_SECONDS: Final = 30.0
 _DRAIN_TICK: Final = 0.05
 
 
@@ -239,7 +237,11 @@ class _App:
             follower=follower,
             leases=self.state.leases,
             limits=self.state.limits,
-            transfers=Transfers(monotonic=monotonic, on_cut=self.metrics.count_cut, pace=self._pace),
+            transfers=Transfers(
+                monotonic=monotonic,
+                on_cut=self.metrics.count_cut,
+                pace=lambda: Pace(self.settings.deadlines.min_rate, self.settings.deadlines.total),
+            ),
             shaper=BandwidthShaper(monotonic),
             guesses=GuessLimiter(),
             names=Names(),
@@ -407,7 +409,7 @@ class _App:
             apply_now=self._apply_now,
             ended=lambda grant: self.plane.follower.view.revoked(grant, "", "", "") is not None,
             profile_of=lambda name: self.upstream.store(name).spec.profile.name,
-            examine=self._examine,
+            examine=lambda name: examine_in_use(self.upstream, name, self.plane.snapshot.policy.buckets.values()),
             clock=time.time,
             entropy=secrets.token_bytes,
             upstream=self.upstream,
@@ -415,11 +417,6 @@ class _App:
             console=lambda: self._console_rules,
             proofs=lambda: list_proofs(self.settings),
         )
-
-    async def _examine(self, name: str) -> list[Finding]:
-        """The doctor's trials of one backend, as it is in use."""
-        buckets = [bucket for bucket in self.plane.snapshot.policy.buckets.values() if bucket.backend == name]
-        return await examine_within(_EXAMINATION_SECONDS, self.upstream, self.upstream.store(name).spec, buckets)
 
     def _journal(self) -> Journal:
         return Journal(self.state.ledger, time.time, self._live().audit_required, self.logs.audit_log)
@@ -440,9 +437,6 @@ class _App:
         if self._level_back is not None:
             self._level_back.cancel()
         self.logs.level = self.settings.log.level
-
-    def _pace(self) -> Pace:
-        return Pace(self.settings.deadlines.min_rate, self.settings.deadlines.total)
 
     def _view_fault(self) -> str | None:
         age = self.plane.follower.age

@@ -12,7 +12,7 @@ import asyncio
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
@@ -28,9 +28,8 @@ from gateway.wire.s3.listing import read_listing
 
 if TYPE_CHECKING:
     from gateway.backends.credential_chain import Load
+    from gateway.backends.upstream import StoreUpstream
     from gateway.core.backend import BackendSpec
-
-__all__ = ["examine", "examine_within"]
 
 _SKEW: Final = 60.0
 """Seconds. Stores refuse signatures at 900; a clock that is a minute off is on its way there."""
@@ -41,6 +40,9 @@ _REFUSED_SKEW: Final = 900.0
 _UNREADABLE: Final = frozenset({"401", "403"})
 
 _SMALL: Final = 64 * 1024
+
+_SECONDS: Final = 30.0
+"""For somebody who waits for a page."""
 
 
 async def examine(
@@ -73,15 +75,18 @@ async def examine(
         yield Finding(spec.name, "connection", False, error.detail or str(reason))
 
 
-async def examine_within(seconds: float, upstream: Upstream, spec: BackendSpec, buckets: list[Bucket]) -> list[Finding]:
-    """The trials that write nothing, as far as there is time for them."""
-    found = list[Finding]()
+async def examine_in_use(
+    upstream: StoreUpstream, name: str, buckets: Iterable[Bucket], seconds: float = _SECONDS
+) -> list[Finding]:
+    """The trials of a known backend that write nothing, over the connections of those who use it, as far as there is
+    time for them."""
+    spec, found = upstream.store(name).spec, list[Finding]()
     try:
         async with asyncio.timeout(seconds):
-            async for finding in examine(upstream, spec, buckets):
+            async for finding in examine(upstream, spec, [bucket for bucket in buckets if bucket.backend == name]):
                 found.append(finding)
     except TimeoutError:
-        found.append(Finding(spec.name, "time", False, f"not done after {seconds:g} s"))
+        found.append(Finding(name, "time", False, f"not done after {seconds:g} s"))
     return found
 
 

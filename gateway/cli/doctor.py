@@ -24,8 +24,6 @@ from gateway.cli.state_checks import examine_state
 from gateway.cli.values import config_option
 from gateway.core.finding import Finding
 
-__all__ = ["doctor", "examine_all"]
-
 
 @click.command()
 @click.argument("backend", required=False)

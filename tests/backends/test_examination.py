@@ -8,7 +8,7 @@ from email.utils import formatdate
 
 import pytest
 
-from gateway.backends.examination import examine, examine_within
+from gateway.backends.examination import examine, examine_in_use
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.backend import BackendSpec, ChainSource, Credentials
@@ -200,7 +200,7 @@ async def test_a_store_that_does_not_answer_in_time_is_one_finding(listener):
     spec = spec_of(Told(listener.url))
     upstream = StoreUpstream([spec])
     try:
-        found = await examine_within(0.2, upstream, spec, [])
+        found = await examine_in_use(upstream, "lab", [], 0.2)
     finally:
         ended.set()
         await upstream.close()
@@ -208,12 +208,12 @@ async def test_a_store_that_does_not_answer_in_time_is_one_finding(listener):
 
 
 async def test_a_store_that_answers_is_examined_whole(listener):
-    """As long as there is time."""
+    """As long as there is time; a bucket of another backend is not asked for."""
     listener.answers = [reply(200)]
     spec = spec_of(Told(listener.url))
     upstream = StoreUpstream([spec])
     try:
-        found = await examine_within(30.0, upstream, spec, [])
+        found = await examine_in_use(upstream, "lab", [Bucket("other", "another", "x")])
     finally:
         await upstream.close()
     assert ["address", "connection", "clock", "credentials"] == [one.check for one in found]

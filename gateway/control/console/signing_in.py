@@ -25,17 +25,6 @@ from gateway.core.units import format_instant
 from gateway.oidc.code_flow import Way, begin_sign_in, end_sign_in
 from gateway.wire.replies import Reply
 
-__all__ = [
-    "ask_to_sign_in",
-    "begin",
-    "come_back",
-    "end_session",
-    "go_to_issuer",
-    "list_sessions",
-    "sign_in",
-    "sign_out",
-]
-
 _log = structlog.get_logger("gateway.control")
 _NEXT: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", re.ASCII)
 _NO_PAGES: Final = frozenset({"sign-in", "sign-out", "enter", "callback", "live"})
