@@ -508,4 +508,5 @@ def _make_snapshot(loaded: LoadedSettings) -> Snapshot:
         max_transfers=settings.data.max_transfers,
         branding=settings.sharing.branding.made(),
         sign_ins=make_sign_ins(settings),
+        drafts=settings.data.upload_drafts,
     )

@@ -8,6 +8,7 @@ reaches a caller of the data listener.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -44,6 +45,7 @@ class Reason(StrEnum):
     WRONG_MEDIA_TYPE = "wrong_media_type"
     TYPE_NOT_ALLOWED = "type_not_allowed"
     OFFSET_MISMATCH = "offset_mismatch"
+    LENGTH_MISMATCH = "length_mismatch"
     CHECKSUM_MISMATCH = "checksum_mismatch"
     # who asks is not known
     CREDENTIALS_MISSING = "credentials_missing"
@@ -107,6 +109,7 @@ class Reason(StrEnum):
     UPLOAD_EXPIRED = "upload_expired"
     UPLOAD_BUSY = "upload_busy"
     UPLOAD_UNFINISHED = "upload_unfinished"
+    UPLOAD_COMPLETE = "upload_complete"
     PRECONDITION_FAILED = "precondition_failed"
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
@@ -185,12 +188,15 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         412, "PreconditionFailed", 412, "The upload protocol's version is missing or not supported."
     ),
     Reason.WRONG_MEDIA_TYPE: PublicAnswer(
-        415, "InvalidRequest", 415, "The content type has to be application/offset+octet-stream."
+        415, "InvalidRequest", 415, "The content type is not the one that the upload protocol has for bytes."
     ),
     Reason.TYPE_NOT_ALLOWED: PublicAnswer(
         415, "InvalidRequest", 415, "Files of this type are not taken here. Nothing was stored."
     ),
     Reason.OFFSET_MISMATCH: PublicAnswer(409, "InvalidRequest", 409, "The upload stands at another offset."),
+    Reason.LENGTH_MISMATCH: PublicAnswer(
+        400, "InvalidRequest", 400, "The upload has another length than was said before, or than it has bytes."
+    ),
     Reason.CHECKSUM_MISMATCH: PublicAnswer(400, "BadDigest", 460, "The body does not match its Upload-Checksum."),
     Reason.CREDENTIALS_MISSING: PublicAnswer(403, "AccessDenied", 401, _DENIED),
     Reason.CREDENTIALS_MALFORMED: PublicAnswer(
@@ -350,6 +356,7 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.UPLOAD_UNFINISHED: PublicAnswer(
         409, "InvalidRequest", 409, "One of the partial uploads is not finished yet, so there is nothing to join."
     ),
+    Reason.UPLOAD_COMPLETE: PublicAnswer(400, "InvalidRequest", 400, "The upload is complete: nothing can follow."),
     Reason.UPLOAD_BUSY: PublicAnswer(
         409, "OperationAborted", 423, "The upload is being written by another request. Please try again."
     ),
@@ -385,7 +392,7 @@ class Refused(Exception):
     """A step says no.
 
     `detail` says why in our own words, for the log. `retry_after` is in seconds. `rule` names a deny rule.
-    `verdict` is what the limiter said, for `RateLimit` fields.
+    `verdict` is what the limiter said, for `RateLimit` fields. `members` are numbers for the problem document.
     """
 
     def __init__(
@@ -396,6 +403,7 @@ class Refused(Exception):
         retry_after: float | None = None,
         rule: str | None = None,
         verdict: Verdict | None = None,
+        members: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(reason, detail)
         self.reason = reason
@@ -403,6 +411,7 @@ class Refused(Exception):
         self.retry_after = retry_after
         self.rule = rule
         self.verdict = verdict
+        self.members = members or {}
 
 
 class UpstreamFailed(Exception):

@@ -229,13 +229,14 @@ class UploadVerb(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadStep:
-    """One step of a resumable upload (tus 1.0.0). Offsets and lengths in bytes.
+    """One step of a resumable upload. Offsets and lengths in bytes.
 
     `upload` is the id that its address carries, None before there is one. `metadata` is the header as it came, fit to
     be sent back. `filename` and `content_type` are what it says of the file. `checksum` is (algorithm, digest).
     `key` is by what a client knows its creation again if the answer was lost.
     `concat` is `Upload-Concat` as it came, "" without one; `partials` are the ids of the uploads that a final one
-    joins.
+    joins. `draft` is the interop version of a step of the IETF's draft, 0 for one of tus; such a one says whether
+    `more` is to come, or that is all.
     """
 
     verb: UploadVerb
@@ -249,6 +250,8 @@ class UploadStep:
     concat: str = ""
     key: str | None = None
     partials: tuple[str, ...] = ()
+    draft: int = 0
+    more: bool = False
 
     @property
     def partial(self) -> bool:

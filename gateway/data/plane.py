@@ -92,8 +92,9 @@ class Terms:
 class Snapshot:
     """What a request is judged by: immutable, swapped whole on reload.
 
-    `public_url` has no trailing slash. `trusted_socket` says that peers on a Unix socket are trusted proxies, too.
-    `sign_ins` are the issuers at which people prove that a link is for them.
+    `public_url` has no trailing slash. `trusted_socket` says that peers on a Unix socket are trusted proxies, too,
+    and `drafts` that links take uploads by the IETF's draft beside those by tus. `sign_ins` are the issuers at which
+    people prove that a link is for them.
     """
 
     policy: Policy
@@ -106,6 +107,7 @@ class Snapshot:
     region: str = "us-east-1"
     branding: Branding = field(default_factory=Branding)
     sign_ins: tuple[IdentityRules, ...] = ()
+    drafts: bool = False
 
     def cors_of(self, bucket: str) -> tuple[Cors, ...]:
         """The cross-origin rules of a bucket of this name; of none there are none."""

@@ -33,7 +33,7 @@ async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> Non
     try:
         found = follow(plane, snapshot, terms, account)  # what steps 1 to 4 have found, if all it rests on stands
         if found is None:
-            request = account.request = parse(exchange.read_head(), snapshot.domains)  # 1
+            request = account.request = parse(exchange.read_head(), snapshot.domains, drafts=snapshot.drafts)  # 1
             if request.operation is Operation.PREFLIGHT:
                 await answer_preflight(plane, snapshot, request, exchange)
                 return

@@ -77,10 +77,11 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
             Reason.BAD_CONTENT_HASH,
             Reason.CHECKSUM_MISMATCH,
             Reason.OFFSET_MISMATCH,
+            Reason.LENGTH_MISMATCH,
             Reason.UPLOAD_UNFINISHED,
             Reason.INTERNAL,
         ),
-        "send_anew": (Reason.UPLOAD_UNKNOWN, Reason.UPLOAD_EXPIRED),
+        "send_anew": (Reason.UPLOAD_UNKNOWN, Reason.UPLOAD_EXPIRED, Reason.UPLOAD_COMPLETE),
         "other_type": (Reason.TYPE_NOT_ALLOWED,),
         "other_size": (Reason.TOO_LARGE, Reason.TOO_SMALL),
         "other_name": (

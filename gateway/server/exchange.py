@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import TracebackType
 from typing import Final
@@ -24,7 +24,7 @@ from gateway.core.request import RawRequest
 from gateway.server.connection import Connection
 from gateway.server.request import IncomingRequest
 from gateway.splice.pump import splice
-from gateway.wire.http.answer_head import answer_head, has_no_body
+from gateway.wire.http.answer_head import answer_head, has_no_body, interim_head
 from gateway.wire.replies import Reply
 
 Fields = tuple[tuple[str, str], ...]
@@ -398,6 +398,14 @@ class ClientExchange:
             with _ClientErrors(self):
                 self._connection.allow_body()
         self.continued = True
+
+    def inform(self, status: int, fields: Fields) -> None:
+        """Send an interim answer, if that is possible: not to a client of HTTP/1.0, which knows of none, and not to one
+        that does not take what it was sent before."""
+        if self._arrival.version < (1, 1) or self.started or self._connection.behind:
+            return
+        with suppress(ConnectionError):  # whoever waits for the client next finds that it has gone
+            self._connection.write(interim_head(status, fields))
 
     def gone(self) -> Refused:
         """What to raise when the connection is found lost."""

@@ -81,6 +81,8 @@ class DataSettings(Section):
     """What becomes of a signed request whose `Content-Type` is not among what it signs. S3 itself accepts it."""
     sts: bool = False
     """Whether `POST /sts` is answered at these listeners too, for holders of keys who cannot reach the other one."""
+    upload_drafts: bool = False
+    """Whether links take uploads by the IETF's draft of resumable uploads for HTTP, too, beside those by tus."""
     tls: TlsFiles | None = None
 
     @model_validator(mode="before")

@@ -31,6 +31,7 @@ from gateway.core.token import without_marks
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.http.target import decode, host_name, query_pairs
 from gateway.wire.links.tus import read_step
+from gateway.wire.links.upload_draft import read_draft_step
 from gateway.wire.s3.operations import IGNORED_PARAMS, VAIN_WHEN_EMPTY, Level, find_shape
 from gateway.wire.s3.request_headers import AUTH_HEADERS, EMPTY_CHECKSUMS, accept_headers, hoist_header
 from gateway.wire.sig.credentials import AUTH_PARAMS, auth_fields
@@ -81,8 +82,9 @@ def is_link_path(raw: RawRequest) -> bool:
     return raw.path == "/s" or raw.path.startswith("/s/")
 
 
-def parse(raw: RawRequest, domains: Sequence[str] = ()) -> ObjectRequest:
-    """Understand a request. `domains` are the names under which buckets are virtual hosts.
+def parse(raw: RawRequest, domains: Sequence[str] = (), *, drafts: bool = False) -> ObjectRequest:
+    """Understand a request. `domains` are the names under which buckets are virtual hosts; `drafts` says that links
+    take uploads by the IETF's draft, too.
 
     Raises:
         Refused: BAD_REQUEST, BAD_BUCKET_NAME, BAD_KEY, KEY_TOO_LONG, BAD_ARGUMENT, UNSUPPORTED_OPERATION,
@@ -90,7 +92,7 @@ def parse(raw: RawRequest, domains: Sequence[str] = ()) -> ObjectRequest:
     """
     hosted = _virtual_bucket(raw, domains)
     if hosted is None and is_link_path(raw):
-        return _parse_link(raw)
+        return _parse_link(raw, drafts=drafts)
     if hosted is not None:
         bucket, rest = hosted, raw.path[1:]
     else:
@@ -146,7 +148,7 @@ def _virtual_bucket(raw: RawRequest, domains: Sequence[str]) -> str | None:
     return host[: -len(max(found, key=len)) - 1]
 
 
-def _parse_link(raw: RawRequest) -> ObjectRequest:
+def _parse_link(raw: RawRequest, *, drafts: bool) -> ObjectRequest:
     if raw.method not in LINK_METHODS and raw.method not in _UPLOAD_METHODS:
         raise Refused(Reason.METHOD_NOT_ALLOWED, f"{raw.method} is not offered for a link")
     segment, slash, rest = raw.path.removeprefix("/s").removeprefix("/").partition("/")
@@ -155,14 +157,15 @@ def _parse_link(raw: RawRequest) -> ObjectRequest:
         return _preflight(raw, LinkPlace(token, None))
     path = check_key(decode(rest, Reason.BAD_KEY)) if slash else None
     pairs = query_pairs(raw.query)
-    step = read_step(raw, dict(pairs).get("upload"))
+    upload = dict(pairs).get("upload")
+    step = (read_draft_step(raw, upload) if drafts else None) or read_step(raw, upload)
     if step is not None:
         return _upload_step(raw, LinkPlace(token, path), step)
     operation = Operation.CREATE_SESSION if _asks_credentials(raw, path) else _link_operation(raw.method, path)
     params = {name: value for name, value in pairs if name in _LINK_PARAMS}
     if _says_chunked(raw):
         raise Refused(Reason.BAD_REQUEST, "aws-chunked framing on a link")
-    require_understood(raw, operation, step=False)
+    require_understood(raw, operation)
     headers = accept_headers(raw.headers, link=True)
     if operation is not Operation.GET_OBJECT:
         headers.pop("range", None)
@@ -203,7 +206,7 @@ def _with_its_body(**parts: Any) -> ObjectRequest:
 
 def _upload_step(raw: RawRequest, place: LinkPlace, step: UploadStep) -> ObjectRequest:
     """A step of a resumable upload. Nothing but the protocol's own headers has a meaning; metadata names the type."""
-    require_understood(raw, _STEPS[step.verb], step=True)
+    require_understood(raw, _STEPS[step.verb], step=step)
     accept_headers(raw.headers, link=True)  # for its refusals: a step has none of the others
     whole = step.verb is UploadVerb.CREATE
     return _with_its_body(
@@ -261,7 +264,7 @@ def _parse_s3(raw: RawRequest, bucket: str, rest: str, *, virtual_host: bool) ->
         operation = _COPIES[operation]
     elif any(name.startswith("x-amz-copy-source-") for name in headers):
         raise Refused(Reason.UNSUPPORTED_OPERATION, f"{operation} with what belongs to a copy")
-    require_understood(raw, operation, step=False)
+    require_understood(raw, operation)
     framing = _framing(raw)
     return _with_its_body(
         raw=raw,

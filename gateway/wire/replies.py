@@ -24,6 +24,7 @@ from gateway.core.request import BucketPlace, LinkPlace, ObjectRequest, RawReque
 from gateway.core.values import dataclass
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.links.tus import version_fields
+from gateway.wire.links.upload_draft import PROBLEM_TYPES, complete_field, draft_version, limit_field
 from gateway.wire.parse import LINK_METHODS, is_link_path
 from gateway.wire.s3.operations import Level, methods_of
 
@@ -83,16 +84,26 @@ def s3_error(
     )
 
 
-def problem(reason: Reason, request_id: str, *, headers: Fields = ()) -> Reply:
-    """A problem document with the members `reason` and `request_id` besides RFC 9457's own."""
+def problem(
+    reason: Reason,
+    request_id: str,
+    *,
+    headers: Fields = (),
+    kind: tuple[str, str] | None = None,
+    more: Mapping[str, int] | None = None,
+) -> Reply:
+    """A problem document with the members `reason` and `request_id` besides RFC 9457's own; `kind` are the type and the
+    title of a problem that has any, `more` are members of its own."""
     answer = TABLE[reason]
+    known, title = kind or ("about:blank", title_of(answer.link_status))
     members = {
-        "type": "about:blank",
-        "title": title_of(answer.link_status),
+        "type": known,
+        "title": title,
         "status": answer.link_status,
         "detail": answer.text,
         "reason": public_reason(reason).value,
         "request_id": request_id,
+        **(more or {}),
     }
     body = json.dumps(members, ensure_ascii=False).encode() + b"\n"
     return Reply(answer.link_status, (("Content-Type", "application/problem+json"), *LINK_HEADERS, *headers), body)
@@ -118,18 +129,24 @@ def refusal(
     allow: Sequence[str] | None = None,
     page: Callable[[Reason, str], WrittenPage] | None = None,
     challenge: str | None = None,
+    drafts: bool = False,
+    max_size: int | None = None,
 ) -> Reply:
     """The answer to a refused request, in the form its sender reads.
 
     `request` is None when it was refused while parsing, `raw` when not even that far. `allow` narrows the `Allow`
     field of a 405; `verdict` describes the limit that was hit; `page` makes the page for a person at a link;
-    `challenge` says what a 401 asks for, if not for a password.
+    `challenge` says what a 401 asks for, if not for a password;
+    `drafts` says that links take uploads by the IETF's draft, and `max_size` how large one may be.
     """
     reason = refused.reason
     link = isinstance(request.place, LinkPlace) if request is not None else raw is not None and is_link_path(raw)
     status = TABLE[reason].link_status if link else TABLE[reason].status
     headers = _later(status, refused.retry_after, verdict)
-    if link and raw is not None:
+    draft = draft_version(raw) if link and drafts and raw is not None else 0
+    if draft:
+        headers += _draft_fields(refused, draft, max_size)
+    elif link and raw is not None:
         headers += version_fields(raw, reason)
     if status == 405:
         headers += (("Allow", ", ".join(allow or _allowed(request, link=link))),)
@@ -144,12 +161,22 @@ def refusal(
         )
     else:
         asked = _ask_for(status, challenge or 'Basic realm="link", charset="UTF-8"')
-        reply = problem(reason, request_id, headers=headers + asked)
+        kind = PROBLEM_TYPES.get(reason) if draft else None
+        more = refused.members if draft else None
+        reply = problem(reason, request_id, headers=headers + asked, kind=kind, more=more)
     return reply.without_body() if raw is not None and raw.method == "HEAD" else reply
 
 
 def _ask_for(status: int, challenge: str) -> Fields:
     return (("WWW-Authenticate", challenge),) if status == 401 else ()
+
+
+def _draft_fields(refused: Refused, version: int, max_size: int | None) -> Fields:
+    """What a refusal by the draft carries: where the upload stands, or how large it may be."""
+    if refused.reason is Reason.TOO_LARGE:
+        return limit_field(version, max_size, None)
+    stands = refused.members.get("expected-offset")
+    return () if stands is None else (("Upload-Offset", str(stands)), complete_field(version, complete=False))
 
 
 def retry_after_field(seconds: float) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import Operation, RawRequest
+from gateway.core.request import Operation, RawRequest, UploadStep
 
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS: Final = ("x-http-method", "x-http-method-override", "x-method-override")
@@ -38,6 +38,20 @@ _STEP: Final = frozenset(
     }
 )
 """What a step may say of its upload."""
+
+_DRAFT_STEP: Final = frozenset(
+    {
+        "upload-complete",
+        "upload-defer-length",
+        "upload-draft-interop-version",
+        "upload-incomplete",
+        "upload-length",
+        "upload-metadata",
+        "upload-offset",
+    }
+)
+"""What a step of the IETF's draft may say: its own fields, and those of tus by which a client of both describes a
+file."""
 
 _UNFINISHED: Final = frozenset({("upload-complete", "?0"), ("upload-incomplete", "?1")})
 """Of the IETF's drafts of resumable uploads: more is to come."""
@@ -65,27 +79,29 @@ _OFFERED: Final[Mapping[Operation, frozenset[str]]] = {
 _CONTENT_RANGE: Final = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})", re.ASCII | re.IGNORECASE)
 
 
-def require_understood(raw: RawRequest, operation: Operation, *, step: bool) -> None:
-    """`step`: the request is one of the upload protocol, whose own headers were read elsewhere.
+def require_understood(raw: RawRequest, operation: Operation, *, step: UploadStep | None = None) -> None:
+    """`step`: the request is one of an upload protocol, whose own headers were read elsewhere.
 
     Raises:
         Refused: HEADER_NOT_OFFERED.
     """
     for name in _METHODS:
         meant = raw.header(name)
-        if meant is not None and meant.upper() != raw.method and not (step and _stands_in(raw, name)):
+        if meant is not None and meant.upper() != raw.method and not (step is not None and _stands_in(raw, name)):
             raise _not_offered(name)
     if raw.method in _READS:
         return
-    offered = frozenset() if step else _OFFERED.get(operation, frozenset())
+    offered = frozenset() if step is not None else _OFFERED.get(operation, frozenset())
     for name, value in raw.headers:
-        if (name in _CONDITIONS and name not in offered) or name in _ELSEWHERE or (name, value) in _UNFINISHED:
+        if (name in _CONDITIONS and name not in offered) or name in _ELSEWHERE:
+            raise _not_offered(name)
+        if (name, value) in _UNFINISHED and (step is None or not step.draft):
             raise _not_offered(name)
         if name == "content-range" and not _is_whole(raw, value):
             raise _not_offered(name)
         if name.startswith("upload-"):
             _require_known(raw, name, value, step=step)
-        if step and name == "content-encoding" and value.strip().lower() != "identity":
+        if step is not None and name == "content-encoding" and value.strip().lower() != "identity":
             raise _not_offered(name)
 
 
@@ -94,8 +110,10 @@ def _stands_in(raw: RawRequest, name: str) -> bool:
     return raw.method == "POST" and name == "x-http-method-override"
 
 
-def _require_known(raw: RawRequest, name: str, value: str, *, step: bool) -> None:
-    if step:
+def _require_known(raw: RawRequest, name: str, value: str, *, step: UploadStep | None) -> None:
+    if step is not None and step.draft:
+        known = name in _DRAFT_STEP
+    elif step is not None:
         known = name in _STEP or (name, value) in {("upload-complete", "?1"), ("upload-incomplete", "?0")}
     else:
         known = name not in _PIECE and (name != "upload-length" or value == raw.header("content-length"))

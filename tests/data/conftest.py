@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 
-from gateway.data.tus import append, concat, handler
+from gateway.data.tus import append, concat, handler, incoming
 from gateway.wire.s3 import multipart
 from tests.data.harness import APP, Rig, running
 from tests.data.parts_store import PartsStore
@@ -39,7 +39,7 @@ async def uploads() -> AsyncIterator[Rig]:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a thousand bytes, so that a small upload has many."""
-    for room in (handler, append):
+    for room in (handler, append, incoming):
         monkeypatch.setattr(room, "PART_SIZE", PART)
     monkeypatch.setattr(multipart, "_MIB", 1)
     monkeypatch.setattr(concat, "_LEAST", PART)

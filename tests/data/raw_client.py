@@ -12,13 +12,15 @@ __all__ = ["Got", "RawClient"]
 
 @dataclass
 class Got:
-    """One answer as it came. `whole` is false if the connection ended before the framing did, `reset` if by RST."""
+    """One answer as it came. `whole` is false if the connection ended before the framing did, `reset` if by RST.
+    `interim` are those that came before it, but for `100 Continue`."""
 
     status: int = 0
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
     whole: bool = False
     reset: bool = False
+    interim: list[Got] = field(default_factory=list)
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key == name.lower()), None)
@@ -102,10 +104,11 @@ class RawClient:
         return Got(int(status_line.split()[1]), [(name.lower(), value.strip()) for name, _, value in fields])
 
     async def answer(self, method: str = "GET") -> Got:
-        """The next answer, whole or as far as it came; `100 Continue` is skipped."""
-        got = await self.head()
-        while got.status == 100:
-            got = await self.head()
+        """The next answer, whole or as far as it came, with the interim ones before it."""
+        interim: list[Got] = []
+        while 100 <= (got := await self.head()).status < 200:
+            interim += [got] if got.status != 100 else []
+        got.interim = interim
         if method == "HEAD" or got.status in {0, 204, 304}:
             got.whole = got.status != 0
         elif got.header("transfer-encoding") == "chunked":

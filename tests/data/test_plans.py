@@ -254,9 +254,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     parse = serve.parse
 
-    def noting(raw: Any, domains: Any) -> Any:
+    def noting(raw: Any, domains: Any, **more: Any) -> Any:
         found.append(raw.path)
-        return parse(raw, domains)
+        return parse(raw, domains, **more)
 
     monkeypatch.setattr(serve, "parse", noting)
     return found

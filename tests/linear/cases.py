@@ -43,6 +43,7 @@ from gateway.wire.links.archive import Member, TarArchive, ZipArchive
 from gateway.wire.links.archive_names import MemberNames, note
 from gateway.wire.links.tus import is_resumable, override, read_step
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
+from gateway.wire.links.upload_draft import draft_version, read_draft_step
 from gateway.wire.links.visitor import visit_of
 from gateway.wire.parse import check_key, copy_source, is_link_path, parse
 from gateway.wire.s3 import batch_delete, documents, listing, multipart
@@ -578,7 +579,7 @@ def an_agent_of_almost_everything(n: int) -> Thunk:
 
     def run() -> None:
         visit_of(request)
-        require_understood(request, Operation.PUT_OBJECT, step=False)
+        require_understood(request, Operation.PUT_OBJECT)
 
     return run
 
@@ -687,6 +688,26 @@ def many_pairs_of_metadata(n: int) -> Thunk:
         is_resumable(request)
         override(request)
         read_step(request, None)
+
+    return run
+
+
+@case(
+    "wire.links.upload_draft:read_draft_step wire.links.upload_draft:draft_version wire.links.tus:description "
+    "wire.links.tus:file_name wire.links.tus:media_type",
+    50,
+)
+def a_disposition_of_almost_names(n: int) -> Thunk:
+    almost = "; filename*=UTF-8'' ;filename=" * n + '; filename="' + "a\\" * n
+    metadata = ",".join(f"k{number} AAAA" for number in range(n))
+    fields = (("upload-draft-interop-version", "6"), ("upload-complete", "?1"), ("content-type", "a/" + "b" * n))
+    request = raw(
+        "", *fields, ("content-disposition", almost), ("upload-metadata", metadata), path="/s/t", method="POST"
+    )
+
+    def run() -> None:
+        draft_version(request)
+        read_draft_step(request, None)
 
     return run
 
@@ -1110,7 +1131,9 @@ NOT_COUNTED = {
         wire.s3.documents:post_document
         wire.replies:page_reply wire.replies:xml_reply wire.replies:problem wire.replies:rate_fields wire.replies:refusal wire.replies:s3_error
         wire.replies:s3_ids wire.replies:store_error wire.links.tus:discovery_fields wire.links.tus:location
-        wire.links.tus:version_fields
+        wire.links.tus:version_fields wire.http.answer_head:interim_head wire.links.upload_draft:offered_fields
+        wire.links.upload_draft:complete_field wire.links.upload_draft:limit_field
+        wire.links.upload_draft:interim_fields
     """,
     _CONSTANT: """
         wire.s3.response_headers:asks_download wire.s3.digests:whole_sha256 wire.s3.digests:repr_digest

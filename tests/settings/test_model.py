@@ -193,7 +193,7 @@ PROXIES = "would let every caller choose its own address: name the networks of y
 DURATION = "is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"
 DATA_KEYS = (
     "allowed: connections_per_address, domains, listen, max_transfers, public_url, signatures, sts, tls, trusted, "
-    "unsigned_content_type"
+    "unsigned_content_type, upload_drafts"
 )
 SECTIONS = "allowed: control, data, deadlines, fail, log, mail, policies, records, sharing, state, trusted_proxies"
 DUTIES = "'all' is not allowed (allowed: approve, issue, operate, read, revoke, serve, share, sign)"

@@ -5,14 +5,18 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import Operation, RawRequest
+from gateway.core.request import Operation, RawRequest, UploadStep, UploadVerb
 from gateway.wire.understood import require_understood
 
 ID = "0" * 48
 
 
+TUS = UploadStep(verb=UploadVerb.APPEND)
+DRAFT = UploadStep(verb=UploadVerb.APPEND, draft=6)
+
+
 def ask(
-    method: str, *headers: tuple[str, str], operation: Operation = Operation.PUT_OBJECT, step: bool = False
+    method: str, *headers: tuple[str, str], operation: Operation = Operation.PUT_OBJECT, step: UploadStep | None = None
 ) -> bool:
     """Whether the request passes."""
     try:
@@ -51,8 +55,8 @@ def test_no_method_stands_for_another(name: str) -> None:
     for method in ("GET", "PUT", "POST"):
         assert not ask(method, (name, "DELETE"))
         assert ask(method, (name, method.lower()))
-    assert (name == "x-http-method-override") is ask("POST", (name, "PATCH"), step=True)
-    assert not ask("PATCH", (name, "DELETE"), step=True)
+    assert (name == "x-http-method-override") is ask("POST", (name, "PATCH"), step=TUS)
+    assert not ask("PATCH", (name, "DELETE"), step=TUS)
 
 
 CONDITIONS = ("if-match", "if-none-match", "if-unmodified-since", "if")
@@ -70,7 +74,7 @@ def test_a_condition_on_a_write_holds_or_refuses_it(operation: Operation) -> Non
     """None is passed over, since what it was to protect would be lost; HTTP has If-Modified-Since ignored."""
     passed = tuple(name for name in CONDITIONS if ask("PUT", (name, '"e"'), operation=operation))
     assert OFFERED.get(operation, ()) == passed
-    assert not any(ask("PATCH", (name, '"e"'), operation=operation, step=True) for name in CONDITIONS)
+    assert not any(ask("PATCH", (name, '"e"'), operation=operation, step=TUS) for name in CONDITIONS)
     assert all(ask("GET", (name, '"e"'), operation=operation) for name in CONDITIONS)
     assert ask("PUT", ("if-modified-since", "Fri, 02 Jan 2026 03:04:05 GMT"), operation=operation)
 
@@ -99,10 +103,31 @@ def test_a_condition_on_a_write_holds_or_refuses_it(operation: Operation) -> Non
 )
 def test_what_is_only_a_part_of_an_upload_is_known_as_one(header: tuple[str, str], plain: bool, step: bool) -> None:
     """A plain upload that says it is a piece is refused; a step may say what the protocol has, and no more."""
-    assert (plain, step) == (ask("PUT", header), ask("PATCH", header, step=True))
+    assert (plain, step) == (ask("PUT", header), ask("PATCH", header, step=TUS))
 
 
 def test_a_told_length_is_the_bodys() -> None:
     """Some clients say the length of a plain upload twice."""
     assert ask("PUT", ("upload-length", "5"), ("content-length", "5"))
     assert not ask("PUT", ("upload-length", "9"), ("content-length", "5"))
+
+
+@pytest.mark.parametrize(
+    ("header", "taken"),
+    [
+        (("upload-complete", "?0"), True),
+        (("upload-complete", "?1"), True),
+        (("upload-incomplete", "?1"), True),
+        (("upload-length", "5"), True),
+        (("upload-defer-length", "1"), True),
+        (("upload-checksum", "sha1 x"), False),
+        (("upload-concat", "partial"), False),
+        (("upload-key", "x"), False),
+        (("content-encoding", "gzip"), False),
+        (("if-match", "*"), False),
+        (("upload-unheard-of", "1"), False),
+    ],
+)
+def test_a_step_of_the_draft_has_the_drafts_own(header: tuple[str, str], taken: bool) -> None:
+    """That more is to come is for a step of the draft to say, and for no other; what is of tus alone is refused."""
+    assert taken is ask("PATCH", header, step=DRAFT)

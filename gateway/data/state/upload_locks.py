@@ -5,7 +5,7 @@ Refuses to own what is written, and any counter of its own: replicas meet in the
 Laws: of two requests at once, one is refused. Here that is exact; between replicas it is a bucket of the limit store
 (GCRA) that holds less than two takings: it drains by itself within five seconds when its holder dies, and is emptied
 when the holder ends. A holder whose client has fallen silent makes room for a newcomer, who is most likely the same
-client on a new connection.
+client on a new connection. Where the protocol says that a client never sends two at once, it makes room at once.
 """
 
 from __future__ import annotations
@@ -54,23 +54,23 @@ class UploadLocks:
         self._holders: dict[str, _Holder] = {}
         self._monotonic = monotonic
 
-    async def enter(self, name: str, permit: Permit) -> None:
-        """Become the holder.
+    async def enter(self, name: str, permit: Permit, *, at_once: bool = False) -> None:
+        """Become the holder; `at_once` in place of one whose client is not silent either.
 
         Raises:
             Refused: UPLOAD_BUSY.
         """
-        await self.make_room(name)
+        await self.make_room(name, at_once=at_once)
         if name in self._holders:
             raise Refused(Reason.UPLOAD_BUSY, "another request writes to this upload")
         self._holders[name] = _Holder(permit)
 
-    async def make_room(self, name: str) -> None:
-        """Cut a holder whose client has fallen silent, and wait until what came of it is stored."""
+    async def make_room(self, name: str, *, at_once: bool = False) -> None:
+        """Cut a holder whose client has fallen silent, or any, and wait until what came of it is stored."""
         known = self._holders.get(name)
-        if known is None or not known.silent(self._monotonic()):
+        if known is None or not (at_once or known.silent(self._monotonic())):
             return
-        known.permit.cut(Reason.CLIENT_TOO_SLOW)
+        known.permit.cut(Reason.CLIENT_GONE if at_once else Reason.CLIENT_TOO_SLOW)
         with suppress(TimeoutError):
             async with asyncio.timeout(_PARTING):
                 await known.ended.wait()
@@ -81,17 +81,25 @@ class UploadLocks:
 
 @asynccontextmanager
 async def lock_upload(
-    locks: UploadLocks, limits: LimitStore, clock: Callable[[], float], permit: Permit, name: str, *, closed: bool
+    locks: UploadLocks,
+    limits: LimitStore,
+    clock: Callable[[], float],
+    permit: Permit,
+    name: str,
+    *,
+    closed: bool,
+    at_once: bool = False,
 ) -> AsyncIterator[None]:
     """Hold `name` for the length of the block, here and among the replicas that share `limits`.
 
-    `closed` is the limit store's posture: whether no lock is given while it cannot answer.
+    `closed` is the limit store's posture: whether no lock is given while it cannot answer. `at_once` is as for
+    `UploadLocks.enter`.
 
     Raises:
         Refused: UPLOAD_BUSY while another request does.
         DependencyDown: the limit store cannot answer and its posture is closed.
     """
-    await locks.enter(name, permit)
+    await locks.enter(name, permit, at_once=at_once)
     try:
         shared = _SharedLock(limits, clock, name, closed=closed)
         await shared.begin()

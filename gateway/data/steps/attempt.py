@@ -41,7 +41,7 @@ async def read_call(  # noqa: PLR0917 (what is known so far, and time and chance
     """
     if isinstance(resolved, ResolvedLink):
         # Only its grant says which bucket's rules a link's answers follow, a refusal's too.
-        exchange.extra = actual_headers(snapshot.cors_of(resolved.scope.bucket), request.raw)
+        exchange.extra = actual_headers(snapshot.cors_of(resolved.scope.bucket), request.raw, drafts=snapshot.drafts)
         return await read_link_call(request, resolved, exchange, now, entropy)
     form = resolved.form
     if form is not None:

@@ -37,5 +37,5 @@ async def answer_preflight(
             raise Refused(Reason.UNKNOWN_TOKEN, "the text is no token") from None
         found = await find_link(plane, TokenPresented(token, place), exchange.peer, plane.clock())
         bucket, own = found.scope.bucket, LINK_HEADERS
-    fields = preflight_headers(snapshot.cors_of(bucket), request.raw)
+    fields = preflight_headers(snapshot.cors_of(bucket), request.raw, drafts=snapshot.drafts)
     await exchange.send(Reply(200, (*fields, *own)))

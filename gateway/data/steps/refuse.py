@@ -64,6 +64,8 @@ def _reply(plane: DataPlane, exchange: ClientExchange, account: Account, refused
         allow=allow,
         page=page,
         challenge=challenge,
+        drafts=plane.snapshot.drafts,
+        max_size=_largest(account),
     )
 
 
@@ -71,6 +73,13 @@ def _asks(plane: DataPlane, grant: Grant, exchange: ClientExchange) -> Asks | No
     """How a link with holders asks who somebody is."""
     issuers = tuple(rules.sign_in.label for rules in plane.snapshot.sign_ins if rules.sign_in is not None)
     return None if grant.holders is None else Asks(str(grant.holders.by), exchange.asked_of, issuers)
+
+
+def _largest(account: Account) -> int | None:
+    """How large what is sent may be, as far as that is known by now."""
+    if account.permit is not None:
+        return account.permit.largest
+    return None if account.grant is None else account.grant.max_size
 
 
 def _methods(grant: Grant) -> list[str] | None:

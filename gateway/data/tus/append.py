@@ -138,7 +138,8 @@ async def _yield_one(body: bytes) -> AsyncIterator[bytes]:
 @dataclass(slots=True)
 class Progress:
     """An upload as the store holds it now. `standing` raises when the right to write has ended. With a `clock`, in
-    seconds since the epoch, it is kept when the object appeared, and which."""
+    seconds since the epoch, it is kept when the object appeared, and which. `told` hears of each part that is stored.
+    `etag` is the object's, where it appeared just now."""
 
     store: TusStore
     state: UploadState
@@ -146,6 +147,8 @@ class Progress:
     only_new: bool
     standing: Callable[[], Awaitable[None]]
     clock: Callable[[], float] | None = None
+    told: Callable[[int], None] | None = None
+    etag: str = ""
 
     @property
     def stored(self) -> int:
@@ -232,6 +235,8 @@ class Progress:
         arriving.forget()
         if whole:
             await self._finish(etag)
+        elif self.told is not None:
+            self.told(self.offset)
 
     async def _to_tail(self, arriving: Arriving, count: int) -> None:
         """Put `count` more bytes behind the tail's rest."""
@@ -306,7 +311,7 @@ class Progress:
 
     async def _finish(self, etag: str) -> None:
         """Write down that the object is there, for a client that did not get the answer."""
-        self.state = replace(self.state, done=True, tail_at=0, tail=0)
+        self.state, self.etag = replace(self.state, done=True, tail_at=0, tail=0), etag
         if self.clock is not None:
             self.state = replace(self.state, done_at=self.clock(), etag=etag)
         with suppress(Refused, UpstreamFailed):  # the object is there: that is the answer, whatever is written down

@@ -1,42 +1,45 @@
-"""Owns the steps of a resumable upload through a link (tus 1.0.0): discover, create, append, head, terminate.
+"""Owns the steps of a resumable upload through a link: discover, create, append, head, terminate; by tus 1.0.0, and
+where that is set by the IETF's draft.
 
-Refuses to own headers (`gateway.wire.links.tus`), bytes (`gateway.data.tus.append`) and the store
-(`gateway.data.tus.store`).
+Refuses to own headers (`gateway.wire.links`), answers (`gateway.data.tus.answers`), bytes (`gateway.data.tus.append`)
+and the store (`gateway.data.tus.store`).
 
 Laws: a step is decided on like an upload of the same object, by the one authorisation function, each time anew. An
 upload belongs to one link and one object. Its creation is the one use it takes; of an upload that comes in pieces, the
-creation of the final one, while the pieces only need that there is a use to take. An address that was never given, or
-whose upload has ended, is 404; one that expired is 410.
+creation of the final one, while the pieces only need that there is a use to take. By the draft an upload is known from
+before its first byte, and ends when its client says so, whatever length it has named. An address that was never given,
+or whose upload has ended, is 404; one that expired is 410.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.request import UploadVerb
+from gateway.core.request import UploadStep, UploadVerb
 from gateway.data.body import meter
 from gateway.data.call import LinkCall
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
 from gateway.data.state.upload_locks import lock_upload
-from gateway.data.tus.append import Arriving, Progress, verify_checksum
+from gateway.data.tus.answers import Answers, DraftAnswers, TusAnswers, discovery
+from gateway.data.tus.append import Arriving, Progress
 from gateway.data.tus.concat import Pieces
+from gateway.data.tus.incoming import Incoming
 from gateway.data.tus.loading import Loading
 from gateway.data.tus.parked import park, unpark
 from gateway.data.tus.store import TusStore
-from gateway.data.tus.wanted import Wanted, bound
+from gateway.data.tus.wanted import Wanted
 from gateway.data.uploads.file_types import check_declared
 from gateway.data.uploads.free_names import HeldName, hold_free_name
-from gateway.data.uploads.undo import remove_own
-from gateway.wire.links.tus import RESUMABLE, discovery_fields, expires_field, location
-from gateway.wire.links.tus_state import HEAD_BYTES, UPLOAD_SECONDS, UploadState
-from gateway.wire.replies import LINK_HEADERS, Reply
+from gateway.data.uploads.undo import note_undo, remove_own
+from gateway.wire.links.tus import location
+from gateway.wire.links.tus_state import UPLOAD_SECONDS, UploadState
+from gateway.wire.replies import Reply
 from gateway.wire.s3.calls import require_kept
 from gateway.wire.s3.multipart import PART_SIZE, part_size
 
@@ -46,21 +49,20 @@ _RENEWED: Final = 3600.0
 _ENDS_IT: Final = frozenset({Reason.OBJECT_EXISTS, Reason.TYPE_NOT_ALLOWED})
 """What no later request can mend: the upload is thrown away."""
 
-_COMMON: Final = (RESUMABLE, *LINK_HEADERS)
-
 
 async def answer_step(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     """The answer to one step.
 
     Raises:
-        Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED, UPLOAD_BUSY, OFFSET_MISMATCH, CHECKSUM_MISMATCH, TOO_LARGE,
-            OBJECT_EXISTS, NOT_ALLOWED for ending what is finished; and what the body was refused for.
+        Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED, UPLOAD_BUSY, UPLOAD_COMPLETE, OFFSET_MISMATCH, LENGTH_MISMATCH,
+            CHECKSUM_MISMATCH, TOO_LARGE, OBJECT_EXISTS, NOT_ALLOWED for ending what is finished; and what the body was
+            refused for.
         UpstreamFailed: as `Upstream.open`.
     """
     work = _Step(plane, snapshot, call, permit)
     match work.verb:
         case UploadVerb.DISCOVER:
-            return Reply(204, (*discovery_fields(permit.largest), *LINK_HEADERS))
+            return discovery(snapshot, permit)
         case UploadVerb.CREATE:
             return await work.create()
         case UploadVerb.APPEND:
@@ -90,6 +92,9 @@ class _Step:
         self._place = call.place
         self._name = f"{grant.id}/{self._upload}"
         self._store = self._store_of(self._upload)
+        self._draft = DraftAnswers(snapshot, call, permit, step) if step.draft else None
+        self._answers: Answers = self._draft or TusAnswers()
+        self._body = Incoming(permit, call.request, step, self._kept_in)
         self._wanted = Wanted(plane, permit, grant)
         self._loading = Loading(plane, permit, grant)
 
@@ -115,7 +120,7 @@ class _Step:
         step, grant, sent = self._step, self._grant, self._permit.attempt.key
         pieces = await self._load_pieces()
         length = pieces.size if pieces is not None else step.length
-        self._require_size(0, length)
+        self._body.require_size(0, length)
         await self._wanted.require_room(length, joined=pieces is not None)
         if step.partial:
             self._store.set_aside()
@@ -128,19 +133,37 @@ class _Step:
             await self._settle_name()
         await self._store.sweep(self._permit.attempt.now)
         progress = self._loading.begun(self._store, self._new_state(sent, length))
-        with self._kept_in.hold(self._buffered):
+        if self._draft is not None:
+            await self._create_known(progress, self._draft)
+            return self._created(progress)
+        with self._kept_in.hold(self._body.buffered):
             await shield(self._begin(progress, pieces))
         self._permit.consumed = True
         self._permit.accepted = 0 if step.partial else progress.offset
         return self._created(progress)
 
+    async def _create_known(self, progress: Progress, draft: DraftAnswers) -> None:
+        """Begin an upload of which the client knows before its bytes come, so that it goes on if they break off."""
+        try:
+            await shield(self._open(progress))
+        except (Refused, UpstreamFailed):
+            await self._abandon(progress)
+            raise
+        self._permit.consumed = True
+        async with self._lock():
+            draft.begun(progress, self._address())
+            if self._request.has_body or progress.complete:
+                await self._receive_draft(progress, draft)
+
     def _created(self, progress: Progress) -> Reply:
+        return self._answers.created(progress, self._address())
+
+    def _address(self) -> str:
         grant = self._grant
         public, path = urlsplit(self._snapshot.public_url).path.rstrip("/"), self._place.path
         if path is not None and not grant.intake.blind:
             path = path.rpartition("/")[0] + "/" + self._permit.attempt.key.rpartition("/")[2]
-        address = location(public, self._place.token_text, path and path.lstrip("/"), self._upload)
-        return Reply(201, (("Location", address), *self._progress_fields(progress), *_COMMON))
+        return location(public, self._place.token_text, path and path.lstrip("/"), self._upload)
 
     async def _settle_name(self) -> None:
         """See to it that the object's name is free, by giving it another one if the link wants that: it is held until
@@ -168,7 +191,8 @@ class _Step:
             at=attempt.now,
             expires_at=self._ends,
             planned=length,
-            length=length,
+            length=None if step.more else length,
+            declared=length if step.draft else None,
             metadata=step.metadata,
             concat=step.concat,
             content_type=step.content_type,
@@ -177,32 +201,51 @@ class _Step:
 
     def _lock(self) -> AbstractAsyncContextManager[None]:
         """The right to be the only one who writes to this upload."""
-        plane, closed = self._plane, self._snapshot.posture.limits == "closed"
-        return lock_upload(plane.upload_locks, plane.limits, plane.clock, self._permit, self._name, closed=closed)
+        plane, closed, at_once = self._plane, self._snapshot.posture.limits == "closed", self._draft is not None
+        return lock_upload(
+            plane.upload_locks, plane.limits, plane.clock, self._permit, self._name, closed=closed, at_once=at_once
+        )
 
     async def append(self) -> Reply:
         async with self._lock():
             progress = await self._loading.own(self._store)
             step, state = self._step, progress.state
-            if step.verb is UploadVerb.APPEND and state.concat not in {"", "partial"}:
-                raise Refused(Reason.NOT_ALLOWED, "a final upload has no bytes of its own")
+            if state.concat not in ({""} if step.draft else {"", "partial"}):
+                raise Refused(Reason.NOT_ALLOWED, "the bytes of an upload in pieces are its pieces' own, by tus")
             if step.offset != progress.offset:
-                raise Refused(Reason.OFFSET_MISMATCH, f"the upload stands at {progress.offset}")
-            if step.length is not None and state.length not in {None, step.length}:
-                raise Refused(Reason.BAD_ARGUMENT, "the length of an upload does not change")
-            self._require_size(progress.offset, state.length if step.length is None else step.length)
+                members = {"expected-offset": progress.offset, "provided-offset": step.offset or 0}
+                raise Refused(Reason.OFFSET_MISMATCH, f"the upload stands at {progress.offset}", members=members)
+            if self._draft is not None and state.done:
+                raise Refused(Reason.UPLOAD_COMPLETE, "the upload is an object by now")
+            if step.length is not None and state.known not in {None, step.length}:
+                reason = Reason.BAD_ARGUMENT if self._draft is None else Reason.LENGTH_MISMATCH
+                raise Refused(reason, "the length of an upload does not change")
+            self._body.require_size(progress.offset, state.known if step.length is None else step.length)
             if not state.done:
-                await shield(self._note_changes(progress, step.length))
+                await shield(self._note_changes(progress, step))
             if not state.done:
-                await self._receive(progress)
-        return Reply(204, (*self._progress_fields(progress), *_COMMON))
+                await (self._receive(progress) if self._draft is None else self._receive_draft(progress, self._draft))
+        return self._answers.appended(progress)
+
+    async def _receive_draft(self, progress: Progress, draft: DraftAnswers) -> None:
+        """As `_receive`; and what its client calls complete is, though only its end has told how long it is."""
+        progress.told = draft.stored
+        await self._receive(progress)
+        if not self._step.more and progress.state.length is None:
+            if progress.state.known not in {None, progress.offset}:
+                raise Refused(Reason.LENGTH_MISMATCH, "the body ended before the length that was named")
+            progress.state = replace(progress.state, length=progress.offset)
+            await self._receive(progress, Arriving.of(b""))
+        if progress.state.done:
+            etag = progress.etag or None
+            draft.undo = await note_undo(self._plane, self._permit, self._request, progress.offset, etag)
 
     async def _receive(self, progress: Progress, body: Arriving | None = None) -> None:
         """Append the request's body, or this one; what of it was stored is what the link has received."""
         before = progress.offset
         try:
             await self._wanted.check_whole(progress)
-            with self._kept_in.hold(self._buffered):
+            with self._kept_in.hold(self._body.buffered):
                 await shield(progress.append(body or await self._read_body(progress)))
         except Refused as refused:
             if refused.reason in _ENDS_IT and not progress.state.partial:
@@ -215,25 +258,29 @@ class _Step:
         if progress.state.done and not progress.state.partial:
             await self._release_name()
 
+    async def _read_body(self, progress: Progress) -> Arriving:
+        source = meter(self._plane, self._permit, self._permit.exchange.body(), self._body.declared)
+        return await self._body.arrange(await self._wanted.check(progress, source), progress)
+
     async def _give_up(self, progress: Progress, stored: int) -> None:
         """Throw an upload away, and give back all that it has taken; so many bytes were counted as stored of it."""
         await progress.give_up()
         await self._release_name()
+        self._permit.consumed = False
         await self._wanted.give_back(self._upload, stored)
 
     async def head(self) -> Reply:
-        await self._plane.upload_locks.make_room(self._name)
-        progress = await self._loading.own(self._store)
-        if progress.complete and not progress.state.done:
-            # The request with the last byte was lost before the object appeared: a client would not send it again.
-            async with self._lock():
-                progress = await self._loading.own(self._store)
+        if self._draft is None:
+            await self._plane.upload_locks.make_room(self._name)
+            progress = await self._loading.own(self._store)
+            if progress.state.done or not progress.complete:
+                return self._answers.told(progress)
+        async with self._lock():  # by the draft, a client may count on what it is told
+            progress = await self._loading.own(self._store)
+            if progress.complete and not progress.state.done:
+                # The request with the last byte was lost before the object appeared: a client would not send it again.
                 await self._receive(progress, Arriving.of(b""))
-        state = progress.state
-        length = ("Upload-Defer-Length", "1") if state.length is None else ("Upload-Length", str(state.length))
-        said = (("Upload-Metadata", state.metadata), ("Upload-Concat", state.concat))
-        given = tuple(pair for pair in said if pair[1])
-        return Reply(200, (length, *given, *self._progress_fields(progress), *_COMMON))
+        return self._answers.told(progress)
 
     async def terminate(self) -> Reply:
         async with self._lock():
@@ -245,7 +292,7 @@ class _Step:
                 await self._unpark(progress)
             else:
                 await shield(self._give_up(progress, progress.offset))
-        return Reply(204, _COMMON)
+        return self._answers.ended()
 
     # what the steps share
 
@@ -268,17 +315,13 @@ class _Step:
         length = progress.state.planned
         try:
             await self._wanted.check_whole(progress) if pieces is None else None
-            if pieces is None and length is not None and length > part_size(1, length=length, least=PART_SIZE):
-                progress.state = replace(progress.state, parts_id=await self._store.begin())
-            await self._store.save(progress.state)
+            await self._open(progress, in_parts=pieces is None)
             if pieces is not None and length:
                 await pieces.join(progress, self._kept_in)
             elif self._request.has_body or length == 0:
                 await progress.append(await self._read_body(progress))
         except (Refused, UpstreamFailed):
-            await progress.give_up()
-            if not progress.state.partial:
-                await self._release_name()
+            await self._abandon(progress)
             raise
         if progress.state.done and not progress.state.partial:
             await self._release_name()
@@ -286,84 +329,40 @@ class _Step:
             await pieces.drop()
             await self._unpark(*pieces.found)
 
+    async def _abandon(self, progress: Progress) -> None:
+        """Leave nothing of an upload that nobody knows of."""
+        await progress.give_up()
+        if not progress.state.partial:
+            await self._release_name()
+
+    async def _open(self, progress: Progress, *, in_parts: bool = True) -> None:
+        """Write an upload down, with the store's own if it will have parts."""
+        length = progress.state.planned
+        if in_parts and length is not None and length > part_size(1, length=length, least=PART_SIZE):
+            progress.state = replace(progress.state, parts_id=await self._store.begin())
+        await self._store.save(progress.state)
+
     async def _unpark(self, *pieces: Progress) -> None:
         sizes = [piece.state.planned for piece in pieces]
         await unpark(self._plane, self._grant, self._permit.largest, sizes)
 
-    async def _note_changes(self, progress: Progress, length: int | None) -> None:
+    async def _note_changes(self, progress: Progress, step: UploadStep) -> None:
         """Keep what is new of an upload before it goes on: its length once it is said, a later end once an hour."""
-        state = progress.state
-        if state.length is None and length is not None:
-            if length < progress.offset:
-                raise Refused(Reason.BAD_ARGUMENT, "the upload is longer than that already")
+        state, length = progress.state, step.length
+        if state.known is None and length is not None and length < progress.offset:
+            raise Refused(Reason.BAD_ARGUMENT, "the upload is longer than that already")
+        if step.draft:
+            state = replace(state, declared=state.known if length is None else length)
+        elif state.length is None and length is not None:
             state = replace(state, length=length)
         if self._ends - state.expires_at >= _RENEWED:
             state = replace(state, expires_at=self._ends)
-        if state is not progress.state:
+        if state != progress.state:
             await self._store.save(state, self._store.tail(0, state.tail))
-            progress.state = state
+        progress.state = replace(state, length=None if step.more else length) if step.draft else state
 
     @property
     def _ends(self) -> float:
         """When an upload that goes on now expires: after a day, and not later than its link."""
         ends = self._permit.attempt.now + UPLOAD_SECONDS
         return ends if self._grant.expires_at is None else min(ends, self._grant.expires_at)
-
-    def _require_size(self, offset: int, length: int | None) -> None:
-        """Raises Refused TOO_LARGE for an upload that would not be allowed whole, or a body that is longer than it."""
-        most = self._permit.largest
-        if length is not None and most is not None and length > most:
-            raise Refused(Reason.TOO_LARGE, f"an upload of {length} bytes is above the allowed {most}")
-        room = length if length is not None else most
-        if room is not None and (self._declared or 0) > room - offset:
-            raise Refused(Reason.TOO_LARGE, "the body is longer than what is left of the upload")
-
-    @property
-    def _declared(self) -> int | None:
-        text = self._request.raw.header("content-length")
-        return int(text) if text is not None else None if self._request.has_body else 0
-
-    @property
-    def _buffered(self) -> int:
-        """Bytes of memory for a body that is buffered until its checksum is known."""
-        small = self._declared is None or self._declared <= PART_SIZE
-        return PART_SIZE if small and self._step.checksum is not None else 0
-
-    async def _read_body(self, progress: Progress) -> Arriving:
-        """The request's body. With a checksum, a small one is here whole and checked, a large one checked on its way.
-
-        Raises:
-            Refused: CHECKSUM_MISMATCH, MISSING_LENGTH for a large body with a checksum and without a length.
-        """
-        declared, checksum = self._declared, self._step.checksum
-        most = self._permit.largest
-        room = progress.state.length if progress.state.length is not None else most
-        source = meter(self._plane, self._permit, self._permit.exchange.body(), declared)
-        source = await self._wanted.check(progress, source)
-        if room is not None:
-            source = bound(source, room - progress.offset)
-        reserve = self._kept_in
-        if checksum is None:
-            return Arriving(source, declared, reserve)
-        source = verify_checksum(source, checksum)
-        if declared is not None and declared > PART_SIZE:
-            if declared + progress.offset - progress.stored > self._permit.route.backend.single_put_limit - HEAD_BYTES:
-                raise Refused(Reason.TOO_LARGE, "a body with a checksum is above what the store takes at once")
-            return Arriving(source, declared, reserve, staged=True)
-        return Arriving.of(await self._read_checked(source))
-
-    async def _read_checked(self, source: AsyncIterator[bytes]) -> bytes:
-        small = bytearray()
-        async for chunk in source:
-            small += chunk
-            if len(small) > PART_SIZE:
-                raise Refused(Reason.MISSING_LENGTH, "a large body with a checksum needs a Content-Length")
-        return bytes(small)
-
-    def _progress_fields(self, progress: Progress) -> tuple[tuple[str, str], ...]:
-        fields = (("Upload-Offset", str(progress.offset)),)
-        return (
-            fields
-            if progress.state.done and not progress.state.partial
-            else (*fields, expires_field(progress.state.expires_at))
-        )

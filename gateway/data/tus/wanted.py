@@ -21,7 +21,7 @@ from gateway.data.tus.append import Progress
 from gateway.data.uploads.file_types import HEAD_BYTES, check_bytes, checked
 from gateway.wire.links.tus_state import lease_key
 
-__all__ = ["Wanted", "bound"]
+__all__ = ["Wanted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +95,3 @@ class Wanted:
         """What has come so far of a file that is short of a KiB: no part holds any of it."""
         async with aclosing(progress.store.tail(0, progress.offset)) as tail:
             return b"".join([chunk async for chunk in tail])
-
-
-async def bound(source: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
-    """The same bytes. Raises Refused TOO_LARGE for more than there is room for."""
-    async for chunk in source:
-        room -= len(chunk)
-        if room < 0:
-            raise Refused(Reason.TOO_LARGE, "the body is longer than what is left of the upload")
-        yield chunk

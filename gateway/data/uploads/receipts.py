@@ -16,7 +16,7 @@ from typing import Any
 from gateway.core.reasons import TABLE, Reason, public_reason
 from gateway.core.request import RawRequest
 from gateway.core.values import dataclass
-from gateway.data.plane import Snapshot
+from gateway.pages.branding import Branding
 from gateway.pages.languages import SOURCE, languages
 from gateway.pages.links import FileFailed, FileReceived, receipt_page
 from gateway.pages.render import look_for
@@ -56,7 +56,7 @@ class NotReceived:
 
 
 def receipt(
-    snapshot: Snapshot, raw: RawRequest, stored: Sequence[Received], failed: Sequence[NotReceived], request_id: str
+    branding: Branding, raw: RawRequest, stored: Sequence[Received], failed: Sequence[NotReceived], request_id: str
 ) -> Reply:
     """A page, a document, or a line for each file, as they asked for."""
     status = TABLE[failed[0].reason].link_status if failed else 201
@@ -69,7 +69,7 @@ def receipt(
     accept = raw.header("accept")
     if prefers_html(accept):
         page = receipt_page(
-            look_for(snapshot.branding, raw.header("accept-language")),
+            look_for(branding, raw.header("accept-language")),
             stored=[FileReceived(one.name, one.size, one.sha256, one.undo) for one in stored],
             failed=[FileFailed(one.name, public_reason(one.reason)) for one in failed],
             request_id=request_id,

@@ -60,7 +60,7 @@ async def receive_file(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
         UpstreamFailed: the store is away or broken.
     """
     stored = await _store(plane, snapshot, call, permit, put)
-    return receipt(snapshot, call.request.raw, [stored], [], permit.exchange.request_id)
+    return receipt(snapshot.branding, call.request.raw, [stored], [], permit.exchange.request_id)
 
 
 async def receive_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit, put: Put) -> Reply:
@@ -81,7 +81,7 @@ async def receive_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
         raise Refused(work.failed[0].reason, "the form's only file")
     if work.failed:
         permit.store_error = work.failed[0].reason
-    return receipt(snapshot, call.request.raw, work.stored, work.failed, permit.exchange.request_id)
+    return receipt(snapshot.branding, call.request.raw, work.stored, work.failed, permit.exchange.request_id)
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Final
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_INTERIM: Final = {104: "HTTP/1.1 104 Upload Resumption Supported\r\n"}
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _NO_LENGTH: Final = frozenset({204, 304})
@@ -26,6 +27,11 @@ _POLICY: Final = "Content-Security-Policy"
 _MADE: Final[dict[int, tuple[object, object, str]]] = {}
 """What was made of the very same fields: of one object they are one object, and the look costs less than comparing."""
 _MOST_MADE: Final = 2048
+
+
+def interim_head(status: int, fields: Collection[tuple[str, str]]) -> bytes:
+    """An interim answer, which is a head alone (RFC 9110, 15.2). Raises ValueError as `answer_head`."""
+    return f"{_INTERIM[status]}{_lines(fields)}\r\n".encode("utf-8", "surrogateescape")
 
 
 def has_no_body(method: str, status: int) -> bool:

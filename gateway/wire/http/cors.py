@@ -16,6 +16,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.route import Cors
 from gateway.wire.links.tus import ASKED, EXPOSED, is_resumable
+from gateway.wire.links.upload_draft import DRAFT_ASKED, DRAFT_EXPOSED, draft_version
 
 Fields = tuple[tuple[str, str], ...]
 _ORIGIN: Final = re.compile(r"[\x21-\x7e]{1,512}", re.ASCII)
@@ -23,8 +24,9 @@ _NAMES: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, -]{0,2048}", re.ASCII)
 _VARY: Final = ("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
 
 
-def preflight_headers(rules: Sequence[Cors], raw: RawRequest) -> Fields:
-    """The headers of a 200 to a preflight: of the first rule that covers origin, method and every header.
+def preflight_headers(rules: Sequence[Cors], raw: RawRequest, *, drafts: bool = False) -> Fields:
+    """The headers of a 200 to a preflight: of the first rule that covers origin, method and every header. `drafts` says
+    that links take uploads by the IETF's draft, too.
 
     Raises:
         Refused: BAD_REQUEST without an origin or method to ask for; NOT_ALLOWED when no rule covers it.
@@ -36,9 +38,9 @@ def preflight_headers(rules: Sequence[Cors], raw: RawRequest) -> Fields:
             Reason.BAD_REQUEST, "a preflight has an Origin, an Access-Control-Request-Method and header names"
         )
     wanted = [text.strip().lower() for text in asked.split(",") if text.strip()]
-    uploading = raw.path.startswith("/s/")
+    known = (ASKED | DRAFT_ASKED if drafts else ASKED) if raw.path.startswith("/s/") else frozenset()
     for rule in rules:
-        if _allows(rule, origin, method) and all(_header_covered(rule, name, uploading) for name in wanted):
+        if _allows(rule, origin, method) and all(_header_covered(rule, name, known) for name in wanted):
             fields: Fields = (_allowed_origin(rule, origin), ("Access-Control-Allow-Methods", ", ".join(rule.methods)))
             if wanted:
                 fields += (("Access-Control-Allow-Headers", ", ".join(wanted)),)
@@ -46,7 +48,7 @@ def preflight_headers(rules: Sequence[Cors], raw: RawRequest) -> Fields:
     raise Refused(Reason.NOT_ALLOWED, "no cross-origin rule of the bucket covers the preflight")
 
 
-def actual_headers(rules: Sequence[Cors], raw: RawRequest) -> Fields:
+def actual_headers(rules: Sequence[Cors], raw: RawRequest, *, drafts: bool = False) -> Fields:
     """What to add to any answer, refusals included: nothing for a bucket without rules or a request without origin."""
     if not rules:
         return ()
@@ -57,7 +59,7 @@ def actual_headers(rules: Sequence[Cors], raw: RawRequest) -> Fields:
     for rule in rules:
         if _allows(rule, origin, raw.method):
             fields: Fields = (_allowed_origin(rule, origin), vary)
-            expose = dict.fromkeys((*rule.expose, *EXPOSED) if _uploads(raw) else rule.expose)
+            expose = dict.fromkeys((*rule.expose, *_exposed(raw, drafts=drafts)))
             return (*fields, ("Access-Control-Expose-Headers", ", ".join(expose))) if expose else fields
     return (vary,)
 
@@ -70,13 +72,17 @@ def _allows(rule: Cors, origin: str, method: str) -> bool:
     )
 
 
-def _uploads(raw: RawRequest) -> bool:
-    """Whether the answer is the upload protocol's, whose clients cannot go on without its headers."""
-    return raw.path.startswith("/s/") and (is_resumable(raw) or raw.method == "OPTIONS")
+def _exposed(raw: RawRequest, *, drafts: bool) -> tuple[str, ...]:
+    """The headers of an answer that is an upload protocol's, whose clients cannot go on without them."""
+    if not raw.path.startswith("/s/"):
+        return ()
+    if drafts and (draft_version(raw) or raw.method == "OPTIONS"):
+        return (*EXPOSED, *DRAFT_EXPOSED)
+    return EXPOSED if is_resumable(raw) or raw.method == "OPTIONS" else ()
 
 
-def _header_covered(rule: Cors, name: str, uploading: bool) -> bool:  # noqa: FBT001 (a fact about the path)
-    return (uploading and name in ASKED) or any(_wildcard(pattern.lower(), name) for pattern in rule.headers)
+def _header_covered(rule: Cors, name: str, known: frozenset[str]) -> bool:
+    return name in known or any(_wildcard(pattern.lower(), name) for pattern in rule.headers)
 
 
 def _allowed_origin(rule: Cors, origin: str) -> tuple[str, str]:

@@ -73,7 +73,8 @@ _EXTENSIONS: Final = "creation,creation-with-upload,creation-defer-length,expira
 _BODY_TYPE: Final = "application/offset+octet-stream"
 _METADATA_LIMIT: Final = 2048
 _NUMBER: Final = re.compile(r"\d{1,16}", re.ASCII)
-_UPLOAD: Final = re.compile(r"[0-9a-f]{48}", re.ASCII)
+UPLOAD_ID: Final = re.compile(r"[0-9a-f]{48}", re.ASCII)
+"""What an upload's own address has in its query."""
 _ADDRESS: Final = re.compile(r"[\x21-\x3e\x40-\x7e]*\?upload=([0-9a-f]{48})", re.ASCII)
 _KEY: Final = re.compile(r"\d{9,11}-[0-9a-f]{32,64}", re.ASCII)
 _PAIR: Final = re.compile(r"([\x21-\x2b\x2d-\x7e]{1,128})(?: ([A-Za-z0-9+/]*={0,2}))?", re.ASCII)
@@ -133,7 +134,7 @@ def read_step(raw: RawRequest, upload: str | None) -> UploadStep | None:
         raise Refused(Reason.METHOD_NOT_ALLOWED, f"{method} is for another address of the upload protocol")
     if raw.header("tus-resumable") != VERSION:
         raise Refused(Reason.PROTOCOL_VERSION, "Tus-Resumable is missing or names another version")
-    if upload is not None and not _UPLOAD.fullmatch(upload):
+    if upload is not None and not UPLOAD_ID.fullmatch(upload):
         raise Refused(Reason.UPLOAD_UNKNOWN, "the text is no upload's id")
     concat = _concat(raw, verb)
     if verb is UploadVerb.CREATE:
@@ -165,16 +166,13 @@ def _creation(raw: RawRequest, concat: str) -> UploadStep:
         raise Refused(Reason.BAD_ARGUMENT, "a creation has an Upload-Length, or else Upload-Defer-Length: 1")
     if (raw.header("content-length") or "0") != "0" or raw.header("transfer-encoding"):
         _check_body_type(raw)
-    metadata = _once(raw, "upload-metadata") or ""
-    known = _metadata(metadata)
-    name = known.get("filename", known.get("name"))
-    kind = known.get("filetype", known.get("type", b"")).decode("latin-1")
+    name, kind = description(raw)
     return UploadStep(
         verb=UploadVerb.CREATE,
         length=length,
-        metadata=metadata,
-        filename=None if name is None else _filename(name),
-        content_type=kind if _MEDIA_TYPE.fullmatch(kind) else None,
+        metadata=_once(raw, "upload-metadata") or "",
+        filename=name,
+        content_type=kind,
         checksum=_checksum(raw),
         concat=concat,
         key=_key(raw),
@@ -239,6 +237,23 @@ def _number(raw: RawRequest, name: str) -> int | None:
     return None if text is None else int(text)
 
 
+def description(raw: RawRequest) -> tuple[str | None, str | None]:
+    """The name and the media type of a file, as far as `Upload-Metadata` says them.
+
+    Raises:
+        Refused: BAD_ARGUMENT for another grammar, BAD_KEY for a name that is a path, BAD_REQUEST for two such fields.
+    """
+    known = _metadata(_once(raw, "upload-metadata") or "")
+    name = known.get("filename", known.get("name"))
+    kind = known.get("filetype", known.get("type", b"")).decode("latin-1")
+    return None if name is None else file_name(name), media_type(kind)
+
+
+def media_type(text: str) -> str | None:
+    """The text, if it is a media type that an object may have."""
+    return text if _MEDIA_TYPE.fullmatch(text) else None
+
+
 def _metadata(text: str) -> dict[str, bytes]:
     """The pairs of `Upload-Metadata`, decoded.
 
@@ -259,8 +274,12 @@ def _metadata(text: str) -> dict[str, bytes]:
     return found
 
 
-def _filename(value: bytes) -> str:
-    """A file's own name. A path is refused, not shortened: no file ends up at a place that was not asked for."""
+def file_name(value: bytes) -> str:
+    """A file's own name. A path is refused, not shortened: no file ends up at a place that was not asked for.
+
+    Raises:
+        Refused: BAD_KEY.
+    """
     try:
         name = value.decode()
     except UnicodeError:

@@ -24,7 +24,7 @@ def told(accept: str, *files: Received | NotReceived) -> Reply:
     stored = [one for one in files if isinstance(one, Received)]
     failed = [one for one in files if isinstance(one, NotReceived)]
     snapshot = Snapshot(policy=Policy(), posture=FailPosture(), public_url="http://gw")
-    return receipt(snapshot, raw, stored, failed, "r1")
+    return receipt(snapshot.branding, raw, stored, failed, "r1")
 
 
 def test_one_file_is_told_of_in_fields_too() -> None:
