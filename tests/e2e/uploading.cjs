@@ -4,7 +4,7 @@ const fs = require('node:fs')
 const { PassThrough } = require('node:stream')
 const tus = require('tus-js-client')
 
-const { FILE, ENDPOINT, STORE, NAME, CHUNK, STOP, DEFER, DURING, TERMINATE, RETRIES, PARALLEL } = process.env
+const { FILE, ENDPOINT, STORE, NAME, CHUNK, STOP, DEFER, DURING, TERMINATE, RETRIES, PARALLEL, PROTOCOL } = process.env
 const say = (line) => fs.writeSync(1, JSON.stringify(line) + '\n')
 let began = null
 
@@ -12,6 +12,7 @@ let began = null
 const source = DEFER ? fs.createReadStream(FILE).pipe(new PassThrough()) : fs.createReadStream(FILE)
 const upload = new tus.Upload(source, {
   endpoint: ENDPOINT,
+  protocol: PROTOCOL ?? 'tus-v1',
   metadata: { filename: NAME, filetype: 'application/x-test' },
   chunkSize: CHUNK ? Number(CHUNK) : Infinity,
   uploadLengthDeferred: Boolean(DEFER),

@@ -106,7 +106,7 @@ class DraftAnswers:
         return self._answer(204, progress)
 
     def told(self, progress: Progress) -> Reply:
-        known = progress.state.known
+        known = progress.state.length
         length = () if known is None else (("Upload-Length", str(known)),)
         return Reply(204, (*self._stand(progress), *length, *LINK_HEADERS))
 

@@ -7,8 +7,8 @@ and the store (`gateway.data.tus.store`).
 Laws: a step is decided on like an upload of the same object, by the one authorisation function, each time anew. An
 upload belongs to one link and one object. Its creation is the one use it takes; of an upload that comes in pieces, the
 creation of the final one, while the pieces only need that there is a use to take. By the draft an upload is known from
-before its first byte, and ends when its client says so, whatever length it has named. An address that was never given,
-or whose upload has ended, is 404; one that expired is 410.
+before its first byte; it is complete when every byte of the length that was named is there, or else when its client
+says so. An address that was never given, or whose upload has ended, is 404; one that expired is 410.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.request import UploadStep, UploadVerb
+from gateway.core.request import UploadVerb
 from gateway.data.body import meter
 from gateway.data.call import LinkCall
 from gateway.data.plane import DataPlane, Snapshot
@@ -191,8 +191,7 @@ class _Step:
             at=attempt.now,
             expires_at=self._ends,
             planned=length,
-            length=None if step.more else length,
-            declared=length if step.draft else None,
+            length=length,
             metadata=step.metadata,
             concat=step.concat,
             content_type=step.content_type,
@@ -217,12 +216,12 @@ class _Step:
                 raise Refused(Reason.OFFSET_MISMATCH, f"the upload stands at {progress.offset}", members=members)
             if self._draft is not None and state.done:
                 raise Refused(Reason.UPLOAD_COMPLETE, "the upload is an object by now")
-            if step.length is not None and state.known not in {None, step.length}:
+            if step.length is not None and state.length not in {None, step.length}:
                 reason = Reason.BAD_ARGUMENT if self._draft is None else Reason.LENGTH_MISMATCH
                 raise Refused(reason, "the length of an upload does not change")
-            self._body.require_size(progress.offset, state.known if step.length is None else step.length)
+            self._body.require_size(progress.offset, state.length if step.length is None else step.length)
             if not state.done:
-                await shield(self._note_changes(progress, step))
+                await shield(self._note_changes(progress, step.length))
             if not state.done:
                 await (self._receive(progress) if self._draft is None else self._receive_draft(progress, self._draft))
         return self._answers.appended(progress)
@@ -231,8 +230,8 @@ class _Step:
         """As `_receive`; and what its client calls complete is, though only its end has told how long it is."""
         progress.told = draft.stored
         await self._receive(progress)
-        if not self._step.more and progress.state.length is None:
-            if progress.state.known not in {None, progress.offset}:
+        if not self._step.more and not progress.state.done:
+            if progress.state.length is not None:
                 raise Refused(Reason.LENGTH_MISMATCH, "the body ended before the length that was named")
             progress.state = replace(progress.state, length=progress.offset)
             await self._receive(progress, Arriving.of(b""))
@@ -346,20 +345,18 @@ class _Step:
         sizes = [piece.state.planned for piece in pieces]
         await unpark(self._plane, self._grant, self._permit.largest, sizes)
 
-    async def _note_changes(self, progress: Progress, step: UploadStep) -> None:
+    async def _note_changes(self, progress: Progress, length: int | None) -> None:
         """Keep what is new of an upload before it goes on: its length once it is said, a later end once an hour."""
-        state, length = progress.state, step.length
-        if state.known is None and length is not None and length < progress.offset:
-            raise Refused(Reason.BAD_ARGUMENT, "the upload is longer than that already")
-        if step.draft:
-            state = replace(state, declared=state.known if length is None else length)
-        elif state.length is None and length is not None:
+        state = progress.state
+        if state.length is None and length is not None:
+            if length < progress.offset:
+                raise Refused(Reason.BAD_ARGUMENT, "the upload is longer than that already")
             state = replace(state, length=length)
         if self._ends - state.expires_at >= _RENEWED:
             state = replace(state, expires_at=self._ends)
-        if state != progress.state:
+        if state is not progress.state:
             await self._store.save(state, self._store.tail(0, state.tail))
-        progress.state = replace(state, length=None if step.more else length) if step.draft else state
+            progress.state = state
 
     @property
     def _ends(self) -> float:

@@ -62,7 +62,7 @@ class Incoming:
             Refused: CHECKSUM_MISMATCH, MISSING_LENGTH for a large body with a checksum and without a length.
         """
         declared, checksum = self.declared, self.step.checksum
-        known = progress.state.known
+        known = progress.state.length
         room = known if known is not None else self.permit.largest
         if room is not None:
             source = _bound(source, room - progress.offset, self._beyond(known))

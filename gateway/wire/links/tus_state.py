@@ -24,7 +24,7 @@ UPLOAD_SECONDS: Final = 24 * 3600
 
 _ID_BYTES: Final = 18
 _SKEW: Final = 7 * 24 * 3600
-_LATER: Final = frozenset({"declared", "done_at", "etag", "sent"})
+_LATER: Final = frozenset({"done_at", "etag", "sent"})
 """What an older gateway does not know, and reads only where it is needed."""
 
 
@@ -64,8 +64,7 @@ class UploadState:
     """An upload as it was last written down.
 
     `grant` and `key` say which grant it belongs to and where the object will be. `planned` is the length that was known
-    at creation, `length` the one that it ends with, once that is known. `declared` is the one that a client has named
-    of an upload that does not end before it says so. `concat` is `Upload-Concat` as it came. `parts_id` is the store's
+    at creation, `length` the one that is known now. `concat` is `Upload-Concat` as it came. `parts_id` is the store's
     id of the multipart upload, once there is one. The tail has `tail` bytes from the offset `tail_at`. `at`,
     `expires_at` and `done_at` are seconds since the epoch. `etag` is the object's. `sent` is the key under which a
     client knows an object that got another name.
@@ -87,12 +86,6 @@ class UploadState:
     done_at: float = 0.0
     etag: str = ""
     sent: str = ""
-    declared: int | None = None
-
-    @property
-    def known(self) -> int | None:
-        """How long it will be, as far as anybody has said."""
-        return self.declared if self.length is None else self.length
 
     @property
     def partial(self) -> bool:
