@@ -97,14 +97,14 @@ def call(method: str, url: str, body: bytes = b"", **headers: str) -> http.clien
     ids=["whole", "small", "during-creation", "in-one", "deferred"],
 )
 def test_tus_js_client_uploads_in_its_draft_modes(
-    there: Place, file: Path, body: bytes, draft: str, options: dict[str, int], request: pytest.FixtureRequest
+    here: Place, file: Path, body: bytes, draft: str, options: dict[str, int], request: pytest.FixtureRequest
 ) -> None:
     """One request, many, with the creation, and without a length; nothing is left beside the file."""
     name = request.node.callspec.id
-    done = node(file, there.link(prefix=f"{name}/", actions=["write"]).url, draft, **options)
+    done = node(file, here.link(prefix=f"{name}/", actions=["write"]).url, draft, **options)
     assert "error" not in done, done
-    assert hashlib.sha256(body).digest() == hashlib.sha256(there.stored(f"{name}/film.bin") or b"").digest()
-    assert ([], 0) == left_over(there)
+    assert hashlib.sha256(body).digest() == hashlib.sha256(here.stored(f"{name}/film.bin") or b"").digest()
+    assert ([], 0) == left_over(here)
     answer = call("HEAD", done["url"])
     assert ("?1", str(len(body))) == (answer.getheader("Upload-Complete"), answer.getheader("Upload-Offset"))
 
