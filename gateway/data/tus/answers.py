@@ -41,9 +41,9 @@ def discovery(snapshot: Snapshot, permit: Permit) -> Reply:
 class Answers(Protocol):
     """What a protocol says of an upload as it stands."""
 
-    async def created(self, progress: Progress, address: str) -> Reply: ...
+    def created(self, progress: Progress, address: str) -> Reply: ...
 
-    async def appended(self, progress: Progress) -> Reply: ...
+    def appended(self, progress: Progress) -> Reply: ...
 
     def told(self, progress: Progress) -> Reply:
         """To who asked how far it has come."""
@@ -55,10 +55,10 @@ class Answers(Protocol):
 class TusAnswers:
     """As tus 1.0.0 has them."""
 
-    async def created(self, progress: Progress, address: str) -> Reply:
+    def created(self, progress: Progress, address: str) -> Reply:
         return Reply(201, (("Location", address), *_stand(progress), *_COMMON))
 
-    async def appended(self, progress: Progress) -> Reply:
+    def appended(self, progress: Progress) -> Reply:
         return Reply(204, (*_stand(progress), *_COMMON))
 
     def told(self, progress: Progress) -> Reply:
@@ -99,11 +99,11 @@ class DraftAnswers:
             return
         self._permit.exchange.inform(SUPPORTED, interim_fields(self._version, ("Upload-Offset", str(offset))))
 
-    async def created(self, progress: Progress, address: str) -> Reply:
-        return await self._answer(201, progress, ("Location", address))
+    def created(self, progress: Progress, address: str) -> Reply:
+        return self._answer(201, progress, ("Location", address))
 
-    async def appended(self, progress: Progress) -> Reply:
-        return await self._answer(204, progress)
+    def appended(self, progress: Progress) -> Reply:
+        return self._answer(204, progress)
 
     def told(self, progress: Progress) -> Reply:
         known = progress.state.length
@@ -113,7 +113,7 @@ class DraftAnswers:
     def ended(self) -> Reply:
         return Reply(204, LINK_HEADERS)
 
-    async def _answer(self, status: int, progress: Progress, *more: tuple[str, str]) -> Reply:
+    def _answer(self, status: int, progress: Progress, *more: tuple[str, str]) -> Reply:
         fields = (*more, *self._stand(progress))
         if not progress.state.done:
             return Reply(status, (*fields, *LINK_HEADERS))
@@ -121,7 +121,7 @@ class DraftAnswers:
         sent = progress.state.sent or self._call.sent or permit.attempt.key
         name = (sent if grant.intake.blind else permit.attempt.key).rpartition("/")[2]
         stored = Received(name=name, size=progress.offset, etag=progress.etag or None, undo=self.undo)
-        reply = await receipt(self._snapshot.branding, self._call.request.raw, [stored], [], permit.exchange.request_id)
+        reply = receipt(self._snapshot.branding, self._call.request.raw, [stored], [], permit.exchange.request_id)
         return Reply(reply.status, (*reply.headers, *fields), reply.body)
 
     def _stand(self, progress: Progress) -> Fields:

@@ -114,7 +114,7 @@ class _Step:
         await self._loading.follow(self._store, state)
         progress = await self._loading.of(self._store, state)
         self._permit.consumed, self._permit.accepted = True, 0
-        return await self._created(progress)
+        return self._created(progress)
 
     async def _create(self) -> Reply:
         step, grant, sent = self._step, self._grant, self._permit.attempt.key
@@ -135,12 +135,12 @@ class _Step:
         progress = self._loading.begun(self._store, self._new_state(sent, length))
         if self._draft is not None:
             await self._create_known(progress, self._draft)
-            return await self._created(progress)
+            return self._created(progress)
         with self._kept_in.hold(self._body.buffered):
             await shield(self._begin(progress, pieces))
         self._permit.consumed = True
         self._permit.accepted = 0 if step.partial else progress.offset
-        return await self._created(progress)
+        return self._created(progress)
 
     async def _create_known(self, progress: Progress, draft: DraftAnswers) -> None:
         """Begin an upload of which the client knows before its bytes come, so that it goes on if they break off."""
@@ -155,8 +155,8 @@ class _Step:
             if self._request.has_body or progress.complete:
                 await self._receive_draft(progress, draft)
 
-    async def _created(self, progress: Progress) -> Reply:
-        return await self._answers.created(progress, self._address())
+    def _created(self, progress: Progress) -> Reply:
+        return self._answers.created(progress, self._address())
 
     def _address(self) -> str:
         grant = self._grant
@@ -224,7 +224,7 @@ class _Step:
                 await shield(self._note_changes(progress, step.length))
             if not state.done:
                 await (self._receive(progress) if self._draft is None else self._receive_draft(progress, self._draft))
-        return await self._answers.appended(progress)
+        return self._answers.appended(progress)
 
     async def _receive_draft(self, progress: Progress, draft: DraftAnswers) -> None:
         """As `_receive`; and what its client calls complete is, though only its end has told how long it is."""
