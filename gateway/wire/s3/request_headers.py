@@ -16,6 +16,7 @@ from typing import Final
 
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.http.fields import META_NAME, META_PREFIX, UNPRINTABLE
+from gateway.wire.sig.checksums import CHECKSUM_SIZES
 
 KEPT: Final = frozenset(
     {
@@ -33,12 +34,7 @@ KEPT: Final = frozenset(
         "if-unmodified-since",
         "range",
         "x-amz-checksum-algorithm",
-        "x-amz-checksum-crc32",
-        "x-amz-checksum-crc32c",
-        "x-amz-checksum-crc64nvme",
         "x-amz-checksum-mode",
-        "x-amz-checksum-sha1",
-        "x-amz-checksum-sha256",
         "x-amz-checksum-type",
         "x-amz-copy-source",
         "x-amz-copy-source-if-match",
@@ -57,6 +53,7 @@ KEPT: Final = frozenset(
         "x-amz-tagging",
         "x-amz-tagging-directive",
         "x-amz-trailer",
+        *CHECKSUM_SIZES,
     }
 )
 """Kept on S3 paths, beside `x-amz-meta-*`."""

@@ -22,6 +22,7 @@ from gateway.wire.http.media import OCTETS, SHOWN_TYPES, read_type, sandbox_of
 from gateway.wire.replies import LINK_HEADERS
 from gateway.wire.s3.digests import repr_digest
 from gateway.wire.s3.operations import RESPONSE_OVERRIDES
+from gateway.wire.sig.checksums import CHECKSUM_SIZES
 
 ANSWERED: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -37,11 +38,7 @@ ANSWERED: Final[Mapping[str, str]] = MappingProxyType(
             "ETag",
             "Expires",
             "Last-Modified",
-            "x-amz-checksum-crc32",
-            "x-amz-checksum-crc32c",
-            "x-amz-checksum-crc64nvme",
-            "x-amz-checksum-sha1",
-            "x-amz-checksum-sha256",
+            *CHECKSUM_SIZES,
             "x-amz-checksum-type",
             "x-amz-copy-source-version-id",
             "x-amz-delete-marker",
