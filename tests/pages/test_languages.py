@@ -64,7 +64,18 @@ def test_every_text_that_is_asked_for_exists_and_none_is_left_over() -> None:
         named |= source.keys() & set(re.findall(r'"([a-z_]+\.[a-z_]+)"', path.read_text()))
     units = {"units.byte", "units.bytes", "units.decimal"}
     # Those of the console's lists: tests/control/console/test_looks.py says which there are.
-    of_lists = ("actions.", "acts.", "fields.", "groups.", "hints.", "states.", "on_conflict.", "shows.", "sees.")
+    of_lists = (
+        "actions.",
+        "acts.",
+        "fields.",
+        "groups.",
+        "hints.",
+        "states.",
+        "on_conflict.",
+        "shows.",
+        "sees.",
+        "holders_by.",
+    )
     made = units | {key for key in source if key.startswith(("reasons.", "status.", "next.", *of_lists))}
     asked = {key for key in source for name in named if key == name}
     assert named <= source.keys()

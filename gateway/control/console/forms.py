@@ -17,9 +17,13 @@ from pydantic import BaseModel
 
 from gateway.control.console.visit import Form
 from gateway.core.grant import Shown
+from gateway.core.holders import ProvedBy
 from gateway.core.values import dataclass
 
-Kind = Literal["text", "area", "number", "size", "flag", "choice", "words", "lines", "json", "secret"]
+Kind = Literal["text", "area", "number", "size", "flag", "choice", "words", "lines", "people", "json", "secret"]
+Shape = str | bool | list[str] | dict[str, str]
+"""What a form shows of one field: of people it is their lines, and how they prove who they are."""
+
 _OF_A_PLACE: Final = frozenset({"bucket", "key", "prefix"})
 """What one text says, as the command line has it: `BUCKET/KEY`, or `BUCKET/PREFIX/` for all that is below."""
 
@@ -49,6 +53,7 @@ LINK_FIELDS: Final = (
     Field("max_size", "size", "upload"),
     Field("rate", group="limits"),
     Field("password", "secret", "who"),
+    Field("holders", "people", "who", tuple(ProvedBy)),
     Field("cidrs", "lines", "who"),
     Field("credentials", "flag", "who", set=True),
     Field("owner", group="who"),
@@ -123,10 +128,11 @@ def defaults(fields: Sequence[Field]) -> dict[str, Any]:
 
 def typed(fields: Sequence[Field], form: Form) -> dict[str, Any]:
     """What was typed into a form, to be shown again."""
-    return form.shown() | {field.name: form.all(field.name) for field in fields if field.kind == "words"}
+    listed = (field for field in fields if field.kind in {"words", "people"})
+    return form.shown() | {field.name: _as_shown(field, form) for field in listed}
 
 
-def changes(fields: Sequence[Field], form: Form, before: Mapping[str, str | bool | list[str]]) -> dict[str, Any]:
+def changes(fields: Sequence[Field], form: Form, before: Mapping[str, Shape]) -> dict[str, Any]:
     """The body that edits something which the form showed as `before` (`shown`)."""
     found: dict[str, Any] = {}
     for field in fields:
@@ -140,16 +146,18 @@ def changes(fields: Sequence[Field], form: Form, before: Mapping[str, str | bool
     return found
 
 
-def shown(fields: Sequence[Field], view: Mapping[str, Any]) -> dict[str, str | bool | list[str]]:
+def shown(fields: Sequence[Field], view: Mapping[str, Any]) -> dict[str, Shape]:
     """What the form shows of something that there is, by the API's own answer."""
     return {field.name: _text(field, view.get(field.name)) for field in fields}
 
 
-def _text(field: Field, value: Any) -> str | bool | list[str]:
+def _text(field: Field, value: Any) -> Shape:
     if field.kind == "flag":
         return bool(value)
     if field.kind == "words":
         return sorted(value or [])
+    if field.kind == "people":
+        return _list_people(value)
     if value is None or field.kind == "secret":
         return ""
     if field.kind == "lines":
@@ -159,11 +167,32 @@ def _text(field: Field, value: Any) -> str | bool | list[str]:
     return orjson.dumps(value).decode() if field.kind == "json" else str(value)
 
 
-def _as_shown(field: Field, form: Form) -> str | bool | list[str]:
+def _list_people(holders: Mapping[str, Any] | None) -> dict[str, str]:
+    """Addresses, `@` domains and `group:` names, one a line, as the command line takes them; and how they prove it."""
+    if holders is None:
+        return {"lines": "", "by": ProvedBy.CODE}
+    domains, groups = (f"@{name}" for name in holders["domains"]), (f"group:{name}" for name in holders["groups"])
+    return {"lines": "\n".join([*holders["emails"], *domains, *groups]), "by": str(holders["by"])}
+
+
+def _read_people(lines: list[str], by: str) -> dict[str, Any] | None:
+    if not lines:
+        return None
+    return {
+        "emails": [line for line in lines if not line.startswith(("@", "group:"))],
+        "domains": [line.removeprefix("@") for line in lines if line.startswith("@")],
+        "groups": [line.removeprefix("group:") for line in lines if line.startswith("group:")],
+    } | ({"by": by} if by else {})
+
+
+def _as_shown(field: Field, form: Form) -> Shape:
     if field.kind == "flag":
         return bool(form.get(field.name))
     if field.kind == "words":
         return sorted(form.all(field.name))
+    if field.kind == "people":
+        by = form.get(f"{field.name}_by") or ProvedBy.CODE
+        return {"lines": "\n".join(_lines(form, field.name)), "by": by}
     return "\n".join(_lines(form, field.name)) if field.kind == "lines" else form.get(field.name)
 
 
@@ -181,6 +210,8 @@ def _value(field: Field, form: Form) -> Any:
             return form.all(field.name) or None
         case "lines":
             return _lines(form, field.name) or None
+        case "people":
+            return _read_people(_lines(form, field.name), form.get(f"{field.name}_by"))
         case "secret":
             return form.exact(field.name) or None
         case "number":

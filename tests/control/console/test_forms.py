@@ -54,6 +54,23 @@ def test_a_box_that_stands_for_a_default_is_sent_when_it_is_not_ticked() -> None
     assert {"credentials": True, "actions": ["read"]} == forms.defaults(fields)
 
 
+def test_people_are_lines() -> None:
+    """Addresses, domains and groups, as the command line takes them, and shown again; nobody is no restriction."""
+    fields = (forms.Field("holders", "people"),)
+    lines = "a@acme.example\r\n@b.example\r\ngroup:staff"
+    body = {"emails": ["a@acme.example"], "domains": ["b.example"], "groups": ["staff"], "by": "oidc"}
+    form = said(("holders", lines), ("holders_by", "oidc"))
+    assert {"holders": body} == forms.read(fields, form)
+    shown = forms.shown(fields, {"holders": body})
+    assert shown["holders"] == forms.typed(fields, form)["holders"]
+    assert {} == forms.changes(fields, form, shown)
+    by_code = said(("holders", lines), ("holders_by", "code"))
+    assert {"holders": body | {"by": "code"}} == forms.changes(fields, by_code, shown)
+    assert {"holders": None} == forms.changes(fields, said(("holders", ""), ("holders_by", "oidc")), shown)
+    nobody = said(("holders", ""), ("holders_by", "code"))
+    assert ({}, {}) == (forms.read(fields, nobody), forms.changes(fields, nobody, forms.shown(fields, {})))
+
+
 def test_what_cannot_be_read_is_left_to_the_api() -> None:
     """Its models say what is wrong with it."""
     assert {"uses": "x", "scopes": "{"} == forms.read(FIELDS, said(("uses", "x"), ("scopes", "{")))

@@ -11,6 +11,7 @@ from gateway.control.bodies import EditLink, NewLink
 from gateway.control.console import forms, keys, links
 from gateway.control.key_bodies import EditKey, NewKey
 from gateway.core.grant import GrantState
+from gateway.core.holders import ProvedBy
 from gateway.core.request import Action
 from gateway.pages.assets import Asset, stored_assets
 from gateway.pages.branding import Branding
@@ -38,6 +39,8 @@ def test_every_word_of_a_list_has_a_text_and_no_other() -> None:
     named = set(re.findall(r'(?:input|area|flag)\("(\w+)"', written)) | set(re.findall(r'"fields\.(\w+)"', written))
     named |= {*links._LINKS.filters, *keys._KEYS.filters}
     words = {field.name: set(map(str, field.choices)) for field in fields if field.name in {"on_conflict", "shows"}}
+    words["holders_by"] = {str(way) for way in ProvedBy}
+    named.add("holders_by")
     assert words == {name: names_of(name) for name in words}
     assert {str(state) for state in GrantState} == names_of("states")
     assert {str(action) for action in Action} == names_of("actions")
