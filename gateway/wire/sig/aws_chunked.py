@@ -52,6 +52,15 @@ class _Step(Enum):
     BROKEN = auto()
 
 
+# By names of this module: an enumeration's are looked up in several calls each, many times a chunk.
+_AT_SIZE: Final = _Step.SIZE
+_IN_DATA: Final = _Step.DATA
+_AT_DATA_END: Final = _Step.DATA_END
+_IN_LAST_LINES: Final = _Step.LAST_LINES
+_DONE: Final = _Step.DONE
+_BROKEN: Final = _Step.BROKEN
+
+
 def read_trailers(header: str | None) -> tuple[str, ...]:
     """The names in an `x-amz-trailer` header, lower-cased.
 
@@ -98,7 +107,7 @@ class ChunkedDecoder:
         self._previous = verified.signature if verified is not None else ""
         self._decoded_length = decoded_length
         self._declared = frozenset(trailer_names)
-        self._step = _Step.SIZE
+        self._step = _AT_SIZE
         self._line = b""  # what has come of one
         self._left = 0
         self._spare = OVERHEAD
@@ -117,23 +126,22 @@ class ChunkedDecoder:
             Refused: BAD_REQUEST (framing), BAD_SIGNATURE, TOO_LARGE (a signed chunk), INCOMPLETE_BODY (more bytes
                 than declared). Nothing can be fed afterwards.
         """
-        step, self._step = self._step, _Step.BROKEN
+        step, self._step = self._step, _BROKEN
         out: list[bytes | memoryview] = []
-        position = 0
-        while position < len(data):
-            match step:
-                case _Step.DATA:
-                    piece = data[position : position + self._left]
-                    position += len(piece)
-                    step = self._take(piece, out)
-                case _Step.SIZE | _Step.DATA_END | _Step.LAST_LINES:
-                    position, line = self._read_line(data, position, last=step is _Step.LAST_LINES)
-                    if line is not None:
-                        step = self._follow(step, line)
-                case _Step.DONE:
-                    raise Refused(Reason.BAD_REQUEST, "bytes after the end of the body")
-                case _Step.BROKEN:
-                    raise Refused(Reason.BAD_REQUEST, "the body was refused already")
+        position, end = 0, len(data)
+        while position < end:
+            if step is _IN_DATA:
+                piece = data[position : position + self._left]
+                position += len(piece)
+                step = self._take(piece, out)
+            elif step is _DONE:
+                raise Refused(Reason.BAD_REQUEST, "bytes after the end of the body")
+            elif step is _BROKEN:
+                raise Refused(Reason.BAD_REQUEST, "the body was refused already")
+            else:
+                position, line = self._read_line(data, position, last=step is _IN_LAST_LINES)
+                if line is not None:
+                    step = self._follow(step, line)
         self._step = step
         return out
 
@@ -143,7 +151,7 @@ class ChunkedDecoder:
         Raises:
             Refused: INCOMPLETE_BODY for a body that ended early or is shorter than declared.
         """
-        if self._step is not _Step.DONE:
+        if self._step is not _DONE:
             raise Refused(Reason.INCOMPLETE_BODY, "the body ended before its closing chunk")
         return MappingProxyType(self._trailers)
 
@@ -174,20 +182,20 @@ class ChunkedDecoder:
         return stop, line[:-1]
 
     def _follow(self, step: _Step, line: bytes) -> _Step:
-        if step is _Step.SIZE:
+        if step is _AT_SIZE:
             return self._begin_chunk(line)
-        if step is _Step.DATA_END:
+        if step is _AT_DATA_END:
             if line:
                 raise Refused(Reason.BAD_REQUEST, "a chunk is longer than its size")
-            return _Step.SIZE
+            return _AT_SIZE
         if line:
             self._add_trailer(line)
-            return _Step.LAST_LINES
+            return _IN_LAST_LINES
         if self._blank_ahead:
             self._blank_ahead = False
-            return _Step.LAST_LINES
+            return _IN_LAST_LINES
         self._close()
-        return _Step.DONE
+        return _DONE
 
     def _begin_chunk(self, line: bytes) -> _Step:
         match = (_SIGNED_SIZE_LINE if self._signed else _SIZE_LINE).fullmatch(line)
@@ -204,25 +212,25 @@ class ChunkedDecoder:
         if self._total > self._decoded_length:
             raise Refused(Reason.INCOMPLETE_BODY, "the chunks hold more than x-amz-decoded-content-length")
         if size:
-            return _Step.DATA
+            return _IN_DATA
         if self._signed:
             self._check_chunk()
-        return _Step.LAST_LINES
+        return _IN_LAST_LINES
 
     def _take(self, piece: bytes | memoryview, out: list[bytes | memoryview]) -> _Step:
         self._left -= len(piece)
         self._spare = min(self._spare + len(piece), OVERHEAD)
         if not self._signed:
             out.append(piece)
-            return _Step.DATA if self._left else _Step.DATA_END
+            return _IN_DATA if self._left else _AT_DATA_END
         self._held += piece
         self._chunk_hash.update(piece)
         if self._left:
-            return _Step.DATA
+            return _IN_DATA
         self._check_chunk()
         out.append(bytes(self._held))
         self._held.clear()
-        return _Step.DATA_END
+        return _AT_DATA_END
 
     def _check_chunk(self) -> None:
         self._check(
