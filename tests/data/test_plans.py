@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.backend import Credentials
 from gateway.core.grant import Grant
 from gateway.core.narrowing import Narrowing
 from gateway.core.password import hash_password
@@ -22,6 +23,7 @@ from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Cors
 from gateway.core.rule import LimitRule
+from gateway.core.token import hash_secret
 from gateway.core.units import Rate
 from gateway.data import plans, serve
 from gateway.data.plane import Terms
@@ -411,3 +413,55 @@ async def test_each_of_a_thousand_keys_and_links_has_a_plan(rig: Rig, followed: 
     signed, links, _ = await _many(rig, 500)
     await _send(rig, (signed + links) * 4)
     assert [True] * 1000 == followed[-1000:]
+
+
+async def _statuses(rig: Rig, *fields: dict[str, str]) -> list[int]:
+    """Of reads of one object, whose heads have one length."""
+    heads = [request("GET", "/reports/a.txt", each) for each in fields]
+    assert 1 == len(set(map(len, heads)))
+    found = []
+    for head in heads:
+        async with RawClient(rig.port) as client:
+            await client.send(head)
+            found.append((await client.answer()).status)
+    return found
+
+
+async def test_what_is_signed_anew_follows_the_plan_of_what_is_alike(rig: Rig, followed: list[bool]) -> None:
+    """By its own signature; one that is wrong is left to the steps to refuse."""
+    pair, _ = await rig.key()
+    rig.store.hold("inside/a.txt", b"hello")
+    fields = []
+    for _ in range(3):
+        rig.clock.tick(1.0)
+        fields.append(rig.signed(pair, "GET", "reports/a.txt")[1])
+    await rig.plane.follower.catch_up()
+    wrong = fields[2] | {"x-amz-date": fields[1]["x-amz-date"]}
+    assert [200, 200, 403, 200] == await _statuses(rig, *fields[:2], wrong, fields[2])
+    assert [False, True, False, True] == followed
+
+
+async def test_what_is_alike_comes_with_the_keys_own_session(rig: Rig) -> None:
+    """A token beside the right signature is compared each time."""
+    pair, _ = await rig.key(session_hash=hash_secret("held"))
+    rig.store.hold("inside/a.txt", b"hello")
+    sent = []
+    for token in ("held", "held", "hold"):
+        rig.clock.tick(1.0)
+        credentials = Credentials(pair.access_key, pair.secret_key, token)
+        sent.append(rig.signed(credentials, "GET", "reports/a.txt")[1])
+    await rig.plane.follower.catch_up()
+    assert [200, 200, 400] == await _statuses(rig, *sent)
+
+
+async def test_what_is_alike_signs_the_same_headers() -> None:
+    """Who leaves one out is judged as if nobody had come before: here by a listener that takes no unsigned type."""
+    async with running(unsigned_content_type=False) as rig:
+        pair, _ = await rig.key()
+        rig.store.hold("inside/a.txt", b"hello")
+        kind = {"content-type": "text/plain"}
+        whole = rig.signed(pair, "GET", "reports/a.txt", headers=kind)[1]
+        less = rig.signed(pair, "GET", "reports/a.txt")[1]
+        missing = len(whole["authorization"]) - len(less["authorization"])
+        less["authorization"] = less["authorization"].replace(", Signature", "," + " " * (missing + 1) + "Signature")
+        assert [200, 403] == await _statuses(rig, kind | whole, kind | less)
