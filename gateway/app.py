@@ -260,6 +260,7 @@ class _App:
             post_code=CodePost(self.outbox),
             identity=self.identity,
         )
+        self.metrics.transfers.ask(self.plane.transfers.__len__)
         self.renewals = self.plane.renewals = Renewals(self.plane, monotonic=monotonic)
         self.plane.link_issuer = self.state.issuer or Keys(self._stores(), self._live(), self._journal())
         await self._open_list()

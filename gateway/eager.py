@@ -63,7 +63,7 @@ class Signal:
 
 
 class EagerTask(asyncio.Future[None]):
-    """A task whose coroutine runs up to its first wait within `start`, and whose own waits cost no turn of the loop."""
+    """A task whose coroutine runs at once up to its first wait, and whose own waits cost no turn of the loop."""
 
     __slots__ = ("_awaited", "_cancel_requests", "_cancelled_next", "_context", "_coroutine", "_serving_loop", "thread")
 
@@ -76,10 +76,6 @@ class EagerTask(asyncio.Future[None]):
         self._awaited: Signal | asyncio.Future[Any] | None = None
         self._cancelled_next = False
         self._cancel_requests = 0
-
-    def start(self) -> None:
-        """Begin, once."""
-        self.go_on()
 
     def cancel(self, msg: Any | None = None) -> bool:
         """As `asyncio.Task.cancel`: the coroutine gets a CancelledError where it waits, in a turn of its own."""
@@ -110,7 +106,7 @@ class EagerTask(asyncio.Future[None]):
         return self._coroutine
 
     def go_on(self, error: BaseException | None = None) -> None:
-        """Run the coroutine until it waits again, or ends: what it waited for has come."""
+        """Run the coroutine until it waits again, or ends: it begins, or what it waited for has come."""
         global _running  # noqa: PLW0603 (set and cleared here alone)
         loop, coroutine = self._serving_loop, self._coroutine
         if coroutine is None:

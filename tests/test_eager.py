@@ -48,7 +48,7 @@ async def test_it_begins_and_goes_on_in_the_turns_of_others() -> None:
 
     def turns() -> None:
         task = eager(work())
-        task.start()
+        task.go_on()
         assert (["begun"], True) == (said, signal.awaited)
         signal.give()
         assert (["begun", "gone on"], True, False) == (said, task.done(), signal.awaited)
@@ -66,7 +66,7 @@ async def test_no_coroutine_runs_inside_of_another_tasks_turn() -> None:
         said.append("gone on")
 
     task = eager(work())
-    task.start()
+    task.go_on()
     assert [] == said
     await asyncio.sleep(0)
     signal.give()
@@ -92,7 +92,7 @@ async def test_it_waits_for_anything_that_a_task_can_wait_for() -> None:
         said.extend(await asyncio.gather(asyncio.sleep(0, 1), asyncio.sleep(0, 2)))
 
     task = eager(work())
-    task.start()
+    task.go_on()
     await task
     assert ["slept", "no", 1, 2] == said
 
@@ -113,7 +113,7 @@ async def test_a_time_limit_ends_its_wait_for_a_signal() -> None:
         said.append("in time")
 
     task = eager(work())
-    await in_the_loop(task.start)
+    await in_the_loop(task.go_on)
     await task
     assert (["late", "late", "in time"], 0) == (said, task.cancelling())
 
@@ -151,7 +151,7 @@ async def test_a_cancelled_one_hears_of_it_where_it_waits(wait: Work, again: int
             raise
 
     task = eager(work())
-    await in_the_loop(task.start)
+    await in_the_loop(task.go_on)
     for _ in range(again):
         assert task.cancel()
     assert [] == said
@@ -173,7 +173,7 @@ async def test_cancelled_from_within_it_ends_at_its_next_wait() -> None:
         await Signal()
 
     task = eager(work())
-    await in_the_loop(task.start)
+    await in_the_loop(task.go_on)
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ["still here"] == said
@@ -186,7 +186,7 @@ async def test_its_failure_is_kept_for_who_waits_for_it() -> None:
         raise ValueError("no")
 
     task = eager(work())
-    await in_the_loop(task.start)
+    await in_the_loop(task.go_on)
     with pytest.raises(ValueError, match="no"):
         await task
 
@@ -203,7 +203,7 @@ async def test_a_signal_reaches_the_one_that_waits_now() -> None:
     await asyncio.sleep(0)
     signal.give()
     second = eager(wait("second"))
-    await in_the_loop(second.start)
+    await in_the_loop(second.go_on)
     await first
     assert (["first"], True) == (said, signal.awaited)
     await in_the_loop(signal.give)
@@ -255,7 +255,7 @@ async def test_it_ends_as_an_ordinary_task_would(waits: list[str], cancelled_aft
 
     def begun(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
         task = eager(work)
-        loop.call_soon(task.start)
+        loop.call_soon(task.go_on)
         return task
 
     if not cancelled_after or "timeout" not in waits:
@@ -273,6 +273,6 @@ async def test_context_variables_are_its_own() -> None:
         await signal
         found.append(variable.get())
 
-    await in_the_loop(eager(work()).start)
+    await in_the_loop(eager(work()).go_on)
     await in_the_loop(signal.give)
     assert (["mine"], "nobody's") == (found, variable.get())

@@ -52,6 +52,7 @@ SLOW_HEAD_FACTOR: Final = 20
 
 class Connection(asyncio.BufferedProtocol):
     """One connection. `on_done` is called when an answer ended cleanly, `on_lost` when the socket is gone.
+    `request_sent` is set by whoever hands the whole request to the socket: the store owes an answer then.
 
     `scratch` is the read buffer, shared by all connections of one event loop: a read is parsed before the next starts.
     """
@@ -171,10 +172,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None and not self.closed:
             self._written += len(data)
             self._transport.write(data)
-
-    def mark_sent(self) -> None:
-        """The whole request was handed to the socket: from now on the store owes an answer."""
-        self.request_sent = True
 
     async def drain(self) -> None:
         """Wait until the socket takes more. A lost connection ends the wait too."""

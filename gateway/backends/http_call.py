@@ -145,7 +145,7 @@ class StoreCall:
     def _send(self, connection: Connection, source: AsyncIterator[bytes | Stretch] | bytes | None) -> None:
         if source is None:
             connection.write(self._head)
-            self._mark_sent(connection)
+            self._sent = connection.request_sent = True
         elif isinstance(source, bytes):
             if len(source) != self._length:
                 raise ValueError("the body is not as long as declared")
@@ -198,8 +198,8 @@ class StoreCall:
         self._mark_sent(connection)
 
     def _mark_sent(self, connection: Connection) -> None:
-        self._sent = True
-        connection.mark_sent()
+        """From now on the store owes an answer."""
+        self._sent = connection.request_sent = True
 
     async def _stop_sending(self) -> None:
         sender, self._sender = self._sender, None
@@ -207,8 +207,14 @@ class StoreCall:
             sender.cancel()
             await asyncio.wait({sender})
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to end: an answer that came whole has returned its connection already."""
+        connection = self._connection
+        return self._sender is None and (connection is None or connection.response is not self._response)
+
     async def _end(self) -> None:
-        """Give everything back: an answer read to its end has returned its connection already."""
+        """Give everything back."""
         connection, response = self._connection, self._response
         if connection is not None and response is not None and connection.response is response:
             connection.abort()

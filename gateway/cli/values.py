@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -55,80 +56,67 @@ class Place:
         return {"bucket": self.bucket, "prefix" if self.is_prefix else "key": self.rest}
 
 
-class _PlaceType(click.ParamType[Place]):
-    name = "BUCKET/KEY"
+class _Read(click.ParamType[Any]):
+    """What a function makes of a value; its ValueError says what to write instead."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
-        bucket, slash, rest = str(value).partition("/")
-        if not bucket or not slash:
-            self.fail(f"{value!r} is no place: write BUCKET/KEY, or BUCKET/FOLDER/ for all below it.", param, ctx)
-        return Place(bucket, rest)
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self._read = read
 
-
-class _ExpiryType(click.ParamType[str]):
-    """A duration or an instant, checked here and sent as written; `none` is for ever."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value)
-        if text != NONE and _duration(text) is None and _instant(text) is None:
-            self.fail(f"{text!r} is no end: write 90s, 15m, 12h, 30d, 2w, 2027-01-31, RFC 3339 or none.", param, ctx)
-        return text
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._read(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
 
 
-class _InstantType(click.ParamType[str]):
-    """A time that has been, checked here and sent in RFC 3339; a date alone is its first second in UTC."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        found = _instant(str(value))
-        if found is None:
-            self.fail(f"{value!r} is no time: write 2026-11-01 or 2026-11-01T12:00:00Z.", param, ctx)
-        return format_instant(found)
+def _read_place(text: str) -> Place:
+    bucket, slash, rest = text.partition("/")
+    if not bucket or not slash:
+        raise ValueError(f"{text!r} is no place: write BUCKET/KEY, or BUCKET/FOLDER/ for all below it")
+    return Place(bucket, rest)
 
 
-class _SpanType(click.ParamType[str]):
-    """A duration, checked here and given as written."""
-
-    name = "DURATION"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if _duration(str(value)) is None:
-            self.fail(f"{value!r} is no duration: write 90s, 15m, 12h.", param, ctx)
-        return str(value)
+def _check_expiry(text: str) -> str:
+    if text != NONE and _duration(text) is None and _instant(text) is None:
+        raise ValueError(f"{text!r} is no end: write 90s, 15m, 12h, 30d, 2w, 2027-01-31, RFC 3339 or none")
+    return text
 
 
-class _SizeType(click.ParamType[str]):
-    name = "SIZE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value)
-        if text != NONE:
-            try:
-                size(text)
-            except ValueError as error:
-                self.fail(f"{error}.", param, ctx)
-        return text
+def _read_instant(text: str) -> str:
+    if (found := _instant(text)) is None:
+        raise ValueError(f"{text!r} is no time: write 2026-11-01 or 2026-11-01T12:00:00Z")
+    return format_instant(found)
 
 
-class _UsesType(click.ParamType[str]):
-    name = "N"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value)
-        if text != NONE and not (text.isascii() and text.isdecimal() and int(text) > 0):
-            self.fail(f"{text!r} is no number of uses: write 1, 2, 3 … or none.", param, ctx)
-        return text
+def _check_span(text: str) -> str:
+    if _duration(text) is None:
+        raise ValueError(f"{text!r} is no duration: write 90s, 15m, 12h")
+    return text
 
 
-PLACE: Final = _PlaceType()
-EXPIRY: Final = _ExpiryType()
-INSTANT: Final = _InstantType()
-SIZE: Final = _SizeType()
-SPAN: Final = _SpanType()
-USES: Final = _UsesType()
+def _check_size(text: str) -> str:
+    if text != NONE:
+        size(text)
+    return text
+
+
+def _check_uses(text: str) -> str:
+    if text != NONE and not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise ValueError(f"{text!r} is no number of uses: write 1, 2, 3 … or none")
+    return text
+
+
+PLACE: Final = _Read("BUCKET/KEY", _read_place)
+EXPIRY: Final = _Read("TIME", _check_expiry)
+"""A duration or an instant, checked here and sent as written; `none` is for ever."""
+
+INSTANT: Final = _Read("TIME", _read_instant)
+"""A time that has been, sent in RFC 3339; a date alone is its first second in UTC."""
+
+SPAN: Final = _Read("DURATION", _check_span)
+SIZE: Final = _Read("SIZE", _check_size)
+USES: Final = _Read("N", _check_uses)
 
 
 def _duration(text: str) -> float | None:

@@ -28,14 +28,14 @@ _NAME: Final = re.compile(PRINCIPAL_NAME, re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts: `app:NAME`, `user:NAME`, `link:ID`, `admin:NAME` or `anonymous`."""
+    """Who acts: `app:NAME`, `user:NAME`, `link:ID`, `admin:NAME` or `anonymous`, which is its `text`."""
 
     kind: PrincipalKind
     name: str = ""
-    _text: str = field(init=False, repr=False, compare=False)
+    text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_text", f"{self.kind}:{self.name}" if self.name else self.kind)
+        object.__setattr__(self, "text", f"{self.kind}:{self.name}" if self.name else self.kind)
 
     @classmethod
     def parse(cls, text: str) -> Principal:
@@ -50,7 +50,7 @@ class Principal:
         return cls(cast("PrincipalKind", kind), name)
 
     def __str__(self) -> str:
-        return self._text
+        return self.text
 
 
 ANONYMOUS: Final = Principal("anonymous")

@@ -63,7 +63,7 @@ def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account)
     if plan.snapshot is not snapshot or not stands(plane, call.grant, call.credentials):
         return None
     if exchange.raw is plan.raw:
-        if not _fresh(plan.signed, account.now):
+        if plan.signed is not None and not _fresh(plan.signed, account.now):
             return None
     else:
         found = _prove_anew(plane, plan, exchange, account.now)
@@ -113,12 +113,11 @@ def _is_signed_alike(signed: Signed | None, before: Signed | None) -> TypeGuard[
     )
 
 
-def _fresh(signed: SigV4Header | SigV4Query | None, now: float) -> bool:
-    if signed is not None:
-        try:
-            require_fresh(signed, now)
-        except Refused:
-            return False
+def _fresh(signed: SigV4Header | SigV4Query, now: float) -> bool:
+    try:
+        require_fresh(signed, now)
+    except Refused:
+        return False
     return True
 
 

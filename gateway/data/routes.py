@@ -12,6 +12,7 @@ from typing import Final
 from gateway.core.reasons import Refused
 from gateway.core.request import RawRequest
 from gateway.data.links.sign_in import RETURN_PATH, lead_back
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Terms
 from gateway.data.serve import serve
 from gateway.data.state.forwarding import Undeclared
@@ -63,6 +64,7 @@ def data_handler(
                     await exchange.send(fixed)
                 return
         if target == "/" and terms.trusted is None and _wants_front_page(arrival) and not _names_bucket(arrival, plane):
+            await load_pages()
             look = look_for(plane.snapshot.branding, arrival.headers.get("accept-language"))
             shown = page_reply(front_page(look))
             with suppress(Refused):

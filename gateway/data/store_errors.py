@@ -19,14 +19,25 @@ _ERROR_LIMIT: Final = 64 * 1024
 _UNSATISFIED: Final = re.compile(r"bytes \*/\d{1,20}", re.ASCII)
 
 
+def is_done(answer: Answer, permit: Permit) -> bool:
+    """Whether the store did what was asked.
+
+    Raises:
+        Refused: OBJECT_CHANGED.
+    """
+    if answer.status >= 300 and answer.status != 304:
+        return False
+    require_pinned(answer, permit)
+    return True
+
+
 async def check_answer(answer: Answer, call: Call, permit: Permit) -> Reply | None:
     """None if the store did what was asked; else its error in our words.
 
     Raises:
         Refused: the store's error on a link path, OBJECT_CHANGED.
     """
-    if answer.status < 300 or answer.status == 304:
-        require_pinned(answer, permit)
+    if is_done(answer, permit):
         return None
     unsatisfied = answer.headers.get("content-range", "")
     if answer.status == 416 and _UNSATISFIED.fullmatch(unsatisfied):

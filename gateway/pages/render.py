@@ -5,7 +5,8 @@ page needs to be safe, and the files that pages load (`gateway.pages.assets`).
 
 Laws: every value is escaped, and one that is missing is an error. A page's policy allows the one style sheet by its
 hash, scripts of ours by theirs, and nothing else; there is no inline script and no foreign address. jinja2 is imported
-and its templates are read when the first page is shown, never at start.
+and its templates are read when the first page is shown, never at start, and in another thread, so that nothing else
+waits for it (`read_templates`). What templates were compiled to is kept beside them, as Python keeps modules.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -22,10 +24,11 @@ from gateway.core.units import format_instant
 from gateway.core.values import dataclass
 from gateway.pages.assets import Asset, stored_assets
 from gateway.pages.branding import Branding, brand_style
-from gateway.pages.languages import Language, choose_language
+from gateway.pages.languages import SOURCE, Language, choose_language
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2.bccache import Bucket
 
 __all__ = ["ASSETS_AT", "TIMES", "UPLOADING", "Look", "Page", "look_for", "render", "visible"]
 
@@ -39,6 +42,10 @@ TIMES: Final = ("times.js",)
 """The module that shows instants in the visitor's zone, for pages that have any."""
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+_COMPILED: Final = _TEMPLATES / "__pycache__"
+
+_read: set[str] = set()
+"""The rooms whose templates this process has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,25 @@ def render(
     return Page(headers, text.encode("utf-8", "replace"))
 
 
+def are_read(room: str = "") -> bool:
+    """Whether `read_templates` was called; it is, from another thread, before the first page of a room is rendered."""
+    return room in _read
+
+
+def read_templates(room: str = "") -> None:
+    """Import jinja2, and read the templates of a room, `console/` or those of links, and the texts.
+
+    An image does so once while it is built.
+    """
+    made = _environment()
+    for name in made.list_templates(filter_func=lambda name: name.endswith(".html")):
+        if name.rpartition("/")[1:] == ("", name) or name.startswith(room or "/"):
+            made.get_template(name)
+    stored_assets()
+    choose_language(None, SOURCE)
+    _read.add(room)
+
+
 def visible(name: str) -> str:
     """A name as a person may be shown it: without characters that are not seen, or that turn the rest around."""
     return "".join(letter if letter.isprintable() or letter == "\u3000" else "\ufffd" for letter in name)
@@ -102,9 +128,22 @@ def visible(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+
+    class Kept(FileSystemBytecodeCache):
+        """Where nothing can be written, templates are compiled once a process."""
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):
+                super().load_bytecode(bucket)
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):
+                _COMPILED.mkdir(exist_ok=True)
+                super().dump_bytecode(bucket)
 
     made = Environment(
+        bytecode_cache=Kept(str(_COMPILED)),
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,

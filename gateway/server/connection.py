@@ -194,7 +194,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _start(self, arrival: IncomingRequest) -> None:
         self._task = task = EagerTask(self._host.loop, self._answer(arrival))
-        task.start()
+        task.go_on()
 
     def _read_head(self, data: bytes) -> bytes:
         """Read on in a head, which may end in `data`; returns what stands behind it then."""

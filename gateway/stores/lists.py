@@ -3,7 +3,7 @@
 Refuses to own connections and statements: an engine answers the questions that `page_steps` asks.
 
 Law: a page costs the same among a million grants as among a thousand. What an index leads to is all read where it is
-little; else a page looks at no more than `LOOKED_AT` grants, holds what it found there, be it nothing, and its cursor
+little; else a page looks at a bounded number of grants, holds what it found there, be it nothing, and its cursor
 continues after the last grant that was looked at.
 """
 
@@ -16,8 +16,11 @@ from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantPage, GrantSt
 from gateway.core.values import dataclass
 from gateway.stores.codec import read_cursor, write_cursor
 
-LOOKED_AT: Final = 2000
-"""How many entries of one index are looked at for a page, and how many grants where that is cheap."""
+READ_AT_ONCE: Final = 2000
+"""How many entries of one index are read for a page."""
+
+LOOKED_AT: Final = 1000
+"""How many grants are looked at for a page, where that is cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,27 +106,26 @@ Steps = Generator[Read | Look, Any, GrantPage]
 def page_steps(wanted: GrantFilter, cursor: str | None, limit: int, looks: int = LOOKED_AT) -> Steps:
     """Ask for what a page needs. Raises ValueError for a cursor that the list did not give."""
     below = None if cursor is None else int(read_cursor("g", cursor, 1)[0])
-    ways = list(ways_of(wanted))
-    few, left = 2 * (limit + 1), max(looks, limit + 1)
-    most = LOOKED_AT if len(ways) > 1 else few
+    ways, few = list(ways_of(wanted)), 2 * (limit + 1)
+    likely = next(way for way in ways if _by_serial(way))
+    left = max(looks, few)
     found: list[Grant] = []
-    while True:
-        serials, whole = yield from _candidates(ways, below, most, limit)
+    # A few of the newest most often are enough. Only if they are not, the narrowest way is looked for.
+    for tried, most in (([likely], few), (ways, READ_AT_ONCE)):
+        serials, whole = yield from _candidates(tried, below, most)
         for part in filter(None, (serials[:left][:few], serials[:left][few:])):
             found += yield Look(part, limit + 1 - len(found))
             if len(found) > limit:
                 return GrantPage(found[:limit], write_cursor("g", found[limit - 1].serial))
             below = part[-1]
-        if whole and (not serials or below == serials[-1]):
+        if whole and len(serials) <= left:
             return GrantPage(found, None)
         left -= len(serials)
-        if left <= 0 or len(ways) > 1:
-            return GrantPage(found, None if below is None else write_cursor("g", below))
-        most = LOOKED_AT
+    return GrantPage(found, None if below is None else write_cursor("g", below))
 
 
 def _candidates(
-    ways: Sequence[Way], below: int | None, most: int, limit: int
+    ways: Sequence[Way], below: int | None, most: int
 ) -> Generator[Read, list[int] | None, tuple[list[int], bool]]:
     """What may be wanted, newest first, and whether that is all there is: by the narrowest way, if one is narrow."""
     best: list[int] | None = None
@@ -132,11 +134,13 @@ def _candidates(
         serials, whole = yield from _merge(way, below, most)
         if whole and (best is None or len(serials) < len(best)):
             best = serials
-            if len(best) <= limit:
-                break
-        if not whole and going_on is None and all(part.by_serial for part in way):
+        if not whole and going_on is None and _by_serial(way):
             going_on = serials
     return (best, True) if best is not None else (going_on or [], False)
+
+
+def _by_serial(way: Way) -> bool:
+    return all(part.by_serial for part in way)
 
 
 def _merge(way: Way, below: int | None, most: int) -> Generator[Read, list[int] | None, tuple[list[int], bool]]:

@@ -125,7 +125,8 @@ def ended_before(grant: Grant, before: float) -> bool:
 
 
 def read_sql(mark: str, tables: str, asked: Read) -> tuple[str, list[object]]:
-    """The statement for the serials of a range, with its values; names of tables begin with `tables`."""
+    """The statement for the serials of a range, one a row or as one array, with its values; names of tables begin with
+    `tables`."""
     values: list[object] = []
     place = placing(mark, values)
     shelf, part = SHELVES[asked.range.shelf], asked.range
@@ -142,7 +143,8 @@ def read_sql(mark: str, tables: str, asked: Read) -> tuple[str, list[object]]:
     # PostgreSQL takes the index because of the order; SQLite is told.
     told = f" INDEXED BY {tables}grants_{part.shelf}" if mark == "?" else ""
     statement = f"SELECT serial FROM {tables}grants{told} WHERE {' AND '.join(conditions)} ORDER BY {order}"  # noqa: S608
-    return f"{statement} LIMIT {asked.most:d}", values
+    statement = f"{statement} LIMIT {asked.most:d}"
+    return f"SELECT ARRAY({statement})" if mark == "$" else statement, values
 
 
 def look_sql(mark: str, tables: str, wanted: GrantFilter, asked: Look) -> tuple[str, list[object]]:

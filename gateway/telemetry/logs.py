@@ -97,7 +97,7 @@ _ADDRESSES: Final[dict[Addresses, Callable[[str], str]]] = {
 
 _ACCESS_LINE: Final = (
     '{"timestamp":"%s","request_id":"%s","key":%s,"detail":%s,'
-    '"bytes_in":%d,"bytes_out":%d,"duration":%s,"fresh_use":%s,%s'
+    '"bytes_in":%d,"bytes_out":%d,"duration":%d.%06d,"fresh_use":%s,%s'
 )
 """What each request has of its own, then what it has in common with others of its kind."""
 
@@ -201,7 +201,7 @@ class Logs:
             _quoted(detail) if detail else '""',
             record.bytes_in,
             record.bytes_out,
-            int(record.duration * 1e6 + 0.5) / 1e6,
+            *divmod(int(record.duration * 1e6 + 0.5), 1_000_000),
             "true" if record.fresh_use else "false",
             self._shared_part(
                 level,

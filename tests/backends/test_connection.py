@@ -90,11 +90,11 @@ async def test_a_former_reader_does_not_lose_the_next_ones_wake_up() -> None:
     async def next_reader() -> None:
         await gate
         connection.begin(Response())
-        connection.mark_sent()
+        connection.request_sent = True
         await connection.wait_for_progress()
 
     connection.begin(Response())
-    connection.mark_sent()
+    connection.request_sent = True
     first, second = loop.create_task(progress(connection)), loop.create_task(next_reader())
     await asyncio.sleep(0)
     # The next reader's turn comes before the former one's, as when it was in the loop's queue already.
@@ -111,7 +111,7 @@ async def test_a_store_that_works_may_take_its_time(slow_head: bool, late: float
     connection, _, _ = made()
     response = Response()
     connection.begin(response, slow_head=slow_head)
-    connection.mark_sent()
+    connection.request_sent = True
     connection.check(300.0)
     connection.check(late - 2)
     assert None is response.failure
@@ -127,7 +127,7 @@ async def test_patience_counts_only_what_is_owed() -> None:
     for now in (0.0, 100.0, 200.0):
         connection.check(now)
     assert None is response.failure
-    connection.mark_sent()
+    connection.request_sent = True
     connection.check(300.0)
     connection.check(309.0)
     arrive(connection, buffer, b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")
@@ -150,7 +150,7 @@ async def test_a_body_needs_a_kibibyte_a_second() -> None:
         connection, _, buffer = made()
         response = Response()
         connection.begin(response)
-        connection.mark_sent()
+        connection.request_sent = True
         arrive(connection, buffer, b"HTTP/1.1 200 OK\r\ncontent-length: 999999\r\n\r\n")
         for second in range(40):
             asking = asyncio.get_running_loop().create_task(progress(connection))

@@ -348,25 +348,7 @@ def test_the_aws_cli_is_cut_while_it_reads_a_gib_by_a_role(lake: Place, large: s
     require("npm")
     install("core")
     key = lake.gateway.api("POST", "/v1/keys", {"app": "catalog"})
-    config = tmp_path / "config"
-    config.write_text(
-        f"""[profile catalog]
-aws_access_key_id = {key["access_key_id"]}
-aws_secret_access_key = {key["secret_access_key"]}
-region = us-east-1
-services = gateway
-[profile lake]
-role_arn = {_ROLE}
-source_profile = catalog
-region = us-east-1
-services = gateway
-[services gateway]
-s3 =
-  endpoint_url = {lake.gateway.data}
-sts =
-  endpoint_url = {lake.gateway.data}/sts
-"""
-    )
+    config = lake.role_config(tmp_path, key, _ROLE)
     tool = _aws(lake, _environ(tmp_path, AWS_CONFIG_FILE=str(config), AWS_PROFILE="lake"))
     assert b"db/t1/b" == tool.reads("db/t1/b")
     _cut(lake, tool, large, lambda: lake.gateway.api("DELETE", f"/v1/keys/{key['id']}"))

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.core.grant import Grant, GrantFilter
+from gateway.core.holder_pass import open_pass, seal_pass
+from gateway.core.holders import Holder, Holders, make_key
 from gateway.core.password import SALT_BYTES, hash_password, password_matches
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.revocation_target import FeedKind, RevocationTarget
@@ -21,6 +23,7 @@ from gateway.stores.sealed import SealedGrants, check_seals, count_seals
 from tests.contract.sample import NOW, key, link
 
 FIRST, SECOND = (1, "a sealing key of enough characters, 1"), (2, "a sealing key of enough characters, 2")
+ANN = "ann@acme.example"
 KEY_ID = "GWK" + "A" * 34
 _names = itertools.count(1)
 
@@ -37,6 +40,16 @@ def a_link() -> Grant:
     return link(password=hash_password("open", bytes(SALT_BYTES)))
 
 
+def for_ann() -> Grant:
+    return link(holders=Holders((ANN,), key=make_key(bytes(range(32)))))
+
+
+def secrets_of(grant: Grant | None) -> tuple[object, ...]:
+    """All that is secret in a grant, with what no comparison of grants sees."""
+    assert grant is not None
+    return grant.sealed, grant.password, None if grant.holders is None else grant.holders.key
+
+
 async def test_the_first_mark_of_a_number_stands(engine: Any, rival: Any) -> None:
     """Whoever comes later learns of it, in this gateway and in another; a forgotten number is free again."""
     assert "aa" == await engine.seals.note_seal(1, "aa")
@@ -47,13 +60,14 @@ async def test_the_first_mark_of_a_number_stands(engine: Any, rival: Any) -> Non
     assert "bb" == await rival.seals.note_seal(1, "bb")
 
 
-@pytest.mark.parametrize("made", [a_key, a_link, link], ids=["key", "link with password", "plain link"])
+@pytest.mark.parametrize("made", [a_key, a_link, for_ann, link], ids=lambda made: made.__name__)
 async def test_a_grant_looks_above_as_if_there_were_no_key(engine: Any, made: Callable[[], Grant]) -> None:
     """By secret, by id, in a list, as made and as saved, all as it was handed in."""
     grants, wanted = sealed(engine, FIRST), made()
     stored = await grants.create(wanted)
     assert stored == replace(wanted, serial=stored.serial)
     assert stored == await grants.find(wanted.hash)
+    assert {secrets_of(wanted)} == {secrets_of(one) for one in (stored, await grants.find(wanted.hash))}
     assert stored == await grants.get(wanted.id)
     assert [stored] == list((await grants.page(GrantFilter(now=NOW), None, 10)).grants)
     saved = await grants.save(replace(stored, label="another"))
@@ -74,6 +88,9 @@ async def test_below_no_secret_is_without_the_sealing_key(engine: Any) -> None:
         except DependencyDown:
             opened = ""
         assert ("" if safe else "the secret") == opened
+        asked = await grants.create(for_ann())
+        stolen = await engine.grants.get(asked.id)
+        assert (not safe) == (open_pass(asked, seal_pass(stolen, Holder(ANN, until=int(NOW + 9))), NOW) is not None)
 
 
 async def test_an_edit_after_a_rotation_moves_the_grant_to_the_new_key(engine: Any) -> None:
@@ -90,22 +107,20 @@ async def test_an_edit_after_a_rotation_moves_the_grant_to_the_new_key(engine: A
 async def test_a_reseal_brings_all_under_the_first_key_and_can_be_broken_off(engine: Any) -> None:
     """Rows of before sealing keys, of an older key, revoked ones too; batch by batch, and again without effect."""
     made = [await engine.grants.create(a_key()), await engine.grants.create(a_link())]
-    made += [await sealed(engine, FIRST).create(one()) for one in (a_key, a_link, link)]
+    made += [await sealed(engine, FIRST).create(one()) for one in (for_ann, a_key, a_link, link)]
     await engine.feed.revoke([RevocationTarget(FeedKind.KEY, made[0].id)], NOW, "", "admin:ops")
     grants = sealed(engine, SECOND, FIRST)
-    assert {UNSEALED: 2, 1: 2} == await count_seals(engine.grants)
+    assert {UNSEALED: 2, 1: 3} == await count_seals(engine.grants)
     first = await grants.reseal(None, 2)
     assert (2, 1, 0) == (first.examined, first.resealed, first.unreadable)  # the newest: a plain link, and a link
     again = await grants.reseal(None, 2)
     assert (2, 0, 0) == (again.examined, again.resealed, again.unreadable)
     rest = await grants.reseal(first.cursor, 10)
-    assert (3, 3, None) == (rest.examined, rest.resealed, rest.cursor)
-    assert {2: 4} == await count_seals(engine.grants)
+    assert (4, 4, None) == (rest.examined, rest.resealed, rest.cursor)
+    assert {2: 5} == await count_seals(engine.grants)
     after = sealed(engine, SECOND)
     for one in made:
-        found = await after.find(one.hash)
-        assert found is not None
-        assert (one.sealed, one.password) == (found.sealed, found.password)
+        assert secrets_of(one) == secrets_of(await after.find(one.hash))
     assert (await after.get(made[0].id)).revoked_at == NOW  # type: ignore[union-attr]
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.core.holders import ProvedBy
 from gateway.core.lease import LEASE_WINDOW, Reservation, Settlement
-from gateway.core.record import Outcome, Record
 from gateway.core.token import LinkToken
+from tests.contract.sample import record
 from tests.control.desk import START, Desk, serving
 
 
@@ -356,27 +356,13 @@ async def test_records(desk: Desk) -> None:
     """A link's uses are listed, newest first, in pages."""
     made = await desk.link()
     for number in range(3):
-        record = Record(
-            request_id=f"r{number}",
-            at=START + number,
-            duration=0.25,
-            principal=f"link:{made['id']}",
-            grant_id=made["id"],
-            operation="GetObject",
-            bucket="reports",
-            key="a.pdf",
-            backend="archive",
-            peer="192.0.2.7",
-            status=200,
-            outcome=Outcome.OK,
-            bytes_out=10,
-        )
-        await desk.state.ledger.append([record])
+        use = record(made["id"], START + number, request_id=f"r{number}")
+        await desk.state.ledger.append([use])
     path = f"/v1/links/{made['id']}/records"
     page = (await desk.ask("GET", f"{path}?limit=2")).json
-    assert [record["request_id"] for record in page["records"]] == ["r2", "r1"]
+    assert [use["request_id"] for use in page["records"]] == ["r2", "r1"]
     rest = (await desk.ask("GET", path, params={"cursor": page["cursor"]})).json
-    assert [record["request_id"] for record in rest["records"]] == ["r0"]
+    assert [use["request_id"] for use in rest["records"]] == ["r0"]
     assert rest["records"][0]["peer"] == "192.0.2.7"
 
 

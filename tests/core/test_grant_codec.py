@@ -10,7 +10,9 @@ import pytest
 
 from gateway.core.approval import Waiting
 from gateway.core.grant_codec import GrantRow, document_of, read_grant, row_of
+from gateway.core.holders import Holders
 from gateway.core.intake import Intake
+from gateway.core.reasons import Reason
 from gateway.core.session_policy_text import read_session_policy
 from tests.contract.sample import full_key, full_link, key, link
 
@@ -131,6 +133,25 @@ def test_a_gateway_that_knows_no_terms_takes_their_link_for_what_has_not_begun()
         grant = link(terms="Only for us.", not_before=begins)
         assert 253402300799.0 == json.loads(document_of(grant))["not_before"]
         assert grant == read_grant(row_of(grant))
+
+
+def test_a_gateway_that_knows_no_holders_takes_their_link_for_what_has_not_begun() -> None:
+    """It would let everybody pass; what was chosen as its beginning comes back, and the secret with it."""
+    holders = Holders(("ann@acme.example",), ("b.example",), key=b"secret")
+    for begins in (None, 5.0):
+        grant = link(holders=holders, terms="Only for us.", not_before=begins)
+        document = json.loads(document_of(grant))
+        assert (253402300799.0, 253402300799.0) == (document["not_before"], document["terms"][1])
+        read = read_grant(row_of(grant))
+        assert (grant, b"secret") == (read, getattr(read.holders, "key", b""))
+
+
+def test_who_knows_terms_and_no_holders_does_not_begin_what_is_for_somebody() -> None:
+    """That is the gateway of the version before: it reads the terms, and finds a link that has not begun."""
+    document = json.loads(document_of(link(holders=Holders(("ann@acme.example",)), terms="x", not_before=5.0)))
+    del document["holders"]
+    row = row_of(link())._replace(document=json.dumps(document))
+    assert Reason.NOT_YET_VALID is read_grant(row).lapsed(1_790_000_000.0)
 
 
 def test_a_gateway_that_knows_no_approval_takes_what_waits_for_what_has_not_begun() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,30 @@ class Place:
     def put(self, key: str, body: bytes | Any, **more: Any) -> None:
         """Put an object past the gateway."""
         self.store.client().put_object(Bucket=self.real_bucket, Key="inside/" + key, Body=body, **more)
+
+    def role_config(self, folder: Path, key: Mapping[str, Any], role: str, *more: str) -> Path:
+        """A configuration of the AWS CLI whose profile `lake` takes a role by the key of its profile `catalog`."""
+        config = folder / "config"
+        lines = (
+            "[profile catalog]",
+            f"aws_access_key_id = {key['access_key_id']}",
+            f"aws_secret_access_key = {key['secret_access_key']}",
+            "region = us-east-1",
+            "services = gateway",
+            "[profile lake]",
+            f"role_arn = {role}",
+            "source_profile = catalog",
+            *more,
+            "region = us-east-1",
+            "services = gateway",
+            "[services gateway]",
+            "s3 =",
+            f"  endpoint_url = {self.gateway.data}",
+            "sts =",
+            f"  endpoint_url = {self.gateway.data}/sts",
+        )
+        config.write_text("\n".join(lines) + "\n")
+        return config
 
     def stored(self, key: str) -> bytes | None:
         """What the store holds, None if there is no such object."""

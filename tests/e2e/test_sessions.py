@@ -176,26 +176,7 @@ def test_refreshable_credentials_over_a_shifted_clock(lake: Place, monkeypatch: 
 def test_the_aws_cli_takes_a_role_by_its_profile(lake: Place, run: Run, tmp_path: Path) -> None:
     """`role_arn` and `source_profile`, with the endpoints of both services in the configuration: nothing else."""
     key = _key(lake)
-    config = tmp_path / "config"
-    config.write_text(
-        f"""[profile catalog]
-aws_access_key_id = {key["access_key_id"]}
-aws_secret_access_key = {key["secret_access_key"]}
-region = us-east-1
-services = gateway
-[profile lake]
-role_arn = {_ROLE}
-source_profile = catalog
-role_session_name = cli
-region = us-east-1
-services = gateway
-[services gateway]
-s3 =
-  endpoint_url = {lake.gateway.data}
-sts =
-  endpoint_url = {lake.gateway.data}/sts
-"""
-    )
+    config = lake.role_config(tmp_path, key, _ROLE, "role_session_name = cli")
     environ = {**os.environ, "AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
                "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}  # fmt: skip
     who = json.loads(run("aws", "--profile", "lake", "sts", "get-caller-identity", env=environ).stdout)

@@ -38,6 +38,7 @@ _LOGO: Final = Asset(
     b'<text x="12" y="22" font-family="sans-serif" font-size="16" fill="#fff">Acme</text></svg>',
 )
 
+_ASKED: Final = Asks("code", "anna.with-a-rather-long-name.of-the-accounting-department@subsidiary.acme.example")
 _FILE: Final = Told(
     name=_LONG,
     size=3_141_592,
@@ -145,6 +146,11 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
     "sign-in": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", asks=_SIGN_INS),
     "sign-in-failed": lambda look: refusal_page(look, Reason.SIGN_IN_FAILED, "r1", asks=_SIGN_INS),
     "not-a-holder": lambda look: refusal_page(look, Reason.NOT_A_HOLDER, "r1", asks=_SIGN_INS),
+    "holder": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1"),
+    "holder-no-address": lambda look: refusal_page(look, Reason.BAD_ADDRESS, "r1"),
+    "holder-code": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", "", _ASKED),
+    "holder-code-wrong": lambda look: refusal_page(look, Reason.CODE_WRONG, "r1", "", _ASKED),
+    "holder-sign-in": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", "", Asks("oidc")),
     "terms": lambda look: refusal_page(
         look, Reason.TERMS_NOT_ACCEPTED, "r1", "Only for us.\n\nNot to be handed on to others. " + _LONG
     ),

@@ -141,3 +141,23 @@ def test_all_languages_render_every_page_of_texts() -> None:
     """A text with a place that nobody fills would be an error here."""
     for language in languages().values():
         assert language.code.encode() in render("front.html", Look(Branding(), language)).body
+
+
+@pytest.mark.parametrize("room", ["", "console/"])
+def test_what_is_compiled_is_kept_where_it_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: str) -> None:
+    """A file for each template; where nothing can be written, pages come all the same."""
+
+    def read(folder: Path) -> None:
+        monkeypatch.setattr(module, "_COMPILED", folder)
+        module._environment.cache_clear()
+        module.read_templates(room)
+
+    try:
+        read(tmp_path / "kept")
+        own = [*_TEMPLATES.glob("*.html"), *(_TEMPLATES.glob(f"{room}*.html") if room else ())]
+        assert len(own) == len(list((tmp_path / "kept").iterdir()))
+        (tmp_path / "file").touch()
+        read(tmp_path / "file")
+        assert render("front.html", look_for(Branding(), None)).body
+    finally:
+        module._environment.cache_clear()

@@ -96,6 +96,7 @@ def sqlite_file(path: Path, count: int, *, key: str | None = None, revoked: int 
     """A file with so many links, and after them so many revocations."""
     with closing(SqliteFile.prepare(path).connect()) as connection:
         connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA cache_size = -400000")
         connection.execute("BEGIN")
         for number in range(count):
             one = make(number) if make else grant(number, key)

@@ -8,6 +8,7 @@ page of ours. Whatever fails becomes a page with the public sentence of a reason
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from gateway.control.api import Api
@@ -21,6 +22,7 @@ from gateway.control.problems import describe_failure
 from gateway.core.reasons import Reason, Refused, public_reason
 from gateway.core.request import RawRequest
 from gateway.pages.assets import Asset, find_asset
+from gateway.pages.render import are_read, read_templates
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply
 
@@ -58,6 +60,8 @@ class Console:
         found = self._router.find(place)
         values = {} if found is None else found.values
         visit = Visit(self._api, self._sessions, exchange, raw, place=place, values=values)
+        if not are_read("console/"):
+            await asyncio.to_thread(read_templates, "console/")
         try:
             return await self._show(visit, found)
         except Exception as failure:  # noqa: BLE001 (the last line of defence: nothing inner may reach a page)

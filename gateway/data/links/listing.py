@@ -19,6 +19,7 @@ from gateway.core.values import dataclass
 from gateway.data.call import LinkCall
 from gateway.data.links.folder import read_page
 from gateway.data.links.previews import is_free, read_text
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import find_readable
@@ -91,6 +92,7 @@ async def _show_folder(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
     folders = [part for part in (call.place.path or "").split("/") if part]
     free = is_free(grant) and Action.READ in grant.actions
     readme = None if begun or view.find or not free else await _readme(plane, permit, shown.entries)
+    await load_pages()
     page = folder_page(
         look_for(snapshot.branding, call.request.raw.header("accept-language")),
         title=grant.label or (folders[-1] if folders else call.title),

@@ -18,6 +18,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
 from gateway.data.call import LinkAnswer, LinkCall
 from gateway.data.links.previews import is_free, look_at, preview
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, TERMS_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
@@ -34,7 +35,8 @@ _LEASE_COOKIE_BYTES: Final = 16
 Page = Callable[[DataPlane, Snapshot, LinkCall, Permit], Awaitable[Reply]]
 
 
-def _look(snapshot: Snapshot, call: LinkCall) -> Look:
+async def _look(snapshot: Snapshot, call: LinkCall) -> Look:
+    await load_pages()
     return look_for(snapshot.branding, call.request.raw.header("accept-language"))
 
 
@@ -64,7 +66,7 @@ async def _answer_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
 
 async def _show_card(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     """For programs that make previews: name and size if the owner chose so, else nothing of the file."""
-    look = _look(snapshot, call)
+    look = await _look(snapshot, call)
     if Shown.CARD not in call.grant.shows or "archive" in call.request.params:
         return page_reply(pages.card_page(look))
     subject = await look_at(plane, call.grant, permit)
@@ -92,7 +94,7 @@ async def _show_upload_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall
     grant = call.grant
     return page_reply(
         pages.upload_page(
-            _look(snapshot, call),
+            await _look(snapshot, call),
             title=grant.label or "",
             max_size=grant.max_size,
             expires_at=grant.expires_at,
@@ -112,7 +114,7 @@ async def _show_landing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, pe
     Raises:
         Refused: as `look_at`, USED_UP.
     """
-    grant, look = call.grant, _look(snapshot, call)
+    grant, look = call.grant, await _look(snapshot, call)
     left = await _uses_left(plane, grant)
     told = pages.Told(
         name=call.title,

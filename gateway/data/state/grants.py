@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from cachetools import LRUCache
 
@@ -18,22 +18,13 @@ from gateway.core.grant import Grant, GrantStore
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedEntry, RevocationView
 from gateway.core.revocation_target import EVERY, FeedKind
+from gateway.core.sealing import Sealer
 from gateway.core.token import SecretHash
 from gateway.telemetry.metrics import Metrics
 
 _CACHED: Final = 100_000
-
-
 _CACHE_SECONDS: Final = 300.0
-
-
 _EDITS: Final = 10_000
-
-
-class Unsealer(Protocol):
-    """Opens a key's sealed secret; raises ValueError when it was sealed under another id."""
-
-    def open(self, access_key_id: str, sealed: bytes) -> str: ...
 
 
 class Grants:
@@ -43,7 +34,7 @@ class Grants:
         self,
         store: GrantStore,
         view: Callable[[], RevocationView],
-        unsealer: Unsealer,
+        sealer: Sealer,
         *,
         monotonic: Callable[[], float],
         metrics: Metrics,
@@ -56,7 +47,7 @@ class Grants:
         self._keep_up = keep_up
         self._is_behind = is_behind
         self._view = view
-        self._unsealer = unsealer
+        self._sealer = sealer
         self._metrics = metrics
         self._monotonic = monotonic
         self._known: OrderedDict[SecretHash, tuple[Grant, float]] = OrderedDict()  # with the end of its time here
@@ -145,7 +136,7 @@ class Grants:
         if secret is None:
             if grant.sealed is None:
                 raise Refused(Reason.UNKNOWN_KEY, "the key has no secret")
-            secret = self._unsealer.open(access_key_id, grant.sealed)
+            secret = self._sealer.open(access_key_id, grant.sealed)
             if grant.hash in self._known:
                 self._secrets[grant.hash] = secret
         return secret

@@ -88,7 +88,7 @@ class Account:
                 outcome, reason = _REFUSED, permit.store_error
         principal = bucket = key = ""
         if attempt is not None:
-            principal, bucket, key = str(attempt.principal), attempt.bucket, without_tokens(attempt.key)
+            principal, bucket, key = attempt.principal.text, attempt.bucket, without_tokens(attempt.key)
         return Record(  # in the order of its fields: each request does this, and names would cost as much as the rest
             exchange.request_id,
             self.now,

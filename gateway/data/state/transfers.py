@@ -127,12 +127,10 @@ class Permit:
         A trusted listener's app is alone on it. An address may stand for many people: their links have shares, too.
         """
         principal = self.attempt.principal
-        address = () if self.attempt.peer is None else (f"address {self.exchange.address_class}",)
-        if principal.kind == "link":
-            return (str(principal), *address)
-        if principal.kind == "anonymous":
-            return address
-        return () if self.grant is None else (str(principal),)
+        if principal.kind not in {"link", "anonymous"}:
+            return () if self.grant is None else (principal.text,)
+        who = (principal.text,) if principal.kind == "link" else ()
+        return who if self.attempt.peer is None else (*who, f"address {self.exchange.address_class}")
 
     @property
     def largest(self) -> int | None:

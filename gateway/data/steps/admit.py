@@ -9,6 +9,7 @@ back; a part that is down refuses or lets pass as its declared posture says, nev
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from functools import lru_cache
 from hashlib import blake2b
 from types import TracebackType
@@ -101,13 +102,13 @@ class Admission:
         if plane.draining:
             raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
         plane.transfers.enter(permit, self._snapshot.max_transfers)
-        plane.metrics.transfers.inc()
         grant = permit.grant
         if grant is not None and call.takes_use:
             try:
                 await self._take_use(permit, grant)
             except BaseException:
-                await self._leave()
+                if (left := self._leave()) is not None:
+                    await left
                 raise
         return permit
 
@@ -201,14 +202,16 @@ class Admission:
             if held is not None:
                 await held.__aexit__(kind, error, trace)
         finally:
-            await self._leave()
+            if (left := self._leave()) is not None:
+                await left
 
-    async def _leave(self) -> None:
+    def _leave(self) -> Awaitable[None] | None:
+        """Count it out; what is to be awaited if its counters have to be settled."""
         permit = self._permit
         self._plane.transfers.leave(permit)
-        self._plane.metrics.transfers.dec()
-        if permit.lease is not None or permit.reservation is not None or permit.intake is not None:
-            await asyncio.shield(_settle(self._plane, permit))
+        if permit.lease is None and permit.reservation is None and permit.intake is None:
+            return None
+        return asyncio.shield(_settle(self._plane, permit))
 
 
 async def _settle(plane: DataPlane, permit: Permit) -> None:

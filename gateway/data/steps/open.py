@@ -30,7 +30,7 @@ from gateway.data.s3.keepalive import Opened
 from gateway.data.s3.local import LOCAL
 from gateway.data.s3.put import put
 from gateway.data.state.transfers import Permit
-from gateway.data.store_errors import check_answer
+from gateway.data.store_errors import check_answer, is_done
 from gateway.data.tus.handler import answer_step
 from gateway.data.uploads.receive import receive_file, receive_form
 from gateway.data.uploads.undo import answer_undo
@@ -62,6 +62,8 @@ async def _relay(plane: DataPlane, snapshot: Snapshot, call: Call, permit: Permi
     opened = plane.upstream.open(store_call)
     answer = await opened.__aenter__()
     permit.held = opened
+    if is_done(answer, permit):
+        return answer
     again = whole_instead(call.request, store_call, answer.status)
     if again is not None:
         permit.held = None

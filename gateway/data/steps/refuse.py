@@ -10,11 +10,14 @@ import structlog
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import Reason, Refused, as_refused
 from gateway.core.request import Action
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane
 from gateway.data.state.records import Account
 from gateway.pages.refusals import Asks, refusal_page
 from gateway.pages.render import Page, look_for
 from gateway.server.exchange import ClientExchange
+from gateway.wire.http.negotiate import prefers_html
+from gateway.wire.parse import is_link_path
 from gateway.wire.replies import Reply, refusal
 
 __all__ = ["refuse"]
@@ -36,6 +39,9 @@ async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -
             plane.metrics.count_cut(refused.reason)
             exchange.cut_reason = None  # what broke is in the failure: this was no revocation
         return
+    raw = exchange.raw
+    if raw is not None and is_link_path(raw) and prefers_html(raw.header("accept")):
+        await load_pages()
     try:
         await exchange.send(_reply(plane, exchange, account, refused))
     except Refused:

@@ -9,7 +9,7 @@ of the others from being stored, and all are named in the one answer.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import field, replace
 from typing import Final
 
@@ -19,6 +19,7 @@ from gateway.core.route import Answer
 from gateway.core.values import dataclass
 from gateway.data.call import LinkCall
 from gateway.data.links.request import file_request, name_file, place_of_file
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.post_form import ArrivingForm
 from gateway.data.shielded import shield
@@ -29,6 +30,7 @@ from gateway.data.store_errors import check_answer
 from gateway.data.uploads.free_names import hold_free_name
 from gateway.data.uploads.receipts import NotReceived, Received, receipt
 from gateway.data.uploads.undo import note_undo
+from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.replies import Reply
 
 __all__ = ["receive_file", "receive_form"]
@@ -60,7 +62,16 @@ async def receive_file(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
         UpstreamFailed: the store is away or broken.
     """
     stored = await _store(plane, snapshot, call, permit, put)
-    return receipt(snapshot.branding, call.request.raw, [stored], [], permit.exchange.request_id)
+    return await _tell(snapshot, call, [stored], [], permit)
+
+
+async def _tell(
+    snapshot: Snapshot, call: LinkCall, stored: Sequence[Received], failed: Sequence[NotReceived], permit: Permit
+) -> Reply:
+    raw = call.request.raw
+    if prefers_html(raw.header("accept")):
+        await load_pages()
+    return receipt(snapshot.branding, raw, stored, failed, permit.exchange.request_id)
 
 
 async def receive_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit, put: Put) -> Reply:
@@ -81,7 +92,7 @@ async def receive_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
         raise Refused(work.failed[0].reason, "the form's only file")
     if work.failed:
         permit.store_error = work.failed[0].reason
-    return receipt(snapshot.branding, call.request.raw, work.stored, work.failed, permit.exchange.request_id)
+    return await _tell(snapshot, call, work.stored, work.failed, permit)
 
 
 @dataclass(slots=True)

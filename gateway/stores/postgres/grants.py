@@ -98,7 +98,7 @@ class PostgresGrants:
                 if isinstance(asked, Read):
                     statement, values = read_sql("$", "gateway_", asked)
                     rows = await self._database.read("grants", statement, *values)
-                    asked = steps.send([serial for (serial,) in rows])
+                    asked = steps.send(rows[0][0])
                 else:
                     statement, values = look_sql("$", "gateway_", wanted, asked)
                     rows = await self._database.read("grants", statement, *values)
