@@ -8,6 +8,8 @@ tried again on what they wrote, unless the caller insists on a version.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
@@ -18,12 +20,14 @@ from gateway.control.usecases.journal import Journal
 from gateway.core.grant import LIVING, Grant, GrantAdmin, GrantFilter, GrantKind, GrantState
 from gateway.core.lease import UNUSED, Usage, state_with
 from gateway.core.policy import Objection
-from gateway.core.reasons import Reason, Refused
+from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.token import LinkToken, SecretHash, hash_secret, without_marks
 from gateway.core.values import dataclass
 
 Instead = TypeVar("Instead")
 
+_log: Final = logging.getLogger("gateway.control")
+_PAUSE: Final = 1.0
 _PAGE: Final = 500
 _TRIES: Final = 3
 _UNKNOWN: Final = {GrantKind.LINK: Reason.UNKNOWN_TOKEN, GrantKind.KEY: Reason.UNKNOWN_KEY}
@@ -206,6 +210,21 @@ async def list_all(grants: GrantAdmin, wanted: GrantFilter) -> AsyncIterator[Gra
         for grant in page.grants:
             yield grant
         if (cursor := page.cursor) is None:
+            return
+
+
+async def repeat_until_done(act: Callable[[], Awaitable[object]], complaint: str) -> None:
+    """Act until the stores answer. The first failure is logged, its detail within the complaint."""
+    logged = False
+    while True:
+        try:
+            await act()
+        except DependencyDown as failure:
+            if not logged:
+                _log.warning(complaint, failure.detail)
+            logged = True
+            await asyncio.sleep(_PAUSE)
+        else:
             return
 
 

@@ -11,26 +11,23 @@ changes nothing.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from gateway.control.deps import Live, Stores
-from gateway.control.usecases.grants import list_living
+from gateway.control.usecases.grants import list_living, repeat_until_done
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter, GrantKind
 from gateway.core.issued import RemoteIssuer
-from gateway.core.reasons import DependencyDown
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Sources
 from gateway.core.values import dataclass
 
-_log: Final = logging.getLogger("gateway.control")
 _AGAIN: Final = 5.0
-_PAUSE: Final = 1.0
 _BY: Final = Principal("admin", "settings")
+_COMPLAINT: Final = "keys whose source is gone could not be ended yet: %s"
 _REASON: Final = "what the key came from has ended"
 
 
@@ -48,26 +45,13 @@ class OrphanedKeys:
         that was being issued meanwhile."""
         while True:
             changed.clear()
-            await self._revoke_until_done()
+            await repeat_until_done(self.revoke_all, _COMPLAINT)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_AGAIN):
                     await changed.wait()
                 continue
-            await self._revoke_until_done()
+            await repeat_until_done(self.revoke_all, _COMPLAINT)
             await changed.wait()
-
-    async def _revoke_until_done(self) -> None:
-        logged = False
-        while True:
-            try:
-                await self.revoke_all()
-            except DependencyDown as failure:
-                if not logged:
-                    _log.warning("keys whose source is gone could not be ended yet: %s", failure.detail)
-                logged = True
-                await asyncio.sleep(_PAUSE)
-            else:
-                return
 
     async def revoke_all(self) -> int:
         """Revoke every living key that has outlived its source; returns how many.

@@ -10,14 +10,13 @@ again changes nothing.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from gateway.control.deps import Live, Stores
-from gateway.control.usecases.grants import list_living, waits_under
+from gateway.control.usecases.grants import list_living, repeat_until_done, waits_under
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.release import ask_approval
 from gateway.core.attempt import Principal
@@ -26,8 +25,7 @@ from gateway.core.policy import Policy, objections_to_share, rules_to_approve
 from gateway.core.reasons import DependencyDown
 from gateway.core.values import dataclass
 
-_log: Final = logging.getLogger("gateway.control")
-_PAUSE: Final = 1.0
+_COMPLAINT: Final = "what has to be approved could not be marked yet: %s"
 _COUNT_SECONDS: Final = 15.0
 _WAITING: Final = (GrantState.AWAITING_APPROVAL,)
 _BY: Final = Principal("admin", "settings")
@@ -46,26 +44,13 @@ class UnapprovedGrants:
         """Bring the stored grants in line with the policy now and whenever `changed` is set, until cancelled."""
         while True:
             changed.clear()
-            await self._settle_until_done()
+            await repeat_until_done(self.settle, _COMPLAINT)
             while not changed.is_set():
                 with suppress(DependencyDown):
                     self.tell(await self.stores.grants.count_waiting(self.live.clock()))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_COUNT_SECONDS):
                         await changed.wait()
-
-    async def _settle_until_done(self) -> None:
-        logged = False
-        while True:
-            try:
-                await self.settle()
-            except DependencyDown as failure:
-                if not logged:
-                    _log.warning("what has to be approved could not be marked yet: %s", failure.detail)
-                logged = True
-                await asyncio.sleep(_PAUSE)
-            else:
-                return
 
     async def settle(self) -> int:
         """Mark and release what the policy in force says; returns how many were written. A sidecar writes nothing.

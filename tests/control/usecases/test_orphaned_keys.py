@@ -62,7 +62,7 @@ async def test_the_watch_ends_them_at_the_start_and_after_each_change(
 ) -> None:
     """Once more a little later, for a key that was being issued; a store that is away is asked again."""
     monkeypatch.setattr(room, "_AGAIN", 0.01)
-    monkeypatch.setattr(room, "_PAUSE", 0.001)
+    monkeypatch.setattr(grants, "_PAUSE", 0.001)
     asked: list[int] = []
 
     async def revoke_all(self: OrphanedKeys) -> int:

@@ -149,7 +149,7 @@ async def test_it_runs_at_the_start_and_at_each_change_and_tells_how_many_wait(
     desk: Desk, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store that is down is tried again."""
-    monkeypatch.setattr("gateway.control.usecases.unapproved._PAUSE", 0.01)
+    monkeypatch.setattr("gateway.control.usecases.grants._PAUSE", 0.01)
     ids, told, changed = await make(desk), asyncio.Queue[int](), asyncio.Event()
     settling = replace(unapproved(desk, []), tell=told.put_nowait)
     page, down = desk.state.grants.page, [True]
