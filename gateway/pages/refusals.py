@@ -15,8 +15,6 @@ from gateway.core.reasons import TABLE, Reason, public_reason
 from gateway.core.values import dataclass
 from gateway.pages.render import Look, Page, render
 
-__all__ = ["NEXT_STEPS", "Asks", "refusal_page", "refusal_texts"]
-
 
 @dataclass(frozen=True, slots=True)
 class Asks:

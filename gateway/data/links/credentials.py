@@ -22,8 +22,6 @@ from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.wire.replies import LINK_HEADERS, Reply
 
-__all__ = ["give_credentials"]
-
 _RATE: Final = Rate(30, 60.0, 30)
 
 

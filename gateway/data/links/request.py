@@ -41,9 +41,6 @@ from gateway.wire.links.visitor import Visit, visit_of
 from gateway.wire.parse import check_key
 from gateway.wire.s3.response_headers import asks_download
 
-__all__ = ["file_request", "is_navigation", "name_file", "place_of_file", "read_link_call"]
-
-
 _OBJECT_READS: Final = {"GET": Operation.GET_OBJECT, "HEAD": Operation.HEAD_OBJECT}
 _FIRST: Final = (Action.LIST, Action.READ, Action.WRITE)
 _LOOKED_AT: Final = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})

@@ -17,8 +17,6 @@ from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.wire.s3.multipart import PART_SIZE
 
-__all__ = ["heeds_conditions", "in_parts", "require_heeded", "send"]
-
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 _HEEDED: Final = frozenset({Capability.CONDITIONAL_WRITES})
 _HEEDED_IN_PARTS: Final = _HEEDED | {Capability.CONDITIONAL_COMPLETE}

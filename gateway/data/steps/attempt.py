@@ -19,8 +19,6 @@ from gateway.data.presented import Resolved, ResolvedLink
 from gateway.server.exchange import ClientExchange
 from gateway.wire.http.cors import actual_headers
 
-__all__ = ["read_call"]
-
 _CLASS: Final = "x-amz-storage-class"
 _USUAL: Final = "STANDARD"
 

@@ -40,8 +40,6 @@ from gateway.wire.sig.credentials import Signed, SigV4Header
 from gateway.wire.sig.post_policy import SignedForm
 from gateway.wire.sig.sigv4 import KnownCanonical, Verified
 
-__all__ = ["find_link", "prove_again", "resolve", "stands"]
-
 
 async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other steps' answers)
     plane: DataPlane, terms: Terms, presented: Presented, request: ObjectRequest, peer: Address | None, now: float

@@ -17,8 +17,6 @@ from gateway.server.exchange import ClientExchange
 from gateway.wire.http.cors import preflight_headers
 from gateway.wire.replies import LINK_HEADERS, Reply
 
-__all__ = ["answer_preflight"]
-
 
 async def answer_preflight(
     plane: DataPlane, snapshot: Snapshot, request: ObjectRequest, exchange: ClientExchange

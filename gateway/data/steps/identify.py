@@ -41,11 +41,6 @@ from gateway.wire.s3.operations import RESPONSE_OVERRIDES
 from gateway.wire.sig.credentials import Signed, read_credentials
 from gateway.wire.sig.post_policy import read_form
 
-__all__ = [
-    "identify",
-    "is_page_form",
-]
-
 _PAGE_FORM_LIMIT: Final = 64 * 1024
 """Bytes: the names of all that a folder's page shows, unless they are very long."""
 _FORM: Final = "application/x-www-form-urlencoded"

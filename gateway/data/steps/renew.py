@@ -28,8 +28,6 @@ from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import authorise, reauthorise
 
-__all__ = ["Renewals"]
-
 _A_TURN: Final = 50
 """Transfers that are decided on again before others have their turn."""
 

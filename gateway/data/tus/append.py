@@ -25,8 +25,6 @@ from gateway.data.tus.store import TusStore
 from gateway.wire.links.tus_state import UploadState
 from gateway.wire.s3.multipart import MAX_PARTS, PART_SIZE, Part, part_size
 
-__all__ = ["Arriving", "Progress", "verify_checksum"]
-
 T = TypeVar("T")
 
 

@@ -43,8 +43,6 @@ from gateway.wire.replies import Reply
 from gateway.wire.s3.calls import require_kept
 from gateway.wire.s3.multipart import PART_SIZE, part_size
 
-__all__ = ["answer_step"]
-
 _RENEWED: Final = 3600.0
 _ENDS_IT: Final = frozenset({Reason.OBJECT_EXISTS, Reason.TYPE_NOT_ALLOWED})
 """What no later request can mend: the upload is thrown away."""

@@ -21,8 +21,6 @@ from gateway.data.tus.append import Progress
 from gateway.data.uploads.file_types import HEAD_BYTES, check_bytes, checked
 from gateway.wire.links.tus_state import lease_key
 
-__all__ = ["Wanted"]
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

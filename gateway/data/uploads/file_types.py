@@ -16,8 +16,6 @@ from typing import Final
 from gateway.core.intake import allows_type
 from gateway.core.reasons import Reason, Refused
 
-__all__ = ["HEAD_BYTES", "check_bytes", "check_declared", "checked", "read_types"]
-
 HEAD_BYTES: Final = 1024
 """As many as are looked at."""
 

@@ -23,8 +23,6 @@ from gateway.pages.render import look_for
 from gateway.wire.http.negotiate import prefers_html, prefers_json
 from gateway.wire.replies import LINK_HEADERS, Reply, title_of
 
-__all__ = ["NotReceived", "Received", "receipt"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:

@@ -22,8 +22,6 @@ from typing import Final, Literal, Protocol
 
 from gateway.core.reasons import Reason, Refused
 
-__all__ = ["CHECKSUM_SIZES", "BodyChecks", "Crc", "crc32c", "crc64nvme", "register_crc"]
-
 Crc = Callable[[bytes | memoryview, int], int]
 """A running CRC: the next bytes and the value so far (0 at first) to the new value."""
 
