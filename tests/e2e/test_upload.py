@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import socket
 import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,6 +55,26 @@ def test_nothing_is_overwritten_unless_the_link_says_so(place: Place, run: Run, 
     overwriting = place.link("taken.pdf", actions=["write"], overwrite=True)
     assert 201 == _upload(run, overwriting.url, "-T", "report.pdf")[0]
     assert _BODY == place.stored("taken.pdf")
+
+
+def test_fifty_who_send_at_once_store_ten(place: Place) -> None:
+    """On a link for ten files, each of them a file of its own: ten are told that it was stored, and ten are there."""
+    link = place.link(prefix=f"fifty-{place.bucket}/", actions=["write"], max_files=10)
+
+    def send(number: int) -> int:
+        request = urllib.request.Request(f"{link.url}/f{number}", _BODY[:1000], {"Content-Type": "x/y"}, method="PUT")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            return int(refused.code)
+
+    with ThreadPoolExecutor(50) as many:
+        statuses = Counter(many.map(send, range(50)))
+    assert {201: 10, 410: 40} == statuses
+    listed = place.store.client().list_objects_v2(Bucket=place.real_bucket, Prefix=f"inside/fifty-{place.bucket}/")
+    assert 10 == listed["KeyCount"]
+    assert "used_up" == place.gateway.api("GET", f"/v1/links/{link.id}")["state"]
 
 
 @pytest.mark.parametrize("options", [(), ("-H", "Transfer-Encoding: chunked")], ids=["declared", "chunked"])

@@ -109,6 +109,27 @@ async def test_continue_is_said_once_and_only_to_who_asked(rig: Rig) -> None:
         assert 201 == (await client.head()).status
 
 
+@pytest.mark.parametrize(("version", "told"), [("1.1", True), ("1.0", False)])
+async def test_an_interim_answer_is_sent_to_who_knows_of_them(rig: Rig, version: str, told: bool) -> None:
+    """Before the head of the answer, never after it; HTTP/1.0 has none."""
+
+    async def handle(connection: Connection, arrival: IncomingRequest) -> None:
+        exchange = ClientExchange(connection, arrival, "r", None)
+        exchange.inform(104, (("Location", "/here"),))
+        await exchange.send(Reply(200, (), b"hello"))
+        exchange.inform(104, (("Location", "/late"),))
+
+    assert rig.server is not None
+    rig.server.handle = handle
+    async with rig.client() as client:
+        await client.send(f"GET / HTTP/{version}\r\nHost: gw\r\nConnection: close\r\n\r\n".encode())
+        got = await client.rest()
+    first = b"HTTP/1.1 104 Upload Resumption Supported\r\nLocation: /here\r\n\r\n"
+    assert told is got.startswith(first + b"HTTP/1.1 200")
+    assert got.endswith(b"\r\n\r\nhello")
+    assert b"/late" not in got
+
+
 async def test_a_cut_is_a_reset(rig: Rig) -> None:
     """Linger 0 and abort: the client's next read is an error, not an end."""
     hold = asyncio.Event()

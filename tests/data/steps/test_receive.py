@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -20,8 +21,9 @@ BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
 
 
 @pytest.fixture
-async def rig(uploads: Rig) -> Rig:
-    return uploads
+async def rig() -> AsyncIterator[Rig]:
+    async with running(store=PartsStore(), drafts=True) as started:
+        yield started
 
 
 def form(body: bytes, name: str = "a") -> bytes:
@@ -38,6 +40,11 @@ async def send(rig: Rig, token: str, door: str, name: str, body: bytes) -> Got:
     if door == "chunked":
         chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
         return await rig.ask("PUT", f"/s/{token}/{name}", {"Transfer-Encoding": "chunked"}, chunks)
+    if door == "draft":
+        more = {"Upload-Draft-Interop-Version": "6", "Upload-Complete": "?0", "Upload-Length": str(len(body))}
+        got = await rig.ask("POST", f"/s/{token}/{name}", more)
+        more |= {"Upload-Complete": "?1", "Upload-Offset": "0", "Content-Type": "application/partial-upload"}
+        return await rig.ask("PATCH", got.header("location") or "", more, body) if got.status == 201 else got
     got = await create(rig, f"/s/{token}/{name}/", len(body), Upload_Metadata="filename YQ==")
     return await patch(rig, got.header("location") or "", 0, body) if got.status == 201 else got
 
@@ -47,7 +54,7 @@ async def received(rig: Rig, grant) -> Usage:
     return (await rig.state.leases.usage([grant.intake_id])).get(grant.intake_id, Usage())
 
 
-@pytest.mark.parametrize("door", ["put", "form", "chunked", "tus"])
+@pytest.mark.parametrize("door", ["put", "form", "chunked", "tus", "draft"])
 async def test_as_many_files_as_the_link_may_receive(rig: Rig, door: str) -> None:
     """And then 410, by every door; a page says so, too."""
     token, grant = await rig.granted(prefix="in/", actions=WRITE, intake=Intake(max_files=2))
@@ -58,7 +65,7 @@ async def test_as_many_files_as_the_link_may_receive(rig: Rig, door: str) -> Non
     assert (2, 10) == ((await received(rig, grant)).uses, (await received(rig, grant)).moved)
 
 
-@pytest.mark.parametrize("door", ["put", "form", "chunked", "tus"])
+@pytest.mark.parametrize("door", ["put", "form", "chunked", "tus", "draft"])
 async def test_as_many_bytes_as_the_link_may_receive(rig: Rig, door: str) -> None:
     """To the last one; a file that does not fit is refused as too large, leaves nothing and takes nothing."""
     token, grant = await rig.granted(prefix="in/", actions=WRITE, intake=Intake(total_bytes=12))
@@ -71,7 +78,7 @@ async def test_as_many_bytes_as_the_link_may_receive(rig: Rig, door: str) -> Non
     assert 12 == sum(len(body) for (_, key), (body, _) in rig.store.objects.items() if ".gateway" not in key)
 
 
-@pytest.mark.parametrize("door", ["put", "form", "chunked", "tus"])
+@pytest.mark.parametrize("door", ["put", "form", "chunked", "tus", "draft"])
 async def test_a_large_file_that_does_not_fit_is_refused(rig: Rig, door: str) -> None:
     """However much of it would fit, and although the kernel moves what nobody has to see."""
     token, grant = await rig.granted(prefix="in/", actions=WRITE, intake=Intake(total_bytes=300_000))
@@ -80,7 +87,7 @@ async def test_a_large_file_that_does_not_fit_is_refused(rig: Rig, door: str) ->
     assert (await send(rig, token, door, "a", bytes(300_000))).status in {201, 204}
 
 
-@pytest.mark.parametrize("door", ["put", "form", "tus"])
+@pytest.mark.parametrize("door", ["put", "form", "tus", "draft"])
 async def test_fifty_at_once_on_ten_files_are_ten(rig: Rig, door: str) -> None:
     """Nobody waits for anybody, and exactly ten objects are there."""
     token, grant = await rig.granted(prefix="in/", actions=WRITE, intake=Intake(max_files=10))
@@ -94,12 +101,15 @@ async def test_fifty_at_once_on_ten_files_are_ten(rig: Rig, door: str) -> None:
 async def test_replicas_count_together() -> None:
     """Fifty who send to two gateways at once, by every door, store as many files as the link may receive."""
     state = open_memory()
-    async with running(state=state, store=PartsStore()) as one, running(state=state, store=one_store(one)) as other:
+    async with (
+        running(state=state, store=PartsStore(), drafts=True) as one,
+        running(state=state, store=one_store(one), drafts=True) as other,
+    ):
         token, grant = await one.granted(prefix="in/", actions=WRITE, intake=Intake(max_files=10))
         await other.plane.follower.catch_up()
-        doors = ("put", "form", "chunked", "tus")
+        doors = ("put", "form", "chunked", "tus", "draft")
         sends = (
-            send((one, other)[number % 2], token, doors[number % 4], f"f{number}", b"x" * 10) for number in range(50)
+            send((one, other)[number % 2], token, doors[number % 5], f"f{number}", b"x" * 10) for number in range(50)
         )
         got = await asyncio.gather(*sends)
         assert 10 == sum(got_one.status in {201, 204} for got_one in got)
