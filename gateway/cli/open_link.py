@@ -53,7 +53,7 @@ _BY: Final = re.compile(r'\bby="([a-z]+)"')
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Its first line is the link's password; asked for unless given.",
 )
-@click.option("--accept-terms", is_flag=True, help="Accept the link's terms, which its page shows.")
+@click.option("--accept-terms", is_flag=True, help="Accept the link's terms; shown and asked for unless given.")
 @json_option
 def open_link(
     url: str,
@@ -104,7 +104,7 @@ class _Visitor:
         self._email = email
         self._password = password
         self._given_password = password is not None
-        self._accepts = accepts
+        self._accepts = "1" if accepts else ""
         parts = urlsplit(url)
         mark = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.partition('/s/')[0]} {find_token(url)}"
         self._name = f"passes/{sha256(mark.encode()).hexdigest()[:32]}"
@@ -129,7 +129,8 @@ class _Visitor:
         fail("The link goes on asking for the same.")
 
     def _give(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        match _members(body).get("reason"):
+        said = _members(body)
+        match said.get("reason"):
             case "password_required":
                 self._password = ask_password()
             case "password_wrong" if not self._given_password:
@@ -138,8 +139,9 @@ class _Visitor:
             case "holder_required":
                 self._prove(headers)
             case "terms_not_accepted" if not self._accepts:
-                click.confirm("The link has terms, which its page shows. Do you accept them?", abort=True, err=True)
-                self._accepts = True
+                say(_printable(str(said.get("terms", "The link has terms, which its page shows."))))
+                click.confirm("Do you accept these terms?", abort=True, err=True)
+                self._accepts = str(said.get("terms_mark", "1"))
             case _:
                 fail_with_problem(status, body)
 
@@ -190,7 +192,7 @@ class _Visitor:
 
     def client(self) -> LinkClient:
         """The link, with what was shown."""
-        shown = (("Gateway-Holder", self._pass), ("Accept-Terms", "1" if self._accepts else ""))
+        shown = (("Gateway-Holder", self._pass), ("Accept-Terms", self._accepts))
         return LinkClient(_deliberate(self._url), self._password, tuple(one for one in shown if one[1]))
 
     def explain(self, *, as_json: bool) -> None:
@@ -214,6 +216,11 @@ def _deliberate(url: str) -> str:
     parts = urlsplit(url)
     query = parts.query if "download=1" in parts.query.split("&") else f"{parts.query}&download=1".strip("&")
     return parts._replace(query=query, fragment="").geturl()
+
+
+def _printable(text: str) -> str:
+    """What others wrote moves no cursor."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
 
 
 def _members(body: bytes) -> dict[str, Any]:

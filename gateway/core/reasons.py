@@ -392,7 +392,7 @@ class Refused(Exception):
     """A step says no.
 
     `detail` says why in our own words, for the log. `retry_after` is in seconds. `rule` names a deny rule.
-    `verdict` is what the limiter said, for `RateLimit` fields. `members` are numbers for the problem document.
+    `verdict` is what the limiter said, for `RateLimit` fields. `members` stand in the problem document, too.
     """
 
     def __init__(
@@ -403,7 +403,7 @@ class Refused(Exception):
         retry_after: float | None = None,
         rule: str | None = None,
         verdict: Verdict | None = None,
-        members: Mapping[str, int] | None = None,
+        members: Mapping[str, int | str] | None = None,
     ) -> None:
         super().__init__(reason, detail)
         self.reason = reason

@@ -90,7 +90,7 @@ def problem(
     *,
     headers: Fields = (),
     kind: tuple[str, str] | None = None,
-    more: Mapping[str, int] | None = None,
+    more: Mapping[str, int | str] | None = None,
 ) -> Reply:
     """A problem document with the members `reason` and `request_id` besides RFC 9457's own; `kind` are the type and the
     title of a problem that has any, `more` are members of its own."""
@@ -162,7 +162,7 @@ def refusal(
     else:
         asked = _ask_for(status, challenge or 'Basic realm="link", charset="UTF-8"')
         kind = PROBLEM_TYPES.get(reason) if draft else None
-        more = refused.members if draft else None
+        more = refused.members if draft or reason is Reason.TERMS_NOT_ACCEPTED else None
         reply = problem(reason, request_id, headers=headers + asked, kind=kind, more=more)
     return reply.without_body() if raw is not None and raw.method == "HEAD" else reply
 

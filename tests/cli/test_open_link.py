@@ -46,8 +46,8 @@ class Link:
             return self._prove(parse_qs(body.decode()))
         if self.holders and headers.get("Gateway-Holder") != PASS:
             return self._refuse(401, "holder_required", f'Holder realm="link", by="{self.by}"')
-        if self.terms and headers.get("Accept-Terms") != "1":
-            return self._refuse(403, "terms_not_accepted")
+        if self.terms and headers.get("Accept-Terms") not in {"1", "the-mark"}:
+            return self._refuse(403, "terms_not_accepted", terms="Only for\n\x1b[2Jus.", terms_mark="the-mark")
         return reply(200, BODY, ETag='"v1"', Content_Disposition='attachment; filename="a.bin"')
 
     def _prove(self, form: dict[str, list[str]]) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -60,8 +60,10 @@ class Link:
             return self._refuse(401, "code_wrong")
         return reply(200, json.dumps({"pass": PASS, "expires_at": self.until}).encode())
 
-    def _refuse(self, status: int, reason: str, challenge: str = "") -> Callable[[BaseHTTPRequestHandler], None]:
-        body = json.dumps({"title": "Refused", "detail": f"It says {reason}.", "reason": reason}).encode()
+    def _refuse(
+        self, status: int, reason: str, challenge: str = "", **more: str
+    ) -> Callable[[BaseHTTPRequestHandler], None]:
+        body = json.dumps({"title": "Refused", "detail": f"It says {reason}.", "reason": reason} | more).encode()
         return reply(status, body, **({"WWW-Authenticate": challenge} if challenge else {}))
 
 
@@ -114,11 +116,21 @@ def test_all_that_a_link_asks_is_asked_in_its_order(terminal, link, tmp_path: Pa
     typed = f"wrong\n{PASSWORD}\nann@acme.example\n{CODE}\ny\n"
     done = opened(terminal, link, "--out", "1", typed=typed)
     assert 0 == done.exit_code, done.output
+    assert ("Only for\n" in done.output, "\x1b" in done.output) == (True, False)
+    assert "the-mark" == link.listener.seen[-1][2]["Accept-Terms"], "what was read is what is accepted"
     (tmp_path / "word").write_text(PASSWORD + "\n")
     options = ("--password-file", "word", "--email", "ann@acme.example", "--accept-terms")
     done = opened(terminal, link, *options, "--out", "2")
     assert 0 == done.exit_code, done.output
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes() == BODY
+
+
+def test_terms_that_are_not_accepted_open_nothing(terminal, link, tmp_path: Path) -> None:
+    """Whoever says no, or nothing, has nothing."""
+    link.terms, link.holders = True, False
+    for typed in ("n\n", ""):
+        assert 1 == opened(terminal, link, "--out", "1", typed=typed).exit_code
+    assert not (tmp_path / "1").exists()
 
 
 def test_a_wrong_code_may_be_typed_again_a_few_times(terminal, link) -> None:

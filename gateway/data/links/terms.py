@@ -38,7 +38,8 @@ def require_terms(request: ObjectRequest, presented: TokenPresented, grant: Gran
         return mark
     if _goes_on(request, presented):
         return ""
-    raise Refused(Reason.TERMS_NOT_ACCEPTED, f"the terms {mark} were not accepted")
+    members = {"terms": grant.terms, "terms_mark": mark}
+    raise Refused(Reason.TERMS_NOT_ACCEPTED, f"the terms {mark} were not accepted", members=members)
 
 
 def _goes_on(request: ObjectRequest, presented: TokenPresented) -> bool:

@@ -71,6 +71,18 @@ async def test_a_program_accepts_them_with_its_request(rig: Rig, tail: str, head
     assert 200 == (await rig.ask("GET", f"/s/{token}", named)).status
 
 
+async def test_a_program_is_told_them_and_may_accept_what_it_read(rig: Rig) -> None:
+    """The refusal has the text and its mark; other terms are not accepted by the mark of these."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted(terms=TERMS)
+    said = json.loads((await rig.fetch(token)).text)
+    assert (TERMS, grant.terms_mark) == (said["terms"], said["terms_mark"])
+    accepted = {"Accept-Terms": said["terms_mark"]}
+    assert 200 == (await rig.ask("GET", f"/s/{token}", accepted)).status
+    await rig.edit(grant, terms="Others.")
+    assert 403 == (await rig.ask("GET", f"/s/{token}", accepted)).status
+
+
 async def test_a_person_accepts_them_on_the_page(rig: Rig) -> None:
     """The page shows the text, escaped, and nothing of the file; its box gives a cookie that lets the link be used."""
     rig.store.hold("inside/a.txt", b"hello")
