@@ -19,7 +19,7 @@ from gateway.stores.codec import read_cursor, write_cursor
 READ_AT_ONCE: Final = 2000
 """How many entries of one index are read for a page."""
 
-LOOKED_AT: Final = 1000
+LOOKED_AT: Final = 500
 """How many grants are looked at for a page, where that is cheap."""
 
 

@@ -150,11 +150,18 @@ def read_sql(mark: str, tables: str, asked: Read) -> tuple[str, list[object]]:
 def look_sql(mark: str, tables: str, wanted: GrantFilter, asked: Look) -> tuple[str, list[object]]:
     """The statement for those of some grants that a list shows, with its values."""
     values: list[object] = [list(asked.serials) if mark == "$" else json.dumps(asked.serials)]
-    place = placing(mark, values)
-    among = "g.serial = ANY($1)" if mark == "$" else "g.serial IN (SELECT value FROM json_each(?1))"
-    where = " AND ".join(f"({condition})" for condition in [among, *_filter_sql(mark, tables, wanted, place)])
+    # Each is found by its serial: else both would walk through all that one of the conditions has an index of. SQLite
+    # is told so; for PostgreSQL an `OFFSET` is a fence that no condition gets behind.
+    among = {
+        "?": f"json_each(?1) AS s CROSS JOIN {tables}grants AS g INDEXED BY sqlite_autoindex_grants_1 "
+        "ON g.serial = s.value",
+        "$": "unnest($1::bigint[]) AS s (value) CROSS JOIN LATERAL "  # noqa: S608 (fixed names)
+        f"(SELECT * FROM {tables}grants WHERE serial = s.value OFFSET 0) AS g",
+    }[mark]
+    conditions = _filter_sql(mark, tables, wanted, placing(mark, values))
+    where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
     statement = (
-        f"SELECT {GRANT_COLUMNS} FROM {tables}grants AS g LEFT JOIN {tables}usage AS u ON u.grant_id = g.id "  # noqa: S608
+        f"SELECT {GRANT_COLUMNS} FROM {among} LEFT JOIN {tables}usage AS u ON u.grant_id = g.id "  # noqa: S608
         f"WHERE {where} ORDER BY g.serial DESC LIMIT {asked.most:d}"
     )
     return statement, values

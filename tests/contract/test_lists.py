@@ -109,7 +109,7 @@ async def test_all_pages_together_are_the_list(engine: Engine, monkeypatch: pyte
     """Whatever is wanted, each grant that fits comes once and newest first, and no other, however far a page looks."""
     monkeypatch.setattr(lists, "READ_AT_ONCE", looked_at)
     monkeypatch.setattr(lists.page_steps, "__defaults__", (looked_at,))
-    monkeypatch.setattr(redis_grants, "_LOOKS", looked_at)
+    monkeypatch.setattr(redis_grants, "LOOKS", looked_at)
     draw = random.Random(looked_at)
     there = await fill(engine, draw, 90)
     for wanted in filters(draw, 40):

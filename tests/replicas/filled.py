@@ -134,11 +134,12 @@ async def filled(engine: str, count: int, folder: Path, make: Make = grant) -> A
     elif engine == "PostgreSQL":
         with postgres() as server:
             async with _opened(server.url) as opened:
-                await _fill_postgres(server.url, count, make)
+                await fill_postgres(server.url, count, make)
                 yield opened
     else:
         with valkey(folder / f"valkey-{count}") as server:
-            await _fill_valkey(server.url, count, make)
+            (folder / "url").write_text(server.url)
+            await fill_valkey(server.url, count, make)
             async with _opened(server.url) as opened:
                 yield opened
 
@@ -152,7 +153,7 @@ async def _opened(url: str) -> AsyncIterator[Engine]:
         await state.close()
 
 
-async def _fill_postgres(url: str, count: int, make: Make) -> None:
+async def fill_postgres(url: str, count: int, make: Make) -> None:
     connection = await asyncpg.connect(url)
     try:
         await connection.copy_records_to_table(
@@ -172,7 +173,7 @@ async def _fill_postgres(url: str, count: int, make: Make) -> None:
         await connection.close()
 
 
-async def _fill_valkey(url: str, count: int, make: Make) -> None:
+async def fill_valkey(url: str, count: int, make: Make) -> None:
     async with Redis.from_url(url) as client:
         script = await client.script_load(CREATE)
         numbers = iter(range(count))

@@ -32,7 +32,7 @@ from gateway.stores.redis.shelves import put_on_shelves, read_shelf
 from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before, wants
 
 _BATCH: Final = 200
-_LOOKS: Final = 300
+LOOKS: Final = 300
 """How many grants are looked at for a page: each is fetched whole."""
 
 CREATE: Final = (
@@ -142,7 +142,7 @@ class RedisGrants:
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         check_filter(wanted)
-        steps = page_steps(wanted, cursor, limit, _LOOKS)
+        steps = page_steps(wanted, cursor, limit, LOOKS)
         names: dict[int, str] = {}
         await put_on_shelves(self._server)
         try:
