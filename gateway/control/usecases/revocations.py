@@ -118,8 +118,8 @@ class Revocations(GrantUseCases):
                 the caller's.
             DependencyDown: a store cannot answer; nothing is revoked unless it was durable.
         """
-        one = await self._find_one(reach, target)
-        if one is not None:
+        if (kind := _ONE.get(target.kind)) is not None:  # it may be named by its leaked token, URL or access key id
+            one = await self.find_named(reach, kind, target.name)
             target = _target_of(one)
             if issued_before is None and not dry_run:
                 ended = await self.end(actor, one, reason)
@@ -225,14 +225,6 @@ class Revocations(GrantUseCases):
                 return bool((await self.stores.grants.page(owned, None, 1)).grants)
             case _:
                 return True  # a link and a key were found, or the call has been refused
-
-    async def _find_one(self, reach: Reach, target: RevocationTarget) -> Grant | None:
-        """The grant within reach that the target names, None if it may name many.
-
-        A link may be named by its leaked token or URL, a key by its access key id.
-        """
-        kind = _ONE.get(target.kind)
-        return None if kind is None else await self.find_named(reach, kind, target.name)
 
     async def _list_links_on(self, backend: str) -> AsyncIterator[Grant]:
         for bucket in self.live.policy().buckets.values():
