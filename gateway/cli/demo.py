@@ -154,6 +154,7 @@ Try in another terminal:
 
   curl {url}
   export GATEWAY_URL={self.api.url} GATEWAY_ADMIN_TOKEN="$(cat {token_file})"
+  gateway ui
   gateway link ls
   gateway link log {link["id"]}
   gateway link revoke {link["id"]}

@@ -59,29 +59,19 @@ async def act_on_selected(visit: Visit) -> Reply:
 
 async def preview_revocation(visit: Visit) -> Reply:
     """How many living grants a target names."""
-    body = _target(visit)
-    answer = await visit.ask("revoke", body=body | {"dry_run": True})
-    return visit.show(
-        "console/revoke.html",
-        200 if answer.ok else answer.status,
-        target=body,
-        found=answer.said,
-        ok=answer.ok,
-        done=False,
-    )
+    return await _revoke(visit, done=False)
 
 
 async def revoke_target(visit: Visit) -> Reply:
-    body = _target(visit) | visit.form.given("reason")
-    answer = await visit.ask("revoke", body=body)
-    return visit.show(
-        "console/revoke.html",
-        200 if answer.ok else answer.status,
-        target=body,
-        found=answer.said,
-        ok=answer.ok,
-        done=True,
-    )
+    return await _revoke(visit, done=True)
+
+
+async def _revoke(visit: Visit, *, done: bool) -> Reply:
+    target = _target(visit)
+    more: dict[str, Any] = dict(visit.form.given("reason")) if done else {"dry_run": True}
+    answer = await visit.ask("revoke", body={**target, **more})
+    shown = {"target": target, "found": answer.said, "ok": answer.ok, "done": done}
+    return visit.show("console/revoke.html", 200 if answer.ok else answer.status, **shown)
 
 
 def _target(visit: Visit) -> dict[str, str]:
