@@ -1,6 +1,7 @@
-"""Owns what a mail is, which addresses one is sent to, by what way, and who sends it.
+"""Owns what a mail is, by what way one is sent, and who sends it.
 
-Refuses to own sending (`gateway.mail`), the words of a mail (`gateway.pages.mails`), and who may be sent one.
+Refuses to own sending (`gateway.mail`), the words of a mail (`gateway.pages.mails`), what an address is, and who may be
+sent one (`gateway.core.holders`).
 
 Law: a `Mail` that exists is to one person, and neither its address nor its subject ends a line: whoever writes it into
 a header writes one header.
@@ -8,34 +9,17 @@ a header writes one header.
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from typing import Final, Literal, Protocol
 
+from gateway.core.holders import parse_address
 from gateway.core.names import is_shown
 from gateway.core.values import dataclass
 
 Security = Literal["tls", "starttls", "plain"]
 
-_LONGEST_ADDRESS: Final = 254
-"""RFC 5321, 4.5.3.1.3: a path of 256 octets, brackets included."""
-
-_LONGEST_LOCAL: Final = 64
 _LONGEST_SUBJECT: Final = 200
 _LONGEST_TEXT: Final = 20_000
-
-_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS: Final = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@({_LABEL}(?:\.{_LABEL})*)")
-"""RFC 5322, 3.4.1: a dot-atom and a domain, which is in ASCII by now. No quoted names: nobody has one."""
-
-
-def check_address(text: str) -> str:
-    """The address itself, if a mail can be sent there. Raises ValueError with a sentence that does not repeat it."""
-    read = _ADDRESS.fullmatch(text)
-    if read is None or len(text) > _LONGEST_ADDRESS or len(read[1]) > _LONGEST_LOCAL:
-        raise ValueError("is not an address for mail: write one like ann@example.com")
-    return text
 
 
 def shown_address(address: str, level: Literal["full", "short", "none"]) -> str:
@@ -60,7 +44,12 @@ class Mail:
     id: str = ""
 
     def __post_init__(self) -> None:
-        check_address(self.to)
+        try:
+            whole = parse_address(self.to) == self.to
+        except ValueError:
+            whole = False
+        if not whole:
+            raise ValueError("is not an address for mail: write one like ann@example.com")
         if not 0 < len(self.subject) <= _LONGEST_SUBJECT or not all(map(is_shown, self.subject)):
             raise ValueError("the subject of a mail is one line")
         if not 0 < len(self.text) <= _LONGEST_TEXT:

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
 
-from gateway.core.mail import MailHook, MailServer, Security, check_address
+from gateway.core.holders import parse_address
+from gateway.core.mail import MailHook, MailServer, Security
 from gateway.core.names import is_shown
 from gateway.schema.addresses import HostName
 from gateway.schema.quantities import Duration
@@ -35,7 +36,7 @@ def _parse_sender(value: object) -> tuple[str, str]:
     read = _SENDER.fullmatch(value if isinstance(value, str) else "")
     name, local, domain = ("", "", "") if read is None else (read[1] or "", read[2] or read[4], read[3] or read[5])
     try:
-        address = check_address(f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}")
+        address = parse_address(f"{local}@{domain}")
     except ValueError:
         address = ""
     if not address or not all(map(is_shown, name)):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.mail import Mail, check_address, shown_address
+from gateway.core.mail import Mail, shown_address
 
 
 @pytest.mark.parametrize(
     "address",
-    ["ann@acme.example", "a.b+files@xn--mller-kva.example", "o'hara@a-b.c.example", "x@localhost", "A_1@1.example"],
+    ["ann@acme.example", "a.b+files@xn--mller-kva.example", "o'hara@a-b.c.example", "Ann_1@1.example"],
 )
 def test_addresses_that_people_have_are_taken(address: str) -> None:
     """Tags, apostrophes, hyphens and foreign domains in their ASCII form."""
-    assert address == check_address(address)
+    assert address == Mail(address, "s", "t").to
 
 
 @pytest.mark.parametrize(
@@ -23,17 +23,22 @@ def test_addresses_that_people_have_are_taken(address: str) -> None:
         *("ann@acme.example\r\nBcc: eve@evil.example", "ann@acme.example\n", "ann\n@acme.example", "a b@acme.example"),
         *("ann@acme.example,eve@evil.example", "ann@acme.example;eve@evil.example", "<ann@acme.example>"),
         *('"ann"@acme.example', "ann@acme.example>", "ann(x)@acme.example", "ann@[127.0.0.1]", "ann@-acme.example"),
-        *("ann@evil.example@acme.example", "\u0131nn@acme.example", "ann@\u00e4cme.example", "ann\x00@acme.example"),
+        *(
+            "ann@evil.example@acme.example",
+            "ann@ACME.example",
+            "ann@acme",
+            "\u0131nn@acme.example",
+            "ann@\u00e4cme.example",
+            "ann\x00@acme.example",
+        ),
         *("a" * 65 + "@acme.example", "a@" + "b." * 130 + "example", "ann@acme.example\u2028", "\ud800@acme.example"),
     ],
 )
 def test_nothing_else_is_an_address(address: str) -> None:
     """No second recipient, no line end, no comment, no quoting, no letter that looks like another."""
     with pytest.raises(ValueError, match="is not an address") as caught:
-        check_address(address)
-    assert len(address) < 5 or address not in str(caught.value)
-    with pytest.raises(ValueError, match="is not an address"):
         Mail(address, "s", "t")
+    assert len(address) < 5 or address not in str(caught.value)
 
 
 @pytest.mark.parametrize(
