@@ -22,6 +22,7 @@ from gateway.core.route import Capability, Route, UpstreamCall
 from gateway.core.values import dataclass
 from gateway.wire.http.fields import META_PREFIX
 from gateway.wire.s3.continuation import unwrap_token
+from gateway.wire.s3.digests import wants_digest
 from gateway.wire.s3.documents import MAX_PAGE
 from gateway.wire.s3.multipart import DEFAULT_TYPE
 from gateway.wire.sig.checksums import CHECKSUM_SIZES
@@ -144,6 +145,7 @@ _COPIES: Final = frozenset({_O.COPY_OBJECT, _O.UPLOAD_PART_COPY})
 _SLOW: Final = _COPIES | {_O.COMPLETE_MULTIPART_UPLOAD, _O.DELETE_OBJECTS}
 """A store moves bytes, or a thousand objects, before it answers these."""
 
+_DIGESTED: Final = frozenset({_O.GET_OBJECT, _O.HEAD_OBJECT})
 _TYPED: Final = frozenset({_O.PUT_OBJECT, _O.POST_OBJECT, _O.CREATE_MULTIPART_UPLOAD})
 _MAKES_UNSEEN: Final = frozenset({_O.CREATE_MULTIPART_UPLOAD, _O.COPY_OBJECT})
 """They make an object whose size the call does not say."""
@@ -151,6 +153,13 @@ _MAKES_UNSEEN: Final = frozenset({_O.CREATE_MULTIPART_UPLOAD, _O.COPY_OBJECT})
 _LIST_MARKS: Final[Mapping[Operation, tuple[tuple[str, str], ...]]] = MappingProxyType(
     {_O.LIST_OBJECT_VERSIONS: (("versions", ""),), _O.LIST_MULTIPART_UPLOADS: (("uploads", ""),)}
 )
+
+
+def _tells_digest(request: ObjectRequest) -> bool:
+    """Whether the answer is to have a `Repr-Digest`: a link's head always, as nobody knows to ask there."""
+    if request.operation is _O.HEAD_OBJECT and isinstance(request.place, LinkPlace):
+        return True
+    return request.operation in _DIGESTED and wants_digest(request.raw.header("want-repr-digest"))
 
 
 def upstream_call(
@@ -185,9 +194,8 @@ def upstream_call(
         if request.operation in _MAKES_UNSEEN:
             require_kept(route, None)
     headers = _object_headers(row, request, capabilities)
-    asked_of = request.operation is Operation.HEAD_OBJECT and isinstance(request.place, LinkPlace)
-    if asked_of and Capability.CHECKSUM_HEADERS in capabilities:
-        headers["x-amz-checksum-mode"] = "ENABLED"  # for `Repr-Digest`, which nobody knows to ask for
+    if Capability.CHECKSUM_HEADERS in capabilities and _tells_digest(request):
+        headers["x-amz-checksum-mode"] = "ENABLED"
     if only_new and row.condition is not None:
         _need(capabilities, row.condition, "an upload that must not replace an object")
         headers["if-none-match"] = "*"

@@ -20,7 +20,7 @@ from gateway.wire.http.disposition import content_disposition
 from gateway.wire.http.fields import META_NAME, UNPRINTABLE
 from gateway.wire.http.media import OCTETS, SHOWN_TYPES, read_type, sandbox_of
 from gateway.wire.replies import LINK_HEADERS
-from gateway.wire.s3.digests import repr_digest
+from gateway.wire.s3.digests import repr_digest, wants_digest
 from gateway.wire.s3.operations import RESPONSE_OVERRIDES
 from gateway.wire.sig.checksums import CHECKSUM_SIZES
 
@@ -100,6 +100,8 @@ def response_headers(
         kind = read_type(shown.get("content-type", OCTETS))
         shown["content-type"] = kind.written
         guards.append(("Content-Security-Policy", sandbox_of(kind.essence)))
+    if reading and wants_digest(request.raw.header("want-repr-digest")):
+        guards += _digest(answer)
     return [*((ANSWERED.get(name, name), value) for name, value in shown.items()), *guards]
 
 
@@ -111,12 +113,18 @@ def _for_link(answer: Answer, request: ObjectRequest, filename: str, content_typ
     if answer.status not in {206, 416}:
         shown.pop("Content-Range", None)
     kind = read_type(content_type or shown.pop("Content-Type", OCTETS))
-    digest = repr_digest(answer.headers) if answer.status == 200 else ()
+    digest = _digest(answer)
     if answer.status in _WITH_OBJECT:
         inline = kind.essence in SHOWN_TYPES and not asks_download(request)
         shown["Content-Type"] = kind.shown if inline else kind.written
         shown["Content-Disposition"] = content_disposition("inline" if inline else "attachment", filename)
     return [*shown.items(), *digest, *LINK_HEADERS, ("Content-Security-Policy", sandbox_of(kind.essence))]
+
+
+def _digest(answer: Answer) -> list[tuple[str, str]]:
+    if answer.status not in _WITH_OBJECT:
+        return []
+    return [*repr_digest(answer.headers, partial=answer.status == 206)]
 
 
 def asks_download(request: ObjectRequest) -> bool:

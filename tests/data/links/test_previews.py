@@ -146,7 +146,7 @@ async def test_a_digest_of_the_whole_object_is_shown(rig: Rig) -> None:
 
 
 async def test_a_program_that_looks_is_told_the_digest(rig: Rig) -> None:
-    """By HEAD, for which the store is asked for it where it knows what that is; never on a part of the object."""
+    """By HEAD, for which the store is asked for it where it knows what that is; a part may have a digest of its own."""
     digest = b64encode(sha256(b"hello").digest()).decode()
     rig.store.hold("inside/a.txt", b"hello", x_amz_checksum_sha256=digest)
     token = await rig.link()
@@ -155,6 +155,20 @@ async def test_a_program_that_looks_is_told_the_digest(rig: Rig) -> None:
     assert ("x-amz-checksum-mode", "ENABLED") in rig.store.seen[-1].call.headers
     part = await rig.ask("GET", f"/s/{token}", {"Range": "bytes=1-2"})
     assert (206, None) == (part.status, part.header("repr-digest"))
+
+
+@pytest.mark.parametrize(
+    ("field", "asks"), [("sha-256=10", True), ("sha-512=3, SHA-256=1", True), ("sha-256=0", False)]
+)
+async def test_who_wants_the_digest_of_a_download_gets_it(rig: Rig, field: str, asks: bool) -> None:
+    """With the bytes, and with any range of them that the store says it of; nobody else makes the store look for it."""
+    digest = b64encode(sha256(b"hello").digest()).decode()
+    rig.store.hold("inside/a.txt", b"hello", x_amz_checksum_sha256=digest, x_amz_checksum_type="FULL_OBJECT")
+    token = await rig.link()
+    for more, status in (({}, 200), ({"Range": "bytes=1-2"}, 206)):
+        got = await rig.ask("GET", f"/s/{token}", {"Want-Repr-Digest": field} | more)
+        assert (status, f"sha-256=:{digest}:") == (got.status, got.header("repr-digest"))
+        assert asks is (("x-amz-checksum-mode", "ENABLED") in rig.store.seen[-1].call.headers)
 
 
 @pytest.mark.parametrize("body", [b"\0\1\2", b""])

@@ -240,3 +240,18 @@ def test_object_link_is_named_after_its_key() -> None:
 def test_not_modified_has_no_disposition() -> None:
     """An answer without a body says nothing about one."""
     assert "Content-Disposition" not in link({"etag": '"e"'}, status=304)
+
+
+def test_s3_answers_have_a_digest_for_who_wants_it() -> None:
+    """Beside the checksum under S3's own name; and never for the digest of parts' digests."""
+    digest = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
+    stored = {"x-amz-checksum-sha256": digest, "x-amz-checksum-type": "FULL_OBJECT"}
+    wants = parse(raw_request("GET", "/bucket/k", [(b"Host", b"gw"), (b"Want-Repr-Digest", b"sha-256=9")]))
+
+    def digest_for(request: ObjectRequest, headers: dict[str, str], status: int = 200) -> str | None:
+        return dict(response_headers(Answer(status, headers, 0), request, link=False)).get("Repr-Digest")
+
+    assert [f"sha-256=:{digest}:"] * 2 == [digest_for(wants, stored, status) for status in (200, 206)]
+    assert None is digest_for(S3, stored)
+    assert None is digest_for(wants, stored | {"x-amz-checksum-type": "COMPOSITE"})
+    assert None is digest_for(wants, stored, 304)
