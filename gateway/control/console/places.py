@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.control.console import forms
+from gateway.control.console.ask import Answer
 from gateway.control.console.visit import Visit
 from gateway.wire.replies import Reply
 
@@ -43,7 +44,19 @@ async def open_folder(visit: Visit) -> Reply:
 
 
 async def ask_for_file(visit: Visit) -> Reply:
-    return visit.show("console/send.html", typed=visit.query.given("place"), faults={}, problem={})
+    return _ask(visit, visit.query.given("place"))
+
+
+def _ask(visit: Visit, typed: dict[str, str], answer: Answer | None = None) -> Reply:
+    """The form. Where scripts run, the page itself sends the file to the data listener."""
+    status, faults, wrong = (200, {}, {}) if answer is None else (answer.status, answer.faults, answer.said)
+    origin = _origin_of(visit.api.deps.live.public_url())
+    return visit.show("console/send.html", status, typed=typed, faults=faults, problem=wrong, posts_to=(origin,))
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 async def make_way(visit: Visit) -> Reply:
@@ -58,8 +71,6 @@ async def make_way(visit: Visit) -> Reply:
         if not answer.ok:
             await visit.ask("revokeLink", values={"id": link["id"]}, query={"reason": "its file could not be sent"})
         else:
-            upload = urlsplit(answer.said["url"])
-            shown = link | {"place": forms.show_place(link)}
-            origin = f"{upload.scheme}://{upload.netloc}"
-            return visit.show("console/send-file.html", 201, link=shown, upload=answer.said["url"], posts_to=(origin,))
-    return visit.show("console/send.html", answer.status, typed=form.shown(), faults=answer.faults, problem=answer.said)
+            shown, upload = link | {"place": forms.show_place(link)}, answer.said["url"]
+            return visit.show("console/send-file.html", 201, link=shown, upload=upload, posts_to=(_origin_of(upload),))
+    return _ask(visit, form.shown(), answer)

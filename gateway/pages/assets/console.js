@@ -19,16 +19,49 @@ if (code && location.hash.length > 1) {
   code.form.requestSubmit();
 }
 
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    const field = document.getElementById(button.dataset.copy);
-    field.select();
-    try {
-      await navigator.clipboard.writeText(field.value);
-      button.textContent = button.dataset.done;
-    } catch {
-      // Not allowed, or not over TLS: the text is selected, and can be copied by hand.
+const offerCopies = () => {
+  for (const button of document.querySelectorAll("[data-copy][hidden]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const field = document.getElementById(button.dataset.copy);
+      field.select();
+      try {
+        await navigator.clipboard.writeText(field.value);
+        button.textContent = button.dataset.done;
+      } catch {
+        // Not allowed, or not over TLS: the text is selected, and can be copied by hand.
+      }
+    });
+  }
+};
+offerCopies();
+
+// With scripts a file is chosen at once: its links are made, and the form that takes it is sent without another step.
+const sending = document.querySelector("[data-send]");
+if (sending) {
+  const chosen = document.getElementById("chosen");
+  chosen.closest("[hidden]").hidden = false;
+  sending.addEventListener("submit", async (event) => {
+    if (!chosen.files.length) {
+      return;
     }
+    event.preventDefault();
+    const place = sending.elements.place;
+    if (place.value.endsWith("/")) {
+      place.value += chosen.files[0].name;
+    }
+    const body = new URLSearchParams(new FormData(sending));
+    const answer = await fetch(sending.action, { method: "POST", body }).catch(() => null);
+    if (!answer || !answer.ok) {
+      sending.submit(); // whose answer says what is wrong
+      return;
+    }
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    document.title = page.title;
+    document.getElementById("content").replaceWith(page.getElementById("content"));
+    offerCopies();
+    const form = document.querySelector("form[enctype]");
+    form.querySelector("[type=file]").files = chosen.files;
+    form.submit();
   });
 }

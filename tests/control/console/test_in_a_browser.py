@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from gateway.control.deps import Transfer
 from gateway.pages import render as module
@@ -134,6 +134,38 @@ def test_a_command_line_opens_the_console(browser: Browser, shown: Shown) -> Non
     page.goto(address)
     expect(page.get_by_role("alert")).to_contain_text("Call gateway ui again")
     page.close()
+
+
+@pytest.mark.parametrize("place", ["reports/notes.txt", "reports/"])
+def test_a_file_is_sent_and_shared_in_one_step(browser: Browser, shown: Shown, place: str) -> None:
+    """Where scripts run: it is chosen with its place, its links are made, and it goes to the data listener at once,
+    while the page shows the link that shares it."""
+    context = browser.new_context()
+    sent: list[tuple[str, str]] = []
+
+    def take(route: Route) -> None:
+        sent.append((route.request.url, (route.request.post_data_buffer or b"").decode()))
+        route.fulfill(body="received")
+
+    context.route("https://files.example/**", take)
+    page = sign_in(context, shown)
+    complaints = listening(page)
+    page.goto(shown.url + "send")
+    page.get_by_label("Place", exact=True).fill(place)
+    page.get_by_label("File", exact=True).set_input_files(
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"sent at once"}
+    )
+    with context.expect_page() as opened:
+        page.get_by_role("button", name="Next").click()
+    expect(opened.value.get_by_text("received")).to_be_visible()
+    address = page.get_by_label("Address", exact=True).input_value()
+    assert page.get_by_role("link", name="reports/notes.txt").is_visible()
+    assert [] == complaints
+    [(target, body)] = sent
+    assert "sent at once" in body
+    assert target.startswith("https://files.example/s/gl_")
+    assert target != address
+    context.close()
 
 
 def test_a_page_that_is_open_is_kept_up_to_date(browser: Browser, shown: Shown) -> None:
