@@ -271,7 +271,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _finish(self, response: Response) -> None:
         self.response = None
-        self.keep_alive_seconds = response.keep_alive_seconds
+        if "keep-alive" in response.headers:
+            self.keep_alive_seconds = response.keep_alive_seconds
         if response.keep_alive and self.request_sent and not self.closed:
             if self.on_done is not None:
                 self.on_done(self)

@@ -207,8 +207,7 @@ class StoreCall:
             sender.cancel()
             await asyncio.wait({sender})
 
-    @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether nothing is left to end: an answer that came whole has returned its connection already."""
         connection = self._connection
         return self._sender is None and (connection is None or connection.response is not self._response)

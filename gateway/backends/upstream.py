@@ -143,7 +143,7 @@ class _OpenCall:
     ) -> None:
         if isinstance(error, UpstreamFailed):
             self._upstream.observer.count_failure(self._call.backend, error.reason)
-        if self._exchange is not None and not self._exchange.over:
+        if self._exchange is not None and not self._exchange.is_over():
             await self._exchange.__aexit__(kind, error, trace)
 
 

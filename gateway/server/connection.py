@@ -198,10 +198,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_head(self, data: bytes) -> bytes:
         """Read on in a head, which may end in `data`; returns what stands behind it then."""
-        if self._served and not self.heads.begun:
+        known = self.heads.recall(data)
+        if known is None and self._served and not self.heads.begun:
             self._since = self._host.loop.time()
         try:
-            arrival, rest = self.heads.recall(data) or self.heads.read_head(data)
+            arrival, rest = known or self.heads.read_head(data)
         except ValueError:
             self._host.note_malformed_head(self, data, first=not self._served)
             self._refuse_head()
@@ -294,16 +295,12 @@ class Connection(asyncio.BufferedProtocol):
         """Whether the client speaks TLS with us."""
         return self._transport is not None and self._transport.get_extra_info("ssl_object") is not None
 
-    def write(self, data: bytes) -> None:
-        """Hand bytes to the socket. Raises ConnectionError when there is none any more."""
+    def write(self, data: bytes) -> bool:
+        """Hand bytes to the socket; returns whether the client is behind. Raises ConnectionError when there is none."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the connection is closed")
         self._transport.write(data)
-
-    @property
-    def behind(self) -> bool:
-        """Whether there is anything to wait for, or nobody any more."""
-        return self._drained is not None or self._transport is None
+        return self._drained is not None
 
     async def drain(self) -> None:
         """Wait while the client is behind. Raises ConnectionError when it has gone."""

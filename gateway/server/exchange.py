@@ -109,7 +109,8 @@ class _ClientErrors:
 class ClientExchange:
     """One HTTP exchange. Counts are of body bytes that really crossed the socket's edge.
 
-    `address` is the caller's as it is recorded, and `address_class` what limits count it by (`address_texts`).
+    `address` is the caller's as it is recorded, and `address_class` what limits count it by (`address_texts`). `note`
+    is what was noted of an earlier request with this very head, or with one like it; None if nothing was.
     """
 
     __slots__ = (
@@ -130,6 +131,7 @@ class ClientExchange:
         "cut_reason",
         "extra",
         "first_byte_at",
+        "note",
         "peer",
         "raw",
         "request_id",
@@ -145,6 +147,7 @@ class ClientExchange:
         self.peer = peer
         self.address, self.address_class = connection.peer_texts if peer is connection.peer else address_texts(peer)
         self.raw: RawRequest | None = arrival.raw
+        self.note = arrival.note
         self.started = False  # whether the head of an answer was sent
         self.status = 0
         self.bytes_in = 0
@@ -187,18 +190,13 @@ class ClientExchange:
         """Whether the client speaks TLS with us."""
         return self._connection.encrypted
 
-    @property
-    def note(self) -> object:
-        """What was noted of an earlier request with this very head, or with one like it; None if nothing was."""
-        return self._arrival.note
-
     def comes_again(self) -> bool:
         """Whether this was asked of an earlier request with this very head."""
         return self._connection.heads.comes_again()
 
     def remember(self, note: object) -> None:
         """Have later requests with this very head find a note."""
-        self._arrival.note = note
+        self.note = self._arrival.note = note
         self._connection.heads.keep(self._arrival)
 
     def remember_alike(self, note: object) -> bool:
@@ -222,8 +220,7 @@ class ClientExchange:
                 head += body
             self.whole = True
             self.client_side = True
-            self._connection.write(head)
-            if self._connection.behind:
+            if self._connection.write(head):
                 await self._connection.drain()
             self.client_side = False
         except ConnectionError:

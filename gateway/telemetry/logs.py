@@ -62,7 +62,7 @@ _COUNTER: Final = itertools.count(secrets.randbits(24))
 
 def new_request_id() -> str:
     """An id for one request: 20 hex digits, unique in this process and all but surely everywhere; no secret."""
-    return "%s%08X" % (_FIRST_HALF, next(_COUNTER) & 0xFFFFFFFF)  # noqa: UP031 (as `_stamp`)
+    return "%s%08X" % (_FIRST_HALF, next(_COUNTER) & 0xFFFFFFFF)  # noqa: UP031 (half of what an f-string's format costs)
 
 
 @functools.lru_cache(maxsize=8)
@@ -72,7 +72,7 @@ def _second(at: int) -> str:
 
 def _stamp(at: float) -> str:
     second = int(at)
-    return "%s.%03dZ" % (_second(second), (at - second) * 1000)  # noqa: UP031 (half of what an f-string costs)
+    return f"{_second(second)}.{str(1000 + int((at - second) * 1000))[1:]}Z"  # a format would cost twice as much
 
 
 @functools.lru_cache(maxsize=4096)
@@ -93,13 +93,6 @@ _ADDRESSES: Final[dict[Addresses, Callable[[str], str]]] = {
     "short": _network_of,
     "none": lambda _: "",
 }
-
-
-_ACCESS_LINE: Final = (
-    '{"timestamp":"%s","request_id":"%s","key":%s,"detail":%s,'
-    '"bytes_in":%d,"bytes_out":%d,"duration":%d.%06d,"fresh_use":%s,%s'
-)
-"""What each request has of its own, then what it has in common with others of its kind."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -194,28 +187,24 @@ class Logs:
         level = _REASON_LEVELS.get(record.reason) or ("error" if record.outcome in _FAILURES else "info")
         if LEVELS[level] < self._minimum:
             return
-        line = _ACCESS_LINE % (
-            _stamp(record.at),
-            record.request_id,
-            _quoted(record.key),
-            _quoted(detail) if detail else '""',
-            record.bytes_in,
-            record.bytes_out,
-            *divmod(int(record.duration * 1e6 + 0.5), 1_000_000),
-            "true" if record.fresh_use else "false",
-            self._shared_part(
-                level,
-                record.principal,
-                record.grant_id,
-                record.operation,
-                record.bucket,
-                record.backend,
-                record.peer,
-                record.status,
-                record.outcome,
-                record.reason,
-                record.holder,
-            ),
+        micros = str(int(record.duration * 1e6 + 0.5)).zfill(7)
+        # What a request has of its own, then what it has in common with others of its kind.
+        line = (
+            f'{{"timestamp":"{_stamp(record.at)}","request_id":"{record.request_id}","key":{_quoted(record.key)},'
+            f'"detail":{_quoted(detail)},"bytes_in":{record.bytes_in},"bytes_out":{record.bytes_out},'
+            f'"duration":{micros[:-6]}.{micros[-6:]},"fresh_use":{"true" if record.fresh_use else "false"},'
+        ) + self._shared_part(
+            level,
+            record.principal,
+            record.grant_id,
+            record.operation,
+            record.bucket,
+            record.backend,
+            record.peer,
+            record.status,
+            record.outcome,
+            record.reason,
+            record.holder,
         )
         self._write_soon(line if self._render is _json else self._render(orjson.loads(line)))
 

@@ -257,7 +257,7 @@ async def test_after_a_doubtful_head_nothing_more_is_read(rig: Rig, field: str) 
 class Behind:
     """A connection whose client has not taken yet what it was sent: meanwhile something `happens`."""
 
-    peer, peer_texts, behind, draining = None, ("", "local"), True, False
+    peer, peer_texts, draining = None, ("", "local"), False
     unsent = 0
 
     def __init__(self, happens: Callable[[], None]) -> None:
@@ -268,8 +268,9 @@ class Behind:
     def date(self) -> str:
         return "now"
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         self.written += data
+        return True
 
     async def drain(self) -> None:
         self.happens()

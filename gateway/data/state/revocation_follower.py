@@ -75,6 +75,9 @@ class RevocationFollower:
 
         A list that is part of it counts as if its own bound were `MAX_VIEW_AGE`.
         """
+        return self._find_age()
+
+    def _find_age(self) -> float:
         if self._proved_at is None:
             return float("inf")
         age = self._monotonic() - self._proved_at
@@ -86,7 +89,7 @@ class RevocationFollower:
         Raises:
             Refused: VIEW_TOO_OLD.
         """
-        age = self.age
+        age = self._find_age()
         if age > MAX_VIEW_AGE:
             raise Refused(Reason.VIEW_TOO_OLD, f"the revocation view is {age:.1f} s old", retry_after=1.0)
         return self.view
