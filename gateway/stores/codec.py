@@ -7,6 +7,7 @@ Law: a cursor is opaque to callers and is checked when it comes back.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ __all__ = [
     "record_from",
     "record_page",
     "record_text",
+    "record_texts",
     "storable_id",
     "write_cursor",
     "write_place",
@@ -126,6 +128,9 @@ def grant_page(found: Sequence[Grant], limit: int) -> GrantPage:
     return GrantPage(found[:limit], more)
 
 
+_IN_A_TURN: Final = 32
+"""Records: a fifth of a millisecond."""
+
 _RECORD_FIELDS: Final = tuple(field.name for field in fields(Record))
 _values: Final = attrgetter(*_RECORD_FIELDS)
 
@@ -140,6 +145,15 @@ def record_text(record: Record) -> str:
         return orjson.dumps(document).decode()
     except orjson.JSONEncodeError:
         return json.dumps(document)
+
+
+async def record_texts(records: Sequence[Record]) -> list[str]:
+    """`record_text` of each, while requests go on: a thousand of them at once would keep every client waiting."""
+    texts: list[str] = []
+    for start in range(0, len(records), _IN_A_TURN):
+        texts += [record_text(record) for record in records[start : start + _IN_A_TURN]]
+        await asyncio.sleep(0)
+    return texts
 
 
 def record_from(text: str) -> Record:

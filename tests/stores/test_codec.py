@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import fields, replace
 
 import pytest
@@ -25,6 +26,7 @@ from gateway.stores.codec import (
     read_cursor,
     record_from,
     record_text,
+    record_texts,
     write_cursor,
 )
 from tests.contract.sample import full_key, full_link, key, link, record
@@ -160,3 +162,20 @@ def test_a_record_without_terms_is_as_an_older_gateway_reads_it() -> None:
         assert replace(record("l_1"), request_id="r", terms=terms) == record_from(
             record_text(replace(record("l_1"), request_id="r", terms=terms))
         )
+
+
+async def test_others_have_their_turn_while_records_are_written_out() -> None:
+    """A batch of a thousand is made a few at a time, in its order."""
+    batch, turns = [replace(record("l_1"), request_id=f"{number}") for number in range(1000)], 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    meanwhile = asyncio.get_running_loop().create_task(others())
+    texts = await record_texts(batch)
+    meanwhile.cancel()
+    assert [record_text(one) for one in batch] == texts
+    assert turns > 20

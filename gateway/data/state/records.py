@@ -141,6 +141,7 @@ class Accounts:
         self._closed: list[_Closed] = []
         self._waiting: deque[tuple[Record, str | None]] = deque()
         self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ledger_down = False
 
@@ -206,13 +207,17 @@ class Accounts:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                await self.flush()
+                await asyncio.shield(self.flush())  # a batch that is being written is not given up
                 await asyncio.sleep(_PAUSE)
         finally:
             await asyncio.shield(self.flush())
 
     async def flush(self) -> None:
-        """Write all that waits, or leave it waiting while the ledger is down."""
+        """Write all that waits, or leave it waiting while the ledger is down; one after the other."""
+        async with self._writing:
+            await self._write()
+
+    async def _write(self) -> None:
         self.tell()
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]

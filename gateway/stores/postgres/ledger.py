@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
 from gateway.core.trail import chain_event
-from gateway.stores.codec import read_cursor, record_page, record_text, storable_id
+from gateway.stores.codec import read_cursor, record_page, record_texts, storable_id
 from gateway.stores.postgres.database import PostgresDatabase
 
 _RECORDS: Final = "SELECT at, number, document FROM gateway_records WHERE grant_id = $1"
@@ -44,7 +44,8 @@ class PostgresLedger:
         self._database = database
 
     async def append(self, records: Sequence[Record]) -> None:
-        rows = [(record.grant_id, record.at, record_text(record)) for record in records]
+        texts = await record_texts(records)
+        rows = [(record.grant_id, record.at, text) for record, text in zip(records, texts, strict=True)]
         statement = "INSERT INTO gateway_records (grant_id, at, document) VALUES ($1, $2, $3)"
         async with self._database.connection("audit") as connection:
             await connection.executemany(statement, rows)

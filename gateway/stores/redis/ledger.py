@@ -17,7 +17,7 @@ from gateway.stores.codec import (
     read_place,
     record_from,
     record_page,
-    record_text,
+    record_texts,
     storable_id,
     write_place,
 )
@@ -66,12 +66,13 @@ class RedisLedger:
     async def append(self, records: Sequence[Record]) -> None:
         if not records:
             return
+        texts = await record_texts(records)
         with self._server.reach("audit") as client:
             last = await client.incrby(f"{PREFIX}record", len(records))
             pipe = client.pipeline(transaction=True)
-            for number, record in enumerate(records, last - len(records) + 1):
+            for number, (record, text) in enumerate(zip(records, texts, strict=True), last - len(records) + 1):
                 # Equal instants are ordered by the text, so it begins with a number of fixed width.
-                member = f"{number:020d}{record_text(record)}"
+                member = f"{number:020d}{text}"
                 pipe.zadd(f"{PREFIX}records:{record.grant_id or ''}", {member: record.at})
                 pipe.sadd(f"{PREFIX}recorded", record.grant_id or "")
             await pipe.execute()

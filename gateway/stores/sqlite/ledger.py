@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
 from gateway.core.trail import chain_event
-from gateway.stores.codec import read_cursor, record_page, record_text, storable_id
+from gateway.stores.codec import read_cursor, record_page, record_texts, storable_id
 from gateway.stores.sqlite.database import SqliteDatabase
 
 _RECORDS: Final = "SELECT at, number, document FROM records WHERE grant_id = ?"
@@ -36,7 +36,8 @@ class SqliteLedger:
         self._database = database
 
     async def append(self, records: Sequence[Record]) -> None:
-        rows = [(record.grant_id, record.at, record_text(record)) for record in records]
+        texts = await record_texts(records)
+        rows = [(record.grant_id, record.at, text) for record, text in zip(records, texts, strict=True)]
         await self._database.write("audit", lambda tx: _append(tx, rows))
 
     async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:

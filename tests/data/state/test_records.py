@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
 
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
-from gateway.core.record import Outcome
+from gateway.core.record import Outcome, Record
 from gateway.data.state import records as room
 from gateway.data.state.records import outcome_of
 from tests.data.harness import Rig
@@ -170,6 +171,30 @@ async def test_the_writer_writes_what_is_left_at_its_end(rig: Rig) -> None:
         assert 1 == len(ledger.written)
         writer.cancel()
     assert 2 == len(ledger.written)
+
+
+async def test_a_batch_that_is_being_written_at_the_end_is_written_once(rig: Rig) -> None:
+    """Whoever ends the writer in the middle of one waits for it: no record is lost, and none is there twice."""
+    accounts, ledger = rig.plane.accounts, rig.plane.accounts._ledger
+    begun, go, written = asyncio.Event(), asyncio.Event(), []
+
+    class Slow:
+        async def append(self, records: Sequence[Record]) -> None:
+            begun.set()
+            await go.wait()
+            written.extend(record.request_id for record in records)
+
+    accounts._ledger = Slow()
+    writer = asyncio.get_running_loop().create_task(accounts.run())
+    await rig.ask("GET", "/reports/a")
+    await begun.wait()
+    await rig.ask("GET", "/reports/b")
+    writer.cancel()
+    asyncio.get_running_loop().call_later(0.01, go.set)
+    with pytest.raises(asyncio.CancelledError):
+        await writer
+    accounts._ledger = ledger
+    assert (2, 2) == (len(written), len(set(written)))
 
 
 async def test_uses_of_an_unlimited_link_are_counted_behind_the_answer(rig: Rig) -> None:
