@@ -302,6 +302,11 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write(data)
         return self._drained is not None
 
+    @property
+    def behind(self) -> bool:
+        """Whether there is anything to wait for, or nobody any more."""
+        return self._drained is not None or self._transport is None
+
     async def drain(self) -> None:
         """Wait while the client is behind. Raises ConnectionError when it has gone."""
         if self._drained is not None:
