@@ -92,7 +92,6 @@ class Connection(asyncio.BufferedProtocol):
         "_closing",
         "_drained",
         "_held",
-        "_host",
         "_last",
         "_reading",
         "_served",
@@ -101,13 +100,14 @@ class Connection(asyncio.BufferedProtocol):
         "_transport",
         "date",
         "heads",
+        "host",
         "lending",
         "peer",
         "peer_texts",
     )
 
     def __init__(self, host: Host) -> None:
-        self._host = host
+        self.host = host
         self.date = host.date
         self._transport: asyncio.Transport | None = None
         self.heads = HeadReader(host.known_heads)
@@ -136,15 +136,15 @@ class Connection(asyncio.BufferedProtocol):
         if isinstance(name, tuple):
             self.peer = unmap(ip_address(name[0].partition("%")[0]))
         self.peer_texts = address_texts(self.peer)
-        self._since = self._host.loop.time()
-        self._host.add_connection(self)
+        self._since = self.host.loop.time()
+        self.host.add_connection(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         arrival = self._arrival
-        return self._host.read_buffer if arrival is not None and arrival.body.wanted else self._host.first_read_buffer
+        return self.host.read_buffer if arrival is not None and arrival.body.wanted else self.host.first_read_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.receive(bytes(self._host.read_buffer[:nbytes]))
+        self.receive(bytes(self.host.read_buffer[:nbytes]))
 
     def receive(self, data: bytes) -> None:
         """Bytes that came: of a head, a body or a later request."""
@@ -159,7 +159,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         if self._drained is None:
-            self._drained = self._host.loop.create_future()
+            self._drained = self.host.loop.create_future()
 
     def resume_writing(self) -> None:
         drained, self._drained = self._drained, None
@@ -174,7 +174,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
-        self._host.remove_connection(self)
+        self.host.remove_connection(self)
         self.resume_writing()
         if self._task is not None:
             self._task.cancel()
@@ -193,18 +193,18 @@ class Connection(asyncio.BufferedProtocol):
             self._start(arrival)
 
     def _start(self, arrival: IncomingRequest) -> None:
-        self._task = task = EagerTask(self._host.loop, self._answer(arrival))
+        self._task = task = EagerTask(self.host.loop, self._answer(arrival))
         task.go_on()
 
     def _read_head(self, data: bytes) -> bytes:
         """Read on in a head, which may end in `data`; returns what stands behind it then."""
         known = self.heads.recall(data)
         if known is None and self._served and not self.heads.begun:
-            self._since = self._host.loop.time()
+            self._since = self.host.loop.time()
         try:
             arrival, rest = known or self.heads.read_head(data)
         except ValueError:
-            self._host.note_malformed_head(self, data, first=not self._served)
+            self.host.note_malformed_head(self, data, first=not self._served)
             self._refuse_head()
             return b""
         if arrival is not None:
@@ -254,7 +254,7 @@ class Connection(asyncio.BufferedProtocol):
     def _refuse_head(self) -> None:
         """Answer with a fixed text, never the parser's own words, and close."""
         fields = (("Content-Type", "text/plain; charset=utf-8"), ("Server", "gateway"))
-        head = answer_head(400, fields, length=len(_MALFORMED), date=self._host.date(), connection="close")
+        head = answer_head(400, fields, length=len(_MALFORMED), date=self.host.date(), connection="close")
         self.write(head + _MALFORMED)
         self._close(lingering=True)
 
@@ -262,7 +262,7 @@ class Connection(asyncio.BufferedProtocol):
 
     async def _answer(self, arrival: IncomingRequest) -> None:
         try:
-            await self._host.handle(self, arrival)
+            await self.host.handle(self, arrival)
         except asyncio.CancelledError:
             self.abort()
             raise
@@ -276,19 +276,14 @@ class Connection(asyncio.BufferedProtocol):
         if self._last:
             self._transport.close()
             return
-        self._since = self._host.loop.time()
+        self._since = self.host.loop.time()
         self.resume_body()
         if self._held:  # in a turn of its own: others come in between, however much was sent at once
-            self._host.loop.call_soon(self._read_held)
+            self.host.loop.call_soon(self._read_held)
 
     def allow_body(self) -> None:
         """Let a client that asked first send its body."""
         self.write(CONTINUE)
-
-    @property
-    def draining(self) -> bool:
-        """Whether each answer is to end its connection."""
-        return self._host.draining
 
     @property
     def encrypted(self) -> bool:
@@ -354,7 +349,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         with suppress(NotImplementedError, OSError):  # not over TLS, and not if it has gone (asyncio)
             stream.write_eof()
-        self._closing = self._host.loop.call_later(_LINGERING, stream.close)
+        self._closing = self.host.loop.call_later(_LINGERING, stream.close)
         self.resume_body()
 
     # -- the end
@@ -374,7 +369,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._since is None:
             return
         idle = self._served and not self.heads.begun
-        if now - self._since > (_KEEP_ALIVE if idle else self._host.head_seconds):
+        if now - self._since > (_KEEP_ALIVE if idle else self.host.head_seconds):
             self.abort()
 
     def close_when_idle(self) -> None:

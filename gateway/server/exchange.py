@@ -441,7 +441,7 @@ class ClientExchange:
             arrival.keep_alive
             and arrival.body.whole
             and (self.continued or arrival.body.empty)
-            and not self._connection.draining
+            and not self._connection.host.draining
             and (length is not None or self._chunked or self._bodiless)
         )
         told = None if self._kept == modern else "keep-alive" if self._kept else "close"

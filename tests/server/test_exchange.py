@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
+from types import SimpleNamespace
 
 import pytest
 
@@ -257,7 +258,7 @@ async def test_after_a_doubtful_head_nothing_more_is_read(rig: Rig, field: str) 
 class Behind:
     """A connection whose client has not taken yet what it was sent: meanwhile something `happens`."""
 
-    peer, peer_texts, draining = None, ("", "local"), False
+    peer, peer_texts, host = None, ("", "local"), SimpleNamespace(draining=False)
     unsent = 0
 
     def __init__(self, happens: Callable[[], None]) -> None:
