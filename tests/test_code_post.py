@@ -30,12 +30,16 @@ class Way:
 
 
 async def test_a_code_is_handed_to_the_outbox_and_for_nobody_it_is_not() -> None:
-    """In the reader's language, and without waiting for anything."""
-    outbox = Outbox(Way(), Silent(), str)
-    post = CodePost(outbox)
-    await post(None, "12345678", LOOK)
+    """In the reader's language, a moment after whoever asked was answered; for nobody as much is done until then."""
+    outbox, waiting = Outbox(Way(), Silent(), str), []
+    post = CodePost(outbox, lambda seconds, act: waiting.append((seconds, act)))
+    for address in (None, "ann@acme.example"):
+        await post(address, "12345678", LOOK)
+    assert (2, False) == (len(waiting), outbox.busy)
+    assert all(0.1 <= seconds <= 0.4 for seconds, _ in waiting)
+    waiting[0][1]()
     assert not outbox.busy
-    await post("ann@acme.example", "12345678", LOOK)
+    waiting[1][1]()
     mail = outbox._queue.get_nowait().mail
     assert ("ann@acme.example", "de", True) == (mail.to, mail.language, "12345678" in mail.text)
     assert "12345678" not in mail.subject

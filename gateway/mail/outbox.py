@@ -84,6 +84,10 @@ class Outbox:
 
     async def send(self, mail: Mail) -> None:
         """See `Mailer`. Never raises."""
+        self.take(mail)
+
+    def take(self, mail: Mail) -> None:
+        """The same."""
         if self.mailer is None or self._held >= MOST_WAITING:
             why = "no way to send is configured" if self.mailer is None else "too many are waiting"
             self._end(mail, "dropped", why, held=0)
