@@ -223,7 +223,7 @@ async def issue_link_session(api: Api, call: Call[None, NewLinkSession]) -> Repl
         raise Refused(Reason.NOT_ALLOWED, "the link gives no credentials")
     holder = None if grant.holders is None else open_pass(grant, call.body.holder, api.deps.live.clock())
     if grant.holders is not None and not grant.holders.admit(holder):
-        raise Refused(Reason.HOLDER_REQUIRED, "the link is for others")
+        raise Refused(Reason.NOT_ALLOWED, "the link is for others")
     return view_reply(IssuedView.of(await api.keys.issue_for_link(grant, call.body.use, holder)), 201)
 
 

@@ -14,6 +14,7 @@ from gateway.core.holder_pass import (
     LONGEST_TEXT,
     PASS_SECONDS,
     Challenge,
+    _tag,
     code_of,
     open_challenge,
     open_pass,
@@ -80,6 +81,7 @@ def test_a_pass_is_of_one_link_one_token_and_one_secret() -> None:
 def test_one_kind_of_text_is_none_of_the_other() -> None:
     challenge, shown = seal_challenge(LINK, ANN, NOW, bytes(16)), seal_pass(LINK, Holder(ANN, until=int(NOW + 5)))
     assert (None, None) == (open_pass(LINK, challenge, NOW), open_challenge(LINK, shown, NOW))
+    assert 3 == len({_tag(LINK, kind, b"[]") for kind in ("pass", "challenge", "code")})
 
 
 @given(st.data())

@@ -15,6 +15,8 @@ from aiohttp import web
 from gateway.control.sidecar_routes import IssuedView
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
+from gateway.core.holder_pass import prove
+from gateway.core.holders import Holders, ProvedBy
 from gateway.core.intake import Intake
 from gateway.core.issued import LivingSession
 from gateway.core.lease import Reservation, Room, Settlement, Usage
@@ -64,6 +66,9 @@ async def sidecar(desk: Desk) -> AsyncIterator[Engine]:
     state = await open_central(f"central+{desk.url}", TOKEN)
     yield state
     await state.close()
+
+
+ANN = "ann@acme.example"
 
 
 def here(there: Placed) -> Placed:
@@ -256,6 +261,22 @@ async def test_credentials_of_a_link_are_issued_there(desk: Desk, sidecar: Engin
     with pytest.raises(Refused) as refused:
         await sidecar.issuer.issue_for_link(silent, "w:R2", None)
     assert refused.value.reason is Reason.NOT_ALLOWED
+
+
+async def test_credentials_of_a_link_for_somebody_are_issued_there_to_them_alone(desk: Desk, sidecar: Engine) -> None:
+    """The sidecar shows the pass of who asks for them, which is read there; they end with it."""
+    holders = Holders((ANN,), key=bytes(32))
+    stored = await desk.state.grants.create(link(holders=holders))
+    ann, eve = (prove(stored, name, ProvedBy.CODE, desk.clock.now) for name in (ANN, "eve@acme.example"))
+    issued = await sidecar.issuer.issue_for_link(here(stored), "w:R1", ann)
+    assert (ann, float(ann.until)) == (issued.grant.holder, issued.grant.expires_at)
+    for nobody in (None, eve, replace(ann, until=int(desk.clock.now))):
+        with pytest.raises(Refused) as refused:
+            await sidecar.issuer.issue_for_link(here(stored), "w:R2", nobody)
+        assert refused.value.reason is Reason.NOT_ALLOWED
+    strange = replace(stored, holders=replace(holders, key=bytes(33)))
+    with pytest.raises(Refused):
+        await sidecar.issuer.issue_for_link(here(strange), "w:R3", ann)
 
 
 @pytest.mark.parametrize(
