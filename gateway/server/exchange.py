@@ -396,13 +396,14 @@ class ClientExchange:
                 self._connection.allow_body()
         self.continued = True
 
-    def inform(self, status: int, fields: Fields) -> None:
-        """Send an interim answer, if that is possible: not to a client of HTTP/1.0, which knows of none, and not to one
-        that does not take what it was sent before."""
+    def inform(self, status: int, fields: Fields) -> bool:
+        """Send an interim answer; whether that was possible: not to a client of HTTP/1.0, which knows of none, and not
+        to one that does not take what it was sent before."""
         if self._arrival.version < (1, 1) or self.started or self._connection.behind:
-            return
+            return False
         with suppress(ConnectionError):  # whoever waits for the client next finds that it has gone
             self._connection.write(interim_head(status, fields))
+        return True
 
     def gone(self) -> Refused:
         """What to raise when the connection is found lost."""

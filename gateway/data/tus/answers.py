@@ -88,10 +88,10 @@ class DraftAnswers:
         self._version = step.draft
         self.undo: str | None = None
 
-    def begun(self, progress: Progress, address: str) -> None:
-        """Tell the client where its upload is, before its bytes come."""
+    def begun(self, progress: Progress, address: str) -> bool:
+        """Tell the client where its upload is, before its bytes come; whether it can know of it now."""
         fields = interim_fields(self._version, ("Location", address), *self._limits(progress))
-        self._permit.exchange.inform(SUPPORTED, fields)
+        return self._permit.exchange.inform(SUPPORTED, fields)
 
     def stored(self, offset: int) -> None:
         """Tell the client how far its upload has come, while its bytes come."""

@@ -141,7 +141,8 @@ class _Step:
         return self._created(progress)
 
     async def _create_known(self, progress: Progress, draft: DraftAnswers) -> None:
-        """Begin an upload of which the client knows before its bytes come, so that it goes on if they break off."""
+        """Begin an upload of which the client knows before its bytes come, so that it goes on if they break off. One
+        that cannot be told, as over HTTP/1.0, has an upload in one request: of what broke off, nothing is left."""
         try:
             await shield(self._open(progress))
         except (Refused, UpstreamFailed):
@@ -149,9 +150,18 @@ class _Step:
             raise
         self._permit.consumed = True
         async with self._lock():
-            draft.begun(progress, self._address())
+            told = draft.begun(progress, self._address())
             if self._request.has_body or progress.complete:
-                await self._receive_draft(progress, draft)
+                await shield(self._receive_first(progress, draft, told=told))
+
+    async def _receive_first(self, progress: Progress, draft: DraftAnswers, *, told: bool) -> None:
+        try:
+            await self._receive_draft(progress, draft)
+        except (Refused, UpstreamFailed) as failure:
+            ended = isinstance(failure, Refused) and failure.reason in _ENDS_IT
+            if not (told or ended):
+                await self._give_up(progress, 0)
+            raise
 
     def _created(self, progress: Progress) -> Reply:
         return self._answers.created(progress, self._address())
