@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2.bccache import Bucket
 
-__all__ = ["ASSETS_AT", "TIMES", "UPLOADING", "Look", "Page", "look_for", "render", "visible"]
-
 ASSETS_AT: Final = "/s/-/"
 """Where the data listener serves assets: no token reads like this, and a bucket's name has three characters or more."""
 

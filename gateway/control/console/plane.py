@@ -26,8 +26,6 @@ from gateway.pages.render import are_read, read_templates
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply
 
-__all__ = ["Console"]
-
 _ASSETS: Final = "/assets/"
 _NEXT: Final = {
     401: "failure.sign_in",

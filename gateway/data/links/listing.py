@@ -31,8 +31,6 @@ from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 from gateway.wire.s3.listing import Entry, link_entries, link_json
 
-__all__ = ["answer_listing"]
-
 _ROWS: Final = 200
 """On one page for people: with all that a page loads less than 100 KiB, for names of ordinary length."""
 

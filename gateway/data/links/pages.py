@@ -28,8 +28,6 @@ from gateway.pages import links as pages
 from gateway.pages.render import Look, look_for
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 
-__all__ = ["PAGES"]
-
 _LEASE_COOKIE_BYTES: Final = 16
 
 Page = Callable[[DataPlane, Snapshot, LinkCall, Permit], Awaitable[Reply]]

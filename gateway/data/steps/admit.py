@@ -32,8 +32,6 @@ from gateway.data.steps.reserve import open_lease, settle
 from gateway.server.exchange import ClientExchange
 from gateway.wire.links.tus_state import UPLOAD_SECONDS, keyed_upload, lease_key, new_upload
 
-__all__ = ["Admission"]
-
 _UNCOUNTED: Final = frozenset({Operation.HEAD_OBJECT, Operation.LIST_OBJECTS_V2, Operation.PREFLIGHT})
 _KEY: Final = GrantKind.KEY
 _CREDENTIALS: Final = Operation.CREATE_SESSION

@@ -36,8 +36,6 @@ from gateway.data.uploads.receive import receive_file, receive_form
 from gateway.data.uploads.undo import answer_undo
 from gateway.wire.s3.calls import whole_instead
 
-__all__ = ["LINK_ANSWERS", "S3_ANSWERS", "open_answer"]
-
 _REDIRECT: Final = Delivery.REDIRECT
 
 LinkHandler = Callable[[DataPlane, Snapshot, LinkCall, Permit], Awaitable[Opened]]

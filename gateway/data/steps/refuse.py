@@ -20,8 +20,6 @@ from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.parse import is_link_path
 from gateway.wire.replies import Reply, refusal
 
-__all__ = ["refuse"]
-
 _log = structlog.get_logger("gateway.data")
 _OF_HOLDERS = frozenset({Reason.HOLDER_REQUIRED, Reason.CODE_WRONG, Reason.SIGN_IN_FAILED})
 _NO_ANSWER = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})

@@ -33,8 +33,6 @@ from gateway.data.uploads.undo import note_undo
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.replies import Reply
 
-__all__ = ["receive_file", "receive_form"]
-
 Put = Callable[[DataPlane, LinkCall, Permit], Awaitable[Answer]]
 
 _OF_ONE_FILE: Final = frozenset(

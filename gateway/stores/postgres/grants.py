@@ -25,8 +25,6 @@ from gateway.stores.postgres.database import PostgresDatabase
 from gateway.stores.postgres.feed import add_entries
 from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, look_sql, read_sql, waiting_sql
 
-__all__ = ["PostgresGrants"]
-
 # The statements are put together from fixed names; every value is a placeholder.
 _GRANTS: Final = f"SELECT {GRANT_COLUMNS} FROM gateway_grants AS g"  # noqa: S608
 _BY_ID: Final = f"{_GRANTS} WHERE g.id = $1"
