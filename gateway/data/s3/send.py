@@ -56,7 +56,7 @@ async def send(
     """
     if length is None and store_call.query:
         raise Refused(Reason.MISSING_LENGTH, "a part needs a declared length")
-    if isinstance(body, AsyncIterator):  # else it is whole and small
+    if not (isinstance(body, bytes) or callable(body)):  # else it is whole and small
         if length is None or in_parts(permit, length):
             answer = await _send_parts(plane, store_call, length, body, permit)
             permit.consumed = answer.status < 300

@@ -31,11 +31,13 @@ def verify_signature(
     Raises:
         Refused: BAD_SIGNATURE, CLOCK_SKEWED, SIGNATURE_EXPIRED, UNSIGNED_HEADER.
     """
-    if isinstance(signed, SigV2Header | SigV2Query):
-        host_bucket = request.place.bucket if request.virtual_host else None
-        sigv2.verify(signed, request.raw, secret, now=now, bucket_from_host=host_bucket)
-        return None
-    return sigv4.verify(signed, request.raw, secret, now=now, keys=_KEYS, known=known)
+    match signed:
+        case SigV4Header() | SigV4Query():
+            return sigv4.verify(signed, request.raw, secret, now=now, keys=_KEYS, known=known)
+        case SigV2Header() | SigV2Query():
+            host_bucket = request.place.bucket if request.virtual_host else None
+            sigv2.verify(signed, request.raw, secret, now=now, bucket_from_host=host_bucket)
+            return None
 
 
 def leaves_type_unsigned(signed: Signed, request: ObjectRequest) -> bool:
