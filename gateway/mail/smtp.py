@@ -40,6 +40,7 @@ class SmtpMailer:
     def __init__(self, server: MailServer, clock: Callable[[], float] = time.time) -> None:
         self._server = server
         self._clock = clock
+        self._trust: ssl.SSLContext | None = None
 
     async def send(self, mail: Mail) -> None:
         """See `Mailer`."""
@@ -58,6 +59,12 @@ class SmtpMailer:
             greeting = client.last_ehlo_response
             return "" if greeting is None else greeting.message.partition("\n")[0][:100]
 
+    async def _trusted(self) -> ssl.SSLContext:
+        """Whom to believe, read once and beside the loop: the system's authorities take tens of milliseconds."""
+        if self._trust is None:
+            self._trust = await asyncio.to_thread(ssl.create_default_context, cafile=self._server.ca_file)
+        return self._trust
+
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[SMTP]:
         server = self._server
@@ -70,7 +77,7 @@ class SmtpMailer:
             timeout=server.timeout,
             use_tls=server.security == "tls",
             start_tls=server.security == "starttls",
-            tls_context=None if server.security == "plain" else ssl.create_default_context(cafile=server.ca_file),
+            tls_context=None if server.security == "plain" else await self._trusted(),
         )
         try:
             async with asyncio.timeout(server.timeout):

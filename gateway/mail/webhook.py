@@ -10,6 +10,7 @@ Source: Standard Webhooks 1.0 (standardwebhooks.com), for which receivers have l
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import socket
@@ -43,6 +44,7 @@ class WebhookMailer:
     def __init__(self, hook: MailHook, clock: Callable[[], float] = time.time) -> None:
         self._hook = hook
         self._clock = clock
+        self._trust: ssl.SSLContext | None = None
 
     async def send(self, mail: Mail) -> None:
         """See `Mailer`."""
@@ -68,10 +70,12 @@ class WebhookMailer:
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> int:
         hook = self._hook
+        if self._trust is None:  # beside the loop: the system's authorities take tens of milliseconds
+            self._trust = await asyncio.to_thread(ssl.create_default_context, cafile=hook.ca_file)
         connector = aiohttp.TCPConnector(
             limit=1,
             force_close=True,
-            ssl=ssl.create_default_context(cafile=hook.ca_file),
+            ssl=self._trust,
             socket_factory=_open_socket,
         )
         timeout = aiohttp.ClientTimeout(total=hook.timeout)

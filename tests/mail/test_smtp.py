@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -180,3 +182,22 @@ async def test_a_login_can_be_tried_without_a_mail(tmp_path: Path) -> None:
     with running_post() as post:
         assert "post.example" == await SmtpMailer(server_of(post)).try_login()
     assert [] == post.mails
+
+
+async def test_the_authorities_are_read_once_and_beside_the_loop(tmp_path: Path, monkeypatch) -> None:
+    """However many mails: reading them would stop every transfer for as long."""
+    read: list[str] = []
+    usual = ssl.create_default_context
+
+    def noted(**options: object) -> ssl.SSLContext:
+        read.append(threading.current_thread().name)
+        return usual(**options)
+
+    monkeypatch.setattr("gateway.mail.smtp.ssl.create_default_context", noted)
+    files = certificate(tmp_path)
+    with running_post(files) as post:
+        mailer = SmtpMailer(server_of(post, security="starttls", ca_file=str(files[0])))
+        for _ in range(3):
+            await mailer.send(MAIL)
+    assert 3 == len(post.mails)
+    assert [False] == [name == threading.main_thread().name for name in read]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import os
+import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +20,8 @@ from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
 from gateway.core.identity import IdentityRules, Role
 from gateway.core.reasons import DependencyDown
-from gateway.oidc.issuers import Identity
+from gateway.oidc.issuers import Identity, ask_issuer
+from tests.servers.certificate import certificate
 
 NOW = 1_800_000_000.0
 ISSUER = "https://issuer.example"
@@ -316,3 +320,22 @@ async def test_what_was_proved_says_who_it_was(identity: Identity, rules: Identi
         (ISSUER, "gateway", "billing", "somebody"),
     ):
         assert None is rules.app_of(*who)
+
+
+async def test_authorities_are_read_beside_the_loop_and_again_when_they_change(tmp_path: Path, monkeypatch) -> None:
+    """Reading them would stop every transfer for as long; a new authority in the same file counts at once."""
+    read: list[str] = []
+    usual = ssl.create_default_context
+
+    def noted(**options: Any) -> ssl.SSLContext:
+        read.append(threading.current_thread().name)
+        return usual(**options)
+
+    monkeypatch.setattr("gateway.oidc.issuers.ssl.create_default_context", noted)
+    file, _ = certificate(tmp_path)
+    rules = IdentityRules("https://127.0.0.1:9", "x", None, {}, ca_file=str(file))
+    for seconds in (1, 1, 2):
+        os.utime(file, (seconds, seconds))
+        with pytest.raises((OSError, ValueError)):
+            await ask_issuer(rules, "https://127.0.0.1:9/", {})
+    assert [False, False] == [name == threading.main_thread().name for name in read]
