@@ -85,6 +85,26 @@ def test_every_text_that_is_asked_for_exists_and_none_is_left_over() -> None:
     assert {key for key in source if key.startswith("status.")} <= statuses
 
 
+_NO_WORDS = {"UTC", "group", "same", "origin"}
+"""A zone, what the API calls a group, and a value of HTML."""
+
+
+def _words(template: str) -> set[str]:
+    """What a template says by itself, in tags and between them."""
+    bare = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "", template, flags=re.DOTALL)
+    said = " ".join(re.findall(r'\b(?:title|alt|aria-label|placeholder)="([^"]*)"', bare))
+    text = re.sub(r"<style.*?</style>|<[^>]*>", "", bare, flags=re.DOTALL)
+    return set(re.findall(r"[^\W\d_]{2,}", f"{said} {text}"))
+
+
+def test_no_template_has_words_of_its_own() -> None:
+    """All that a page says is in the files of texts, or comes from who asks: no language is left half said."""
+    found = {path.name: _words(path.read_text()) - _NO_WORDS for path in (_ROOM / "templates").rglob("*.html")}
+    assert len(found) > 30
+    assert {} == {name: words for name, words in found.items() if words}
+    assert {"Suchen", "Name"} == _words('<p title="Name">{{ t("x") }} Suchen {# Hier #}</p>')
+
+
 @pytest.mark.parametrize(
     ("header", "code"),
     [

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.rule import LinkLimits
+from gateway.pages.languages import languages
 from tests.control.console.seat import Seat
 from tests.control.desk import POLICY, rule, serving
 
@@ -86,3 +87,5 @@ async def test_what_is_wrong_says_what_one_can_do(many: str, seat: Seat) -> None
     assert "application/problem" not in page.text
     refused = await seat.post("links/new", {"place": "reports/payroll/a", "actions": "read"})
     assert (403, True) == (refused.status, "Change what the rules object to" in refused.text)
+    german = await seat.post("links/new", {"place": "reports/payroll/a"}, headers={"Accept-Language": "de"})
+    assert languages()["de"].text("reasons.denied_by_rule") in german.text
