@@ -274,7 +274,7 @@ async def test_credentials_of_a_link_for_somebody_are_issued_there_to_them_alone
         with pytest.raises(Refused) as refused:
             await sidecar.issuer.issue_for_link(here(stored), "w:R2", nobody)
         assert refused.value.reason is Reason.NOT_ALLOWED
-    strange = replace(stored, holders=replace(holders, key=bytes(33)))
+    strange = replace(stored, holders=replace(holders, key=bytes(range(33))))
     with pytest.raises(Refused):
         await sidecar.issuer.issue_for_link(here(strange), "w:R3", ann)
 
