@@ -181,6 +181,21 @@ def test_no_link_is_in_the_mail(place: Place, post: Post, url: str) -> None:
     assert [] == re.findall(r"https?:|www\.|[\w.-]+/\w|<", mail)
 
 
+def test_a_reload_brings_a_way_to_send(seaweedfs: RunningStore, post: Post, tmp_path: Path) -> None:
+    """Links for people are refused while no mail is sent, and made and opened once the settings say how."""
+    with gateway_before([seaweedfs], tmp_path / "later") as running:
+        bucket = seaweedfs.profile
+        body = {"bucket": bucket, "key": "a", "actions": ["read"], "holders": {"emails": [ANN], "by": "code"}}
+        assert "mail" in str(running.api("POST", "/v1/links", body, expect=422))
+        settings, smtp = running.directory / "gateway.yaml", f"host: 127.0.0.1, port: {post.port}, security: plain"
+        settings.write_text(f"{settings.read_text()}\nmail: {{smtp: {{{smtp}, from: files@acme.example}}}}\n")
+        deadline = time.monotonic() + 20
+        while '"reloaded"' not in running.log() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        link = running.link(bucket, "a", holders=body["holders"])
+        assert code_in(ask_for_code(Visitor(), link.url, post))
+
+
 def test_the_command_line_opens_it(place: Place, post: Post, url: str, tmp_path: Path) -> None:
     """`gateway link open`, with a code from the mail on its standard input."""
     command = [sys.executable, "-m", "gateway", "link", "open", url, "--email", ANN, "--out", "got.bin"]
