@@ -110,18 +110,18 @@ def test_tus_js_client_uploads_in_its_draft_modes(
 
 
 @pytest.mark.parametrize("draft", _DRAFTS)
-def test_an_upload_goes_on_where_it_was_cut(there: Place, tmp_path: Path, draft: str) -> None:
+def test_an_upload_goes_on_where_it_was_cut(here: Place, tmp_path: Path, draft: str) -> None:
     """The client dies in the middle of its only PATCH; its next run sends no more than what is missing."""
     file, body = tmp_path / "film.bin", noise(48 * _MIB, seed=14)
     file.write_bytes(body)
-    link = there.link(prefix=f"cut-{draft}/", actions=["write"])
+    link = here.link(prefix=f"cut-{draft}/", actions=["write"])
     stopped = node(file, link.url, draft, STOP=12 * _MIB)
     assert stopped["stopped"] < len(body)
     at = int(call("HEAD", stopped["url"]).getheader("Upload-Offset") or -1)
     assert 8 * _MIB <= at
     done = node(file, link.url, draft)
     assert (stopped["url"], True) == (done["url"], at <= done["began"]), done
-    assert body == there.stored(f"cut-{draft}/film.bin")
+    assert body == here.stored(f"cut-{draft}/film.bin")
 
 
 @pytest.mark.parametrize("draft", _DRAFTS)
