@@ -103,37 +103,41 @@ class Admission:
         grant = permit.grant
         if grant is not None and call.takes_use:
             try:
-                await self._take_use(permit, grant)
+                if (taking := self._take_use(permit, grant)) is not None:
+                    await taking
             except BaseException:
                 if (left := self._leave()) is not None:
                     await left
                 raise
         return permit
 
-    async def _take_use(self, permit: Permit, grant: Grant) -> None:
-        step = self._call.request.step
+    def _take_use(self, permit: Permit, grant: Grant) -> Awaitable[None] | None:
+        """What is to be awaited for the use: most links count none, and need only know whose it is."""
+        step, operation = self._call.request.step, permit.attempt.operation
         if step is not None:
-            await self._take_upload(permit, grant, step)
-            return
+            return self._take_upload(permit, grant, step)
         if permit.credentials is not None:
-            await self._join_use(permit, grant, permit.credentials)
-            return
+            return self._join_use(permit, grant, permit.credentials)
         if grant.kind is _KEY:
-            await self._take_transfer(permit, grant)
-            return
-        if permit.attempt.operation is _CREDENTIALS:
-            await self._take_credentials(permit, grant)
-            return
+            return self._take_transfer(permit, grant)
+        if operation is _CREDENTIALS:
+            return self._take_credentials(permit, grant)
         key = _lease_key(self._call.lease, permit, self._exchange)
-        if permit.attempt.operation not in _UNCOUNTED:
-            permit.lease_key = key
-            if grant.uses is not None:
-                window = 0.0 if permit.attempt.action is Action.WRITE else LEASE_WINDOW
-                await shield(open_lease(self._plane.leases, permit, grant, key, window))
-            if permit.attempt.action is Action.WRITE:
-                await take_file(self._plane.leases, permit, key, 0.0)
-        elif grant.uses is not None or grant.budget is not None:
-            await _require_rest(self._plane, grant, key, permit.attempt)
+        if operation in _UNCOUNTED:
+            limited = grant.uses is not None or grant.budget is not None
+            return _require_rest(self._plane, grant, key, permit.attempt) if limited else None
+        permit.lease_key = key
+        if grant.uses is None and permit.attempt.action is not _WRITE:
+            return None
+        return self._take_counted(permit, grant, key)
+
+    async def _take_counted(self, permit: Permit, grant: Grant, key: str) -> None:
+        """A link's use, or the place of a file that it takes."""
+        writes = permit.attempt.action is _WRITE
+        if grant.uses is not None:
+            await shield(open_lease(self._plane.leases, permit, grant, key, 0.0 if writes else LEASE_WINDOW))
+        if writes:
+            await take_file(self._plane.leases, permit, key, 0.0)
 
     async def _take_transfer(self, permit: Permit, grant: Grant) -> None:
         """A key's use is one object sent or taken. What finishes that needs none; all else needs that one is left."""
