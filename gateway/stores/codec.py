@@ -23,29 +23,6 @@ from gateway.core.reasons import DependencyDown
 from gateway.core.record import Outcome, Record, RecordPage
 from gateway.core.revocation_target import RevocationTarget
 
-__all__ = [
-    "GRANT_COLUMNS",
-    "LARGEST",
-    "GrantRow",
-    "check_filter",
-    "check_storable",
-    "check_targets",
-    "check_texts",
-    "document_of",
-    "edited_columns",
-    "grant_of",
-    "grant_page",
-    "read_cursor",
-    "read_place",
-    "record_from",
-    "record_page",
-    "record_text",
-    "record_texts",
-    "storable_id",
-    "write_cursor",
-    "write_place",
-]
-
 LARGEST: Final = 2**63 - 1
 """What the integer columns of SQLite and PostgreSQL hold."""
 

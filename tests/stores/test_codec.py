@@ -11,17 +11,16 @@ from hypothesis import strategies as st
 
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind
+from gateway.core.grant_codec import GrantRow, document_of
 from gateway.core.holders import Holder, ProvedBy
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import Record
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.session_policy_text import read_session_policy
 from gateway.stores.codec import (
-    GrantRow,
     check_storable,
     check_targets,
     check_texts,
-    document_of,
     grant_of,
     read_cursor,
     record_from,

@@ -18,8 +18,9 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.core.grant import GrantFilter, GrantPage
+from gateway.core.grant_codec import GrantRow
 from gateway.stores import memory
-from gateway.stores.codec import GrantRow, grant_of
+from gateway.stores.codec import grant_of
 from gateway.stores.lists import LOOKED_AT, READ_AT_ONCE, Read, page_steps
 from gateway.stores.postgres.schema import migrate
 from gateway.stores.redis.grants import LOOKS

@@ -8,18 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.grant_codec import GrantRow
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
-from gateway.stores.codec import (
-    GRANT_COLUMNS,
-    GrantRow,
-    check_filter,
-    check_storable,
-    edited_columns,
-    grant_of,
-    storable_id,
-)
+from gateway.stores.codec import GRANT_COLUMNS, check_filter, check_storable, edited_columns, grant_of, storable_id
 from gateway.stores.lists import Read, page_steps
 from gateway.stores.postgres.database import PostgresDatabase
 from gateway.stores.postgres.feed import add_entries

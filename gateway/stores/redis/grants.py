@@ -11,19 +11,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.grant_codec import GrantRow, document_of
 from gateway.core.intake import FILES
 from gateway.core.lease import UNUSED, Usage
 from gateway.core.reasons import DependencyDown
 from gateway.core.revocation_target import RevocationTarget
 from gateway.core.token import SecretHash
-from gateway.stores.codec import (
-    GrantRow,
-    check_filter,
-    check_storable,
-    document_of,
-    grant_of,
-    storable_id,
-)
+from gateway.stores.codec import check_filter, check_storable, grant_of, storable_id
 from gateway.stores.lists import Read, page_steps
 from gateway.stores.redis.leases import read_usage
 from gateway.stores.redis.scripts import HITS, INDEX

@@ -13,18 +13,11 @@ from sqlite3 import Connection
 from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.grant_codec import GrantRow
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
-from gateway.stores.codec import (
-    GRANT_COLUMNS,
-    GrantRow,
-    check_filter,
-    check_storable,
-    edited_columns,
-    grant_of,
-    storable_id,
-)
+from gateway.stores.codec import GRANT_COLUMNS, check_filter, check_storable, edited_columns, grant_of, storable_id
 from gateway.stores.lists import Read, Steps, page_steps
 from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, look_sql, read_sql, waiting_sql
 from gateway.stores.sqlite.database import SqliteDatabase

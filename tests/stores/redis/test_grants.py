@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.stores.codec import GrantRow
+from gateway.core.grant_codec import GrantRow
 from gateway.stores.redis.grants import _grant_from, edited_fields
 from tests.contract.sample import full_link
 
