@@ -259,13 +259,15 @@ async def _require_rest(plane: DataPlane, grant: Grant, key: str | None, attempt
 
 
 def _lease_key(cookie: str | None, permit: Permit, exchange: ClientExchange) -> str:
-    """Who shares one use: a browser by its cookie, anything else by link, object, address and agent.
+    """Who shares one use: a browser by its cookie, anything else by link, object, address and agent;
+    never two people who proved to be somebody.
 
     Every write is a use of its own.
     """
     if permit.attempt.action is _WRITE:
         return _key_of_its_own(permit)
-    return _shared_key(permit.attempt, *(_caller(exchange) if cookie is None else ("cookie", cookie)))
+    who, holder = _caller(exchange) if cookie is None else ("cookie", cookie), permit.attempt.holder
+    return _shared_key(permit.attempt, *who, *(() if holder is None else ("holder", holder.address)))
 
 
 def _transfer_key(request: ObjectRequest, permit: Permit, exchange: ClientExchange) -> tuple[str, float]:

@@ -330,3 +330,13 @@ async def test_a_link_that_gets_holders_later_asks_who_has_its_credentials(rig: 
     headers = {"x-amz-security-token": made["sessionToken"]}
     target, headers = rig.signed(pair, "GET", "reports/a.txt", headers=headers)
     assert 403 == (await rig.ask("GET", target, headers)).status
+
+
+async def test_two_people_have_two_uses(rig: Rig) -> None:
+    """Behind one address, with one agent and one cookie; what one of them resumes is still one use."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted(holders=for_ann(domains=("acme.example",)), uses=2)
+    for name, expected in ((ANN, 206), (ANN, 206), ("bob@acme.example", 206), (ANN, 206), ("eve@acme.example", 410)):
+        headers = {"Range": "bytes=0-1", "Cookie": "gateway_lease=aa", "Gateway-Holder": pass_for(grant, name)}
+        assert expected == (await rig.ask("GET", f"/s/{token}", headers)).status, name
+    assert 2 == await rig.used(grant)
