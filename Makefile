@@ -88,6 +88,7 @@ replicas: .venv/dev.stamp .tools/tools.stamp
 	$(BIN)/python -m tests.replicas.figures --out tests/replicas/RESULTS.md $(ARGS)
 	$(BIN)/python -m tests.replicas.kill_gateway
 	$(BIN)/python -m tests.replicas.million --out tests/replicas/MILLION.md
+	$(BIN)/python -m tests.replicas.lists --out tests/replicas/LISTS.md
 
 lock: .venv/venv.stamp
 	$(PIP) install uv

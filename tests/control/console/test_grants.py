@@ -7,8 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.grant import Scope
 from gateway.core.rule import LinkLimits
 from gateway.pages.languages import languages
+from gateway.stores import lists
+from tests.contract import sample
 from tests.control.console.seat import Seat
 from tests.control.desk import POLICY, rule, serving
 
@@ -89,3 +92,16 @@ async def test_what_is_wrong_says_what_one_can_do(many: str, seat: Seat) -> None
     assert (403, True) == (refused.status, "Change what the rules object to" in refused.text)
     german = await seat.post("links/new", {"place": "reports/payroll/a"}, headers={"Accept-Language": "de"})
     assert languages()["de"].text("reasons.denied_by_rule") in german.text
+
+
+async def test_a_list_that_was_looked_through_in_part_says_so(seat: Seat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is found among the newest, and the list goes on; a full page and the last one do not say so."""
+    monkeypatch.setattr(lists, "READ_AT_ONCE", 10)
+    monkeypatch.setattr(lists.page_steps, "__defaults__", (10,))
+    await seat.sign_in()
+    for number in range(120):
+        await seat.desk.state.grants.create(sample.link(f"l_{number:05}", scope=Scope("reports", key=f"a/{number}")))
+    part = "Only part of the list"
+    for query, says, goes_on in (("?prefix=b/", True, True), ("", False, True), ("?label=none", False, False)):
+        page = await seat.get(f"links{query}")
+        assert (200, says, goes_on) == (page.status, part in page.text, 'rel="next"' in page.text), query
