@@ -23,9 +23,11 @@ _ACTS: Final = ("suspend", "resume", "revoke", "approve", "reject")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Links, or keys. `makes` and `edits` are keys of texts; `repeats` says that what is sent twice makes one."""
+    """Links, or keys. `page` is the template of their list, `makes` and `edits` are keys of texts; `repeats` says that
+    what is sent twice makes one."""
 
     noun: str
+    page: str
     new: Sequence[forms.Field]
     edited: Sequence[forms.Field]
     filters: tuple[str, ...]
@@ -60,7 +62,7 @@ async def list_some(visit: Visit, kind: Kind) -> Reply:
     if not answer.ok and answer.status != 422:
         raise answer.refusal()
     return visit.show(
-        f"console/{kind.many}.html",
+        kind.page,
         200 if answer.ok else answer.status,
         grants=[shown(grant) for grant in answer.said.get(kind.many, ())],
         filters=filters,

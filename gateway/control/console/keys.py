@@ -16,6 +16,7 @@ from gateway.wire.replies import Reply
 
 _KEYS: Final = grants.Kind(
     "key",
+    "console/keys.html",
     forms.fields_of(NewKey, forms.KEY_FIELDS),
     forms.fields_of(EditKey, forms.KEY_FIELDS),
     ("state", "owner", "bucket", "prefix", "label"),

@@ -21,6 +21,7 @@ from gateway.wire.replies import Reply
 
 _LINKS: Final = grants.Kind(
     "link",
+    "console/links.html",
     forms.fields_of(NewLink, forms.LINK_FIELDS),
     forms.fields_of(EditLink, forms.LINK_FIELDS),
     ("state", "owner", "bucket", "prefix", "label", "ends_within"),
@@ -52,7 +53,7 @@ async def find_link(visit: Visit) -> Reply:
             found = await visit.api.links.find((await visit.admit(Access.READ)).reach, text)
         except Refused as refused:
             return visit.show(
-                "console/links.html",
+                _LINKS.page,
                 404,
                 grants=[],
                 filters={},
