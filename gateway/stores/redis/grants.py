@@ -26,7 +26,7 @@ from gateway.stores.redis.shelves import put_on_shelves, read_shelf
 from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before, wants
 
 _BATCH: Final = 200
-LOOKS: Final = 300
+LOOKS: Final = 200
 """How many grants are looked at for a page: each is fetched whole."""
 
 CREATE: Final = (
