@@ -23,12 +23,13 @@ from gateway.core.values import dataclass
 
 
 class Access(Enum):
-    """Who may call an endpoint. Each but three asks for one duty; a few are open to whoever asks for theirs."""
+    """Who may call an endpoint. Each but four asks for one duty; a few are open to whoever asks for theirs."""
 
     PUBLIC = "no token"
     APP = "the container-credentials token of the app that the path names"
     ADMIN = "an admin who may operate"
     KNOWN = "whoever is known, whatever they may"
+    SIGN_IN = "whoever is known and no sidecar, whatever they may"
     SIDECAR = "a sidecar's token, or an admin's who may serve"
     FEED = "a sidecar's token, or whoever reads everything"
     AUDIT = "whoever reads everything"

@@ -2,7 +2,8 @@
 
 Refuses to own the codes (`gateway.control.console.entry_codes`) and the page that takes one.
 
-Law: a code is for who could sign in by what they have shown, and opens no more than that; sidecars have no console.
+Law: a code is for who could sign in by what they have shown, and opens no more than that; a sidecar is not let in here
+(`Access.SIGN_IN`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from gateway.control.api import Api
 from gateway.control.body import Body
 from gateway.control.console.entry_codes import LIFE
 from gateway.control.endpoint import Call
-from gateway.control.guard import known_as
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import format_instant
 from gateway.schema.addresses import PathUrl
@@ -39,13 +39,11 @@ class CodeView(View):
 
 
 async def make_code(api: Api, call: Call[None, NewCode]) -> Reply:
-    """Raises Refused: UNKNOWN_TOKEN, there is no console; NOT_ALLOWED, there is none for the caller."""
+    """Raises Refused: UNKNOWN_TOKEN, there is no console."""
     live, caller = api.deps.live, call.admitted
     rules = live.console()
     if not rules.enabled:
         raise Refused(Reason.UNKNOWN_TOKEN, "this gateway has no console")
-    if caller.proof and known_as(caller.proof, live.callers().sidecars) is not None:
-        raise Refused(Reason.NOT_ALLOWED, "a sidecar does not sign in")
     base = (rules.public_url or call.body.url).rstrip("/")
     peer = "" if call.peer is None else api.deps.process.shown(str(call.peer))
     code = await api.entry_codes.make(replace(caller, source=(), digest=None), peer, base)

@@ -251,7 +251,7 @@ def _require(access: Access, admitted: Admitted) -> Admitted:
 
 def _objection(access: Access, admitted: Admitted) -> str | None:
     """Why the endpoint is not for somebody who is known, or None if it is."""
-    if access is Access.KNOWN:
+    if access in {Access.KNOWN, Access.SIGN_IN}:
         return None
     duty = DUTY_OF[access]
     if duty not in admitted.may:

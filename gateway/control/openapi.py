@@ -73,6 +73,7 @@ _SCHEMES_OF: Final[dict[Access, tuple[str, ...]]] = {
     Access.APP: ("app",),
     Access.SIDECAR: ("sidecar", "admin"),
     Access.KNOWN: ("admin", "sidecar", "user", "signature", "key", "app"),
+    Access.SIGN_IN: ("admin", "user", "signature", "key", "app"),
     Access.FEED: ("sidecar", "admin", "user"),
     Access.ADMIN: ("admin", "user"),
     Access.AUDIT: ("admin", "user"),

@@ -31,7 +31,7 @@ async def test_there_is_no_code_where_nobody_enters() -> None:
     """A sidecar has no console, and where that is switched off there is none for anybody."""
     async with serving(sidecars=lambda: {hash_secret("a-sidecars-token"): "edge"}) as desk:
         desk.token = "a-sidecars-token"
-        assert 403 == (await desk.ask("POST", "/v1/console/codes", URL)).status
+        assert 401 == (await desk.ask("POST", "/v1/console/codes", URL)).status
         desk.token = ADMIN
         assert 201 == (await desk.ask("POST", "/v1/console/codes", URL)).status
     rules = replace(CONSOLE, enabled=False)

@@ -103,7 +103,7 @@ async def test_each_access_is_opened_by_its_own_tokens(access: Access, kind: str
     opened = {
         "admins": set(Access) - {Access.APP},
         "sidecars": {Access.SIDECAR, Access.FEED, Access.KNOWN, Access.PUBLIC},
-        "apps": {Access.APP, Access.KNOWN, Access.PUBLIC, *OWN},
+        "apps": {Access.APP, Access.KNOWN, Access.SIGN_IN, Access.PUBLIC, *OWN},
     }
     holder = {"admins": AdminTerms("billing")}.get(kind, "billing")
     watched = guard(**{"admins": {}, kind: {hash_secret("t"): holder}})

@@ -52,7 +52,8 @@ EXPECTED: Final[dict[str, frozenset[str]]] = {
         ("healthy", "ready", "metrics", "description", "signIn", "assumeRole", "assumeRoleBelow"), EVERYBODY
     ),
     "containerCredentials": frozenset({"app"}),
-    **dict.fromkeys(("whoami", "openConsole"), EVERYBODY - {"nobody", "former"}),
+    "whoami": EVERYBODY - {"nobody", "former"},
+    "openConsole": EVERYBODY - {"nobody", "former", "sidecar"},
     **dict.fromkeys(("setLogLevel", "drainBackend", "examineBackend", "resealKeys"), frozenset({"admin"})),
     **dict.fromkeys(("createLink", "editLink", "rotateLink", "presign"), frozenset({"admin"} | OWNERS)),
     **dict.fromkeys(("createKey", "editKey"), frozenset({"admin"} | OWNERS)),
