@@ -258,6 +258,16 @@ def test_a_reader_beside_it_would_be_found(source: str) -> None:
 _IMPORTED_AS = {"markdown-it-py": "markdown_it", "pyyaml": "yaml", "prometheus-client": "prometheus_client"}
 
 
+_POSSESSIVE_GROUP = re.compile(r"(?<!\\)\)(?:[*+?]|\{\d*,?\d*\})\+|\(\?>")
+
+
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    """Python before 3.11.5, as in Debian 12, lets such a group read what it does not match."""
+    assert [] == [_name(path) for path in _SOURCES if _POSSESSIVE_GROUP.search(path.read_text())]
+    assert all(_POSSESSIVE_GROUP.search(text) for text in (r"(?:a|b)*+", r"(a)?+", r"(a){2,}+", r"(?>a)"))
+    assert not any(_POSSESSIVE_GROUP.search(text) for text in (r"[ab]*+", r"\d++", r"(a)+", r"\)++"))
+
+
 def test_every_declared_dependency_is_imported() -> None:
     """What nothing uses is in no lock, no image and no bill of materials."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]

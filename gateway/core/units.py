@@ -16,7 +16,7 @@ WEEK: Final = 604_800
 
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": WEEK, "y": 31536000}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])", re.ASCII)
-_DURATION_WHOLE: Final = re.compile(r"(?:\d++(?:\.\d++)?(?:ms|[smhdwy]))++", re.ASCII)
+_DURATION_WHOLE: Final = re.compile(r"(?:\d++(?:\.\d++)?(?:ms|[smhdwy]))+", re.ASCII)
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _SIZE: Final = re.compile(r"(\d++(?:\.\d++)?)\s*+([kKMGTP]?)(i?)[Bb]?", re.ASCII)
 _RATE: Final = re.compile(r"(\d++)\s*+/\s*+(\d*+)\s*+(ms|[smhdw]|min|sec|hour|day)", re.ASCII)

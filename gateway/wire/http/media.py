@@ -75,9 +75,9 @@ _PLAYED: Final = (
 
 _WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _ESSENCE: Final = re.compile(rf"{_WORD}/{_WORD}", re.ASCII)
-_PARAMETER: Final = rf'({_WORD})=({_WORD}|"(?:[\t !#-\[\]-~]|\\[\t -~])*+")'
-_PARAMETERS: Final = re.compile(rf"(?:[ \t]*+;[ \t]*+(?:{_PARAMETER})?+)*+", re.ASCII)
-_EACH: Final = re.compile(_PARAMETER, re.ASCII)
+_VALUE: Final = rf'(?:{_WORD}|"(?:[\t !#-\[\]-~]|\\[\t -~])*")'
+_PARAMETERS: Final = re.compile(rf"(?:[ \t]*+;[ \t]*+(?:{_WORD}={_VALUE})?)*", re.ASCII)
+_EACH: Final = re.compile(rf"({_WORD})=({_VALUE})", re.ASCII)
 # Those in which no byte below 0x80 means anything but ASCII, or whose browser support is for text alone. Not UTF-7,
 # ISO-2022 or HZ, in which the bytes do not show markup.
 _CHARSET: Final = re.compile(

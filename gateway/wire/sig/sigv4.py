@@ -41,8 +41,8 @@ _STREAMING: Final = frozenset({framing.value for framing in BodyFraming} - {Body
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/_.~-]*", re.ASCII)
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.~-]*", re.ASCII)
 # A query that is canonical already but for its order: nothing unreserved is escaped, everything else is, in capitals.
-_ENCODED: Final = r"(?:[A-Za-z0-9_.~-]++|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[0189A-F][0-9A-F]))*+"
-_ENCODED_QUERY: Final = re.compile(rf"{_ENCODED}={_ENCODED}(?:&{_ENCODED}={_ENCODED})*+", re.ASCII)
+_ENCODED: Final = r"(?:[A-Za-z0-9_.~-]++|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[0189A-F][0-9A-F]))*"
+_ENCODED_QUERY: Final = re.compile(rf"{_ENCODED}={_ENCODED}(?:&{_ENCODED}={_ENCODED})*", re.ASCII)
 _SPACES: Final = re.compile(" {2,}")
 _BLANKS: Final = re.compile(r"[ \t]+")
 _MARK: Final = re.compile(r"\0(\d+)\0", re.ASCII)
