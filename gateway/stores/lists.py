@@ -108,7 +108,7 @@ def page_steps(wanted: GrantFilter, cursor: str | None, limit: int, looks: int =
     below = None if cursor is None else int(read_cursor("g", cursor, 1)[0])
     ways, few = list(ways_of(wanted)), 2 * (limit + 1)
     likely = next(way for way in ways if _by_serial(way))
-    left = max(looks, few)
+    left = max(looks, 2 * few)
     found: list[Grant] = []
     # A few of the newest most often are enough. Only if they are not, the narrowest way is looked for.
     for tried, most in (([likely], few), (ways, READ_AT_ONCE)):
