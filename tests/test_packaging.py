@@ -197,7 +197,9 @@ def test_the_wheel_has_all_that_pages_are_made_of(tmp_path: Path) -> None:
     packed = set(zipfile.ZipFile(wheel).namelist())
     pages = _ROOT / "gateway/pages"
     files = {
-        path.relative_to(_ROOT).as_posix() for path in pages.rglob("*") if path.is_file() and path.suffix != ".pyc"
+        path.relative_to(_ROOT).as_posix()
+        for path in pages.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
     }
     assert {"gateway/pages/assets/pages.css", "gateway/pages/texts/en.toml"} <= files
     assert set() == files - packed

@@ -49,6 +49,7 @@ from gateway.wire.parse import check_key, copy_source, is_link_path, parse
 from gateway.wire.s3 import batch_delete, documents, listing, multipart
 from gateway.wire.s3.continuation import unwrap_token, wrap_token
 from gateway.wire.s3.copy_headers import check_copy, part_range, require_conditions
+from gateway.wire.s3.digests import wants_digest
 from gateway.wire.s3.operations import Level, check_values, find_shape
 from gateway.wire.s3.request_headers import accept_headers, hoist_header, single_range
 from gateway.wire.s3.response_headers import response_headers
@@ -166,7 +167,7 @@ def many_fields_at_once(n: int) -> Thunk:
     return fed(FormParser(BOUNDARY), fields + FILE + bytes(4096 * n), 10**9)
 
 
-@case("wire.http.form_data:FormParser", 400)
+@case("wire.http.form_data:FormParser", 800)
 def a_field_byte_by_byte(n: int) -> Thunk:
     return byte_by_byte(FormParser(BOUNDARY), field("a", "\r\n--edg" * (n // 7)))
 
@@ -549,6 +550,11 @@ def _(n: int) -> Thunk:
 def an_accept_language_of_many_ranges(n: int) -> Thunk:
     text = ",".join(f"x{number}-a-b-c;q=0.{number % 1000:03}" for number in range(n))
     return lambda: choose_language(text)
+
+
+@case("wire.s3.digests:wants_digest", 300)
+def a_wish_for_many_digests(n: int) -> Thunk:
+    return lambda: wants_digest("sha-512=1, " * n)
 
 
 @case("data.steps.identify:is_page_form wire.http.negotiate:prefers_html wire.http.negotiate:prefers_json", 100)
@@ -946,7 +952,7 @@ def a_decision_among_many_rules(n: int) -> Thunk:
     return lambda: decided((*rules, last), f"{n - 1}/{'-' * 99}/x")
 
 
-@case("core.generations:Generations", 300)
+@case("core.generations:Generations", 600)
 def many_revoked_names(n: int) -> Thunk:
     known = Generations()
 

@@ -46,6 +46,12 @@ class Post:
             assert self._came.wait_for(lambda: len(self.mails) >= count, seconds), f"{len(self.mails)} mails came"
             return self.mails[-1]
 
+    def wait_for(self, address: str, seconds: float = 20.0) -> EmailMessage:
+        """The newest mail to this address, once there is one."""
+        with self._came:
+            assert self._came.wait_for(lambda: address in self.recipients, seconds), f"no mail came to {address}"
+            return self.mails[len(self.recipients) - 1 - self.recipients[::-1].index(address)]
+
     async def handle_RCPT(  # noqa: N802 (the library's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
