@@ -167,7 +167,7 @@ def many_fields_at_once(n: int) -> Thunk:
     return fed(FormParser(BOUNDARY), fields + FILE + bytes(4096 * n), 10**9)
 
 
-@case("wire.http.form_data:FormParser", 800)
+@case("wire.http.form_data:FormParser", 200)
 def a_field_byte_by_byte(n: int) -> Thunk:
     return byte_by_byte(FormParser(BOUNDARY), field("a", "\r\n--edg" * (n // 7)))
 
@@ -952,7 +952,7 @@ def a_decision_among_many_rules(n: int) -> Thunk:
     return lambda: decided((*rules, last), f"{n - 1}/{'-' * 99}/x")
 
 
-@case("core.generations:Generations", 600)
+@case("core.generations:Generations", 150)
 def many_revoked_names(n: int) -> Thunk:
     known = Generations()
 
