@@ -11,7 +11,6 @@ places to fill; what a file lacks all the same is shown in English and is never 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -66,6 +65,8 @@ def languages() -> Mapping[str, Language]:
 
 
 def _read(path: Path) -> Language:
+    import tomllib  # noqa: PLC0415 (for the first page)
+
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     direction = document.pop("direction")
     texts = dict(_flat(document))

@@ -14,7 +14,6 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from html import escape
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -27,6 +26,7 @@ from gateway.wire.links.tus import version_fields
 from gateway.wire.links.upload_draft import PROBLEM_TYPES, complete_field, draft_version, limit_field
 from gateway.wire.parse import LINK_METHODS, is_link_path
 from gateway.wire.s3.operations import Level, methods_of
+from gateway.wire.s3.xml import escape
 
 Fields = tuple[tuple[str, str], ...]
 

@@ -28,7 +28,6 @@ from gateway.data.call import LinkCall
 from gateway.data.links.codes import ProofAnswer, client_of
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
-from gateway.oidc.code_flow import Way, begin_sign_in, end_sign_in
 from gateway.wire.replies import LINK_HEADERS, Reply
 
 RETURN_PATH: Final = "/s/-/signed-in"
@@ -69,6 +68,8 @@ async def answer_sign_in(plane: DataPlane, snapshot: Snapshot, call: LinkCall, p
         return await _go(plane, snapshot, call, params["sign_in"])
     if plane.identity is None:
         raise Refused(Reason.SIGN_IN_FAILED, "nobody signs in here")
+    from gateway.oidc.code_flow import Way, end_sign_in  # noqa: PLC0415 (only who has an issuer needs it)
+
     way = Way(snapshot.public_url + RETURN_PATH, _kept(call.request.raw, snapshot)[0])
     try:
         address, groups = _name(*await end_sign_in(snapshot.sign_ins, way, _said(params), plane.identity))
@@ -104,6 +105,8 @@ async def _go(plane: DataPlane, snapshot: Snapshot, call: LinkCall, chosen: str)
     rules = issuers.get(chosen.removeprefix(_OTHER))
     if rules is None:
         raise Refused(Reason.SIGN_IN_FAILED, "there is no such issuer")
+    from gateway.oidc.code_flow import Way, begin_sign_in  # noqa: PLC0415 (as above)
+
     secret = urlsafe_b64encode(plane.entropy(_ENTROPY)).decode().rstrip("=")
     way = Way(snapshot.public_url + RETURN_PATH, secret)
     address = await begin_sign_in(rules, way, anew=chosen.startswith(_OTHER))

@@ -8,7 +8,6 @@ SDKs ask these first; a store would answer with its own names and regions.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from html import escape
 from types import MappingProxyType
 from typing import Final
 
@@ -20,6 +19,7 @@ from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.wire.replies import Reply, s3_error, s3_ids, xml_reply
 from gateway.wire.s3.documents import document, element
+from gateway.wire.s3.xml import escape
 
 Handler = Callable[[DataPlane, Snapshot, S3Call, Permit], Awaitable[Reply]]
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.values import dataclass
-from gateway.wire.s3.xml import Node, Reader
+from gateway.wire.s3.xml import Node, Reader, escape
 
 Document = bytes | Node
 """A document, or what was read of it already."""
@@ -117,7 +116,7 @@ def element(name: str, content: str | Iterable[str]) -> str:
     Control characters are written as references, those too that XML 1.0 knows no way to write: so does S3.
     """
     if isinstance(content, str):
-        inner = escape(content, quote=False)
+        inner = escape(content)
         inner = inner if inner.isprintable() else _REFERRED.sub(_referred, inner)
     else:
         inner = "".join(content)
