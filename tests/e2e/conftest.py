@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.clients.install import program
 from tests.e2e.firefox import Firefox, firefox
 from tests.e2e.place import Place
 from tests.servers.gateway import RunningGateway, gateway_before
@@ -59,12 +60,17 @@ def weed(gateway: RunningGateway, seaweedfs: RunningStore) -> Place:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run a program in a directory of the test's own; skips when it is not installed, unless it has to be."""
+    """Run a program in a directory of the test's own; skips when it is not installed, unless it has to be.
+
+    An S3 client is the one that the tests install, as the machine's own may be years old.
+    """
 
     def call(*command: str | Path, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
-        require(str(command[0]))
+        first = program("core", str(command[0]))
+        if not first.exists():
+            require(str(first := Path(command[0])))
         options = {"capture_output": True, "text": True, "timeout": 100, "cwd": tmp_path} | options
-        return subprocess.run([str(part) for part in command], check=check, **options)
+        return subprocess.run([str(part) for part in (first, *command[1:])], check=check, **options)
 
     return call
 
