@@ -1134,7 +1134,7 @@ NOT_COUNTED = {
         wire.s3.multipart:completed_document wire.s3.documents:copy_document wire.s3.multipart:initiated_document
         wire.s3.multipart:abort_call wire.s3.multipart:complete_call wire.s3.multipart:create_call
         wire.s3.multipart:part_call wire.s3.multipart:parts_call wire.s3.documents:given
-        wire.s3.documents:post_document
+        wire.s3.documents:post_document wire.s3.xml:escape
         wire.replies:page_reply wire.replies:xml_reply wire.replies:problem wire.replies:rate_fields wire.replies:refusal wire.replies:s3_error
         wire.replies:s3_ids wire.replies:store_error wire.links.tus:discovery_fields wire.links.tus:location
         wire.links.tus:version_fields wire.http.answer_head:interim_head wire.links.upload_draft:offered_fields
