@@ -36,22 +36,11 @@ _PAGE = '<!doctype html><meta charset="utf-8"><script src="/tus.js"></script>'
 
 
 @pytest.fixture(scope="module")
-def speaking(seaweedfs: RunningStore, swift: RunningStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A gateway with the setting."""
+def gateway(seaweedfs: RunningStore, swift: RunningStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A gateway with the setting, which `place` and `weed` are of, too."""
     environ = {"GATEWAY_DATA__UPLOAD_DRAFTS": "true"}
     with gateway_before([seaweedfs, swift], tmp_path_factory.mktemp("drafts"), environ=environ) as started:
         yield started
-
-
-@pytest.fixture(params=["seaweedfs", "swift"])
-def there(request: pytest.FixtureRequest, speaking: RunningGateway) -> Place:
-    store: RunningStore = request.getfixturevalue(request.param)
-    return Place(speaking, store, store.profile, speaking.real_buckets[store.profile])
-
-
-@pytest.fixture
-def here(speaking: RunningGateway, seaweedfs: RunningStore) -> Place:
-    return Place(speaking, seaweedfs, seaweedfs.profile, speaking.real_buckets[seaweedfs.profile])
 
 
 @pytest.fixture(scope="module")
@@ -97,39 +86,39 @@ def call(method: str, url: str, body: bytes = b"", **headers: str) -> http.clien
     ids=["whole", "small", "during-creation", "in-one", "deferred"],
 )
 def test_tus_js_client_uploads_in_its_draft_modes(
-    here: Place, file: Path, body: bytes, draft: str, options: dict[str, int], request: pytest.FixtureRequest
+    weed: Place, file: Path, body: bytes, draft: str, options: dict[str, int], request: pytest.FixtureRequest
 ) -> None:
     """One request, many, with the creation, and without a length; nothing is left beside the file."""
     name = request.node.callspec.id
-    done = node(file, here.link(prefix=f"{name}/", actions=["write"]).url, draft, **options)
+    done = node(file, weed.link(prefix=f"{name}/", actions=["write"]).url, draft, **options)
     assert "error" not in done, done
-    assert hashlib.sha256(body).digest() == hashlib.sha256(here.stored(f"{name}/film.bin") or b"").digest()
-    assert ([], 0) == left_over(here)
+    assert hashlib.sha256(body).digest() == hashlib.sha256(weed.stored(f"{name}/film.bin") or b"").digest()
+    assert ([], 0) == left_over(weed)
     answer = call("HEAD", done["url"])
     assert ("?1", str(len(body))) == (answer.getheader("Upload-Complete"), answer.getheader("Upload-Offset"))
 
 
 @pytest.mark.parametrize("draft", _DRAFTS)
-def test_an_upload_goes_on_where_it_was_cut(here: Place, tmp_path: Path, draft: str) -> None:
+def test_an_upload_goes_on_where_it_was_cut(weed: Place, tmp_path: Path, draft: str) -> None:
     """The client dies in the middle of its only PATCH; its next run sends no more than what is missing."""
     file, body = tmp_path / "film.bin", noise(48 * _MIB, seed=14)
     file.write_bytes(body)
-    link = here.link(prefix=f"cut-{draft}/", actions=["write"])
+    link = weed.link(prefix=f"cut-{draft}/", actions=["write"])
     stopped = node(file, link.url, draft, STOP=12 * _MIB)
     assert stopped["stopped"] < len(body)
     at = int(call("HEAD", stopped["url"]).getheader("Upload-Offset") or -1)
     assert 8 * _MIB <= at
     done = node(file, link.url, draft)
     assert (stopped["url"], True) == (done["url"], at <= done["began"]), done
-    assert body == here.stored(f"cut-{draft}/film.bin")
+    assert body == weed.stored(f"cut-{draft}/film.bin")
 
 
 @pytest.mark.parametrize("draft", _DRAFTS)
-def test_a_connection_that_is_cut_is_taken_up_again(here: Place, file: Path, body: bytes, draft: str) -> None:
+def test_a_connection_that_is_cut_is_taken_up_again(weed: Place, file: Path, body: bytes, draft: str) -> None:
     """By the client itself, three times in one upload."""
-    link = here.link(prefix=f"broken-{draft}/", actions=["write"])
-    with CuttingProxy(int(here.gateway.data.rpartition(":")[2])) as network:
-        address = link.url.replace(here.gateway.data, f"http://127.0.0.1:{network.port}")
+    link = weed.link(prefix=f"broken-{draft}/", actions=["write"])
+    with CuttingProxy(int(weed.gateway.data.rpartition(":")[2])) as network:
+        address = link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}")
         cutter = threading.Thread(target=_cut, args=(network, [4 * _MIB, 9 * _MIB, 14 * _MIB]))
         cutter.start()
         done = node(file, address, draft, RETRIES="[50, 100, 200, 400, 800]")
@@ -137,7 +126,7 @@ def test_a_connection_that_is_cut_is_taken_up_again(here: Place, file: Path, bod
         cuts = network.cuts
     assert "error" not in done, done
     assert 3 == cuts
-    assert body == here.stored(f"broken-{draft}/film.bin")
+    assert body == weed.stored(f"broken-{draft}/film.bin")
 
 
 def _cut(network: CuttingProxy, goals: list[int]) -> None:
@@ -149,41 +138,41 @@ def _cut(network: CuttingProxy, goals: list[int]) -> None:
         network.cut()
 
 
-def test_curl_is_told_where_its_upload_is(there: Place, run: Run, tmp_path: Path, body: bytes) -> None:
+def test_curl_is_told_where_its_upload_is(place: Place, run: Run, tmp_path: Path, body: bytes) -> None:
     """Of an upload in one request that breaks off nothing is lost: the rest goes to the address that curl heard."""
     (tmp_path / "film.bin").write_bytes(body)
-    link = there.link(prefix="curl/", actions=["write"])
+    link = place.link(prefix="curl/", actions=["write"])
     version = ("-H", "Upload-Draft-Interop-Version: 6", "-H", "Upload-Complete: ?1")
     sent = run("curl", "-sS", "-D", "heads", "-T", "film.bin", *version, f"{link.url}/whole.bin")
     assert sent.stdout.startswith("received whole.bin"), sent.stdout
     heads = (tmp_path / "heads").read_text()
     assert heads.startswith(("HTTP/1.1 104 Upload Resumption Supported", "HTTP/1.1 100 Continue"))
-    assert body == there.stored("curl/whole.bin")
+    assert body == place.stored("curl/whole.bin")
     options = ("--limit-rate", "8M", "--max-time", "1", "-D", "heads", "-T", "film.bin")
     run("curl", "-sS", *options, *version, f"{link.url}/film.bin", check=False)
     heads = (tmp_path / "heads").read_text()
-    [place] = {line.split(": ")[1] for line in heads.splitlines() if line.lower().startswith("location: ")}
-    address = urljoin(link.url, place)
+    [told] = {line.split(": ")[1] for line in heads.splitlines() if line.lower().startswith("location: ")}
+    address = urljoin(link.url, told)
     at = int(call("HEAD", address).getheader("Upload-Offset") or -1)
     assert 0 < at < len(body)
     (tmp_path / "rest.bin").write_bytes(body[at:])
     offset = ("-H", f"Upload-Offset: {at}", "-H", "Content-Type: application/partial-upload")
     run("curl", "-sS", "-f", "-X", "PATCH", *version, *offset, "--data-binary", "@rest.bin", address)
-    assert body == there.stored("curl/film.bin")
+    assert body == place.stored("curl/film.bin")
 
 
-def test_another_gateway_goes_on(speaking: RunningGateway, here: Place, body: bytes) -> None:
+def test_another_gateway_goes_on(gateway: RunningGateway, weed: Place, body: bytes) -> None:
     """Two processes on one state take the pieces of one upload in turns."""
-    link = here.link(prefix="turns/", actions=["write"])
+    link = weed.link(prefix="turns/", actions=["write"])
     data, control = free_ports(2)
-    known = Path(f"/proc/{speaking.pid}/environ").read_text().split("\0")
+    known = Path(f"/proc/{gateway.pid}/environ").read_text().split("\0")
     environ = dict(pair.split("=", 1) for pair in known if "=" in pair)
     environ |= {"GATEWAY_DATA__LISTEN": f"127.0.0.1:{data}", "GATEWAY_CONTROL__LISTEN": f"127.0.0.1:{control}"}
-    command = [sys.executable, "-m", "gateway", "serve", "--config", speaking.directory / "gateway.yaml"]
-    log = speaking.directory / "other.log"
-    with running(command, log, environ, speaking.directory) as other:
+    command = [sys.executable, "-m", "gateway", "serve", "--config", gateway.directory / "gateway.yaml"]
+    log = gateway.directory / "other.log"
+    with running(command, log, environ, gateway.directory) as other:
         await_port(data, other, log)
-        bases = [link.url, link.url.replace(speaking.data, f"http://127.0.0.1:{data}")]
+        bases = [link.url, link.url.replace(gateway.data, f"http://127.0.0.1:{data}")]
         begun = call("PUT", f"{bases[0]}/a.bin", Upload_Complete="?0")
         place, step = begun.getheader("Location") or "", 4 * _MIB
         for number, start in enumerate(range(0, len(body), step), 1):
@@ -191,7 +180,7 @@ def test_another_gateway_goes_on(speaking: RunningGateway, here: Place, body: by
             assert str(start) == call("HEAD", address).getheader("Upload-Offset")
             said = {"Upload_Offset": str(start), "Upload_Complete": f"?{int(start + step >= len(body))}"}
             assert call("PATCH", address, piece, Content_Type="application/partial-upload", **said).status < 300
-    assert body == here.stored("turns/a.bin")
+    assert body == weed.stored("turns/a.bin")
 
 
 @pytest.fixture(scope="module")
@@ -204,11 +193,11 @@ def script() -> str:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("draft", _DRAFTS)
-def test_a_page_uploads_by_the_draft(here: Place, browser: Browser, script: str, draft: str) -> None:
+def test_a_page_uploads_by_the_draft(weed: Place, browser: Browser, script: str, draft: str) -> None:
     """tus-js-client in Chromium, its connection cut in the middle: the file is there, byte for byte."""
-    link = here.link(prefix=f"page-{draft}/", actions=["write"])
-    with CuttingProxy(int(here.gateway.data.rpartition(":")[2])) as network:
-        address = link.url.replace(here.gateway.data, f"http://127.0.0.1:{network.port}")
+    link = weed.link(prefix=f"page-{draft}/", actions=["write"])
+    with CuttingProxy(int(weed.gateway.data.rpartition(":")[2])) as network:
+        address = link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}")
         page = browser.new_page()
         page.route("**/tus.html", lambda route: route.fulfill(body=_PAGE, content_type="text/html"))
         page.route("**/tus.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
@@ -231,4 +220,4 @@ def test_a_page_uploads_by_the_draft(here: Place, browser: Browser, script: str,
         page.close()
         assert ("sent", 1) == (said, network.cuts)
     pattern = bytes((at * 31) % 251 for at in range(251)) * (_SIZE // 251 + 1)
-    assert pattern[:_SIZE] == here.stored(f"page-{draft}/film.bin")
+    assert pattern[:_SIZE] == weed.stored(f"page-{draft}/film.bin")
