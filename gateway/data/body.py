@@ -18,8 +18,8 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, ObjectRequest
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.receive import claim_received
 from gateway.data.steps.reserve import claim, must_claim
+from gateway.data.steps.reserve_intake import claim_received
 from gateway.data.uploads.file_types import check_bytes, checked
 from gateway.splice.pump import carry, is_worth_it, splice
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers

@@ -23,7 +23,7 @@ from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, TERMS_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import find_readable
-from gateway.data.steps.receive import count_left
+from gateway.data.steps.reserve_intake import count_left
 from gateway.pages import links as pages
 from gateway.pages.render import Look, look_for
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply

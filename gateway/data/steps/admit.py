@@ -27,8 +27,8 @@ from gateway.data.call import Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.receive import count_left, take_file
 from gateway.data.steps.reserve import open_lease, settle
+from gateway.data.steps.reserve_intake import count_left, take_file
 from gateway.server.exchange import ClientExchange
 from gateway.wire.links.tus_state import UPLOAD_SECONDS, keyed_upload, lease_key, new_upload
 

@@ -16,7 +16,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.values import dataclass
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.receive import bytes_left, claim_received
+from gateway.data.steps.reserve_intake import bytes_left, claim_received
 from gateway.data.tus.append import Progress
 from gateway.data.uploads.file_types import HEAD_BYTES, check_bytes, checked
 from gateway.wire.links.tus_state import lease_key

@@ -1,5 +1,5 @@
 """What a link wants of a resumable upload, seen through the protocol. Types and names have tests of their own
-(`tests/data/uploads`), files and bytes too (`tests/data/steps/test_receive.py`)."""
+(`tests/data/uploads`), files and bytes too (`tests/data/steps/test_reserve_intake.py`)."""
 
 from __future__ import annotations
 
