@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
-import hmac
 import os
 import struct
 import termios
@@ -649,7 +648,7 @@ def signed_chunks(rig: Rig, pair: Credentials, *, wrong: bool) -> tuple[dict[str
     previous, parts = next(headers[name] for name in headers if name.lower() == "authorization")[-64:], []
     for number, piece in enumerate([*sizes, b""]):
         text = f"{framing[10:]}\n{stamp}\n{scope}\n{previous}\n{sha256().hexdigest()}\n{sha256(piece).hexdigest()}"
-        previous = hmac.digest(key, text.encode(), "sha256").hex()
+        previous = key.sign(text.encode())
         sent_piece = bytes(len(piece)) if wrong and number == len(sizes) // 2 else piece
         parts.append(f"{len(piece):x};chunk-signature={previous}\r\n".encode() + sent_piece + b"\r\n")
     return headers, b"".join(parts)

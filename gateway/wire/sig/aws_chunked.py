@@ -242,7 +242,7 @@ class ChunkedDecoder:
         if self._verified is None:
             raise Refused(Reason.BAD_SIGNATURE, "no signature to hang a chunk on")
         text = f"{kind}\n{self._verified.timestamp}\n{self._verified.scope}\n{self._previous}\n{content}"
-        expected = hmac.digest(self._verified.signing_key, text.encode(), "sha256").hex()
+        expected = self._verified.signing_key.sign(text.encode())
         if not hmac.compare_digest(expected, given):
             raise Refused(Reason.BAD_SIGNATURE, "a chunk's or the trailer's signature is wrong")
         self._previous = expected

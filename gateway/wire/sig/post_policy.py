@@ -113,7 +113,7 @@ def verify_form(presented: SignedForm, secret_key: str, *, now: float, keys: Sig
             raise Refused(Reason.SIGNATURE_EXPIRED, "the form was signed more than seven days ago")
         scope = presented.scope
         key = keys.derive(secret_key, scope.date, scope.region, scope.service)
-        expected = hmac.digest(key, text, "sha256").hex()
+        expected = key.sign(text)
     if not hmac.compare_digest(expected.encode(), presented.signature.encode("utf-8", "surrogatepass")):
         raise Refused(Reason.BAD_SIGNATURE, "the policy's signature is wrong")
 

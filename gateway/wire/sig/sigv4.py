@@ -52,25 +52,49 @@ _HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 # last, which early SDKs did not name, is the end of every canonical request, whatever is named.
 _NEED_NOT_BE_NAMED: Final = frozenset({"x-amz-user-agent", "x-amz-cf-id", "x-amz-content-sha256"})
 
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+
+
+class SigningKey:
+    """A derived key, ready to sign: the two hashes that HMAC begins with (RFC 2104, 4) are made once. It takes a third
+    of the time that `hmac.digest` takes, which looks for its algorithm each time."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, octets: bytes) -> None:
+        """Of 64 bytes at most, which is the hash's block."""
+        block = octets.ljust(64, b"\0")
+        self._inner = sha256(block.translate(_INNER))
+        self._outer = sha256(block.translate(_OUTER))
+
+    def sign(self, text: bytes) -> str:
+        """The HMAC-SHA256 of this text, in hexadecimal digits."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
 
 class SigningKeys:
     """A bounded cache of derived signing keys; a key lives for one day, region and service. Not for several threads."""
 
     def __init__(self, capacity: int = 4096) -> None:
         self._capacity = capacity
-        self._keys: dict[tuple[str, str, str, str], bytes] = {}
+        self._keys: dict[tuple[str, str, str, str], SigningKey] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def derive(self, secret_key: str, date: str, region: str, service: str) -> bytes:
+    def derive(self, secret_key: str, date: str, region: str, service: str) -> SigningKey:
         """The signing key of a `YYYYMMDD` day; the oldest one leaves when the cache is full."""
         name = (secret_key, date, region, service)
         key = self._keys.get(name)
         if key is None:
-            key = hmac.digest(b"AWS4" + octets(secret_key), date.encode(), "sha256")
+            derived = hmac.digest(b"AWS4" + octets(secret_key), date.encode(), "sha256")
             for part in (region, service, "aws4_request"):
-                key = hmac.digest(key, part.encode(), "sha256")
+                derived = hmac.digest(derived, part.encode(), "sha256")
+            key = SigningKey(derived)
             while len(self._keys) >= self._capacity > 0:
                 del self._keys[next(iter(self._keys))]
             self._keys[name] = key
@@ -86,7 +110,7 @@ class Verified:
     """
 
     access_key_id: str
-    signing_key: bytes
+    signing_key: SigningKey
     scope: str
     timestamp: str
     signature: str
@@ -138,9 +162,8 @@ def _credential(access_key: str, scope: str) -> str:
     return _encode(f"{access_key}/{scope}")
 
 
-def _signature(key: bytes, stamp: str, scope: str, canonical: bytes) -> str:
-    text = f"{ALGORITHM}\n{stamp}\n{scope}\n{sha256(canonical).hexdigest()}"
-    return hmac.digest(key, text.encode(), "sha256").hex()
+def _signature(key: SigningKey, stamp: str, scope: str, canonical: bytes) -> str:
+    return key.sign(f"{ALGORITHM}\n{stamp}\n{scope}\n{sha256(canonical).hexdigest()}".encode())
 
 
 def octets(text: str) -> bytes:
