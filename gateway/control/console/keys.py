@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.control.console import forms, grants
+from gateway.control.console import bulk, forms, grants
 from gateway.control.console.visit import Visit
 from gateway.control.key_bodies import EditKey, NewKey
 from gateway.wire.replies import Reply
@@ -64,3 +64,12 @@ async def act_on_key(visit: Visit) -> Reply:
     if answer is None:
         return await _detail(visit, 404)
     return visit.go(f"keys/{visit.values['id']}") if answer.ok else await _detail(visit, answer.status, answer.detail)
+
+
+async def preview_keys(visit: Visit) -> Reply:
+    return await bulk.preview(visit, _KEYS)
+
+
+async def act_on_keys(visit: Visit) -> Reply:
+    """Those that were shown."""
+    return await bulk.act_on(visit, _KEYS)

@@ -13,7 +13,7 @@ import segno
 
 from gateway.control.bodies import EditLink, NewLink
 from gateway.control.caller import Access
-from gateway.control.console import forms, grants
+from gateway.control.console import bulk, forms, grants
 from gateway.control.console.charts import chart_of
 from gateway.control.console.visit import Visit
 from gateway.core.reasons import Refused
@@ -136,3 +136,12 @@ async def act_on_link(visit: Visit) -> Reply:
     else:
         return await _detail(visit, 404)
     return visit.go(f"links/{values['id']}") if answer.ok else await _detail(visit, answer.status, answer.detail)
+
+
+async def preview_links(visit: Visit) -> Reply:
+    return await bulk.preview(visit, _LINKS)
+
+
+async def act_on_links(visit: Visit) -> Reply:
+    """Those that were shown."""
+    return await bulk.act_on(visit, _LINKS)

@@ -54,6 +54,20 @@ def _tick(button: str, page: Page, shown: Shown) -> None:
         _press(button, page)
 
 
+def _match(act: str, many: str, page: Page, shown: Shown) -> None:
+    """All that a filter matches."""
+    page.goto(f"{shown.url}{many}?bucket=reports&state=active")
+    page.get_by_label("With", exact=True).select_option("matching")
+    _press(f"{act}…", page)
+
+
+def _mislabel(page: Page, shown: Shown) -> None:
+    """A step whose field is wrong."""
+    _match("Extend", "keys", page, shown)
+    page.locator("main [name=expires_in]").fill("soon")
+    _press("Extend 1", page)
+
+
 def _wait(page: Page, shown: Shown) -> None:
     """Somebody who is not signed in."""
     page.context.clear_cookies()
@@ -111,6 +125,8 @@ SCENES: Final[dict[str, Scene]] = {
     "key-wrong": partial(_send, "keys/new", "Make the key", {"app": "no app"}),
     "bulk": partial(_tick, ""),
     "bulk-done": partial(_tick, "Revoke 1"),
+    "bulk-label": partial(_match, "Label", "links"),
+    "bulk-wrong": _mislabel,
     "buckets-wrong": partial(_send, "buckets", "Make a link to look drafts", {"folder-1": "2027"}),
     "folder": partial(_send, "buckets", "Make a link to look reports", {"folder-2": "2027"}),
     "send-file": partial(_send, "send", "Next", {"place": "reports/sent.pdf"}),

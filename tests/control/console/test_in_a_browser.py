@@ -114,6 +114,24 @@ def test_every_form_works_without_scripts(browser: Browser, shown: Shown) -> Non
     context.close()
 
 
+def test_many_are_done_with_without_scripts(browser: Browser, shown: Shown) -> None:
+    """All that a filter matches: shown first, and then hit."""
+    context = browser.new_context(java_script_enabled=False)
+    for number in range(3):
+        shown.ask("POST", "/v1/links", {"bucket": "reports", "key": f"{number}.pdf", "label": "of many"})
+    page = sign_in(context, shown)
+    page.goto(shown.url + "links?label=of+many")
+    page.get_by_label("With", exact=True).select_option("all that these filters match")
+    page.get_by_role("button", name="Label…").click()
+    expect(page.get_by_text("3 links will be hit.")).to_be_visible()
+    page.get_by_label("Label", exact=True).fill("of few")
+    page.get_by_role("button", name="Label 3").click()
+    expect(page.get_by_text("Label: 3 links.")).to_be_visible()
+    page.goto(shown.url + "links?label=of+few")
+    expect(page.get_by_role("link", name="of few")).to_have_count(3)
+    context.close()
+
+
 def test_a_command_line_opens_the_console(browser: Browser, shown: Shown) -> None:
     """Its code leaves the address before anything else is loaded, is in no request's line or Referer, signs in after
     one press of a button, and opens nothing a second time."""

@@ -49,7 +49,7 @@ def test_every_word_of_a_list_has_a_text_and_no_other() -> None:
     assert names_of("fields") <= {field.name for field in fields} | named
     assert named <= names_of("fields")
     assert names_of("hints") <= names_of("fields")
-    assert {"edit", "extend", "rotate", "suspend", "resume", "revoke", "approve", "reject"} == names_of("acts")
+    assert {"edit", "extend", "label", "rotate", "suspend", "resume", "revoke", "approve", "reject"} == names_of("acts")
 
 
 async def test_a_page_speaks_the_visitors_language(seat: Seat) -> None:
