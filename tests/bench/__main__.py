@@ -36,7 +36,7 @@ from tests.bench.signing import verification_cost
 _RESULTS = Path(__file__).with_name("RESULTS.md")
 _WHOLE = Sizes(rounds=5, seconds=1, large=1 << 30, stalled=(500, 2000))
 _QUICK = Sizes(rounds=3, seconds=1, large=1 << 28, stalled=(500,))
-_NOT_QUICK = ("*tls*", "weed*", "rclone*", "envoy*", "haproxy*", "million", "*workers")
+_NOT_QUICK = ("weed*", "rclone*", "envoy*", "haproxy*", "million", "*workers")
 
 
 def chosen(only: str, quick: bool) -> tuple[list[str], list[str]]:
