@@ -74,7 +74,7 @@ class Loopback:
         self._thread.join()
         self._server.server_close()
 
-    def take_answer(self, timeout: float) -> str:
+    def take_answer(self, timeout: float, otherwise: str = "try again, or --device") -> str:
         """The query that the browser came back with; no other is taken after it. Seconds.
 
         Raises:
@@ -83,4 +83,4 @@ class Loopback:
         try:
             return self._answers.get(timeout=timeout)
         except Empty:
-            return fail("Nobody came back from the browser in time: try again, or --device.")
+            return fail(f"Nobody came back from the browser in time: {otherwise}.")

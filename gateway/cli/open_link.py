@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shlex
 import sys
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from contextlib import closing
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import click
 
@@ -36,6 +38,9 @@ _LONGEST: Final = 64 * 1024
 _MOST_QUESTIONS: Final = 8
 _TRIES: Final = 5
 """Of one code, as the gateway counts them."""
+
+_PATIENCE: Final = 600.0
+"""Seconds for somebody to sign in in a browser."""
 
 _MARGIN: Final = 60.0
 """Seconds before its end from which on a pass is not relied on."""
@@ -53,6 +58,9 @@ _BY: Final = re.compile(r'\bby="([a-z]+)"')
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Its first line is the link's password; asked for unless given.",
 )
+@click.option(
+    "--no-browser", is_flag=True, help="Where the link asks for a sign-in, print its address; open no browser."
+)
 @click.option("--accept-terms", is_flag=True, help="Accept the link's terms; shown and asked for unless given.")
 @json_option
 def open_link(
@@ -62,11 +70,13 @@ def open_link(
     force: bool,
     email: str | None,
     password_file: Path | None,
+    no_browser: bool,
     accept_terms: bool,
     as_json: bool,
 ) -> None:
-    """Open a link as a person does: with your address and the code that is sent there, its password, its terms.
+    """Open a link as a person does: by a code that is sent to you or a sign-in, its password, its terms.
 
+    A sign-in happens in a browser on this machine, which is opened and waited for.
     With --out, download what it is for; a download that broke goes on. Without, print how curl gets it. Who you proved
     to be is remembered for this link until that ends.
 
@@ -82,7 +92,7 @@ def open_link(
     password = None
     if password_file is not None:
         password = password_file.read_text().partition("\n")[0].rstrip("\r")
-    visitor = _Visitor(url, email, password, accepts=accept_terms)
+    visitor = _Visitor(url, email, password, accepts=accept_terms, browser=not no_browser)
     visitor.enter()
     if out is None:
         visitor.explain(as_json=as_json)
@@ -99,9 +109,10 @@ def open_link(
 class _Visitor:
     """Somebody before a link, with what they have shown so far."""
 
-    def __init__(self, url: str, email: str | None, password: str | None, *, accepts: bool) -> None:
+    def __init__(self, url: str, email: str | None, password: str | None, *, accepts: bool, browser: bool) -> None:
         self._url = url
         self._email = email
+        self._browser = browser
         self._password = password
         self._given_password = password is not None
         self._accepts = "1" if accepts else ""
@@ -146,10 +157,44 @@ class _Visitor:
                 fail_with_problem(status, body)
 
     def _prove(self, headers: Mapping[str, str]) -> None:
-        """Have a code sent, and take it for a pass, which is kept."""
         by = _BY.search(headers.get("www-authenticate", ""))
-        if by is not None and by[1] != "code":
-            fail("This link asks for a sign-in, which needs a browser: open it there.")
+        match "code" if by is None else by[1]:
+            case "code":
+                self._type_code()
+            case "oidc":
+                self._sign_in()
+            case other:
+                fail(f"This link asks for a proof that this version does not know: {other}.")
+
+    def _sign_in(self) -> None:
+        """Have a browser bring a code of whoever signs in there, and take it for a pass, which is kept."""
+        from gateway.cli.login import open_browser
+        from gateway.cli.loopback import Loopback
+
+        verifier = secrets.token_urlsafe(48)
+        challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        with Loopback() as back:
+            asked = {"sign_in": "any", "redirect_uri": back.address, "code_challenge": challenge}
+            address = urlsplit(self._url)._replace(query=urlencode(asked), fragment="").geturl()
+            say(f"Sign in in a browser on this machine:\n\n  {address}\n")
+            if self._browser:
+                open_browser(address)
+            said = parse_qs(back.take_answer(_PATIENCE, "try again"))
+        if len(said.get("code", ())) != 1:
+            fail("The browser came back without a code: nobody is signed in.")
+        status, _, body = self._ask("POST", {"code": said["code"][0], "code_verifier": verifier})
+        self._take(status, body)
+
+    def _take(self, status: int, body: bytes) -> None:
+        """Keep the pass of an answer. Raises click.exceptions.Exit: it holds none."""
+        said = _members(body)
+        if status != HTTPStatus.OK or not isinstance(said.get("pass"), str):
+            fail_with_problem(status, body)
+        self._pass, self._until = said["pass"], str(said.get("expires_at", ""))
+        write_object(f"{self._name}.json", {"pass": self._pass, "expires_at": self._until})
+
+    def _type_code(self) -> None:
+        """Have a code sent, and take it for a pass, which is kept."""
         if self._email is None:
             self._email = click.prompt("Your mail address", err=True)
         status, _, body = self._ask("POST", {"email": str(self._email)})
@@ -160,18 +205,10 @@ class _Visitor:
         for _ in range(_TRIES):
             code = click.prompt("Code", err=True)
             status, _, body = self._ask("POST", {"code": code, "challenge": challenge})
-            said = _members(body)
-            if status == HTTPStatus.OK and isinstance(said.get("pass"), str):
-                self._keep(said["pass"], str(said.get("expires_at", "")))
-                return
-            if said.get("reason") != "code_wrong":
+            if _members(body).get("reason") != "code_wrong":
                 break
             say("The code is wrong.")
-        fail_with_problem(status, body)
-
-    def _keep(self, text: str, until: str) -> None:
-        self._pass, self._until = text, until
-        write_object(f"{self._name}.json", {"pass": text, "expires_at": until})
+        self._take(status, body)
 
     def _ask(self, method: str, form: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, str], bytes]:
         """The answer to one request. Raises click.exceptions.Exit: there is none."""

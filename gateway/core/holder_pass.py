@@ -1,4 +1,5 @@
-"""Owns what stands for a proof of who somebody is: the challenge with its code, and the pass that is had for it.
+"""Owns what stands for a proof of who somebody is: the challenge with its code, the pass that is had for it, and the
+code by which a program gets the pass of who signed in for it.
 
 Refuses to own who may have one (`gateway.core.holders`), how often a code is tried (`gateway.data.links.holders`) and
 where a pass is presented (`gateway.data.presented`).
@@ -27,6 +28,9 @@ CODE_SECONDS: Final = 600.0
 
 PASS_SECONDS: Final = 12 * 3600.0
 """How long a pass is good at most; a working day."""
+
+HANDOVER_SECONDS: Final = 120.0
+"""How long a program's code is good; a person presses a button meanwhile."""
 
 CHALLENGE_ENTROPY: Final = 16
 
@@ -94,6 +98,24 @@ def open_pass(grant: Grant, text: str, now: float) -> Holder | None:
             return Holder(address, tuple(groups), ProvedBy(by), until)
         case _:
             return None
+
+
+def seal_handover(grant: Grant, holder: Holder, challenge: str, now: float, entropy: bytes) -> str:
+    """The code for which a program gets this holder's pass: the one that has the secret of this challenge."""
+    until = math.floor(now + HANDOVER_SECONDS)
+    proved = [holder.address, holder.groups, str(holder.by), holder.until]
+    return _seal(grant, "handover", [entropy.hex(), until, challenge, *proved])
+
+
+def open_handover(grant: Grant, text: str, verifier: str, now: float) -> tuple[str, Holder] | None:
+    """What tells a program's code from all others, and whom it is for; None unless `verifier` is the secret of its
+    challenge (RFC 7636, 4.6), and if its time is over."""
+    match _open(grant, "handover", text):
+        case [str(name), int(until), str(challenge), str(address), [*groups], str(by), int(end)] if now < until:
+            digest = urlsafe_b64encode(sha256(verifier.encode("utf-8", "replace")).digest()).rstrip(b"=")
+            if hmac.compare_digest(digest, challenge.encode()):
+                return name, Holder(address, tuple(groups), ProvedBy(by), end)
+    return None
 
 
 def _seal(grant: Grant, kind: str, members: list[Any]) -> str:

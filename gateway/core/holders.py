@@ -84,12 +84,15 @@ def _cut(text: str) -> str:
 @dataclass(frozen=True, slots=True, repr=False)
 class Claim:
     """What somebody sends who proves to be one of a link's holders: an address, or a code with its challenge, or
-    nothing, to begin anew; or they sign in at an issuer."""
+    nothing, to begin anew; or they sign in at an issuer, or are a program that brings a code with its own secret.
+    `enters` is a link's password, of somebody who has yet to say who they are."""
 
     email: str | None = None
     code: str | None = None
     challenge: str | None = None
     signs_in: bool = False
+    verifier: str | None = None
+    enters: bool = False
 
 
 @dataclass(frozen=True, slots=True)

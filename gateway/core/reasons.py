@@ -80,6 +80,7 @@ class Reason(StrEnum):
     BAD_ADDRESS = "bad_address"
     SIGN_IN_FAILED = "sign_in_failed"
     NOT_A_HOLDER = "not_a_holder"
+    BAD_RETURN_ADDRESS = "bad_return_address"
     NO_CREDENTIALS = "no_credentials"
     # the policy does not allow it
     NOT_ALLOWED = "not_allowed"
@@ -291,6 +292,14 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         "AccessDenied",
         403,
         "You are signed in, but not as somebody whom this link is for.",
+        s3_text=_DENIED,
+    ),
+    Reason.BAD_RETURN_ADDRESS: PublicAnswer(
+        400,
+        "InvalidArgument",
+        400,
+        "A program waits at http://127.0.0.1:PORT/callback or http://[::1]:PORT/callback, with an S256 challenge of "
+        "43 characters: nobody is led anywhere else.",
         s3_text=_DENIED,
     ),
     Reason.NO_CREDENTIALS: PublicAnswer(

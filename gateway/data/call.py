@@ -63,6 +63,9 @@ class LinkAnswer(Enum):
     SIGN_IN = auto()
     """For who proves it by signing in at an issuer, on the way there or back."""
 
+    HAND_OVER = auto()
+    """For a program, in whose name somebody signed in in a browser: its code is taken for a pass."""
+
     UNDO = auto()
     """For who takes back what they sent: the object is gone again."""
 

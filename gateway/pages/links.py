@@ -134,6 +134,11 @@ def receipt_page(
     return render("receipt.html", look, stored=stored, failed=refused, request_id=request_id)
 
 
+def program_page(look: Look, *, who: str, port: str, address: str) -> Page:
+    """Who signed in, and the way on to the program on their computer that asked for it, which nobody goes unasked."""
+    return render("program.html", look, who=who, port=port, address=address)
+
+
 def front_page(look: Look) -> Page:
     """The page at the share host's root, for a visitor who removed a link's path."""
     return render("front.html", look)

@@ -19,11 +19,12 @@ from gateway.pages.render import Look, Page, render
 @dataclass(frozen=True, slots=True)
 class Asks:
     """How a link asks who somebody is: by code or sign-in (`oidc`); `address` is where a code was asked for, "" if
-    nowhere yet; `issuers` is what those are called at which one signs in."""
+    nowhere yet; `issuers` is what those are called at which one signs in, `carried` what goes with it in an address."""
 
     by: str
     address: str = ""
     issuers: tuple[str, ...] = ()
+    carried: str = ""
 
 
 _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
@@ -91,6 +92,7 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
         ),
         "from_the_link": (
             Reason.BAD_REQUEST,
+            Reason.BAD_RETURN_ADDRESS,
             Reason.BAD_ARGUMENT,
             Reason.BAD_RANGE,
             Reason.METHOD_NOT_ALLOWED,

@@ -30,6 +30,7 @@ from gateway.core.request import (
 from gateway.core.token import without_marks
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.http.target import decode, host_name, query_pairs
+from gateway.wire.links.program import PROGRAM_PARAMS
 from gateway.wire.links.tus import read_step
 from gateway.wire.links.upload_draft import read_draft_step
 from gateway.wire.s3.operations import IGNORED_PARAMS, VAIN_WHEN_EMPTY, Level, find_shape
@@ -44,7 +45,7 @@ LINK_METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
 _LINK_PARAMS: Final = frozenset(
     {
         *("accept_terms", "archive", "cursor", "download", "find", "from", "page", "sort", "view"),
-        *("sign_in", "code", "state", "iss", "error"),
+        *("sign_in", "code", "state", "iss", "error", *PROGRAM_PARAMS),
     }
 )
 _DIGITS: Final = re.compile(r"\d{1,18}", re.ASCII)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.request import urlopen
 
 import pytest
 from click.testing import Result
 
+from gateway.cli import login, open_link
 from gateway.core.token import LinkToken
 from tests.cli.conftest import Listener, Terminal, reply
 
@@ -31,6 +35,7 @@ class Link:
         self.password = self.terms = False
         self.holders, self.by = True, by
         self.until = LATER
+        self.challenge = ""
         self.codes: list[str] = []
         listener.answers = [self.answer]
 
@@ -51,6 +56,12 @@ class Link:
         return reply(200, BODY, ETag='"v1"', Content_Disposition='attachment; filename="a.bin"')
 
     def _prove(self, form: dict[str, list[str]]) -> Callable[[BaseHTTPRequestHandler], None]:
+        if "code_verifier" in form:
+            self.codes += form["code"]
+            digest = urlsafe_b64encode(sha256(form["code_verifier"][0].encode()).digest()).decode().rstrip("=")
+            if (form["code"], digest) != (["a-code"], self.challenge):
+                return self._refuse(401, "code_wrong")
+            return reply(200, json.dumps({"pass": PASS, "expires_at": self.until}).encode())
         if "email" in form:
             if "@" not in form["email"][0]:
                 return self._refuse(400, "bad_address")
@@ -125,6 +136,64 @@ def test_all_that_a_link_asks_is_asked_in_its_order(terminal, link, tmp_path: Pa
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes() == BODY
 
 
+def browse(monkeypatch: pytest.MonkeyPatch, link: Link, **said: str) -> list[str]:
+    """Have a browser be opened in which somebody comes back with this; the addresses that it was opened at."""
+    opened: list[str] = []
+
+    def open_browser(address: str) -> bool:
+        opened.append(address)
+        asked = {name: value for name, [value] in parse_qs(urlsplit(address).query).items()}
+        link.challenge = asked["code_challenge"]
+        with urlopen(f"{asked['redirect_uri']}?{urlencode(said)}") as page:
+            page.read()
+        return True
+
+    monkeypatch.setattr(login, "open_browser", open_browser)
+    return opened
+
+
+def test_a_sign_in_happens_in_a_browser_and_opens(terminal, link, monkeypatch, tmp_path: Path) -> None:
+    """The link's own address with a challenge and a port of this machine; what comes back is a code, and no secret
+    was in the address, on the terminal or in what is kept of others."""
+    link.by = "oidc"
+    opened_at = browse(monkeypatch, link, code="a-code")
+    done = opened(terminal, link, "--out", "b.bin")
+    assert 0 == done.exit_code, done.output
+    assert BODY == (tmp_path / "b.bin").read_bytes()
+    [address] = opened_at
+    asked = parse_qs(urlsplit(address).query)
+    assert link.url == urlsplit(address)._replace(query="").geturl()
+    assert ["any"] == asked["sign_in"]
+    assert "127.0.0.1" == urlsplit(asked["redirect_uri"][0]).hostname
+    verifier = next(parse_qs(body.decode())["code_verifier"][0] for *_, body in link.listener.seen if b"verif" in body)
+    assert not any(secret in done.output + address for secret in (PASS, verifier))
+    assert (0, 1) == (opened(terminal, link, "--out", "2").exit_code, len(opened_at)), "the pass is kept"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [({"code": "another"}, "It says code_wrong."), ({"error": "x"}, "without a code")]
+)
+def test_a_sign_in_that_comes_to_nothing_opens_nothing(terminal, link, monkeypatch, tmp_path, said, told) -> None:
+    """Told in a sentence, and nothing is kept."""
+    link.by = "oidc"
+    browse(monkeypatch, link, **said)
+    done = opened(terminal, link, "--out", "b.bin")
+    assert (1, True) == (done.exit_code, told in done.output), done.output
+    assert not (tmp_path / "b.bin").exists()
+    assert not (tmp_path / "kept").exists()
+
+
+def test_an_address_is_printed_for_a_browser_that_is_not_opened(terminal, link, monkeypatch) -> None:
+    """Then somebody opens it, or nobody comes in time."""
+    link.by = "oidc"
+    opened_at = browse(monkeypatch, link, code="a-code")
+    monkeypatch.setattr(open_link, "_PATIENCE", 0.0)
+    done = opened(terminal, link, "--no-browser", "--out", "b.bin")
+    assert (1, []) == (done.exit_code, opened_at)
+    assert f"{link.url}?sign_in=any&redirect_uri=http%3A%2F%2F127.0.0.1%3A" in done.output
+    assert ("in time: try again." in done.output, "--device" in done.output) == (True, False)
+
+
 def test_terms_that_are_not_accepted_open_nothing(terminal, link, tmp_path: Path) -> None:
     """Whoever says no, or nothing, has nothing."""
     link.terms, link.holders = True, False
@@ -150,7 +219,7 @@ def test_a_wrong_code_may_be_typed_again_a_few_times(terminal, link) -> None:
     ("prepare", "options", "code", "told"),
     [
         (lambda link: None, ("--email", "nobody"), 1, "It says bad_address."),
-        (lambda link: setattr(link, "by", "oidc"), (), 1, "needs a browser"),
+        (lambda link: setattr(link, "by", "stars"), (), 1, "does not know: stars"),
         (lambda link: setattr(link, "password", True), ("--password-file", "wrong"), 1, "It says password_wrong."),
         (lambda link: setattr(link, "url", f"{link.listener.url}/other"), (), 2, "This takes the link's URL"),
         (lambda link: setattr(link, "url", f"http://127.0.0.1:9/s/{TOKEN}"), (), 3, "does not answer"),

@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 
 from gateway.core.holder_pass import (
     CODE_SECONDS,
+    HANDOVER_SECONDS,
     LONGEST_TEXT,
     PASS_SECONDS,
     Challenge,
     _tag,
     code_of,
     open_challenge,
+    open_handover,
     open_pass,
     prove,
     seal_challenge,
+    seal_handover,
     seal_pass,
 )
 from gateway.core.holders import Holder, Holders, ProvedBy
@@ -55,6 +58,20 @@ def test_a_pass_comes_back_until_its_time_is_over() -> None:
     assert holder == open_pass(LINK, text, NOW + PASS_SECONDS - 1)
     assert open_pass(LINK, text, NOW + PASS_SECONDS) is None
     assert int(NOW + 60) == prove(replace(LINK, expires_at=NOW + 60), ANN, ProvedBy.CODE, NOW).until
+
+
+def test_a_programs_code_comes_back_to_who_has_its_secret() -> None:
+    """RFC 7636's own pair (appendix B); until its time is over, and as no pass, which is no code either."""
+    verifier, challenge = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    holder = prove(LINK, ANN, ProvedBy.OIDC, NOW, ("a",))
+    text = seal_handover(LINK, holder, challenge, NOW, bytes(16))
+    assert ("00" * 16, holder) == open_handover(LINK, text, verifier, NOW + HANDOVER_SECONDS - 1)
+    assert None is open_handover(LINK, text, verifier, NOW + HANDOVER_SECONDS)
+    for wrong in ("", challenge, verifier + "A", "\ud800"):
+        assert None is open_handover(LINK, text, wrong, NOW)
+    assert None is open_handover(link(holders=HOLDERS), text, verifier, NOW)
+    assert None is open_pass(LINK, text, NOW)
+    assert None is open_handover(LINK, seal_pass(LINK, holder), verifier, NOW)
 
 
 def test_the_largest_pass_fits_into_a_cookie() -> None:

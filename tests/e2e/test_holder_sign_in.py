@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
@@ -73,6 +78,40 @@ def test_who_opens_and_submits_everything_signs_nobody_in(place: Place, provider
     assert any("sign_in=0" in asked for asked in scanner.asked)
     assert 401 == Visitor().ask(link.url)[0]
     assert 200 == sign_in(Visitor(), link.url, ANN)[0]
+
+
+@contextmanager
+def opening(url: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`gateway link open` in a process of its own, and the address that it prints for a browser."""
+    environ = os.environ | {"GATEWAY_CONFIG_DIR": str(folder / "kept"), "PYTHONUNBUFFERED": "1"}
+    words = [sys.executable, "-m", "gateway", "link", "open", url, "--no-browser", "--out", str(folder / "got")]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environ) as running:
+        assert running.stderr is not None
+        try:
+            yield running, next(line.strip() for line in running.stderr if "sign_in=any" in line)
+        finally:
+            running.kill()
+
+
+def test_a_program_opens_it_as_who_signs_in_in_a_browser(place: Place, provider: Provider, tmp_path: Path) -> None:
+    """`gateway link open` beside a browser: the button at the end brings it a code, and the bytes come; who is not on
+    the list brings it nothing, and it goes on waiting."""
+    place.put("signing/c.bin", BODY)
+    link = place.link("signing/c.bin", holders={"emails": [ANN], "by": "oidc"})
+    with opening(link.url, tmp_path) as (running, address):
+        other = Visitor()
+        _, there, _ = other.ask(address)
+        assert 403 == other.ask(there, {"sub": BOB})[0]
+        assert None is running.poll()
+        person = Visitor()
+        _, there, _ = person.ask(address)
+        status, where, page = person.ask(there, {"sub": ANN})
+        assert (200, True) == (status, ANN in page)
+        [back] = [one for one in person.forms(where, page)[1] if one.startswith("http://127.0.0.1") and "code=" in one]
+        assert 200 == person.ask(back)[0]
+        assert 0 == running.wait(30), running.stderr and running.stderr.read()
+    assert BODY == (tmp_path / "got").read_bytes()
+    assert 401 == person.ask(link.url)[0], "the pass is the program's alone"
 
 
 def test_no_code_can_be_asked_for_where_no_mail_is_sent(place: Place) -> None:

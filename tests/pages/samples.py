@@ -21,12 +21,14 @@ from gateway.pages.links import (
     card_page,
     front_page,
     landing_page,
+    program_page,
     receipt_page,
     upload_page,
 )
 from gateway.pages.previews import Kind, Preview, preview_of
 from gateway.pages.refusals import Asks, refusal_page
 from gateway.pages.render import Look, Page
+from gateway.wire.links.program import Program
 from gateway.wire.s3.listing import Entry
 
 __all__ = ["LOOKS", "SAMPLES"]
@@ -48,6 +50,8 @@ _FILE: Final = Told(
     sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 )
 _SIGN_INS: Final = Asks("oidc", issuers=("Acme", "login.partner.example"))
+_PROGRAM: Final = Program("http://127.0.0.1:4321/callback", "a" * 43)
+_FOR_PROGRAM: Final = Asks("oidc", issuers=("Acme", "login.partner.example"), carried=_PROGRAM.query)
 _README: Final = b"""# Results
 
 What is *here*, see [the report](report.pdf) and `notes`:
@@ -146,6 +150,8 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
     "sign-in": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", asks=_SIGN_INS),
     "sign-in-failed": lambda look: refusal_page(look, Reason.SIGN_IN_FAILED, "r1", asks=_SIGN_INS),
     "not-a-holder": lambda look: refusal_page(look, Reason.NOT_A_HOLDER, "r1", asks=_SIGN_INS),
+    "sign-in-for-a-program": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", asks=_FOR_PROGRAM),
+    "program": lambda look: program_page(look, who=_ASKED.address, port="4321", address=_PROGRAM.answer("a-code")),
     "holder": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1"),
     "holder-no-address": lambda look: refusal_page(look, Reason.BAD_ADDRESS, "r1"),
     "holder-code": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", "", _ASKED),

@@ -25,6 +25,7 @@ from gateway.pages.links import (
     card_page,
     front_page,
     landing_page,
+    program_page,
     receipt_page,
     upload_page,
 )
@@ -64,6 +65,7 @@ PAGES: list[Callable[[str], Page]] = [
     ),
     lambda text: refusal_page(LOOK, Reason.EXPIRED, text),
     lambda text: refusal_page(LOOK, Reason.PASSWORD_WRONG, text),
+    lambda text: program_page(LOOK, who=text, port=text, address=f"http://127.0.0.1:1/callback?code={text}"),
     lambda text: landing_page(BRANDED, told(text), asks=True),
     lambda text: card_page(LOOK),
     lambda text: front_page(BRANDED),

@@ -17,6 +17,7 @@ import math
 from dataclasses import replace
 from hashlib import sha256
 from typing import Final
+from urllib.parse import urlencode
 
 from gateway.core.attempt import address_class
 from gateway.core.grant import Grant
@@ -35,10 +36,11 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.units import Rate, format_instant
 from gateway.data.call import LinkCall
 from gateway.data.plane import DataPlane, Snapshot
-from gateway.data.presented import ASKED_COOKIE, HOLDER_COOKIE
+from gateway.data.presented import ASKED_COOKIE, HOLDER_COOKIE, PASSWORD_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
 from gateway.pages.render import Look, look_for
 from gateway.wire.http.negotiate import prefers_html
+from gateway.wire.links.program import PROGRAM_PARAMS
 from gateway.wire.replies import LINK_HEADERS, Reply
 
 _OF_ADDRESS: Final = Rate(5, 3600.0, 5)
@@ -48,12 +50,14 @@ _OF_LINK: Final = Rate(600, 3600.0, 600)
 """Codes that are asked for: at one link and at all links together, by one client's network, and of one link."""
 
 _TRIES: Final = Rate(5, 7200.0, 5)
-_ONCE: Final = Rate(1, 7200.0, 1)
+ONCE: Final = Rate(1, 7200.0, 1)
 """Of one code. Each period gives nothing back while a code is good, so these are counts."""
 
 _WRONG_OF_CLIENT: Final = Rate(30, 600.0, 30)
 _WRONG_OF_LINK: Final = Rate(300, 3600.0, 300)
 """A code is one of a hundred million."""
+
+_ASKED_NO_MORE: Final = f"{ASKED_COOKIE}=; Max-Age=0"
 
 
 async def answer_proof(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
@@ -64,9 +68,11 @@ async def answer_proof(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
         DependencyDown: nobody counts, or no code can be sent.
     """
     grant, claim = permit.grant or call.grant, call.claim
+    give = ProofAnswer(snapshot, call)
+    if claim is not None and claim.enters:
+        return give.entered(grant)
     if claim is None or grant.holders is None or grant.holders.by is not ProvedBy.CODE:
         raise Refused(Reason.BAD_REQUEST, "no code is asked for here")
-    give = ProofAnswer(snapshot, call)
     if claim.code is not None:
         text = claim.challenge or call.asked or ""
         return give.passed(grant, await _take_code(plane, grant, permit, text, claim.code), permit.attempt.now)
@@ -122,10 +128,14 @@ async def _take_code(plane: DataPlane, grant: Grant, permit: Permit, text: str, 
     listed = grant.holders is not None and grant.holders.addressee(challenge.address) is not None
     if not right or not listed:
         raise Refused(Reason.CODE_WRONG, "the code is another one")
-    if not (await plane.limits.take([Demand(f"holder-used:{challenge.id}", _ONCE)], now)).allowed:
+    if not (await plane.limits.take([Demand(f"holder-used:{challenge.id}", ONCE)], now)).allowed:
         raise Refused(Reason.CODE_WRONG, "the code was used before")
     await plane.limits.take([Demand(demand.key, demand.rate, -1) for demand in wrong], now)
-    holder = prove(grant, challenge.address, ProvedBy.CODE, now)
+    return as_holder(permit, prove(grant, challenge.address, ProvedBy.CODE, now))
+
+
+def as_holder(permit: Permit, holder: Holder) -> Holder:
+    """Have the request's record say who it was."""
     permit.attempt = replace(permit.attempt, holder=holder)
     return holder
 
@@ -139,29 +149,36 @@ class ProofAnswer:
         if snapshot.public_url.startswith("https:"):
             self._attributes += "; Secure"
         _, slash, path = call.request.raw.path.removeprefix("/s/").partition("/")
-        query = "?page=1" if call.request.params.get("page") == "1" else ""
-        self._address = f"/s/{call.place.token_text}{slash}{path}{query}"
+        self._params = call.request.params
+        self._at = f"/s/{call.place.token_text}{slash}{path}"
 
     def asked(self, challenge: str) -> Reply:
         """The same, whether a code was sent or not."""
         if self._page:
-            return self._on((ASKED_COOKIE, challenge, int(CODE_SECONDS)))
+            return self._on(f"{ASKED_COOKIE}={challenge}; Max-Age={int(CODE_SECONDS)}")
         return _document(202, {"challenge": challenge, "expires_in": int(CODE_SECONDS)})
 
     def begun_anew(self) -> Reply:
-        return self._on((ASKED_COOKIE, "", 0))
+        return self._on(_ASKED_NO_MORE)
+
+    def entered(self, grant: Grant) -> Reply:
+        """Back from the page that asks for a password, which comes before the one that asks who somebody is."""
+        waits = "redirect_uri" in self._params and "sign_in" in self._params
+        names = ("sign_in", *PROGRAM_PARAMS) if waits else ()
+        query = urlencode({name: self._params.get(name, "") for name in names})
+        return self._on(f"{PASSWORD_COOKIE}={password_proof(grant)}", query=query)
 
     def passed(self, grant: Grant, holder: Holder, now: float) -> Reply:
         text = seal_pass(grant, holder)
         if self._page:
-            return self._on((HOLDER_COOKIE, text, math.ceil(holder.until - now)), (ASKED_COOKIE, "", 0))
+            return self._on(f"{HOLDER_COOKIE}={text}; Max-Age={math.ceil(holder.until - now)}", _ASKED_NO_MORE)
         return _document(200, {"pass": text, "expires_at": format_instant(holder.until)})
 
-    def _on(self, *cookies: tuple[str, str, int]) -> Reply:
-        given = (
-            ("Set-Cookie", f"{name}={value}; Max-Age={seconds}{self._attributes}") for name, value, seconds in cookies
-        )
-        return Reply(303, (("Location", self._address), *LINK_HEADERS, *given))
+    def _on(self, *cookies: str, query: str = "") -> Reply:
+        if not query and self._params.get("page") == "1":
+            query = "page=1"
+        given = (("Set-Cookie", f"{cookie}{self._attributes}") for cookie in cookies)
+        return Reply(303, (("Location", f"{self._at}?{query}" if query else self._at), *LINK_HEADERS, *given))
 
 
 def _document(status: int, members: dict[str, object]) -> Reply:

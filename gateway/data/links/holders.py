@@ -17,6 +17,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest, Operation
 from gateway.data.presented import ResolvedLink
 from gateway.server.exchange import ClientExchange
+from gateway.wire.http.negotiate import prefers_html
 
 _LOOKS: Final = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT, Operation.LIST_OBJECTS_V2})
 
@@ -40,5 +41,7 @@ def require_holder(
     if grant.holders.by is ProvedBy.OIDC and "sign_in" in request.params and request.operation in _LOOKS:
         return Claim(signs_in=True)
     if grant.keeps_out(exchange.peer, resolved.holder, now):
+        if presented.form is not None and grant.password is not None and prefers_html(request.raw.header("accept")):
+            return Claim(enters=True)
         raise Refused(Reason.HOLDER_REQUIRED, "nobody was proved to be one of the link's holders")
     return None

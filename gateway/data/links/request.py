@@ -167,11 +167,17 @@ def _claim_call(
         resolved.grant,
         attempt,
         resolved.as_of,
-        LinkAnswer.SIGN_IN if claim.signs_in else LinkAnswer.PROVE,
+        _proof_by(claim),
         takes_use=False,
         claim=claim,
         asked=resolved.presented.asked,
     )
+
+
+def _proof_by(claim: Claim) -> LinkAnswer:
+    if claim.signs_in:
+        return LinkAnswer.SIGN_IN
+    return LinkAnswer.PROVE if claim.verifier is None else LinkAnswer.HAND_OVER
 
 
 def _whole_attempt(request: ObjectRequest, resolved: ResolvedLink, exchange: ClientExchange, now: float) -> Attempt:

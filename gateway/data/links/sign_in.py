@@ -5,7 +5,8 @@ pass opens (`gateway.data.steps.authorise`).
 
 Laws: what was not begun in this browser ends nothing: the way there and back hangs on a secret in a cookie that is new
 for each way, of this host alone over TLS, and gone within minutes. The way back is one address for all links, and leads
-to a link of this host and to nothing else. An issuer speaks only of the addresses that the settings give it.
+to a link of this host and to nothing else. A program for which somebody signs in is part of the way. An issuer speaks
+only of the addresses that the settings give it.
 """
 
 from __future__ import annotations
@@ -17,18 +18,22 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from gateway.core.holder_pass import prove
-from gateway.core.holders import ProvedBy, parse_address
+from gateway.core.holder_pass import CHALLENGE_ENTROPY, prove, seal_handover
+from gateway.core.holders import Holder, ProvedBy, parse_address
 from gateway.core.identity import IdentityRules
 from gateway.core.limits import Demand
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.units import Rate
 from gateway.data.call import LinkCall
-from gateway.data.links.codes import ProofAnswer, client_of
+from gateway.data.links.codes import ProofAnswer, as_holder, client_of
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
-from gateway.wire.replies import LINK_HEADERS, Reply
+from gateway.pages.links import program_page
+from gateway.pages.render import look_for
+from gateway.wire.links.program import Program
+from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 
 RETURN_PATH: Final = "/s/-/signed-in"
 """No token reads like this. Issuers are told of it once, whatever links there will be."""
@@ -36,6 +41,7 @@ RETURN_PATH: Final = "/s/-/signed-in"
 _COOKIE: Final = "gateway_sign_in"
 _SECONDS: Final = 600
 _OTHER: Final = "other-"
+_ANY: Final = "any"
 _ENTROPY: Final = 32
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _PLACE: Final = re.compile(r"/s/[A-Za-z0-9_-]+(?:/[\x21\x22\x24-\x3e\x40-\x7e]*)?", re.ASCII)
@@ -54,7 +60,8 @@ async def answer_sign_in(plane: DataPlane, snapshot: Snapshot, call: LinkCall, p
     """The way to an issuer, or what somebody gets who comes back from there.
 
     Raises:
-        Refused: SIGN_IN_FAILED, nobody came back; NOT_A_HOLDER, somebody for whom the link is not; TOO_MANY_REQUESTS.
+        Refused: SIGN_IN_FAILED, nobody came back; NOT_A_HOLDER, somebody for whom the link is not; BAD_RETURN_ADDRESS;
+            HOLDER_REQUIRED, to choose an issuer; TOO_MANY_REQUESTS.
         DependencyDown: the issuer does not answer, or nobody counts.
     """
     grant, now, client = permit.grant or call.grant, permit.attempt.now, client_of(permit)
@@ -63,14 +70,14 @@ async def answer_sign_in(plane: DataPlane, snapshot: Snapshot, call: LinkCall, p
     )
     if not verdict.allowed:
         raise Refused(Reason.TOO_MANY_REQUESTS, "too many sign-ins", retry_after=verdict.retry_after)
-    params = call.request.params
+    params, program = call.request.params, _program(call.request.params)
     if params["sign_in"] != "back":
-        return await _go(plane, snapshot, call, params["sign_in"])
+        return await _go(plane, snapshot, call, params["sign_in"], program)
     if plane.identity is None:
         raise Refused(Reason.SIGN_IN_FAILED, "nobody signs in here")
     from gateway.oidc.code_flow import Way, end_sign_in  # noqa: PLC0415 (only who has an issuer needs it)
 
-    way = Way(snapshot.public_url + RETURN_PATH, _kept(call.request.raw, snapshot)[0])
+    way = Way(snapshot.public_url + RETURN_PATH, _bind(_kept(call.request.raw, snapshot)[0], program))
     try:
         address, groups = _name(*await end_sign_in(snapshot.sign_ins, way, _said(params), plane.identity))
     except Refused as refused:
@@ -78,8 +85,11 @@ async def answer_sign_in(plane: DataPlane, snapshot: Snapshot, call: LinkCall, p
     holder = prove(grant, address, ProvedBy.OIDC, now, groups)
     if grant.holders is None or not grant.holders.admit(holder):
         raise Refused(Reason.NOT_A_HOLDER, "who signed in is not one of the link's holders")
-    permit.attempt = replace(permit.attempt, holder=holder)
-    answer = ProofAnswer(snapshot, call).passed(grant, holder, now)
+    as_holder(permit, holder)
+    if program is None:
+        answer = ProofAnswer(snapshot, call).passed(grant, holder, now)
+    else:
+        answer = await _offer_code(plane, snapshot, call, holder, program)
     return replace(answer, headers=(*answer.headers, _cookie(snapshot, "", 0)))
 
 
@@ -99,19 +109,48 @@ def _name(rules: IdentityRules, claims: Mapping[str, Any]) -> tuple[str, tuple[s
     return address, said[1]
 
 
-async def _go(plane: DataPlane, snapshot: Snapshot, call: LinkCall, chosen: str) -> Reply:
-    """To the issuer of this number; `other-` before it has it ask for the account."""
+async def _offer_code(plane: DataPlane, snapshot: Snapshot, call: LinkCall, holder: Holder, program: Program) -> Reply:
+    """The page on which a person sees as whom and at which port a program wants to open the link, before anything goes
+    there (RFC 8252, 8.6)."""
+    grant, now = call.grant, call.attempt.now
+    code = seal_handover(grant, holder, program.challenge, now, plane.entropy(CHALLENGE_ENTROPY))
+    await load_pages()
+    look = look_for(snapshot.branding, call.request.raw.header("accept-language"))
+    port = urlsplit(program.address).port
+    return page_reply(program_page(look, who=holder.address, port=str(port), address=program.answer(code)))
+
+
+def _program(params: Mapping[str, str]) -> Program | None:
+    try:
+        return Program.of(params)
+    except ValueError as error:
+        raise Refused(Reason.BAD_RETURN_ADDRESS, str(error)) from None
+
+
+def _bind(secret: str, program: Program | None) -> str:
+    """Who comes back for one program comes back for no other, and not without one."""
+    return secret if program is None or not secret else f"{secret} {program.query}"
+
+
+async def _go(plane: DataPlane, snapshot: Snapshot, call: LinkCall, chosen: str, program: Program | None) -> Reply:
+    """To the issuer of this number, or to `any` if there is but one; `other-` before it has it ask for the account."""
     issuers = {str(number): rules for number, rules in enumerate(snapshot.sign_ins)}
+    if chosen == _ANY:
+        if len(issuers) > 1:
+            raise Refused(Reason.HOLDER_REQUIRED, "there are several issuers")
+        chosen = "0"
     rules = issuers.get(chosen.removeprefix(_OTHER))
     if rules is None:
         raise Refused(Reason.SIGN_IN_FAILED, "there is no such issuer")
     from gateway.oidc.code_flow import Way, begin_sign_in  # noqa: PLC0415 (as above)
 
     secret = urlsafe_b64encode(plane.entropy(_ENTROPY)).decode().rstrip("=")
-    way = Way(snapshot.public_url + RETURN_PATH, secret)
+    way = Way(snapshot.public_url + RETURN_PATH, _bind(secret, program))
     address = await begin_sign_in(rules, way, anew=chosen.startswith(_OTHER))
     path, root = call.request.raw.path, f"/s/{call.place.token_text}"
     place = path if len(path) <= _LONGEST_PLACE and _PLACE.fullmatch(path) else root
+    if program is not None:
+        place += f"?{program.query}"
     kept = f"{secret}.{urlsafe_b64encode(place.encode()).decode().rstrip('=')}"
     return Reply(303, (("Location", address), *LINK_HEADERS, _cookie(snapshot, kept, _SECONDS)))
 
@@ -122,7 +161,8 @@ def lead_back(raw: RawRequest, snapshot: Snapshot) -> Reply:
     if not place:
         return Reply(303, (("Location", "/"), *LINK_HEADERS))
     said = _said(dict(parse_qsl(raw.query, max_num_fields=32)))
-    return Reply(303, (("Location", f"{place}?{urlencode({'sign_in': 'back', **said})}"), *LINK_HEADERS))
+    more = urlencode({"sign_in": "back", **said})
+    return Reply(303, (("Location", f"{place}{'&' if '?' in place else '?'}{more}"), *LINK_HEADERS))
 
 
 def _said(params: Mapping[str, str]) -> dict[str, str]:
@@ -130,16 +170,20 @@ def _said(params: Mapping[str, str]) -> dict[str, str]:
 
 
 def _kept(raw: RawRequest, snapshot: Snapshot) -> tuple[str, str]:
-    """The secret of the way that was begun in this browser and the path from which; "" for both if there is none."""
+    """The secret of the way that was begun in this browser, and from which path, with the program for which, if it was
+    for one; "" for both if there is none."""
     pairs = (part.strip().partition("=") for text in raw.header_values("cookie") for part in text.split(";"))
     found = [value for name, _, value in pairs if name == _cookie_name(snapshot)]
     secret, _, place = found[0].partition(".") if len(found) == 1 else ("", "", "")
     try:
-        path = urlsafe_b64decode(place + "=" * (-len(place) % 4)).decode("ascii")
+        kept = urlsafe_b64decode(place + "=" * (-len(place) % 4)).decode("ascii")
+        path, _, query = kept.partition("?")
+        program = Program.of(dict(parse_qsl(query, max_num_fields=2)))
     except ValueError:
-        path = ""
-    good = _SECRET.fullmatch(secret) and len(path) <= _LONGEST_PLACE and _PLACE.fullmatch(path)
-    return (secret, path) if good else ("", "")
+        return "", ""
+    same = kept == (path if program is None else f"{path}?{program.query}")
+    good = same and _SECRET.fullmatch(secret) and len(path) <= _LONGEST_PLACE and _PLACE.fullmatch(path)
+    return (secret, kept) if good else ("", "")
 
 
 def _cookie_name(snapshot: Snapshot) -> str:

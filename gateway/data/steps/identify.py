@@ -47,7 +47,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 _PAGE_FIELDS: Final = frozenset(
     {
         *("accept_terms", "archive", "download", "password", "select", "show", "undo"),
-        *("email", "code", "challenge", "other_address"),
+        *("email", "code", "challenge", "code_verifier", "other_address"),
     }
 )
 _LONGEST_COOKIE: Final = 128
@@ -158,7 +158,8 @@ async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: Client
 
 def _read_claim(fields: Mapping[str, str]) -> Claim | None:
     if "email" in fields or "code" in fields or "other_address" in fields:
-        return Claim(fields.get("email"), fields.get("code"), fields.get("challenge"))
+        verifier = fields.get("code_verifier")
+        return Claim(fields.get("email"), fields.get("code"), fields.get("challenge"), verifier=verifier)
     return None
 
 

@@ -18,6 +18,7 @@ from gateway.data.call import Call, LinkAnswer, LinkCall, S3Call
 from gateway.data.links.archive import open_archive
 from gateway.data.links.codes import answer_proof
 from gateway.data.links.credentials import give_credentials
+from gateway.data.links.handover import answer_program
 from gateway.data.links.listing import answer_listing
 from gateway.data.links.pages import PAGES
 from gateway.data.links.sign_in import answer_sign_in
@@ -112,6 +113,7 @@ LINK_ANSWERS: Final[Mapping[LinkAnswer | Operation, LinkHandler]] = MappingProxy
         LinkAnswer.CREDENTIALS: give_credentials,
         LinkAnswer.PROVE: answer_proof,
         LinkAnswer.SIGN_IN: answer_sign_in,
+        LinkAnswer.HAND_OVER: answer_program,
         Operation.GET_OBJECT: _get_object,
         Operation.HEAD_OBJECT: _relay,
         Operation.LIST_OBJECTS_V2: answer_listing,

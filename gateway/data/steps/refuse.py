@@ -9,7 +9,7 @@ import structlog
 
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.reasons import Reason, Refused, as_refused
-from gateway.core.request import Action
+from gateway.core.request import Action, ObjectRequest
 from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane
 from gateway.data.state.records import Account
@@ -17,6 +17,7 @@ from gateway.pages.refusals import Asks, refusal_page
 from gateway.pages.render import Page, look_for
 from gateway.server.exchange import ClientExchange
 from gateway.wire.http.negotiate import prefers_html
+from gateway.wire.links.program import Program
 from gateway.wire.parse import is_link_path
 from gateway.wire.replies import Reply, refusal
 
@@ -50,15 +51,17 @@ def _reply(plane: DataPlane, exchange: ClientExchange, account: Account, refused
     verdict = refused.verdict or (account.permit.verdict if account.permit is not None else None)
     allow = _methods(account.grant) if account.grant is not None else None
 
+    grant = account.grant
+    asks = None if grant is None else _asks(plane, grant, exchange, account.request)
+
     def page(reason: Reason, request_id: str) -> Page:
         accepted = exchange.raw.header("accept-language") if exchange.raw is not None else None
-        look, grant = look_for(plane.snapshot.branding, accepted), account.grant
+        look = look_for(plane.snapshot.branding, accepted)
         if grant is None:
             return refusal_page(look, reason, request_id)
-        return refusal_page(look, reason, request_id, grant.terms or "", _asks(plane, grant, exchange))
+        return refusal_page(look, reason, request_id, grant.terms or "", asks)
 
-    asks = None if account.grant is None or refused.reason not in _OF_HOLDERS else _asks(plane, account.grant, exchange)
-    challenge = None if asks is None else f'Holder realm="link", by="{asks.by}"'
+    challenge = None if asks is None or refused.reason not in _OF_HOLDERS else f'Holder realm="link", by="{asks.by}"'
     return refusal(
         refused,
         account.request,
@@ -73,10 +76,17 @@ def _reply(plane: DataPlane, exchange: ClientExchange, account: Account, refused
     )
 
 
-def _asks(plane: DataPlane, grant: Grant, exchange: ClientExchange) -> Asks | None:
+def _asks(plane: DataPlane, grant: Grant, exchange: ClientExchange, request: ObjectRequest | None) -> Asks | None:
     """How a link with holders asks who somebody is."""
+    if grant.holders is None:
+        return None
     issuers = tuple(rules.sign_in.label for rules in plane.snapshot.sign_ins if rules.sign_in is not None)
-    return None if grant.holders is None else Asks(str(grant.holders.by), exchange.asked_of, issuers)
+    try:
+        program = None if request is None else Program.of(request.params)
+    except ValueError:
+        program = None
+    carried = "" if program is None else program.query
+    return Asks(str(grant.holders.by), exchange.asked_of, issuers, carried)
 
 
 def _largest(account: Account) -> int | None:

@@ -263,6 +263,22 @@ async def test_a_password_is_asked_for_first_and_both_are_needed(rig: Rig) -> No
     assert 200 == (await rig.ask("GET", f"/s/{token}", {**basic, "Gateway-Holder": given["pass"]})).status
 
 
+async def test_a_browser_that_knows_the_password_is_asked_who_it_is(rig: Rig) -> None:
+    """Its page gives the password's cookie and leads on, once; a wrong word does not, and a program is told as ever."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, _ = await rig.granted(holders=for_ann(), password=hash_password("word", bytes(16)))
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    entered = await rig.ask("POST", f"/s/{token}", BROWSER | form, b"password=word")
+    assert (303, f"/s/{token}") == (entered.status, entered.header("location"))
+    cookie = {"Cookie": str(entered.header("set-cookie")).partition(";")[0]}
+    page = await rig.ask("GET", f"/s/{token}", BROWSER | cookie)
+    assert (401, True, False) == (page.status, 'name="email"' in page.text, 'name="password"' in page.text)
+    wrong = await rig.ask("POST", f"/s/{token}", BROWSER | form, b"password=other")
+    assert (401, None) == (wrong.status, wrong.header("set-cookie"))
+    told = await rig.ask("POST", f"/s/{token}", form, b"password=word")
+    assert "holder_required" == json.loads(told.body)["reason"]
+
+
 async def test_terms_are_shown_to_holders_alone(rig: Rig) -> None:
     """And asked of them as of everybody."""
     rig.store.hold("inside/a.txt", b"hello")
