@@ -235,8 +235,8 @@ class UploadStep:
     be sent back. `filename` and `content_type` are what it says of the file. `checksum` is (algorithm, digest).
     `key` is by what a client knows its creation again if the answer was lost.
     `concat` is `Upload-Concat` as it came, "" without one; `partials` are the ids of the uploads that a final one
-    joins. `draft` is the interop version of a step of the IETF's draft, 0 for one of tus; such a one says whether
-    `more` is to come, or that is all.
+    joins. `ahead` says that the bytes are a part for which the upload has not come far enough. `draft` is the interop
+    version of a step of the IETF's draft, 0 for one of tus; such a one says whether `more` is to come, or that is all.
     """
 
     verb: UploadVerb
@@ -250,6 +250,7 @@ class UploadStep:
     concat: str = ""
     key: str | None = None
     partials: tuple[str, ...] = ()
+    ahead: bool = False
     draft: int = 0
     more: bool = False
 

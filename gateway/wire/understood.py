@@ -21,7 +21,7 @@ from gateway.core.request import Operation, RawRequest, UploadStep
 
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS: Final = ("x-http-method", "x-http-method-override", "x-method-override")
-_PIECE: Final = frozenset({"upload-concat", "upload-defer-length", "upload-offset", "upload-checksum"})
+_PIECE: Final = frozenset({"upload-ahead", "upload-checksum", "upload-concat", "upload-defer-length", "upload-offset"})
 """A step of an upload protocol, in a request that is not one of its steps."""
 
 _STEP: Final = frozenset(
@@ -114,7 +114,8 @@ def _require_known(raw: RawRequest, name: str, value: str, *, step: UploadStep |
     if step is not None and step.draft:
         known = name in _DRAFT_STEP
     elif step is not None:
-        known = name in _STEP or (name, value) in {("upload-complete", "?1"), ("upload-incomplete", "?0")}
+        known = name in _STEP or (name == "upload-ahead" and step.ahead)
+        known = known or (name, value) in {("upload-complete", "?1"), ("upload-incomplete", "?0")}
     else:
         known = name not in _PIECE and (name != "upload-length" or value == raw.header("content-length"))
     if not known:

@@ -147,6 +147,23 @@ def test_a_client_sends_pieces_at_once(place: Place, tmp_path: Path, size: int) 
     assert not [name for name in left_over(place)[0] if "data-" in name or f"pieces-{size}" in name]
 
 
+def test_parts_come_ahead_of_the_offset(place: Place, body: bytes) -> None:
+    """In any order, one of them twice, beside what is before them: one file, which is not received more than once."""
+    size = 8 * _MIB
+    link = folder(place, "ahead", max_files=1, total_bytes=2 * len(body))
+    url = create(link, len(body))
+    for at in (2 * size, size, 2 * size):
+        assert 204 == patch(url, at, body[at : at + size], Upload_Ahead="1")
+    told = call("HEAD", url)
+    assert ("0", str(size), "2-3") == tuple(map(told.getheader, ("Upload-Offset", "Upload-Part-Size", "Upload-Ahead")))
+    for at, end in ((0, 3 * _MIB), (3 * _MIB, size)):
+        assert 204 == patch(url, at, body[at:end])
+    assert len(body) == offset(url)
+    assert body == place.stored("ahead/film.bin")
+    assert ([], 0) == left_over(place)
+    assert 410 == call("POST", link.url, {"Upload-Length": "1"}).status
+
+
 @pytest.mark.parametrize("chunk", [_MIB, 3 * _MIB + 17, 64 * _MIB])
 def test_tuspy_uploads_in_pieces_of_any_size(place: Place, file: Path, body: bytes, chunk: int) -> None:
     """Each with its SHA-1; the object is the file, and no piece of it is left anywhere else."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.reasons import Reason, Refused
@@ -83,6 +85,7 @@ def test_a_condition_on_a_write_holds_or_refuses_it(operation: Operation) -> Non
     ("header", "plain", "step"),
     [
         (("upload-concat", "partial"), False, True),
+        (("upload-ahead", "1"), False, False),
         (("upload-offset", "5"), False, True),
         (("upload-offset", "0"), False, True),
         (("upload-defer-length", "1"), False, True),
@@ -106,6 +109,12 @@ def test_what_is_only_a_part_of_an_upload_is_known_as_one(header: tuple[str, str
     assert (plain, step) == (ask("PUT", header), ask("PATCH", header, step=TUS))
 
 
+def test_only_a_part_that_comes_ahead_says_so() -> None:
+    """Not the beginning of an upload, whose bytes are at its offset."""
+    assert ask("PATCH", ("upload-ahead", "1"), step=replace(TUS, ahead=True))
+    assert not ask("POST", ("upload-ahead", "1"), step=replace(TUS, verb=UploadVerb.CREATE))
+
+
 def test_a_told_length_is_the_bodys() -> None:
     """Some clients say the length of a plain upload twice."""
     assert ask("PUT", ("upload-length", "5"), ("content-length", "5"))
@@ -122,6 +131,7 @@ def test_a_told_length_is_the_bodys() -> None:
         (("upload-defer-length", "1"), True),
         (("upload-checksum", "sha1 x"), False),
         (("upload-concat", "partial"), False),
+        (("upload-ahead", "1"), False),
         (("upload-key", "x"), False),
         (("content-encoding", "gzip"), False),
         (("if-match", "*"), False),

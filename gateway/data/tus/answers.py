@@ -15,7 +15,7 @@ from gateway.data.plane import Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.data.tus.append import Progress
 from gateway.data.uploads.receipts import Received, receipt
-from gateway.wire.links.tus import RESUMABLE, discovery_fields, expires_field
+from gateway.wire.links.tus import RESUMABLE, discovery_fields, expires_field, parts_fields
 from gateway.wire.links.tus_state import UPLOAD_SECONDS
 from gateway.wire.links.upload_draft import (
     PROGRESS,
@@ -56,7 +56,7 @@ class TusAnswers:
     """As tus 1.0.0 has them."""
 
     def created(self, progress: Progress, address: str) -> Reply:
-        return Reply(201, (("Location", address), *_stand(progress), *_COMMON))
+        return Reply(201, (("Location", address), *_stand(progress), *_parts(progress), *_COMMON))
 
     def appended(self, progress: Progress) -> Reply:
         return Reply(204, (*_stand(progress), *_COMMON))
@@ -66,7 +66,7 @@ class TusAnswers:
         length = ("Upload-Defer-Length", "1") if state.length is None else ("Upload-Length", str(state.length))
         said = (("Upload-Metadata", state.metadata), ("Upload-Concat", state.concat))
         given = tuple(pair for pair in said if pair[1])
-        return Reply(200, (length, *given, *_stand(progress), *_COMMON))
+        return Reply(200, (length, *given, *_stand(progress), *_parts(progress), *_COMMON))
 
     def ended(self) -> Reply:
         return Reply(204, _COMMON)
@@ -76,6 +76,19 @@ def _stand(progress: Progress) -> Fields:
     fields = (("Upload-Offset", str(progress.offset)),)
     final = progress.state.done and not progress.state.partial
     return fields if final else (*fields, expires_field(progress.state.expires_at))
+
+
+def part_stored(progress: Progress, end: int) -> Reply:
+    """A part ahead is stored, which ends there."""
+    return Reply(204, (("Upload-Offset", str(end)), expires_field(progress.state.expires_at), *_COMMON))
+
+
+def _parts(progress: Progress) -> Fields:
+    """How an upload takes parts ahead of its offset, and what it has of them."""
+    size = progress.part_size
+    if size is None or progress.state.done or progress.state.concat:
+        return ()
+    return parts_fields(size, [part.number for part in progress.ahead])
 
 
 class DraftAnswers:

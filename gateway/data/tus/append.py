@@ -13,9 +13,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TypeVar
 
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
@@ -137,7 +137,7 @@ async def _yield_one(body: bytes) -> AsyncIterator[bytes]:
 class Progress:
     """An upload as the store holds it now. `standing` raises when the right to write has ended. With a `clock`, in
     seconds since the epoch, it is kept when the object appeared, and which. `told` hears of each part that is stored.
-    `etag` is the object's, where it appeared just now."""
+    `etag` is the object's, where it appeared just now. `ahead` are parts after a gap."""
 
     store: TusStore
     state: UploadState
@@ -147,6 +147,42 @@ class Progress:
     clock: Callable[[], float] | None = None
     told: Callable[[int], None] | None = None
     etag: str = ""
+    ahead: list[Part] = field(default_factory=list)
+
+    def hold(self, parts: Sequence[Part]) -> None:
+        """Know the parts that the store holds, in order: those without a gap, and those ahead of it."""
+        self.parts = [part for place, part in enumerate(parts, 1) if part.number == place]
+        self.ahead = list(parts[len(self.parts) :])
+
+    @property
+    def part_size(self) -> int | None:
+        """Bytes of each part but the last, None where not all are equal from the start, or there are none."""
+        state = self.state
+        if state.parts_id is None or state.planned is None:
+            return None
+        return part_size(1, length=state.planned, least=PART_SIZE, equal=self.store.equal_parts)
+
+    def number_at(self, offset: int) -> int:
+        """Which part begins there, other than the first: that one is never ahead.
+
+        Raises:
+            Refused: BAD_ARGUMENT when none does.
+        """
+        size = self.part_size
+        if size is None or not offset or offset % size or offset >= (self.state.length or 0):
+            raise Refused(Reason.BAD_ARGUMENT, "no part of the upload that may be ahead begins there")
+        return offset // size + 1
+
+    def require_part(self, number: int, size: int) -> None:
+        """Raises Refused BAD_ARGUMENT for what has another size than this part has."""
+        full = self.part_size or 0
+        if size != min(full, (self.state.length or 0) - full * (number - 1)):
+            raise Refused(Reason.BAD_ARGUMENT, "what is sent ahead is one part, whole")
+
+    @property
+    def received(self) -> int:
+        """Bytes that are stored, before the offset and ahead of it."""
+        return self.offset + sum(part.size for part in self.ahead if part.number > len(self.parts))
 
     @property
     def stored(self) -> int:
@@ -194,6 +230,32 @@ class Progress:
             await self._send_part(arriving, goal, fresh)
             if arriving.short:
                 return
+
+    async def put_ahead(self, number: int, size: int, body: AsyncIterator[bytes]) -> None:
+        """Store a part that the upload comes to later: whole, or not at all.
+
+        Raises:
+            Refused: what the body or the store was refused for.
+            UpstreamFailed: the store is away or broken.
+        """
+        try:
+            async with aclosing(self._read(0, body)) as held:
+                part = await self.store.put_part(self.state.parts_id or "", number, held, size)
+        except (Refused, UpstreamFailed):
+            if await self._revoked():
+                await self.give_up()
+            raise
+        self.hold([part])
+
+    async def _revoked(self) -> bool | None:
+        """Whether the right to write has ended; None where it only does not stand now, or nobody can tell."""
+        try:
+            await self.standing()
+        except Refused as no:
+            return True if no.reason is Reason.REVOKED else None
+        except DependencyDown:
+            return None
+        return False
 
     async def give_up(self) -> None:
         """Throw the upload away. A store that is away keeps the parts until its own clean-up."""
@@ -255,18 +317,12 @@ class Progress:
     async def _rescue(self, arriving: Arriving, failure: Exception) -> None:
         """After a failure: keep what came before it, unless the upload has to end with it."""
         ended = isinstance(failure, Refused) and failure.reason in {Reason.OBJECT_EXISTS, Reason.UPLOAD_UNKNOWN}
-        try:
-            await self.standing()
-        except (Refused, DependencyDown) as no:
-            revoked = isinstance(no, Refused) and no.reason is Reason.REVOKED
-            if not (ended or revoked):
-                return  # a later request goes on from the offset that the client was given
-            ended = True
-        if ended:
+        revoked = await self._revoked()
+        if ended or revoked:
             await self.give_up()
             return
-        if not arriving.kept:
-            return
+        if revoked is None or not arriving.kept:
+            return  # a later request goes on from the offset that the client was given
         pending = self.offset - self.stored
         state = replace(self.state, tail_at=self.stored, tail=pending + arriving.kept)
         with suppress(Refused, UpstreamFailed):  # the failure that led here is the one to report

@@ -26,7 +26,7 @@ from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
 from gateway.data.state.upload_locks import lock_upload
-from gateway.data.tus.answers import Answers, DraftAnswers, TusAnswers, discovery
+from gateway.data.tus.answers import Answers, DraftAnswers, TusAnswers, discovery, part_stored
 from gateway.data.tus.append import Arriving, Progress
 from gateway.data.tus.concat import Pieces
 from gateway.data.tus.incoming import Incoming
@@ -206,14 +206,22 @@ class _Step:
             sent=sent if sent != attempt.key and self._grant.intake.blind else "",
         )
 
-    def _lock(self) -> AbstractAsyncContextManager[None]:
-        """The right to be the only one who writes to this upload."""
+    def _lock(self, place: str = "") -> AbstractAsyncContextManager[None]:
+        """The right to be the only one who writes to this upload, or to one place ahead."""
         plane, closed, at_once = self._plane, self._snapshot.posture.limits == "closed", self._draft is not None
         return lock_upload(
-            plane.upload_locks, plane.limits, plane.clock, self._permit, self._name, closed=closed, at_once=at_once
+            plane.upload_locks,
+            plane.limits,
+            plane.clock,
+            self._permit,
+            self._name + place,
+            closed=closed,
+            at_once=at_once,
         )
 
     async def append(self) -> Reply:
+        if self._step.ahead:
+            return await self._append_ahead(self._step.offset or 0)
         async with self._lock():
             progress = await self._loading.own(self._store)
             step, state = self._step, progress.state
@@ -234,6 +242,22 @@ class _Step:
                 await (self._receive(progress) if self._draft is None else self._receive_draft(progress, self._draft))
         return self._answers.appended(progress)
 
+    async def _append_ahead(self, offset: int) -> Reply:
+        """Store one part that the upload comes to later, while other requests send what is before it."""
+        async with self._lock(f"/{offset}"):
+            progress = await self._loading.own(self._store, ahead=offset)
+            if progress.state.concat or progress.state.done:
+                raise Refused(Reason.NOT_ALLOWED, "the upload is complete, or one in pieces")
+            number, size, before = progress.number_at(offset), self._body.declared or 0, progress.received
+            self._body.require_size(offset, progress.state.length)
+            progress.require_part(number, size)
+            body = self._body.prove(meter(self._plane, self._permit, self._permit.exchange.body(), size))
+            try:
+                await shield(progress.put_ahead(number, size, body))
+            finally:
+                self._permit.accepted = progress.received - before
+        return part_stored(progress, offset + size)
+
     async def _receive_draft(self, progress: Progress, draft: DraftAnswers) -> None:
         """As `_receive`; and what its client calls complete is, though only its end has told how long it is."""
         progress.told = draft.stored
@@ -249,7 +273,7 @@ class _Step:
 
     async def _receive(self, progress: Progress, body: Arriving | None = None) -> None:
         """Append the request's body, or this one; what of it was stored is what the link has received."""
-        before = progress.offset
+        before = progress.received
         try:
             await self._wanted.check_whole(progress)
             with self._kept_in.hold(self._body.buffered):
@@ -260,7 +284,7 @@ class _Step:
             raise
         finally:
             if not progress.state.partial and self._permit.accepted is None:
-                self._permit.accepted = progress.offset - before
+                self._permit.accepted = progress.received - before
 
         if progress.state.done and not progress.state.partial:
             await self._release_name()
@@ -298,7 +322,7 @@ class _Step:
                 await shield(progress.give_up())
                 await self._unpark(progress)
             else:
-                await shield(self._give_up(progress, progress.offset))
+                await shield(self._give_up(progress, progress.received))
         return self._answers.ended()
 
     # what the steps share

@@ -55,20 +55,28 @@ class Incoming:
     def _beyond(self, length: int | None) -> Reason:
         return Reason.LENGTH_MISMATCH if self.step.draft and length is not None else Reason.TOO_LARGE
 
+    def prove(self, source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same bytes, the last of them only once all match the step's checksum, if it has one.
+
+        Raises:
+            Refused: CHECKSUM_MISMATCH.
+        """
+        return source if self.step.checksum is None else verify_checksum(source, self.step.checksum)
+
     async def arrange(self, source: AsyncIterator[bytes], progress: Progress) -> Arriving:
         """The body's bytes, as far as they may follow what is there.
 
         Raises:
             Refused: CHECKSUM_MISMATCH, MISSING_LENGTH for a large body with a checksum and without a length.
         """
-        declared, checksum = self.declared, self.step.checksum
+        declared = self.declared
         known = progress.state.length
         room = known if known is not None else self.permit.largest
         if room is not None:
             source = _bound(source, room - progress.offset, self._beyond(known))
-        if checksum is None:
+        source = self.prove(source)
+        if self.step.checksum is None:
             return Arriving(source, declared, self.reserve)
-        source = verify_checksum(source, checksum)
         if declared is not None and declared > PART_SIZE:
             if declared + progress.offset - progress.stored > self.permit.route.backend.single_put_limit - HEAD_BYTES:
                 raise Refused(Reason.TOO_LARGE, "a body with a checksum is above what the store takes at once")

@@ -36,8 +36,9 @@ class Loading:
         clock = self.plane.clock if self.grant.intake.undo is not None else None
         return Progress(store, state, [], only_new, standing, clock)
 
-    async def own(self, store: TusStore) -> Progress:
-        """The upload that the permit is about, under the name that it was sent with or was given.
+    async def own(self, store: TusStore, ahead: int | None = None) -> Progress:
+        """The upload that the permit is about, under the name that it was sent with or was given; with all its parts,
+        or with that one only which begins `ahead`.
 
         Raises:
             Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED.
@@ -48,7 +49,7 @@ class Loading:
                 await self.follow(store, state)
             else:
                 state = None
-        return await self.of(store, state)
+        return await self.of(store, state, ahead)
 
     async def follow(self, store: TusStore, state: UploadState) -> None:
         """Let all be about the name that the upload was given.
@@ -60,8 +61,8 @@ class Loading:
             await self.plane.move_to(self.permit, state.key)
             store.move(self.permit.route)
 
-    async def of(self, store: TusStore, state: UploadState | None) -> Progress:
-        """The upload of a record.
+    async def of(self, store: TusStore, state: UploadState | None, ahead: int | None = None) -> Progress:
+        """The upload of a record, with all its parts, or with that one only which begins `ahead`.
 
         Raises:
             Refused: UPLOAD_UNKNOWN, UPLOAD_EXPIRED.
@@ -80,10 +81,13 @@ class Loading:
             await shield(progress.give_up())
             raise Refused(Reason.UPLOAD_EXPIRED, "the upload has expired")
         if state.parts_id is not None and not state.done:
-            parts = await store.parts(state.parts_id)
+            if ahead is None:
+                parts = await store.parts(state.parts_id)
+            else:
+                parts = await store.part(state.parts_id, progress.number_at(ahead))
             if parts is None:
                 return await _without_parts(progress)
-            progress.parts = parts
+            progress.hold(parts)
         return progress
 
 

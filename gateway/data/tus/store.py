@@ -30,6 +30,7 @@ from gateway.wire.s3.multipart import (
     CompletedPart,
     Destination,
     Part,
+    PartsListing,
     abort_call,
     complete_call,
     complete_document,
@@ -156,21 +157,30 @@ class TusStore:
         return read_initiated(await self._ask(call, b""))
 
     async def parts(self, parts_id: str) -> list[Part] | None:
-        """The parts that the store holds, from the first one on without a gap; None if it knows no such upload."""
+        """The parts that the store holds, in order; None if it knows no such upload."""
         found: list[Part] = []
         marker = ""
         while True:
-            try:
-                page = read_parts(await self._ask(parts_call(self._place, parts_id, marker)))
-            except Refused as refused:
-                if refused.reason is Reason.UPLOAD_UNKNOWN:
-                    return None
-                raise
+            page = await self._parts(parts_call(self._place, parts_id, marker))
+            if page is None:
+                return None
             found += page.parts
             if not page.next_marker:
-                break
+                return found
             marker = page.next_marker
-        return [part for place, part in enumerate(found, 1) if part.number == place]
+
+    async def part(self, parts_id: str, number: int) -> list[Part] | None:
+        """The same of one part alone."""
+        page = await self._parts(parts_call(self._place, parts_id, str(number - 1), 1))
+        return None if page is None else [part for part in page.parts if part.number == number]
+
+    async def _parts(self, call: UpstreamCall) -> PartsListing | None:
+        try:
+            return read_parts(await self._ask(call))
+        except Refused as refused:
+            if refused.reason is Reason.UPLOAD_UNKNOWN:
+                return None
+            raise
 
     async def put_part(self, parts_id: str, number: int, body: AsyncIterator[bytes], size: int) -> Part:
         async with self._upstream.open(part_call(self._place, parts_id, number, size), body) as answer:

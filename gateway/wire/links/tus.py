@@ -12,7 +12,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from email.utils import formatdate
 from typing import Final
 from urllib.parse import quote
@@ -37,6 +37,7 @@ ASKED: Final = frozenset(
     {
         "content-type",
         "tus-resumable",
+        "upload-ahead",
         "upload-checksum",
         "upload-concat",
         "upload-defer-length",
@@ -59,12 +60,14 @@ EXPOSED: Final = (
     "Tus-Max-Size",
     "Tus-Resumable",
     "Tus-Version",
+    "Upload-Ahead",
     "Upload-Concat",
     "Upload-Defer-Length",
     "Upload-Expires",
     "Upload-Length",
     "Upload-Metadata",
     "Upload-Offset",
+    "Upload-Part-Size",
     "Upload-Undo",
 )
 """Answer headers that a page has to read to go on."""
@@ -80,6 +83,7 @@ _KEY: Final = re.compile(r"\d{9,11}-[0-9a-f]{32,64}", re.ASCII)
 _PAIR: Final = re.compile(r"([\x21-\x2b\x2d-\x7e]{1,128})(?: ([A-Za-z0-9+/]*={0,2}))?", re.ASCII)
 _MOST_PARTIALS: Final = 100
 _CONCAT_LIMIT: Final = 4096
+_MOST_RUNS: Final = 100
 _MEDIA_TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(; ?[\w-]{1,40}=[\w.+-]{1,60})?", re.ASCII)
 _VERBS: Final = {
     "HEAD": UploadVerb.HEAD,
@@ -141,12 +145,20 @@ def read_step(raw: RawRequest, upload: str | None) -> UploadStep | None:
         return _creation(raw, concat)
     if verb is not UploadVerb.APPEND:
         return UploadStep(verb=verb, upload=upload)
+    return _append(raw, upload)
+
+
+def _append(raw: RawRequest, upload: str | None) -> UploadStep:
     _check_body_type(raw)
     offset = _number(raw, "upload-offset")
     if offset is None:
         raise Refused(Reason.BAD_ARGUMENT, "a PATCH needs an Upload-Offset")
-    length = _number(raw, "upload-length")
-    return UploadStep(verb=verb, upload=upload, offset=offset, length=length, checksum=_checksum(raw))
+    length, ahead = _number(raw, "upload-length"), _once(raw, "upload-ahead")
+    if ahead not in {None, "1"}:
+        raise Refused(Reason.BAD_ARGUMENT, "Upload-Ahead is 1, or is not there")
+    return UploadStep(
+        verb=UploadVerb.APPEND, upload=upload, offset=offset, length=length, checksum=_checksum(raw), ahead=bool(ahead)
+    )
 
 
 def _concat(raw: RawRequest, verb: UploadVerb) -> str:
@@ -322,6 +334,22 @@ def discovery_fields(max_size: int | None) -> Fields:
 def expires_field(expires_at: float) -> tuple[str, str]:
     """`Upload-Expires` (RFC 9110, 5.6.7), from seconds since the epoch."""
     return "Upload-Expires", formatdate(expires_at, usegmt=True)
+
+
+def parts_fields(part_size: int, ahead: Iterable[int]) -> Fields:
+    """In which sizes an upload takes parts ahead of its offset, and the numbers of those that it has, from 1: `7-9,12`.
+
+    Of very many, with gaps, the last runs are told: who sends the others again does no harm.
+    """
+    runs: list[list[int]] = []
+    for number in ahead:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    told = ",".join(f"{first}-{last}" if first != last else str(first) for first, last in runs[-_MOST_RUNS:])
+    size = ("Upload-Part-Size", str(part_size))
+    return (size, ("Upload-Ahead", told)) if told else (size,)
 
 
 def location(public_path: str, token: str, path: str | None, upload: str) -> str:

@@ -79,10 +79,12 @@ def part_call(place: Destination, upload_id: str, number: int, size: int) -> Ups
     return _call(place, "PUT", (("partNumber", str(number)), ("uploadId", upload_id)), (), size)
 
 
-def parts_call(place: Destination, upload_id: str, marker: str = "") -> UpstreamCall:
-    """Ask which parts a store holds, after those that `marker` stands for. The answer is for `read_parts`."""
+def parts_call(place: Destination, upload_id: str, marker: str = "", most: int | None = None) -> UpstreamCall:
+    """Ask which parts a store holds, after those that `marker` stands for, and not more than `most`. The answer is for
+    `read_parts`."""
+    limit = (("max-parts", str(most)),) if most is not None else ()
     after = (("part-number-marker", marker),) if marker else ()
-    return _call(place, "GET", (*after, ("uploadId", upload_id)))
+    return _call(place, "GET", (*limit, *after, ("uploadId", upload_id)))
 
 
 def complete_call(place: Destination, upload_id: str, body: bytes, conditions: Headers = ()) -> UpstreamCall:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import example, given
@@ -76,6 +77,7 @@ def test_an_ordinary_request_is_no_step(request_: RawRequest, upload: str | None
         (Reason.BAD_ARGUMENT, raw("PATCH", VERSION, BODY), ID),
         (Reason.BAD_ARGUMENT, raw("PATCH", VERSION, BODY, ("upload-offset", "-1")), ID),
         (Reason.BAD_REQUEST, raw("PATCH", VERSION, BODY, ("upload-offset", "1"), ("upload-offset", "2")), ID),
+        (Reason.BAD_ARGUMENT, raw("PATCH", VERSION, BODY, ("upload-offset", "8"), ("upload-ahead", "yes")), ID),
         (Reason.BAD_ARGUMENT, raw("POST", VERSION), None),
         (Reason.BAD_ARGUMENT, raw("POST", VERSION, ("upload-defer-length", "2")), None),
         (Reason.BAD_ARGUMENT, raw("POST", VERSION, ("upload-length", "1"), ("upload-defer-length", "1")), None),
@@ -99,6 +101,24 @@ def test_only_the_protocols_own_post_stands_for_another_method() -> None:
     step = tus.read_step(raw("POST", VERSION, asking, BODY, ("upload-offset", "3")), ID)
     assert step is not None
     assert (UploadVerb.APPEND, 3) == (step.verb, step.offset)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"),
+    [
+        ((), None),
+        ((7,), "7"),
+        ((7, 8, 9, 12), "7-9,12"),
+        ((3, 5), "3,5"),
+        (range(2, 10001), "2-10000"),
+        (range(2, 1000, 2), ",".join(map(str, range(800, 1000, 2)))),
+    ],
+)
+def test_parts_ahead_are_told_in_runs(ahead: Sequence[int], told: str | None) -> None:
+    """So that no header is long, however many there are."""
+    fields = dict(tus.parts_fields(8388608, ahead))
+    assert ("8388608", told) == (fields.pop("Upload-Part-Size"), fields.pop("Upload-Ahead", None))
+    assert {} == fields
 
 
 @pytest.mark.parametrize("name", [b"", b".", b"..", b"../x", b"/etc/x", b"a/b", b"a\\b", b"a\x00", b"\xff"])
