@@ -309,6 +309,7 @@ def _format_holders(holders: dict[str, Any] | None) -> str:
         return ""
     named = [*holders["emails"], *(f"@{name}" for name in holders["domains"])]
     named += [f"group:{name}" for name in holders["groups"]]
+    named += [f"not:{name}" for name in holders.get("excluded", ())]
     return f"{', '.join(named)}; by {holders['by']}"
 
 

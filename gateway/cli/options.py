@@ -17,6 +17,8 @@ import click
 from gateway.cli.values import EXPIRY, NONE, PLACE, SIZE, SPAN, USES, Place, parse_expiry, parse_start
 from gateway.core.units import Rate, size
 
+_NOT: Final = "not:"
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -94,9 +96,10 @@ _OF_LINKS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
         "--holder",
         "holders",
-        metavar="ADDRESS|@DOMAIN|group:NAME",
+        metavar="ADDRESS|@DOMAIN|group:NAME|not:ADDRESS",
         multiple=True,
-        help="Only for who proves to have this address, one of this domain, or to be in this group; none. Repeatable.",
+        help="Only for who proves to have this address, one of this domain, or to be in this group, but not: this one; "
+        "none. Repeatable. An edit keeps who is excluded, unless it says not: anew; not:none is nobody.",
     ),
     click.option(
         "--holders-by", type=click.Choice(("code", "oidc")), help="By a code that is mailed to them, or by signing in."
@@ -216,16 +219,21 @@ def _build_holders(named: Sequence[str], by: str | None) -> dict[str, Any]:
     Raises:
         click.UsageError: it is said how they prove who they are, and not who.
     """
-    people = [one for one in named if one != NONE]
+    people = [one for one in named if one != NONE and not one.startswith(_NOT)]
+    excluded = [one.removeprefix(_NOT) for one in named if one.startswith(_NOT)]
     if by is not None and not people:
         raise click.UsageError("--holders-by goes with --holder: say whom the link is for.")
+    if excluded and not people:
+        raise click.UsageError(f"--holder {_NOT}… goes with another --holder: say whom the link is for.")
     if not people:
         return {"holders": None} if named else {}
     groups = [one.removeprefix("group:") for one in people if one.startswith("group:")]
     domains = [one.removeprefix("@") for one in people if one.startswith("@")]
     emails = [one for one in people if not one.startswith(("@", "group:"))]
-    members = {"emails": emails, "domains": domains, "groups": groups} | ({} if by is None else {"by": by})
-    return {"holders": members}
+    members: dict[str, Any] = {"emails": emails, "domains": domains, "groups": groups}
+    if excluded:
+        members["excluded"] = [one for one in excluded if one != NONE]
+    return {"holders": members | ({} if by is None else {"by": by})}
 
 
 def _none_as_null(text: str) -> str | None:

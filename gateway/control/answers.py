@@ -138,6 +138,7 @@ class HoldersView(View):
     emails: list[str]
     domains: list[str]
     groups: list[str]
+    excluded: list[str]
     by: ProvedBy
 
 
@@ -331,7 +332,8 @@ class KeyPageView(View):
 
 class RevokedView(View):
     """`revoked` is the number of living grants that ended, or would end; `serial` is null where nothing
-    was written: a dry run, or what had ended before. It is null, too, for whoever sees only what is theirs.
+    was written: a dry run, or what had ended before. It is null, too, for whoever sees only what is theirs, and for a
+    holder, of whom `revoked` is the number of links that they are excluded from by this.
 
     `known` is false for a name that neither the policy nor any grant has. It is recorded all the same: another gateway
     that follows this one may know it.

@@ -11,6 +11,7 @@ from gateway.control.guard import Guard
 from gateway.control.key_proof import KeyProof
 from gateway.control.proxied_users import ProxiedUsers
 from gateway.control.usecases.approvals import Approvals
+from gateway.control.usecases.exclusions import Exclusions
 from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.links import Links
@@ -38,6 +39,7 @@ class Api:
         self.links = Links(stores, live, journal)
         self.keys = Keys(stores, live, journal)
         self.suspensions = Suspensions(stores, live, journal)
+        self.exclusions = Exclusions(stores, live, journal)
         self.revocations = Revocations(stores, live, journal, self.waits)
         self.approvals = Approvals(stores, live, journal, self.revocations)
         self.policies = Policies(stores, live, journal)

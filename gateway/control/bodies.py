@@ -6,7 +6,7 @@ Refuses to own the answers (`gateway.control.answers`) and what is allowed (`gat
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictS
 from gateway.control.body import Body
 from gateway.control.usecases.policies import Question
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState, Scope, Shown
-from gateway.core.holders import MOST_HOLDERS, Holders, ProvedBy
+from gateway.core.holders import MOST_EXCLUDED, MOST_HOLDERS, Holders, ProvedBy
 from gateway.core.intake import Intake
 from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
@@ -100,12 +100,14 @@ class GrantFields(Body):
 class HoldersBody(Body):
     """Who alone may use a link, and how they prove who they are: by a code that is mailed to them, or by signing in.
 
-    `domains` are those of addresses, without the ones below them.
+    `domains` are those of addresses, without the ones below them. `excluded` are addresses that the link is not for
+    although a domain or a group has them; an edit that leaves it out keeps those that there are.
     """
 
     emails: Annotated[list[MailAddress], Field(max_length=MOST_HOLDERS)] = []
     domains: Annotated[list[MailDomain], Field(max_length=MOST_HOLDERS)] = []
     groups: Annotated[list[Group], Field(max_length=MOST_HOLDERS)] = []
+    excluded: Annotated[list[MailAddress], Field(max_length=MOST_EXCLUDED)] | None = None
     by: ProvedBy = ProvedBy.CODE
 
     @classmethod
@@ -118,16 +120,23 @@ class HoldersBody(Body):
 
     def made(self, before: Holders | None) -> Holders:
         """These people, with the secret that the link has, if it has one."""
-        once: dict[str, str] = {}
-        for email in self.emails:
-            once.setdefault(email.lower(), email)
+        kept = () if before is None else before.excluded
         return Holders(
-            emails=tuple(once.values()),
+            emails=_once(self.emails),
+            excluded=kept if self.excluded is None else _once(self.excluded),
             domains=tuple(dict.fromkeys(self.domains)),
             groups=tuple(dict.fromkeys(self.groups)),
             by=self.by,
             key=b"" if before is None else before.key,
         )
+
+
+def _once(addresses: Sequence[str]) -> tuple[str, ...]:
+    """Each mailbox once, as it is written first."""
+    found: dict[str, str] = {}
+    for address in addresses:
+        found.setdefault(address.lower(), address)
+    return tuple(found.values())
 
 
 class _LinkFields(GrantFields):
@@ -248,8 +257,15 @@ _BY_TIME: Final = ("link", "key", "owner", "policy", *_SESSIONS)
 """The targets that are grants and nothing more. A prefix or a backend is also reached by keys of any age."""
 
 
+_OF_HOLDER: Final = ("link", "owner")
+"""The targets that narrow whose links a holder is excluded from."""
+
+
 class NewRevocation(Body):
     """The body of `POST /v1/revocations`: exactly one target.
+
+    A `holder`, by their mail address, is excluded from every link that may be for them, or from those of the `owner`,
+    or from the `link`, that is named beside it.
 
     With `issued_before`, only what the target names and was issued before that time.
     """
@@ -263,6 +279,7 @@ class NewRevocation(Body):
     policy: Text | None = None
     role: Text | None = None
     session: Text | None = None
+    holder: MailAddress | None = None
     issued_before: Instant | None = None
     reason: Text | None = None
     dry_run: StrictBool = False
@@ -270,8 +287,11 @@ class NewRevocation(Body):
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         named = [name for name in (*_TARGETS, *_SESSIONS) if sent.get(name) is not None]
-        if len(named) != 1:
-            yield "", f"name exactly one target: {', '.join((*_TARGETS, *_SESSIONS))}"
+        if sent.get("holder") is not None:
+            if len(named) > 1 or not set(named) <= set(_OF_HOLDER):
+                yield "holder", f"goes alone, or with one of {', '.join(_OF_HOLDER)}"
+        elif len(named) != 1:
+            yield "", f"name exactly one target: {', '.join((*_TARGETS, *_SESSIONS, 'holder'))}"
         if (sent.get("bucket") is None) != (sent.get("prefix") is None):
             yield "prefix", 'a bucket and a prefix go together; the prefix "" is the whole bucket'
         if sent.get("issued_before") is not None and not set(named) <= set(_BY_TIME):

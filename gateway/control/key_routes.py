@@ -15,6 +15,7 @@ from gateway.control.endpoint import Call
 from gateway.control.grant_routes import entity_tag, read_version, reply
 from gateway.control.key_bodies import EditKey, NewKey
 from gateway.control.problems import forbidden
+from gateway.control.usecases.exclusions import HeldLinks
 from gateway.control.usecases.grants import Objections
 from gateway.core.source import fingerprint
 from gateway.core.token import hash_secret
@@ -54,7 +55,10 @@ async def revoke_matching(api: Api, call: Call[None, NewRevocation]) -> Reply:
     reason = body.reason or "revoked by an operator"
     how: dict[str, Any] = {"dry_run": body.dry_run, "issued_before": body.issued_before}
     sessions = body.sessions
-    if sessions is None:
+    if body.holder is not None:
+        of = HeldLinks(body.holder, body.link, body.owner)
+        revoked = await api.exclusions.exclude(call.admitted, of, reason, **how)
+    elif sessions is None:
         revoked = await api.revocations.revoke(call.caller, call.reach, body.target, reason, **how)
     else:
         revoked = await api.revocations.revoke_sessions(call.caller, call.reach, sessions, reason, **how)

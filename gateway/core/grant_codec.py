@@ -122,6 +122,9 @@ def _write_unbegun(grant: Grant) -> dict[str, Any]:
     begins for whoever knows what that is."""
     written: dict[str, Any] = {}
     begins = grant.not_before
+    if grant.holders is not None and grant.holders.excluded:
+        # the newest is the innermost: who does not know it finds no instant below what it knows
+        written["excluded"], begins = [list(grant.holders.excluded), begins], _NEVER
     if grant.intake != ANY_FILES:
         written["intake"] = _write_intake(grant.intake) | {"begins": begins}
         begins = _NEVER if grant.intake.narrows else begins
@@ -144,13 +147,16 @@ def _write_intake(intake: Intake) -> dict[str, Any]:
 
 
 def _read_intake(document: dict[str, Any], begins: float | None) -> tuple[Intake, float | None]:
-    """What is wanted of files, and when the grant begins: `begins`, unless something is wanted."""
+    """What is wanted of files, and when the grant begins, unless something is wanted: `begins`, or what is written
+    within for who may not use it."""
+    inner = document.get("excluded", (None, None))
     fields: dict[str, Any] | None = document.get("intake")
     if fields is None:
-        return ANY_FILES, begins
+        return ANY_FILES, inner[1] if "excluded" in document else begins
     known = {name: fields[name] for name in Intake.__slots__ if name in fields}
     understood = fields.keys() <= {*known, "begins"}
-    return Intake(**known | {"types": tuple(fields.get("types", ()))}), fields["begins"] if understood else _NEVER
+    begins = inner[1] if "excluded" in document else fields["begins"]
+    return Intake(**known | {"types": tuple(fields.get("types", ()))}), begins if understood else _NEVER
 
 
 def _write_holder(holder: Holder) -> list[Any]:
@@ -167,7 +173,8 @@ def _read_holders(document: dict[str, Any], begins: float | None) -> tuple[Holde
     if "holders" not in document:
         return None, begins
     emails, domains, groups, by, key, begins = document["holders"]
-    return Holders(tuple(emails), tuple(domains), tuple(groups), ProvedBy(by), b64decode(key)), begins
+    excluded = tuple(document.get("excluded", ((), None))[0])
+    return Holders(tuple(emails), tuple(domains), tuple(groups), ProvedBy(by), b64decode(key), excluded), begins
 
 
 def _read_holder(columns: list[Any] | None) -> Holder | None:

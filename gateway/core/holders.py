@@ -19,6 +19,9 @@ from gateway.core.values import dataclass
 MOST_HOLDERS: Final = 100
 """Addresses, domains or groups of one link. A list that is longer is a group's."""
 
+MOST_EXCLUDED: Final = 500
+"""Addresses that one link is not for although a domain or a group of it has them."""
+
 KEY_ENTROPY: Final = 32
 _KEY_FORM: Final = b"\x01"
 """A secret that is wrapped under a sealing key begins otherwise (`gateway.core.sealing`)."""
@@ -110,7 +113,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """Those who may use a link, any one of them, once they proved it `by` this.
+    """Those who may use a link, any one of them but who has an address in `excluded`, once they proved it `by` this.
 
     `key` is the link's secret under which codes and passes are made; it says nothing of who they are for.
     """
@@ -120,6 +123,7 @@ class Holders:
     groups: tuple[str, ...] = ()
     by: ProvedBy = _CODE
     key: bytes = field(default=b"", repr=False, compare=False)
+    excluded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.emails or self.domains or self.groups):
@@ -130,15 +134,25 @@ class Holders:
     def addressee(self, address: str) -> str | None:
         """The mailbox that a code for this address goes to, as the link names it; None for nobody of these."""
         wanted = address.lower()
+        if self.excludes(wanted):
+            return None
         for email in self.emails:
             if email.lower() == wanted:
                 return email
         _, at, domain = wanted.rpartition("@")
         return address if at and domain in self.domains else None
 
+    def excludes(self, address: str) -> bool:
+        wanted = address.lower()
+        return any(one.lower() == wanted for one in self.excluded)
+
+    def may_admit(self, address: str) -> bool:
+        """Whether who has this address is one of them, as far as an address tells; groups may say so of anybody."""
+        return self.addressee(address) is not None or bool(self.groups and not self.excludes(address))
+
     def admit(self, holder: Holder | None) -> bool:
         """Whether this is one of them, and proved it as the link asks."""
-        if holder is None or holder.by is not self.by:
+        if holder is None or holder.by is not self.by or self.excludes(holder.address):
             return False
         return self.addressee(holder.address) is not None or not set(self.groups).isdisjoint(holder.groups)
 
@@ -151,4 +165,5 @@ class Holders:
             domains.issuperset(self.domains)
             and set(other.groups).issuperset(self.groups)
             and all(email.lower() in emails or email.rpartition("@")[2] in domains for email in self.emails)
+            and not any(self.may_admit(address) for address in other.excluded)
         )

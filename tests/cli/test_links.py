@@ -278,11 +278,24 @@ def test_terms_are_a_text_or_a_files_and_can_be_taken_away(terminal, tmp_path):
     assert 2 == terminal.run("link", "create", "reports/a.pdf", "--terms", f"@{tmp_path}/no").exit_code
 
 
+def test_who_is_excluded_is_named_among_the_holders(terminal):
+    """An edit of the others keeps them; one that names some names all, and not:none is nobody."""
+    who = ("--holder", "@acme.example", "--holder", "not:eve@acme.example")
+    made = terminal.json("link", "create", "reports/a.pdf", *who)
+    assert (["acme.example"], ["eve@acme.example"]) == (made["holders"]["domains"], made["holders"]["excluded"])
+    assert "@acme.example, not:eve@acme.example; by code" in terminal.run("link", "show", made["id"]).stdout
+    for more, excluded in (((), ["eve@acme.example"]), (("--holder", "not:none"), [])):
+        edited = terminal.json("link", "edit", made["id"], "--holder", "@b.example", *more)
+        assert (["b.example"], excluded) == (edited["holders"]["domains"], edited["holders"]["excluded"])
+    alone = terminal.run("link", "edit", made["id"], "--holder", "not:eve@acme.example")
+    assert (2, True) == (alone.exit_code, "another --holder" in alone.output)
+
+
 def test_holders_are_named_one_by_one_and_can_be_taken_off(terminal):
     """Addresses, domains with an @, groups with their word; an edit names all of them anew."""
     who = ("--holder", "ann@acme.example", "--holder", "@partner.example")
     made = terminal.json("link", "create", "reports/a.pdf", *who)
-    named = {"emails": ["ann@acme.example"], "domains": ["partner.example"], "groups": [], "by": "code"}
+    named = {"emails": ["ann@acme.example"], "domains": ["partner.example"], "groups": [], "by": "code", "excluded": []}
     assert named == made["holders"]
     assert "ann@acme.example, @partner.example; by code" in terminal.run("link", "show", made["id"]).stdout
     signed = ("--holder", "group:a:b", "--holders-by", "oidc")

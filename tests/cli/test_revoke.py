@@ -47,6 +47,42 @@ def test_a_known_name_with_nothing_left_is_no_fault(terminal, made):
         assert expected in terminal.run("revoke", "--prefix", "reports/", "--yes").stdout
 
 
+def test_one_person_is_excluded_and_nobody_else(terminal):
+    """From each link that may be for them, from one alone, or from an owner's; a stranger is told as unknown."""
+    ids = [
+        terminal.json("link", "create", "reports/a", "--holder", who)["id"]
+        for who in ("@acme.example", "bob@b.example")
+    ]
+
+    def excluded() -> list[list[str]]:
+        return [terminal.json("link", "show", one)["holders"]["excluded"] for one in ids]
+
+    dry = terminal.run("revoke", "--holder", "ann@acme.example", "--dry-run")
+    assert ("would revoke ann@acme.example at 1 link\n", [[], []]) == (dry.stdout, excluded())
+    done = terminal.run("revoke", "--holder", "ann@acme.example", "--link", ids[0], "--yes")
+    assert ("revoked ann@acme.example at 1 link\n", [["ann@acme.example"], []]) == (done.stdout, excluded())
+    again = terminal.run("revoke", "--holder", "Ann@acme.example", "--owner", "admin:ops", "--yes")
+    assert (0, "revoked Ann@acme.example at 0 links\n") == (again.exit_code, again.stdout)
+    unknown = terminal.run("revoke", "--holder", "eve@evil.example", "--yes")
+    assert (1, True) == (unknown.exit_code, "knows no link for eve@evil.example" in unknown.stderr)
+    assert [["ann@acme.example"], []] == excluded()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--holder", "a@a.example", "--role", "x"),
+        ("--holder", "a@a.example", "--prefix", "reports/a/"),
+        ("--holder", "a@a.example", "--link", "l", "--owner", "app:a"),
+        ("--link", "l"),
+        ("--holder", "a@a.example", "--from-file", "-"),
+    ],
+)
+def test_a_holder_goes_with_a_link_or_an_owner_alone(terminal, arguments):
+    """A mistake of the command line, and nothing is asked of the gateway."""
+    assert 2 == terminal.run("revoke", *arguments).exit_code
+
+
 def test_a_dry_run_counts_and_changes_nothing(terminal, made):
     """The same number as the real one, afterwards still true."""
     done = terminal.run("revoke", "--owner", "admin:ops", "--dry-run")

@@ -119,7 +119,9 @@ def full_link() -> Grant:
         content_type="application/pdf",
         etag='"abc"',
         terms="Nur für \U0001f600.\nNot for others.",
-        holders=Holders(("ann@acme.example",), ("b.example",), ("grün",), ProvedBy.OIDC, bytes(range(32))),
+        holders=Holders(
+            ("ann@acme.example",), ("b.example",), ("grün",), ProvedBy.OIDC, bytes(range(32)), ("eve@b.example",)
+        ),
         shows=frozenset(Shown),
         rule="billing may share invoices",
         waiting=Waiting(NOW, NOW + 3600.25, ("user:ann@acme.example",)),

@@ -477,6 +477,7 @@ async def _secret(desk: Desk, link_id: str) -> bytes:
         ({"groups": ["finance"], "by": "oidc"}, {"groups": ["finance"], "by": "oidc"}),
         ({"emails": ["a@a.example"], "domains": ["b.example"], "by": "oidc"}, {"emails": ["a@a.example"]}),
         ({"emails": [f"a{number}@a.example" for number in range(100)]}, {}),
+        ({"domains": ["b.example"], "excluded": ["E@B.example", "e@b.example"]}, {"excluded": ["E@b.example"]}),
     ],
 )
 async def test_holders_are_shown_as_they_are_compared(desk: Desk, holders: object, shown: dict[str, object]) -> None:
@@ -484,7 +485,7 @@ async def test_holders_are_shown_as_they_are_compared(desk: Desk, holders: objec
     made = await desk.ask("POST", "/v1/links", PLACE | {"holders": holders})
     assert 201 == made.status, made.text
     assert shown == {name: made.json["holders"][name] for name in shown}
-    assert ["by", "domains", "emails", "groups"] == sorted(made.json["holders"])
+    assert ["by", "domains", "emails", "excluded", "groups"] == sorted(made.json["holders"])
     secret = await _secret(desk, made.json["id"])
     assert 33 == len(secret)
     path = f"/v1/links/{made.json['id']}"
@@ -515,6 +516,12 @@ async def test_holders_are_shown_as_they_are_compared(desk: Desk, holders: objec
         ({"emails": ["a@a.example"], "by": "sms"}, "/holders/by"),
         ({"emails": ["a@a.example"], "key": "x"}, "/holders/key"),
         ({"emails": [f"a{number}@a.example" for number in range(101)]}, "/holders/emails"),
+        ({"excluded": ["a@a.example"]}, "/holders"),
+        ({"domains": ["a.example"], "excluded": ["@a.example"]}, "/holders/excluded/0"),
+        (
+            {"domains": ["a.example"], "excluded": [f"a{number}@a.example" for number in range(501)]},
+            "/holders/excluded",
+        ),
         ([], "/holders"),
         ("ann@acme.example", "/holders"),
     ],

@@ -14,7 +14,7 @@ from gateway.core.holders import Holders
 from gateway.core.intake import Intake
 from gateway.core.reasons import Reason
 from gateway.core.session_policy_text import read_session_policy
-from tests.contract.sample import full_key, full_link, key, link
+from tests.contract.sample import NOW, full_key, full_link, key, link
 
 POLICY = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}'
 
@@ -152,6 +152,29 @@ def test_who_knows_terms_and_no_holders_does_not_begin_what_is_for_somebody() ->
     del document["holders"]
     row = row_of(link())._replace(document=json.dumps(document))
     assert Reason.NOT_YET_VALID is read_grant(row).lapsed(1_790_000_000.0)
+
+
+@pytest.mark.parametrize("begins", [None, 5.0])
+@pytest.mark.parametrize("more", [{}, {"terms": "x", "groups": ("ops",)}, {"intake": Intake(max_files=2, undo=9.0)}])
+def test_who_knows_holders_and_none_that_are_excluded_does_not_begin_their_link(begins, more) -> None:
+    """It would let them pass. That is the gateway of the version before, whatever else it reads; here all comes back.
+    Without anybody excluded it begins it as ever."""
+    for excluded, lapsed in ((("eve@b.example",), Reason.NOT_YET_VALID), ((), None)):
+        grant = link(holders=Holders(domains=("b.example",), excluded=excluded), not_before=begins, **more)
+        assert grant == read_grant(row_of(grant))
+        document = json.loads(document_of(grant))
+        document.pop("excluded", None)
+        row = row_of(link())._replace(document=json.dumps(document))
+        assert lapsed is read_grant(row).lapsed(NOW)
+
+
+def test_what_is_wanted_of_files_and_not_understood_keeps_a_link_with_excluded_from_beginning() -> None:
+    """What one knows says nothing of what one does not."""
+    grant = link(holders=Holders(domains=("b.example",), excluded=("eve@b.example",)), intake=Intake(max_files=2))
+    document = json.loads(document_of(grant))
+    document["intake"]["newer"] = 1
+    row = row_of(link())._replace(document=json.dumps(document))
+    assert Reason.NOT_YET_VALID is read_grant(row).lapsed(NOW)
 
 
 def test_a_gateway_that_knows_no_approval_takes_what_waits_for_what_has_not_begun() -> None:

@@ -104,6 +104,18 @@ def test_a_code_goes_to_the_mailbox_that_was_named() -> None:
     assert ["Ann@a.example", "Bob@b.example", None] == [holders.addressee(address) for address in asked]
 
 
+def test_who_is_excluded_is_none_of_them() -> None:
+    """Named, of the domain or of a group, in any letters; no code goes to them. Everybody else is as before."""
+    holders = Holders(("ann@a.example",), ("b.example",), excluded=("Ann@a.example", "eve@b.example"))
+    asked = ("ANN@a.example", "Eve@b.example", "bob@b.example")
+    assert [False, False, True] == [holders.admit(Holder(address)) for address in asked]
+    assert [None, None, "bob@b.example"] == [holders.addressee(address) for address in asked]
+    grouped = Holders(groups=("a",), by=OIDC, excluded=("eve@b.example",))
+    assert [False, True] == [grouped.admit(Holder(one, ("a",), OIDC)) for one in ("EVE@b.example", "ann@b.example")]
+    assert [False, True] == [grouped.may_admit(one) for one in ("EVE@b.example", "ann@b.example")]
+    assert [False, True] == [holders.may_admit(one) for one in ("ann@a.example", "bob@b.example")]
+
+
 def test_a_secret_is_in_no_text_and_no_comparison() -> None:
     """Nor is what somebody typed; and no secret reads as one that is wrapped under a sealing key."""
     one, other = Holders(("a@a.example",), key=b"secret-1"), Holders(("a@a.example",), key=b"secret-2")

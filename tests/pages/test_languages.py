@@ -85,8 +85,8 @@ def test_every_text_that_is_asked_for_exists_and_none_is_left_over() -> None:
     assert {key for key in source if key.startswith("status.")} <= statuses
 
 
-_NO_WORDS = {"UTC", "group", "same", "origin"}
-"""A zone, what the API calls a group, and a value of HTML."""
+_NO_WORDS = {"UTC", "group", "not", "same", "origin"}
+"""A zone, the words of the command line for a group and for who is excluded, and a value of HTML."""
 
 
 def _words(template: str) -> set[str]:

@@ -34,7 +34,19 @@ _A_PAGE: Final = 200
 _MOST_PAGES: Final = 25
 _SHOWN: Final = 50
 _OWNERS: Final = 10
-_TARGETS: Final = ("link", "key", "owner", "bucket", "prefix", "backend", "policy", "role", "session", "issued_before")
+_TARGETS: Final = (
+    "link",
+    "key",
+    "owner",
+    "bucket",
+    "prefix",
+    "backend",
+    "policy",
+    "role",
+    "session",
+    "holder",
+    "issued_before",
+)
 
 
 @dataclass(frozen=True, slots=True)

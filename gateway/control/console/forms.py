@@ -168,20 +168,23 @@ def _text(field: Field, value: Any) -> Shape:
 
 
 def _list_people(holders: Mapping[str, Any] | None) -> dict[str, str]:
-    """Addresses, `@` domains and `group:` names, one a line, as the command line takes them; and how they prove it."""
+    """Addresses, `@` domains, `group:` names and `not:` addresses, one a line, as the command line takes them; and how
+    they prove it."""
     if holders is None:
         return {"lines": "", "by": ProvedBy.CODE}
     domains, groups = (f"@{name}" for name in holders["domains"]), (f"group:{name}" for name in holders["groups"])
-    return {"lines": "\n".join([*holders["emails"], *domains, *groups]), "by": str(holders["by"])}
+    excluded = (f"not:{name}" for name in holders["excluded"])
+    return {"lines": "\n".join([*holders["emails"], *domains, *groups, *excluded]), "by": str(holders["by"])}
 
 
 def _read_people(lines: list[str], by: str) -> dict[str, Any] | None:
     if not lines:
         return None
     return {
-        "emails": [line for line in lines if not line.startswith(("@", "group:"))],
+        "emails": [line for line in lines if not line.startswith(("@", "group:", "not:"))],
         "domains": [line.removeprefix("@") for line in lines if line.startswith("@")],
         "groups": [line.removeprefix("group:") for line in lines if line.startswith("group:")],
+        "excluded": [line.removeprefix("not:") for line in lines if line.startswith("not:")],
     } | ({"by": by} if by else {})
 
 

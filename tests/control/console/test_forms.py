@@ -57,8 +57,9 @@ def test_a_box_that_stands_for_a_default_is_sent_when_it_is_not_ticked() -> None
 def test_people_are_lines() -> None:
     """Addresses, domains and groups, as the command line takes them, and shown again; nobody is no restriction."""
     fields = (forms.Field("holders", "people"),)
-    lines = "a@acme.example\r\n@b.example\r\ngroup:staff"
-    body = {"emails": ["a@acme.example"], "domains": ["b.example"], "groups": ["staff"], "by": "oidc"}
+    lines = "a@acme.example\r\n@b.example\r\ngroup:staff\r\nnot:eve@b.example"
+    people = {"emails": ["a@acme.example"], "domains": ["b.example"], "groups": ["staff"]}
+    body = people | {"excluded": ["eve@b.example"], "by": "oidc"}
     form = said(("holders", lines), ("holders_by", "oidc"))
     assert {"holders": body} == forms.read(fields, form)
     shown = forms.shown(fields, {"holders": body})

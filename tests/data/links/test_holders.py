@@ -196,6 +196,30 @@ async def test_who_is_taken_off_is_out_at_once(rig: Rig) -> None:
     assert 200 == (await rig.ask("HEAD", f"/s/{token}", {"Gateway-Holder": ann})).status
 
 
+async def test_who_is_excluded_is_out_at_once(rig: Rig) -> None:
+    """Though their domain is named: for new requests, for what runs, and no code goes there. Who else is of the domain
+    goes on."""
+    rig.store.hold("inside/a.txt", b"h" * 8_000_000)
+    post = post_of(rig)
+    domain = for_ann(emails=(), domains=("acme.example",))
+    token, grant = await rig.granted(holders=domain)
+    ann, bob = pass_for(grant), pass_for(grant, "bob@acme.example")
+    async with rig.client(4096) as first, rig.client(4096) as second:
+        for client, shown in ((first, ann), (second, bob)):
+            await client.send(f"GET /s/{token} HTTP/1.1\r\nHost: gw\r\nGateway-Holder: {shown}\r\n\r\n".encode())
+        async with asyncio.timeout(5):
+            while len(rig.plane.transfers) < 2:  # noqa: ASYNC110 (the server's side goes on)
+                await asyncio.sleep(0.01)
+        await rig.edit(grant, holders=replace(domain, excluded=("bob@acme.example",)))
+        assert 1 == rig.metric("gateway_streams_cut_total", reason=Reason.HOLDER_REQUIRED)
+        left = [permit.attempt.holder for permit in rig.plane.transfers if permit.exchange.cut_reason is None]
+        assert [ANN] == [holder.address for holder in left if holder is not None]
+    assert 401 == (await rig.fetch(token, Gateway_Holder=bob)).status
+    assert 200 == (await rig.ask("HEAD", f"/s/{token}", {"Gateway-Holder": ann})).status
+    assert [202, 202] == [(await ask(rig, token, email=one)).status for one in ("bob@acme.example", ANN)]
+    assert [None, ANN] == [one[0] for one in post.sent]
+
+
 @pytest.mark.parametrize(
     ("holders", "holder", "expected"),
     [
