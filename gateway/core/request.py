@@ -260,7 +260,7 @@ class UploadStep:
         return self.verb is UploadVerb.CREATE and self.concat == "partial"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ObjectRequest:
     """A request that was understood. An instance that exists has a known operation and only allow-listed parts.
 

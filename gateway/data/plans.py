@@ -12,8 +12,8 @@ Whether something was revoked is no part of it: that is asked anew of every requ
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeGuard
 
+from gateway.core.attempt import Attempt
 from gateway.core.intake import ANY_FILES
 from gateway.core.policy import only_time_can_end
 from gateway.core.reasons import Refused
@@ -29,7 +29,7 @@ from gateway.data.steps.authorise import authorise_same
 from gateway.data.steps.verify import leaves_type_unsigned
 from gateway.server.exchange import ClientExchange
 from gateway.wire.likeness import differing_fields, read_alike
-from gateway.wire.sig.credentials import Signed, SigV4Header, SigV4Query, read_credentials
+from gateway.wire.sig.credentials import SigV4Header, SigV4Query, read_again
 from gateway.wire.sig.sigv4 import KnownCanonical, require_fresh
 
 
@@ -62,55 +62,46 @@ def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account)
     call, as_of = plan.call, plane.follower.view.serial
     if plan.snapshot is not snapshot or not stands(plane, call.grant, call.credentials):
         return None
-    if exchange.raw is plan.raw:
-        if plan.signed is not None and not _fresh(plan.signed, account.now):
-            return None
-    else:
-        found = _prove_anew(plane, plan, exchange, account.now)
+    attempt = call.attempt.again(exchange.peer, account.now)
+    if exchange.raw is not plan.raw:
+        found = _prove_anew(plane, plan, exchange, attempt, as_of)
         if found is None:
             return None
         call = found
-    attempt = call.attempt.again(exchange.peer, account.now)
+    elif plan.signed is None or _fresh(plan.signed, account.now):
+        call = call.again(attempt, as_of)
+    else:
+        return None
     account.request, account.grant, account.attempt = call.request, call.grant, attempt
     exchange.extra = plan.extra
     route = authorise_same(plane, call.grant, attempt, plan.route, account.now)
-    return None if route is None else (call.again(attempt, as_of), route)
+    return None if route is None else (call, route)
 
 
-def _prove_anew(plane: DataPlane, plan: _Plan, exchange: ClientExchange, now: float) -> S3Call | None:
+def _prove_anew(plane: DataPlane, plan: _Plan, exchange: ClientExchange, attempt: Attempt, as_of: int) -> S3Call | None:
     """The call of a request that is alike, if it proves the same by a signature of its own; None if the steps have to
     say why it does not.
 
     It becomes the plan of its own head once that comes again: most that are signed anew never do, and would push out
     those that come often.
     """
-    call, raw, before, verified = plan.call, exchange.raw, plan.signed, None
+    call, raw, signed, verified = plan.call, exchange.raw, plan.signed, None
     if raw is None or not isinstance(call, S3Call):
         return None
     request = read_alike(call.request, raw)
-    try:
-        signed = read_credentials(request.auth)
-        if signed is not None or before is not None:
-            key = call.credentials or call.grant
-            if key is None or plan.canonical is None or not _is_signed_alike(signed, before):
-                return None
-            verified = prove_again(plane, key, signed, request, now, plan.canonical)
-    except Refused:
-        return None
-    found = call.alike(request, verified)
+    if signed is not None:
+        key = call.credentials or call.grant
+        if key is None or plan.canonical is None or not isinstance(signed, SigV4Header):
+            return None
+        try:
+            signed = read_again(signed, raw)
+            verified = prove_again(plane, key, signed, request, attempt.now, plan.canonical)
+        except Refused:
+            return None
+    found = call.alike(request, attempt, as_of, verified)
     if exchange.comes_again():
         exchange.remember(replace(plan, raw=raw, call=found, signed=signed))
     return found
-
-
-def _is_signed_alike(signed: Signed | None, before: Signed | None) -> TypeGuard[SigV4Header]:
-    """By the same key, and the same headers of a request that is alike."""
-    return (
-        isinstance(signed, SigV4Header)
-        and isinstance(before, SigV4Header)
-        and signed.access_key_id == before.access_key_id
-        and signed.signed_headers == before.signed_headers
-    )
 
 
 def _fresh(signed: SigV4Header | SigV4Query, now: float) -> bool:

@@ -157,13 +157,13 @@ def test_a_head_like_one_that_is_known_is_read_by_it() -> None:
     """With that one's note, what it says itself, and no other's body; whoever says something else is read anew."""
     known = KnownHeads()
     first = HeadReader(known)
-    arrival, _ = first.read_head(signed(Authorization="a", X_Amz_Date="1"))
+    arrival, _ = first.read_head(signed(X_Request_Id="a", X_Amz_Date="1"))
     assert arrival is not None
     first.keep_alike(arrival, "seen")
     for fields, note in (
-        ({"Authorization": "b", "X_Amz_Date": "2"}, "seen"),
-        ({"Authorization": "b", "X_Amz_Dato": "2"}, None),
-        ({"Authorization": "b", "Range": "byte=1-"}, None),
+        ({"X_Request_Id": "b", "X_Amz_Date": "2"}, "seen"),
+        ({"X_Request_Id": "b", "X_Amz_Dato": "2"}, None),
+        ({"X_Request_Id": "b", "Range": "byte=1-"}, None),
     ):
         wire = signed(**fields)
         again, rest = HeadReader(known).read_head(wire + b"rest")
@@ -179,7 +179,7 @@ def test_what_is_known_of_heads_that_are_alike_is_bounded() -> None:
     """What was unused for longest goes first."""
     known = KnownHeads(2)
     given = HeadReader(known)
-    heads = [signed(Authorization="a" * number) for number in (1, 2, 3)]
+    heads = [signed(X_Request_Id="a" * number) for number in (1, 2, 3)]
     for number in (0, 1, 0, 2):
         arrival, _ = given.read_head(heads[number])
         assert arrival is not None

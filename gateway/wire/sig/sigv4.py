@@ -28,7 +28,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, RawRequest
 from gateway.core.values import dataclass
 from gateway.wire.http.target import decode_plus
-from gateway.wire.sig.credentials import ALGORITHM, SigV4Header, SigV4Query
+from gateway.wire.sig.credentials import ALGORITHM, SigV4Header, SigV4Query, is_digest
 
 SKEW: Final = 900
 """Seconds a request's date may be off in either direction, as S3 has it."""
@@ -47,7 +47,6 @@ _SPACES: Final = re.compile(" {2,}")
 _BLANKS: Final = re.compile(r"[ \t]+")
 _MARK: Final = re.compile(r"\0(\d+)\0", re.ASCII)
 _PORT: Final = re.compile(r":\d+\Z", re.ASCII)
-_HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 # One vendor's SDK sends the first unsigned, a content delivery network adds the second; nothing here acts on them. The
 # last, which early SDKs did not name, is the end of every canonical request, whatever is named.
 _NEED_NOT_BE_NAMED: Final = frozenset({"x-amz-user-agent", "x-amz-cf-id", "x-amz-content-sha256"})
@@ -291,14 +290,7 @@ def verify(
     for canonical in _canonical_requests(presented, raw, payload_hash, known):
         expected = _signature(key, presented.timestamp, scope.text, octets(canonical))
         if hmac.compare_digest(expected.encode(), given):
-            return Verified(
-                access_key_id=scope.access_key_id,
-                signing_key=key,
-                scope=scope.text,
-                timestamp=presented.timestamp,
-                signature=expected,
-                payload_hash=payload_hash,
-            )
+            return Verified(scope.access_key_id, key, scope.text, presented.timestamp, expected, payload_hash)
     raise Refused(Reason.BAD_SIGNATURE, "the signature is not the one of this request")
 
 
@@ -314,8 +306,8 @@ class KnownCanonical:
 
     @classmethod
     def of(cls, presented: SigV4Header, raw: RawRequest, differing: Sequence[int]) -> KnownCanonical:
-        """`differing` are the places of fields whose values may be others in a request that is alike: any without a
-        tab.
+        """`differing` are the places of fields whose values may be others in a request that is alike: any without
+        blanks that a signer takes away.
 
         Raises:
             Refused: as `verify`, but for the signature.
@@ -334,7 +326,7 @@ class KnownCanonical:
     def filled(self, raw: RawRequest) -> str:
         """The canonical request of one that is alike, in the commonest reading of its signed headers."""
         headers = raw.headers
-        return self.first + "".join([_squeeze(headers[place][1]) + text for place, text in self.others])
+        return self.first + "".join([headers[place][1] + text for place, text in self.others])
 
 
 def _mark(place: int) -> str:
@@ -461,7 +453,7 @@ def _pinned_hash(raw: RawRequest) -> str:
 
 
 def _checked_hash(value: str) -> str:
-    if value != UNSIGNED_PAYLOAD and value not in _STREAMING and not _HEX_SHA256.fullmatch(value):
+    if value != UNSIGNED_PAYLOAD and value not in _STREAMING and not is_digest(value):
         raise Refused(Reason.BAD_ARGUMENT, "x-amz-content-sha256 has none of its known forms")
     return value
 

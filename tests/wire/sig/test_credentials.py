@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import AuthFields
+from gateway.core.request import AuthFields, RawRequest
 from gateway.wire.http.target import raw_request
 from gateway.wire.parse import parse
 from gateway.wire.sig import credentials
@@ -26,6 +26,7 @@ from gateway.wire.sig.credentials import (
     SigV4Query,
     auth_fields,
     http_date,
+    read_again,
     read_credentials,
     timestamp,
 )
@@ -202,6 +203,39 @@ def test_what_is_remembered_of_a_header_is_what_it_says(before, after):
         except Refused:
             read = None
         assert expected == (read and (read.scope, read.signed_headers, read.signature))
+
+
+SIGNED_BY = V4.removesuffix(SIGNATURE)
+TIMES = ["20150830T123600Z", "20150830T123601Z", "20150831T000000Z", "20150830T126000Z", "20150830 12:36:00"]
+DATES = ["Sun, 30 Aug 2015 12:36:00 GMT", "Sun, 30 Aug 2015 12:36:01 GMT", "Sun, 30 Aug 2015 12:36:61 GMT"]
+
+
+def told(read):
+    """What it says, or why it refuses."""
+    try:
+        return read()
+    except Refused as refused:
+        return refused.reason
+
+
+@given(
+    st.sampled_from([("x-amz-date", TIMES), ("date", DATES)]),
+    st.sampled_from("05af"),
+    st.integers(0, 4),
+    st.sampled_from(["a", "b"]),
+)
+def test_what_is_alike_is_read_again_as_it_is_read(dated, digit, number, token):
+    """Of a request that is alike, signature, time and session are read as the one reader reads them, or refused as it
+    refuses them."""
+    name, times = dated
+
+    def alike(digit, time, token):
+        headers = (("authorization", SIGNED_BY + digit * 64), (name, time), ("x-amz-security-token", token))
+        return RawRequest("GET", "/", "", headers)
+
+    before = read_credentials(auth_fields(alike("0", times[0], "a").headers, ()))
+    raw = alike(digit, times[number % len(times)], token)
+    assert told(lambda: read_credentials(auth_fields(raw.headers, ()))) == told(lambda: read_again(before, raw))
 
 
 @pytest.mark.parametrize(
