@@ -23,7 +23,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.server.connection import Connection
 from gateway.server.request import IncomingRequest
-from gateway.splice.pump import splice
+from gateway.splice.pump import small_answers, splice
 from gateway.wire.http.answer_head import answer_head, has_no_body, interim_head
 from gateway.wire.replies import Reply
 
@@ -213,6 +213,7 @@ class ClientExchange:
 
     async def send_whole(self, status: int, headers: Fields, body: bytes, own: Fields = ()) -> None:
         """As `send`."""
+        small_answers.count += 1
         try:
             head = self._begin(status, headers, len(body), own)
             if not self._bodiless:

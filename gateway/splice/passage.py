@@ -59,8 +59,11 @@ class Passage(ABC):
         self.done: Future[None] | None = None
 
     @abstractmethod
-    def advance(self, most: int) -> bool:
-        """Move what can be moved now, and not much more than `most` bytes; false if a socket has ended."""
+    def advance(self, most: int, piece: int) -> bool:
+        """Move what can be moved now, until it was `most` bytes or more, in pieces of at most `piece`.
+
+        False if a socket has ended.
+        """
 
     @abstractmethod
     def release(self) -> None:
@@ -103,10 +106,10 @@ class KernelPassage(Passage):
         self._pipe: Pipe | None = None
         self._kept = b""
 
-    def advance(self, most: int) -> bool:
+    def advance(self, most: int, piece: int) -> bool:
         if self._pipe is None and not self._kept:
             self._pipe = self._pipes.take()
-        alive = self._advance(self._pipe, self.written + most)
+        alive = self._advance(self._pipe, self.written + most, piece)
         if not self.held:
             self.release()
         return alive
@@ -117,14 +120,14 @@ class KernelPassage(Passage):
             self._pipes.give_back(self._pipe, empty=not self.held)
             self._pipe = None
 
-    def _advance(self, pipe: Pipe | None, stop: int) -> bool:
+    def _advance(self, pipe: Pipe | None, stop: int, piece: int) -> bool:
         """Fill the pipe and empty it, again and again."""
         while self.written < stop:
             if not self.held:
                 if not self.left or not self.readable:
                     break
                 try:
-                    count = self._read(pipe)
+                    count = self._read(pipe, min(self.left, piece))
                 except BlockingIOError:
                     self.readable = False
                     break
@@ -145,10 +148,10 @@ class KernelPassage(Passage):
             self._on_written(count)
         return True
 
-    def _read(self, pipe: Pipe | None) -> int:
+    def _read(self, pipe: Pipe | None, most: int) -> int:
         if pipe is not None:
-            return os.splice(self.source.descriptor, pipe.into, min(self.left, pipe.size), flags=_FLAGS)
-        self._kept = os.read(self.source.descriptor, min(self.left, TINY))
+            return os.splice(self.source.descriptor, pipe.into, min(most, pipe.size), flags=_FLAGS)
+        self._kept = os.read(self.source.descriptor, min(most, TINY))
         return len(self._kept)
 
     def _write(self, pipe: Pipe | None) -> int:
@@ -170,13 +173,13 @@ class BufferedPassage(Passage):
         self._buffer = buffer
         self._kept = b""
 
-    def advance(self, most: int) -> bool:
-        """One buffer, however much `most` is: inspecting takes longer than moving."""
+    def advance(self, most: int, piece: int) -> bool:
+        """One piece, however much `most` is: inspecting takes longer than moving."""
         if not self.held:
             if not self.left or not self.readable:
                 return True
             try:
-                count = os.readv(self.source.descriptor, [self._buffer[: self.left]])
+                count = os.readv(self.source.descriptor, [self._buffer[: min(self.left, piece)]])
             except BlockingIOError:
                 self.readable = False
                 return True

@@ -21,14 +21,21 @@ from typing import Final
 
 from gateway.core.loan import Lender, Loan, Sink
 from gateway.splice.passage import BufferedPassage, KernelPassage, Passage, Transform
-from gateway.splice.pipes import DESCRIPTORS, Pipes
+from gateway.splice.pipes import DESCRIPTORS, LARGE, Pipes
 
 LEAST = 256 * 1024
 """Bytes from which it pays: below, the preparation costs more than it saves."""
 
 TURN: Final = 256 * 1024
 """Bytes with which a turn of the event loop has had its share: some tenths of a millisecond. The piece that is on its
-way then is moved whole, up to a pipe: to cut it short would make large bodies a third dearer."""
+way then is moved whole, up to a pipe: to cut it short would make large bodies half as dear again."""
+
+SHARED_TURN: Final = 128 * 1024
+"""The same, and the most of one piece, while small answers are given in between: each of them waits for such a turn
+twice, once for its client and once for its store."""
+
+_SHARING: Final = 0.1
+"""Seconds for which turns are shared after a small answer."""
 
 _BUFFER: Final = 256 * 1024
 """Bytes that are looked at in one go: all of them are in the processor's cache still when they are sent."""
@@ -45,6 +52,18 @@ _SOURCE_EVENTS: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _SINK_EVENTS: Final = select.EPOLLOUT | select.EPOLLET
 
 
+class SmallAnswers:
+    """How many answers were given that no passage was needed for, in all loops; whoever gives one counts it."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+small_answers: Final = SmallAnswers()
+
+
 class _Pump:
     """All passages of one event loop: an epoll of its own, which the loop watches as one descriptor."""
 
@@ -56,6 +75,8 @@ class _Pump:
         self._ends: dict[int, tuple[Passage, bool]] = {}
         self._queue: deque[Passage] = deque()
         self._turning = False
+        self._answers_seen = small_answers.count
+        self._shared_until = 0.0
         self._paced: set[Passage] = set()
         self._tick: asyncio.TimerHandle | None = None
 
@@ -69,7 +90,7 @@ class _Pump:
         if self._queue:
             self._enqueue(passage)
         else:
-            self._move(passage, TURN)
+            self._move(passage, *self._share())
         self._schedule()
         if not passage.ended:
             passage.done = self._loop.create_future()
@@ -137,23 +158,31 @@ class _Pump:
         """Move for the queued passages, one after the other, up to a turn's bound; the rest waits for the next turn."""
         self._turning = False
         queue, moved = self._queue, 0
-        while queue and moved < TURN:
+        turn, piece = self._share()
+        while queue and moved < turn:
             passage = queue.popleft()
             passage.queued = False
             if passage.ended:
                 continue
             try:
-                moved += self._move(passage, TURN - moved)
+                moved += self._move(passage, turn - moved, piece)
             except Exception as failure:  # noqa: BLE001 (it is raised where the passage is waited for)
                 if passage.done is not None and not passage.done.done():
                     passage.done.set_exception(failure)
                 self.end(passage)
         self._schedule()
 
-    def _move(self, passage: Passage, most: int) -> int:
+    def _share(self) -> tuple[int, int]:
+        """With how many bytes this turn has had its share, and how many a piece of them has at most."""
+        now = self._loop.time()
+        if self._answers_seen != small_answers.count:
+            self._answers_seen, self._shared_until = small_answers.count, now + _SHARING
+        return (SHARED_TURN, SHARED_TURN) if now < self._shared_until else (TURN, LARGE)
+
+    def _move(self, passage: Passage, most: int, piece: int) -> int:
         """What can move now, up to about `most` bytes; returns how many reached the sink."""
         before = passage.written
-        alive = passage.advance(most)
+        alive = passage.advance(most, piece)
         stuck = passage.held > 0
         if not alive or not (passage.left or stuck):
             self.end(passage)

@@ -19,6 +19,7 @@ from gateway.server import exchange as room
 from gateway.server.connection import Connection
 from gateway.server.exchange import ClientExchange, client_address
 from gateway.server.request import IncomingRequest
+from gateway.splice.pump import small_answers
 from gateway.wire.replies import Reply
 from tests.data.harness import Rig, request
 from tests.data.scripted_store import Scripted
@@ -300,3 +301,12 @@ async def test_a_whole_answer_that_was_cut_while_the_client_was_behind_is_none(l
     assert (Reason.CLIENT_GONE if lost else Reason.REVOKED) == refused.value.reason
     assert (False, not lost) == (stub.ended, exchange.whole)
     assert stub.written.endswith(b"\r\n\r\nbody")
+
+
+@pytest.mark.parametrize("size", [4096, 1 << 20])
+async def test_a_small_answer_is_counted_for_those_who_share_the_loop(rig: Rig, size: int) -> None:
+    """Large bodies move less in a turn then; a large answer is none that waits for them."""
+    rig.store.hold("inside/a.txt", bytes(size))
+    token, before = await rig.link(), small_answers.count
+    assert size == len((await rig.fetch(token)).body)
+    assert int(size == 4096) == small_answers.count - before

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from gateway.core.loan import Loan
-from gateway.splice.passage import BufferedPassage, KernelPassage
+from gateway.splice.passage import BufferedPassage, KernelPassage, Passage
 from gateway.splice.pipes import TINY, Pipes
 
 BUFFER = memoryview(bytearray(1000))
@@ -31,7 +31,7 @@ def test_what_goes_on_is_what_whoever_looks_gives() -> None:
     passage = BufferedPassage(start, goal, 2500, lambda view: given.pop(0), BUFFER)
     with near, source, far, sink:
         source.send(b"x" * 3000)
-        assert [True, True, True] == [passage.advance(1) for _ in range(3)]
+        assert [True, True, True] == [passage.advance(1, 1000) for _ in range(3)]
         assert b"a" * 200 + b"b" == sink.recv(1000)
         assert (0, 0, 201) == (passage.left, passage.held, passage.written)
         assert b"x" * 500 == near.recv(1000)
@@ -51,7 +51,7 @@ def test_what_does_not_go_is_kept_apart_from_the_buffer() -> None:
             with suppress(BlockingIOError):
                 sent += source.send(body[sent:]) if sent < len(body) else 0
             passage.readable = passage.writable = True
-            assert passage.advance(1)
+            assert passage.advance(1, 1000_000)
             buffer[:] = bytes(len(buffer))
             came = max(came, passage.held)
             if not passage.writable:
@@ -77,14 +77,14 @@ def test_without_a_pipe_a_passage_goes_little_by_little(monkeypatch: pytest.Monk
             with suppress(BlockingIOError):
                 sent += source.send(body[sent:])
             passage.readable = True
-            assert passage.advance(1_000_000)
+            assert passage.advance(1_000_000, 1_000_000)
         assert 0 < passage.held <= TINY
         while len(read) < len(body):
             read += sink.recv(1_000_000)
             with suppress(BlockingIOError):
                 sent += source.send(body[sent:]) if sent < len(body) else 0
             passage.readable = passage.writable = True
-            assert passage.advance(1_000_000)
+            assert passage.advance(1_000_000, 1_000_000)
             if len(read) > len(body) // 2:  # from here on there is one, once what was kept has gone
                 monkeypatch.setattr(Pipes, "take", take)
         assert (body, len(body), (0, 0)) == (read, sum(told), (passage.left, passage.held))
@@ -100,9 +100,25 @@ def test_a_pipe_is_held_only_while_it_holds_something() -> None:
     passage = KernelPassage(start, goal, 100, lambda count: None, pipes)
     with near, source, far, sink:
         source.send(b"x" * 50)
-        assert passage.advance(100)
+        assert passage.advance(100, 100)
         pipe = pipes.take()
         assert (1, 50, False) == (pipes.count, passage.written, passage.readable)
         assert pipe is not None
         pipes.give_back(pipe)
+        pipes.close()
+
+
+@pytest.mark.parametrize("kind", ["spliced", "carried"])
+def test_a_piece_is_no_larger_than_was_said(kind: str) -> None:
+    """However much has come, and however much may still move."""
+    near, source, start = ends()
+    far, sink, goal = ends()
+    pipes = Pipes()
+    passage: Passage = BufferedPassage(start, goal, 1000, lambda view: [bytes(view)], BUFFER)
+    if kind == "spliced":
+        passage = KernelPassage(start, goal, 1000, lambda count: None, pipes)
+    with near, source, far, sink:
+        source.send(b"x" * 1000)
+        assert passage.advance(1, 300)
+        assert (300, 700, 0) == (passage.written, passage.left, passage.held)
         pipes.close()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from fcntl import ioctl
+from termios import FIONREAD
 
 import pytest
 
@@ -14,7 +17,7 @@ from gateway.core.loan import Lender, Loan
 from gateway.core.loan import Sink as SinkLender
 from gateway.splice import pump
 from gateway.splice.pipes import LARGE
-from gateway.splice.pump import LEAST, TURN, carry, splice
+from gateway.splice.pump import LEAST, SHARED_TURN, TURN, carry, small_answers, splice
 
 Move = Callable[[Lender, SinkLender, int, Callable[[int], None]], Coroutine[None, None, int]]
 
@@ -282,27 +285,52 @@ async def test_who_is_told_may_end_it(ends: tuple[Source, Sink], move: Move) -> 
     assert SIZE // 2 < came <= SIZE - 1000
 
 
-async def test_a_turn_is_bounded(monkeypatch: pytest.MonkeyPatch, move: Move) -> None:
-    """Whoever the bytes belong to: others come in between."""
+def waiting(source: Source) -> int:
+    """Bytes that have come and were not moved."""
+    return int.from_bytes(ioctl(source.ours.fileno(), FIONREAD, bytes(4)), sys.byteorder)
+
+
+async def _longest_turn(monkeypatch: pytest.MonkeyPatch, move: Move, *, answers: int) -> int:
+    """Most bytes of one turn, while eight bodies move and so many small answers are given before each."""
     turns: list[int] = []
     turn = pump._Pump._turn
 
     def counted(self: pump._Pump) -> None:
+        small_answers.count += answers
         before = sum(sink.moved for _, sink in pairs)
         turn(self)
         turns.append(sum(sink.moved for _, sink in pairs) - before)
 
     monkeypatch.setattr(pump._Pump, "_turn", counted)
-    pairs = [(Source(*connected()), Sink(*connected())) for _ in range(4)]
+    pairs = [(Source(*connected()), Sink(*connected())) for _ in range(8)]
+    small_answers.count += answers
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-        for source, sink in pairs:
+        for source, _ in pairs:
             tasks.create_task(feed(source, BODY))
+        await until(lambda: all(waiting(source) >= TURN // 4 for source, _ in pairs))
+        for source, sink in pairs:
             tasks.create_task(move(source, sink, SIZE, lambda count: None))
         await until(lambda: [sink.take() for _, sink in pairs] and all(sink.moved == SIZE for _, sink in pairs))
-    assert 0 < max(turns) < TURN + LARGE
     for end in (end for pair in pairs for end in pair):
         end.ours.close()
         end.theirs.close()
+    return max(turns)
+
+
+async def test_a_turn_is_bounded(monkeypatch: pytest.MonkeyPatch, move: Move) -> None:
+    """Whoever the bytes belong to: others come in between."""
+    assert 0 < await _longest_turn(monkeypatch, move, answers=0) < TURN + LARGE
+
+
+async def test_a_turn_is_short_while_small_answers_are_given(monkeypatch: pytest.MonkeyPatch, move: Move) -> None:
+    """No small request waits for more than a fraction of what a turn moves where nobody waits."""
+    assert 0 < await _longest_turn(monkeypatch, move, answers=1) < 2 * SHARED_TURN
+
+
+async def test_a_turn_is_long_again_once_none_is_given(monkeypatch: pytest.MonkeyPatch, move: Move) -> None:
+    """And the control of the law above: where no time is shared, the same answers leave turns as long as they were."""
+    monkeypatch.setattr(pump, "_SHARING", 0)
+    assert 2 * SHARED_TURN <= await _longest_turn(monkeypatch, move, answers=1)
 
 
 async def test_a_fast_source_wakes_us_seldom_and_a_slow_one_always(ends: tuple[Source, Sink], move: Move) -> None:
