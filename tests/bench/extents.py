@@ -87,18 +87,27 @@ def _crowd(scene: Scene) -> Iterator[Extent]:
 def _beside(scene: Scene) -> Iterator[Extent]:
     """Small ones at a fixed rate beside eight large downloads, and alone, through the same subject.
 
-    The downloads are paced: at full speed all would wait for the CPU of the load, whatever the subject does.
+    The store itself is asked meanwhile, past the subject: what is slower there is not the subject's doing. The
+    downloads are paced: at full speed all would wait for the CPU of the load, whatever the subject does.
     """
+    direct = plain("GET", f"{scene.stand.objects}/{_SMALL}-a")
     for subject, aims in ((scene.gateway.by_link(), (2.0, 1.3)), (scene.nginx[""], (None, None))):
-        small, large, found = _small(subject), subject.get(f"{scene.sizes.large}-a"), []
+        targets, large = [_small(subject), direct], subject.get(f"{scene.sizes.large}-a")
+        found: list[list[float]] = []
         for _ in range(scene.sizes.rounds):
-            [alone] = at_rate([small], _RATE, 2 * scene.sizes.seconds)
+            alone = at_rate(targets, _RATE, 2 * scene.sizes.seconds)
             with downloading(large, 8, _PACE):
-                [beside] = at_rate([small], _RATE, 2 * scene.sizes.seconds)
-            found.append(percentile(beside, 0.99) / percentile(alone, 0.99))
-        yield Extent(
-            f"p99 of 4 KiB beside 8 downloads of {_PACE}iB/s each / alone, {subject.name}", Spread.of(found), "×", *aims
-        )
+                beside = at_rate(targets, _RATE, 2 * scene.sizes.seconds)
+            found.append(
+                [
+                    percentile(with_, 0.99) / percentile(without, 0.99)
+                    for with_, without in zip(beside, alone, strict=True)
+                ]
+            )
+        title = f"p99 of 4 KiB beside 8 downloads of {_PACE}iB/s each / alone, {subject.name}"
+        through, past = (Spread.of(ratios) for ratios in zip(*found, strict=True))
+        yield Extent(title, through, "×", *aims)
+        yield Extent(f"{title}, the store itself meanwhile", past, "×")
 
 
 def _start(scene: Scene) -> Iterator[Extent]:

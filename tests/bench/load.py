@@ -169,13 +169,14 @@ def stalled(message: Message, count: int, body: bytes = b"", settle: float = 4.0
 def downloading(message: Message, count: int, rate: str) -> Iterator[None]:
     """So many clients that download the object again and again, in the background, for the block's length.
 
-    Each at a `rate` in curl's words: their own CPU must not be what the other requests wait for.
+    Each at a `rate` in curl's words, and in the class of what runs when nothing else does (sched(7), SCHED_IDLE): their
+    own CPU must not be what the other requests wait for.
     """
     place = f"http://{message.host}:{message.port}{message.head.split()[1].decode()}"
     loop = f"while curl --silent --fail --limit-rate {rate} --output /dev/null {place}; do :; done"
     with ExitStack() as stack:
         for _ in range(count):
-            command = ["nice", "taskset", "-c", str(LOAD_CPU), "bash", "-c", loop]
+            command = ["chrt", "--idle", "0", "taskset", "-c", str(LOAD_CPU), "bash", "-c", loop]
             child = stack.enter_context(subprocess.Popen(command, start_new_session=True))
             stack.callback(os.killpg, child.pid, 15)
         time.sleep(1)
