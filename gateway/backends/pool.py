@@ -12,6 +12,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
+from mmap import mmap
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -69,7 +70,7 @@ class Pool:
         self._all: set[Connection] = set()
         self._connecting = 0
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
-        self._scratch = memoryview(bytearray(READ_SIZE))
+        self._scratch = memoryview(mmap(-1, READ_SIZE))  # of which only what was read into is held
         self._tick = max(0.01, min(1.0, timeouts.head / 4, timeouts.body / 4))
         self._clock: asyncio.TimerHandle | None = None
         self._idle_limit = IDLE_LIMIT

@@ -10,12 +10,24 @@ a failure is one sentence and a documented exit code, never a traceback.
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
 
 def main() -> None:
     """The entry point of the `gateway` command. Ends the process."""
-    # Where it is installed, structlog would load it to draw tracebacks with local variables, secrets among them.
-    sys.modules["rich"] = None  # type: ignore[assignment]
+    _keep_out()
     from gateway.cli.group import cli
 
     cli(prog_name="gateway")
+
+
+def _keep_out() -> None:
+    """Have libraries not load what happens to be installed, and what nobody here asks for."""
+    # structlog would draw tracebacks with local variables by it, secrets among them.
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    # structlog would tell apart by it what shares a thread, and nothing here does; it holds a megabyte.
+    sys.modules["greenlet"] = None  # type: ignore[assignment]
+    # pydantic would look through whatever is installed for plugins, which would then see every value that is read.
+    none = ModuleType("pydantic.plugin._loader")
+    none.get_plugins = tuple  # type: ignore[attr-defined]
+    sys.modules[none.__name__] = none

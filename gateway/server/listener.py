@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from mmap import mmap
 from typing import Final, Protocol
 
 from gateway.core.attempt import Address
@@ -53,7 +54,7 @@ class HttpServer:
         self.handle = handle
         self.head_seconds = head_seconds
         self.peer_limit = peer_limit
-        self.read_buffer = memoryview(bytearray(READ_SIZE))
+        self.read_buffer = memoryview(mmap(-1, READ_SIZE))  # of which only what was read into is held
         self.first_read_buffer = self.read_buffer[:FIRST_READ_SIZE]
         self.known_heads = KnownHeads()
         self.draining = False
