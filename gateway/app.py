@@ -51,6 +51,7 @@ from gateway.data.state.peers import Peers
 from gateway.data.state.records import Accounts
 from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.data.state.transfers import Pace, Transfers
+from gateway.data.steps.refuse import refuse_ended
 from gateway.data.steps.renew import Renewals
 from gateway.data.steps.reserve import keep_reservations
 from gateway.listeners import Listeners
@@ -240,6 +241,7 @@ class _App:
             transfers=Transfers(
                 monotonic=monotonic,
                 on_cut=self.metrics.count_cut,
+                refuse=lambda permit, reason: refuse_ended(self.plane, permit, reason),
                 pace=lambda: Pace(self.settings.deadlines.min_rate, self.settings.deadlines.total),
             ),
             shaper=BandwidthShaper(monotonic),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.holders import Holder
@@ -19,7 +20,13 @@ from gateway.telemetry.worker_mesh import WorkerMesh
 
 def permit(cuts: list[Reason]) -> Permit:
     exchange: Any = SimpleNamespace(
-        request_id="r1", bytes_in=3, bytes_out=4, cut_reason=None, cut=cuts.append, address_class="192.0.2.1"
+        request_id="r1",
+        bytes_in=3,
+        bytes_out=4,
+        cut_reason=None,
+        awaits_answer=False,
+        cut=cuts.append,
+        address_class="192.0.2.1",
     )
     attempt = Attempt(
         principal=Principal("app", "billing"),
@@ -38,7 +45,7 @@ def permit(cuts: list[Reason]) -> Permit:
 async def test_transfers_are_told_and_cut_by_whoever_runs_them() -> None:
     """With addresses as the log shows them and names that JSON can hold; another owner's word cuts nothing."""
     cuts: list[Reason] = []
-    running = Transfers(monotonic=lambda: 0.0, on_cut=lambda reason: None)
+    running = Transfers(monotonic=lambda: 0.0, on_cut=lambda reason: None, refuse=Mock())
     running.enter(permit(cuts), 10)
     told = WorkerTransfers(lambda: running, lambda address: address.rpartition(".")[0], lambda address: address[-7:])
     mesh = WorkerMesh(Metrics(), None, 1, told.orders)

@@ -56,7 +56,8 @@ async def serve(plane: DataPlane, exchange: ClientExchange, terms: Terms) -> Non
         await refuse(plane, exchange, account)
     except asyncio.CancelledError as failure:
         account.failure = failure
-        raise
+        if not await exchange.wait_refused():
+            raise
     finally:
         plane.accounts.close(account)  # 8
         account.failure = None  # its traceback holds this frame: a cycle, which would keep what the request held

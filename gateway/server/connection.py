@@ -89,6 +89,7 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_arrival",
+        "_broken_off",
         "_closing",
         "_drained",
         "_held",
@@ -113,6 +114,7 @@ class Connection(asyncio.BufferedProtocol):
         self.heads = HeadReader(host.known_heads)
         self._arrival: IncomingRequest | None = None  # from the end of its head to the end of its answer
         self._task: EagerTask | None = None
+        self._broken_off: EagerTask | None = None
         self._held = bytearray()  # what follows on the wire, for after the answer
         self._drained: asyncio.Future[None] | None = None
         self.lending = Lending()
@@ -176,7 +178,12 @@ class Connection(asyncio.BufferedProtocol):
             self._closing = None
         self.host.remove_connection(self)
         self.resume_writing()
-        if self._task is not None:
+        self.break_off()
+
+    def break_off(self) -> None:
+        """End what answers, as if the client had gone; once, as its clean-up is not to be broken off, too."""
+        if self._task is not None and self._task is not self._broken_off:
+            self._broken_off = self._task
             self._task.cancel()
         if self._arrival is not None:
             self._arrival.body.break_off()

@@ -4,18 +4,20 @@ Refuses to own any decision, and the socket (`gateway.server.connection`).
 
 Laws: after the head of an answer was sent, an error cuts the connection and never finishes the body (T1, T2);
 `100 Continue` is sent when the body is first read, so a refused upload costs no body byte (T12);
-a cut is linger 0 plus abort, so that nothing more leaves the kernel's queue (T5).
+a cut is linger 0 plus abort, so that nothing more leaves the kernel's queue (T5). Who has sent all and got nothing yet
+is refused in place of a cut. A client that sends its body is cut: many read an answer only once all is sent, and what
+they send meanwhile would have to be taken; others take any answer, whatever it says, for the end of a good upload.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.attempt import Address, address_texts, unmap
 from gateway.core.loan import Lender, Loan
@@ -31,6 +33,7 @@ Fields = tuple[tuple[str, str], ...]
 
 _SERVER: Final = ("Server", "gateway")
 _ONLY_SERVER: Final = (_SERVER,)
+_ASKS: Final = frozenset({"GET", "HEAD"})
 _UNADMITTED_SECONDS: Final = 10.0
 _FIRST_LOOK: Final = 0.002
 _LAST_LOOK: Final = 0.05
@@ -120,6 +123,7 @@ class ClientExchange:
         "_connection",
         "_kept",
         "_left",
+        "_refusing",
         "accepted_terms",
         "address",
         "address_class",
@@ -154,7 +158,8 @@ class ClientExchange:
         self.bytes_out = 0
         self.first_byte_at: float | None = None
         self.continued = False
-        self.cut_reason: Reason | None = None
+        self.cut_reason: Reason | None = None  # why this was ended, be it by a refusal or without a word
+        self._refusing: asyncio.Task[None] | None = None
         self.extra: tuple[tuple[str, str], ...] = ()
         self.accepted_terms = ""
         self.asked_of = ""  # the address that a code was asked for
@@ -213,6 +218,8 @@ class ClientExchange:
 
     async def send_whole(self, status: int, headers: Fields, body: bytes, own: Fields = ()) -> None:
         """As `send`."""
+        if self.cut_reason is not None:
+            self.require_uncut()
         small_answers.count += 1
         try:
             head = self._begin(status, headers, len(body), own)
@@ -226,7 +233,8 @@ class ClientExchange:
             self.client_side = False
         except ConnectionError:
             raise self.gone() from None
-        self.require_uncut()
+        if self.cut_reason is not None:
+            self.require_uncut()
         self._end()
 
     async def start(
@@ -234,6 +242,8 @@ class ClientExchange:
     ) -> None:
         """Send the head of a streamed answer; `length` None means chunked, `own` are fields that no other has."""
         self._left = length
+        if self.cut_reason is not None:
+            self.require_uncut()
         with _ClientErrors(self):
             self._connection.write(self._begin(status, headers, length, own))
 
@@ -416,6 +426,48 @@ class ClientExchange:
         if self.cut_reason is not None:
             raise Refused(self.cut_reason, "the exchange was cut")
 
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether the client has sent all of its request, or waits for leave to send the rest, and has got nothing."""
+        body, asks_first = self._arrival.body, self._arrival.asks_first and not self.continued
+        return not (self.started or self._connection.behind) and (body.whole or (asks_first and body.empty))
+
+    @property
+    def refused(self) -> bool:
+        """Whether a refusal was sent in place of what `refuse` ended."""
+        return self._refusing is not None and self.whole
+
+    def refuse(self, reason: Reason, refusing: Coroutine[Any, Any, None]) -> None:
+        """End what answers a client that `awaits_answer`, and have it refused: `refusing` does so by `send_refusal`.
+        Nothing waits for anything."""
+        self.cut_reason = reason
+        self._refusing = asyncio.get_running_loop().create_task(refusing)
+        self._connection.break_off()
+
+    def send_refusal(self, reply: Reply) -> None:
+        """Answer in place of what was ended. After a question the connection is kept: nothing of that goes on for long.
+        Else it ends as soon as the client has the answer.
+
+        Raises:
+            ConnectionError: the client has gone.
+        """
+        asks = self._arrival.method in _ASKS
+        head = self._begin(reply.status, reply.headers, len(reply.body), reply.own, last=not asks)
+        body = b"" if self._bodiless else reply.body
+        self._connection.write(head + body)
+        self.bytes_out += len(body)
+        self.whole = True
+        self._connection.end(keep=self._kept, lingering=True)
+
+    async def wait_refused(self) -> bool:
+        """What `refuse` ended has ended: wait until the refusal was sent; false if there is none."""
+        if self._refusing is None:
+            return False
+        with suppress(asyncio.CancelledError):  # the one that ended it, where that had not come through
+            await asyncio.wait({self._refusing})
+        await self._refusing
+        return self.whole
+
     def cut(self, reason: Reason) -> None:
         """End the connection so that the client sees an error. Nothing waits for anything.
 
@@ -433,7 +485,10 @@ class ClientExchange:
         """Body bytes that the client's kernel has acknowledged, to judge its speed by; and all bytes it sent us."""
         return self.bytes_in + self.bytes_out - self._connection.unacknowledged
 
-    def _begin(self, status: int, headers: Collection[tuple[str, str]], length: int | None, own: Fields) -> bytes:
+    def _begin(
+        self, status: int, headers: Collection[tuple[str, str]], length: int | None, own: Fields, *, last: bool = False
+    ) -> bytes:
+        """The head of the answer; with `last`, nothing follows on its connection."""
         arrival = self._arrival
         modern = arrival.version >= (1, 1)
         self._bodiless = has_no_body(arrival.method, status)
@@ -441,6 +496,7 @@ class ClientExchange:
         # Where an answer ends with the connection, and after a body that was not read, nothing follows.
         self._kept = (
             arrival.keep_alive
+            and not last
             and arrival.body.whole
             and (self.continued or arrival.body.empty)
             and not self._connection.host.draining

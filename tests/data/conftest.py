@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 import structlog
 
 from gateway.data.tus import append, concat, handler, incoming
 from gateway.wire.s3 import multipart
+from tests.conftest import ServingLoop
 from tests.data.harness import APP, Rig, running
 from tests.data.parts_store import PartsStore
 from tests.data.uploading import PART
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
+    """The loop that serves; for tests marked `both_loops` also the one that serves where there is no uvloop."""
+    other = {"asyncio": asyncio.new_event_loop} if item.get_closest_marker("both_loops") else {}
+    return {"uvloop": ServingLoop, **other}
 
 
 @pytest.fixture(autouse=True)

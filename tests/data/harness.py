@@ -36,6 +36,7 @@ from gateway.data.state.names import Names
 from gateway.data.state.records import Accounts
 from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.data.state.transfers import Transfers
+from gateway.data.steps.refuse import refuse_ended
 from gateway.data.steps.renew import Renewals
 from gateway.server.connection import Connection
 from gateway.server.listener import HttpServer
@@ -348,7 +349,11 @@ async def running(
         follower=follower,
         leases=state.leases,
         limits=state.limits,
-        transfers=Transfers(monotonic=clock.monotonic, on_cut=metrics.count_cut),
+        transfers=Transfers(
+            monotonic=clock.monotonic,
+            on_cut=metrics.count_cut,
+            refuse=lambda permit, reason: refuse_ended(plane, permit, reason),
+        ),
         shaper=BandwidthShaper(clock.monotonic),
         guesses=GuessLimiter(),
         names=Names(),

@@ -84,6 +84,10 @@ class ScriptedStore:
         self.objects: dict[tuple[str, str], tuple[bytes, dict[str, str]]] = {}
         self.seen: list[Seen] = []
         self.open_now = 0
+        self.answers = asyncio.Event()
+        """Cleared, every call that `waits` gets no answer, once its body was received."""
+        self.waits: Callable[[UpstreamCall], bool] = lambda call: True
+        self.answers.set()
         self._script: deque[Scripted | Callable[[UpstreamCall], Scripted | None]] = deque()
         self.always: Callable[[UpstreamCall], Scripted | None] = lambda call: None
 
@@ -116,6 +120,8 @@ class ScriptedStore:
         try:
             if scripted is None or not scripted.before_body:
                 await self._receive(seen, body)
+            if self.waits(call):
+                await self.answers.wait()
             yield scripted.answer() if scripted is not None else self._honest(seen).answer()
         finally:
             self.open_now -= 1
@@ -207,6 +213,7 @@ class ScriptedStore:
         self.seen.append(seen)
         async for chunk in chunks:
             seen.body += chunk
+        await self.answers.wait()
         await confirm()
         seen.whole = True
         heeded = ("if-none-match", "*") in call.headers and Capability.CONDITIONAL_COMPLETE in capabilities

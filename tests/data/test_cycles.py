@@ -17,8 +17,10 @@ from gateway.backends.upstream import StoreUpstream
 from gateway.core.backend import BackendSpec
 from gateway.core.reasons import Reason
 from gateway.core.request import Action
+from gateway.core.revocation_target import FeedKind
 from tests.backends.fault_server import CREDENTIALS, Peer, fault_server, reply
 from tests.data.harness import Rig, request, running
+from tests.data.transfers_in_work import until
 
 TIMES = 3
 
@@ -49,6 +51,8 @@ async def store(peer: Peer) -> None:
             await peer.send(reply(b"x" * 2_000_000))
         elif name == "stalled":
             await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + b"x" * 70_000)
+            await peer.until_closed()
+        elif name == "silent":
             await peer.until_closed()
         elif name == "broken":
             await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + b"x" * 70_000)
@@ -132,6 +136,15 @@ async def cut(rig: Rig) -> None:
         await client.rest()
 
 
+async def ended(rig: Rig) -> None:
+    token, grant = await rig.granted("silent")
+    async with rig.client() as client:
+        await client.send(request("GET", f"/s/{token}"))
+        await until(lambda: len(rig.plane.transfers))
+        await rig.revoke(FeedKind.LINK, grant.id)
+        assert 410 == (await client.answer()).status
+
+
 async def broken(rig: Rig) -> None:
     async with rig.client() as client:
         await client.send(request("GET", f"/s/{await rig.link('broken')}"))
@@ -145,7 +158,7 @@ async def malformed(rig: Rig) -> None:
 
 
 ENDINGS = [downloaded, streamed, refused, unreachable, uploaded, wrongly_uploaded, half_uploaded, left, cut, broken]
-ENDINGS += [malformed, uploaded_large, uploaded_large_and_checked]
+ENDINGS += [ended, malformed, uploaded_large, uploaded_large_and_checked]
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.__name__)

@@ -310,3 +310,15 @@ async def test_a_small_answer_is_counted_for_those_who_share_the_loop(rig: Rig, 
     token, before = await rig.link(), small_answers.count
     assert size == len((await rig.fetch(token)).body)
     assert int(size == 4096) == small_answers.count - before
+
+
+@pytest.mark.parametrize("way", ["whole", "streamed"])
+async def test_what_was_ended_writes_nothing_any_more(way: str) -> None:
+    """A refusal is on its way to the client: whatever ran goes on to no answer of its own."""
+    stub = Behind(lambda: None)
+    arrival = IncomingRequest("GET", "/", [(b"Host", b"gw")], (1, 1), keep_alive=True)
+    exchange = ClientExchange(stub, arrival, "R1", None)
+    exchange.cut_reason = Reason.REVOKED
+    with pytest.raises(Refused) as refused:
+        await (exchange.send_whole(200, (), b"body") if way == "whole" else exchange.start(200, (), 4))
+    assert (Reason.REVOKED, b"", False) == (refused.value.reason, stub.written, exchange.started)

@@ -39,7 +39,7 @@ _REFUSED: Final = Outcome.REFUSED
 def outcome_of(failure: BaseException | None, exchange: ClientExchange) -> tuple[Outcome, str]:
     """How an attempt ended, and the reason in words of the table."""
     if exchange.cut_reason is not None:
-        return Outcome.CUT, exchange.cut_reason
+        return _REFUSED if exchange.refused else Outcome.CUT, exchange.cut_reason
     if failure is None:
         return _OK, ""
     match failure:

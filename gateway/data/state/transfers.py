@@ -2,18 +2,19 @@
 
 Refuses to own why one must end (the revocation view, the clock, `gateway.data.steps.renew`); it asks those and cuts.
 
-Laws: a revocation cuts every transfer it ends, in the same call that makes it known; what cannot be known to be
-unrevoked is cut, and so is what its grant's time is over for (promise 2); a peer that moves less than 1 KiB/s over ten
-seconds while we wait for it is cut (promise 5). One app, link or address has at most three quarters of all that may
-run: a quarter is always for others.
+Laws: a revocation ends every transfer it is about, in the same call that makes it known: who has sent all, and got
+nothing yet, is refused as a later request would be; any other is cut. What cannot be known to be unrevoked is ended,
+and so is what its grant's time is over for (promise 2); a peer that moves less than 1 KiB/s over ten seconds while we
+wait for it is cut (promise 5). One app, link or address has at most three quarters of all that may run: a quarter is
+always for others.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
@@ -21,7 +22,7 @@ from gateway.core.lease import Lease, Reservation
 from gateway.core.limits import Verdict, share_of
 from gateway.core.policy import Policy
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import DOCUMENTS
+from gateway.core.request import DOCUMENTS, ObjectRequest
 from gateway.core.revocation import RevocationView
 from gateway.core.route import Answer, Route
 from gateway.core.values import dataclass
@@ -30,6 +31,8 @@ from gateway.server.exchange import ClientExchange
 SLOW_WINDOW: Final = 10.0
 _TICK: Final = 1.0
 _END_TICK: Final = 0.25
+_NO_ANSWER: Final = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
+"""What nobody is there to hear of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Permit:
     is the reason of a store's error that was passed on. `intake` reserves of what a link may receive; `accepted` are
     the bytes of it that were stored, None for those that moved, once they were consumed. `upload` is the id of a
     resumable upload that this request begins. `held` is what is open of a store for it. `counted_by` are the counts in
-    which it is one. `part` is the number of a form's file.
+    which it is one. `part` is the number of a form's file; `request` is what was asked, or of a form this file.
     """
 
     exchange: ClientExchange
@@ -74,6 +77,7 @@ class Permit:
     as_of: int = 0
     credentials: Grant | None = None
     part: int = 0
+    request: ObjectRequest | None = None
     ended: Reason | None = None
     version: str | None = None
     lease: Lease | None = None
@@ -161,6 +165,14 @@ class Permit:
         limits = self.route.limits
         return bool(limits) and any(limit.bandwidth is not None for limit in limits)
 
+    def is_revoked(self, view: RevocationView) -> bool:
+        """Whether a revocation ends this use of the grant, for any of the places."""
+        grant = self.grant
+        return grant is not None and any(
+            view.revoked(grant, place.attempt.bucket, place.attempt.key, place.route.backend.name)
+            for place in self.touched
+        )
+
     def count_moved(self, count: int) -> None:
         """Object bytes have moved past us."""
         self.moved += count
@@ -168,6 +180,14 @@ class Permit:
     def cut(self, reason: Reason) -> None:
         """Take the right back while it is used."""
         self.exchange.cut(reason)
+        self._wake()
+
+    def refuse(self, reason: Reason, refusing: Coroutine[Any, Any, None]) -> None:
+        """As `cut`, of a client that awaits its answer: `refusing` gives it one."""
+        self.exchange.refuse(reason, refusing)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._ended is not None:
             self._ended.set()
 
@@ -216,13 +236,16 @@ class Transfers:
         *,
         monotonic: Callable[[], float],
         on_cut: Callable[[Reason], None],
+        refuse: Callable[[Permit, Reason], Coroutine[Any, Any, None]],
         pace: Callable[[], Pace] = Pace,
     ) -> None:
+        """`refuse` answers in place of what ran by a permit."""
         self._pace = pace
         self._running: dict[int, Permit] = {}
         self._counts: dict[str, int] = {}
         self._monotonic = monotonic
         self._on_cut = on_cut
+        self._refuse = refuse
 
     def __len__(self) -> int:
         return len(self._running)
@@ -272,15 +295,7 @@ class Transfers:
     def cut_revoked(self, view: RevocationView) -> int:
         """Cut what the view now calls revoked; returns how many."""
 
-        def judge(permit: Permit) -> Reason | None:
-            if permit.grant is None:
-                return None
-            for place in permit.touched:
-                if view.revoked(permit.grant, place.attempt.bucket, place.attempt.key, place.route.backend.name):
-                    return Reason.REVOKED
-            return None
-
-        return self.cut_where(judge)
+        return self.cut_where(lambda permit: Reason.REVOKED if permit.is_revoked(view) else None)
 
     def cut_undecided(self) -> int:
         """Cut all that a revocation might have ended while the feed could not be read; returns how many.
@@ -325,8 +340,11 @@ class Transfers:
     def _cut(self, permit: Permit, reason: Reason) -> bool:
         if permit.exchange.cut_reason is not None:
             return False
-        permit.cut(reason)
-        self._on_cut(reason)
+        if permit.exchange.awaits_answer and reason not in _NO_ANSWER:
+            permit.refuse(reason, self._refuse(permit, reason))
+        else:
+            permit.cut(reason)
+            self._on_cut(reason)
         return True
 
     async def watch_ends(self, clock: Callable[[], float]) -> None:

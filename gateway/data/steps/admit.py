@@ -91,6 +91,7 @@ class Admission:
             call.as_of,
             call.credentials,
             self._part,
+            call.request,
         )
         if route.limits:
             permit.verdict = await _take_rate(plane, self._snapshot, route, attempt.now)

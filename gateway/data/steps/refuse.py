@@ -1,6 +1,10 @@
 """Owns what a client gets when a step said no or broke: an answer before the first byte, a cut after it.
 
-Refuses to own the wording (`gateway.core.reasons`, `gateway.pages.refusals`) and the format (`gateway.wire.replies`).
+Refuses to own the wording (`gateway.core.reasons`, `gateway.pages.refusals`), the format (`gateway.wire.replies`) and
+when what runs is ended (`gateway.data.state.transfers`).
+
+Law: whose request is ended before it got anything is told at once what a later request would be told; what ran for it
+is broken off, and nobody waits for its end.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from gateway.core.request import Action, ObjectRequest
 from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane
 from gateway.data.state.records import Account
+from gateway.data.state.transfers import Permit
 from gateway.pages.refusals import Asks, refusal_page
 from gateway.pages.render import Page, look_for
 from gateway.server.exchange import ClientExchange
@@ -37,22 +42,48 @@ async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -
             exchange.cut(refused.reason)
             plane.metrics.count_cut(refused.reason)
             exchange.cut_reason = None  # what broke is in the failure: this was no revocation
+        else:
+            await exchange.wait_refused()
         return
-    raw = exchange.raw
-    if raw is not None and is_link_path(raw) and prefers_html(raw.header("accept")):
-        await load_pages()
+    await _prepare_page(exchange)
+    permit = account.permit
     try:
-        await exchange.send(_reply(plane, exchange, account, refused))
+        await exchange.send(_reply(plane, exchange, account.request, account.grant, permit, refused))
     except Refused:
         exchange.cut(Reason.CLIENT_GONE)
 
 
-def _reply(plane: DataPlane, exchange: ClientExchange, account: Account, refused: Refused) -> Reply:
-    verdict = refused.verdict or (account.permit.verdict if account.permit is not None else None)
-    allow = _methods(account.grant) if account.grant is not None else None
+async def refuse_ended(plane: DataPlane, permit: Permit, reason: Reason) -> None:
+    """Answer in place of what ran by a permit whose right has ended; never raises for a client that has gone."""
+    exchange, grant = permit.exchange, permit.grant
+    if reason is Reason.REVOKED and grant is not None and not permit.is_revoked(plane.follower.view):
+        # Its secret is another's, or nobody's, by now: who comes with it is a stranger.
+        reason, grant = (Reason.UNKNOWN_TOKEN if grant.kind is GrantKind.LINK else Reason.UNKNOWN_KEY), None
+    await _prepare_page(exchange)
+    try:
+        exchange.send_refusal(_reply(plane, exchange, permit.request, grant, permit, Refused(reason)))
+    except ConnectionError:
+        plane.metrics.count_cut(reason)
 
-    grant = account.grant
-    asks = None if grant is None else _asks(plane, grant, exchange, account.request)
+
+async def _prepare_page(exchange: ClientExchange) -> None:
+    raw = exchange.raw
+    if raw is not None and is_link_path(raw) and prefers_html(raw.header("accept")):
+        await load_pages()
+
+
+def _reply(  # noqa: PLR0917 (what is known of a request)
+    plane: DataPlane,
+    exchange: ClientExchange,
+    request: ObjectRequest | None,
+    grant: Grant | None,
+    permit: Permit | None,
+    refused: Refused,
+) -> Reply:
+    verdict = refused.verdict or (permit.verdict if permit is not None else None)
+    allow = _methods(grant) if grant is not None else None
+
+    asks = None if grant is None else _asks(plane, grant, exchange, request)
 
     def page(reason: Reason, request_id: str) -> Page:
         accepted = exchange.raw.header("accept-language") if exchange.raw is not None else None
@@ -64,7 +95,7 @@ def _reply(plane: DataPlane, exchange: ClientExchange, account: Account, refused
     challenge = None if asks is None or refused.reason not in _OF_HOLDERS else f'Holder realm="link", by="{asks.by}"'
     return refusal(
         refused,
-        account.request,
+        request,
         exchange.raw,
         exchange.request_id,
         verdict=verdict,
@@ -72,7 +103,7 @@ def _reply(plane: DataPlane, exchange: ClientExchange, account: Account, refused
         page=page,
         challenge=challenge,
         drafts=plane.snapshot.drafts,
-        max_size=_largest(account),
+        max_size=_largest(grant, permit),
     )
 
 
@@ -89,11 +120,11 @@ def _asks(plane: DataPlane, grant: Grant, exchange: ClientExchange, request: Obj
     return Asks(str(grant.holders.by), exchange.asked_of, issuers, carried)
 
 
-def _largest(account: Account) -> int | None:
+def _largest(grant: Grant | None, permit: Permit | None) -> int | None:
     """How large what is sent may be, as far as that is known by now."""
-    if account.permit is not None:
-        return account.permit.largest
-    return None if account.grant is None else account.grant.max_size
+    if permit is not None:
+        return permit.largest
+    return None if grant is None else grant.max_size
 
 
 def _methods(grant: Grant) -> list[str] | None:

@@ -232,8 +232,8 @@ async def test_copied_bytes_are_counted_on_both_sides(app: Rig) -> None:
     ("kind", "name", "prefix"),
     [(FeedKind.PREFIX, "far", ""), (FeedKind.PREFIX, "reports", "b"), (FeedKind.BACKEND, "away", "")],
 )
-async def test_a_revocation_of_either_end_cuts_a_running_copy(rig: Rig, kind: FeedKind, name: str, prefix: str) -> None:
-    """The client sees an error, the store never a whole object."""
+async def test_a_revocation_of_either_end_ends_a_running_copy(rig: Rig, kind: FeedKind, name: str, prefix: str) -> None:
+    """The client is refused, the store never sees a whole object."""
     credentials, _ = await rig.key()
     far(rig)
     stuck, asked = asyncio.Event(), asyncio.Event()
@@ -251,9 +251,10 @@ async def test_a_revocation_of_either_end_cuts_a_running_copy(rig: Rig, kind: Fe
         async with asyncio.timeout(5):
             await asked.wait()
         await rig.revoke(kind, name, prefix)
-        assert (b"", True) == (await client.rest(), client.reset)
+        got = await client.answer("PUT")
+        assert (403, True) == (got.status, got.whole)
     record = await rig.last()
-    assert ("cut", "revoked") == (record.outcome, record.reason)
+    assert ("refused", "revoked") == (record.outcome, record.reason)
     assert (None, 0) == (rig.store.stored("inside/b"), rig.store.open_now)
 
 

@@ -40,8 +40,14 @@ def test_who_leaves_with_everything_has_had_it() -> None:
 
 def test_a_cut_is_a_cut_whatever_it_broke() -> None:
     """The reason of the cut outranks the failure that followed from it."""
-    cut = SimpleNamespace(cut_reason=Reason.REVOKED, whole=True)
+    cut = SimpleNamespace(cut_reason=Reason.REVOKED, whole=True, refused=False)
     assert {(Outcome.CUT, "revoked")} == {outcome_of(failure, cut) for failure, _, _ in OUTCOMES}
+
+
+def test_who_was_refused_in_place_of_a_cut_was_refused() -> None:
+    """Whatever broke when its work was ended: it got an answer, and is counted as one who did."""
+    ended = SimpleNamespace(cut_reason=Reason.REVOKED, whole=True, refused=True)
+    assert {(Outcome.REFUSED, "revoked")} == {outcome_of(failure, ended) for failure, _, _ in OUTCOMES}
 
 
 ATTEMPTS = {

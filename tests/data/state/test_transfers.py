@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from ipaddress import ip_address
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -25,7 +26,7 @@ from tests.data.scripted_store import Scripted, xml
 
 
 def permit(*limits: Limit) -> Permit:
-    exchange = SimpleNamespace(cut_reason=None, client_side=False, cut=lambda reason: None)
+    exchange = SimpleNamespace(cut_reason=None, client_side=False, awaits_answer=False, cut=lambda reason: None)
     attempt = Attempt(
         principal=APP, operation=Operation.GET_OBJECT, action=Action.READ, bucket="b", key="k", peer=None, now=0.0
     )
@@ -34,7 +35,7 @@ def permit(*limits: Limit) -> Permit:
 
 
 def transfers() -> Transfers:
-    return Transfers(monotonic=lambda: 0.0, on_cut=lambda reason: None)
+    return Transfers(monotonic=lambda: 0.0, on_cut=lambda reason: None, refuse=Mock())
 
 
 def test_counts_go_up_and_come_back() -> None:
@@ -350,7 +351,7 @@ def test_one_transfer_is_cut_by_its_id_and_its_owner() -> None:
     for name, principal in (("r1", APP), ("r1", Principal("app", "other")), ("r2", APP)):
         one = permit()
         one.attempt = replace(one.attempt, principal=principal)
-        exchange = SimpleNamespace(cut_reason=None, client_side=False, request_id=name)
+        exchange = SimpleNamespace(cut_reason=None, client_side=False, awaits_answer=False, request_id=name)
         exchange.cut = lambda reason, name=name, principal=principal: cuts.append((name, str(principal)))
         one.exchange = exchange
         running_.enter(one, 10)

@@ -465,7 +465,7 @@ def entered(rig: Rig, grant: Grant, number: int, key: str = "a.txt") -> list[Per
     route = authorise(rig.plane, grant, attempt)
     permits = []
     for _ in range(number):
-        exchange = SimpleNamespace(cut_reason=None)
+        exchange = SimpleNamespace(cut_reason=None, awaits_answer=False)
         exchange.cut = lambda reason, exchange=exchange: setattr(exchange, "cut_reason", reason)
         as_of = rig.plane.follower.view.serial
         permits.append(Permit(exchange=exchange, grant=grant, attempt=attempt, route=route, as_of=as_of))
