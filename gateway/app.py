@@ -36,7 +36,6 @@ from gateway.control.usecases.journal import Journal
 from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.control.usecases.unapproved import UnapprovedGrants
-from gateway.core.attempt import Address
 from gateway.core.reasons import Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
 from gateway.data.plane import DataPlane, Snapshot, Terms
@@ -60,7 +59,6 @@ from gateway.mail.outbox import Outbox
 from gateway.oidc.issuers import Identity
 from gateway.processes import Worker
 from gateway.running_transfers import WorkerTransfers
-from gateway.server.exchange import is_trusted
 from gateway.server.tls import check_certificates
 from gateway.settings.model import Settings
 from gateway.settings.proxies import expand_networks
@@ -294,13 +292,12 @@ class _App:
                 handler = self.tracing.trace_handler(handler)
             handler = control.sts_before(handler) if data.sts else handler
             peers = Peers(
-                lambda: self.settings.data.connections_per_address, self._trusts, self.metrics, self.logs.address
+                lambda: self.settings.data.connections_per_address,
+                lambda peer: self.plane.snapshot.trusts(peer),
+                self.metrics,
+                self.logs.address,
             )
             await self.listeners.open_data(listen, handler, peers, tls=tls)
-
-    def _trusts(self, peer: Address | None) -> bool:
-        snapshot = self.plane.snapshot
-        return is_trusted(peer, snapshot.trusted_proxies, trusted_socket=snapshot.trusted_socket)
 
     async def serve_until(self, stop: asyncio.Event) -> None:
         """Wait for the end, then drain: see the module's order of ending."""

@@ -17,7 +17,7 @@ from gateway.core.attempt import Address, Principal
 from gateway.core.identity import ProxyRules, User, groups_of
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
-from gateway.server.exchange import is_trusted
+from gateway.server.client_address import is_trusted
 
 _log = structlog.get_logger("gateway.control")
 _MOST_TOLD: Final = 1000

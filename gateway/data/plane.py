@@ -12,7 +12,7 @@ from typing import Protocol
 
 from cachetools import LRUCache
 
-from gateway.core.attempt import Principal, SignatureVersion
+from gateway.core.attempt import Address, Principal, SignatureVersion
 from gateway.core.grant import Grant
 from gateway.core.identity import IdentityRules, IdentityVerifier
 from gateway.core.issued import LinkIssuer
@@ -34,6 +34,7 @@ from gateway.data.state.transfers import Permit, Transfers
 from gateway.data.state.upload_locks import UploadLocks
 from gateway.pages.branding import Branding
 from gateway.pages.render import Look
+from gateway.server.client_address import is_trusted
 from gateway.telemetry.metrics import Metrics
 
 _STANDINGS = 10_000
@@ -108,6 +109,10 @@ class Snapshot:
     branding: Branding = field(default_factory=Branding)
     sign_ins: tuple[IdentityRules, ...] = ()
     drafts: bool = False
+
+    def trusts(self, peer: Address | None) -> bool:
+        """Whether this peer is a trusted proxy."""
+        return is_trusted(peer, self.trusted_proxies, trusted_socket=self.trusted_socket)
 
     def cors_of(self, bucket: str) -> tuple[Cors, ...]:
         """The cross-origin rules of a bucket of this name; of none there are none."""

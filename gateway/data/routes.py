@@ -19,8 +19,9 @@ from gateway.data.state.forwarding import Undeclared
 from gateway.pages.assets import find_asset
 from gateway.pages.links import front_page
 from gateway.pages.render import ASSETS_AT, look_for
+from gateway.server.client_address import client_address, is_trusted
 from gateway.server.connection import Connection
-from gateway.server.exchange import ClientExchange, client_address, is_trusted
+from gateway.server.exchange import ClientExchange
 from gateway.server.request import IncomingRequest
 from gateway.telemetry.logs import new_request_id
 from gateway.wire.http.negotiate import prefers_html

@@ -16,9 +16,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from fcntl import ioctl
 from ipaddress import ip_address
-from termios import TIOCOUTQ
 from typing import Final, Protocol, cast
 
 import structlog
@@ -28,6 +26,7 @@ from gateway.core.loan import Loan
 from gateway.eager import EagerTask
 from gateway.server.head import HeadReader, KnownHeads
 from gateway.server.request import IncomingRequest
+from gateway.server.sending import NOT_ACKNOWLEDGED, NOT_SENT, waiting
 from gateway.splice.lending import Lending, flush, may_be_lent
 from gateway.wire.http.answer_head import CONTINUE, answer_head
 
@@ -51,9 +50,6 @@ _PIECE: Final = 4096
 _KEEP_ALIVE: Final = 75.0
 _LINGERING: Final = 2.0
 _LINGER_NONE: Final = struct.pack("ii", 1, 0)
-_NOT_ACKNOWLEDGED: Final = TIOCOUTQ
-_NOT_SENT: Final = 0x894B
-"""SIOCOUTQNSD of Linux (linux/sockios.h), which Python does not name."""
 
 _MALFORMED: Final = b"malformed request\n"
 
@@ -395,7 +391,7 @@ class Connection(asyncio.BufferedProtocol):
         stream = self._transport
         if stream is None:
             return 0
-        unsent = self._queued(_NOT_SENT)
+        unsent = waiting(stream, NOT_SENT)
         sock = stream.get_extra_info("socket")
         if sock is not None:
             with suppress(OSError):  # closed already: nothing is left to cut
@@ -407,16 +403,4 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def unacknowledged(self) -> int:
         """Bytes written that the client's kernel has not confirmed."""
-        return self._queued(_NOT_ACKNOWLEDGED)
-
-    def _queued(self, queue: int) -> int:
-        """Bytes written that are still in one of the kernel's queues, or not even there."""
-        stream = self._transport
-        if stream is None:
-            return 0
-        waiting = stream.get_write_buffer_size()
-        sock = stream.get_extra_info("socket")
-        if sock is not None:
-            with suppress(OSError):  # not a TCP socket, or closed: the transport's own buffer is all there is to count
-                waiting += struct.unpack("i", ioctl(sock.fileno(), queue, b"\0\0\0\0"))[0]
-        return waiting
+        return 0 if self._transport is None else waiting(self._transport, NOT_ACKNOWLEDGED)

@@ -15,11 +15,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import TracebackType
 from typing import Any, Final
 
-from gateway.core.attempt import Address, address_texts, unmap
+from gateway.core.attempt import Address, address_texts
 from gateway.core.loan import Lender, Loan
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
@@ -38,40 +37,6 @@ _UNADMITTED_SECONDS: Final = 10.0
 _FIRST_LOOK: Final = 0.002
 _LAST_LOOK: Final = 0.05
 _LAST_CHUNK: Final = b"0\r\n\r\n"
-
-
-def client_address(
-    peer: Address | None,
-    forwarded: list[str],
-    trusted: tuple[IPv4Network | IPv6Network, ...],
-    *,
-    trusted_socket: bool = False,
-) -> Address | None:
-    """The rightmost address that no trusted proxy added; the socket's own peer unless that is a trusted proxy.
-
-    `trusted_socket` says that a Unix socket's peer, which has no address, is one. A malformed hop ends the walk: what
-    stands left of it was not written by a trusted proxy.
-    """
-    current = peer
-    hops = [hop.strip() for value in forwarded for hop in value.split(",")]
-    while hops and is_trusted(current, trusted, trusted_socket=trusted_socket):
-        try:
-            current = unmap(ip_address(_without_port(hops.pop())))
-        except ValueError:
-            break
-    return current
-
-
-def is_trusted(peer: Address | None, trusted: tuple[IPv4Network | IPv6Network, ...], *, trusted_socket: bool) -> bool:
-    """Whether this is a trusted proxy."""
-    return trusted_socket if peer is None else bool(trusted) and any(peer in network for network in trusted)
-
-
-def _without_port(hop: str) -> str:
-    """Some proxies (Azure's, IIS) write the client's port behind its address, and IPv6 then in brackets."""
-    if hop.startswith("["):
-        return hop[1:].partition("]")[0]
-    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 @asynccontextmanager

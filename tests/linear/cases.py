@@ -26,8 +26,8 @@ from gateway.core.token import LinkToken, hash_secret, remembered_hash, without_
 from gateway.core.units import Rate, duration, end_instant, instant, size
 from gateway.data.steps import identify
 from gateway.pages.languages import choose_language
+from gateway.server.client_address import client_address
 from gateway.server.connection import Connection
-from gateway.server.exchange import client_address
 from gateway.server.head import HeadReader, KnownHeads
 from gateway.server.request import IncomingBody, IncomingRequest
 from gateway.telemetry.redaction import redact_names, scrub, without_tokens
@@ -528,7 +528,7 @@ def requests_that_come_at_once(n: int) -> Thunk:
     return lambda: loop.run_until_complete(answer())
 
 
-@case("server.exchange:client_address", 100)
+@case("server.client_address:client_address", 100)
 def many_hops(n: int) -> Thunk:
     hops = ["10.0.0.1, " * n + "10.0.0.1"] * 2
     return lambda: client_address(ip_address("10.0.0.2"), hops, (ip_network("10.0.0.0/8"),))

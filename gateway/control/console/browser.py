@@ -22,7 +22,8 @@ from gateway.control.deps import ConsoleRules
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.token import hash_secret
-from gateway.server.exchange import ClientExchange, is_trusted
+from gateway.server.client_address import is_trusted
+from gateway.server.exchange import ClientExchange
 
 FORM_FIELD: Final = "form_token"
 _NAME: Final = "gateway"

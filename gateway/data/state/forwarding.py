@@ -1,6 +1,6 @@
 """Owns the notice of proxies that hide their clients: fields about a client's address which are not believed.
 
-Refuses to own whose address counts (`gateway.server.exchange.client_address`).
+Refuses to own whose address counts (`gateway.server.client_address`).
 
 Law: clients behind a proxy that is not in `trusted_proxies`, or that names them in another field, share one address:
 one budget of guesses, one limit by address, one line in the log. Each such peer is logged once, and each request

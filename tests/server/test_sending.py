@@ -1,0 +1,40 @@
+"""What of the written bytes is still on this side."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from gateway.server.sending import NOT_ACKNOWLEDGED, NOT_SENT, waiting
+
+
+async def test_what_nobody_takes_is_counted_wherever_it_waits() -> None:
+    """In the kernel's queue and in the transport's buffer together, until the other side has read it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near, size = socket.socket(), 8 * 1024 * 1024
+        near.connect(listener.getsockname())
+        far, _ = listener.accept()
+        far.setblocking(False)
+        stream, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=near)
+        assert (0, 0) == (waiting(stream, NOT_SENT), waiting(stream, NOT_ACKNOWLEDGED))
+        stream.write(b"x" * size)
+        assert 0 < waiting(stream, NOT_SENT) <= waiting(stream, NOT_ACKNOWLEDGED) <= size
+        came = 0
+        while came < size:
+            came += len(await asyncio.get_running_loop().sock_recv(far, 1024 * 1024))
+        async with asyncio.timeout(5):
+            while waiting(stream, NOT_ACKNOWLEDGED):  # noqa: ASYNC110 (a kernel has no event)
+                await asyncio.sleep(0)
+        assert 0 == waiting(stream, NOT_SENT)
+        far.close()
+        stream.abort()
+
+
+async def test_what_is_no_tcp_socket_has_its_transports_buffer() -> None:
+    """The kernel tells nothing of it, which is no failure."""
+    near, far = socket.socketpair()
+    stream, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=near)
+    stream.write(b"x" * 4 * 1024 * 1024)
+    assert stream.get_write_buffer_size() == waiting(stream, 0x1)
+    far.close()
+    stream.abort()
