@@ -93,7 +93,7 @@ def without_marks(text: str) -> str:
     text comes back as it is.
     """
     token, behind = text[:_LENGTH], text[_LENGTH:]
-    if len(behind) > _MOST_MARKS or any(mark == "_" or mark.isalnum() for mark in behind):
+    if len(behind) > _MOST_MARKS or any(mark.isalnum() for mark in behind):
         return text
     return token
 

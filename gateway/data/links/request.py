@@ -37,7 +37,7 @@ from gateway.data.presented import ResolvedLink, TokenPresented
 from gateway.server.exchange import ClientExchange
 from gateway.wire.http.form_data import Form
 from gateway.wire.links.tus import UNDO
-from gateway.wire.links.visitor import Visit, visit_of
+from gateway.wire.links.visitor import Visit, opens_page, visit_of
 from gateway.wire.parse import check_key
 from gateway.wire.s3.response_headers import asks_download
 
@@ -46,13 +46,6 @@ _FIRST: Final = (Action.LIST, Action.READ, Action.WRITE)
 _LOOKED_AT: Final = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})
 _ENTERS: Final = frozenset({LinkAnswer.ENTER, LinkAnswer.ENTER_TO_SEE})
 _FOLDER_READS: Final = frozenset({Operation.GET_OBJECT, Operation.LIST_OBJECTS_V2})
-
-
-def is_navigation(request: ObjectRequest) -> bool:
-    """Whether a browser is opening this as a page (Fetch Metadata, W3C; older browsers by their Accept alone)."""
-    mode = request.raw.header("sec-fetch-mode")
-    accepts_html = "text/html" in (request.raw.header("accept") or "")
-    return request.raw.method == "GET" and accepts_html and mode in {None, "navigate"}
 
 
 async def read_link_call(
@@ -292,7 +285,7 @@ def _page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) ->
         if presented.form.undo is not None:
             return LinkAnswer.UNDO
         return LinkAnswer.ENTER_TO_SEE if presented.form.show else LinkAnswer.ENTER
-    navigates = is_navigation(request)
+    navigates = opens_page(request.raw)
     if navigates and Action.READ not in grant.actions and Action.LIST not in grant.actions:
         return LinkAnswer.UPLOAD
     if request.operation not in _LOOKED_AT:

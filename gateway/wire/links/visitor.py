@@ -32,6 +32,12 @@ class Visit(Enum):
     """By a page, for a picture, a player, a script or its own use."""
 
 
+_ACCEPTS_AS_JAVA: Final = "text/html, image/gif, image/jpeg, "
+"""How Java's own client (`HttpURLConnection`) begins `Accept` in whatever program's name it runs; no browser does."""
+
+_FETCHERS: Final = ("wget2/",)
+"""Programs that fetch files, and say that they accept pages as a browser does."""
+
 _AHEAD_HEADERS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _LONGEST: Final = 512
 """Characters that are looked at: three times a browser's own name. A longer text says no more."""
@@ -62,6 +68,20 @@ def visit_of(raw: RawRequest) -> Visit:
         return Visit.PREVIEW
     mode = raw.header("sec-fetch-mode")
     return Visit.ACT if mode in {None, "navigate"} else Visit.PART
+
+
+def opens_page(raw: RawRequest) -> bool:
+    """Whether a browser is opening this as a page (Fetch Metadata, W3C; older browsers by their Accept alone).
+
+    Who asks for a part wants the file's, as no page has parts: download managers send a browser's Accept, and begin
+    again without end when a page comes instead.
+    """
+    accept = raw.header("accept") or ""
+    if raw.method != "GET" or "text/html" not in accept or raw.header("sec-fetch-mode") not in {None, "navigate"}:
+        return False
+    if raw.header("range") is not None or accept.startswith(_ACCEPTS_AS_JAVA):
+        return False
+    return not (raw.header("user-agent") or "").lower().startswith(_FETCHERS)
 
 
 @lru_cache(1024)

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from gateway.core.approval import Waiting
+from gateway.core.grant import Shown
 from gateway.core.password import hash_password
 from gateway.core.request import Action
 from gateway.core.token import ENTROPY_BYTES, LinkToken
@@ -26,7 +27,7 @@ async def test_a_path_below_one_object_is_nothing(rig: Rig) -> None:
     assert [] == rig.store.seen
 
 
-@pytest.mark.parametrize("behind", ["/", ".", ")", "%29.", "%20", ",", "%E2%80%9D", "%3E%20", "%0A", "*"])
+@pytest.mark.parametrize("behind", ["/", ".", ")", "%29.", "%20", ",", "%E2%80%9D", "%3E%20", "%0A", "*", "_", "**_"])
 async def test_a_link_works_with_what_was_pasted_behind_it(rig: Rig, behind: str) -> None:
     """A sentence's own marks are no part of a token, whatever the program that made a link of it thought."""
     rig.store.hold("inside/a.txt", b"hello")
@@ -38,7 +39,7 @@ async def test_a_link_works_with_what_was_pasted_behind_it(rig: Rig, behind: str
     assert 409 == (await rig.ask("PUT", f"/s/{inbox}{behind}", body=b"x")).status, "the object is there"
 
 
-@pytest.mark.parametrize("behind", ["x", "1", "_", "-a", "%C3%A9", ".........", ".a"])
+@pytest.mark.parametrize("behind", ["x", "1", "_a", "-a", "%C3%A9", ".........", ".a"])
 async def test_what_a_token_could_hold_makes_it_another_one(rig: Rig, behind: str) -> None:
     """Only marks are taken off, and only a few: the checksum tells the rest."""
     rig.store.hold("inside/a.txt", b"hello")
@@ -232,6 +233,23 @@ async def test_a_link_that_nobody_can_use_up_shows_itself(rig: Rig, headers: dic
     """There is nothing to take, so previews, pictures on pages and players get the file."""
     rig.store.hold("inside/a.txt", b"hello")
     assert b"hello" == (await rig.ask("GET", f"/s/{await rig.link()}", headers)).body
+
+
+@pytest.mark.parametrize("shows", [frozenset(), frozenset({Shown.PAGE})])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"User-Agent": "wget2/1.99.1"},
+        {"User-Agent": "Java/17.0.9", "Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"},
+        {"User-Agent": "Mozilla/5.0", "Range": "bytes=0-"},
+    ],
+)
+async def test_programs_that_accept_pages_get_the_file(rig: Rig, said: dict[str, str], shows: frozenset[Shown]) -> None:
+    """A download manager with a browser's Accept is no browser: it would keep the page as the file, or ask for ever."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted(uses=1, shows=shows)
+    assert b"hello" == (await rig.fetch(token, **({"Accept": "text/html,*/*;q=0.8"} | said))).body
+    assert 1 == await rig.used(grant)
 
 
 @pytest.mark.parametrize("agent", ["curl/8.5.0", "Wget/1.21", "aria2/1.36.0", "VLC/3.0.20", "Lavf/59", "Mozilla/5.0"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.core.request import RawRequest
 from gateway.wire.http.target import raw_request
-from gateway.wire.links.visitor import Visit, visit_of
+from gateway.wire.links.visitor import Visit, opens_page, visit_of
 
 PREVIEWS = (
     "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
@@ -63,9 +64,13 @@ PEOPLE = (
 )
 
 
-def visit(**headers: str) -> Visit:
+def request(method: str = "GET", **headers: str) -> RawRequest:
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return visit_of(raw_request("GET", "/s/x", [(b"Host", b"gw"), *pairs]))
+    return raw_request(method, "/s/x", [(b"Host", b"gw"), *pairs])
+
+
+def visit(**headers: str) -> Visit:
+    return visit_of(request(**headers))
 
 
 @pytest.mark.parametrize("agent", PREVIEWS)
@@ -103,3 +108,43 @@ def test_a_look_ahead_says_so(name: str, value: str) -> None:
 def test_a_part_of_a_page_says_so(mode: str) -> None:
     """By its fetch mode."""
     assert Visit.PART is visit(**{"Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": "image", "Sec-Fetch-Site": "cross-site"})
+
+
+ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+PAGES = (
+    {"user_agent": FIREFOX, "sec_fetch_mode": "navigate"},
+    {"user_agent": "Mozilla/5.0 (Windows NT 6.1) Gecko/20100101 Firefox/52.0"},
+    {
+        "user_agent": "Lynx/2.9.0dev.12 libwww-FM/2.14",
+        "accept": "text/html, text/plain, text/sgml, text/css, */*;q=0.01",
+    },
+    {"user_agent": "w3m/0.5.3+git20230121", "accept": "text/html, text/*;q=0.5, image/*, application/*, */*"},
+    {"user_agent": "curl/8.5.0", "accept": "text/html"},
+    {"user_agent": "wget2"},
+    {},
+)
+FETCHED = (
+    {"user_agent": "wget2/1.99.1"},
+    {"user_agent": "WGET2/2.2.0", "accept": "text/html"},
+    {"user_agent": "Java/1.8.0_392", "accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"},
+    {"user_agent": "SomeApp/3", "accept": "text/html, image/gif, image/jpeg, */*; q=0.2"},
+    {"user_agent": FIREFOX, "range": "bytes=0-2097151"},
+    {"user_agent": FIREFOX, "range": "bytes=100-", "sec_fetch_mode": "navigate"},
+    {"user_agent": FIREFOX, "sec_fetch_mode": "no-cors"},
+    {"user_agent": "curl/8.5.0", "accept": "*/*"},
+    {"method": "HEAD"},
+    {"method": "POST"},
+)
+
+
+@pytest.mark.parametrize("said", PAGES)
+def test_a_browser_opens_a_page(said: dict[str, str]) -> None:
+    """New, old or of texts; and who asks for one by name."""
+    assert opens_page(request(**{"accept": ACCEPT} | said))
+
+
+@pytest.mark.parametrize("said", FETCHED)
+def test_a_program_that_accepts_pages_fetches_the_file(said: dict[str, str]) -> None:
+    """Whoever asks for a part, and those who accept as a browser does under a name of their own, or as Java."""
+    assert not opens_page(request(**{"accept": ACCEPT} | said))
