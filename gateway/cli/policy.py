@@ -28,7 +28,8 @@ def policy() -> None:
 @click.option("--from", "peer", metavar="ADDRESS", help="As if from this address.")
 @click.option("--size", type=SIZE, help="As if with a body of this size.")
 @click.option("--signature", type=click.Choice(("v2", "v4")), help="As if signed with this version.")
-@click.option("--group", "groups", multiple=True, help="As if the user WHO were in this group; as often as needed.")
+@click.option("--group", "groups", multiple=True, help="As if the user WHO, or --holder, were in this group.")
+@click.option("--holder", metavar="ADDRESS", help="As if who comes to the link WHO had proved to have this address.")
 @json_option
 def explain(who: str, do: str, on: str, *, groups: tuple[str, ...], as_json: bool, **as_if: str | None) -> None:
     """Say why WHO would be allowed, or refused, to DO something ON a place: all reasons.
@@ -40,8 +41,9 @@ def explain(who: str, do: str, on: str, *, groups: tuple[str, ...], as_json: boo
     gateway policy explain app:billing GetObject reports/payroll/a.pdf
     gateway policy explain user:ann@acme.example share reports/2026/a.pdf --group finance
     gateway policy explain l_8fKq2… read reports/a.pdf --from 203.0.113.9
+    gateway policy explain l_8fKq2… read reports/a.pdf --holder ann@acme.example
 
-    Exits with 0 if it is allowed, with 1 if not.
+    What was not said is named, where the answer depends on it. Exits with 0 if it is allowed, with 1 if not.
     """
     is_link = who.startswith(("l_", "http://", "https://")) or find_token(who) is not None
     subject = {"link" if is_link else "key" if who.startswith(("k_", "GWK")) else "who": who}
@@ -64,6 +66,8 @@ def _print_explanation(answer: dict[str, Any]) -> None:
         click.echo(f"  {statement}")
     for objection in answer["objections"]:
         click.echo(f"  {objection['reason']}: {objection['detail']}")
+    for missing in answer.get("missing", ()):
+        click.echo(f"  not said: {missing['field']} ({missing['detail']})")
     if answer["rules"]:
         click.echo()
         print_table(answer["rules"], ("rule", "source", "verdict"))

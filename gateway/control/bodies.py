@@ -364,8 +364,9 @@ Do = Annotated[Any, BeforeValidator(_do), WithJsonSchema({"type": "string", "enu
 class ExplainBody(Body):
     """The body of `POST /v1/policy/explain`. `do` is an operation like GetObject or an action like read.
 
-    `signature` is the version that the request would be signed with; left out, it is not signed. `groups` are those of
-    a user whom `who` names; a link has those that it stands on.
+    `signature` is the version that the request would be signed with; left out, it is not signed. `holder` is somebody
+    who comes to the `link`, by the mail address that they proved to have. `groups` are those of the user whom `who`
+    names, or of the holder; a link has those that it stands on.
     """
 
     do: Do
@@ -377,6 +378,7 @@ class ExplainBody(Body):
     key: Text | None = None
     signature: Literal["v2", "v4"] | None = None
     groups: Annotated[list[Group], Field(max_length=100)] = []
+    holder: MailAddress | None = None
 
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -385,8 +387,14 @@ class ExplainBody(Body):
             yield "who", "name who, or the link or key that would be used"
         if "link" in named and "key" in named:
             yield "key", "a request comes with a link or with a key"
-        if sent.get("groups") and (named != ["who"] or not str(sent["who"]).startswith("user:")):
-            yield "groups", "a user has groups: name one as who"
+        if sent.get("holder") is not None and "link" not in named:
+            yield "holder", "somebody comes to a link: name it"
+        elif (
+            sent.get("groups")
+            and sent.get("holder") is None
+            and (named != ["who"] or not str(sent["who"]).startswith("user:"))
+        ):
+            yield "groups", "a user has groups: name one as who, or as the holder"
 
     @property
     def question(self) -> Question:
@@ -402,6 +410,7 @@ class ExplainBody(Body):
             size=self.size,
             signature=self.signature,
             groups=tuple(sorted(set(self.groups))),
+            holder=self.holder,
         )
 
 

@@ -126,9 +126,16 @@ class VerdictView(View):
     verdict: str
 
 
+class MissingView(View):
+    """A `field` of the question that was left out, and what it decides."""
+
+    field: str
+    detail: str
+
+
 class ExplanationView(View):
     """`rule` and `delivery` say how it would be allowed, `session` by which statements of a session's policy;
-    `objections` every reason why not."""
+    `objections` every reason why not. With what is `missing` from the question the answer may be another one."""
 
     allowed: bool
     rule: str | None
@@ -136,6 +143,7 @@ class ExplanationView(View):
     objections: list[ObjectionView]
     rules: list[VerdictView]
     session: list[str]
+    missing: list[MissingView]
 
     @classmethod
     def of(cls, explanation: Explanation) -> Self:
@@ -149,4 +157,5 @@ class ExplanationView(View):
                 VerdictView(rule=rule.name, source=rule.source, verdict=verdict) for rule, verdict in explanation.rules
             ],
             session=list(explanation.session),
+            missing=[MissingView(field=field, detail=detail) for field, detail in explanation.missing],
         )

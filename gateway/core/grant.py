@@ -275,7 +275,7 @@ class Grant:
         if self.cidrs and not self._is_from_there(attempt.peer):
             yield Reason.PEER_NOT_ALLOWED, "the peer address is in none of the grant's networks"
         if self.holders is not None and attempt.operation is not _PROVE and not self.holders.admit(attempt.holder):
-            yield Reason.HOLDER_REQUIRED, "nobody was proved to be one of the link's holders"
+            yield Reason.HOLDER_REQUIRED, self.holders.objection_to(attempt.holder)
         if self.scope is not None:
             of_link = self._objections_to_use if attempt.signature is None else self._objections_to_credentials
             yield from of_link(self.scope, attempt)

@@ -150,11 +150,26 @@ class Holders:
         """Whether who has this address is one of them, as far as an address tells; groups may say so of anybody."""
         return self.addressee(address) is not None or bool(self.groups and not self.excludes(address))
 
+    def hangs_on_groups(self, holder: Holder | None) -> bool:
+        """Whether somebody is none of them who would be one in another group."""
+        return holder is not None and not self.admit(holder) and self.may_admit(holder.address)
+
     def admit(self, holder: Holder | None) -> bool:
         """Whether this is one of them, and proved it as the link asks."""
         if holder is None or holder.by is not self.by or self.excludes(holder.address):
             return False
         return self.addressee(holder.address) is not None or not set(self.groups).isdisjoint(holder.groups)
+
+    def objection_to(self, holder: Holder | None) -> str:
+        """Why who was proved is none of them, without saying who that is."""
+        if holder is None:
+            return "nobody was proved to be one of the link's holders"
+        if holder.by is not self.by:
+            return f"the link's holders prove who they are by {self.by}"
+        excluded = self.excludes(holder.address)
+        return (
+            "who was proved is excluded from the link" if excluded else "who was proved is none of the link's holders"
+        )
 
     def within(self, other: Holders) -> bool:
         """Whether everybody who is one of these is one of the others, proved as there."""

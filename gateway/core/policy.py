@@ -42,7 +42,8 @@ class Objection:
 class Explanation:
     """All that `explain` knows: every objection, and what each rule about the acting principal had to say.
 
-    `session` are the statements of a session policy that allow what is allowed.
+    `session` are the statements of a session policy that allow what is allowed. `missing` is what was not said although
+    the answer depends on it: the question's fields, and what each decides.
     """
 
     allowed: bool
@@ -50,6 +51,7 @@ class Explanation:
     objections: tuple[Objection, ...]
     rules: tuple[tuple[Rule, str], ...]
     session: tuple[str, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

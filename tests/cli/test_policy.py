@@ -32,6 +32,18 @@ def test_a_link_can_be_asked_about(terminal):
     assert "peer_not_allowed" in outside.stdout
 
 
+def test_somebody_comes_to_a_link_for_certain_people(terminal):
+    """Who it is decides, and is named as not said where it was not."""
+    ident = terminal.json("link", "create", "reports/a.pdf", "--holder", "@acme.example")["id"]
+    asked = ("policy", "explain", ident, "read", "reports/a.pdf")
+    unsaid, ann, eve = (
+        terminal.run(*asked, *more) for more in ((), ("--holder", "ann@acme.example"), ("--holder", "eve@b.example"))
+    )
+    assert (1, 0, 1) == (unsaid.exit_code, ann.exit_code, eve.exit_code), ann.output
+    assert ["not said: holder" in done.stdout for done in (unsaid, ann, eve)] == [True, False, False]
+    assert "holder_required: who was proved is none of the link's holders" in eve.stdout
+
+
 def test_a_link_and_a_key_are_known_by_whatever_one_has_of_them(terminal):
     """An id, an address, an access key id; what is none is told."""
     link = terminal.json("link", "create", "reports/a.pdf")

@@ -69,6 +69,8 @@ async def test_explain_through_a_link(desk: Desk) -> None:
         {"do": "Fly", "who": "app:a", "on": "reports/a"},
         {"do": "read", "who": "a", "on": "x"},
         {"do": "read", "who": "app:a", "on": "x", "from": "here"},
+        {"do": "read", "who": "app:a", "on": "x", "holder": "ann@acme.example"},
+        {"do": "read", "link": "l_1", "on": "x", "holder": "ann"},
     ],
 )
 async def test_wrong_questions_are_faults(desk: Desk, body: dict[str, object]) -> None:

@@ -116,6 +116,14 @@ def test_who_is_excluded_is_none_of_them() -> None:
     assert [False, True] == [holders.may_admit(one) for one in ("ann@a.example", "bob@b.example")]
 
 
+def test_why_somebody_is_none_of_them_is_told_without_their_address() -> None:
+    """Nobody, proved otherwise, excluded, a stranger: each its own sentence."""
+    holders = Holders(domains=("b.example",), excluded=("eve@b.example",))
+    tried = (None, Holder("a@b.example", by=OIDC), Holder("eve@b.example"), Holder("x@c.example"))
+    told = [holders.objection_to(one) for one in tried]
+    assert (4, False) == (len(set(told)), any("@" in text for text in told))
+
+
 def test_a_secret_is_in_no_text_and_no_comparison() -> None:
     """Nor is what somebody typed; and no secret reads as one that is wrapped under a sealing key."""
     one, other = Holders(("a@a.example",), key=b"secret-1"), Holders(("a@a.example",), key=b"secret-2")

@@ -15,7 +15,7 @@ from gateway.core.request import Action, Operation
 from gateway.core.trail import Inspection, entry_of
 from gateway.wire.replies import Reply
 
-_ASKED: Final = ("do", "on", "who", "from", "size", "link", "key", "groups", "signature")
+_ASKED: Final = ("do", "on", "who", "from", "size", "link", "key", "groups", "holder", "signature")
 _PAGE: Final = 50
 _LARGEST_SERIAL: Final = 2**62
 _CHECKED: Final = 1000

@@ -5,6 +5,8 @@ Refuses to own the answer itself (`gateway.core.policy`) and the signature (`cor
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +15,8 @@ from gateway.control.deps import Live, Stores
 from gateway.control.usecases.grants import find_grant
 from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Address, Attempt, Principal, SignatureVersion
-from gateway.core.grant import GrantKind
+from gateway.core.grant import Grant, GrantKind
+from gateway.core.holders import Holder
 from gateway.core.link_credentials import standing
 from gateway.core.policy import Explanation, decide, explain
 from gateway.core.reasons import Reason, Refused
@@ -43,7 +46,10 @@ _TYPICAL: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A hypothetical attempt. `do` is an operation or an action; `grant` names a link or key to come with."""
+    """A hypothetical attempt. `do` is an operation or an action; `grant` names a link or key to come with.
+
+    `holder` is the address of who proved to have it, as the link asks; then the groups are theirs.
+    """
 
     do: Operation | Action
     bucket: str
@@ -55,6 +61,7 @@ class Question:
     size: int | None = None
     signature: SignatureVersion | None = None
     groups: tuple[str, ...] = ()
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -97,6 +104,7 @@ class Policies:
             if grant is None:
                 raise Refused(Reason.UNKNOWN_TOKEN, f"no {question.kind} has this id")
         signature = question.signature
+        holder = None if grant is None else grant.holder or _holder_of(question, grant)
         if grant is not None and grant.link is not None:
             grant, signature = standing(grant, await self.stores.grants.find(grant.link)), signature or "v4"
         who = grant.principal if grant is not None else question.who
@@ -114,9 +122,11 @@ class Policies:
             size=question.size,
             signature=signature,
             params={"prefix": question.key} if action is Action.LIST else None,
-            groups=question.groups,
+            groups=question.groups if question.holder is None else (),
+            holder=holder,
         )
-        return explain(self.live.policy(), grant, attempt)
+        found = explain(self.live.policy(), grant, attempt)
+        return replace(found, missing=tuple(_missing(question, grant, attempt, found)))
 
     async def presign(
         self,
@@ -170,6 +180,30 @@ def _lifetime(url: str, asked: int) -> int:
     """Seconds for which the URL works: profiles cap what was asked, and SigV4 writes it into the URL."""
     written = parse_qs(urlsplit(url).query).get("X-Amz-Expires", [str(asked)])[0]
     return min(asked, int(written))
+
+
+def _holder_of(question: Question, grant: Grant) -> Holder | None:
+    """Who comes, proved in the way that the link asks for."""
+    if question.holder is None or grant.holders is None:
+        return None
+    return Holder(question.holder, question.groups, grant.holders.by)
+
+
+def _missing(
+    question: Question, grant: Grant | None, attempt: Attempt, found: Explanation
+) -> Iterator[tuple[str, str]]:
+    """What was not said and decides, as far as it may decide otherwise."""
+    rules = [rule for rule, _ in found.rules if rule.beside(attempt) is None]
+    holders = None if grant is None else grant.holders
+    if holders is not None and attempt.holder is None:
+        yield "holder", "the link is for certain people: whether this is one of them"
+    if holders is not None and not question.groups and holders.hangs_on_groups(attempt.holder):
+        yield "groups", f"the link is for groups: whether they are in one of {', '.join(holders.groups)}"
+    if attempt.peer is None and (any(rule.networks for rule in rules) or (grant is not None and grant.cidrs)):
+        yield "from", "some networks are let in and others not: from which address"
+    limited = any(rule.max_size is not None for rule in rules) or (grant is not None and grant.max_size is not None)
+    if attempt.size is None and limited and attempt.action is Action.WRITE:
+        yield "size", "files may be so large and not larger: how many bytes"
 
 
 def _operation_of(do: Operation | Action) -> tuple[Operation, Action | None]:

@@ -28,6 +28,11 @@ async def test_an_attempt_is_explained(seat: Seat) -> None:
     assert "billing shares invoices" in allowed.text
     refused = await seat.get("explain?who=app:billing&do=read&on=reports/payroll/7.pdf")
     assert "It would be refused." in refused.text
+    made = await seat.desk.link(holders={"domains": ["acme.example"]})
+    unsaid = await seat.get(f"explain?link={made['id']}&do=read&on=reports/a.pdf")
+    assert "Person, by mail address: the link is for certain people" in unsaid.text
+    ann = await seat.get(f"explain?link={made['id']}&do=read&on=reports/a.pdf&holder=ann@acme.example")
+    assert "It would be allowed." in ann.text
     wrong = await seat.get("explain?do=GetObject&on=reports/a&from=nowhere")
     assert 422 == wrong.status
     assert 'aria-invalid="true"' in wrong.text
