@@ -6,7 +6,8 @@ before, the steps are asked again. Only they refuse.
 
 Law: a plan is a memo and nothing else. It is followed while all that it rests on stands: snapshot and listener are the
 same, what is presented still stands for this very grant, whose time is not over, and a signature is fresh, and right.
-Whether something was revoked is no part of it: that is asked anew of every request, in the turn in which it is let in.
+Whether something was revoked is no part of it: that is asked anew of every request, in the turn in which it is let in;
+and where more than time can change what step 4 says, so is step 4.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from gateway.data.plane import DataPlane, Snapshot, Terms
 from gateway.data.presented import NothingPresented, Presented, SignedPresented, TokenPresented
 from gateway.data.state.records import Account
 from gateway.data.steps.authenticate import prove_again, stands
-from gateway.data.steps.authorise import authorise_same
+from gateway.data.steps.authorise import authorise, authorise_same
 from gateway.data.steps.verify import leaves_type_unsigned
 from gateway.server.exchange import ClientExchange
 from gateway.wire.likeness import differing_fields, read_alike
@@ -36,7 +37,8 @@ from gateway.wire.sig.sigv4 import KnownCanonical, require_fresh
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What was found for a head, which said `raw`, and what it rests on. `local` says that the caller's address was
-    none. `canonical` is what was signed, of which those that are alike sign other values."""
+    none. `canonical` is what was signed, of which those that are alike sign other values. `lasting` is whether
+    `only_time_can_end` what is allowed."""
 
     raw: RawRequest | None
     snapshot: Snapshot
@@ -46,6 +48,7 @@ class _Plan:
     canonical: KnownCanonical | None
     call: Call
     route: Route
+    lasting: bool
     extra: tuple[tuple[str, str], ...]
 
 
@@ -53,7 +56,7 @@ def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account)
     """The call and the route that steps 1 to 4 would come to again, if anybody knows; None if they have to be asked.
 
     Raises:
-        Refused: REVOKED, VIEW_TOO_OLD.
+        Refused: REVOKED, VIEW_TOO_OLD; as `authorise`, if that has to be asked.
     """
     exchange = account.exchange
     plan = exchange.note
@@ -74,8 +77,11 @@ def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account)
         return None
     account.request, account.grant, account.attempt = call.request, call.grant, attempt
     exchange.extra = plan.extra
-    route = authorise_same(plane, call.grant, attempt, plan.route, account.now)
-    return None if route is None else (call, route)
+    if plan.lasting:
+        route = authorise_same(plane, call.grant, attempt, plan.route, account.now)
+        return None if route is None else (call, route)
+    found_now = authorise(plane, call.grant, attempt)
+    return call, plan.route if found_now == plan.route else found_now  # what was made for a route is made for that one
 
 
 def _prove_anew(plane: DataPlane, plan: _Plan, exchange: ClientExchange, attempt: Attempt, as_of: int) -> S3Call | None:
@@ -125,19 +131,19 @@ def keep(
     signed: SigV4Header | SigV4Query | None = None
     match presented:
         case TokenPresented(form=None):
-            lasting = call.grant is not None and not call.grant.asks_first and call.grant.intake == ANY_FILES
+            repeats = call.grant is not None and not call.grant.asks_first and call.grant.intake == ANY_FILES
         case SignedPresented(SigV4Header() | SigV4Query() as by):
-            signed, lasting = by, not leaves_type_unsigned(by, call.request)  # which is counted
+            signed, repeats = by, not leaves_type_unsigned(by, call.request)  # which is counted
         case NothingPresented():
-            lasting = True
+            repeats = True
         case _:
-            lasting = False
-    if lasting and call.form is None and only_time_can_end(snapshot.policy, call.grant, call.attempt):
+            repeats = False
+    if repeats and call.form is None:
         raw, canonical = call.request.raw, None
         if isinstance(signed, SigV4Header):
             canonical = KnownCanonical.of(signed, raw, differing_fields(raw))
-        local = exchange.peer is None
-        plan = _Plan(exchange.raw, snapshot, terms, local, signed, canonical, call, route, exchange.extra)
+        local, lasting = exchange.peer is None, only_time_can_end(snapshot.policy, call.grant, call.attempt)
+        plan = _Plan(exchange.raw, snapshot, terms, local, signed, canonical, call, route, lasting, exchange.extra)
         # A link's token and the signature in an address are the same in all that are alike, and nothing is proved anew.
         alike = isinstance(call, S3Call) and not isinstance(signed, SigV4Query)
         if not (alike and exchange.remember_alike(plan)) or exchange.comes_again():
