@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from ipaddress import ip_network
 from typing import Any
@@ -23,6 +25,8 @@ from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Cors
 from gateway.core.rule import LimitRule
+from gateway.core.session_policy import SessionPolicy
+from gateway.core.session_policy_text import read_session_policy
 from gateway.core.token import hash_secret
 from gateway.core.units import Rate
 from gateway.data import plans, serve
@@ -39,6 +43,7 @@ pytestmark = pytest.mark.skipif("config.getoption('--without-plans')", reason="t
 
 OPEN = rule("everybody reads", who="*", may=[Action.READ, Action.LIST])
 POLICY = policy(rule("everything"), OPEN)
+HEADS = ["link", "key", "anew", "passing", "nobody", "nobody, marked"]
 FAST = Rate(1000, 1.0, 1000)
 CHANGED = [
     policy(rule("everything"), OPEN, deny("not this", "reports/a.txt")),
@@ -91,16 +96,18 @@ async def twins() -> AsyncIterator[Twin]:
     async with running(POLICY) as rig:
         other = HttpServer(data_handler(rig.plane, Terms()), head_seconds=10.0)
         other.known_heads = KnownHeads(0)
-        for name in ("a", "b"):
+        for name in ("a", "b", "c"):
             rig.store.hold(f"inside/{name}.txt", b"hello", **{"content-type": "text/plain"})
         token, link = await rig.granted(expires_at=rig.clock.now + 1000)
         pair, key = await rig.key()
         signed = rig.signed(pair, "GET", "reports/a.txt")
+        passing, _ = await rig.key(session_policy=_until(rig.clock.now + 500))
         page = {"Origin": "https://app.example"}
         heads = {
             "link": lambda: request("GET", f"/s/{token}", page),
             "key": lambda: request("GET", *signed),
             "anew": lambda: _marked(rig, *rig.signed(pair, "GET", "reports/b.txt")),
+            "passing": lambda: _marked(rig, *rig.signed(passing, "GET", "reports/c.txt")),
             "nobody": lambda: request("GET", "/reports/a.txt"),
             "nobody, marked": lambda: _marked(rig, "/reports/b.txt", {}),
         }
@@ -109,6 +116,13 @@ async def twins() -> AsyncIterator[Twin]:
             yield Twin(rig, plain, heads, link, key)
         finally:
             await other.close(0.2)
+
+
+def _until(instant: float) -> SessionPolicy:
+    """Allows everything, before then."""
+    before = {"DateLessThan": {"aws:CurrentTime": datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}}
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": before}
+    return read_session_policy(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
 
 
 def _marked(rig: Rig, target: str, fields: dict[str, str]) -> bytes:
@@ -206,7 +220,7 @@ async def test_no_plan_outlives_what_it_rests_on(event: Callable[[Twin], Awaitab
 @settings(max_examples=15)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["link", "key", "anew", "nobody", "nobody, marked"]), st.sampled_from(EVENTS)),
+        st.tuples(st.sampled_from(HEADS), st.sampled_from(EVENTS)),
         max_size=8,
     )
 )
@@ -219,7 +233,12 @@ async def test_plans_and_steps_answer_alike(events: list[tuple[str, Callable[[Tw
             await twin.ask(name)
 
 
+def _as_before(plane: Any, grant: Any, attempt: Any) -> Any:
+    return authorise.authorise(plane, grant, attempt.again(attempt.peer, attempt.now - 1001.0))
+
+
 ASKED = {
+    "what time decides": (plans, "authorise", _as_before, expire),
     "revocations": (
         authorise,
         "authorise_same",
@@ -264,7 +283,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["link", "key", "nobody", "anew", "nobody, marked"])
+@pytest.mark.parametrize("name", HEADS)
 async def test_the_steps_are_asked_once_for_the_same_head(name: str, asked: list[str]) -> None:
     """On any connection, and signed anew each time; a head that says one thing more is another."""
     async with twins() as twin:
@@ -281,20 +300,60 @@ async def test_the_steps_are_asked_once_for_the_same_head(name: str, asked: list
         assert 2 == len(asked)
 
 
-KEPT_ANEW: list[dict[str, Any]] = [
-    {"cidrs": (ip_network("127.0.0.0/8"),)},
-    {"password": hash_password("secret", b"0" * 16)},
-]
-
-
-@pytest.mark.parametrize("fields", KEPT_ANEW)
-async def test_what_depends_on_the_caller_is_no_plan(fields: dict[str, Any], asked: list[str], rig: Rig) -> None:
-    """Networks and passwords are the steps' to judge, every time."""
+async def test_a_password_is_no_plan(asked: list[str], rig: Rig) -> None:
+    """It is the steps' to prove, every time."""
     rig.store.hold("inside/a.txt", b"hello")
-    token = await rig.link(**fields)
+    token = await rig.link(password=hash_password("secret", b"0" * 16))
     for _ in range(3):
         assert 200 == (await rig.fetch(token, authorization="Basic OnNlY3JldA==")).status
     assert 3 == len(asked)
+
+
+HERE = (ip_network("127.0.0.1/32"),)
+
+
+@pytest.mark.parametrize("by", ["a link", "a key", "a session", "a rule"])
+async def test_where_a_request_comes_from_is_asked_of_each(by: str, asked: list[str]) -> None:
+    """A head that says the same, from elsewhere: refused, though its plan is known; and let in again from here."""
+    from_here = {"IpAddress": {"aws:SourceIp": "127.0.0.1/32"}}
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": from_here}
+    session = read_session_policy(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    given = {"a key": {"cidrs": HERE}, "a session": {"session_policy": session}}.get(by, {})
+    rules = policy(rule("everything", networks=HERE)) if by == "a rule" else policy(rule("everything"))
+    async with running(rules) as rig:
+        rig.store.hold("inside/a.txt", b"hello")
+        if by == "a link":
+            head = request("GET", f"/s/{await rig.link(cidrs=HERE)}")
+        else:
+            pair, _ = await rig.key(**given)
+            head = request("GET", *rig.signed(pair, "GET", "reports/a.txt"))
+        found = []
+        for number in (1, 1, 1, 2, 1):
+            client = RawClient(rig.port)
+            client.sock.bind((f"127.0.0.{number}", 0))
+            async with client:
+                await client.send(head)
+                found.append((await client.answer()).status)
+        assert [200, 200, 200, 403, 200] == found
+    assert len(asked) <= 2  # a head that comes again is kept at its second time
+
+
+async def test_a_limit_of_each_address_is_counted_of_each(rig: Rig) -> None:
+    """The plan of one caller takes nothing of another's."""
+    once = Rate(1, 1000.0, 1)
+    everybody = LimitRule(who=NamePattern.parse("*"), per="address", requests=once)
+    rig.store.hold("inside/a.txt", b"hello")
+    pair, _ = await rig.key()
+    head = request("GET", *rig.signed(pair, "GET", "reports/a.txt"))
+    await rig.reload(policy(rule("everything"), limits=(everybody,)))
+    found = []
+    for number in (1, 2, 3, 1, 4):
+        client = RawClient(rig.port)
+        client.sock.bind((f"127.0.0.{number}", 0))
+        async with client:
+            await client.send(head)
+            found.append((await client.answer()).status)
+    assert [200, 200, 200, 503, 200] == found
 
 
 async def test_a_body_is_checked_against_what_was_signed_of_it(rig: Rig) -> None:
