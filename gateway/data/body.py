@@ -47,7 +47,7 @@ async def read_plain(
     proof, length = _Proof.of(request, verified), request.content_length
     source = permit.exchange.body()
     if proof.needed:
-        source = _prove(source, proof)
+        source = _Proved(source, proof)
     if types := permit.types:
         source = checked(source, types)
     rest = None if length is None or permit.paced else _Rest(permit, length, proof)
@@ -103,6 +103,7 @@ async def hold_last(
         if held:
             yield held
         held = chunk
+        del chunk  # a client that stalls would have it kept
         if rest is not None and rest.begins():
             yield held
             held = b""
@@ -114,22 +115,39 @@ async def hold_last(
         yield held
 
 
-async def meter(
-    plane: DataPlane, permit: Permit, source: AsyncIterator[bytes], declared: int | None
-) -> AsyncIterator[bytes]:
+def meter(plane: DataPlane, permit: Permit, source: AsyncIterator[bytes], declared: int | None) -> AsyncIterator[bytes]:
     """Count, cap and pace the plain bytes of an upload; `declared` is their length if it is known.
 
     Raises:
         Refused: TOO_LARGE, INCOMPLETE_BODY, USED_UP.
     """
-    claimed = 0
-    async for plain in source:
-        claimed = await _let_pass(plane, permit, len(plain), declared, claimed)
-        yield plain
-        wait = plane.shaper.pay(permit.route.limits, len(plain))
-        if wait > 0:
-            await permit.pause(wait)
-    _require_all(permit, declared)
+    return _Metered(plane, permit, source, declared)
+
+
+class _Metered:
+    """As `meter`. No bytes are kept here while their reader has them: a client that stalls would hold them."""
+
+    __slots__ = ("_claimed", "_declared", "_permit", "_plane", "_source", "_wait")
+
+    def __init__(self, plane: DataPlane, permit: Permit, source: AsyncIterator[bytes], declared: int | None) -> None:
+        self._plane, self._permit, self._source, self._declared = plane, permit, source, declared
+        self._claimed, self._wait = 0, 0.0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        plane, permit = self._plane, self._permit
+        if self._wait > 0:
+            await permit.pause(self._wait)
+        try:
+            plain = await anext(self._source)
+        except StopAsyncIteration:
+            _require_all(permit, self._declared)
+            raise
+        self._claimed = await _let_pass(plane, permit, len(plain), self._declared, self._claimed)
+        self._wait = plane.shaper.pay(permit.route.limits, len(plain))
+        return plain
 
 
 async def _let_pass(plane: DataPlane, permit: Permit, count: int, declared: int | None, claimed: int) -> int:
@@ -196,12 +214,27 @@ class _Proof:
         self._checks.finish(self._decoder.finish() if self._decoder is not None else None)
 
 
-async def _prove(source: AsyncIterator[bytes], proof: _Proof) -> AsyncIterator[bytes]:
-    async for chunk in source:
-        plain = b"".join(proof.look(chunk))  # each piece that is handed on costs as much, however small it is
-        if plain:
-            yield plain
-    proof.finish()
+class _Proved:
+    """The plain bytes of a source, all of them found right at its end. None are kept here, as in `_Metered`."""
+
+    __slots__ = ("_proof", "_source")
+
+    def __init__(self, source: AsyncIterator[bytes], proof: _Proof) -> None:
+        self._source, self._proof = source, proof
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while True:
+            try:
+                came = await anext(self._source)
+            except StopAsyncIteration:
+                self._proof.finish()
+                raise
+            plain = b"".join(self._proof.look(came))  # each piece that is handed on costs as much, however small it is
+            if plain:
+                return plain
 
 
 class _Rest:

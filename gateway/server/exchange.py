@@ -285,15 +285,13 @@ class ClientExchange:
             await self._connection.drain()
         self._end()
 
-    async def body(self) -> AsyncIterator[bytes]:
+    def body(self) -> AsyncIterator[bytes]:
         """The request's body as it came; nothing more is read than is asked for.
 
         Raises:
             Refused: INCOMPLETE_BODY, or the reason this exchange was cut for.
         """
-        self.allow_body()
-        while chunk := await self._read():
-            yield chunk
+        return _Pieces(self)
 
     async def whole_body(self) -> bytes:
         """All of a body at once: for those whose `body_size` is known to be small.
@@ -307,11 +305,16 @@ class ClientExchange:
             self.bytes_in += len(whole)
             return whole
         pieces = []
-        while chunk := await self._read():
+        while chunk := await self.read():
             pieces.append(chunk)
         return b"".join(pieces)
 
-    async def _read(self) -> bytes:
+    async def read(self) -> bytes:
+        """The next of the body as it came, b"" at its end.
+
+        Raises:
+            Refused: as `body`.
+        """
         self.client_side = True
         try:
             chunk = await self._arrival.body.read()
@@ -489,3 +492,22 @@ class ClientExchange:
         arrival = self._arrival
         waits = not self.continued and arrival.asks_first and arrival.body.empty
         self._connection.end(keep=self._kept, lingering=not arrival.body.whole and not waits)
+
+
+class _Pieces:
+    """A body piece by piece. No piece is kept here while its reader has it: one that stalls would hold all of them."""
+
+    __slots__ = ("_exchange",)
+
+    def __init__(self, exchange: ClientExchange) -> None:
+        self._exchange = exchange
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self._exchange.allow_body()
+        piece = await self._exchange.read()
+        if not piece:
+            raise StopAsyncIteration
+        return piece

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64encode
+from collections.abc import AsyncIterator
 from hashlib import md5, sha256
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -15,6 +19,7 @@ from gateway.core.record import Outcome
 from gateway.core.request import Action
 from gateway.data import body as room
 from gateway.data.state.transfers import Permit
+from gateway.server.exchange import ClientExchange
 from tests.data.harness import APP, Rig, policy, request, running
 
 BODY = bytes(range(256)) * 1000
@@ -98,7 +103,7 @@ async def test_without_the_held_chunk_the_store_would_have_it_all(app: Rig, monk
 
     async def as_it_comes(plane, request, permit, verified):
         checks = room.BodyChecks.from_request(request.headers, None, ())
-        async for chunk in room._prove(permit.exchange.body(), room._Proof(checks, None)):
+        async for chunk in room._Proved(permit.exchange.body(), room._Proof(checks, None)):
             yield chunk
 
     monkeypatch.setattr("gateway.data.s3.put.read_plain", as_it_comes)
@@ -228,3 +233,65 @@ async def test_a_body_above_the_budget_spends_nothing_of_it(rig: Rig, coding: di
     assert (410, 0) == (got.status, await rig.moved(grant))
     assert 201 == (await rig.ask("PUT", f"/s/{token}", body=b"x" * 500)).status
     assert 500 == await rig.moved(grant)
+
+
+class _Piece(bytes):
+    """Bytes that tell when nobody holds them any more."""
+
+    gone: list[str] = []
+
+    def __del__(self) -> None:
+        _Piece.gone.append("gone")
+
+
+class _Rest:
+    """What follows, moved elsewhere."""
+
+    def begins(self) -> bool:
+        return True
+
+    def end(self) -> bytes:
+        return b"!"
+
+
+async def test_what_was_handed_on_is_held_by_nobody(app: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that stalls in a large upload costs none of the bytes that it has sent."""
+    _Piece.gone.clear()
+    given: list[str] = []
+
+    async def let_pass(plane: object, permit: object, count: int, declared: object, claimed: int) -> int:
+        return claimed
+
+    class Source:
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return self
+
+        async def __anext__(self) -> bytes:
+            if given:
+                raise StopAsyncIteration
+            given.append("given")
+            return _Piece(BODY)
+
+    permit: Any = SimpleNamespace(route=SimpleNamespace(limits=()), moved=5, exchange=SimpleNamespace(cut_reason=None))
+    monkeypatch.setattr(room, "_let_pass", let_pass)
+    monkeypatch.setattr(app.plane.renewals, "confirm", AsyncMock())
+    rest = cast("room._Rest", _Rest())
+    chunks = room.hold_last(app.plane, permit, room.meter(app.plane, permit, Source(), 5), rest)
+    assert len(BODY) == len(cast("bytes", await anext(chunks)))
+    assert rest is await anext(chunks)
+    assert ["gone"] == _Piece.gone
+    assert b"!" == await anext(chunks)
+
+
+async def test_a_body_is_held_by_its_reader_alone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came of an upload is not kept where it came in, while whoever reads it has gone on."""
+    _Piece.gone.clear()
+
+    async def read(self: ClientExchange) -> bytes:
+        return _Piece(b"x")
+
+    monkeypatch.setattr(ClientExchange, "read", read)
+    monkeypatch.setattr(ClientExchange, "allow_body", lambda self: None)
+    pieces = ClientExchange.__new__(ClientExchange).body()
+    assert b"x" == await anext(pieces)
+    assert ["gone"] == _Piece.gone
