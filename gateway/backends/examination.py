@@ -22,6 +22,7 @@ from gateway.core.backend import ChainSource
 from gateway.core.finding import Finding
 from gateway.core.reasons import DependencyDown, UpstreamFailed
 from gateway.core.route import Bucket, Upstream, UpstreamCall
+from gateway.core.said import phrase
 from gateway.core.units import format_instant
 from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.listing import read_listing
@@ -86,7 +87,9 @@ async def examine_in_use(
             async for finding in examine(upstream, spec, [bucket for bucket in buckets if bucket.backend == name]):
                 found.append(finding)
     except TimeoutError:
-        found.append(Finding(name, "time", False, f"not done after {seconds:g} s"))
+        found.append(
+            Finding(name, "time", False, phrase("trials_late", "not done after {seconds:g} s", seconds=seconds))
+        )
     return found
 
 
@@ -104,12 +107,37 @@ async def _try_chain(name: str, load: Load) -> Finding:
     try:
         loaded = await load()
     except Exception as error:  # noqa: BLE001 (a dozen providers with their own exceptions; all mean "none")
-        return Finding(name, "credentials chain", False, f"no credentials were found ({type(error).__name__})")
+        return Finding(
+            name,
+            phrase("try_chain", "credentials chain"),
+            False,
+            phrase("chain_none", "no credentials were found ({name__})", name__=type(error).__name__),
+        )
     if loaded.expires_at is None:
-        return Finding(name, "credentials chain", True, f"from {loaded.method}, which says nothing of an end")
+        return Finding(
+            name,
+            phrase("try_chain", "credentials chain"),
+            True,
+            phrase("chain_endless", "from {method}, which says nothing of an end", method=loaded.method),
+        )
     if loaded.expires_at <= time.time():
-        return Finding(name, "credentials chain", False, f"{loaded.tell_expiry()}, and nothing renews them")
-    return Finding(name, "credentials chain", True, f"from {loaded.method}, until {format_instant(loaded.expires_at)}")
+        return Finding(
+            name,
+            phrase("try_chain", "credentials chain"),
+            False,
+            phrase("chain_over", "{value}, and nothing renews them", value=loaded.tell_expiry()),
+        )
+    return Finding(
+        name,
+        phrase("try_chain", "credentials chain"),
+        True,
+        phrase(
+            "chain_until",
+            "from {method}, until {expires_at}",
+            method=loaded.method,
+            expires_at=format_instant(loaded.expires_at),
+        ),
+    )
 
 
 async def _try_service(upstream: Upstream, name: str) -> AsyncIterator[Finding]:
@@ -118,28 +146,60 @@ async def _try_service(upstream: Upstream, name: str) -> AsyncIterator[Finding]:
     sent_at = time.time()
     async with upstream.open(UpstreamCall(backend=name, method="GET", bucket="", key="")) as answer:
         code = store_fault(await answer.body.read(16 * 1024 * 1024)) or ""
-        yield Finding(name, "connection", True, f"answered {answer.status} in {time.perf_counter() - began:.3f} s")
+        yield Finding(
+            name,
+            "connection",
+            True,
+            phrase(
+                "store_answered",
+                "answered {status} in {value:.3f} s",
+                status=answer.status,
+                value=time.perf_counter() - began,
+            ),
+        )
         yield _compare_clock(name, answer.date, sent_at)
         if code in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidSecurity"}:
             yield Finding(name, "credentials", False, code)
         elif answer.status == 200:
-            yield Finding(name, "credentials", True, "known, and may list buckets")
+            yield Finding(name, "credentials", True, phrase("credentials_list", "known, and may list buckets"))
         else:
-            yield Finding(name, "credentials", None, f"{answer.status} {code}: listing buckets is not needed")
+            yield Finding(
+                name,
+                "credentials",
+                None,
+                phrase(
+                    "credentials_no_list",
+                    "{status} {code}: listing buckets is not needed",
+                    status=answer.status,
+                    code=code,
+                ),
+            )
 
 
 def _compare_clock(name: str, date: str | None, sent_at: float) -> Finding:
     try:
         skew = parsedate_to_datetime(date or "").timestamp() - sent_at
     except ValueError:
-        return Finding(name, "clock", None, "the store does not say what time it is")
-    detail = f"the store's is {round(skew):+d} s from ours"
+        return Finding(name, "clock", None, phrase("clock_silent", "the store does not say what time it is"))
+    seconds, most = round(skew), round(_REFUSED_SKEW)
     if abs(skew) >= _REFUSED_SKEW:
-        detail += (
-            f": it refuses every signature, as SigV4 bears {_REFUSED_SKEW:.0f} s (15 minutes) at most; set the clock"
+        detail = phrase(
+            "clock_refused",
+            "the store's is {seconds:+d} s from ours: it refuses every signature, as SigV4 bears {most} s (15 minutes) "
+            "at most; set the clock",
+            seconds=seconds,
+            most=most,
         )
     elif abs(skew) >= _SKEW:
-        detail += f": from {_REFUSED_SKEW:.0f} s (15 minutes) on, SigV4 signatures are refused; set the clock"
+        detail = phrase(
+            "clock_off",
+            "the store's is {seconds:+d} s from ours: from {most} s (15 minutes) on, SigV4 signatures are refused; set "
+            "the clock",
+            seconds=seconds,
+            most=most,
+        )
+    else:
+        detail = phrase("clock", "the store's is {seconds:+d} s from ours", seconds=seconds)
     return Finding(name, "clock", abs(skew) < _SKEW, detail)
 
 
@@ -152,9 +212,14 @@ async def _try_bucket(upstream: Upstream, bucket: Bucket) -> tuple[Finding, str]
     key = f"{bucket.prefix}gateway-doctor-{secrets.token_hex(8)}"
     with suppress(UpstreamFailed):
         key = next((entry.key for entry in read_listing(body).found), key) if answer.status == 200 else key
-    outcome = "can be listed" if answer.status == 200 else f"answered {answer.status}"
-    detail = f"{outcome} {store_fault(body) or ''}".rstrip()
-    return Finding(bucket.backend, f"bucket {bucket.name}", answer.status == 200, detail), key
+    if answer.status == 200:
+        detail = phrase("bucket_listed", "can be listed")
+    else:
+        fault = f" {code}" if (code := store_fault(body)) else ""
+        detail = phrase("bucket_answered", "answered {status}{fault}", status=answer.status, fault=fault)
+    return Finding(
+        bucket.backend, phrase("try_bucket", "bucket {name}", name=bucket.name), answer.status == 200, detail
+    ), key
 
 
 async def _try_reads(upstream: Upstream, bucket: Bucket, key: str) -> Finding:
@@ -167,12 +232,20 @@ async def _try_reads(upstream: Upstream, bucket: Bucket, key: str) -> Finding:
                 said[method] = str(answer.status)
         except UpstreamFailed as failure:
             said[method] = failure.detail or str(failure.reason)
-    name = f"bucket {bucket.name}: reads"
+    name = phrase("try_reads", "bucket {name}: reads", name=bucket.name)
     if said["HEAD"] != said["GET"]:
-        detail = f"HEAD has the answer {said['HEAD']}, GET {said['GET']}: see what the credentials' policy allows"
+        detail = phrase(
+            "reads_differ",
+            "HEAD has the answer {said}, GET {said2}: see what the credentials' policy allows",
+            said=said["HEAD"],
+            said2=said["GET"],
+        )
         return Finding(bucket.backend, name, False, detail)
     return Finding(
-        bucket.backend, name, None if said["GET"] in _UNREADABLE else True, f"HEAD and GET answer {said['GET']}"
+        bucket.backend,
+        name,
+        None if said["GET"] in _UNREADABLE else True,
+        phrase("reads_same", "HEAD and GET answer {said}", said=said["GET"]),
     )
 
 

@@ -19,6 +19,7 @@ from gateway.core.holders import MOST_EXCLUDED, MOST_HOLDERS, Holders, ProvedBy
 from gateway.core.intake import Intake
 from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.said import phrase
 from gateway.core.source import Session
 from gateway.schema.addresses import MailAddress, MailDomain, Network, Peer
 from gateway.schema.names import AnyPrefix, BucketName, Key, LinkPrefix, Owner, Who
@@ -82,7 +83,7 @@ class GrantFields(Body):
     @classmethod
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if sent.get("expires_in") is not None and sent.get("expires_at") is not None:
-            yield "expires_at", "give expires_in or expires_at, not both"
+            yield "expires_at", phrase("ends_twice", "give expires_in or expires_at, not both")
 
     def changed(self, now: float) -> dict[str, Any]:
         """The grant's fields that these replace."""
@@ -114,9 +115,9 @@ class HoldersBody(Body):
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from super().conflicts(sent)
         if not any(sent.get(name) for name in ("emails", "domains", "groups")):
-            yield "", "name somebody: by emails, domains or groups"
+            yield "", phrase("holders_none", "name somebody: by emails, domains or groups")
         if sent.get("groups") and sent.get("by", ProvedBy.CODE) != ProvedBy.OIDC:
-            yield "groups", "groups are known of who signs in: they go with by: oidc"
+            yield "groups", phrase("holders_groups", "groups are known of who signs in: they go with by: oidc")
 
     def made(self, before: Holders | None) -> Holders:
         """These people, with the secret that the link has, if it has one."""
@@ -172,13 +173,13 @@ class _LinkFields(GrantFields):
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from super().conflicts(sent)
         if sent.get("key") is not None and sent.get("prefix") is not None:
-            yield "prefix", "give a key or a prefix, not both"
+            yield "prefix", phrase("place_twice", "give a key or a prefix, not both")
         overwrite, on_conflict = sent.get("overwrite"), sent.get("on_conflict")
         if None not in (overwrite, on_conflict) and overwrite is not (on_conflict == "overwrite"):
-            yield "on_conflict", "says something else than overwrite; give one of them"
+            yield "on_conflict", phrase("conflict_twice", "says something else than overwrite; give one of them")
         for name in _NEVER_NULL:
             if name in sent and sent[name] is None:
-                yield name, "may be left out, but not null"
+                yield name, phrase("never_null", "may be left out, but not null")
 
     def apply_to(self, grant: Grant, now: float) -> Grant:
         """The grant with every field that was sent, and nothing else changed; the password is not its matter."""
@@ -229,7 +230,7 @@ class NewLink(_LinkFields):
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from super().conflicts(sent)
         if sent.get("key") is None and sent.get("prefix") is None:
-            yield "key", "give a key or a prefix"
+            yield "key", phrase("place_none", "give a key or a prefix")
 
     @property
     def scope(self) -> Scope:
@@ -289,13 +290,23 @@ class NewRevocation(Body):
         named = [name for name in (*_TARGETS, *_SESSIONS) if sent.get(name) is not None]
         if sent.get("holder") is not None:
             if len(named) > 1 or not set(named) <= set(_OF_HOLDER):
-                yield "holder", f"goes alone, or with one of {', '.join(_OF_HOLDER)}"
+                others = ", ".join(_OF_HOLDER)
+                yield "holder", phrase("target_holder", "goes alone, or with one of {others}", others=others)
         elif len(named) != 1:
-            yield "", f"name exactly one target: {', '.join((*_TARGETS, *_SESSIONS, 'holder'))}"
+            names = ", ".join((*_TARGETS, *_SESSIONS, "holder"))
+            yield "", phrase("target_one", "name exactly one target: {names}", names=names)
         if (sent.get("bucket") is None) != (sent.get("prefix") is None):
-            yield "prefix", 'a bucket and a prefix go together; the prefix "" is the whole bucket'
+            yield (
+                "prefix",
+                phrase("target_prefix", 'a bucket and a prefix go together; the prefix "" is the whole bucket'),
+            )
         if sent.get("issued_before") is not None and not set(named) <= set(_BY_TIME):
-            yield "issued_before", f"goes with {', '.join(_BY_TIME)}; a prefix or a backend ends whole"
+            yield (
+                "issued_before",
+                phrase(
+                    "target_before", "goes with {names}; a prefix or a backend ends whole", names=", ".join(_BY_TIME)
+                ),
+            )
 
     @property
     def sessions(self) -> Session | None:
@@ -354,7 +365,7 @@ _DO: Final[dict[str, Operation | Action]] = {str(known): known for known in (*Op
 
 def _do(value: object) -> Operation | Action:
     if not isinstance(value, str) or value not in _DO:
-        raise ValueError("write an operation like GetObject or an action like read")
+        raise ValueError(phrase("operation_form", "write an operation like GetObject or an action like read"))
     return _DO[value]
 
 
@@ -384,17 +395,17 @@ class ExplainBody(Body):
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         named = [name for name in ("who", "link", "key") if sent.get(name) is not None]
         if not named:
-            yield "who", "name who, or the link or key that would be used"
+            yield "who", phrase("explain_who", "name who, or the link or key that would be used")
         if "link" in named and "key" in named:
-            yield "key", "a request comes with a link or with a key"
+            yield "key", phrase("explain_both", "a request comes with a link or with a key")
         if sent.get("holder") is not None and "link" not in named:
-            yield "holder", "somebody comes to a link: name it"
+            yield "holder", phrase("explain_holder", "somebody comes to a link: name it")
         elif (
             sent.get("groups")
             and sent.get("holder") is None
             and (named != ["who"] or not str(sent["who"]).startswith("user:"))
         ):
-            yield "groups", "a user has groups: name one as who, or as the holder"
+            yield "groups", phrase("explain_groups", "a user has groups: name one as who, or as the holder")
 
     @property
     def question(self) -> Question:

@@ -9,16 +9,18 @@ else was sent only what is short.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from gateway.core.said import Said, phrase
+
 _SENTENCES: Final = {
-    "extra_forbidden": "is not known here",
-    "missing": "is needed",
-    "model_type": "send an object",
-    "model_attributes_type": "send an object",
+    "extra_forbidden": phrase("type_extra_forbidden", "is not known here"),
+    "missing": phrase("type_missing", "is needed"),
+    "model_type": phrase("type_model_type", "send an object"),
+    "model_attributes_type": phrase("type_model_type", "send an object"),
 }
 """Where pydantic would speak of its own types."""
 
@@ -59,9 +61,15 @@ def _error(loc: tuple[int | str, ...], text: str) -> InitErrorDetails:
 
 
 def _sentence(fault: Any) -> str:
-    if fault["type"] in _SENTENCES:
-        return _SENTENCES[fault["type"]]
-    return str(fault["ctx"]["error"]) if fault["type"] == "value_error" else str(fault["msg"])
+    """What a type says of a fault is a sentence, too: by the name that pydantic has for it."""
+    kind, said = fault["type"], fault.get("ctx", {})
+    if kind in _SENTENCES:
+        return _SENTENCES[kind]
+    if kind == "fault":
+        return cast("str", said["text"])
+    if kind == "value_error":
+        return said["error"].args[0] if said["error"].args else ""
+    return Said(str(fault["msg"]), f"type_{kind}", said)
 
 
 def faults_of(error: ValidationError) -> tuple[Fault, ...]:

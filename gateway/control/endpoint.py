@@ -18,6 +18,7 @@ from gateway.control.caller import Access, Admitted, Reach
 from gateway.core.attempt import Address, Principal
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.core.said import phrase
 from gateway.core.token import SecretHash
 from gateway.core.values import dataclass
 from gateway.wire.http.target import decode
@@ -72,7 +73,7 @@ class Call(Generic[Query, Body]):
         """The `{id}` of the path. Raises Refused(UNKNOWN_TOKEN) for a text that can be no id."""
         found = self.values["id"]
         if not _ID.fullmatch(found):
-            raise Refused(Reason.UNKNOWN_TOKEN, "nothing has this id")
+            raise Refused(Reason.UNKNOWN_TOKEN, phrase("nothing_has_id", "nothing has this id"))
         return found
 
 

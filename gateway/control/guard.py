@@ -27,6 +27,7 @@ from gateway.core.identity import IdentityVerifier, User
 from gateway.core.limits import gcra
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.core.said import phrase
 from gateway.core.source import from_entry
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.units import Rate
@@ -37,7 +38,7 @@ _GUESSES: Final = Rate(10, 60.0, 10)
 
 _ADDRESSES: Final = 10_000
 _DOTS_OF_A_JWT: Final = 2
-_DENIED: Final = "a valid token, key or signature is needed"
+_DENIED: Final = phrase("token_needed", "a valid token, key or signature is needed")
 _SESSION: Final = "x-amz-security-token"
 _UNIFORM: Final = frozenset({Reason.UNKNOWN_KEY, Reason.BAD_SIGNATURE, Reason.BAD_SESSION_TOKEN})
 """What is wrong with a key's proof is not told apart; only the first of them is a guess."""
@@ -115,7 +116,9 @@ class Guard:
         """
         again = await self._recognise_again(access, before)
         if again is None:
-            raise Refused(Reason.CREDENTIALS_MISSING, "what was shown at the sign-in counts no more")
+            raise Refused(
+                Reason.CREDENTIALS_MISSING, phrase("sign_in_over", "what was shown at the sign-in counts no more")
+            )
         return _require(access, again)
 
     async def _recognise_again(self, access: Access, before: Admitted) -> Admitted | None:
@@ -255,9 +258,11 @@ def _objection(access: Access, admitted: Admitted) -> str | None:
         return None
     duty = DUTY_OF[access]
     if duty not in admitted.may:
-        return f"{admitted.principal} may not {duty} here"
+        return phrase("duty_missing", "{principal} may not {duty} here", principal=admitted.principal, duty=duty)
     if admitted.reach.owner is not None and access not in OWN:
-        return f"this is not for {admitted.principal}: it is about more than one's own"
+        return phrase(
+            "not_own", "this is not for {principal}: it is about more than one's own", principal=admitted.principal
+        )
     return None
 
 

@@ -20,6 +20,7 @@ from gateway.core.grant import Grant
 from gateway.core.narrowing import Narrowing
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
+from gateway.core.said import phrase
 from gateway.schema.names import ActorName, BucketName, Key, LinkPrefix
 
 KeyAction = Literal[Action.READ, Action.LIST, Action.WRITE, Action.DELETE]
@@ -46,10 +47,10 @@ class _Place(Body):
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from super().conflicts(sent)
         if sent.get("prefix") is not None and sent.get("keys") is not None:
-            yield "keys", "give a prefix or keys, not both"
+            yield "keys", phrase("key_prefix_or_names", "give a prefix or keys, not both")
         actions = sent.get("actions")
         if sent.get("keys") is not None and isinstance(actions, list) and Action.LIST in actions:
-            yield "actions", "the action list needs a prefix, not keys"
+            yield "actions", phrase("key_list", "the action list needs a prefix, not keys")
 
 
 class _Scope(_Place):
@@ -76,7 +77,12 @@ class _KeyFields(_Place, GrantFields):
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from super().conflicts(sent)
         if sent.get("scopes") is not None and any(name in sent for name in _PLACE):
-            yield "scopes", f"give scopes, or {', '.join(_PLACE)} for the only one, not both"
+            yield (
+                "scopes",
+                phrase(
+                    "key_scopes_or_place", "give scopes, or {names} for the only one, not both", names=", ".join(_PLACE)
+                ),
+            )
 
     def apply_to(self, grant: Grant, now: float) -> Grant:
         """The grant with every field that was sent, and nothing else changed.
@@ -94,7 +100,9 @@ class _KeyFields(_Place, GrantFields):
     def _move(self, before: tuple[Narrowing, ...]) -> tuple[Narrowing, ...]:
         """The only place, with what was sent of it changed."""
         if len(before) > 1:
-            raise Refused(Reason.BAD_ARGUMENT, "this key has several scopes: send all of them as scopes")
+            raise Refused(
+                Reason.BAD_ARGUMENT, phrase("key_scopes", "this key has several scopes: send all of them as scopes")
+            )
         sent = self.model_fields_set
         chosen: dict[str, Any] = {}
         if "bucket" in sent:
@@ -130,10 +138,13 @@ class NewKey(_KeyFields):
     def conflicts(cls, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from super().conflicts(sent)
         if sent.get("bucket") is None and (sent.get("prefix") is not None or sent.get("keys") is not None):
-            yield "bucket", "a prefix and keys are names in a bucket: name it"
+            yield "bucket", phrase("key_bucket_named", "a prefix and keys are names in a bucket: name it")
         for name in (*_PLACE, "scopes"):
             if name in sent and not sent[name] and (name, sent[name]) != ("prefix", ""):
-                yield name, "left out, it is no limit: that is never said by null or by an empty list"
+                yield (
+                    name,
+                    phrase("key_no_limit", "left out, it is no limit: that is never said by null or by an empty list"),
+                )
 
 
 class EditKey(_KeyFields):

@@ -18,6 +18,7 @@ from gateway.control.problems import forbidden, problem
 from gateway.control.usecases.grants import Objections
 from gateway.control.usecases.links import KEEP, IdempotencyConflict, IssuedLink
 from gateway.core.reasons import Reason, Refused
+from gateway.core.said import phrase
 from gateway.wire.replies import Reply
 
 _IDEMPOTENCY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
@@ -32,7 +33,11 @@ async def create_link(api: Api, call: Call[None, NewLink]) -> Reply:
     if isinstance(made, Objections):
         return forbidden(call.request_id, made.objections)
     if isinstance(made, IdempotencyConflict):
-        detail = f"this Idempotency-Key made the link {made.link_id}, which is not what this body asks for"
+        detail = phrase(
+            "form_sent_twice",
+            "this Idempotency-Key made the link {link_id}, which is not what this body asks for",
+            link_id=made.link_id,
+        )
         return problem(call.request_id, 409, Reason.BAD_ARGUMENT, detail)
     location = ("Location", f"/v1/links/{made.held.grant.id}")
     return _show_made(api, made, 200 if made.token is None else 201, location)

@@ -13,6 +13,7 @@ from gateway.control.answers import View, When, view_reply
 from gateway.control.api import Api
 from gateway.control.body import Body
 from gateway.control.endpoint import Call
+from gateway.control.spoken import Spoken
 from gateway.core.units import format_instant
 from gateway.schema.quantities import Duration
 from gateway.wire.replies import Reply
@@ -79,7 +80,9 @@ async def drain_backend(api: Api, call: Call[None, DrainBody]) -> Reply:
 async def examine_backend(api: Api, call: Call[None, None]) -> Reply:
     found = await api.operations.examine(call.values["name"])
     seen = [FindingView(check=one.check, ok=one.ok, detail=one.detail) for one in found]
-    return view_reply(FindingsView(findings=seen))
+    return Spoken.of(
+        view_reply(FindingsView(findings=seen)), [text for one in found for text in (one.check, one.detail)]
+    )
 
 
 async def set_log_level(api: Api, call: Call[None, LogBody]) -> Reply:

@@ -15,8 +15,10 @@ from typing import Final
 
 import orjson
 
+from gateway.control.spoken import Spoken
 from gateway.core.policy import Objection
 from gateway.core.reasons import TABLE, DependencyDown, Reason, Refused, UpstreamFailed
+from gateway.core.said import phrase
 from gateway.wire.replies import Reply, title_of
 
 _log: Final = logging.getLogger("gateway.control")
@@ -46,7 +48,7 @@ def problem(
     errors: Sequence[Mapping[str, str]] = (),
     objections: Sequence[Objection] = (),
     headers: Fields = (),
-) -> Reply:
+) -> Spoken:
     """One answer in `application/problem+json`; `gateway.control.answers.ProblemView` describes it."""
     members: dict[str, object] = {
         "type": "about:blank",
@@ -63,13 +65,14 @@ def problem(
         members["objections"] = [{name: text for name, text in each.items() if text is not None} for each in shown]
     if status == 401:
         headers += (("WWW-Authenticate", 'Bearer realm="gateway"'),)
-    return Reply(status, (("Content-Type", "application/problem+json"), *headers), orjson.dumps(members))
+    reply = Reply(status, (("Content-Type", "application/problem+json"), *headers), orjson.dumps(members))
+    return Spoken.of(reply, (detail, *(one["detail"] for one in errors), *(found.detail for found in objections)))
 
 
 def forbidden(request_id: str, objections: Sequence[Objection]) -> Reply:
     """All of the policy's objections at once; the status follows the first."""
     first = objections[0]
-    detail = "; ".join(dict.fromkeys(found.detail for found in objections))
+    detail = phrase("rule_faults", "{faults}", faults=tuple(dict.fromkeys(found.detail for found in objections)))
     return problem(request_id, _STATUS.get(first.reason, 403), first.reason, detail, objections=objections)
 
 

@@ -10,6 +10,7 @@ from gateway.control.api import Api
 from gateway.control.bodies import ExplainBody, PresignBody
 from gateway.control.endpoint import Call
 from gateway.control.rule_answers import BackendList, BucketNames, ExplanationView, PolicyView
+from gateway.control.spoken import Spoken
 from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
@@ -27,7 +28,10 @@ async def show_policy(api: Api, call: Call[None, None]) -> Reply:
 
 
 async def explain_attempt(api: Api, call: Call[None, ExplainBody]) -> Reply:
-    return view_reply(ExplanationView.of(await api.policies.explain(call.body.question)))
+    found = await api.policies.explain(call.body.question)
+    texts = [*(one.detail for one in found.objections), *(verdict for _, verdict in found.rules)]
+    texts += [detail for _, detail in found.missing]
+    return Spoken.of(view_reply(ExplanationView.of(found)), texts)
 
 
 async def presign(api: Api, call: Call[None, PresignBody]) -> Reply:

@@ -15,6 +15,7 @@ from typing import Final, Literal, cast, get_args
 
 from gateway.core.holders import Holder
 from gateway.core.request import Action, Operation
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
 Address = IPv4Address | IPv6Address
@@ -45,7 +46,11 @@ class Principal:
             return ANONYMOUS
         if kind not in get_args(PrincipalKind) or kind == "anonymous" or not _NAME.fullmatch(name):
             raise ValueError(
-                f"{text!r} is not a principal: write app:NAME, user:NAME, link:ID, admin:NAME or anonymous"
+                phrase(
+                    "principal_form",
+                    "{text!r} is not a principal: write app:NAME, user:NAME, link:ID, admin:NAME or anonymous",
+                    text=text,
+                )
             )
         return cls(cast("PrincipalKind", kind), name)
 

@@ -21,6 +21,7 @@ from gateway.core.narrowing import Narrowing
 from gateway.core.reasons import Reason
 from gateway.core.request import DOCUMENTS, OF_LINKS, Action, Operation
 from gateway.core.revocation_target import RevocationTarget
+from gateway.core.said import phrase
 from gateway.core.session_policy import SessionPolicy
 from gateway.core.token import SecretHash
 from gateway.core.units import Rate
@@ -271,18 +272,32 @@ class Grant:
         """Every reason why this grant does not reach as far as the attempt, most public one first."""
         reason = self.lapsed(attempt.now)
         if reason is not None:
-            yield reason, f"the grant {self.id} is {reason}"
+            yield reason, phrase("grant_lapsed", "the grant {id} is {reason}", id=self.id, reason=reason)
         if self.cidrs and not self._is_from_there(attempt.peer):
-            yield Reason.PEER_NOT_ALLOWED, "the peer address is in none of the grant's networks"
+            yield (
+                Reason.PEER_NOT_ALLOWED,
+                phrase("grant_networks", "the peer address is in none of the grant's networks"),
+            )
         if self.holders is not None and attempt.operation is not _PROVE and not self.holders.admit(attempt.holder):
             yield Reason.HOLDER_REQUIRED, self.holders.objection_to(attempt.holder)
         if self.scope is not None:
             of_link = self._objections_to_use if attempt.signature is None else self._objections_to_credentials
             yield from of_link(self.scope, attempt)
         if self.narrowed and not self._covers(attempt):
-            yield Reason.OUT_OF_SCOPE, f"the key is not for {attempt.action or 'looking'} there"
+            yield (
+                Reason.OUT_OF_SCOPE,
+                phrase("key_not_there", "the key is not for {action} there", action=attempt.action or "looking"),
+            )
         if self.max_size is not None and (attempt.size or 0) > self.max_size and attempt.operation not in DOCUMENTS:
-            yield Reason.TOO_LARGE, f"the body of {attempt.size} bytes is above the link's {self.max_size}"
+            yield (
+                Reason.TOO_LARGE,
+                phrase(
+                    "grant_size",
+                    "the body of {size} bytes is above the link's {max_size}",
+                    size=attempt.size,
+                    max_size=self.max_size,
+                ),
+            )
         if self.session_policy is not None:
             for detail in self.session_policy.objections(attempt):
                 yield Reason.DENIED_BY_SESSION, detail
@@ -310,26 +325,39 @@ class Grant:
         """What the link has against a request that comes by its address."""
         asks = attempt.operation is Operation.CREATE_SESSION
         if asks and not self.gives_credentials:
-            yield Reason.NO_CREDENTIALS, "the link gives no credentials"
+            yield Reason.NO_CREDENTIALS, phrase("link_no_credentials", "the link gives no credentials")
         if not scope.reaches(attempt.bucket, attempt.key):
-            yield Reason.OUT_OF_SCOPE, "the key is outside the link's scope"
+            yield Reason.OUT_OF_SCOPE, phrase("link_scope", "the key is outside the link's scope")
         elif attempt.action not in self.actions and not (self._may_undo(attempt) or (asks and attempt.action is None)):
-            yield Reason.METHOD_NOT_ALLOWED, f"the link does not allow {attempt.action}"
+            yield (
+                Reason.METHOD_NOT_ALLOWED,
+                phrase("link_not_allowed", "the link does not allow {action}", action=attempt.action),
+            )
 
     def _objections_to_credentials(self, scope: Scope, attempt: Attempt) -> Iterator[tuple[Reason, str]]:
         """What the link has against a request that is signed with its credentials: it is for what the link shows."""
         if not self.gives_credentials:
-            yield Reason.NO_CREDENTIALS, "the link gives no credentials"
+            yield Reason.NO_CREDENTIALS, phrase("link_no_credentials", "the link gives no credentials")
         if attempt.operation is Operation.LIST_BUCKETS:
             return
         if attempt.operation not in OF_LINKS or attempt.tags or "versionId" in (attempt.params or ()):
-            yield Reason.NOT_ALLOWED, f"the credentials of a link are not for such a {attempt.operation}"
+            yield (
+                Reason.NOT_ALLOWED,
+                phrase(
+                    "link_credentials_operation",
+                    "the credentials of a link are not for such a {operation}",
+                    operation=attempt.operation,
+                ),
+            )
         elif attempt.action is Action.WRITE and self.intake.narrows:
-            yield Reason.NOT_ALLOWED, "files come in through this link by its address alone"
+            yield Reason.NOT_ALLOWED, phrase("link_by_address", "files come in through this link by its address alone")
         keys = frozenset[str]() if scope.key is None else frozenset({scope.key})
         whole = Narrowing(bucket=scope.bucket, prefix=scope.prefix or "", keys=keys, actions=self.actions)
         if not whole.covers(attempt.action, attempt.bucket, attempt.key):
-            yield Reason.OUT_OF_SCOPE, f"the link is not for {attempt.action or 'looking'} there"
+            yield (
+                Reason.OUT_OF_SCOPE,
+                phrase("link_not_there", "the link is not for {action} there", action=attempt.action or "looking"),
+            )
 
     def _covers(self, attempt: Attempt) -> bool:
         """Whether one part of the narrowing covers the attempt whole. The list of buckets shows what `sees` says."""

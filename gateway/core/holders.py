@@ -14,6 +14,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
 MOST_HOLDERS: Final = 100
@@ -57,7 +58,13 @@ def make_key(entropy: bytes) -> bytes:
 def parse_domain(text: str) -> str:
     """The domain of mail addresses, as it is compared. Raises ValueError."""
     if not _DEVIANT.isdisjoint(text):
-        raise ValueError(f"{_cut(text)} is two domains, by older and newer rules: write the one that is meant as xn--…")
+        raise ValueError(
+            phrase(
+                "domain_twofold",
+                "{text} is two domains, by older and newer rules: write the one that is meant as xn--…",
+                text=_cut(text),
+            )
+        )
     try:
         domain = text.encode("idna").decode().lower() if not text.isascii() else text.lower()
     except UnicodeError:
@@ -65,7 +72,9 @@ def parse_domain(text: str) -> str:
     labels = domain.split(".")
     fits = len(domain) <= _LONGEST_DOMAIN and len(labels) > 1 and not labels[-1].isdigit()
     if not fits or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(f"{_cut(text)} is no domain of mail addresses: write one like acme.example")
+        raise ValueError(
+            phrase("domain_form", "{text} is no domain of mail addresses: write one like acme.example", text=_cut(text))
+        )
     return domain
 
 
@@ -73,10 +82,16 @@ def parse_address(text: str) -> str:
     """A mail address with its domain as it is compared. Raises ValueError."""
     name, at, domain = text.rpartition("@")
     if not at or len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
-        raise ValueError(f"{_cut(text)} is no mail address: write one like ann@acme.example")
+        raise ValueError(
+            phrase("mail_form", "{text} is no mail address: write one like ann@acme.example", text=_cut(text))
+        )
     address = f"{name}@{parse_domain(domain)}"
     if len(address) > _LONGEST_ADDRESS:
-        raise ValueError(f"a mail address has at most {_LONGEST_ADDRESS} characters")
+        raise ValueError(
+            phrase(
+                "mail_long", "a mail address has at most {longest_address} characters", longest_address=_LONGEST_ADDRESS
+            )
+        )
     return address
 
 
@@ -129,7 +144,7 @@ class Holders:
         if not (self.emails or self.domains or self.groups):
             raise ValueError("holders are named: by emails, domains or groups")
         if self.groups and self.by is not ProvedBy.OIDC:
-            raise ValueError("groups are known of who signs in: they go with by: oidc")
+            raise ValueError(phrase("holders_groups", "groups are known of who signs in: they go with by: oidc"))
 
     def addressee(self, address: str) -> str | None:
         """The mailbox that a code for this address goes to, as the link names it; None for nobody of these."""
@@ -163,13 +178,12 @@ class Holders:
     def objection_to(self, holder: Holder | None) -> str:
         """Why who was proved is none of them, without saying who that is."""
         if holder is None:
-            return "nobody was proved to be one of the link's holders"
+            return phrase("grant_holders", "nobody was proved to be one of the link's holders")
         if holder.by is not self.by:
-            return f"the link's holders prove who they are by {self.by}"
-        excluded = self.excludes(holder.address)
-        return (
-            "who was proved is excluded from the link" if excluded else "who was proved is none of the link's holders"
-        )
+            return phrase("holder_proof", "the link's holders prove who they are by {by}", by=self.by)
+        if self.excludes(holder.address):
+            return phrase("holder_excluded", "who was proved is excluded from the link")
+        return phrase("holder_other", "who was proved is none of the link's holders")
 
     def within(self, other: Holders) -> bool:
         """Whether everybody who is one of these is one of the others, proved as there."""

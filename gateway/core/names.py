@@ -13,6 +13,8 @@ import re
 import unicodedata
 from typing import Final
 
+from gateway.core.said import phrase
+
 BUCKET: Final = r"(?=[a-z0-9.-]{3,63}$)(?!(?:[0-9]+\.){3}[0-9]+$)[a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*"
 """S3's rules for general purpose buckets: labels of letters, digits and hyphens, joined by dots, and no address.
 
@@ -42,10 +44,13 @@ def bucket_name_fault(name: str) -> str | None:
     if is_bucket_name(name):
         return None
     if not _BUCKET_LETTERS.fullmatch(name):
-        return "a bucket name has 3 to 63 lower-case letters, digits, dots and hyphens, a letter or digit at both ends"
+        return phrase(
+            "bucket_form",
+            "a bucket name has 3 to 63 lower-case letters, digits, dots and hyphens, a letter or digit at both ends",
+        )
     if ".." in name or ".-" in name or "-." in name:
-        return "a bucket name has no two dots in a row and no hyphen beside a dot"
-    return "a bucket name is not shaped like an address"
+        return phrase("bucket_dots", "a bucket name has no two dots in a row and no hyphen beside a dot")
+    return phrase("bucket_address", "a bucket name is not shaped like an address")
 
 
 def backend_name_fault(name: str) -> str | None:

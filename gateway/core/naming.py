@@ -16,6 +16,7 @@ from itertools import count
 from typing import Final, Self
 
 from gateway.core.pattern import RESERVED
+from gateway.core.said import phrase
 from gateway.core.units import format_instant
 from gateway.core.values import dataclass
 
@@ -59,21 +60,35 @@ class NameTemplate:
     def parse(cls, text: str) -> Self:
         """Raises ValueError with a sentence for a template that would not always make a name."""
         if not 1 <= len(text) <= _LONGEST:
-            raise ValueError(f"a template for names has 1 to {_LONGEST} characters")
+            raise ValueError(
+                phrase("names_long", "a template for names has 1 to {longest} characters", longest=_LONGEST)
+            )
         try:
             parts = list(string.Formatter().parse(text))
         except ValueError:
-            raise ValueError("a brace of the template is not closed, or not opened") from None
+            raise ValueError(phrase("names_brace", "a brace of the template is not closed, or not opened")) from None
         fields = [field for _, field, _, _ in parts if field is not None]
         if unknown := sorted({field for field in fields if field not in PLACEHOLDERS}):
-            raise ValueError(f"the template knows no {{{unknown[0]}}}: there are {', '.join(PLACEHOLDERS)}")
+            raise ValueError(
+                phrase(
+                    "names_unknown",
+                    "the template knows no {{{unknown}}}: there are {names}",
+                    unknown=unknown[0],
+                    names=", ".join(PLACEHOLDERS),
+                )
+            )
         if any(form or conversion for _, _, form, conversion in parts):
-            raise ValueError("a placeholder stands alone in its braces")
+            raise ValueError(phrase("names_alone", "a placeholder stands alone in its braces"))
         if not {"name", "stem", "uuid"} & set(fields):
-            raise ValueError("a template has {name}, {stem} or {uuid} in it: else all uploads would have one name")
+            raise ValueError(
+                phrase(
+                    "names_same",
+                    "a template has {{name}}, {{stem}} or {{uuid}} in it: else all uploads would have one name",
+                )
+            )
         literal = "".join(part for part, _, _, _ in parts)
         if _UNSAFE.search(literal) or not literal.isprintable():
-            raise ValueError("the template has characters that names here do not have")
+            raise ValueError(phrase("names_characters", "the template has characters that names here do not have"))
         _check_steps(text)
         return cls(text)
 
@@ -97,6 +112,10 @@ def _check_steps(text: str) -> None:
     for step in text.split("/"):
         rest = step.removeprefix("{folder}")
         if "{folder}" in rest:
-            raise ValueError("{folder} stands at the beginning of a step, as it ends with a slash")
+            raise ValueError(
+                phrase("names_folder", "{{folder}} stands at the beginning of a step, as it ends with a slash")
+            )
         if not rest.replace("{ext}", "").strip(".") or rest == RESERVED:
-            raise ValueError("each step of the template is a name, whatever fills it, and no dot segment")
+            raise ValueError(
+                phrase("names_step", "each step of the template is a name, whatever fills it, and no dot segment")
+            )

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
 _DOTS: Final = frozenset({".", ".."})
@@ -30,15 +31,15 @@ def key_fault(key: str) -> str | None:
     into a header, a document or a log encodes it.
     """
     if len(key) > 1024 or len(key.encode("utf-8", "surrogatepass")) > 1024:
-        return "is longer than 1024 bytes"
+        return phrase("key_long", "is longer than 1024 bytes")
     if "." in key and not _DOTS.isdisjoint(key.split("/")):
-        return "has a dot segment"
+        return phrase("key_dots", "has a dot segment")
     if RESERVED in key and RESERVED in key.split("/"):
-        return "lies in the folder of unfinished uploads"
+        return phrase("key_reserved", "lies in the folder of unfinished uploads")
     if not key.isprintable():
         for character in key:
             if character == "\0" or "\ud800" <= character <= "\udfff":
-                return "has a NUL or is not UTF-8"
+                return phrase("key_text", "has a NUL or is not UTF-8")
     return None
 
 

@@ -23,6 +23,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
 from gateway.core.route import Backend, Bucket, Capability, Route
 from gateway.core.rule import UNRELEASED, Effect, LimitRule, LinkLimits, Rule
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
 _REMEMBERED: Final = 4096
@@ -208,7 +209,11 @@ def explain(policy: Policy, grant: Grant | None, attempt: Attempt) -> Explanatio
     objections = tuple(_objections(policy, policy.relevant(*_acting(grant, attempt), attempt), grant, attempt))
     route = None if objections else decide(policy, grant, attempt)
     rules = tuple(
-        (rule, rule.mismatch(attempt, grant) or ("allows" if rule.effect is Effect.ALLOW else "denies"))
+        (
+            rule,
+            rule.mismatch(attempt, grant)
+            or (phrase("rule_allows", "allows") if rule.effect is Effect.ALLOW else phrase("rule_denies", "denies")),
+        )
         for rule in policy.rules_for(*_acting(grant, attempt))
     )
     session = grant.session_policy if grant is not None and route is not None else None
@@ -226,7 +231,7 @@ def objections_to_share(policy: Policy, link: Grant) -> tuple[tuple[Objection, .
     whole = _whole_scope(link, Action.SHARE)
     found: list[Objection] = []
     if (fault := key_fault(link.scope.root)) is not None:
-        return (Objection(Reason.BAD_KEY, f"the key {fault}"),), None
+        return (Objection(Reason.BAD_KEY, phrase("of_key", "the key {fault}", fault=fault)),), None
     for action in sorted(link.actions | ({Action.DELETE} if link.intake.undo is not None else set())):
         attempt = _whole_scope(link, action)
         if (folded := _folding(policy, attempt)) is not None:
@@ -243,7 +248,10 @@ def objections_to_key(policy: Policy, key: Grant) -> tuple[Objection, ...]:
     judged = _judge_key(policy, key)
     if not judged or not all(faults for _, faults in judged):
         return ()
-    return tuple(Objection(Reason.NOT_ALLOWED, "; ".join(faults), rule.name) for rule, faults in judged)
+    return tuple(
+        Objection(Reason.NOT_ALLOWED, phrase("rule_faults", "{faults}", faults=faults), rule.name)
+        for rule, faults in judged
+    )
 
 
 def rules_counting(policy: Policy, key: Grant) -> list[Rule]:
@@ -316,22 +324,31 @@ def _acting(grant: Grant | None, attempt: Attempt) -> tuple[Principal, tuple[str
 def _objections(policy: Policy, relevant: _Relevant, grant: Grant | None, attempt: Attempt) -> Iterator[Objection]:
     fault = prefix_fault(attempt.key) if attempt.action is Action.LIST else key_fault(attempt.key)
     if fault is not None:
-        yield Objection(Reason.BAD_KEY, f"the key {fault}")
+        yield Objection(Reason.BAD_KEY, phrase("of_key", "the key {fault}", fault=fault))
     if grant is not None:
         for reason, detail in grant.objections(attempt):
             yield Objection(reason, detail)
     if grant is not None and grant.kind is GrantKind.LINK:
         for objection in _rule_objections(relevant, grant.owner, grant, attempt):
-            yield Objection(Reason.OWNER_NOT_ALLOWED, f"the owner {grant.owner}: {objection.detail}", objection.rule)
+            yield Objection(
+                Reason.OWNER_NOT_ALLOWED,
+                phrase("of_owner", "the owner {owner}: {detail}", owner=grant.owner, detail=objection.detail),
+                objection.rule,
+            )
         yield from _share_objections(relevant, grant, attempt)
     else:
         yield from _rule_objections(relevant, attempt.principal, grant, attempt)
     if attempt.bucket not in policy.buckets:
-        yield Objection(Reason.UNKNOWN_BUCKET, f"no bucket is named {attempt.bucket!r}")
+        yield Objection(
+            Reason.UNKNOWN_BUCKET, phrase("no_bucket_named", "no bucket is named {bucket!r}", bucket=attempt.bucket)
+        )
     elif (folded := _folding(policy, attempt)) is not None:
         yield folded
     elif policy.backends[policy.buckets[attempt.bucket].backend].drained:
-        yield Objection(Reason.BACKEND_DRAINED, f"the backend of {attempt.bucket} is drained")
+        yield Objection(
+            Reason.BACKEND_DRAINED,
+            phrase("bucket_drained", "the backend of {bucket} is drained", bucket=attempt.bucket),
+        )
 
 
 def _rule_objections(
@@ -339,13 +356,26 @@ def _rule_objections(
 ) -> Iterator[Objection]:
     for rule in relevant.deny:
         if rule.unmet(attempt, grant) is None:
-            yield Objection(Reason.DENIED_BY_RULE, f"the rule {rule.name!r} denies it", rule.name)
+            yield Objection(
+                Reason.DENIED_BY_RULE,
+                phrase("rule_denies_it", "the rule {name!r} denies it", name=rule.name),
+                rule.name,
+            )
     if relevant.allowing(attempt, grant) is None:
         waits = next((rule for rule in relevant.allow if rule.unmet(attempt, grant) is UNRELEASED), None)
         if waits is not None:
-            yield Objection(Reason.AWAITING_APPROVAL, f"the rule {waits.name!r} {UNRELEASED}", waits.name)
+            yield Objection(
+                Reason.AWAITING_APPROVAL,
+                phrase("of_rule", "the rule {name!r} {unreleased}", name=waits.name, unreleased=UNRELEASED),
+                waits.name,
+            )
         else:
-            yield Objection(Reason.NOT_ALLOWED, f"no rule allows {actor} to {attempt.action or 'see'} this")
+            yield Objection(
+                Reason.NOT_ALLOWED,
+                phrase(
+                    "no_rule", "no rule allows {actor} to {action} this", actor=actor, action=attempt.action or "see"
+                ),
+            )
 
 
 def _meant(rules: tuple[Rule, ...], link: Grant, attempt: Attempt) -> list[Rule]:
@@ -370,22 +400,38 @@ def _share_objections(
     With `released`, such a rule that asks for an approval has to have it.
     """
     for rule in _meant(relevant.deny_sharing, link, attempt):
-        yield Objection(Reason.OWNER_NOT_ALLOWED, f"the rule {rule.name!r} denies sharing it", rule.name)
+        yield Objection(
+            Reason.OWNER_NOT_ALLOWED,
+            phrase("rule_denies_sharing", "the rule {name!r} denies sharing it", name=rule.name),
+            rule.name,
+        )
     judged = _share_rules(relevant, link, attempt)
     fitting = [rule for rule, faults in judged if not faults]
     counting = [rule for rule in fitting if not released or rule.released(link)]
     if counting:
         if _by_credentials(attempt) and not any((rule.links or _NO_MORE).credentials for rule in counting):
-            yield Objection(Reason.NO_CREDENTIALS, "the rules that let this be shared give no credentials")
+            yield Objection(
+                Reason.NO_CREDENTIALS,
+                phrase("rules_no_credentials", "the rules that let this be shared give no credentials"),
+            )
         return
     if fitting:
         rule = fitting[0]
-        yield Objection(Reason.AWAITING_APPROVAL, f"the rule {rule.name!r} {UNRELEASED}", rule.name)
+        yield Objection(
+            Reason.AWAITING_APPROVAL,
+            phrase("of_rule", "the rule {name!r} {unreleased}", name=rule.name, unreleased=UNRELEASED),
+            rule.name,
+        )
     elif judged:
-        detail = " | ".join(f"the rule {rule.name!r}: {'; '.join(faults)}" for rule, faults in judged)
-        yield Objection(Reason.OWNER_NOT_ALLOWED, detail)
+        found = tuple(
+            phrase("of_rule_faults", "the rule {name!r}: {faults}", name=rule.name, faults=tuple(faults))
+            for rule, faults in judged
+        )
+        yield Objection(Reason.OWNER_NOT_ALLOWED, phrase("rules_faults", "{found}", found=found))
     else:
-        yield Objection(Reason.OWNER_NOT_ALLOWED, f"no rule lets {link.owner} share this")
+        yield Objection(
+            Reason.OWNER_NOT_ALLOWED, phrase("no_rule_to_share", "no rule lets {owner} share this", owner=link.owner)
+        )
 
 
 def _by_credentials(attempt: Attempt) -> bool:
@@ -418,7 +464,9 @@ def _folding(policy: Policy, attempt: Attempt) -> Objection | None:
     capabilities = policy.backends[bucket.backend].capabilities
     key = attempt.key
     if Capability.FOLDS_SLASHES in capabilities and (key.startswith("/") or "//" in key or "\\" in key):
-        return Objection(Reason.KEY_AMBIGUOUS, "the store folds leading, repeated and backward slashes")
+        return Objection(
+            Reason.KEY_AMBIGUOUS, phrase("folds_slashes", "the store folds leading, repeated and backward slashes")
+        )
     if Capability.FOLDS_UNICODE in capabilities and not unicodedata.is_normalized("NFC", key):
-        return Objection(Reason.KEY_AMBIGUOUS, "the store folds Unicode forms; use NFC names")
+        return Objection(Reason.KEY_AMBIGUOUS, phrase("folds_unicode", "the store folds Unicode forms; use NFC names"))
     return None

@@ -18,10 +18,13 @@ from gateway.core.intake import Intake, allows_type
 from gateway.core.pattern import NamePattern, PathPattern, names_any
 from gateway.core.request import Action
 from gateway.core.route import Delivery
+from gateway.core.said import phrase
 from gateway.core.units import Rate
 from gateway.core.values import dataclass
 
-UNRELEASED: Final = "asks for an approval that was not given yet"
+UNRELEASED: Final = phrase("rule_unreleased", "asks for an approval that was not given yet")
+_OTHER_NETWORKS: Final = phrase("rule_networks", "is for other networks")
+_OTHER_NAMES: Final = phrase("rule_names", "covers other names")
 """What a rule says of a grant that lacks nothing but that."""
 
 _EXPIRY_SLACK: Final = 1.0
@@ -68,31 +71,41 @@ class LinkLimits:
         """Every way in which the link is more than this rule lets it be."""
         excess = grant.actions - self.actions
         if excess:
-            yield f"links here may not {', '.join(sorted(excess))}"
+            yield phrase("link_actions", "links here may not {names}", names=", ".join(sorted(excess)))
         if _outlives(grant, self.max_expires):
-            yield "the link lives longer than links here may"
+            yield phrase("link_long", "the link lives longer than links here may")
         if self.max_uses is not None and (grant.uses is None or grant.uses > self.max_uses):
-            yield f"links here may have at most {self.max_uses} uses"
+            yield phrase("link_uses", "links here may have at most {max_uses} uses", max_uses=self.max_uses)
         if (
             self.max_size is not None
             and Action.WRITE in grant.actions
             and (grant.max_size is None or grant.max_size > self.max_size)
         ):
-            yield f"upload links here need a max_size of at most {self.max_size} bytes"
+            yield phrase(
+                "link_size", "upload links here need a max_size of at most {max_size} bytes", max_size=self.max_size
+            )
         if Action.WRITE in grant.actions:
             yield from self._intake_faults(grant.intake)
         if self.password and grant.password is None:
-            yield "links here need a password"
+            yield phrase("link_password", "links here need a password")
         if self.holders and grant.holders is None:
-            yield "links here need holders: whom they are for"
+            yield phrase("link_holders", "links here need holders: whom they are for")
 
     def _intake_faults(self, intake: Intake) -> Iterator[str]:
         if self.max_files is not None and (intake.max_files is None or intake.max_files > self.max_files):
-            yield f"upload links here need a max_files of at most {self.max_files}"
+            yield phrase(
+                "link_files", "upload links here need a max_files of at most {max_files}", max_files=self.max_files
+            )
         if self.total_bytes is not None and (intake.total_bytes is None or intake.total_bytes > self.total_bytes):
-            yield f"upload links here need a total_bytes of at most {self.total_bytes}"
+            yield phrase(
+                "link_total",
+                "upload links here need a total_bytes of at most {total_bytes}",
+                total_bytes=self.total_bytes,
+            )
         if self.types and not (intake.types and all(allows_type(self.types, name) for name in intake.types)):
-            yield f"upload links here need types that are among {', '.join(self.types)}"
+            yield phrase(
+                "link_types", "upload links here need types that are among {names}", names=", ".join(self.types)
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +120,13 @@ class KeyLimits:
     def faults(self, grant: Grant) -> Iterator[str]:
         """Every way in which the key is more than this rule lets it be."""
         if _outlives(grant, self.max_expires):
-            yield "the key lives longer than keys here may"
+            yield phrase("key_lives_long", "the key lives longer than keys here may")
         if self.max_uses is not None and (grant.uses is None or grant.uses > self.max_uses):
-            yield f"keys here may have at most {self.max_uses} uses"
+            yield phrase("key_uses", "keys here may have at most {max_uses} uses", max_uses=self.max_uses)
         if self.max_bytes is not None and (grant.budget is None or grant.budget > self.max_bytes):
-            yield f"keys here may move at most {self.max_bytes} bytes"
+            yield phrase("key_bytes", "keys here may move at most {max_bytes} bytes", max_bytes=self.max_bytes)
         if self.narrowed and not grant.placed:
-            yield "keys here are held to a bucket"
+            yield phrase("key_bucket", "keys here are held to a bucket")
 
 
 def _outlives(grant: Grant, most: float | None) -> bool:
@@ -157,17 +170,21 @@ class Rule:
 
     def mismatch(self, attempt: Attempt, grant: Grant | None) -> str | None:
         """Why this rule says nothing about the attempt, or None if it applies."""
-        return (
-            self.beside(attempt)
-            or (None if self.covers(attempt) else "covers other names")
-            or self.unmet(attempt, grant)
-        )
+        return self.beside(attempt) or (None if self.covers(attempt) else _OTHER_NAMES) or self.unmet(attempt, grant)
 
     def beside(self, attempt: Attempt) -> str | None:
         """Why the rule is not about this action, whatever the place."""
         if attempt.action is None:
-            return "denies actions, not the sight of a bucket" if self.effect is Effect.DENY else None
-        return None if attempt.action in self.may else f"is not about {attempt.action}"
+            return (
+                phrase("rule_sight", "denies actions, not the sight of a bucket")
+                if self.effect is Effect.DENY
+                else None
+            )
+        return (
+            None
+            if attempt.action in self.may
+            else phrase("rule_action", "is not about {action}", action=attempt.action)
+        )
 
     def released(self, grant: Grant) -> bool:
         """Whether the grant has the approval that the rule asks for, if it asks for one."""
@@ -181,21 +198,25 @@ class Rule:
     def unmet(self, attempt: Attempt, grant: Grant | None) -> str | None:
         """Which of the rule's conditions the attempt does not meet, its name and action aside."""
         if self.networks and (attempt.peer is None or not any(attempt.peer in network for network in self.networks)):
-            return "is for other networks"
+            return _OTHER_NETWORKS
         if self.max_size is not None and (attempt.size or 0) > self.max_size:
-            return f"is for bodies of at most {self.max_size} bytes"
+            return phrase("rule_size", "is for bodies of at most {max_size} bytes", max_size=self.max_size)
         if self.keys is not None and grant is not None and grant.kind is GrantKind.KEY:
             for fault in self.keys.faults(grant):
-                return f"is for other keys: {fault}"
+                return phrase("rule_keys", "is for other keys: {fault}", fault=fault)
         # A link and a trusted listener sign nothing: an allow rule lets them be, a deny rule does not mean them.
         signed = attempt.signature is not None or self.effect is Effect.DENY
         if self.signatures and signed and attempt.signature not in self.signatures:
-            return f"is for requests signed with {' or '.join(sorted(self.signatures))}"
+            return phrase(
+                "rule_signatures", "is for requests signed with {names}", names=" or ".join(sorted(self.signatures))
+            )
         if self.condition is not None:
             held = self.condition.holds(attempt, grant)
             if held is False or (held is None and self.effect is Effect.ALLOW):
                 return (
-                    "has a condition that does not hold" if held is False else "has a condition that failed to evaluate"
+                    phrase("rule_condition", "has a condition that does not hold")
+                    if held is False
+                    else phrase("rule_condition_failed", "has a condition that failed to evaluate")
                 )
         if self.approval is not None and grant is not None and grant.kind is GrantKind.KEY and not self.released(grant):
             return UNRELEASED

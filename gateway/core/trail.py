@@ -19,6 +19,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from gateway.core.record import AuditEntry, AuditEvent, TrailHead
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
 _FIELDS: Final = frozenset({"number", "before", "at", "actor", "act", "target", "detail"})
@@ -49,7 +50,7 @@ def entry_fields(entry: AuditEntry) -> dict[str, Any]:
     """
     said = json.loads(entry.text)
     if not isinstance(said, dict) or said.keys() != _FIELDS:
-        raise ValueError(f"entry {entry.number} cannot be read")
+        raise ValueError(phrase("trail_unread", "entry {number} cannot be read", number=entry.number))
     return {**said, "digest": entry.digest}
 
 
@@ -87,31 +88,52 @@ class Inspection:
             yield from self._faults_of(entry)
             self.reached = TrailHead(entry.number, entry.digest)
             if self.known is not None and self.known.number == entry.number and self.known.digest != entry.digest:
-                yield f"entry {entry.number} is not the one that was noted: the trail was made anew"
+                yield phrase(
+                    "trail_other",
+                    "entry {number} is not the one that was noted: the trail was made anew",
+                    number=entry.number,
+                )
 
     def end(self, head: TrailHead | None) -> Iterator[str]:
         """What is wrong with the place where the entries end; None if no head came with them."""
         if head is None:
-            yield "the trail has no end: its last lines may be missing"
+            yield phrase("trail_endless", "the trail has no end: its last lines may be missing")
         elif head != self.reached:
-            yield f"the trail ends with entry {self.reached.number}, its head is {head}"
+            yield phrase(
+                "trail_head",
+                "the trail ends with entry {number}, its head is {head}",
+                number=self.reached.number,
+                head=head,
+            )
         if self.known is not None and self.known.number > self.reached.number:
-            yield f"the trail ends with entry {self.reached.number}, before the noted {self.known.number}"
+            yield phrase(
+                "trail_short",
+                "the trail ends with entry {number}, before the noted {number2}",
+                number=self.reached.number,
+                number2=self.known.number,
+            )
 
     def _faults_of(self, entry: AuditEntry) -> Iterator[str]:
         if _digest(entry.text) != entry.digest:
-            yield f"entry {entry.number} was changed: its digest does not fit"
+            yield phrase("trail_changed", "entry {number} was changed: its digest does not fit", number=entry.number)
         try:
             said = entry_fields(entry)
         except ValueError:
-            yield f"entry {entry.number} cannot be read"
+            yield phrase("trail_unread", "entry {number} cannot be read", number=entry.number)
             return
         if said["number"] != entry.number:
-            yield f"entry {entry.number} says that it is number {said['number']}"
+            yield phrase(
+                "trail_number", "entry {number} says that it is number {said}", number=entry.number, said=said["number"]
+            )
         if entry.number != self.reached.number + 1:
-            yield f"entry {entry.number} comes after entry {self.reached.number}"
+            yield phrase(
+                "trail_gap",
+                "entry {number} comes after entry {number2}",
+                number=entry.number,
+                number2=self.reached.number,
+            )
         elif said["before"] != self.reached.digest:
-            yield f"entry {entry.number} does not follow the entry before it"
+            yield phrase("trail_broken", "entry {number} does not follow the entry before it", number=entry.number)
 
 
 def _canonical(said: Mapping[str, Any]) -> str:

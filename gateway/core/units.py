@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
 WEEK: Final = 604_800
@@ -32,15 +33,23 @@ def duration(text: str | float) -> float:
         ValueError: not a duration, zero or negative, or longer than a hundred years.
     """
     if isinstance(text, bool):
-        raise ValueError("a duration is a number of seconds or a text like 30d")
+        raise ValueError(phrase("duration_kind", "a duration is a number of seconds or a text like 30d"))
     if isinstance(text, int | float) or _NUMBER.fullmatch(text):
         seconds = float(text)
     elif _DURATION_WHOLE.fullmatch(text):
         seconds = sum(float(number) * _DURATION_UNITS[unit] for number, unit in _DURATION.findall(text))
     else:
-        raise ValueError(f"{text!r} is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w")
+        raise ValueError(
+            phrase(
+                "duration_form",
+                "{text!r} is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w",
+                text=text,
+            )
+        )
     if not 0 < seconds <= LONGEST:
-        raise ValueError(f"{text!r} is out of range: a duration is above 0 and at most 100 years")
+        raise ValueError(
+            phrase("duration_range", "{text!r} is out of range: a duration is above 0 and at most 100 years", text=text)
+        )
     return seconds
 
 
@@ -62,14 +71,16 @@ def size(text: str | int) -> int:
         ValueError: not a size, or negative.
     """
     if isinstance(text, bool):
-        raise ValueError("a size is a number of bytes or a text like 5GiB")
+        raise ValueError(phrase("size_kind", "a size is a number of bytes or a text like 5GiB"))
     if isinstance(text, int):
         if text < 0:
-            raise ValueError(f"{text} is negative: a size is 0 or more")
+            raise ValueError(phrase("size_negative", "{text} is negative: a size is 0 or more", text=text))
         return text
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is not a size: write bytes or a text like 64KiB, 200MB, 5GiB")
+        raise ValueError(
+            phrase("size_form", "{text!r} is not a size: write bytes or a text like 64KiB, 200MB, 5GiB", text=text)
+        )
     number, letter, binary = match.groups()
     power = " KMGTP".index(letter.upper()) if letter else 0
     return int(float(number) * (1024 if binary else 1000) ** power)
@@ -85,7 +96,7 @@ class Rate:
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.per <= 0 or self.burst < 1:
-            raise ValueError("a rate needs a count, a period and a burst of at least 1")
+            raise ValueError(phrase("rate_least", "a rate needs a count, a period and a burst of at least 1"))
 
     @classmethod
     def parse(cls, text: str, burst: int | None = None) -> Rate:
@@ -96,7 +107,9 @@ class Rate:
         """
         match = _RATE.fullmatch(text.strip())
         if match is None or int(match[1]) < 1:
-            raise ValueError(f"{text!r} is not a rate: write a text like 200/s, 10/min, 1000/15m")
+            raise ValueError(
+                phrase("rate_form", "{text!r} is not a rate: write a text like 200/s, 10/min, 1000/15m", text=text)
+            )
         unit = _RATE_WORDS.get(match[3], match[3])
         per = duration(f"{match[2] or 1}{unit}")
         return cls(int(match[1]), per, int(match[1]) if burst is None else burst)
@@ -116,10 +129,12 @@ def instant(text: str) -> float:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not a time: write RFC 3339, like 2027-01-31T12:00:00Z") from None
+        raise ValueError(
+            phrase("time_form", "{text!r} is not a time: write RFC 3339, like 2027-01-31T12:00:00Z", text=text)
+        ) from None
     if parsed.tzinfo is None:
         if not _is_date(text):
-            raise ValueError(f"{text!r} has no offset: end it with Z or +01:00")
+            raise ValueError(phrase("time_offset", "{text!r} has no offset: end it with Z or +01:00", text=text))
         parsed = parsed.replace(tzinfo=UTC)
     return parsed.timestamp()
 

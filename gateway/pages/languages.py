@@ -4,7 +4,8 @@ Refuses to own where the texts stand (templates), and the English words of refus
 reads from there.
 
 Law: English is the source. Any other language is one file that has each of its texts and no other, with the same
-places to fill; what a file lacks all the same is shown in English and is never an error for a visitor.
+places to fill; what a file lacks all the same is shown in English and is never an error for a visitor. Sentences that
+others say (`gateway.core.said`) are in English where they are said; other languages have them below `said`.
 `Accept-Language` is read up to a fixed length, in one pass (RFC 9110, 12.5.4).
 """
 
@@ -12,11 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.core.reasons import TABLE
+from gateway.core.said import Said
 from gateway.core.values import dataclass
 
 SOURCE: Final = "en"
@@ -43,6 +46,19 @@ class Language:
         if found is None:
             found = languages()[SOURCE].texts[key]
         return found.format(**values) if values else found
+
+    def tell(self, sentence: str) -> str:
+        """A sentence that has a key in this language; any other text as it is."""
+        if not isinstance(sentence, Said) or (found := self.texts.get(f"said.{sentence.key}")) is None:
+            return sentence
+        return found.format(**{name: self._fill(value) for name, value in sentence.values.items()})
+
+    def _fill(self, value: object) -> object:
+        if isinstance(value, tuple):
+            return "; ".join(str(self._fill(one)) for one in value)
+        if isinstance(value, StrEnum):
+            return self.texts.get(f"said.word.{value}", value)
+        return self.tell(value) if isinstance(value, str) else value
 
     def has(self, key: str) -> bool:
         """Whether there is such a text in the source."""

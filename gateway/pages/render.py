@@ -83,14 +83,22 @@ def render(
     `scripts` are names of our ES modules, `sheets` of style sheets beside the one that all pages have, and `posts_to`
     are origins other than the page's own to which its forms go. `fetches` are the directives, as `connect-src`, under
     which the page may ask its own host for more. Templates also get `t`, the text of a key in the visitor's language,
-    `look`, and `style`.
+    `tell`, which says a sentence in it, `look`, and `style`.
     """
     modules = [stored_assets()[name] for name in scripts]
     style = _style(look.branding, sheets)
     text = (
         _environment()
         .get_template(template)
-        .render(look=look, t=look.language.text, size=look.language.size, style=style, modules=modules, **values)
+        .render(
+            look=look,
+            t=look.language.text,
+            tell=look.language.tell,
+            size=look.language.size,
+            style=style,
+            modules=modules,
+            **values,
+        )
     )
     headers = (
         ("Content-Type", "text/html; charset=utf-8"),

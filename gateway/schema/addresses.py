@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import PlainValidator, WithJsonSchema
 
 from gateway.core.holders import parse_address, parse_domain
+from gateway.core.said import phrase
 
 _HOST: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*", re.ASCII)
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
@@ -25,7 +26,7 @@ _LONGEST_NETWORK: Final = 64
 def parse_network(value: object) -> IPv4Network | IPv6Network:
     """A network in CIDR form. Raises ValueError for any other value."""
     if not isinstance(value, str) or len(value) > _LONGEST_NETWORK:
-        raise ValueError("must be a network like 10.0.0.0/8, or one address")
+        raise ValueError(phrase("network_kind", "must be a network like 10.0.0.0/8, or one address"))
     try:
         return ip_network(value)
     except ValueError:
@@ -33,19 +34,32 @@ def parse_network(value: object) -> IPv4Network | IPv6Network:
     try:
         meant = ip_network(value, strict=False)
     except ValueError:
-        raise ValueError(f"{value!r} is not a network: write CIDR form like 10.0.0.0/8, or one address") from None
-    raise ValueError(f"{value!r} has address bits below its mask (did you mean '{meant}'?)")
+        raise ValueError(
+            phrase(
+                "network_form",
+                "{value!r} is not a network: write CIDR form like 10.0.0.0/8, or one address",
+                value=value,
+            )
+        ) from None
+    raise ValueError(
+        phrase(
+            "network_bits",
+            "{value!r} has address bits below its mask (did you mean '{meant}'?)",
+            value=value,
+            meant=meant,
+        )
+    )
 
 
 def _parse_mailbox(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("must be a mail address like ann@acme.example")
+        raise ValueError(phrase("mail_kind", "must be a mail address like ann@acme.example"))
     return parse_address(value)
 
 
 def _parse_mail_domain(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("must be a domain of mail addresses like acme.example")
+        raise ValueError(phrase("domain_kind", "must be a domain of mail addresses like acme.example"))
     return parse_domain(value)
 
 
@@ -53,7 +67,7 @@ def _parse_peer(value: object) -> IPv4Address | IPv6Address:
     try:
         return ip_address(value if isinstance(value, str) else "")
     except ValueError:
-        raise ValueError("must be an IP address like 10.1.2.3") from None
+        raise ValueError(phrase("address_form", "must be an IP address like 10.1.2.3")) from None
 
 
 def _parse_host_name(value: object) -> str:

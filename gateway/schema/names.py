@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, PlainValidator, StrictStr, WithJsonS
 from gateway.core.attempt import PRINCIPAL_NAME, Principal
 from gateway.core.names import BUCKET, REGION, STORED_BUCKET, bucket_name_fault
 from gateway.core.pattern import NamePattern, key_fault, prefix_fault
+from gateway.core.said import phrase
 
 _LONGEST_KEY: Final = 1024
 _LONGEST_PRINCIPAL: Final = 160
@@ -21,14 +22,16 @@ _LONGEST_PRINCIPAL: Final = 160
 
 def _parse_principal(value: object) -> Principal:
     if not isinstance(value, str) or len(value) > _LONGEST_PRINCIPAL:
-        raise ValueError("must be a principal: app:NAME, user:NAME, link:ID, admin:NAME or anonymous")
+        raise ValueError(
+            phrase("principal_kind", "must be a principal: app:NAME, user:NAME, link:ID, admin:NAME or anonymous")
+        )
     return Principal.parse(value)
 
 
 def _parse_owner(value: object) -> Principal:
     found = _parse_principal(value)
     if found.kind not in {"app", "user", "admin"}:
-        raise ValueError("a link is owned by an app, a user or an admin")
+        raise ValueError(phrase("owner_kind", "a link is owned by an app, a user or an admin"))
     return found
 
 
@@ -58,13 +61,13 @@ def _check_bucket(value: str) -> str:
 
 def _check_key(value: str) -> str:
     if (fault := key_fault(value)) is not None:
-        raise ValueError(f"the name {fault}")
+        raise ValueError(phrase("of_name", "the name {fault}", fault=fault))
     return value
 
 
 def _check_prefix(value: str) -> str:
     if (fault := prefix_fault(value)) is not None:
-        raise ValueError(f"the prefix {fault}")
+        raise ValueError(phrase("of_prefix", "the prefix {fault}", fault=fault))
     return value
 
 
@@ -115,7 +118,11 @@ Owner = Annotated[
 App = Annotated[Principal, PlainValidator(_parse_app), _principal_schema(f"app:{PRINCIPAL_NAME}", "An app.")]
 ActorName = Annotated[
     StrictStr,
-    AfterValidator(_make_check(PRINCIPAL_NAME, "a name is letters, digits and . _ @ + -, at most 128 of them")),
+    AfterValidator(
+        _make_check(
+            PRINCIPAL_NAME, phrase("actor_name", "a name is letters, digits and . _ @ + -, at most 128 of them")
+        )
+    ),
     WithJsonSchema({"type": "string", "pattern": f"^{PRINCIPAL_NAME}$"}),
 ]
 """What stands behind the colon of a principal."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, PlainValidator, StrictInt, WithJsonSchema
 
 from gateway.core import units
+from gateway.core.said import phrase
 from gateway.core.units import WEEK, Rate
 
 _LONGEST_TEXT: Final = 32
@@ -23,14 +24,18 @@ _LATEST: Final = 253402300799.0
 
 def _require_short(value: object, sentence: str) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
-        raise ValueError(f"must be {sentence}")
+        raise ValueError(sentence)
     return value
 
 
 def _parse_duration(value: object) -> float:
     if isinstance(value, int | float):
         return units.duration(value)
-    return units.duration(_require_short(value, "a duration: seconds or a text like 90s, 15m, 12h, 30d, 2w"))
+    return units.duration(
+        _require_short(
+            value, phrase("duration_text", "must be a duration: seconds or a text like 90s, 15m, 12h, 30d, 2w")
+        )
+    )
 
 
 def _parse_duration_or_none(value: object) -> float | None:
@@ -38,41 +43,45 @@ def _parse_duration_or_none(value: object) -> float | None:
         return None
     if isinstance(value, int | float):
         return units.duration(value)
-    return units.duration(_require_short(value, "a duration like 1h, or none"))
+    return units.duration(_require_short(value, "must be a duration like 1h, or none"))
 
 
 def _parse_presigned_life(value: object) -> float:
     seconds = _parse_duration(value)
     if not 1 <= seconds <= WEEK:
-        raise ValueError("a presigned URL lives from one second to seven days")
+        raise ValueError(phrase("presigned_life", "a presigned URL lives from one second to seven days"))
     return seconds
 
 
 def _parse_undo_time(value: object) -> float:
     seconds = _parse_duration(value)
     if not 1 <= seconds <= WEEK / 7:
-        raise ValueError("an upload can be taken back for one second to one day")
+        raise ValueError(phrase("undo_time", "an upload can be taken back for one second to one day"))
     return seconds
 
 
 def _parse_size(value: object) -> int:
-    text = value if isinstance(value, int) else _require_short(value, "a size: bytes or a text like 64KiB, 200MB, 5GiB")
+    text = (
+        value
+        if isinstance(value, int)
+        else _require_short(value, phrase("size_text", "must be a size: bytes or a text like 64KiB, 200MB, 5GiB"))
+    )
     found = units.size(text)
     if found > _LARGEST:
-        raise ValueError("a size is at most 8 EiB")
+        raise ValueError(phrase("size_most", "a size is at most 8 EiB"))
     return found
 
 
 def _parse_byte_limit(value: object) -> int:
     found = _parse_size(value)
     if found < 1:
-        raise ValueError("this size is at least 1 byte")
+        raise ValueError(phrase("size_least", "this size is at least 1 byte"))
     return found
 
 
 def _parse_byte_rate(value: object) -> int:
     if isinstance(value, str):
-        amount, slash, unit = _require_short(value, "a bandwidth like 200MiB/s").partition("/")
+        amount, slash, unit = _require_short(value, "must be a bandwidth like 200MiB/s").partition("/")
         if slash and unit.strip() not in {"s", "sec"}:
             raise ValueError(f"{value!r} is not a bandwidth: write bytes per second, like 200MiB/s")
         value = amount.strip()
@@ -83,26 +92,36 @@ def _parse_byte_rate(value: object) -> int:
 
 
 def _parse_request_rate(value: object) -> Rate:
-    rate = Rate.parse(_require_short(value, "a rate: a text like 200/s, 10/min, 1000/15m"))
+    rate = Rate.parse(_require_short(value, phrase("rate_text", "must be a rate: a text like 200/s, 10/min, 1000/15m")))
     if rate.count > _MOST_REQUESTS:
-        raise ValueError(f"a rate has at most {_MOST_REQUESTS} requests a period")
+        raise ValueError(
+            phrase("rate_most", "a rate has at most {most_requests} requests a period", most_requests=_MOST_REQUESTS)
+        )
     return rate
 
 
 def _parse_instant(value: object) -> float:
-    return _require_range(units.instant(_require_short(value, "a time in RFC 3339, like 2027-01-31T12:00:00Z")))
+    return _require_range(
+        units.instant(
+            _require_short(value, phrase("time_text", "must be a time in RFC 3339, like 2027-01-31T12:00:00Z"))
+        )
+    )
 
 
 def _parse_end(value: object) -> float:
     """Who writes a date alone as an end means the whole day."""
     return _require_range(
-        units.end_instant(_require_short(value, "a time in RFC 3339, like 2027-01-31T12:00:00Z, or a date"))
+        units.end_instant(
+            _require_short(
+                value, phrase("end_text", "must be a time in RFC 3339, like 2027-01-31T12:00:00Z, or a date")
+            )
+        )
     )
 
 
 def _require_range(seconds: float) -> float:
     if not 0 <= seconds <= _LATEST:
-        raise ValueError("the time is out of range")
+        raise ValueError(phrase("time_range", "the time is out of range"))
     return seconds
 
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, StrictStr
 
 from gateway.core.names import is_shown
 from gateway.core.naming import NameTemplate
+from gateway.core.said import phrase
 
 _ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e]{1,128}"|[\x21\x23-\x7e]{1,128}')
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:;[ ]?[\x20-\x7e]+)?", re.ASCII)
@@ -24,25 +25,27 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
 
 def _require_printable(value: str) -> str:
     if not value.isprintable() and not all(map(is_shown, value)):
-        raise ValueError("has characters that cannot be printed")
+        raise ValueError(phrase("text_printable", "has characters that cannot be printed"))
     return value
 
 
 def _check_filename(value: str) -> str:
     if not _require_printable(value).strip(". ") or "/" in value or "\\" in value:
-        raise ValueError("a file name has no slashes and is more than dots")
+        raise ValueError(phrase("file_name", "a file name has no slashes and is more than dots"))
     return value
 
 
 def _check_media_type(value: str) -> str:
     if not _MEDIA_TYPE.fullmatch(value):
-        raise ValueError("not a media type: write one like application/pdf")
+        raise ValueError(phrase("media_type", "not a media type: write one like application/pdf"))
     return value
 
 
 def _check_media_kind(value: str) -> str:
     if not _MEDIA_KIND.fullmatch(value):
-        raise ValueError("not a media type without parameters: write one like application/pdf, or image/*")
+        raise ValueError(
+            phrase("media_kind", "not a media type without parameters: write one like application/pdf, or image/*")
+        )
     return value
 
 
@@ -59,7 +62,10 @@ def _check_names(value: str) -> str | None:
 def _quote_entity_tag(value: str) -> str:
     if not _ENTITY_TAG.fullmatch(value):
         raise ValueError(
-            'not the ETag of an object: write it as the store gives it, like "9a0364b9e99bb480dd25e1f0284c8555"'
+            phrase(
+                "etag_form",
+                'not the ETag of an object: write it as the store gives it, like "9a0364b9e99bb480dd25e1f0284c8555"',
+            )
         )
     return value if value.startswith('"') else f'"{value}"'
 

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from gateway.control.bodies import EditLink, ExplainBody, LinkQuery, NewLink, NewRevocation, PresignBody
 from gateway.control.body import Body, Fault, faults_of
 from gateway.control.key_bodies import NewKey
+from gateway.core.said import Said
+from gateway.pages.languages import SOURCE, languages
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=40),
@@ -78,3 +80,38 @@ def test_secrets_stay_out_of_faults() -> None:
         NewLink.model_validate({"bucket": "bbb", "key": "a", "password": ["hunter2"], "hunter3": "hunter2"})
     assert "hunter2" not in str(error.value)
     assert "hunter2" not in repr(faults_of(error.value))
+
+
+_JUNK: tuple[Any, ...] = (
+    None,
+    True,
+    5,
+    -1,
+    0.5,
+    "",
+    "x",
+    "x" * 5000,
+    "../..",
+    "\x07",
+    [],
+    ["x"],
+    [5],
+    ["x"] * 5000,
+    {},
+)
+
+
+@pytest.mark.parametrize("model", [NewLink, NewKey, LinkQuery, ExplainBody, NewRevocation])
+def test_every_fault_has_a_sentence_in_each_language(model: type[Body]) -> None:
+    """Whatever a form sends, what is wrong with it is said by a key that every language has."""
+    faults: list[str] = []
+    for name, field in model.model_fields.items():
+        for value in _JUNK:
+            faults += [text for _, text in _faults(model, {field.alias or name: value}) or ()]
+    assert len(faults) > 20
+    unsaid = {text for text in faults if not isinstance(text, Said)}
+    assert set() == unsaid
+    keys = {f"said.{text.key}" for text in faults if isinstance(text, Said)}
+    assert {} == {
+        code: lacks for code, one in languages().items() if code != SOURCE and (lacks := keys - one.texts.keys())
+    }

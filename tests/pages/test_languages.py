@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import string
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from gateway.core.grant import GrantKind
 from gateway.core.reasons import TABLE, Reason, public_reason
+from gateway.core.request import Action
+from gateway.core.revocation_target import REVOKING
+from gateway.core.said import phrase
 from gateway.pages import languages as module
 from gateway.pages.languages import SOURCE, Language, choose_language, languages
 from gateway.pages.refusals import NEXT_STEPS
@@ -16,18 +22,51 @@ from gateway.pages.refusals import NEXT_STEPS
 _ROOM = Path(module.__file__).parent
 _OTHERS = sorted(set(languages()) - {SOURCE})
 _PUBLIC = {f"reasons.{public_reason(reason).value}" for reason in Reason}
+_WORDS = {f"said.word.{word}" for word in (*GrantKind, *REVOKING, *Action)}
+"""What fills a sentence and is a word of ours."""
+
+_OF_TYPES = {
+    "said.type_bool_type": "",
+    "said.type_enum": "{expected}",
+    "said.type_greater_than_equal": "{ge}",
+    "said.type_int_from_float": "",
+    "said.type_int_parsing": "",
+    "said.type_int_type": "",
+    "said.type_less_than_equal": "{le}",
+    "said.type_list_type": "",
+    "said.type_literal_error": "{expected}",
+    "said.type_string_too_long": "{max_length}",
+    "said.type_string_too_short": "{min_length}",
+    "said.type_string_type": "",
+    "said.type_too_long": "{max_length}",
+    "said.type_too_short": "{min_length}",
+}
+"""What pydantic finds wrong with what a form of the console sends: tests/control/test_body.py says which types."""
 
 
 def _places(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
+@cache
+def _said() -> dict[str, str]:
+    """Every sentence that has a key, in English, as it stands where it is said; and those of pydantic's types."""
+    found = dict(_OF_TYPES)
+    for path in _ROOM.parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "phrase":
+                key, english = (ast.literal_eval(argument) for argument in node.args[:2])
+                assert found.setdefault(f"said.{key}", english) == english, f"{key} says two things"
+    return found
+
+
 def _faults(language: Language) -> list[str]:
     """What a language's file lacks, has too much, or fills otherwise than the source."""
-    source = languages()[SOURCE].texts
+    source = languages()[SOURCE].texts | _said()
     wanted = {key for key in source if not key.startswith("reasons.")} | _PUBLIC
     faults = [f"lacks {key}" for key in sorted(wanted - language.texts.keys())]
-    faults += [f"has {key}" for key in sorted(language.texts.keys() - wanted)]
+    faults += [f"has {key}" for key in sorted(language.texts.keys() - wanted - _WORDS)]
+    faults += [f"lacks {key}" for key in sorted(_WORDS - language.texts.keys())]
     both = sorted(wanted & language.texts.keys())
     faults += [f"fills {key}" for key in both if _places(source[key]) != _places(language.texts[key])]
     return faults + [f"leaves {key} empty" for key in both if not language.texts[key].strip()]
@@ -46,6 +85,18 @@ def test_a_language_with_faults_is_found() -> None:
     texts |= {"front.other": "x", "refusal.request": "Anfrage {nummer}", "card.title": " "}
     found = _faults(Language("xx", "ltr", texts))
     assert ["lacks front.title", "has front.other", "fills refusal.request", "leaves card.title empty"] == found
+
+
+def test_a_sentence_is_told_by_its_key() -> None:
+    """With what fills it: sentences within it, several in one row, our own words; what has no key stays as it is."""
+    texts = {"said.a": "Der {kind}: {inner}; {many}; {text!r}", "said.b": "innen {number}", "said.word.link": "Link"}
+    told = Language("xx", "ltr", texts).tell
+    inner = phrase("b", "inside {number}", number=5)
+    kind, many = GrantKind.LINK, (inner, "plain")
+    whole = phrase("a", "the {kind}: {inner}; {many}; {text!r}", kind=kind, inner=inner, many=many, text="x{y}")
+    assert "the link: inside 5; inside 5; plain; 'x{y}'" == whole
+    assert "Der Link: innen 5; innen 5; plain; 'x{y}'" == told(whole)
+    assert ["inside 5", "unknown {x}"] == [told(str(inner)), told(phrase("c", "unknown {{x}}"))]
 
 
 def test_german_is_there() -> None:
@@ -75,6 +126,10 @@ def test_every_text_that_is_asked_for_exists_and_none_is_left_over() -> None:
         "shows.",
         "sees.",
         "holders_by.",
+        "operations.",
+        "outcomes.",
+        "effects.",
+        "checks.",
     )
     made = units | {key for key in source if key.startswith(("reasons.", "status.", "next.", *of_lists))}
     asked = {key for key in source for name in named if key == name}

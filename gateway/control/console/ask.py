@@ -9,7 +9,7 @@ models; what is answered is the row's answer, failures included. A page can do n
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 from pydantic import ValidationError
@@ -20,9 +20,11 @@ from gateway.control.caller import Access, Admitted
 from gateway.control.endpoint import Call, Endpoint
 from gateway.control.problems import describe_failure, problem
 from gateway.control.rows import ROWS
+from gateway.control.spoken import Spoken
 from gateway.core.attempt import Address
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 from gateway.wire.replies import Reply
 
@@ -49,7 +51,7 @@ class Answer:
     @property
     def detail(self) -> str:
         """Why not, in a sentence."""
-        return str(self.said.get("detail", ""))
+        return cast("str", self.said.get("detail", ""))
 
     @property
     def faults(self) -> dict[str, str]:
@@ -91,12 +93,15 @@ class Asker:
             reply = await self._call(row, values or {}, query or {}, body, tuple((headers or {}).items()))
         except ValidationError as error:
             errors = [{"detail": text, "pointer": pointer} for pointer, text in faults_of(error)]
-            detail = "; ".join(f"{one['pointer'].strip('/')}: {one['detail']}".strip(": ") for one in errors)
+            detail = phrase("rule_faults", "{faults}", faults=tuple(_tell_fault(*fault) for fault in faults_of(error)))
             reply = problem(self.request_id, 422, Reason.BAD_ARGUMENT, detail, errors=errors)
         except Exception as failure:  # noqa: BLE001 (as the API does: nothing inner reaches a page)
             reply = describe_failure(self.request_id, failure)
+        said = orjson.loads(reply.body) if reply.body else {}
+        if isinstance(reply, Spoken):
+            said = reply.restore(said)
         later = next((float(value) for name, value in reply.headers if name == "Retry-After"), None)
-        return Answer(reply.status, orjson.loads(reply.body) if reply.body else {}, later)
+        return Answer(reply.status, said, later)
 
     async def _call(
         self,
@@ -112,3 +117,8 @@ class Asker:
         raw = RawRequest(row.method, row.path, "", headers)
         call = Call(self.request_id, raw, self.peer, admitted, values, read, sent)
         return await row.handler(self.api, call)
+
+
+def _tell_fault(pointer: str, sentence: str) -> str:
+    field = pointer.strip("/")
+    return phrase("fault_of", "{field}: {sentence}", field=field, sentence=sentence) if field else sentence

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from gateway.control.deps import ConsoleRules
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.core.said import phrase
 from gateway.core.token import hash_secret
 from gateway.server.client_address import is_trusted
 from gateway.server.exchange import ClientExchange
@@ -80,7 +81,7 @@ class Browser:
         host = self._forwarded("x-forwarded-host") or self._raw.header("host") or ""
         prefix = self._forwarded("x-forwarded-prefix")
         if not _HOST.fullmatch(host) or not _PREFIX.fullmatch(prefix):
-            raise Refused(Reason.BAD_REQUEST, "the request does not say by which host it was asked")
+            raise Refused(Reason.BAD_REQUEST, phrase("no_host", "the request does not say by which host it was asked"))
         return f"{'https' if self.secure else 'http'}://{host}{prefix.rstrip('/')}"
 
     def renew_cookie(self, entropy: Callable[[int], bytes]) -> None:
@@ -109,11 +110,13 @@ class Browser:
         """Raises Refused(NOT_ALLOWED): the form is not from a page of ours, or from before the last sign-in."""
         site, origin = self._raw.header("sec-fetch-site"), self._raw.header("origin")
         if site is None and origin is None:
-            raise Refused(Reason.NOT_ALLOWED, "the browser does not say from where the form comes")
+            raise Refused(
+                Reason.NOT_ALLOWED, phrase("form_origin", "the browser does not say from where the form comes")
+            )
         if site not in {None, "same-origin"} or (origin is not None and not self._is_own(origin)):
-            raise Refused(Reason.NOT_ALLOWED, "the form comes from another site")
+            raise Refused(Reason.NOT_ALLOWED, phrase("form_foreign", "the form comes from another site"))
         if not self.cookie or not hmac.compare_digest(sent.encode("utf-8", "replace"), self.form_token.encode()):
-            raise Refused(Reason.NOT_ALLOWED, "the form is too old: open the page again")
+            raise Refused(Reason.NOT_ALLOWED, phrase("form_old", "the form is too old: open the page again"))
 
     def _is_own(self, origin: str) -> bool:
         """The host decides where only the host is known: what ends TLS may not say that it does."""

@@ -18,6 +18,7 @@ from gateway.control.console import grants
 from gateway.control.console.ask import Answer
 from gateway.control.console.visit import Visit
 from gateway.core.reasons import Reason, Refused
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 from gateway.wire.replies import Reply
 
@@ -93,7 +94,7 @@ def _read_act(visit: Visit) -> str:
     """What is to be done. Raises Refused(BAD_ARGUMENT)."""
     act = visit.form.get("act")
     if act not in _ACTS and act not in _EDITS:
-        raise Refused(Reason.BAD_ARGUMENT, "nothing was chosen to be done")
+        raise Refused(Reason.BAD_ARGUMENT, phrase("bulk_no_act", "nothing was chosen to be done"))
     return act
 
 
@@ -101,7 +102,7 @@ def _read_ids(visit: Visit, ids: Sequence[str]) -> list[str]:
     """Each once. Raises Refused(BAD_ARGUMENT): more than are hit at once."""
     found = list(dict.fromkeys(ids))
     if len(found) > _MOST:
-        raise Refused(Reason.BAD_ARGUMENT, f"at most {_MOST} at once")
+        raise Refused(Reason.BAD_ARGUMENT, phrase("bulk_most", "at most {most} at once", most=_MOST))
     return found
 
 

@@ -18,6 +18,7 @@ from typing import Final
 
 from gateway.control.console.visit import Visit
 from gateway.core.reasons import Reason, Refused
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply
@@ -46,7 +47,7 @@ class Streams:
     def hold(self, holder: str) -> Iterator[None]:
         """Raises Refused(TOO_MANY_TRANSFERS)."""
         if self._open.total() >= _MOST or self._open[holder] >= _MOST_OF_ONE:
-            raise Refused(Reason.TOO_MANY_TRANSFERS, "too many pages are open")
+            raise Refused(Reason.TOO_MANY_TRANSFERS, phrase("pages_open", "too many pages are open"))
         self._open[holder] += 1
         try:
             yield

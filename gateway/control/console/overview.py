@@ -17,6 +17,7 @@ from gateway.control.console.numbers import Numbers, read_numbers
 from gateway.control.console.visit import Visit
 from gateway.core.duty import Duty
 from gateway.core.reasons import Reason, Refused
+from gateway.core.said import phrase
 from gateway.wire.replies import Reply
 
 _REFUSALS: Final = 12
@@ -88,7 +89,7 @@ async def follow(visit: Visit) -> Stream:
     if page == "transfers":
         await visit.admit(Access.READ)
         return Stream(visit, _draw_transfers)
-    raise Refused(Reason.UNKNOWN_TOKEN, "this page does not change")
+    raise Refused(Reason.UNKNOWN_TOKEN, phrase("page_still", "this page does not change"))
 
 
 async def _draw_home(visit: Visit) -> str:

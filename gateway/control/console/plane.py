@@ -21,6 +21,7 @@ from gateway.control.endpoint import Found, Router
 from gateway.control.problems import describe_failure
 from gateway.core.reasons import Reason, Refused, public_reason
 from gateway.core.request import RawRequest
+from gateway.core.said import phrase
 from gateway.pages.assets import Asset, find_asset
 from gateway.pages.render import are_read, read_templates
 from gateway.server.exchange import ClientExchange
@@ -76,7 +77,7 @@ class Console:
             await visit.recognise(uses=page is None or page.path != "/live")
         if page is None:
             why = Reason.UNKNOWN_TOKEN if found is None else Reason.METHOD_NOT_ALLOWED
-            raise Refused(why, "there is no such page")
+            raise Refused(why, phrase("no_page", "there is no such page"))
         if method == "POST":
             await visit.read_form()
         return await page.handler(visit)

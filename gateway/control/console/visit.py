@@ -22,6 +22,7 @@ from gateway.control.console.sessions import Session, Sessions
 from gateway.control.reading import BODY_LIMIT
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.core.said import phrase
 from gateway.server.exchange import ClientExchange
 from gateway.wire.replies import Reply
 
@@ -41,7 +42,7 @@ class Form:
         try:
             return cls(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS))
         except ValueError:
-            raise Refused(Reason.BAD_REQUEST, "the form cannot be read") from None
+            raise Refused(Reason.BAD_REQUEST, phrase("form_unread", "the form cannot be read")) from None
 
     def get(self, name: str) -> str:
         """A field's text without blanks around it, "" if there is none."""
@@ -113,10 +114,12 @@ class Visit:
             return await guard.admit(access, self.raw, self.exchange.peer, {}, private=self.exchange.private)
         session = self.session
         if session is None:
-            raise Refused(Reason.CREDENTIALS_MISSING, "sign in first")
+            raise Refused(Reason.CREDENTIALS_MISSING, phrase("sign_in_first", "sign in first"))
         try:
             if session.issuer and not self._still_spoken_of(session):
-                raise Refused(Reason.CREDENTIALS_MISSING, "the issuer speaks of this user no more")
+                raise Refused(
+                    Reason.CREDENTIALS_MISSING, phrase("issuer_silent", "the issuer speaks of this user no more")
+                )
             return await guard.admit_again(access, session.admitted)
         except Refused as refused:
             if refused.reason is Reason.CREDENTIALS_MISSING:
@@ -137,12 +140,12 @@ class Visit:
             Refused: BAD_REQUEST, it is none; NOT_ALLOWED, it is not from a page of ours; TOO_LARGE.
         """
         if (self.raw.header("content-type") or "").partition(";")[0].strip().lower() != _FORM:
-            raise Refused(Reason.BAD_REQUEST, "send a form")
+            raise Refused(Reason.BAD_REQUEST, phrase("form_needed", "send a form"))
         text = await self.exchange.read_body(BODY_LIMIT)
         try:
             self.form = Form.parse(text.decode())
         except UnicodeDecodeError:
-            raise Refused(Reason.BAD_REQUEST, "the form is not UTF-8") from None
+            raise Refused(Reason.BAD_REQUEST, phrase("form_text", "the form is not UTF-8")) from None
         self.browser.require_own_form(self.form.get(FORM_FIELD))
 
     async def ask(self, name: str, **more: Any) -> Answer:

@@ -21,6 +21,7 @@ from gateway.core.approval import Approval, Waiting
 from gateway.core.grant import Grant, GrantKind, GrantState
 from gateway.core.policy import rules_to_approve
 from gateway.core.reasons import Reason, Refused
+from gateway.core.said import phrase
 from gateway.core.source import holders_of
 from gateway.core.values import dataclass
 
@@ -69,7 +70,10 @@ class Approvals(GrantUseCases):
         """
         grant = await self._find_unended(caller, kind, grant_id)
         if grant.waiting is None:
-            raise Refused(Reason.PRECONDITION_FAILED, f"the {kind} does not wait for an approval: revoke it instead")
+            raise Refused(
+                Reason.PRECONDITION_FAILED,
+                phrase("not_waiting", "the {kind} does not wait for an approval: revoke it instead", kind=kind),
+            )
         _require_another(caller, grant, grant.waiting)
         ended = await self.revocations.end(caller.principal, grant, reason or "was not approved")
         detail = _describe(grant, reason, grant.approvals)
@@ -97,7 +101,12 @@ class Approvals(GrantUseCases):
         grant = await self._find(caller, kind, grant_id)
         require_unrevoked(grant)
         if grant.waiting is not None and grant.state(self.live.clock()) is GrantState.EXPIRED:
-            raise Refused(Reason.EXPIRED, f"the {kind} was not approved in time: its owner asks anew by an edit")
+            raise Refused(
+                Reason.EXPIRED,
+                phrase(
+                    "approval_late", "the {kind} was not approved in time: its owner asks anew by an edit", kind=kind
+                ),
+            )
         return grant
 
 
@@ -118,4 +127,7 @@ def _require_another(caller: Admitted, grant: Grant, waiting: Waiting) -> None:
     theirs = {str(grant.owner), grant.issued_by, *waiting.asked_by}
     if theirs.isdisjoint({str(caller.principal), *holders_of(caller.source)}):
         return
-    raise Refused(Reason.NOT_ALLOWED, f"somebody else has to look at the {grant.kind}: you own it, or asked for it")
+    raise Refused(
+        Reason.NOT_ALLOWED,
+        phrase("own_approval", "somebody else has to look at the {kind}: you own it, or asked for it", kind=grant.kind),
+    )

@@ -21,6 +21,7 @@ from gateway.core.grant import LIVING, Grant, GrantAdmin, GrantFilter, GrantKind
 from gateway.core.lease import UNUSED, Usage, state_with
 from gateway.core.policy import Objection
 from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.said import phrase
 from gateway.core.token import LinkToken, SecretHash, hash_secret, without_marks
 from gateway.core.values import dataclass
 
@@ -83,7 +84,7 @@ class GrantUseCases:
         """The grant of this id, token, URL or access key id. Raises as `find_own`."""
         grant = await find_grant(self.stores.grants, kind, text)
         if grant is None or not reach.over(grant):
-            raise Refused(_UNKNOWN[kind], f"no such {kind}")
+            raise Refused(_UNKNOWN[kind], phrase("none_such", "no such {kind}", kind=kind))
         return grant
 
     async def count(self, grant: Grant) -> CountedGrant:
@@ -113,7 +114,10 @@ class GrantUseCases:
         while True:
             grant = await find()
             if version is not None and grant.version != version:
-                raise Refused(Reason.PRECONDITION_FAILED, f"the {grant.kind} is at version {grant.version}")
+                raise Refused(
+                    Reason.PRECONDITION_FAILED,
+                    phrase("at_version", "the {kind} is at version {version}", kind=grant.kind, version=grant.version),
+                )
             wanted = change(grant)
             if not isinstance(wanted, Grant):
                 return wanted
@@ -125,7 +129,9 @@ class GrantUseCases:
                 return await self.count(saved)
             tries -= 1
             if not tries:
-                detail = f"the {grant.kind} was changed by somebody else at the same time"
+                detail = phrase(
+                    "changed_meanwhile", "the {kind} was changed by somebody else at the same time", kind=grant.kind
+                )
                 raise Refused(Reason.PRECONDITION_FAILED, detail)
 
 
@@ -136,14 +142,16 @@ def require(kind: GrantKind, grant: Grant | None, shown: Callable[[Grant], bool]
         Refused: UNKNOWN_TOKEN, UNKNOWN_KEY.
     """
     if grant is None or grant.kind is not kind or not shown(grant):
-        raise Refused(_UNKNOWN[kind], f"no {kind} has this id")
+        raise Refused(_UNKNOWN[kind], phrase("none_has_id", "no {kind} has this id", kind=kind))
     return grant
 
 
 def require_unrevoked(grant: Grant) -> None:
     """Raises Refused(REVOKED)."""
     if grant.revoked_at is not None:
-        raise Refused(Reason.REVOKED, f"a revoked {grant.kind} stays revoked: create a new one")
+        raise Refused(
+            Reason.REVOKED, phrase("stays_revoked", "a revoked {kind} stays revoked: create a new one", kind=grant.kind)
+        )
 
 
 async def find_grant(grants: GrantAdmin, kind: GrantKind, text: str) -> Grant | None:
@@ -189,7 +197,7 @@ async def list_counted(
     try:
         page = await stores.grants.page(there, cursor, limit)
     except ValueError:
-        raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
+        raise Refused(Reason.BAD_ARGUMENT, phrase("cursor_unknown", "the cursor comes from no earlier page")) from None
     return CountedPage(await _count(stores, page.grants), page.cursor)
 
 

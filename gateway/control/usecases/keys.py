@@ -37,6 +37,7 @@ from gateway.core.link_credentials import end_of, link_of, source_of
 from gateway.core.policy import objections_to_key, rules_to_approve
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action
+from gateway.core.said import phrase
 from gateway.core.sealing import Resealed
 from gateway.core.session_policy import SessionPolicy
 from gateway.core.source import Session, Source, from_key, session_of, source_behind
@@ -117,7 +118,10 @@ class Keys(GrantUseCases):
             DependencyDown: a store cannot answer.
         """
         if not caller.reach.names(Principal("app", app)):
-            raise Refused(Reason.NOT_ALLOWED, "only an admin makes keys for others: an app makes its own")
+            raise Refused(
+                Reason.NOT_ALLOWED,
+                phrase("key_for_others", "only an admin makes keys for others: an app makes its own"),
+            )
         made = self._make(caller.principal, Principal("app", app), session=session)
         wanted = replace(change(made.grant, made.grant.issued_at), source=caller.source)
         decided = self._check(caller, wanted, None)
@@ -135,7 +139,10 @@ class Keys(GrantUseCases):
         def change_whole(grant: Grant) -> Grant | Objections:
             require_unrevoked(grant)
             if grant.link is not None:
-                raise Refused(Reason.BAD_ARGUMENT, f"it stands for a link: edit that one ({link_of(grant)})")
+                raise Refused(
+                    Reason.BAD_ARGUMENT,
+                    phrase("edit_link", "it stands for a link: edit that one ({grant})", grant=link_of(grant)),
+                )
             return self._check(caller, change(grant, self.live.clock()), grant)
 
         def tell(_: Grant, saved: Grant) -> dict[str, str]:
@@ -179,9 +186,9 @@ class Keys(GrantUseCases):
         shown = {bucket.name for bucket in policy.visible_buckets(wanted.owner)}
         known = policy.buckets.keys() if caller.reach.owner is None else shown
         if any(part.bucket is not None and part.bucket not in known for part in wanted.narrowed):
-            raise Refused(Reason.UNKNOWN_BUCKET, "no bucket has this name")
+            raise Refused(Reason.UNKNOWN_BUCKET, phrase("no_bucket", "no bucket has this name"))
         if any(part.keys and Action.LIST in part.actions for part in wanted.narrowed):
-            raise Refused(Reason.BAD_ARGUMENT, "the action list needs a prefix, not keys")
+            raise Refused(Reason.BAD_ARGUMENT, phrase("key_list", "the action list needs a prefix, not keys"))
         ended = None if before is None else before.expires_at
         check_times(wanted, now, ended)
         if before is None or wanted.expires_at != ended:
@@ -248,5 +255,10 @@ def _require_within(caller: Admitted, wanted: Grant, now: float) -> None:
     if wanted.expires_at is None or wanted.expires_at > caller.until:
         left = int(caller.until - now)
         raise Refused(
-            Reason.NOT_ALLOWED, f"a key outlives none that it was made with: expires_in is at most {left} seconds"
+            Reason.NOT_ALLOWED,
+            phrase(
+                "key_outlives",
+                "a key outlives none that it was made with: expires_in is at most {left} seconds",
+                left=left,
+            ),
         )

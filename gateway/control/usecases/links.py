@@ -37,12 +37,15 @@ from gateway.core.policy import objections_to_share
 from gateway.core.reasons import Reason, Refused
 from gateway.core.record import RecordPage
 from gateway.core.request import Action
+from gateway.core.said import phrase
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
 from gateway.core.values import dataclass
 
 _NO_PROOF: Final = {
-    ProvedBy.CODE: "this gateway sends no codes: holders with by: code need mail in its settings",
-    ProvedBy.OIDC: "nobody can sign in to a link here: holders with by: oidc need an issuer for them in the settings",
+    ProvedBy.CODE: phrase("no_codes", "this gateway sends no codes: holders with by: code need mail in its settings"),
+    ProvedBy.OIDC: phrase(
+        "no_issuer", "nobody can sign in to a link here: holders with by: oidc need an issuer for them in the settings"
+    ),
 }
 _CHOSEN: Final = (
     *("owner", "scope", "actions", "not_before", "expires_at", "uses", "budget", "max_size", "overwrite", "intake"),
@@ -169,7 +172,9 @@ class Links(GrantUseCases):
         try:
             return await self.stores.ledger.records_of(link_id, cursor, limit)
         except ValueError:
-            raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier page") from None
+            raise Refused(
+                Reason.BAD_ARGUMENT, phrase("cursor_unknown", "the cursor comes from no earlier page")
+            ) from None
 
     async def _hash_password(self, password: str | None) -> str | None:
         if password is None:
@@ -185,15 +190,15 @@ class Links(GrantUseCases):
         policy, reach = self.live.policy(), caller.reach
         known = grant.scope is not None and grant.scope.bucket in policy.buckets
         if not known and reach.owner is None:
-            raise Refused(Reason.UNKNOWN_BUCKET, "no bucket has this name")
+            raise Refused(Reason.UNKNOWN_BUCKET, phrase("no_bucket", "no bucket has this name"))
         if not reach.over(grant):
-            raise Refused(Reason.OWNER_NOT_ALLOWED, "only an admin may set another owner")
+            raise Refused(Reason.OWNER_NOT_ALLOWED, phrase("other_owner", "only an admin may set another owner"))
         _check_form(grant, now, None if before is None else before.expires_at)
         grant = self._check_holders(grant, before)
         grant = grant if before is None else keep_approvals(grant, before)
         objections, rule = objections_to_share(policy, grant)
         if not objections and not known:
-            raise Refused(Reason.UNKNOWN_BUCKET, "no bucket has this name")
+            raise Refused(Reason.UNKNOWN_BUCKET, phrase("no_bucket", "no bucket has this name"))
         if objections:
             return Objections(objections)
         decided = replace(grant, rule=None if rule is None else rule.name)
@@ -214,33 +219,48 @@ class Links(GrantUseCases):
 def check_times(grant: Grant, now: float, before: float | None) -> None:
     """Raises Refused(BAD_ARGUMENT) for a life that has no time in it. An end `before` the edit may stay."""
     if grant.expires_at is not None and grant.expires_at <= now and grant.expires_at != before:
-        raise Refused(Reason.BAD_ARGUMENT, f"the {grant.kind} would end in the past")
+        raise Refused(Reason.BAD_ARGUMENT, phrase("ends_in_past", "the {kind} would end in the past", kind=grant.kind))
     if None not in (grant.expires_at, grant.not_before) and (grant.not_before or 0) >= (grant.expires_at or 0):
-        raise Refused(Reason.BAD_ARGUMENT, f"not_before is not before the end of the {grant.kind}")
+        raise Refused(
+            Reason.BAD_ARGUMENT,
+            phrase("begins_after_end", "not_before is not before the end of the {kind}", kind=grant.kind),
+        )
 
 
 def _check_form(grant: Grant, now: float, before: float | None) -> None:
     """Raises Refused(BAD_ARGUMENT) for what no rule could make sense of."""
     check_times(grant, now, before)
     if grant.scope is not None and grant.scope.key is not None and Action.LIST in grant.actions:
-        raise Refused(Reason.BAD_ARGUMENT, "the action list needs a prefix, not a key")
+        raise Refused(Reason.BAD_ARGUMENT, phrase("link_list", "the action list needs a prefix, not a key"))
     if grant.etag is not None and (grant.scope is None or grant.scope.key is None or grant.actions != {Action.READ}):
-        raise Refused(Reason.BAD_ARGUMENT, "an etag is for a link that reads one object, by its key")
+        raise Refused(
+            Reason.BAD_ARGUMENT, phrase("link_etag", "an etag is for a link that reads one object, by its key")
+        )
     if grant.once and (grant.uses != 1 or Action.READ not in grant.actions):
-        raise Refused(Reason.BAD_ARGUMENT, "once is for a link that is read, and is one use")
+        raise Refused(Reason.BAD_ARGUMENT, phrase("link_once", "once is for a link that is read, and is one use"))
     if grant.intake != ANY_FILES:
         _check_intake(grant, grant.intake)
 
 
 def _check_intake(grant: Grant, intake: Intake) -> None:
     if Action.WRITE not in grant.actions:
-        raise Refused(Reason.BAD_ARGUMENT, "what is said of files that come in is for a link with the action write")
+        raise Refused(
+            Reason.BAD_ARGUMENT,
+            phrase("link_intake", "what is said of files that come in is for a link with the action write"),
+        )
     if (intake.names or intake.rename) and (grant.scope is None or grant.scope.prefix is None):
-        raise Refused(Reason.BAD_ARGUMENT, "names and on_conflict: rename are for a link to a prefix")
+        raise Refused(
+            Reason.BAD_ARGUMENT, phrase("link_names", "names and on_conflict: rename are for a link to a prefix")
+        )
     if intake.blind and grant.actions != {Action.WRITE}:
-        raise Refused(Reason.BAD_ARGUMENT, "blind is for a link that only writes: it could look otherwise")
+        raise Refused(
+            Reason.BAD_ARGUMENT, phrase("link_blind", "blind is for a link that only writes: it could look otherwise")
+        )
     if intake.blind and not (intake.rename or grant.overwrite):
-        raise Refused(Reason.BAD_ARGUMENT, "a blind link renames or overwrites: a refusal tells that a name is taken")
+        raise Refused(
+            Reason.BAD_ARGUMENT,
+            phrase("link_blind_conflict", "a blind link renames or overwrites: a refusal tells that a name is taken"),
+        )
 
 
 def _new_link(link_id: str, secret: SecretHash, actor: Principal, scope: Scope, now: float) -> Grant:

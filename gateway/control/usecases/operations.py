@@ -15,6 +15,7 @@ from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
 from gateway.core.finding import Finding
 from gateway.core.reasons import Reason, Refused
+from gateway.core.said import phrase
 from gateway.core.units import format_instant
 from gateway.core.values import dataclass
 
@@ -54,7 +55,7 @@ class Operations:
 
     def _require_backend(self, name: str) -> None:
         if name not in self.live.policy().backends:
-            raise Refused(Reason.UNKNOWN_BUCKET, "no backend has this name")
+            raise Refused(Reason.UNKNOWN_BUCKET, phrase("no_backend", "no backend has this name"))
 
     async def set_log_level(self, actor: Principal, level: str, seconds: float | None) -> LevelSet:
         """Log at this level.

@@ -23,6 +23,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ACTION_OF, Action, Operation
 from gateway.core.route import UpstreamCall
 from gateway.core.rule import Effect
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 from gateway.wire.s3.calls import require_kept, require_own_name
 
@@ -102,14 +103,14 @@ class Policies:
         if question.grant is not None:
             grant = await find_grant(self.stores.grants, question.kind, question.grant)
             if grant is None:
-                raise Refused(Reason.UNKNOWN_TOKEN, f"no {question.kind} has this id")
+                raise Refused(Reason.UNKNOWN_TOKEN, phrase("none_has_id", "no {kind} has this id", kind=question.kind))
         signature = question.signature
         holder = None if grant is None else grant.holder or _holder_of(question, grant)
         if grant is not None and grant.link is not None:
             grant, signature = standing(grant, await self.stores.grants.find(grant.link)), signature or "v4"
         who = grant.principal if grant is not None else question.who
         if who is None:
-            raise Refused(Reason.BAD_ARGUMENT, "name who, or a link")
+            raise Refused(Reason.BAD_ARGUMENT, phrase("explain_none", "name who, or a link"))
         operation, action = _operation_of(question.do)
         attempt = Attempt(
             principal=who,
@@ -196,14 +197,21 @@ def _missing(
     rules = [rule for rule, _ in found.rules if rule.beside(attempt) is None]
     holders = None if grant is None else grant.holders
     if holders is not None and attempt.holder is None:
-        yield "holder", "the link is for certain people: whether this is one of them"
+        yield "holder", phrase("missing_holder", "the link is for certain people: whether this is one of them")
     if holders is not None and not question.groups and holders.hangs_on_groups(attempt.holder):
-        yield "groups", f"the link is for groups: whether they are in one of {', '.join(holders.groups)}"
+        yield (
+            "groups",
+            phrase(
+                "missing_groups",
+                "the link is for groups: whether they are in one of {names}",
+                names=", ".join(holders.groups),
+            ),
+        )
     if attempt.peer is None and (any(rule.networks for rule in rules) or (grant is not None and grant.cidrs)):
-        yield "from", "some networks are let in and others not: from which address"
+        yield "from", phrase("missing_from", "some networks are let in and others not: from which address")
     limited = any(rule.max_size is not None for rule in rules) or (grant is not None and grant.max_size is not None)
     if attempt.size is None and limited and attempt.action is Action.WRITE:
-        yield "size", "files may be so large and not larger: how many bytes"
+        yield "size", phrase("missing_size", "files may be so large and not larger: how many bytes")
 
 
 def _operation_of(do: Operation | Action) -> tuple[Operation, Action | None]:

@@ -21,6 +21,7 @@ from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
+from gateway.core.said import phrase
 from gateway.core.source import Session, session_of
 from gateway.core.units import format_instant
 from gateway.core.values import dataclass
@@ -238,7 +239,10 @@ class Revocations(GrantUseCases):
         """What the target names and was issued before the instant, if any; keys that ended by themselves left out."""
         now = self.live.clock()
         if instant is not None and instant > now:
-            raise Refused(Reason.BAD_ARGUMENT, "issued_before lies in the future: leave it out to revoke everything")
+            raise Refused(
+                Reason.BAD_ARGUMENT,
+                phrase("before_future", "issued_before lies in the future: leave it out to revoke everything"),
+            )
         async for grant in self._list_named(reach, target, now):
             if (instant is None or grant.issued_at < instant) and not (
                 grant.kind is GrantKind.KEY and grant.lapsed(now)
@@ -265,7 +269,9 @@ class Revocations(GrantUseCases):
                 ):
                     yield grant
             case _:
-                raise Refused(Reason.BAD_ARGUMENT, f"a {target.kind} is revoked as a whole")
+                raise Refused(
+                    Reason.BAD_ARGUMENT, phrase("revoked_whole", "a {kind} is revoked as a whole", kind=target.kind)
+                )
 
     async def _list_all(self, wanted: GrantFilter) -> AsyncIterator[Grant]:
         """Every grant that fits and is not revoked."""
@@ -279,9 +285,12 @@ def _require_own(reach: Reach, target: RevocationTarget) -> None:
     if reach.owner is None or target.kind in {FeedKind.LINK, FeedKind.KEY, FeedKind.PREFIX}:
         return
     if target.kind is not FeedKind.OWNER:
-        raise Refused(Reason.NOT_ALLOWED, f"only an admin revokes a {target.kind}: its grants are many owners'")
+        raise Refused(
+            Reason.NOT_ALLOWED,
+            phrase("revoke_kind", "only an admin revokes a {kind}: its grants are many owners'", kind=target.kind),
+        )
     if target.name != str(reach.owner):
-        raise Refused(Reason.UNKNOWN_TOKEN, "nothing of this owner is there")
+        raise Refused(Reason.UNKNOWN_TOKEN, phrase("nothing_of_owner", "nothing of this owner is there"))
 
 
 def _target_of(grant: Grant) -> RevocationTarget:

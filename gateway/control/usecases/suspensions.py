@@ -16,6 +16,7 @@ from gateway.control.usecases.grants import CountedGrant, GrantUseCases, require
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.link_credentials import link_of
 from gateway.core.reasons import Reason, Refused
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
 
@@ -48,7 +49,10 @@ class Suspensions(GrantUseCases):
         def change(grant: Grant) -> Grant:
             require_unrevoked(grant)
             if grant.link is not None:
-                raise Refused(Reason.BAD_ARGUMENT, f"it stands for a link: suspend that one ({link_of(grant)})")
+                raise Refused(
+                    Reason.BAD_ARGUMENT,
+                    phrase("suspend_link", "it stands for a link: suspend that one ({grant})", grant=link_of(grant)),
+                )
             if not suspending:
                 _require_right(caller, grant)
             already = (grant.suspended_at is not None) is suspending
@@ -64,4 +68,9 @@ def _require_right(caller: Admitted, grant: Grant) -> None:
     """Whoever owns it lifts what they imposed themselves."""
     if grant.suspended_at is None or caller.reach.owner is None or grant.suspended_by == str(caller.principal):
         return
-    raise Refused(Reason.NOT_ALLOWED, f"{grant.suspended_by} suspended it: only an admin resumes it")
+    raise Refused(
+        Reason.NOT_ALLOWED,
+        phrase(
+            "suspended_by", "{suspended_by} suspended it: only an admin resumes it", suspended_by=grant.suspended_by
+        ),
+    )

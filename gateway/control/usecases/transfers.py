@@ -12,6 +12,7 @@ from gateway.control.caller import Admitted, Reach
 from gateway.control.deps import Process, Transfer
 from gateway.control.usecases.journal import Journal
 from gateway.core.reasons import Reason, Refused
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
 
@@ -37,7 +38,7 @@ class RunningTransfers:
         """
         found = next((one for one in await self.all(caller.reach) if one.id == transfer_id), None)
         if found is None or not await self.process.cut(found.id, found.owner):
-            raise Refused(Reason.UNKNOWN_TOKEN, "no transfer that is running has this id")
+            raise Refused(Reason.UNKNOWN_TOKEN, phrase("no_transfer", "no transfer that is running has this id"))
         place = f"{found.bucket}/{found.key}"
         await self.journal.note(caller.principal, "transfer.cut", found.principal, owner=found.owner, place=place)
         return found

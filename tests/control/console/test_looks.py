@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 from gateway import pages
 from gateway.control.bodies import EditLink, NewLink
 from gateway.control.console import forms, keys, links
 from gateway.control.key_bodies import EditKey, NewKey
+from gateway.core.finding import Finding
 from gateway.core.grant import GrantState
 from gateway.core.holders import ProvedBy
-from gateway.core.request import Action
+from gateway.core.record import Outcome
+from gateway.core.request import Action, Operation
+from gateway.core.rule import Effect
+from gateway.core.said import phrase
 from gateway.pages.assets import Asset, stored_assets
 from gateway.pages.branding import Branding
 from gateway.pages.languages import languages
@@ -44,6 +49,9 @@ def test_every_word_of_a_list_has_a_text_and_no_other() -> None:
     assert words == {name: names_of(name) for name in words}
     assert {str(state) for state in GrantState} == names_of("states")
     assert {str(action) for action in Action} == names_of("actions")
+    assert {str(operation) for operation in Operation} == names_of("operations")
+    assert {str(outcome) for outcome in Outcome} == names_of("outcomes")
+    assert {str(effect) for effect in Effect} == names_of("effects")
     assert {field.group for field in fields} | {"more"} == names_of("groups")
     assert {field.name for field in forms.LINK_FIELDS + forms.KEY_FIELDS} <= names_of("fields")
     assert names_of("fields") <= {field.name for field in fields} | named
@@ -57,6 +65,48 @@ async def test_a_page_speaks_the_visitors_language(seat: Seat) -> None:
     page = await seat.get("sign-in", headers={"Accept-Language": "de-AT,de;q=0.9"})
     assert ("de", True) == (page.headers["Content-Language"], "Anmelden" in page.text)
     assert "Sign in" in (await seat.get("sign-in")).text
+
+
+async def test_what_is_wrong_is_told_in_the_visitors_language(seat: Seat) -> None:
+    """Faults of fields, what the rules object to, why something was refused, what `doctor` and `explain` find; the API
+    itself goes on speaking English."""
+    seat.headers["Accept-Language"] = "de"
+    await seat.sign_in()
+    form = {"place": "reports/a.pdf", "expires_in": "bald", "uses": "viele", "blind": "yes"}
+    page = await seat.get("links/new")
+    wrong = await seat.post("links/new", page.filled(**form))
+    assert all(text in unescape(wrong.text) for text in ("'bald' ist keine Dauer", "Schreiben Sie eine ganze Zahl."))
+    assert "is not a duration" not in wrong.text
+    past = await seat.post("links/new", page.filled(place="reports/a.pdf", expires_at="2020-01-01"))
+    assert "Der Link wäre schon zu Ende." in past.text
+    denied = await seat.post("links/new", page.filled(place="reports/payroll/a"))
+    assert "Die Regel 'nobody touches payroll' verbietet es" in unescape(denied.text)
+    link = await seat.desk.link()
+    await seat.desk.ask("DELETE", f"/v1/links/{link['id']}")
+    assert "Ein widerrufener Link bleibt widerrufen" in (await seat.post(f"links/{link['id']}/resume")).text
+    explained = await seat.get("explain?who=app:billing&do=GetObject&on=reports/payroll/a")
+    assert all(text in unescape(explained.text) for text in ("verbietet es", "gilt für andere Namen", "herunterladen"))
+    old = await seat.post("links", {"form_token": "old", "text": "x"})
+    assert "Das Formular ist zu alt" in old.text
+    answer = await seat.desk.ask("POST", "/v1/links", {"bucket": "reports", "key": "a", "expires_in": "bald"})
+    assert "'bald' is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w" in answer.text
+
+
+async def test_what_a_store_said_is_told_in_the_visitors_language() -> None:
+    """The trials of `gateway doctor` by their names, and what was found."""
+
+    async def examined(name: str) -> list[Finding]:
+        listed = phrase("bucket_listed", "can be listed")
+        return [
+            Finding(name, phrase("try_bucket", "bucket {name}", name="a"), True, listed),
+            Finding(name, "clock", None, "raw"),
+        ]
+
+    async with serving(examine=examined) as desk:
+        seat = Seat(desk, {"Accept-Language": "de"})
+        await seat.sign_in()
+        page = await seat.post("backends/archive/examination")
+        assert all(text in page.text for text in ("Bucket a", "lässt sich auflisten", "Uhr", "raw"))
 
 
 async def test_assets_are_kept_and_nothing_else_is_served(seat: Seat) -> None:
