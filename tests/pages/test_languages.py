@@ -240,3 +240,22 @@ def test_shown_size(size: int, text: str) -> None:
 def test_sizes_are_written_as_the_language_writes_numbers() -> None:
     """German has a comma."""
     assert "1,5 KiB" == languages()["de"].size(1536)
+
+
+def _unsaid(source: str) -> list[str]:
+    """Details of refusals that have no key: each is written where it is raised."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refused":
+            found += [ast.unparse(one) for one in node.args[1:2] if isinstance(one, ast.Constant | ast.JoinedStr)]
+    return found
+
+
+def test_what_the_console_is_refused_has_a_key() -> None:
+    """Whatever its pages ask for says why not by a sentence that each language can have; a bare text is English only."""
+    rooms = [*_ROOM.parent.glob("control/usecases/*.py"), *_ROOM.parent.glob("control/console/*.py")]
+    assert len(rooms) > 30
+    assert {} == {path.name: texts for path in rooms if (texts := _unsaid(path.read_text()))}
+    assert ["'late'", "f'{n} late'"] == _unsaid(
+        "Refused(r, 'late')\nRefused(r, f'{n} late')\nRefused(r, phrase('a', 'b'))"
+    )

@@ -21,6 +21,7 @@ from gateway.control.console.visit import Visit
 from gateway.core.identity import User
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.core.said import phrase
 from gateway.core.units import format_instant
 from gateway.oidc.code_flow import Way, begin_sign_in, end_sign_in
 from gateway.wire.replies import Reply
@@ -73,7 +74,7 @@ async def go_to_issuer(visit: Visit) -> Reply:
     known = {str(number): rules for number, rules in enumerate(visit.rules.sign_ins)}
     rules = known.get(visit.query.get("issuer"))
     if rules is None:
-        raise Refused(Reason.UNKNOWN_TOKEN, "nobody signs in there")
+        raise Refused(Reason.UNKNOWN_TOKEN, phrase("no_sign_in", "nobody signs in there"))
     visit.browser.renew_cookie(visit.api.deps.live.entropy)
     return Reply(303, (("Location", await begin_sign_in(rules, _way(visit))), *visit.cookies))
 
@@ -86,13 +87,15 @@ async def come_back(visit: Visit) -> Reply:
     """From an issuer, who adds to the address what `code_flow` reads."""
     identity = visit.api.deps.live.identity
     if identity is None:
-        raise Refused(Reason.UNKNOWN_TOKEN, "nobody signs in there")
+        raise Refused(Reason.UNKNOWN_TOKEN, phrase("no_sign_in", "nobody signs in there"))
     try:
         sent = visit.query.given("code", "state", "iss", "error")
         rules, claims = await end_sign_in(visit.rules.sign_ins, _way(visit), sent, identity)
         user = None if rules.users is None else rules.users.user_of(claims)
         if user is None:
-            raise Refused(Reason.CREDENTIALS_MISSING, "whom the issuer names has no access here")
+            raise Refused(
+                Reason.CREDENTIALS_MISSING, phrase("issuer_stranger", "whom the issuer names has no access here")
+            )
     except Refused as refused:
         _log.warning("a sign-in failed", why=refused.detail)
         visit.browser.renew_cookie(visit.api.deps.live.entropy)

@@ -21,6 +21,7 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind
 from gateway.core.holders import MOST_EXCLUDED, Holders
 from gateway.core.reasons import Reason, Refused
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
 
@@ -62,8 +63,12 @@ class Exclusions(GrantUseCases):
             if not dry_run:
                 await self._write(caller, grant.id, of.address, reason)
         if full:
-            detail = (
-                f"{full} excludes {MOST_EXCLUDED} addresses already: name its holders anew; {count} others are done"
+            detail = phrase(
+                "excludes_most",
+                "{link} excludes {most} addresses already: name its holders anew; {count} others are done",
+                link=full,
+                most=MOST_EXCLUDED,
+                count=count,
             )
             raise Refused(Reason.BAD_ARGUMENT, detail)
         return Revoked(count, None, known)
@@ -74,7 +79,7 @@ class Exclusions(GrantUseCases):
             yield await self.find_named(reach, GrantKind.LINK, of.link)
             return
         if reach.owner is not None and of.owner not in {None, reach.owner}:
-            raise Refused(Reason.UNKNOWN_TOKEN, "nothing of this owner is there")
+            raise Refused(Reason.UNKNOWN_TOKEN, phrase("nothing_of_owner", "nothing of this owner is there"))
         wanted = GrantFilter(now=self.live.clock(), kind=GrantKind.LINK, owner=of.owner or reach.owner)
         async for grant in list_all(self.stores.grants, wanted):
             if grant.revoked_at is None:

@@ -236,11 +236,15 @@ class Keys(GrantUseCases):
             DependencyDown: the store cannot answer; what was resealed stays so.
         """
         if self.stores.resealer is None:
-            raise Refused(Reason.BAD_ARGUMENT, "no sealing keys are set here: see state.sealing_keys")
+            raise Refused(
+                Reason.BAD_ARGUMENT, phrase("no_sealing_keys", "no sealing keys are set here: see state.sealing_keys")
+            )
         try:
             done = await self.stores.resealer.reseal(cursor, limit)
         except ValueError:
-            raise Refused(Reason.BAD_ARGUMENT, "the cursor comes from no earlier batch") from None
+            raise Refused(
+                Reason.BAD_ARGUMENT, phrase("batch_unknown", "the cursor comes from no earlier batch")
+            ) from None
         await self.live.apply_now()
         if done.resealed or done.unreadable or done.cursor is None:
             counts = {name: str(getattr(done, name)) for name in ("examined", "resealed", "unreadable")}

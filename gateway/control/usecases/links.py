@@ -107,7 +107,7 @@ class Links(GrantUseCases):
         stored = await self.stores.grants.create(decided, idempotency and f"link {actor} {idempotency}")
         if stored.hash != token.hash:
             if not caller.reach.over(stored):
-                raise Refused(Reason.BAD_ARGUMENT, "this Idempotency-Key was used before")
+                raise Refused(Reason.BAD_ARGUMENT, phrase("form_used", "this Idempotency-Key was used before"))
             again = change(_new_link(stored.id, stored.hash, actor, scope, stored.issued_at), stored.issued_at)
             if not _is_same_choice(stored, again) or not await _is_same_password(password, stored.password):
                 return IdempotencyConflict(stored.id)

@@ -31,7 +31,7 @@ async def test_every_option_of_a_link_can_be_chosen_and_is_shown(wide: Seat) -> 
     form = (await seat.get("links/new")).filled(
         place="reports/in/", label="all", expires_in="7d", uses="9", bytes="1GiB", rate="10/s", password="sesame",
         cidrs="192.0.2.0/24", terms="Be kind.\nAlways.", message="Send <all>.", max_files="3", total_bytes="5MiB",
-        holders="ann@acme.example\n@b.example\ngroup:staff", holders_by="oidc",
+        holders="ann@acme.example\n@b.example\ngroup:staff\nnot:eve@b.example", holders_by="oidc",
         types="image/*", names="{date}/{name}", undo="10m", on_conflict="rename", max_size="1MiB",
     )  # fmt: skip
     form = [pair for pair in form if pair[0] not in {"actions", "credentials"}]
@@ -44,6 +44,7 @@ async def test_every_option_of_a_link_can_be_chosen_and_is_shown(wide: Seat) -> 
         "types": ["image/*"], "names": "{date}/{name}", "on_conflict": "rename", "blind": True, "confirm": True,
         "holders": {
             "emails": ["ann@acme.example"], "domains": ["b.example"], "groups": ["staff"], "by": "oidc",
+            "excluded": ["eve@b.example"],
         },
         "credentials": False, "shows": ["page", "sender"], "actions": ["write"], "cidrs": ["192.0.2.0/24"],
     }  # fmt: skip
