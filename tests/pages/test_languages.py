@@ -252,7 +252,7 @@ def _unsaid(source: str) -> list[str]:
 
 
 def test_what_the_console_is_refused_has_a_key() -> None:
-    """Whatever its pages ask for says why not by a sentence that each language can have; a bare text is English only."""
+    """Whatever its pages ask for says why not by a sentence that each language has; a bare text is English only."""
     rooms = [*_ROOM.parent.glob("control/usecases/*.py"), *_ROOM.parent.glob("control/console/*.py")]
     assert len(rooms) > 30
     assert {} == {path.name: texts for path in rooms if (texts := _unsaid(path.read_text()))}
