@@ -139,12 +139,12 @@ async def begin(clients: Clients, replica: int, kind: str, link: Link, name: str
     return begun
 
 
-async def begin_reading(url: str, kind: str = "get") -> Begun:
-    """Read the start of what is at a URL."""
+async def begin_reading(url: str, kind: str = "get", shown: str = "") -> Begun:
+    """Read the start of what is at a URL; `shown` is a holder's pass."""
     sock, host = await _connected(url)
     begun, parts = Begun(kind, sock, ""), urlsplit(url)
     async with asyncio.timeout(30):
-        asked = f"GET {parts.path}?{parts.query} HTTP/1.1\r\n".encode()
+        asked = f"GET {parts.path}?{parts.query} HTTP/1.1\r\nGateway-Holder: {shown}\r\n".encode()
         await asyncio.get_running_loop().sock_sendall(sock, asked + host + b"\r\n")
         status, fields, rest = await _head(sock)
         assert 200 == status, (kind, status)
