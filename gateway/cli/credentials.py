@@ -23,6 +23,7 @@ from gateway import __version__
 from gateway.cli.client import connect
 from gateway.cli.options import ask_password
 from gateway.cli.output import Exit, fail, fail_with_problem, json_option, print_json
+from gateway.cli.passes import shown_pass
 from gateway.cli.values import find_token
 
 _TIMEOUT: Final = 30.0
@@ -134,6 +135,8 @@ def credentials(
 ) -> None:
     """Get S3 credentials that are for what the link shows, and end with it. They are one use of it.
 
+    A link that asks who you are is opened by gateway link open first; its credentials are yours then.
+
     \b
     eval "$(gateway link credentials URL)"                       # env: for any SDK
     credential_process = gateway link credentials URL --as process   # ~/.aws/config
@@ -168,6 +171,7 @@ def _ask(url: str, password: str | None) -> dict[str, Any]:
     if token is None or "/" not in url:
         raise click.UsageError("This takes the link's URL, which was shown when it was made.")
     headers = {"Accept": "application/json", "Content-Length": "0", "User-Agent": f"gateway/{__version__}"}
+    headers |= dict(shown_pass(url))
     if password is not None:
         headers["Authorization"] = "Basic " + b64encode(f":{password}".encode()).decode()
     above = urlsplit(url).path.partition("/s/")[0]

@@ -1,10 +1,9 @@
 """Owns `gateway link open`: everything that a link asks of a person before it opens, asked in a terminal.
 
-Refuses to own moving the bytes (`gateway.cli.transfer`), what a link asks for (the data listener's), and the files that
-are kept (`gateway.cli.private_files`).
+Refuses to own moving the bytes (`gateway.cli.transfer`), what a link asks for (the data listener's), and where passes
+are kept (`gateway.cli.passes`).
 
-Laws: a pass goes to the link for which it was had, and to no other. Neither a pass nor a password is an argument of any
-command, printed, or in an address.
+Law: neither a pass nor a password is an argument of any command, printed, or in an address.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import re
 import secrets
 import shlex
 import sys
-import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from contextlib import closing
@@ -28,10 +26,10 @@ import click
 
 from gateway.cli.options import ask_password
 from gateway.cli.output import Exit, fail, fail_with_problem, json_option, print_json, say
-from gateway.cli.private_files import read_object, write_object, write_text
+from gateway.cli.passes import PASS_HEADER, find_pass, keep_pass, name_for
+from gateway.cli.private_files import write_text
 from gateway.cli.transfer import Download, LinkClient, save_download
 from gateway.cli.values import find_token
-from gateway.core.units import instant
 
 _TIMEOUT: Final = 30.0
 _LONGEST: Final = 64 * 1024
@@ -41,9 +39,6 @@ _TRIES: Final = 5
 
 _PATIENCE: Final = 600.0
 """Seconds for somebody to sign in in a browser."""
-
-_MARGIN: Final = 60.0
-"""Seconds before its end from which on a pass is not relied on."""
 
 _BY: Final = re.compile(r'\bby="([a-z]+)"')
 
@@ -78,7 +73,7 @@ def open_link(
 
     A sign-in happens in a browser on this machine, which is opened and waited for.
     With --out, download what it is for; a download that broke goes on. Without, print how curl gets it. Who you proved
-    to be is remembered for this link until that ends.
+    to be is remembered for this link until that ends: gateway link download and gateway link credentials show it, too.
 
     \b
     gateway link open URL --email ann@example.com --out report.pdf
@@ -116,13 +111,7 @@ class _Visitor:
         self._password = password
         self._given_password = password is not None
         self._accepts = "1" if accepts else ""
-        parts = urlsplit(url)
-        mark = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.partition('/s/')[0]} {find_token(url)}"
-        self._name = f"passes/{sha256(mark.encode()).hexdigest()[:32]}"
-        kept = read_object(f"{self._name}.json")
-        self._pass, self._until = str(kept.get("pass", "")), str(kept.get("expires_at", ""))
-        if not kept or instant(self._until) - _MARGIN < time.time():
-            self._pass = self._until = ""
+        self._pass, self._until = find_pass(url)
 
     def enter(self) -> None:
         """Ask for all that the link asks for, until it opens.
@@ -191,7 +180,7 @@ class _Visitor:
         if status != HTTPStatus.OK or not isinstance(said.get("pass"), str):
             fail_with_problem(status, body)
         self._pass, self._until = said["pass"], str(said.get("expires_at", ""))
-        write_object(f"{self._name}.json", {"pass": self._pass, "expires_at": self._until})
+        keep_pass(self._url, self._pass, self._until)
 
     def _type_code(self) -> None:
         """Have a code sent, and take it for a pass, which is kept."""
@@ -229,7 +218,7 @@ class _Visitor:
 
     def client(self) -> LinkClient:
         """The link, with what was shown."""
-        shown = (("Gateway-Holder", self._pass), ("Accept-Terms", self._accepts))
+        shown = ((PASS_HEADER, self._pass), ("Accept-Terms", self._accepts))
         return LinkClient(_deliberate(self._url), self._password, tuple(one for one in shown if one[1]))
 
     def explain(self, *, as_json: bool) -> None:
@@ -237,7 +226,7 @@ class _Visitor:
         lines = [f'header = "{name}: {value}"' for name, value in self.client().shown]
         path = None
         if lines:
-            path = write_text(f"{self._name}.curl", "\n".join(lines) + "\n")
+            path = write_text(f"{name_for(self._url)}.curl", "\n".join(lines) + "\n")
         config = [] if path is None else ["-K", str(path)]
         login = [] if self._password is None else ["-u", "link"]  # curl asks for the password
         words = ["curl", *config, *login, "-OJ", _deliberate(self._url)]

@@ -25,6 +25,7 @@ from gateway import __version__
 from gateway.cli.client import connect
 from gateway.cli.options import ask_password
 from gateway.cli.output import Exit, Progress, fail, fail_with_problem, json_option, print_json, say
+from gateway.cli.passes import shown_pass
 from gateway.cli.values import find_token
 from gateway.core.values import dataclass
 
@@ -81,11 +82,14 @@ def qr(url: str, output: str | None, *, as_json: bool) -> None:
 @click.option("--password", "wants_password", is_flag=True, help="Ask for the link's password.")
 @json_option
 def download(url: str, output: str | None, *, force: bool, wants_password: bool, as_json: bool) -> None:
-    """Download through a link. Goes on by itself after a break, also in a later run."""
+    """Download through a link. Goes on by itself after a break, also in a later run.
+
+    A link that asks who you are is opened by gateway link open first.
+    """
     if output == "-" and as_json:
         raise click.UsageError("Standard output takes the bytes or the document of --json, not both.")
     word = ask_password() if wants_password else None
-    source = LinkClient(url, word)
+    source = LinkClient(url, word, shown_pass(url))
     if output == "-":
         Download(source, sys.stdout.buffer, "stdout").run()
         return

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.cli.passes import keep_pass
 from gateway.core.token import LinkToken
 from tests.cli.conftest import reply
 
@@ -47,6 +48,15 @@ def test_it_is_asked_for_below_the_token(terminal, listener, url, tail):
     method, path, headers, body = listener.seen[0]
     assert ("POST", f"/s/{TOKEN}/credentials", b"") == (method, path, body)
     assert headers["Accept"] == "application/json"
+
+
+def test_who_was_proved_at_the_link_asks_for_theirs(terminal, listener, url):
+    """The pass that `gateway link open` kept goes along, to this link alone."""
+    printed(terminal, url)
+    keep_pass(url, "a-pass", "2099-01-01T00:00:00Z")
+    printed(terminal, url)
+    printed(terminal, url.replace(TOKEN, LinkToken.mint(b"\x09" * 21).text))
+    assert [None, "a-pass", None] == [headers.get("Gateway-Holder") for _, _, headers, _ in listener.seen]
 
 
 def test_a_shell_takes_the_variables_and_runs_nothing(terminal, url, tmp_path):
