@@ -14,6 +14,7 @@ reserved, a crash can overdraw a budget.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -76,6 +77,17 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What somebody had of a grant that counts no use: so many bytes moved under a lease's key, the last of them `at`
+    (seconds since the epoch)."""
+
+    grant_id: str
+    key: str
+    moved: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a grant has used so far; `moved` in bytes, with those that are reserved.
 
@@ -131,6 +143,11 @@ class LeaseStore(Protocol):
 
     async def settle_bytes(self, mine: Reservation, done: Settlement, now: float) -> None:
         """Count what a request moved."""
+        ...
+
+    async def count_uses(self, uses: Sequence[Use], window: float) -> None:
+        """Count what was had without asking, for statistics: each joins the open lease of its key, or opens one, and
+        its bytes have moved. When this raises, some of them may be counted."""
         ...
 
     async def release_lapsed(self) -> int:

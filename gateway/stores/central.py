@@ -31,7 +31,7 @@ from gateway.core.holder_pass import seal_pass
 from gateway.core.holders import Holder
 from gateway.core.intake import FILES
 from gateway.core.issued import IssuedKey, LivingSession
-from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage
+from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.core.reasons import Dependency, DependencyDown, Reason, Refused, SettingsError
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import EVERY, FeedKind, RevocationTarget
@@ -40,6 +40,7 @@ from gateway.core.token import SecretHash, hash_secret
 from gateway.core.units import instant
 from gateway.stores.engine import Engine
 from gateway.stores.memory import open_memory
+from gateway.stores.uses import count_each
 
 ANSWER_SECONDS: Final = 3.0
 """Longest wait for an answer, so that two fit into the age of a view."""
@@ -302,6 +303,9 @@ class CentralLeases:
         # No sidecar takes back what is counted: what was stored of an upload that ended unfinished stays so.
         how = {"moved": max(0, done.moved), "ends": done.ends, "keeps": done.keeps}
         await self._use("settle", mine, key=mine.key, request=mine.request, **how)
+
+    async def count_uses(self, uses: Sequence[Use], window: float) -> None:
+        await count_each(self, uses, window)
 
     async def release_lapsed(self) -> int:
         """The central gateway does it."""

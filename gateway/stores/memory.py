@@ -16,7 +16,7 @@ from dataclasses import field, replace
 from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage, GrantState
-from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage
+from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
@@ -30,6 +30,7 @@ from gateway.stores.lists import page_steps
 from gateway.stores.memory_shelves import MemoryShelves
 from gateway.stores.notifier import Notifier
 from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before, hit, lapsed_session, wants
+from gateway.stores.uses import count_each
 
 _RECORDS_KEPT: Final = 50_000
 _AUDIT_KEPT: Final = 50_000
@@ -291,6 +292,9 @@ class MemoryLeases:
             known.until = self._tables.clock() + mine.seconds
         if done.ends:
             self._end(mine.grant_id, mine.request)
+
+    async def count_uses(self, uses: Sequence[Use], window: float) -> None:
+        await count_each(self, uses, window)
 
     async def release_lapsed(self) -> int:
         now = self._tables.clock()

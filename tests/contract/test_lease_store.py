@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.lease import LEASE_WINDOW, Lease, Reservation, Room, Settlement, Usage
+from gateway.core.lease import LEASE_WINDOW, Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.stores.engine import Engine
 from tests.contract.sample import NOW, link
 
@@ -60,6 +60,22 @@ async def test_an_unlimited_link_is_counted(engine: Engine) -> None:
     for number in range(5):
         assert await engine.leases.open_lease(Reservation("l_1", str(number)), None, NOW, 60) is not None
     assert (await engine.leases.usage(["l_1"]))["l_1"] == Usage(5, 0, NOW)
+
+
+async def test_many_uses_are_counted_as_one_after_the_other(engine: Engine) -> None:
+    """Each joins its key's lease or opens one, of one grant and of many, and nothing of it can be given back."""
+    leases = engine.leases
+    assert await leases.open_lease(Reservation("l_1", "a"), None, NOW, 60) is not None
+    await leases.count_uses([], 60)
+    seen = [Use("l_1", "a", 5, NOW + 1), Use("l_1", "b", 7, NOW + 2), Use("l_1", "b", 1, NOW + 3)]
+    await leases.count_uses([*seen, *(Use(f"l_{number}", "k", number, NOW) for number in range(2, 80))], 60)
+    await leases.count_uses([Use("l_1", "b", 2, NOW + 61)], 60)
+    others = {f"l_{number}": Usage(1, number, NOW) for number in range(2, 80)}
+    assert {"l_1": Usage(2, 15, NOW + 61)} | others == await leases.usage([f"l_{number}" for number in range(1, 81)])
+    await leases.count_uses([Use("l_1", "b", 1, NOW + 63)], 60)
+    for key in ("a", "b"):
+        await leases.give_back(Reservation("l_1", key, "late"))
+    assert Usage(3, 16, NOW + 63) == (await leases.usage(["l_1"]))["l_1"]
 
 
 def mine(request: str = "r", key: str | None = "k", **more: float) -> Reservation:

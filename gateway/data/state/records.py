@@ -9,13 +9,13 @@ ledger is down they wait, up to a bound, then dropped and counted, or the gatewa
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
-from gateway.core.lease import LEASE_WINDOW, LeaseStore, Reservation, Settlement
+from gateway.core.lease import LEASE_WINDOW, LeaseStore, Use
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.core.record import Ledger, Outcome, Record
 from gateway.core.request import ObjectRequest
@@ -28,7 +28,9 @@ from gateway.telemetry.redaction import without_tokens
 _KEPT: Final = 10_000
 _BATCH: Final = 1000
 _PAUSE: Final = 0.1
-_AT_ONCE: Final = 32
+_AT_ONCE: Final = 200
+"""Uses that are counted in one go, so that no other write waits for more."""
+
 _CLIENT_REASONS: Final = frozenset({Reason.CLIENT_GONE, Reason.INCOMPLETE_BODY})
 
 
@@ -233,27 +235,19 @@ class Accounts:
 
     async def _count_uses(self, batch: list[tuple[Record, str | None]]) -> None:
         """Uses of links without a limit are counted here, behind the answer: no request waits for statistics."""
-        moved: Counter[tuple[str, str]] = Counter()
+        moved: dict[tuple[str, str], int] = {}
         last: dict[tuple[str, str], float] = {}
-        for record, lease_key in batch:
-            if lease_key is not None and record.grant_id is not None:
-                use = (record.grant_id, lease_key)
-                moved[use] += record.bytes_in + record.bytes_out
+        for record, key in batch:
+            if key is not None and record.grant_id is not None:
+                use = (record.grant_id, key)
+                moved[use] = moved.get(use, 0) + record.bytes_in + record.bytes_out
                 last[use] = record.at
-        uses = list(last.items())
+        uses = [Use(*use, moved[use], at) for use, at in last.items()]
         try:
             for start in range(0, len(uses), _AT_ONCE):
-                # At once, as a store writes what comes at once in one go.
-                await asyncio.gather(
-                    *[self._count_use(use, moved[use], at) for use, at in uses[start : start + _AT_ONCE]]
-                )
+                await self._leases.count_uses(uses[start : start + _AT_ONCE], LEASE_WINDOW)
         except DependencyDown:
             self._metrics.count_dropped_records(len(batch))
-
-    async def _count_use(self, use: tuple[str, str], moved: int, at: float) -> None:
-        uncounted = Reservation(*use)
-        await self._leases.open_lease(uncounted, None, at, LEASE_WINDOW)
-        await self._leases.settle_bytes(uncounted, Settlement(moved), at)
 
 
 def _detail(failure: BaseException) -> str:

@@ -8,10 +8,12 @@ reservation's time is the server's own, as replicas' clocks may be far apart.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage
+from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.stores.postgres.database import PostgresDatabase
+from gateway.stores.uses import count_each
 
 LEASE_FUNCTIONS: Final = """
     CREATE FUNCTION gateway_clock() RETURNS DOUBLE PRECISION LANGUAGE sql AS $$
@@ -176,6 +178,9 @@ class PostgresLeases:
         names = (mine.grant_id, mine.key, mine.request)
         how = (done.ends, done.keeps, done.bounded)
         await self._database.read("grants", statement, *names, done.moved, now, *how, mine.seconds)
+
+    async def count_uses(self, uses: Sequence[Use], window: float) -> None:
+        await count_each(self, uses, window)
 
     async def release_lapsed(self) -> int:
         # One at a time: each holds its grant's lock, and none may wait for a lock while it holds another.

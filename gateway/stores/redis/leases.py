@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage
+from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.stores.redis.server import PREFIX, RedisServer
+from gateway.stores.uses import count_each
 
 _LINGER_SECONDS: Final = 60.0
 """How much longer than its window a lease is kept."""
@@ -195,6 +196,9 @@ class RedisLeases:
     async def settle_bytes(self, mine: Reservation, done: Settlement, now: float) -> None:
         how = (int(done.ends), int(done.keeps), int(done.bounded))
         await self._count(_SETTLE, mine, done.moved, repr(now), *how)
+
+    async def count_uses(self, uses: Sequence[Use], window: float) -> None:
+        await count_each(self, uses, window)
 
     async def release_lapsed(self) -> int:
         return int(await self._server.run("grants", _RELEASE, "", "", ""))

@@ -8,10 +8,11 @@ written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import Final
 
-from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage
+from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.stores.sqlite.database import SqliteDatabase
 
 _USE_ONE: Final = """
@@ -62,23 +63,16 @@ class SqliteLeases:
         return await self._database.write("grants", lambda tx: self._reserve(tx, mine, wanted, budget, cap))
 
     async def settle_bytes(self, mine: Reservation, done: Settlement, now: float) -> None:
-        def settle(tx: Connection) -> None:
-            names = (mine.grant_id, mine.request)
-            known = tx.execute("SELECT held FROM reservations WHERE grant_id = ? AND request = ?", names).fetchone()
-            held = 0 if known is None else known[0]
-            counted = min(done.moved, held) if done.bounded else done.moved
-            freed = held if done.ends else min(held, counted)
-            tx.execute(_SETTLE, {"id": mine.grant_id, "change": counted - freed, "now": now})
-            tx.execute(
-                "UPDATE leases SET moved = MAX(0, moved + ?), kept = MAX(kept, ?) WHERE grant_id = ? AND key = ?",
-                (counted - freed, int(done.keeps), mine.grant_id, mine.key),
-            )
-            if done.ends:
-                _end(tx, mine)
-            elif known is not None:
-                self._hold(tx, mine, -freed)
+        await self._database.write("grants", lambda tx: self._settle(tx, mine, done, now))
 
-        await self._database.write("grants", settle)
+    async def count_uses(self, uses: Sequence[Use], window: float) -> None:
+        def count(tx: Connection) -> None:
+            for use in uses:
+                mine = Reservation(use.grant_id, use.key)
+                self._open(tx, mine, None, use.at, window)
+                self._settle(tx, mine, Settlement(use.moved), use.at)
+
+        await self._database.write("grants", count)
 
     async def release_lapsed(self) -> int:
         now = self._database.clock()
@@ -124,6 +118,25 @@ class SqliteLeases:
         tx.execute("UPDATE leases SET moved = moved + ? WHERE grant_id = ? AND key = ?", (wanted, *names))
         self._hold(tx, mine, wanted)
         return Room.TAKEN
+
+    def _settle(self, tx: Connection, mine: Reservation, done: Settlement, now: float) -> None:
+        names = (mine.grant_id, mine.request)
+        held = "SELECT held FROM reservations WHERE grant_id = ? AND request = ?"
+        known = tx.execute(held, names).fetchone() if mine.request else None
+        reserved = 0 if known is None else known[0]
+        counted = min(done.moved, reserved) if done.bounded else done.moved
+        freed = reserved if done.ends else min(reserved, counted)
+        tx.execute(_SETTLE, {"id": mine.grant_id, "change": counted - freed, "now": now})
+        tx.execute(
+            "UPDATE leases SET moved = MAX(0, moved + ?), kept = MAX(kept, ?) WHERE grant_id = ? AND key = ?",
+            (counted - freed, int(done.keeps), mine.grant_id, mine.key),
+        )
+        if known is None:
+            return
+        if done.ends:
+            _end(tx, mine)
+        else:
+            self._hold(tx, mine, -freed)
 
     def _hold(self, tx: Connection, mine: Reservation, more: int) -> None:
         """Renew the reservation, with so many bytes more than before."""
