@@ -25,6 +25,7 @@ from gateway import app as room
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.reasons import DependencyDown, SettingsError
+from gateway.settings import watch
 from gateway.settings.watch import Reloader
 from gateway.stores.limits import MemoryLimits
 from gateway.stores.memory import MemoryFeed, MemoryGrants, MemoryLedger, MemoryTables
@@ -132,6 +133,12 @@ async def until(ask: Callable[[], Awaitable[int]], wanted: int) -> None:
     async with asyncio.timeout(5):
         while await ask() != wanted:  # noqa: ASYNC110 (it is asked over HTTP)
             await asyncio.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def reloads_by_signal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks into the directory meanwhile: a reload is one, whenever a file was written."""
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 3600.0)
 
 
 @pytest.fixture(autouse=True)
@@ -414,11 +421,11 @@ async def test_what_needs_a_restart_is_said(tmp_path: Path, capfd: pytest.Captur
     assert [["deadlines.headers"]] == [line["settings"] for line in told]
 
 
-async def test_a_change_in_the_directory_is_a_reload(tmp_path: Path) -> None:
+async def test_a_change_in_the_directory_is_a_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any signal, and soon."""
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.1)
     async with serving(tmp_path) as running:
         link = await running.link()
-        await asyncio.sleep(0.1)  # the watcher is looking
         running.write_policy("reports/other/**")
         await until(lambda: running.fetch(link), 410)
 
@@ -431,11 +438,10 @@ async def test_draining_finishes_what_runs(tmp_path: Path) -> None:
             await client.send(request("GET", f"/s/{link['token']}"))
             got = await client.head()
             running.stop.set()
-            await asyncio.sleep(0.1)
-            assert 503 == await running.readiness()
+            await until(running.readiness, 503)
             assert 200 == (await running.api("GET", "/healthz"))[0]
             with pytest.raises(ConnectionRefusedError):
-                await running.fetch(link)
+                await until(lambda: running.fetch(link), -1)
             running.store.hold.set()
             assert 200_000 == len(await client.rest_of(int(got.header("content-length") or 0)))
         await running.ended()

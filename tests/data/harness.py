@@ -240,13 +240,13 @@ class Rig:
 
     async def settled(self) -> None:
         """Wait until no request is in work."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             await self.idle.wait()
         self.plane.accounts.tell()
 
     async def recorded(self, number: int) -> list[Record]:
         """Wait until that many attempts have left their record."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while len(self.records) < number:
                 self.news.clear()
                 await self.news.wait()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
+import struct
+import termios
 from dataclasses import dataclass, field
 from typing import Self
 
-__all__ = ["Got", "RawClient"]
+__all__ = ["Got", "RawClient", "held_by_client"]
 
 
 @dataclass
@@ -67,7 +70,7 @@ class RawClient:
             data, self._left = self._left, b""
             return data
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(15):
                 data = await asyncio.get_running_loop().sock_recv(self.sock, most)
         except ConnectionError:
             self.reset = True
@@ -148,3 +151,14 @@ class RawClient:
             if not size:
                 got.whole, self._left = True, data
                 return
+
+
+async def held_by_client(client: RawClient) -> int:
+    """Bytes that wait in the client's own kernel, once these have not become more for a while."""
+    before, same = -1, 0
+    while same < 3:
+        await asyncio.sleep(0.05)
+        now = struct.unpack("i", fcntl.ioctl(client.sock.fileno(), termios.FIONREAD, b"\0" * 4))[0]
+        same = same + 1 if now and now == before else 0
+        before = now
+    return before

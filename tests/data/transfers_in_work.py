@@ -29,7 +29,7 @@ class InWork:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 (a store's state has no event)
             await asyncio.sleep(0.002)
 

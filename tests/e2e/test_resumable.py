@@ -305,6 +305,10 @@ def test_a_revocation_cuts_a_running_upload(place: Place, body: bytes, sent: int
             f"Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         client.sendall(head.encode() + body[:sent])
+        deadline = time.monotonic() + 10
+        while not place.gateway.metric("gateway_transfers_in_progress"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         time.sleep(0.3)
         place.gateway.revoke(link)
         client.settimeout(1.0)

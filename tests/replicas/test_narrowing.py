@@ -87,7 +87,7 @@ async def begun(
     try:
         await asyncio.gather(*(one(number, *case) for number, case in enumerate(cases)))
         gateway = clients.fleet.gateways[replica]
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while (count := await asyncio.to_thread(gateway.metric, "gateway_transfers_in_progress")) < len(cases):
             assert time.monotonic() < deadline, (count, gateway.log()[-3000:])
             await asyncio.sleep(0.05)

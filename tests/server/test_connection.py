@@ -17,7 +17,7 @@ from tests.data.scripted_store import Scripted
 @pytest.mark.parametrize("beginning", [b"", b"GE", b"GET / HTTP/1.1\r\nHost: g", b"\r\n"])
 async def test_a_head_that_does_not_come_ends_the_connection(beginning: bytes) -> None:
     """However little or much of it came."""
-    async with running(head_seconds=0.05) as rig, rig.client() as client:
+    async with running(head_seconds=0.5) as rig, rig.client() as client:
         if beginning:
             await client.send(beginning)
         assert b"200" not in await client.rest()
@@ -26,7 +26,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(beginning: bytes) -
 
 async def test_the_head_of_the_next_request_has_the_same_time(rig: Rig) -> None:
     """After an answer, the first byte of another head starts the clock again."""
-    async with running(head_seconds=0.05) as hasty, hasty.client() as client:
+    async with running(head_seconds=0.5) as hasty, hasty.client() as client:
         await client.send(b"GET /robots.txt HTTP/1.1\r\nHost: gw\r\n\r\n")
         assert 200 == (await client.answer()).status
         await client.send(b"GET /robots.txt HT")
@@ -35,13 +35,13 @@ async def test_the_head_of_the_next_request_has_the_same_time(rig: Rig) -> None:
 
 async def test_a_slow_store_is_not_a_slow_head() -> None:
     """The head's time ends with the head."""
-    async with running(head_seconds=0.05) as hasty:
+    async with running(head_seconds=0.5) as hasty:
         hasty.store.hold("inside/a.txt", b"hello")
         token = await hasty.link(actions=[Action.WRITE])
         async with hasty.client() as client:
             await client.send(f"PUT /s/{token} HTTP/1.1\r\nHost: gw\r\nContent-Length: 5\r\n\r\nhe".encode())
             assert [] == hasty.records
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(1.0)
             await client.send(b"llo")
             assert 409 == (await client.answer()).status
 

@@ -75,7 +75,7 @@ async def test_the_watch_ends_them_at_the_start_and_after_each_change(
     changed = asyncio.Event()
     watch = asyncio.get_running_loop().create_task(orphaned_keys_of(desk, KNOWN).watch(changed))
     for expected in (3, 5):
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             while len(asked) < expected:  # noqa: ASYNC110 (a list has no event)
                 await asyncio.sleep(0.001)
         await asyncio.sleep(0.05)

@@ -117,7 +117,7 @@ async def test_two_uploads_of_one_name_at_once_are_one(rig: Rig, capabilities) -
     token = await rig.link(actions=WRITE)
     async with rig.client() as slow:
         await slow.send(request("PUT", f"/s/{token}", {"Content-Length": "10"}, b"first"))
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             while not rig.plane.names._taken:  # noqa: ASYNC110 (a set of names has no event)
                 await asyncio.sleep(0.005)
         assert 409 == (await rig.ask("PUT", f"/s/{token}", body=b"second")).status

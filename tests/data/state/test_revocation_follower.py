@@ -14,6 +14,7 @@ from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.stores.memory import open_memory
 from gateway.telemetry.metrics import Metrics
 from tests.data.harness import NOW, Rig, running
+from tests.data.transfers_in_work import until
 
 
 async def test_an_old_view_decides_nothing(rig: Rig) -> None:
@@ -72,8 +73,7 @@ async def test_a_feed_that_is_down_lets_the_view_age_and_is_asked_again(monkeypa
         rig.clock.tick(6)
         assert 6 == rig.plane.follower.age
         feed.down = False
-        await asyncio.sleep(0.05)
-        assert 0 == rig.plane.follower.age
+        await until(lambda: 0 == rig.plane.follower.age)
         follower.cancel()
 
 

@@ -252,7 +252,7 @@ async def _paused(one: Permit) -> Reason | None:
 
 
 async def _until(condition) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 (a store's state has no event)
             await asyncio.sleep(0.005)
 
@@ -266,8 +266,13 @@ async def _stalled_reader(rig: Rig) -> RawClient:
     await client.__aenter__()
     await client.send(request("GET", f"/s/{await rig.link()}"))
     await client.head()
-    await asyncio.sleep(0.05)
+    await _until(lambda: _awaits_client(rig))
     return client
+
+
+def _awaits_client(rig: Rig) -> bool:
+    [permit] = rig.plane.transfers
+    return permit.exchange.awaits_client
 
 
 def tick(rig: Rig, seconds: int) -> int:
@@ -308,8 +313,8 @@ async def test_an_upload_that_stalls_is_cut(rig: Rig) -> None:
     token = await rig.link(actions=[Action.WRITE])
     async with rig.client() as client:
         await client.send(request("PUT", f"/s/{token}", {"Content-Length": "100000"}, b"x" * 500))
-        await _until(lambda: rig.store.seen)
-        await asyncio.sleep(0.02)
+        await _until(lambda: [500] == [permit.exchange.bytes_in for permit in rig.plane.transfers])
+        await _until(lambda: _awaits_client(rig))
         assert 0 == tick(rig, 10)
         assert 1 == tick(rig, 1)
         await client.rest()
@@ -337,7 +342,7 @@ async def test_a_document_that_nobody_reads_is_cut(app: Rig) -> None:
     async with app.client(window=4096) as client:
         await client.send(request("GET", "/reports?list-type=2"))
         await client.head()
-        await asyncio.sleep(0.05)
+        await _until(lambda: _awaits_client(app))
         assert 0 == tick(app, 10)
         assert 1 == tick(app, 1)
         await client.rest()
