@@ -35,7 +35,7 @@ def main(wanted: list[str]) -> int:
             seaweedfs_store(directory / "store") as store,
             gateway_before([store], directory / "gateway") as gateway,
         ):
-            place = Place(gateway, store, store.profile, gateway.real_buckets[store.profile])
+            place = Place.before(gateway, store)
             stock(place)
             for client in CLIENTS:
                 if wanted and client.name not in wanted:

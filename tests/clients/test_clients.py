@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 def place(seaweedfs: RunningStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A bucket of a gateway, with many objects in it."""
     with gateway_before([seaweedfs], tmp_path_factory.mktemp("clients")) as gateway:
-        place = Place(gateway, seaweedfs, seaweedfs.profile, gateway.real_buckets[seaweedfs.profile])
+        place = Place.before(gateway, seaweedfs)
         stock(place)
         yield place
 

@@ -40,7 +40,7 @@ def place(seaweedfs: RunningStore, tmp_path_factory: pytest.TempPathFactory) -> 
     tls = {"cert": str(cert), "key": str(key)}
     with gateway_before([seaweedfs], home / "gateway", environ={"GATEWAY_DATA__TLS": json.dumps(tls)}) as gateway:
         secure = replace(gateway, data=gateway.data.replace("http:", "https:"))
-        place = Place(secure, seaweedfs, seaweedfs.profile, gateway.real_buckets[seaweedfs.profile])
+        place = Place.before(secure, seaweedfs)
         stock(place)
         yield place
 

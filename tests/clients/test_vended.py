@@ -46,7 +46,7 @@ def lake(seaweedfs: RunningStore, tmp_path_factory: pytest.TempPathFactory) -> I
     roles = {"lake": {"app": "app:lake", "who": ["app:catalog"]}}
     environ = {"GATEWAY_DATA__STS": "true", "GATEWAY_CONTROL__STS_ROLES": json.dumps(roles)}
     with gateway_before([seaweedfs], tmp_path_factory.mktemp("lake"), rules=_RULES, environ=environ) as running:
-        place = Place(running, seaweedfs, seaweedfs.profile, running.real_buckets[seaweedfs.profile])
+        place = Place.before(running, seaweedfs)
         for key in ("db/t1/a", "db/t1/b", "db/t2/a"):
             place.put(key, key.encode())
         yield place

@@ -49,13 +49,13 @@ def gateway(
 def place(request: pytest.FixtureRequest, gateway: RunningGateway) -> Place:
     """A bucket of the gateway, once on each store."""
     store: RunningStore = request.getfixturevalue(request.param)
-    return Place(gateway, store, store.profile, gateway.real_buckets[store.profile])
+    return Place.before(gateway, store)
 
 
 @pytest.fixture
 def weed(gateway: RunningGateway, seaweedfs: RunningStore) -> Place:
     """A bucket on SeaweedFS, for laws that no store can bend."""
-    return Place(gateway, seaweedfs, seaweedfs.profile, gateway.real_buckets[seaweedfs.profile])
+    return Place.before(gateway, seaweedfs)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
@@ -35,6 +35,11 @@ class Place:
     store: RunningStore
     bucket: str
     real_bucket: str
+
+    @classmethod
+    def before(cls, gateway: RunningGateway, store: RunningStore) -> Self:
+        """The bucket that the gateway has on this store, whose name it bears."""
+        return cls(gateway, store, store.profile, gateway.real_buckets[store.profile])
 
     def put(self, key: str, body: bytes | Any, **more: Any) -> None:
         """Put an object past the gateway."""

@@ -38,7 +38,7 @@ def place(seaweedfs: RunningStore, provider: Provider, tmp_path_factory: pytest.
     issuer = {"issuer": provider.issuer, "audience": "gateway", "holders": holders}
     environ = {"GATEWAY_CONTROL__IDENTITY": json.dumps([issuer])}
     with gateway_before([seaweedfs], tmp_path_factory.mktemp("signing"), environ=environ) as running:
-        yield Place(running, seaweedfs, seaweedfs.profile, running.real_buckets[seaweedfs.profile])
+        yield Place.before(running, seaweedfs)
 
 
 def sign_in(person: Visitor, url: str, sub: str) -> tuple[int, str, str]:

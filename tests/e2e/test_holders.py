@@ -36,7 +36,7 @@ def mailing(seaweedfs: RunningStore, post: Post, tmp_path_factory: pytest.TempPa
     with gateway_before(
         [seaweedfs], tmp_path_factory.mktemp("holders"), f"mail: {{smtp: {smtp}}}", environ=environ
     ) as gateway:
-        yield Place(gateway, seaweedfs, seaweedfs.profile, gateway.real_buckets[seaweedfs.profile])
+        yield Place.before(gateway, seaweedfs)
 
 
 def findings(page: Page) -> list[str]:

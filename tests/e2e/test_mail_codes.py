@@ -37,7 +37,7 @@ def place(seaweedfs: RunningStore, post: Post, tmp_path_factory: pytest.TempPath
     smtp = f"{{host: 127.0.0.1, port: {post.port}, security: plain, from: Acme <files@acme.example>}}"
     more = f"mail: {{smtp: {smtp}}}\nsharing: {{branding: {{name: Acme Files}}}}"
     with gateway_before([seaweedfs], tmp_path_factory.mktemp("mailing"), more) as running:
-        yield Place(running, seaweedfs, seaweedfs.profile, running.real_buckets[seaweedfs.profile])
+        yield Place.before(running, seaweedfs)
 
 
 @pytest.fixture

@@ -330,7 +330,7 @@ def mortal(seaweedfs: RunningStore, tmp_path: Path) -> Iterator[RunningGateway]:
 
 def test_a_killed_gateway_loses_no_part(mortal: RunningGateway, seaweedfs: RunningStore, tmp_path: Path) -> None:
     """SIGKILL in the middle of a PATCH: another process goes on, and the object is the file."""
-    place = Place(mortal, seaweedfs, seaweedfs.profile, mortal.real_buckets[seaweedfs.profile])
+    place = Place.before(mortal, seaweedfs)
     body = noise(40 * _MIB, seed=12)
     file = tmp_path / "film.bin"
     file.write_bytes(body)

@@ -37,8 +37,7 @@ def lake(seaweedfs: RunningStore, tmp_path_factory: pytest.TempPathFactory) -> I
     roles = {"lake": {"app": "app:lake", "who": ["app:catalog"], "max_duration": "2h"}}
     environ = {"GATEWAY_DATA__STS": "true", "GATEWAY_CONTROL__STS_ROLES": json.dumps(roles)}
     with gateway_before([seaweedfs], tmp_path_factory.mktemp("lake"), rules=_RULES, environ=environ) as running:
-        name = seaweedfs.profile
-        place = Place(running, seaweedfs, name, running.real_buckets[name])
+        place = Place.before(running, seaweedfs)
         for key in ("db/t1/a", "db/t1/b", "db/t2/a"):
             place.put(key, key.encode())
         yield place

@@ -35,7 +35,7 @@ def secured(seaweedfs: RunningStore, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def place(secured: tuple[RunningGateway, Path], seaweedfs: RunningStore) -> Place:
     gateway, _ = secured
-    return Place(gateway, seaweedfs, seaweedfs.profile, gateway.real_buckets[seaweedfs.profile])
+    return Place.before(gateway, seaweedfs)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ _BUDGET = 40 * _MIB
 @pytest.fixture
 def place(seaweedfs: RunningStore, tmp_path: Path) -> Iterator[Place]:
     with gateway_before([seaweedfs], tmp_path / "mortal") as gateway:
-        yield Place(gateway, seaweedfs, seaweedfs.profile, gateway.real_buckets[seaweedfs.profile])
+        yield Place.before(gateway, seaweedfs)
 
 
 @contextmanager

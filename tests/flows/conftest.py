@@ -47,7 +47,7 @@ def gateway(
 def place(request: pytest.FixtureRequest, gateway: RunningGateway) -> Place:
     """A bucket of the gateway, once on each store."""
     store: RunningStore = request.getfixturevalue(request.param)
-    return Place(gateway, store, store.profile, gateway.real_buckets[store.profile])
+    return Place.before(gateway, store)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ _NAME = "copies/ä b+c%.bin"
 def other(actor: Actor, gateway: RunningGateway, seaweedfs: RunningStore, swift: RunningStore) -> Place:
     """The bucket on the other store than the actor's."""
     store = swift if actor.place.store is seaweedfs else seaweedfs
-    return Place(gateway, store, store.profile, gateway.real_buckets[store.profile])
+    return Place.before(gateway, store)
 
 
 def test_aws_cp_from_bucket_to_bucket(actor: Actor, other: Place) -> None:

@@ -100,7 +100,7 @@ def sidecar(clients: None, seaweedfs: RunningStore, tmp_path_factory: pytest.Tem
         "GATEWAY_DATA__TRUSTED": json.dumps(listeners),
     }
     with gateway_before([seaweedfs], home / "gateway", environ=environ) as gateway:
-        place = Place(gateway, seaweedfs, seaweedfs.profile, gateway.real_buckets[seaweedfs.profile])
+        place = Place.before(gateway, seaweedfs)
         place.put("config.txt", b"the app's configuration")
         yield Sidecar(place, f"http://127.0.0.1:{port}", home / "s3.sock", key, home)
 

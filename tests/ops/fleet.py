@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,14 +178,21 @@ class Fleet:
 
 @contextmanager
 def fleet_before(
-    store: RunningStore, directory: Path, *, notice: str = "1s", drain: str = "10s", count: int = 2
+    store: RunningStore,
+    directory: Path,
+    *,
+    notice: str = "1s",
+    drain: str = "10s",
+    count: int = 2,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Fleet]:
-    """Gateways in front of a store, and HAProxy in front of them."""
+    """Gateways in front of a store, and HAProxy in front of them; `more` are variables of theirs."""
     directory.joinpath("policies").mkdir(parents=True)
     environ = {
         "OPS_ADMIN_TOKEN": secrets.token_urlsafe(24),
         "OPS_KEY": store.access_key,
         "OPS_SECRET": store.secret_key,
+        **(more or {}),
     }
     fleet = Fleet(directory, environ, store.make_bucket())
     policy = _POLICY.format(profile=store.profile, endpoint=store.endpoint, region=store.region, bucket=fleet.bucket)
