@@ -361,16 +361,17 @@ def _readings(values: dict[str, str]) -> Iterator[dict[str, str]]:
     """The signed headers' values in the forms in which signers read the same request; the commonest one first.
 
     Some signers collapse tabs as they do spaces. Some name the scheme's own port with the host and their HTTP library
-    leaves it out, or the other way round; which scheme the client spoke is not known behind a proxy.
+    leaves it out; which scheme the client spoke is not known behind a proxy. Some never sign a port, whichever they
+    send (Haskell's, in git-annex): it chooses nothing here.
     """
     yield values
     if any("\t" in value for value in values.values()):
         yield {name: _BLANKS.sub(" ", value) for name, value in values.items()}
     host = values["host"]
-    bare = host.removesuffix(":80").removesuffix(":443")
+    bare = _PORT.sub("", host)
     if bare != host:
         yield values | {"host": bare}
-    elif _PORT.search(host) is None:
+    else:
         yield from (values | {"host": host + port} for port in (":80", ":443"))
 
 

@@ -266,4 +266,5 @@ RECIPES = (
     Recipe("curl", "", "C", ("curl.sh",), apt=("curl",)),
     Recipe("davix", "", "C++", ("davix.sh",), apt=("davix",)),
     Recipe("libs3", "", "C", ("libs3.sh",), apt=("libs3-2",)),
+    Recipe("git-annex", "", "Haskell", ("git_annex.sh",), apt=("git-annex",), over=("http",)),
 )

@@ -497,15 +497,21 @@ def test_a_plus_in_a_query_is_a_space():
 
 
 @pytest.mark.parametrize("sign", [peer.v4_header, peer.v4_query])
-def test_the_schemes_own_port_says_nothing(sign):
-    """A host that was signed with 80 or 443 may come without it, and the other way round; another port is another."""
+def test_a_port_that_was_not_signed_says_nothing(sign):
+    """A host that was signed with 80 or 443 may come without it, one that was signed without a port with any; a port
+    that was signed is this one."""
     for signed, sent, alike in (
         ("s3.example.org", "s3.example.org:443", True),
         ("s3.example.org", "s3.example.org:80", True),
         ("s3.example.org:443", "s3.example.org", True),
         ("s3.example.org:80", "s3.example.org", True),
         ("s3.example.org:9000", "s3.example.org", False),
-        ("s3.example.org", "s3.example.org:8080", False),
+        ("s3.example.org", "s3.example.org:8080", True),
+        ("[2001:db8::1]", "[2001:db8::1]:8080", True),
+        ("s3.example.org:9000", "s3.example.org:8080", False),
+        ("s3.example.org:80", "s3.example.org:8080", False),
+        ("s3.example.org", "s3.example.org:8080:9090", False),
+        ("[2001:db8::1]", "[2001:db8::1", False),
         ("s3.example.org", "s3.example.com:443", False),
     ):
         raw = sign("GET", "/bucket/k", headers={"host": signed})
