@@ -83,7 +83,7 @@ class Endpoint(Generic[Query, Body]):
 
     `name` is what the description and the metrics call it. `query` None knows no parameter, `body` None reads none;
     `form` names the fields of a body that is a form. `waits` marks a long poll: its caller's token has to be valid
-    until the answer, and it ends when the caller disconnects.
+    until the answer, and it ends when the caller disconnects. `makes` marks a GET that leaves something new behind.
     """
 
     method: str
@@ -102,6 +102,7 @@ class Endpoint(Generic[Query, Body]):
     media: str = "application/json"
     headers: tuple[str, ...] = ()
     waits: bool = False
+    makes: bool = False
 
 
 class Placed(Protocol):

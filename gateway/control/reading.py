@@ -7,6 +7,7 @@ Law: an unknown parameter or field is a fault, and all faults are reported at on
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
@@ -91,7 +92,7 @@ def read_query(query: str, model: type[AnyQuery]) -> AnyQuery:
 
 def _parse_json(raw: bytes) -> Any:
     try:
-        return orjson.loads(raw)
+        return orjson.loads(raw.removeprefix(BOM_UTF8))  # which PowerShell writes before a text
     except orjson.JSONDecodeError:
         raise Refused(Reason.BAD_REQUEST, "the body is not JSON") from None
 

@@ -79,7 +79,7 @@ ROWS: Final[tuple[Endpoint[Any, Any], ...]] = (
              answer=operations.FindingsView, also=(404,)),
     Endpoint("GET", "/v1/credentials/{app}", APP, sessions.show_credentials, "containerCredentials", "sessions",
              "Short-lived keys for an app's SDK, in the container-credentials shape",
-             answer=answers.SessionView, also=(401, 403, 429, 503)),
+             answer=answers.SessionView, also=(401, 403, 429, 503), makes=True),
     Endpoint("POST", "/sts", PUBLIC, sts.answer_sts, "assumeRole", "sessions", _STS,
              form=_ROLE_FORM, media="text/xml", also=(403, 503)),
     Endpoint("POST", "/sts/", PUBLIC, sts.answer_sts, "assumeRoleBelow", "sessions", _STS,

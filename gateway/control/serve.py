@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -122,9 +122,10 @@ class ControlPlane:
                 return "console", None
             if found is None:
                 return name, problem(request_id, 404, Reason.UNSUPPORTED_OPERATION, "no endpoint has this path")
-            row = found.methods.get(raw.method)
+            rows = _with_heads(found.methods)
+            row = rows.get(raw.method)
             if row is None:
-                allow = (("Allow", ", ".join(sorted(found.methods))),)
+                allow = (("Allow", ", ".join(sorted(rows))),)
                 return name, problem(
                     request_id, 405, Reason.METHOD_NOT_ALLOWED, "this endpoint has no such method", headers=allow
                 )
@@ -196,6 +197,13 @@ class ControlPlane:
         """Return when the handlers that have begun are done."""
         if self._acts:
             await asyncio.wait(self._acts, timeout=_END_SECONDS)
+
+
+def _with_heads(rows: Mapping[str, Endpoint[Any, Any]]) -> Mapping[str, Endpoint[Any, Any]]:
+    """The rows of a path, those that are read under HEAD, too (RFC 9110, 9.3.2): probes of balancers and containers
+    ask that way. What a GET makes is for who sees it."""
+    read = rows.get("GET")
+    return rows if read is None or read.makes else {**rows, "HEAD": read}
 
 
 async def _said(sharing: Awaitable[int]) -> None:

@@ -57,6 +57,8 @@ async def test_bodies_are_checked_before_they_are_read(desk: Desk, path: str) ->
     assert 415 == await status(b"{}", **{"Content-Type": "text/plain"})
     assert 415 == await status(b"{}", **{"Content-Encoding": "identity"})
     assert 422 == await status(b"{}", **{"Content-Type": "Application/JSON; charset=utf-8"})
+    assert 422 == await status(b"\xef\xbb\xbf{}"), "a mark before a text is no part of it"
+    assert 400 == await status(b"\xef\xbb\xbf" * 2 + b"{}")
     assert 400 == await status(b"{")
     assert 400 == await status(b"")
     assert 413 == await status(b'{"bucket": "' + b"a" * 70_000 + b'"}')

@@ -117,6 +117,23 @@ async def test_unknown_paths_and_methods_are_problems(desk: Desk) -> None:
     assert "GET" in (await desk.ask("PUT", "/v1/links")).headers["Allow"]
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/v1/openapi.json", "/v1/links", "/v1/nothing"])
+async def test_head_is_answered_as_get_without_its_body(desk: Desk, path: str) -> None:
+    """Probes of balancers and containers ask that way; who may not read has no head either."""
+    read, head = await desk.ask("GET", path), await desk.ask("HEAD", path)
+    assert (read.status, "") == (head.status, head.text)
+    assert read.headers["Content-Type"] == head.headers["Content-Type"]
+    assert "DELETE, GET, HEAD, PATCH" == (await desk.ask("PUT", "/v1/links/l_x")).headers["Allow"]
+    desk.token = ""
+    assert 401 == (await desk.ask("HEAD", "/v1/links")).status
+
+
+async def test_head_makes_nothing(desk: Desk) -> None:
+    """What is issued by a GET is for who sees it."""
+    answer = await desk.ask("HEAD", "/v1/credentials/billing")
+    assert (405, "GET") == (answer.status, answer.headers["Allow"])
+
+
 async def test_request_ids_are_echoed_when_sane(desk: Desk) -> None:
     """A caller's id comes back; one that could break a log line is replaced."""
     echoed = await desk.ask("GET", "/healthz", headers={"X-Request-Id": "trace-1"})
