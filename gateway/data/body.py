@@ -237,46 +237,66 @@ class _Proved:
                 return plain
 
 
-class _Rest:
-    """What follows in a body of known length, all but its last byte (`core.loan.Stretch`).
+class Upcoming:
+    """What follows in a client's body of known length, all but its last byte, from a socket that may be lent."""
 
-    The kernel moves it where nobody has to see it; else it is looked at on its way.
-    """
+    __slots__ = ("_exchange", "_length", "_permit")
 
-    __slots__ = ("_exchange", "_held", "_length", "_permit", "_proof")
-
-    def __init__(self, permit: Permit, length: int, proof: _Proof) -> None:
+    def __init__(self, permit: Permit, length: int) -> None:
         self._permit, self._exchange = permit, permit.exchange
-        self._length, self._proof = length, proof
-        self._held = b""
+        self._length = length
+
+    @property
+    def left(self) -> int:
+        """Bytes on the wire that have not come."""
+        return self._exchange.body_left
 
     def begins(self) -> bool:
         """Whether all that came was taken, and enough is still to come; nothing more is read until then."""
-        return is_worth_it(self._exchange.body_left) and is_worth_it(self._exchange.hold_body())
-
-    async def pour(self, sink: Sink, most: int) -> int:
-        if not self._proof.needed:
-            return await splice(self, sink, most, self._count)
-        return await carry(self, sink, self._exchange.body_left - 1, self._look)
+        return is_worth_it(self.left) and is_worth_it(self._exchange.hold_body())
 
     def lend(self) -> Loan | None:
         return self._exchange.lend_body()
 
-    def end(self) -> bytes:
-        """Go on in chunks; returns what was held back, which comes before them."""
+    def resume(self) -> None:
+        """Go on in chunks."""
         self._exchange.resume_body()
-        return self._held
 
-    def _count(self, size: int) -> None:
+    def count(self, size: int) -> None:
+        """Raises Refused TOO_LARGE, INCOMPLETE_BODY for more than may come."""
         total = self._permit.moved + size
         _require_allowed(self._permit, total, self._length)
         self._permit.moved = total
+
+
+class _Rest(Upcoming):
+    """The same as one among the chunks of its object (`core.loan.Stretch`).
+
+    The kernel moves it where nobody has to see it; else it is looked at on its way.
+    """
+
+    __slots__ = ("_held", "_proof")
+
+    def __init__(self, permit: Permit, length: int, proof: _Proof) -> None:
+        super().__init__(permit, length)
+        self._proof = proof
+        self._held = b""
+
+    async def pour(self, sink: Sink, most: int) -> int:
+        if not self._proof.needed:
+            return await splice(self, sink, most, self.count)
+        return await carry(self, sink, self.left - 1, self._look)
+
+    def end(self) -> bytes:
+        """Go on in chunks; returns what was held back, which comes before them."""
+        self.resume()
+        return self._held
 
     def _look(self, came: memoryview) -> list[bytes | memoryview]:
         """The plain bytes in it, the last one of them in place of the one that was held back before."""
         plain = self._proof.look(came)
         if not plain:
             return plain
-        self._count(sum(map(len, plain)))
+        self.count(sum(map(len, plain)))
         last, held, self._held = plain[-1], self._held, bytes(plain[-1][-1:])
         return [held, *plain[:-1], last[:-1]]

@@ -152,6 +152,7 @@ class Connection(asyncio.BufferedProtocol):
             self._read_on(self._arrival, data)
         elif self._held:  # these come first
             self._held += data
+            self._bound_held()
         else:
             self._begin(data)
 
@@ -225,11 +226,19 @@ class Connection(asyncio.BufferedProtocol):
             del held[: len(piece) - len(rest)]
         arrival = self._arrival
         while held and arrival is not None and not arrival.body.whole and not arrival.body.broken:
-            piece = bytes(held[:_PIECE])
+            piece = bytes(held[: arrival.body.left or _PIECE])
             rest = arrival.body.take(piece)
             del held[: len(piece) - len(rest)]
+        if len(held) <= _HELD_LIMIT:
+            self.resume_body()
         if arrival is not None:
             self._start(arrival)
+
+    def _bound_held(self) -> None:
+        """Read no more while much is held: one turn of the loop may read a socket many times."""
+        if self._reading and len(self._held) > _HELD_LIMIT and self._transport is not None:
+            self._reading = False
+            self._transport.pause_reading()
 
     def _read_on(self, arrival: IncomingRequest, data: bytes) -> None:
         """What comes while a request is being answered: its body, then what must wait."""
@@ -240,12 +249,10 @@ class Connection(asyncio.BufferedProtocol):
             data = b"" if body.broken else body.take(data)
         if data:
             self._held += data
-        ahead = body.unread and not body.whole
-        if self._reading and (ahead or len(self._held) > _HELD_LIMIT) and self._transport is not None:
-            self._reading = False
-            if not body.whole:
-                body.on_want = self.resume_body
-            self._transport.pause_reading()
+        if body.whole:
+            self._bound_held()
+        elif body.unread:
+            self.hold_body()
         body.notify()
 
     def resume_body(self) -> None:
@@ -280,9 +287,10 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.close()
             return
         self._since = self.host.loop.time()
-        self.resume_body()
         if self._held:  # in a turn of its own: others come in between, however much was sent at once
             self.host.loop.call_soon(self._read_held)
+        else:
+            self.resume_body()
 
     def allow_body(self) -> None:
         """Let a client that asked first send its body."""

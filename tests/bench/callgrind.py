@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.bench.store import Stand
 from tests.servers.gateway import RunningGateway, gateway_before
+from tests.servers.store import RunningStore
 
 __all__ = ["ENVIRON", "Counting", "Window", "counted_gateway"]
 
@@ -98,7 +99,7 @@ def _slow_clock() -> dict[str, str]:
 
 @contextmanager
 def counted_gateway(
-    stands: Sequence[Stand],
+    stands: Sequence[Stand | RunningStore],
     place: Path,
     module: str = "gateway",
     tree: Path | None = None,

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import boto3
 
@@ -42,11 +42,12 @@ ALLOWED, _ALLOWED_LARGE, _ALLOWED_BEHIND = 0.03, 0.08, 0.25
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What the requests need of a gateway: addresses, and a key to sign with."""
+    """What the requests need of a gateway: addresses, and a key to sign with; the bucket of a store that `keeps`."""
 
     gateway: RunningGateway
     pair: Credentials
     folder: str
+    keeps: str = ""
 
     def key(self, name: str) -> str:
         return f"{self.gateway.data}/generic/{name}"
@@ -60,6 +61,7 @@ class Case:
     """So many of what `build` makes are `counted`, one by one; `behind` counts what is done after their answers.
 
     `once` says that none of them is to be sent twice. `allowed` is by how much it may grow from one time to the next.
+    `kept` says that it is about a store that keeps what it is sent.
     """
 
     build: Callable[[Place], list[Message]]
@@ -67,13 +69,14 @@ class Case:
     behind: bool = False
     allowed: float = ALLOWED
     once: bool = False
+    kept: bool = False
 
 
-def place_before(gateway: RunningGateway) -> Place:
+def place_before(gateway: RunningGateway, keeps: str = "") -> Place:
     """A fresh key and a fresh link to a folder."""
     key = gateway.api("POST", "/v1/keys", {"app": "bench", "expires_in": 86400})
     pair = Credentials(key["access_key_id"], key["secret_access_key"])
-    return Place(gateway, pair, gateway.link("generic", prefix="").url)
+    return Place(gateway, pair, gateway.link("generic", prefix="").url, keeps)
 
 
 def _names() -> list[str]:
@@ -82,6 +85,19 @@ def _names() -> list[str]:
 
 def _put_link(place: Place, size: int) -> list[Message]:
     return [plain("PUT", place.link(f"{size}-put", actions=["write"], overwrite=True), os.urandom(size))]
+
+
+def _pieces(place: Place, size: int, count: int) -> list[Message]:
+    """A resumable upload in so many pieces of this size."""
+    link = urlsplit(place.gateway.link(place.keeps, "pieces", actions=["write"], overwrite=True).url)
+    version = (("Tus-Resumable", "1.0.0"),)
+    with closing(HTTPConnection(link.netloc)) as connection:
+        connection.request("POST", link.path, headers=dict(version) | {"Upload-Length": str(size * (count + 1))})
+        url = urljoin(link.geturl(), connection.getresponse().headers["Location"])
+    body, kind = os.urandom(size), ("Content-Type", "application/offset+octet-stream")
+    return [
+        plain("PATCH", url, body, (*version, kind, ("Upload-Offset", str(number * size)))) for number in range(count)
+    ]
 
 
 def _pair_of(key: dict[str, str]) -> Credentials:
@@ -157,6 +173,14 @@ CASES: dict[str, Case] = {
     "PUT 8 MiB, aws-chunked": Case(
         lambda place: [framed(place.key(f"{LARGE}-p"), place.pair, os.urandom(LARGE))],
         counted=8,
+        allowed=_ALLOWED_LARGE,
+    ),
+    "PATCH 8 MiB, resumable, to weed": Case(
+        lambda place: _pieces(place, LARGE, 24), counted=4, allowed=_ALLOWED_LARGE, once=True, kept=True
+    ),
+    "GET zip of 100 objects of 64 KiB": Case(
+        lambda place: [plain("GET", f"{place.gateway.link('generic', prefix='folder/').url}/?archive=zip")],
+        counted=4,
         allowed=_ALLOWED_LARGE,
     ),
 }

@@ -41,9 +41,10 @@ class Connection:
             head += piece
         head, _, rest = head.partition(b"\r\n\r\n")
         found = _LENGTH.search(head)
-        if not head.startswith(b"HTTP/1.1 2") or found is None:
+        bodiless = head.startswith(b"HTTP/1.1 204")
+        if not head.startswith(b"HTTP/1.1 2") or (found is None and not bodiless):
             raise RuntimeError(f"{message.head[:200]!r}: {head!r} {rest[:500]!r}")
-        length, came = int(found[1]), len(rest)
+        length, came = int(found[1]) if found is not None else 0, len(rest)
         while came < length:
             got = self._socket.recv_into(self._buffer)
             if not got:

@@ -27,7 +27,7 @@ from tests.bench.cases import ALLOWED, CASES, Case, Place, place_before
 from tests.bench.connection import Connection
 from tests.bench.machine import interpreter, libraries
 from tests.bench.requests import Message
-from tests.bench.store import standing
+from tests.bench.store import stores
 
 __all__ = ["ALLOWED", "Compared", "compare", "count", "stored"]
 
@@ -73,8 +73,9 @@ def count(cases: Mapping[str, Case], module: str = "gateway", tree: Path | None 
     """Instructions of one request of each case, all threads."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         place = Path(name)
-        with standing(place) as (stand, _), counted_gateway([stand], place, module, tree) as counting:
-            before = place_before(counting.gateway)
+        kept = any(case.kept for case in cases.values())
+        with stores(place, kept=kept) as (found, keeps), counted_gateway(found, place, module, tree) as counting:
+            before = place_before(counting.gateway, keeps)
             counting.begin()
             for title, case in cases.items():
                 yield title, (_count_behind if case.behind else _count)(counting, before, case)

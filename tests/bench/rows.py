@@ -177,6 +177,12 @@ def _resumable(scene: Scene) -> Work:
     return Work("gateway, tus", measured.pid, run)
 
 
+def _stored(scene: Scene) -> Work:
+    """The same bytes in one request, to the same store."""
+    sent = scene.keeping.by_link().upload("stored", 64 * MIB)
+    return Work("gateway, PUT to a store that keeps", scene.keeping.pid, lambda: upload(sent) / GIB)
+
+
 def _copies(scene: Scene) -> Work:
     measured = scene.gateway
     headers = (("x-amz-copy-source", f"/generic/{SMALL}-a"),)
@@ -367,9 +373,9 @@ ROWS: dict[str, Row] = {
     **_tls_rows(),
     "zip": Row("a zip of 64 KiB objects, each / 64 KiB GET, link", _zip, lambda s: _gets(s, _link(s), MEDIUM)),
     "tus": Row(
-        "a resumable upload in pieces of 8 MiB, to weed / 1 GiB PUT, link",
+        "a resumable upload in pieces of 8 MiB / a PUT of 64 MiB, link, both to weed",
         _resumable,
-        lambda s: _large_put(s, _link(s)),
+        _stored,
         **_GIB,
     ),
     **_peer_rows(),

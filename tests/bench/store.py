@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers.process import await_port, free_ports, running
+from tests.servers.seaweedfs import seaweedfs_store
+from tests.servers.store import RunningStore
 
-__all__ = ["BUCKET", "CACHE", "PREFIX", "Stand", "standing", "store_program"]
+__all__ = ["BUCKET", "CACHE", "PREFIX", "Stand", "standing", "store_program", "stores"]
 
 BUCKET, PREFIX = "bench", "inside"
 CACHE = Path(__file__).resolve().parents[2] / ".tools" / "bench"
@@ -59,3 +61,15 @@ def standing(place: Path) -> Iterator[tuple[Stand, int]]:
     with running([store_program(), str(port)], log) as child:
         await_port(port, child, log)
         yield Stand("generic", f"http://127.0.0.1:{port}"), child.pid
+
+
+@contextmanager
+def stores(place: Path, *, kept: bool) -> Iterator[tuple[list[Stand | RunningStore], str]]:
+    """The store, beside it one that keeps what it is sent if that is wanted, and that one's bucket."""
+    with standing(place) as (stand, _), ExitStack() as stack:
+        if not kept:
+            yield [stand], ""
+            return
+        (place / "kept").mkdir()
+        keeps = stack.enter_context(seaweedfs_store(place / "kept"))
+        yield [stand, keeps], keeps.profile

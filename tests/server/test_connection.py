@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.request import Action
 from gateway.server import connection as room
-from gateway.server.request import IncomingRequest
+from gateway.server.request import IncomingBody, IncomingRequest
 from tests.data.harness import Rig, request, running
 from tests.data.scripted_store import Scripted
 
@@ -169,6 +169,52 @@ async def test_many_requests_sent_at_once_give_way_to_others(rig: Rig) -> None:
         assert [200] * 50 == [(await client.answer()).status for _ in range(50)]
     running.cancel()
     assert (50, 50) == (len(seen), len(set(seen)))
+
+
+async def _most_held(rig: Rig) -> int:
+    """Bytes that waited here while a client sent 1.2 MB of requests at once."""
+    assert rig.server is not None
+    handle, held = rig.server.handle, list[int]()
+
+    async def noting(connection: room.Connection, arrival: IncomingRequest) -> None:
+        held.append(len(connection._held))
+        await handle(connection, arrival)
+
+    rig.server.handle = noting
+    wire = request("GET", "/robots.txt", {"X-Filling": "x" * 4000}) * 300
+    async with rig.client() as client, asyncio.TaskGroup() as both:
+        both.create_task(client.send(wire))
+        assert [200] * 300 == [(await client.answer()).status for _ in range(300)]
+    return max(held)
+
+
+async def test_requests_that_are_sent_ahead_wait_outside(rig: Rig) -> None:
+    """However many come at once, a bounded number of their bytes waits here."""
+    assert room._HELD_LIMIT + room.FIRST_READ_SIZE >= await _most_held(rig)
+
+
+async def test_control_of_what_waits_outside(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the bound, all that was sent waits here."""
+    bound = room._HELD_LIMIT + room.FIRST_READ_SIZE
+    monkeypatch.setattr(room, "_HELD_LIMIT", 1 << 30)
+    assert bound < await _most_held(rig)
+
+
+async def test_a_body_that_was_sent_ahead_is_taken_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waited of it is one piece, since each piece costs as much as many bytes."""
+    taken = list[int]()
+    take = IncomingBody.take
+
+    def noting(self: IncomingBody, data: bytes) -> bytes:
+        taken.append(len(data))
+        return take(self, data)
+
+    monkeypatch.setattr(IncomingBody, "take", noting)
+    token = await rig.link(actions=[Action.WRITE])
+    async with rig.client() as client:
+        await client.send(request("GET", "/robots.txt") + request("PUT", f"/s/{token}", {}, b"b" * 12_000))
+        assert [200, 201] == [(await client.answer()).status for _ in range(2)]
+    assert [12_000] == taken
 
 
 async def test_what_comes_while_a_request_waits_its_turn_stays_behind_it(rig: Rig) -> None:

@@ -596,7 +596,7 @@ async def test_control_of_what_is_looked_at(monkeypatch: pytest.MonkeyPatch, spl
 
     def all_of_it(self: bodies._Rest, came: memoryview) -> list[memoryview]:
         self._proof.look(came)
-        self._count(len(came))
+        self.count(len(came))
         return [came]
 
     monkeypatch.setattr(bodies._Rest, "_look", all_of_it)

@@ -23,6 +23,7 @@ class MemoryBudget:
     def __init__(self, room: int = _ROOM) -> None:
         self.room = room
         self._share = share_of(room)
+        self._spare: memoryview | None = None
         self._held: Counter[str] = Counter()
 
     def portion(self, holders: tuple[str, ...] = ()) -> Portion:
@@ -36,6 +37,15 @@ class MemoryBudget:
         for holder in holders:
             self._held[holder] += size
         return True
+
+    def lend(self, size: int) -> memoryview:
+        """A buffer of this size, with whatever is in it; only what is written there costs memory."""
+        spare, self._spare = self._spare, None
+        return spare if spare is not None and len(spare) == size else memoryview(bytearray(size))
+
+    def take_back(self, buffer: memoryview) -> None:
+        """The last one stays for who comes next: memory that is fresh from the kernel costs more than to fill it."""
+        self._spare = buffer
 
     def give(self, size: int, holders: tuple[str, ...]) -> None:
         self.room += size
@@ -60,6 +70,13 @@ class Portion:
 
     def give(self, size: int) -> None:
         self._reserve.give(size, self._holders)
+
+    def lend(self, size: int) -> memoryview:
+        """See `MemoryBudget`; the room in it is taken apart from it."""
+        return self._reserve.lend(size)
+
+    def take_back(self, buffer: memoryview) -> None:
+        self._reserve.take_back(buffer)
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:

@@ -16,16 +16,21 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import field, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from gateway.core.loan import Sink, Stretch
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.core.values import dataclass
+from gateway.data.body import Upcoming
 from gateway.data.state.memory_budget import MemoryBudget, Portion
 from gateway.data.tus.store import TusStore
+from gateway.splice.pump import carry, is_worth_it
 from gateway.wire.links.tus_state import UploadState
 from gateway.wire.s3.multipart import MAX_PARTS, PART_SIZE, Part, part_size
 
 T = TypeVar("T")
+
+_PIECE: Final = 256 * 1024
 
 
 async def verify_checksum(source: AsyncIterator[bytes], checksum: tuple[str, bytes]) -> AsyncIterator[bytes]:
@@ -56,13 +61,21 @@ class Arriving:
     """A body on its way to the store, cut to measure. `left` is how much is still to come, None if it is unknown.
 
     What was taken since `forget` is kept, its first `PART_SIZE`, so that it can be stored when the rest never comes.
-    `staged` says that it counts only as a whole: its last bytes come when all are known to be right.
+    `staged` says that it counts only as a whole: its last bytes come when all are known to be right. What is `upcoming`
+    once the source has begun need not come through it.
     """
 
     def __init__(
-        self, source: AsyncIterator[bytes], left: int | None, reserve: Portion, *, staged: bool = False
+        self,
+        source: AsyncIterator[bytes],
+        left: int | None,
+        reserve: Portion,
+        *,
+        staged: bool = False,
+        upcoming: Upcoming | None = None,
     ) -> None:
         self.left = left
+        self._upcoming = upcoming
         self._reserve = reserve
         self._keeping = not staged
         self.staged = staged
@@ -70,7 +83,7 @@ class Arriving:
         self._source = source
         self._rest = b""
         self._ended = False
-        self._kept: list[bytes] = []
+        self._kept: memoryview | None = None
         self.kept = 0
 
     @classmethod
@@ -86,12 +99,13 @@ class Arriving:
             self._rest = await self._next()
         return not self._rest
 
-    async def take(self, count: int) -> AsyncIterator[bytes]:
+    async def take(self, count: int) -> AsyncIterator[bytes | Stretch]:
         """Exactly `count` bytes.
 
         Raises:
             Refused: INCOMPLETE_BODY, with `short` set, when the body ended well but too early; what its source raises.
         """
+        upcoming = self._upcoming
         while count:
             chunk = self._rest or await self._next()
             if not chunk:
@@ -99,27 +113,44 @@ class Arriving:
                 raise Refused(Reason.INCOMPLETE_BODY, "the body ended within a part")
             chunk, self._rest = chunk[:count], chunk[count:]
             count -= len(chunk)
-            if self.left is not None:
-                self.left -= len(chunk)
-            self._keep(chunk[: PART_SIZE - self.kept])
+            self._note(chunk)
             yield chunk
+            if upcoming is not None and is_worth_it(count) and not self._rest and upcoming.begins():
+                carried = _Carried(upcoming, self._note)
+                yield carried
+                upcoming.resume()
+                count -= carried.taken
+                upcoming = None
 
-    def _keep(self, chunk: bytes) -> None:
-        """Only a beginning is of use: after the first chunk that finds no room, none is kept."""
-        self._keeping = self._keeping and self._reserve.take(len(chunk))
-        if self._keeping:
-            self._kept.append(chunk)
-            self.kept += len(chunk)
+    def _note(self, chunk: bytes | memoryview) -> None:
+        """So much more was taken. Only a beginning is of use to keep: after what finds no room, nothing is kept."""
+        if self.left is not None:
+            self.left -= len(chunk)
+        kept = min(len(chunk), PART_SIZE - self.kept)
+        self._keeping = self._keeping and self._reserve.take(kept)
+        if self._keeping and kept:
+            if self._kept is None:
+                self._kept = self._reserve.lend(PART_SIZE)
+            self._kept[self.kept : self.kept + kept] = chunk if kept == len(chunk) else chunk[:kept]
+            self.kept += kept
 
     def forget(self) -> None:
         """What was taken so far is stored, or lost."""
         self._reserve.give(self.kept)
-        self._kept, self.kept, self._keeping = [], 0, not self.staged
+        self.kept, self._keeping = 0, not self.staged
+
+    def close(self) -> None:
+        """Nothing more is taken."""
+        self.forget()
+        if self._kept is not None:
+            self._reserve.take_back(self._kept)
+            self._kept = None
 
     async def replay(self) -> AsyncIterator[bytes]:
         """What is kept."""
-        for chunk in self._kept:
-            yield chunk
+        if self._kept is not None:
+            for start in range(0, self.kept, _PIECE):
+                yield bytes(self._kept[start : min(start + _PIECE, self.kept)])
 
     async def _next(self) -> bytes:
         async for chunk in self._source:
@@ -127,6 +158,24 @@ class Arriving:
                 return chunk
         self._ended = True
         return b""
+
+
+class _Carried:
+    """The next bytes of a body (`core.loan.Stretch`): `note` sees them on their way."""
+
+    def __init__(self, upcoming: Upcoming, note: Callable[[memoryview], None]) -> None:
+        self._upcoming = upcoming
+        self._note = note
+        self.taken = 0
+
+    async def pour(self, sink: Sink, most: int) -> int:
+        return await carry(self._upcoming, sink, min(most, self._upcoming.left - 1), self._look)
+
+    def _look(self, came: memoryview) -> list[bytes | memoryview]:
+        self._upcoming.count(len(came))
+        self.taken += len(came)
+        self._note(came)
+        return [came]
 
 
 async def _yield_one(body: bytes) -> AsyncIterator[bytes]:
@@ -211,7 +260,7 @@ class Progress:
         try:
             await self._append(arriving)
         finally:
-            arriving.forget()
+            arriving.close()
 
     async def _append(self, arriving: Arriving) -> None:
         if arriving.staged and not await arriving.at_end():
@@ -330,7 +379,7 @@ class Progress:
                 await self.store.save(state, body)
             self.state = state
 
-    async def _read(self, pending: int, more: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async def _read(self, pending: int, more: AsyncIterator[bytes | Stretch]) -> AsyncGenerator[bytes | Stretch, None]:
         """The first `pending` bytes of the tail that no part holds, and then more."""
         held = b""
         async with aclosing(self.store.tail(self.stored - self.state.tail_at, pending)) as tail:
@@ -338,7 +387,11 @@ class Progress:
                 async for chunk in source:
                     if held:
                         yield held
-                    held = chunk
+                    held = b""
+                    if isinstance(chunk, bytes):
+                        held = chunk
+                    else:  # more bytes follow it
+                        yield chunk
         await self.standing()
         if held:
             yield held

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest, UploadStep
 from gateway.core.values import dataclass
+from gateway.data.body import Upcoming
 from gateway.data.state.memory_budget import Portion
 from gateway.data.state.transfers import Permit
 from gateway.data.tus.append import Arriving, Progress, verify_checksum
@@ -76,7 +77,8 @@ class Incoming:
             source = _bound(source, room - progress.offset, self._beyond(known))
         source = self.prove(source)
         if self.step.checksum is None:
-            return Arriving(source, declared, self.reserve)
+            upcoming = None if declared is None or self.permit.paced else Upcoming(self.permit, declared)
+            return Arriving(source, declared, self.reserve, upcoming=upcoming)
         if declared is not None and declared > PART_SIZE:
             if declared + progress.offset - progress.stored > self.permit.route.backend.single_put_limit - HEAD_BYTES:
                 raise Refused(Reason.TOO_LARGE, "a body with a checksum is above what the store takes at once")

@@ -14,13 +14,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
+from gateway.core.loan import Lender, Sink, Stretch
 from gateway.core.pattern import RESERVED
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import ObjectRequest, Operation
 from gateway.core.route import Answer, Capability, Route, UploadBody, Upstream, UpstreamCall
 from gateway.data.state.names import Names, require_absent
+from gateway.splice.pump import is_worth_it, splice
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
 from gateway.wire.replies import store_reason
 from gateway.wire.s3.calls import copy_source_header, require_own_name, upstream_call
@@ -105,7 +107,7 @@ class TusStore:
         self._etag = answer.headers.get("etag")
         return UploadState.parse(bytes(head), size)
 
-    async def save(self, state: UploadState, tail: AsyncIterator[bytes] | None = None) -> None:
+    async def save(self, state: UploadState, tail: AsyncIterator[bytes | Stretch] | None = None) -> None:
         """Replace the record; `tail` yields exactly the bytes that `state.tail` says.
 
         Raises:
@@ -120,8 +122,8 @@ class TusStore:
             await _require_success(answer)
             self._etag = answer.headers.get("etag")
 
-    async def tail(self, skip: int, count: int) -> AsyncGenerator[bytes, None]:
-        """`count` bytes of the tail, after the first `skip`."""
+    async def tail(self, skip: int, count: int) -> AsyncGenerator[bytes | Stretch, None]:
+        """`count` bytes of the tail, after the first `skip`; a stretch where nobody needs to see them."""
         if not count:
             return
         first = HEAD_BYTES + skip
@@ -131,6 +133,7 @@ class TusStore:
         async with self._upstream.open(self._record_call("GET", headers=headers)) as answer:
             await _require_success(answer)
             before = 0 if answer.status == 206 else first
+            lends = hasattr(answer.body, "lend")
             async for chunk in answer.body:
                 piece = chunk[before:][:left]
                 before = max(0, before - len(chunk))
@@ -139,6 +142,11 @@ class TusStore:
                     yield piece
                 if not left:
                     return
+                if lends and piece and is_worth_it(left):
+                    moved = _Moved(cast("Lender", answer.body), left - 1)
+                    yield moved
+                    left -= moved.taken
+                    lends = False
         raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the tail of an upload is shorter than its record says")
 
     async def drop(self, *, aside: bool = False) -> None:
@@ -182,7 +190,7 @@ class TusStore:
                 return None
             raise
 
-    async def put_part(self, parts_id: str, number: int, body: AsyncIterator[bytes], size: int) -> Part:
+    async def put_part(self, parts_id: str, number: int, body: AsyncIterator[bytes | Stretch], size: int) -> Part:
         async with self._upstream.open(part_call(self._place, parts_id, number, size), body) as answer:
             await _require_success(answer)
             return Part(number, size, answer.headers.get("etag", ""))
@@ -232,7 +240,7 @@ class TusStore:
             found = await self._ask(call, partial(_after, standing, text))
         return read_completed(found)
 
-    async def put_whole(self, body: AsyncIterator[bytes] | bytes, size: int, *, only_new: bool) -> str:
+    async def put_whole(self, body: AsyncIterator[bytes | Stretch] | bytes, size: int, *, only_new: bool) -> str:
         """Store a small object at once; returns its entity tag.
 
         Raises:
@@ -358,7 +366,22 @@ class TusStore:
                 raise
 
 
-async def _join(head: bytes, tail: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+class _Moved:
+    """The next bytes of a store's answer on their way to a store (`core.loan.Stretch`): `most` of them."""
+
+    def __init__(self, body: Lender, most: int) -> None:
+        self._body = body
+        self._most = most
+        self.taken = 0
+
+    async def pour(self, sink: Sink, most: int) -> int:
+        return await splice(self._body, sink, min(most, self._most), self._count)
+
+    def _count(self, size: int) -> None:
+        self.taken += size
+
+
+async def _join(head: bytes, tail: AsyncIterator[bytes | Stretch] | None) -> AsyncIterator[bytes | Stretch]:
     yield head
     if tail is not None:
         async for chunk in tail:

@@ -92,4 +92,4 @@ class Wanted:
     async def _head(self, progress: Progress) -> bytes:
         """What has come so far of a file that is short of a KiB: no part holds any of it."""
         async with aclosing(progress.store.tail(0, progress.offset)) as tail:
-            return b"".join([chunk async for chunk in tail])
+            return b"".join([chunk async for chunk in tail if isinstance(chunk, bytes)])

@@ -43,6 +43,17 @@ def test_a_quarter_is_always_for_others() -> None:
     assert "link:a" not in reserve._held
 
 
+def test_a_buffer_is_used_again() -> None:
+    """The last one that came back, if it is of the size that is wanted; two at once are two."""
+    reserve = MemoryBudget(100).portion()
+    one, other = reserve.lend(10), reserve.lend(10)
+    assert (10, 10, False) == (len(one), len(other), one is other)
+    reserve.take_back(one)
+    assert one is reserve.lend(10)
+    reserve.take_back(one)
+    assert 11 == len(reserve.lend(11))
+
+
 @pytest.mark.parametrize(("whole", "share"), [(1, 1), (3, 3), (4, 3), (1024, 768)])
 def test_of_little_one_may_have_all(whole: int, share: int) -> None:
     """Otherwise nobody could have any."""
