@@ -13,15 +13,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final, Self
 
-from gateway.core.loan import Loan, Sink, Stretch
+from gateway.core.loan import Sink, Stretch
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, ObjectRequest
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.reserve import claim, must_claim
 from gateway.data.steps.reserve_intake import claim_received
+from gateway.data.upcoming import Upcoming, require_allowed
 from gateway.data.uploads.file_types import check_bytes, checked
-from gateway.splice.pump import carry, is_worth_it, splice
+from gateway.splice.pump import carry, splice
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks
 from gateway.wire.sig.sigv4 import Verified
@@ -153,7 +154,7 @@ class _Metered:
 async def _let_pass(plane: DataPlane, permit: Permit, count: int, declared: int | None, claimed: int) -> int:
     """Count so many bytes more, when they are allowed and claimed; returns how many are claimed by then."""
     total = permit.moved + count
-    _require_allowed(permit, total, declared)
+    require_allowed(permit, total, declared)
     while total > claimed:
         # Of a body whose length is known all is claimed before its first byte: the rest may not be seen here.
         wanted, least = (_CLAIM, total - claimed) if declared is None else (declared, declared)
@@ -165,14 +166,6 @@ async def _let_pass(plane: DataPlane, permit: Permit, count: int, declared: int 
         claimed += await claim(plane.leases, permit, wanted, None, least=least)
     permit.moved = total  # only what was let through: a refused body spends nothing of a budget
     return claimed
-
-
-def _require_allowed(permit: Permit, total: int, declared: int | None) -> None:
-    cap = permit.largest
-    if cap is not None and total > cap:
-        raise Refused(Reason.TOO_LARGE, f"the body is above the allowed {cap} bytes")
-    if declared is not None and total > declared:
-        raise Refused(Reason.INCOMPLETE_BODY, "the body is longer than declared")
 
 
 def _require_all(permit: Permit, declared: int | None) -> None:
@@ -235,38 +228,6 @@ class _Proved:
             plain = b"".join(self._proof.look(came))  # each piece that is handed on costs as much, however small it is
             if plain:
                 return plain
-
-
-class Upcoming:
-    """What follows in a client's body of known length, all but its last byte, from a socket that may be lent."""
-
-    __slots__ = ("_exchange", "_length", "_permit")
-
-    def __init__(self, permit: Permit, length: int) -> None:
-        self._permit, self._exchange = permit, permit.exchange
-        self._length = length
-
-    @property
-    def left(self) -> int:
-        """Bytes on the wire that have not come."""
-        return self._exchange.body_left
-
-    def begins(self) -> bool:
-        """Whether all that came was taken, and enough is still to come; nothing more is read until then."""
-        return is_worth_it(self.left) and is_worth_it(self._exchange.hold_body())
-
-    def lend(self) -> Loan | None:
-        return self._exchange.lend_body()
-
-    def resume(self) -> None:
-        """Go on in chunks."""
-        self._exchange.resume_body()
-
-    def count(self, size: int) -> None:
-        """Raises Refused TOO_LARGE, INCOMPLETE_BODY for more than may come."""
-        total = self._permit.moved + size
-        _require_allowed(self._permit, total, self._length)
-        self._permit.moved = total
 
 
 class _Rest(Upcoming):

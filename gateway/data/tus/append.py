@@ -21,9 +21,9 @@ from typing import Final, TypeVar
 from gateway.core.loan import Sink, Stretch
 from gateway.core.reasons import DependencyDown, Reason, Refused, UpstreamFailed
 from gateway.core.values import dataclass
-from gateway.data.body import Upcoming
 from gateway.data.state.memory_budget import MemoryBudget, Portion
 from gateway.data.tus.store import TusStore
+from gateway.data.upcoming import Upcoming
 from gateway.splice.pump import carry, is_worth_it
 from gateway.wire.links.tus_state import UploadState
 from gateway.wire.s3.multipart import MAX_PARTS, PART_SIZE, Part, part_size

@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest, UploadStep
 from gateway.core.values import dataclass
-from gateway.data.body import Upcoming
 from gateway.data.state.memory_budget import Portion
 from gateway.data.state.transfers import Permit
 from gateway.data.tus.append import Arriving, Progress, verify_checksum
+from gateway.data.upcoming import Upcoming
 from gateway.wire.links.tus_state import HEAD_BYTES
 from gateway.wire.s3.multipart import PART_SIZE
 
