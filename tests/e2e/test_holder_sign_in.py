@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.e2e.place import Place, noise
 from tests.servers.gateway import gateway_before
@@ -81,10 +82,10 @@ def test_who_opens_and_submits_everything_signs_nobody_in(place: Place, provider
 
 
 @contextmanager
-def opening(url: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def opening(url: str, folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`gateway link open` in a process of its own, and the address that it prints for a browser."""
     environ = os.environ | {"GATEWAY_CONFIG_DIR": str(folder / "kept"), "PYTHONUNBUFFERED": "1"}
-    words = [sys.executable, "-m", "gateway", "link", "open", url, "--no-browser", "--out", str(folder / "got")]
+    words = [sys.executable, "-m", "gateway", "link", "open", url, "--no-browser", "--out", str(folder / "got"), *more]
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environ) as running:
         assert running.stderr is not None
         try:
@@ -119,3 +120,38 @@ def test_no_code_can_be_asked_for_where_no_mail_is_sent(place: Place) -> None:
     body = {"bucket": place.bucket, "key": "a", "actions": ["read"], "holders": {"emails": [ANN], "by": "code"}}
     told = place.gateway.api("POST", "/v1/links", body, expect=422)
     assert "mail" in json.dumps(told)
+
+
+@pytest.mark.browser
+def test_a_real_browser_brings_the_program_its_code(
+    place: Place, provider: Provider, browser: Browser, tmp_path: Path
+) -> None:
+    """Chromium goes to the issuer and back, shows who it is, and goes on to the program at a click and not before."""
+    place.put("signing/d.bin", BODY)
+    link = place.link("signing/d.bin", holders={"emails": [ANN], "by": "oidc"}, password="open sesame")
+    word = tmp_path / "word"
+    word.write_text("open sesame\n")
+    with opening(link.url, tmp_path, "--password-file", str(word)) as (running, address):
+        page = browser.new_context().new_page()
+        page.goto(address)
+        page.locator("input[type=password]").fill("open sesame")
+        page.keyboard.press("Enter")
+        page.locator("a.button").click()
+        page.wait_for_url(f"{provider.issuer}/**")
+        with page.expect_navigation(url=f"{link.url}?**"):
+            page.evaluate(_SIGNS_IN, ANN)
+        assert (True, None) == (ANN in page.content(), running.poll())
+        page.locator("a.button").click()
+        page.wait_for_url("http://127.0.0.1:*/callback?**")
+        assert "The terminal has what it needs" in page.content()
+        assert 0 == running.wait(30), running.stderr and running.stderr.read()
+        page.close()
+    assert BODY == (tmp_path / "got").read_bytes()
+
+
+_SIGNS_IN = """sub => {
+  const form = document.body.appendChild(document.createElement("form"));
+  form.method = "post";
+  form.appendChild(Object.assign(document.createElement("input"), { name: "sub", value: sub }));
+  form.submit();
+}"""

@@ -162,10 +162,9 @@ class ProofAnswer:
         return self._on(_ASKED_NO_MORE)
 
     def entered(self, grant: Grant) -> Reply:
-        """Back from the page that asks for a password, which comes before the one that asks who somebody is."""
-        waits = "redirect_uri" in self._params and "sign_in" in self._params
-        names = ("sign_in", *PROGRAM_PARAMS) if waits else ()
-        query = urlencode({name: self._params.get(name, "") for name in names})
+        """Back from the page that asks for a password, to the one that asks who somebody is; not to an issuer at once:
+        browsers let no form of ours lead there (CSP, form-action), by redirects neither."""
+        query = urlencode({name: self._params[name] for name in PROGRAM_PARAMS if name in self._params})
         return self._on(f"{PASSWORD_COOKIE}={password_proof(grant)}", query=query)
 
     def passed(self, grant: Grant, holder: Holder, now: float) -> Reply:

@@ -153,6 +153,26 @@ async def test_anothers_links_are_not_hit(seat: Seat) -> None:
     assert "active" == (await states(seat))[link["id"]]
 
 
+async def test_one_person_is_counted_before_they_are_excluded(seat: Seat) -> None:
+    """From all that may be for them, or from one link; the links stay as they are for everybody else."""
+    await seat.sign_in()
+    one, two = [await seat.desk.link(holders={"domains": ["acme.example"]}) for _ in range(2)]
+
+    async def excluded() -> list[list[str]]:
+        shown = [await seat.desk.ask("GET", f"/v1/links/{link['id']}") for link in (one, two)]
+        return [link.json["holders"]["excluded"] for link in shown]
+
+    await seat.get("revocations")
+    ann = {"holder": "ann@acme.example"}
+    page = await seat.post("revocations/preview", ann)
+    assert ("exclude this person from 2 links" in page.text, [[], []]) == (True, await excluded())
+    done = await seat.post("revocations/done", ann | {"link": one["id"], "reason": "left"})
+    assert ("excluded from 1 links" in done.text, [[ann["holder"]], []]) == (True, await excluded())
+    await seat.post("revocations/done", ann)
+    assert ([[ann["holder"]]] * 2, {"active"}) == (await excluded(), set((await states(seat)).values()))
+    assert 422 == (await seat.post("revocations/preview", {"holder": "ann"})).status
+
+
 async def test_a_target_is_counted_before_it_is_revoked(seat: Seat) -> None:
     """All of an owner, a bucket, a rule; a name that is none, and two at once, are told."""
     await seat.sign_in()

@@ -194,7 +194,7 @@ async def test_of_several_issuers_a_person_chooses(rig: Rig, provider: Provider)
 
 
 async def test_a_password_is_asked_for_on_the_way(rig: Rig, provider: Provider) -> None:
-    """By the browser, and then it goes on to where it was going; the program shows it by itself."""
+    """By the browser, and then it is asked who it is, for the program; the program shows the password by itself."""
     signing_in(rig, rules_of(provider))
     rig.store.hold("inside/a.txt", b"hello")
     token, _ = await rig.granted(holders=for_people(), password=hash_password("word", bytes(16)))
@@ -202,8 +202,10 @@ async def test_a_password_is_asked_for_on_the_way(rig: Rig, provider: Provider) 
     assert 401 == (await rig.ask("GET", path, BROWSER)).status
     sent = BROWSER | {"Content-Type": FORM["Content-Type"]}
     entered = await rig.ask("POST", path, sent, b"password=word")
-    assert (303, path) == (entered.status, entered.header("location"))
+    assert (303, f"/s/{token}?{urlencode(NAMED)}") == (entered.status, entered.header("location"))
     name, _, value = str(entered.header("set-cookie")).partition(";")[0].partition("=")
+    page = await Person(rig, {name: value}).open(str(entered.header("location")))
+    assert f'href="?sign_in=0&{urlencode(NAMED)}"' in unescape(page.text)
     code = await code_for(rig, token, person=Person(rig, {name: value}))
     assert 401 == (await redeem(rig, token, code))[0]
     assert 200 == (await redeem(rig, token, code, Authorization="Basic OndvcmQ="))[0]
