@@ -118,10 +118,12 @@ async def edit(visit: Visit, kind: Kind) -> Reply:
 
 async def act(visit: Visit, kind: Kind) -> Answer | None:
     """What the API says to one of the acts that links and keys have in common; None if this is none of them."""
-    if visit.values["act"] not in _ACTS:
+    act, values = visit.values["act"], {"id": visit.values["id"]}
+    if act == "extend":
+        return await visit.ask(kind.row("edit"), values=values, body={"expires_in": visit.form.get("expires_in")})
+    if act not in _ACTS:
         return None
-    row = kind.row(visit.values["act"])
-    return await visit.ask(row, values={"id": visit.values["id"]}, query=visit.form.given("reason", "version"))
+    return await visit.ask(kind.row(act), values=values, query=visit.form.given("reason", "version"))
 
 
 def _edit_form(

@@ -59,7 +59,7 @@ async def edit_key(visit: Visit) -> Reply:
 
 
 async def act_on_key(visit: Visit) -> Reply:
-    """Suspend, resume, revoke, approve or reject one."""
+    """Extend, suspend, resume, revoke, approve or reject one."""
     answer = await grants.act(visit, _KEYS)
     if answer is None:
         return await _detail(visit, 404)

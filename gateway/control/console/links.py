@@ -77,6 +77,7 @@ async def _detail(visit: Visit, status: int = 200, wrong: str = "") -> Reply:
     values = {"id": visit.values["id"]}
     link = await visit.need("showLink", values=values)
     records = await visit.ask("listRecords", values=values, query={"limit": _CHARTED})
+    running = await visit.ask("listTransfers")
     used = records.said.get("records", ())
     return visit.show(
         "console/link.html",
@@ -86,6 +87,7 @@ async def _detail(visit: Visit, status: int = 200, wrong: str = "") -> Reply:
         records=used[:50],
         more=len(used) > 50,
         chart=chart_of(used),
+        transfers=[one for one in running.said.get("transfers", ()) if one["principal"] == f"link:{link['id']}"],
         wrong=wrong,
     )
 
@@ -123,14 +125,12 @@ async def edit_link(visit: Visit) -> Reply:
 
 
 async def act_on_link(visit: Visit) -> Reply:
-    """Extend or rotate one, or what one does to keys, too."""
+    """Rotate one, or what one does to keys, too."""
     values, act = {"id": visit.values["id"]}, visit.values["act"]
     if act == "rotate":
         answer = await visit.ask("rotateLink", values=values)
         if answer.ok:
             return _show_made(visit, answer.said)
-    elif act == "extend":
-        answer = await visit.ask("editLink", values=values, body={"expires_in": visit.form.get("expires_in")})
     elif (acted := await grants.act(visit, _LINKS)) is not None:
         answer = acted
     else:

@@ -3,7 +3,7 @@
 Refuses to own listing and storing: the control plane opens no store. Both are done by links, at the data listener,
 under the rules, limits and records that every link has; there is no second way to the data plane.
 
-Laws: a link for looking lists and reads for 15 minutes. One for sending takes one file, of one name, within an hour,
+Laws: a link for looking lists and reads for 15 minutes, and for as long again whenever somebody asks for that. One for sending takes one file, of one name, within an hour,
 and whoever it is shared with has another link, which only reads.
 """
 
@@ -39,8 +39,21 @@ async def open_folder(visit: Visit) -> Reply:
     answer = await visit.ask("createLink", body=_LOOK | {"bucket": visit.form.get("bucket"), "prefix": prefix})
     if not answer.ok:
         return await _buckets(visit, answer.status, answer.said)
-    link = answer.said | {"place": forms.show_place(answer.said)}
-    return visit.show("console/folder.html", 201, link=link)
+    return _show_folder(visit, 201, answer.said)
+
+
+async def keep_open(visit: Visit) -> Reply:
+    """For as long again, from now on, if that link may live on: whatever tab shows the folder goes on with it. Its
+    address is not told again."""
+    values = {"id": visit.form.get("id")}
+    answer = await visit.ask("editLink", values=values, body={"expires_in": _LOOK["expires_in"]})
+    if answer.ok:
+        return _show_folder(visit, 200, answer.said)
+    return _show_folder(visit, answer.status, await visit.need("showLink", values=values), answer.detail)
+
+
+def _show_folder(visit: Visit, status: int, link: dict[str, Any], wrong: str = "") -> Reply:
+    return visit.show("console/folder.html", status, link=link | {"place": forms.show_place(link)}, wrong=wrong)
 
 
 async def ask_for_file(visit: Visit) -> Reply:

@@ -53,6 +53,7 @@ PAGES: Final = (
     Page("POST", "/links/{id}/{act}", links.act_on_link),
     Page("GET", "/buckets", places.list_buckets),
     Page("POST", "/buckets", places.open_folder),
+    Page("POST", "/buckets/longer", places.keep_open),
     Page("GET", "/send", places.ask_for_file),
     Page("POST", "/send", places.make_way),
     Page("GET", "/keys", keys.list_keys),

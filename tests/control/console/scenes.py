@@ -68,6 +68,12 @@ def _mislabel(page: Page, shown: Shown) -> None:
     _press("Extend 1", page)
 
 
+def _look_longer(page: Page, shown: Shown) -> None:
+    """A folder that is kept open."""
+    SCENES["folder"](page, shown)
+    _press("15 more minutes", page)
+
+
 def _wait(page: Page, shown: Shown) -> None:
     """Somebody who is not signed in."""
     page.context.clear_cookies()
@@ -129,6 +135,7 @@ SCENES: Final[dict[str, Scene]] = {
     "bulk-wrong": _mislabel,
     "buckets-wrong": partial(_send, "buckets", "Make a link to look drafts", {"folder-1": "2027"}),
     "folder": partial(_send, "buckets", "Make a link to look reports", {"folder-2": "2027"}),
+    "folder-longer": _look_longer,
     "send-file": partial(_send, "send", "Next", {"place": "reports/sent.pdf"}),
     "send-wrong": partial(_send, "send", "Next", {"place": "reports/payroll/sent.pdf"}),
     "revoke": partial(_send, "revocations", "See what it hits", {"owner": "app:nobody"}),

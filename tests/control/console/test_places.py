@@ -31,6 +31,25 @@ async def test_a_look_is_a_link_of_its_own(seat: Seat) -> None:
     assert 404 == (await seat.post("buckets", {"bucket": "nowhere"})).status
 
 
+async def test_a_look_goes_on_as_long_as_one_looks(seat: Seat) -> None:
+    """The page says until when, lets the same link live on, and when that is over opens the folder anew."""
+    await seat.sign_in()
+    page = await seat.post("buckets", {"bucket": "reports", "folder": "2027"})
+    [link] = await made_links(seat)
+    assert 'datetime="2027-01-15T08:15:00Z"' in page.text
+    seat.desk.clock.now += 600
+    longer = await seat.post("buckets/longer", {"id": link["id"]})
+    assert (200, True, False) == (longer.status, "2027-01-15T08:25:00Z" in longer.text, "/s/gl_" in longer.text)
+    await seat.desk.ask("DELETE", f"/v1/links/{link['id']}")
+    ended = await seat.post("buckets/longer", {"id": link["id"]})
+    assert (409, True, False) == (ended.status, "Open it anew" in ended.text, "15 more minutes" in ended.text)
+    again = await seat.post("buckets", [pair for pair in ended.filled() if pair[0] in {"bucket", "folder"}])
+    assert (201, True) == (again.status, "/s/gl_" in again.text)
+    assert "2027/" == (await made_links(seat))[-1]["prefix"]
+    await seat.sign_in(APP)
+    assert 404 == (await seat.post("buckets/longer", {"id": link["id"]})).status
+
+
 async def test_a_file_is_sent_by_one_link_and_shared_by_another(seat: Seat) -> None:
     """Both to the very name; the form goes to the data listener, which its page alone allows."""
     await seat.sign_in()
