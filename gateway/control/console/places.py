@@ -3,8 +3,8 @@
 Refuses to own listing and storing: the control plane opens no store. Both are done by links, at the data listener,
 under the rules, limits and records that every link has; there is no second way to the data plane.
 
-Laws: a link for looking lists and reads for 15 minutes, and for as long again whenever somebody asks for that. One for sending takes one file, of one name, within an hour,
-and whoever it is shared with has another link, which only reads.
+Laws: a link for looking lists and reads for 15 minutes, and for as long again whenever somebody asks for that. One for
+sending takes one file, of one name, within an hour, and whoever it is shared with has another link, which only reads.
 """
 
 from __future__ import annotations

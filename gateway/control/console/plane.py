@@ -96,7 +96,7 @@ class Console:
         page = visit.show(
             "console/failure.html",
             status,
-            text=visit.text(f"reasons.{why.value}"),
+            text=visit.text("failure.nothing" if why is Reason.UNKNOWN_TOKEN else f"reasons.{why.value}"),
             detail=detail,
             next=_NEXT.get(status, "failure.retry" if status >= 500 else "failure.from_the_page"),
             request_id=visit.exchange.request_id,

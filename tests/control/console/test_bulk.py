@@ -31,13 +31,13 @@ async def test_the_chosen_links_are_shown_before_they_are_hit() -> None:
         await seat.get("links")
         chosen = [("act", "revoke"), ("id", ids[0]), ("id", ids[1]), ("id", "l_never")]
         page = await seat.post("links/selected", chosen)
-        assert (200, True, True) == (page.status, "2 links will be hit" in page.text, "1 of those" in page.text)
+        assert (200, True, True) == (page.status, "Links that will be hit: 2." in page.text, "1 of those" in page.text)
         assert "L0" in page.text
         assert '<td class="size">1</td>' in page.text
         assert f"{ids[0]} {ids[1]}" == page.value("ids")
         assert {"active"} == set((await states(seat)).values())
         done = await seat.post("links/done", {"act": "revoke", "ids": f"{ids[0]} {ids[1]} l_never", "reason": "leak"})
-        assert "Revoke: 2 links." in done.text
+        assert "Revoke, links: 2." in done.text
         assert "l_never" in done.text
         found = await states(seat)
         assert ["revoked", "revoked", "active", "active"] == [found[one] for one in ids]
@@ -51,7 +51,7 @@ async def test_suspend_and_resume_go_the_same_way(seat: Seat) -> None:
     for act, state in (("suspend", "suspended"), ("resume", "active")):
         await seat.post("links/done", {"act": act, "ids": " ".join(ids)})
         assert {state} == set((await states(seat)).values())
-    assert "0 links will be hit" in (await seat.post("links/selected", {"act": "revoke"})).text
+    assert "Links that will be hit: 0." in (await seat.post("links/selected", {"act": "revoke"})).text
     assert 422 == (await seat.post("links/done", {"act": "dance", "ids": ids[0]})).status
     many = " ".join(f"l_{n}" for n in range(1001))
     assert 422 == (await seat.post("links/done", {"act": "revoke", "ids": many})).status
@@ -80,13 +80,13 @@ async def test_all_that_the_filters_match_are_hit_and_nothing_that_came_since(se
     page = await seat.get(f"{many}?label=old")
     assert ("old", False) == (page.value("filter_label"), "filter_state" in page.text)
     preview = await seat.post(f"{many}/selected", {"act": "revoke", "which": "matching", "filter_label": "old"})
-    assert f"59 {many} will be hit" in preview.text
+    assert f"{many.capitalize()} that will be hit: 59." in preview.text
     assert "And 9 more." in preview.text
     assert (2 if many == "links" else 59) == int(re.findall(r"app:billing \((\d+)\)", preview.text)[0])
     assert 61 - 1 == len(await labels())
     await make("old")
     done = await seat.post(f"{many}/done", preview.filled())
-    assert f"Revoke: 59 {many}." in done.text
+    assert f"Revoke, {many}: 59." in done.text
     assert ["new", "old"] == await labels()
 
 
@@ -121,7 +121,7 @@ async def test_many_are_extended_and_labelled(seat: Seat) -> None:
         wrong = await seat.post("links/done", preview.filled(expires_in=text))
         assert (422, text) == (wrong.status, wrong.value("expires_in"))
         assert 'aria-invalid="true"' in wrong.text
-    assert "Extend: 2 links." in (await seat.post("links/done", wrong.filled(expires_in="9d"))).text
+    assert "Extend, links: 2." in (await seat.post("links/done", wrong.filled(expires_in="9d"))).text
     await seat.post("links/done", {"act": "label", "ids": " ".join(ids), "label": ""})
     found = (await seat.desk.ask("GET", "/v1/links")).json["links"]
     assert [(True, None)] * 2 == [(link["expires_at"] > "2027-01-23", link["label"]) for link in found]
@@ -138,7 +138,7 @@ async def test_a_filter_that_cannot_be_read_hits_nothing(seat: Seat) -> None:
     for state, act in (("active", "resume"), ("active", "suspend"), ("suspended", "suspend"), ("suspended", "resume")):
         await seat.desk.ask("POST", f"/v1/links/{link['id']}/{'suspend' if state == 'suspended' else 'resume'}")
         page = await seat.post("links/selected", {"act": act, "which": "matching"})
-        hits.append(int(re.findall(r"(\d+) links will be hit", page.text)[0]))
+        hits.append(int(re.findall(r"Links that will be hit: (\d+)", page.text)[0]))
     assert [0, 1, 0, 1] == hits
 
 
@@ -148,7 +148,7 @@ async def test_anothers_links_are_not_hit(seat: Seat) -> None:
     await seat.sign_in(APP)
     await seat.get("links")
     page = await seat.post("links/selected", {"act": "revoke", "id": link["id"]})
-    assert "0 links will be hit" in page.text
+    assert "Links that will be hit: 0." in page.text
     await seat.post("links/done", {"act": "revoke", "ids": link["id"]})
     assert "active" == (await states(seat))[link["id"]]
 

@@ -11,6 +11,7 @@ from gateway import pages
 from gateway.control.bodies import EditLink, NewLink
 from gateway.control.console import forms, keys, links
 from gateway.control.key_bodies import EditKey, NewKey
+from gateway.core.duty import Duty
 from gateway.core.finding import Finding
 from gateway.core.grant import GrantState
 from gateway.core.holders import ProvedBy
@@ -52,6 +53,7 @@ def test_every_word_of_a_list_has_a_text_and_no_other() -> None:
     assert {str(operation) for operation in Operation} == names_of("operations")
     assert {str(outcome) for outcome in Outcome} == names_of("outcomes")
     assert {str(effect) for effect in Effect} == names_of("effects")
+    assert {str(duty) for duty in Duty} == names_of("duties")
     assert {field.group for field in fields} | {"more"} == names_of("groups")
     assert {field.name for field in forms.LINK_FIELDS + forms.KEY_FIELDS} <= names_of("fields")
     assert names_of("fields") <= {field.name for field in fields} | named
