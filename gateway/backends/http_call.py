@@ -116,7 +116,8 @@ class StoreCall:
                     await connection.wait_for_progress()
                     if self._source_fault is not None:
                         raise self._source_fault
-                response.raise_failure()
+                if response.failure is not None:
+                    response.raise_failure()
                 # Asked of this exchange, not of the connection: after a whole answer, another may have it by now.
                 if not self._sent:
                     await self._require_refusal(response)

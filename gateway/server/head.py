@@ -165,10 +165,13 @@ class HeadReader:
         return self.wire != b"" and self._known.comes_again(self.wire)
 
     def recall(self, data: bytes) -> tuple[IncomingRequest, bytes] | None:
-        """As `read_head` if `data` is a known head and nothing else, as most are that come again; else None."""
+        """As `read_head` if `data` is a known head, or one like it, and nothing else, as most are; else None.
+
+        It ends where the known one does: in what they have in common, or in values without an end of line.
+        """
         if self._fed or self._kept or len(data) > _LONGEST_KNOWN:
             return None
-        known = self._known.find(data)
+        known = self._known.find(data) or self._known.find_alike(data)
         if known is None:
             return None
         self.wire = data

@@ -126,10 +126,11 @@ class IncomingRequest:
     """One request. `raw` is its head as HTTP allows it, or `fault` is why HTTP does not.
 
     `keep_alive` is whether the client means to go on with the connection afterwards. `note` is what others have learned
-    from the head, kept with it. `length` is that of the body, None if its coding says where it ends.
+    from the head, kept with it. `length` is that of the body, None if its coding says where it ends. `asks_first` is
+    whether the client waits for leave to send it: from HTTP/1.0 that means nothing (RFC 9110, 10.1.1).
     """
 
-    __slots__ = ("body", "fault", "keep_alive", "length", "method", "note", "raw", "target", "version")
+    __slots__ = ("asks_first", "body", "fault", "keep_alive", "length", "method", "note", "raw", "target", "version")
 
     def __init__(
         self,
@@ -148,6 +149,7 @@ class IncomingRequest:
         self.fault: Refused | None = None
         self.note: object = None
         self.length: int | None = None
+        self.asks_first = False
         try:
             self.raw = raw_request(method, target, fields, version)
         except Refused as fault:
@@ -160,6 +162,7 @@ class IncomingRequest:
         chunked = length is None and self.raw.header("transfer-encoding") is not None
         self.length = None if chunked else int(length or 0)
         self.body = IncomingBody(self.length) if self.length != 0 else _NO_BODY
+        self.asks_first = version >= (1, 1) and (self.raw.header("expect") or "").lower() == "100-continue"
 
     def again(self, raw: RawRequest | None = None) -> IncomingRequest:
         """Another request with the same head, whose body has yet to come; without a body, all of them are one. With
@@ -169,7 +172,7 @@ class IncomingRequest:
         other = IncomingRequest.__new__(IncomingRequest)
         other.method, other.target, other.version = self.method, self.target, self.version
         other.keep_alive, other.raw, other.fault, other.note = self.keep_alive, raw or self.raw, self.fault, self.note
-        other.length = self.length
+        other.length, other.asks_first = self.length, self.asks_first
         other.body = IncomingBody(self.length) if self.length != 0 else _NO_BODY
         return other
 
@@ -177,11 +180,3 @@ class IncomingRequest:
     def headers(self) -> Mapping[str, str]:
         """The fields of a head that could be read, the last of each name."""
         return {} if self.raw is None else dict(self.raw.headers)
-
-    @property
-    def asks_first(self) -> bool:
-        """Whether the client waits for leave to send its body: from HTTP/1.0 it means nothing (RFC 9110, 10.1.1)."""
-        if self.raw is None or self.version < (1, 1):
-            return False
-        expected = self.raw.header("expect")
-        return expected is not None and expected.lower() == "100-continue"

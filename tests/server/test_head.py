@@ -167,6 +167,8 @@ def test_a_head_like_one_that_is_known_is_read_by_it() -> None:
     ):
         wire = signed(**fields)
         again, rest = HeadReader(known).read_head(wire + b"rest")
+        recalled = HeadReader(known).recall(wire)
+        assert (note, None) == (recalled and recalled[0].note, HeadReader(known).recall(wire + b"rest"))
         anew, _ = HeadReader(KnownHeads(0)).read_head(wire)
         assert again is not None
         assert anew is not None
