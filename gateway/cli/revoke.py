@@ -97,7 +97,9 @@ def _read_targets(
     named: list[dict[str, Any]] = [{name: value} for name, value in names.items() if value]
     if names["holder"]:
         within = {"link": link, "owner": names["owner"]}
-        holder = {"holder": names["holder"]} | {name: value for name, value in within.items() if value}
+        holder = {"holder": names["holder"].removeprefix("user:")} | {
+            name: value for name, value in within.items() if value
+        }
         if place is not None or several or len(named) > 1 + bool(names["owner"]) or len(holder) > 2:
             raise click.UsageError("--holder goes alone, with --link or with --owner.")
         return [holder]
