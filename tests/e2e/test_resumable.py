@@ -161,7 +161,8 @@ def test_parts_come_ahead_of_the_offset(place: Place, body: bytes) -> None:
     assert len(body) == offset(url)
     assert body == place.stored("ahead/film.bin")
     assert ([], 0) == left_over(place)
-    assert 410 == call("POST", link.url, {"Upload-Length": "1"}).status
+    more = {"Upload-Length": "1", "Upload-Metadata": f"filename {base64.b64encode(b'more').decode()}"}
+    assert 410 == call("POST", link.url, more).status
 
 
 @pytest.mark.parametrize("chunk", [_MIB, 3 * _MIB + 17, 64 * _MIB])
