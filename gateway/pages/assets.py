@@ -2,12 +2,14 @@
 
 Refuses to own the paths that they are served at, and the style sheet's place (it stands in each page, see `render`).
 
-Law: an asset's name holds a digest of its bytes, so what was once served under it never changes and may be kept for
-good. Nothing is served but what lies in `assets/`, found by its whole name in a table.
+Laws: an asset's name holds a digest of its bytes, so what was once served under it never changes and may be kept for
+good. Scripts are served without their comments and indentation, and are what is written otherwise. Nothing is served
+but what lies in `assets/`, found by its whole name in a table.
 """
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import field
@@ -30,6 +32,8 @@ _TYPES: Final = {
     ".ico": "image/x-icon",
 }
 """What may be an asset, by the end of its name."""
+
+_UNSAID: Final = re.compile(rb"^ *(?://.*\n)?", re.MULTILINE)
 
 PICTURES: Final = frozenset(end for end, kind in _TYPES.items() if kind.startswith("image/"))
 """How the names of pictures end."""
@@ -66,7 +70,13 @@ def _digest(body: bytes) -> bytes:
 def stored_assets() -> Mapping[str, Asset]:
     """All there are, by their names as they are written."""
     paths = sorted(path for path in _FOLDER.iterdir() if path.suffix in _TYPES)
-    return {path.name: Asset(path.name, path.read_bytes()) for path in paths}
+    return {path.name: Asset(path.name, _body(path)) for path in paths}
+
+
+def _body(path: Path) -> bytes:
+    """Where lines begin, and lines that are comments, do not count in a script: none of ours has a text over lines."""
+    body = path.read_bytes()
+    return _UNSAID.sub(b"", body) if path.suffix == ".js" else body
 
 
 @cache

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from tests.e2e.cutting import CuttingProxy
+from tests.e2e.narrow import NarrowProxy
 from tests.e2e.place import Place, digest, noise
 
 pytestmark = pytest.mark.browser
@@ -134,6 +135,35 @@ def test_a_large_file_goes_on_where_it_was(weed: Place, browser: Browser, tmp_pa
         assert [] == failed(page)
         assert network.carried - before < 0.75 * len(body)
     assert body == weed.stored("large/large.bin")
+
+
+def test_a_file_by_several_connections_goes_on_where_it_was(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """Where one is slow, others send parts from the end: after a cut, a pause and a closed tab nothing of that comes
+    again but the parts that were on their way, and the file is one."""
+    body, size = noise(96_000_000), 8 * _MIB
+    (tmp_path / "large.bin").write_bytes(body)
+    link = weed.link(prefix="several/", actions=["write"], max_files=2)
+    with NarrowProxy(int(weed.gateway.data.rpartition(":")[2]), each=4e6) as network:
+        address = link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}")
+        context = browser.new_context()
+        page, complaints = opened(context, address)
+        page.locator("#files").set_input_files(tmp_path / "large.bin")
+        until(page, lambda: 3 <= sum(one > _MIB for one in network.carried))
+        network.cut()
+        until(page, lambda: sum(network.carried) > 36_000_000)
+        page.locator("[data-pause]").click()
+        page.get_by_role("button", name="Go on").click()
+        until(page, lambda: sum(network.carried) > 60_000_000)
+        page.close()
+        page, complaints = opened(context, address)
+        page.locator("#files").set_input_files(tmp_path / "large.bin")
+        until_sent(page)
+        assert ([], []) == (failed(page), complaints)
+        assert sum(network.carried) < len(body) + 3 * 2 * size + 4 * _MIB
+        [found] = digests(page).values()
+    assert body == weed.stored("several/large.bin")
+    pieces = [sha256(body[at : at + 2 * size]).digest() for at in range(0, len(body), 2 * size)]
+    assert f"{sha256(b''.join(pieces)).hexdigest()}-{len(pieces)}" == found
 
 
 @pytest.mark.slow

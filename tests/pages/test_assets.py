@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from hashlib import sha256
+from importlib.resources import files
 
 import pytest
 
@@ -39,13 +40,25 @@ def test_nothing_else_is_found(name: str) -> None:
     assert find_asset(name) is None
 
 
+def test_a_script_is_served_without_what_only_its_readers_need() -> None:
+    """Comments of their own lines and indentation: no text of ours goes over lines, where that would be part of it."""
+    for name, asset in stored_assets().items():
+        written = (files("gateway.pages") / "assets" / name).read_text()
+        if not name.endswith(".js"):
+            assert written == asset.body.decode()
+            continue
+        lines = [line for line in map(str.lstrip, written.splitlines()) if not line.startswith("//")]
+        assert lines == asset.body.decode().splitlines()
+        assert all(line.count("`") % 2 == 0 for line in written.splitlines())
+
+
 def test_our_own_are_small() -> None:
     """A page and all that it loads stay below 100 KiB, of which these may have the half."""
     assert sum(len(asset.body) for asset in assets().values()) < 50 * 1024
 
 
 def test_what_an_upload_page_loads_is_small() -> None:
-    """One module of ours, under 12 KiB, which imports nothing."""
+    """One module of ours, under 12 KiB as it is sent, which imports nothing."""
     body = stored_assets()["upload.js"].body.decode()
     assert len(body.encode()) < 12 * 1024
     assert "import" not in body
