@@ -9,7 +9,9 @@ file, and the figures of `helm/CAPACITY.md`.
     --tree DIRECTORY        the gateway of another checkout; written nowhere
     --write                 what was measured is written all the same
 
-`make profile` tells where the time of a request goes, `make bench-check` whether it takes more than it did.
+What misses its aim is told once more, with the part of `COSTS.md` that says what it is made of, which is made by
+`make profile ARGS=--write`. `make profile` tells where the time of a request goes, `make bench-check` whether it takes
+more than it did.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
@@ -28,6 +30,7 @@ from tests.bench.extents import EXTENTS, Extent, extents
 from tests.bench.instructions import stored
 from tests.bench.load import SOURCE
 from tests.bench.machine import interpreter, machine
+from tests.bench.missed import missed
 from tests.bench.rounds import Compared, compare
 from tests.bench.rows import ROWS
 from tests.bench.scene import Sizes, scene
@@ -54,7 +57,7 @@ def chosen(only: str, quick: bool) -> tuple[list[str], list[str]]:
     return rows, others
 
 
-def report(compared: Sequence[Compared], told: Sequence[Extent], sizes: Sizes, load: float) -> Iterator[str]:
+def report(compared: Mapping[str, Compared], told: Sequence[Extent], sizes: Sizes, load: float) -> Iterator[str]:
     """The whole of the results, in lines."""
     yield "# Speed, side by side in one run\n"
     yield f"{datetime.now(UTC):%Y-%m-%d}; {interpreter()}; {machine()} (at the beginning {load:.1f})."
@@ -68,14 +71,15 @@ def report(compared: Sequence[Compared], told: Sequence[Extent], sizes: Sizes, l
     yield f"{SOURCE}\n"
     if compared:
         yield f"## CPU time, ours / theirs, {sizes.rounds} rounds, large objects of {sizes.large >> 20} MiB\n"
-        yield "| what / against what | ratio | ours / theirs | reach | then |\n|---|---|---|---|---|"
-        yield from map(str, compared)
+        yield "| what / against what | now | ours / theirs | reach | then |\n|---|---|---|---|---|"
+        yield from map(str, compared.values())
         yield ""
     if told:
         yield "## Latency, memory, start\n"
-        yield "| what | figure | reach | then |\n|---|---|---|---|"
+        yield "| what | now | reach | then |\n|---|---|---|---|"
         yield from map(str, told)
         yield ""
+    yield from missed(compared, told)
     header, query = verification_cost()
     yield f"Reading and verifying a signature alone: {header:.1f} µs for a signed header, {query:.1f} µs for a query.\n"
     counts = stored(interpreter())
@@ -114,7 +118,7 @@ def main() -> int:
         with scene(place, sizes, options.tree) as standing:
             compared = compare(standing, {name: ROWS[name] for name in rows})
             told = list(extents(standing, names))
-    text = "\n".join(report(list(compared.values()), told, sizes, load)) + "\n"
+    text = "\n".join(report(compared, told, sizes, load)) + "\n"
     sys.stdout.write(text)
     if options.write or not (options.only or options.quick or options.tree):
         _RESULTS.write_text(text)

@@ -24,6 +24,7 @@ __all__ = ["ALLOWED", "CASES", "SMALL", "Case", "Place", "place_before"]
 
 SMALL, MIB, LARGE = 4096, 1024**2, 8 * 1024**2
 _KEYS = 100
+_FEW = 4
 _ANEW = 2000
 """More than the heads that the gateway remembers."""
 _TABLE: Final = {
@@ -62,6 +63,7 @@ class Case:
 
     `once` says that none of them is to be sent twice. `allowed` is by how much it may grow from one time to the next.
     `kept` says that it is about a store that keeps what it is sent.
+    `connections` is over how many they are sent where they are timed, and not counted.
     """
 
     build: Callable[[Place], list[Message]]
@@ -70,6 +72,7 @@ class Case:
     allowed: float = ALLOWED
     once: bool = False
     kept: bool = False
+    connections: int = 32
 
 
 def place_before(gateway: RunningGateway, keeps: str = "") -> Place:
@@ -167,13 +170,18 @@ CASES: dict[str, Case] = {
     "GET 4 KiB, link, behind the answer": Case(
         lambda place: [plain("GET", place.link(f"{SMALL}-b"))], behind=True, allowed=_ALLOWED_BEHIND
     ),
-    "GET 1 MiB, link": Case(lambda place: [plain("GET", place.link(f"{MIB}-a"))], allowed=_ALLOWED_LARGE),
-    "GET 8 MiB, link": Case(lambda place: [plain("GET", place.link(f"{LARGE}-a"))], counted=8, allowed=_ALLOWED_LARGE),
-    "PUT 8 MiB, link": Case(lambda place: _put_link(place, LARGE), counted=8, allowed=_ALLOWED_LARGE),
+    "GET 1 MiB, link": Case(
+        lambda place: [plain("GET", place.link(f"{MIB}-a"))], allowed=_ALLOWED_LARGE, connections=_FEW
+    ),
+    "GET 8 MiB, link": Case(
+        lambda place: [plain("GET", place.link(f"{LARGE}-a"))], counted=8, allowed=_ALLOWED_LARGE, connections=_FEW
+    ),
+    "PUT 8 MiB, link": Case(lambda place: _put_link(place, LARGE), counted=8, allowed=_ALLOWED_LARGE, connections=_FEW),
     "PUT 8 MiB, aws-chunked": Case(
         lambda place: [framed(place.key(f"{LARGE}-p"), place.pair, os.urandom(LARGE))],
         counted=8,
         allowed=_ALLOWED_LARGE,
+        connections=_FEW,
     ),
     "PATCH 8 MiB, resumable, to weed": Case(
         lambda place: _pieces(place, LARGE, 24), counted=4, allowed=_ALLOWED_LARGE, once=True, kept=True

@@ -1,9 +1,12 @@
 """The cost tree of a request, by step and part: `make profile`, or `python -m tests.bench.costs`.
 
-µs are CPU time of the gateway's main thread for each of many requests over 32 connections; instructions are counted by
-callgrind over a few, one after the other. Both are a part's own, without what stands below it; what measuring costs is
-taken off. The first line of a tree is all that is no part: the event loop, the kernel's work and what comes by the
-clock. The last line is what the other threads had: the state store and the log.
+µs are CPU time of the gateway's main thread for each of many requests over 32 connections, four for large bodies;
+instructions are counted by callgrind over a few, one after the other. Both are a part's own, without what stands below
+it; what measuring costs is taken off. The first line of a tree is all that is no part: the event loop, the kernel's
+work and what comes by the clock. The last line is what the other threads had: the state store and the log.
+
+`--write` writes the trees of every figure that has an aim to `COSTS.md` beside this file, with what a request costs
+that comes alone, and what an idle process holds.
 """
 
 from __future__ import annotations
@@ -20,15 +23,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Final
 
+from gateway.splice.pipes import LARGE
+from gateway.splice.pump import SHARED_TURN, TURN
 from tests.bench.callgrind import ENVIRON, Counting, counted_gateway
 from tests.bench.cases import CASES, Case, Place, place_before
 from tests.bench.connection import Connection
-from tests.bench.load import wrk
+from tests.bench.load import at_rate, wrk
 from tests.bench.machine import interpreter, machine
 from tests.bench.measure import SUBJECT_CPU, cpu_seconds, pin
 from tests.bench.meter import Path as Parts
 from tests.bench.meter import Tally, corrected, tallied
+from tests.bench.missed import ADDED, EXPLAINING, IDLE, TURNS, WAITING, heading
+from tests.bench.start import compiled, held_by_package, started
 from tests.bench.store import standing
 from tests.servers.gateway import gateway_before
 
@@ -36,11 +44,16 @@ __all__ = ["tree"]
 
 _USUAL = "^GET 4 KiB, link$|^GET 4 KiB, SigV4$|^PUT 4 KiB, SigV4$"
 _COUNTED = 3
-_CONNECTIONS = 32
 _RARE = 50
 """Nanoseconds a request, below which a part is not told."""
 
 _OUTSIDE = "event loop, kernel, clock"
+_FILE = Path(__file__).with_name("COSTS.md")
+_ALONE = 200
+"""Requests a second that come one by one, as they do where added latency is measured."""
+
+_MIB = 1 << 20
+_PACKAGES = 24
 
 Told = Mapping[Parts, Tally]
 
@@ -96,7 +109,7 @@ def _main_thread(pid: int) -> float:
 
 
 @contextmanager
-def _timed(place: Path) -> Iterator[Callable[[Case], tuple[Told, int, float]]]:
+def _timed(place: Path) -> Iterator[Callable[[Case, bool], tuple[Told, int, float]]]:
     output = place / "meter.json"
     environ = ENVIRON | {"BENCH_METER": str(output)}
     with (
@@ -106,15 +119,15 @@ def _timed(place: Path) -> Iterator[Callable[[Case], tuple[Told, int, float]]]:
         pin(gateway.pid, SUBJECT_CPU)
         before = place_before(gateway)
 
-        def measure(case: Case) -> tuple[Told, int, float]:
+        def measure(case: Case, alone: bool) -> tuple[Told, int, float]:
             messages = case.build(before)
-            wrk(messages, _CONNECTIONS, 1)
+            wrk(messages, case.connections, 1)
             since = cpu_seconds(gateway.pid) - _main_thread(gateway.pid)
             os.kill(gateway.pid, signal.SIGUSR1)
-            loaded = wrk(messages, _CONNECTIONS, 4)
+            count = len(at_rate(messages, _ALONE, 4)[0]) if alone else wrk(messages, case.connections, 4).requests
             others = cpu_seconds(gateway.pid) - _main_thread(gateway.pid) - since
             found = _told(gateway.pid, output, 10)
-            return corrected(tallied(found["found"], found["entered"]), found["waiting"]), loaded.requests, others
+            return corrected(tallied(found["found"], found["entered"]), found["waiting"]), count, others
 
         yield measure
 
@@ -153,16 +166,22 @@ def _count(counting: Counting, place: Place, case: Case, output: Path) -> Told:
     return corrected(tallied(spent, found["entered"]), found["waiting"])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=_USUAL, help="cases whose name this expression finds")
-    parser.add_argument("--fast", action="store_true", help="µs only: callgrind takes a minute")
-    options = parser.parse_args()
-    chosen = {name: case for name, case in CASES.items() if re.search(options.only, name) and not case.kept}
+def holdings() -> Iterator[str]:
+    """What an idle process holds: by package what importing it holds, then what a start makes of them."""
+    with compiled(Path.cwd()) as code:
+        idle, packages = started(code, "sqlite:///gateway.db").resident, held_by_package(code)
+    told = dict(list(packages.items())[:_PACKAGES])
+    told[f"{len(packages) - len(told)} smaller packages"] = sum(packages.values()) - sum(told.values())
+    told["settings, policy, listeners, state, buffers: what a start makes"] = idle - sum(packages.values())
+    yield from (f"{name:68}{size / _MIB:8.2f}" for name, size in told.items())
+    yield f"{'all':68}{idle / _MIB:8.2f}"
+
+
+def trees(chosen: Mapping[str, Case], *, fast: bool) -> Iterator[str]:
+    """The tree of each case, as a heading and its lines."""
     counted: dict[str, tuple[Told, int]] = {}
-    sys.stdout.write(f"{interpreter()}; {machine()}\n")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        if not options.fast:
+        if not fast:
             place = Path(name, "counted")
             place.mkdir()
             with _counted(place) as count:
@@ -171,11 +190,69 @@ def main() -> None:
         place.mkdir()
         with _timed(place) as measure:
             for title, case in chosen.items():
-                timed, requests, others = measure(case)
-                lines = tree(
-                    timed, *(counted.get(title, ({}, 1))[:1]), requests, counted.get(title, ({}, 1))[1], others
-                )
-                sys.stdout.write(f"\n{title}\n" + "".join(f"{line}\n" for line in lines))
+                for alone in (False, True)[: 1 + (title == ADDED)]:
+                    timed, requests, others = measure(case, alone)
+                    instructions, times = counted.get(title, ({}, 1))
+                    yield heading(title) if not alone else heading(WAITING) + f"\n{_ALONE_READING}"
+                    yield from _fenced(tree(timed, instructions, requests, times, others))
+
+
+def _fenced(lines: Iterator[str]) -> Iterator[str]:
+    yield "```text"
+    yield from lines
+    yield "```\n"
+
+
+def document() -> Iterator[str]:
+    """All of `COSTS.md`."""
+    yield "# What costs what\n"
+    yield f"{interpreter()}; {machine()}. Made by `make profile ARGS=--write`; [RESULTS.md](RESULTS.md) points here.\n"
+    yield _READING
+    yield from trees({name: CASES[name] for name in CASES if name in EXPLAINING}, fast=False)
+    yield heading(TURNS)
+    yield _TURNS
+    yield heading(IDLE)
+    yield _IDLE
+    yield from _fenced(holdings())
+
+
+_READING: Final = """\
+A line is a part of a request: µs of CPU of the main thread under load, instructions, and calls, without what stands
+below it. Where the machine was shared with other work, µs are more than they would be alone; instructions are not.
+"""
+_ALONE_READING: Final = f"""\
+{_ALONE} a second over one connection, as added latency is measured. Each µs is waited for, and is dearer than under
+load: between two requests the processor has slept, or done other work, and holds nothing of ours in its caches.
+Besides, a request waits for the kernel to wake us twice, when it comes and when the store answers, and to wake the
+store and the client.
+"""
+_SHARED: Final = SHARED_TURN >> 10
+_TURNS: Final = f"""\
+A turn of the event loop moves {TURN >> 10} KiB of large bodies, and the piece that is on its way then, of at most
+{LARGE >> 10} KiB. While small answers are given it moves {_SHARED} KiB, in pieces of at most {_SHARED} KiB. A small
+request waits for one such turn when it comes, and for one when its store answers. What is more than that is not the
+gateway's: the store that sends eight large bodies answers small requests late, too, which [RESULTS.md](RESULTS.md)
+tells beside the figure.
+"""
+_IDLE: Final = """\
+MiB of resident memory: what the import of each package holds by itself, in a process that imports what `serve` does.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=_USUAL, help="cases whose name this expression finds")
+    parser.add_argument("--fast", action="store_true", help="µs only: callgrind takes a minute")
+    parser.add_argument("--write", action="store_true", help="all that `COSTS.md` tells: some minutes")
+    options = parser.parse_args()
+    if options.write:
+        _FILE.write_text("".join(f"{line}\n" for line in document()).rstrip("\n") + "\n")
+        return
+    sys.stdout.write(f"{interpreter()}; {machine()}\n")
+    chosen = {name: case for name, case in CASES.items() if re.search(options.only, name) and not case.kept}
+    for line in trees(chosen, fast=options.fast):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
