@@ -39,6 +39,9 @@ _UNNAMEABLE: Final = frozenset({Reason.BAD_KEY, Reason.KEY_TOO_LONG, Reason.KEY_
 _FOLDER_BYTES: Final = 2048
 _MEMBER_BYTES: Final = 1024
 """What one member takes while its archive is written: name, tag, date, and its entry of the directory at the end."""
+_TOGETHER: Final = 48 * 1024
+"""Bytes that are sent at once, if that many come: with what the store sends at once, less than 256 KiB."""
+
 _KINDS: Final[dict[str, type[ZipArchive | TarArchive]]] = {"zip": ZipArchive, "tar": TarArchive}
 
 
@@ -154,6 +157,10 @@ def _when(entry: Found) -> float:
     return 0.0
 
 
+def _is_enough(together: list[bytes | memoryview]) -> bool:
+    return sum(map(len, together)) >= _TOGETHER
+
+
 class _ArchiveBody:
     """The archive's bytes (`core.route.AnswerBody`), drawn member by member from the store. One reader."""
 
@@ -177,30 +184,35 @@ class _ArchiveBody:
         return self.chunks
 
     async def _draw(self) -> AsyncGenerator[bytes, None]:
-        archive = self._archive
+        """What is small goes together: each chunk costs as much as many bytes."""
+        archive, permit = self._archive, self._permit
+        together: list[bytes | memoryview] = []
         for entry, member in self._members:
-            yield archive.before(member)
-            if member.folder:
-                yield archive.after(member, 0)
-                continue
+            together.append(archive.before(member))
             checksum, size = 0, 0
-            permit = self._permit
-            permit.further = (Allowed(_reading(permit, entry), replace(permit.route, key=entry.key)),)
-            await self._plane.renewals.confirm(permit)
-            async with self._plane.upstream.open(self._call(entry)) as answer:
-                if answer.status != 200 or answer.length != member.size:
-                    raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive has changed or gone")
-                async for chunk in answer.body:
-                    checksum = crc32(chunk, checksum)
-                    size += len(chunk)
-                    yield archive.within(chunk)
+            if not member.folder:
+                permit.further = (Allowed(_reading(permit, entry), replace(permit.route, key=entry.key)),)
+                await self._plane.renewals.confirm(permit)
+                async with self._plane.upstream.open(self._call(entry)) as answer:
+                    if answer.status != 200 or answer.length != member.size:
+                        raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive has changed or gone")
+                    async for chunk in answer.body:
+                        checksum = crc32(chunk, checksum)
+                        size += len(chunk)
+                        together += archive.within(chunk)
+                        if _is_enough(together):
+                            yield b"".join(together)
+                            together.clear()
             if size != member.size:
                 raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive ended early")
-            yield archive.after(member, checksum)
+            together.append(archive.after(member, checksum))
+            if _is_enough(together):
+                yield b"".join(together)
+                together.clear()
         noted, text = self._noted
         if text:
-            yield archive.before(noted) + text + archive.after(noted, crc32(text))
-        yield archive.end()
+            together += archive.before(noted), text, archive.after(noted, crc32(text))
+        yield b"".join(together) + archive.end()
 
     async def read(self, limit: int) -> bytes:
         whole = b"".join([chunk async for chunk in self])

@@ -57,7 +57,7 @@ class Member:
 class Archive(Protocol):
     """The frame of an archive. First `add` every member; `length` is true from then on.
 
-    Then call `before`, send each piece of the file as `within` returns it, then `after`, member by member; then `end`.
+    Then call `before`, `within` for each piece of the file, `after`, member by member; then `end`; and send it all.
     """
 
     content_type: str
@@ -70,7 +70,7 @@ class Archive(Protocol):
 
     def before(self, member: Member) -> bytes: ...
 
-    def within(self, piece: bytes) -> bytes: ...
+    def within(self, piece: bytes) -> list[bytes | memoryview]: ...
 
     def after(self, member: Member, crc32: int) -> bytes: ...
 
@@ -130,24 +130,28 @@ class ZipArchive:
         self._left, self._in_block = member.size if blocks else None, 0
         return header + name + extra
 
-    def within(self, piece: bytes) -> bytes:
+    def within(self, piece: bytes) -> list[bytes | memoryview]:
         """The piece in its blocks: each has its head before it, the last one is marked."""
         if self._left is None:
-            return piece
-        out: list[bytes] = []
-        at = 0
+            return [piece]
+        if len(piece) <= self._in_block < self._left:
+            self._in_block -= len(piece)
+            self._left -= len(piece)
+            return [piece]
+        out: list[bytes | memoryview] = []
+        at, view = 0, memoryview(piece)
         while at < len(piece):
             if not self._in_block:
                 size = self._in_block = min(self._left, _MOST_IN_BLOCK)
                 out.append(struct.pack("<BHH", size == self._left, size, size ^ _MAX16))
-            part = piece[at : at + self._in_block]
+            part = view[at : at + self._in_block]
             out.append(part)
             at += len(part)
             self._in_block -= len(part)
             self._left -= len(part)
             if not self._left and at < len(piece):
                 raise ValueError("a file is longer than it was said to be")
-        return b"".join(out)
+        return out
 
     def after(self, member: Member, crc32: int) -> bytes:
         descriptor = b""
@@ -227,8 +231,8 @@ class TarArchive:
     def before(self, member: Member) -> bytes:
         return _tar_header(member)
 
-    def within(self, piece: bytes) -> bytes:
-        return piece
+    def within(self, piece: bytes) -> list[bytes | memoryview]:
+        return [piece]
 
     def after(self, member: Member, crc32: int) -> bytes:
         return bytes(_padded(member.size) - member.size)

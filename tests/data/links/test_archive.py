@@ -15,6 +15,7 @@ from gateway.core.record import Outcome
 from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind
 from gateway.data.links import archive as room
+from gateway.server.exchange import ClientExchange
 from tests.data.harness import Rig, deny, policy, request, rule
 from tests.data.scripted_store import Scripted
 
@@ -89,6 +90,38 @@ async def test_a_member_that_fails_breaks_the_archive(rig: Rig, kind: str, fault
     assert not got.whole
     assert Outcome.UPSTREAM_FAILED == (await rig.last()).outcome
     assert 0 == rig.store.open_now
+
+
+async def _sent(rig: Rig, monkeypatch: pytest.MonkeyPatch, kind: str) -> list[int]:
+    """Bytes of each piece in which an archive of sixty small files goes to its client."""
+    sizes: list[int] = []
+    write = ClientExchange.write
+
+    async def noting(self: ClientExchange, data: bytes) -> None:
+        sizes.append(len(data))
+        await write(self, data)
+
+    monkeypatch.setattr(ClientExchange, "write", noting)
+    files = {f"{number}": bytes([number]) * 3000 for number in range(60)}
+    for name, body in files.items():
+        rig.store.hold(f"inside/many/{name}", body)
+    token, _ = await rig.granted(prefix="many/")
+    assert files == unpacked(kind, (await rig.fetch(token, f"/?archive={kind}")).body)
+    return sizes
+
+
+@kinds
+async def test_what_is_small_is_sent_together(rig: Rig, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """The pieces of members that come one after the other go in few writes, none of more than 256 KiB."""
+    sizes = await _sent(rig, monkeypatch, kind)
+    assert (True, True) == (len(sizes) <= 5, max(sizes) <= 256 * 1024)
+
+
+@kinds
+async def test_control_of_what_is_sent_together(rig: Rig, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Without the bound, each piece is a write."""
+    monkeypatch.setattr(room, "_TOGETHER", 1)
+    assert 60 < len(await _sent(rig, monkeypatch, kind))
 
 
 async def test_each_member_is_pinned_by_its_entity_tag(rig: Rig) -> None:

@@ -31,7 +31,8 @@ def _written(archive: Archive, files: dict[str, bytes], step: int = 50_000) -> b
     for member in members:
         content = files[member.name]
         out.append(archive.before(member))
-        out += [archive.within(content[start : start + step]) for start in range(0, len(content), step)]
+        for start in range(0, len(content), step):
+            out += archive.within(content[start : start + step])
         out.append(archive.after(member, zlib.crc32(content)))
     return b"".join(out) + archive.end()
 
@@ -93,7 +94,7 @@ def test_zip_of_a_wide_file_is_understood() -> None:
     for member, content in zip(members, (None, b"after"), strict=True):
         file.write(archive.before(member))
         file.skip(member.size + 5 * -(-member.size // 65535)) if content is None else file.write(
-            archive.within(content)
+            b"".join(archive.within(content))
         )
         file.write(archive.after(member, 0 if content is None else zlib.crc32(content)))
     file.write(archive.end())
@@ -236,8 +237,10 @@ def test_a_stream_of_more_than_four_gibibytes_is_read(reader: str, tmp_path: Pat
             part = piece[:left]
             left -= len(part)
             checksum = zlib.crc32(part, checksum)
-            sent += send(archive.within(part))
-        sent += send(archive.after(members[0], checksum) + archive.before(members[1]) + archive.within(b"after"))
+            sent += send(b"".join(archive.within(part)))
+        sent += send(
+            archive.after(members[0], checksum) + archive.before(members[1]) + b"".join(archive.within(b"after"))
+        )
         sent += send(archive.after(members[1], zlib.crc32(b"after")) + archive.end())
         process.stdin.close()
         assert 0 == process.wait()
