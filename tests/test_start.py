@@ -43,6 +43,7 @@ NOT_FOR_A_LINK = (
     *("tarfile", "difflib"),  # archives, slips in settings
     *("rich.pretty", "pygments"),  # what structlog would draw tracebacks with, were it there
     "greenlet._greenlet",  # what it would tell callers apart by
+    "email",  # dates that others write
     *("importlib.metadata", "zipfile", "shutil"),  # plugins of pydantic, among all that is installed
     *("gateway.control.rows", "gateway.control.reading", "gateway.control.openapi"),  # what an operator asks
     *("gateway.control.console.plane", "gateway.control.console.visit", "jinja2"),  # pages for people

@@ -14,7 +14,6 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -177,6 +176,8 @@ async def _try_service(upstream: Upstream, name: str) -> AsyncIterator[Finding]:
 
 
 def _compare_clock(name: str, date: str | None, sent_at: float) -> Finding:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 (half a megabyte: only who examines a store asks)
+
     try:
         skew = parsedate_to_datetime(date or "").timestamp() - sent_at
     except ValueError:

@@ -10,7 +10,6 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from email.utils import formatdate
 from mmap import mmap
 from typing import Final, Protocol
 
@@ -19,6 +18,7 @@ from gateway.server.connection import FIRST_READ_SIZE, READ_SIZE, Connection
 from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
 from gateway.server.tls import ListenerContext
+from gateway.wire.http.date import http_date
 
 _BACKLOG: Final = 1024
 _LONGEST_TICK: Final = 1.0
@@ -160,7 +160,7 @@ class HttpServer:
         """The value of a Date field now (RFC 9110, 6.6.1), made once a second."""
         second = int(time.time())
         if second != self._second:
-            self._second, self._date = second, formatdate(second, usegmt=True)
+            self._second, self._date = second, http_date(second)
         return self._date
 
     def _check_connections(self) -> None:

@@ -13,13 +13,13 @@ import binascii
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from email.utils import formatdate
 from typing import Final
 from urllib.parse import quote
 
 from gateway.core.pattern import key_fault
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest, UploadStep, UploadVerb
+from gateway.wire.http.date import http_date
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -333,7 +333,7 @@ def discovery_fields(max_size: int | None) -> Fields:
 
 def expires_field(expires_at: float) -> tuple[str, str]:
     """`Upload-Expires` (RFC 9110, 5.6.7), from seconds since the epoch."""
-    return "Upload-Expires", formatdate(expires_at, usegmt=True)
+    return "Upload-Expires", http_date(expires_at)
 
 
 def parts_fields(part_size: int, ahead: Iterable[int]) -> Fields:
