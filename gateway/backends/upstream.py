@@ -136,6 +136,12 @@ class _OpenCall:
             observer.count_failure(call.backend, failure.reason)
             raise
         observer.observe_answer(call.backend, answer.status, time.perf_counter() - started)
+        if answer.status == 206 and not _asks_part(call):
+            broke = UpstreamFailed(
+                Reason.UPSTREAM_BROKE, "the store gave a part of an object that was asked for whole"
+            )
+            await self.__aexit__(UpstreamFailed, broke, None)
+            raise broke
         return _restore_partial(call, answer) if answer.status == 200 and "content-range" in answer.headers else answer
 
     async def __aexit__(
@@ -147,11 +153,18 @@ class _OpenCall:
             await self._exchange.__aexit__(kind, error, trace)
 
 
+def _asks_range(call: UpstreamCall) -> bool:
+    return any(name == "range" for name, _ in call.headers)
+
+
+def _asks_part(call: UpstreamCall) -> bool:
+    return _asks_range(call) or any(name == "partNumber" for name, _ in call.query)
+
+
 def _restore_partial(call: UpstreamCall, answer: Answer) -> Answer:
     """A store's 200 to a range request as the 206 that it is: Content-Range names the bytes, and no others come."""
     part = _PART.fullmatch(answer.headers["content-range"])
-    asked = any(name == "range" for name, _ in call.headers)
-    if part is None or not asked or answer.length != int(part[2]) - int(part[1]) + 1:
+    if part is None or not _asks_range(call) or answer.length != int(part[2]) - int(part[1]) + 1:
         return answer
     return replace(answer, status=206, known=None)
 

@@ -271,6 +271,21 @@ _STORE_CODES: Final[Mapping[str, tuple[int, str]]] = {
 }
 """The store's errors that are about the caller's request, and our words for them. All others are about us."""
 
+_OTHER_WORDS: Final[Mapping[str, str]] = {
+    "BandwidthLimitExceeded": "SlowDown",
+    "KeyTooLong": "KeyTooLongError",
+    "RequestLimitExceeded": "SlowDown",
+    "SlowDownRead": "SlowDown",
+    "SlowDownWrite": "SlowDown",
+    "Throttling": "SlowDown",
+    "ThrottlingException": "SlowDown",
+    "TooManyRequests": "SlowDown",
+}
+"""What some stores call an error for which S3 has a name."""
+
+_BUSY: Final[Mapping[int, str]] = {429: "SlowDown", 498: "SlowDown", 503: "ServiceUnavailable"}
+"""Statuses that ask to come again, whatever code stands beside them (498 is OpenStack's)."""
+
 _STATUS_CODES: Final[Mapping[int, str]] = {
     404: "NoSuchKey",
     405: "MethodNotAllowed",
@@ -279,7 +294,6 @@ _STATUS_CODES: Final[Mapping[int, str]] = {
     416: "InvalidRange",
     500: "InternalError",
     501: "NotImplemented",
-    503: "ServiceUnavailable",
 }
 """For answers without a document, as to HEAD."""
 
@@ -320,9 +334,10 @@ _CALLERS_REASONS: Final[Mapping[str, Reason]] = {
 
 def _store_code(status: int, code: str) -> str | None:
     """The code to relay, or None when the store's refusal is about our own credentials or settings."""
-    if code in _STORE_CODES:
-        return code
-    return None if code else _STATUS_CODES.get(status)
+    known = _OTHER_WORDS.get(code, code)
+    if known in _STORE_CODES:
+        return known
+    return _BUSY.get(status) or (None if code else _STATUS_CODES.get(status))
 
 
 def store_reason(status: int, code: str, *, link: bool = True) -> Reason:

@@ -136,6 +136,32 @@ async def test_a_range_that_comes_with_200_is_the_part_it_says(asked: str | None
         assert (expected, b"body") == (answer.status, await answer.body.read(10))
 
 
+@pytest.mark.parametrize(
+    ("headers", "query", "told"),
+    [((), (), None), ((("range", "bytes=0-3"),), (), 206), ((), (("partNumber", "1"),), 206)],
+    ids=["nobody asked", "a range", "a part by its number"],
+)
+async def test_a_part_that_nobody_asked_for_is_no_answer(
+    headers: tuple[tuple[str, str], ...], query: tuple[tuple[str, str], ...], told: int | None
+) -> None:
+    """Whoever asked for the whole would keep it as that."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 206 Part\r\nContent-Length: 4\r\nContent-Range: bytes 0-3/10\r\n\r\nbody")
+
+    wanted = replace(call(), headers=headers, query=query)
+    async with fault_server(serve) as seen, upstream_to(seen.port) as upstream:
+        if told is None:
+            with pytest.raises(UpstreamFailed) as failed:
+                await upstream.open(wanted).__aenter__()
+            assert Reason.UPSTREAM_BROKE is failed.value.reason
+            assert not upstream.store(wanted.backend).busy
+        else:
+            async with upstream.open(wanted) as answer:
+                assert (told, b"body") == (answer.status, await answer.body.read(10))
+
+
 @pytest.mark.e2e
 async def test_ranges_conditions_overrides_and_metadata(store: RunningStore) -> None:
     """Headers and query parameters of a call reach the store signed as it wants them."""

@@ -26,6 +26,14 @@ S3 = [
     (301, "PermanentRedirect", 502, "BadGateway"),
     (416, "InvalidRange", 416, "InvalidRange"),
     (503, "SlowDown", 503, "SlowDown"),
+    (503, "SlowDownRead", 503, "SlowDown"),
+    (503, "XServerNotInitialized", 503, "ServiceUnavailable"),
+    (429, "TooManyRequests", 503, "SlowDown"),
+    (429, "", 503, "SlowDown"),
+    (498, "Ratelimited", 503, "SlowDown"),
+    (400, "Throttling", 503, "SlowDown"),
+    (400, "KeyTooLong", 400, "KeyTooLongError"),
+    (403, "QuotaExceeded", 502, "BadGateway"),
     (500, "InternalError", 500, "InternalError"),
     (418, "Teapot", 502, "BadGateway"),
 ]
@@ -42,13 +50,14 @@ async def test_an_s3_client_hears_what_is_about_its_request(
     assert all(word not in got.text for word in ("AKIASECRET", "real", "inside", "store7"))
 
 
-@pytest.mark.parametrize(("status", "told"), [(404, 404), (403, 502), (500, 502), (503, 502), (307, 502)])
+@pytest.mark.parametrize(("status", "told"), [(404, 404), (403, 502), (429, 503), (500, 502), (503, 502), (307, 502)])
 async def test_a_link_hears_a_reason(rig: Rig, status: int, told: int) -> None:
     """In problem documents."""
     rig.store.script(xml(SECRET.format("" if status != 404 else "NoSuchKey"), status))
     got = await rig.fetch(await rig.link())
     assert told == got.status
-    assert json.loads(got.body)["reason"] in {"object_gone", "upstream_refused", "upstream_unreachable"}
+    assert json.loads(got.body)["reason"] in {"object_gone", "upstream_refused", "upstream_unreachable", "overloaded"}
+    assert (told == 503) is (got.header("retry-after") is not None)
 
 
 async def test_head_is_judged_by_its_status(app: Rig) -> None:
