@@ -137,9 +137,7 @@ class _OpenCall:
             raise
         observer.observe_answer(call.backend, answer.status, time.perf_counter() - started)
         if answer.status == 206 and not _asks_part(call):
-            broke = UpstreamFailed(
-                Reason.UPSTREAM_BROKE, "the store gave a part of an object that was asked for whole"
-            )
+            broke = UpstreamFailed(Reason.UPSTREAM_BROKE, "the store gave a part of an object that was asked for whole")
             await self.__aexit__(UpstreamFailed, broke, None)
             raise broke
         return _restore_partial(call, answer) if answer.status == 200 and "content-range" in answer.headers else answer

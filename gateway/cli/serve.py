@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from gateway.core.reasons import SettingsError
 if TYPE_CHECKING:
     from gateway.processes import Worker
 
+_STANDARD_ERROR = 2
 _YOUNG = 20_000
 """New containers before the collector looks: more than some hundred requests in work hold at once."""
 
@@ -43,6 +45,20 @@ def _first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException
     return _first_failure(first) if isinstance(first, BaseExceptionGroup) else first
 
 
+def fill_standard_streams() -> None:
+    """Open the null device for each of the descriptors 0 to 2 that is closed, as some supervisors leave them.
+
+    Else the first sockets or files would take these numbers: what is written to a standard stream would go to a client
+    or into the state, and libuv ends a process that closes one of them.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(_STANDARD_ERROR, "w", closefd=False)
+
+
 @click.command()
 @config_option
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to serve with.")
@@ -54,6 +70,7 @@ def serve(config: Path, workers: int) -> None:
     one dies, all end, and their supervisor has to start them again. Limits on what runs at once (`concurrent`,
     `max_transfers`) are each process's own; limits on rates, uses and bytes are counted together.
     """
+    fill_standard_streams()
     if workers == 1:
         _serve(config)
         return

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -64,6 +65,26 @@ def test_it_serves_until_it_is_told_to_end(write, tmp_path, number):
         finally:
             process.kill()
     assert not answers(control)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_it_serves_whichever_standard_streams_are_closed(write, tmp_path, closed):
+    """Some supervisors leave none: it starts, answers and ends as ever, and each of them is the null device."""
+    data, control = free_ports(2)
+    config = write(SERVING.format(data=data, control=control, home=tmp_path), POLICIES)
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
+    with subprocess.Popen(["sh", "-c", f'exec "$0" "$@" {closed}', *command], env=os.environ) as process:
+        try:
+            while not answers(control):
+                assert process.poll() is None
+            for stream in closed.split():
+                number = 0 if stream[0] == "<" else 2 if stream[0] == "2" else 1
+                assert os.devnull == str(Path(f"/proc/{process.pid}/fd/{number}").readlink())
+            process.send_signal(signal.SIGTERM)
+            assert 0 == process.wait(20)
+        finally:
+            process.kill()
 
 
 def test_a_ready_gateway_collects_again_and_spares_what_a_start_made():
