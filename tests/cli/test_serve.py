@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import signal
-import socket
 import subprocess
 import sys
 from http.client import HTTPConnection
@@ -18,6 +17,7 @@ import uvloop
 from gateway.cli.serve import run_loop, tune_collector
 from gateway.core.reasons import SettingsError
 from tests.cli.conftest import POLICIES, SETTINGS
+from tests.servers.process import free_ports
 
 SERVING = """\
 data: {{listen: "127.0.0.1:{data}"}}
@@ -25,16 +25,6 @@ control: {{listen: "127.0.0.1:{control}", tokens: [{{name: ops, secret: "env:SOM
 state: "sqlite:///{home}/gateway.db"
 policies: policies/
 """
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def answers(port: int) -> bool:
