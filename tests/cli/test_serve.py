@@ -31,7 +31,9 @@ def answers(port: int) -> bool:
     connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
+        answer = connection.getresponse()
+        answer.read()  # one that is not read holds the socket
+        return answer.status == 200
     except OSError:
         return False
     finally:
