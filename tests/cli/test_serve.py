@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -28,16 +29,14 @@ policies: policies/
 
 
 def answers(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/healthz")
-        answer = connection.getresponse()
-        answer.read()  # one that is not read holds the socket
+    with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+        try:
+            connection.request("GET", "/healthz")
+            answer = connection.getresponse()
+            answer.read()  # one that is not read holds the socket
+        except OSError:
+            return False
         return answer.status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 @pytest.mark.e2e
