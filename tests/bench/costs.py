@@ -35,8 +35,8 @@ from tests.bench.machine import interpreter, machine
 from tests.bench.measure import SUBJECT_CPU, cpu_seconds, pin
 from tests.bench.meter import Path as Parts
 from tests.bench.meter import Tally, corrected, tallied
-from tests.bench.missed import ADDED, EXPLAINING, IDLE, TURNS, WAITING, heading
-from tests.bench.start import compiled, held_by_package, started
+from tests.bench.missed import ADDED, EXPLAINING, IDLE, START, TURNS, WAITING, heading
+from tests.bench.start import compiled, held_by_package, imports, started
 from tests.bench.store import standing
 from tests.servers.gateway import gateway_before
 
@@ -211,6 +211,10 @@ def document() -> Iterator[str]:
     yield from trees({name: CASES[name] for name in CASES if name in EXPLAINING}, fast=False)
     yield heading(TURNS)
     yield _TURNS
+    yield heading(START)
+    yield _START
+    with compiled(Path.cwd()) as code:
+        yield from _fenced(imports(code, _PACKAGES))
     yield heading(IDLE)
     yield _IDLE
     yield from _fenced(holdings())
@@ -233,6 +237,10 @@ A turn of the event loop moves {TURN >> 10} KiB of large bodies, and the piece t
 request waits for one such turn when it comes, and for one when its store answers. What is more than that is not the
 gateway's: the store that sends eight large bodies answers small requests late, too, which [RESULTS.md](RESULTS.md)
 tells beside the figure.
+"""
+_START: Final = """\
+Milliseconds of each package's own, the dearest ones: what is left of a start is reading settings and policies, opening
+the state, and the interpreter's own beginning.
 """
 _IDLE: Final = """\
 MiB of resident memory: what the import of each package holds by itself, in a process that imports what `serve` does.

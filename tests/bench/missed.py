@@ -18,6 +18,7 @@ ADDED: Final = "GET 4 KiB, link"
 WAITING: Final = "GET 4 KiB, link, one by one"
 TURNS: Final = "Turns of the event loop"
 IDLE: Final = "What an idle process holds"
+START: Final = "What a start imports"
 
 _BY_ROW: Final = {
     "get4k": ADDED,
@@ -34,7 +35,7 @@ _BY_TITLE: Final = (
     ("added ", WAITING),
     ("p99 of 4 KiB at 256", ADDED),
     ("p99 of 4 KiB beside", TURNS),
-    ("ready", IDLE),
+    ("ready", START),
     ("idle", IDLE),
     ("500 stalled", IDLE),
 )
