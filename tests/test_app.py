@@ -59,7 +59,8 @@ limits:
 
 @dataclass
 class Store:
-    """An object of 200,000 bytes under every name; `hold` keeps the second half back."""
+    """An object of 200,000 bytes under every name; `hold` keeps the second half of a slow one back, and all of a silent
+    one."""
 
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     body: bytes = b"x" * 200_000
@@ -67,6 +68,8 @@ class Store:
     async def script(self, peer: Peer) -> None:
         while True:
             head, _ = await peer.request()
+            if "/silent" in head.split("\r\n")[0]:
+                await self.hold.wait()
             if "/slow" not in head.split("\r\n")[0]:
                 await peer.send(reply(self.body))
                 continue
@@ -468,6 +471,21 @@ async def test_what_does_not_end_in_time_is_cut(tmp_path: Path) -> None:
                 assert client.reset
             await running.ended()
     assert ["shutting_down"] == [record.reason for record in written]
+
+
+async def test_who_got_nothing_in_time_is_told_to_ask_another(tmp_path: Path) -> None:
+    """Before the process ends, so that nobody takes it for a fault of the network."""
+    async with serving(tmp_path, "deadlines: {drain: 100ms}") as running:
+        link = await running.link("silent")
+        async with RawClient(running.data) as client:
+            await client.send(request("GET", f"/s/{link['token']}"))  # noqa: ASYNC110 (it is asked over HTTP)
+                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)
+            running.stop.set()
+            got = await client.answer()
+            assert (503, True, "close") == (got.status, got.whole, got.header("connection"))
+            assert got.header("retry-after")
+        await running.ended()
 
 
 async def test_a_taken_port_is_a_settings_error(tmp_path: Path) -> None:
