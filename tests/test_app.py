@@ -478,8 +478,8 @@ async def test_who_got_nothing_in_time_is_told_to_ask_another(tmp_path: Path) ->
     async with serving(tmp_path, "deadlines: {drain: 100ms}") as running:
         link = await running.link("silent")
         async with RawClient(running.data) as client:
-            await client.send(request("GET", f"/s/{link['token']}"))  # noqa: ASYNC110 (it is asked over HTTP)
-                await asyncio.sleep(0.02)
+            await client.send(request("GET", f"/s/{link['token']}"))
+            while not (await running.api("GET", "/v1/transfers"))[1]["transfers"]:  # noqa: ASYNC110 (over HTTP)
                 await asyncio.sleep(0.02)
             running.stop.set()
             got = await client.answer()
