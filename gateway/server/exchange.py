@@ -187,7 +187,9 @@ class ClientExchange:
             self.require_uncut()
         small_answers.count += 1
         try:
-            head = self._begin(status, headers, len(body), own)
+            # An empty answer to HEAD stands for one whose length under GET is not known here (RFC 9110, 8.6).
+            length = len(body) if body or self._arrival.method != "HEAD" else None
+            head = self._begin(status, headers, length, own)
             if not self._bodiless:
                 self.bytes_out += len(body)
                 head += body

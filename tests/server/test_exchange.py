@@ -216,6 +216,23 @@ async def test_after_a_doubtful_head_nothing_more_is_read(rig: Rig, field: str) 
         assert b"" == await client.rest()
 
 
+async def test_head_names_no_length_that_get_would_not_have(rig: Rig) -> None:
+    """A file's, empty ones' too; none where it is not known, of refusals, listings, and what a store leaves out."""
+    rig.store.hold("inside/a.txt", b"hello")
+    rig.store.hold("inside/empty", b"")
+    file, empty, folder = await rig.link(), await rig.link("empty"), await rig.link(prefix="")
+    wanted = [(f"/s/{file}", "5"), (f"/s/{empty}", "0"), (f"/s/{folder}/", None), ("/s/none", None), ("/abc/x", None)]
+    async with rig.client() as client:
+        for path, length in wanted:
+            await client.send(request("HEAD", path))
+            assert (path, length) == (path, (await client.answer("HEAD")).header("content-length"))
+        rig.store.script(Scripted(200, {"ETag": '"x"'}))
+        await client.send(request("HEAD", f"/s/{file}"))
+        assert (await client.answer("HEAD")).header("content-length") is None
+        await client.send(request("GET", f"/s/{file}"))
+        assert b"hello" == (await client.answer("GET")).body
+
+
 class Behind:
     """A connection whose client has not taken yet what it was sent: meanwhile something `happens`."""
 

@@ -79,7 +79,7 @@ async def _bodiless(permit: Permit, answer: Answer, headers: Fields, own: Fields
         await exchange.send_whole(answer.status, headers, b"", own)
         return
     length = answer.headers.get("content-length")
-    await exchange.start(answer.status, headers, int(length) if length is not None and length.isdigit() else 0, own)
+    await exchange.start(answer.status, headers, int(length) if length is not None and length.isdigit() else None, own)
     await exchange.finish()
 
 
