@@ -44,6 +44,7 @@ class Field:
 
 
 LINK_FIELDS: Final = (
+    Field("label", group="what"),
     Field("actions", "words", "what", ("read", "list", "write")),
     Field("expires_in", group="time"),
     Field("expires_at", group="time"),
@@ -57,7 +58,6 @@ LINK_FIELDS: Final = (
     Field("cidrs", "lines", "who"),
     Field("credentials", "flag", "who", set=True),
     Field("owner", group="who"),
-    Field("label", group="shown"),
     Field("filename", group="shown"),
     Field("content_type", group="shown"),
     Field("etag", group="shown"),

@@ -79,6 +79,7 @@ async def test_what_is_wrong_is_told_in_the_visitors_language(seat: Seat) -> Non
     wrong = await seat.post("links/new", page.filled(**form))
     assert all(text in unescape(wrong.text) for text in ("'bald' ist keine Dauer", "Schreiben Sie eine ganze Zahl."))
     assert "is not a duration" not in wrong.text
+    assert ("Endet nach: 'bald' ist" in unescape(wrong.text), "expires_in:" in wrong.text) == (True, False)
     past = await seat.post("links/new", page.filled(place="reports/a.pdf", expires_at="2020-01-01"))
     assert "Der Link wäre schon zu Ende." in past.text
     denied = await seat.post("links/new", page.filled(place="reports/payroll/a"))
