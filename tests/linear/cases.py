@@ -57,7 +57,7 @@ from gateway.wire.s3.xml import Reader
 from gateway.wire.sig import sigv2, sigv4
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks, crc32c, crc64nvme
-from gateway.wire.sig.credentials import Scope, auth_fields, http_date, read_credentials, timestamp
+from gateway.wire.sig.credentials import Scope, auth_fields, http_date, read_again, read_credentials, timestamp
 from gateway.wire.sig.post_policy import Condition, FormPolicy, SizeRange, read_form, verify_form
 from gateway.wire.understood import require_understood
 from tests.linear.case import Case, Thunk, byte_by_byte, fed
@@ -838,7 +838,8 @@ def an_older_signature_over_much(n: int) -> Thunk:
 
 
 @case(
-    "wire.likeness:AlikeHeads wire.likeness:differing_fields wire.likeness:read_alike wire.sig.sigv4:KnownCanonical",
+    "wire.likeness:AlikeHeads wire.likeness:differing_fields wire.likeness:read_alike wire.sig.sigv4:KnownCanonical"
+    " wire.sig.credentials:read_again",
     200,
 )
 def a_request_like_another_of_many_fields(n: int) -> Thunk:
@@ -861,6 +862,7 @@ def a_request_like_another_of_many_fields(n: int) -> Thunk:
         assert alike is not None
         assert other == alike.read(heads[1])
         read_alike(request, other)
+        read_again(presented, other)  # type: ignore[arg-type]
         sigv4.KnownCanonical.of(presented, one, differing_fields(one)).filled(other)  # type: ignore[arg-type]
 
     return run
@@ -1145,7 +1147,7 @@ NOT_COUNTED = {
         wire.s3.response_headers:asks_download wire.s3.digests:whole_sha256 wire.s3.digests:repr_digest
         wire.http.answer_head:has_no_body wire.s3.calls:require_version wire.sig.checksums:register_crc wire.s3.operations:methods_of
         pages.languages:languages wire.replies:retry_after_field wire.replies:store_reason
-        wire.replies:title_of wire.sig.sigv4:SigningKeys wire.sig.sigv4:require_fresh wire.links.tus:expires_field wire.links.tus_state:lease_key
+        wire.replies:title_of wire.sig.sigv4:SigningKey wire.sig.sigv4:SigningKeys wire.sig.credentials:is_digest wire.sig.sigv4:require_fresh wire.links.tus:expires_field wire.links.tus_state:lease_key
         wire.links.tus_state:new_upload wire.s3.multipart:part_size wire.s3.documents:page_size core.token:access_key_id core.token:grant_id
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
         core.attempt:address_texts core.attempt:unmap core.pattern:names_any wire.links.tus:takes_back
