@@ -15,6 +15,9 @@ from gateway.core.values import dataclass
 WEEK: Final = 604_800
 """Seconds. The longest that a presigned URL of a vendor may live."""
 
+_MOST_DIGITS: Final = 18
+"""Of a number of bytes: it fits in 64 bits, as archives and databases write it."""
+
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": WEEK, "y": 31536000}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])", re.ASCII)
 _DURATION_WHOLE: Final = re.compile(r"(?:\d++(?:\.\d++)?(?:ms|[smhdwy]))+", re.ASCII)
@@ -150,6 +153,11 @@ def end_instant(text: str) -> float:
         ValueError: not an instant, or without an offset.
     """
     return instant(text) + (_LAST_SECOND if _is_date(text) else 0)
+
+
+def whole_number(text: str) -> int | None:
+    """A length or size as stores write it; None for anything else, and for what is longer than any object."""
+    return int(text) if len(text) <= _MOST_DIGITS and text.isascii() and text.isdigit() else None
 
 
 def format_instant(seconds: float) -> str:

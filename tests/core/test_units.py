@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.units import LONGEST, Rate, duration, end_instant, format_duration, format_instant, instant, size
+from gateway.core.units import (
+    LONGEST,
+    Rate,
+    duration,
+    end_instant,
+    format_duration,
+    format_instant,
+    instant,
+    size,
+    whole_number,
+)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +115,13 @@ def test_a_date_that_ends_something_is_its_last_second() -> None:
     assert instant("2027-01-31T00:00:00Z") == end_instant("2027-01-31T00:00:00Z")
     with pytest.raises(ValueError, match="offset"):
         end_instant("2027-01-31T00:00:00")
+
+
+def test_a_whole_number_is_one_that_an_object_can_have() -> None:
+    """Plain digits, and no more of them than fit; whatever else a store writes is unknown."""
+    assert [0, 5, 7, 10**18 - 1] == [whole_number(text) for text in ("0", "5", "007", "9" * 18)]
+    none = ("", "-1", "+1", "1.0", " 1", chr(0xB2), chr(0x663), "9" * 19, "9" * 5000)
+    assert {None} == {whole_number(text) for text in none}
 
 
 def test_instants_need_an_offset_unless_they_are_dates() -> None:

@@ -64,6 +64,7 @@ async def _build(plane: DataPlane, call: LinkCall, permit: Permit) -> AsyncItera
     Raises:
         Refused: BAD_ARGUMENT for an unknown kind, TOO_LARGE above 100,000 members, NOT_ALLOWED if any member may not
             be read, OVERLOADED while other archives take up the memory for lists.
+        UpstreamFailed: UPSTREAM_BROKE for a listing that does not go on.
     """
     kind = _KINDS.get(call.request.params["archive"])
     if kind is None:
@@ -134,6 +135,8 @@ async def _read_pages(
         yield members
         if page.cursor is None:
             return
+        if page.cursor == listed.request.params.get("cursor"):
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's listing does not go on")
         params = {**listed.request.params, "cursor": page.cursor}
         listed = replace(listed, request=replace(listed.request, params=params))
 

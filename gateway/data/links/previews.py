@@ -15,6 +15,7 @@ from typing import Final
 from gateway.core.grant import Grant
 from gateway.core.reasons import Refused, UpstreamFailed
 from gateway.core.route import Answer, Capability, Route, UpstreamCall
+from gateway.core.units import whole_number
 from gateway.core.values import dataclass
 from gateway.data.pinned import require_pinned
 from gateway.data.plane import DataPlane
@@ -65,10 +66,9 @@ async def look_at(plane: DataPlane, grant: Grant, permit: Permit) -> Subject:
         if answer.status >= 300:
             raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to HEAD")
         require_pinned(answer, permit)
-        size = answer.headers.get("content-length", "")
         kind = read_type(grant.content_type or answer.headers.get("content-type", OCTETS))
         return Subject(
-            size=int(size) if size.isdigit() else None,
+            size=whole_number(answer.headers.get("content-length", "")),
             content_type=kind.written,
             essence=kind.essence,
             etag=answer.headers.get("etag"),
@@ -114,7 +114,8 @@ async def _begin(answer: Answer) -> bytes:
 
 def _ends_with(answer: Answer, read: int) -> bool:
     total = answer.headers.get("content-range", "").rpartition("/")[2] if answer.status == 206 else ""
-    return read < READ_AT_MOST if not total.isdigit() else read == int(total)
+    whole = whole_number(total)
+    return read < READ_AT_MOST if whole is None else read == whole
 
 
 def _store_call(route: Route, method: str, headers: tuple[tuple[str, str], ...]) -> UpstreamCall:

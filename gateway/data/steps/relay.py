@@ -17,6 +17,7 @@ from gateway.core.loan import Lender
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Operation
 from gateway.core.route import Answer
+from gateway.core.units import whole_number
 from gateway.data.call import Call, Fields
 from gateway.data.plane import DataPlane
 from gateway.data.s3.keepalive import KeepAliveReply, Opened
@@ -78,8 +79,8 @@ async def _bodiless(permit: Permit, answer: Answer, headers: Fields, own: Fields
     if exchange.raw is None or exchange.raw.method != "HEAD":
         await exchange.send_whole(answer.status, headers, b"", own)
         return
-    length = answer.headers.get("content-length")
-    await exchange.start(answer.status, headers, int(length) if length is not None and length.isdigit() else None, own)
+    length = whole_number(answer.headers.get("content-length", ""))
+    await exchange.start(answer.status, headers, length, own)
     await exchange.finish()
 
 
@@ -135,4 +136,4 @@ async def _hold_last(permit: Permit, answer: Answer) -> AsyncIterator[bytes]:
 def _whole_size(answer: Answer) -> int | None:
     """The object's size, also when the answer is one range of it."""
     _, _, total = answer.headers.get("content-range", "").rpartition("/")
-    return int(total) if total.isdigit() else answer.length
+    return answer.length if (number := whole_number(total)) is None else number

@@ -21,6 +21,7 @@ from gateway.core.pattern import RESERVED
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import ObjectRequest, Operation
 from gateway.core.route import Answer, Capability, Route, UploadBody, Upstream, UpstreamCall
+from gateway.core.units import whole_number
 from gateway.data.state.names import Names, require_absent
 from gateway.splice.pump import is_worth_it, splice
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
@@ -97,7 +98,7 @@ class TusStore:
                 return None
             await _require_success(answer)
             total = answer.headers.get("content-range", "").rpartition("/")[2] if answer.status == 206 else ""
-            size = int(total) if total.isdigit() else answer.length
+            size = answer.length if (number := whole_number(total)) is None else number
             async for chunk in answer.body:
                 head += chunk
                 if len(head) >= HEAD_BYTES:
@@ -277,8 +278,7 @@ class TusStore:
     async def size(self) -> int | None:
         """The size of the object of the upload's name, None if there is none."""
         async with self._upstream.open(self._object_call(Operation.HEAD_OBJECT, {})) as answer:
-            size = answer.headers.get("content-length", "")
-            return int(size) if answer.status < 300 and size.isdigit() else None
+            return whole_number(answer.headers.get("content-length", "")) if answer.status < 300 else None
 
     async def sweep(self, now: float) -> None:
         """Throw a few uploads of this bucket away that expired long ago. Ids begin with their first expiry, so those

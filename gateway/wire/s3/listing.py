@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote_plus
 from gateway.core.pattern import RESERVED, key_fault
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Operation
+from gateway.core.units import whole_number
 from gateway.core.values import dataclass
 from gateway.wire.s3.continuation import wrap_token
 from gateway.wire.s3.documents import OWNER, Document, document, element, given, page_size, quoted, read_store
@@ -115,12 +116,11 @@ def read_listing(body: Document) -> Listing:
 
 
 def _found(node: Node, kind: FoundKind, *, encoded: bool) -> Found:
-    size = node.findtext("Size", "").strip()
     return Found(
         kind=kind,
         key=_name(node, "Key", encoded=encoded),
         modified=node.findtext("LastModified", "") or node.findtext("Initiated", ""),
-        size=int(size) if size.isascii() and size.isdigit() else None,
+        size=whole_number(node.findtext("Size", "").strip()),
         etag=quoted(node.findtext("ETag", "")),
         storage_class=node.findtext("StorageClass", ""),
         version_id=node.findtext("VersionId", ""),

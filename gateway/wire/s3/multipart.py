@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import UpstreamCall
+from gateway.core.units import whole_number
 from gateway.core.values import dataclass
 from gateway.wire.s3.documents import (
     OWNER,
@@ -223,9 +224,10 @@ def read_parts(body: Document) -> PartsListing:
     root = read_store(body, "ListPartsResult")
     parts: dict[int, Part] = {}
     for node in root.findall("Part"):
-        number, size = node.findtext("PartNumber", "").strip(), node.findtext("Size", "").strip()
-        if number.isascii() and number.isdigit() and size.isascii() and size.isdigit():
-            part = Part(int(number), int(size), quoted(node.findtext("ETag", "")), node.findtext("LastModified", ""))
+        number = whole_number(node.findtext("PartNumber", "").strip())
+        size = whole_number(node.findtext("Size", "").strip())
+        if number is not None and size is not None:
+            part = Part(number, size, quoted(node.findtext("ETag", "")), node.findtext("LastModified", ""))
             former = parts.get(part.number)
             if former is None or former.modified < part.modified:
                 parts[part.number] = part

@@ -17,7 +17,7 @@ from gateway.core.revocation_target import FeedKind
 from gateway.data.links import archive as room
 from gateway.server.exchange import ClientExchange
 from tests.data.harness import Rig, deny, policy, request, rule
-from tests.data.scripted_store import Scripted
+from tests.data.scripted_store import Scripted, xml
 
 FILES = {"b.txt": b"12345", "sub/c.bin": bytes(range(256)) * 500, "umlaut-ü.txt": b"", "zz": b"last"}
 NOTE = "about these names.txt"
@@ -30,6 +30,13 @@ async def folder(rig: Rig, **fields) -> tuple:
     rig.store.hold("inside/deep/in/sub/", b"")
     rig.store.hold("inside/deep/other.txt", b"not mine")
     return await rig.granted(prefix="deep/in/", **fields)
+
+
+def listed(key: str, size: str, more: str = "") -> Scripted:
+    """A page of the store's, with one object; `more` makes it one of several."""
+    entry = f'<Contents><Key>inside/{key}</Key><Size>{size}</Size><ETag>"x"</ETag></Contents>'
+    truncated = f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>"
+    return xml(f"<ListBucketResult>{truncated}{more}{entry}</ListBucketResult>")
 
 
 def unpacked(kind: str, body: bytes) -> dict[str, bytes]:
@@ -71,6 +78,27 @@ async def test_a_listing_of_many_pages_is_read_to_its_end(rig: Rig, kind: str) -
 
     rig.store._honest = two_a_page
     assert FILES | {"sub/": b""} == unpacked(kind, (await rig.fetch(token, f"/?archive={kind}")).body)
+
+
+@kinds
+@pytest.mark.parametrize("size", ["9" * 30, "9" * 5000])
+async def test_a_size_that_no_object_has_breaks_the_archive(rig: Rig, kind: str, size: str) -> None:
+    """It is unknown, and no room is kept for it."""
+    token, _ = await folder(rig)
+    rig.store.script(listed("deep/in/b.txt", size), Scripted(200, {"content-length": "5", "etag": '"x"'}, [b"12345"]))
+    assert 502 == (await rig.fetch(token, f"/?archive={kind}")).status
+    assert "upstream_broke" == (await rig.last()).reason
+
+
+@kinds
+async def test_a_listing_that_does_not_go_on_ends_it_before_it_begins(rig: Rig, kind: str) -> None:
+    """Some stores name the same page as the next one for ever."""
+    token, _ = await folder(rig)
+    more = "<NextContinuationToken>T</NextContinuationToken>"
+    rig.store.script(*(listed(f"deep/in/{number}", "5", more) for number in (1, 2, 3)))
+    assert 502 == (await rig.fetch(token, f"/?archive={kind}")).status
+    assert "upstream_broke" == (await rig.last()).reason
+    assert 2 == len(rig.store.seen)
 
 
 @kinds
