@@ -32,7 +32,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> str:
     return made.read_text()
 
 
-@pytest.mark.parametrize("mode", ["tus", "signRequest", "getCredentials"])
+@pytest.mark.parametrize("mode", ["tus", "parallelUploads", "signRequest", "getCredentials"])
 def test_uppy_sends_files_through_a_link(weed: Place, browser: Browser, script: str, mode: str) -> None:
     """Small and large, each stored byte for byte; from a page of the gateway's own origin, which needs no rule."""
     link = weed.link(prefix=f"uppy-{mode}/", actions=["write"])

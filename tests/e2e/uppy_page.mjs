@@ -8,6 +8,7 @@ const PART = 5 * 1024 * 1024;
 
 const modes = {
   tus: (uppy, link) => uppy.use(Tus, { endpoint: link, chunkSize: PART }),
+  parallelUploads: (uppy, link) => uppy.use(Tus, { endpoint: link, parallelUploads: 3 }),
   signRequest: (uppy, link) =>
     uppy.use(AwsS3, {
       shouldUseMultipart: false,
