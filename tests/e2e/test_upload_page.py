@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from tests.e2e.cutting import CuttingProxy
+from tests.e2e.firefox import Firefox
 from tests.e2e.narrow import NarrowProxy
 from tests.e2e.place import Place, digest, noise
 
@@ -164,6 +166,34 @@ def test_a_file_by_several_connections_goes_on_where_it_was(weed: Place, browser
     assert body == weed.stored("several/large.bin")
     pieces = [sha256(body[at : at + 2 * size]).digest() for at in range(0, len(body), 2 * size)]
     assert f"{sha256(b''.join(pieces)).hexdigest()}-{len(pieces)}" == found
+
+
+_CHOOSE = """(() => {
+  const chosen = new DataTransfer();
+  const bytes = (size, seed) => new Uint8Array(size).map((_, at) => (at * 31 + seed) % 251);
+  for (const [name, size, seed] of FILES) chosen.items.add(new File([bytes(size, seed)], name));
+  const input = document.querySelector("#files");
+  input.files = chosen.files;
+  input.dispatchEvent(new Event("change"));
+})()"""
+
+
+def test_another_browser_sends_files_too(weed: Place, fox: Firefox) -> None:
+    """Firefox: a small file, and a large one by several connections where each is slow."""
+    files = [("small.txt", 1000, 1), ("large.bin", 56_000_000, 2)]
+    link = weed.link(prefix="fox/", actions=["write"])
+    with NarrowProxy(int(weed.gateway.data.rpartition(":")[2]), each=4e6) as network:
+        fox.open(link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}"))
+        fox.evaluate(_CHOOSE.replace("FILES", json.dumps(files)))
+        end = time.monotonic() + 60
+        while fox.evaluate("document.querySelector('#send').dataset.left") != "0":
+            assert time.monotonic() < end, fox.evaluate("document.querySelector('#send').innerText")
+            time.sleep(0.2)
+        assert "0" == fox.evaluate("document.querySelector('#send').dataset.failed")
+        assert 3 <= sum(one > _MIB for one in network.carried)
+    for name, size, seed in files:
+        body = bytes((at * 31 + seed) % 251 for at in range(251)) * (size // 251 + 1)
+        assert body[:size] == weed.stored(f"fox/{name}"), name
 
 
 @pytest.mark.slow

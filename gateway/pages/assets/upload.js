@@ -231,6 +231,10 @@ class Job {
     for (let who = 1; who <= free; who += 1) this.helping = Promise.all([this.helping, this.help(who)]);
   }
 
+  stop() {
+    for (const request of this.sent.keys()) request.abort();
+  }
+
   use(others, rest) {
     const now = Date.now();
     Object.assign(this, { others, rates: [], changed: now, rests: now + rest });
@@ -248,7 +252,7 @@ class Job {
         there.add(at);
         this.judge();
       } catch {
-        this.use(Math.min(this.others, who - 1), REST);
+        this.use(Math.min(this.others, who - 1), REST / 6);
       }
       taken.delete(at);
     }
@@ -269,6 +273,8 @@ class Job {
         known = this.offset;
         await this.stream();
       } catch (error) {
+        this.use(0, REST / 6);
+        this.stop();
         if (paused) continue;
         if (error instanceof Refusal || ++this.tries > TRIES) return this.fail(error);
         await pause(Math.max(error.after ?? 0, Math.min(30000, 250 * 2 ** this.tries)), this);
@@ -381,7 +387,7 @@ addEventListener("beforeunload", (event) => {
 find("pause").onclick = (event) => {
   paused = !paused;
   event.target.textContent = paused ? texts.resume : texts.pause;
-  if (paused) for (const job of jobs) if (job.state === "sending") for (const request of job.sent.keys()) request.abort();
+  if (paused) for (const job of jobs) if (job.state === "sending") job.stop();
   if (!paused) for (const go of wake.splice(0)) go(0);
   for (let free = running; free < AT_ONCE; free += 1) work();
 };
