@@ -126,7 +126,7 @@ def _await_moved(gateway: RunningGateway, count: int) -> None:
 def _stored(store: RunningStore, bucket: str, key: str) -> bytes:
     """An object's bytes. rclone may take a moment before it shows what it has joined."""
     client, deadline = store.client(), time.monotonic() + 20
-    while not client.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"]:
+    while not client.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents"):
         assert time.monotonic() < deadline, key
         time.sleep(0.05)
     return bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
