@@ -41,7 +41,7 @@ from gateway.wire.http.negotiate import prefers_html, prefers_json
 from gateway.wire.likeness import AlikeHeads, differing_fields, read_alike
 from gateway.wire.links.archive import Member, TarArchive, ZipArchive
 from gateway.wire.links.archive_names import MemberNames, note
-from gateway.wire.links.tus import is_resumable, override, read_step
+from gateway.wire.links.tus import is_resumable, override, parts_fields, read_step
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
 from gateway.wire.links.upload_draft import draft_version, read_draft_step
 from gateway.wire.links.visitor import visit_of
@@ -1122,6 +1122,12 @@ def a_store_that_sends_byte_by_byte(n: int) -> Thunk:
     return answered(answer_head(b"a: " + b"b" * n + b"\r\n") + b"%x\r\n" % n + bytes(n), 1)
 
 
+@case("wire.links.tus:parts_fields", 2000)
+def an_upload_with_every_other_part(n: int) -> Thunk:
+    ahead = range(1, 2 * n, 2)
+    return lambda: parts_fields(1000, ahead)
+
+
 # -- what is not counted, and why
 
 _WRITTEN = "writes what was decided or read, which is bounded by then, by joining it once"
@@ -1151,7 +1157,8 @@ NOT_COUNTED = {
         wire.links.tus_state:new_upload wire.s3.multipart:part_size wire.s3.documents:page_size core.token:access_key_id core.token:grant_id
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
         core.attempt:address_texts core.attempt:unmap core.pattern:names_any wire.links.tus:takes_back
-        wire.links.tus_state:keyed_upload
+        wire.links.tus_state:keyed_upload wire.links.visitor:opens_page wire.links.program:Program wire.http.date:http_date
+        wire.sig.credentials:is_digest wire.sig.credentials:read_again wire.sig.sigv4:SigningKey
     """,
     _VALUES: """
         wire.s3.multipart:CompletedPart wire.s3.batch_delete:DeleteOutcome wire.s3.batch_delete:DeleteRequest wire.s3.batch_delete:Doomed wire.s3.batch_delete:Tag
