@@ -37,6 +37,8 @@ _UNADMITTED_SECONDS: Final = 10.0
 _FIRST_LOOK: Final = 0.002
 _LAST_LOOK: Final = 0.05
 _LAST_CHUNK: Final = b"0\r\n\r\n"
+_SMALL: Final = 65536
+"""Bytes of an upload whose client waits for its answer, and not for its body to move."""
 
 
 @asynccontextmanager
@@ -185,7 +187,8 @@ class ClientExchange:
         """As `send`."""
         if self.cut_reason is not None:
             self.require_uncut()
-        small_answers.count += 1
+        if self.bytes_in <= _SMALL:
+            small_answers.count += 1
         try:
             # An empty answer to HEAD stands for one whose length under GET is not known here (RFC 9110, 8.6).
             length = len(body) if body or self._arrival.method != "HEAD" else None

@@ -87,6 +87,8 @@ class _Pump:
 
     async def run(self, passage: Passage) -> None:
         """Return when it has ended. What is there already moves at once, unless others are queued."""
+        if not self._ends and not self._queue:  # what was answered while nothing moved has waited for nothing
+            self._answers_seen, self._shared_until = small_answers.count, 0.0
         if self._queue:
             self._enqueue(passage)
         else:

@@ -281,11 +281,14 @@ async def test_a_whole_answer_that_was_cut_while_the_client_was_behind_is_none(l
 
 
 @pytest.mark.parametrize("size", [4096, 1 << 20])
-async def test_a_small_answer_is_counted_for_those_who_share_the_loop(rig: Rig, size: int) -> None:
-    """Large bodies move less in a turn then; a large answer is none that waits for them."""
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_a_small_answer_is_counted_for_those_who_share_the_loop(rig: Rig, method: str, size: int) -> None:
+    """Large bodies move less in a turn then; what moves such a body itself is none that waits for them."""
     rig.store.hold("inside/a.txt", bytes(size))
-    token, before = await rig.link(), small_answers.count
-    assert size == len((await rig.fetch(token)).body)
+    token = await rig.link(actions=[Action.READ, Action.WRITE], overwrite=True)
+    before = small_answers.count
+    got = await rig.ask(method, f"/s/{token}", body=bytes(size) if method == "PUT" else b"")
+    assert 2 == got.status // 100
     assert int(size == 4096) == small_answers.count - before
 
 

@@ -327,6 +327,13 @@ async def test_a_turn_is_short_while_small_answers_are_given(monkeypatch: pytest
     assert 0 < await _longest_turn(monkeypatch, move, answers=1) < 2 * SHARED_TURN
 
 
+async def test_what_was_answered_before_shortens_no_turn(monkeypatch: pytest.MonkeyPatch, move: Move) -> None:
+    """Who asks for one thing after another, small and large by turns, waits for nobody."""
+    pump._pump()  # which has seen none of them yet
+    small_answers.count += 1
+    assert 2 * SHARED_TURN <= await _longest_turn(monkeypatch, move, answers=0)
+
+
 async def test_a_turn_is_long_again_once_none_is_given(monkeypatch: pytest.MonkeyPatch, move: Move) -> None:
     """And the control of the law above: where no time is shared, the same answers leave turns as long as they were."""
     monkeypatch.setattr(pump, "_SHARING", 0)
