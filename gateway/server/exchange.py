@@ -23,7 +23,7 @@ from gateway.core.loan import Lender, Loan
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.server.connection import Connection
-from gateway.server.request import IncomingRequest
+from gateway.server.request import IncomingRequest, Pieces
 from gateway.splice.pump import small_answers, splice
 from gateway.wire.http.answer_head import answer_head, has_no_body, interim_head
 from gateway.wire.replies import Reply
@@ -296,7 +296,7 @@ class ClientExchange:
         Raises:
             Refused: INCOMPLETE_BODY, or the reason this exchange was cut for.
         """
-        return _Pieces(self)
+        return Pieces(self.read)
 
     async def whole_body(self) -> bytes:
         """All of a body at once: for those whose `body_size` is known to be small.
@@ -320,6 +320,7 @@ class ClientExchange:
         Raises:
             Refused: as `body`.
         """
+        self.allow_body()
         self.client_side = True
         try:
             chunk = await self._arrival.body.read()
@@ -497,22 +498,3 @@ class ClientExchange:
         arrival = self._arrival
         waits = not self.continued and arrival.asks_first and arrival.body.empty
         self._connection.end(keep=self._kept, lingering=not arrival.body.whole and not waits)
-
-
-class _Pieces:
-    """A body piece by piece. No piece is kept here while its reader has it: one that stalls would hold all of them."""
-
-    __slots__ = ("_exchange",)
-
-    def __init__(self, exchange: ClientExchange) -> None:
-        self._exchange = exchange
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        self._exchange.allow_body()
-        piece = await self._exchange.read()
-        if not piece:
-            raise StopAsyncIteration
-        return piece

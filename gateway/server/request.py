@@ -8,7 +8,7 @@ Law: a body ends whole or broken, and its reader learns which.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from gateway.core.reasons import Refused
@@ -116,6 +116,24 @@ class IncomingBody:
     def _put(self, piece: bytes) -> None:
         self.empty = False
         self._pieces.append(piece)
+
+
+class Pieces:
+    """A body piece by piece, as `read` gives it. None is kept here while its reader has it, who may stall."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[], Awaitable[bytes]]) -> None:
+        self._read = read
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self._read()
+        if not piece:
+            raise StopAsyncIteration
+        return piece
 
 
 _NO_BODY: Final = IncomingBody(0)
