@@ -425,8 +425,9 @@ class ClientExchange:
         Raises:
             ConnectionError: the client has gone.
         """
-        asks = self._arrival.method in _ASKS
-        head = self._begin(reply.status, reply.headers, len(reply.body), reply.own, last=not asks)
+        method = self._arrival.method
+        length = None if method == "HEAD" else len(reply.body)  # as `send_whole`
+        head = self._begin(reply.status, reply.headers, length, reply.own, last=method not in _ASKS)
         body = b"" if self._bodiless else reply.body
         self._connection.write(head + body)
         self.bytes_out += len(body)
