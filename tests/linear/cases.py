@@ -23,7 +23,7 @@ from gateway.core.route import Answer, Backend, Bucket, Cors
 from gateway.core.rule import Rule
 from gateway.core.session_policy_text import read_session_policy
 from gateway.core.token import LinkToken, hash_secret, remembered_hash, without_marks
-from gateway.core.units import Rate, duration, end_instant, instant, size
+from gateway.core.units import Rate, duration, end_instant, instant, size, whole_number
 from gateway.data.steps import identify
 from gateway.pages.languages import choose_language
 from gateway.server.client_address import client_address
@@ -971,13 +971,16 @@ def a_long_principal(n: int) -> Thunk:
     return lambda: Principal.parse("app:" + "a" * n)
 
 
-@case("core.units:duration core.units:size core.units:instant core.units:end_instant core.units:Rate", 300)
+@case(
+    "core.units:duration core.units:size core.units:instant core.units:end_instant core.units:Rate core.units:whole_number",
+    300,
+)
 def long_quantities(n: int) -> Thunk:
     texts = ["1" * n, "1m" * n + "x", "1.5h" * n + "x", "1/" + " " * n + "x", "1" + " " * n + "x", "2027-01-31" * n]
 
     def run() -> None:
         for text in texts:
-            for read in (duration, size, Rate.parse, instant, end_instant):
+            for read in (duration, size, Rate.parse, instant, end_instant, whole_number):
                 try:
                     read(text)
                 except (ValueError, OverflowError):
