@@ -64,8 +64,8 @@ class NarrowProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._connect, args=(client, len(self.carried)), daemon=True).start()
             self.carried.append(0)
+            threading.Thread(target=self._connect, args=(client, len(self.carried) - 1), daemon=True).start()
 
     def _connect(self, client: socket.socket, number: int) -> None:
         pace = self._together or (None if self._each is None else _Pace(self._each))
