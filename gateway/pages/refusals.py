@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.core.reasons import TABLE, Reason, public_reason
 from gateway.core.values import dataclass
-from gateway.pages.render import Look, Page, render
+from gateway.pages.render import UPLOADING, Look, Page, render
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,16 @@ class Asks:
     address: str = ""
     issuers: tuple[str, ...] = ()
     carried: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Which uploads may go on at a link that takes no new ones: of which types, of one name or several, taken back or
+    not."""
+
+    types: tuple[str, ...] = ()
+    single: bool = False
+    undo: bool = False
 
 
 _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
@@ -160,9 +170,16 @@ def refusal_texts(look: Look) -> Mapping[str, str]:
     return {name: look.language.text(f"reasons.{name}") for name in (public_reason(one).value for one in told)}
 
 
-def refusal_page(look: Look, reason: Reason, request_id: str, terms: str = "", asks: Asks | None = None) -> Page:
+def refusal_page(
+    look: Look,
+    reason: Reason,
+    request_id: str,
+    terms: str = "",
+    asks: Asks | None = None,
+    unfinished: Unfinished | None = None,
+) -> Page:
     """Why not, and what next; for a missing or wrong password, for `terms`, and for who somebody is, it is the form
-    that asks.
+    that asks. With `unfinished`, what a visitor has begun goes on from it, where scripts run.
 
     The form posts the field `password`, `accept_terms`, `email` or `code`, and says nothing of what is behind the link.
     """
@@ -172,6 +189,10 @@ def refusal_page(look: Look, reason: Reason, request_id: str, terms: str = "", a
     return render(
         _TEMPLATES.get(reason, "refusal.html"),
         look,
+        scripts=() if unfinished is None else UPLOADING,
+        fetches=() if unfinished is None else ("connect-src",),
+        unfinished=unfinished,
+        reasons={} if unfinished is None else refusal_texts(look),
         title=look.language.text(title if look.language.has(title) else "status.otherwise"),
         text=look.language.text(f"reasons.{reason.value}"),
         terms=terms,

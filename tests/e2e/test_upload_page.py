@@ -139,6 +139,36 @@ def test_a_large_file_goes_on_where_it_was(weed: Place, browser: Browser, tmp_pa
     assert body == weed.stored("large/large.bin")
 
 
+@pytest.mark.parametrize("limit", [{"uses": 1}, {"max_files": 1}], ids=["uses", "files"])
+def test_the_last_file_of_a_link_goes_on_after_a_closed_tab(
+    weed: Place, browser: Browser, tmp_path: Path, limit: dict[str, int]
+) -> None:
+    """At a link that takes no other by then: its page refuses, and lets go on what this browser began."""
+    body = noise(60_000_000)
+    (tmp_path / "large.bin").write_bytes(body)
+    (tmp_path / "other.bin").write_bytes(b"other")
+    folder = f"last of {next(iter(limit))}"
+    link = weed.link(prefix=f"{folder}/", actions=["write"], **limit)
+    with NarrowProxy(int(weed.gateway.data.rpartition(":")[2]), each=2e7) as network:
+        address = link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}")
+        context = browser.new_context()
+        page, _ = opened(context, address)
+        page.locator("#files").set_input_files(tmp_path / "large.bin")
+        until(page, lambda: sum(network.carried) > 20_000_000)
+        page.close()
+        before = sum(network.carried)
+        page = context.new_page()
+        assert 410 == page.goto(address).status
+        page.locator("#files").set_input_files(tmp_path / "large.bin")
+        until_sent(page)
+        assert [] == failed(page)
+        assert sum(network.carried) - before < 0.9 * len(body)
+        page.locator("#files").set_input_files(tmp_path / "other.bin")
+        until(page, lambda: failed(page))
+        assert "used up" in " ".join(failed(page))
+    assert body == weed.stored(f"{folder}/large.bin")
+
+
 def test_a_file_by_several_connections_goes_on_where_it_was(weed: Place, browser: Browser, tmp_path: Path) -> None:
     """Where one is slow, others send parts from the end: after a cut, a pause and a closed tab nothing of that comes
     again but the parts that were on their way, and the file is one."""

@@ -18,7 +18,7 @@ from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane
 from gateway.data.state.records import Account
 from gateway.data.state.transfers import Permit
-from gateway.pages.refusals import Asks, refusal_page
+from gateway.pages.refusals import Asks, Unfinished, refusal_page
 from gateway.pages.render import Page, look_for
 from gateway.server.exchange import ClientExchange
 from gateway.wire.http.negotiate import prefers_html
@@ -90,7 +90,8 @@ def _reply(  # noqa: PLR0917 (what is known of a request)
         look = look_for(plane.snapshot.branding, accepted)
         if grant is None:
             return refusal_page(look, reason, request_id)
-        return refusal_page(look, reason, request_id, grant.terms or "", asks)
+        unfinished = _unfinished(grant) if reason is Reason.USED_UP else None
+        return refusal_page(look, reason, request_id, grant.terms or "", asks, unfinished)
 
     challenge = None if asks is None or refused.reason not in _OF_HOLDERS else f'Holder realm="link", by="{asks.by}"'
     return refusal(
@@ -118,6 +119,14 @@ def _asks(plane: DataPlane, grant: Grant, exchange: ClientExchange, request: Obj
         program = None
     carried = "" if program is None else program.query
     return Asks(str(grant.holders.by), exchange.asked_of, issuers, carried)
+
+
+def _unfinished(grant: Grant) -> Unfinished | None:
+    """What goes on at a link whose files have all been begun: those uploads are let pass, so they need their page."""
+    if Action.WRITE not in grant.actions:
+        return None
+    single = grant.scope is not None and grant.scope.key is not None
+    return Unfinished(grant.intake.types, single=single, undo=grant.intake.undo is not None)
 
 
 def _largest(grant: Grant | None, permit: Permit | None) -> int | None:

@@ -42,6 +42,18 @@ async def test_the_landing_page_of_a_used_up_link_is_410(rig: Rig) -> None:
     assert 410 == (await rig.ask("GET", f"/s/{token}", BROWSER)).status
 
 
+async def test_what_was_begun_goes_on_from_the_page_of_a_link_that_takes_no_more(rig: Rig) -> None:
+    """By its script alone, which knows what this browser has begun; a link to read from has nothing to go on with."""
+    rig.store.hold("inside/a.txt", b"x")
+    into, out = await rig.link(prefix="inside/", actions=WRITE, uses=1), await rig.link(uses=1)
+    await rig.ask("PUT", f"/s/{into}/b.txt", body=b"x")
+    await rig.fetch(out)
+    pages = [await rig.ask("GET", f"/s/{token}", BROWSER) for token in (into, out)]
+    assert [(410, True), (410, False)] == [(page.status, "upload." in page.text) for page in pages]
+    assert "<form" not in pages[0].text
+    assert 410 == (await rig.ask("PUT", f"/s/{into}/c.txt", body=b"x")).status
+
+
 async def test_the_upload_page_offers_a_form(rig: Rig) -> None:
     """For a link that only takes files."""
     got = await rig.ask("GET", f"/s/{await rig.link(actions=WRITE, max_size=1000, uses=3)}", BROWSER)
