@@ -174,6 +174,7 @@ def refusal_page(
     look: Look,
     reason: Reason,
     request_id: str,
+    *,
     terms: str = "",
     asks: Asks | None = None,
     unfinished: Unfinished | None = None,

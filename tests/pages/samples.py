@@ -26,7 +26,7 @@ from gateway.pages.links import (
     upload_page,
 )
 from gateway.pages.previews import Kind, Preview, preview_of
-from gateway.pages.refusals import Asks, refusal_page
+from gateway.pages.refusals import Asks, Unfinished, refusal_page
 from gateway.pages.render import Look, Page
 from gateway.wire.links.program import Program
 from gateway.wire.s3.listing import Entry
@@ -154,11 +154,11 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
     "program": lambda look: program_page(look, who=_ASKED.address, port="4321", address=_PROGRAM.answer("a-code")),
     "holder": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1"),
     "holder-no-address": lambda look: refusal_page(look, Reason.BAD_ADDRESS, "r1"),
-    "holder-code": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", "", _ASKED),
-    "holder-code-wrong": lambda look: refusal_page(look, Reason.CODE_WRONG, "r1", "", _ASKED),
-    "holder-sign-in": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", "", Asks("oidc")),
+    "holder-code": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", asks=_ASKED),
+    "holder-code-wrong": lambda look: refusal_page(look, Reason.CODE_WRONG, "r1", asks=_ASKED),
+    "holder-sign-in": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", asks=Asks("oidc")),
     "terms": lambda look: refusal_page(
-        look, Reason.TERMS_NOT_ACCEPTED, "r1", "Only for us.\n\nNot to be handed on to others. " + _LONG
+        look, Reason.TERMS_NOT_ACCEPTED, "r1", terms="Only for us.\n\nNot to be handed on to others. " + _LONG
     ),
     "upload": lambda look: upload_page(
         look,
@@ -174,6 +174,7 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
         failed=[FileFailed("b.exe", Reason.TYPE_NOT_ALLOWED)],
         request_id="01JABCDEF0123456789",
     ),
+    "refusal-unfinished": lambda look: refusal_page(look, Reason.USED_UP, "r1", unfinished=Unfinished(("image/*",))),
     "refusal-expired": lambda look: refusal_page(look, Reason.EXPIRED, "01JABCDEF0123456789"),
     "refusal-unknown": lambda look: refusal_page(look, Reason.UNKNOWN_TOKEN, "01JABCDEF0123456789"),
     "refusal-internal": lambda look: refusal_page(look, Reason.INTERNAL, "01JABCDEF0123456789"),

@@ -59,7 +59,7 @@ def test_password_page_tells_a_wrong_try() -> None:
 
 def test_the_terms_are_shown_as_they_are_and_asked_about() -> None:
     """As a text, whatever it holds; a box that has to be ticked, with its words as its label."""
-    page = refusal_page(LOOK, Reason.TERMS_NOT_ACCEPTED, "r1", "<b>a</b>\n& b").body.decode()
+    page = refusal_page(LOOK, Reason.TERMS_NOT_ACCEPTED, "r1", terms="<b>a</b>\n& b").body.decode()
     assert "&lt;b&gt;a&lt;/b&gt;\n&amp; b" in page
     box = r'<form method="post">\s*<p><label><input type="checkbox" name="accept_terms" value="1" required> '
     assert re.search(box, page)

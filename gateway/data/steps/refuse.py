@@ -91,7 +91,7 @@ def _reply(  # noqa: PLR0917 (what is known of a request)
         if grant is None:
             return refusal_page(look, reason, request_id)
         unfinished = _unfinished(grant) if reason is Reason.USED_UP else None
-        return refusal_page(look, reason, request_id, grant.terms or "", asks, unfinished)
+        return refusal_page(look, reason, request_id, terms=grant.terms or "", asks=asks, unfinished=unfinished)
 
     challenge = None if asks is None or refused.reason not in _OF_HOLDERS else f'Holder realm="link", by="{asks.by}"'
     return refusal(
