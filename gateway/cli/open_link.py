@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import shlex
 import sys
 from base64 import urlsafe_b64encode
@@ -157,6 +156,8 @@ class _Visitor:
 
     def _sign_in(self) -> None:
         """Have a browser bring a code of whoever signs in there, and take it for a pass, which is kept."""
+        import secrets
+
         from gateway.cli.login import open_browser
         from gateway.cli.loopback import Loopback
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,8 +66,9 @@ def test_who_is_on_the_list_signs_in_and_has_it(place: Place, provider: Provider
     assert (403, True) == (status, "not as somebody whom this link is for" in page)
     status, _, page = sign_in(Visitor(), by_address.url, EVE)
     assert (401, True) == (status, "Nobody was signed in" in page)
-    records = place.gateway.api("GET", f"/v1/links/{by_address.id}/records")
-    assert ANN in json.dumps(records)
+    deadline = time.monotonic() + 10  # records are written behind the answer
+    while ANN not in json.dumps(place.gateway.api("GET", f"/v1/links/{by_address.id}/records")):
+        assert time.monotonic() < deadline
     assert ANN not in json.dumps(place.gateway.api("GET", f"/v1/links/{by_group.id}/records"))
 
 

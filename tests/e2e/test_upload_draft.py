@@ -68,11 +68,23 @@ def node(file: Path, endpoint: str, draft: str, **more: object) -> dict[str, Any
     return dict(json.loads(child.stdout.splitlines()[-1]))
 
 
+class _Final(http.client.HTTPResponse):
+    """The answer itself: of those on the way, the standard library knows 100 alone."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        found = super()._read_status()
+        while found[1] < 200:
+            http.client.parse_headers(self.fp)
+            found = super()._read_status()
+        return found
+
+
 def call(method: str, url: str, body: bytes = b"", **headers: str) -> http.client.HTTPResponse:
     """One request by the draft to an upload's own address."""
     parts = urlsplit(url)
     said = {"Upload-Draft-Interop-Version": "6"} | {name.replace("_", "-"): text for name, text in headers.items()}
     with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)) as connection:
+        connection.response_class = _Final
         connection.request(method, f"{parts.path}?{parts.query}", body, said)
         answer = connection.getresponse()
         answer.read()

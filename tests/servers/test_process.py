@@ -13,5 +13,5 @@ def test_no_outgoing_connection_takes_a_free_port() -> None:
     assert 50 == len(set(found))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         for _ in range(200):
-            with socket.create_connection(listener.getsockname()) as client:
+            with socket.create_connection(listener.getsockname()) as client, listener.accept()[0]:
                 assert client.getsockname()[1] > max(found)
