@@ -15,8 +15,8 @@ S3's published rules put under the signature, in their canonical form, and the b
 - A link: the method's kind and the token, without the marks that were pasted behind it.
 - A body: its bytes after all framing, its trailers, and the signatures of its chunks.
 
-`x-amz-user-agent` and `x-amz-cf-id` have no effect anywhere and are left out, as are a scheme's own port and the two
-forms of an empty query part.
+`x-amz-user-agent` and `x-amz-cf-id` have no effect anywhere and are left out, as are a scheme's own port, the two
+forms of an empty query part, and any port of a host that may have been signed without one.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from tests.fuzz.signers import SUB_RESOURCES
 __all__ = ["meaning"]
 
 _UNREAD = frozenset({"x-amz-user-agent", "x-amz-cf-id"})
+_OWN_PORT = re.compile(r":(80|443)\Z")
+_PORT = re.compile(r":[0-9]+\Z")
 _HEX = re.compile(rb"\s*([0-9A-Fa-f]+)\s*(?:;([^\r\n]*))?")
 _CREDENTIALS = frozenset(
     [
@@ -87,7 +89,7 @@ def _v4(sent: Sent, original: Sent) -> Iterator[object]:
     headers = _joined(sent)
     if original.kind == "v4 query" and headers.get("x-amz-content-sha256") == "UNSIGNED-PAYLOAD":
         del headers["x-amz-content-sha256"]  # what a URL says of its body anyway
-    headers["host"] = re.sub(r":(80|443)\Z", "", headers.get("host", ""))
+    headers["host"] = (_OWN_PORT if _PORT.search(_bare_host(original)) else _PORT).sub("", headers.get("host", ""))
     yield sent.method
     yield unquote_to_bytes(sent.path)
     yield sorted(sent.pairs())
@@ -97,6 +99,10 @@ def _v4(sent: Sent, original: Sent) -> Iterator[object]:
     absent = {name: "" for name in signed if name != "host" and not name.startswith("x-amz-")}
     yield absent | {name: value for name, value in headers.items() if name in covered and name not in _UNREAD}
     yield _authorization(headers.get("authorization", ""))
+
+
+def _bare_host(sent: Sent) -> str:
+    return _OWN_PORT.sub("", _joined(sent).get("host", ""))
 
 
 def _signed_names(original: Sent) -> set[str]:
