@@ -131,6 +131,7 @@ def test_every_text_that_is_asked_for_exists_and_none_is_left_over() -> None:
         "effects.",
         "checks.",
         "duties.",
+        "kinds.",
     )
     made = units | {key for key in source if key.startswith(("reasons.", "status.", "next.", *of_lists))}
     asked = {key for key in source for name in named if key == name}

@@ -17,6 +17,7 @@ from gateway.core.grant import GrantState
 from gateway.core.holders import ProvedBy
 from gateway.core.record import Outcome
 from gateway.core.request import Action, Operation
+from gateway.core.revocation_target import REVOKING
 from gateway.core.rule import Effect
 from gateway.core.said import phrase
 from gateway.pages.assets import Asset, stored_assets
@@ -51,6 +52,7 @@ def test_every_word_of_a_list_has_a_text_and_no_other() -> None:
     assert {str(state) for state in GrantState} == names_of("states")
     assert {str(action) for action in Action} == names_of("actions")
     assert {str(operation) for operation in Operation} == names_of("operations")
+    assert {str(kind) for kind in REVOKING} == names_of("kinds")
     assert {str(outcome) for outcome in Outcome} == names_of("outcomes")
     assert {str(effect) for effect in Effect} == names_of("effects")
     assert {str(duty) for duty in Duty} == names_of("duties")

@@ -46,7 +46,7 @@ async def test_the_last_revocations_come_first(seat: Seat) -> None:
         await seat.desk.ask("DELETE", f"/v1/links/{link['id']}?reason=why{number}")
     page = await seat.get("revocations")
     assert (True, False) == ("why119" in page.text, "why3<" in page.text)
-    assert 50 == page.text.count("<td>link ")
+    assert 50 == page.text.count("<td>Link ")
     older = re.search(r'href="\./(revocations\?after=\d+)">Older', page.text)
     assert older is not None
     assert "why119" not in (await seat.get(older[1])).text
