@@ -20,6 +20,7 @@ from tests.servers.process import running as process
 pytestmark = pytest.mark.timeout(240)
 
 _QUIET = 0.12
+_PATIENCE = 10.0
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 _CONTENT = {"own": b"what-was-asked-for", "hidden": b"what-nobody-asked-for", "victim": b"what-the-next-one-wants"}
 _NGINX = """
@@ -88,14 +89,14 @@ async def place() -> AsyncIterator[Place]:
         yield await Place.before(rig)
 
 
-async def _exchange(port: int, data: bytes) -> bytes:
-    """Send everything at once; all that comes until the connection ends or falls quiet."""
+async def _exchange(port: int, data: bytes, quiet: float = _QUIET) -> bytes:
+    """Send everything at once; all that comes until the connection ends or falls quiet for so many seconds."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     got = b""
     try:
         writer.write(data)
         while True:
-            async with asyncio.timeout(_QUIET):
+            async with asyncio.timeout(quiet):
                 piece = await reader.read(65536)
             if not piece:
                 break
@@ -191,7 +192,8 @@ async def test_nobody_is_fooled_behind_a_proxy(place: Place, tmp_path: Path, kin
         for name, vector in vectors():
             await _exchange(port, place.fill(vector))
             for _ in range(2):
-                got = await _exchange(port, place.victim.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+                asks = place.victim.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+                got = await _exchange(port, asks, _PATIENCE)
                 asked += 1
                 if [200] != _statuses(got) or not got.endswith(_CONTENT["victim"]):
                     wrong.append((name, got[:200]))
