@@ -312,6 +312,18 @@ async def test_a_password_is_no_plan(asked: list[str], rig: Rig) -> None:
 HERE = (ip_network("127.0.0.1/32"),)
 
 
+async def statuses_from(rig: Rig, head: bytes, *numbers: int) -> list[int]:
+    """What the same head is answered when it comes from these addresses of loopback, one after the other."""
+    found = []
+    for number in numbers:
+        client = RawClient(rig.port)
+        client.sock.bind((f"127.0.0.{number}", 0))
+        async with client:
+            await client.send(head)
+            found.append((await client.answer()).status)
+    return found
+
+
 @pytest.mark.parametrize("by", ["a link", "a key", "a session", "a rule"])
 async def test_where_a_request_comes_from_is_asked_of_each(by: str, asked: list[str]) -> None:
     """A head that says the same, from elsewhere: refused, though its plan is known; and let in again from here."""
@@ -327,13 +339,7 @@ async def test_where_a_request_comes_from_is_asked_of_each(by: str, asked: list[
         else:
             pair, _ = await rig.key(**given)
             head = request("GET", *rig.signed(pair, "GET", "reports/a.txt"))
-        found = []
-        for number in (1, 1, 1, 2, 1):
-            client = RawClient(rig.port)
-            client.sock.bind((f"127.0.0.{number}", 0))
-            async with client:
-                await client.send(head)
-                found.append((await client.answer()).status)
+        found = await statuses_from(rig, head, 1, 1, 1, 2, 1)
         assert [200, 200, 200, 403, 200] == found
     assert len(asked) <= 2  # a head that comes again is kept at its second time
 
@@ -346,13 +352,7 @@ async def test_a_limit_of_each_address_is_counted_of_each(rig: Rig) -> None:
     pair, _ = await rig.key()
     head = request("GET", *rig.signed(pair, "GET", "reports/a.txt"))
     await rig.reload(policy(rule("everything"), limits=(everybody,)))
-    found = []
-    for number in (1, 2, 3, 1, 4):
-        client = RawClient(rig.port)
-        client.sock.bind((f"127.0.0.{number}", 0))
-        async with client:
-            await client.send(head)
-            found.append((await client.answer()).status)
+    found = await statuses_from(rig, head, 1, 2, 3, 1, 4)
     assert [200, 200, 200, 503, 200] == found
 
 

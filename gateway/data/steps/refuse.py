@@ -82,7 +82,6 @@ def _reply(  # noqa: PLR0917 (what is known of a request)
 ) -> Reply:
     verdict = refused.verdict or (permit.verdict if permit is not None else None)
     allow = _methods(grant) if grant is not None else None
-
     asks = None if grant is None else _asks(plane, grant, exchange, request)
 
     def page(reason: Reason, request_id: str) -> Page:

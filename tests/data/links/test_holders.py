@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -177,17 +179,24 @@ async def test_a_pass_is_for_one_link_one_token_and_a_day(rig: Rig) -> None:
     assert 401 == (await rig.fetch(token, Gateway_Holder=shown)).status
 
 
+@asynccontextmanager
+async def both_downloading(rig: Rig, token: str, *passes: str) -> AsyncIterator[None]:
+    """Two people, each in the midst of a download."""
+    async with rig.client(4096) as first, rig.client(4096) as second:
+        for client, shown in zip((first, second), passes, strict=True):
+            await client.send(f"GET /s/{token} HTTP/1.1\r\nHost: gw\r\nGateway-Holder: {shown}\r\n\r\n".encode())
+        async with asyncio.timeout(5):
+            while len(rig.plane.transfers) < 2:  # noqa: ASYNC110 (the server's side goes on)
+                await asyncio.sleep(0.01)
+        yield
+
+
 async def test_who_is_taken_off_is_out_at_once(rig: Rig) -> None:
     """For new requests, and for what runs; who stays on the list goes on."""
     rig.store.hold("inside/a.txt", b"h" * 8_000_000)
     token, grant = await rig.granted(holders=for_ann(emails=(ANN, "bob@acme.example")))
     ann, bob = pass_for(grant), pass_for(grant, "bob@acme.example")
-    async with rig.client(4096) as first, rig.client(4096) as second:
-        for client, shown in ((first, ann), (second, bob)):
-            await client.send(f"GET /s/{token} HTTP/1.1\r\nHost: gw\r\nGateway-Holder: {shown}\r\n\r\n".encode())
-        async with asyncio.timeout(5):
-            while len(rig.plane.transfers) < 2:  # noqa: ASYNC110 (the server's side goes on)
-                await asyncio.sleep(0.01)
+    async with both_downloading(rig, token, ann, bob):
         await rig.edit(grant, holders=for_ann())
         assert 1 == rig.metric("gateway_streams_cut_total", reason=Reason.HOLDER_REQUIRED)
         left = [permit.attempt.holder for permit in rig.plane.transfers if permit.exchange.cut_reason is None]
@@ -204,12 +213,7 @@ async def test_who_is_excluded_is_out_at_once(rig: Rig) -> None:
     domain = for_ann(emails=(), domains=("acme.example",))
     token, grant = await rig.granted(holders=domain)
     ann, bob = pass_for(grant), pass_for(grant, "bob@acme.example")
-    async with rig.client(4096) as first, rig.client(4096) as second:
-        for client, shown in ((first, ann), (second, bob)):
-            await client.send(f"GET /s/{token} HTTP/1.1\r\nHost: gw\r\nGateway-Holder: {shown}\r\n\r\n".encode())
-        async with asyncio.timeout(5):
-            while len(rig.plane.transfers) < 2:  # noqa: ASYNC110 (the server's side goes on)
-                await asyncio.sleep(0.01)
+    async with both_downloading(rig, token, ann, bob):
         await rig.edit(grant, holders=replace(domain, excluded=("bob@acme.example",)))
         assert 1 == rig.metric("gateway_streams_cut_total", reason=Reason.HOLDER_REQUIRED)
         left = [permit.attempt.holder for permit in rig.plane.transfers if permit.exchange.cut_reason is None]
