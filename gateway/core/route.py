@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from gateway.core.limits import Limit
-from gateway.core.loan import Stretch
+from gateway.core.loan import Lender, Stretch
+from gateway.core.units import whole_number
 from gateway.core.values import dataclass
 
 
@@ -180,6 +181,17 @@ class Answer:
         """When the store made it, by its own clock, as it came."""
         found = _DATE.search(self.wire)
         return self.headers.get("date") if found is None else found[1].decode("latin-1")
+
+    @property
+    def whole_size(self) -> int | None:
+        """The object's size, also when this is one range of it; None if it is not told."""
+        total = self.headers.get("content-range", "").rpartition("/")[2] if self.status == 206 else ""
+        return self.length if (size := whole_number(total)) is None else size
+
+    @property
+    def lender(self) -> Lender | None:
+        """The body, if its socket may be lent. (To compare with the protocol would cost as much as what follows.)"""
+        return cast("Lender", self.body) if hasattr(self.body, "lend") else None
 
 
 UploadBody = AsyncIterator[bytes | Stretch] | Callable[[], Awaitable[bytes]] | bytes

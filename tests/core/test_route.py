@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from gateway.core.route import Answer, Backend, Bucket, EmptyBody, Route
 
 
@@ -24,3 +26,19 @@ def test_an_answer_has_the_date_of_its_store() -> None:
     """Beside what is the same for many answers, or among its headers; else nobody knows."""
     kept = Answer(200, {"date": "then"}, 0, wire=b"HTTP/1.1 200 OK\r\nDate:  now\r\n\r\n")
     assert ("now", "then", None) == (kept.date, replace(kept, wire=b"").date, Answer(200, {}, 0).date)
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "size"),
+    [
+        (200, {}, 5),
+        (206, {"content-range": "bytes 0-4/9"}, 9),
+        (206, {"content-range": "bytes 0-4/*"}, 5),
+        (206, {"content-range": "bytes 0-4/" + "9" * 40}, 5),
+        (200, {"content-range": "bytes 0-4/9"}, 5),
+    ],
+)
+def test_an_answer_tells_the_whole_objects_size(status: int, told: dict[str, str], size: int) -> None:
+    """Of one range, what stands behind it, where it is a size; a range is one of a 206 alone."""
+    assert size == Answer(status, told, 5).whole_size
+    assert Answer(200, {}, None).whole_size is None

@@ -113,8 +113,7 @@ async def _begin(answer: Answer) -> bytes:
 
 
 def _ends_with(answer: Answer, read: int) -> bool:
-    total = answer.headers.get("content-range", "").rpartition("/")[2] if answer.status == 206 else ""
-    whole = whole_number(total)
+    whole = answer.whole_size
     return read < READ_AT_MOST if whole is None else read == whole
 
 

@@ -11,9 +11,8 @@ side has confirmed all before it: who was cut off in the middle has not had it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Final, cast
+from typing import Final
 
-from gateway.core.loan import Lender
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.request import Operation
 from gateway.core.route import Answer
@@ -51,7 +50,7 @@ async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) ->
         return
     claimed = opened.length or 0
     if claimed and must_claim(permit):
-        claimed = await claim(plane.leases, permit, claimed, _whole_size(opened))
+        claimed = await claim(plane.leases, permit, claimed, opened.whole_size)
     if opened.length is not None and opened.length <= _SMALL and not permit.paced and not _is_for_once(permit):
         body = await opened.body.read(_SMALL)
         _require_whole(opened, len(body))
@@ -86,10 +85,8 @@ async def _bodiless(permit: Permit, answer: Answer, headers: Fields, own: Fields
 
 async def _stream(plane: DataPlane, permit: Permit, answer: Answer, claimed: int) -> None:
     exchange, limits = permit.exchange, permit.route.limits
-    piece, whole = plane.shaper.piece(limits), _whole_size(answer)
-    # Asked for by its name: to compare with a protocol costs as much as the whole of what is decided here.
-    lends = answer.length is not None and piece is None and hasattr(answer.body, "lend")
-    lender = cast("Lender", answer.body) if lends else None
+    piece, whole = plane.shaper.piece(limits), answer.whole_size
+    lender = answer.lender if answer.length is not None and piece is None else None
     async for chunk in _hold_last(permit, answer) if _is_for_once(permit) else answer.body:
         if answer.length is not None and permit.moved + len(chunk) > answer.length:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"more than {answer.length} bytes came")
@@ -131,9 +128,3 @@ async def _hold_last(permit: Permit, answer: Answer) -> AsyncIterator[bytes]:
         yield chunk[:-1]
         await permit.exchange.confirm(permit.pause)
         yield chunk[-1:]
-
-
-def _whole_size(answer: Answer) -> int | None:
-    """The object's size, also when the answer is one range of it."""
-    _, _, total = answer.headers.get("content-range", "").rpartition("/")
-    return answer.length if (number := whole_number(total)) is None else number

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 from gateway.core.loan import Lender, Sink, Stretch
 from gateway.core.pattern import RESERVED
@@ -97,8 +97,7 @@ class TusStore:
             if answer.status == 404:
                 return None
             await _require_success(answer)
-            total = answer.headers.get("content-range", "").rpartition("/")[2] if answer.status == 206 else ""
-            size = answer.length if (number := whole_number(total)) is None else number
+            size = answer.whole_size
             async for chunk in answer.body:
                 head += chunk
                 if len(head) >= HEAD_BYTES:
@@ -134,7 +133,7 @@ class TusStore:
         async with self._upstream.open(self._record_call("GET", headers=headers)) as answer:
             await _require_success(answer)
             before = 0 if answer.status == 206 else first
-            lends = hasattr(answer.body, "lend")
+            lender = answer.lender
             async for chunk in answer.body:
                 piece = chunk[before:][:left]
                 before = max(0, before - len(chunk))
@@ -143,11 +142,11 @@ class TusStore:
                     yield piece
                 if not left:
                     return
-                if lends and piece and is_worth_it(left):
-                    moved = _Moved(cast("Lender", answer.body), left - 1)
+                if lender is not None and piece and is_worth_it(left):
+                    moved = _Moved(lender, left - 1)
                     yield moved
                     left -= moved.taken
-                    lends = False
+                    lender = None
         raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the tail of an upload is shorter than its record says")
 
     async def drop(self, *, aside: bool = False) -> None:
