@@ -209,7 +209,7 @@ class Accounts:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                await asyncio.shield(self.flush())  # a batch that is being written is not given up
+                await asyncio.shield(self._write_waiting())  # a batch that is being written is not given up
                 await asyncio.sleep(_PAUSE)
         finally:
             await asyncio.shield(self.flush())
@@ -217,21 +217,32 @@ class Accounts:
     async def flush(self) -> None:
         """Write all that waits, or leave it waiting while the ledger is down; one after the other."""
         async with self._writing:
-            await self._write()
+            self.tell()
+            while self._waiting and await self._write_batch():
+                pass
 
-    async def _write(self) -> None:
-        self.tell()
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
-            try:
-                await self._ledger.append([record for record, _ in batch])
-            except DependencyDown:
-                self.ledger_down = True
-                self._waiting.extendleft(reversed(batch))
-                self._wake.set()
-                return
-            self.ledger_down = False
-            await self._count_uses(batch)
+    async def _write_waiting(self) -> None:
+        """As `flush`, but what comes meanwhile waits for the next time: written at once, it would be a batch of one or
+        two again and again, each as dear as one of many."""
+        async with self._writing:
+            self.tell()
+            for _ in range(0, len(self._waiting), _BATCH):
+                if not await self._write_batch():
+                    return
+
+    async def _write_batch(self) -> bool:
+        """Whether the ledger took what has waited longest."""
+        batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+        try:
+            await self._ledger.append([record for record, _ in batch])
+        except DependencyDown:
+            self.ledger_down = True
+            self._waiting.extendleft(reversed(batch))
+            self._wake.set()
+            return False
+        self.ledger_down = False
+        await self._count_uses(batch)
+        return True
 
     async def _count_uses(self, batch: list[tuple[Record, str | None]]) -> None:
         """Uses of links without a limit are counted here, behind the answer: no request waits for statistics."""

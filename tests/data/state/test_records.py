@@ -179,6 +179,34 @@ async def test_the_writer_writes_what_is_left_at_its_end(rig: Rig) -> None:
     assert 2 == len(ledger.written)
 
 
+async def test_what_closes_while_a_batch_is_written_is_part_of_the_next_one(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow the ledger, there is a pause before each batch, so that requests are written together."""
+    monkeypatch.setattr(room, "_PAUSE", 3600)
+    accounts, batches = rig.plane.accounts, []
+
+    class Slow:
+        async def append(self, records: Sequence[Record]) -> None:
+            batches.append(len(records))
+            if len(batches) < 3:
+                await rig.ask("GET", "/reports/b")
+                await rig.settled()
+
+    accounts._ledger = Slow()
+    await rig.ask("GET", "/reports/a")
+    await rig.settled()
+    async with asyncio.TaskGroup() as group:
+        writer = group.create_task(accounts.run())
+        await rig.recorded(2)
+        async with accounts._writing:
+            assert [1] == batches
+        accounts._ledger = ledger = DownLedger()
+        ledger.down = False
+        writer.cancel()
+    assert 1 == len(ledger.written)
+
+
 async def test_a_batch_that_is_being_written_at_the_end_is_written_once(rig: Rig) -> None:
     """Whoever ends the writer in the middle of one waits for it: no record is lost, and none is there twice."""
     accounts, ledger = rig.plane.accounts, rig.plane.accounts._ledger
