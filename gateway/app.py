@@ -38,6 +38,7 @@ from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.control.usecases.unapproved import UnapprovedGrants
 from gateway.core.reasons import Reason, SettingsError
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
+from gateway.core.said import phrase
 from gateway.data.plane import DataPlane, Snapshot, Terms
 from gateway.data.routes import data_handler
 from gateway.data.s3.fast_crc import register_fast_checksums
@@ -79,6 +80,12 @@ from gateway.telemetry.worker_mesh import WorkerMesh
 
 _log = structlog.get_logger("gateway")
 _DRAIN_TICK: Final = 0.05
+_STORE_CHECKS: Final = {
+    "grants": phrase("check_grants", "store of grants"),
+    "limits": phrase("check_limits", "store of limits"),
+    "records": phrase("check_records", "store of records"),
+}
+_NO_RECORDS: Final = phrase("no_records", "records cannot be written")
 
 
 async def run(
@@ -202,7 +209,7 @@ class _App:
         self.monitor = StoreMonitor({role: engine.probe for role, engine in state.roles.items()})
         await self.monitor.check()
         for role in state.roles:
-            self.health.check(f"store of {role}", partial(self._store_fault, role))
+            self.health.check(_STORE_CHECKS[role], partial(self._store_fault, role))
 
     async def _open_plane(self, stack: AsyncExitStack) -> None:
         """The data plane: its parts, and what it knows of revocations before the first request."""
@@ -265,8 +272,8 @@ class _App:
         self.plane.link_issuer = self.state.issuer or Keys(self._stores(), self._live(), self._journal())
         await self._open_list()
         await follower.load()
-        self.health.check("revocations", self._view_fault)
-        self.health.check("audit", self._ledger_fault)
+        self.health.check(phrase("check_revocations", "revocations"), self._view_fault)
+        self.health.check(phrase("check_audit", "audit"), self._ledger_fault)
 
     async def _open_list(self) -> None:
         """The list of revocations that somebody else keeps, as a part of the view."""
@@ -353,7 +360,8 @@ class _App:
     def _keep(self, stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run something for as long as the app runs. If it breaks, readiness says so."""
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self.health.check(f"task {name}", lambda: "it ended" if task.done() else None)
+        ended = phrase("task_ended", "it ended")
+        self.health.check(phrase("check_task", "task {name}", name=name), lambda: ended if task.done() else None)
 
         async def end() -> None:
             task.cancel()
@@ -440,7 +448,7 @@ class _App:
 
     def _view_fault(self) -> str | None:
         age = self.plane.follower.age
-        return f"the revocation view is {age:.1f} s old" if age > MAX_VIEW_AGE else None
+        return phrase("view_old", "the revocation view is {age:.1f} s old", age=age) if age > MAX_VIEW_AGE else None
 
     def _store_fault(self, role: str) -> str | None:
         """Counters that fail keep nobody out where their posture is open; records are reported by `audit`."""
@@ -448,7 +456,7 @@ class _App:
         return None if open_to_it else self.monitor.fault(role)
 
     def _ledger_fault(self) -> str | None:
-        return "records cannot be written" if self.plane.accounts.ledger_down else None
+        return _NO_RECORDS if self.plane.accounts.ledger_down else None
 
     async def _apply_now(self) -> None:
         """Return when all that was written so far is in force here, for what runs too."""

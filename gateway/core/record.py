@@ -60,6 +60,38 @@ class RecordPage:
     cursor: str | None
 
 
+class Act(StrEnum):
+    """What can be done that leaves an entry in the audit trail. Pages have a text for each (`gateway.pages`)."""
+
+    LINK_CREATE = "link.create"
+    LINK_EDIT = "link.edit"
+    LINK_ROTATE = "link.rotate"
+    LINK_SUSPEND = "link.suspend"
+    LINK_RESUME = "link.resume"
+    LINK_EXCLUDE = "link.exclude"
+    LINK_APPROVE = "link.approve"
+    LINK_REJECT = "link.reject"
+    LINK_WAIT = "link.wait"
+    LINK_RELEASE = "link.release"
+    LINK_REVOKE = "link.revoke"
+    KEY_CREATE = "key.create"
+    KEY_EDIT = "key.edit"
+    KEY_SUSPEND = "key.suspend"
+    KEY_RESUME = "key.resume"
+    KEY_APPROVE = "key.approve"
+    KEY_REJECT = "key.reject"
+    KEY_WAIT = "key.wait"
+    KEY_RELEASE = "key.release"
+    KEY_REVOKE = "key.revoke"
+    KEY_RESEAL = "key.reseal"
+    REVOKE = "revoke"
+    PRESIGN = "presign"
+    TRANSFER_CUT = "transfer.cut"
+    DRAIN = "drain"
+    RESUME = "resume"
+    LOG_LEVEL = "log level"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
     """An administrative act: who did what to which grant, and how it ended. Never holds a secret."""

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from gateway.core.reasons import DependencyDown
+from gateway.core.said import phrase
 
 _log = structlog.get_logger("gateway")
 
@@ -56,7 +57,7 @@ class StoreMonitor:
             except DependencyDown as failure:
                 fault = failure.detail
             except TimeoutError:
-                fault = f"no answer within {ANSWER_SECONDS:g} s"
+                fault = phrase("store_late", "no answer within {seconds:g} s", seconds=ANSWER_SECONDS)
             else:
                 self._compare_clocks(role, now_there)
             self._note(role, fault)

@@ -10,8 +10,14 @@ restart it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
+
+from gateway.core.said import phrase
 
 Check = Callable[[], str | None]
+
+_DRAINING: Final = phrase("check_draining", "draining")
+_SHUTTING_DOWN: Final = phrase("shutting_down", "the process is shutting down")
 
 
 class Health:
@@ -27,13 +33,14 @@ class Health:
     def check(self, name: str, function: Check) -> None:
         """Ask this function at every probe: None when all is well, else one sentence without secrets.
 
-        A name that is given again replaces the earlier check.
+        People may be shown the name and the sentence: what is ours is a `phrase`. A name that is given again replaces
+        the earlier check.
         """
         self._checks[name] = function
 
     def faults(self) -> dict[str, str]:
         """What stands against sending requests here, by the name of the check. Empty means ready."""
-        found = {"draining": "the process is shutting down"} if self.draining else {}
+        found: dict[str, str] = {_DRAINING: _SHUTTING_DOWN} if self.draining else {}
         for name, function in self._checks.items():
             fault = function()
             if fault is not None:

@@ -31,6 +31,7 @@ from gateway.core.rule import Effect, LinkLimits, Rule
 from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
 from gateway.pages.branding import Branding
+from gateway.pages.languages import languages
 from gateway.server.listener import HttpServer
 from gateway.stores.engine import Engine
 from gateway.stores.memory import open_memory
@@ -209,6 +210,12 @@ async def _examined(name: str) -> list[Finding]:
     return [Finding(name, "connection", True, "answered 200"), Finding(name, "clock", False, "<61> s off")]
 
 
+def _require_words(event: AuditEvent) -> None:
+    """Whatever an entry of the trail names in its detail has a text on the console's page."""
+    unknown = {name for name in event.detail if f"trail_detail.{name}" not in languages()["en"].texts}
+    assert set() == unknown
+
+
 async def _changed(*_: object) -> int:
     return 0
 
@@ -285,7 +292,7 @@ async def serving(**changes: Any) -> AsyncIterator[Desk]:
             "metrics": _page,
             "know": lambda names: None,
             "count": lambda operation, status, seconds: None,
-            "tell": lambda event: None,
+            "tell": _require_words,
             "shown": str,
             "drain": _changed,
             "log_at": _changed,

@@ -132,6 +132,9 @@ def test_every_text_that_is_asked_for_exists_and_none_is_left_over() -> None:
         "checks.",
         "duties.",
         "kinds.",
+        "signed_in_by.",
+        "trail.",
+        "trail_detail.",
     )
     made = units | {key for key in source if key.startswith(("reasons.", "status.", "next.", *of_lists))}
     asked = {key for key in source for name in named if key == name}
@@ -245,19 +248,24 @@ def test_sizes_are_written_as_the_language_writes_numbers() -> None:
 
 
 def _unsaid(source: str) -> list[str]:
-    """Details of refusals that have no key: each is written where it is raised."""
-    found = []
+    """Details of refusals, and names of checks of readiness, that have no key: each is written where it is said."""
+    found: list[ast.expr] = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refused":
-            found += [ast.unparse(one) for one in node.args[1:2] if isinstance(one, ast.Constant | ast.JoinedStr)]
-    return found
+        match node:
+            case ast.Call(func=ast.Name(id="Refused"), args=[_, detail, *_]):
+                found.append(detail)
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="health"), attr="check"), args=[name, _]):
+                found.append(name)
+    return [ast.unparse(one) for one in found if isinstance(one, ast.Constant | ast.JoinedStr)]
 
 
 def test_what_the_console_is_refused_has_a_key() -> None:
     """Whatever its pages ask for says why not by a sentence that each language has; a bare text is English only."""
     rooms = [*_ROOM.parent.glob("control/usecases/*.py"), *_ROOM.parent.glob("control/console/*.py")]
+    rooms.append(_ROOM.parent / "app.py")
     assert len(rooms) > 30
     assert {} == {path.name: texts for path in rooms if (texts := _unsaid(path.read_text()))}
-    assert ["'late'", "f'{n} late'"] == _unsaid(
-        "Refused(r, 'late')\nRefused(r, f'{n} late')\nRefused(r, phrase('a', 'b'))"
+    assert ["'late'", "f'{n} late'", "'audit'"] == _unsaid(
+        "Refused(r, 'late')\nRefused(r, f'{n} late')\nRefused(r, phrase('a', 'b'))\n"
+        "self.health.check('audit', f)\nself.health.check(phrase('a', 'b'), f)"
     )

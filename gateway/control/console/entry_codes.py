@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.control.caller import Admitted
-from gateway.control.console.sessions import Session, read_session, write_session
+from gateway.control.console.sessions import Session, SignedInBy, read_session, write_session
 from gateway.control.deps import Process
 from gateway.core.token import SecretHash, hash_secret
 from gateway.core.values import dataclass
@@ -49,7 +49,7 @@ class EntryCodes:
     async def make(self, admitted: Admitted, peer: str, url: str) -> str:
         """A code for somebody who was admitted, for the pages at this URL; its text is nowhere else."""
         text, now = urlsafe_b64encode(self._entropy(_SECRET_BYTES)).decode().rstrip("="), self._clock()
-        session = Session(admitted, "command line", "", peer, now, now, hash_secret(text))
+        session = Session(admitted, SignedInBy.COMMAND_LINE, "", peer, now, now, hash_secret(text))
         parts = urlsplit(url)
         waiting = _Waiting(session, f"{parts.scheme}://{parts.netloc}".lower())
         self._keep(waiting)

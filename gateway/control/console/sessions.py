@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from typing import Any, Final
 
 from gateway.control.caller import Admitted, Reach
@@ -28,11 +29,19 @@ _TELL_SECONDS: Final = 60.0
 _SECRET_BYTES: Final = 32
 
 
+class SignedInBy(StrEnum):
+    """What somebody showed who did not come from an issuer."""
+
+    TOKEN = "token"  # noqa: S105 (a word)
+    KEY = "key"
+    COMMAND_LINE = "command line"
+
+
 @dataclass(slots=True)
 class Session:
     """Somebody who signed in, `by` what, from where and when, and when they last asked for something.
 
-    `issuer` is who spoke of a user, "" for everybody else.
+    `issuer` is who spoke of a user, and `by` what its button says; "" for everybody else.
     """
 
     admitted: Admitted

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from gateway.control.caller import Access, Admitted, Reach
+from gateway.control.console.sessions import SignedInBy
 from gateway.control.console.visit import Visit
 from gateway.core.identity import User
 from gateway.core.reasons import Reason, Refused
@@ -52,7 +53,7 @@ async def sign_in(visit: Visit) -> Reply:
     except Refused as refused:
         told = {Reason.TOO_MANY_GUESSES: "signing.too_many", Reason.NOT_ALLOWED: "signing.narrowed"}
         return _form(visit, 429 if refused.retry_after else 403, told.get(refused.reason, "signing.unknown"))
-    return begin(visit, admitted, "key" if key_id else "token")
+    return begin(visit, admitted, SignedInBy.KEY if key_id else SignedInBy.TOKEN)
 
 
 async def _admit(visit: Visit, authorization: str, session_token: str) -> Admitted:
@@ -132,6 +133,7 @@ async def list_sessions(visit: Visit) -> Reply:
         {
             "id": one.id,
             "by": one.by,
+            "issuer": one.issuer,
             "peer": one.peer,
             "began": format_instant(one.began),
             "seen": format_instant(one.seen),

@@ -21,6 +21,7 @@ from gateway.core.approval import Approval, Waiting
 from gateway.core.grant import Grant, GrantKind, GrantState
 from gateway.core.policy import rules_to_approve
 from gateway.core.reasons import Reason, Refused
+from gateway.core.record import Act
 from gateway.core.said import phrase
 from gateway.core.source import holders_of
 from gateway.core.values import dataclass
@@ -77,7 +78,7 @@ class Approvals(GrantUseCases):
         _require_another(caller, grant, grant.waiting)
         ended = await self.revocations.end(caller.principal, grant, reason or "was not approved")
         detail = _describe(grant, reason, grant.approvals)
-        await self.journal.note(caller.principal, f"{kind}.reject", grant.id, **detail)
+        await self.journal.note(caller.principal, Act(f"{kind}.reject"), grant.id, **detail)
         return await self.count(ended.grant)
 
     def _release(self, caller: Admitted, grant: Grant) -> Grant:

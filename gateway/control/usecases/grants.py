@@ -21,6 +21,7 @@ from gateway.core.grant import LIVING, Grant, GrantAdmin, GrantFilter, GrantKind
 from gateway.core.lease import UNUSED, Usage, state_with
 from gateway.core.policy import Objection
 from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.record import Act
 from gateway.core.said import phrase
 from gateway.core.token import LinkToken, SecretHash, hash_secret, without_marks
 from gateway.core.values import dataclass
@@ -125,7 +126,9 @@ class GrantUseCases:
             if saved is not None:
                 if saved is not grant:
                     await self.live.apply_now()
-                    await self.journal.note(caller.principal, f"{grant.kind}.{act}", grant.id, **tell(grant, saved))
+                    await self.journal.note(
+                        caller.principal, Act(f"{grant.kind}.{act}"), grant.id, **tell(grant, saved)
+                    )
                 return await self.count(saved)
             tries -= 1
             if not tries:

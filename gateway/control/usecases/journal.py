@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.core.attempt import Principal
 from gateway.core.reasons import DependencyDown
-from gateway.core.record import AuditEvent, Ledger
+from gateway.core.record import Act, AuditEvent, Ledger
 from gateway.core.values import dataclass
 
 _log: Final = logging.getLogger("gateway.control")
@@ -29,7 +29,7 @@ class Journal:
     required: Callable[[], bool]
     tell: Callable[[AuditEvent], None]
 
-    async def note(self, actor: Principal, act: str, target: str, **detail: str) -> None:
+    async def note(self, actor: Principal, act: Act, target: str, **detail: str) -> None:
         """Write one event, durable before it returns.
 
         Raises:

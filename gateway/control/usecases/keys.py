@@ -36,6 +36,7 @@ from gateway.core.issued import IssuedKey, LivingSession
 from gateway.core.link_credentials import end_of, link_of, source_of
 from gateway.core.policy import objections_to_key, rules_to_approve
 from gateway.core.reasons import Reason, Refused
+from gateway.core.record import Act
 from gateway.core.request import Action
 from gateway.core.said import phrase
 from gateway.core.sealing import Resealed
@@ -173,7 +174,7 @@ class Keys(GrantUseCases):
         await self.live.apply_now()
         asked = session_of(stored.source)
         more = waits_under(stored) | ({} if asked is None else {"role": asked.role, "session": asked.name})
-        await self.journal.note(actor, "key.create", stored.id, owner=str(stored.owner), **more)
+        await self.journal.note(actor, Act.KEY_CREATE, stored.id, owner=str(stored.owner), **more)
         return replace(made, grant=stored)
 
     def _check(self, caller: Admitted, wanted: Grant, before: Grant | None) -> Grant | Objections:
@@ -248,7 +249,7 @@ class Keys(GrantUseCases):
         await self.live.apply_now()
         if done.resealed or done.unreadable or done.cursor is None:
             counts = {name: str(getattr(done, name)) for name in ("examined", "resealed", "unreadable")}
-            await self.journal.note(actor, "key.reseal", "state", **counts)
+            await self.journal.note(actor, Act.KEY_RESEAL, "state", **counts)
         return done
 
 

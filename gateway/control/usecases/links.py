@@ -35,7 +35,7 @@ from gateway.core.lease import UNUSED
 from gateway.core.password import SALT_BYTES, hash_password, password_matches
 from gateway.core.policy import objections_to_share
 from gateway.core.reasons import Reason, Refused
-from gateway.core.record import RecordPage
+from gateway.core.record import Act, RecordPage
 from gateway.core.request import Action
 from gateway.core.said import phrase
 from gateway.core.token import ENTROPY_BYTES, LinkToken, SecretHash, grant_id
@@ -114,7 +114,7 @@ class Links(GrantUseCases):
             return IssuedLink(await self.count(stored), None)
         await self.live.apply_now()
         detail = {"owner": str(stored.owner), "rule": stored.rule or "", **waits_under(stored)}
-        await self.journal.note(actor, "link.create", stored.id, **detail)
+        await self.journal.note(actor, Act.LINK_CREATE, stored.id, **detail)
         return IssuedLink(CountedGrant(stored, UNUSED), token)
 
     async def find(self, reach: Reach, text: str) -> Grant:

@@ -15,6 +15,7 @@ from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
 from gateway.core.finding import Finding
 from gateway.core.reasons import Reason, Refused
+from gateway.core.record import Act
 from gateway.core.said import phrase
 from gateway.core.units import format_instant
 from gateway.core.values import dataclass
@@ -45,7 +46,7 @@ class Operations:
         """
         self._require_backend(name)
         changed = await self.process.drain(name, drained)
-        await self.journal.note(actor, "drain" if drained else "resume", f"backend {name}")
+        await self.journal.note(actor, Act.DRAIN if drained else Act.RESUME, f"backend {name}")
         return changed
 
     async def examine(self, name: str) -> Sequence[Finding]:
@@ -65,5 +66,5 @@ class Operations:
         """
         changed = await self.process.log_at(level, seconds)
         until = None if seconds is None else self.live.clock() + seconds
-        await self.journal.note(actor, "log level", level, until="" if until is None else format_instant(until))
+        await self.journal.note(actor, Act.LOG_LEVEL, level, until="" if until is None else format_instant(until))
         return LevelSet(until, changed)

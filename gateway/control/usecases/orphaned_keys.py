@@ -21,6 +21,7 @@ from gateway.control.usecases.journal import Journal
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter, GrantKind
 from gateway.core.issued import RemoteIssuer
+from gateway.core.record import Act
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.source import Sources
 from gateway.core.values import dataclass
@@ -85,5 +86,5 @@ class OrphanedKeys:
         await self.stores.feed.revoke(targets, self.live.clock(), _REASON, str(_BY))
         await self.live.apply_now()
         for name in orphaned:
-            await self.journal.note(_BY, "key.revoke", name, reason=_REASON)
+            await self.journal.note(_BY, Act.KEY_REVOKE, name, reason=_REASON)
         return len(orphaned)

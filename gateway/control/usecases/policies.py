@@ -20,6 +20,7 @@ from gateway.core.holders import Holder
 from gateway.core.link_credentials import standing
 from gateway.core.policy import Explanation, decide, explain
 from gateway.core.reasons import Reason, Refused
+from gateway.core.record import Act
 from gateway.core.request import ACTION_OF, Action, Operation
 from gateway.core.route import UpstreamCall
 from gateway.core.rule import Effect
@@ -173,7 +174,7 @@ class Policies:
             headers=headers,
         )
         url = self.live.upstream.presign(call, expires_in)
-        await self.journal.note(actor, "presign", f"{bucket}/{key}", who=str(who), method=method)
+        await self.journal.note(actor, Act.PRESIGN, f"{bucket}/{key}", who=str(who), method=method)
         return Signature(url, now + _lifetime(url, expires_in))
 
 

@@ -19,6 +19,7 @@ from gateway.control.usecases.grants import GrantUseCases, list_all
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.reasons import Reason, Refused
+from gateway.core.record import Act
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.said import phrase
@@ -94,7 +95,7 @@ class Revocations(GrantUseCases):
             [entry] = await self.stores.feed.revoke([_target_of(grant)], self.live.clock(), reason, str(actor))
             grant, serial = replace(grant, revoked_at=entry.at, revoked_reason=entry.reason), entry.serial
         await self.live.apply_now()
-        await self.journal.note(actor, f"{grant.kind}.revoke", grant.id, owner=str(grant.owner), reason=reason)
+        await self.journal.note(actor, Act(f"{grant.kind}.revoke"), grant.id, owner=str(grant.owner), reason=reason)
         return Ended(grant, serial)
 
     async def revoke(
@@ -182,7 +183,7 @@ class Revocations(GrantUseCases):
         """End all of them, and note it under one name; the feed's serial from then on."""
         entries = await self.stores.feed.revoke(targets, self.live.clock(), reason, str(actor))
         await self.live.apply_now()
-        await self.journal.note(actor, "revoke", name, reason=reason, **detail)
+        await self.journal.note(actor, Act.REVOKE, name, reason=reason, **detail)
         return max((entry.serial for entry in entries), default=None)
 
     async def after(self, serial: int, limit: int, seconds: float, *, notices: bool = False) -> Sequence[FeedEntry]:

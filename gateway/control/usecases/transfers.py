@@ -12,6 +12,7 @@ from gateway.control.caller import Admitted, Reach
 from gateway.control.deps import Process, Transfer
 from gateway.control.usecases.journal import Journal
 from gateway.core.reasons import Reason, Refused
+from gateway.core.record import Act
 from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
@@ -40,5 +41,5 @@ class RunningTransfers:
         if found is None or not await self.process.cut(found.id, found.owner):
             raise Refused(Reason.UNKNOWN_TOKEN, phrase("no_transfer", "no transfer that is running has this id"))
         place = f"{found.bucket}/{found.key}"
-        await self.journal.note(caller.principal, "transfer.cut", found.principal, owner=found.owner, place=place)
+        await self.journal.note(caller.principal, Act.TRANSFER_CUT, found.principal, owner=found.owner, place=place)
         return found

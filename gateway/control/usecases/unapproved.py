@@ -23,6 +23,7 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import LIVING, Grant, GrantFilter, GrantKind, GrantState
 from gateway.core.policy import Policy, objections_to_share, rules_to_approve
 from gateway.core.reasons import DependencyDown
+from gateway.core.record import Act
 from gateway.core.values import dataclass
 
 _COMPLAINT: Final = "what has to be approved could not be marked yet: %s"
@@ -69,7 +70,7 @@ class UnapprovedGrants:
                 written += 1
                 act = "release" if saved.waiting is None else "wait"
                 detail = {"owner": str(saved.owner), "rule": saved.rule or "", **waits_under(saved)}
-                await self.journal.note(_BY, f"{saved.kind}.{act}", saved.id, **detail)
+                await self.journal.note(_BY, Act(f"{saved.kind}.{act}"), saved.id, **detail)
         if written:
             await self.live.apply_now()
         return written

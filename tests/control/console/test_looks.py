@@ -10,12 +10,13 @@ from pathlib import Path
 from gateway import pages
 from gateway.control.bodies import EditLink, NewLink
 from gateway.control.console import forms, keys, links
+from gateway.control.console.sessions import SignedInBy
 from gateway.control.key_bodies import EditKey, NewKey
 from gateway.core.duty import Duty
 from gateway.core.finding import Finding
 from gateway.core.grant import GrantState
 from gateway.core.holders import ProvedBy
-from gateway.core.record import Outcome
+from gateway.core.record import Act, Outcome
 from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import REVOKING
 from gateway.core.rule import Effect
@@ -56,6 +57,8 @@ def test_every_word_of_a_list_has_a_text_and_no_other() -> None:
     assert {str(outcome) for outcome in Outcome} == names_of("outcomes")
     assert {str(effect) for effect in Effect} == names_of("effects")
     assert {str(duty) for duty in Duty} == names_of("duties")
+    assert {str(act) for act in Act} == names_of("trail")
+    assert {str(way) for way in SignedInBy} == names_of("signed_in_by")
     assert {field.group for field in fields} | {"more"} == names_of("groups")
     assert {field.name for field in forms.LINK_FIELDS + forms.KEY_FIELDS} <= names_of("fields")
     assert names_of("fields") <= {field.name for field in fields} | named
@@ -112,6 +115,20 @@ async def test_what_a_store_said_is_told_in_the_visitors_language() -> None:
         await seat.sign_in()
         page = await seat.post("backends/archive/examination")
         assert all(text in page.text for text in ("Bucket a", "lässt sich auflisten", "Uhr", "raw"))
+
+
+async def test_what_was_done_is_told_in_the_visitors_language(seat: Seat) -> None:
+    """Acts of the trail and their details, by what a session was begun, and what keeps a process from being ready; an
+    act's own name stands beside it, as it is in the log and in exports."""
+    seat.headers["Accept-Language"] = "de"
+    await seat.sign_in()
+    await seat.desk.link()
+    trail = (await seat.get("audit")).text
+    assert all(text in trail for text in ("Link angelegt", "link.create", "Besitzer: admin:ops"))
+    assert "ein Token" in (await seat.get("sessions")).text
+    seat.desk.faults[phrase("check_audit", "audit")] = phrase("no_records", "records cannot be written")
+    for page in ("", "backends"):
+        assert "Aufzeichnungen: Es kann nicht aufgezeichnet werden." in (await seat.get(page)).text
 
 
 async def test_assets_are_kept_and_nothing_else_is_served(seat: Seat) -> None:
