@@ -189,6 +189,11 @@ class Answer:
         return self.length if (size := whole_number(total)) is None else size
 
     @property
+    def begins_within(self) -> bool:
+        """Whether this is a range of the object that leaves out its beginning, as players ask for that seek."""
+        return self.status == 206 and not self.headers.get("content-range", "bytes 0-").startswith("bytes 0-")
+
+    @property
     def lender(self) -> Lender | None:
         """The body, if its socket may be lent. (To compare with the protocol would cost as much as what follows.)"""
         return cast("Lender", self.body) if hasattr(self.body, "lend") else None

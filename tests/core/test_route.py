@@ -42,3 +42,18 @@ def test_an_answer_tells_the_whole_objects_size(status: int, told: dict[str, str
     """Of one range, what stands behind it, where it is a size; a range is one of a 206 alone."""
     assert size == Answer(status, told, 5).whole_size
     assert Answer(200, {}, None).whole_size is None
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "within"),
+    [
+        (206, {"content-range": "bytes 1-4/9"}, True),
+        (206, {"content-range": "bytes 0-4/9"}, False),
+        (206, {}, False),
+        (200, {"content-range": "bytes 1-4/9"}, False),
+        (200, {}, False),
+    ],
+)
+def test_an_answer_tells_whether_it_begins_within(status: int, told: dict[str, str], *, within: bool) -> None:
+    """Only a range does whose first byte is not the object's."""
+    assert within == Answer(status, told, 5).begins_within

@@ -131,3 +131,14 @@ def test_curl_resumes_what_was_broken_off(weed: Place, run: Run, tmp_path: Path)
     run("curl", "-sf", "-C", "-", "-o", "got", link.url)
     assert body == (tmp_path / "got").read_bytes()
     assert "410" == run("curl", "-so", "/dev/null", "-w", "%{http_code}", link.url).stdout
+
+
+def test_a_player_seeks_in_a_small_film_on_one_use(weed: Place, run: Run, tmp_path: Path) -> None:
+    """ffmpeg asks for all the rest at each seek, has it before it leaves, and finds its place all the same."""
+    made = "-f lavfi -i testsrc=size=160x120:rate=25 -t 3 small.mkv"
+    run("ffmpeg", "-loglevel", "error", *made.split(" "))
+    weed.put("small.mkv", (tmp_path / "small.mkv").read_bytes(), ContentType="video/x-matroska")
+    link = weed.link("small.mkv", uses=1)
+    played = run("ffmpeg", "-loglevel", "error", "-ss", "2", "-i", link.url, "-f", "null", "-")
+    assert "" == played.stderr
+    assert 1 == _used(weed, link)

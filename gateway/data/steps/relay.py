@@ -50,7 +50,7 @@ async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) ->
         return
     claimed = opened.length or 0
     if claimed and must_claim(permit):
-        claimed = await claim(plane.leases, permit, claimed, opened.whole_size)
+        claimed = await claim(plane.leases, permit, claimed, opened.whole_size, seeks=opened.begins_within)
     if opened.length is not None and opened.length <= _SMALL and not permit.paced and not _is_for_once(permit):
         body = await opened.body.read(_SMALL)
         _require_whole(opened, len(body))
@@ -92,7 +92,7 @@ async def _stream(plane: DataPlane, permit: Permit, answer: Answer, claimed: int
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"more than {answer.length} bytes came")
         while permit.moved + len(chunk) > claimed:
             rest = _CLAIM if answer.length is None else answer.length - claimed
-            claimed += await claim(plane.leases, permit, rest, whole)
+            claimed += await claim(plane.leases, permit, rest, whole, seeks=answer.begins_within)
         permit.consumed = True
         if piece is None:
             permit.moved += len(chunk)

@@ -6,8 +6,9 @@ themselves.
 Laws: bytes are reserved before they move, so no more than reserved ever move. Who downloads an object whole has all of
 it reserved or is refused before the first byte: the first ones come through. A range that does not fit beside what
 others of its use have reserved (players and download managers ask for more than they take) gets a piece at a time of
-what they leave, and waits for it a while. Running requests are reported to the store every quarter of a
-reservation's time.
+what they leave, and waits for it a while; those that begin within the object may together move something more than
+the use's cap, since a player that seeks takes more than it shows. Running requests are reported to the store every
+quarter of a reservation's time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.lease import LEASE_BYTES_FACTOR, RESERVED_SECONDS, LeaseStore, Reservation, Room, Settlement
+from gateway.core.lease import (
+    LEASE_BYTES_FACTOR,
+    RESERVED_SECONDS,
+    SEEK_BYTES,
+    LeaseStore,
+    Reservation,
+    Room,
+    Settlement,
+)
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import TRANSFERS
 from gateway.data.shielded import shield
@@ -48,8 +57,17 @@ def must_claim(permit: Permit) -> bool:
     return grant is not None and (grant.budget is not None or permit.lease is not None)
 
 
-async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | None, *, least: int | None = None) -> int:
-    """Reserve bytes before they move; returns how many, at least one. `whole` is the object's size, for the use's cap.
+async def claim(
+    leases: LeaseStore,
+    permit: Permit,
+    wanted: int,
+    whole: int | None,
+    *,
+    least: int | None = None,
+    seeks: bool = False,
+) -> int:
+    """Reserve bytes before they move; returns how many, at least one. `whole` is the object's size, for the use's cap,
+    and `seeks` that they do not begin with the object's first.
 
     Where nobody knows how many will move, `least` are enough if the wish is too large.
 
@@ -59,9 +77,7 @@ async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | No
     grant = permit.grant
     if grant is None or not must_claim(permit) or not wanted or _is_document(permit, grant):
         return wanted
-    cap = None if permit.lease is None or whole is None else LEASE_BYTES_FACTOR * max(whole, wanted)
-    if permit.credentials is not None and grant.scope is not None and grant.scope.key is None:
-        cap = None  # the use is for the whole folder, whose size nobody knows
+    cap = None if whole is None else _cap_of(permit, grant, max(whole, wanted), seeks=seeks)
     if grant.budget is None and cap is None:
         return wanted
     if grant.once and cap is not None and await shield(_reserve(leases, permit, grant, 1, whole)) is Room.SPENT:
@@ -82,6 +98,15 @@ async def claim(leases: LeaseStore, permit: Permit, wanted: int, whole: int | No
         state = "is spent" if room is Room.SPENT else "is reserved by what runs already"
         raise Refused(Reason.USED_UP, f"what the grant, or this use of it, may move {state}")
     return wanted
+
+
+def _cap_of(permit: Permit, grant: Grant, size: int, *, seeks: bool) -> int | None:
+    """How much the use may move of an object of this size, None for as much as it likes."""
+    if permit.lease is None:
+        return None
+    if permit.credentials is not None and grant.scope is not None and grant.scope.key is None:
+        return None  # the use is for the whole folder, whose size nobody knows
+    return LEASE_BYTES_FACTOR * size + (SEEK_BYTES if seeks and not grant.once else 0)
 
 
 def _is_document(permit: Permit, grant: Grant) -> bool:

@@ -138,6 +138,33 @@ async def test_a_seeking_player_gives_back_what_it_did_not_take(rig: Rig, once: 
     assert (1, 7000) == (await rig.used(grant), await rig.moved(grant))
 
 
+async def test_a_player_that_seeks_in_a_small_film_may_go_on_to(rig: Rig, once: tuple[str, Grant]) -> None:
+    """All the rest is on its way before it leaves: so ranges from within the object may move more than the use's cap.
+    From its beginning, and whole, it is had three times and no more."""
+    token, grant = once
+    for _ in range(2):
+        assert BODY == (await rig.fetch(token, Range="bytes=0-")).body
+    for start in range(1000, 11_000, 1000):
+        assert BODY[start:] == (await rig.fetch(token, Range=f"bytes={start}-")).body
+    assert 3 * SIZE < await rig.moved(grant)
+    assert [410, 410] == [(await rig.fetch(token, Range=text)).status for text in ("bytes=0-", "bytes=0-9")]
+    assert 410 == (await rig.fetch(token)).status
+
+
+async def test_what_a_player_may_move_more_is_bounded(
+    rig: Rig, once: tuple[str, Grant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And another client has none of it; where it has run out, even a range of one byte is refused."""
+    token, grant = once
+    monkeypatch.setattr(reserve, "SEEK_BYTES", SIZE)
+    got = [(await rig.fetch(token, Range="bytes=1-")).status for _ in range(5)]
+    assert [206, 206, 206, 206, 410] == got
+    await rig.fetch(token, Range="bytes=1-4")
+    assert 410 == (await rig.fetch(token, Range="bytes=1-1")).status
+    assert 410 == (await rig.fetch(token, **{"User-Agent": "another", "Range": "bytes=1-1"})).status
+    assert (1, 4 * SIZE) == (await rig.used(grant), await rig.moved(grant))
+
+
 async def test_nothing_is_reserved_for_a_look(rig: Rig, once: tuple[str, Grant], monkeypatch) -> None:
     """HEAD, a matching condition and pages need no room, even while all of it is taken."""
     token, _ = once
@@ -282,7 +309,7 @@ async def test_a_range_gives_up_waiting(rig: Rig, once: tuple[str, Grant], monke
     async def late() -> int:
         await reserved(rig, 3 * SIZE)
         try:
-            return (await rig.fetch(token, Range="bytes=1-")).status
+            return (await rig.fetch(token, Range="bytes=0-9")).status
         finally:
             go.set()
 
@@ -320,7 +347,7 @@ async def test_what_was_broken_off_is_resumed_until_it_is_whole(rig: Rig) -> Non
     assert 410 == (await rig.fetch(token, **{"User-Agent": "another", "Range": "bytes=200000-"})).status
     parts.append((await rig.fetch(token, Range="bytes=200000-")).body)
     assert BODY == b"".join(parts)
-    assert 410 == (await rig.fetch(token, Range="bytes=0-1")).status
+    assert [410, 410] == [(await rig.fetch(token, Range=text)).status for text in ("bytes=0-1", "bytes=1-2")]
     assert (1, SIZE) == (await rig.used(grant), await rig.moved(grant))
 
 
