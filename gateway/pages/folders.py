@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from urllib.parse import quote, urlencode
 
 from gateway.core.values import dataclass
+from gateway.pages.links import Receives
 from gateway.pages.previews import Preview
 from gateway.pages.refusals import refusal_texts
 from gateway.pages.render import TIMES, UPLOADING, Look, Page, render
@@ -76,16 +77,6 @@ class FolderView:
 
 
 @dataclass(frozen=True, slots=True)
-class Receives:
-    """What a folder takes of files that are sent to it: of these types, none for any; with `undo` they can be taken
-    back."""
-
-    types: Sequence[str] = ()
-    undo: bool = False
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Row:
     href: str
     name: str
@@ -124,11 +115,13 @@ def folder_page(
     free: bool = True,
     readme: Preview | None = None,
     receives: Receives | None = None,
+    none_selected: bool = False,
 ) -> Page:
     """The folder at `folders` below the link's root (its path's parts), with these rows in this order.
 
     `following` is the address of the next page, `begun` whether there were others before. `block` says that the order
     holds among so many rows at a time only. Unless it is `free` to look at files, pictures are not loaded.
+    `none_selected` is for who asked for what is selected, and had selected nothing.
     """
     view = view or FolderView()
     return render(
@@ -148,6 +141,7 @@ def folder_page(
         free=free,
         readme=readme,
         receives=receives,
+        none_selected=none_selected,
         reasons={} if receives is None else refusal_texts(look),
     )
 

@@ -70,19 +70,23 @@ def card_page(look: Look, told: Told | None = None) -> Page:
     return render("card.html", look, told=told)
 
 
-def upload_page(
-    look: Look,
-    *,
-    title: str = "",
-    max_size: int | None = None,
-    expires_at: float | None = None,
-    uses_left: int | None = None,
-    on_conflict: str = "refuse",
-    types: Sequence[str] = (),
-    message: str | None = None,
-    single: bool = False,
-    undo: bool = False,
-) -> Page:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receives:
+    """What a link takes of files that are sent to it: how large each, how many more and how much of them together
+    (None for any), and of these types, none for any. `single` is for one file of one name; with `undo` files can be
+    taken back."""
+
+    max_size: int | None = None
+    files_left: int | None = None
+    bytes_left: int | None = None
+    types: Sequence[str] = ()
+    on_conflict: str = "refuse"
+    message: str | None = None
+    single: bool = False
+    undo: bool = False
+
+
+def upload_page(look: Look, receives: Receives, *, title: str = "", expires_at: float | None = None) -> Page:
     """A form that works without script. It shows the limits before anything is sent, and no existing file."""
     return render(
         "upload.html",
@@ -90,14 +94,8 @@ def upload_page(
         scripts=(*TIMES, *UPLOADING),
         fetches=("connect-src",),
         title=title or look.language.text("upload.title"),
-        max_size=max_size,
         expires_at=expires_at,
-        uses_left=uses_left,
-        on_conflict=on_conflict,
-        types=types,
-        message=message,
-        single=single,
-        undo=undo,
+        receives=receives,
         reasons=refusal_texts(look),
     )
 
@@ -132,6 +130,11 @@ def receipt_page(
     """What the uploader sees once the bytes are stored, or some of them were refused."""
     refused = [_Refused(one.name, look.language.text(f"reasons.{one.reason}")) for one in failed]
     return render("receipt.html", look, stored=stored, failed=refused, request_id=request_id)
+
+
+def undone_page(look: Look) -> Page:
+    """What the uploader sees once a file was taken back."""
+    return render("undone.html", look)
 
 
 def program_page(look: Look, *, who: str, port: str, address: str) -> Page:

@@ -39,6 +39,7 @@ UPLOADING: Final = ("upload.js",)
 TIMES: Final = ("times.js",)
 """The module that shows instants in the visitor's zone, for pages that have any."""
 
+_JOINERS: Final = frozenset("\u200c\u200d")
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _COMPILED: Final = _TEMPLATES / "__pycache__"
 
@@ -128,8 +129,21 @@ def read_templates(room: str = "") -> None:
 
 
 def visible(name: str) -> str:
-    """A name as a person may be shown it: without characters that are not seen, or that turn the rest around."""
-    return "".join(letter if letter.isprintable() or letter == "\u3000" else "\ufffd" for letter in name)
+    """A name as a person may be shown it: without characters that are not seen, or that turn the rest around.
+
+    Joiners stay where they are needed, as in Persian words and families of emoji: between what is not ASCII.
+    """
+    if name.isprintable():
+        return name
+    return "".join(letter if _is_seen(name, at) else "\ufffd" for at, letter in enumerate(name))
+
+
+def _is_seen(name: str, at: int) -> bool:
+    letter = name[at]
+    if letter not in _JOINERS:
+        return letter.isprintable() or letter == "\u3000"
+    beside = name[at - 1 : at] + name[at + 1 : at + 2]
+    return len(beside) == 2 and all(one.isprintable() and not one.isascii() for one in beside)
 
 
 @cache

@@ -17,12 +17,14 @@ from gateway.pages.languages import Language, languages
 from gateway.pages.links import (
     FileFailed,
     FileReceived,
+    Receives,
     Told,
     card_page,
     front_page,
     landing_page,
     program_page,
     receipt_page,
+    undone_page,
     upload_page,
 )
 from gateway.pages.previews import Kind, Preview, preview_of
@@ -69,6 +71,15 @@ What is *here*, see [the report](report.pdf) and `notes`:
 curl -O https://share.example/s/TOKEN/report.pdf
 ```
 """
+
+_WANTED: Final = Receives(
+    max_size=5 * 1024**3,
+    files_left=10,
+    bytes_left=20 * 1024**3,
+    types=("image/*", "application/pdf"),
+    message="Photos of the day, please.\nThank you.",
+    undo=True,
+)
 
 LOOKS: Final[dict[str, Look]] = {
     "plain": Look(Branding(), languages()["en"]),
@@ -160,14 +171,11 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
     "terms": lambda look: refusal_page(
         look, Reason.TERMS_NOT_ACCEPTED, "r1", terms="Only for us.\n\nNot to be handed on to others. " + _LONG
     ),
-    "upload": lambda look: upload_page(
-        look,
-        max_size=5 * 1024**3,
-        expires_at=1.8e9,
-        uses_left=10,
-        types=("image/*", "application/pdf"),
-        message="Photos of the day, please.\nThank you.",
+    "folder-receives": lambda look: folder_page(
+        look, title="Reports", folders=[], entries=_entries(), receives=_WANTED, none_selected=True
     ),
+    "upload": lambda look: upload_page(look, _WANTED, expires_at=1.8e9),
+    "undone": undone_page,
     "receipt": lambda look: receipt_page(
         look,
         stored=[FileReceived(_LONG, 3_141_592, "5e" * 32, "00" * 26), FileReceived("a.txt", 1)],

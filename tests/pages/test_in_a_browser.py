@@ -132,6 +132,18 @@ def test_instants_are_in_the_visitors_zone(browser: Browser, shown: str) -> None
     assert "2027-01-15 08:00:00 UTC" == told[2]
 
 
+def test_instants_are_written_as_the_visitors_country_does(browser: Browser, shown: str) -> None:
+    """Where the page is in their language: the British have the day first; guests get the page's way."""
+    told = []
+    for locale in ("en-GB", "en-US", "ja-JP"):
+        page, _ = opened(browser, f"{shown}/plain/landing", "desktop", locale=locale, timezone_id="UTC")
+        told.append(page.locator("time").inner_text())
+        page.context.close()
+    assert told[0].startswith("15 January 2027")
+    assert told[1].startswith("January 15, 2027")
+    assert told[2].startswith("January 15, 2027")
+
+
 def test_a_printed_page_is_black_on_white(browser: Browser, shown: str) -> None:
     """Also for who reads in the dark; what can only be pressed is left out."""
     page, _ = opened(browser, f"{shown}/plain/landing", "dark")

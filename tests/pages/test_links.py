@@ -21,6 +21,7 @@ from gateway.pages.languages import languages
 from gateway.pages.links import (
     FileFailed,
     FileReceived,
+    Receives,
     Told,
     card_page,
     front_page,
@@ -60,7 +61,7 @@ PAGES: list[Callable[[str], Page]] = [
         following="?cursor=x",
         expires_at=1.0,
     ),
-    lambda text: upload_page(LOOK, title=text, max_size=5, expires_at=1.0, uses_left=1, types=(text,), message=text),
+    lambda text: upload_page(LOOK, Receives(types=(text,), message=text), title=text, expires_at=1.0),
     lambda text: receipt_page(
         LOOK, stored=[FileReceived(text, 1, text, text)], failed=[FileFailed(text, Reason.BAD_KEY)], request_id=text
     ),
@@ -226,19 +227,23 @@ def test_a_card_says_what_the_owner_chose() -> None:
 
 
 def test_upload_page_tells_the_limits_first() -> None:
-    """Limits and the rule for existing names are told before anything is sent."""
-    reader = Reader(upload_page(LOOK, max_size=5 * 1024**3, uses_left=2))
-    assert "5.0 GiB" in reader.text
-    assert "never replaced" in reader.text
-    assert reader.all("form")[0]["enctype"] == "multipart/form-data"
-    assert "is replaced" in Reader(upload_page(LOOK, on_conflict="overwrite")).text
+    """Limits and the rule for existing names are told before anything is sent, on a folder's page too."""
+    wanted = Receives(
+        max_size=5 * 1024**3, files_left=17, bytes_left=7 * 1024**3, types=("image/*",), message="Photos, please"
+    )
+    listed = folder_page(LOOK, title="a", folders=[], entries=[], receives=wanted)
+    for reader in (Reader(upload_page(LOOK, wanted)), Reader(listed)):
+        for told in ("5.0 GiB", "7.0 GiB", "17", "image/*", "Photos, please", "never replaced"):
+            assert told in reader.text
+        assert "multipart/form-data" in [form.get("enctype") for form in reader.all("form")]
+    assert "is replaced" in Reader(upload_page(LOOK, Receives(on_conflict="overwrite"))).text
 
 
 @pytest.mark.parametrize("code", ["en", "de"])
 def test_upload_page_brings_its_refusals(code: str) -> None:
     """In the page's language: what a person can do something about, and nothing that is for the operator alone."""
     look = replace(LOOK, language=languages()[code])
-    [box] = [one for one in Reader(upload_page(look)).all("div") if "data-texts" in one]
+    [box] = [one for one in Reader(upload_page(look, Receives())).all("div") if "data-texts" in one]
     brought = json.loads(box["data-texts"])
     for reason in (Reason.TYPE_NOT_ALLOWED, Reason.OBJECT_EXISTS, Reason.USED_UP, Reason.REVOKED, Reason.TOO_LARGE):
         assert languages()[code].texts[f"reasons.{reason.value}"] == brought[reason.value]

@@ -14,6 +14,8 @@ from gateway.pages.refusals import NEXT_STEPS, refusal_page
 from gateway.pages.render import look_for
 
 LOOK = look_for(Branding(), None)
+_ASKING = {Reason.PASSWORD_REQUIRED, Reason.HOLDER_REQUIRED, Reason.TERMS_NOT_ACCEPTED}
+"""Whose page is the form that asks, in words for who fills it."""
 
 
 def shown(reason: Reason, language: str = "en") -> str:
@@ -29,7 +31,7 @@ def test_every_refusal_says_what_one_can_do_next(reason: Reason) -> None:
         assert language.texts[f"next.{NEXT_STEPS[public_reason(reason)]}"] in shown(reason, code)
 
 
-@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.PASSWORD_REQUIRED, Reason.HOLDER_REQUIRED}))
+@pytest.mark.parametrize("reason", sorted(set(Reason) - _ASKING))
 def test_a_page_says_why_in_the_tables_words(reason: Reason) -> None:
     """In English the very words that a program is told; in other languages the same as a sentence of theirs."""
     assert TABLE[reason].text in shown(reason)

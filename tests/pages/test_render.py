@@ -137,6 +137,14 @@ def test_what_is_not_seen_is_shown_as_missing() -> None:
     assert "\u3000a\ufffd" == visible("\u3000a\n")
 
 
+def test_joiners_stay_where_writing_needs_them() -> None:
+    """In Persian words and in families of emoji; elsewhere nobody could see them, so they are shown."""
+    for name in ("می\u200cخواهم.txt", "👨\u200d👩\u200d👧.txt", "❤\ufe0f\u200d🔥"):
+        assert name == visible(name)
+    for name in ("a\u200db", "ä\u200db", "\u200dä", "ä\u200d", "ä\u200d\u200dä"):
+        assert visible(name).count("\ufffd") == name.count("\u200d"), name
+
+
 def test_all_languages_render_every_page_of_texts() -> None:
     """A text with a place that nobody fills would be an error here."""
     for language in languages().values():

@@ -14,17 +14,20 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway.core.grant import Grant
+from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, RawRequest
 from gateway.core.values import dataclass
 from gateway.data.call import LinkCall
 from gateway.data.links.folder import read_page
+from gateway.data.links.pages import receives
 from gateway.data.links.previews import is_free, read_text
 from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import find_readable
 from gateway.data.turns import in_turns
-from gateway.pages.folders import FolderView, Receives, folder_page
+from gateway.pages.folders import FolderView, folder_page
+from gateway.pages.links import Receives
 from gateway.pages.previews import Kind, Preview
 from gateway.pages.render import look_for
 from gateway.wire.http.negotiate import prefers_html
@@ -103,16 +106,22 @@ async def _show_folder(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
         expires_at=grant.expires_at,
         free=free,
         readme=readme,
-        receives=_receives(grant),
+        receives=await _receives(plane, grant),
+        none_selected=call.request.raw.method == "POST",
     )
     return page_reply(page)
 
 
-def _receives(grant: Grant) -> Receives | None:
-    """What a link that also takes files says of them."""
-    intake = grant.intake
-    takes = Action.WRITE in grant.actions
-    return Receives(intake.types, undo=intake.undo is not None, message=intake.message) if takes else None
+async def _receives(plane: DataPlane, grant: Grant) -> Receives | None:
+    """What a link that also takes files says of them. One that has them all still has what was begun go on."""
+    if Action.WRITE not in grant.actions:
+        return None
+    try:
+        return await receives(plane, grant)
+    except Refused as refused:
+        if refused.reason is not Reason.USED_UP:
+            raise
+        return Receives(files_left=0, types=grant.intake.types, undo=grant.intake.undo is not None)
 
 
 def _reading(call: LinkCall, **changes: str) -> LinkCall:

@@ -23,7 +23,7 @@ from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, TERMS_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import find_readable
-from gateway.data.steps.reserve_intake import count_left
+from gateway.data.steps.reserve_intake import bytes_left, count_left
 from gateway.pages import links as pages
 from gateway.pages.render import Look, look_for
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
@@ -72,10 +72,24 @@ async def _show_card(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permi
     return page_reply(pages.card_page(look, told))
 
 
-async def _files_left(plane: DataPlane, grant: Grant) -> int | None:
-    """How many files may still be sent, by the link's uses and by what it may receive."""
+async def receives(plane: DataPlane, grant: Grant) -> pages.Receives:
+    """What a link that takes files says of them.
+
+    Raises:
+        Refused: USED_UP.
+    """
     lefts = (await _uses_left(plane, grant), await count_left(plane.leases, grant))
-    return min((left for left in lefts if left is not None), default=None)
+    intake = grant.intake
+    return pages.Receives(
+        max_size=grant.max_size,
+        files_left=min((left for left in lefts if left is not None), default=None),
+        bytes_left=await bytes_left(plane.leases, grant),
+        types=intake.types,
+        on_conflict=grant.on_conflict,
+        message=intake.message,
+        single=grant.scope is not None and grant.scope.key is not None,
+        undo=intake.undo is not None,
+    )
 
 
 async def _uses_left(plane: DataPlane, grant: Grant) -> int | None:
@@ -93,15 +107,9 @@ async def _show_upload_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall
     return page_reply(
         pages.upload_page(
             await _look(snapshot, call),
+            await receives(plane, grant),
             title=grant.label or "",
-            max_size=grant.max_size,
             expires_at=grant.expires_at,
-            uses_left=await _files_left(plane, grant),
-            on_conflict=grant.on_conflict,
-            types=grant.intake.types,
-            message=grant.intake.message,
-            single=grant.scope is not None and grant.scope.key is not None,
-            undo=grant.intake.undo is not None,
         )
     )
 

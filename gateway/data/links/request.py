@@ -42,6 +42,7 @@ from gateway.wire.parse import check_key
 from gateway.wire.s3.response_headers import asks_download
 
 _OBJECT_READS: Final = {"GET": Operation.GET_OBJECT, "HEAD": Operation.HEAD_OBJECT}
+_SHOWS: Final = frozenset({Action.READ, Action.LIST})
 _FIRST: Final = (Action.LIST, Action.READ, Action.WRITE)
 _LOOKED_AT: Final = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})
 _ENTERS: Final = frozenset({LinkAnswer.ENTER, LinkAnswer.ENTER_TO_SEE})
@@ -72,6 +73,8 @@ async def read_link_call(
     selected = sent.selected if sent is not None else frozenset()
     if selected:
         request = _as_archive(request, sent.archive if sent is not None else "")
+    elif sent is not None and sent.archive and scope.key is None and _is_folder(presented.place):
+        request = replace(request, operation=Operation.LIST_OBJECTS_V2)  # nothing was selected: its page says so
     place, operation = _settle_place(request, presented.place, scope)
     if operation is not request.operation or place is not request.place:
         request = replace(request, operation=operation, place=place)
@@ -281,13 +284,13 @@ def _page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) ->
     """
     if request.operation is Operation.DELETE_OBJECT:
         return LinkAnswer.UNDO
-    if presented.form is not None and not presented.form.selected:
+    if presented.form is not None and request.operation is Operation.POST_OBJECT:
         if presented.form.undo is not None:
             return LinkAnswer.UNDO
         return LinkAnswer.ENTER_TO_SEE if presented.form.show else LinkAnswer.ENTER
-    navigates = opens_page(request.raw)
-    if navigates and Action.READ not in grant.actions and Action.LIST not in grant.actions:
+    if grant.actions.isdisjoint(_SHOWS) and opens_page(request.raw, head=True):
         return LinkAnswer.UPLOAD
+    navigates = opens_page(request.raw)
     if request.operation not in _LOOKED_AT:
         return None
     limited = grant.confirm or grant.uses is not None

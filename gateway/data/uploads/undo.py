@@ -17,11 +17,15 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import Action, ObjectRequest, Operation
 from gateway.data.call import LinkCall
+from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.data.tus.store import TusStore
+from gateway.pages.links import undone_page
+from gateway.pages.render import look_for
+from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.links.tus_state import UploadState
-from gateway.wire.replies import LINK_HEADERS, Reply
+from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 
 _SECRET_BYTES: Final = 20
 _INSTANT: Final = 12
@@ -79,7 +83,11 @@ async def answer_undo(plane: DataPlane, snapshot: Snapshot, call: LinkCall, perm
     if state is None or state.grant != call.grant.id or not state.done:
         raise Refused(Reason.UPLOAD_UNKNOWN, "the link has no such upload")
     await remove_own(plane, permit, call.request, store, state)
-    return Reply(204, LINK_HEADERS)
+    raw = call.request.raw
+    if raw.method != "POST" or not prefers_html(raw.header("accept")):
+        return Reply(204, LINK_HEADERS)
+    await load_pages()
+    return page_reply(undone_page(look_for(snapshot.branding, raw.header("accept-language"))))
 
 
 async def remove_own(

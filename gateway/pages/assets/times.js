@@ -1,5 +1,7 @@
-// Shows each instant in the visitor's own zone and language. What it cannot read stays as it was written.
-const language = document.documentElement.lang;
+// Shows each instant in the visitor's own zone, as their country writes it where the page is in their language. What it
+// cannot read stays as it was written.
+const { lang } = document.documentElement;
+const language = navigator.languages.find((one) => one.split("-")[0] === lang) ?? lang;
 const exact = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "long" });
 const short = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
 for (const element of document.querySelectorAll("time[datetime]")) {

@@ -70,14 +70,17 @@ def visit_of(raw: RawRequest) -> Visit:
     return Visit.ACT if mode in {None, "navigate"} else Visit.PART
 
 
-def opens_page(raw: RawRequest) -> bool:
-    """Whether a browser is opening this as a page (Fetch Metadata, W3C; older browsers by their Accept alone).
+def opens_page(raw: RawRequest, *, head: bool = False) -> bool:
+    """Whether a browser is opening this as a page (Fetch Metadata, W3C; older browsers by their Accept alone); with
+    `head`, or whether somebody asks what they would get then.
 
     Who asks for a part wants the file's, as no page has parts: download managers send a browser's Accept, and begin
     again without end when a page comes instead.
     """
     accept = raw.header("accept") or ""
-    if raw.method != "GET" or "text/html" not in accept or raw.header("sec-fetch-mode") not in {None, "navigate"}:
+    if not (raw.method == "GET" or (head and raw.method == "HEAD")):
+        return False
+    if "text/html" not in accept or raw.header("sec-fetch-mode") not in {None, "navigate"}:
         return False
     if raw.header("range") is not None or accept.startswith(_ACCEPTS_AS_JAVA):
         return False

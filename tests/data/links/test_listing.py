@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from gateway.core.intake import Intake
 from gateway.core.password import SALT_BYTES, hash_password
 from gateway.core.request import Action
 from gateway.data.links import listing
@@ -193,6 +194,29 @@ async def test_what_is_selected_comes_as_one_zip(rig: Rig) -> None:
         assert b"b & c.txt" == packed.read("b & c.txt")
         if "uses" in fields:
             assert 1 == await rig.used(grant)
+
+
+@pytest.mark.parametrize("below", ["", "sub/"])
+async def test_who_selected_nothing_is_told(rig: Rig, below: str) -> None:
+    """On the folder's page, which takes no use; by its address it says nothing of the kind."""
+    rig.store.hold("inside/in/sub/a.txt", b"hello")
+    token, grant = await rig.granted(prefix="in/", actions=BOTH, uses=1)
+    got = await rig.ask("POST", f"/s/{token}/{below}", PERSON | FORM, b"archive=zip")
+    assert (200, True, True) == (got.status, "Nothing was selected" in got.text, 'name="select"' in got.text)
+    assert "Nothing was selected" not in (await rig.ask("GET", f"/s/{token}/{below}", PERSON)).text
+    assert 0 == await rig.used(grant)
+
+
+async def test_a_folder_that_takes_files_says_which(rig: Rig) -> None:
+    """What is left of them, and that it is nothing; what was begun may go on all the same."""
+    intake = Intake(max_files=1, total_bytes=2048, types=("text/plain",))
+    token = await rig.link(prefix="in/", actions=[*BOTH, Action.WRITE], intake=intake)
+    page = (await rig.ask("GET", f"/s/{token}/", PERSON)).text
+    assert re.search(r"Files left</dt><dd>1<.*2.0 KiB.*text/plain", page, re.DOTALL)
+    assert 201 == (await rig.ask("PUT", f"/s/{token}/a.txt", {"Content-Type": "text/plain"}, b"some text")).status
+    page = (await rig.ask("GET", f"/s/{token}/", PERSON)).text
+    assert re.search(r"Files left</dt><dd>0<", page)
+    assert 'id="sending"' in page
 
 
 @pytest.mark.parametrize("actions", [[Action.LIST], [Action.READ], [Action.WRITE]])

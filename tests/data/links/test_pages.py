@@ -54,6 +54,20 @@ async def test_what_was_begun_goes_on_from_the_page_of_a_link_that_takes_no_more
     assert 410 == (await rig.ask("PUT", f"/s/{into}/c.txt", body=b"x")).status
 
 
+async def test_head_tells_of_the_upload_page(rig: Rig) -> None:
+    """To who would be shown it; who would not be is told, as by GET, that there is nothing to read."""
+    token = await rig.link(prefix="in/", actions=WRITE)
+    page, head = [await rig.ask(method, f"/s/{token}/", BROWSER) for method in ("GET", "HEAD")]
+    assert (200, page.header("content-type"), page.header("content-security-policy"), b"") == (
+        head.status,
+        head.header("content-type"),
+        head.header("content-security-policy"),
+        head.body,
+    )
+    for method in ("GET", "HEAD"):
+        assert 405 == (await rig.ask(method, f"/s/{token}/", {"Accept": "*/*"})).status
+
+
 async def test_the_upload_page_offers_a_form(rig: Rig) -> None:
     """For a link that only takes files."""
     got = await rig.ask("GET", f"/s/{await rig.link(actions=WRITE, max_size=1000, uses=3)}", BROWSER)

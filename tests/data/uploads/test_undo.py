@@ -52,6 +52,17 @@ async def test_a_form_on_a_page_takes_back(uploads: Rig) -> None:
     assert 'name="undo"' in page.text
 
 
+async def test_who_presses_the_button_sees_that_it_worked(uploads: Rig) -> None:
+    """By a page: an answer without a body would leave a browser at the receipt, as if nothing had happened."""
+    token = await uploads.link(prefix="in/", actions=WRITE, intake=UNDO)
+    body = f"undo={await sent(uploads, token)}".encode()
+    headers = PAGE_FORM | {"Accept": "text/html,*/*", "Accept-Language": "de"}
+    got = await uploads.ask("POST", f"/s/{token}/", headers, body)
+    assert (200, True) == (got.status, "Die Datei wurde wieder entfernt." in got.text)
+    assert {} == uploads.store.objects
+    assert 404 == (await uploads.ask("POST", f"/s/{token}/", headers, body)).status
+
+
 async def test_a_resumable_upload_is_taken_back_at_its_address(uploads: Rig) -> None:
     """Which only its client knows."""
     token = await uploads.link(prefix="in/", actions=WRITE, intake=UNDO)

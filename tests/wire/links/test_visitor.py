@@ -144,6 +144,13 @@ def test_a_browser_opens_a_page(said: dict[str, str]) -> None:
     assert opens_page(request(**{"accept": ACCEPT} | said))
 
 
+def test_head_asks_for_what_a_page_would_be() -> None:
+    """Only where that is wanted, and never by another method."""
+    head = request(accept=ACCEPT, method="HEAD")
+    assert [False, True] == [opens_page(head), opens_page(head, head=True)]
+    assert not opens_page(request(accept=ACCEPT, method="POST"), head=True)
+
+
 @pytest.mark.parametrize("said", FETCHED)
 def test_a_program_that_accepts_pages_fetches_the_file(said: dict[str, str]) -> None:
     """Whoever asks for a part, and those who accept as a browser does under a name of their own, or as Java."""
