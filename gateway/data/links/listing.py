@@ -19,7 +19,7 @@ from gateway.core.request import Action, RawRequest
 from gateway.core.values import dataclass
 from gateway.data.call import LinkCall
 from gateway.data.links.folder import read_page
-from gateway.data.links.pages import receives
+from gateway.data.links.intake import tell_intake
 from gateway.data.links.previews import is_free, read_text
 from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
@@ -117,7 +117,7 @@ async def _receives(plane: DataPlane, grant: Grant) -> Receives | None:
     if Action.WRITE not in grant.actions:
         return None
     try:
-        return await receives(plane, grant)
+        return await tell_intake(plane, grant)
     except Refused as refused:
         if refused.reason is not Reason.USED_UP:
             raise

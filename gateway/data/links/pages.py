@@ -13,17 +13,16 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
-from gateway.core.grant import Grant, Shown
-from gateway.core.reasons import Reason, Refused
+from gateway.core.grant import Shown
 from gateway.core.request import Action, Operation
 from gateway.data.call import LinkAnswer, LinkCall
+from gateway.data.links.intake import tell_intake, uses_left
 from gateway.data.links.previews import is_free, look_at, preview
 from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, TERMS_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import find_readable
-from gateway.data.steps.reserve_intake import bytes_left, count_left
 from gateway.pages import links as pages
 from gateway.pages.render import Look, look_for
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
@@ -72,42 +71,12 @@ async def _show_card(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permi
     return page_reply(pages.card_page(look, told))
 
 
-async def receives(plane: DataPlane, grant: Grant) -> pages.Receives:
-    """What a link that takes files says of them.
-
-    Raises:
-        Refused: USED_UP.
-    """
-    lefts = (await _uses_left(plane, grant), await count_left(plane.leases, grant))
-    intake = grant.intake
-    return pages.Receives(
-        max_size=grant.max_size,
-        files_left=min((left for left in lefts if left is not None), default=None),
-        bytes_left=await bytes_left(plane.leases, grant),
-        types=intake.types,
-        on_conflict=grant.on_conflict,
-        message=intake.message,
-        single=grant.scope is not None and grant.scope.key is not None,
-        undo=intake.undo is not None,
-    )
-
-
-async def _uses_left(plane: DataPlane, grant: Grant) -> int | None:
-    if grant.uses is None:
-        return None
-    usage = (await plane.leases.usage([grant.id])).get(grant.id)
-    left = grant.uses - (usage.uses if usage is not None else 0)
-    if left <= 0:
-        raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
-    return left
-
-
 async def _show_upload_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     grant = call.grant
     return page_reply(
         pages.upload_page(
             await _look(snapshot, call),
-            await receives(plane, grant),
+            await tell_intake(plane, grant),
             title=grant.label or "",
             expires_at=grant.expires_at,
         )
@@ -121,7 +90,7 @@ async def _show_landing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, pe
         Refused: as `look_at`, USED_UP.
     """
     grant, look = call.grant, await _look(snapshot, call)
-    left = await _uses_left(plane, grant)
+    left = await uses_left(plane, grant)
     told = pages.Told(
         name=call.title,
         expires_at=grant.expires_at,
