@@ -57,9 +57,13 @@ def _small(subject: Subject) -> Message:
 
 
 def _added(scene: Scene) -> Iterator[Extent]:
-    """The gateway and njs against the store itself, each 200 times a second, in turns."""
-    direct = plain("GET", f"{scene.stand.objects}/{_SMALL}-a")
-    named = {"gateway": _small(scene.gateway.by_link()), "nginx signing in njs": _small(scene.njs)}
+    """The gateway, njs, and a relay that reads nothing, against the store itself, each 200 times a second, in turns.
+
+    The store that is asked directly stands on the subjects' CPU: it is woken from another one, as each subject is.
+    """
+    direct = plain("GET", f"{scene.stand_apart.objects}/{_SMALL}-a")
+    subjects = {"gateway": scene.gateway.by_link()} | {other.name: other for other in (scene.njs, scene.relay)}
+    named = {name: _small(subject) for name, subject in subjects.items()}
     added: dict[str, list[list[float]]] = {name: [] for name in named}
     for _ in range(scene.sizes.rounds):
         own, *through = at_rate([direct, *named.values()], _RATE, 2 * scene.sizes.seconds)

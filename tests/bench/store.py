@@ -1,4 +1,5 @@
 """Owns the store that every subject stands before: `store.c` beside this file, compiled once, answering from memory.
+Programs in C beside it are compiled here.
 
 Refuses to own the subjects. The store verifies nothing and keeps nothing, so that what is measured never waits for it.
 """
@@ -16,11 +17,10 @@ from tests.servers.process import await_port, free_ports, running
 from tests.servers.seaweedfs import seaweedfs_store
 from tests.servers.store import RunningStore
 
-__all__ = ["BUCKET", "CACHE", "PREFIX", "Stand", "standing", "store_program", "stores"]
+__all__ = ["BUCKET", "CACHE", "PREFIX", "Stand", "program", "standing", "stores"]
 
 BUCKET, PREFIX = "bench", "inside"
 CACHE = Path(__file__).resolve().parents[2] / ".tools" / "bench"
-_SOURCE = Path(__file__).with_name("store.c")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,16 @@ class Stand:
         return BUCKET
 
 
-def store_program() -> Path:
-    """The compiled store; the same source is compiled once."""
-    program = CACHE / f"store-{hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:16]}"
-    if not program.exists():
+def program(name: str) -> Path:
+    """The compiled program of that name; the same source is compiled once."""
+    source = Path(__file__).with_name(f"{name}.c")
+    made = CACHE / f"{name}-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
+    if not made.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        fresh = program.with_suffix(".new")
-        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", fresh, _SOURCE], check=True)
-        fresh.replace(program)
-    return program
+        fresh = made.with_suffix(".new")
+        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", fresh, source], check=True)
+        fresh.replace(made)
+    return made
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def standing(place: Path) -> Iterator[tuple[Stand, int]]:
     """The store, and the id of its process; it ends with the block."""
     [port] = free_ports(1)
     log = place / "store.log"
-    with running([store_program(), str(port)], log) as child:
+    with running([program("store"), str(port)], log) as child:
         await_port(port, child, log)
         yield Stand("generic", f"http://127.0.0.1:{port}"), child.pid
 

@@ -7,11 +7,13 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.bench.connection import Connection
 from tests.bench.load import at_rate, download, stalled, upload, wrk
+from tests.bench.peers import relay
 from tests.bench.requests import plain, plain_upload
 from tests.bench.store import Stand, standing
 
@@ -44,6 +46,15 @@ def test_an_upload_is_taken_whole(stand: Stand) -> None:
     message = plain("PUT", f"{stand.objects}/x", os.urandom(4096))
     with Connection(message.host, message.port) as connection:
         assert [0, 0] == [connection.ask(message) for _ in range(2)]
+
+
+def test_a_relay_passes_on_every_byte(stand: Stand, tmp_path: Path) -> None:
+    """Both ways, for one request after the other; and a client that goes leaves nothing behind that others wait for."""
+    with relay(tmp_path, stand) as subject:
+        for _ in range(2):
+            with Connection("127.0.0.1", subject.get("1-a").port) as connection:
+                assert [4096, 4096] == [connection.ask(subject.get("4096-a")) for _ in range(2)]
+                assert [0, 0] == [connection.ask(subject.put("x", os.urandom(4096))) for _ in range(2)]
 
 
 def test_an_answer_that_is_no_success_ends_the_run() -> None:
