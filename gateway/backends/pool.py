@@ -20,6 +20,7 @@ from gateway.backends.connection import READ_SIZE, Connection, Timeouts
 from gateway.core.egress import refuse_reason
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.values import dataclass
+from gateway.splice.descriptors import is_kept
 
 IDLE_LIMIT: Final = 25.0
 """Seconds after which an unused connection is closed: below the 30 s and more that stores keep theirs. A read that
@@ -221,7 +222,7 @@ class Pool:
         for last, address in zip([*[False] * (len(addresses) - 1), True], addresses, strict=True):
             try:
                 async with asyncio.timeout(share):
-                    _, connection = await loop.create_connection(
+                    transport, connection = await loop.create_connection(
                         lambda: Connection(loop, self._scratch, self._timeouts),
                         address,
                         where.port,
@@ -232,6 +233,9 @@ class Pool:
                 if last:
                     raise
             else:
+                if is_kept(transport.get_extra_info("socket").fileno()):
+                    connection.abort()
+                    raise OSError("this process has no descriptor left for it: see ulimit -n")
                 return connection
         raise OSError("the name has no address")
 

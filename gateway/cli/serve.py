@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -59,6 +60,14 @@ def fill_standard_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(_STANDARD_ERROR, "w", closefd=False)
 
 
+def raise_descriptor_limit() -> None:
+    """Have as many descriptors as may be had without asking anybody: the soft limit is 1024 on most systems, for the
+    sake of programs that call select(2)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # where the system grants less than it says, it stays
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 @click.command()
 @config_option
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to serve with.")
@@ -71,6 +80,7 @@ def serve(config: Path, workers: int) -> None:
     `max_transfers`) are each process's own; limits on rates, uses and bytes are counted together.
     """
     fill_standard_streams()
+    raise_descriptor_limit()
     if workers == 1:
         _serve(config)
         return

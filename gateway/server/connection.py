@@ -137,6 +137,12 @@ class Connection(asyncio.BufferedProtocol):
         self._since = self.host.loop.time()
         self.host.add_connection(self)
 
+    @property
+    def descriptor(self) -> int:
+        """Its socket's number."""
+        stream = self._transport
+        return -1 if stream is None else int(stream.get_extra_info("socket").fileno())
+
     def get_buffer(self, sizehint: int) -> memoryview:
         arrival = self._arrival
         return self.host.read_buffer if arrival is not None and arrival.body.wanted else self.host.first_read_buffer

@@ -31,8 +31,9 @@ Handle = Callable[[Connection, IncomingRequest], Awaitable[None]]
 class PeerLimit(Protocol):
     """Decides which peers may open one more connection; is notified of the PROXY protocol."""
 
-    def enter(self, peer: Address | None) -> bool:
-        """Whether one more connection of this peer may be; if so, `leave` follows."""
+    def enter(self, peer: Address | None, descriptor: int) -> bool:
+        """Whether one more connection of this peer may be, of which the socket has this number; if so, `leave`
+        follows."""
         ...
 
     def leave(self, peer: Address | None) -> None: ...
@@ -138,7 +139,7 @@ class HttpServer:
     # -- what connections call
 
     def add_connection(self, connection: Connection) -> None:
-        if self.peer_limit is not None and not self.peer_limit.enter(connection.peer):
+        if self.peer_limit is not None and not self.peer_limit.enter(connection.peer, connection.descriptor):
             connection.abort()
             return
         self._connections.add(connection)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Awaitable, Callable
 
 from gateway.core.loan import Loan
+from gateway.splice.descriptors import is_kept
 
 
 def may_be_lent(stream: asyncio.Transport | None) -> bool:
@@ -48,6 +49,9 @@ class Lending:
         try:
             descriptor = os.dup(stream.get_extra_info("socket").fileno())
         except OSError:
+            return None
+        if is_kept(descriptor):
+            os.close(descriptor)
             return None
         self._loan = loan = Loan(descriptor, moved, end_loan)
         return loan

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import resource
 from contextlib import suppress
 from typing import Final
+
+from gateway.splice.descriptors import FOR_PASSAGES, is_kept
 
 LARGE: Final = 1024 * 1024
 """Bytes of the first pipes: the most that an unprivileged process may set (`fs.pipe-max-size`)."""
@@ -26,11 +27,7 @@ pay."""
 
 _LARGE_COUNT: Final = 16
 _TINY_FROM: Final = 128
-DESCRIPTORS: Final = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
-"""What pipes and passages take together at most, two each: the other half of what the process may have is for
-connections and files."""
-
-_COUNT: Final = min(640, DESCRIPTORS // 4)
+_COUNT: Final = min(640, FOR_PASSAGES // 4)
 _KEPT: Final = 8
 
 
@@ -71,7 +68,7 @@ class Pipes:
             elif self.count >= _TINY_FROM:
                 fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, TINY)
         pipe = Pipe(out, into, fcntl.fcntl(into, fcntl.F_GETPIPE_SZ))
-        if pipe.size < TINY:  # the user has had all that the kernel grants
+        if pipe.size < TINY or is_kept(max(out, into)):  # the user, or this process, has had all that it may have
             pipe.close()
             return None
         self.count += 1

@@ -20,8 +20,9 @@ from functools import partial
 from typing import Final
 
 from gateway.core.loan import Lender, Loan, Sink
+from gateway.splice.descriptors import FOR_PASSAGES
 from gateway.splice.passage import BufferedPassage, KernelPassage, Passage, Transform
-from gateway.splice.pipes import DESCRIPTORS, LARGE, Pipes
+from gateway.splice.pipes import LARGE, Pipes
 
 LEAST = 256 * 1024
 """Bytes from which it pays: below, the preparation costs more than it saves."""
@@ -83,7 +84,7 @@ class _Pump:
     @property
     def has_room(self) -> bool:
         """Whether one more passage leaves the process enough descriptors for everything else."""
-        return len(self._ends) + 2 * self.pipes.count < DESCRIPTORS
+        return len(self._ends) + 2 * self.pipes.count < FOR_PASSAGES
 
     async def run(self, passage: Passage) -> None:
         """Return when it has ended. What is there already moves at once, unless others are queued."""

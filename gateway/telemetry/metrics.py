@@ -128,7 +128,7 @@ class Metrics:
         self._forwarded = Counter(
             "gateway_forwarded_ignored", "Requests whose fields about the client's address were not believed."
         )
-        causes = Vocabulary("why", ("too_many", "proxy_protocol"))
+        causes = Vocabulary("why", ("too_many", "no_descriptors", "proxy_protocol"))
         self._refused_connections = Counter(
             "gateway_connections_refused", "Connections that were closed before any request.", (causes,)
         )
@@ -227,7 +227,7 @@ class Metrics:
         self._forwarded.add()
 
     def count_refused_connection(self, why: str) -> None:
-        """A connection was closed before any request: `too_many` of one address, or `proxy_protocol`."""
+        """A connection was closed before any request: too many of one address, of all, or one that began otherwise."""
         self._refused_connections.add((why,))
 
     def count_cut(self, reason: str) -> None:

@@ -197,6 +197,20 @@ async def test_the_stores_own_patience_shortens_ours() -> None:
         pool.close()
 
 
+async def test_a_store_gets_none_of_the_last_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that needs one is told so, and the connection is closed; the next one that has another is served."""
+    async with fault_server(hold) as seen:
+        pool = pool_to(seen.port)
+        with monkeypatch.context() as short:
+            short.setattr(pool_module, "is_kept", lambda number: True)
+            with pytest.raises(UpstreamFailed, match="no descriptor left") as failure:
+                await pool.acquire()
+        assert (Reason.UPSTREAM_UNREACHABLE, 0) == (failure.value.reason, pool.size)
+        pool.release(await pool.acquire())
+        assert 1 == pool.size
+        pool.close()
+
+
 async def test_nobody_listening_is_unreachable() -> None:
     """A refused connection is UPSTREAM_UNREACHABLE and leaves no count behind."""
     async with fault_server(hold) as seen:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import closing
-from http.client import HTTPConnection
+import time
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
@@ -28,13 +31,13 @@ policies: policies/
 """
 
 
-def answers(port: int) -> bool:
+def answers(port: int, path: str = "/healthz") -> bool:
     with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
         try:
-            connection.request("GET", "/healthz")
+            connection.request("GET", path)
             answer = connection.getresponse()
             answer.read()  # one that is not read holds the socket
-        except OSError:
+        except (OSError, HTTPException):
             return False
         return answer.status == 200
 
@@ -56,6 +59,61 @@ def test_it_serves_until_it_is_told_to_end(write, tmp_path, number):
         finally:
             process.kill()
     assert not answers(control)
+
+
+@pytest.mark.e2e
+def test_an_operator_gets_through_while_clients_hold_every_descriptor(write, tmp_path):
+    """With 64 descriptors and 200 clients that hold on: the control listener answers, revokes and drains, files are
+    read anew, and clients are served again once some have left."""
+    data, control = free_ports(2)
+    config = write(SERVING.format(data=data, control=control, home=tmp_path), POLICIES)
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(["sh", "-c", 'ulimit -n 64; exec "$0" "$@"', *command], env=os.environ, stdout=log) as process,
+    ):
+        try:
+            while not answers(control):
+                assert process.poll() is None
+            with ExitStack() as clients:
+                for _ in range(200):
+                    client = clients.enter_context(socket.create_connection(("127.0.0.1", data), 5))
+                    with suppress(ConnectionError):  # it may have been closed already
+                        client.sendall(b"GET / HTTP/1.1")
+                assert not answers(data)
+                for _ in range(20):
+                    assert answers(control)
+                process.send_signal(signal.SIGHUP)
+                deadline = time.monotonic() + 10
+                while "reloaded" not in (said := (tmp_path / "log").read_text()):
+                    assert time.monotonic() < deadline, said
+                assert "refused" not in said
+                assert "file descriptors run out" in said
+            while not answers(data, "/robots.txt"):
+                assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            assert 0 == process.wait(20)
+        finally:
+            process.kill()
+
+
+@pytest.mark.e2e
+def test_it_may_have_as_many_descriptors_as_the_system_grants(write, tmp_path):
+    """The soft limit is raised to the hard one before anything is sized by it."""
+    data, control = free_ports(2)
+    config = write(SERVING.format(data=data, control=control, home=tmp_path), POLICIES)
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
+    with subprocess.Popen(
+        ["sh", "-c", 'ulimit -Sn 100; ulimit -Hn 1000; exec "$0" "$@"', *command],
+        env=os.environ,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        try:
+            while not answers(control):
+                assert process.poll() is None
+            assert (1000, 1000) == resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        finally:
+            process.kill()
 
 
 @pytest.mark.e2e

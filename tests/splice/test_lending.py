@@ -9,6 +9,7 @@ import socket
 
 import pytest
 
+from gateway.splice import lending as lending_module
 from gateway.splice.lending import Lending, flush, may_be_lent
 
 HIGH = 65536
@@ -129,3 +130,19 @@ async def test_nothing_is_lent_under_tls() -> None:
 
         assert (True, False, False) == tuple(may_be_lent(stream) for stream in (transport, Sealed(), None))  # type: ignore[arg-type]
         transport.abort()
+
+
+async def test_none_of_the_last_descriptors_is_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are for other things than bodies: the duplicate is closed, and the connection goes on by itself."""
+    transport, _, theirs = await opened()
+    lent: list[int] = []
+    with theirs, monkeypatch.context() as short:
+        short.setattr(lending_module, "is_kept", lambda number: not lent.append(number))
+        assert Lending().lend(transport, lambda count: None, transport.abort) is None
+        (number,) = lent
+        with pytest.raises(OSError, match="Bad file"):
+            os.fstat(number)
+    loan = Lending().lend(transport, lambda count: None, transport.abort)
+    assert loan is not None
+    os.close(loan.descriptor)
+    transport.abort()

@@ -78,17 +78,19 @@ def test_the_bound_is_what_a_user_may_have() -> None:
     assert pipes._COUNT <= 640
 
 
-@pytest.mark.parametrize("refused", ["pipe2", "size"])
+@pytest.mark.parametrize("refused", ["pipe2", "size", "kept"])
 def test_none_is_given_where_the_system_has_no_more(
     all_pipes: Pipes, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
-    """Without descriptors, and where the kernel only gives one of two pages."""
+    """Without descriptors, with the last ones only, and where the kernel only gives one of two pages."""
     if refused == "pipe2":
 
         def none_left(flags: int) -> tuple[int, int]:
             raise OSError(errno.EMFILE, "too many open files")
 
         monkeypatch.setattr(os, "pipe2", none_left)
+    elif refused == "kept":
+        monkeypatch.setattr(pipes, "is_kept", lambda number: True)
     else:
         monkeypatch.setattr(fcntl, "fcntl", lambda *given: 8192)
     assert (None, 0) == (all_pipes.take(), all_pipes.count)

@@ -161,7 +161,7 @@ async def test_nothing_moves_here_where_descriptors_run_short(
     source, sink = ends
     await feed(source, BODY[:LEAST])
     with monkeypatch.context() as poor:
-        poor.setattr(pump, "DESCRIPTORS", 0)
+        poor.setattr(pump, "FOR_PASSAGES", 0)
         assert 0 == await move(source, sink, LEAST, lambda count: None)
     assert (None, None) == (source.loan, sink.loan)
     assert LEAST == await move(source, sink, LEAST, lambda count: None)

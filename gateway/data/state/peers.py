@@ -4,13 +4,12 @@ the PROXY protocol.
 Refuses to own connections (`gateway.server`) and requests, whose share is `gateway.data.state.transfers`'.
 
 Laws: one address leaves room for others, however many connections it opens; a proxy that is declared stands for many
-and may open any number, as may whoever comes through a Unix socket. What is refused here is counted each time, and
-logged once for each peer.
+and may open any number, as may whoever comes through a Unix socket. All together leave some descriptors to the rest of
+the process. What is refused here is counted each time, and logged once for each peer.
 """
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +17,7 @@ import structlog
 
 from gateway.core.attempt import Address
 from gateway.core.limits import share_of
+from gateway.splice.descriptors import MOST, is_kept
 from gateway.telemetry.metrics import Metrics
 
 _REMEMBERED: Final = 256
@@ -37,15 +37,20 @@ class Peers:
         shown: Callable[[str], str] = str,
     ) -> None:
         self._most = most
-        self._files = share_of(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self._files = share_of(MOST)
         self._trusted = trusted
         self._metrics = metrics
         self._shown = shown
         self._open: dict[Address, int] = {}
         self._logged: set[tuple[str, str]] = set()
 
-    def enter(self, peer: Address | None) -> bool:
+    def enter(self, peer: Address | None, descriptor: int) -> bool:
         """Count one more connection of this peer, if it may have it."""
+        if is_kept(descriptor):
+            self._metrics.count_refused_connection("no_descriptors")
+            advice = f"all but the last of {MOST} are in use: more connections are closed until some end; see ulimit -n"
+            self._warn("file descriptors run out", None, advice, "any")
+            return False
         if peer is None:
             return True
         held = self._open.get(peer, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -15,9 +14,11 @@ from structlog.testing import capture_logs
 
 from gateway.core.attempt import Address
 from gateway.core.limits import share_of
+from gateway.data.state import peers as peers_module
 from gateway.data.state.peers import Peers
 from gateway.server.listener import HttpServer
 from gateway.server.tls import Certificates
+from gateway.splice.descriptors import FIRST_KEPT
 from gateway.telemetry.metrics import Metrics
 from tests.data.harness import Rig, request
 from tests.data.raw_client import RawClient
@@ -87,16 +88,34 @@ async def test_a_declared_proxy_has_any_number(rig: Rig) -> None:
 def test_no_address_has_all_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the files that the process may have open the others keep a quarter, whatever the settings say; each address
     has its own count, and a Unix socket none."""
-    monkeypatch.setattr(resource, "getrlimit", lambda kind: (8, 1024))
+    monkeypatch.setattr(peers_module, "MOST", 8)
     peers = Peers(lambda: 4096, lambda peer: False, Metrics())
-    assert [True] * 6 + [False] * 2 == [peers.enter(HERE) for _ in range(8)]
+    assert [True] * 6 + [False] * 2 == [peers.enter(HERE, 0) for _ in range(8)]
     assert 6 == share_of(8)
-    assert (True, True) == (peers.enter(THERE), peers.enter(None))
+    assert (True, True) == (peers.enter(THERE, 0), peers.enter(None, 0))
     peers.leave(None)
     for _ in range(6):
         peers.leave(HERE)
-    assert peers.enter(HERE)
+    assert peers.enter(HERE, 0)
     assert {HERE: 1, THERE: 1} == peers._open
+
+
+def test_the_last_descriptors_are_nobodys() -> None:
+    """Neither an address, nor a declared proxy, nor whoever comes through a Unix socket gets one of them; what comes
+    under a lower number is let in."""
+    metrics = Metrics()
+    peers = Peers(lambda: 4096, lambda peer: True, metrics)
+    with capture_logs() as logs:
+        assert [True, False, False, False] == [
+            peers.enter(HERE, FIRST_KEPT - 1),
+            peers.enter(HERE, FIRST_KEPT),
+            peers.enter(THERE, FIRST_KEPT + 1),
+            peers.enter(None, FIRST_KEPT),
+        ]
+    assert ["file descriptors run out"] == [line["event"] for line in logs]
+    page = metrics.render("")[1].decode()
+    assert 'gateway_connections_refused_total{why="no_descriptors"} 3.0' in page
+    assert {HERE: 1} == peers._open
 
 
 @pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
