@@ -2,8 +2,8 @@
 
 Refuses to own connections and statements: an engine answers the questions that `page_steps` asks.
 
-Law: a page costs the same among a million grants as among a thousand. What an index leads to is all read where it is
-little; else a page looks at a bounded number of grants, holds what it found there, be it nothing, and its cursor
+Law: a page costs the same among a million grants as among a thousand. It is looked for along the index that leads to
+the least, of which it looks at a bounded number of grants, holds what it found there, be it nothing, and its cursor
 continues after the last grant that was looked at.
 """
 
@@ -16,11 +16,11 @@ from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantPage, GrantSt
 from gateway.core.values import dataclass
 from gateway.stores.codec import read_cursor, write_cursor
 
-READ_AT_ONCE: Final = 2000
-"""How many entries of one index are read for a page."""
+COUNTED_TO: Final = 2000
+"""How many entries of one index are counted, or read where they are not in the order of the list."""
 
 LOOKED_AT: Final = 500
-"""How many grants are looked at for a page, where that is cheap."""
+"""How many grants are looked at for a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,13 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """Asks how many serials each of these would be answered with, or could be; an index that is not kept has `most`."""
+
+    reads: Sequence[Read]
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """Asks for those of these grants that fit, newest first, at most `most`."""
 
@@ -99,58 +106,63 @@ _MARKED: Final = {
 }
 
 Way = tuple[Range, ...]
-Steps = Generator[Read | Look, Any, GrantPage]
-"""Yields questions; a `Read` is answered by serials, or by None where there is no such index, a `Look` by grants."""
+Steps = Generator[Count | Read | Look, Any, GrantPage]
+"""Yields questions: a `Count` is answered by numbers, a `Read` by serials, a `Look` by grants."""
 
 
 def page_steps(wanted: GrantFilter, cursor: str | None, limit: int, looks: int = LOOKED_AT) -> Steps:
     """Ask for what a page needs. Raises ValueError for a cursor that the list did not give."""
     below = None if cursor is None else int(read_cursor("g", cursor, 1)[0])
-    ways, few = list(ways_of(wanted)), 2 * (limit + 1)
-    likely = next(way for way in ways if _by_serial(way))
-    left = max(looks, 2 * few)
+    # Most often a few more than the page holds are enough. Only if they are not, more of them are asked for at once.
+    few = limit + 1 + limit // 8
+    left = max(looks, few)
+    way, all_of_it = yield from _narrowest(list(ways_of(wanted)), below)
     found: list[Grant] = []
-    # A few of the newest most often are enough. Only if they are not, the narrowest way is looked for.
-    for tried, most in (([likely], few), (ways, READ_AT_ONCE)):
-        serials, whole = yield from _candidates(tried, below, most)
-        for part in filter(None, (serials[:left][:few], serials[:left][few:])):
+    while left > 0:
+        few = min(few, left)
+        there, whole = (yield from _merge(way, below, few + 1)) if all_of_it is None else (all_of_it, True)
+        part, rest = there[:few], there[few:]
+        if part:
             found += yield Look(part, limit + 1 - len(found))
-            if len(found) > limit:
-                return GrantPage(found[:limit], write_cursor("g", found[limit - 1].serial))
             below = part[-1]
-        if whole and len(serials) <= left:
+        if len(found) > limit:
+            return GrantPage(found[:limit], write_cursor("g", found[limit - 1].serial))
+        if whole and not rest:
             return GrantPage(found, None)
-        left -= len(serials)
+        all_of_it = None if all_of_it is None else rest
+        left -= len(part)
+        few *= 4
     return GrantPage(found, None if below is None else write_cursor("g", below))
 
 
-def _candidates(
-    ways: Sequence[Way], below: int | None, most: int
-) -> Generator[Read, list[int] | None, tuple[list[int], bool]]:
-    """What may be wanted, newest first, and whether that is all there is: by the narrowest way, if one is narrow."""
-    best: list[int] | None = None
-    going_on: list[int] | None = None
-    for way in ways:
-        serials, whole = yield from _merge(way, below, most)
-        if whole and (best is None or len(serials) < len(best)):
-            best = serials
-        if not whole and going_on is None and _by_serial(way):
-            going_on = serials
-    return (best, True) if best is not None else (going_on or [], False)
+def _narrowest(
+    ways: Sequence[Way], below: int | None
+) -> Generator[Count | Read, Any, tuple[Way, Sequence[int] | None]]:
+    """The way that leads to the least and, where it is not in the order of the list, all that it leads to."""
+    if len(ways) == 1:
+        return ways[0], None
+    sizes = iter((yield Count([Read(part, below, COUNTED_TO) for way in ways for part in way])))
+    leads = [sum(next(sizes) for _ in way) for way in ways]
+    for size, way in sorted(zip(leads, ways, strict=True), key=lambda one: one[0]):
+        if _by_serial(way):
+            return way, None
+        if size < COUNTED_TO:
+            serials, whole = yield from _merge(way, below, COUNTED_TO)
+            if whole:  # unless it grew meanwhile
+                return way, serials
+    return ways[-1], None
 
 
 def _by_serial(way: Way) -> bool:
     return all(part.by_serial for part in way)
 
 
-def _merge(way: Way, below: int | None, most: int) -> Generator[Read, list[int] | None, tuple[list[int], bool]]:
+def _merge(way: Way, below: int | None, most: int) -> Generator[Read, Sequence[int], tuple[list[int], bool]]:
     """The serials of all ranges of a way, as far down as every one of them was read, and whether that is to the end."""
     found: set[int] = set()
     down_to, whole = 0, True
     for part in way:
         serials = yield Read(part, below, most)
-        if serials is None:
-            return [], False
         if len(serials) >= most:
             whole, down_to = False, max(down_to, min(serials))
         found.update(serials)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 
 from gateway.core.grant import Grant, GrantPage
-from gateway.stores.lists import Read, Steps
+from gateway.stores.lists import Count, Range, Read, Steps
 
 
 class MemoryShelves:
@@ -32,13 +32,16 @@ class MemoryShelves:
             shelf = self._shelves[name]
             del shelf[self._place(shelf, after.serial) - 1]
 
-    def read(self, asked: Read) -> Mapping[int, Grant] | None:
-        """The grants of a range by their serials, None where that index is not kept."""
-        part = asked.range
-        if not part.by_serial:
-            return None
-        shelf = self._shelves.get((part.shelf, *part.values), [])
-        end = len(shelf) if asked.below is None else self._place(shelf, asked.below - 1)
+    def count(self, asked: Count) -> list[int]:
+        """How many grants each range has, or as many as can be read where the index is not kept."""
+        return [
+            self._end(self._shelf(one.range), one.below) if one.range.by_serial else one.most for one in asked.reads
+        ]
+
+    def read(self, asked: Read) -> Mapping[int, Grant]:
+        """The grants of a range by their serials."""
+        shelf = self._shelf(asked.range)
+        end = self._end(shelf, asked.below)
         found = (self._grants[name] for name in shelf[max(0, end - asked.most) : end])
         return {grant.serial: grant for grant in found}
 
@@ -48,16 +51,24 @@ class MemoryShelves:
         try:
             asked = next(steps)
             while True:
-                if isinstance(asked, Read):
+                if isinstance(asked, Count):
+                    asked = steps.send(self.count(asked))
+                elif isinstance(asked, Read):
                     read = self.read(asked)
-                    there |= read or {}
-                    asked = steps.send(None if read is None else list(read))
+                    there |= read
+                    asked = steps.send(list(read))
                 else:
                     looked_at = filter(fits, (there[serial] for serial in asked.serials))
                     asked = steps.send(list(islice(looked_at, asked.most)))
         except StopIteration as done:
             page: GrantPage = done.value
             return page
+
+    def _shelf(self, part: Range) -> list[str]:
+        return self._shelves.get((part.shelf, *part.values), [])
+
+    def _end(self, shelf: list[str], below: int | None) -> int:
+        return len(shelf) if below is None else self._place(shelf, below - 1)
 
     def _place(self, shelf: list[str], serial: int) -> int:
         """Behind all up to this serial."""

@@ -20,7 +20,7 @@ from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.codec import GRANT_COLUMNS
-from gateway.stores.lists import SHELVES, Look, Read, after
+from gateway.stores.lists import SHELVES, Count, Look, Read, after
 
 IDEMPOTENCY_WINDOW: Final = 86400.0
 """Seconds for which the text of an `Idempotency-Key` is remembered."""
@@ -128,7 +128,19 @@ def read_sql(mark: str, tables: str, asked: Read) -> tuple[str, list[object]]:
     """The statement for the serials of a range, one a row or as one array, with its values; names of tables begin with
     `tables`."""
     values: list[object] = []
+    statement = _range_sql(mark, tables, asked, placing(mark, values))
+    return f"SELECT ARRAY({statement})" if mark == "$" else statement, values
+
+
+def sizes_sql(mark: str, tables: str, asked: Count) -> tuple[str, list[object]]:
+    """The statement for the numbers of entries of several ranges, a column each, with its values."""
+    values: list[object] = []
     place = placing(mark, values)
+    parts = (_range_sql(mark, tables, read, place) for read in asked.reads)
+    return f"SELECT {', '.join(f'(SELECT count(*) FROM ({part}) AS s)' for part in parts)}", values  # noqa: S608
+
+
+def _range_sql(mark: str, tables: str, asked: Read, place: Place) -> str:
     shelf, part = SHELVES[asked.range.shelf], asked.range
     conditions = [f"{column} = {place(value)}" for column, value in zip(shelf.columns, part.values, strict=True)]
     conditions += [shelf.where] if shelf.where else []
@@ -143,8 +155,7 @@ def read_sql(mark: str, tables: str, asked: Read) -> tuple[str, list[object]]:
     # PostgreSQL takes the index because of the order; SQLite is told.
     told = f" INDEXED BY {tables}grants_{part.shelf}" if mark == "?" else ""
     statement = f"SELECT serial FROM {tables}grants{told} WHERE {' AND '.join(conditions)} ORDER BY {order}"  # noqa: S608
-    statement = f"{statement} LIMIT {asked.most:d}"
-    return f"SELECT ARRAY({statement})" if mark == "$" else statement, values
+    return f"{statement} LIMIT {asked.most:d}"
 
 
 def look_sql(mark: str, tables: str, wanted: GrantFilter, asked: Look) -> tuple[str, list[object]]:

@@ -19,7 +19,6 @@ from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores import lists
 from gateway.stores.engine import Engine
-from gateway.stores.redis import grants as redis_grants
 from gateway.stores.select import wants
 from tests.contract.sample import NOW, key, link
 
@@ -107,9 +106,8 @@ async def read_all(engine: Engine, wanted: GrantFilter, limit: int) -> list[Gran
 @pytest.mark.parametrize("looked_at", [3, 2000])
 async def test_all_pages_together_are_the_list(engine: Engine, monkeypatch: pytest.MonkeyPatch, looked_at: int) -> None:
     """Whatever is wanted, each grant that fits comes once and newest first, and no other, however far a page looks."""
-    monkeypatch.setattr(lists, "READ_AT_ONCE", looked_at)
+    monkeypatch.setattr(lists, "COUNTED_TO", looked_at)
     monkeypatch.setattr(lists.page_steps, "__defaults__", (looked_at,))
-    monkeypatch.setattr(redis_grants, "LOOKS", looked_at)
     draw = random.Random(looked_at)
     there = await fill(engine, draw, 90)
     for wanted in filters(draw, 40):

@@ -13,10 +13,10 @@ from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.stores.codec import GRANT_COLUMNS, check_filter, check_storable, edited_columns, grant_of, storable_id
-from gateway.stores.lists import Read, page_steps
+from gateway.stores.lists import Count, Read, page_steps
 from gateway.stores.postgres.database import PostgresDatabase
 from gateway.stores.postgres.feed import add_entries
-from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, look_sql, read_sql, waiting_sql
+from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, look_sql, read_sql, sizes_sql, waiting_sql
 
 # The statements are put together from fixed names; every value is a placeholder.
 _GRANTS: Final = f"SELECT {GRANT_COLUMNS} FROM gateway_grants AS g"  # noqa: S608
@@ -86,7 +86,10 @@ class PostgresGrants:
         try:
             asked = next(steps)
             while True:
-                if isinstance(asked, Read):
+                if isinstance(asked, Count):
+                    statement, values = sizes_sql("$", "gateway_", asked)
+                    asked = steps.send((await self._database.read("grants", statement, *values))[0])
+                elif isinstance(asked, Read):
                     statement, values = read_sql("$", "gateway_", asked)
                     rows = await self._database.read("grants", statement, *values)
                     asked = steps.send(rows[0][0])

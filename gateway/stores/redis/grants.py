@@ -12,22 +12,17 @@ from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
 from gateway.core.grant_codec import GrantRow, document_of
-from gateway.core.intake import FILES
-from gateway.core.lease import UNUSED, Usage
 from gateway.core.reasons import DependencyDown
 from gateway.core.revocation_target import RevocationTarget
 from gateway.core.token import SecretHash
-from gateway.stores.codec import check_filter, check_storable, grant_of, storable_id
-from gateway.stores.lists import Read, page_steps
-from gateway.stores.redis.leases import read_usage
+from gateway.stores.codec import check_storable, storable_id
+from gateway.stores.redis.pages import read_page
+from gateway.stores.redis.rows import grant_from
 from gateway.stores.redis.scripts import HITS, INDEX
 from gateway.stores.redis.server import PREFIX, RedisServer
-from gateway.stores.redis.shelves import put_on_shelves, read_shelf
-from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before, wants
+from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before
 
 _BATCH: Final = 200
-LOOKS: Final = 200
-"""How many grants are looked at for a page: each is fetched whole."""
 
 CREATE: Final = (
     INDEX
@@ -135,33 +130,7 @@ class RedisGrants:
         return await self._require(grant.id) if done else None
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
-        check_filter(wanted)
-        steps = page_steps(wanted, cursor, limit, LOOKS)
-        names: dict[int, str] = {}
-        await put_on_shelves(self._server)
-        try:
-            asked = next(steps)
-            while True:
-                if isinstance(asked, Read):
-                    read = await read_shelf(self._server, asked)
-                    names |= read
-                    asked = steps.send(list(read))
-                else:
-                    there = [names[serial] for serial in asked.serials]
-                    asked = steps.send(await self._look(wanted, there, asked.most))
-        except StopIteration as done:
-            page: GrantPage = done.value
-            return page
-
-    async def _look(self, wanted: GrantFilter, names: Sequence[str], most: int) -> list[Grant]:
-        found: list[Grant] = []
-        for start in range(0, len(names), _BATCH):
-            async for grant, usage, received in self._all_of(names[start : start + _BATCH]):
-                if wants(wanted, grant, usage, received):
-                    found.append(grant)
-            if len(found) >= most:
-                break
-        return found[:most]
+        return await read_page(self._server, wanted, cursor, limit)
 
     async def count(self, target: RevocationTarget) -> int:
         return int(await self._server.run("grants", _COUNT, str(target.kind), target.name, target.prefix))
@@ -174,7 +143,7 @@ class RedisGrants:
         # There is no index of ends: all are read, and the few that go are asked for once more where they are deleted.
         forgotten = 0
         ended: list[str | int] = []
-        async for grant, _, _ in self._newest("+inf"):
+        async for grant in self._newest("+inf"):
             if ended_before(grant, before):
                 ended += (grant.id, grant.version)
             if len(ended) >= _BATCH:
@@ -184,7 +153,7 @@ class RedisGrants:
 
     async def _read(self, grant_id: str) -> Grant | None:
         with self._server.reach("grants") as client:
-            return _grant_from(await client.hmget(f"{PREFIX}grant:{grant_id}", GrantRow._fields))
+            return _read_row(await client.hmget(f"{PREFIX}grant:{grant_id}", GrantRow._fields))
 
     async def _require(self, grant_id: str) -> Grant:
         grant = await self._read(grant_id)
@@ -192,8 +161,8 @@ class RedisGrants:
             raise DependencyDown("grants", "a grant vanished while it was written")
         return grant
 
-    async def _newest(self, below: str) -> AsyncIterator[tuple[Grant, Usage, Usage]]:
-        """All grants with their counters and those of the files that came in, newest first, in batches."""
+    async def _newest(self, below: str) -> AsyncIterator[Grant]:
+        """All grants, newest first, in batches."""
         while True:
             with self._server.reach("grants") as client:
                 found = await client.zrange(
@@ -201,22 +170,14 @@ class RedisGrants:
                 )
                 if not found:
                     return
-            async for one in self._all_of([name.decode() for name, _ in found]):
-                yield one
+                pipe = client.pipeline(transaction=False)
+                for name, _ in found:
+                    pipe.hmget(f"{PREFIX}grant:{name.decode()}", GrantRow._fields)
+                rows = await pipe.execute()
+            for grant in map(_read_row, rows):
+                if grant is not None:
+                    yield grant
             below = f"({int(found[-1][1])}"
-
-    async def _all_of(self, names: Sequence[str]) -> AsyncIterator[tuple[Grant, Usage, Usage]]:
-        """Those of these grants that are there, with their counters."""
-        with self._server.reach("grants") as client:
-            pipe = client.pipeline(transaction=False)
-            for name in names:
-                pipe.hmget(f"{PREFIX}grant:{name}", GrantRow._fields)
-            rows = await pipe.execute()
-            usages = await read_usage(client, [*names, *(name + FILES for name in names)])
-        for name, row in zip(names, rows, strict=True):
-            grant = _grant_from(row)
-            if grant is not None:
-                yield grant, usages.get(name, UNUSED), usages.get(grant.intake_id, UNUSED)
 
 
 def edited_fields(grant: Grant) -> list[object]:
@@ -243,23 +204,5 @@ def _waits_until(grant: Grant) -> str:
     return repr(min(grant.waiting.until, grant.expires_at or grant.waiting.until))
 
 
-def _grant_from(row: Sequence[bytes | None]) -> Grant | None:
-    if row[0] is None:
-        return None
-    texts = [(value or b"").decode() for value in row]
-    named = dict(zip(GrantRow._fields, texts, strict=True))
-    revoked = named["revoked_at"] != ""
-    return grant_of(
-        GrantRow(
-            id=named["id"],
-            kind=named["kind"],
-            hash=bytes.fromhex(named["hash"]),
-            owner=named["owner"],
-            issued_at=float(named["issued_at"]),
-            serial=int(named["serial"]),
-            version=int(named["version"]),
-            revoked_at=float(named["revoked_at"]) if revoked else None,
-            revoked_reason=named["revoked_reason"] if revoked else None,
-            document=named["document"],
-        )
-    )
+def _read_row(row: Sequence[bytes | None]) -> Grant | None:
+    return grant_from([None if value is None else value.decode() for value in row])

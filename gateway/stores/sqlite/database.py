@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from gateway.core.reasons import Dependency, DependencyDown
 from gateway.stores.notifier import Notifier
@@ -23,6 +24,9 @@ from gateway.stores.sqlite.schema import SqliteFile, map_errors
 from gateway.stores.sqlite.writer import GroupWriter
 
 _Answer = TypeVar("_Answer")
+
+_WALKERS_KEPT: Final = 2
+"""Connections that are kept for walks, of which few go on at once."""
 
 
 class SqliteDatabase:
@@ -38,6 +42,7 @@ class SqliteDatabase:
         self.notifier = Notifier()
         self._file: SqliteFile | None = SqliteFile.prepare(path)
         self._reader: sqlite3.Connection | None = None
+        self._walkers: deque[sqlite3.Connection] = deque()
         self._writer = GroupWriter(self._file.connect, self._file.check)
         self._writer.start()
 
@@ -46,6 +51,8 @@ class SqliteDatabase:
         await self._writer.close()
         self._file = None
         self._drop_reader()
+        while self._walkers:
+            self._drop_walker()
         self.notifier.notify()
 
     def check(self, dependency: Dependency) -> None:
@@ -79,10 +86,33 @@ class SqliteDatabase:
         file = self._opened(dependency)
 
         def run() -> _Answer:
-            with map_errors(dependency), closing(file.connect(reader=True)) as connection:
-                return work(connection)
+            with map_errors(dependency):
+                return self._walk(file, work)
 
         return await asyncio.to_thread(run)
+
+    def _walk(self, file: SqliteFile, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        # A connection that is kept knows the form of the tables and their upper pages: most of what a short walk takes.
+        connection = self._take_walker() or file.connect(reader=True, shared=True)
+        try:
+            file.check()
+            found = work(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._walkers.append(connection)
+        if self._file is None or len(self._walkers) > _WALKERS_KEPT:
+            self._drop_walker()
+        return found
+
+    def _take_walker(self) -> sqlite3.Connection | None:
+        with suppress(IndexError):  # another thread took the last one
+            return self._walkers.pop()
+        return None
+
+    def _drop_walker(self) -> None:
+        if (connection := self._take_walker()) is not None:
+            connection.close()
 
     def _opened(self, dependency: Dependency) -> SqliteFile:
         if self._file is None:

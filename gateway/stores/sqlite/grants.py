@@ -18,8 +18,8 @@ from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
 from gateway.stores.codec import GRANT_COLUMNS, check_filter, check_storable, edited_columns, grant_of, storable_id
-from gateway.stores.lists import Read, Steps, page_steps
-from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, look_sql, read_sql, waiting_sql
+from gateway.stores.lists import Count, Read, Steps, page_steps
+from gateway.stores.select import IDEMPOTENCY_WINDOW, count_sql, look_sql, read_sql, sizes_sql, waiting_sql
 from gateway.stores.sqlite.database import SqliteDatabase
 from gateway.stores.sqlite.feed import add_entry
 from gateway.stores.sqlite.schema import head_of
@@ -90,7 +90,9 @@ def _read_page(tx: Connection, wanted: GrantFilter, steps: Steps) -> GrantPage:
     try:
         asked = next(steps)
         while True:
-            if isinstance(asked, Read):
+            if isinstance(asked, Count):
+                asked = steps.send(tx.execute(*sizes_sql("?", "", asked)).fetchall()[0])
+            elif isinstance(asked, Read):
                 asked = steps.send([serial for (serial,) in tx.execute(*read_sql("?", "", asked))])
             else:
                 rows = tx.execute(*look_sql("?", "", wanted, asked))

@@ -240,15 +240,17 @@ class SqliteFile:
             raise SettingsError(f"state: {path}: {explain(error)}.") from error
         return file
 
-    def connect(self, *, reader: bool = False) -> sqlite3.Connection:
-        """A connection for the calling thread; transactions are begun by hand.
+    def connect(self, *, reader: bool = False, shared: bool = False) -> sqlite3.Connection:
+        """A connection for the calling thread or, `shared`, for one after the other; transactions are begun by hand.
 
         Raises:
             sqlite3.Error: SQLite cannot open it, or the path leads to another file than at the start.
         """
         self.check()
         wait = _READER_WAIT if reader else _WRITER_WAIT
-        connection = sqlite3.connect(self.path, timeout=wait, isolation_level=None, cached_statements=256)
+        connection = sqlite3.connect(
+            self.path, timeout=wait, isolation_level=None, cached_statements=256, check_same_thread=not shared
+        )
         try:
             ((journal,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
             if journal != "wal":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -150,3 +151,30 @@ async def test_a_damaged_file_is_told(path: Path, state: Engine) -> None:
     with pytest.raises(DependencyDown, match="damaged"):
         await again.feed.revoke([RevocationTarget(FeedKind.OWNER, "app:billing")], NOW, "", "admin:ops")
     await again.close()
+
+
+async def test_a_connection_is_kept_from_one_walk_to_the_next(state: Engine) -> None:
+    """Few of them, however many walks went on at once; what failed is not kept, and nothing is after the end."""
+    database = state.grants._database
+    seen = [await database.walk("grants", lambda connection: connection) for _ in range(2)]
+    assert seen[0] is seen[1]
+    together = threading.Barrier(5, timeout=10)
+    walks = [database.walk("grants", lambda connection: (together.wait(), connection)[1]) for _ in range(5)]
+    assert 5 == len(set(await asyncio.gather(*walks)))
+    assert 2 == len(database._walkers)
+    for _ in range(2):
+        with pytest.raises(DependencyDown):
+            await database.walk("grants", lambda connection: connection.execute("SELECT nothing").fetchall())
+    assert 0 == len(database._walkers)
+    await database.walk("grants", lambda connection: connection.execute("SELECT 1").fetchall())
+    await database.close()
+    assert 0 == len(database._walkers)
+
+
+async def test_a_kept_connection_is_not_asked_about_another_file(path: Path, state: Engine) -> None:
+    """A file that was replaced is noticed by the next walk, as by any other read."""
+    database = state.grants._database
+    await database.walk("grants", lambda connection: connection.execute("SELECT 1").fetchall())
+    path.rename(path.with_suffix(".moved"))
+    with pytest.raises(DependencyDown, match="removed"):
+        await database.walk("grants", lambda connection: connection.execute("SELECT 1").fetchall())
