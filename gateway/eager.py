@@ -65,7 +65,16 @@ class Signal:
 class EagerTask(asyncio.Future[None]):
     """A task whose coroutine runs at once up to its first wait, and whose own waits cost no turn of the loop."""
 
-    __slots__ = ("_awaited", "_cancel_requests", "_cancelled_next", "_context", "_coroutine", "_serving_loop", "thread")
+    __slots__ = (
+        "_awaited",
+        "_cancel_requests",
+        "_cancelled_next",
+        "_context",
+        "_coroutine",
+        "_serving_loop",
+        "thread",
+        "waited",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
         _init_future(self, loop=loop)
@@ -76,6 +85,7 @@ class EagerTask(asyncio.Future[None]):
         self._awaited: Signal | asyncio.Future[Any] | None = None
         self._cancelled_next = False
         self._cancel_requests = 0
+        self.waited = False
 
     def cancel(self, msg: Any | None = None) -> bool:
         """As `asyncio.Task.cancel`: the coroutine gets a CancelledError where it waits, in a turn of its own."""
@@ -122,10 +132,8 @@ class EagerTask(asyncio.Future[None]):
             self._cancelled_next = False
             error = error if isinstance(error, CancelledError) else CancelledError()
         try:
-            if error is None:
-                awaited = self._context.run(coroutine.send, None)
-            else:
-                awaited = self._context.run(coroutine.throw, error)
+            run = self._context.run
+            awaited = run(coroutine.send, None) if error is None else run(coroutine.throw, error)
         except StopIteration:
             self._coroutine = None
             self.set_result(None)
@@ -144,6 +152,7 @@ class EagerTask(asyncio.Future[None]):
             error = None  # its traceback holds this frame
             _running = None
             _leave_task(loop, self)
+        self.waited = True
         if type(awaited) is Signal and not self._cancelled_next:
             self._awaited = awaited
             awaited.waiter = self
@@ -178,3 +187,9 @@ class EagerTask(asyncio.Future[None]):
 _running: EagerTask | None = None
 """The one that runs right now: asking asyncio for its current task costs a system call. Where loops run in several
 threads, one may pass for none, and then waits as any other task does."""
+
+
+def has_waited() -> bool:
+    """Whether what runs now has waited for anything since it began, as far as is known here. While it has not, nobody
+    else in this process has had a turn: what it found at its beginning is so still."""
+    return _running is None or _running.waited or _running.thread != get_ident()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.eager import EagerTask, Signal
+from gateway.eager import EagerTask, Signal, has_waited
 
 Work = Callable[[list[str], Signal], Coroutine[Any, Any, None]]
 
@@ -54,6 +54,22 @@ async def test_it_begins_and_goes_on_in_the_turns_of_others() -> None:
         assert (["begun", "gone on"], True, False) == (said, task.done(), signal.awaited)
 
     await in_the_loop(turns)
+
+
+async def test_one_that_has_not_waited_knows_that_nobody_else_had_a_turn() -> None:
+    """Until its first wait, whatever that was for; of a task of asyncio's own it is not known."""
+    said: list[bool] = []
+
+    async def work() -> None:
+        said.append(has_waited())
+        await asyncio.sleep(0)
+        said.append(has_waited())
+
+    task = eager(work())
+    await in_the_loop(task.go_on)
+    await task
+    assert [False, True] == said
+    assert has_waited()
 
 
 async def test_no_coroutine_runs_inside_of_another_tasks_turn() -> None:

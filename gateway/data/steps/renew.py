@@ -5,7 +5,8 @@ revocations, which need no second question: the view answers for all that runs a
 
 Laws: an edit acts on what runs as a revocation does. A grant that was edited is read once for all its transfers, by the
 secret that let them in, and each is decided on again. What cannot be read again is cut when the view would be too old.
-What a store is about to hear the last byte of is asked for once more. Nothing here is asked while nothing changes.
+What a store is about to hear the last byte of is asked for once more, unless all of it was let in in this very turn.
+Nothing here is asked while nothing changes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from gateway.core.token import SecretHash
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import authorise, reauthorise
+from gateway.eager import has_waited
 
 _A_TURN: Final = 50
 """Transfers that are decided on again before others have their turn."""
@@ -153,6 +155,8 @@ class Renewals:
         plane, grant = self._plane, permit.grant
         if plane.follower.is_behind():
             await plane.follower.keep_up()
+        elif not has_waited():
+            return
         if grant is not None and not plane.grants.is_current(grant.id, permit.as_of):
             await _catch_up(plane, permit)
         _decide_again(plane, permit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from ipaddress import ip_network
 from types import SimpleNamespace
@@ -247,6 +248,26 @@ async def test_without_the_last_question_the_object_would_appear(box: Rig, kind:
         assert await transfer.finish()
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["with its head", "after its head"])
+async def test_what_is_let_in_and_sent_in_one_turn_is_asked_once(rig: Rig, at_once: bool, monkeypatch) -> None:
+    """Nobody else had a turn in which anything could change; what waits for its body's end is asked for once more."""
+    asked: list[Permit] = []
+    decide_again = renew._decide_again
+    monkeypatch.setattr(renew, "_decide_again", lambda plane, one: asked.append(one) or decide_again(plane, one))
+    token = await rig.link(actions={Action.WRITE}, overwrite=True)
+    async with rig.client() as client:
+        head = request("PUT", f"/s/{token}", {"Content-Length": "4"})
+        for number in range(2):  # the first one may have waited for its grant
+            asked.clear()
+            await client.send(head + b"body" if at_once else head)
+            if not at_once:
+                await until(lambda: len(rig.plane.transfers))
+                await client.send(b"body")
+            assert 201 == (await client.answer("PUT")).status, number
+    assert (0 if at_once else 1) == len(asked)
+    assert b"body" == rig.store.stored("inside/a.txt")
+
+
 async def nothing(*_: object) -> None:
     return None
 
@@ -356,9 +377,12 @@ async def test_a_document_that_changes_something_is_sent_when_it_still_may_be(
     changed = policy(rule("everything"), deny("no", "reports/b" if narrowed else "reports/c"))
     opened = rig.store.open
 
-    def listening(call, sent=None):
+    @asynccontextmanager
+    async def listening(call, sent=None):
+        await asyncio.sleep(0)
         rig.use(changed)  # no transfer is looked at: the question is asked by who sends
-        return opened(call, sent)
+        async with opened(call, sent) as answer:
+            yield answer
 
     monkeypatch.setattr(rig.store, "open", listening)
     rig.store.always = lambda call: None
