@@ -263,7 +263,7 @@ def _claims_of(token: object) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

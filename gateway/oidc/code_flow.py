@@ -12,7 +12,6 @@ Sources: OpenID Connect Core 1.0, 3.1; RFC 7636 (PKCE), RFC 9700 (best practice)
 from __future__ import annotations
 
 import hmac
-import json
 import logging
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
@@ -20,6 +19,8 @@ from dataclasses import field
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote, urlencode
+
+import orjson
 
 from gateway.core.identity import IdentityRules, IdentityVerifier, SignIn
 from gateway.core.reasons import DependencyDown, Reason, Refused
@@ -112,7 +113,7 @@ async def _redeem(rules: IdentityRules, said: Mapping[str, Any], way: Way, code:
     else:
         form |= {"client_id": client.client_id, "client_secret": client.secret}
     try:
-        answer = json.loads(await ask_issuer(rules, _endpoint(said, "token_endpoint"), headers, form))
+        answer = orjson.loads(await ask_issuer(rules, _endpoint(said, "token_endpoint"), headers, form))
         return str(answer["id_token"])
     except _UNHEARD as failure:
         _log.warning("a code was not redeemed by %s: %s", rules.issuer, type(failure).__name__)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import orjson
 import structlog
 
 from gateway.core.identity import IdentityRules, Proved, User
@@ -146,7 +146,7 @@ async def _fetch(rules: IdentityRules) -> Keys:
 
 async def discover(rules: IdentityRules) -> dict[str, Any]:
     """What the issuer says of itself (OpenID Connect Discovery 1.0, 4). Raises OSError, ValueError, LookupError."""
-    said = json.loads(await _download(rules, f"{rules.issuer.rstrip('/')}/.well-known/openid-configuration"))
+    said = orjson.loads(await _download(rules, f"{rules.issuer.rstrip('/')}/.well-known/openid-configuration"))
     if not isinstance(said, dict) or said["issuer"] != rules.issuer:
         raise ValueError("the document is another issuer's")
     return said

@@ -9,9 +9,9 @@ Sources: OpenID Connect Core 1.0, 3.1.3.7; RFC 7517 (keys), RFC 7519 (claims), R
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
+import orjson
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, Key, import_key
@@ -26,12 +26,18 @@ _PUBLIC: Final = frozenset({"RSA", "EC", "OKP"})
 _LEEWAY: Final = 60
 """Seconds that the issuer's clock may be off."""
 
+_LATEST: Final = 253_402_300_799
+"""The last second of the year 9999, behind which no calendar here goes."""
+
+_UNREADABLE: Final = (JoseError, ValueError, TypeError, RecursionError, OverflowError)
+"""What reading a stranger's token raises: JSON nests deeper than this process can follow, numbers have no end."""
+
 
 def key_id(token: str) -> str | None:
     """The id of the key that a token says it was signed with: unproved, only to see whether we know that key."""
     try:
         found: object = extract_compact(token.encode()).headers().get("kid")
-    except (JoseError, ValueError):
+    except _UNREADABLE:
         return None
     return found if isinstance(found, str) else None
 
@@ -39,8 +45,8 @@ def key_id(token: str) -> str | None:
 def issuer_of(token: str) -> str | None:
     """Who a token says made it: unproved, only to see whose keys and rules it has to be judged by."""
     try:
-        found: object = json.loads(extract_compact(token.encode()).payload)
-    except (JoseError, ValueError):
+        found: object = orjson.loads(extract_compact(token.encode()).payload)
+    except _UNREADABLE:
         return None
     issuer = found.get("iss") if isinstance(found, dict) else None
     return issuer if isinstance(issuer, str) else None
@@ -66,9 +72,11 @@ def claims_of(token: str, keys: Keys, rules: IdentityRules, now: int) -> dict[st
     try:
         found = jwt.decode(token, chosen, algorithms=rules.algorithms).claims
         claims.validate(found)
-    except (JoseError, ValueError, TypeError):
+    except _UNREADABLE:
         return None
-    return found if isinstance(found["sub"], str) and found["sub"] else None
+    if not isinstance(found["sub"], str) or not found["sub"] or not found["exp"] <= _LATEST:
+        return None
+    return found
 
 
 def read_keys(text: bytes) -> Keys:
@@ -81,7 +89,7 @@ def read_keys(text: bytes) -> Keys:
     """
     found: Keys = {}
     unreadable = 0
-    for member in json.loads(text)["keys"]:
+    for member in orjson.loads(text)["keys"]:
         if isinstance(member, dict) and member.get("kty") in _PUBLIC and member.get("use", "sig") == "sig":
             try:
                 found[member.get("kid")] = import_key(member)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 
 import pytest
@@ -50,13 +51,48 @@ def test_a_tokens_word_about_its_key_is_read_without_belief() -> None:
     assert None is key_id("no.token")
 
 
+_DEEP = "[" * 3000 + "]" * 3000
+
+
+def encoded(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{encoded(_DEEP)}.{encoded('{}')}.eA",
+        f"{encoded(json.dumps({'alg': 'RS256', 'kid': 'one'}))}.{encoded(_DEEP)}.eA",
+        f"{encoded(json.dumps({'alg': 'RS256', 'kid': 'one'}))}.{encoded('9' * 5000)}.eA",
+        token(exp=10**400),
+        token(exp=1e308),
+        token(exp=float("nan")),
+    ],
+    ids=[
+        "deep head",
+        "deep claims",
+        "long number",
+        "end beyond floats",
+        "end beyond calendars",
+        "no number as its end",
+    ],
+)
+def test_a_token_that_nobody_can_read_is_none(text: str) -> None:
+    """However deep it nests and however large its numbers are: whoever may show one is a stranger."""
+    keys = read_keys(key_set(RSA).encode())
+    assert None is claims_of(text, keys, RULES, int(NOW))
+    assert issuer_of(text) in {None, ISSUER}
+    assert key_id(text) in {None, "one"}
+    assert SUBJECT == subject_of(token(exp=253_402_300_799), keys, RULES, int(NOW))
+
+
 def test_only_public_keys_are_keys() -> None:
     """A shared secret in a public set would be everybody's; a lone key answers for tokens that name none."""
     assert {"one", "two", "three"} == set(read_keys(key_set(RSA, EC, ED, SECRET).encode()))
     assert {"one", None} == set(read_keys(key_set(RSA).encode()))
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "no JSON", json.dumps({"keys": [{"kty": "RSA", "kid": "x"}]})])
+@pytest.mark.parametrize("text", ["{}", "[]", "no JSON", _DEEP, json.dumps({"keys": [{"kty": "RSA", "kid": "x"}]})])
 def test_a_set_without_a_readable_key_is_none(text: str) -> None:
     """The keys that were known before stay."""
     with pytest.raises((ValueError, LookupError, TypeError)):

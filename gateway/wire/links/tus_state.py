@@ -110,7 +110,7 @@ class UploadState:
         try:
             known = json.loads(head[:HEAD_BYTES])
             state = cls(**known)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the record of an upload is damaged") from None
         if size != HEAD_BYTES + state.tail:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the record of an upload has another size than it says")

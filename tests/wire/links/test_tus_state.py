@@ -23,7 +23,9 @@ def test_the_longest_names_fit(key: str) -> None:
     assert state == UploadState.parse(state.head(), HEAD_BYTES)
 
 
-@pytest.mark.parametrize("head", [b"", b"{}", b"[]", b"null", b'{"grant": 1, "odd": 2}', STATE.head()[:100]])
+@pytest.mark.parametrize(
+    "head", [b"", b"{}", b"[]", b"null", b'{"grant": 1, "odd": 2}', STATE.head()[:100], b"[" * 8192]
+)
 def test_what_is_damaged_is_not_read(head: bytes) -> None:
     """Half a state, or somebody else's object, is a fault of the store."""
     with pytest.raises(UpstreamFailed):
