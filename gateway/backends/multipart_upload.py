@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Final
 
+from gateway.backends.verdict import ANSWER_LIMIT, FAILED, BufferedBody
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
 from gateway.core.values import dataclass
@@ -38,9 +39,6 @@ from gateway.wire.s3.multipart import (
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 _STREAMED_PART: Final = 64 * 1024**2
 _KEPT_PIECE: Final = 64 * 1024
-_ANSWER_LIMIT: Final = 1024**2
-_FAILED: Final = 500
-"""The status of a failure that a store reports in the body of a success."""
 
 
 async def upload(
@@ -303,7 +301,7 @@ class _UploadCalls:
         async def run() -> None:
             try:
                 async with self._upstream.open(abort_call(self._place, upload_id)) as answer:
-                    await answer.body.read(_ANSWER_LIMIT)
+                    await answer.body.read(ANSWER_LIMIT)
             except UpstreamFailed:
                 return
 
@@ -312,21 +310,8 @@ class _UploadCalls:
 
 async def _read(answer: Answer) -> tuple[bytes, Answer | None]:
     """The body, and the refusal that it is. S3 may answer 200 and report the failure in the body."""
-    body = await answer.body.read(_ANSWER_LIMIT)
+    body = await answer.body.read(ANSWER_LIMIT)
     if answer.status < 300 and store_fault(body) is None:
         return body, None
-    status = answer.status if answer.status >= 300 else _FAILED
-    return body, Answer(status, answer.headers, len(body), _BufferedBody(body))
-
-
-@dataclass(frozen=True, slots=True)
-class _BufferedBody:
-    """A body that was read already."""
-
-    content: bytes
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self.content
-
-    async def read(self, limit: int) -> bytes:
-        return self.content[:limit]
+    status = answer.status if answer.status >= 300 else FAILED
+    return body, Answer(status, answer.headers, len(body), BufferedBody(body))

@@ -8,26 +8,23 @@ through `presign`.
 
 from __future__ import annotations
 
-import re
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from gateway.backends.connection import Timeouts
 from gateway.backends.credential_chain import ChainCredentials, CredentialSource, StaticCredentials, load_chain
 from gateway.backends.http_call import Source, StoreCall
 from gateway.backends.pool import Authority, Pool, PoolLimits
 from gateway.backends.presign import Presigner
+from gateway.backends.verdict import read_verdict, restore_partial, sends_bytes, status_fault
 from gateway.core.backend import BackendSpec, ChainSource
 from gateway.core.profile import SignatureVersion
 from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 from gateway.core.route import Answer, UpstreamCall
 from gateway.wire.sig.credentials import MAX_EXPIRES
-
-_PART: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/\d{1,19}", re.ASCII)
 
 
 class UpstreamObserver(Protocol):
@@ -136,11 +133,22 @@ class _OpenCall:
             observer.count_failure(call.backend, failure.reason)
             raise
         observer.observe_answer(call.backend, answer.status, time.perf_counter() - started)
-        if answer.status == 206 and not _asks_part(call):
-            broke = UpstreamFailed(Reason.UPSTREAM_BROKE, "the store gave a part of an object that was asked for whole")
-            await self.__aexit__(UpstreamFailed, broke, None)
-            raise broke
-        return _restore_partial(call, answer) if answer.status == 200 and "content-range" in answer.headers else answer
+        bare = answer.length == 0 or call.method != "PUT"
+        if answer.status == 200 and bare and "content-range" not in answer.headers:
+            return answer
+        try:
+            return await self._judge(answer)
+        except BaseException as broke:
+            await self.__aexit__(type(broke), broke, None)
+            raise
+
+    async def _judge(self, answer: Answer) -> Answer:
+        call = self._call
+        if answer.status != 200 and (fault := status_fault(call, answer.status)) is not None:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, fault)
+        if answer.length != 0 and answer.status < 300 and sends_bytes(call):
+            return await read_verdict(call, answer)
+        return restore_partial(call, answer) if answer.status == 200 and "content-range" in answer.headers else answer
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -149,22 +157,6 @@ class _OpenCall:
             self._upstream.observer.count_failure(self._call.backend, error.reason)
         if self._exchange is not None and not self._exchange.is_over():
             await self._exchange.__aexit__(kind, error, trace)
-
-
-def _asks_range(call: UpstreamCall) -> bool:
-    return any(name == "range" for name, _ in call.headers)
-
-
-def _asks_part(call: UpstreamCall) -> bool:
-    return _asks_range(call) or any(name == "partNumber" for name, _ in call.query)
-
-
-def _restore_partial(call: UpstreamCall, answer: Answer) -> Answer:
-    """A store's 200 to a range request as the 206 that it is: Content-Range names the bytes, and no others come."""
-    part = _PART.fullmatch(answer.headers["content-range"])
-    if part is None or not _asks_range(call) or answer.length != int(part[2]) - int(part[1]) + 1:
-        return answer
-    return replace(answer, status=206, known=None)
 
 
 class StoreUpstream:

@@ -36,7 +36,7 @@ async def answer_all(peer: Peer) -> None:
     """A well-behaved store: gives back what it got."""
     while True:
         _, body = await peer.request()
-        await peer.send(reply(body or b"object"))
+        await peer.send(reply(body or b"object", extra="etag: 1\r\n"))
 
 
 async def test_a_whole_exchange_returns_its_connection() -> None:
@@ -70,7 +70,7 @@ async def test_a_whole_body_is_asked_for_when_there_is_a_connection() -> None:
 
     async def script(peer: Peer) -> None:
         await peer.request()
-        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n")
+        await peer.send(b"HTTP/1.1 200 OK\r\netag: 1\r\ncontent-length: 6\r\n\r\n")
         await free.wait()
         await peer.send(b"object")
         await answer_all(peer)
@@ -485,7 +485,7 @@ async def test_interim_answers_during_an_upload_are_skipped() -> None:
         await peer.head()
         await peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         await peer.reader.readexactly(4)
-        await peer.send(reply(b"done"))
+        await peer.send(reply(b"done", extra="etag: 1\r\n"))
 
     async with (
         fault_server(script) as seen,

@@ -346,7 +346,7 @@ class TusStore:
         async with self._upstream.open(call, body) as answer:
             found = await answer.body.read(_DOCUMENT_LIMIT)
             code = store_fault(found) if found else None
-            if answer.status >= 300 or code:
+            if answer.status >= 300 or code is not None:
                 raise _refusal(answer.status, code or "")
             return found
 

@@ -25,6 +25,9 @@ MAX_REQUEST_DOCUMENT: Final = 2 * 1024 * 1024
 MAX_PAGE: Final = 1000
 """Entries of one page of a listing: S3's own limit."""
 XMLNS: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
+ODD_CODE: Final = "OddCode"
+"""What stands for a store's code that is none."""
+_CODE: Final = re.compile(r"[A-Z][A-Za-z0-9.]{0,63}", re.ASCII)
 _INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _REFERRED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufffe\uffff]")
 
@@ -78,12 +81,14 @@ def read_store(body: Document, *roots: str) -> Node:
 def store_fault(body: Document) -> str | None:
     """The `Code` of a store's error document, None if it is none.
 
-    Also for answers with status 200: a copy or a completion that fails late says so in the body.
+    Also for answers with status 200: a copy or a completion that fails late says so in the body. A code stands in logs:
+    one that is more than a name, whatever the store repeats in it, is known as `ODD_CODE`.
     """
     try:
-        return read_store(body, "Error").findtext("Code", "")
+        code = read_store(body, "Error").findtext("Code", "").strip()
     except UpstreamFailed:
         return None
+    return code if not code or _CODE.fullmatch(code) else ODD_CODE
 
 
 def _read(body: bytes, reader: Reader) -> Node:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.wire.s3.documents import (
+    ODD_CODE,
     CopyResult,
     attributes_document,
     copy_document,
@@ -102,6 +103,12 @@ def test_our_reader_reads_what_our_writer_wrote(text: str) -> None:
     [
         (b"<Error><Code>NoSuchKey</Code></Error>", "NoSuchKey"),
         (b"  " + HEAD + b"<Error" + SPACE + b"><Code>InternalError</Code></Error>", "InternalError"),
+        (b"<Error><Code> XAmzContentSHA256Mismatch\n</Code></Error>", "XAmzContentSHA256Mismatch"),
+        (b"<Error><Code>KMS.DisabledException</Code></Error>", "KMS.DisabledException"),
+        (b"<Error><Code>Slow&#13;&#10;Down</Code></Error>", ODD_CODE),
+        (b"<Error><Code>" + b"A" * 65 + b"</Code></Error>", ODD_CODE),
+        (b"<Error><Code>https://store/k?X-Amz-Signature=1</Code></Error>", ODD_CODE),
+        (b"<Error><Code>&#27;[2J</Code></Error>", ODD_CODE),
         (b"<Error/>", ""),
         (b"<CopyObjectResult/>", None),
         (b"<html>", None),
